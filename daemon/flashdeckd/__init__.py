@@ -1,0 +1,1 @@
+"""The daemon: hotplug, builds, lanes, journal and socket."""

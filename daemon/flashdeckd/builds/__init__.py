@@ -1,0 +1,1 @@
+"""Build output: when a file counts as written, and what became of it."""

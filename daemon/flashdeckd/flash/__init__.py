@@ -1,0 +1,1 @@
+"""What a flash will do (plan) and the doing of it (program)."""

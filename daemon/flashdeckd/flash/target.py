@@ -1,0 +1,27 @@
+"""Everything about its destination that a flash must know, and nothing of boards or jobs."""
+
+from dataclasses import dataclass
+
+from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, PollPolicy, VerifyPolicy
+from flashdeck.geometry import Geometry, Range
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One partition of one profile, as the engine needs it."""
+
+    partition: str
+    """Its name, for messages only."""
+    span: Range
+    """The only addresses that may be erased or written (safety rule 1)."""
+    geometry: Geometry
+    protected: tuple[Range, ...] = ()
+    """Spans of the protected partitions; they decide which bank the bootloader lives in."""
+    map: MapPolicy = MapPolicy.CHECK
+    erase: ErasePolicy = ErasePolicy.NEEDED
+    verify: VerifyPolicy = VerifyPolicy.AUTO
+    poll: PollPolicy = PollPolicy.AUTO
+    banks: BankPolicy = BankPolicy.CHECK
+    leave: bool = True
+    may_read: bool = True
+    """False where an earlier attempt of this job died while reading: then nothing is read."""

@@ -1,0 +1,118 @@
+"""The one place where every state lives on its way out: parts publish, the server and the lanes listen.
+
+Runs in the event loop's thread only.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from flashdeck.model import (
+    ArtifactState,
+    BoardState,
+    DaemonState,
+    DeviceState,
+    Event,
+    JobState,
+    LogLevel,
+    LogLine,
+    Snapshot,
+)
+from flashdeck.text import clean
+
+LOG_LINES = 5000
+"""Log lines kept for `logs`."""
+JOBS_IN_SNAPSHOT = 200
+"""Ended jobs beyond this many newest are left out of a snapshot."""
+
+Listener = Callable[[Event], None]
+_LEVELS = {LogLevel.INFO: logging.INFO, LogLevel.WARNING: logging.WARNING, LogLevel.ERROR: logging.ERROR}
+_log = logging.getLogger("flashdeckd")
+
+
+class Hub:
+    """Latest state of everything, and a numbered event for each change."""
+
+    def __init__(self, daemon: DaemonState) -> None:
+        self._seq = 0
+        self.daemon = daemon
+        self.boards: dict[str, BoardState] = {}
+        self.devices: tuple[DeviceState, ...] = ()
+        self.jobs: dict[int, JobState] = {}
+        self.artifacts: dict[tuple[str, str], ArtifactState] = {}
+        """The newest artifact of each (profile, partition)."""
+        self._logs: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self._next_log = 1
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Calls `listener` with every later event, in order, until the returned function is called."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def snapshot(self) -> Snapshot:
+        """Everything at this instant."""
+        jobs = sorted(self.jobs.values(), key=lambda job: job.id)
+        recent = jobs[-JOBS_IN_SNAPSHOT:]
+        active = [job for job in jobs[:-JOBS_IN_SNAPSHOT] if not job.status.ended]
+        return Snapshot(
+            seq=self._seq,
+            daemon=self.daemon,
+            boards=tuple(self.boards.values()),
+            devices=self.devices,
+            jobs=(*active, *recent),
+            artifacts=tuple(self.artifacts.values()),
+        )
+
+    def publish_daemon(self, state: DaemonState) -> None:
+        """Replaces the daemon's own state."""
+        if state != self.daemon:
+            self.daemon = state
+            self._emit(Event(seq=self._next(), daemon=state))
+
+    def publish_board(self, state: BoardState) -> None:
+        """Replaces one board's state."""
+        if self.boards.get(state.name) != state:
+            self.boards[state.name] = state
+            self._emit(Event(seq=self._next(), board=state))
+
+    def publish_devices(self, states: Iterable[DeviceState]) -> None:
+        """Replaces the list of DFU devices that are no configured board."""
+        devices = tuple(states)
+        if devices != self.devices:
+            self.devices = devices
+            self._emit(Event(seq=self._next(), devices=devices))
+
+    def publish_job(self, state: JobState) -> None:
+        """Replaces one job's state."""
+        if self.jobs.get(state.id) != state:
+            self.jobs[state.id] = state
+            self._emit(Event(seq=self._next(), job=state))
+
+    def publish_artifact(self, state: ArtifactState) -> None:
+        """Makes this the newest artifact of its target."""
+        self.artifacts[state.profile, state.partition] = state
+        self._emit(Event(seq=self._next(), artifact=state))
+
+    def log(self, text: str, *, level: LogLevel = LogLevel.INFO, board: str = "", job: int = 0) -> None:
+        """Adds a log line. `text` may hold anything; it is cleaned here, once, for every reader."""
+        line = LogLine(id=self._next_log, time=time.time(), level=level, text=clean(text), board=board, job=job)
+        self._next_log += 1
+        self._logs.append(line)
+        prefix = f"{board}: " if board else ""
+        _log.log(_LEVELS[level], "%s%s", prefix, line.text)
+        self._emit(Event(seq=self._next(), log=line))
+
+    def logs(self, *, after: int = 0, limit: int = 200, board: str = "") -> tuple[LogLine, ...]:
+        """The newest lines with an id above `after`, of one board if named, at most `limit`, in ascending order."""
+        lines = [line for line in self._logs if line.id > after and (not board or line.board == board)]
+        return tuple(lines[-limit:]) if limit > 0 else ()
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def _emit(self, event: Event) -> None:
+        for listener in tuple(self._listeners):
+            listener(event)

@@ -1,0 +1,1 @@
+"""Image files: what they hold, whether they belong where they go, and the spool."""

@@ -1,0 +1,73 @@
+"""What hotplug tells of a USB device without opening it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from flashdeck.config import UsbId
+
+DFU_CLASS = 0xFE
+DFU_SUBCLASS = 0x01
+PROTOCOL_RUNTIME = 1
+PROTOCOL_DFU = 2
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class InterfaceClass:
+    """Class codes of one alternate setting."""
+
+    number: int
+    alternate: int
+    class_code: int
+    subclass: int
+    protocol: int
+
+    @property
+    def is_dfu(self) -> bool:
+        """Whether this is a DFU interface, run-time or DFU mode (USB DFU 1.1, 4.1.2 and 4.2.3)."""
+        return (self.class_code, self.subclass) == (DFU_CLASS, DFU_SUBCLASS)
+
+
+@dataclass(frozen=True, slots=True)
+class UsbDevice:
+    """One enumeration of a USB device: a replug makes another one, with a new `address`."""
+
+    name: str
+    """The kernel's name for the place: bus and hub ports, as `1-4.2`."""
+    port: str
+    """The controller and the chain of hub ports, as in udev's ID_PATH: `pci-0000:00:14.0-usb-0:4.2`."""
+    bus: int
+    address: int
+    usb_id: UsbId
+    bcd_device: int
+    serial: str = ""
+    """Cleaned of control characters; "" where the device has none."""
+    product: str = ""
+    """The same."""
+    interfaces: tuple[InterfaceClass, ...] = ()
+
+    @property
+    def has_dfu(self) -> bool:
+        """Whether any interface is a DFU one."""
+        return any(interface.is_dfu for interface in self.interfaces)
+
+    def is_at(self, port: str) -> bool:
+        """Whether `port`, in either form, names where this device is plugged in."""
+        return port in (self.name, self.port)
+
+
+class HotplugSource(Protocol):
+    """Where the daemon learns what is on the bus: pyudev, or an emulated bench."""
+
+    def snapshots(self) -> AsyncIterator[frozenset[UsbDevice]]:
+        """All devices now, and all of them again whenever that changes.
+
+        Fast changes may be folded into one, so a device that went and came back shows only by its new `address`.
+        Ends when the iterator is closed.
+        """
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the source from seeing devices, and what to do; "" when nothing does."""
+        ...

@@ -1,0 +1,309 @@
+"""The methods of the socket protocol: for each its name, its parameters and its result.
+
+`METHODS` is the one list from which server, client and tests work. Every parameter and result is a JSON object.
+Unknown fields are ignored. A reply means that what was asked is done.
+"""
+
+from typing import Generic, TypeVar
+
+from flashdeck.model import BoardState, DeviceState, JobState, LogLine, Snapshot, State
+
+PROTOCOL_VERSION = 1
+"""Both sides must name the same; anything else ends with the kind `protocol-mismatch`."""
+
+R_co = TypeVar("R_co", bound=State, covariant=True)
+
+
+class Params(State, Generic[R_co], frozen=True, kw_only=True):
+    """Base of all parameters; the type argument is the result's type."""
+
+
+class Empty(State, frozen=True, kw_only=True):
+    """A result without fields."""
+
+
+class Hello(Params["Welcome"], frozen=True, kw_only=True):
+    """First call on every connection."""
+
+    protocol: int
+    client: str = ""
+
+
+class Welcome(State, frozen=True, kw_only=True):
+    """Answer to `hello`."""
+
+    protocol: int
+    daemon: str
+    host: str
+    instance: str
+
+
+class Subscribe(Params[Snapshot], frozen=True, kw_only=True):
+    """Everything at one instant, and from then on `event` notifications numbered from `seq` + 1."""
+
+
+class GetStatus(Params[Snapshot], frozen=True, kw_only=True):
+    """Everything at one instant."""
+
+
+class BoardList(State, frozen=True, kw_only=True):
+    """Answer to `boards`."""
+
+    boards: tuple[BoardState, ...]
+    devices: tuple[DeviceState, ...]
+
+
+class GetBoards(Params[BoardList], frozen=True, kw_only=True):
+    """All configured boards, and the DFU devices that are none of them."""
+
+
+class JobList(State, frozen=True, kw_only=True):
+    """Jobs, newest first."""
+
+    jobs: tuple[JobState, ...]
+
+
+class GetJobs(Params[JobList], frozen=True, kw_only=True):
+    """The newest jobs, at most `limit`; `ids` names the ones wanted instead."""
+
+    limit: int = 50
+    ids: tuple[int, ...] = ()
+
+
+class UploadHandle(State, frozen=True, kw_only=True):
+    """Names an upload until it is committed; it dies with its connection."""
+
+    upload: int
+
+
+class BeginUpload(Params[UploadHandle], frozen=True, kw_only=True):
+    """Announces an image of `size` bytes that the client will send. `name` is for people only and never opened."""
+
+    name: str
+    size: int
+
+
+class UploadChunk(Params[Empty], frozen=True, kw_only=True):
+    """The next bytes of an upload, at most 256 KiB."""
+
+    upload: int
+    data: bytes
+
+
+class UploadDone(State, frozen=True, kw_only=True):
+    """The spooled image."""
+
+    sha256: str
+    size: int
+    version: str
+
+
+class CommitUpload(Params[UploadDone], frozen=True, kw_only=True):
+    """Ends an upload: the bytes are checked against `size` and spooled."""
+
+    upload: int
+
+
+class Flash(Params[JobList], frozen=True, kw_only=True):
+    """Queues one job a board by hand.
+
+    `sha256` names a spooled artifact, "" the newest one of the partition. `boards` are names and globs, empty means all
+    boards that have the partition. `present_only` refuses (kind `absent`) unless every board is there now.
+    """
+
+    partition: str
+    sha256: str = ""
+    boards: tuple[str, ...] = ()
+    present_only: bool = False
+
+
+class PlanStep(State, frozen=True, kw_only=True):
+    """One step of a plan, in order."""
+
+    action: str
+    address: int
+    size: int
+    note: str = ""
+
+
+class BoardPlan(State, frozen=True, kw_only=True):
+    """What a flash of one board would do. `blocked` says why it would not start."""
+
+    board: str
+    partition: str
+    sha256: str
+    steps: tuple[PlanStep, ...] = ()
+    erases: int = 0
+    blocks: int = 0
+    requests: int = 0
+    """DFU requests that it would cost, leave included."""
+    protection: str = ""
+    notes: tuple[str, ...] = ()
+    blocked: str = ""
+
+
+class PlanList(State, frozen=True, kw_only=True):
+    """Answer to `plan`."""
+
+    plans: tuple[BoardPlan, ...]
+
+
+class Plan(Params[PlanList], frozen=True, kw_only=True):
+    """What `flash` with the same parameters would do, without doing it."""
+
+    partition: str
+    sha256: str = ""
+    boards: tuple[str, ...] = ()
+
+
+class Wait(Params[JobList], frozen=True, kw_only=True):
+    """Looks at the partition's image path again, then returns once that image is on all those boards.
+
+    `sha256` is the wanted image, "" the newest artifact. `timeout` in seconds. Fails with the kind that says why it can
+    no longer happen (superseded, held, offered, guard, no-target, timeout, or the failure of the job).
+    """
+
+    partition: str
+    sha256: str = ""
+    boards: tuple[str, ...] = ()
+    timeout: float = 120.0
+
+
+class WaitJobs(Params[JobList], frozen=True, kw_only=True):
+    """Returns once all the jobs have ended or are held, or after `timeout` seconds with the kind `timeout`."""
+
+    ids: tuple[int, ...]
+    timeout: float = 3600.0
+
+
+class LogPage(State, frozen=True, kw_only=True):
+    """Log lines in ascending order; `next` is the `after` that continues."""
+
+    lines: tuple[LogLine, ...]
+    next: int
+
+
+class GetLogs(Params[LogPage], frozen=True, kw_only=True):
+    """At most `limit` of the newest log lines with an id above `after`, of one board if named."""
+
+    after: int = 0
+    limit: int = 200
+    board: str = ""
+
+
+class Hold(Params[BoardState], frozen=True, kw_only=True):
+    """Stops a board's lane from starting anything."""
+
+    board: str
+    reason: str = ""
+
+
+class Release(Params[BoardState], frozen=True, kw_only=True):
+    """Ends a hold."""
+
+    board: str
+
+
+class VirtualBoardState(State, frozen=True, kw_only=True):
+    """An emulated board as its own side sees it, with what it counted since it was made."""
+
+    name: str
+    model: str
+    port: str
+    serial: str
+    plugged: bool
+    mode: str
+    """`dfu`, `app` or `unplugged`."""
+    erases: int = 0
+    words: int = 0
+    """Program units written."""
+    requests: int = 0
+    """DFU class requests received."""
+    transfers: int = 0
+    """All control transfers that pyusb asked for."""
+    downloads: int = 0
+    uploads: int = 0
+    violations: tuple[str, ...] = ()
+    """What a host did that this class of device does not take; empty when all was well."""
+
+
+class VirtualBench(State, frozen=True, kw_only=True):
+    """Answer to `virtual.list`."""
+
+    boards: tuple[VirtualBoardState, ...]
+
+
+class VirtualList(Params[VirtualBench], frozen=True, kw_only=True):
+    """The emulated boards. All `virtual` methods exist only in a daemon started with `--virtual`."""
+
+
+class VirtualPlug(Params[VirtualBoardState], frozen=True, kw_only=True):
+    """Connects a board, in the mode it would power up in."""
+
+    board: str
+
+
+class VirtualUnplug(Params[VirtualBoardState], frozen=True, kw_only=True):
+    """Pulls the cable: power is lost at once, in the middle of whatever runs."""
+
+    board: str
+
+
+class VirtualPress(Params[VirtualBoardState], frozen=True, kw_only=True):
+    """Does what the board's buttons do: it restarts into its bootloader."""
+
+    board: str
+
+
+class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
+    """Arms a fault: at the `after`-th DFU request from now (1 is the next), `fault` happens once."""
+
+    board: str
+    fault: str
+    after: int = 1
+
+
+class FlashBytes(State, frozen=True, kw_only=True):
+    """A piece of an emulated flash."""
+
+    address: int
+    data: bytes
+    size: int
+    """Bytes of the whole flash, which starts at `base`."""
+    base: int
+
+
+class VirtualDump(Params[FlashBytes], frozen=True, kw_only=True):
+    """At most 256 KiB of the flash from `address` (0: from its start)."""
+
+    board: str
+    address: int = 0
+    size: int = 256 * 1024
+
+
+METHODS: dict[str, type[Params[State]]] = {
+    "hello": Hello,
+    "subscribe": Subscribe,
+    "status": GetStatus,
+    "boards": GetBoards,
+    "jobs": GetJobs,
+    "upload.begin": BeginUpload,
+    "upload.chunk": UploadChunk,
+    "upload.commit": CommitUpload,
+    "flash": Flash,
+    "plan": Plan,
+    "wait": Wait,
+    "jobs.wait": WaitJobs,
+    "logs": GetLogs,
+    "hold": Hold,
+    "release": Release,
+    "virtual.list": VirtualList,
+    "virtual.plug": VirtualPlug,
+    "virtual.unplug": VirtualUnplug,
+    "virtual.press": VirtualPress,
+    "virtual.fault": VirtualFault,
+    "virtual.dump": VirtualDump,
+}
+NAMES: dict[type[Params[State]], str] = {params: name for name, params in METHODS.items()}
+UPLOAD_CHUNK = 256 * 1024
+"""Bytes of an image in one `upload.chunk` at the most."""

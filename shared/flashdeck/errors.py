@@ -1,0 +1,208 @@
+"""The one error tree: each error has a stable kind, says what was seen, and hints at what to do next.
+
+The same kind travels over the socket (`rpc`) and decides the exit code of the command line.
+"""
+
+from enum import IntEnum, StrEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the `flashdeck` command; a promise to scripts."""
+
+    OK = 0
+    OTHER = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    NOT_FOUND = 4
+    FAILED = 5
+    TIMEOUT = 6
+    AMBIGUOUS = 7
+    PROTOCOL_MISMATCH = 8
+    REFUSED = 9
+    SOME_FAILED = 10
+    CONFIG_INVALID = 11
+    NO_PERMISSION = 12
+    HELD = 13
+    INTERRUPTED = 130
+
+
+class ErrorKind(StrEnum):
+    """Stable names of what can go wrong; the wire and `--json` carry them."""
+
+    OTHER = "other"
+    BAD_REQUEST = "bad-request"
+    UNREACHABLE = "unreachable"
+    ALREADY_RUNNING = "already-running"
+    PROTOCOL_MISMATCH = "protocol-mismatch"
+    NO_SUCH_BOARD = "no-such-board"
+    NO_SUCH_PARTITION = "no-such-partition"
+    NO_SUCH_JOB = "no-such-job"
+    NO_SUCH_ARTIFACT = "no-such-artifact"
+    NO_TARGET = "no-target"
+    ABSENT = "absent"
+    AMBIGUOUS = "ambiguous"
+    CONFIG_INVALID = "config-invalid"
+    NO_PERMISSION = "no-permission"
+    # A safety rule or an image guard said no.
+    PROTECTED = "protected"
+    OUTSIDE_PARTITION = "outside-partition"
+    GUARD = "guard"
+    # Nothing is wrong with the request; it is not going to run now.
+    HELD = "held"
+    DISARMED = "disarmed"
+    OFFERED = "offered"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    # The board or the way to it.
+    DEVICE_GONE = "device-gone"
+    DEVICE_BUSY = "device-busy"
+    STALL = "stall"
+    TRANSFER_TIMEOUT = "transfer-timeout"
+    DFU_STATUS = "dfu-status"
+    DFU_STATE = "dfu-state"
+    DESCRIPTOR = "descriptor"
+    VERIFY = "verify"
+    NOT_ACCEPTED = "not-accepted"
+    INTERRUPTED = "interrupted"
+    TIMEOUT = "timeout"
+
+
+EXIT_CODES: dict[ErrorKind, ExitCode] = {
+    ErrorKind.OTHER: ExitCode.OTHER,
+    ErrorKind.BAD_REQUEST: ExitCode.USAGE,
+    ErrorKind.UNREACHABLE: ExitCode.UNREACHABLE,
+    ErrorKind.ALREADY_RUNNING: ExitCode.OTHER,
+    ErrorKind.PROTOCOL_MISMATCH: ExitCode.PROTOCOL_MISMATCH,
+    ErrorKind.NO_SUCH_BOARD: ExitCode.NOT_FOUND,
+    ErrorKind.NO_SUCH_PARTITION: ExitCode.NOT_FOUND,
+    ErrorKind.NO_SUCH_JOB: ExitCode.NOT_FOUND,
+    ErrorKind.NO_SUCH_ARTIFACT: ExitCode.NOT_FOUND,
+    ErrorKind.NO_TARGET: ExitCode.NOT_FOUND,
+    ErrorKind.ABSENT: ExitCode.NOT_FOUND,
+    ErrorKind.AMBIGUOUS: ExitCode.AMBIGUOUS,
+    ErrorKind.CONFIG_INVALID: ExitCode.CONFIG_INVALID,
+    ErrorKind.NO_PERMISSION: ExitCode.NO_PERMISSION,
+    ErrorKind.PROTECTED: ExitCode.REFUSED,
+    ErrorKind.OUTSIDE_PARTITION: ExitCode.REFUSED,
+    ErrorKind.GUARD: ExitCode.REFUSED,
+    ErrorKind.HELD: ExitCode.HELD,
+    ErrorKind.DISARMED: ExitCode.HELD,
+    ErrorKind.OFFERED: ExitCode.HELD,
+    ErrorKind.SUPERSEDED: ExitCode.HELD,
+    ErrorKind.CANCELLED: ExitCode.FAILED,
+    ErrorKind.DEVICE_GONE: ExitCode.FAILED,
+    ErrorKind.DEVICE_BUSY: ExitCode.FAILED,
+    ErrorKind.STALL: ExitCode.FAILED,
+    ErrorKind.TRANSFER_TIMEOUT: ExitCode.FAILED,
+    ErrorKind.DFU_STATUS: ExitCode.FAILED,
+    ErrorKind.DFU_STATE: ExitCode.FAILED,
+    ErrorKind.DESCRIPTOR: ExitCode.FAILED,
+    ErrorKind.VERIFY: ExitCode.FAILED,
+    ErrorKind.NOT_ACCEPTED: ExitCode.FAILED,
+    ErrorKind.INTERRUPTED: ExitCode.FAILED,
+    ErrorKind.TIMEOUT: ExitCode.TIMEOUT,
+}
+
+
+class FlashdeckError(Exception):
+    """Root of the tree.
+
+    `message` says what was seen, with the board, partition, address, state and status that matter;
+    `hint` says what to do next ("" where there is nothing to add).
+    """
+
+    kind: ErrorKind = ErrorKind.OTHER
+
+    def __init__(self, message: str, *, hint: str = "", kind: ErrorKind | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if kind is not None:
+            self.kind = kind
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command line exits with when this error ends it."""
+        return EXIT_CODES[self.kind]
+
+
+class ConfigError(FlashdeckError):
+    """The configuration can not be used; the message names file, table and key."""
+
+    kind = ErrorKind.CONFIG_INVALID
+
+
+class RequestError(FlashdeckError):
+    """A client asked for something that does not exist or makes no sense."""
+
+    kind = ErrorKind.BAD_REQUEST
+
+
+class ConnectionFailedError(FlashdeckError):
+    """The daemon can not be reached, or does not speak our protocol."""
+
+    kind = ErrorKind.UNREACHABLE
+
+
+class RemoteError(FlashdeckError):
+    """An error that the daemon reported, rebuilt on the client's side with its kind."""
+
+
+class RefusedError(FlashdeckError):
+    """A safety rule or an image guard said no; nothing was erased or written."""
+
+    kind = ErrorKind.GUARD
+
+
+class HeldError(FlashdeckError):
+    """The job must not start now; nothing was erased or written."""
+
+    kind = ErrorKind.HELD
+
+
+class DeviceError(FlashdeckError):
+    """The board, or the way to it, failed."""
+
+    kind = ErrorKind.DFU_STATE
+
+
+class StallError(DeviceError):
+    """The device refused a control request with a STALL."""
+
+    kind = ErrorKind.STALL
+
+
+class TransferTimeoutError(DeviceError):
+    """A control transfer got no answer in its time."""
+
+    kind = ErrorKind.TRANSFER_TIMEOUT
+
+
+class DeviceGoneError(DeviceError):
+    """The device left the bus."""
+
+    kind = ErrorKind.DEVICE_GONE
+
+
+class DevicePermissionError(DeviceError):
+    """The system does not let us open the device."""
+
+    kind = ErrorKind.NO_PERMISSION
+
+
+class DescriptorError(DeviceError):
+    """The device's descriptors are not those of a device that can be flashed."""
+
+    kind = ErrorKind.DESCRIPTOR
+
+
+class VerifyError(DeviceError):
+    """What was read back is not what was written."""
+
+    kind = ErrorKind.VERIFY
+
+
+class ParkedError(FlashdeckError):
+    """The daemon asked the running job to stop at the next safe point."""
+
+    kind = ErrorKind.INTERRUPTED

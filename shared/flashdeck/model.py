@@ -1,0 +1,256 @@
+"""The state of things as daemon and clients see it. An event carries all of one thing, never a difference.
+
+Times are seconds since the epoch (UTC); sizes and addresses are bytes. Text that came from a device, a file or
+a client has been through `flashdeck.text.clean` before it gets in here.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from flashdeck.errors import ErrorKind
+
+
+class Presence(StrEnum):
+    """Where a board is right now."""
+
+    ABSENT = "absent"
+    DFU = "dfu"
+    APP = "app"
+    AMBIGUOUS = "ambiguous"
+
+
+class JobStatus(StrEnum):
+    """The life of a job."""
+
+    QUEUED = "queued"
+    WAITING = "waiting"  # first in its lane; the board is absent or must be brought into DFU mode
+    RUNNING = "running"
+    HELD = "held"  # will not start; `reason` says why
+    DONE = "done"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"  # a newer artifact took its place before it began to write
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job will never run again by itself."""
+        return self in (JobStatus.DONE, JobStatus.FAILED, JobStatus.SUPERSEDED, JobStatus.CANCELLED)
+
+
+class Phase(StrEnum):
+    """What a running job is doing."""
+
+    DETACH = "detach"
+    OPEN = "open"
+    ERASE = "erase"
+    WRITE = "write"
+    VERIFY = "verify"
+    BOOT_UNIT = "boot-unit"
+    LEAVE = "leave"
+    START = "start"
+
+
+class Verified(StrEnum):
+    """What is known of a partition's contents."""
+
+    YES = "verified"
+    NO = "not verified"
+
+
+class Origin(StrEnum):
+    """Who asked for a job."""
+
+    BUILD = "build"
+    HAND = "hand"
+
+
+class Disposition(StrEnum):
+    """What became of an artifact at one of its targets."""
+
+    QUEUED = "queued"
+    OFFERED = "offered"
+    REFUSED = "refused"
+    UNCHANGED = "unchanged"
+
+
+class LogLevel(StrEnum):
+    """How much a log line matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class State(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of everything below: immutable, and unknown fields are ignored on the wire."""
+
+
+class Failure(State, frozen=True, kw_only=True):
+    """An error as it travels and is kept."""
+
+    kind: ErrorKind
+    message: str
+    hint: str = ""
+
+
+class Holding(State, frozen=True, kw_only=True):
+    """What a partition of a board holds, as far as this daemon knows."""
+
+    sha256: str
+    size: int
+    version: str = ""
+    flashed_at: float
+    verified: Verified
+    job: int
+    complete: bool = True
+    """False from the first erase of a flash until its boot unit is written."""
+    started: bool | None = None
+    """Whether the application was seen to start afterwards; None where that can not be seen."""
+
+
+class PartitionState(State, frozen=True, kw_only=True):
+    """One partition of one board."""
+
+    name: str
+    address: int
+    size: int
+    protected: bool = False
+    auto: bool = True
+    image: str = ""
+    holding: Holding | None = None
+    offered: str = ""
+    """SHA-256 of an artifact that waits for a person."""
+
+
+class BoardState(State, frozen=True, kw_only=True):
+    """One configured board."""
+
+    name: str
+    profile: str
+    presence: Presence
+    serial: str = ""
+    port: str = ""
+    product: str = ""
+    held: str = ""
+    """Why this lane starts nothing; "" when it is free."""
+    trouble: str = ""
+    """What keeps this board from being used and what to do about it; "" when nothing does."""
+    partitions: tuple[PartitionState, ...] = ()
+
+
+class DeviceState(State, frozen=True, kw_only=True):
+    """A DFU device on the bus that is no configured board: listed, never touched."""
+
+    port: str
+    usb_id: str
+    """VID:PID in hexadecimal, as `0483:df11`."""
+    serial: str = ""
+    product: str = ""
+    note: str = ""
+
+
+class JobResult(State, frozen=True, kw_only=True):
+    """What a flash did, counted."""
+
+    bytes_written: int
+    """Image bytes that were programmed."""
+    erases: int
+    blocks: int
+    transfers: int
+    """DFU class requests and string reads from opening the session to the leave."""
+    uploads: int
+    slept: float
+    """Seconds that the host slept because the device asked for it."""
+    seconds: float
+    verified: Verified
+    protection: str
+    """How a half-written image was kept from booting."""
+    started: bool | None = None
+
+
+class JobState(State, frozen=True, kw_only=True):
+    """One artifact bound for one partition of one board."""
+
+    id: int
+    board: str
+    partition: str
+    sha256: str
+    size: int
+    version: str = ""
+    origin: Origin
+    status: JobStatus
+    reason: str = ""
+    """Why it waits, is held or was superseded, and what to do."""
+    phase: Phase | None = None
+    done: int = 0
+    total: int = 0
+    """Progress of the phase, in bytes (erase: bytes of the sectors)."""
+    attempts: int = 0
+    created_at: float
+    started_at: float | None = None
+    finished_at: float | None = None
+    result: JobResult | None = None
+    failure: Failure | None = None
+
+
+class ArtifactState(State, frozen=True, kw_only=True):
+    """An image file that has settled, read once and spooled, at one of its targets."""
+
+    sha256: str
+    size: int
+    source: str
+    """The path it was read from, or the name that a client gave."""
+    profile: str
+    partition: str
+    version: str = ""
+    seen_at: float
+    disposition: Disposition
+    reason: str = ""
+
+
+class LogLine(State, frozen=True, kw_only=True):
+    """One line of the daemon's log."""
+
+    id: int
+    time: float
+    level: LogLevel
+    text: str
+    board: str = ""
+    job: int = 0
+
+
+class DaemonState(State, frozen=True, kw_only=True):
+    """The daemon itself."""
+
+    version: str
+    pid: int
+    instance: str
+    host: str
+    started_at: float
+    virtual: bool = False
+    degraded: tuple[str, ...] = ()
+    """Parts that do not work, each with what to do; empty when all is well."""
+
+
+class Snapshot(State, frozen=True, kw_only=True):
+    """Everything at one instant; `seq` numbers the last event that is part of it."""
+
+    seq: int
+    daemon: DaemonState
+    boards: tuple[BoardState, ...] = ()
+    devices: tuple[DeviceState, ...] = ()
+    jobs: tuple[JobState, ...] = ()
+    artifacts: tuple[ArtifactState, ...] = ()
+
+
+class Event(State, frozen=True, kw_only=True):
+    """One change: exactly one of the fields after `seq` is set, and holds the whole new state of that thing."""
+
+    seq: int
+    daemon: DaemonState | None = None
+    board: BoardState | None = None
+    devices: tuple[DeviceState, ...] | None = None
+    job: JobState | None = None
+    artifact: ArtifactState | None = None
+    log: LogLine | None = None
