@@ -22,13 +22,6 @@ class Empty(State, frozen=True, kw_only=True):
     """A result without fields."""
 
 
-class Hello(Params["Welcome"], frozen=True, kw_only=True):
-    """First call on every connection."""
-
-    protocol: int
-    client: str = ""
-
-
 class Welcome(State, frozen=True, kw_only=True):
     """Answer to `hello`."""
 
@@ -36,6 +29,13 @@ class Welcome(State, frozen=True, kw_only=True):
     daemon: str
     host: str
     instance: str
+
+
+class Hello(Params[Welcome], frozen=True, kw_only=True):
+    """First call on every connection."""
+
+    protocol: int
+    client: str = ""
 
 
 class Subscribe(Params[Snapshot], frozen=True, kw_only=True):
