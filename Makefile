@@ -1,0 +1,47 @@
+# Everything that a developer types. Needs git, make and Python 3.11 or newer with venv; the rest goes into .venv.
+#
+#   make demo     the main job on emulated boards (ONCE=1: no questions, ends by itself)
+#   make test     all tests
+#   make check    formatting, lint, types, import contracts
+#   make format   what `make check` would ask for, done
+#   make clean    back to a fresh clone
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help demo test check format clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(READY)
+	@if [ -n "$(ONCE)" ] || ! [ -t 1 ]; then exec $(BIN)/flashdeck demo --once; else exec $(BIN)/flashdeck demo; fi
+
+test: $(READY)
+	$(BIN)/pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# The build backend is installed first and by itself, so that it is pinned like all the rest.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "flashdeck needs Python 3.11 or newer, and $(PYTHON) is not: try make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "$(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist config/demo/firmware/build
+	find shared daemon tui tests -name __pycache__ -prune -exec rm -rf {} +
