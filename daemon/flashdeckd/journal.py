@@ -1,0 +1,261 @@
+"""What must outlive the daemon: jobs, what each partition holds, artifacts, holds and ports, in one SQLite file.
+
+All of SQLite happens in one thread, in the order of the calls. When a `save` returns, it is on the disk.
+"""
+
+import asyncio
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from flashdeck.errors import FlashdeckError
+from flashdeck.model import ArtifactState, Holding, JobState, State
+from flashdeck.text import clean
+from flashdeckd.journal_schema import UnusableFileError, connect
+
+LOADED_JOBS = 500
+"""Newest jobs that `load` gives, besides all that have not ended."""
+KEPT_JOBS = 10_000
+"""Newest job ids that the file keeps; older jobs go once they have ended."""
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_S = TypeVar("_S", bound=State)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything that the journal knows."""
+
+    jobs: tuple[JobState, ...]
+    """In ascending order of their ids."""
+    holdings: Mapping[tuple[str, str], Holding]
+    """By (board, partition)."""
+    artifacts: Mapping[tuple[str, str], ArtifactState]
+    """The newest of each (profile, partition)."""
+    holds: Mapping[str, str]
+    """Why each held board is held."""
+    ports: Mapping[str, str]
+    """Where each board was last seen."""
+    next_job: int
+    """An id that no job in this file ever had."""
+
+
+class Journal:
+    """The journal's file, open. Use `Journal.open`; every method raises `FlashdeckError` where the disk fails.
+
+    A `save` that has begun is carried through, also when the task that awaits it is cancelled.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, writer: ThreadPoolExecutor, notice: str) -> None:
+        self._path = path
+        self._connection = connection
+        self._writer = writer
+        self._notice = notice
+        self._failure = ""
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path) -> "Journal":
+        """Opens the journal at `path`, and creates it and its directory where they are missing.
+
+        A file that is damaged or not a journal is moved aside, never overwritten, and `trouble` says where to.
+        Raises `FlashdeckError` where the file can not be used and is better left alone: a newer schema, no
+        permission, a full disk.
+        """
+        writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        try:
+            connection, notice = await asyncio.get_running_loop().run_in_executor(writer, _open_file, path)
+        except BaseException:
+            writer.shutdown(wait=False)
+            raise
+        if notice:
+            _log.warning("%s", notice)
+        return cls(path, connection, writer, notice)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the journal, and what to do; "" when nothing is."""
+        return self._failure or self._notice
+
+    async def load(self) -> Ledger:
+        """Everything in the file. A row that can not be understood is left in place, logged and left out."""
+        ledger, unread = await self._run(lambda: _load(self._connection))
+        if unread:
+            self._notice = (
+                f"the journal {self._path} has {len(unread)} entries that this flashdeckd can not read "
+                f"({unread[0]}); they stay in the file and are ignored"
+            )
+            _log.warning("%s", self._notice)
+        return ledger
+
+    async def save_job(self, job: JobState) -> None:
+        """Keeps the newest state of a job."""
+        await self._execute(
+            (_UPSERT_JOB, (job.id, job.status.ended, _encode(job))),
+            ("DELETE FROM job WHERE ended AND id <= ?", (job.id - KEPT_JOBS,)),
+        )
+
+    async def save_holding(self, board: str, partition: str, holding: Holding) -> None:
+        """Keeps what a partition of a board holds."""
+        await self._execute(("REPLACE INTO holding VALUES (?, ?, ?)", (board, partition, _encode(holding))))
+
+    async def save_artifact(self, artifact: ArtifactState) -> None:
+        """Makes this the newest artifact of its target."""
+        key = (artifact.profile, artifact.partition)
+        await self._execute(("REPLACE INTO artifact VALUES (?, ?, ?)", (*key, _encode(artifact))))
+
+    async def save_hold(self, board: str, reason: str | None) -> None:
+        """Keeps why a board is held; None: it no longer is."""
+        if reason is None:
+            await self._execute(("DELETE FROM hold WHERE board = ?", (board,)))
+        else:
+            await self._execute(("REPLACE INTO hold VALUES (?, ?)", (board, reason)))
+
+    async def save_port(self, board: str, port: str) -> None:
+        """Keeps where a board was last seen."""
+        await self._execute(("REPLACE INTO port VALUES (?, ?)", (board, port)))
+
+    async def close(self) -> None:
+        """Closes the file after everything that was begun; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._writer, self._connection.close))
+        finally:
+            self._writer.shutdown(wait=False)
+
+    async def _execute(self, *statements: "_Statement") -> None:
+        await self._run(lambda: _commit(self._connection, statements))
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        if self._closed:
+            raise FlashdeckError(f"the journal {self._path} is closed")
+        running = asyncio.get_running_loop().run_in_executor(self._writer, work)
+        try:
+            result = await asyncio.shield(running)
+        except sqlite3.Error as error:
+            failure = _sqlite_failure(self._path, error)
+            self._failure = f"{failure.message}; {failure.hint}"
+            raise failure from error
+        self._failure = ""
+        return result
+
+
+_Statement = tuple[str, tuple[object, ...]]
+
+# Not REPLACE: that deletes and inserts, and would do so for each of a job's many states.
+_UPSERT_JOB = (
+    "INSERT INTO job (id, ended, state) VALUES (?, ?, ?) "
+    "ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, state = excluded.state"
+)
+
+
+def _encode(state: State) -> str:
+    return msgspec.json.encode(state).decode()
+
+
+def _commit(connection: sqlite3.Connection, statements: tuple[_Statement, ...]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for sql, values in statements:
+            connection.execute(sql, values)
+        connection.execute("COMMIT")
+    except BaseException:
+        # Some errors, a full disk among them, have already rolled back.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
+    unread: list[str] = []
+
+    def rows(query: str, *values: object) -> list[tuple[str, ...]]:
+        with closing(connection.execute(query, values)) as cursor:
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def decode(kind: type[_S], where: str, text: str) -> _S | None:
+        try:
+            return msgspec.json.decode(text, type=kind)
+        except (msgspec.DecodeError, TypeError, UnicodeError) as error:
+            unread.append(clean(f"{where}: {error}"))
+            return None
+
+    def table(kind: type[_S], query: str, name: str) -> dict[tuple[str, str], _S]:
+        found = {(a, b): decode(kind, f"{name} {a}/{b}", text) for a, b, text in rows(query)}
+        return {key: state for key, state in found.items() if state is not None}
+
+    jobs = [
+        decode(JobState, f"job {number}", text)
+        for number, text in rows(
+            "SELECT id, state FROM job WHERE NOT ended OR id IN (SELECT id FROM job ORDER BY id DESC LIMIT ?) "
+            "ORDER BY id",
+            LOADED_JOBS,
+        )
+    ]
+    highest = rows("SELECT seq FROM sqlite_sequence WHERE name = 'job'")
+    ledger = Ledger(
+        jobs=tuple(job for job in jobs if job is not None),
+        holdings=table(Holding, "SELECT board, partition, state FROM holding", "holding"),
+        artifacts=table(ArtifactState, "SELECT profile, partition, state FROM artifact", "artifact"),
+        holds={row[0]: row[1] for row in rows("SELECT board, reason FROM hold")},
+        ports={row[0]: row[1] for row in rows("SELECT board, port FROM port")},
+        next_job=int(highest[0][0]) + 1 if highest else 1,
+    )
+    return ledger, unread
+
+
+def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite would create it readable for all; its side files take over the mode of this one.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        try:
+            return connect(path), ""
+        except UnusableFileError as error:
+            kept = _set_aside(path)
+            notice = (
+                f"the journal {path} can not be used: {error}; it was kept as {kept.name}, and a new one was begun: "
+                "what the boards hold is unknown until they are flashed again"
+            )
+        return connect(path), notice
+    except OSError as error:
+        raise FlashdeckError(
+            f"can not open the journal {path}: {error.strerror or error}",
+            hint="the state directory must be one that you own and may write to",
+        ) from error
+    except sqlite3.Error as error:
+        raise _sqlite_failure(path, error) from error
+
+
+def _set_aside(path: Path) -> Path:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    kept, number = path.with_name(f"{path.name}.kept-{stamp}"), 1
+    while kept.exists():
+        number += 1
+        kept = path.with_name(f"{path.name}.kept-{stamp}-{number}")
+    path.rename(kept)
+    # Left behind, the old write-ahead log would be taken for the new file's.
+    for suffix in ("-wal", "-shm"):
+        side = path.with_name(path.name + suffix)
+        if side.exists():
+            side.rename(kept.with_name(kept.name + suffix))
+    return kept
+
+
+def _sqlite_failure(path: Path, error: sqlite3.Error) -> FlashdeckError:
+    return FlashdeckError(
+        f"the journal {path} failed: {error}",
+        hint="see that the disk is not full, that the file is writable and that no other program has it locked",
+    )

@@ -1,0 +1,109 @@
+"""The journal's file format: numbered migrations, and how to tell our file from another's.
+
+SQLite keeps two numbers in a file's header for its application (https://www.sqlite.org/pragma.html):
+`application_id` says whose file it is, `user_version` which of our schemas it has.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from flashdeck.errors import FlashdeckError
+
+APPLICATION_ID = int.from_bytes(b"FLDK", "big")
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1. States are JSON, so that fields may come and go without a migration; only what is searched by is a column.
+    # AUTOINCREMENT makes SQLite remember the highest id ever used, also after that row is gone.
+    """
+    CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT, ended INTEGER NOT NULL, state TEXT NOT NULL);
+    CREATE INDEX job_active ON job (id) WHERE NOT ended;
+    CREATE TABLE holding (
+        board TEXT NOT NULL, partition TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (board, partition));
+    CREATE TABLE artifact (
+        profile TEXT NOT NULL, partition TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (profile, partition));
+    CREATE TABLE hold (board TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL);
+    CREATE TABLE port (board TEXT PRIMARY KEY NOT NULL, port TEXT NOT NULL);
+    """,
+)
+"""SQL scripts; the n-th (from 1) makes schema n out of schema n - 1. Released ones never change."""
+
+_BUSY_SECONDS = 5.0
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class UnusableFileError(Exception):
+    """The file is damaged, or somebody else's."""
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether `error` says that the file itself is broken, and not, say, that the disk is full."""
+    # The low byte of an extended result code is its primary code.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
+def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:
+    """Opens the file at `path` (which may be new or empty) and brings it to the newest schema.
+
+    The connection belongs to the calling thread. A commit that has returned survives a power cut.
+
+    Raises `UnusableFileError` (file untouched) where it is damaged or not a journal, `FlashdeckError` where a newer
+    flashdeck wrote it, and `sqlite3.Error` where the system does not let us read or write it.
+    """
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection.text_factory = _text
+    try:
+        _check(connection, path, len(migrations))
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        _migrate(connection, migrations)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if is_damage(error):
+            raise UnusableFileError(f"it is damaged ({error})") from error
+        raise
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _text(raw: bytes) -> str:
+    # A flipped bit in one row must not keep the others from being read.
+    return raw.decode(errors="replace")
+
+
+def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
+    version = _number(connection, "PRAGMA user_version")
+    tables = _number(connection, "SELECT count(*) FROM sqlite_master")
+    if _number(connection, "PRAGMA application_id") != APPLICATION_ID and (tables or version):
+        raise UnusableFileError("it is the database of another program")
+    if version > newest:
+        raise FlashdeckError(
+            f"the journal {path} has schema {version}, and this flashdeckd knows schemas up to {newest}",
+            hint="a newer flashdeckd has used this state directory: update this one, or give it another directory",
+        )
+    with closing(connection.execute("PRAGMA quick_check(1)")) as rows:
+        finding = str(rows.fetchone()[0])
+    if finding != "ok":
+        raise UnusableFileError(f"it is damaged ({finding})")
+
+
+def _migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
+    version = _number(connection, "PRAGMA user_version")
+    for number, script in enumerate(migrations[version:], start=version + 1):
+        try:
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {script}; PRAGMA application_id = {APPLICATION_ID};"
+                f" PRAGMA user_version = {number}; COMMIT;"
+            )
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _number(connection: sqlite3.Connection, query: str) -> int:
+    with closing(connection.execute(query)) as rows:
+        return int(rows.fetchone()[0])

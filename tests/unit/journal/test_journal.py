@@ -1,0 +1,372 @@
+# ruff: noqa: ASYNC240  (the files are tiny, and nothing else waits for this loop)
+import asyncio
+import shutil
+import sqlite3
+import stat
+import sys
+import textwrap
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+
+from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.model import (
+    ArtifactState,
+    Disposition,
+    Failure,
+    Holding,
+    JobResult,
+    JobState,
+    JobStatus,
+    Origin,
+    Phase,
+    Verified,
+)
+from flashdeckd import journal as journal_module
+from flashdeckd.journal import LOADED_JOBS, Journal, Ledger
+from flashdeckd.journal_schema import APPLICATION_ID, MIGRATIONS, connect
+
+RELEASED = Path(__file__).parents[2] / "data" / "journal"
+A, B = "aa" * 32, "bb" * 32
+
+
+def a_job(number: int, status: JobStatus = JobStatus.DONE, **fields: object) -> JobState:
+    values: dict[str, object] = {
+        "id": number,
+        "board": "left",
+        "partition": "app1",
+        "sha256": A,
+        "size": 100_000,
+        "origin": Origin.BUILD,
+        "status": status,
+        "created_at": 1_700_000_000.25,
+    }
+    return JobState(**(values | fields))  # type: ignore[arg-type]  # the point of a test's builder
+
+
+def a_holding(sha256: str = A, **fields: object) -> Holding:
+    values: dict[str, object] = {
+        "sha256": sha256,
+        "size": 100_000,
+        "flashed_at": 1_700_000_001.5,
+        "verified": Verified.YES,
+        "job": 1,
+    }
+    return Holding(**(values | fields))  # type: ignore[arg-type]  # the point of a test's builder
+
+
+def an_artifact(sha256: str = A, partition: str = "app1") -> ArtifactState:
+    return ArtifactState(
+        sha256=sha256,
+        size=100_000,
+        source="/home/me/fw/APP1.bin",
+        profile="product",
+        partition=partition,
+        version="1.2.3",
+        seen_at=1_700_000_000.0,
+        disposition=Disposition.QUEUED,
+    )
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncGenerator[Journal]:
+    journal = await Journal.open(path)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+async def loaded(path: Path) -> Ledger:
+    async with opened(path) as journal:
+        return await journal.load()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "journal.sqlite"
+
+
+async def test_a_new_journal_is_empty_private_and_starts_at_job_1(path: Path) -> None:
+    async with opened(path) as journal:
+        await journal.save_port("left", "1-4.2")
+        assert journal.trouble == ""
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    ledger = await loaded(path)
+    assert (ledger.jobs, ledger.holdings, ledger.artifacts, ledger.holds) == ((), {}, {}, {})
+    assert ledger.next_job == 1
+
+
+async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
+    result = JobResult(
+        bytes_written=8192,
+        erases=1,
+        blocks=4,
+        transfers=40,
+        uploads=4,
+        slept=0.25,
+        seconds=1.5,
+        verified=Verified.NO,
+        protection="boot unit last",
+    )
+    done = a_job(1, result=result, finished_at=5.0, attempts=1)
+    failed = a_job(2, JobStatus.FAILED, failure=Failure(kind=ErrorKind.VERIFY, message="at 0x08020000", hint="again"))
+    running = a_job(3, JobStatus.RUNNING, phase=Phase.WRITE, done=10, total=20, reason="\x1b[31m and \N{SNOWMAN}")
+    halfway = a_holding(B, complete=False, started=False, version="v2")
+    async with opened(path) as journal:
+        for job in (done, failed, running):
+            await journal.save_job(job)
+        await journal.save_holding("left", "app1", a_holding())
+        await journal.save_holding("right", "app1", a_holding())
+        await journal.save_holding("right", "app1", halfway)
+        await journal.save_artifact(an_artifact(A))
+        await journal.save_artifact(an_artifact(B))
+        await journal.save_artifact(an_artifact(A, "partition2"))
+        await journal.save_hold("left", "asked by hand")
+        await journal.save_hold("right", "map changed")
+        await journal.save_hold("right", None)
+        await journal.save_port("left", "1-4.2")
+        await journal.save_port("left", "pci-0000:00:14.0-usb-0:4.2")
+    assert await loaded(path) == Ledger(
+        jobs=(done, failed, running),
+        holdings={("left", "app1"): a_holding(), ("right", "app1"): halfway},
+        artifacts={("product", "app1"): an_artifact(B), ("product", "partition2"): an_artifact(A, "partition2")},
+        holds={"left": "asked by hand"},
+        ports={"left": "pci-0000:00:14.0-usb-0:4.2"},
+        next_job=4,
+    )
+
+
+async def test_saves_that_are_begun_together_keep_their_order(path: Path) -> None:
+    async with opened(path) as journal:
+        await asyncio.gather(*(journal.save_job(a_job(1, JobStatus.RUNNING, done=n)) for n in range(200)))
+        assert [job.done for job in (await journal.load()).jobs] == [199]
+
+
+async def test_a_save_is_carried_through_when_its_caller_is_cancelled(path: Path) -> None:
+    async with opened(path) as journal:
+        saves = [asyncio.create_task(journal.save_job(a_job(n))) for n in range(1, 51)]
+        await asyncio.sleep(0)  # every save has been handed to the writer, which has hardly begun
+        for save in saves:
+            save.cancel()
+        await asyncio.gather(*saves, return_exceptions=True)
+    assert len((await loaded(path)).jobs) == 50
+
+
+async def test_an_awaited_save_survives_a_kill(path: Path) -> None:
+    program = textwrap.dedent(f"""
+        import asyncio, pathlib
+        from flashdeck.model import JobState, JobStatus, Origin
+        from flashdeckd.journal import Journal
+
+        async def main():
+            journal = await Journal.open(pathlib.Path({str(path)!r}))
+            for number in range(1, 100_000):
+                await journal.save_job(JobState(id=number, board="left", partition="app1", sha256="", size=1,
+                    origin=Origin.BUILD, status=JobStatus.QUEUED, created_at=0.0))
+                print(number, flush=True)
+
+        asyncio.run(main())
+    """)
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    assert child.stdout is not None
+    acknowledged = [int(await child.stdout.readline()) for _ in range(25)]
+    child.kill()
+    rest, _ = await child.communicate()
+    # The last line may have been cut by the kill.
+    acknowledged += [int(line) for line in rest.decode().rpartition("\n")[0].split()]
+    ledger = await loaded(path)
+    kept = {job.id for job in ledger.jobs}
+    assert set(acknowledged) <= kept
+    assert ledger.next_job > max(acknowledged)
+
+
+async def test_load_gives_all_that_have_not_ended_and_the_newest(path: Path) -> None:
+    async with opened(path) as journal:
+        await journal.save_job(a_job(1, JobStatus.WAITING))
+        await asyncio.gather(*(journal.save_job(a_job(n)) for n in range(2, LOADED_JOBS + 5)))
+        numbers = [job.id for job in (await journal.load()).jobs]
+    assert numbers == [1, *range(5, LOADED_JOBS + 5)]
+
+
+async def test_old_jobs_go_once_ended_and_their_ids_never_come_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "KEPT_JOBS", 3)
+    async with opened(path) as journal:
+        await journal.save_job(a_job(1, JobStatus.HELD))
+        for number in range(2, 11):
+            await journal.save_job(a_job(number))
+        assert [job.id for job in (await journal.load()).jobs] == [1, 8, 9, 10]
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("DELETE FROM job WHERE id > 1")
+        other.commit()
+    ledger = await loaded(path)
+    assert [job.id for job in ledger.jobs] == [1]
+    assert ledger.next_job == 11
+
+
+async def test_rows_of_other_versions_load(path: Path) -> None:
+    async with opened(path):
+        pass
+    old = (
+        '{"id": 7, "board": "left", "partition": "app1", "sha256": "x", "size": 1, "origin": "build",'
+        ' "status": "queued", "created_at": 1.0, "mood": {"a": [1]}}'
+    )
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("INSERT INTO job VALUES (7, 0, ?)", (old,))
+        other.execute("INSERT INTO job VALUES (8, 0, ?)", (old.replace('"queued"', '"levitating"').replace("7", "8"),))
+        other.execute("INSERT INTO holding VALUES ('left', 'app1', CAST(x'ff00' AS TEXT))")
+        other.commit()
+    async with opened(path) as journal:
+        ledger = await journal.load()
+        assert [(job.id, job.attempts, job.status) for job in ledger.jobs] == [(7, 0, JobStatus.QUEUED)]
+        assert ledger.next_job == 9
+        assert "2 entries" in journal.trouble
+        assert "job 8" in journal.trouble
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT count(*) FROM job").fetchone() == (2,)
+
+
+def of_another_format(_: bytes) -> bytes:
+    return b"not a database at all" * 400
+
+
+def with_pages_overwritten(raw: bytes) -> bytes:
+    return raw[:100] + b"\xa5" * (len(raw) - 100)
+
+
+def cut_off(raw: bytes) -> bytes:
+    return raw[: len(raw) // 2]
+
+
+@pytest.mark.parametrize("damage", [of_another_format, with_pages_overwritten, cut_off])
+async def test_a_damaged_file_is_kept_and_a_new_one_begun(
+    path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(path) as journal:
+        await journal.save_job(a_job(1))
+    broken = damage(path.read_bytes())
+    path.write_bytes(broken)
+    (path.parent / "journal.sqlite-wal").write_bytes(b"old log")
+    async with opened(path) as journal:
+        kept = [file for file in path.parent.iterdir() if ".kept-" in file.name and not file.name.endswith("-wal")]
+        assert [file.read_bytes() for file in kept] == [broken]
+        assert kept[0].name in journal.trouble
+        assert kept[0].name in caplog.text
+        assert (await journal.load()).jobs == ()
+        await journal.save_job(a_job(1))
+        assert kept[0].name in journal.trouble
+    async with opened(path) as journal:
+        assert journal.trouble == ""
+        assert len((await journal.load()).jobs) == 1
+
+
+async def test_each_damaged_file_is_kept(path: Path) -> None:
+    path.parent.mkdir()
+    for number in range(3):
+        path.write_bytes(b"garbage %d" % number * 100)
+        await loaded(path)
+    assert len({file.read_bytes() for file in path.parent.glob("*.kept-*")}) == 3
+
+
+async def test_the_database_of_another_program_is_kept_whole(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE bookmarks (url TEXT)")
+        other.execute("INSERT INTO bookmarks VALUES ('https://example.org')")
+        other.commit()
+    async with opened(path) as journal:
+        assert "another program" in journal.trouble
+    (kept,) = path.parent.glob("*.kept-*")
+    with closing(sqlite3.connect(kept)) as other:
+        assert other.execute("SELECT url FROM bookmarks").fetchall() == [("https://example.org",)]
+
+
+async def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
+    await loaded(path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    before = path.read_bytes()
+    with pytest.raises(FlashdeckError, match=f"schema {len(MIGRATIONS) + 1}") as refused:
+        await Journal.open(path)
+    assert "newer flashdeckd" in refused.value.hint
+    assert path.read_bytes() == before
+    assert list(path.parent.glob("*.kept-*")) == []
+
+
+async def test_a_directory_in_its_place_is_a_clear_error(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(FlashdeckError, match="can not open the journal") as refused:
+        await Journal.open(path)
+    assert refused.value.hint
+
+
+async def test_a_file_in_place_of_its_directory_is_a_clear_error(path: Path) -> None:
+    path.parent.write_text("in the way")
+    with pytest.raises(FlashdeckError, match="can not open the journal") as refused:
+        await Journal.open(path)
+    assert "state directory" in refused.value.hint
+    assert path.parent.read_text() == "in the way"
+
+
+async def test_a_failing_disk_is_an_error_and_trouble_until_it_works_again(path: Path) -> None:
+    async with opened(path) as journal:
+        await journal.save_job(a_job(1))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("CREATE TRIGGER full BEFORE INSERT ON hold BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+            with pytest.raises(FlashdeckError, match="disk is full"):
+                await journal.save_hold("left", "why")
+            assert "disk is full" in journal.trouble
+            other.execute("DROP TRIGGER full")
+        await journal.save_hold("left", "why")
+        assert journal.trouble == ""
+        assert (await journal.load()).holds == {"left": "why"}
+
+
+async def test_a_closed_journal_says_so(path: Path) -> None:
+    journal = await Journal.open(path)
+    await journal.close()
+    await journal.close()
+    with pytest.raises(FlashdeckError, match="closed"):
+        await journal.save_port("left", "1-1")
+
+
+@pytest.mark.parametrize("released", sorted(RELEASED.glob("*.sqlite")), ids=lambda file: file.name)
+async def test_the_file_of_every_released_schema_loads(released: Path, path: Path) -> None:
+    path.parent.mkdir()
+    shutil.copy(released, path)
+    async with opened(path) as journal:
+        ledger = await journal.load()
+        assert journal.trouble == ""
+        assert [(job.id, job.status) for job in ledger.jobs] == [(41, JobStatus.DONE)]
+        assert ledger.holdings["left", "app1"].version == "1.0.0"
+        assert ledger.artifacts["product", "app1"].sha256 == "ab" * 32
+        assert (ledger.holds, ledger.ports) == ({"left": "by hand"}, {"left": "1-4.2"})
+        assert ledger.next_job == 42
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+
+def test_there_is_a_file_of_every_released_schema() -> None:
+    assert [file.stem for file in sorted(RELEASED.glob("*.sqlite"))] == [f"v{n + 1}" for n in range(len(MIGRATIONS))]
+
+
+def test_a_migration_happens_once_and_wholly_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    connect(path).close()
+    adds = "ALTER TABLE hold ADD COLUMN since REAL NOT NULL DEFAULT 0"
+    with pytest.raises(sqlite3.OperationalError, match="nonsense"):
+        connect(path, [*MIGRATIONS, f"{adds}; DROP TABLE nonsense"])
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert len(other.execute("SELECT name FROM pragma_table_info('hold')").fetchall()) == 2
+    for _ in range(2):
+        with closing(connect(path, [*MIGRATIONS, adds])) as migrated:
+            assert migrated.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
+            assert migrated.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+            assert len(migrated.execute("SELECT name FROM pragma_table_info('hold')").fetchall()) == 3
