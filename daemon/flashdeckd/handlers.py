@@ -1,0 +1,100 @@
+"""What each method of the socket protocol does, beyond those that the server answers itself."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from flashdeck import api
+from flashdeck.model import BoardState, State
+from flashdeckd.bench import Bench
+from flashdeckd.hub import Hub
+from flashdeckd.server import Connection, Handler
+from flashdeckd.virtual.bench import VirtualBench
+from flashdeckd.waiting import Waiting
+
+LOG_PAGE = 1000
+"""Log lines in one page at the most, so that a page stays far below the wire's line cap."""
+JOB_PAGE = 500
+
+
+class Handlers:
+    """The methods, one each. `table` is what the server dispatches on."""
+
+    def __init__(self, hub: Hub, bench: Bench, waiting: Waiting) -> None:
+        self._hub = hub
+        self._bench = bench
+        self._waiting = waiting
+
+    def table(self) -> Mapping[type[api.Params[Any]], Handler]:
+        """Handlers by the type of their parameters."""
+        return {
+            api.GetBoards: self.boards,
+            api.GetJobs: self.jobs,
+            api.Flash: self.flash,
+            api.Plan: self.plan,
+            api.Wait: self.wait,
+            api.WaitJobs: self.wait_jobs,
+            api.GetLogs: self.logs,
+            api.Hold: self.hold,
+            api.Release: self.release,
+        }
+
+    async def boards(self, _params: api.GetBoards, _connection: Connection) -> api.BoardList:
+        """`boards`."""
+        return api.BoardList(boards=tuple(self._hub.boards.values()), devices=self._hub.devices)
+
+    async def jobs(self, params: api.GetJobs, _connection: Connection) -> api.JobList:
+        """`jobs`."""
+        if params.ids:
+            return api.JobList(jobs=tuple(self._bench.book.job(job_id) for job_id in params.ids[:JOB_PAGE]))
+        newest = sorted(self._bench.book.jobs.values(), key=lambda job: job.id, reverse=True)
+        return api.JobList(jobs=tuple(newest[: max(0, min(params.limit, JOB_PAGE))]))
+
+    async def flash(self, params: api.Flash, _connection: Connection) -> api.JobList:
+        """`flash`."""
+        jobs = await self._bench.flash(params.partition, params.sha256, params.boards, present_only=params.present_only)
+        return api.JobList(jobs=tuple(jobs))
+
+    async def plan(self, params: api.Plan, _connection: Connection) -> api.PlanList:
+        """`plan`."""
+        return api.PlanList(plans=tuple(await self._bench.plan(params.partition, params.sha256, params.boards)))
+
+    async def wait(self, params: api.Wait, _connection: Connection) -> api.JobList:
+        """`wait`."""
+        jobs = await self._waiting.for_image(params.partition, params.sha256, params.boards, params.timeout)
+        return api.JobList(jobs=tuple(jobs))
+
+    async def wait_jobs(self, params: api.WaitJobs, _connection: Connection) -> api.JobList:
+        """`jobs.wait`."""
+        return api.JobList(jobs=tuple(await self._waiting.for_jobs(params.ids, params.timeout)))
+
+    async def logs(self, params: api.GetLogs, _connection: Connection) -> api.LogPage:
+        """`logs`."""
+        lines = self._hub.logs(after=params.after, limit=min(params.limit, LOG_PAGE), board=params.board)
+        return api.LogPage(lines=lines, next=lines[-1].id if lines else params.after)
+
+    async def hold(self, params: api.Hold, _connection: Connection) -> BoardState:
+        """`hold`."""
+        return await self._bench.hold(params.board, params.reason)
+
+    async def release(self, params: api.Release, _connection: Connection) -> BoardState:
+        """`release`."""
+        return await self._bench.release(params.board)
+
+
+def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Handler]:
+    """The hands on an emulated bench; a daemon with real boards has none of these methods."""
+
+    def on(action: Callable[[Any], State]) -> Handler:
+        async def handler(params: Any, _connection: Connection) -> State:
+            return action(params)
+
+        return handler
+
+    return {
+        api.VirtualList: on(lambda _: api.VirtualBench(boards=bench.list())),
+        api.VirtualPlug: on(lambda params: bench.plug(params.board)),
+        api.VirtualUnplug: on(lambda params: bench.unplug(params.board)),
+        api.VirtualPress: on(lambda params: bench.press(params.board)),
+        api.VirtualFault: on(lambda params: bench.fault(params.board, params.fault, params.after)),
+        api.VirtualDump: on(lambda params: bench.dump(params.board, params.address, params.size)),
+    }

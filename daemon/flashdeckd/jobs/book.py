@@ -1,0 +1,96 @@
+"""The book of all jobs and of what every partition holds: one copy in memory, in the journal and at the hub."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from flashdeck.errors import ErrorKind, RequestError
+from flashdeck.model import Holding, JobState, JobStatus, Origin
+from flashdeckd.hub import Hub
+from flashdeckd.images.spool import Artifact
+from flashdeckd.journal import Journal, Ledger
+
+
+class JobBook:
+    """Reads at once, writes durably: when an awaited change returns, a killed daemon will know of it.
+
+    Runs in the event loop's thread only.
+    """
+
+    def __init__(self, hub: Hub, journal: Journal, ledger: Ledger, holding_changed: Callable[[str], object]) -> None:
+        self._holding_changed = holding_changed
+        self._hub = hub
+        self._journal = journal
+        self._jobs = {job.id: job for job in ledger.jobs}
+        self._holdings = dict(ledger.holdings)
+        self._next_id = ledger.next_job
+        for job in ledger.jobs:
+            hub.publish_job(job)
+
+    @property
+    def jobs(self) -> Mapping[int, JobState]:
+        """All known jobs by id."""
+        return self._jobs
+
+    def job(self, job_id: int) -> JobState:
+        """One job; raises RequestError (`no-such-job`)."""
+        try:
+            return self._jobs[job_id]
+        except KeyError:
+            raise RequestError(f"there is no job {job_id}", kind=ErrorKind.NO_SUCH_JOB) from None
+
+    def active(self, board: str) -> list[JobState]:
+        """The jobs of a board that have not ended, oldest first."""
+        jobs = [job for job in self._jobs.values() if job.board == board and not job.status.ended]
+        return sorted(jobs, key=lambda job: job.id)
+
+    def newest(self, board: str, partition: str, sha256: str) -> JobState | None:
+        """The newest job that was to bring this image there."""
+        matching = [j for j in self._jobs.values() if (j.board, j.partition, j.sha256) == (board, partition, sha256)]
+        return max(matching, key=lambda job: job.id, default=None)
+
+    def holding(self, board: str, partition: str) -> Holding | None:
+        """What a partition of a board holds, as far as is known."""
+        return self._holdings.get((board, partition))
+
+    async def create(self, board: str, partition: str, artifact: Artifact, origin: Origin) -> JobState:
+        """Adds a queued job at the end of the board's lane."""
+        job = JobState(
+            id=self._next_id,
+            board=board,
+            partition=partition,
+            sha256=artifact.sha256,
+            size=artifact.size,
+            version=artifact.version,
+            origin=origin,
+            status=JobStatus.QUEUED,
+            created_at=time.time(),
+        )
+        self._next_id += 1
+        await self._put(job)
+        return job
+
+    async def change(self, job_id: int, **changes: object) -> JobState:
+        """Changes fields of a job durably; a job that ends gets its time."""
+        job = msgspec.structs.replace(self.job(job_id), **changes)
+        if job.status.ended and job.finished_at is None:
+            job = msgspec.structs.replace(job, finished_at=time.time())
+        await self._put(job)
+        return job
+
+    def progress(self, job_id: int, **changes: object) -> None:
+        """Changes fields that a restart may forget (phase, done, total)."""
+        self._jobs[job_id] = msgspec.structs.replace(self._jobs[job_id], **changes)
+        self._hub.publish_job(self._jobs[job_id])
+
+    async def hold(self, board: str, partition: str, holding: Holding) -> None:
+        """Records what a partition holds."""
+        self._holdings[board, partition] = holding
+        await self._journal.save_holding(board, partition, holding)
+        self._holding_changed(board)
+
+    async def _put(self, job: JobState) -> None:
+        self._jobs[job.id] = job
+        await self._journal.save_job(job)
+        self._hub.publish_job(self._jobs[job.id])

@@ -1,0 +1,324 @@
+"""A board's lane: one job at a time, in the order of the queue, on one worker thread that owns the USB handle.
+
+The lane runs in the event loop and decides; `worker` blocks in the thread and does.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import usb.backend
+from msgspec.structs import replace
+
+from flashdeck.config import Board, Enter, Partition
+from flashdeck.errors import (
+    DeviceError,
+    DeviceGoneError,
+    DevicePermissionError,
+    ErrorKind,
+    FlashdeckError,
+    HeldError,
+    ParkedError,
+)
+from flashdeck.model import Failure, JobResult, JobState, JobStatus, LogLevel, Phase, Presence
+from flashdeckd.boards import ABSENT, Sighting
+from flashdeckd.flash.plan import Plan
+from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.target import Target
+from flashdeckd.hub import Hub
+from flashdeckd.images import guards
+from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.worker import Recorder, Worker
+from flashdeckd.usb.device import UsbDevice
+
+T = TypeVar("T")
+
+DETACH_SECONDS: Final = 15.0
+"""How long a detached board may take to come back in DFU mode; slow hubs and full re-enumerations need a few seconds."""
+START_SECONDS: Final = 20.0
+"""How long an application may take to enumerate after the leave."""
+MAX_ATTEMPTS: Final = 8
+"""A job that was interrupted this often stops with a reason: something is wrong with the cable or the board."""
+OPEN_TRIES: Final = 8
+"""A device node appears before udev has set its permissions; this often the open is tried again ..."""
+OPEN_PAUSE: Final = 0.25
+"""... with this pause in seconds."""
+
+
+class Lane:
+    """The queue of one board and the task that works it off."""
+
+    def __init__(
+        self, board: Board, book: JobBook, hub: Hub, spool: Spool, backend: usb.backend.IBackend | None
+    ) -> None:
+        self.board = board
+        self.sighting: Sighting = ABSENT
+        self.held = ""
+        """Why nothing starts; "" when the lane is free."""
+        self._book = book
+        self._hub = hub
+        self._spool = spool
+        self._worker = Worker(backend)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{board.name}")
+        self._poked = asyncio.Event()
+        self._stopping = threading.Event()
+        self._detached: UsbDevice | None = None
+        """The application that was last asked to detach; it is not asked again."""
+        self._unreadable: set[int] = set()
+        """Jobs that lost the board while reading: they do not read again."""
+
+    def see(self, sighting: Sighting) -> None:
+        """Tells the lane where its board is now."""
+        if sighting != self.sighting:
+            self.sighting = sighting
+            self.poke()
+
+    def poke(self) -> None:
+        """Something changed (queue, hold, presence): look again."""
+        self._poked.set()
+
+    def stop(self) -> None:
+        """Parks the running job at its next safe point and ends `run`. Safe to call many times."""
+        self._stopping.set()
+        self.poke()
+
+    async def run(self) -> None:
+        """Works the queue off until `stop`."""
+        try:
+            while not self._stopping.is_set():
+                self._poked.clear()
+                job = self._first()
+                if job is None or not await self._advance(job):
+                    await self._poked.wait()
+        finally:
+            await asyncio.to_thread(self._thread.shutdown)
+
+    async def survey(self, image: bytes, partition: Partition) -> Plan:
+        """The plan for an image on the board as it is now, asked of the device itself; nothing is written.
+
+        Raises DeviceGoneError when the board is not in DFU mode, and all that planning raises.
+        """
+        device = self.sighting.device
+        if device is None or self.sighting.presence is not Presence.DFU:
+            raise DeviceGoneError(f"board {self.board.name} is not in DFU mode")
+        return await self._in_thread(lambda: self._worker.survey(device, image, self.target(partition)))
+
+    def target(self, partition: Partition, *, may_read: bool = True) -> Target:
+        """A partition of this board as the engine needs it."""
+        profile = self.board.profile
+        return Target(
+            partition=partition.name,
+            span=partition.span,
+            geometry=profile.geometry,
+            protected=profile.protected,
+            map=profile.map,
+            erase=profile.erase,
+            verify=profile.verify,
+            poll=profile.poll,
+            banks=profile.banks,
+            leave=profile.leave,
+            may_read=may_read,
+        )
+
+    def _first(self) -> JobState | None:
+        if self.held:
+            return None
+        ready = (job for job in self._book.active(self.board.name) if job.status is not JobStatus.HELD)
+        return next(ready, None)
+
+    async def _advance(self, job: JobState) -> bool:
+        """Takes the job as far as it goes now; False when only a change of things will let it go further."""
+        device = self.sighting.device
+        if device is None:
+            await self._wait(job, self.sighting.trouble or f"waiting for board {self.board.name} to be connected")
+            return False
+        try:
+            if self._only_leave_is_left(job):
+                await self._finish_leave(job, device)
+            elif self.sighting.presence is Presence.APP:
+                return await self._bring_into_dfu(job, device)
+            else:
+                await self._flash(job, device)
+        except ParkedError:
+            await self._book.change(
+                job.id, status=JobStatus.QUEUED, phase=None, reason="parked: the daemon was stopped"
+            )
+        except HeldError as error:
+            await self._hold(job, error)
+        except DeviceGoneError as error:
+            await self._interrupted(job, device, error)
+        except FlashdeckError as error:
+            await self._fail(job, error)
+        return True
+
+    async def _wait(self, job: JobState, reason: str) -> None:
+        if (job.status, job.reason) != (JobStatus.WAITING, reason):
+            await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
+            self._log(job, reason)
+
+    async def _bring_into_dfu(self, job: JobState, device: UsbDevice) -> bool:
+        profile = self.board.profile
+        hint = profile.enter_hint or "bring it into DFU mode by hand"
+        if profile.enter is Enter.MANUAL or self._detached == device:
+            if self._detached != device:
+                await self._wait(job, f"board {self.board.name} runs its application: {hint}")
+            return False
+        self._detached = device
+        await self._book.change(job.id, status=JobStatus.RUNNING, phase=Phase.DETACH, reason="")
+        self._log(job, "asking the application to detach into DFU mode")
+        try:
+            await self._opened(lambda: self._worker.detach(device))
+        except DeviceGoneError:
+            pass  # a device may reboot before it answers: what counts is whether it comes back
+        except DeviceError as error:
+            await self._wait(job, f"board {self.board.name} can not be detached ({error.message}): {hint}")
+            return False
+        if await self._until(lambda: self.sighting.presence is Presence.DFU, DETACH_SECONDS):
+            return True
+        await self._wait(job, f"board {self.board.name} did not come back in DFU mode after a detach: {hint}")
+        return False
+
+    async def _flash(self, job: JobState, device: UsbDevice) -> None:
+        partition = self._partition(job)
+        image = await asyncio.to_thread(self._spool.read, job.sha256)
+        for warning in guards.check(image, self.board.profile, partition):
+            self._log(job, warning, LogLevel.WARNING)
+        job = await self._book.change(
+            job.id,
+            status=JobStatus.RUNNING,
+            phase=Phase.OPEN,
+            reason="",
+            attempts=job.attempts + 1,
+            started_at=job.started_at or time.time(),
+        )
+        what = job.version or job.sha256[:12]
+        self._log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
+        target = self.target(partition, may_read=job.id not in self._unreadable)
+        recorder = Recorder(asyncio.get_running_loop(), self._book, job, self._stopping)
+        outcome = await self._opened(lambda: self._worker.flash(device, image, target, recorder))
+        for note in outcome.notes:
+            self._log(job, note)
+        await recorder.settled(outcome.verified)
+        if outcome.interrupted:
+            raise DeviceGoneError(f"board {self.board.name} left the bus before the leave; the image is complete on it")
+        result = _result(outcome)
+        if outcome.left and self.board.profile.app is not None:
+            result = await self._see_it_start(job, device, result)
+        await self._done(job, result)
+
+    def _only_leave_is_left(self, job: JobState) -> bool:
+        holding = self._book.holding(job.board, job.partition)
+        return holding is not None and holding.complete and holding.job == job.id
+
+    async def _finish_leave(self, job: JobState, device: UsbDevice) -> None:
+        """The image went in whole before the board was lost: what is left of the job is the start."""
+        target = self.target(self._partition(job))
+        if self.sighting.presence is Presence.DFU and target.leave:
+            await self._book.change(job.id, status=JobStatus.RUNNING, phase=Phase.LEAVE, reason="")
+            left = await self._opened(lambda: self._worker.leave(device, target))
+            if left and self.board.profile.app is not None:
+                await self._see_it_start(job, device, None)
+        await self._done(job, self._book.job(job.id).result)
+
+    async def _see_it_start(self, job: JobState, device: UsbDevice, result: JobResult | None) -> JobResult | None:
+        """Waits for the application's own identity; raises DeviceError (`not-accepted`) when it does not come."""
+        job = await self._book.change(job.id, phase=Phase.START, result=result)
+        await self._until(lambda: self.sighting.device not in (None, device), START_SECONDS)
+        started = self.sighting.presence is Presence.APP
+        holding = self._book.holding(job.board, job.partition)
+        if holding is not None:
+            await self._book.hold(job.board, job.partition, replace(holding, started=started))
+        if result is not None:
+            result = replace(result, started=started)
+            await self._book.change(job.id, result=result)
+        if started:
+            return result
+        if self._stopping.is_set():
+            raise ParkedError("the daemon was stopped while the board was starting")
+        came_back = self.sighting.presence is Presence.DFU
+        seen = (
+            "came back in DFU mode: the bootloader did not accept the image"
+            if came_back
+            else f"was not seen to start within {START_SECONDS:.0f} s"
+        )
+        raise DeviceError(
+            f"board {self.board.name} {seen} (partition {job.partition} holds {job.sha256[:12]})",
+            kind=ErrorKind.NOT_ACCEPTED,
+            hint="check that the image is linked for this partition and that its initial stack pointer is one that the "
+            "bootloader's boot check accepts",
+        )
+
+    async def _done(self, job: JobState, result: JobResult | None) -> None:
+        self._unreadable.discard(job.id)
+        job = await self._book.change(job.id, status=JobStatus.DONE, phase=None, reason="", result=result)
+        verified = "" if result is None else f", {result.verified}"
+        self._log(job, f"{job.partition} holds {job.version or job.sha256[:12]}{verified}")
+
+    async def _hold(self, job: JobState, error: HeldError) -> None:
+        reason = f"{error.message}: {error.hint}" if error.hint else error.message
+        await self._book.change(job.id, status=JobStatus.HELD, phase=None, reason=reason)
+        self._log(job, f"held: {reason}", LogLevel.WARNING)
+
+    async def _interrupted(self, job: JobState, lost: UsbDevice, error: DeviceGoneError) -> None:
+        if error.during_read:
+            self._unreadable.add(job.id)
+        if self._book.job(job.id).attempts >= MAX_ATTEMPTS:
+            await self._fail(job, error)
+            return
+        reason = f"{error.message}; goes on when board {self.board.name} is back in DFU mode"
+        await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
+        self._log(job, reason, LogLevel.WARNING)
+        # Hotplug may not have told yet; opening the same dead device again would only fail again.
+        await self._until(lambda: self.sighting.device != lost, None)
+
+    async def _fail(self, job: JobState, error: FlashdeckError) -> None:
+        failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
+        await self._book.change(job.id, status=JobStatus.FAILED, phase=None, reason=error.message, failure=failure)
+        self._log(job, f"failed: {error.message}" + (f": {error.hint}" if error.hint else ""), LogLevel.ERROR)
+
+    def _partition(self, job: JobState) -> Partition:
+        return self.board.profile.partitions[job.partition]
+
+    async def _opened(self, work: Callable[[], T]) -> T:
+        """Runs blocking work in the lane's thread, tried again while the node still lacks its permissions."""
+        for _ in range(OPEN_TRIES - 1):
+            try:
+                return await self._in_thread(work)
+            except DevicePermissionError:
+                await self._until(self._stopping.is_set, OPEN_PAUSE)
+        return await self._in_thread(work)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _until(self, reached: Callable[[], bool], seconds: float | None) -> bool:
+        """Waits until something is so, the lane is stopped, or the time is over; answers whether it is so."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not reached() and not self._stopping.is_set():
+                    self._poked.clear()
+                    await self._poked.wait()
+        except TimeoutError:
+            pass
+        return reached()
+
+    def _log(self, job: JobState, text: str, level: LogLevel = LogLevel.INFO) -> None:
+        self._hub.log(text, level=level, board=self.board.name, job=job.id)
+
+
+def _result(outcome: Outcome) -> JobResult:
+    return JobResult(
+        bytes_written=outcome.bytes_written,
+        erases=outcome.erases,
+        blocks=outcome.blocks,
+        transfers=outcome.transfers,
+        uploads=outcome.uploads,
+        slept=outcome.slept,
+        seconds=outcome.seconds,
+        verified=outcome.verified,
+        protection=outcome.protection,
+    )

@@ -1,0 +1,39 @@
+"""What a new job does to the queue of its partition. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flashdeck.model import Holding, JobState, JobStatus, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The verdict on a new job."""
+
+    create: bool
+    """Whether the job is needed at all (safety rule 7)."""
+    superseded: tuple[int, ...] = ()
+    """Jobs that have not begun, or were interrupted, and whose place it takes."""
+
+
+def admit(
+    active: Iterable[JobState], holding: Holding | None, partition: str, sha256: str, origin: Origin
+) -> Admission:
+    """Decides over an artifact bound for `partition`, given the board's jobs that have not ended.
+
+    A build is flashed once: not when it is what the partition holds, or will hold once the queue has run. What a
+    person asks for is always done. Either way the newest wish takes the place of older ones that do not run yet.
+    """
+    mine = sorted((job for job in active if job.partition == partition), key=lambda job: job.id)
+    running = [job for job in mine if job.status is JobStatus.RUNNING]
+    pending = [job for job in mine if job.status is not JobStatus.RUNNING]
+    superseded = tuple(job.id for job in pending)
+    if origin is Origin.HAND:
+        return Admission(create=True, superseded=superseded)
+    if pending and pending[-1].sha256 == sha256:
+        return Admission(create=False)
+    if running:
+        expected = running[-1].sha256
+    else:
+        expected = holding.sha256 if holding is not None and holding.complete else ""
+    return Admission(create=expected != sha256, superseded=superseded)

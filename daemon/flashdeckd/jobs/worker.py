@@ -1,0 +1,111 @@
+"""What runs in a lane's thread: opens the device, calls the engine, closes the device. Never touches shared state itself."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Coroutine
+
+import usb.backend
+from msgspec.structs import replace
+
+from flashdeck.errors import ParkedError
+from flashdeck.model import Holding, JobState, Phase, Verified
+from flashdeckd.flash import program
+from flashdeckd.flash.plan import Plan
+from flashdeckd.flash.target import Target
+from flashdeckd.jobs.book import JobBook
+from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.transport import open_device
+
+PROGRESS_SECONDS = 0.1
+"""Progress of one phase is passed on at most this often."""
+
+
+class Worker:
+    """Blocking work on one board; each call opens the device and closes it again. For one thread only."""
+
+    def __init__(self, backend: usb.backend.IBackend | None) -> None:
+        self._backend = backend
+
+    def survey(self, device: UsbDevice, image: bytes, target: Target) -> Plan:
+        """Asks the device for its map and plans; writes nothing."""
+        with open_device(self._backend, device) as transport:
+            return program.survey(transport, image, target)
+
+    def flash(self, device: UsbDevice, image: bytes, target: Target, recorder: "Recorder") -> program.Outcome:
+        """Brings the image onto the device."""
+        with open_device(self._backend, device) as transport:
+            return program.flash(transport, image, target, recorder)
+
+    def leave(self, device: UsbDevice, target: Target) -> bool:
+        """Starts the application; answers whether the device left."""
+        with open_device(self._backend, device) as transport:
+            return program.leave(transport, target)
+
+    def detach(self, device: UsbDevice) -> None:
+        """Asks a running application to come back in DFU mode."""
+        with open_device(self._backend, device) as transport:
+            program.detach(transport)
+
+
+class Recorder:
+    """Carries what the engine reports from the lane's thread into the event loop.
+
+    `began` and `committed` return only when the journal has it: a daemon killed right after them will know.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, book: JobBook, job: JobState, stopping: threading.Event
+    ) -> None:
+        self._loop = loop
+        self._book = book
+        self._job = job
+        self._stopping = stopping
+        self._phase: Phase | None = None
+        self._last = 0.0
+
+    def progress(self, phase: Phase, done: int, total: int) -> None:
+        """Passes progress on, not more often than anybody can see."""
+        now = time.monotonic()
+        if phase is self._phase and done < total and now - self._last < PROGRESS_SECONDS:
+            return
+        self._phase, self._last = phase, now
+        self._loop.call_soon_threadsafe(lambda: self._book.progress(self._job.id, phase=phase, done=done, total=total))
+
+    def planned(self, plan: Plan) -> None:
+        """The plan needs no record of its own: it follows from image and target."""
+
+    def began(self) -> None:
+        """Records that the partition holds no complete image from now on."""
+        self._record(complete=False)
+
+    def committed(self) -> None:
+        """Records that the partition holds the artifact."""
+        self._record(complete=True)
+
+    def check(self) -> None:
+        """Raises ParkedError when the daemon wants to stop."""
+        if self._stopping.is_set():
+            raise ParkedError("the daemon is stopping")
+
+    async def settled(self, verified: Verified) -> None:
+        """Records what reading back has shown. Called in the event loop."""
+        holding = self._book.holding(self._job.board, self._job.partition)
+        if holding is not None:
+            await self._book.hold(self._job.board, self._job.partition, replace(holding, verified=verified))
+
+    def _record(self, *, complete: bool) -> None:
+        job = self._job
+        holding = Holding(
+            sha256=job.sha256,
+            size=job.size,
+            version=job.version,
+            flashed_at=time.time(),
+            verified=Verified.NO,
+            job=job.id,
+            complete=complete,
+        )
+        self._wait_for(self._book.hold(job.board, job.partition, holding))
+
+    def _wait_for(self, work: Coroutine[None, None, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()

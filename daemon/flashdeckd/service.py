@@ -1,0 +1,214 @@
+"""The composition root: builds every part, joins their loops, and takes them down in order."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+import usb.backend
+from msgspec.structs import replace
+
+from flashdeck import __version__
+from flashdeck.config import Config
+from flashdeck.config_file import default_config, load
+from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.model import DaemonState, LogLevel
+from flashdeck.paths import ensure_private_dir
+from flashdeckd.bench import Bench
+from flashdeckd.builds.builds import Builds, Watch
+from flashdeckd.handlers import Handlers, virtual_handlers
+from flashdeckd.hub import Hub
+from flashdeckd.images.spool import Spool
+from flashdeckd.intake import Intake
+from flashdeckd.journal import Journal, Ledger
+from flashdeckd.server import Server
+from flashdeckd.uploads import Uploads
+from flashdeckd.usb.backend import open_backend
+from flashdeckd.usb.device import HotplugSource
+from flashdeckd.usb.hotplug import PyudevHotplug
+from flashdeckd.virtual.bench import VirtualBench, load_bench
+from flashdeckd.waiting import Waiting
+
+FIRST_SCAN_SECONDS = 5.0
+"""How long the socket waits for the first look at the bus, so that the first client finds the boards."""
+RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Pauses before a hotplug source that died is started again; the last one repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where a daemon finds its things."""
+
+    socket: Path
+    state_dir: Path
+    config: Path | None = None
+    """None: run without a configuration, so with no boards."""
+    virtual: Path | None = None
+    """A bench file: emulated boards and nothing else (safety rule 10)."""
+
+
+class Health:
+    """What does not work, by part; said once in the log and for as long as it lasts in the daemon's state."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._troubles: dict[str, str] = {}
+
+    def report(self, part: str, trouble: str) -> None:
+        """Sets what keeps a part from working; "" when nothing does."""
+        if self._troubles.get(part, "") == trouble:
+            return
+        self._troubles[part] = trouble
+        self._hub.log(f"{part}: {trouble or 'works again'}", level=LogLevel.WARNING if trouble else LogLevel.INFO)
+        degraded = tuple(f"{name}: {text}" for name, text in self._troubles.items() if text)
+        self._hub.publish_daemon(replace(self._hub.daemon, degraded=degraded))
+
+
+async def serve(options: Options) -> None:
+    """Runs a daemon until SIGTERM or SIGINT; a running job is parked at its next safe point first.
+
+    Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories can not be used.
+    """
+    config = default_config() if options.config is None else load(options.config)
+    virtual = None if options.virtual is None else load_bench(options.virtual)
+    async with AsyncExitStack() as stack:
+        ensure_private_dir(options.state_dir)
+        stack.enter_context(_only_one(options.state_dir / "lock"))
+        hub = Hub(_daemon_state(virtual=virtual is not None))
+        health = Health(hub)
+        journal = await Journal.open(options.state_dir / "journal.sqlite3")
+        stack.push_async_callback(journal.close)
+        health.report("journal", journal.trouble)
+        ledger = await journal.load()
+        for artifact in ledger.artifacts.values():
+            hub.publish_artifact(artifact)
+        spool = Spool(options.state_dir / "spool")
+        await asyncio.to_thread(spool.prune, _referenced(ledger))
+        backend, source = _usb(virtual, health)
+        bench = Bench(config, hub, journal, ledger, spool, backend)
+        await bench.restore()
+        intake = Intake(config, bench, hub, journal, spool)
+        builds = Builds(
+            _watches(config),
+            intake.settled,
+            on_trouble=lambda trouble: health.report("builds", trouble),
+            unreadable=intake.unreadable,
+        )
+        handlers = dict(Handlers(hub, bench, Waiting(bench, builds, hub)).table())
+        handlers |= Uploads(intake.accept).handlers()
+        if virtual is not None:
+            handlers |= virtual_handlers(virtual)
+        await _run(options.socket, hub, Server(hub, handlers), bench, builds, source, health)
+
+
+async def _run(
+    socket_path: Path,
+    hub: Hub,
+    server: Server,
+    bench: Bench,
+    builds: Builds,
+    source: HotplugSource,
+    health: Health,
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    scanned = asyncio.Event()
+    follower = asyncio.create_task(_follow_bus(source, bench, health, scanned))
+    follower.add_done_callback(lambda _: stop.set())
+    try:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(scanned.wait(), FIRST_SCAN_SECONDS)
+        async with server.listening(socket_path), asyncio.TaskGroup() as group:
+            lanes = group.create_task(bench.run())
+            watcher = group.create_task(builds.run())
+            hub.log(f"flashdeckd {__version__} listens on {socket_path}")
+            await stop.wait()
+            bench.stop()
+            await lanes
+            watcher.cancel()
+    finally:
+        follower.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await follower
+
+
+async def _follow_bus(source: HotplugSource, bench: Bench, health: Health, scanned: asyncio.Event) -> None:
+    """Follows the bus for ever; a source that fails is said to, and started again."""
+    failures = 0
+    while True:
+        try:
+            async with aclosing(source.snapshots()) as snapshots:
+                async for devices in snapshots:
+                    failures = 0
+                    health.report("usb", source.trouble)
+                    await bench.see(devices)
+                    scanned.set()
+        except (OSError, FlashdeckError) as error:
+            health.report("usb", f"hotplug stopped ({error}); it is started again by itself")
+        await asyncio.sleep(RESTART_SECONDS[min(failures, len(RESTART_SECONDS) - 1)])
+        failures += 1
+
+
+def _usb(virtual: VirtualBench | None, health: Health) -> tuple[usb.backend.IBackend | None, HotplugSource]:
+    if virtual is not None:
+        return virtual.backend, virtual.hotplug
+    try:
+        backend = open_backend()
+    except FlashdeckError as error:
+        health.report("libusb", f"{error.message}; {error.hint}")
+        backend = None
+    return backend, PyudevHotplug()
+
+
+def _watches(config: Config) -> list[Watch]:
+    return [
+        Watch(profile=profile.name, partition=partition.name, pattern=partition.image, settle=partition.settle)
+        for profile in config.profiles.values()
+        for partition in profile.partitions.values()
+        if partition.image
+    ]
+
+
+def _referenced(ledger: Ledger) -> set[str]:
+    """Images that somebody may still ask for: on a board, in a job that is kept, or newest at its place."""
+    holders = (*ledger.jobs, *ledger.holdings.values(), *ledger.artifacts.values())
+    return {holder.sha256 for holder in holders}
+
+
+def _daemon_state(*, virtual: bool) -> DaemonState:
+    return DaemonState(
+        version=__version__,
+        pid=os.getpid(),
+        instance=uuid.uuid4().hex,
+        host=socket.gethostname(),
+        started_at=time.time(),
+        virtual=virtual,
+    )
+
+
+@contextlib.contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    """Holds the state directory for this process; two daemons on one journal would flash everything twice."""
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FlashdeckError(
+                f"another flashdeckd uses {lock.parent}",
+                kind=ErrorKind.ALREADY_RUNNING,
+                hint="talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own",
+            ) from None
+        yield
+    finally:
+        os.close(handle)

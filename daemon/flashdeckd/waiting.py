@@ -1,0 +1,131 @@
+"""`wait`: until an image is on its boards, or can no longer get there."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from flashdeck.config import Board
+from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
+from flashdeck.model import Disposition, JobState, JobStatus
+from flashdeckd.bench import Bench
+from flashdeckd.builds.builds import Builds
+from flashdeckd.hub import Hub
+
+
+class Waiting:
+    """Answers `wait` and `jobs.wait` from what the hub publishes."""
+
+    def __init__(self, bench: Bench, builds: Builds, hub: Hub) -> None:
+        self._bench = bench
+        self._builds = builds
+        self._hub = hub
+
+    async def for_image(self, partition: str, sha256: str, patterns: Iterable[str], seconds: float) -> list[JobState]:
+        """Looks at the image's path again, then waits until the image is on every board; returns the jobs that did it.
+
+        Raises a FlashdeckError whose kind says why that can no longer happen.
+        """
+        boards = self._bench.select(partition, patterns)
+        try:
+            async with asyncio.timeout(seconds):
+                for profile in {board.profile.name for board in boards}:
+                    await self._builds.look(profile, partition)
+                wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
+                await self._until(
+                    lambda: all([self._is_there(board, partition, wanted[board.name]) for board in boards])
+                )
+        except TimeoutError:
+            raise FlashdeckError(
+                f"{partition} was not up to date on all of {_names(boards)} after {seconds:g} s",
+                kind=ErrorKind.TIMEOUT,
+                hint="`flashdeck jobs` shows what each job waits for",
+            ) from None
+        jobs = (self._bench.book.newest(board.name, partition, wanted[board.name]) for board in boards)
+        return [job for job in jobs if job is not None]
+
+    async def for_jobs(self, ids: Sequence[int], seconds: float) -> list[JobState]:
+        """Waits until every job has ended or is held. Raises FlashdeckError (`timeout`), RequestError (`no-such-job`)."""
+        book = self._bench.book
+        settled = (*(status for status in JobStatus if status.ended), JobStatus.HELD)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._until(lambda: all([book.job(job_id).status in settled for job_id in ids]))
+        except TimeoutError:
+            raise FlashdeckError(f"the jobs had not ended after {seconds:g} s", kind=ErrorKind.TIMEOUT) from None
+        return [book.job(job_id) for job_id in ids]
+
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        """Waits until `reached`, which is asked again after every event, answers True or raises."""
+        changed = asyncio.Event()
+        unlisten = self._hub.listen(lambda _: changed.set())
+        try:
+            while not reached():
+                await changed.wait()
+                changed.clear()
+        finally:
+            unlisten()
+
+    def _newest(self, board: Board, partition: str) -> str:
+        artifact = self._hub.artifacts.get((board.profile.name, partition))
+        if artifact is None:
+            raise RequestError(
+                f"no artifact is known for partition {partition} of board {board.name}",
+                kind=ErrorKind.NO_SUCH_ARTIFACT,
+                hint="build it first, or say --for FILE",
+            )
+        return artifact.sha256
+
+    def _is_there(self, board: Board, partition: str, sha256: str) -> bool:
+        """Whether the image is on the board and runs; raises when it will not be."""
+        job = self._bench.book.newest(board.name, partition, sha256)
+        if job is not None and not job.status.ended:
+            if job.status is JobStatus.HELD:
+                raise HeldError(f"job {job.id} for board {board.name} is held: {job.reason}")
+            held = self._hub.boards[board.name].held
+            if held and job.status is not JobStatus.RUNNING:
+                raise HeldError(
+                    f"board {board.name} is held: {held}", hint=f"`flashdeck release {board.name}` lets it go on"
+                )
+            return False
+        holding = self._bench.book.holding(board.name, partition)
+        if holding is not None and holding.complete and holding.sha256 == sha256:
+            if board.profile.app is not None and board.profile.leave and holding.started is False:
+                raise _failure(job, f"board {board.name} holds the image and was not seen to start")
+            return True
+        if job is None:
+            raise self._why_never(board, partition, sha256)
+        if job.status is JobStatus.FAILED:
+            raise _failure(job, job.reason)
+        if job.status is JobStatus.CANCELLED:
+            raise FlashdeckError(f"job {job.id} for board {board.name} was cancelled", kind=ErrorKind.CANCELLED)
+        raise FlashdeckError(
+            f"board {board.name} got another image since job {job.id}: {job.reason or 'a later job ran'}",
+            kind=ErrorKind.SUPERSEDED,
+        )
+
+    def _why_never(self, board: Board, partition: str, sha256: str) -> FlashdeckError:
+        newest = self._hub.artifacts.get((board.profile.name, partition))
+        if newest is None or newest.sha256 != sha256:
+            return RequestError(
+                f"no job brings this image to {partition} of board {board.name}",
+                kind=ErrorKind.NO_TARGET,
+                hint=f"`flashdeck flash {partition} FILE` flashes it by hand",
+            )
+        if newest.disposition is Disposition.REFUSED:
+            return RefusedError(newest.reason)
+        if newest.disposition is Disposition.OFFERED:
+            return HeldError(
+                f"the image is only offered for {partition} of board {board.name}: {newest.reason}",
+                kind=ErrorKind.OFFERED,
+                hint=f"`flashdeck flash {partition} --board {board.name}` accepts it",
+            )
+        return RequestError(f"board {board.name} has got another image by hand since", kind=ErrorKind.SUPERSEDED)
+
+
+def _failure(job: JobState | None, message: str) -> FlashdeckError:
+    if job is not None and job.failure is not None:
+        return DeviceError(job.failure.message, kind=job.failure.kind, hint=job.failure.hint)
+    return DeviceError(message, kind=ErrorKind.NOT_ACCEPTED)
+
+
+def _names(boards: Iterable[Board]) -> str:
+    return ", ".join(board.name for board in boards)

@@ -1,0 +1,136 @@
+"""Safety rule 3: a job runs only on a board that matches exactly one configured board."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashdeck.config import Board, Config, Profile, UsbId
+from flashdeck.geometry import Geometry, Region
+from flashdeck.model import Presence
+from flashdeckd.boards import recognise
+from flashdeckd.usb.device import InterfaceClass, UsbDevice
+
+DFU = UsbId(0x0483, 0xDF11)
+APP = UsbId(0x0483, 0x5740)
+GEOMETRY = Geometry((Region(0x08000000, 128, 8192),))
+PROFILE = Profile(name="product", dfu=DFU, app=APP, geometry=GEOMETRY)
+NO_PORTS: dict[str, str] = {}
+
+
+def device(place: int, serial: str = "", usb_id: UsbId = DFU, protocol: int = 2) -> UsbDevice:
+    return UsbDevice(
+        name=f"1-{place}",
+        port=f"pci-0000:00:14.0-usb-0:{place}",
+        bus=1,
+        address=place + 1,
+        usb_id=usb_id,
+        bcd_device=0x0200,
+        serial=serial,
+        interfaces=(InterfaceClass(0, 0, 0xFE, 1, protocol),),
+    )
+
+
+def config(**boards: dict[str, str]) -> Config:
+    return Config(
+        profiles={"product": PROFILE},
+        boards={name: Board(name=name, profile=PROFILE, **identity) for name, identity in boards.items()},
+    )
+
+
+def test_a_board_is_recognised_by_serial():
+    roster = recognise(config(left={"serial": "A"}), [device(1, "B"), device(2, "A")], NO_PORTS)
+    assert roster.boards["left"].device == device(2, "A")
+    assert [stranger.port for stranger in roster.strangers] == ["1-1"]
+
+
+def test_a_board_is_recognised_by_port_in_either_form():
+    for port in ("1-2", "pci-0000:00:14.0-usb-0:2"):
+        roster = recognise(config(left={"port": port}), [device(1), device(2)], NO_PORTS)
+        assert roster.boards["left"].device == device(2)
+
+
+def test_usb_ids_alone_are_never_identity():
+    roster = recognise(config(left={}), [device(1, "A")], NO_PORTS)
+    assert roster.boards["left"].presence is Presence.ABSENT
+    assert "neither serial nor port" in roster.boards["left"].trouble
+    assert [stranger.note for stranger in roster.strangers] == ["not configured: never touched"]
+
+
+def test_other_usb_ids_on_the_right_port_are_another_device():
+    other = device(1, "A", UsbId(0x1209, 1))
+    roster = recognise(config(left={"port": "1-1", "serial": "A"}), [other], NO_PORTS)
+    assert roster.boards["left"].presence is Presence.ABSENT
+
+
+def test_two_devices_with_the_same_serial_are_ambiguous():
+    roster = recognise(config(left={"serial": "A"}), [device(1, "A"), device(2, "A")], NO_PORTS)
+    assert roster.boards["left"].presence is Presence.AMBIGUOUS
+    assert roster.boards["left"].device is None
+    assert "1-1, 1-2" in roster.boards["left"].trouble
+    assert len(roster.strangers) == 2
+
+
+def test_the_same_serial_on_two_boards_is_told_apart_by_port():
+    both = config(left={"serial": "A", "port": "1-1"}, right={"serial": "A", "port": "1-2"})
+    roster = recognise(both, [device(1, "A"), device(2, "A")], NO_PORTS)
+    assert roster.boards["left"].device == device(1, "A")
+    assert roster.boards["right"].device == device(2, "A")
+    assert roster.strangers == ()
+
+
+def test_a_device_that_matches_two_boards_is_neither():
+    roster = recognise(config(left={"serial": "A"}, right={"port": "1-1"}), [device(1, "A")], NO_PORTS)
+    assert {s.presence for s in roster.boards.values()} == {Presence.AMBIGUOUS}
+    assert all(s.device is None for s in roster.boards.values())
+
+
+def test_an_application_with_another_serial_is_followed_by_its_port():
+    app = device(3, "APP-SERIAL", APP, protocol=1)
+    known = {"left": app.port}
+    assert recognise(config(left={"serial": "A"}), [app], known).boards["left"].presence is Presence.APP
+    assert recognise(config(left={"serial": "A"}), [app], NO_PORTS).boards["left"].presence is Presence.ABSENT
+
+
+def test_a_remembered_port_never_identifies_a_device_in_dfu_mode():
+    roster = recognise(config(left={"serial": "A"}), [device(3, "B")], {"left": device(3).port})
+    assert roster.boards["left"].presence is Presence.ABSENT
+
+
+def test_run_time_dfu_interfaces_of_other_products_are_not_listed():
+    headset = device(1, "X", UsbId(0x0B0E, 1), protocol=1)
+    assert recognise(config(left={"serial": "A"}), [headset], NO_PORTS).strangers == ()
+
+
+serials = st.sampled_from(["", "A", "B"])
+places = st.integers(1, 3)
+devices = st.lists(
+    st.builds(device, places, serials, st.sampled_from([DFU, APP])), unique_by=lambda d: d.name, max_size=3
+)
+identities = st.fixed_dictionaries({}, optional={"serial": serials, "port": st.sampled_from(["", "1-1", "1-2"])})
+
+
+@given(devices, st.dictionaries(st.sampled_from(["left", "right"]), identities))
+def test_no_device_is_ever_two_boards_and_every_match_is_exact(
+    present: list[UsbDevice], boards: dict[str, dict[str, str]]
+):
+    roster = recognise(config(**boards), present, {"left": "pci-0000:00:14.0-usb-0:3"})
+    used = [sighting.device for sighting in roster.boards.values() if sighting.device]
+    assert len(used) == len(set(used))
+    for name, sighting in roster.boards.items():
+        found = sighting.device
+        if found is None or found.usb_id == APP:
+            continue
+        board = boards[name]
+        assert board.get("serial") or board.get("port")
+        assert board.get("serial", "") in {"", found.serial}
+        assert not board.get("port") or found.is_at(board["port"])
+        exact = [d for d in present if d.usb_id == DFU and (not board.get("serial") or d.serial == board["serial"])]
+        exact = [d for d in exact if not board.get("port") or d.is_at(board["port"])]
+        assert exact == [found]
+
+
+def test_a_replug_is_a_new_sighting():
+    before = recognise(config(left={"serial": "A"}), [device(1, "A")], NO_PORTS).boards["left"]
+    after = recognise(config(left={"serial": "A"}), [replace(device(1, "A"), address=9)], NO_PORTS).boards["left"]
+    assert before != after
