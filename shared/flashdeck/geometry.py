@@ -1,8 +1,18 @@
 """Flash geometry: address ranges, sectors and banks. Pure arithmetic, no I/O."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+
+from flashdeck.text import clean, format_size, parse_size
+
+ADDRESS_SPACE = 1 << 32
+"""Addresses are 32 bits wide, as in DfuSe's Set Address Pointer (AN3156)."""
+PROGRAM_UNIT = 16
+"""Bytes taken for the program unit of a flash that nothing is known about: the largest of the usual ones."""
+MAX_SECTORS = 65536
+MAX_SECTOR_SIZE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,7 +73,7 @@ class Geometry:
     """The flash of a chip: regions in ascending order, not overlapping."""
 
     regions: tuple[Region, ...]
-    program_unit: int = 16
+    program_unit: int = PROGRAM_UNIT
     """Bytes that the flash programs at once: a power of two."""
     ram: tuple[Range, ...] = ()
     """Where a stack may lie; empty where that is not known (the stack guard is then refused in the configuration)."""
@@ -91,3 +101,66 @@ class Geometry:
     def banks_of(self, span: Range) -> frozenset[int]:
         """The banks that `span` touches."""
         return frozenset(sector.bank for sector in self.sectors_in(span))
+
+
+_RUN = re.compile(r"(?P<count>[0-9]{1,9}) ?\* ?(?P<size>[^@*]+?) ?(?:@ ?(?P<address>\S+))?", re.ASCII)
+_ADDRESS = re.compile(r"0x[0-9a-f]{1,16}|[0-9]{1,20}", re.IGNORECASE | re.ASCII)
+
+
+def parse_sectors(text: str) -> Geometry:
+    """The geometry that `text` describes: runs of equal sectors, `COUNT*SIZE@ADDRESS`, divided by commas.
+
+    A run without `@ADDRESS` goes on where the one before it ended: "4*16K@0x08000000, 1*64K, 7*128K". Runs are in
+    ascending order and do not overlap. Banks and RAM can not be said this way: all sectors count as one bank, and no
+    stack guard is possible.
+
+    Raises ValueError, with a sentence, for anything else.
+    """
+    regions: list[Region] = []
+    end: int | None = None
+    for run in text.split(","):
+        region = _parse_run(run.strip(), end)
+        regions.append(region)
+        end = region.span.end
+        if sum(each.count for each in regions) > MAX_SECTORS:
+            raise ValueError(f"more than {MAX_SECTORS} sectors are more than any flash has")
+    return Geometry(tuple(regions))
+
+
+def format_sectors(geometry: Geometry) -> str:
+    """What `parse_sectors` makes this geometry of again, banks and RAM aside."""
+    return ", ".join(f"{r.count}*{r.sector_size}@0x{r.address:08x}" for r in geometry.regions)
+
+
+def _parse_run(run: str, previous_end: int | None) -> Region:
+    shown = clean(run, 60)
+    match = _RUN.fullmatch(run)
+    if match is None:
+        raise ValueError(f'"{shown}" is not a run of sectors; write COUNT*SIZE@ADDRESS, as 128*8K@0x08000000')
+    count, size = int(match["count"]), parse_size(match["size"])
+    if not 1 <= count <= MAX_SECTORS:
+        raise ValueError(f'"{shown}": a run has from 1 to {MAX_SECTORS} sectors')
+    if not PROGRAM_UNIT <= size <= MAX_SECTOR_SIZE or size % PROGRAM_UNIT:
+        raise ValueError(
+            f'"{shown}": a sector is a multiple of {PROGRAM_UNIT} bytes and at most {format_size(MAX_SECTOR_SIZE)}'
+        )
+    address = _parse_address(match["address"], shown) if match["address"] else previous_end
+    if address is None:
+        raise ValueError(f'"{shown}": the first run needs its address, as 128*8K@0x08000000')
+    if address % PROGRAM_UNIT:
+        raise ValueError(f'"{shown}": the address is not a multiple of {PROGRAM_UNIT}')
+    if previous_end is not None and address < previous_end:
+        raise ValueError(
+            f'"{shown}": starts at 0x{address:08x}, before the end of the run before it (0x{previous_end:08x}); '
+            "runs are in ascending order and do not overlap"
+        )
+    region = Region(address, count, size)
+    if region.span.end > ADDRESS_SPACE:
+        raise ValueError(f'"{shown}": ends at 0x{region.span.end:x}, outside 32-bit addresses')
+    return region
+
+
+def _parse_address(text: str, shown: str) -> int:
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError(f'"{shown}": "{clean(text, 40)}" is not an address; write it as 0x08000000')
+    return int(text, 0 if text[:2].lower() == "0x" else 10)

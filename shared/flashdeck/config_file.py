@@ -1,0 +1,421 @@
+"""Reads the configuration from TOML and checks all of it, so that nothing behind it has to.
+
+Every mistake is a ConfigError that names file, table and key, says what was seen and what to do.
+"""
+
+import glob
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+from pathlib import Path, PurePath
+
+from flashdeck.chips import find_chip
+from flashdeck.config import (
+    ALL_GUARDS,
+    BankPolicy,
+    Board,
+    Config,
+    Enter,
+    ErasePolicy,
+    Guard,
+    MapPolicy,
+    Partition,
+    PollPolicy,
+    Profile,
+    UsbId,
+    VerifyPolicy,
+)
+from flashdeck.errors import ConfigError
+from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range, parse_sectors
+from flashdeck.paths import default_config_path
+from flashdeck.text import clean, format_size
+from flashdeck.toml_table import MAX_PATH, Table, nearest, one_of
+
+DEFAULT_SETTLE = 0.05
+"""Seconds that an image file must be unchanged where nothing else is configured."""
+MAX_FILE_SIZE = 1024 * 1024
+MAX_FILES = 64
+MAX_SERIAL = 126
+"""Characters of a USB string: a descriptor's length is one byte, two of them are its header (USB 2.0, 9.6.7)."""
+
+_TOP = ("include", "daemon", "profiles", "boards")
+_TOP_LATER = ("hosts", "tui", "hooks")
+_PROFILE = (
+    *("dfu", "app", "enter", "enter_hint", "leave", "flash", "sectors", "map"),
+    *("erase", "verify", "poll", "banks", "partitions"),
+)
+_PROFILE_LATER = ("trust_cache", "hooks")
+_PARTITION = ("address", "size", "protected", "image", "auto", "guards", "settle")
+_PARTITION_LATER = ("alt",)
+_BOARD = ("profile", "serial", "port")
+_IMAGES_LATER = (".elf", ".hex", ".dfu")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
+_USB_ID = re.compile(r"([0-9a-f]{1,4}):([0-9a-f]{1,4})", re.ASCII | re.IGNORECASE)
+_HUB_PORTS = r"[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}"  # USB 2.0, 4.1.1: at most seven tiers
+_PORT = re.compile(rf"[0-9]{{1,3}}-{_HUB_PORTS}|[A-Za-z0-9_.:-]{{1,200}}-usb-[0-9]+:{_HUB_PORTS}", re.ASCII)
+_INTERFACE = re.compile(r":[0-9]+\.[0-9]+$", re.ASCII)
+
+
+def load(path: Path) -> Config:
+    """The configuration that `path` and the files that it includes hold.
+
+    Raises ConfigError for the first thing that is wrong.
+    """
+    files = _read_with_includes(path.expanduser().absolute())
+    main = files[0]
+    daemon = main.table("daemon")
+    daemon.check_keys(("settle",))
+    settle = _settle(daemon, DEFAULT_SETTLE)
+    profile_tables = _merged(files, "profiles")
+    profiles = {name: _profile(name, table, settle) for name, table in profile_tables.items()}
+    board_tables = _merged(files, "boards")
+    boards = {name: _board(name, table, profiles) for name, table in board_tables.items()}
+    _check_identities(boards, board_tables)
+    return Config(profiles, boards, tuple(table.file for table in files))
+
+
+def default_config(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration at its default place; an empty one where there is no file."""
+    path = default_config_path(virtual=virtual, environ=environ)
+    return Config() if _is_absent(path) else load(path)
+
+
+# Files
+
+
+def _is_absent(path: Path) -> bool:
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # something is there, and `load` says what is wrong with it
+    return False
+
+
+def _read_with_includes(main: Path) -> list[Table]:
+    """The top tables of all files, the main one first, each before what it includes."""
+    found: dict[str, Table] = {}  # by real path: two names of one file are a repeat as well
+
+    def read(path: Path, including: tuple[Table, ...]) -> None:
+        real = os.path.realpath(path)
+        parent = including[-1] if including else None
+        if parent is not None:
+            if any(os.path.realpath(table.file) == real for table in including):
+                raise parent.error("include", f"{_shown(path)} is included by itself", hint="take it out")
+            if real in found:
+                raise parent.error("include", f"{_shown(path)} is included a second time", hint="include it once")
+            if len(found) >= MAX_FILES:
+                raise parent.error("include", f"more than {MAX_FILES} files")
+        top = _read(path, parent)
+        found[real] = top
+        for text in top.texts("include"):
+            read(_expand(top, "include", text), (*including, top))
+
+    read(main, ())
+    return list(found.values())
+
+
+def _read(path: Path, parent: Table | None) -> Table:
+    def refuse(problem: str, hint: str = "") -> ConfigError:
+        what = f"{_shown(path)}: {problem}"
+        return ConfigError(what, hint=hint) if parent is None else parent.error("include", what, hint=hint)
+
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise refuse("is not a file")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_SIZE + 1)
+    except FileNotFoundError as error:
+        raise refuse("there is no such file", "check the path, or write the file") from error
+    except OSError as error:
+        raise refuse(f"cannot be read: {error.strerror}") from error
+    if len(data) > MAX_FILE_SIZE:
+        raise refuse(f"is larger than {format_size(MAX_FILE_SIZE)}", "is this a configuration file?")
+    try:
+        values = tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        raise refuse(f"is not UTF-8 text (byte {error.start})", "is this a configuration file?") from error
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, arrays in arrays in arrays
+        raise refuse(f"is not valid TOML: {clean(str(error))}") from error
+    top = Table(path, "", values)
+    top.check_keys(_TOP, _TOP_LATER)
+    if parent is not None and "daemon" in top:
+        raise top.error("daemon", "only the main file may have this table", hint="move it there")
+    return top
+
+
+def _merged(files: Iterable[Table], key: str) -> dict[str, Table]:
+    """The named tables under `key` of all files."""
+    merged: dict[str, Table] = {}
+    for file in files:
+        for name, table in file.tables(key):
+            _check_name(name, table)
+            if name in merged:
+                raise table.error("", f"is also in {_shown(merged[name].file)}", hint="rename one of the two")
+            merged[name] = table
+    return merged
+
+
+def _expand(table: Table, key: str, text: str) -> Path:
+    """An absolute path: `~` is a home directory, anything relative is relative to the file that it stands in."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise table.error(key, f'"{text}": there is no such home directory') from error
+    return Path(os.path.normpath(table.file.parent / path))
+
+
+# Profiles
+
+
+def _profile(name: str, table: Table, settle: float) -> Profile:
+    table.check_keys(_PROFILE, _PROFILE_LATER)
+    chip, geometry = _flash(table)
+    dfu = _usb_id(table, "dfu")
+    app = _usb_id(table, "app") if "app" in table else None
+    if app == dfu:
+        raise table.error(
+            "app",
+            f"{app} is also what dfu says, so the two modes can not be told apart",
+            hint="give the application a product id of its own, or leave app out",
+        )
+    partitions = {key: _partition(key, each, geometry, settle) for key, each in table.tables("partitions")}
+    _check_overlaps(table, partitions.values())
+    return Profile(
+        name=name,
+        dfu=dfu,
+        geometry=geometry,
+        chip=chip,
+        app=app,
+        enter=_enter(table, app),
+        enter_hint=table.text("enter_hint") if "enter_hint" in table else "",
+        leave=table.flag("leave", default=True),
+        map=table.choice("map", MapPolicy.CHECK),
+        erase=table.choice("erase", ErasePolicy.NEEDED),
+        verify=table.choice("verify", VerifyPolicy.AUTO),
+        poll=table.choice("poll", PollPolicy.AUTO),
+        banks=table.choice("banks", BankPolicy.CHECK),
+        partitions=partitions,
+    )
+
+
+def _flash(table: Table) -> tuple[str, Geometry]:
+    if "flash" in table and "sectors" in table:
+        raise table.error("sectors", "the geometry is already given by flash", hint="keep one of the two")
+    if "flash" in table:
+        try:
+            chip = find_chip(table.text("flash"))
+        except ConfigError as error:
+            raise table.error("flash", error.message, hint=error.hint) from error
+        return chip.name, chip.geometry
+    if "sectors" in table:
+        try:
+            return "", parse_sectors(table.text("sectors", limit=2000))
+        except ValueError as error:
+            raise table.error("sectors", str(error)) from error
+    raise table.error(
+        "flash",
+        "is missing",
+        hint='name the chip, as flash = "STM32H563RG", or give its sectors, as sectors = "128*8K@0x08000000"',
+    )
+
+
+def _enter(table: Table, app: UsbId | None) -> Enter:
+    value = table.values.get("enter")
+    if isinstance(value, dict) and "command" in value:
+        raise table.unsupported("enter", hint=one_of(Enter))
+    enter = table.choice("enter", Enter.MANUAL, later=("touch-1200",))
+    if enter is Enter.DETACH and app is None:
+        raise table.error(
+            "enter",
+            '"detach" asks the running application, and there is no app to know it by',
+            hint='add its USB id, as app = "0483:5740", or use enter = "manual"',
+        )
+    return enter
+
+
+def _usb_id(table: Table, key: str) -> UsbId:
+    text = table.text(key)
+    match = _USB_ID.fullmatch(text)
+    if match is None:
+        raise table.error(
+            key, f'"{clean(text, 40)}" is not a USB id', hint='write vendor and product in hex, as "0483:df11"'
+        )
+    return UsbId(int(match[1], 16), int(match[2], 16))
+
+
+# Partitions
+
+
+def _partition(name: str, table: Table, geometry: Geometry, settle: float) -> Partition:
+    _check_name(name, table)
+    table.check_keys(_PARTITION, _PARTITION_LATER)
+    protected = table.flag("protected", default=False)
+    if protected and "image" in table:
+        raise table.error("image", "this partition is protected and never written", hint="remove one of the two")
+    return Partition(
+        name=name,
+        span=_span(table, geometry),
+        protected=protected,
+        image=_image(table) if "image" in table else "",
+        auto=table.flag("auto", default=True),
+        guards=_guards(table, geometry),
+        settle=_settle(table, settle),
+    )
+
+
+def _span(table: Table, geometry: Geometry) -> Range:
+    address, size = table.number("address"), table.size("size")
+    if not size:
+        raise table.error("size", "is 0")
+    if address + size > ADDRESS_SPACE:
+        raise table.error("address", f"the partition would end at 0x{address + size:x}, outside 32-bit addresses")
+    span = Range.sized(address, size)
+    if geometry.is_whole_sectors(span):
+        return span
+    first, last = (_sector_at(geometry, at) for at in (span.start, span.end - 1))
+    if first is None:
+        raise table.error("address", f"0x{address:08x} is not in the flash", hint=_flash_hint(geometry))
+    if last is None:
+        raise table.error("size", f"{span} goes beyond the flash", hint=_flash_hint(geometry))
+    if first.start != span.start:
+        raise table.error(
+            "address",
+            f"0x{address:08x} is inside the sector {first}, and a partition is whole sectors",
+            hint=f"start at 0x{first.start:08x} or 0x{first.end:08x}",
+        )
+    if last.end != span.end:
+        shorter, longer = last.start - span.start, last.end - span.start
+        raise table.error(
+            "size",
+            f"{span} ends inside the sector {last}, and a partition is whole sectors",
+            hint=f"use {f'{_in_file(shorter)} or ' if shorter else ''}{_in_file(longer)}",
+        )
+    raise table.error("size", f"{span} goes across a hole in the flash", hint=_flash_hint(geometry))
+
+
+def _sector_at(geometry: Geometry, address: int) -> Range | None:
+    sectors = geometry.sectors_in(Range.sized(address, 1))
+    return sectors[0].span if sectors else None
+
+
+def _flash_hint(geometry: Geometry) -> str:
+    return "the flash is " + ", ".join(f"{region.span}" for region in geometry.regions[:8])
+
+
+def _in_file(size: int) -> str:
+    """A size as one writes it in the file."""
+    return f'"{size // 1024}K"' if size % 1024 == 0 else str(size)
+
+
+def _check_overlaps(profile: Table, partitions: Iterable[Partition]) -> None:
+    for one, other in combinations(partitions, 2):
+        if one.span.overlaps(other.span):
+            raise (
+                profile.table("partitions")
+                .table(other.name)
+                .error(
+                    "address",
+                    f"{other.name} ({other.span}) overlaps {one.name} ({one.span})",
+                    hint="move or shorten one of the two",
+                )
+            )
+
+
+def _image(table: Table) -> str:
+    """An absolute path or glob. Only what the file says is a pattern; a directory put before it is literal."""
+    text = table.text("image", limit=MAX_PATH)
+    suffix = PurePath(text).suffix.lower()
+    if suffix in _IMAGES_LATER:
+        raise table.unsupported("image", hint="name the .bin that is built beside it")
+    if suffix != ".bin":
+        raise table.error("image", f'"{clean(text, 60)}" does not end in .bin', hint="name the .bin file of the build")
+    head, tail = text.split("/", 1) if text.startswith("~") and "/" in text else ("", text)
+    base = glob.escape(str(_expand(table, "image", head)))
+    return os.path.normpath(PurePath(base) / tail)
+
+
+def _guards(table: Table, geometry: Geometry) -> frozenset[Guard]:
+    """The default is every guard that the geometry allows: without a known RAM no stack pointer can be judged."""
+    if "guards" not in table:
+        return ALL_GUARDS if geometry.ram else ALL_GUARDS - {Guard.STACK}
+    guards = frozenset(table.member("guards", text, Guard) for text in table.texts("guards"))
+    if Guard.STACK in guards and not geometry.ram:
+        raise table.error(
+            "guards",
+            'there is no "stack" guard with sectors, which do not say where the RAM is',
+            hint='take "stack" out, or name the chip with flash',
+        )
+    return guards
+
+
+def _settle(table: Table, default: float) -> float:
+    return table.duration("settle", default=default, shortest=0.001, longest=600)
+
+
+# Boards
+
+
+def _board(name: str, table: Table, profiles: Mapping[str, Profile]) -> Board:
+    table.check_keys(_BOARD)
+    profile = table.text("profile")
+    if profile not in profiles:
+        raise table.error("profile", f'there is no profile "{clean(profile, 40)}"', hint=nearest(profile, profiles))
+    return Board(
+        name=name,
+        profile=profiles[profile],
+        serial=table.text("serial", limit=MAX_SERIAL) if "serial" in table else "",
+        port=_port(table) if "port" in table else "",
+    )
+
+
+def _port(table: Table) -> str:
+    text = table.text("port")
+    if _PORT.fullmatch(text):
+        return text
+    shorter = _INTERFACE.sub("", text)
+    if _PORT.fullmatch(shorter):
+        raise table.error("port", f'"{text}" names an interface of a device', hint=f'use port = "{shorter}"')
+    raise table.error(
+        "port",
+        f'"{clean(text, 60)}" is not a USB port',
+        hint='write bus and hub ports, as "1-4.2", or the ID_PATH of udev, as "pci-0000:00:14.0-usb-0:4.2"',
+    )
+
+
+def _check_identities(boards: Mapping[str, Board], tables: Mapping[str, Table]) -> None:
+    """Refuses two boards that any device would match both of, or neither.
+
+    The same serial or port is allowed for products that never show the same USB id.
+    """
+    for one, other in combinations(boards.values(), 2):
+        same = (one.serial, one.port) == (other.serial, other.port)
+        if same and (one.serial or one.port) and _ids(one.profile) & _ids(other.profile):
+            what = " and ".join(key for key in ("serial", "port") if getattr(one, key))
+            raise tables[other.name].error(
+                what.split()[0],
+                f"board {other.name} has the same {what} as board {one.name} in {_shown(tables[one.name].file)}",
+                hint="each board needs a serial or a port of its own",
+            )
+
+
+def _ids(profile: Profile) -> frozenset[UsbId]:
+    return frozenset(usb_id for usb_id in (profile.dfu, profile.app) if usb_id)
+
+
+def _check_name(name: str, table: Table) -> None:
+    if not _NAME.fullmatch(name):
+        raise table.error(
+            "",
+            f'"{clean(name, 40)}" can not be a name',
+            hint="use up to 32 letters, digits, dots, dashes and underscores, a letter or digit first",
+        )
+
+
+def _shown(path: Path) -> str:
+    return clean(str(path), MAX_PATH)

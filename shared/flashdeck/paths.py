@@ -1,0 +1,135 @@
+"""Where things are: configuration, state, socket, packaged data. The XDG base directory rules live only here.
+
+Every default takes `virtual`: a daemon of emulated boards uses a directory name of its own everywhere, and not even the
+environment can make it share socket, state or configuration with one that has real boards (safety rule 10).
+"""
+
+import os
+import pwd
+import stat
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError
+from flashdeck.text import clean
+
+SOCKET_NAME = "flashdeckd.sock"
+SOCKET_VARIABLE = "FLASHDECK_SOCKET"
+SOCKET_PATH_MAX = 107
+"""Bytes of a Unix socket's path: sun_path holds 108 with its closing NUL (unix(7))."""
+PRIVATE_MODE = 0o700
+RUNTIME_DIRS = Path("/run/user")
+"""Where systemd-logind keeps a user's run-time directory, by uid."""
+
+
+def default_config_path(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
+    """The configuration file that is read where none is named; it may not exist."""
+    return _xdg("XDG_CONFIG_HOME", ".config", environ) / _name(virtual=virtual) / "flashdeck.toml"
+
+
+def state_dir(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the daemon keeps its journal and its spool; it may not exist yet."""
+    return _xdg("XDG_STATE_HOME", ".local/state", environ) / _name(virtual=virtual)
+
+
+def socket_path(explicit: str | None = None, *, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the daemon listens: `explicit`, else the first that there is of these.
+
+    $FLASHDECK_SOCKET (not with `virtual`), $XDG_RUNTIME_DIR, /run/user/UID if it is ours and 0700, the state directory.
+    Raises ConfigError where the path is too long for a socket.
+    """
+    path, origin = _choose_socket(explicit, virtual=virtual, environ=environ)
+    length = len(os.fsencode(path))
+    if length > SOCKET_PATH_MAX:
+        raise ConfigError(
+            f"the socket path {clean(str(path))} ({origin}) has {length} bytes; "
+            f"a Unix socket's may have {SOCKET_PATH_MAX}",
+            hint=f"name a shorter one with --socket{'' if virtual else f' or ${SOCKET_VARIABLE}'}",
+        )
+    return path
+
+
+def ensure_private_dir(path: Path) -> None:
+    """Makes `path` a directory that only we can enter, creating it (0700) where it does not exist.
+
+    Raises FlashdeckError (kind `no-permission`) where it is somebody else's, open to others or not to be had; an
+    existing directory's mode is never changed.
+    """
+    shown = clean(str(path))
+    try:
+        path.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
+        found = path.stat()
+    except OSError as error:
+        raise FlashdeckError(
+            f"cannot create the directory {shown}: {error.strerror}",
+            hint="use a place that you may write to",
+            kind=ErrorKind.NO_PERMISSION,
+        ) from error
+    if found.st_uid != os.geteuid():
+        raise FlashdeckError(
+            f"the directory {shown} belongs to uid {found.st_uid}, not to us (uid {os.geteuid()})",
+            hint="use a directory of your own",
+            kind=ErrorKind.NO_PERMISSION,
+        )
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o077:
+        raise FlashdeckError(
+            f"the directory {shown} is open to others (mode {mode:04o})",
+            hint=f'use a directory of its own, or close this one: chmod 700 "{shown}"',
+            kind=ErrorKind.NO_PERMISSION,
+        )
+
+
+def data_file(*parts: str) -> Path:
+    """A file or directory of the packaged `config/` tree, by the parts of its path, as "demo", "bench.toml".
+
+    Raises FlashdeckError where it is missing.
+    """
+    installed = Path(str(resources.files("flashdeck") / "_config"))
+    # In an editable install the package is the source tree's own, and the data stays where it is written.
+    root = installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "config"
+    path = root.joinpath(*parts)
+    if not path.exists():
+        raise FlashdeckError(f"the installation lacks {path}", hint="install flashdeck again")
+    return path
+
+
+def _choose_socket(explicit: str | None, *, virtual: bool, environ: Mapping[str, str]) -> tuple[Path, str]:
+    if explicit:
+        return Path(explicit).expanduser().absolute(), "--socket"
+    if not virtual and environ.get(SOCKET_VARIABLE):
+        return Path(environ[SOCKET_VARIABLE]).expanduser().absolute(), f"${SOCKET_VARIABLE}"
+    tail = Path(_name(virtual=virtual), SOCKET_NAME)
+    runtime = _absolute(environ.get("XDG_RUNTIME_DIR"))
+    if runtime is not None:
+        return runtime / tail, "in $XDG_RUNTIME_DIR"
+    fallback = RUNTIME_DIRS / str(os.getuid())
+    if _is_private(fallback):
+        return fallback / tail, f"in {fallback}"
+    return state_dir(virtual=virtual, environ=environ) / SOCKET_NAME, "in the state directory"
+
+
+def _name(*, virtual: bool) -> str:
+    return "flashdeck-virtual" if virtual else "flashdeck"
+
+
+def _xdg(variable: str, default: str, environ: Mapping[str, str]) -> Path:
+    return _absolute(environ.get(variable)) or _home(environ) / default
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return _absolute(environ.get("HOME")) or Path(pwd.getpwuid(os.getuid()).pw_dir)
+
+
+def _absolute(value: str | None) -> Path | None:
+    """The directory that a variable names; None where it is unset or relative, which the XDG rules say to ignore."""
+    return Path(value) if value and Path(value).is_absolute() else None
+
+
+def _is_private(path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) == PRIVATE_MODE
