@@ -179,9 +179,13 @@ class TransferTimeoutError(DeviceError):
 
 
 class DeviceGoneError(DeviceError):
-    """The device left the bus."""
+    """The device left the bus. `during_read` tells whether an UPLOAD was its last request: some die of one."""
 
     kind = ErrorKind.DEVICE_GONE
+
+    def __init__(self, message: str, *, hint: str = "", during_read: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.during_read = during_read
 
 
 class DevicePermissionError(DeviceError):
