@@ -1,0 +1,107 @@
+"""A checked configuration, written out: as TOML that reads back to the same, and as plain values for JSON."""
+
+import json
+from collections.abc import Iterator
+
+from flashdeck.config import Board, Config, Partition, Profile
+from flashdeck.geometry import format_sectors
+
+Scalar = str | int | bool | list[str]
+
+
+def to_builtins(config: Config) -> dict[str, object]:
+    """The resolved values under the keys of the file, defaults included, as JSON can carry them."""
+    return {
+        "files": [str(file) for file in config.files],
+        "profiles": {
+            name: {**_profile(profile), "partitions": {p.name: _partition(p) for p in profile.partitions.values()}}
+            for name, profile in config.profiles.items()
+        },
+        "boards": {name: _board(board) for name, board in config.boards.items()},
+    }
+
+
+def to_toml(config: Config) -> str:
+    """The resolved values, defaults included, as one file without includes."""
+    lines = [f"# {_quoted(str(file))}" for file in config.files] or ["# no configuration file"]
+    for name, profile in config.profiles.items():
+        lines += _table(("profiles", name), _profile(profile))
+        for partition in profile.partitions.values():
+            lines += _table(("profiles", name, "partitions", partition.name), _partition(partition))
+    for name, board in config.boards.items():
+        lines += _table(("boards", name), _board(board))
+    return "\n".join(lines) + "\n"
+
+
+def _profile(profile: Profile) -> dict[str, Scalar]:
+    values: dict[str, Scalar] = {"dfu": str(profile.dfu)}
+    if profile.app:
+        values["app"] = str(profile.app)
+    values["enter"] = profile.enter.value
+    if profile.enter_hint:
+        values["enter_hint"] = profile.enter_hint
+    values["leave"] = profile.leave
+    if profile.chip:
+        values["flash"] = profile.chip
+    else:
+        values["sectors"] = format_sectors(profile.geometry)
+    return values | {
+        "map": profile.map.value,
+        "erase": profile.erase.value,
+        "verify": profile.verify.value,
+        "poll": profile.poll.value,
+        "banks": profile.banks.value,
+    }
+
+
+def _partition(partition: Partition) -> dict[str, Scalar]:
+    values: dict[str, Scalar] = {"address": partition.span.start, "size": partition.span.size}
+    if partition.protected:
+        return values | {"protected": True}
+    if partition.image:
+        values["image"] = partition.image
+    return values | {
+        "auto": partition.auto,
+        "guards": sorted(guard.value for guard in partition.guards),
+        "settle": _duration(partition.settle),
+    }
+
+
+def _board(board: Board) -> dict[str, Scalar]:
+    optional = {"serial": board.serial, "port": board.port}
+    return {"profile": board.profile.name, **{key: value for key, value in optional.items() if value}}
+
+
+def _duration(seconds: float) -> str:
+    milliseconds = round(seconds * 1000)
+    # Whole milliseconds are what people write; anything finer keeps all its digits.
+    return f"{milliseconds}ms" if milliseconds / 1000 == seconds else f"{seconds!r}s"
+
+
+def _table(path: tuple[str, ...], values: dict[str, Scalar]) -> Iterator[str]:
+    yield ""
+    # A bare key may not have a dot in it, and a name may.
+    yield f"[{'.'.join(_quoted(part) if '.' in part else part for part in path)}]"
+    for key, value in values.items():
+        yield f"{key} = {_value(key, value)}"
+
+
+def _value(key: str, value: Scalar) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return f"0x{value:08x}" if key == "address" else _size(value)
+        case str():
+            return _quoted(value)
+        case list():
+            return f"[{', '.join(_quoted(item) for item in value)}]"
+
+
+def _size(size: int) -> str:
+    return f'"{size // 1024}K"' if size % 1024 == 0 else str(size)
+
+
+def _quoted(text: str) -> str:
+    """A basic string: JSON's escapes are TOML's, except that TOML also wants DEL escaped."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
