@@ -1,0 +1,118 @@
+"""What sysfs tells of a USB device, without opening it and without udev's database.
+
+Attributes: the kernel's Documentation/ABI/stable/sysfs-bus-usb and testing/sysfs-bus-usb. They are there in every
+container that sees the device; udev's ID_* properties are not.
+"""
+
+import errno
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from flashdeck.config import UsbId
+from flashdeck.text import clean
+from flashdeckd.usb.descriptors import MAX_BYTES, interfaces
+from flashdeckd.usb.device import UsbDevice
+
+HUB_CLASS = 9
+_GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO, errno.ENOTDIR})
+_MAX_ATTRIBUTE = 4096
+"""Bytes of a text attribute; sysfs has no longer ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """A device on the way from a USB device up to the root of the tree."""
+
+    subsystem: str
+    """"" where the kernel gives none, as for `pci0000:00`."""
+    name: str
+
+
+def read_device(directory: Path) -> UsbDevice | None:
+    """The device whose sysfs directory this is.
+
+    None for a hub, and for a device that left or was replaced while it was read (an event for that follows). Raises
+    OSError where sysfs can not be read for any other reason.
+    """
+    try:
+        address = _integer(directory, "devnum", 10)
+        if _integer(directory, "bDeviceClass", 16) == HUB_CLASS:
+            return None
+        device = UsbDevice(
+            name=directory.name,
+            port=port_of(directory.name, ancestors(directory)),
+            bus=_integer(directory, "busnum", 10),
+            address=address,
+            usb_id=UsbId(_integer(directory, "idVendor", 16), _integer(directory, "idProduct", 16)),
+            bcd_device=_integer(directory, "bcdDevice", 16),
+            serial=_optional_text(directory, "serial"),
+            product=_optional_text(directory, "product"),
+            interfaces=interfaces(_read(directory / "descriptors", MAX_BYTES)),
+        )
+        # The next device at the same place gets the same directory; never mix two.
+        return device if _integer(directory, "devnum", 10) == address else None
+    except ValueError:
+        return None
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
+
+
+def ancestors(directory: Path) -> tuple[Ancestor, ...]:
+    """The devices above the one in this sysfs directory, nearest first."""
+    return tuple(
+        Ancestor(_subsystem(parent), parent.name) for parent in directory.parents if (parent / "uevent").exists()
+    )
+
+
+def port_of(name: str, above: Sequence[Ancestor]) -> str:
+    """Where a device called `name` (`1-4.2`) with these ancestors is plugged in, as in udev's ID_PATH.
+
+    The chain of hub ports is the part of the name after the bus number, which may change over a reboot. In front of it
+    comes the controller: of each run of ancestors in one subsystem the nearest, so that of PCI bridges and the function
+    behind them only the function counts. `pci-0000:00:14.0-usb-0:4.2`, `platform-vhci_hcd.0-usb-0:1`.
+    """
+    bus, _, ports = name.partition("-")
+    parts = [f"usb-0:{ports}"]
+    for subsystem, run in groupby(above, key=lambda device: device.subsystem):
+        if subsystem in _CONTROLLERS:
+            parts.insert(0, f"{subsystem}-{next(run).name}")
+    if len(parts) == 1:
+        # A controller on a bus that ID_PATH has no word for: the bus number is all there is to tell two apart.
+        parts.insert(0, f"bus-{bus}")
+    return "-".join(parts)
+
+
+_CONTROLLERS = frozenset({"pci", "platform"})
+
+
+def _subsystem(directory: Path) -> str:
+    try:
+        return (directory / "subsystem").readlink().name
+    except OSError:
+        return ""
+
+
+def _integer(directory: Path, attribute: str, base: int) -> int:
+    return int(_read(directory / attribute, _MAX_ATTRIBUTE), base)
+
+
+def _optional_text(directory: Path, attribute: str) -> str:
+    try:
+        raw = _read(directory / attribute, _MAX_ATTRIBUTE)
+    except FileNotFoundError:
+        return ""
+    # sysfs adds one line feed; all others are the device's.
+    return clean(raw.removesuffix(b"\n").decode(errors="replace"))
+
+
+def _read(path: Path, limit: int) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        parts: list[bytes] = []
+        while limit > 0 and (part := file.read(limit)):
+            parts.append(part)
+            limit -= len(part)
+        return b"".join(parts)
