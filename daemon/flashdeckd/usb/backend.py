@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def load_libusb() -> "IBackend":
-    """Loads libusb 1.0 for pyusb: the system's where it loads, else the one in the libusb-package wheel.
+def open_backend() -> "IBackend":
+    """Opens libusb 1.0 for pyusb: the system's where it loads, else the one in the libusb-package wheel.
 
     Call it once, in the composition root, before anything else calls `usb.core.find`, and hand the result to all that
     talk to boards: pyusb keeps the first library that it loaded for the life of the process. Never call it with
