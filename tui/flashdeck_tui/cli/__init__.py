@@ -1,0 +1,61 @@
+"""The command line: `flashdeck COMMAND`. One module a command in `commands`; errors become exit codes here."""
+
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import TextIO
+
+import click
+
+from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
+from flashdeck.model import Failure
+from flashdeck_tui.cli.output import report, silence
+from flashdeck_tui.cli.root import root
+
+_JSON_OPTIONS = frozenset({"--json", "--jsonl"})
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Runs one command line (by default the process's own) and returns its exit code."""
+    words = list(sys.argv[1:] if args is None else args)
+    stdout: TextIO | None = sys.stdout
+    if isinstance(stdout, TextIOWrapper):
+        stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 must not end a command
+    try:
+        with root.make_context("flashdeck", list(words)) as context:
+            code = root.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except BrokenPipeError:
+        silence(stdout)  # click's own help, printed for a reader that has left
+        return ExitCode.OTHER
+    except (FlashdeckError, click.ClickException, click.Abort, OSError, KeyboardInterrupt) as error:
+        failure, exit_code = _explained(error)
+        report(failure, as_json=_wants_json(words))
+        return exit_code
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _explained(error: BaseException) -> tuple[Failure, ExitCode]:
+    """What to say of an error that ends a command, and what to exit with."""
+    match error:
+        case FlashdeckError():
+            return Failure(kind=error.kind, message=error.message, hint=error.hint), error.exit_code
+        case click.ClickException():
+            failure = Failure(kind=ErrorKind.BAD_REQUEST, message=error.format_message(), hint=_usage_hint(error))
+            return failure, ExitCode.USAGE
+        case KeyboardInterrupt() | click.Abort():
+            return Failure(kind=ErrorKind.INTERRUPTED, message="interrupted"), ExitCode.INTERRUPTED
+        case _:
+            return Failure(kind=ErrorKind.OTHER, message=str(error)), ExitCode.OTHER
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    """Whether the caller is a script. Looked up in the words themselves: a wrong command line has no parsed options."""
+    options = words[: words.index("--")] if "--" in words else words
+    return not _JSON_OPTIONS.isdisjoint(options)
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"see '{context.command_path if context else 'flashdeck'} --help'"

@@ -1,0 +1,1 @@
+"""One module a command, named like it; `flashdeck_tui.cli.root` lists them."""

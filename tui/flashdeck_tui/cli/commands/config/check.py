@@ -1,0 +1,23 @@
+"""`flashdeck config check`: whether the daemon would take the configuration."""
+
+from pathlib import Path
+
+import click
+
+from flashdeck.text import clean
+from flashdeck_tui.cli import options
+from flashdeck_tui.cli.commands.config.source import config_option, read
+from flashdeck_tui.cli.output import put, put_json
+
+
+@click.command()
+@config_option
+@options.as_json
+def command(*, path: Path | None, as_json: bool) -> None:
+    """Check the configuration; exits with 11 and the first mistake where it is invalid."""
+    config = read(path)
+    files = [clean(str(file)) for file in config.files]
+    if as_json:
+        put_json({"ok": True, "files": files, "profiles": sorted(config.profiles), "boards": sorted(config.boards)})
+    else:
+        put(f"ok: {len(config.boards)} boards, {len(config.profiles)} profiles in {', '.join(files)}")

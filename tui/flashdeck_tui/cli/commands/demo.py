@@ -1,0 +1,19 @@
+"""`flashdeck demo`: the whole loop on emulated boards."""
+
+from importlib import import_module
+
+import click
+
+from flashdeck_tui.cli import options
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Build and flash twice, print one table, and end.")
+@options.as_json
+def command(*, once: bool, as_json: bool) -> int:
+    """Try flashdeck on emulated boards; touches no real one.
+
+    Starts a daemon of its own beside any that runs, and leaves nothing behind.
+    """
+    code: int = import_module("flashdeck_tui.demo").run(once=once, json=as_json)
+    return code

@@ -1,0 +1,44 @@
+"""`flashdeck jobs`: what was flashed, what is being flashed, what waits."""
+
+from collections.abc import Sequence
+
+import click
+
+from flashdeck import api
+from flashdeck.model import JobState
+from flashdeck_tui.cli import options, words
+from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.table import Cell, table
+
+_MOST = 200
+"""Jobs in one answer, so that it stays well below the longest line of the protocol."""
+
+
+@click.command()
+@click.option("-n", "--limit", type=click.IntRange(1, _MOST), default=20, show_default=True, help="How many.")
+@options.as_json
+def command(*, limit: int, as_json: bool) -> None:
+    """List the newest jobs, newest first."""
+    reply = ask(api.GetJobs(limit=limit))
+    if as_json:
+        put_json(reply)
+        return
+    put(job_table(reply.jobs) if reply.jobs else "no jobs yet")
+
+
+def job_table(jobs: Sequence[JobState]) -> str:
+    """The jobs, each with what it came to or waits for."""
+    rows = [
+        [
+            Cell(str(job.id), right=True),
+            job.board,
+            job.partition,
+            words.version(job.version, job.sha256),
+            words.status(job),
+            words.ago(job.finished_at or job.started_at or job.created_at),
+            words.detail(job),
+        ]
+        for job in jobs
+    ]
+    return table(["JOB", "BOARD", "PARTITION", "VERSION", "STATUS", "SINCE", "DETAIL"], rows)

@@ -1,0 +1,70 @@
+"""`flashdeck logs`: what the daemon says."""
+
+import sys
+import time
+
+import click
+
+from flashdeck import api
+from flashdeck.client import Client
+from flashdeck.errors import RequestError
+from flashdeck.model import LogLine, Snapshot
+from flashdeck.text import clean
+from flashdeck_tui.cli import options
+from flashdeck_tui.cli.connect import ask, converse
+from flashdeck_tui.cli.output import paint, put, put_json, say
+from flashdeck_tui.cli.words import LEVELS
+
+_MOST = 500
+"""Lines in one answer, so that it stays well below the longest line of the protocol."""
+
+
+@click.command()
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come, until Ctrl-C.")
+@click.option("--board", type=options.name, default="", metavar="NAME", help="Only what is about this board.")
+@click.option("-n", "--lines", "limit", type=click.IntRange(0, _MOST), default=50, show_default=True, help="How many.")
+@options.as_json
+@options.as_jsonl
+def command(*, follow: bool, board: str, limit: int, as_json: bool, as_jsonl: bool) -> None:
+    """Show the newest lines of the daemon's log."""
+    options.one_of(as_json=as_json, as_jsonl=as_jsonl)
+    if follow and as_json:
+        raise RequestError("--json is one object, and a log that is followed never ends", hint="take --jsonl")
+
+    if follow:
+        converse(lambda client: _follow(client, board=board, limit=limit, as_jsonl=as_jsonl))
+        return
+    reply = ask(api.GetLogs(limit=limit, board=board))
+    if as_json:
+        put_json(reply)
+        return
+    for line in reply.lines:
+        _print(line, as_jsonl=as_jsonl)
+
+
+async def _follow(client: Client, *, board: str, limit: int, as_jsonl: bool) -> None:
+    """Prints lines until nobody reads them any more. Raises ConnectionFailedError when the daemon ends."""
+    seen = 0  # the newest line that we know of, also of those that were not asked for
+    async for change in client.follow():
+        if isinstance(change, Snapshot):
+            lines = (await client.call(api.GetLogs(after=seen, limit=_MOST if seen else limit, board=board))).lines
+        else:
+            lines = (change.log,) if change.log is not None else ()
+        for line in lines:
+            if line.id <= seen:
+                continue
+            if seen and line.id > seen + 1 and not board:
+                say(f"{line.id - seen - 1} lines were left out: the daemon wrote faster than they were read here")
+            seen = line.id
+            if (not board or line.board == board) and not _print(line, as_jsonl=as_jsonl):
+                return
+
+
+def _print(line: LogLine, *, as_jsonl: bool) -> bool:
+    return put_json({"log": line}) if as_jsonl else put(_text(line))
+
+
+def _text(line: LogLine) -> str:
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line.time))
+    about = f"{clean(line.board)}: " if line.board else ""
+    return f"{stamp}  {about}{paint(clean(line.text), LEVELS.get(line.level), sys.stdout)}"

@@ -1,0 +1,21 @@
+"""`flashdeck release`: the end of a hold."""
+
+import click
+
+from flashdeck import api
+from flashdeck_tui.cli import options
+from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.words import held
+
+
+@click.command()
+@click.argument("board", type=options.name)
+@options.as_json
+def command(*, board: str, as_json: bool) -> None:
+    """End the hold of BOARD; its queue goes on."""
+    state = ask(api.Release(board=board))
+    if as_json:
+        put_json(state)
+    else:
+        put(held(state))

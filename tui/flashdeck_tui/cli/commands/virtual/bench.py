@@ -1,0 +1,29 @@
+"""Emulated boards as a table."""
+
+from collections.abc import Sequence
+
+from flashdeck.api import VirtualBoardState
+from flashdeck.text import clean
+from flashdeck_tui.cli.table import Cell, table
+
+
+def bench_table(boards: Sequence[VirtualBoardState]) -> str:
+    """The boards with their counters, and below them what a host did wrong."""
+    head = ["BOARD", "MODEL", "PORT", "MODE", "ERASES", "WORDS", "REQUESTS", "DOWN", "UP", "WRONG"]
+    rows: list[list[str | Cell]] = [
+        [board.name, board.model, board.port, board.mode]
+        + [
+            Cell(str(count), right=True)
+            for count in (
+                board.erases,
+                board.words,
+                board.requests,
+                board.downloads,
+                board.uploads,
+                len(board.violations),
+            )
+        ]
+        for board in boards
+    ]
+    wrong = [clean(f"{board.name}: {violation}") for board in boards for violation in board.violations]
+    return "\n".join([table(head, rows), *wrong])

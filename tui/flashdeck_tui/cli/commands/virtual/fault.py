@@ -1,0 +1,30 @@
+"""`flashdeck virtual fault`: something goes wrong, on demand."""
+
+import click
+
+from flashdeck import api
+from flashdeck_tui.cli import options
+from flashdeck_tui.cli.commands.virtual.bench import bench_table
+from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.output import put, put_json
+
+
+@click.command()
+@click.argument("board", type=options.name)
+@click.argument("fault", type=options.name)
+@click.option(
+    "--after",
+    type=click.IntRange(1, 1_000_000),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="At the N-th DFU request from now; 1 is the next.",
+)
+@options.as_json
+def command(*, board: str, fault: str, after: int, as_json: bool) -> None:
+    """Let FAULT happen to BOARD, once. A fault that does not exist is answered with those that do."""
+    state = ask(api.VirtualFault(board=board, fault=fault, after=after), virtual=True)
+    if as_json:
+        put_json(state)
+    else:
+        put(bench_table([state]))

@@ -1,0 +1,21 @@
+"""`flashdeck virtual press`: the buttons of a board."""
+
+import click
+
+from flashdeck import api
+from flashdeck_tui.cli import options
+from flashdeck_tui.cli.commands.virtual.bench import bench_table
+from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.output import put, put_json
+
+
+@click.command()
+@click.argument("board", type=options.name)
+@options.as_json
+def command(*, board: str, as_json: bool) -> None:
+    """Press the buttons of BOARD: it restarts into its bootloader."""
+    state = ask(api.VirtualPress(board=board), virtual=True)
+    if as_json:
+        put_json(state)
+    else:
+        put(bench_table([state]))

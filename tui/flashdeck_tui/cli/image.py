@@ -1,0 +1,39 @@
+"""The image file that a person names on the command line. The daemon gets its bytes, never its path."""
+
+from pathlib import Path
+
+from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.text import clean, format_size
+
+MAX_IMAGE = 64 * 1024 * 1024
+"""Bytes; more than any microcontroller's flash. Stands between a wrong path and all of the memory."""
+
+
+def read_image(path: Path) -> bytes:
+    """The whole file, read once.
+
+    Raises:
+        RequestError: there is no such file, it is empty, or larger than `MAX_IMAGE`.
+        FlashdeckError: it can not be read (kind `no-permission` where that is the reason).
+    """
+    shown = clean(str(path))
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_IMAGE + 1)
+    except FileNotFoundError as error:
+        raise RequestError(f"there is no file {shown}", hint="build it first, or look at the path") from error
+    except IsADirectoryError as error:
+        raise RequestError(f"{shown} is a directory", hint="name the image file in it") from error
+    except PermissionError as error:
+        raise FlashdeckError(
+            f"{shown} can not be read: {error.strerror}", hint="look at its mode", kind=ErrorKind.NO_PERMISSION
+        ) from error
+    except OSError as error:
+        raise FlashdeckError(f"{shown} can not be read: {error.strerror}") from error
+    if not data:
+        raise RequestError(f"{shown} is empty", hint="did the build end?")
+    if len(data) > MAX_IMAGE:
+        raise RequestError(
+            f"{shown} is larger than {format_size(MAX_IMAGE)}", hint="name the image, not what it was made from"
+        )
+    return data

@@ -1,0 +1,46 @@
+"""Options and kinds of values that several commands share."""
+
+import click
+
+from flashdeck.errors import RequestError
+from flashdeck.text import clean, parse_size
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+as_jsonl = click.option("--jsonl", "as_jsonl", is_flag=True, help="Print a JSON object a line, as things happen.")
+
+
+def name(value: str) -> str:
+    """The name of a board, a partition or a fault: any text that can travel as UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise click.BadParameter(f"'{clean(value)}' is not UTF-8.") from error
+    return value
+
+
+def size(value: str) -> int:
+    """A number of bytes or an address, in any spelling that the configuration takes."""
+    try:
+        return parse_size(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+boards = click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    type=name,
+    metavar="NAME|GLOB",
+    help="Only these boards (repeatable). Default: all boards that have the partition.",
+)
+
+
+def one_of(*, as_json: bool, as_jsonl: bool) -> None:
+    """Refuses `--json` and `--jsonl` together.
+
+    Raises:
+        RequestError: both were given.
+    """
+    if as_json and as_jsonl:
+        raise RequestError("--json and --jsonl were both given", hint="take one of them")

@@ -1,0 +1,108 @@
+"""Where words go: data to stdout, talk to stderr; colour only on a terminal that wants it.
+
+Nothing that a device, a file or a daemon said reaches a terminal uncleaned, whoever cleaned it before.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import TextIO, cast
+
+import msgspec
+
+from flashdeck.model import Failure
+from flashdeck.text import clean
+
+_LONGEST = 4000
+"""Characters kept of one line of talk: as much as the wire carries of a message."""
+
+
+class Colour(StrEnum):
+    """ANSI colours by what they say; the value is the SGR parameter."""
+
+    GOOD = "32"
+    BUSY = "36"
+    WARNING = "33"
+    BAD = "31"
+    FAINT = "2"
+    STRONG = "1"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at `stream` on a terminal."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def paint(text: str, colour: Colour | None, stream: TextIO | None) -> str:
+    """`text` in `colour` where `stream` is a terminal and neither NO_COLOR nor a dumb terminal says no."""
+    wanted = is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"\x1b[{colour.value}m{text}\x1b[0m" if colour and wanted else text
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and control characters."""
+    return clean(" ".join(text.splitlines()), _LONGEST)
+
+
+def say(text: str) -> None:
+    """One line of talk on stderr."""
+    _write(sys.stderr, one_line(text) + "\n")
+
+
+def write_talk(text: str) -> None:
+    """Finished terminal output on stderr, control sequences included: only for text that was put together here."""
+    _write(sys.stderr, text)
+
+
+def put(text: str) -> bool:
+    """Data on stdout, one or more finished lines. False once nobody reads it any more."""
+    return _write(sys.stdout, text + "\n")
+
+
+def put_json(value: object) -> bool:
+    """One JSON object on one line of stdout, as pure ASCII. False once nobody reads it any more."""
+    return put(json.dumps(plain(value)))
+
+
+def plain(value: object) -> object:
+    """`value` in what JSON knows. Every field is there, also those that hold their default: scripts like it regular."""
+    if isinstance(value, msgspec.Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in cast("Sequence[object]", value)]
+    return value
+
+
+def report(failure: Failure, *, as_json: bool) -> None:
+    """Tells an error on stderr and, for scripts, as an object on stdout."""
+    lines = [f"{paint('error:', Colour.BAD, sys.stderr)} {one_line(failure.message)}"]
+    if failure.hint:
+        lines.append(f"{paint('hint:', Colour.STRONG, sys.stderr)} {one_line(failure.hint)}")
+    _write(sys.stderr, "\n".join(lines) + "\n")
+    if as_json:
+        put_json({"error": failure})
+
+
+def _write(stream: TextIO | None, text: str) -> bool:
+    if stream is None or stream.closed:
+        return False
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        silence(stream)
+        return False
+    return True
+
+
+def silence(stream: TextIO | None) -> None:
+    """Lets what is still buffered, and the flush at exit, go nowhere: a reader that left is no error."""
+    if stream is None:
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

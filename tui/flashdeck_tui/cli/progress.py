@@ -1,0 +1,121 @@
+"""Running jobs as talk on stderr: bars on a terminal, a line a change everywhere else."""
+
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from flashdeck.model import JobState, JobStatus
+from flashdeck.text import clean, format_size
+from flashdeck_tui.cli import words
+from flashdeck_tui.cli.output import Colour, is_terminal, paint, say, write_talk
+from flashdeck_tui.cli.table import columns
+
+_BAR = 20
+_REDRAW = 0.1
+"""Seconds between two drawings of the bars: smooth to the eye, little to send over SSH."""
+_UP = "\x1b[{}A"
+_CLEAR_LINE = "\x1b[2K"
+
+
+class Progress(Protocol):
+    """Shows jobs while they go on."""
+
+    def show(self, job: JobState) -> None:
+        """The new state of one of the jobs."""
+        ...
+
+    def close(self) -> None:
+        """Leaves the last state of all jobs on the screen."""
+        ...
+
+
+def progress(jobs: Sequence[JobState]) -> Progress:
+    """What suits stderr: bars need a terminal that has a line for each job."""
+    if is_terminal(sys.stderr) and len(jobs) < shutil.get_terminal_size().lines:
+        return Bars(jobs)
+    return Lines(jobs)
+
+
+class Lines:
+    """A line whenever a job changes its status or its phase."""
+
+    def __init__(self, jobs: Sequence[JobState]) -> None:
+        self._told: dict[int, str] = {}
+        for job in jobs:
+            self.show(job)
+
+    def show(self, job: JobState) -> None:
+        """Says what is new of `job`, once."""
+        line = f"{job.board} {job.partition}: {_headline(job)}"
+        if self._told.get(job.id) != line:
+            self._told[job.id] = line
+            say(line)
+
+    def close(self) -> None:
+        """Nothing is left to say."""
+
+
+class Bars:
+    """A line a job, drawn over and over in place."""
+
+    def __init__(self, jobs: Sequence[JobState]) -> None:
+        self._jobs = {job.id: job for job in jobs}
+        self._drawn_at = 0.0
+        self._drawn_lines = 0
+        self._draw()
+
+    def show(self, job: JobState) -> None:
+        """Draws the job, unless the last drawing was only just."""
+        changed = _headline(self._jobs[job.id]) != _headline(job)
+        self._jobs[job.id] = job
+        if changed or time.monotonic() - self._drawn_at >= _REDRAW:
+            self._draw()
+
+    def close(self) -> None:
+        """Draws all jobs once more."""
+        self._draw()
+
+    def _draw(self) -> None:
+        self._drawn_at = time.monotonic()
+        up = _UP.format(self._drawn_lines) if self._drawn_lines else ""
+        width = shutil.get_terminal_size().columns - 1
+        label = max(columns(_label(job)) for job in self._jobs.values())
+        lines = [_CLEAR_LINE + _bar_line(job, label, width) for job in self._jobs.values()]
+        self._drawn_lines = len(lines)
+        write_talk(up + "\n".join(lines) + "\n")
+
+
+def _label(job: JobState) -> str:
+    return clean(f"{job.board} {job.partition}")
+
+
+def _headline(job: JobState) -> str:
+    """What a job does, without figures that change all the time."""
+    if job.status is JobStatus.RUNNING:
+        return job.phase.value if job.phase is not None else "starting"
+    if job.status is JobStatus.WAITING:
+        return f"waiting for the board: {job.reason}" if job.reason else "waiting for the board"
+    detail = words.detail(job)
+    return f"{job.status}: {detail}" if detail else job.status.value
+
+
+def _bar_line(job: JobState, label: int, width: int) -> str:
+    """One line that fits into `width` columns, so that going up by lines finds it again."""
+    head = _label(job) + " " * (label - columns(_label(job)))
+    text = clean(_headline(job), 2 * width)
+    bar = ""
+    if job.status is JobStatus.RUNNING and job.total > 0:
+        full = _BAR * min(job.done, job.total) // job.total
+        bar = f"{'#' * full}{'.' * (_BAR - full)}"
+        text = f"{text:<9} {words.percent(job):3} % of {format_size(job.total)}"
+    line = _cut("  ".join(part for part in (head, bar, text) if part), width)
+    colour = words.status(job).colour
+    return paint(line, colour if colour is not Colour.FAINT else None, sys.stderr)
+
+
+def _cut(text: str, width: int) -> str:
+    while columns(text) > width:
+        text = text[:-2] + "…"
+    return text

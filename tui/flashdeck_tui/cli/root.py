@@ -1,0 +1,54 @@
+"""The command `flashdeck` itself: its global options and the list of its commands."""
+
+import click
+
+from flashdeck import __version__
+from flashdeck_tui.cli.group import CommandGroup
+from flashdeck_tui.cli.output import put
+
+COMMANDS = (
+    "status",
+    "boards",
+    "jobs",
+    "flash",
+    "plan",
+    "wait",
+    "logs",
+    "hold",
+    "release",
+    "config",
+    "demo",
+    "virtual",
+)
+
+
+@click.group(
+    cls=CommandGroup,
+    package="flashdeck_tui.cli.commands",
+    names=COMMANDS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--socket",
+    type=str,
+    metavar="PATH",
+    help="The daemon's socket; else $FLASHDECK_SOCKET, else flashdeck/flashdeckd.sock in $XDG_RUNTIME_DIR.",
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def root(context: click.Context, socket: str | None) -> None:
+    """Flashes freshly built firmware onto boards over USB DFU, through the daemon flashdeckd.
+
+    Data goes to stdout, talk to stderr.
+
+    \b
+    Exit codes: 0 ok, 1 other, 2 usage, 3 daemon unreachable, 4 no such board,
+    partition or job, 5 flash or verify failed, 6 timeout, 7 ambiguous board,
+    8 protocol mismatch, 9 refused by a guard or rule, 10 some boards failed,
+    11 configuration invalid, 12 no permission, 13 held, disarmed, offered or
+    superseded, 130 interrupted.
+    """  # noqa: D301 - \b is click's mark for a paragraph that is not to be wrapped
+    context.obj = socket
+    if context.invoked_subcommand is None:
+        put(context.get_help())

@@ -1,0 +1,71 @@
+"""Aligned columns for people."""
+
+import shutil
+import sys
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flashdeck.text import clean
+from flashdeck_tui.cli.output import Colour, is_terminal, paint
+
+_GAP = "  "
+_NARROWEST = 20
+"""Columns that the last column needs before wrapping it helps anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell in a colour, or set to the right."""
+
+    text: str
+    colour: Colour | None = None
+    right: bool = False
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> str:
+    """`rows` under `head`, as lines. On a terminal the last column is wrapped to its width; into a pipe or a file a row
+    is always one line.
+    """  # noqa: D205 - the summary needs its second half
+    cells = [[_cell(item) for item in row] for row in rows]
+    widths = [max(map(columns, texts)) for texts in zip(head, *([c.text for c in row] for row in cells), strict=True)]
+    room = _room(widths)
+    lines = [paint(_line([Cell(text) for text in head], widths), Colour.STRONG, sys.stdout)]
+    for row in cells:
+        *first, last = row
+        pieces = textwrap.wrap(last.text, room) if room and columns(last.text) > room else [last.text]
+        lines.append(_line([*first, Cell(pieces[0], last.colour, last.right)], widths))
+        indent = [Cell("")] * len(first)
+        lines += [_line([*indent, Cell(piece, last.colour)], widths) for piece in pieces[1:]]
+    return "\n".join(lines)
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal `text` takes."""
+    return sum(0 if unicodedata.combining(ch) else 2 if unicodedata.east_asian_width(ch) in "WF" else 1 for ch in text)
+
+
+def _cell(item: str | Cell) -> Cell:
+    cell = item if isinstance(item, Cell) else Cell(item)
+    return Cell(clean(cell.text), cell.colour, cell.right)
+
+
+def _room(widths: Sequence[int]) -> int:
+    """Columns that are left for the last column; 0 where it is not to be wrapped."""
+    if not is_terminal(sys.stdout):
+        return 0
+    room = shutil.get_terminal_size().columns - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)
+    return max(room, _NARROWEST)
+
+
+def _line(row: Sequence[Cell], widths: Sequence[int]) -> str:
+    parts: list[str] = []
+    for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        padding = " " * (width - columns(cell.text))
+        text = paint(cell.text, cell.colour, sys.stdout)
+        if cell.right:
+            parts.append(padding + text)
+        else:
+            parts.append(text if index == len(widths) - 1 else text + padding)
+    return _GAP.join(parts).rstrip()

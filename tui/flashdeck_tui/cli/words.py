@@ -1,0 +1,100 @@
+"""States in the words and colours of the tables."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+from flashdeck.model import BoardState, Holding, JobResult, JobState, JobStatus, LogLevel, Presence, Verified
+from flashdeck.text import clean, format_age, format_duration, format_size, short_sha
+from flashdeck_tui.cli.output import Colour
+from flashdeck_tui.cli.table import Cell
+
+NOTHING = "-"
+"""What a cell shows that has nothing to show."""
+
+_PRESENCE = {
+    Presence.DFU: Colour.GOOD,
+    Presence.APP: Colour.GOOD,
+    Presence.ABSENT: Colour.FAINT,
+    Presence.AMBIGUOUS: Colour.BAD,
+}
+_STATUS = {
+    JobStatus.RUNNING: Colour.BUSY,
+    JobStatus.WAITING: Colour.WARNING,
+    JobStatus.HELD: Colour.WARNING,
+    JobStatus.DONE: Colour.GOOD,
+    JobStatus.FAILED: Colour.BAD,
+    JobStatus.SUPERSEDED: Colour.FAINT,
+    JobStatus.CANCELLED: Colour.FAINT,
+}
+LEVELS = {LogLevel.WARNING: Colour.WARNING, LogLevel.ERROR: Colour.BAD}
+
+
+def presence(board: BoardState) -> Cell:
+    """Where a board is, or that its lane is held."""
+    text = f"{board.presence} (held)" if board.held else board.presence.value
+    return Cell(text, Colour.WARNING if board.held else _PRESENCE[board.presence])
+
+
+def status(job: JobState) -> Cell:
+    """The status of a job."""
+    return Cell(job.status.value, _STATUS.get(job.status))
+
+
+def verified(holding: Holding) -> Cell:
+    """What is known of a partition's contents."""
+    if not holding.complete:
+        return Cell("incomplete", Colour.BAD)
+    return Cell(holding.verified.value, Colour.GOOD if holding.verified is Verified.YES else Colour.WARNING)
+
+
+def version(text: str, sha256: str) -> str:
+    """How people tell images apart: by the version in it, else by the start of its hash."""
+    return text or short_sha(sha256)
+
+
+def ago(then: float) -> str:
+    """How long ago an instant was."""
+    return f"{format_age(time.time() - then)} ago"
+
+
+def address(value: int) -> str:
+    """An address as data sheets write it."""
+    return f"0x{value:08x}"
+
+
+def remarks(boards: Iterable[BoardState]) -> Iterator[str]:
+    """A line for each board that something keeps from being flashed."""
+    for board in boards:
+        if board.held:
+            yield f"{board.name}: held: {board.held}"
+        if board.trouble:
+            yield f"{board.name}: {board.trouble}"
+
+
+def detail(job: JobState) -> str:
+    """What there is to say of a job beside its status."""
+    if job.failure is not None:
+        hint = f" ({job.failure.hint})" if job.failure.hint else ""
+        return f"{job.failure.message}{hint}"
+    if job.status is JobStatus.RUNNING and job.phase is not None:
+        return f"{job.phase}{f' {percent(job)} %' if job.total else ''}"
+    if job.status is JobStatus.DONE and job.result is not None:
+        return _result(job.result)
+    return job.reason
+
+
+def percent(job: JobState) -> int:
+    """How far the phase of a running job is."""
+    return min(100, 100 * job.done // job.total) if job.total > 0 else 0
+
+
+def _result(result: JobResult) -> str:
+    erases = f"{result.erases} erase{'' if result.erases == 1 else 's'}"
+    started = {True: ", started", False: ", did not start", None: ""}[result.started]
+    written = f"{format_size(result.bytes_written)} in {format_duration(result.seconds)}"
+    return f"{written}, {erases}, {result.verified}{started}"
+
+
+def held(board: BoardState) -> str:
+    """Whether a board's lane starts jobs."""
+    return clean(f"{board.name}: held: {board.held}" if board.held else f"{board.name}: not held")
