@@ -66,6 +66,11 @@ class ErrorKind(StrEnum):
     INTERRUPTED = "interrupted"
     TIMEOUT = "timeout"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "ErrorKind":
+        """A kind that a newer daemon knows and we do not."""
+        return cls.OTHER
+
 
 EXIT_CODES: dict[ErrorKind, ExitCode] = {
     ErrorKind.OTHER: ExitCode.OTHER,

@@ -1,0 +1,257 @@
+"""One client of the socket: reads its calls, serves them concurrently, sends answers and events at its pace."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from flashdeck import rpc
+from flashdeck.api import PROTOCOL_VERSION
+from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.model import Event, Snapshot, State
+from flashdeck.text import clean
+from flashdeckd.backlog import Backlog
+from flashdeckd.hub import Hub
+
+HELLO_LINE = 4096
+"""Bytes of the first line at the most."""
+
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """One client: reads its calls, serves them concurrently, sends answers before events.
+
+    `client` is the name that it gave in `hello`.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        call: Callable[[rpc.Request, "Connection"], Awaitable[State]],
+        *,
+        hello_timeout: float,
+        patience: float,
+    ) -> None:
+        self.client = ""
+        self._reader = reader
+        self._writer = writer
+        self._call = call
+        self._hello_timeout = hello_timeout
+        self._patience = patience
+        self._calls: set[asyncio.Task[bool]] = set()
+        self._replies: deque[bytes] = deque()
+        self._reply_bytes = 0
+        self._room = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._no_more_calls = False
+        self._backlog: Backlog | None = None
+        self._unlisten: Callable[[], None] | None = None
+        self._closing = contextlib.ExitStack()
+        # With no buffer of its own beyond the line being sent, what waits stays where it can still be coalesced.
+        writer.transport.set_write_buffer_limits(high=0)
+
+    def on_close(self, callback: Callable[[], object]) -> None:
+        """Calls `callback` once when this connection is over, last registered first."""
+        self._closing.callback(callback)
+
+    def subscribe(self, hub: Hub) -> Snapshot:
+        """Everything at this instant; all later events follow the answer that the caller sends without a pause."""
+        self._unsubscribe()
+        snapshot = hub.snapshot()
+        backlog = self._backlog = Backlog(snapshot.seq)
+
+        def take(event: Event) -> None:
+            if backlog.add(event):
+                self._wake.set()
+            else:
+                self._cut_off("more events wait for it than are kept")
+
+        self._unlisten = hub.listen(take)
+        return snapshot
+
+    async def run(self) -> None:
+        """Serves the client until it leaves or is cut off; nothing is left behind."""
+        sender = asyncio.create_task(self._send())
+        receiver = asyncio.create_task(self._receive())
+        try:
+            await asyncio.wait((sender, receiver), return_when=asyncio.FIRST_COMPLETED)
+            await self._cancel(*self._calls)
+            # A client that closed only its sending side still gets the answers that are ready.
+            self._no_more_calls = True
+            self._wake.set()
+            await asyncio.wait((sender,))
+        finally:
+            self._unsubscribe()
+            await self._cancel(sender, receiver, *self._calls)
+            self._writer.transport.abort()
+            self._closing.close()
+
+    async def _receive(self) -> None:
+        if not await self._greeted():
+            return
+        while line := await self._next_line():
+            self._begin(line)
+            # One client's flood of calls must neither starve the others nor fill the memory with answers.
+            await asyncio.sleep(0)
+            while self._reply_bytes > rpc.MAX_LINE:
+                self._room.clear()
+                await self._room.wait()
+
+    async def _greeted(self) -> bool:
+        try:
+            async with asyncio.timeout(self._hello_timeout):
+                line = await self._next_line()
+        except TimeoutError:
+            _log.warning("closed a connection: no hello within %g seconds", self._hello_timeout)
+            return False
+        if not line:
+            return False
+        try:
+            if len(line) > HELLO_LINE:
+                raise RequestError(f"the first line has {len(line)} bytes; hello takes at most {HELLO_LINE}")
+            request = rpc.decode_request(line)
+            if request.method != "hello" or request.is_notification:
+                raise rpc.RpcError(
+                    f"the first call must be 'hello', not '{clean(request.method, 60)}'",
+                    code=rpc.Code.INVALID_REQUEST,
+                    request_id=request.answer_to,
+                    hint=f'say {{"protocol": {PROTOCOL_VERSION}, "client": "your name"}} first',
+                )
+        except FlashdeckError as error:
+            self._refuse(error)
+            return False
+        return await self._serve(request)
+
+    async def _next_line(self) -> bytes:
+        """The next whole line; b"" at the end. An overlong one is skipped and refused."""
+        skipped = 0
+        while True:
+            try:
+                line = await self._reader.readuntil()
+            except asyncio.LimitOverrunError as error:
+                skipped += len(await self._reader.readexactly(error.consumed))
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return b""
+            else:
+                if not skipped:
+                    return line
+                self._refuse(
+                    rpc.RpcError(
+                        f"a line has {skipped + len(line) - 1} bytes; the protocol carries {rpc.MAX_LINE}",
+                        code=rpc.Code.INVALID_REQUEST,
+                        hint="send larger things in pieces",
+                    )
+                )
+                skipped = 0
+
+    def _begin(self, line: bytes) -> None:
+        try:
+            request = rpc.decode_request(line)
+        except rpc.RpcError as error:
+            self._refuse(error)
+            return
+        if request.is_notification:
+            return  # there is none that a client could send us, and it may not be answered
+        if len(self._calls) >= rpc.MAX_CALLS:
+            self._refuse(
+                RequestError(
+                    f"{rpc.MAX_CALLS} calls of this connection are in flight already", hint="wait for answers"
+                ),
+                request.answer_to,
+            )
+            return
+        task = asyncio.create_task(self._serve(request), name=f"{request.method[:60]} for {self.client}")
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _serve(self, request: rpc.Request) -> bool:
+        """Answers one call; returns whether it succeeded."""
+        try:
+            # No other code runs between the end of the handler and the queueing of its answer: `subscribe` needs that.
+            self._queue(rpc.encode_response(request.answer_to, await self._call(request, self)))
+        except FlashdeckError as error:
+            self._refuse(error, request.answer_to)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # What the handler waited for was cancelled, not the call: the client must not wait for ever.
+            ended = FlashdeckError(f"'{request.method}' was interrupted by the daemon", kind=ErrorKind.INTERRUPTED)
+            self._refuse(ended, request.answer_to)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must cost this one call, not the daemon
+            _log.exception("failed at %r", request.method)
+            failed = rpc.RpcError(
+                f"flashdeckd failed at '{request.method}': {type(error).__name__}: {error}",
+                code=rpc.Code.INTERNAL_ERROR,
+                hint="this is a fault in flashdeckd; its log has the details",
+            )
+            self._refuse(failed, request.answer_to)
+        else:
+            return True
+        return False
+
+    def _refuse(self, error: FlashdeckError, request_id: rpc.RequestId = None) -> None:
+        if request_id is None and isinstance(error, rpc.RpcError):
+            request_id = error.request_id
+        self._queue(rpc.encode_error(request_id, error))
+
+    def _queue(self, line: bytes) -> None:
+        self._replies.append(line)
+        self._reply_bytes += len(line)
+        self._wake.set()
+
+    async def _send(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            while (line := await self._next_out()) is not None:
+                self._writer.write(line)
+                await self._drain()
+
+    async def _next_out(self) -> bytes | None:
+        """The next line to send, answers first; None when all is said."""
+        while True:
+            if self._replies:
+                line = self._replies.popleft()
+                self._reply_bytes -= len(line)
+                self._room.set()
+                return line
+            if self._no_more_calls:
+                return None
+            event = self._backlog.take() if self._backlog is not None else None
+            if event is not None:
+                return rpc.encode_notification(rpc.EVENT, event)
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _drain(self) -> None:
+        transport = self._writer.transport
+        while True:
+            before = transport.get_write_buffer_size()
+            try:
+                async with asyncio.timeout(self._patience):
+                    return await self._writer.drain()
+            except TimeoutError:
+                if transport.get_write_buffer_size() >= before:
+                    self._cut_off(f"it took nothing for {self._patience:g} seconds")
+
+    def _cut_off(self, why: str) -> None:
+        _log.warning("cut off client %r: %s", self.client, why)
+        self._unsubscribe()
+        self._writer.transport.abort()
+
+    def _unsubscribe(self) -> None:
+        if self._unlisten is not None:
+            self._unlisten()
+        self._unlisten = None
+        self._backlog = None
+
+    @staticmethod
+    async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+        for task in tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                _log.error("a connection failed", exc_info=ended)

@@ -1,0 +1,99 @@
+"""The daemon's place in the file system: one daemon a socket, and only its own user gets in."""
+
+import contextlib
+import fcntl
+import os
+import socket
+import stat
+import struct
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+
+from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.paths import SOCKET_PATH_MAX, ensure_private_dir
+from flashdeck.text import clean
+
+_BACKLOG: Final = 100
+_UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
+
+
+class Endpoint:
+    """A socket path that is ours alone while the lock file beside it is held. Make it with `claimed`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextlib.contextmanager
+    def listening(self) -> Generator[socket.socket, None, None]:
+        """A listening socket with mode 0600. A stale socket file is replaced; ours is removed at the end."""
+        self._remove_stale()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            try:
+                listener.bind(os.fspath(self.path))
+                # Nobody can connect before listen(), so there is no moment with a looser mode.
+                self.path.chmod(0o600)
+                listener.listen(_BACKLOG)
+            except OSError as error:
+                raise FlashdeckError(
+                    f"cannot listen on {clean(str(self.path))}: {error.strerror}",
+                    hint="name another place with --socket",
+                    kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
+                ) from error
+            listener.settimeout(0)  # asyncio wants it non-blocking
+            try:
+                yield listener
+            finally:
+                self.path.unlink(missing_ok=True)
+
+    def _remove_stale(self) -> None:
+        try:
+            mode = self.path.lstat().st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(mode):
+            raise FlashdeckError(
+                f"{clean(str(self.path))} is in the way: it is no socket",
+                hint="remove it, or name another place with --socket",
+            )
+        self.path.unlink()
+
+
+@contextlib.contextmanager
+def claimed(path: Path) -> Generator[Endpoint, None, None]:
+    """Holds the lock file `<path>.lock`, which makes this the only daemon of that socket.
+
+    Raises FlashdeckError of kind `already-running` if another daemon holds it (whose socket is left alone), of kind
+    `no-permission` if the directory is not ours alone.
+    """
+    shown = clean(str(path))
+    if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+        raise FlashdeckError(
+            f"the socket's path is too long: {len(os.fsencode(path))} bytes, {SOCKET_PATH_MAX} are possible: {shown}",
+            hint="name a shorter one with --socket or $FLASHDECK_SOCKET",
+        )
+    ensure_private_dir(path.parent)
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+            who = f"flashdeckd with pid {holder}" if holder.isdigit() else "another flashdeckd"
+            raise FlashdeckError(
+                f"{who} already serves {shown}",
+                hint="use that one, stop it first, or give this one another place with --socket",
+                kind=ErrorKind.ALREADY_RUNNING,
+            ) from error
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        # The file stays when we end: removing it would let two daemons hold locks on two files of one name.
+        yield Endpoint(path)
+    finally:
+        os.close(lock)
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """The user at the other end, as the kernel recorded it when the connection was made (SO_PEERCRED, unix(7))."""
+    _, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return uid

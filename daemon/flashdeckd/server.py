@@ -1,0 +1,117 @@
+"""The socket's server: who may connect, and which handler serves which method."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from flashdeck import rpc
+from flashdeck.api import METHODS, PROTOCOL_VERSION, GetStatus, Hello, Params, Subscribe, Welcome
+from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.model import Snapshot, State
+from flashdeck.text import clean
+from flashdeckd.connection import Connection
+from flashdeckd.endpoint import Endpoint, claimed, peer_uid
+from flashdeckd.hub import Hub
+
+HELLO_TIMEOUT = 10.0
+"""Seconds in which the first line must arrive."""
+PATIENCE = 30.0
+"""Seconds in which a client must take at least one byte of what waits for it, or be cut off."""
+MAX_CONNECTIONS = 64
+
+_log = logging.getLogger(__name__)
+
+
+Handler = Callable[[Any, Connection], Awaitable[State]]
+"""Serves one method: its parameters and the connection they came from, to its result."""
+
+
+class Server:
+    """Answers `hello`, `subscribe` and `status` from the hub, everything else through `handlers`.
+
+    A handler raises FlashdeckError to answer with an error; it is cancelled when its client leaves.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        handlers: Mapping[type[Params[State]], Handler],
+        *,
+        hello_timeout: float = HELLO_TIMEOUT,
+        patience: float = PATIENCE,
+        peer_uid: Callable[[socket.socket], int] = peer_uid,
+    ) -> None:
+        self._hub = hub
+        self._handlers: dict[type[Params[State]], Handler] = {
+            **handlers,
+            Hello: self._hello,
+            Subscribe: self._subscribe,
+            GetStatus: self._status,
+        }
+        self._hello_timeout = hello_timeout
+        self._patience = patience
+        self._peer_uid = peer_uid
+        self._connections: set[asyncio.Task[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def listening(self, at: Path | Endpoint) -> AsyncGenerator[None, None]:
+        """Serves clients at a socket path, or at one that was claimed before; ends with all connections closed.
+
+        Raises FlashdeckError: of kind `already-running` if another daemon serves that path, of kind `no-permission`
+        if its directory is not ours alone.
+        """
+        with contextlib.ExitStack() as stack:
+            endpoint = at if isinstance(at, Endpoint) else stack.enter_context(claimed(at))
+            listener = stack.enter_context(endpoint.listening())
+            server = await asyncio.start_unix_server(self._accept, sock=listener, limit=rpc.MAX_LINE)
+            try:
+                yield
+            finally:
+                server.close()
+                for connection in self._connections:
+                    connection.cancel()
+                await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        uid = self._peer_uid(writer.get_extra_info("socket"))
+        if uid not in (0, os.geteuid()):
+            _log.warning("closed a connection from uid %d: only uid %d may connect", uid, os.geteuid())
+            writer.transport.abort()
+            return
+        if len(self._connections) >= MAX_CONNECTIONS:
+            _log.warning("closed a connection: %d are open already", MAX_CONNECTIONS)
+            writer.transport.abort()
+            return
+        connection = Connection(reader, writer, self._call, hello_timeout=self._hello_timeout, patience=self._patience)
+        task = asyncio.create_task(connection.run(), name="connection")
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _call(self, request: rpc.Request, connection: Connection) -> State:
+        params = METHODS.get(request.method)
+        handler = self._handlers.get(params) if params is not None else None
+        if params is None or handler is None:
+            raise rpc.no_such_method(request)
+        return await handler(rpc.decode_params(request, params), connection)
+
+    async def _hello(self, params: Hello, connection: Connection) -> Welcome:
+        daemon = self._hub.daemon
+        if params.protocol != PROTOCOL_VERSION:
+            raise FlashdeckError(
+                f"flashdeckd {daemon.version} speaks protocol {PROTOCOL_VERSION}, the client {params.protocol}",
+                hint="install the same version of flashdeck on both sides, and restart the daemon",
+                kind=ErrorKind.PROTOCOL_MISMATCH,
+            )
+        connection.client = clean(params.client, 60)
+        return Welcome(protocol=PROTOCOL_VERSION, daemon=daemon.version, host=daemon.host, instance=daemon.instance)
+
+    async def _subscribe(self, _params: Subscribe, connection: Connection) -> Snapshot:
+        return connection.subscribe(self._hub)
+
+    async def _status(self, _params: GetStatus, _connection: Connection) -> Snapshot:
+        return self._hub.snapshot()

@@ -1,0 +1,98 @@
+"""Images that clients send in pieces: a client sends bytes, never a path for the daemon to open."""
+
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from flashdeck.api import (
+    UPLOAD_CHUNK,
+    BeginUpload,
+    CommitUpload,
+    Empty,
+    Params,
+    UploadChunk,
+    UploadDone,
+    UploadHandle,
+)
+from flashdeck.errors import RequestError
+from flashdeck.model import State
+from flashdeck.text import clean
+from flashdeckd.server import Connection, Handler
+
+MAX_IMAGE: Final = 64 * 1024 * 1024
+"""Bytes of one image at the most."""
+MAX_UPLOADS: Final = 4
+"""Uploads that one connection may have open."""
+
+Accept = Callable[[str, bytes], Awaitable[UploadDone]]
+"""Spools an image: a name for people, and all of its bytes."""
+
+
+class _Upload:
+    def __init__(self, name: str, size: int) -> None:
+        self.name = name
+        self.size = size
+        self.data = bytearray()
+
+
+class Uploads:
+    """The uploads of all connections; each dies with its connection, or at its first error."""
+
+    def __init__(self, accept: Accept) -> None:
+        self._accept = accept
+        self._open: dict[Connection, dict[int, _Upload]] = {}
+        self._numbers = itertools.count(1)
+
+    def handlers(self) -> Mapping[type[Params[State]], Handler]:
+        """What the server dispatches on."""
+        return {BeginUpload: self._begin, UploadChunk: self._chunk, CommitUpload: self._commit}
+
+    async def _begin(self, params: BeginUpload, connection: Connection) -> UploadHandle:
+        if not 0 < params.size <= MAX_IMAGE:
+            raise RequestError(
+                f"an image of {params.size} bytes can not be uploaded",
+                hint=f"between 1 and {MAX_IMAGE} bytes are possible",
+            )
+        uploads = self._open.get(connection)
+        if uploads is None:
+            uploads = self._open[connection] = {}
+            connection.on_close(lambda: self._open.pop(connection))
+        if len(uploads) >= MAX_UPLOADS:
+            raise RequestError(f"this connection has {MAX_UPLOADS} uploads open already", hint="commit one first")
+        number = next(self._numbers)
+        uploads[number] = _Upload(clean(params.name), params.size)
+        return UploadHandle(upload=number)
+
+    async def _chunk(self, params: UploadChunk, connection: Connection) -> Empty:
+        upload = self._find(connection, params.upload)
+        if len(params.data) > UPLOAD_CHUNK:
+            problem = f"a chunk of {len(params.data)} bytes is too long: {UPLOAD_CHUNK} are possible"
+        elif len(upload.data) + len(params.data) > upload.size:
+            problem = (
+                f"{len(upload.data) + len(params.data)} bytes arrived for {upload.name}, "
+                f"which was announced with {upload.size}"
+            )
+        else:
+            upload.data += params.data
+            return Empty()
+        del self._open[connection][params.upload]
+        raise RequestError(problem, hint="begin the upload again")
+
+    async def _commit(self, params: CommitUpload, connection: Connection) -> UploadDone:
+        upload = self._find(connection, params.upload)
+        del self._open[connection][params.upload]
+        if len(upload.data) != upload.size:
+            raise RequestError(
+                f"{len(upload.data)} bytes arrived for {upload.name}, which was announced with {upload.size}",
+                hint="begin the upload again",
+            )
+        return await self._accept(upload.name, bytes(upload.data))
+
+    def _find(self, connection: Connection, number: int) -> _Upload:
+        upload = self._open.get(connection, {}).get(number)
+        if upload is None:
+            raise RequestError(
+                f"this connection has no upload {number}",
+                hint="an upload ends with its commit, an error or its connection",
+            )
+        return upload

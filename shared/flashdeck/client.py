@@ -1,0 +1,306 @@
+"""The client's side of the socket: calls with typed answers, and the daemon's events in order.
+
+async with await Client.connect(path, client="flashdeck") as client:
+    boards = await client.call(GetBoards())
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from flashdeck import rpc
+from flashdeck.api import (
+    PROTOCOL_VERSION,
+    UPLOAD_CHUNK,
+    BeginUpload,
+    CommitUpload,
+    Hello,
+    Params,
+    Subscribe,
+    UploadChunk,
+    UploadDone,
+    Welcome,
+)
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
+from flashdeck.model import Event, Snapshot, State
+from flashdeck.text import clean
+
+HELLO_TIMEOUT = 10.0
+"""Seconds that a daemon has to answer the first call."""
+EVENTS_KEPT = 10_000
+"""Events kept for an iterator that falls behind; at one more the subscription ends."""
+
+R = TypeVar("R", bound=State)
+_START_HINT = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
+
+
+class Subscription:
+    """A snapshot and, by iterating, every later event, each numbered one above the one before.
+
+    The iteration ends where events are missing: the daemon's numbers had a gap, this side fell more than `EVENTS_KEPT`
+    behind, or a newer subscription of the same client took over. Subscribe again then (or use `Client.follow`). A lost
+    connection raises ConnectionFailedError instead.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._seq = snapshot.seq
+        self._events: deque[Event] = deque()
+        self._arrived = asyncio.Event()
+        self._ended = False
+        self._lost: ConnectionFailedError | None = None
+
+    def __aiter__(self) -> "Subscription":
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
+            if self._lost is not None:
+                raise self._lost
+            if self._ended:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._events.popleft()
+
+    def deliver(self, event: Event) -> None:
+        """Takes the next event from the wire; one out of order ends the subscription."""
+        if self._ended:
+            return
+        self._ended = event.seq != self._seq + 1 or len(self._events) >= EVENTS_KEPT
+        if not self._ended:
+            self._seq = event.seq
+            self._events.append(event)
+        self._arrived.set()
+
+    def end(self, lost: ConnectionFailedError | None = None) -> None:
+        """Nothing more will be delivered; `lost` is raised after the events that did arrive."""
+        self._ended = True
+        self._lost = lost
+        self._arrived.set()
+
+
+class _Pending:
+    """A call that waits for its answer. `settle` runs when it arrives, before the next line is looked at."""
+
+    def __init__(self, settle: Callable[[rpc.Reply], State]) -> None:
+        self.settle = settle
+        self.future: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+
+
+class Client:
+    """A connection to one daemon. Make it with `connect`; `welcome` is the daemon's answer to `hello`."""
+
+    welcome: Welcome
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, where: str) -> None:
+        """Takes an open stream whose limit is `rpc.MAX_LINE`; `where` names it in errors. `greet` is to be next."""
+        self._reader = reader
+        self._writer = writer
+        self._where = where
+        self._next_id = 1
+        self._pending: dict[int, _Pending] = {}
+        self._places = asyncio.Semaphore(rpc.MAX_CALLS)
+        self._subscription: Subscription | None = None
+        self._lost: ConnectionFailedError | None = None
+        self._receiving = asyncio.create_task(self._receive(), name=f"flashdeck client of {where}")
+
+    @classmethod
+    async def connect(cls, path: Path, *, client: str) -> "Client":
+        """Connects to the daemon at `path` and says hello as `client`.
+
+        Raises ConnectionFailedError of kind `unreachable`, `no-permission` or `protocol-mismatch`.
+        """
+        shown = clean(str(path))
+        try:
+            reader, writer = await asyncio.open_unix_connection(path, limit=rpc.MAX_LINE)
+        except PermissionError as error:
+            raise ConnectionFailedError(
+                f"no permission to connect to {shown}",
+                hint="only the user who started flashdeckd (and root) may use its socket",
+                kind=ErrorKind.NO_PERMISSION,
+            ) from error
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise ConnectionFailedError(f"no flashdeckd listens on {shown}", hint=_START_HINT) from error
+        except OSError as error:
+            raise ConnectionFailedError(f"cannot connect to {shown}: {error}", hint=_START_HINT) from error
+        made = cls(reader, writer, where=shown)
+        try:
+            await made.greet(client)
+        except BaseException:
+            await made.close()
+            raise
+        return made
+
+    async def greet(self, client: str) -> None:
+        """Says hello as `client`: the first call on every connection. Raises ConnectionFailedError."""
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT):
+                self.welcome = await self.call(Hello(protocol=PROTOCOL_VERSION, client=client))
+        except TimeoutError as error:
+            raise ConnectionFailedError(
+                f"the daemon at {self._where} did not answer within {HELLO_TIMEOUT:.0f} seconds",
+                hint="is it stopped (Ctrl-Z) or something else than flashdeckd?",
+            ) from error
+        except ConnectionFailedError:
+            raise
+        except FlashdeckError as error:
+            raise ConnectionFailedError(error.message, hint=error.hint, kind=error.kind) from error
+        if self.welcome.protocol != PROTOCOL_VERSION:
+            raise ConnectionFailedError(
+                f"the daemon at {self._where} speaks protocol {self.welcome.protocol}, "
+                f"this client speaks {PROTOCOL_VERSION}",
+                hint="install the same version of flashdeck on both sides, and restart the daemon",
+                kind=ErrorKind.PROTOCOL_MISMATCH,
+            )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connection; calls and iterations that still wait get a ConnectionFailedError."""
+        self._lose("the connection was closed", "")
+        self._receiving.cancel()
+        await asyncio.wait((self._receiving,))
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def call(self, params: Params[R]) -> R:
+        """Calls the method that `params` belongs to and returns its result; any number may be in flight.
+
+        A reply means done. There is no time limit: cancel the call, or give it one where the method takes it. Raises
+        RemoteError with the daemon's kind, message and hint, and ConnectionFailedError when the connection is lost.
+        """
+        result = rpc.result_type(type(params))
+
+        def settle(reply: rpc.Reply) -> R:
+            return rpc.decode_value(reply.result, result)
+
+        return await self._call(params, settle)
+
+    async def subscribe(self) -> Subscription:
+        """Everything at one instant, and by iterating over the subscription every later event.
+
+        A client has one subscription: a second one ends the first.
+        """
+
+        def settle(reply: rpc.Reply) -> Snapshot:
+            snapshot = rpc.decode_value(reply.result, Snapshot)
+            if self._subscription is not None:
+                self._subscription.end()
+            # Here and not in the caller, who only wakes up after the first events were read.
+            self._subscription = Subscription(snapshot)
+            return snapshot
+
+        snapshot = await self._call(Subscribe(), settle)
+        if self._subscription is None or self._subscription.snapshot is not snapshot:
+            overtaken = Subscription(snapshot)
+            overtaken.end(self._lost)
+            return overtaken
+        return self._subscription
+
+    async def follow(self) -> AsyncIterator[Snapshot | Event]:
+        """A snapshot, then the events after it; after a gap a new snapshot, and so on until the connection is lost."""
+        while True:
+            subscription = await self.subscribe()
+            yield subscription.snapshot
+            async for event in subscription:
+                yield event
+
+    async def upload(self, name: str, data: bytes) -> UploadDone:
+        """Sends an image's bytes in chunks; `name` is for people. Returns what `flash` needs to know of it."""
+        handle = await self.call(BeginUpload(name=name, size=len(data)))
+        for start in range(0, len(data), UPLOAD_CHUNK):
+            await self.call(UploadChunk(upload=handle.upload, data=data[start : start + UPLOAD_CHUNK]))
+        return await self.call(CommitUpload(upload=handle.upload))
+
+    async def _call(self, params: Params[Any], settle: Callable[[rpc.Reply], R]) -> R:
+        await self._places.acquire()
+        try:
+            if self._lost is not None:
+                raise self._lost
+            number = self._next_id
+            line = rpc.encode_request(number, params)
+        except FlashdeckError:
+            self._places.release()
+            raise
+        self._next_id += 1
+        # An abandoned call keeps its place until its answer came: the daemon is still busy with it.
+        pending = self._pending[number] = _Pending(settle)
+        self._writer.write(line)
+        try:
+            with contextlib.suppress(OSError):  # a lost connection is reported through the future, with its reason
+                await self._writer.drain()
+            answer: Any = await pending.future
+        finally:
+            pending.future.cancel()
+        return answer
+
+    async def _receive(self) -> None:
+        try:
+            while line := await self._reader.readline():
+                if not line.endswith(b"\n"):
+                    break
+                self._take(rpc.decode_incoming(line))
+        except rpc.MalformedError as error:
+            self._lose(error.message, error.hint, kind=error.kind)
+        except ValueError:
+            self._lose(
+                f"the daemon at {self._where} sent a line longer than {rpc.MAX_LINE} bytes",
+                "is it something else than flashdeckd?",
+                kind=ErrorKind.PROTOCOL_MISMATCH,
+            )
+        except OSError as error:
+            self._lose(f"the connection to {self._where} broke: {error}", _START_HINT)
+        else:
+            self._lose(
+                f"the daemon at {self._where} closed the connection",
+                "it ended, or this client read too slowly; see the daemon's log",
+            )
+        finally:
+            self._lose("this client stopped reading", "")  # whatever else ended it: nobody is left waiting
+
+    def _take(self, incoming: rpc.Reply | rpc.Notification) -> None:
+        if isinstance(incoming, rpc.Notification):
+            if incoming.method == rpc.EVENT and self._subscription is not None:
+                self._subscription.deliver(rpc.decode_value(incoming.params, Event))
+            return
+        if not isinstance(incoming.id, int):
+            if incoming.error is not None:
+                raise rpc.MalformedError(f"the daemon could not read a call: {incoming.error.message}")
+            return
+        pending = self._pending.pop(incoming.id, None)
+        if pending is None:
+            return
+        self._places.release()
+        if pending.future.done():
+            return
+        if incoming.error is not None:
+            pending.future.set_exception(incoming.error)
+            return
+        try:
+            pending.future.set_result(pending.settle(incoming))
+        except rpc.MalformedError as error:
+            pending.future.set_exception(error)
+
+    def _lose(self, message: str, hint: str, *, kind: ErrorKind = ErrorKind.UNREACHABLE) -> None:
+        if self._lost is not None:
+            return
+        self._lost = ConnectionFailedError(message, hint=hint, kind=kind)
+        for pending in self._pending.values():
+            self._places.release()
+            if not pending.future.done():
+                pending.future.set_exception(self._lost)
+        self._pending.clear()
+        if self._subscription is not None:
+            self._subscription.end(self._lost)
+        self._writer.close()
