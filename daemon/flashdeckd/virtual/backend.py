@@ -1,0 +1,172 @@
+"""The bench below pyusb: a backend whose devices are emulated boards. All the code above it is the real one."""
+
+import errno
+import threading
+from array import array
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+
+import usb.backend
+import usb.core
+import usb.util
+
+from flashdeckd.virtual.board import Connection, VirtualBoard
+from flashdeckd.virtual.control import Recipient, Setup, Standard
+
+BUS = 1
+_CONFIGURATION = 1
+
+
+class Handle:
+    """A connection that somebody has opened."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.closed = False
+
+
+class VirtualBackend(usb.backend.IBackend):
+    """What pyusb needs of libusb for control transfers; bulk transfers and kernel drivers are not supported."""
+
+    def __init__(self, boards: Sequence[VirtualBoard]) -> None:
+        self._boards = boards
+        self._claims: dict[tuple[Connection, int], Handle] = {}
+        self._lock = threading.Lock()
+
+    def enumerate_devices(self) -> Iterator[Connection]:
+        """What is on the bus now."""
+        return iter([found for board in self._boards if (found := board.connection()) is not None])
+
+    def get_parent(self, dev: Connection) -> None:
+        """The root hub is not shown."""
+
+    def get_device_descriptor(self, dev: Connection) -> SimpleNamespace:
+        """The device descriptor, and where the device is plugged in."""
+        identity = dev.identity
+        raw = identity.device()
+        return SimpleNamespace(
+            bLength=raw[0],
+            bDescriptorType=raw[1],
+            bcdUSB=int.from_bytes(raw[2:4], "little"),
+            bDeviceClass=raw[4],
+            bDeviceSubClass=raw[5],
+            bDeviceProtocol=raw[6],
+            bMaxPacketSize0=raw[7],
+            idVendor=identity.usb_id.vendor,
+            idProduct=identity.usb_id.product,
+            bcdDevice=identity.bcd_device,
+            iManufacturer=raw[14],
+            iProduct=raw[15],
+            iSerialNumber=raw[16],
+            bNumConfigurations=raw[17],
+            address=dev.address,
+            bus=BUS,
+            port_number=dev.board.spec.port,
+            port_numbers=(dev.board.spec.port,),
+            speed=usb.util.SPEED_FULL,
+        )
+
+    def get_configuration_descriptor(self, dev: Connection, config: int) -> SimpleNamespace:
+        """The only configuration."""
+        if config != 0:
+            raise IndexError(f"configuration {config}")
+        raw = dev.identity.configuration()
+        return SimpleNamespace(
+            bLength=raw[0],
+            bDescriptorType=raw[1],
+            wTotalLength=int.from_bytes(raw[2:4], "little"),
+            bNumInterfaces=raw[4],
+            bConfigurationValue=raw[5],
+            iConfiguration=raw[6],
+            bmAttributes=raw[7],
+            bMaxPower=raw[8],
+            extra_descriptors=[],
+        )
+
+    def get_interface_descriptor(self, dev: Connection, intf: int, alt: int, config: int) -> SimpleNamespace:
+        """An alternate setting; IndexError past the last, by which pyusb knows that it has seen all."""
+        if config != 0:
+            raise IndexError(f"configuration {config}")
+        interfaces = sorted({setting.interface for setting in dev.identity.settings})
+        settings = [setting for setting in dev.identity.settings if setting.interface == interfaces[intf]]
+        setting = settings[alt]
+        return SimpleNamespace(
+            bLength=9,
+            bDescriptorType=4,
+            bInterfaceNumber=setting.interface,
+            bAlternateSetting=setting.alternate,
+            bNumEndpoints=0,
+            bInterfaceClass=setting.class_code,
+            bInterfaceSubClass=setting.subclass,
+            bInterfaceProtocol=setting.protocol,
+            iInterface=setting.string,
+            extra_descriptors=list(setting.extra),
+        )
+
+    def open_device(self, dev: Connection) -> Handle:
+        """Opens a device that is still there."""
+        dev.board.check(dev)
+        return Handle(dev)
+
+    def close_device(self, dev_handle: Handle) -> None:
+        """Closes it and lets go of what it had claimed."""
+        dev_handle.closed = True
+        with self._lock:
+            self._claims = {key: owner for key, owner in self._claims.items() if owner is not dev_handle}
+
+    def get_configuration(self, dev_handle: Handle) -> int:
+        """Devices are configured when they are enumerated."""
+        connection = dev_handle.connection
+        return self._standard(connection, Setup(0x80, Standard.GET_CONFIGURATION, 0, 0, 1))[0]
+
+    def set_configuration(self, dev_handle: Handle, config_value: int) -> None:
+        """SET_CONFIGURATION."""
+        self._standard(dev_handle.connection, Setup(0x00, Standard.SET_CONFIGURATION, config_value, 0, 0))
+
+    def set_interface_altsetting(self, dev_handle: Handle, intf: int, altsetting: int) -> None:
+        """SET_INTERFACE."""
+        self._standard(dev_handle.connection, Setup(Recipient.INTERFACE, Standard.SET_INTERFACE, altsetting, intf, 0))
+
+    def claim_interface(self, dev_handle: Handle, intf: int) -> None:
+        """Claims an interface for this handle; EBUSY while another one has it."""
+        connection = dev_handle.connection
+        connection.board.check(connection)
+        with self._lock:
+            if self._claims.setdefault((connection, intf), dev_handle) is not dev_handle:
+                raise usb.core.USBError("Resource busy", -6, errno.EBUSY)
+
+    def release_interface(self, dev_handle: Handle, intf: int) -> None:
+        """Releases what this handle claimed."""
+        connection = dev_handle.connection
+        with self._lock:
+            if self._claims.get((connection, intf)) is dev_handle:
+                del self._claims[connection, intf]
+        connection.board.check(connection)
+
+    def ctrl_transfer(
+        self,
+        dev_handle: Handle,
+        bmRequestType: int,  # noqa: N803 - pyusb names it
+        bRequest: int,  # noqa: N803 - pyusb names it
+        wValue: int,  # noqa: N803 - pyusb names it
+        wIndex: int,  # noqa: N803 - pyusb names it
+        data: "array[int]",
+        timeout: int,
+    ) -> int:
+        """One control transfer; how many bytes it moved. `timeout` in milliseconds, 0 for none."""
+        connection = dev_handle.connection
+        setup = Setup(bmRequestType, bRequest, wValue, wIndex, len(data))
+        out = b"" if setup.is_in else data.tobytes()
+        answer = connection.board.transfer(connection, setup, out, timeout / 1000 if timeout else None)
+        if not setup.is_in:
+            return len(data)
+        data[: len(answer)] = array("B", answer)
+        return len(answer)
+
+    def reset_device(self, dev_handle: Handle) -> None:
+        """A bus reset; the device keeps its place and its address."""
+        dev_handle.connection.board.reset(dev_handle.connection)
+
+    @staticmethod
+    def _standard(connection: Connection, setup: Setup) -> bytes:
+        return connection.board.transfer(connection, setup, b"", 1.0)

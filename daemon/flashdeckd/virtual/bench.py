@@ -1,0 +1,85 @@
+"""A bench of emulated boards: one USB bus, and the hands that plug, press and pull."""
+
+import itertools
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from flashdeck.api import FlashBytes, VirtualBoardState
+from flashdeck.errors import ConfigError, ErrorKind, RequestError
+from flashdeckd.virtual.backend import VirtualBackend
+from flashdeckd.virtual.bench_file import read_specs
+from flashdeckd.virtual.board import VirtualBoard
+from flashdeckd.virtual.faults import Fault
+from flashdeckd.virtual.hotplug import VirtualHotplug
+from flashdeckd.virtual.spec import BoardSpec
+
+
+class VirtualBench:
+    """Boards on one bus. Every method may be called from any thread."""
+
+    def __init__(self, specs: Iterable[BoardSpec]) -> None:
+        addresses = itertools.count(1)
+        self.boards: dict[str, VirtualBoard] = {}
+        ports: dict[int, str] = {}
+        for spec in specs:
+            if spec.name in self.boards:
+                raise ConfigError(f"two virtual boards are called {spec.name}", hint="give each its own name")
+            if (other := ports.setdefault(spec.port, spec.name)) != spec.name:
+                raise ConfigError(
+                    f"virtual boards {other} and {spec.name} are both in port {spec.port}",
+                    hint="a port of the bench takes one board",
+                )
+            self.boards[spec.name] = VirtualBoard(spec, lambda: next(addresses), self._changed)
+        boards = tuple(self.boards.values())
+        self.hotplug = VirtualHotplug(boards)
+        self.backend = VirtualBackend(boards)
+
+    def list(self) -> tuple[VirtualBoardState, ...]:
+        """All boards, in the order in which they were given."""
+        return tuple(board.state() for board in self.boards.values())
+
+    def plug(self, name: str) -> VirtualBoardState:
+        """Connects a board; it powers up as its specification says."""
+        return self._board(name).plug()
+
+    def unplug(self, name: str) -> VirtualBoardState:
+        """Pulls a board's cable: power is lost at once, in the middle of whatever runs."""
+        return self._board(name).unplug()
+
+    def press(self, name: str) -> VirtualBoardState:
+        """Restarts a board into its bootloader, from whatever it does; it must be plugged in."""
+        return self._board(name).press()
+
+    def fault(self, name: str, fault: str, after: int = 1) -> VirtualBoardState:
+        """Arms a fault at the `after`-th DFU request from now (1 is the next); it happens once."""
+        board = self._board(name)
+        if fault not in list(Fault):
+            raise RequestError(f"there is no fault {fault!r}", hint=f"known faults: {', '.join(Fault)}")
+        if after < 1:
+            raise RequestError(f"a fault after {after} requests can not be", hint="1 is the next request")
+        return board.fault(Fault(fault), after)
+
+    def cut_power(self, name: str, after: int) -> None:
+        """Lets a board's power fail once `after` more sectors are erased and words programmed, all counted together."""
+        self._board(name).cut_power(after)
+
+    def dump(self, name: str, address: int = 0, size: int = 256 * 1024) -> FlashBytes:
+        """A piece of a board's flash, at most 256 KiB; address 0 means its start."""
+        return self._board(name).dump(address, size)
+
+    def _board(self, name: str) -> VirtualBoard:
+        found = self.boards.get(name)
+        if found is None:
+            near = get_close_matches(name, self.boards, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the bench has: {', '.join(self.boards) or 'no boards'}"
+            raise RequestError(f"there is no virtual board {name!r}", hint=hint, kind=ErrorKind.NO_SUCH_BOARD)
+        return found
+
+    def _changed(self) -> None:
+        self.hotplug.changed()
+
+
+def load_bench(path: Path) -> VirtualBench:
+    """The bench that a TOML file describes. Raises ConfigError, naming file, table and key, where it can not be."""
+    return VirtualBench(read_specs(path))

@@ -1,0 +1,172 @@
+"""Reads a bench from TOML: one table a board, every key optional but `model`.
+
+```toml
+[boards.left]
+model = "classic"        # whose bootloader it runs
+serial = "DEMO00000001"
+runtime = true           # its application can be told to go to DFU mode
+contents = [
+  { address = 0x08000000, size = "128K", pattern = 1 },  # invented bytes
+  { address = 0x08020000, file = "app.bin" },            # a file beside this one
+]
+```
+"""
+
+import re
+import tomllib
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from flashdeck.config import UsbId
+from flashdeck.errors import ConfigError
+from flashdeckd.virtual.nor import FlashLayout, fill
+from flashdeckd.virtual.spec import BoardSpec, Content, DEFAULT_POLLS, Model, Start, Timing
+
+Poll = Annotated[int, msgspec.Meta(ge=0, lt=1 << 24)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
+_USB_ID = re.compile(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})")
+_SIZE = re.compile(r"(\d+)\s*([KM]?)")
+_UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
+_DEFAULT = BoardSpec(name="")
+
+
+class _ContentTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    address: int
+    size: int | str | None = None
+    pattern: int | None = None
+    file: str | None = None
+
+
+class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    model: Model
+    port: Annotated[int, msgspec.Meta(ge=1, le=127)] | None = None
+    serial: str = ""
+    product: str = _DEFAULT.product
+    manufacturer: str = _DEFAULT.manufacturer
+    dfu: str = str(_DEFAULT.dfu)
+    app: str | None = str(_DEFAULT.app)
+    runtime: bool = _DEFAULT.runtime
+    map: str = _DEFAULT.map
+    transfer_size: Annotated[int, msgspec.Meta(ge=16, le=4096)] = _DEFAULT.transfer_size
+    attributes: Annotated[int, msgspec.Meta(ge=0, le=255)] = _DEFAULT.attributes
+    bcd_device: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] = _DEFAULT.bcd_device
+    timing: Timing = Timing.REAL
+    poll_erase: Poll | None = None
+    poll_write: Poll | None = None
+    erase_time: Seconds = _DEFAULT.erase_time
+    word_time: Seconds = _DEFAULT.word_time
+    attach_time: Seconds = _DEFAULT.attach_time
+    plugged: bool = _DEFAULT.plugged
+    start: Start = _DEFAULT.start
+    app_address: int = _DEFAULT.app_address
+    bad_sectors: tuple[int, ...] = ()
+    contents: tuple[_ContentTable, ...] = ()
+    bank_bug: bool = _DEFAULT.bank_bug
+
+
+def read_specs(path: Path) -> tuple[BoardSpec, ...]:
+    """The boards of a bench file, in its order; a board without `port` gets the first free one.
+
+    Raises ConfigError, naming file, table and key.
+    """
+    tables = _decode(path)
+    taken = {table.port for table in tables.values()}
+    free = iter(port for port in range(1, 128) if port not in taken)
+    return tuple(_spec(path, name, table, table.port or next(free)) for name, table in tables.items())
+
+
+def _decode(path: Path) -> dict[str, _BoardTable]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"the bench file {path} can not be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", hint="see the bench of the demo for an example") from error
+    tables: dict[str, _BoardTable] = {}
+    boards = document.get("boards")
+    if set(document) != {"boards"} or not isinstance(boards, dict) or not boards:
+        unknown = ", ".join(key for key in document if key != "boards")
+        what = f"unknown key {unknown}" if unknown else "no table [boards.NAME]"
+        raise ConfigError(f"{path}: {what}", hint="a bench file has one table [boards.NAME] a board, nothing else")
+    for name, table in boards.items():
+        try:
+            tables[name] = msgspec.convert(table, _BoardTable)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{path}, [boards.{name}]: {error}", hint=_hint(table)) from error
+    return tables
+
+
+def _hint(table: object) -> str:
+    known = {field.name for field in msgspec.structs.fields(_BoardTable)}
+    unknown = [key for key in table if key not in known] if isinstance(table, dict) else []
+    near = get_close_matches(unknown[0], known, n=1) if unknown else []
+    return f"did you mean {near[0]}?" if near else f"models: {', '.join(Model)}; keys: {', '.join(sorted(known))}"
+
+
+def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
+    where = f"{path}, [boards.{name}]"
+    polls = DEFAULT_POLLS[table.model]
+    layout = replace(FlashLayout(), bad=frozenset(table.bad_sectors))
+    spec = BoardSpec(
+        name=name,
+        model=table.model,
+        port=port,
+        serial=table.serial,
+        product=table.product,
+        manufacturer=table.manufacturer,
+        dfu=_usb_id(f"{where}, key dfu", table.dfu),
+        app=_usb_id(f"{where}, key app", table.app) if table.app else None,
+        runtime=table.runtime,
+        map=table.map,
+        transfer_size=table.transfer_size,
+        attributes=table.attributes,
+        bcd_device=table.bcd_device,
+        timing=table.timing,
+        poll_erase=polls[0] if table.poll_erase is None else table.poll_erase,
+        poll_write=polls[1] if table.poll_write is None else table.poll_write,
+        erase_time=table.erase_time,
+        word_time=table.word_time,
+        attach_time=table.attach_time,
+        plugged=table.plugged,
+        start=table.start,
+        app_address=table.app_address,
+        layout=layout,
+        contents=tuple(_content(path, f"{where}, key contents", item) for item in table.contents),
+        bank_bug=table.bank_bug,
+    )
+    try:
+        spec.new_flash()
+    except ValueError as error:
+        raise ConfigError(f"{where}, key contents: {error}") from error
+    return spec
+
+
+def _content(path: Path, where: str, table: _ContentTable) -> Content:
+    if (table.file is None) == (table.size is None):
+        raise ConfigError(f"{where}: needs either `file`, or `size` and `pattern`")
+    if table.file is None:
+        return Content(table.address, fill(_size(where, table.size or 0), table.pattern or 0))
+    try:
+        return Content(table.address, (path.parent / table.file).read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{where}: {path.parent / table.file} can not be read: {error.strerror}") from error
+
+
+def _usb_id(where: str, text: str) -> UsbId:
+    found = _USB_ID.fullmatch(text)
+    if found is None:
+        raise ConfigError(f"{where}: {text!r} is no USB id", hint="write it as 0483:df11")
+    return UsbId(int(found[1], 16), int(found[2], 16))
+
+
+def _size(where: str, value: int | str) -> int:
+    if isinstance(value, int):
+        return value
+    found = _SIZE.fullmatch(value)
+    if found is None:
+        raise ConfigError(f"{where}: {value!r} is no size", hint='write it in bytes or as "128K" or "1M"')
+    return int(found[1]) * _UNITS[found[2]]

@@ -1,0 +1,459 @@
+"""One emulated board: a flash, a bootloader and an application on the end of a cable.
+
+Any thread may transfer, plug, unplug or press. `_lock` guards the state and is never held while time passes, so that
+the cable can be pulled in the middle of a transfer; `_endpoint` lets one control transfer at a time through, as
+endpoint 0 does.
+"""
+
+import errno
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import usb.core
+
+from flashdeck.api import FlashBytes, VirtualBoardState
+from flashdeck.errors import ErrorKind, RequestError
+from flashdeckd.virtual.control import Answer, Bus, Dfu, Outcome, Setup, UsbFunction
+from flashdeckd.virtual.faults import Fault, Faults
+from flashdeckd.virtual.identity import Identity
+from flashdeckd.virtual.nor import Operation
+from flashdeckd.virtual.pace import Pace
+from flashdeckd.virtual.spec import BoardSpec, Start, Timing
+from flashdeckd.virtual.violations import judge
+
+MAX_VIOLATIONS = 50
+"""Violations kept of one board."""
+BUSY_REQUESTS = 3
+"""Without timing, an operation that runs beside the bus is still busy for so many requests."""
+MAX_DUMP = 256 * 1024
+LIBUSB_IO, LIBUSB_NO_DEVICE, LIBUSB_TIMEOUT, LIBUSB_OVERFLOW, LIBUSB_PIPE = -1, -4, -7, -8, -9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Connection:
+    """One enumeration of a board: it ends with the next restart, replug or detach, and never comes back."""
+
+    board: "VirtualBoard"
+    address: int
+    identity: Identity
+    is_dfu: bool
+    visible_from: float
+    """When the host has enumerated it, on the monotonic clock."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A flash operation under way."""
+
+    operation: Operation
+    started: float
+    ends: float
+    requests_left: int
+    """Without timing: requests until it ends."""
+    beside_bus: bool
+
+
+class VirtualBoard:
+    """A board on a bench. `on_change` is called, from any thread, whenever what is on the bus may have changed."""
+
+    def __init__(self, spec: BoardSpec, new_address: Callable[[], int], on_change: Callable[[], None]) -> None:
+        self.spec = spec
+        self._new_address = new_address
+        self._on_change = on_change
+        self._endpoint = threading.Lock()
+        self._lock = threading.Condition()
+        self._flash = spec.new_flash()
+        self._pace = Pace() if spec.timing is Timing.REAL else None
+        self._faults = Faults()
+        self._plugged = False
+        self._mode = "unplugged"
+        self._function: UsbFunction | None = None
+        self._connection: Connection | None = None
+        self._running: _Running | None = None
+        self._crashed = False
+        self._steps_to_cut: int | None = None
+        self._requests = self._transfers = self._downloads = self._uploads = 0
+        self._violations: list[str] = []
+        if spec.plugged:
+            with self._lock:
+                self._power_up()
+
+    # The hands on the bench.
+
+    def state(self) -> VirtualBoardState:
+        """The board as it is now."""
+        with self._lock:
+            self._settle()
+            return VirtualBoardState(
+                name=self.spec.name,
+                model=self.spec.model.value,
+                port=f"1-{self.spec.port}",
+                serial=self.spec.serial,
+                plugged=self._plugged,
+                mode=self._mode,
+                erases=self._flash.erases,
+                words=self._flash.words,
+                requests=self._requests,
+                transfers=self._transfers,
+                downloads=self._downloads,
+                uploads=self._uploads,
+                violations=tuple(self._violations),
+            )
+
+    def plug(self) -> VirtualBoardState:
+        """Connects the cable; a board that is connected already stays as it is."""
+        with self._lock:
+            if not self._plugged:
+                self._power_up()
+        self._on_change()
+        return self.state()
+
+    def unplug(self) -> VirtualBoardState:
+        """Pulls the cable: power is lost at once, in the middle of whatever runs."""
+        with self._lock:
+            self._power_down()
+        self._on_change()
+        return self.state()
+
+    def press(self) -> VirtualBoardState:
+        """Restarts the board into its bootloader."""
+        with self._lock:
+            if not self._plugged:
+                raise RequestError(
+                    f"virtual board {self.spec.name} is not plugged in",
+                    hint=f"plug it in first: flashdeck virtual plug {self.spec.name}",
+                    kind=ErrorKind.ABSENT,
+                )
+            self._stop_running()
+            self._enter_bootloader()
+        self._on_change()
+        return self.state()
+
+    def fault(self, fault: Fault, after: int) -> VirtualBoardState:
+        """Arms a fault at the `after`-th DFU request from now."""
+        with self._lock:
+            self._faults.arm(fault, after)
+        return self.state()
+
+    def cut_power(self, after: int) -> None:
+        """Lets the power fail once `after` more steps of flash work (a sector erased, a word programmed) are done.
+
+        The step that would follow is cut in the middle. The board is unplugged from then on.
+        """
+        with self._lock:
+            self._steps_to_cut = after
+
+    def dump(self, address: int, size: int) -> FlashBytes:
+        """A piece of the flash, at most 256 KiB; address 0 means its start."""
+        layout = self._flash.layout
+        start = (address or layout.base) - layout.base
+        if not 0 <= start < layout.size or not 0 < size <= MAX_DUMP:
+            raise RequestError(
+                f"no {size} bytes of flash at 0x{address:08x}",
+                hint=f"the flash of {self.spec.name} is 0x{layout.base:08x}-0x{layout.base + layout.size - 1:08x}; "
+                f"ask for at most {MAX_DUMP} bytes at a time",
+            )
+        with self._lock:
+            self._settle()
+            data = bytes(self._flash.content[start : start + size])
+        return FlashBytes(address=layout.base + start, data=data, size=layout.size, base=layout.base)
+
+    # The host's side of the cable.
+
+    def connection(self) -> Connection | None:
+        """What is on the bus, None while nothing is."""
+        with self._lock:
+            found = self._connection
+            return found if found is not None and found.visible_from <= time.monotonic() else None
+
+    def appears_at(self) -> float | None:
+        """When a board that is on its way will have been enumerated; None when nothing is to come."""
+        with self._lock:
+            found = self._connection
+            return found.visible_from if found is not None and found.visible_from > time.monotonic() else None
+
+    def check(self, connection: Connection) -> None:
+        """Raises as libusb does if that enumeration has ended."""
+        with self._lock:
+            if connection is not self._connection:
+                raise gone()
+
+    def reset(self, connection: Connection) -> None:
+        """A bus reset: the device is configured again and keeps its place."""
+        with self._endpoint, self._lock:
+            self._expect(connection)
+            self._stop_running()
+            self._fresh().attach()
+
+    def transfer(self, connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
+        """One control transfer; the data stage of an IN transfer. `timeout` in seconds, None for ever.
+
+        Raises usb.core.USBError as pyusb's libusb backend does.
+        """
+        with self._endpoint:
+            try:
+                return self._transfer(connection, setup, data, timeout)
+            finally:
+                if self._pace:
+                    self._pace.returned()
+
+    def _transfer(self, connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
+        with self._lock:
+            self._expect(connection)
+            self._transfers += 1
+            fault = self._count(setup)
+            self._pass_time(connection, self._pace.begin() if self._pace else 0)
+            self._wait_for_bus_work(connection, timeout)
+            if fault is Fault.STALL:
+                raise stalled()
+            if fault is Fault.TIMEOUT or self._crashed:
+                raise self._never(connection, timeout)
+            outcome = self._ask(connection, setup, data)
+            if fault is Fault.UNPLUG:
+                self._start_cut(outcome)
+                raise gone()
+            started = self._pace.spend(len(data) + len(outcome.data)) if self._pace else 0.0
+            if outcome.operation is not None:
+                self._run(connection, outcome.operation, started, timeout)
+            if outcome.delay_ms and self._pace:
+                self._pass_time(connection, self._pace.block(outcome.delay_ms / 1000))
+            if self._pace:
+                self._pass_time(connection, self._pace.deadline)
+            return self._end(connection, outcome, timeout)
+
+    def _count(self, setup: Setup) -> Fault | None:
+        if not setup.is_dfu:
+            return None
+        self._requests += 1
+        self._downloads += setup.request == Dfu.DNLOAD
+        self._uploads += setup.request == Dfu.UPLOAD
+        return self._faults.on_request()
+
+    def _ask(self, connection: Connection, setup: Setup, data: bytes) -> Outcome:
+        self._settle(counting=True)
+        function = self._fresh()
+        before = function.state
+        outcome = function.request(setup, data)
+        if connection.is_dfu:
+            reason = judge(setup, data, self.spec.transfer_size, before, function.state, outcome)
+            if reason and len(self._violations) < MAX_VIOLATIONS:
+                self._violations.append(reason)
+        if function.busy is not None and self._running is None:
+            self._begin_beside_bus(function.busy)
+        return outcome
+
+    def _end(self, connection: Connection, outcome: Outcome, timeout: float | None) -> bytes:
+        """Lets the bus see what the request did, then ends the transfer."""
+        match outcome.bus:
+            case Bus.RESTARTS:
+                self._restart()
+            case Bus.ENTERS_BOOTLOADER:
+                self._enter_bootloader()
+            case Bus.REATTACHES:
+                self._fresh().attach()
+                self._connect(connection.identity, is_dfu=connection.is_dfu)
+            case Bus.CRASHES:
+                self._crashed = True
+            case Bus.STAYS:
+                pass
+        if outcome.bus in (Bus.RESTARTS, Bus.REATTACHES, Bus.ENTERS_BOOTLOADER):
+            self._on_change()
+        if outcome.bus is Bus.REATTACHES or (outcome.bus is Bus.RESTARTS and outcome.cut_short):
+            raise gone()
+        match outcome.answer:
+            case Answer.OK:
+                return outcome.data
+            case Answer.STALL:
+                raise stalled()
+            case Answer.OVERFLOW:
+                raise usb.core.USBError("Overflow", LIBUSB_OVERFLOW, errno.EOVERFLOW)
+            case Answer.NAK:
+                raise self._never(connection, timeout)
+
+    def _never(self, connection: Connection, timeout: float | None) -> usb.core.USBError:
+        """The answer never comes: the host waits for all of its timeout."""
+        if self._pace:
+            self._pass_time(connection, None if timeout is None else time.monotonic() + timeout)
+        return timed_out()
+
+    # Time and flash work. All with the lock held; `_pass_time` gives it up while it waits.
+
+    def _pass_time(self, connection: Connection, until: float | None) -> None:
+        """Waits on the clock; raises at once if the connection ends meanwhile."""
+        while (left := 1.0 if until is None else until - time.monotonic()) > Pace.GRAIN:
+            self._lock.wait(left)
+            self._expect(connection)
+
+    def _run(self, connection: Connection, operation: Operation, started: float, timeout: float | None) -> None:
+        """Carries out an operation while the host waits for the status stage."""
+        self._prepare(operation)
+        duration = self._duration(operation)
+        running = _Running(operation, started, started + duration, 0, beside_bus=False)
+        self._running = running
+        if self._pace:
+            self._pace.deadline = running.ends
+            if timeout is not None and duration > timeout:
+                self._pass_time(connection, started + timeout)
+                raise timed_out()  # the device goes on; `_wait_for_bus_work` sees to the rest
+            self._pass_time(connection, running.ends)
+        self._finish()
+        self._expect(connection)
+
+    def _wait_for_bus_work(self, connection: Connection, timeout: float | None) -> None:
+        """An operation that outlived its transfer's timeout still holds endpoint 0."""
+        running = self._running
+        if running is None or running.beside_bus:
+            return
+        limit = running.ends if timeout is None else min(running.ends, time.monotonic() + timeout)
+        self._pass_time(connection, limit)
+        if limit < running.ends:
+            raise timed_out()
+        self._finish()
+        self._expect(connection)
+
+    def _begin_beside_bus(self, operation: Operation) -> None:
+        self._prepare(operation)
+        now = time.monotonic()
+        requests = 0 if self._pace else BUSY_REQUESTS
+        self._running = _Running(operation, now, now + self._duration(operation), requests, beside_bus=True)
+
+    def _settle(self, *, counting: bool = False) -> None:
+        """Ends what runs beside the bus, if its time is over."""
+        running = self._running
+        if running is None or not running.beside_bus:
+            return
+        if self._pace:
+            if time.monotonic() >= running.ends:
+                self._finish()
+            return
+        if counting:
+            running.requests_left -= 1
+            if running.requests_left < 0:
+                self._finish()
+
+    def _prepare(self, operation: Operation) -> None:
+        match self._faults.on_operation(operation.access):
+            case Fault.CORRUPT if operation.data:
+                operation.corrupt()
+            case Fault.ERROR_ERASE | Fault.ERROR_WRITE:
+                operation.refuse()
+            case _:
+                pass
+
+    def _duration(self, operation: Operation) -> float:
+        if self._pace is None or not operation.steps:
+            return 0.0
+        return self.spec.word_time * operation.steps if operation.data else self.spec.erase_time
+
+    def _finish(self) -> None:
+        """Carries out what is left of the running operation, unless the power fails in the middle of it."""
+        running = self._running
+        if running is None:
+            return
+        self._running = None
+        operation = running.operation
+        if self._steps_to_cut is not None:
+            if operation.steps > self._steps_to_cut:
+                operation.advance(self._steps_to_cut)
+                operation.cut()
+                self._steps_to_cut = None
+                self._power_down()
+                self._on_change()
+                return
+            self._steps_to_cut -= operation.steps
+        operation.advance()
+        self._fresh().ended(operation)
+
+    def _start_cut(self, outcome: Outcome) -> None:
+        """The cable is pulled half-way through what this request started."""
+        if outcome.operation is not None:
+            self._prepare(outcome.operation)
+            self._running = _Running(outcome.operation, 0, 0, 0, beside_bus=False)
+        if self._running is not None:
+            operation = self._running.operation
+            self._running = None
+            operation.advance(operation.steps // 2)
+            operation.cut()
+        self._power_down()
+        self._on_change()
+
+    def _stop_running(self) -> None:
+        """Power is lost or the processor reset: what runs has got as far as the clock says."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        span = running.ends - running.started
+        share = min(1.0, (time.monotonic() - running.started) / span) if span > 0 else 0.0
+        running.operation.advance(int(running.operation.steps * share))
+        running.operation.cut()
+
+    # Power, restart and the bus. All with the lock held.
+
+    def _power_up(self) -> None:
+        self._plugged = True
+        if self.spec.start is Start.DFU:
+            self._enter_bootloader()
+        else:
+            self._restart()
+
+    def _power_down(self) -> None:
+        self._stop_running()
+        self._plugged = False
+        self._mode = "unplugged"
+        self._function = self._connection = None
+        self._crashed = False
+        self._lock.notify_all()
+
+    def _restart(self) -> None:
+        if not self.spec.boots(self._flash):
+            self._enter_bootloader()
+            return
+        self._mode = "app"
+        self._crashed = False
+        started = self.spec.application()
+        if started is None:
+            self._function = self._connection = None
+            self._lock.notify_all()
+            return
+        identity, self._function = started
+        self._function.attach()
+        self._connect(identity, is_dfu=False)
+
+    def _enter_bootloader(self) -> None:
+        self._mode = "dfu"
+        self._crashed = False
+        identity, self._function = self.spec.bootloader(self._flash)
+        self._function.attach()
+        self._connect(identity, is_dfu=True)
+
+    def _connect(self, identity: Identity, *, is_dfu: bool) -> None:
+        delay = self.spec.attach_time if self._pace else 0.0
+        self._connection = Connection(self, self._new_address(), identity, is_dfu, time.monotonic() + delay)
+        self._lock.notify_all()
+
+    def _expect(self, connection: Connection) -> None:
+        if connection is not self._connection:
+            raise gone()
+
+    def _fresh(self) -> UsbFunction:
+        """What runs on the board; a connection exists only while something does."""
+        if self._function is None:
+            raise gone()
+        return self._function
+
+
+def gone() -> usb.core.USBError:
+    """What libusb reports for a device that left the bus."""
+    return usb.core.USBError("No such device (it may have been disconnected)", LIBUSB_NO_DEVICE, errno.ENODEV)
+
+
+def stalled() -> usb.core.USBError:
+    """What libusb reports for a STALL."""
+    return usb.core.USBError("Pipe error", LIBUSB_PIPE, errno.EPIPE)
+
+
+def timed_out() -> usb.core.USBTimeoutError:
+    """What libusb reports when no answer came in time."""
+    return usb.core.USBTimeoutError("Operation timed out", LIBUSB_TIMEOUT, errno.ETIMEDOUT)

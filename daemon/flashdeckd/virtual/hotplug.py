@@ -1,0 +1,81 @@
+"""The bench as a hotplug source: what udev would have said."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from flashdeck.text import clean
+from flashdeckd.usb.device import InterfaceClass, UsbDevice
+from flashdeckd.virtual.backend import BUS
+from flashdeckd.virtual.board import Connection, VirtualBoard
+
+CONTROLLER = "virtual-bench"
+
+
+class VirtualHotplug:
+    """Tells what is on the bench's bus, at once and whenever it changes. `changed` may be called from any thread."""
+
+    def __init__(self, boards: Sequence[VirtualBoard]) -> None:
+        self._boards = boards
+        self._wake: list[Callable[[], None]] = []
+
+    @property
+    def trouble(self) -> str:
+        """Nothing keeps it from seeing its boards."""
+        return ""
+
+    def changed(self) -> None:
+        """A board was plugged, unplugged or restarted."""
+        for wake in tuple(self._wake):
+            wake()
+
+    async def snapshots(self) -> AsyncIterator[frozenset[UsbDevice]]:
+        """All devices now, and all of them again whenever that changes."""
+        loop = asyncio.get_running_loop()
+        change = asyncio.Event()
+
+        def wake() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(change.set)
+
+        self._wake.append(wake)
+        try:
+            last: frozenset[UsbDevice] | None = None
+            while True:
+                change.clear()
+                coming = [at for board in self._boards if (at := board.appears_at()) is not None]
+                now = frozenset(usb_device(found) for board in self._boards if (found := board.connection()))
+                if now != last:
+                    last = now
+                    yield now
+                    continue
+                await _wait(change, min(coming) - time.monotonic() if coming else None)
+        finally:
+            self._wake.remove(wake)
+
+
+async def _wait(change: asyncio.Event, timeout: float | None) -> None:  # noqa: ASYNC109 - how long it takes is known
+    try:
+        async with asyncio.timeout(None if timeout is None else max(timeout, 0)):
+            await change.wait()
+    except TimeoutError:
+        pass  # a board has been enumerated by now
+
+
+def usb_device(connection: Connection) -> UsbDevice:
+    """What hotplug tells of a connection without opening it."""
+    spec, identity = connection.board.spec, connection.identity
+    return UsbDevice(
+        name=f"{BUS}-{spec.port}",
+        port=f"{CONTROLLER}-usb-0:{spec.port}",
+        bus=BUS,
+        address=connection.address,
+        usb_id=identity.usb_id,
+        bcd_device=identity.bcd_device,
+        serial=clean(spec.serial),
+        product=clean(spec.product),
+        interfaces=tuple(
+            InterfaceClass(item.interface, item.alternate, item.class_code, item.subclass, item.protocol)
+            for item in identity.settings
+        ),
+    )

@@ -1,0 +1,172 @@
+"""What a device says of itself: its descriptors, as bytes on the wire (USB 2.0, 9.6; USB DFU 1.1, 4)."""
+
+import struct
+from dataclasses import dataclass, field
+
+from flashdeck.config import UsbId
+from flashdeckd.usb.device import DFU_CLASS, DFU_SUBCLASS, PROTOCOL_DFU, PROTOCOL_RUNTIME
+
+ENGLISH = 0x0409
+DEVICE_DESCRIPTOR = 1
+CONFIGURATION_DESCRIPTOR = 2
+STRING_DESCRIPTOR = 3
+INTERFACE_DESCRIPTOR = 4
+FUNCTIONAL_DESCRIPTOR = 0x21
+DFUSE = 0x011A
+MAX_STRING = 126
+"""UTF-16 code units that a string descriptor has room for."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlternateSetting:
+    """One alternate setting of one interface. It has no endpoints but endpoint 0."""
+
+    interface: int
+    alternate: int
+    class_code: int
+    subclass: int
+    protocol: int
+    string: int = 0
+    extra: bytes = b""
+    """Class descriptors that follow it."""
+
+    @property
+    def descriptor(self) -> bytes:
+        """The interface descriptor without what follows it."""
+        codes = (self.class_code, self.subclass, self.protocol)
+        return struct.pack("<9B", 9, INTERFACE_DESCRIPTOR, self.interface, self.alternate, 0, *codes, self.string)
+
+
+@dataclass(frozen=True, slots=True)
+class Functional:
+    """The DFU functional descriptor (USB DFU 1.1, 4.1.3)."""
+
+    attributes: int
+    detach_timeout: int = 255
+    """Milliseconds."""
+    transfer_size: int = 1024
+    version: int = DFUSE
+
+    @property
+    def descriptor(self) -> bytes:
+        """Its nine bytes."""
+        return struct.pack(
+            "<BBBHHH",
+            9,
+            FUNCTIONAL_DESCRIPTOR,
+            self.attributes,
+            self.detach_timeout,
+            self.transfer_size,
+            self.version,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A device in one of its modes."""
+
+    usb_id: UsbId
+    settings: tuple[AlternateSetting, ...]
+    """In ascending order of interface and alternate setting."""
+    strings: tuple[str, ...]
+    """String descriptors from index 1: manufacturer, product, serial number, and whatever `settings` name."""
+    bcd_device: int = 0x0200
+    configuration_string: int = 0
+    device_class: tuple[int, int, int] = field(default=(0, 0, 0))
+
+    @property
+    def interfaces(self) -> int:
+        """How many interfaces there are."""
+        return len({setting.interface for setting in self.settings})
+
+    @property
+    def manufacturer_string(self) -> int:
+        """Index of the manufacturer's name."""
+        return 1
+
+    @property
+    def product_string(self) -> int:
+        """Index of the product's name."""
+        return 2
+
+    @property
+    def serial_string(self) -> int:
+        """Index of the serial number, 0 for a device without one."""
+        return 3 if self.strings[2] else 0
+
+    def device(self) -> bytes:
+        """The device descriptor."""
+        return struct.pack(
+            "<BBH4BHHH4B",
+            18,
+            DEVICE_DESCRIPTOR,
+            0x0200,
+            *self.device_class,
+            64,
+            self.usb_id.vendor,
+            self.usb_id.product,
+            self.bcd_device,
+            self.manufacturer_string,
+            self.product_string,
+            self.serial_string,
+            1,
+        )
+
+    def configuration(self) -> bytes:
+        """The configuration descriptor with all that follows it."""
+        body = b"".join(setting.descriptor + setting.extra for setting in self.settings)
+        head = (9, CONFIGURATION_DESCRIPTOR, 9 + len(body), self.interfaces, 1, self.configuration_string, 0xC0, 0x32)
+        return struct.pack("<BBHBBBBB", *head) + body
+
+    def descriptor(self, value: int) -> bytes | None:
+        """What GET_DESCRIPTOR with this wValue finds on the device; None where there is nothing."""
+        kind, index = value >> 8, value & 0xFF
+        if kind == DEVICE_DESCRIPTOR:
+            return self.device()
+        if kind == CONFIGURATION_DESCRIPTOR:
+            return self.configuration()
+        return self.string(index) if kind == STRING_DESCRIPTOR else None
+
+    def string(self, index: int) -> bytes | None:
+        """A string descriptor, index 0 being the list of languages; None where there is none."""
+        if index == 0:
+            return struct.pack("<BBH", 4, STRING_DESCRIPTOR, ENGLISH)
+        if index > len(self.strings):
+            return None
+        text = self.strings[index - 1].encode("utf-16-le", "surrogatepass")[: 2 * MAX_STRING]
+        return bytes((2 + len(text), STRING_DESCRIPTOR)) + text
+
+
+def dfu_settings(functional: Functional, *, alternates: int = 1, string: int) -> tuple[AlternateSetting, ...]:
+    """The one interface of a device in DFU mode; the functional descriptor follows its last alternate setting.
+
+    The strings of the alternate settings are numbered from `string`.
+    """
+    return tuple(
+        AlternateSetting(
+            interface=0,
+            alternate=number,
+            class_code=DFU_CLASS,
+            subclass=DFU_SUBCLASS,
+            protocol=PROTOCOL_DFU,
+            string=string + number,
+            extra=functional.descriptor if number == alternates - 1 else b"",
+        )
+        for number in range(alternates)
+    )
+
+
+def app_settings(functional: Functional | None) -> tuple[AlternateSetting, ...]:
+    """A serial port (CDC, abstract control model, its data interface left out) and, if given, DFU at run time."""
+    serial = AlternateSetting(interface=0, alternate=0, class_code=0x02, subclass=0x02, protocol=0x01)
+    if functional is None:
+        return (serial,)
+    runtime = AlternateSetting(
+        interface=1,
+        alternate=0,
+        class_code=DFU_CLASS,
+        subclass=DFU_SUBCLASS,
+        protocol=PROTOCOL_RUNTIME,
+        extra=functional.descriptor,
+    )
+    return serial, runtime

@@ -1,0 +1,198 @@
+"""NOR flash: erased to 0xFF a sector at a time, programmed a word at a time, and only where it is blank.
+
+Pure state. An operation is a value that is carried out step by step, so that power may be lost between any two.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+BLANK = 0xFF
+
+
+class Access(StrEnum):
+    """What is done to the flash."""
+
+    ERASE = "erase"
+    WRITE = "write"
+    READ = "read"
+
+
+class Operation:
+    """An erase or a write under way. One step is one sector erased or one word programmed."""
+
+    def __init__(
+        self,
+        flash: "NorFlash",
+        access: Access,
+        address: int,
+        data: bytes,
+        *,
+        stop_at_refused: bool,
+        pretended: bool = False,
+    ) -> None:
+        self._flash = flash
+        self.access = access
+        self.address = address
+        self.data = data
+        """What is written, in whole words; empty for an erase."""
+        self.steps = 0 if pretended else 1 if access is Access.ERASE else len(data) // flash.word
+        self.done = 0
+        self.failed = False
+        self._stop_at_refused = stop_at_refused
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.done >= self.steps or (self.failed and self._stop_at_refused)
+
+    def advance(self, steps: int | None = None) -> None:
+        """Carries out the next `steps`, all that are left by default."""
+        todo = self.steps - self.done if steps is None else min(steps, self.steps - self.done)
+        if self.access is Access.ERASE:
+            if todo and not self.finished:
+                self.done = 1
+                self.failed = not self._flash.erase_now(self.address)
+            return
+        while todo > 0 and not self.finished:
+            written = self._flash.program_now(self._at, self.data[self.done * self._flash.word :], todo)
+            self.done += written
+            todo -= written
+            if todo > 0:  # the next word was refused
+                self.failed = True
+                self.done += 0 if self._stop_at_refused else 1
+                todo -= 1
+
+    def refuse(self) -> None:
+        """Makes it fail without touching the flash."""
+        self.steps = self.done = 0
+        self.failed = True
+
+    def corrupt(self) -> None:
+        """Makes a write program one byte wrong."""
+        middle = len(self.data) // 2
+        self.data = self.data[:middle] + bytes((self.data[middle] ^ 0x01,)) + self.data[middle + 1 :]
+
+    def cut(self) -> None:
+        """Power is lost in the middle of the next step: an erase leaves bits in between, a write all words so far."""
+        if self.access is Access.ERASE and not self.finished:
+            self._flash.tear(self.address)
+
+    @property
+    def _at(self) -> int:
+        return self.address + self.done * self._flash.word
+
+
+@dataclass(frozen=True, slots=True)
+class FlashLayout:
+    """Where a flash is and how it is divided. The default is a 1 MB STM32H5."""
+
+    base: int = 0x08000000
+    size: int = 1024 * 1024
+    sector: int = 8 * 1024
+    word: int = 16
+    """Bytes that are programmed at once."""
+    bank: int = 512 * 1024
+    bad: frozenset[int] = frozenset()
+    """Sectors, by number, that refuse to be erased or programmed."""
+
+
+class NorFlash:
+    """The contents of a flash, and the rules for changing them."""
+
+    def __init__(self, layout: FlashLayout, observe: Callable[[Access, int, int, bool], None] | None = None) -> None:
+        self.layout = layout
+        self.word = layout.word
+        self.content = bytearray([BLANK]) * layout.size
+        self.erases = 0
+        self.words = 0
+        """Words programmed since this flash was made."""
+        self._observe = observe
+
+    def load(self, address: int, data: bytes) -> None:
+        """Puts `data` there as a programmer would, whatever was there before."""
+        start = address - self.layout.base
+        if not 0 <= start <= start + len(data) <= self.layout.size:
+            raise ValueError(f"{len(data)} bytes at 0x{address:08x} do not fit into the flash")
+        self.content[start : start + len(data)] = data
+
+    def sector_of(self, address: int) -> int:
+        """The number of the sector that contains `address`, -1 outside the flash."""
+        offset = address - self.layout.base
+        return offset // self.layout.sector if 0 <= offset < self.layout.size else -1
+
+    def read(self, address: int, size: int, *, refused: bool = False) -> bytes | None:
+        """Bytes of the flash; None unless all of them lie inside, or where whoever asks has `refused` already."""
+        start = address - self.layout.base
+        inside = not refused and 0 <= start and start + size <= self.layout.size
+        self._note(Access.READ, address, size, ok=inside)
+        return bytes(self.content[start : start + size]) if inside else None
+
+    def erase(self, address: int) -> Operation:
+        """Starts to erase the sector that contains `address`."""
+        return Operation(self, Access.ERASE, address, b"", stop_at_refused=True)
+
+    def write(self, address: int, data: bytes, *, stop_at_refused: bool = True) -> Operation:
+        """Starts to program `data`, which must be whole words. What is refused is known only once it is carried out."""
+        if len(data) % self.word:
+            raise ValueError(f"{len(data)} bytes are not whole words of {self.word}")
+        return Operation(self, Access.WRITE, address, data, stop_at_refused=stop_at_refused)
+
+    def pretend(self, access: Access, address: int) -> Operation:
+        """An operation that does nothing and says yes."""
+        return Operation(self, access, address, b"", stop_at_refused=True, pretended=True)
+
+    def finished(self, operation: Operation, size: int) -> None:
+        """Tells the observer that `operation`, asked for with `size` bytes, has ended."""
+        self._note(operation.access, operation.address, size, ok=not operation.failed)
+
+    def erase_now(self, address: int) -> bool:
+        """Erases a sector; False where it refuses."""
+        sector = self.sector_of(address)
+        if sector < 0 or sector in self.layout.bad:
+            return False
+        start = sector * self.layout.sector
+        self.content[start : start + self.layout.sector] = bytes([BLANK]) * self.layout.sector
+        self.erases += 1
+        return True
+
+    def tear(self, address: int) -> None:
+        """Leaves a sector as an interrupted erase does: some bits are erased already, some are not."""
+        sector = self.sector_of(address)
+        if sector < 0 or sector in self.layout.bad:
+            return
+        start = sector * self.layout.sector
+        torn = bytes(byte | 0x5A for byte in self.content[start : start + self.layout.sector])
+        self.content[start : start + self.layout.sector] = torn
+
+    def program_now(self, address: int, data: bytes, words: int) -> int:
+        """Programs at most `words` from the start of `data`, up to the first one refused, and says how many."""
+        start = address - self.layout.base
+        if start % self.word:
+            return 0
+        done = 0
+        words = min(words, len(data) // self.word)
+        blank = bytes([BLANK]) * self.word
+        while done < words:
+            at = start + done * self.word
+            refused = (
+                not 0 <= at < self.layout.size
+                or at // self.layout.sector in self.layout.bad
+                or self.content[at : at + self.word] != blank
+            )
+            if refused:
+                break
+            self.content[at : at + self.word] = data[done * self.word : (done + 1) * self.word]
+            done += 1
+        self.words += done
+        return done
+
+    def _note(self, access: Access, address: int, size: int, *, ok: bool) -> None:
+        if self._observe is not None:
+            self._observe(access, address, size, ok)
+
+
+def fill(size: int, seed: int) -> bytes:
+    """Bytes that look used, are the same every time, and differ from word to word."""
+    words: Iterable[int] = ((index * 2654435761 + seed * 40503) & 0xFFFFFFFF for index in range((size + 3) // 4))
+    return b"".join(word.to_bytes(4, "little") for word in words)[:size]

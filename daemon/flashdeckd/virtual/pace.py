@@ -1,0 +1,44 @@
+"""The time that a full-speed device takes, kept by deadline so that a late wake-up of ours is made good by the next."""
+
+import time
+
+TRANSFER = 0.00015
+"""Seconds for the setup and status stages of a control transfer."""
+PACKET_SIZE = 64
+PACKET = 0.00006
+"""Seconds for one data packet."""
+MAX_CREDIT = 0.005
+"""Seconds of our own lateness that are made good at the most."""
+
+
+class Pace:
+    """The clock of one board's endpoint 0."""
+
+    GRAIN = 0.00005
+    """Seconds that are not worth a sleep; they are added to the next."""
+
+    def __init__(self) -> None:
+        self.deadline = 0.0
+        """When the transfer under way ends, on the monotonic clock."""
+        self._returned = 0.0
+
+    def begin(self) -> float:
+        """A transfer begins. What the host did since the last one has passed on the device's clock too."""
+        now = time.monotonic()
+        own = now - self._returned
+        self.deadline = min(max(self.deadline + own, now - MAX_CREDIT), now + MAX_CREDIT)
+        return self.deadline
+
+    def spend(self, size: int) -> float:
+        """The bus time of a transfer with `size` bytes of data passes; the new deadline."""
+        self.deadline += TRANSFER + PACKET * -(-size // PACKET_SIZE)
+        return self.deadline
+
+    def block(self, seconds: float) -> float:
+        """The device is busy for `seconds` more; the new deadline."""
+        self.deadline += seconds
+        return self.deadline
+
+    def returned(self) -> None:
+        """The transfer has been handed back to the host."""
+        self._returned = time.monotonic()

@@ -1,0 +1,158 @@
+"""What an emulated board is made of, as the bench file or a test says it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flashdeck.config import UsbId
+from flashdeckd.virtual.control import Attribute, UsbFunction
+from flashdeckd.virtual.application import Application
+from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads
+from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
+from flashdeckd.virtual.nor import FlashLayout, NorFlash
+
+HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
+"""The first 128 KB, the bootloader's own, only to be read; all the rest for everything."""
+_MAP_STRING = 5
+
+
+class Model(StrEnum):
+    """Whose bootloader a board runs."""
+
+    CLASSIC = "classic"
+    """ST's classic class with media that work."""
+    CLASSIC_NOREAD = "classic-noread"
+    """The same, its Read left as in ST's template: every UPLOAD fails."""
+    CLASSIC_TEMPLATE = "classic-template"
+    """The same with nothing but ST's template: erase and write say yes and do nothing."""
+    CLASSIC_CRASH = "classic-crash"
+    """ST's classic class; a read outside the flash is a bus fault, as in ST's sample for the H563."""
+
+
+DEFAULT_POLLS = {
+    Model.CLASSIC: (50, 50),
+    Model.CLASSIC_NOREAD: (50, 50),
+    Model.CLASSIC_TEMPLATE: (0, 0),
+    Model.CLASSIC_CRASH: (50, 50),
+}
+"""Milliseconds that the published code claims for an erase and for everything else."""
+
+
+class Timing(StrEnum):
+    """How fast a board is."""
+
+    REAL = "real"
+    """As a full-speed device with the flash of an STM32H5."""
+    NONE = "none"
+    """As fast as Python."""
+
+
+class Start(StrEnum):
+    """What a board does when it is plugged in."""
+
+    BOOT = "boot"
+    """It starts its application if the boot check passes."""
+    DFU = "dfu"
+    """It stays in its bootloader, as with the boot pin strapped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes that are in the flash before the board is first powered."""
+
+    address: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardSpec:
+    """One emulated board."""
+
+    name: str
+    model: Model = Model.CLASSIC
+    port: int = 1
+    """Port of the bench's root hub; one board a port."""
+    serial: str = ""
+    product: str = "flashdeck virtual board"
+    manufacturer: str = "flashdeck"
+    dfu: UsbId = UsbId(0x0483, 0xDF11)
+    app: UsbId | None = UsbId(0x0483, 0x5740)
+    """None: the application has no USB, and the board vanishes from the bus when it starts."""
+    runtime: bool = False
+    """Whether the application has a run-time DFU interface."""
+    map: str = HONEST_MAP
+    transfer_size: int = 1024
+    attributes: int = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.WILL_DETACH
+    bcd_device: int = 0x0200
+    timing: Timing = Timing.NONE
+    poll_erase: int = 50
+    """Milliseconds that the bootloader claims for an erase (ST's H563 sample: 50)."""
+    poll_write: int = 50
+    """Milliseconds that it claims for everything else."""
+    erase_time: float = 0.002
+    """Seconds that an erase really takes (STM32H5, 8 KiB, typical)."""
+    word_time: float = 0.00003
+    """Seconds to program one word (STM32H5, 16 bytes, typical)."""
+    attach_time: float = 0.1
+    """Seconds from a restart until the host has enumerated the board (timing "real")."""
+    plugged: bool = True
+    start: Start = Start.BOOT
+    app_address: int = 0x08020000
+    """Where the bootloader looks for an application to start."""
+    layout: FlashLayout = FlashLayout()
+    contents: tuple[Content, ...] = ()
+    bank_bug: bool = False
+    """Whether an erase always works in bank 1, as in ST's USBX sample (USBX models only)."""
+
+    def new_flash(self) -> NorFlash:
+        """A flash with the initial contents."""
+        flash = NorFlash(self.layout)
+        for content in self.contents:
+            flash.load(content.address, content.data)
+        return flash
+
+    def bootloader(self, flash: NorFlash) -> tuple[Identity, UsbFunction]:
+        """The bootloader fresh from reset, and how it shows on the bus."""
+        functional = Functional(self.attributes, transfer_size=self.transfer_size)
+        identity = Identity(
+            self.dfu,
+            dfu_settings(functional, string=_MAP_STRING),
+            (self.manufacturer, self.product, self.serial, "DFU", self.map),
+            bcd_device=self.bcd_device,
+            configuration_string=4,
+        )
+        settings = ClassicSettings(
+            functional,
+            pointer=self.app_address,
+            reads=_READS.get(self.model, Reads.GOOD),
+            writes=self.model is not Model.CLASSIC_TEMPLATE,
+            poll_erase=self.poll_erase,
+            poll_other=self.poll_write,
+        )
+        return identity, ClassicBootloader(flash, identity, settings)
+
+    def application(self) -> tuple[Identity, UsbFunction] | None:
+        """The application, None where it does not use USB."""
+        if self.app is None:
+            return None
+        functional = None
+        if self.runtime:
+            functional = Functional(
+                self.attributes | Attribute.WILL_DETACH, transfer_size=self.transfer_size, version=0x0110
+            )
+        strings = (self.manufacturer, self.product, self.serial)
+        identity = Identity(self.app, app_settings(functional), strings, bcd_device=self.bcd_device)
+        return identity, Application(identity, functional)
+
+    def boots(self, flash: NorFlash) -> bool:
+        """ST's boot check on the application: a stack pointer in the low RAM, and a reset vector odd and in the flash."""
+        start = self.app_address - flash.layout.base
+        stack, reset = (int.from_bytes(flash.content[start + at : start + at + 4], "little") for at in (0, 4))
+        in_flash = 0 <= reset - flash.layout.base < flash.layout.size
+        return stack & 0x2FFC0000 == 0x20000000 and reset & 1 == 1 and in_flash
+
+
+_READS = {
+    Model.CLASSIC_NOREAD: Reads.NULL,
+    Model.CLASSIC_TEMPLATE: Reads.NULL,
+    Model.CLASSIC_CRASH: Reads.CRASH,
+}
