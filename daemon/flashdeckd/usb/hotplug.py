@@ -5,7 +5,7 @@ Events are only hints. Each one leads to a full look at sysfs, so a lost, double
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -76,7 +76,7 @@ class PyudevHotplug:
         """What keeps this machine's devices from being seen, and what to do; "" when nothing does."""
         return self._trouble
 
-    async def snapshots(self) -> AsyncIterator[frozenset[UsbDevice]]:
+    async def snapshots(self) -> AsyncGenerator[frozenset[UsbDevice], None]:
         """All devices now, and all of them again whenever that or `trouble` changes."""
         try:
             udev = self._udev or await asyncio.to_thread(_Pyudev)
