@@ -196,18 +196,20 @@ class _Pyudev:
         import pyudev  # noqa: PLC0415  (a daemon with only virtual boards must not load it)
 
         self._pyudev = pyudev
-        self._context = pyudev.Context()
+        # libudev's objects are not for sharing between threads. Both are made only once: pyudev looks for the library,
+        # which starts other programs, for each context.
+        self._for_events = pyudev.Context()
+        self._for_listing = pyudev.Context()
 
     def monitor(self, source: str) -> "pyudev.Monitor":
-        monitor = self._pyudev.Monitor.from_netlink(self._context, source)
+        monitor = self._pyudev.Monitor.from_netlink(self._for_events, source)
         monitor.filter_by("usb", "usb_device")
         monitor.start()
         return monitor
 
     def usb_devices(self) -> Iterable[Path]:
-        # libudev's objects are not for sharing between threads.
-        context = self._pyudev.Context()
-        return [Path(device.sys_path) for device in context.list_devices(subsystem="usb", DEVTYPE="usb_device")]
+        devices = self._for_listing.list_devices(subsystem="usb", DEVTYPE="usb_device")
+        return [Path(device.sys_path) for device in devices]
 
 
 def _look(udev: Udev) -> frozenset[UsbDevice]:
