@@ -1,0 +1,94 @@
+"""`flashdeck demo`: runs the loop, and ends in order whatever ends it."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
+from flashdeck.model import Failure
+from flashdeck_tui.cli.output import put, put_json, report, say
+from flashdeck_tui.demo.bench import bench
+from flashdeck_tui.demo.loop import build_and_land
+from flashdeck_tui.demo.report import Report, complaints, table
+
+TIME_LIMIT = 240.0
+"""Seconds for everything between the daemon's start and its end."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+T = TypeVar("T")
+
+
+class _InterruptedError(Exception):
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.number = number
+
+
+def run(*, once: bool, json: bool) -> int:
+    """Builds twice, waits for both builds on all three boards, and prints what is there now; returns the exit code.
+
+    With or without `once` it needs nobody. Raises FlashdeckError where the demo could not be run to its end; the end of
+    the daemon's log is then on stderr. Nothing is left behind in any case.
+    """
+    del once  # there is no other way yet
+    try:
+        result = asyncio.run(_until_signal(_demo()))
+    except _InterruptedError as end:
+        with contextlib.suppress(OSError):  # the terminal may be what went away
+            report(Failure(kind=ErrorKind.INTERRUPTED, message=f"the demo was stopped by {end}"), as_json=json)
+        return 128 + end.number
+    except FlashdeckError as error:
+        for note in getattr(error, "__notes__", ()):
+            for line in str(note).splitlines():
+                say(line)
+        raise
+    if json:
+        put_json(result)
+    else:
+        put(table(result.rows))
+    for complaint in result.complaints:
+        say(f"error: {complaint}")
+    return ExitCode.FAILED if result.complaints else ExitCode.OK
+
+
+async def _demo() -> Report:
+    say("starting flashdeckd with three emulated boards")
+    async with bench() as own:
+        try:
+            async with asyncio.timeout(TIME_LIMIT):
+                if not own.firmware.compiles:
+                    say("no arm-none-eabi-gcc here: the builds are the checked-in image")
+                first = await build_and_land(own)
+                say("changing one line of version.h")
+                own.firmware.change_version()
+                second = await build_and_land(own)
+        except TimeoutError:
+            raise FlashdeckError(f"not done after {TIME_LIMIT:g} s", kind=ErrorKind.TIMEOUT) from None
+    rows = first + second
+    return Report(compiled=own.firmware.compiles, rows=rows, complaints=complaints(rows))
+
+
+async def _until_signal(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which the first signal cancels; later ones wait for it to clean up."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+    received: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        if not received:
+            received.append(number)
+            task.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if received:
+            raise _InterruptedError(received[0]) from None
+        raise
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
