@@ -41,16 +41,17 @@ MAX_FILES = 64
 MAX_SERIAL = 126
 """Characters of a USB string: a descriptor's length is one byte, two of them are its header (USB 2.0, 9.6.7)."""
 
-_TOP = ("include", "daemon", "profiles", "boards")
-_TOP_LATER = ("hosts", "tui", "hooks")
-_PROFILE = (
+TOP_KEYS = ("include", "daemon", "profiles", "boards")
+TOP_KEYS_LATER = ("hosts", "tui", "hooks")
+PROFILE_KEYS = (
     *("dfu", "app", "enter", "enter_hint", "leave", "flash", "sectors", "map"),
     *("erase", "verify", "poll", "banks", "partitions"),
 )
-_PROFILE_LATER = ("trust_cache", "hooks")
-_PARTITION = ("address", "size", "protected", "image", "auto", "guards", "settle")
-_PARTITION_LATER = ("alt",)
-_BOARD = ("profile", "serial", "port")
+PROFILE_KEYS_LATER = ("trust_cache", "hooks")
+PARTITION_KEYS = ("address", "size", "protected", "image", "auto", "guards", "settle")
+_NOT_IF_PROTECTED = ("image", "auto", "guards", "settle")
+PARTITION_KEYS_LATER = ("alt",)
+BOARD_KEYS = ("profile", "serial", "port")
 _IMAGES_LATER = (".elf", ".hex", ".dfu")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
@@ -143,7 +144,7 @@ def _read(path: Path, parent: Table | None) -> Table:
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, arrays in arrays in arrays
         raise refuse(f"is not valid TOML: {clean(str(error))}") from error
     top = Table(path, "", values)
-    top.check_keys(_TOP, _TOP_LATER)
+    top.check_keys(TOP_KEYS, TOP_KEYS_LATER)
     if parent is not None and "daemon" in top:
         raise top.error("daemon", "only the main file may have this table", hint="move it there")
     return top
@@ -174,7 +175,7 @@ def _expand(table: Table, key: str, text: str) -> Path:
 
 
 def _profile(name: str, table: Table, settle: float) -> Profile:
-    table.check_keys(_PROFILE, _PROFILE_LATER)
+    table.check_keys(PROFILE_KEYS, PROFILE_KEYS_LATER)
     chip, geometry = _flash(table)
     dfu = _usb_id(table, "dfu")
     app = _usb_id(table, "app") if "app" in table else None
@@ -254,10 +255,11 @@ def _usb_id(table: Table, key: str) -> UsbId:
 
 def _partition(name: str, table: Table, geometry: Geometry, settle: float) -> Partition:
     _check_name(name, table)
-    table.check_keys(_PARTITION, _PARTITION_LATER)
+    table.check_keys(PARTITION_KEYS, PARTITION_KEYS_LATER)
     protected = table.flag("protected", default=False)
-    if protected and "image" in table:
-        raise table.error("image", "this partition is protected and never written", hint="remove one of the two")
+    for key in _NOT_IF_PROTECTED:
+        if protected and key in table:
+            raise table.error(key, "this partition is protected and never written", hint=f"remove {key} or protected")
     return Partition(
         name=name,
         span=_span(table, geometry),
@@ -362,7 +364,7 @@ def _settle(table: Table, default: float) -> float:
 
 
 def _board(name: str, table: Table, profiles: Mapping[str, Profile]) -> Board:
-    table.check_keys(_BOARD)
+    table.check_keys(BOARD_KEYS)
     profile = table.text("profile")
     if profile not in profiles:
         raise table.error("profile", f'there is no profile "{clean(profile, 40)}"', hint=nearest(profile, profiles))

@@ -1,0 +1,548 @@
+import copy
+import glob
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import tomli_w
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flashdeck import config_file
+from flashdeck.config import (
+    ALL_GUARDS,
+    BankPolicy,
+    Config,
+    Enter,
+    ErasePolicy,
+    Guard,
+    MapPolicy,
+    PollPolicy,
+    UsbId,
+    VerifyPolicy,
+)
+from flashdeck.config_file import MAX_FILE_SIZE, default_config, load
+from flashdeck.config_show import to_builtins, to_toml
+from flashdeck.errors import ConfigError, ExitCode
+from flashdeck.geometry import Range
+from flashdeck.paths import data_file
+
+PROFILE = """
+[profiles.product]
+dfu = "0483:df11"
+flash = "STM32H563RG"
+"""
+BOOTLOADER = """
+[profiles.product.partitions.bootloader]
+address = 0x08000000
+size = "128K"
+protected = true
+"""
+APP1 = """
+[profiles.product.partitions.app1]
+address = 0x08020000
+size = "384K"
+"""
+LEFT = """
+[boards.left]
+profile = "product"
+serial = "336E36833233"
+"""
+
+
+@pytest.fixture
+def main(tmp_path: Path) -> Path:
+    return tmp_path / "flashdeck.toml"
+
+
+def read(main: Path, text: str) -> Config:
+    main.write_text(text)
+    return load(main)
+
+
+def refusal(main: Path, text: str) -> ConfigError:
+    """The error that `text` is refused with; its message names the file."""
+    main.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(main)
+    error = caught.value
+    assert error.exit_code is ExitCode.CONFIG_INVALID
+    assert str(main) in error.message
+    assert (error.message + error.hint).isprintable()
+    return error
+
+
+# What works
+
+
+def test_the_example_is_a_valid_configuration() -> None:
+    config = load(data_file("flashdeck.example.toml"))
+    product = config.profiles["product"]
+    assert product.dfu == UsbId(0x0483, 0xDF11)
+    assert product.app == UsbId(0x0483, 0x5740)
+    assert product.chip == "STM32H563RG"
+    assert product.enter is Enter.DETACH
+    assert product.partitions["app1"].span == Range(0x08020000, 0x08080000)
+    assert product.partitions["app1"].image == str(Path.home() / "fw/app1/Debug/APP1.bin")
+    assert product.protected == (Range(0x08000000, 0x08020000),)
+    assert product.partitions["partition2"].settle == 0.5
+    assert config.boards["left"].serial == "336E36833233"
+    assert config.boards["right"].port == "1-4.3"
+    assert config.boards["right"].profile is product
+
+
+def test_the_example_shows_every_key_that_works() -> None:
+    text = data_file("flashdeck.example.toml").read_text()
+    keys = config_file.TOP_KEYS + config_file.PROFILE_KEYS + config_file.PARTITION_KEYS + config_file.BOARD_KEYS
+    assert [key for key in keys if not re.search(rf"^#?{key} = |^\[(.*\.)?{key}\b", text, re.MULTILINE)] == []
+
+
+def test_the_configuration_of_the_demo_is_valid() -> None:
+    assert load(data_file("demo", "flashdeck.toml")).boards
+
+
+def test_an_empty_file_is_an_empty_configuration(main: Path) -> None:
+    assert read(main, "") == Config(files=(main,))
+
+
+def test_the_defaults_are_the_documented_ones(main: Path) -> None:
+    profile = read(main, PROFILE + APP1).profiles["product"]
+    assert (profile.app, profile.enter, profile.enter_hint, profile.leave) == (None, Enter.MANUAL, "", True)
+    assert (profile.map, profile.erase, profile.verify) == (MapPolicy.CHECK, ErasePolicy.NEEDED, VerifyPolicy.AUTO)
+    assert (profile.poll, profile.banks) == (PollPolicy.AUTO, BankPolicy.CHECK)
+    app1 = profile.partitions["app1"]
+    assert (app1.protected, app1.image, app1.auto, app1.guards, app1.settle) == (False, "", True, ALL_GUARDS, 0.05)
+
+
+def test_every_value_arrives(main: Path) -> None:
+    config = read(
+        main,
+        """
+        [daemon]
+        settle = "80ms"
+        [profiles.p]
+        dfu = "1209:DB42"
+        app = "1209:1"
+        enter = "detach"
+        enter_hint = "press BOOT"
+        leave = false
+        sectors = "4*16K@0x08000000, 1*64K"
+        map = "ignore"
+        erase = "partition"
+        verify = "always"
+        poll = "spec"
+        banks = "trusted"
+        [profiles.p.partitions.one]
+        address = 134217728
+        size = 0x10000
+        image = "/b/one.bin"
+        auto = false
+        guards = ["reset"]
+        [profiles.p.partitions.two]
+        address = 0x08010000
+        size = "64K"
+        settle = "1s"
+        """,
+    )
+    p = config.profiles["p"]
+    assert (p.dfu, p.app) == (UsbId(0x1209, 0xDB42), UsbId(0x1209, 0x0001))
+    assert (p.enter, p.enter_hint, p.leave) == (Enter.DETACH, "press BOOT", False)
+    assert (p.chip, [region.count for region in p.geometry.regions]) == ("", [4, 1])
+    assert (p.map, p.erase, p.verify) == (MapPolicy.IGNORE, ErasePolicy.PARTITION, VerifyPolicy.ALWAYS)
+    assert (p.poll, p.banks) == (PollPolicy.SPEC, BankPolicy.TRUSTED)
+    one, two = p.partitions.values()
+    assert (one.span, one.image, one.auto) == (Range(0x08000000, 0x08010000), "/b/one.bin", False)
+    assert (one.guards, one.settle) == (frozenset({Guard.RESET}), 0.08)
+    assert two.settle == 1.0
+
+
+def test_without_a_known_ram_there_is_no_stack_guard(main: Path) -> None:
+    text = '[profiles.p]\ndfu = "0483:df11"\nsectors = "8*8K@0"\n[profiles.p.partitions.a]\naddress = 0\nsize = "8K"\n'
+    assert read(main, text).profiles["p"].partitions["a"].guards == {Guard.FITS, Guard.RESET}
+    error = refusal(main, text + 'guards = ["fits", "stack"]')
+    assert "[profiles.p.partitions.a] guards" in error.message
+    assert "RAM" in error.message
+
+
+def test_a_board_may_have_neither_serial_nor_port(main: Path) -> None:
+    boards = read(main, PROFILE + '[boards.a]\nprofile = "product"\n[boards.b]\nprofile = "product"\n').boards
+    assert [(board.serial, board.port) for board in boards.values()] == [("", ""), ("", "")]
+
+
+@pytest.mark.parametrize(
+    "port",
+    ["1-4", "1-4.2", "12-1.2.3.4", "pci-0000:00:14.0-usb-0:4.2", "platform-fd500000.pcie-pci-0000:01:00.0-usb-0:1.4"],
+)
+def test_both_forms_of_a_port_are_taken(main: Path, port: str) -> None:
+    assert read(main, PROFILE + f'[boards.a]\nprofile = "product"\nport = "{port}"').boards["a"].port == port
+
+
+# Image paths
+
+
+def test_a_relative_image_is_relative_to_its_file(main: Path) -> None:
+    config = read(main, PROFILE + APP1 + 'image = "build/../out/APP1.bin"')
+    assert config.profiles["product"].partitions["app1"].image == str(main.parent / "out/APP1.bin")
+
+
+def test_an_image_may_be_in_the_home_directory(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    config = read(main, PROFILE + APP1 + 'image = "~/fw/*/APP1.BIN"')
+    assert config.profiles["product"].partitions["app1"].image == "/home/me/fw/*/APP1.BIN"
+
+
+def test_only_what_was_written_is_a_pattern(tmp_path: Path) -> None:
+    directory = tmp_path / "a[1]*"
+    directory.mkdir()
+    (directory / "x1.bin").touch()
+    image = read(directory / "f.toml", PROFILE + APP1 + 'image = "x?.bin"').profiles["product"].partitions["app1"].image
+    assert glob.glob(image) == [str(directory / "x1.bin")]  # noqa: PTH207 - pathlib has no absolute patterns
+
+
+@pytest.mark.parametrize("name", ["app.elf", "app.HEX", "app.dfu"])
+def test_an_image_format_that_does_not_work_yet_is_refused_by_name(main: Path, name: str) -> None:
+    error = refusal(main, PROFILE + APP1 + f'image = "{name}"')
+    assert f'image = "{name}" is not supported by this version' in error.message
+    assert ".bin" in error.hint
+
+
+@pytest.mark.parametrize("name", ["app", "build/*", "app.txt", "dir/"])
+def test_an_image_that_is_no_bin_file_is_refused(main: Path, name: str) -> None:
+    assert "does not end in .bin" in refusal(main, PROFILE + APP1 + f'image = "{name}"').message
+
+
+def test_an_unknown_home_directory_is_told(main: Path) -> None:
+    assert "no such home" in refusal(main, PROFILE + APP1 + 'image = "~nobody-like-this/a.bin"').message
+
+
+# Includes
+
+
+def test_an_included_file_has_its_own_relative_paths(tmp_path: Path, main: Path) -> None:
+    (tmp_path / "fw").mkdir()
+    (tmp_path / "fw" / "flashdeck.toml").write_text(PROFILE + APP1 + 'image = "out/a.bin"')
+    config = read(main, 'include = ["fw/flashdeck.toml"]\n[daemon]\nsettle = "70ms"\n' + LEFT)
+    app1 = config.profiles["product"].partitions["app1"]
+    assert app1.image == str(tmp_path / "fw/out/a.bin")
+    assert app1.settle == 0.07
+    assert config.boards["left"].profile is config.profiles["product"]
+    assert config.files == (main, tmp_path / "fw/flashdeck.toml")
+
+
+def test_includes_may_include(tmp_path: Path, main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.toml").write_text('include = ["../b.toml"]\n' + LEFT)
+    (tmp_path / "b.toml").write_text(PROFILE)
+    assert read(main, 'include = ["~/one/a.toml"]').boards.keys() == {"left"}
+
+
+def test_a_circle_is_refused(tmp_path: Path, main: Path) -> None:
+    (tmp_path / "a.toml").write_text('include = ["flashdeck.toml"]')
+    main.write_text('include = ["a.toml"]')
+    with pytest.raises(ConfigError, match=r"a\.toml: include: .*flashdeck\.toml is included by itself"):
+        load(main)
+
+
+def test_a_file_that_includes_itself_is_refused(main: Path) -> None:
+    assert "included by itself" in refusal(main, 'include = ["./flashdeck.toml"]').message
+
+
+def test_a_repeat_is_refused_also_under_another_name(tmp_path: Path, main: Path) -> None:
+    (tmp_path / "a.toml").write_text(PROFILE)
+    (tmp_path / "b.toml").symlink_to(tmp_path / "a.toml")
+    assert "b.toml is included a second time" in refusal(main, 'include = ["a.toml", "b.toml"]').message
+
+
+def test_a_name_in_two_files_is_refused_and_both_are_named(tmp_path: Path, main: Path) -> None:
+    other = tmp_path / "a.toml"
+    other.write_text(PROFILE)
+    error = refusal(main, 'include = ["a.toml"]' + PROFILE)
+    assert f"{other}: [profiles.product]: is also in {main}" in error.message
+
+
+def test_only_the_main_file_speaks_for_the_daemon(tmp_path: Path, main: Path) -> None:
+    (tmp_path / "a.toml").write_text("[daemon]\n")
+    main.write_text('include = ["a.toml"]')
+    with pytest.raises(ConfigError, match=r"a\.toml: daemon: only the main file"):
+        load(main)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "there is no such file"),
+        (b"\xff\xfe", "is not UTF-8 text (byte 0)"),
+        (b"a = ", "is not valid TOML"),
+        (b"a = " + b"9" * 5000, "is not valid TOML"),
+        (b"a = " + b"[" * 5000, "is not valid TOML"),
+        (b"#" * (MAX_FILE_SIZE + 1), "is larger than 1 MiB"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_with_the_one_that_wants_it(
+    tmp_path: Path, main: Path, content: bytes | None, problem: str
+) -> None:
+    other = tmp_path / "a.toml"
+    if content is not None:
+        other.write_bytes(content)
+        with pytest.raises(ConfigError, match=re.escape(f"{other}: {problem}")):
+            load(other)
+    assert f"{main}: include: {other}: {problem}" in refusal(main, 'include = ["a.toml"]').message
+
+
+def test_a_directory_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is not a file"):
+        load(tmp_path)
+
+
+# The default place
+
+
+def test_without_a_file_the_configuration_is_empty(tmp_path: Path) -> None:
+    assert default_config(environ={"XDG_CONFIG_HOME": str(tmp_path / "none")}) == Config()
+
+
+def test_the_default_file_is_read_and_a_virtual_daemon_has_another(tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    (tmp_path / "flashdeck").mkdir()
+    (tmp_path / "flashdeck" / "flashdeck.toml").write_text(PROFILE)
+    assert default_config(environ=environ).profiles.keys() == {"product"}
+    assert default_config(virtual=True, environ=environ) == Config()
+
+
+def test_a_dangling_link_is_not_the_same_as_no_file(tmp_path: Path) -> None:
+    (tmp_path / "flashdeck").mkdir()
+    (tmp_path / "flashdeck" / "flashdeck.toml").symlink_to(tmp_path / "gone.toml")
+    with pytest.raises(ConfigError, match="there is no such file"):
+        default_config(environ={"XDG_CONFIG_HOME": str(tmp_path)})
+
+
+# Mistakes: the text, what the message says, what the hint says
+
+MISTAKES = [
+    # unknown keys, and known ones that do not work yet
+    ('[deamon]\nsettle = "1s"', "deamon: unknown key", 'did you mean "daemon"?'),
+    ('[daemon]\nsetle = "1s"', "[daemon] setle: unknown key", 'did you mean "settle"?'),
+    (PROFILE + "verfy = 1", "[profiles.product] verfy: unknown key", 'did you mean "verify"?'),
+    (PROFILE + APP1 + "adress = 1", "[profiles.product.partitions.app1] adress: unknown key", '"address"'),
+    (PROFILE + APP1 + "zzz = 1", "zzz: unknown key", "known here: address, auto, guards"),
+    (PROFILE + LEFT + "ports = 1", "[boards.left] ports: unknown key", 'did you mean "port"?'),
+    ('"\\u001b[2J" = 1', "unknown key", "known here"),
+    ('[hosts]\nlab = "me@lab"', "[hosts] is not supported by this version", "leave it out"),
+    ("[tui]\n", "[tui] is not supported by this version", "leave it out"),
+    ("[hooks]\n", "[hooks] is not supported by this version", "leave it out"),
+    (PROFILE + "trust_cache = true", "trust_cache = true is not supported by this version", "leave it out"),
+    (PROFILE + APP1 + 'alt = "app"', 'alt = "app" is not supported by this version', "leave it out"),
+    (PROFILE + 'enter = "touch-1200"', 'enter = "touch-1200" is not supported by this version', 'use "detach" or'),
+    (PROFILE + 'enter = { command = ["x"] }', "enter = { command = … } is not supported", '"manual"'),
+    # types, in the words of TOML
+    ("daemon = 1", "daemon: 1 is a number", "write a table, as [daemon]"),
+    ("profiles = []", "profiles: [] is an array", "write a table, as [profiles]"),
+    ("[profiles]\np = 3", "[profiles] p: 3 is a number", "write a table, as [profiles.p]"),
+    ('include = "a.toml"', 'include: "a.toml" is text', "write an array"),
+    ("include = [1]", "include: [1] is an array", "an array of texts"),
+    ("[daemon]\nsettle = 50", "[daemon] settle: 50 is a number", '"50ms"'),
+    ('[daemon]\nsettle = "50"', 'settle: "50" is not a duration', ""),
+    ('[daemon]\nsettle = "0ms"', 'settle: "0ms" is not between 0.001 s and 600 s', ""),
+    ('[daemon]\nsettle = "11min"', 'settle: "11min" is not between', ""),
+    (PROFILE + "leave = 1", "leave: 1 is a number", "true or false"),
+    (PROFILE + 'leave = "yes"', 'leave: "yes" is text', "true or false"),
+    (PROFILE + "enter = true", "enter: true is not a value it may have", 'use "detach" or "manual"'),
+    (PROFILE + "enter = { cmd = 1 }", "enter: { cmd = … } is not a value", 'use "detach" or "manual"'),
+    (PROFILE + 'map = "off"', 'map: "off" is not a value it may have', 'use "check" or "ignore"'),
+    (PROFILE + 'poll = ["auto"]', 'poll: ["auto"] is not a value', 'use "auto" or "spec"'),
+    (PROFILE + "banks = 1979-05-27", "banks: 1979-05-27 is not a value", '"trusted"'),
+    (PROFILE + 'enter_hint = ""', "enter_hint: is empty", "leave it out"),
+    (PROFILE + 'enter_hint = "\\u001b[2J"', "has characters that cannot be printed", ""),
+    (PROFILE + f'enter_hint = "{"x" * 201}"', "has 201 characters", "at most 200"),
+    # profiles
+    ("[profiles.p]\n" + 'flash = "STM32H563RG"', "[profiles.p] dfu: is missing", ""),
+    ('[profiles.p]\ndfu = "0483-df11"\nflash = "STM32H563RG"', 'dfu: "0483-df11" is not a USB id', '"0483:df11"'),
+    ('[profiles.p]\ndfu = "0483:df11"', "[profiles.p] flash: is missing", "sectors ="),
+    (PROFILE + 'sectors = "1*8K@0"', "sectors: the geometry is already given by flash", "keep one"),
+    (
+        '[profiles.p]\ndfu = "0483:df11"\nflash = "STM32H563R"',
+        'flash: the chip table has no "STM32H563R"',
+        "STM32H563RG",
+    ),
+    ('[profiles.p]\ndfu = "0483:df11"\nsectors = "8K"', 'sectors: "8K" is not a run of sectors', ""),
+    (PROFILE + 'enter = "detach"', "there is no app to know it by", 'app = "0483:5740"'),
+    (PROFILE + 'app = "0483:DF11"', "app: 0483:df11 is also what dfu says", "product id of its own"),
+    ('[profiles."my product"]\n', '"my product" can not be a name', "up to 32"),
+    (f"[profiles.{'x' * 33}]\n", "can not be a name", "up to 32"),
+    ('[profiles."\\u202e"]\n', "can not be a name", "up to 32"),
+    # partitions
+    (PROFILE + '[profiles.product.partitions."-x"]\n', '"-x" can not be a name', "letter or digit first"),
+    (PROFILE + "[profiles.product.partitions.a]\nsize = 8192", "address: is missing", ""),
+    (PROFILE + "[profiles.product.partitions.a]\naddress = 0x08000000", "size: is missing", ""),
+    (PROFILE + '[profiles.product.partitions.a]\naddress = "0x08000000"\nsize = 1', "is text", "without quotes"),
+    (PROFILE + "[profiles.product.partitions.a]\naddress = -1\nsize = 1", "-1 is a negative number", "whole number"),
+    (PROFILE + "[profiles.product.partitions.a]\naddress = 0x08000000\nsize = 1.5", "with a fraction", '"384K"'),
+    (PROFILE + '[profiles.product.partitions.a]\naddress = 0x08000000\nsize = "1G"', '"1G" is not a size', ""),
+    (PROFILE + "[profiles.product.partitions.a]\naddress = 0x08000000\nsize = 0", "size: is 0", ""),
+    (PROFILE + '[profiles.product.partitions.a]\naddress = 0xfffff000\nsize = "8K"', "outside 32-bit", ""),
+    (PROFILE + '[profiles.product.partitions.a]\naddress = 0x07ffe000\nsize = "8K"', "not in the flash", "0x08000000-"),
+    (PROFILE + '[profiles.product.partitions.a]\naddress = 0x080fe000\nsize = "16K"', "beyond the flash", "0x080fffff"),
+    (
+        PROFILE + '[profiles.product.partitions.a]\naddress = 0x08001000\nsize = "8K"',
+        "address: 0x08001000 is inside the sector 0x08000000-0x08001fff",
+        "start at 0x08000000 or 0x08002000",
+    ),
+    (
+        PROFILE + '[profiles.product.partitions.a]\naddress = 0x08000000\nsize = "12K"',
+        "ends inside the sector 0x08002000-0x08003fff",
+        'use "8K" or "16K"',
+    ),
+    (PROFILE + "[profiles.product.partitions.a]\naddress = 0x08000000\nsize = 1", "ends inside", 'use "8K"'),
+    (
+        '[profiles.p]\ndfu = "1:2"\nsectors = "1*8K@0,1*8K@0x4000"\n[profiles.p.partitions.a]\naddress = 0\nsize = 24576',
+        "goes across a hole in the flash",
+        "the flash is 0x00000000-0x00001fff, 0x00004000-0x00005fff",
+    ),
+    (
+        PROFILE + BOOTLOADER + '[profiles.product.partitions.a]\naddress = 0x0801e000\nsize = "16K"',
+        "a (0x0801e000-0x08021fff) overlaps bootloader (0x08000000-0x0801ffff)",
+        "move or shorten",
+    ),
+    (PROFILE + BOOTLOADER + 'image = "b.bin"', "image: this partition is protected and never written", "remove image"),
+    (PROFILE + BOOTLOADER + "auto = false", "auto: this partition is protected and never written", "remove auto"),
+    (PROFILE + APP1 + 'guards = ["stak"]', 'guards: "stak" is not a value', 'use "fits" or "stack" or "reset"'),
+    (PROFILE + APP1 + 'guards = "fits"', 'guards: "fits" is text', "an array of texts"),
+    # boards
+    ("[boards.left]\n", "[boards.left] profile: is missing", ""),
+    (PROFILE + '[boards.left]\nprofile = "prodct"', 'there is no profile "prodct"', 'did you mean "product"?'),
+    ('[boards.left]\nprofile = "x"', 'there is no profile "x"', "nothing is known here"),
+    (PROFILE + '[boards.left]\nprofile = "product"\nserial = ""', "serial: is empty", "leave it out"),
+    (PROFILE + '[boards.left]\nprofile = "product"\nserial = 336', "serial: 336 is a number", "in quotes"),
+    (PROFILE + '[boards.left]\nprofile = "product"\nserial = "a\\tb"', "cannot be printed", ""),
+    (PROFILE + f'[boards.left]\nprofile = "product"\nserial = "{"x" * 127}"', "has 127 characters", "at most 126"),
+    (PROFILE + '[boards.left]\nprofile = "product"\nport = "usb1"', 'port: "usb1" is not a USB port', '"1-4.2"'),
+    (PROFILE + '[boards.left]\nprofile = "product"\nport = "1-4.2:1.0"', "names an interface", 'port = "1-4.2"'),
+    (
+        PROFILE + '[boards.left]\nprofile = "product"\nport = "pci-0000:00:14.0-usb-0:4.2:1.0"',
+        "names an interface",
+        'port = "pci-0000:00:14.0-usb-0:4.2"',
+    ),
+    (
+        PROFILE + LEFT + LEFT.replace("left", "right"),
+        "[boards.right] serial: board right has the same serial as board left",
+        "of its own",
+    ),
+    (
+        PROFILE + LEFT + 'port = "1-4"' + LEFT.replace("left", "right") + 'port = "1-4"',
+        "board right has the same serial and port as board left",
+        "of its own",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message", "hint"), MISTAKES)
+def test_a_mistake_is_told_with_file_table_and_key(main: Path, text: str, message: str, hint: str) -> None:
+    error = refusal(main, text)
+    assert message in error.message
+    assert hint in error.hint
+
+
+def test_two_products_may_have_boards_with_the_same_serial(main: Path) -> None:
+    other = PROFILE.replace("product", "other").replace("0483:df11", "1209:0001")
+    text = PROFILE + other + LEFT + LEFT.replace("left", "right")
+    assert (
+        len(read(main, text.replace('[boards.right]\nprofile = "product"', '[boards.right]\nprofile = "other"')).boards)
+        == 2
+    )
+
+
+# Showing it
+
+
+def shown_again(config: Config, path: Path) -> Config:
+    path.write_text(to_toml(config))
+    return load(path)
+
+
+@pytest.mark.parametrize("parts", [("flashdeck.example.toml",), ("demo", "flashdeck.toml")])
+def test_what_is_shown_reads_back_to_the_same(main: Path, parts: tuple[str, ...]) -> None:
+    config = load(data_file(*parts))
+    again = shown_again(config, main)
+    assert {**to_builtins(again), "files": []} == {**to_builtins(config), "files": []}
+
+
+printable = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=30)
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", fullmatch=True)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(profile=names, partition=names, board=names, hint=printable, serial=printable, settle=st.integers(1, 600_000))
+def test_any_text_and_name_survives_being_shown(
+    main: Path, *, profile: str, partition: str, board: str, hint: str, serial: str, settle: int
+) -> None:
+    def quoted(text: str) -> str:
+        return "'" + text.replace("'", "") + "x'"  # a literal string, which has no escapes
+
+    config = read(
+        main,
+        f"""
+        [profiles.'{profile}']
+        dfu = "0483:df11"
+        flash = "STM32H563RG"
+        enter_hint = {quoted(hint)}
+        [profiles.'{profile}'.partitions.'{partition}']
+        address = 0x08000000
+        size = "8K"
+        settle = "{settle}ms"
+        [boards.'{board}']
+        profile = '{profile}'
+        serial = {quoted(serial)}
+        """,
+    )
+    again = shown_again(config, main)
+    assert (again.profiles, again.boards) == (config.profiles, config.boards)
+
+
+def test_an_empty_configuration_says_that_there_is_no_file() -> None:
+    assert to_toml(Config()) == "# no configuration file\n"
+    assert to_builtins(Config()) == {"files": [], "profiles": {}, "boards": {}}
+
+
+# Anything at all
+
+
+def places(table: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for key, value in table.items():
+        found.append((*path, key))
+        if isinstance(value, dict):
+            found += places(cast("dict[str, Any]", value), (*path, key))
+    return found
+
+
+EXAMPLE = tomllib.loads(data_file("flashdeck.example.toml").read_text())
+scalars = st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text(max_size=12) | st.dates()
+values = scalars | st.lists(scalars, max_size=3) | st.dictionaries(st.text(max_size=8), scalars, max_size=3)
+
+
+def problem_of(main: Path) -> ConfigError | None:
+    try:
+        load(main)
+    except ConfigError as error:
+        return error
+    return None
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.sampled_from(places(EXAMPLE)), key=st.none() | st.text(max_size=8), value=values)
+def test_any_value_in_any_place_is_a_configuration_or_a_clear_error(
+    main: Path, place: tuple[str, ...], key: str | None, value: object
+) -> None:
+    changed = copy.deepcopy(EXAMPLE)
+    table = changed
+    for part in place[:-1]:
+        table = table[part]
+    table[place[-1] if key is None else key] = value
+    main.write_text(tomli_w.dumps(changed), newline="")
+    problem = problem_of(main)
+    if problem is not None:
+        assert (problem.message + problem.hint).isprintable()
+        assert str(main) in problem.message
