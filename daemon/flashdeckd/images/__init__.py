@@ -1,1 +1,1 @@
-"""Image files: what they hold, whether they belong where they go, and the spool."""
+"""Image files: what they hold, whether they belong where they are going, and where they are kept."""

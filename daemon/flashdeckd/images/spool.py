@@ -1,0 +1,147 @@
+"""Images on disk under the name of their contents, so that what is flashed is what was checked.
+
+A file that was read once is kept here by its SHA-256; a build that overwrites its own output changes nothing here.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.text import clean
+from flashdeckd.images.version import find_version
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+_TEMPORARY = ".adding-"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A spooled image."""
+
+    sha256: str
+    """Lower-case hexadecimal."""
+    size: int
+    """Bytes."""
+    version: str
+    """The version string found in it, "" where there is none."""
+
+
+class Spool:
+    """The images in one directory, which is made (for its owner only) when the first one is added.
+
+    May be used from several threads; one process at a time owns the directory.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._writing = threading.Lock()
+
+    @staticmethod
+    def describe(data: bytes) -> Artifact:
+        """What `data` is called here; adds nothing."""
+        return Artifact(hashlib.sha256(data).hexdigest(), len(data), find_version(data))
+
+    def add(self, data: bytes) -> Artifact:
+        """Keeps `data`. On return it is on the disk, whole; adding the same again changes nothing.
+
+        Raises FlashdeckError where the system does not let us write (disk full, no permission).
+        """
+        artifact = self.describe(data)
+        path = self._directory / artifact.sha256
+        with self._writing:
+            try:
+                if not self._holds(path, artifact.sha256):
+                    self._write(path, data)
+            except OSError as error:
+                raise FlashdeckError(
+                    f"the image can not be kept in {self._directory}: {error.strerror or error}",
+                    hint="make room there, or make the directory writable for the daemon",
+                ) from error
+        return artifact
+
+    def read(self, sha256: str) -> bytes:
+        """The image called `sha256`, its hash checked.
+
+        Raises RequestError (kind `no-such-artifact`) where there is none; one that was damaged on the disk is removed.
+        """
+        if not _NAME.fullmatch(sha256):
+            raise RequestError(
+                f"{clean(sha256, 80)!r} is not the name of an image",
+                hint="images are named by their SHA-256, in 64 lower-case hexadecimal digits",
+                kind=ErrorKind.NO_SUCH_ARTIFACT,
+            )
+        path = self._directory / sha256
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise RequestError(
+                f"there is no image {sha256[:12]} here (any more)",
+                hint="build it again, or name its file: flashdeck flash PARTITION FILE",
+                kind=ErrorKind.NO_SUCH_ARTIFACT,
+            ) from None
+        except OSError as error:
+            raise FlashdeckError(
+                f"the image {sha256[:12]} can not be read: {error.strerror or error}", hint=f"look at {path}"
+            ) from error
+        found = hashlib.sha256(data).hexdigest()
+        if found != sha256:
+            path.unlink(missing_ok=True)
+            raise RequestError(
+                f"the image {sha256[:12]} was damaged on the disk ({len(data)} bytes with the hash {found[:12]}) "
+                f"and has been removed from {self._directory}",
+                hint="build it again; if this happens again, look at the disk",
+                kind=ErrorKind.NO_SUCH_ARTIFACT,
+            )
+        return data
+
+    def has(self, sha256: str) -> bool:
+        """Whether there is an image of that name; it is not read."""
+        return _NAME.fullmatch(sha256) is not None and (self._directory / sha256).is_file()
+
+    def prune(self, keep: Collection[str]) -> None:
+        """Removes all images but those in `keep`, and what an interrupted `add` left. Other files are left alone.
+
+        The caller sees to it that no image is added in between that it wants to keep.
+        """
+        kept = frozenset(keep)
+        with self._writing:
+            if not self._directory.is_dir():
+                return
+            for path in self._directory.iterdir():
+                ours = _NAME.fullmatch(path.name) is not None
+                if (ours and path.name not in kept) or path.name.startswith(_TEMPORARY):
+                    path.unlink(missing_ok=True)
+
+    @staticmethod
+    def _holds(path: Path, sha256: str) -> bool:
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+        except FileNotFoundError:
+            return False
+
+    def _write(self, path: Path, data: bytes) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self._directory)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                Path(name).unlink(missing_ok=True)
+            raise
+        # The new name is in the directory, and the directory has to reach the disk too.
+        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
