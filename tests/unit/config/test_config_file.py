@@ -397,7 +397,7 @@ MISTAKES = [
     ),
     (PROFILE + "[profiles.product.partitions.a]\naddress = 0x08000000\nsize = 1", "ends inside", 'use "8K"'),
     (
-        '[profiles.p]\ndfu = "1:2"\nsectors = "1*8K@0,1*8K@0x4000"\n[profiles.p.partitions.a]\naddress = 0\nsize = 24576',
+        '[profiles.p]\ndfu = "1:2"\nsectors="1*8K@0,1*8K@0x4000"\n[profiles.p.partitions.a]\naddress = 0\nsize = 24576',
         "goes across a hole in the flash",
         "the flash is 0x00000000-0x00001fff, 0x00004000-0x00005fff",
     ),

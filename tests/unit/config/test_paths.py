@@ -133,7 +133,11 @@ def test_packaged_files_are_found_from_anywhere(tmp_path: Path, monkeypatch: pyt
 
 def test_an_installed_package_has_them_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "_config" / "demo").mkdir(parents=True)
-    monkeypatch.setattr(paths.resources, "files", lambda _package: tmp_path)  # pyright: ignore[reportUnknownLambdaType]
+
+    def installed(_package: str) -> Path:
+        return tmp_path
+
+    monkeypatch.setattr(paths.resources, "files", installed)
     assert data_file("demo") == tmp_path / "_config" / "demo"
 
 
