@@ -85,7 +85,7 @@ def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
             hint="a newer flashdeckd has used this state directory: update this one, or give it another directory",
         )
     with closing(connection.execute("PRAGMA quick_check(1)")) as rows:
-        finding = str(rows.fetchone()[0])
+        finding = " ".join(str(rows.fetchone()[0]).split())
     if finding != "ok":
         raise UnusableFileError(f"it is damaged ({finding})")
 

@@ -252,11 +252,11 @@ async def test_a_damaged_file_is_kept_and_a_new_one_begun(
         await journal.save_job(a_job(1))
     broken = damage(path.read_bytes())
     path.write_bytes(broken)
-    (path.parent / "journal.sqlite-wal").write_bytes(b"old log")
     async with opened(path) as journal:
-        kept = [file for file in path.parent.iterdir() if ".kept-" in file.name and not file.name.endswith("-wal")]
+        kept = list(path.parent.glob("*.kept-*"))
         assert [file.read_bytes() for file in kept] == [broken]
         assert kept[0].name in journal.trouble
+        assert journal.trouble.isprintable()
         assert kept[0].name in caplog.text
         assert (await journal.load()).jobs == ()
         await journal.save_job(a_job(1))
@@ -264,6 +264,18 @@ async def test_a_damaged_file_is_kept_and_a_new_one_begun(
     async with opened(path) as journal:
         assert journal.trouble == ""
         assert len((await journal.load()).jobs) == 1
+
+
+def test_a_log_that_the_damaged_file_left_behind_goes_with_it(path: Path) -> None:
+    path.parent.mkdir()
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).write_text(f"old{suffix}")
+    kept = journal_module._set_aside(path)
+    assert {file.name: file.read_text() for file in path.parent.iterdir()} == {
+        kept.name: "old",
+        f"{kept.name}-wal": "old-wal",
+        f"{kept.name}-shm": "old-shm",
+    }
 
 
 async def test_each_damaged_file_is_kept(path: Path) -> None:
