@@ -185,8 +185,6 @@ def _profile(name: str, table: Table, settle: float) -> Profile:
             f"{app} is also what dfu says, so the two modes can not be told apart",
             hint="give the application a product id of its own, or leave app out",
         )
-    partitions = {key: _partition(key, each, geometry, settle) for key, each in table.tables("partitions")}
-    _check_overlaps(table, partitions.values())
     return Profile(
         name=name,
         dfu=dfu,
@@ -201,7 +199,7 @@ def _profile(name: str, table: Table, settle: float) -> Profile:
         verify=table.choice("verify", VerifyPolicy.AUTO),
         poll=table.choice("poll", PollPolicy.AUTO),
         banks=table.choice("banks", BankPolicy.CHECK),
-        partitions=partitions,
+        partitions=_partitions(table, geometry, settle),
     )
 
 
@@ -251,6 +249,22 @@ def _usb_id(table: Table, key: str) -> UsbId:
 
 
 # Partitions
+
+
+def _partitions(profile: Table, geometry: Geometry, settle: float) -> dict[str, Partition]:
+    partitions = {name: _partition(name, table, geometry, settle) for name, table in profile.tables("partitions")}
+    for one, other in combinations(partitions.values(), 2):
+        if one.span.overlaps(other.span):
+            raise (
+                profile.table("partitions")
+                .table(other.name)
+                .error(
+                    "address",
+                    f"{other.name} ({other.span}) overlaps {one.name} ({one.span})",
+                    hint="move or shorten one of the two",
+                )
+            )
+    return partitions
 
 
 def _partition(name: str, table: Table, geometry: Geometry, settle: float) -> Partition:
@@ -313,20 +327,6 @@ def _flash_hint(geometry: Geometry) -> str:
 def _in_file(size: int) -> str:
     """A size as one writes it in the file."""
     return f'"{size // 1024}K"' if size % 1024 == 0 else str(size)
-
-
-def _check_overlaps(profile: Table, partitions: Iterable[Partition]) -> None:
-    for one, other in combinations(partitions, 2):
-        if one.span.overlaps(other.span):
-            raise (
-                profile.table("partitions")
-                .table(other.name)
-                .error(
-                    "address",
-                    f"{other.name} ({other.span}) overlaps {one.name} ({one.span})",
-                    hint="move or shorten one of the two",
-                )
-            )
 
 
 def _image(table: Table) -> str:
