@@ -224,7 +224,7 @@ def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
         try:
             return connect(path), ""
         except UnusableFileError as error:
-            kept = _set_aside(path)
+            kept = set_aside(path)
             notice = (
                 f"the journal {path} can not be used: {error}; it was kept as {kept.name}, and a new one was begun: "
                 "what the boards hold is unknown until they are flashed again"
@@ -239,7 +239,8 @@ def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
         raise _sqlite_failure(path, error) from error
 
 
-def _set_aside(path: Path) -> Path:
+def set_aside(path: Path) -> Path:
+    """Renames a file that can not be used, so that nothing of it is lost. Returns its new path."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     kept, number = path.with_name(f"{path.name}.kept-{stamp}"), 1
     while kept.exists():

@@ -270,7 +270,7 @@ def test_a_log_that_the_damaged_file_left_behind_goes_with_it(path: Path) -> Non
     path.parent.mkdir()
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).write_text(f"old{suffix}")
-    kept = journal_module._set_aside(path)
+    kept = journal_module.set_aside(path)
     assert {file.name: file.read_text() for file in path.parent.iterdir()} == {
         kept.name: "old",
         f"{kept.name}-wal": "old-wal",
