@@ -1,0 +1,52 @@
+"""The last line of safety rule 1: whatever the plan says, the session sends nothing that leaves the partition."""
+
+from dataclasses import dataclass
+
+from flashdeck.errors import ErrorKind, RefusedError
+from flashdeck.geometry import Geometry, Range
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Where a session may point, read, erase and write."""
+
+    span: Range
+    sectors: frozenset[Range]
+    """The only things that may be erased; all inside `span`."""
+    program_unit: int
+    """Writes start and end on a multiple of it: a device fills up the last unit with whatever its buffer holds."""
+
+    @classmethod
+    def around(cls, span: Range, geometry: Geometry) -> "Fence":
+        """A fence around `span`, with the sectors of the flash that lie wholly inside."""
+        inside = (sector.span for sector in geometry.sectors_in(span) if span.covers(sector.span))
+        return cls(span, frozenset(inside), geometry.program_unit)
+
+    def allow_point(self, address: int) -> None:
+        """Raises RefusedError unless `address` is inside."""
+        if not self.span.start <= address < self.span.end:
+            raise self._refusal(f"address 0x{address:08x} was about to be set")
+
+    def allow_read(self, span: Range) -> None:
+        """Raises RefusedError unless all of `span` is inside."""
+        if not self.span.covers(span) or span.size <= 0:
+            raise self._refusal(f"{span} was about to be read")
+
+    def allow_erase(self, sector: Range) -> None:
+        """Raises RefusedError unless `sector` is a whole sector inside."""
+        if sector not in self.sectors or not self.span.covers(sector):
+            raise self._refusal(f"{sector} was about to be erased")
+
+    def allow_write(self, span: Range) -> None:
+        """Raises RefusedError unless all of `span` is inside and made of whole program units."""
+        whole = span.start % self.program_unit == 0 and span.size % self.program_unit == 0
+        if not self.span.covers(span) or span.size <= 0 or not whole:
+            raise self._refusal(f"{span} was about to be written")
+
+    def _refusal(self, what: str) -> RefusedError:
+        return RefusedError(
+            f"{what}, which the partition {self.span} with its sectors and program unit of {self.program_unit} bytes "
+            "does not allow; nothing was sent",
+            hint="this is a fault in flashdeck: please report it with the configuration and the image's size",
+            kind=ErrorKind.OUTSIDE_PARTITION,
+        )

@@ -1,0 +1,175 @@
+"""Seeing an operation to its end: when to ask again, and what the answers mean.
+
+ST's class erases and programs *inside* GETSTATUS: once that is answered, the claimed bwPollTimeout is waste. Others
+must be left alone until it is over. Which kind a device is shows on the first erase of a session, the one operation
+that can be done twice without harm; a data block is never used to find out.
+"""
+
+import time
+from collections.abc import Callable
+from enum import Enum
+
+from flashdeck.config import PollPolicy
+from flashdeck.errors import DeviceError, ErrorKind, StallError
+from flashdeckd.dfu import requests
+from flashdeckd.dfu.pipe import ControlPipe
+from flashdeckd.dfu.wire import STATUS_OK, State, StatusReport, state_name
+
+LONGEST_NAP = 60.0
+"""Seconds: the most that one claimed bwPollTimeout is obeyed; it has 24 bits, 4.6 hours."""
+_SHORTEST_NAP = 0.001
+_LONGEST_EARLY_NAP = 0.05
+_NAP_GROWTH = 0.25
+"""An early poll comes at most this part of the time so far too late."""
+_ERASE_PATIENCE = 35.0
+_WRITE_PATIENCE = 10.0
+_CLAIMS = 2
+"""An operation is given this many times what was claimed for it, or the patience above."""
+
+
+class Pace(Enum):
+    """What is known of when a device may be asked."""
+
+    UNPROVEN = "nothing yet: wait as claimed, try an early poll on the next erase"
+    SYNCHRONOUS = "done when GETSTATUS is answered: no sleep"
+    STALLING = "STALLs while busy: short polls"
+    PATIENT = "says dfuDNBUSY as often as asked: short polls"
+    CLAIMED = "wait as claimed"
+
+
+_EARLY = (Pace.SYNCHRONOUS, Pace.STALLING, Pace.PATIENT)
+
+
+class DfuStatusError(DeviceError):
+    """The device reported an error status for an operation."""
+
+    kind = ErrorKind.DFU_STATUS
+
+
+class TooEarlyError(DeviceError):
+    """The early poll of a first erase was answered with dfuERROR: clear it, erase again, and obey from now on."""
+
+
+class Poller:
+    """Sees the operations of one session to their end, and learns the device's pace from the first erase."""
+
+    def __init__(self, pipe: ControlPipe, policy: PollPolicy, sleep: Callable[[float], object]) -> None:
+        self._pipe = pipe
+        self._sleep = sleep
+        self.pace = Pace.CLAIMED if policy is PollPolicy.SPEC else Pace.UNPROVEN
+        self.slept = 0.0
+        """Seconds slept so far because the device asked for it."""
+
+    def complete(self, what: str, *, erase: bool = False) -> None:
+        """After a DNLOAD: starts the operation with GETSTATUS and returns when it is over, in dfuDNLOAD-IDLE.
+
+        `what` says what was asked for, with its address, for messages. Every legal way is accepted: dfuDNLOAD-IDLE or
+        dfuDNLOAD-SYNC at once, dfuDNBUSY any number of times, STALLs while busy.
+        Raises TooEarlyError, DfuStatusError, StallError, or DeviceError for a state that does not belong here.
+        """
+        _Completion(self, self._pipe, what, erase=erase).run()
+
+    def nap(self, seconds: float) -> None:
+        """Sleeps and counts it."""
+        self._sleep(seconds)
+        self.slept += seconds
+
+
+class _Completion:
+    """One operation under way."""
+
+    def __init__(self, poller: Poller, pipe: ControlPipe, what: str, *, erase: bool) -> None:
+        self._poller = poller
+        self._pipe = pipe
+        self._what = what
+        self._patience = _ERASE_PATIENCE if erase else _WRITE_PATIENCE
+        self._probing = erase and poller.pace is Pace.UNPROVEN
+        self._early = self._probing or poller.pace in _EARLY
+        self._claimed = 0.0
+        self._slept = 0.0
+        self._began = time.monotonic()
+        self._polls = 0
+        self._was_busy = False
+        self._stalled = False
+
+    def run(self) -> None:
+        report = self._first()
+        while report is None or (report.status == STATUS_OK and report.state in (State.DNBUSY, State.DNLOAD_SYNC)):
+            self._check_patience(report)
+            self._wait(busy=report is None or report.state == State.DNBUSY)
+            report = self._ask()
+        self._judge(report)
+
+    def _first(self) -> StatusReport:
+        try:
+            report = requests.get_status(self._pipe)
+        except StallError as error:  # nothing is busy before it: the request itself was refused
+            raise StallError(
+                f"{self._what}: the bootloader refused it (GETSTATUS was answered with a STALL)",
+                hint="its DFU class is in dfuERROR: most likely its erase or write callback failed",
+            ) from error
+        self._claimed = report.poll_ms / 1000
+        return report
+
+    def _ask(self) -> StatusReport | None:
+        """None: a STALL, which is how USBX and some ROM bootloaders say busy."""
+        self._polls += 1
+        try:
+            report = requests.get_status(self._pipe)
+        except StallError:
+            self._stalled = True
+            return None
+        if report.state == State.DNBUSY:
+            self._claimed = report.poll_ms / 1000
+        return report
+
+    def _wait(self, *, busy: bool) -> None:
+        """Before the next GETSTATUS. dfuDNLOAD-SYNC is no reason to wait, unless it is said again and again."""
+        self._was_busy |= busy
+        backoff = max(_SHORTEST_NAP, self._slept * _NAP_GROWTH)
+        if busy and not self._early:
+            self._nap(min(max(self._claimed, backoff), LONGEST_NAP))
+        elif self._polls:
+            self._nap(min(backoff, _LONGEST_EARLY_NAP))
+
+    def _nap(self, seconds: float) -> None:
+        self._poller.nap(seconds)
+        self._slept += seconds
+
+    def _check_patience(self, report: StatusReport | None) -> None:
+        limit = max(self._patience, _CLAIMS * min(self._claimed, LONGEST_NAP))
+        if max(self._slept, time.monotonic() - self._began) <= limit:
+            return
+        if report is None:
+            raise StallError(
+                f"{self._what}: the bootloader answers GETSTATUS with a STALL for longer than {limit:.0f} s",
+                hint="reset the board; if it happens again, its DFU class lost the operation or is in dfuERROR",
+            )
+        raise DeviceError(
+            f"{self._what}: the bootloader stays in {state_name(report.state)} for longer than {limit:.0f} s",
+            hint="reset the board; if it happens again, its flash driver does not report that it has finished",
+        )
+
+    def _judge(self, report: StatusReport) -> None:
+        failed = report.state == State.ERROR or report.status != STATUS_OK
+        if self._probing and self._was_busy:
+            self._poller.pace = self._learned(failed=failed)
+            if failed:
+                raise TooEarlyError(f"{self._what}: {report} after an early poll")
+        if failed:
+            raise DfuStatusError(
+                f"{self._what}: the bootloader reports {report}",
+                hint="the flash was not changed as asked: look at write protection and at the bootloader's driver",
+            )
+        if report.state != State.DNLOAD_IDLE:
+            raise DeviceError(
+                f"{self._what}: the bootloader is in {state_name(report.state)} where dfuDNLOAD-IDLE was expected",
+                hint="reset the board and flash again; another program may be talking to it",
+            )
+
+    def _learned(self, *, failed: bool) -> Pace:
+        if failed:
+            return Pace.CLAIMED
+        if self._stalled:
+            return Pace.STALLING
+        return Pace.SYNCHRONOUS if self._polls == 1 else Pace.PATIENT

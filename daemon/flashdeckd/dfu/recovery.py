@@ -1,0 +1,117 @@
+"""From whatever state a device was left in to dfuIDLE, with every loop capped.
+
+The ladder begins with GETSTATE: GETSTATUS would run an erase or a write that a crashed host left pending (ST's class,
+TinyUSB and others run it there). CLRSTATUS is not sent where the state does not ask for it: ST's class answers a stray
+one with dfuERROR.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from flashdeck.errors import DeviceError, StallError, TransferTimeoutError
+from flashdeckd.dfu import requests
+from flashdeckd.dfu.pipe import ControlPipe
+from flashdeckd.dfu.wire import State, state_name
+
+Sleep = Callable[[float], object]
+
+_MAX_STEPS = 24
+_FIRST_NAP = 0.01
+_LONGEST_NAP = 0.5
+_SHORTEST_BUSY_WAIT = 1.0
+_LONGEST_BUSY_WAIT = 35.0
+_LONGEST_BUSY_NAP = 5.0
+_MANIFEST_WAIT = 1.0
+
+
+def to_idle(pipe: ControlPipe, sleep: Sleep) -> None:
+    """Brings the device to dfuIDLE; raises DeviceError naming the state that it stays in."""
+    _Ladder(pipe, sleep).climb()
+
+
+class _Ladder:
+    def __init__(self, pipe: ControlPipe, sleep: Sleep) -> None:
+        self._pipe = pipe
+        self._sleep = sleep
+        self._nap = _FIRST_NAP
+        self._was_reset = False
+
+    def climb(self) -> None:
+        seen = "no answer"
+        for _ in range(_MAX_STEPS):
+            try:
+                state = self._state()
+                if state == State.IDLE:
+                    return
+                seen = "a STALL of every request" if state is None else state_name(state)
+                self._step(state)
+            except TransferTimeoutError:
+                if self._was_reset:
+                    raise
+                self._reset()
+        raise DeviceError(
+            f"the bootloader does not come back to dfuIDLE: it stays with {seen}",
+            hint="reset the board or unplug it, and enter DFU mode again",
+        )
+
+    def _state(self) -> int | None:
+        """The state, or None where neither GETSTATE nor GETSTATUS is answered (USBX in dfuERROR or busy)."""
+        with suppress(StallError):
+            return requests.get_state(self._pipe)
+        with suppress(StallError):  # old MicroPython bootloaders have no GETSTATE
+            return requests.get_status(self._pipe).state
+        return None
+
+    def _step(self, state: int | None) -> None:
+        match state:
+            case None:
+                self._clear()
+                self._doze()
+            case State.DNLOAD_SYNC | State.DNLOAD_IDLE | State.UPLOAD_IDLE:
+                with suppress(StallError):  # USBX refuses it in SYNC, and is then in dfuERROR
+                    requests.abort(self._pipe)
+            case State.ERROR:
+                self._clear()
+            case State.DNBUSY:
+                self._wait_while_busy()
+            case State.MANIFEST_SYNC | State.MANIFEST | State.MANIFEST_WAIT_RESET:
+                self._sleep(_MANIFEST_WAIT)
+                self._reset()
+            case State.APP_IDLE | State.APP_DETACH:
+                raise DeviceError(
+                    f"the board runs its application ({state_name(state)}), not its bootloader",
+                    hint="bring it into DFU mode first",
+                )
+            case _:  # ST's class says 15 after a refused read: the first goes to dfuERROR, the second to dfuIDLE
+                self._clear()
+                self._clear()
+
+    def _wait_while_busy(self) -> None:
+        waited, limit = 0.0, _SHORTEST_BUSY_WAIT
+        while waited < limit:
+            nap = _FIRST_NAP
+            with suppress(StallError):
+                report = requests.get_status(self._pipe)
+                if report.state != State.DNBUSY:
+                    return
+                claimed = report.poll_ms / 1000
+                limit = max(limit, min(2 * claimed, _LONGEST_BUSY_WAIT))
+                nap = min(max(claimed, _FIRST_NAP), _LONGEST_BUSY_NAP)
+            self._sleep(nap)
+            waited += nap
+        self._clear()  # stuck: an H743's second bank, or ST's class after a command it does not know
+        self._clear()
+
+    def _clear(self) -> None:
+        with suppress(StallError):
+            requests.clear_status(self._pipe)
+
+    def _doze(self) -> None:
+        self._sleep(self._nap)
+        self._nap = min(2 * self._nap, _LONGEST_NAP)
+
+    def _reset(self) -> None:
+        if self._was_reset:
+            return
+        self._was_reset = True
+        self._pipe.reset()

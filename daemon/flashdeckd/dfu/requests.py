@@ -1,0 +1,48 @@
+"""The seven class requests, one function each (USB DFU 1.1, table 3.2)."""
+
+from flashdeck.errors import DeviceError
+from flashdeckd.dfu.pipe import ControlPipe
+from flashdeckd.dfu.wire import STATUS_LENGTH, Request, StatusReport, parse_status
+
+REQUEST_TIMEOUT = 5.0
+"""Seconds for a request that only asks or tells."""
+OPERATION_TIMEOUT = 35.0
+"""Seconds for a request within which a device may erase or program: ST's class does so in GETSTATUS, USBX in DNLOAD."""
+
+
+def get_state(pipe: ControlPipe) -> int:
+    """GETSTATE: the state, without any side effect of the protocol."""
+    answer = pipe.receive(Request.GETSTATE, 0, 1, timeout=OPERATION_TIMEOUT)
+    if len(answer) != 1:
+        raise DeviceError("the bootloader answered GETSTATE with nothing", hint="unplug the board and plug it in again")
+    return answer[0]
+
+
+def get_status(pipe: ControlPipe, *, timeout: float = OPERATION_TIMEOUT) -> StatusReport:
+    """GETSTATUS; in dfuDNLOAD-SYNC it starts the pending operation."""
+    return parse_status(pipe.receive(Request.GETSTATUS, 0, STATUS_LENGTH, timeout=timeout))
+
+
+def clear_status(pipe: ControlPipe) -> None:
+    """CLRSTATUS; only for dfuERROR and for states that nothing else leads out of."""
+    pipe.send(Request.CLRSTATUS, 0, b"", timeout=REQUEST_TIMEOUT)
+
+
+def abort(pipe: ControlPipe) -> None:
+    """ABORT: back to dfuIDLE from the download and upload states."""
+    pipe.send(Request.ABORT, 0, b"", timeout=REQUEST_TIMEOUT)
+
+
+def download(pipe: ControlPipe, block: int, data: bytes, *, timeout: float = OPERATION_TIMEOUT) -> None:
+    """DNLOAD of one block."""
+    pipe.send(Request.DNLOAD, block, data, timeout=timeout)
+
+
+def upload(pipe: ControlPipe, block: int, length: int) -> bytes:
+    """UPLOAD of one block; the answer may be shorter."""
+    return pipe.receive(Request.UPLOAD, block, length, timeout=REQUEST_TIMEOUT)
+
+
+def detach(pipe: ControlPipe, timeout_ms: int) -> None:
+    """DETACH: asks the run-time device to go into DFU mode within `timeout_ms`."""
+    pipe.send(Request.DETACH, timeout_ms, b"", timeout=REQUEST_TIMEOUT)

@@ -1,0 +1,135 @@
+"""DFU and DfuSe as bytes: requests, states, status reports and commands (USB DFU 1.1; DfuSe: ST AN3156, UM0424)."""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from flashdeck.errors import DeviceError
+
+
+class Request(IntEnum):
+    """Class requests (USB DFU 1.1, table 3.2)."""
+
+    DETACH = 0
+    DNLOAD = 1
+    UPLOAD = 2
+    GETSTATUS = 3
+    CLRSTATUS = 4
+    GETSTATE = 5
+    ABORT = 6
+
+
+class State(IntEnum):
+    """Device states (USB DFU 1.1, appendix A). Devices also say others: ST's class says 15 after a refused read."""
+
+    APP_IDLE = 0
+    APP_DETACH = 1
+    IDLE = 2
+    DNLOAD_SYNC = 3
+    DNBUSY = 4
+    DNLOAD_IDLE = 5
+    MANIFEST_SYNC = 6
+    MANIFEST = 7
+    MANIFEST_WAIT_RESET = 8
+    UPLOAD_IDLE = 9
+    ERROR = 10
+
+
+_STATE_NAMES = {
+    State.APP_IDLE: "appIDLE",
+    State.APP_DETACH: "appDETACH",
+    State.IDLE: "dfuIDLE",
+    State.DNLOAD_SYNC: "dfuDNLOAD-SYNC",
+    State.DNBUSY: "dfuDNBUSY",
+    State.DNLOAD_IDLE: "dfuDNLOAD-IDLE",
+    State.MANIFEST_SYNC: "dfuMANIFEST-SYNC",
+    State.MANIFEST: "dfuMANIFEST",
+    State.MANIFEST_WAIT_RESET: "dfuMANIFEST-WAIT-RESET",
+    State.UPLOAD_IDLE: "dfuUPLOAD-IDLE",
+    State.ERROR: "dfuERROR",
+}
+
+STATUS_OK = 0
+
+# Name (USB DFU 1.1, 6.1.2) and meaning; the meanings of TARGET, VENDOR and STALLEDPKT are those of ST's AN3156.
+_STATUSES = {
+    0: ("OK", "no error"),
+    1: ("errTARGET", "the address is wrong or not supported by this bootloader"),
+    2: ("errFILE", "the bootloader did not accept these data"),
+    3: ("errWRITE", "the bootloader could not write the flash"),
+    4: ("errERASE", "the bootloader could not erase the flash"),
+    5: ("errCHECK_ERASED", "the flash was not blank after the erase"),
+    6: ("errPROG", "the bootloader could not program the flash"),
+    7: ("errVERIFY", "the flash does not hold what was written"),
+    8: ("errADDRESS", "the address is out of range"),
+    9: ("errNOTDONE", "the bootloader expected more data"),
+    10: ("errFIRMWARE", "the application is corrupt"),
+    11: (
+        "errVENDOR",
+        "in ST's ROM: read protection is active; in a bootloader with ST's class: its erase or write callback failed",
+    ),
+    12: ("errUSBR", "an unexpected USB reset"),
+    13: ("errPOR", "an unexpected power-on reset"),
+    14: ("errUNKNOWN", "the bootloader does not say what went wrong"),
+    15: ("errSTALLEDPKT", "the bootloader did not expect or does not know this request"),
+}
+
+STATUS_LENGTH = 6
+MAX_TRANSFER = 4096
+"""Linux usbfs, and with it libusb, carries at most this many bytes in one control transfer."""
+FIRST_BLOCK = 2
+"""DfuSe: block 0 carries commands, block 1 is reserved, data starts here."""
+LAST_BLOCK = 65534
+"""DfuSe: data goes up to this block before the address is set again; wBlockNum has 16 bits."""
+
+_SET_ADDRESS = 0x21
+_ERASE_PAGE = 0x41
+
+
+def state_name(state: int) -> str:
+    """The name of a state as in the specification, with its number where it is none of those."""
+    return _STATE_NAMES[State(state)] if state in list(State) else f"unknown state {state}"
+
+
+def status_name(status: int) -> str:
+    """The name of a status and what it means."""
+    name, meaning = _STATUSES.get(status, (f"unknown status {status}", "not in the specification"))
+    return f"{name} ({meaning})"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """Answer to GETSTATUS. Status and state may be numbers that the specification does not know."""
+
+    status: int
+    poll_ms: int
+    """bwPollTimeout: how long to wait before the next GETSTATUS; up to 16,777,215 as sent."""
+    state: int
+    text_index: int = 0
+    """iString: a vendor's description of the status, 0 for none."""
+
+    def __str__(self) -> str:
+        return f"{status_name(self.status)} in {state_name(self.state)}"
+
+
+def parse_status(data: bytes) -> StatusReport:
+    """Reads the answer to GETSTATUS; raises DeviceError where it is too short."""
+    if len(data) < STATUS_LENGTH:
+        raise DeviceError(
+            f"the bootloader answered GETSTATUS with {len(data)} bytes instead of {STATUS_LENGTH}",
+            hint="unplug the board and plug it in again; if it stays so, its DFU class is broken",
+        )
+    return StatusReport(status=data[0], poll_ms=int.from_bytes(data[1:4], "little"), state=data[4], text_index=data[5])
+
+
+def set_address(address: int) -> bytes:
+    """DfuSe command: data blocks and the leave count from `address`. Sent as DNLOAD of block 0."""
+    return struct.pack("<BI", _SET_ADDRESS, address)
+
+
+def erase_page(address: int) -> bytes:
+    """DfuSe command: erases the page that contains `address`. Sent as DNLOAD of block 0.
+
+    The one-byte form (mass erase) and Read Unprotect have no function here: they are never sent.
+    """
+    return struct.pack("<BI", _ERASE_PAGE, address)

@@ -1,0 +1,276 @@
+"""Control transfers to one opened device through pyusb.
+
+A `Transport` owns its pyusb device in the thread that opened it, and always gives it back: a pyusb device that ends in
+a reference cycle is never closed by itself.
+"""
+
+import errno
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+import usb.core
+import usb.util
+from usb.backend import IBackend
+
+from flashdeck.errors import (
+    DescriptorError,
+    DeviceError,
+    DeviceGoneError,
+    DevicePermissionError,
+    ErrorKind,
+    StallError,
+    TransferTimeoutError,
+)
+from flashdeckd.dfu.descriptor import find_functional
+from flashdeckd.dfu.pipe import AlternateSetting
+from flashdeckd.usb.device import DFU_CLASS, DFU_SUBCLASS, PROTOCOL_DFU, UsbDevice
+
+_OUT = usb.util.build_request_type(usb.util.CTRL_OUT, usb.util.CTRL_TYPE_CLASS, usb.util.CTRL_RECIPIENT_INTERFACE)
+_IN = usb.util.build_request_type(usb.util.CTRL_IN, usb.util.CTRL_TYPE_CLASS, usb.util.CTRL_RECIPIENT_INTERFACE)
+_ENGLISH = 0x0409
+_MAX_INTERFACES = 256
+_GONE = frozenset(
+    (
+        errno.ENODEV,
+        errno.ESHUTDOWN,
+        errno.ENOENT,
+        # A cable pulled in mid-transfer shows as one of these before the kernel has noticed.
+        errno.EIO,
+        errno.EPROTO,
+        errno.EILSEQ,
+    )
+)
+
+_T = TypeVar("_T")
+
+
+class Transport:
+    """One opened device with its DFU interface claimed: a `flashdeckd.dfu.pipe.ControlPipe` and a context manager."""
+
+    def __init__(self, device: usb.core.Device, where: UsbDevice) -> None:
+        """Takes over `device`, which is what `where` describes. Use `open_device`."""
+        self._device = device
+        self._where = where
+        self._transfers = 0
+        try:
+            interfaces, configuration_extra = _dfu_interfaces(device, where)
+            self._interface = interfaces[0].bInterfaceNumber
+            self._alternates = tuple(
+                AlternateSetting(each.bAlternateSetting, each.iInterface, each.bInterfaceProtocol)
+                for each in interfaces
+            )
+            self._functional = find_functional(
+                [*(bytes(each.extra_descriptors) for each in interfaces), configuration_extra]
+            )
+            self._guarded("open", lambda: usb.util.claim_interface(device, self._interface))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Releases the interface and closes the device. Closing again does nothing."""
+        usb.util.dispose_resources(self._device)
+
+    @property
+    def alternates(self) -> tuple[AlternateSetting, ...]:
+        """The alternate settings of the DFU interface, at least one."""
+        return self._alternates
+
+    @property
+    def functional(self) -> bytes:
+        """The DFU functional descriptor, b"" if there is none."""
+        return self._functional
+
+    @property
+    def transfers(self) -> int:
+        """Control transfers so far, failed ones included; the listing of a device's languages counts as one."""
+        return self._transfers
+
+    def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
+        """A class request that carries `data`, or nothing, to the DFU interface; timeout in seconds."""
+        self._transfers += 1
+        sent = self._guarded(
+            f"request {request} of {len(data)} bytes",
+            lambda: self._device.ctrl_transfer(_OUT, request, value, self._interface, data, _milliseconds(timeout)),
+        )
+        if sent != len(data):
+            raise DeviceError(f"{_place(self._where)}: took {sent} of {len(data)} bytes of request {request}")
+
+    def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+        """A class request that asks the DFU interface for at most `length` bytes; timeout in seconds."""
+        self._transfers += 1
+        answer = self._guarded(
+            f"request {request} for {length} bytes",
+            lambda: self._device.ctrl_transfer(_IN, request, value, self._interface, length, _milliseconds(timeout)),
+        )
+        return answer.tobytes()
+
+    def select(self, alternate: int) -> None:
+        """Selects an alternate setting. To be used only where there are several."""
+        self._transfers += 1
+        self._guarded(
+            f"selecting alternate setting {alternate}",
+            lambda: self._device.set_interface_altsetting(self._interface, alternate),
+        )
+
+    def text(self, index: int) -> str:
+        """A string descriptor as the device sends it (not cleaned); "" where it can not be read.
+
+        Devices without a list of languages are asked for English. Raises DeviceGoneError where the device has left.
+        """
+        for language in (None, _ENGLISH):
+            self._transfers += 2 if language is None else 1
+            try:
+                return usb.util.get_string(self._device, index, language) or ""
+            except usb.core.USBError as error:
+                if error.errno in _GONE:
+                    raise _translated(self._where, "reading a string", error) from error
+            except (ValueError, IndexError, NotImplementedError):
+                continue  # no languages, not UTF-16, or nothing at all
+        return ""
+
+    def reset(self) -> None:
+        """Resets the device's port. It may enumerate anew, and then is gone for this transport."""
+        self._guarded("reset", self._device.reset)
+
+    def _guarded(self, what: str, call: Callable[[], _T]) -> _T:
+        try:
+            return call()
+        except (usb.core.USBError, NotImplementedError) as error:
+            raise _translated(self._where, what, error) from error
+
+
+def open_device(backend: IBackend | None, device: UsbDevice) -> Transport:
+    """Opens exactly the enumeration that `device` describes: its bus and address, checked again by ids and port.
+
+    `backend` None means the system's libusb. Raises DeviceGoneError where it is no longer there, DescriptorError where
+    another device has taken its place or it has no DFU interface, DevicePermissionError, or DeviceError `device-busy`.
+    """
+    try:
+        found = usb.core.find(backend=backend, bus=device.bus, address=device.address)
+    except usb.core.NoBackendError as error:
+        raise DeviceError(
+            "no libusb could be loaded", hint="install libusb-1.0, or the extra that brings it: flashdeck[daemon]"
+        ) from error
+    except (usb.core.USBError, NotImplementedError) as error:
+        raise _translated(device, "looking for the device", error) from error
+    if found is None:
+        raise DeviceGoneError(
+            f"{_place(device)} is no longer at bus {device.bus} address {device.address}",
+            hint="it was unplugged or has enumerated anew",
+        )
+    try:
+        _check_same(found, device)
+    except BaseException:
+        usb.util.dispose_resources(found)
+        raise
+    return Transport(found, device)
+
+
+def _check_same(found: usb.core.Device, device: UsbDevice) -> None:
+    seen = (found.idVendor, found.idProduct, found.bcdDevice)
+    wanted = (device.usb_id.vendor, device.usb_id.product, device.bcd_device)
+    if seen != wanted:
+        raise DescriptorError(
+            f"{_place(device)}: at bus {device.bus} address {device.address} is now {seen[0]:04x}:{seen[1]:04x} "
+            f"(bcdDevice {seen[2]:04x}); expected was bcdDevice {device.bcd_device:04x}",
+            hint="another device has taken its place; nothing was sent to it",
+        )
+    ports = found.port_numbers
+    expected = _port_numbers(device.name)
+    if ports and expected and tuple(ports) != expected:
+        raise DescriptorError(
+            f"{_place(device)}: the device at bus {device.bus} address {device.address} is now at port "
+            f"{'.'.join(map(str, ports))}",
+            hint="it was moved to another port; nothing was sent to it",
+        )
+
+
+def _port_numbers(name: str) -> tuple[int, ...]:
+    """The hub ports in the kernel's name for a place: (4, 2) of `1-4.2`; empty where the name is of another form."""
+    _, _, ports = name.partition("-")
+    fields = ports.split(".")
+    return tuple(map(int, fields)) if all(field.isdecimal() for field in fields) else ()
+
+
+def _dfu_interfaces(device: usb.core.Device, where: UsbDevice) -> tuple[list[usb.core.Interface], bytes]:
+    """The alternate settings of the DFU interface, one in DFU mode first, and the configuration's extra bytes."""
+    try:
+        configuration = _configuration(device)
+        settings = [
+            each
+            for each, _ in zip(configuration, range(_MAX_INTERFACES), strict=False)
+            if (each.bInterfaceClass, each.bInterfaceSubClass) == (DFU_CLASS, DFU_SUBCLASS)
+        ]
+        extra = bytes(configuration.extra_descriptors)
+    except (usb.core.USBError, NotImplementedError) as error:
+        raise _translated(where, "reading its descriptors", error) from error
+    if not settings:
+        raise DescriptorError(f"{_place(where)} has no DFU interface", hint="bring the board into DFU mode")
+    chosen = next((each for each in settings if each.bInterfaceProtocol == PROTOCOL_DFU), settings[0])
+    return [each for each in settings if each.bInterfaceNumber == chosen.bInterfaceNumber], extra
+
+
+def _configuration(device: usb.core.Device) -> usb.core.Configuration:
+    """The active configuration. One is only set where none is: setting it again would restart the device's classes."""
+    if device.bNumConfigurations == 1:
+        return device[0]
+    try:
+        return device.get_active_configuration()
+    except usb.core.USBError as error:
+        if error.errno is not None:  # "not set" is pyusb's own error and has no number
+            raise
+    device.set_configuration()
+    return device.get_active_configuration()
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))  # 0 would mean for ever
+
+
+def _place(device: UsbDevice) -> str:
+    return f"{device.name} ({device.usb_id})"
+
+
+def _translated(where: UsbDevice, doing: str, error: usb.core.USBError | NotImplementedError) -> DeviceError:
+    """The error of ours that a pyusb error stands for."""
+    what = f"{_place(where)}: {doing}"
+    if isinstance(error, NotImplementedError):
+        return DeviceError(f"{what}: not supported by this USB backend", kind=ErrorKind.OTHER)
+    match error.errno:
+        case errno.ETIMEDOUT:
+            return TransferTimeoutError(f"{what}: no answer in time", hint="reset the board and try again")
+        case errno.EPIPE:
+            return StallError(f"{what}: refused with a STALL")
+        case errno.EACCES | errno.EPERM:
+            return DevicePermissionError(
+                f"{what}: permission denied for /dev/bus/usb/{where.bus:03d}/{where.address:03d}",
+                hint=f"install flashdeck's udev rule for {where.usb_id} and plug the board in again",
+            )
+        case number if number in _GONE:
+            return DeviceGoneError(f"{what}: the device is gone ({error.strerror})", hint="was it unplugged or reset?")
+        case _:
+            return _unusual(what, error)
+
+
+def _unusual(what: str, error: usb.core.USBError) -> DeviceError:
+    if error.errno == errno.EBUSY:
+        return DeviceError(
+            f"{what}: another program has claimed the device",
+            hint="close other DFU tools, and virtual machines that capture USB devices",
+            kind=ErrorKind.DEVICE_BUSY,
+        )
+    return DeviceError(
+        f"{what}: USB error {error.strerror} (errno {error.errno})",
+        hint="try another cable, port or hub",
+        kind=ErrorKind.OTHER,
+    )
