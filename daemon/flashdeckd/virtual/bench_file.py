@@ -24,7 +24,7 @@ import msgspec
 from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError
 from flashdeckd.virtual.nor import FlashLayout, fill
-from flashdeckd.virtual.spec import BoardSpec, Content, DEFAULT_POLLS, Model, Start, Timing
+from flashdeckd.virtual.spec import BoardSpec, Content, Model, Start, Timing
 
 Poll = Annotated[int, msgspec.Meta(ge=0, lt=1 << 24)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
@@ -109,7 +109,6 @@ def _hint(table: object) -> str:
 
 def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
     where = f"{path}, [boards.{name}]"
-    polls = DEFAULT_POLLS[table.model]
     layout = replace(FlashLayout(), bad=frozenset(table.bad_sectors))
     spec = BoardSpec(
         name=name,
@@ -126,8 +125,8 @@ def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
         attributes=table.attributes,
         bcd_device=table.bcd_device,
         timing=table.timing,
-        poll_erase=polls[0] if table.poll_erase is None else table.poll_erase,
-        poll_write=polls[1] if table.poll_write is None else table.poll_write,
+        poll_erase=table.poll_erase,
+        poll_write=table.poll_write,
         erase_time=table.erase_time,
         word_time=table.word_time,
         attach_time=table.attach_time,

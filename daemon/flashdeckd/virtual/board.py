@@ -407,6 +407,7 @@ class VirtualBoard:
         self._lock.notify_all()
 
     def _restart(self) -> None:
+        self._stop_running()
         if not self.spec.boots(self._flash):
             self._enter_bootloader()
             return

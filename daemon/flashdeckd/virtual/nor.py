@@ -16,6 +16,8 @@ class Access(StrEnum):
     ERASE = "erase"
     WRITE = "write"
     READ = "read"
+    NOTHING = "nothing"
+    """A command that only takes its time."""
 
 
 class Operation:
@@ -28,15 +30,18 @@ class Operation:
         address: int,
         data: bytes,
         *,
-        stop_at_refused: bool,
-        pretended: bool = False,
+        steps: int = 1,
+        sector: int = -1,
+        stop_at_refused: bool = True,
     ) -> None:
         self._flash = flash
         self.access = access
         self.address = address
         self.data = data
         """What is written, in whole words; empty for an erase."""
-        self.steps = 0 if pretended else 1 if access is Access.ERASE else len(data) // flash.word
+        self.sector = sector
+        """What is erased, by number; -1 outside the flash."""
+        self.steps = steps
         self.done = 0
         self.failed = False
         self._stop_at_refused = stop_at_refused
@@ -52,7 +57,7 @@ class Operation:
         if self.access is Access.ERASE:
             if todo and not self.finished:
                 self.done = 1
-                self.failed = not self._flash.erase_now(self.address)
+                self.failed = not self._flash.erase_now(self.sector)
             return
         while todo > 0 and not self.finished:
             written = self._flash.program_now(self._at, self.data[self.done * self._flash.word :], todo)
@@ -76,7 +81,7 @@ class Operation:
     def cut(self) -> None:
         """Power is lost in the middle of the next step: an erase leaves bits in between, a write all words so far."""
         if self.access is Access.ERASE and not self.finished:
-            self._flash.tear(self.address)
+            self._flash.tear(self.sector)
 
     @property
     def _at(self) -> int:
@@ -97,10 +102,14 @@ class FlashLayout:
     """Sectors, by number, that refuse to be erased or programmed."""
 
 
+Observer = Callable[[Access, int, int, bool], None]
+"""Hears of every access once it is over: address, the sector of an erase or else the size asked for, and success."""
+
+
 class NorFlash:
     """The contents of a flash, and the rules for changing them."""
 
-    def __init__(self, layout: FlashLayout, observe: Callable[[Access, int, int, bool], None] | None = None) -> None:
+    def __init__(self, layout: FlashLayout, observe: Observer | None = None) -> None:
         self.layout = layout
         self.word = layout.word
         self.content = bytearray([BLANK]) * layout.size
@@ -124,31 +133,36 @@ class NorFlash:
     def read(self, address: int, size: int, *, refused: bool = False) -> bytes | None:
         """Bytes of the flash; None unless all of them lie inside, or where whoever asks has `refused` already."""
         start = address - self.layout.base
-        inside = not refused and 0 <= start and start + size <= self.layout.size
+        inside = not refused and start >= 0 and start + size <= self.layout.size
         self._note(Access.READ, address, size, ok=inside)
         return bytes(self.content[start : start + size]) if inside else None
 
-    def erase(self, address: int) -> Operation:
-        """Starts to erase the sector that contains `address`."""
-        return Operation(self, Access.ERASE, address, b"", stop_at_refused=True)
+    def erase(self, address: int, *, banks: bool = True) -> Operation:
+        """Starts to erase the sector that contains `address`; without `banks`, the sector of that number in bank 1."""
+        sector = self.sector_of(address)
+        if not banks and sector >= 0:
+            sector %= self.layout.bank // self.layout.sector
+        return Operation(self, Access.ERASE, address, b"", sector=sector)
 
     def write(self, address: int, data: bytes, *, stop_at_refused: bool = True) -> Operation:
         """Starts to program `data`, which must be whole words. What is refused is known only once it is carried out."""
         if len(data) % self.word:
             raise ValueError(f"{len(data)} bytes are not whole words of {self.word}")
-        return Operation(self, Access.WRITE, address, data, stop_at_refused=stop_at_refused)
+        return Operation(
+            self, Access.WRITE, address, data, steps=len(data) // self.word, stop_at_refused=stop_at_refused
+        )
 
     def pretend(self, access: Access, address: int) -> Operation:
         """An operation that does nothing and says yes."""
-        return Operation(self, access, address, b"", stop_at_refused=True, pretended=True)
+        return Operation(self, access, address, b"", steps=0)
 
     def finished(self, operation: Operation, size: int) -> None:
         """Tells the observer that `operation`, asked for with `size` bytes, has ended."""
-        self._note(operation.access, operation.address, size, ok=not operation.failed)
+        detail = operation.sector if operation.access is Access.ERASE else size
+        self._note(operation.access, operation.address, detail, ok=not operation.failed)
 
-    def erase_now(self, address: int) -> bool:
-        """Erases a sector; False where it refuses."""
-        sector = self.sector_of(address)
+    def erase_now(self, sector: int) -> bool:
+        """Erases a sector by number; False where it refuses or does not exist."""
         if sector < 0 or sector in self.layout.bad:
             return False
         start = sector * self.layout.sector
@@ -156,9 +170,8 @@ class NorFlash:
         self.erases += 1
         return True
 
-    def tear(self, address: int) -> None:
+    def tear(self, sector: int) -> None:
         """Leaves a sector as an interrupted erase does: some bits are erased already, some are not."""
-        sector = self.sector_of(address)
         if sector < 0 or sector in self.layout.bad:
             return
         start = sector * self.layout.sector
@@ -187,9 +200,9 @@ class NorFlash:
         self.words += done
         return done
 
-    def _note(self, access: Access, address: int, size: int, *, ok: bool) -> None:
+    def _note(self, access: Access, address: int, detail: int, *, ok: bool) -> None:
         if self._observe is not None:
-            self._observe(access, address, size, ok)
+            self._observe(access, address, detail, ok)
 
 
 def fill(size: int, seed: int) -> bytes:

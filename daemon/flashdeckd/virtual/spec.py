@@ -4,15 +4,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from flashdeck.config import UsbId
-from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.application import Application
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads
+from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash
+from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
 
 HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
 """The first 128 KB, the bootloader's own, only to be read; all the rest for everything."""
 _MAP_STRING = 5
+_ST_DFU = UsbId(0x0483, 0xDF11)
+_ST_SERIAL_PORT = UsbId(0x0483, 0x5740)
+_STM32H5 = FlashLayout()
+_STACK_MASK = 0x2FFC0000
+_STACK_BASE = 0x20000000
 
 
 class Model(StrEnum):
@@ -26,6 +32,8 @@ class Model(StrEnum):
     """The same with nothing but ST's template: erase and write say yes and do nothing."""
     CLASSIC_CRASH = "classic-crash"
     """ST's classic class; a read outside the flash is a bus fault, as in ST's sample for the H563."""
+    USBX = "usbx"
+    """ST's USBX class and its sample for the H5: busy by STALL, an erase moves the address pointer."""
 
 
 DEFAULT_POLLS = {
@@ -33,6 +41,7 @@ DEFAULT_POLLS = {
     Model.CLASSIC_NOREAD: (50, 50),
     Model.CLASSIC_TEMPLATE: (0, 0),
     Model.CLASSIC_CRASH: (50, 50),
+    Model.USBX: (244, 244),
 }
 """Milliseconds that the published code claims for an erase and for everything else."""
 
@@ -74,8 +83,8 @@ class BoardSpec:
     serial: str = ""
     product: str = "flashdeck virtual board"
     manufacturer: str = "flashdeck"
-    dfu: UsbId = UsbId(0x0483, 0xDF11)
-    app: UsbId | None = UsbId(0x0483, 0x5740)
+    dfu: UsbId = _ST_DFU
+    app: UsbId | None = _ST_SERIAL_PORT
     """None: the application has no USB, and the board vanishes from the bus when it starts."""
     runtime: bool = False
     """Whether the application has a run-time DFU interface."""
@@ -84,10 +93,10 @@ class BoardSpec:
     attributes: int = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.WILL_DETACH
     bcd_device: int = 0x0200
     timing: Timing = Timing.NONE
-    poll_erase: int = 50
-    """Milliseconds that the bootloader claims for an erase (ST's H563 sample: 50)."""
-    poll_write: int = 50
-    """Milliseconds that it claims for everything else."""
+    poll_erase: int | None = None
+    """Milliseconds that the bootloader claims for an erase; None: what the model's published code claims."""
+    poll_write: int | None = None
+    """Milliseconds that it claims for everything else (the only one that USBX models know); None: the same."""
     erase_time: float = 0.002
     """Seconds that an erase really takes (STM32H5, 8 KiB, typical)."""
     word_time: float = 0.00003
@@ -98,7 +107,7 @@ class BoardSpec:
     start: Start = Start.BOOT
     app_address: int = 0x08020000
     """Where the bootloader looks for an application to start."""
-    layout: FlashLayout = FlashLayout()
+    layout: FlashLayout = _STM32H5
     contents: tuple[Content, ...] = ()
     bank_bug: bool = False
     """Whether an erase always works in bank 1, as in ST's USBX sample (USBX models only)."""
@@ -113,6 +122,9 @@ class BoardSpec:
     def bootloader(self, flash: NorFlash) -> tuple[Identity, UsbFunction]:
         """The bootloader fresh from reset, and how it shows on the bus."""
         functional = Functional(self.attributes, transfer_size=self.transfer_size)
+        claims = DEFAULT_POLLS[self.model]
+        poll_erase = claims[0] if self.poll_erase is None else self.poll_erase
+        poll_write = claims[1] if self.poll_write is None else self.poll_write
         identity = Identity(
             self.dfu,
             dfu_settings(functional, string=_MAP_STRING),
@@ -120,15 +132,18 @@ class BoardSpec:
             bcd_device=self.bcd_device,
             configuration_string=4,
         )
-        settings = ClassicSettings(
+        if self.model is Model.USBX:
+            usbx = UsbxSettings(functional, poll=poll_write, bank_bug=self.bank_bug)
+            return identity, UsbxBootloader(flash, identity, usbx)
+        classic = ClassicSettings(
             functional,
             pointer=self.app_address,
             reads=_READS.get(self.model, Reads.GOOD),
             writes=self.model is not Model.CLASSIC_TEMPLATE,
-            poll_erase=self.poll_erase,
-            poll_other=self.poll_write,
+            poll_erase=poll_erase,
+            poll_other=poll_write,
         )
-        return identity, ClassicBootloader(flash, identity, settings)
+        return identity, ClassicBootloader(flash, identity, classic)
 
     def application(self) -> tuple[Identity, UsbFunction] | None:
         """The application, None where it does not use USB."""
@@ -144,11 +159,11 @@ class BoardSpec:
         return identity, Application(identity, functional)
 
     def boots(self, flash: NorFlash) -> bool:
-        """ST's boot check on the application: a stack pointer in the low RAM, and a reset vector odd and in the flash."""
+        """The boot check: a stack pointer in the low RAM (all that ST's sample asks), a reset vector odd and in flash."""
         start = self.app_address - flash.layout.base
         stack, reset = (int.from_bytes(flash.content[start + at : start + at + 4], "little") for at in (0, 4))
         in_flash = 0 <= reset - flash.layout.base < flash.layout.size
-        return stack & 0x2FFC0000 == 0x20000000 and reset & 1 == 1 and in_flash
+        return stack & _STACK_MASK == _STACK_BASE and reset & 1 == 1 and in_flash
 
 
 _READS = {
