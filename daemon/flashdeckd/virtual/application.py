@@ -1,4 +1,4 @@
-"""The firmware that a bootloader starts: a serial port and, if it has one, the run-time DFU interface (USB DFU 1.1, 4)."""
+"""The firmware that a bootloader starts: a serial port and perhaps a run-time DFU interface (USB DFU 1.1, 4)."""
 
 from flashdeckd.virtual.control import (
     ACK,
@@ -53,7 +53,7 @@ class Application:
             return self._dfu(setup) if self._runtime else STALL
         return STALL
 
-    def _standard(self, setup: Setup) -> Outcome:
+    def _standard(self, setup: Setup) -> Outcome:  # noqa: PLR0911 - one answer a request
         match setup.recipient, setup.request:
             case Recipient.DEVICE, Standard.GET_DESCRIPTOR:
                 return reply(setup, self._identity.descriptor(setup.value))

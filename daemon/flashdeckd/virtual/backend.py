@@ -8,12 +8,13 @@ from types import SimpleNamespace
 
 import usb.backend
 import usb.core
-import usb.util
 
 from flashdeckd.virtual.board import Connection, VirtualBoard
 from flashdeckd.virtual.control import Recipient, Setup, Standard
 
 BUS = 1
+FULL_SPEED = 2
+"""As libusb numbers the speeds."""
 _CONFIGURATION = 1
 
 
@@ -22,7 +23,6 @@ class Handle:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.closed = False
 
 
 class VirtualBackend(usb.backend.IBackend):
@@ -37,12 +37,13 @@ class VirtualBackend(usb.backend.IBackend):
         """What is on the bus now."""
         return iter([found for board in self._boards if (found := board.connection()) is not None])
 
-    def get_parent(self, dev: Connection) -> None:
+    def get_parent(self, dev: object) -> None:
         """The root hub is not shown."""
 
-    def get_device_descriptor(self, dev: Connection) -> SimpleNamespace:
+    def get_device_descriptor(self, dev: object) -> SimpleNamespace:
         """The device descriptor, and where the device is plugged in."""
-        identity = dev.identity
+        connection = _connection(dev)
+        identity, port = connection.identity, connection.board.spec.port
         raw = identity.device()
         return SimpleNamespace(
             bLength=raw[0],
@@ -59,18 +60,18 @@ class VirtualBackend(usb.backend.IBackend):
             iProduct=raw[15],
             iSerialNumber=raw[16],
             bNumConfigurations=raw[17],
-            address=dev.address,
+            address=connection.address,
             bus=BUS,
-            port_number=dev.board.spec.port,
-            port_numbers=(dev.board.spec.port,),
-            speed=usb.util.SPEED_FULL,
+            port_number=port,
+            port_numbers=(port,),
+            speed=FULL_SPEED,
         )
 
-    def get_configuration_descriptor(self, dev: Connection, config: int) -> SimpleNamespace:
+    def get_configuration_descriptor(self, dev: object, config: int) -> SimpleNamespace:
         """The only configuration."""
         if config != 0:
             raise IndexError(f"configuration {config}")
-        raw = dev.identity.configuration()
+        raw = _connection(dev).identity.configuration()
         return SimpleNamespace(
             bLength=raw[0],
             bDescriptorType=raw[1],
@@ -83,13 +84,13 @@ class VirtualBackend(usb.backend.IBackend):
             extra_descriptors=[],
         )
 
-    def get_interface_descriptor(self, dev: Connection, intf: int, alt: int, config: int) -> SimpleNamespace:
+    def get_interface_descriptor(self, dev: object, intf: int, alt: int, config: int) -> SimpleNamespace:
         """An alternate setting; IndexError past the last, by which pyusb knows that it has seen all."""
         if config != 0:
             raise IndexError(f"configuration {config}")
-        interfaces = sorted({setting.interface for setting in dev.identity.settings})
-        settings = [setting for setting in dev.identity.settings if setting.interface == interfaces[intf]]
-        setting = settings[alt]
+        settings = _connection(dev).identity.settings
+        number = sorted({setting.interface for setting in settings})[intf]
+        setting = [setting for setting in settings if setting.interface == number][alt]
         return SimpleNamespace(
             bLength=9,
             bDescriptorType=4,
@@ -103,49 +104,51 @@ class VirtualBackend(usb.backend.IBackend):
             extra_descriptors=list(setting.extra),
         )
 
-    def open_device(self, dev: Connection) -> Handle:
+    def open_device(self, dev: object) -> Handle:
         """Opens a device that is still there."""
-        dev.board.check(dev)
-        return Handle(dev)
+        connection = _connection(dev)
+        connection.board.check(connection)
+        return Handle(connection)
 
-    def close_device(self, dev_handle: Handle) -> None:
+    def close_device(self, dev_handle: object) -> None:
         """Closes it and lets go of what it had claimed."""
-        dev_handle.closed = True
         with self._lock:
             self._claims = {key: owner for key, owner in self._claims.items() if owner is not dev_handle}
 
-    def get_configuration(self, dev_handle: Handle) -> int:
+    def get_configuration(self, dev_handle: object) -> int:
         """Devices are configured when they are enumerated."""
-        connection = dev_handle.connection
+        connection = _handle(dev_handle).connection
         return self._standard(connection, Setup(0x80, Standard.GET_CONFIGURATION, 0, 0, 1))[0]
 
-    def set_configuration(self, dev_handle: Handle, config_value: int) -> None:
+    def set_configuration(self, dev_handle: object, config_value: int) -> None:
         """SET_CONFIGURATION."""
-        self._standard(dev_handle.connection, Setup(0x00, Standard.SET_CONFIGURATION, config_value, 0, 0))
+        self._standard(_handle(dev_handle).connection, Setup(0x00, Standard.SET_CONFIGURATION, config_value, 0, 0))
 
-    def set_interface_altsetting(self, dev_handle: Handle, intf: int, altsetting: int) -> None:
+    def set_interface_altsetting(self, dev_handle: object, intf: int, altsetting: int) -> None:
         """SET_INTERFACE."""
-        self._standard(dev_handle.connection, Setup(Recipient.INTERFACE, Standard.SET_INTERFACE, altsetting, intf, 0))
+        self._standard(
+            _handle(dev_handle).connection, Setup(Recipient.INTERFACE, Standard.SET_INTERFACE, altsetting, intf, 0)
+        )
 
-    def claim_interface(self, dev_handle: Handle, intf: int) -> None:
+    def claim_interface(self, dev_handle: object, intf: int) -> None:
         """Claims an interface for this handle; EBUSY while another one has it."""
-        connection = dev_handle.connection
+        connection = _handle(dev_handle).connection
         connection.board.check(connection)
         with self._lock:
-            if self._claims.setdefault((connection, intf), dev_handle) is not dev_handle:
+            if self._claims.setdefault((connection, intf), _handle(dev_handle)) is not dev_handle:
                 raise usb.core.USBError("Resource busy", -6, errno.EBUSY)
 
-    def release_interface(self, dev_handle: Handle, intf: int) -> None:
+    def release_interface(self, dev_handle: object, intf: int) -> None:
         """Releases what this handle claimed."""
-        connection = dev_handle.connection
+        connection = _handle(dev_handle).connection
         with self._lock:
             if self._claims.get((connection, intf)) is dev_handle:
                 del self._claims[connection, intf]
         connection.board.check(connection)
 
-    def ctrl_transfer(
+    def ctrl_transfer(  # noqa: PLR0917 - pyusb calls it so
         self,
-        dev_handle: Handle,
+        dev_handle: object,
         bmRequestType: int,  # noqa: N803 - pyusb names it
         bRequest: int,  # noqa: N803 - pyusb names it
         wValue: int,  # noqa: N803 - pyusb names it
@@ -154,7 +157,7 @@ class VirtualBackend(usb.backend.IBackend):
         timeout: int,
     ) -> int:
         """One control transfer; how many bytes it moved. `timeout` in milliseconds, 0 for none."""
-        connection = dev_handle.connection
+        connection = _handle(dev_handle).connection
         setup = Setup(bmRequestType, bRequest, wValue, wIndex, len(data))
         out = b"" if setup.is_in else data.tobytes()
         answer = connection.board.transfer(connection, setup, out, timeout / 1000 if timeout else None)
@@ -163,10 +166,25 @@ class VirtualBackend(usb.backend.IBackend):
         data[: len(answer)] = array("B", answer)
         return len(answer)
 
-    def reset_device(self, dev_handle: Handle) -> None:
+    def reset_device(self, dev_handle: object) -> None:
         """A bus reset; the device keeps its place and its address."""
-        dev_handle.connection.board.reset(dev_handle.connection)
+        connection = _handle(dev_handle).connection
+        connection.board.reset(connection)
 
     @staticmethod
     def _standard(connection: Connection, setup: Setup) -> bytes:
         return connection.board.transfer(connection, setup, b"", 1.0)
+
+
+def _connection(dev: object) -> Connection:
+    """Pyusb hands back what `enumerate_devices` gave it."""
+    if not isinstance(dev, Connection):
+        raise TypeError(f"{dev!r} is no device of this backend")
+    return dev
+
+
+def _handle(dev_handle: object) -> Handle:
+    """Pyusb hands back what `open_device` gave it."""
+    if not isinstance(dev_handle, Handle):
+        raise TypeError(f"{dev_handle!r} is no handle of this backend")
+    return dev_handle

@@ -86,25 +86,26 @@ def _decode(path: Path) -> dict[str, _BoardTable]:
         raise ConfigError(f"the bench file {path} can not be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}", hint="see the bench of the demo for an example") from error
-    tables: dict[str, _BoardTable] = {}
-    boards = document.get("boards")
-    if set(document) != {"boards"} or not isinstance(boards, dict) or not boards:
-        unknown = ", ".join(key for key in document if key != "boards")
-        what = f"unknown key {unknown}" if unknown else "no table [boards.NAME]"
-        raise ConfigError(f"{path}: {what}", hint="a bench file has one table [boards.NAME] a board, nothing else")
-    for name, table in boards.items():
-        try:
-            tables[name] = msgspec.convert(table, _BoardTable)
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{path}, [boards.{name}]: {error}", hint=_hint(table)) from error
-    return tables
+    hint = "a bench file has one table [boards.NAME] a board, nothing else"
+    if unknown := [key for key in document if key != "boards"]:
+        raise ConfigError(f"{path}: unknown key {unknown[0]}", hint=hint)
+    try:
+        boards = msgspec.convert(document.get("boards", {}), dict[str, dict[str, object]])
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}, [boards]: {error}", hint=hint) from error
+    if not boards:
+        raise ConfigError(f"{path}: no table [boards.NAME]", hint=hint)
+    return {name: _table(f"{path}, [boards.{name}]", table) for name, table in boards.items()}
 
 
-def _hint(table: object) -> str:
-    known = {field.name for field in msgspec.structs.fields(_BoardTable)}
-    unknown = [key for key in table if key not in known] if isinstance(table, dict) else []
-    near = get_close_matches(unknown[0], known, n=1) if unknown else []
-    return f"did you mean {near[0]}?" if near else f"models: {', '.join(Model)}; keys: {', '.join(sorted(known))}"
+def _table(where: str, table: dict[str, object]) -> _BoardTable:
+    try:
+        return msgspec.convert(table, _BoardTable)
+    except msgspec.ValidationError as error:
+        known = {field.name for field in msgspec.structs.fields(_BoardTable)}
+        near = [match for key in table if key not in known for match in get_close_matches(key, known, n=1)]
+        hint = f"did you mean {near[0]}?" if near else f"models: {', '.join(Model)}; keys: {', '.join(sorted(known))}"
+        raise ConfigError(f"{where}: {error}", hint=hint) from error
 
 
 def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:

@@ -28,7 +28,7 @@ MAX_VIOLATIONS = 50
 BUSY_REQUESTS = 3
 """Without timing, an operation that runs beside the bus is still busy for so many requests."""
 MAX_DUMP = 256 * 1024
-LIBUSB_IO, LIBUSB_NO_DEVICE, LIBUSB_TIMEOUT, LIBUSB_OVERFLOW, LIBUSB_PIPE = -1, -4, -7, -8, -9
+LIBUSB_NO_DEVICE, LIBUSB_TIMEOUT, LIBUSB_OVERFLOW, LIBUSB_PIPE = -4, -7, -8, -9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,7 +237,8 @@ class VirtualBoard:
         before = function.state
         outcome = function.request(setup, data)
         if connection.is_dfu:
-            reason = judge(setup, data, self.spec.transfer_size, before, function.state, outcome)
+            size = self.spec.transfer_size
+            reason = judge(setup, data, outcome, before=before, after=function.state, transfer_size=size)
             if reason and len(self._violations) < MAX_VIOLATIONS:
                 self._violations.append(reason)
         if function.busy is not None and self._running is None:
@@ -246,20 +247,7 @@ class VirtualBoard:
 
     def _end(self, connection: Connection, outcome: Outcome, timeout: float | None) -> bytes:
         """Lets the bus see what the request did, then ends the transfer."""
-        match outcome.bus:
-            case Bus.RESTARTS:
-                self._restart()
-            case Bus.ENTERS_BOOTLOADER:
-                self._enter_bootloader()
-            case Bus.REATTACHES:
-                self._fresh().attach()
-                self._connect(connection.identity, is_dfu=connection.is_dfu)
-            case Bus.CRASHES:
-                self._crashed = True
-            case Bus.STAYS:
-                pass
-        if outcome.bus in (Bus.RESTARTS, Bus.REATTACHES, Bus.ENTERS_BOOTLOADER):
-            self._on_change()
+        self._change_bus(connection, outcome.bus)
         if outcome.bus is Bus.REATTACHES or (outcome.bus is Bus.RESTARTS and outcome.cut_short):
             raise gone()
         match outcome.answer:
@@ -271,6 +259,22 @@ class VirtualBoard:
                 raise usb.core.USBError("Overflow", LIBUSB_OVERFLOW, errno.EOVERFLOW)
             case Answer.NAK:
                 raise self._never(connection, timeout)
+
+    def _change_bus(self, connection: Connection, change: Bus) -> None:
+        match change:
+            case Bus.STAYS:
+                return
+            case Bus.CRASHES:
+                self._crashed = True
+                return
+            case Bus.RESTARTS:
+                self._restart()
+            case Bus.ENTERS_BOOTLOADER:
+                self._enter_bootloader()
+            case Bus.REATTACHES:
+                self._fresh().attach()
+                self._connect(connection.identity, is_dfu=connection.is_dfu)
+        self._on_change()
 
     def _never(self, connection: Connection, timeout: float | None) -> usb.core.USBError:
         """The answer never comes: the host waits for all of its timeout."""

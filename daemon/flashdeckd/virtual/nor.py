@@ -185,7 +185,7 @@ class NorFlash:
             return 0
         done = 0
         words = min(words, len(data) // self.word)
-        blank = bytes([BLANK]) * self.word
+        blank = bytearray([BLANK]) * self.word
         while done < words:
             at = start + done * self.word
             refused = (

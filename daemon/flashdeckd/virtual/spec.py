@@ -14,6 +14,8 @@ from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
 HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
 """The first 128 KB, the bootloader's own, only to be read; all the rest for everything."""
 _MAP_STRING = 5
+RUNTIME_VERSION = 0x0110
+"""bcdDFUVersion of the run-time interface: plain DFU 1.1."""
 _ST_DFU = UsbId(0x0483, 0xDF11)
 _ST_SERIAL_PORT = UsbId(0x0483, 0x5740)
 _STM32H5 = FlashLayout()
@@ -151,15 +153,14 @@ class BoardSpec:
             return None
         functional = None
         if self.runtime:
-            functional = Functional(
-                self.attributes | Attribute.WILL_DETACH, transfer_size=self.transfer_size, version=0x0110
-            )
+            attributes = self.attributes | Attribute.WILL_DETACH
+            functional = Functional(attributes, transfer_size=self.transfer_size, version=RUNTIME_VERSION)
         strings = (self.manufacturer, self.product, self.serial)
         identity = Identity(self.app, app_settings(functional), strings, bcd_device=self.bcd_device)
         return identity, Application(identity, functional)
 
     def boots(self, flash: NorFlash) -> bool:
-        """The boot check: a stack pointer in the low RAM (all that ST's sample asks), a reset vector odd and in flash."""
+        """The boot check: a stack pointer in the low RAM (all that ST's sample asks), a reset vector odd, in flash."""
         start = self.app_address - flash.layout.base
         stack, reset = (int.from_bytes(flash.content[start + at : start + at + 4], "little") for at in (0, 4))
         in_flash = 0 <= reset - flash.layout.base < flash.layout.size

@@ -123,7 +123,7 @@ class UsbxBootloader:
 
     # The class: one table of allowed requests a state; whatever is not in it is an error.
 
-    def _class(self, setup: Setup, data: bytes) -> Outcome:
+    def _class(self, setup: Setup, data: bytes) -> Outcome:  # noqa: PLR0911 - one answer a request
         if not self.configured:
             return STALL
         match self.state:

@@ -2,30 +2,33 @@
 
 from flashdeckd.virtual.control import Answer, Dfu, Outcome, Setup, State
 
-READ_UNPROTECT = 0x92
-MASS_ERASE = 0x41
+READ_UNPROTECT = bytes((0x92,))
+MASS_ERASE = bytes((0x41,))
+COMMAND_LENGTHS = {0x00: 1, 0x21: 5, 0x41: 5}
+"""The commands that a host may send, by opcode: Get Commands, Set Address, Erase (AN3156)."""
 _UNDER_WAY = (State.DNBUSY, State.MANIFEST, State.MANIFEST_WAIT_RESET)
 
 
-def judge(setup: Setup, data: bytes, transfer_size: int, before: State, after: State, outcome: Outcome) -> str:
+def judge(setup: Setup, data: bytes, outcome: Outcome, *, before: State, after: State, transfer_size: int) -> str:
     """Why a request to a bootloader was wrong; "" where it was not.
 
-    Wrong is what the bootloader refuses for its state, what drives it into dfuERROR without a flash failure, and what
-    must never be sent. A STALL while it is busy is how some devices say "not yet", and a refused read is the media's.
+    Wrong is what must never be sent, what the bootloader refuses for its state, and what drives it into dfuERROR
+    without a flash failure. A STALL while busy is how some devices say "not yet"; a refused read is the media's.
     """
     if not setup.is_dfu:
-        if before in _UNDER_WAY and setup.is_in:
-            return f"{setup} in the middle of {before.name}"
-        return ""
-    if setup.request == Dfu.DNLOAD and (reason := _download(setup, data, transfer_size)):
-        return f"{reason} in {before.name}"
+        return f"{setup} in the middle of {before.name}" if before in _UNDER_WAY and setup.is_in else ""
+    reason = _download(setup, data, transfer_size) if setup.request == Dfu.DNLOAD else ""
+    return f"{reason} in {before.name}" if reason else _in_state(setup, outcome, before, after)
+
+
+def _in_state(setup: Setup, outcome: Outcome, before: State, after: State) -> str:
     if before is State.DNBUSY and setup.request in (Dfu.GETSTATUS, Dfu.GETSTATE):
         return ""
     if setup.request == Dfu.UPLOAD and before in (State.IDLE, State.UPLOAD_IDLE):
-        return f"{setup} of block 1" if setup.value == 1 else ""
+        return f"{setup} of the reserved block" if setup.value == 1 else ""
     if outcome.answer is not Answer.OK or outcome.stall_asked:
-        return f"{setup} in {before.name} is answered by {outcome.answer.name}"
-    if after is State.ERROR and before not in (State.ERROR, State.ILLEGAL) and setup.request == Dfu.CLRSTATUS:
+        return f"{setup} in {before.name} is answered by {Answer.STALL.name}"
+    if setup.request == Dfu.CLRSTATUS and after is State.ERROR and before is not State.ILLEGAL:
         return f"{setup} in {before.name} leads to {after.name}"
     return ""
 
@@ -37,9 +40,6 @@ def _download(setup: Setup, data: bytes, transfer_size: int) -> str:
         return ""
     if setup.value == 1:
         return "DNLOAD of the reserved block 1"
-    if data[0] == READ_UNPROTECT:
-        return "Read Unprotect"
-    if data[:1] == bytes((MASS_ERASE,)) and len(data) == 1:
-        return "mass erase"
-    known = {0x00: 1, 0x21: 5, 0x41: 5}
-    return "" if known.get(data[0]) == len(data) else f"command {data.hex()}"
+    names = {READ_UNPROTECT: "Read Unprotect", MASS_ERASE: "mass erase"}
+    known = COMMAND_LENGTHS.get(data[0]) == len(data)
+    return names.get(data, "" if known else f"command {data.hex()}")
