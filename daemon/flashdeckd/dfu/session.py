@@ -58,6 +58,8 @@ class Session:
         self._addressing = Addressing(0)
         self.uploads = 0
         """UPLOAD requests so far."""
+        self.reading = False
+        """True during an UPLOAD, and after one that failed until the device was recovered."""
 
     @property
     def slept(self) -> float:
@@ -89,6 +91,7 @@ class Session:
         self._addressing.pointer = None
         to_idle(self._pipe, self._sleep)
         self._mode = _Mode.IDLE
+        self.reading = False
 
     def to_idle(self) -> None:
         """Brings the device to dfuIDLE after an operation that went well."""
@@ -124,6 +127,7 @@ class Session:
         block = self._point(address, length)
         self._leave_download()
         self.uploads += 1
+        self.reading = True
         try:
             data = requests.upload(self._pipe, block, length)
         except StallError as error:
@@ -137,6 +141,7 @@ class Session:
                 f"read of {length} bytes at 0x{address:08x}: the bootloader answered {len(data)}",
                 hint="its read callback does not reach as far; flashing works without it",
             )
+        self.reading = False
         return data
 
     def leave(self, address: int) -> bool:

@@ -1,0 +1,371 @@
+"""The doing of a plan: one board, one image, step by step.
+
+It adds nothing to the plan; it only leaves out reads that turn out not to work.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from flashdeck.config import VerifyPolicy
+from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, VerifyError
+from flashdeck.geometry import Range
+from flashdeck.model import Phase, Verified
+from flashdeckd.dfu import session as dfu
+from flashdeckd.dfu.fence import Fence
+from flashdeckd.dfu.pipe import ControlPipe
+from flashdeckd.flash.plan import BLANK, Action, DeviceFacts, Plan, Step, make_plan
+from flashdeckd.flash.target import Target
+
+Sleep = Callable[[float], object]
+
+
+class Observer(Protocol):
+    """Who wants to know, and who may ask to stop. Called in the thread that flashes."""
+
+    def progress(self, phase: Phase, done: int, total: int) -> None:
+        """So many bytes of the phase are done."""
+        ...
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is made; nothing was changed yet."""
+        ...
+
+    def began(self) -> None:
+        """The first erase comes next. Returns when that is recorded."""
+        ...
+
+    def committed(self) -> None:
+        """The boot unit is written: the partition holds the artifact. Returns when that is recorded."""
+        ...
+
+    def check(self) -> None:
+        """Raises ParkedError at a safe point when the flash is to stop."""
+        ...
+
+
+class BoardLostError(DeviceGoneError):
+    """The board was lost before its boot unit was written.
+
+    `during_read` says that it was being read: the next attempt had better not (`Target.may_read`). A board that hangs
+    after a read and can not be recovered counts as lost, too.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", during_read: bool) -> None:
+        super().__init__(message, hint=hint)
+        self.during_read = during_read
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a flash did, counted."""
+
+    bytes_written: int
+    """Image bytes that were programmed: without filling, and without blocks that the erase has already made right."""
+    erases: int
+    blocks: int
+    transfers: int
+    """Control transfers from opening the session to the leave."""
+    uploads: int
+    slept: float
+    """Seconds that the host slept because the device asked for it."""
+    seconds: float
+    verified: Verified
+    protection: str
+    left: bool
+    """Whether the board took the leave. False also where the profile wants none."""
+    interrupted: bool = False
+    """Lost after the boot unit was written: the partition holds the image, only the leave is missing."""
+    notes: tuple[str, ...] = ()
+
+
+def flash(pipe: ControlPipe, image: bytes, target: Target, observer: Observer, sleep: Sleep = time.sleep) -> Outcome:
+    """Brings `image` into the target's partition, by the plan.
+
+    Raises what `make_plan` raises before anything was changed; ParkedError where the observer asked to stop, with the
+    device in dfuIDLE; BoardLostError where the board was lost before the boot unit was written; VerifyError for a
+    mismatch on proved reading, without a leave; another DeviceError for what the device refused. Once the boot unit is
+    written, only a mismatch in it is still an error.
+    """
+    started, transfers = time.monotonic(), pipe.transfers
+    session = _session(pipe, target, sleep)
+    try:
+        observer.progress(Phase.OPEN, 0, 1)
+        plan = make_plan(image, target, DeviceFacts.of(session.open()))
+        observer.progress(Phase.OPEN, 1, 1)
+        observer.planned(plan)
+        run = _Run(session, plan, observer, Range.sized(target.span.start, len(image)))
+        run.fill()
+    except BoardLostError:
+        raise
+    except DeviceGoneError as error:
+        raise BoardLostError(error.message, hint=error.hint, during_read=session.reading) from error
+    observer.committed()
+    run.finish()
+    return Outcome(
+        bytes_written=run.programmed,
+        erases=run.erases,
+        blocks=run.blocks,
+        transfers=pipe.transfers - transfers,
+        uploads=session.uploads,
+        slept=session.slept,
+        seconds=time.monotonic() - started,
+        verified=Verified.YES if run.reading is _Reading.PROVED else Verified.NO,
+        protection=plan.protection,
+        left=run.left,
+        interrupted=run.interrupted,
+        notes=(*plan.notes, *run.notes),
+    )
+
+
+def survey(pipe: ControlPipe, image: bytes, target: Target) -> Plan:
+    """Asks the device what it is and plans; writes nothing and leaves the device in dfuIDLE."""
+    session = _session(pipe, target, time.sleep)
+    return make_plan(image, target, DeviceFacts.of(session.open()))
+
+
+def leave(pipe: ControlPipe, target: Target) -> bool:
+    """Starts the application of a board that only lacks that; True if the board took it."""
+    session = _session(pipe, target, time.sleep)
+    session.open()
+    return session.leave(target.span.start)
+
+
+def detach(pipe: ControlPipe) -> None:
+    """Asks a running application to come back in DFU mode. A board that vanishes or refuses is no error here."""
+    dfu.detach(pipe)
+
+
+def _session(pipe: ControlPipe, target: Target, sleep: Sleep) -> dfu.Session:
+    return dfu.Session(pipe, Fence.around(target.span, target.geometry), target.poll, sleep)
+
+
+class _Reading(Enum):
+    """How far reading is to be believed."""
+
+    UNTRIED = "untried"
+    PROVED = "proved"
+    UNPROVED = "unproved"
+
+
+_PHASES = {
+    Action.ERASE: Phase.ERASE,
+    Action.CHECK_BLANK: Phase.ERASE,
+    Action.WRITE: Phase.WRITE,
+    Action.PROVE_READING: Phase.VERIFY,
+    Action.READ_BACK: Phase.VERIFY,
+    Action.WRITE_BOOT_UNIT: Phase.BOOT_UNIT,
+    Action.READ_BOOT_UNIT: Phase.BOOT_UNIT,
+    Action.LEAVE: Phase.LEAVE,
+}
+_LAST = frozenset((Action.READ_BOOT_UNIT, Action.LEAVE))
+"""Steps behind the boot unit."""
+
+
+class _Run:
+    """The steps of one flash under way."""
+
+    def __init__(self, session: dfu.Session, plan: Plan, observer: Observer, image: Range) -> None:
+        self._session = session
+        self._plan = plan
+        self._target = plan.target
+        self._observer = observer
+        self._image = image
+        self._done: dict[Phase, int] = {}
+        self._totals: dict[Phase, int] = {}
+        for step in plan.steps:
+            if step.action is not Action.CHECK_BLANK:
+                phase = _PHASES[step.action]
+                self._totals[phase] = self._totals.get(phase, 0) + step.span.size
+        self.reading = _Reading.UNTRIED
+        self.left = False
+        self.interrupted = False
+        self.programmed = 0
+        self.erases = 0
+        self.blocks = 0
+        self.notes: list[str] = []
+
+    def fill(self) -> None:
+        """All steps up to and with the boot unit."""
+        try:
+            for step in self._plan.steps:
+                if step.action not in _LAST:
+                    self._observer.check()
+                    self._do(step)
+        except ParkedError:
+            with suppress(DeviceError):  # whatever becomes of it, the next session recovers it
+                self._session.to_idle()
+            raise
+
+    def finish(self) -> None:
+        """The steps behind the boot unit: from here on a lost board costs only the leave."""
+        try:
+            for step in self._plan.steps:
+                if step.action is Action.READ_BOOT_UNIT:
+                    self._read_boot_unit(step.span)
+                elif step.action is Action.LEAVE:
+                    self._leave(step.span)
+        except VerifyError:
+            raise
+        except DeviceGoneError as error:
+            self.interrupted = True
+            self.notes.append(f"lost after the boot unit was written: {error.message}")
+        except DeviceError as error:
+            self.notes.append(f"the leave failed: {error.message}")
+
+    def _do(self, step: Step) -> None:
+        match step.action:
+            case Action.ERASE:
+                self._erase(step.span)
+            case Action.CHECK_BLANK:
+                self._check_blank(step.span)
+            case Action.PROVE_READING:
+                self._prove(step.span)
+            case Action.READ_BACK:
+                self._read_back(step.span)
+            case Action.WRITE_BOOT_UNIT:
+                self._require_proof()
+                self._write(step)
+            case _:
+                self._write(step)
+
+    def _erase(self, sector: Range) -> None:
+        if not self.erases:
+            self._observer.began()
+        self._session.erase(sector)
+        self.erases += 1
+        self._progress(Phase.ERASE, sector.size)
+
+    def _write(self, step: Step) -> None:
+        span = step.span
+        self._session.write(span.start, self._plan.data(span))
+        self.blocks += 1
+        self.programmed += max(0, min(span.end, self._image.end) - span.start)
+        self._progress(_PHASES[step.action], span.size)
+
+    def _check_blank(self, sector: Range) -> None:
+        for block in self._plan.read_blocks(sector):
+            self._observer.check()
+            data = self._try_read(block)
+            if data is None:
+                return
+            wrong = _first_difference(block.start, data, bytes([BLANK]) * block.size)
+            if wrong is not None:
+                self._disprove(f"{wrong}, right after its sector was erased")
+                return
+
+    def _prove(self, span: Range) -> None:
+        for block in self._plan.read_blocks(span):
+            if self.reading is _Reading.UNPROVED:
+                return
+            self._observer.check()
+            data = self._try_read(block)
+            wrong = None if data is None else _first_difference(block.start, data, self._without_boot_unit(block))
+            if wrong is not None:
+                self._disprove(f"{wrong}, right after it was written")
+            self._progress(Phase.VERIFY, block.size)
+        if self.reading is _Reading.UNTRIED:
+            self.reading = _Reading.PROVED
+
+    def _read_back(self, span: Range) -> None:
+        if self.reading is not _Reading.PROVED:
+            return
+        for block in self._plan.read_blocks(span):
+            self._observer.check()
+            wrong = _first_difference(block.start, self._read_again(block), self._without_boot_unit(block))
+            if wrong is not None:
+                raise VerifyError(
+                    f"{self._target.partition} does not hold what was written: {wrong}; its boot unit was not written",
+                    hint="flash again; at the same place again, the flash or the bootloader's driver is at fault",
+                )
+            self._progress(Phase.VERIFY, block.size)
+
+    def _require_proof(self) -> None:
+        if self._target.verify is VerifyPolicy.ALWAYS and self.reading is not _Reading.PROVED:
+            raise VerifyError(
+                f'verify = "always", but {self._target.partition} is {"; ".join(self.notes)}; '
+                "its boot unit was not written",
+                hint='say verify = "auto" in the profile to flash this board without reading back',
+            )
+
+    def _read_boot_unit(self, span: Range) -> None:
+        if self.reading is _Reading.UNPROVED:
+            return
+        was_proved, self.reading = self.reading is _Reading.PROVED, _Reading.UNTRIED
+        data = self._try_read(span)
+        if data is None:
+            return
+        wrong = _first_difference(span.start, data, self._plan.data(span))
+        if wrong is None:
+            self.reading = _Reading.PROVED
+            self._progress(Phase.BOOT_UNIT, span.size)
+        elif was_proved:
+            raise VerifyError(
+                f"the boot unit of {self._target.partition} does not hold what was written: {wrong}",
+                hint="flash again; if it stays so, the flash or the bootloader's driver is at fault",
+            )
+        else:
+            self._disprove(f"{wrong}, right after it was written")
+
+    def _leave(self, span: Range) -> None:
+        self.left = self._session.leave(span.start)
+        if self.left:
+            self._progress(Phase.LEAVE, span.size)
+        else:
+            self.notes.append("the bootloader did not take the leave: reset the board to start the application")
+
+    def _without_boot_unit(self, block: Range) -> bytes:
+        """What a block holds before the boot unit is written."""
+        data = self._plan.data(block)
+        blank = min(len(data), max(0, self._target.span.start + self._plan.boot_unit - block.start))
+        return bytes([BLANK]) * blank + data[blank:]
+
+    def _try_read(self, block: Range) -> bytes | None:
+        """Reads while that is still on trial; None, and a working session, where it fails."""
+        try:
+            return self._session.read(block.start, block.size)
+        except DeviceGoneError:
+            raise
+        except DeviceError as error:
+            self._recover_from_read(error)
+            self._disprove(error.message)
+            return None
+
+    def _read_again(self, block: Range) -> bytes:
+        """Reads where reading is proved; a single failure is forgiven."""
+        try:
+            return self._session.read(block.start, block.size)
+        except DeviceGoneError:
+            raise
+        except DeviceError as error:
+            self._recover_from_read(error)
+            return self._session.read(block.start, block.size)
+
+    def _recover_from_read(self, cause: DeviceError) -> None:
+        try:
+            self._session.recover()
+        except DeviceError as error:
+            raise BoardLostError(
+                f"the board does not answer any more after this: {cause.message}; then: {error.message}",
+                hint="reset the board or plug it in again and enter DFU mode; the next attempt does not read",
+                during_read=True,
+            ) from error
+
+    def _disprove(self, reason: str) -> None:
+        self.reading = _Reading.UNPROVED
+        self.notes.append(f"not verified, because reading does not work on this board: {reason}")
+
+    def _progress(self, phase: Phase, size: int) -> None:
+        self._done[phase] = self._done.get(phase, 0) + size
+        self._observer.progress(phase, self._done[phase], self._totals[phase])
+
+
+def _first_difference(address: int, data: bytes, wanted: bytes | bytearray) -> str | None:
+    """Compares as much as `wanted` is long."""
+    if data[: len(wanted)] == wanted:
+        return None
+    at = next(i for i, (seen, right) in enumerate(zip(data, wanted, strict=False)) if seen != right)
+    return f"0x{address + at:08x} reads 0x{data[at]:02x} instead of 0x{wanted[at]:02x}"
