@@ -1,0 +1,282 @@
+"""From build directories to settled files: notices, waits until a file is whole, reads it once, and hands it on.
+
+What the bytes are and whether they are new is not known here.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeckd.builds.gate import Fingerprint, Gate
+from flashdeckd.builds.lease import Busy, Reading, Unreadable, being_written, install_sigio, read_settled
+from flashdeckd.builds.pattern import newest
+from flashdeckd.builds.source import BuildSource, WatchfilesSource
+
+RESCAN = 10.0
+"""Seconds after which everything is looked at again without a hint."""
+RESTART = 2.0
+"""Seconds after which a source that failed is started again, and everything is looked at."""
+
+_log = logging.getLogger("flashdeckd.builds")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One image file to look after."""
+
+    profile: str
+    partition: str
+    pattern: str
+    """Absolute path or glob."""
+    settle: float
+    """Seconds that it must be unchanged once no writer has it open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A file that is whole."""
+
+    watch: Watch
+    path: Path
+    data: bytes
+    first: bool
+    """Whether it was already there, in this very state, when it was first looked for."""
+
+
+class Clock(Protocol):
+    """Time, so that tests can turn it by hand."""
+
+    def now(self) -> float:
+        """Seconds from any origin, never backwards."""
+        ...
+
+    async def wait(self, wake: asyncio.Event, seconds: float) -> None:
+        """Returns when `wake` is set, or after `seconds`."""
+        ...
+
+
+class MonotonicClock:
+    """The real one."""
+
+    def now(self) -> float:
+        """See `Clock`."""
+        return time.monotonic()
+
+    async def wait(self, wake: asyncio.Event, seconds: float) -> None:
+        """See `Clock`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await wake.wait()
+
+
+class Builds:
+    """Watches image files.
+
+    `settled` is called with each new state of each file, one at a time for each watch; a state is also new when the
+    file was only touched or written again with the same bytes. Where it raises, the file is handed on again later.
+    `unreadable` is called once for each reason why a file that is there can not be read, and `on_trouble` with
+    each new value of `trouble`.
+    """
+
+    def __init__(
+        self,
+        watches: Iterable[Watch],
+        settled: Callable[[Settled], Awaitable[None]],
+        source: BuildSource | None = None,
+        *,
+        unreadable: Callable[[Watch, Path, str], None] | None = None,
+        on_trouble: Callable[[str], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._source = source or WatchfilesSource()
+        self._clock = clock or MonotonicClock()
+        self._on_trouble = on_trouble
+        self._troubles: dict[object, str] = {}
+        self._posts = [_Post(watch, settled, unreadable, self._note_trouble, self._clock) for watch in watches]
+
+    @property
+    def trouble(self) -> str:
+        """What does not work as it should, and what happens instead; "" when all is well."""
+        return "; ".join(self._troubles.values())
+
+    async def run(self) -> None:
+        """Watches until cancelled. Neither a source nor a callback that fails ends it."""
+        if not install_sigio():
+            _log.warning("not in the main thread: files are read without leases, by the settle time alone")
+        async with asyncio.TaskGroup() as tasks:
+            for post in self._posts:
+                tasks.create_task(post.tend())
+            tasks.create_task(self._listen())
+
+    async def look(self, profile: str, partition: str) -> bool:
+        """Looks for the image file of a partition at once, without a hint.
+
+        Returns True when the file that is there has settled and has been handed on (now or earlier), and False when
+        there is none, or none that can be read. Waits as long as the file is being written, and until `run` runs.
+        Raises FlashdeckError (kind `interrupted`) when `run` ends meanwhile.
+        """
+        posts = [post for post in self._posts if (post.watch.profile, post.watch.partition) == (profile, partition)]
+        return any([await post.look() for post in posts])
+
+    async def _listen(self) -> None:
+        patterns = tuple(post.watch.pattern for post in self._posts)
+        while True:
+            try:
+                async with contextlib.aclosing(self._source.hints(patterns)) as hints:
+                    async for _ in hints:
+                        self._note_trouble(self, "")
+                        self._wake()
+                reason = "it stopped"
+            except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - a panic in watchfiles' Rust part is no Exception
+                reason = _reason(error)
+            self._note_trouble(
+                self,
+                f"the watch on build directories failed ({reason}); they are looked at every {RESTART:g} s instead",
+            )
+            await self._clock.wait(asyncio.Event(), RESTART)
+            self._wake()
+
+    def _wake(self) -> None:
+        for post in self._posts:
+            post.wake.set()
+
+    def _note_trouble(self, who: object, trouble: str) -> None:
+        before = self.trouble
+        if trouble:
+            self._troubles[who] = trouble
+        else:
+            self._troubles.pop(who, None)
+        if self._on_trouble is not None and self.trouble != before:
+            self._on_trouble(self.trouble)
+
+
+class _Post:
+    """Looks after one watch."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        settled: Callable[[Settled], Awaitable[None]],
+        unreadable: Callable[[Watch, Path, str], None] | None,
+        trouble: Callable[[object, str], None],
+        clock: Clock,
+    ) -> None:
+        self.watch = watch
+        self.wake = asyncio.Event()
+        self._settled = settled
+        self._unreadable = unreadable
+        self._trouble = trouble
+        self._clock = clock
+        self._gate = Gate(watch.settle)
+        self._looked = False
+        self._at_start: Fingerprint | None = None
+        self._complaint: Unreadable | None = None
+        self._asking: list[asyncio.Future[bool]] = []
+        self._ended = False
+
+    async def look(self) -> bool:
+        """See `Builds.look`."""
+        if self._ended:
+            raise _ended(self.watch)
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asking.append(answer)
+        self.wake.set()
+        return await answer
+
+    async def tend(self) -> None:
+        """Looks, waits and looks again, until cancelled."""
+        try:
+            while True:
+                self.wake.clear()
+                try:
+                    pause = await self._once()
+                except Exception as error:  # noqa: BLE001 - what a callback raises must not end the watch
+                    _log.exception("%s could not be looked after", self.watch.pattern)
+                    self._trouble(
+                        self, f"{self.watch.pattern} could not be taken in ({_reason(error)}); tried again soon"
+                    )
+                    pause = RESTART
+                else:
+                    self._trouble(self, "")
+                await self._clock.wait(self.wake, pause)
+        finally:
+            self._ended = True
+            for answer in self._asking:
+                if not answer.done():
+                    answer.set_exception(_ended(self.watch))
+
+    async def _once(self) -> float:
+        """One look. Returns the seconds until the next."""
+        asking = tuple(self._asking)  # who asks from here on wants a look that begins later
+        found, busy = await asyncio.to_thread(_observe, self.watch.pattern, self._gate.passed)
+        fingerprint = found if isinstance(found, Fingerprint) else None
+        if not self._looked:
+            self._looked = True
+            self._at_start = fingerprint
+        pause = self._gate.see(self._clock.now(), fingerprint, busy=busy)
+        if pause == 0 and fingerprint is not None:
+            pause = await self._read(fingerprint)
+        if pause is not None:
+            return pause
+        if fingerprint is None:
+            self._complain(found if isinstance(found, Unreadable) else None)
+        self._answer(asking, there=fingerprint is not None and fingerprint == self._gate.passed)
+        return RESCAN
+
+    async def _read(self, fingerprint: Fingerprint) -> float | None:
+        outcome = await asyncio.to_thread(read_settled, fingerprint.path)
+        if isinstance(outcome, Busy):
+            return self._gate.see(self._clock.now(), fingerprint, busy=True)
+        if isinstance(outcome, Unreadable):
+            self._complain(outcome)  # it stays to be read: the reason may go without a trace on the file
+            return None
+        if outcome is None or outcome.fingerprint != fingerprint:
+            return 0.0  # gone, or the next one: look again
+        await self._hand_on(outcome)
+        self._gate.passed = fingerprint
+        return None
+
+    async def _hand_on(self, reading: Reading) -> None:
+        self._complain(None)
+        first = reading.fingerprint == self._at_start
+        await self._settled(Settled(self.watch, Path(reading.fingerprint.path), reading.data, first))
+
+    def _complain(self, complaint: Unreadable | None) -> None:
+        if complaint is not None and complaint != self._complaint and self._unreadable is not None:
+            self._unreadable(self.watch, Path(complaint.path), complaint.reason)
+        self._complaint = complaint
+
+    def _answer(self, asking: Iterable[asyncio.Future[bool]], *, there: bool) -> None:
+        for answer in asking:
+            self._asking.remove(answer)
+            if not answer.done():
+                answer.set_result(there)
+
+
+def _observe(pattern: str, passed: Fingerprint | None) -> tuple[Fingerprint | Unreadable | None, bool]:
+    """What is there, and whether it is being written; a state that has passed is not asked."""
+    found = newest(pattern)
+    return found, isinstance(found, Fingerprint) and found != passed and being_written(found.path)
+
+
+def _ended(watch: Watch) -> FlashdeckError:
+    return FlashdeckError(
+        f"the image of {watch.partition} is not looked after any more: the daemon is stopping",
+        kind=ErrorKind.INTERRUPTED,
+        hint="start it again and ask again",
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The first thing that went wrong, in words."""
+    if isinstance(error, BaseExceptionGroup):
+        return _reason(cast("BaseExceptionGroup[BaseException]", error).exceptions[0])
+    return str(error) or type(error).__name__

@@ -1,0 +1,160 @@
+"""Reads a file whole, and only when nobody has it open for writing.
+
+A read lease (fcntl(2), F_SETLEASE) is granted only while no one has the file open for writing. Who opens it for writing
+while we hold the lease waits until we let go, so it is held for the reading alone, never while waiting for anything,
+and is given up between two pieces as soon as a writer knocks. Where there are no leases worth having (another
+user's file, network file systems) the settle rule alone must do.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import stat
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+
+from flashdeckd.builds.filesystem import LEASES, filesystem_type
+from flashdeckd.builds.gate import Fingerprint
+
+MAX_SIZE = 64 * 1024 * 1024
+"""Bytes; no flash that is written over DFU is larger, and nothing larger is read."""
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One consistent state of a file."""
+
+    fingerprint: Fingerprint
+    data: bytes
+    leased: bool
+    """Whether a lease proves that nobody had it open for writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody writes to it, or it changed while it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """It is there and can not be read."""
+
+    path: str
+    reason: str
+
+
+class _Lease(Enum):
+    OURS = auto()
+    WRITER = auto()
+    NONE = auto()
+
+
+def install_sigio() -> bool:
+    """Sees to it that SIGIO, which the kernel sends when a lease is to be given up, does not end the process.
+
+    Works in the main thread only (a rule of Python's) and for the rest of the process's life: a thread may still be
+    reading when the loop is done. Returns whether leases can be taken; without the handler none is.
+    """
+    if _sigio_is_harmless():
+        return True
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    # A handler that does nothing, not SIG_IGN: children would inherit that. Whether a writer waits is asked of the
+    # lease itself.
+    signal.signal(signal.SIGIO, lambda _signal, _frame: None)
+    signal.siginterrupt(signal.SIGIO, False)  # noqa: FBT003 - the signature is the standard library's
+    return True
+
+
+def being_written(path: str) -> bool:
+    """Whether somebody has the file open for writing; False where that can not be known."""
+    try:
+        with _opened(path) as descriptor:
+            return _take_lease(descriptor) is _Lease.WRITER
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+def read_settled(path: str) -> Reading | Busy | Unreadable | None:
+    """Reads the file if nobody writes to it; None where there is none. Blocks on the disk only: call it in a thread."""
+    try:
+        mode = Path(path).stat().st_mode
+        if not stat.S_ISREG(mode):  # before opening: that alone has effects on a FIFO or a device
+            return Unreadable(path, not_a_file(mode))
+        with _opened(path) as descriptor:
+            return _read(path, descriptor)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except BlockingIOError:  # somebody holds a write lease on it
+        return Busy()
+    except OSError as error:
+        return Unreadable(path, error.strerror or str(error))
+
+
+def not_a_file(mode: int) -> str:
+    """What a directory entry with this `st_mode` is instead of a regular file."""
+    kinds = {stat.S_IFDIR: "directory", stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "socket"}
+    return f"it is a {kinds.get(stat.S_IFMT(mode), 'device')}, not a file"
+
+
+def _sigio_is_harmless() -> bool:
+    return signal.getsignal(signal.SIGIO) is not signal.SIG_DFL
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Generator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)  # gives up the lease, too
+
+
+def _take_lease(descriptor: int) -> _Lease:
+    if not _sigio_is_harmless() or filesystem_type(descriptor) not in LEASES:
+        return _Lease.NONE
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return _Lease.WRITER
+    except OSError:  # EACCES: another user's file; EINVAL and others: no leases here
+        return _Lease.NONE
+    return _Lease.OURS
+
+
+def _writer_waits(descriptor: int) -> bool:
+    return fcntl.fcntl(descriptor, fcntl.F_GETLEASE) != fcntl.F_RDLCK
+
+
+def _read(path: str, descriptor: int) -> Reading | Busy | Unreadable:
+    lease = _take_lease(descriptor)
+    if lease is _Lease.WRITER:
+        return Busy()
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return Unreadable(path, not_a_file(status.st_mode))
+    if status.st_size > MAX_SIZE:
+        return Unreadable(path, f"it has {status.st_size} bytes; more than {MAX_SIZE} are no firmware image")
+    leased = lease is _Lease.OURS
+    data = _contents(descriptor, status.st_size, leased=leased)
+    fingerprint = Fingerprint.of(path, status)
+    # The lease is on the file, not on its name: by now the name may stand for the next build.
+    undisturbed = fingerprint == Fingerprint.of(path, os.fstat(descriptor)) == Fingerprint.of(path, Path(path).stat())
+    return Reading(fingerprint, data, leased) if data is not None and undisturbed else Busy()
+
+
+def _contents(descriptor: int, size: int, *, leased: bool) -> bytes | None:
+    """All `size` bytes, or None when it turns out that there are more or fewer, or when a writer waits for us."""
+    data = bytearray()
+    while piece := os.read(descriptor, _PIECE):
+        data += piece
+        if len(data) > size or (leased and _writer_waits(descriptor)):
+            return None
+    return bytes(data) if len(data) == size and not (leased and _writer_waits(descriptor)) else None

@@ -1,0 +1,171 @@
+"""What says that a build directory may have changed: the seam between the file system and `builds`.
+
+A source only hints. What is there, and whether it is new, is always looked at afterwards, so that a hint too many
+costs a look and a hint too few costs the time until the next regular one.
+"""
+
+import asyncio
+import contextlib
+import glob
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Protocol
+
+import watchfiles
+
+from flashdeckd.builds.filesystem import is_remote
+from flashdeckd.builds.pattern import directories, names
+
+_STEP_MS = 20
+_DEBOUNCE_MS = 60
+_SURVEY_MS = 10_000
+_POLL_MS = 300
+_VANISHED_PAUSE = 0.05
+_VANISHED_TIMES = 20
+MAX_DIRECTORIES = 512
+"""Directories that are watched at once; a `**` over a large tree would use up the user's inotify watches."""
+
+_log = logging.getLogger("flashdeckd.builds")
+
+
+class BuildSource(Protocol):
+    """Hints that something may have changed."""
+
+    def hints(self, patterns: Sequence[str]) -> AsyncGenerator[None, None]:
+        """Yields when the watch is in place, and then whenever something about `patterns` may have changed.
+
+        Does not end by itself. Raises when it can not watch; the caller then starts it again.
+        """
+        ...
+
+
+class HandDrivenSource:
+    """Hints when told to, for tests and for a caller that knows by other means."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def hint(self) -> None:
+        """Says that something may have changed."""
+        self._changed.set()
+
+    async def hints(self, patterns: Sequence[str]) -> AsyncGenerator[None, None]:
+        """See `BuildSource`; `patterns` do not matter here."""
+        del patterns
+        yield
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            yield
+
+
+class WatchfilesSource:
+    """Hints from the kernel by way of watchfiles, or from polling where the kernel can not know (network)."""
+
+    def __init__(self, *, polling: bool | None = None) -> None:
+        """`polling` forces one way; None decides by the file systems of the watched directories."""
+        self._polling = polling
+
+    async def hints(self, patterns: Sequence[str]) -> AsyncGenerator[None, None]:
+        """See `BuildSource`."""
+        told: tuple[int, bool] | None = None
+        vanished = 0
+        while True:
+            watched = await asyncio.to_thread(_survey, patterns)
+            polling = self._polling if self._polling is not None else await asyncio.to_thread(_any_remote, watched)
+            if told != (len(watched), polling):
+                told = (len(watched), polling)
+                _log.info("watching %d directories by %s", len(watched), "polling" if polling else "notification")
+            # Directories are watched without what is below them: an ancestor may be a home directory or hold a
+            # toolchain. watchfiles waits until no new path turned up for a step, which says nothing about a file
+            # being complete; that is the gate's affair, so short times do.
+            stream = watchfiles.awatch(  # pyright: ignore[reportUnknownMemberType] - trio's types are not here
+                *watched,
+                recursive=False,
+                watch_filter=await asyncio.to_thread(_filter, patterns, watched),
+                force_polling=polling or None,
+                poll_delay_ms=_POLL_MS,
+                step=_STEP_MS,
+                debounce=_DEBOUNCE_MS,
+                rust_timeout=_SURVEY_MS,
+                yield_on_timeout=True,
+                ignore_permission_denied=True,
+            )
+            coming = asyncio.ensure_future(_next(stream))
+            try:
+                # The task sets up the watch before it first waits. A hint from here on makes sure that whatever came
+                # between the survey and the watch is seen.
+                await asyncio.sleep(0)
+                if not coming.done():  # else it failed, and says so below
+                    vanished = 0
+                    yield
+                while await self._still_right(await coming, patterns, watched):
+                    coming = asyncio.ensure_future(_next(stream))
+                    yield
+            except FileNotFoundError:
+                # A directory went between the survey and the watch.
+                vanished += 1
+                if vanished > _VANISHED_TIMES:
+                    raise
+                await asyncio.sleep(_VANISHED_PAUSE)
+            finally:
+                coming.cancel()
+                await asyncio.wait([coming])
+                await stream.aclose()
+
+    @staticmethod
+    async def _still_right(changes: Iterable[tuple[object, str]], patterns: Sequence[str], watched: "_Survey") -> bool:
+        """Whether the watch still covers what it should after these changes.
+
+        A directory that was removed and made again is watched no longer and gives no sign of that, and it may have got
+        the same inode: so its name among the changes counts as well as the survey.
+        """
+        if any(path in watched for _change, path in changes):
+            return False
+        return await asyncio.to_thread(_survey, patterns) == watched
+
+
+_Survey = Mapping[str, tuple[int, int]]
+"""Each directory to watch, with its device and inode."""
+
+
+async def _next(stream: AsyncGenerator[set[watchfiles.main.FileChange], None]) -> set[watchfiles.main.FileChange]:
+    return await anext(stream)
+
+
+def _survey(patterns: Iterable[str]) -> _Survey:
+    found: dict[str, tuple[int, int]] = {}
+    for pattern in patterns:
+        for path in directories(pattern):
+            if path in found or not os.access(path, os.R_OK | os.X_OK):
+                continue
+            if len(found) == MAX_DIRECTORIES:
+                _log.warning(
+                    "%s: only %d directories are watched; others are looked at now and then", pattern, len(found)
+                )
+                return found
+            with contextlib.suppress(OSError):  # gone again
+                status = Path(path).stat()
+                found[path] = (status.st_dev, status.st_ino)
+    return found
+
+
+def _any_remote(watched: Iterable[str]) -> bool:
+    return any(is_remote(path) for path in watched)
+
+
+def _filter(patterns: Iterable[str], watched: _Survey) -> Callable[[object, str], bool]:
+    """Lets a change through that may matter. It is told by its name alone: quick, and never a false no."""
+    all_names = frozenset[str]().union(*map(names, patterns))
+    globs = tuple(name for name in all_names if glob.has_magic(name))
+    if "**" in globs:
+        return lambda _change, _path: True
+
+    def matters(_change: object, path: str) -> bool:
+        name = Path(path).name
+        return path in watched or name in all_names or any(fnmatchcase(name, pattern) for pattern in globs)
+
+    return matters
