@@ -20,7 +20,7 @@ LAND_WITHIN = 100.0
 """Seconds until a build has to be on all boards."""
 PAUSES = 5
 """How many times longer than `settle` the linker thinks after each piece."""
-_ALL_JOBS = 1000
+_ALL_JOBS = 500
 
 T = TypeVar("T")
 
