@@ -1,0 +1,61 @@
+"""What the documents say of the tree, compared with the tree."""
+
+import hashlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from flashdeck.errors import ExitCode
+from flashdeck_tui.cli.root import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[3]
+_PATH = re.compile(r"`((?:shared|daemon|tui|tests|config|\.ci)/[\w./-]+|(?:config|pyproject\.toml|CHANGELOG\.md))`")
+_PIN = re.compile(r"([A-Za-z0-9._-]+)==([0-9][^\s;]*)")
+
+
+def normal(name: str) -> str:
+    """A distribution's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "README.md"])
+def test_every_path_in_a_document_exists(document: str) -> None:
+    named = [path for path in _PATH.findall((ROOT / document).read_text()) if "NAME" not in path]
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_map_covers_every_part() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    parts = [path.parent for path in ROOT.glob("*/flashdeck*/*/__init__.py")]
+    assert parts
+    assert [str(part.relative_to(ROOT)) for part in parts if f"`{part.relative_to(ROOT)}`" not in text] == []
+
+
+def test_the_readme_lists_all_exit_codes_and_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+    codes = {int(code) for code in re.findall(r"\| (\d+) (?=\|)", text)}
+    assert codes == set(ExitCode)
+    assert [name for name in COMMANDS if f"`{name}`" not in text] == []
+
+
+def test_the_readme_shows_the_demo_with_the_firmware_that_is_here() -> None:
+    image = (ROOT / "config/demo/firmware/prebuilt/APP1.bin").read_bytes()
+    assert (ROOT / "README.md").read_text().count(hashlib.sha256(image).hexdigest()) == 3
+
+
+def test_everything_that_is_installed_is_pinned_exactly() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    pins = [_PIN.fullmatch(line) for line in lines]
+    assert None not in pins, lines
+    pinned = {normal(pin[1]) for pin in pins if pin}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [
+        *project["build-system"]["requires"],
+        *project["project"]["dependencies"],
+        *(name for extra in project["project"]["optional-dependencies"].values() for name in extra),
+    ]
+    names = {normal(re.split(r"[\[<>=!~; ]", name, maxsplit=1)[0]) for name in wanted} - {"flashdeck"}
+    assert names <= pinned
