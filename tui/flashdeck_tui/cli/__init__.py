@@ -2,14 +2,12 @@
 
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
-from typing import TextIO
 
 import click
 
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.model import Failure
-from flashdeck_tui.cli.output import report, silence
+from flashdeck_tui.cli.output import accept_any_text, report, silence
 from flashdeck_tui.cli.root import root
 
 _JSON_OPTIONS = frozenset({"--json", "--jsonl"})
@@ -18,16 +16,14 @@ _JSON_OPTIONS = frozenset({"--json", "--jsonl"})
 def main(args: Sequence[str] | None = None) -> int:
     """Runs one command line (by default the process's own) and returns its exit code."""
     words = list(sys.argv[1:] if args is None else args)
-    stdout: TextIO | None = sys.stdout
-    if isinstance(stdout, TextIOWrapper):
-        stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 must not end a command
+    accept_any_text()
     try:
         with root.make_context("flashdeck", list(words)) as context:
             code = root.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
     except BrokenPipeError:
-        silence(stdout)  # click's own help, printed for a reader that has left
+        silence(sys.stdout)  # click's own help, printed for a reader that has left
         return ExitCode.OTHER
     except (FlashdeckError, click.ClickException, click.Abort, OSError, KeyboardInterrupt) as error:
         failure, exit_code = _explained(error)

@@ -8,7 +8,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TextIO, cast
+from io import TextIOWrapper
+from typing import BinaryIO, TextIO, cast
 
 import msgspec
 
@@ -28,6 +29,13 @@ class Colour(StrEnum):
     BAD = "31"
     FAINT = "2"
     STRONG = "1"
+
+
+def accept_any_text() -> None:
+    """Lets stdout replace what its encoding can not express: a Latin-1 terminal must not end a command."""
+    stdout: object = sys.stdout
+    if isinstance(stdout, TextIOWrapper):
+        cast("TextIOWrapper[BinaryIO]", stdout).reconfigure(errors="replace")
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -44,20 +44,27 @@ def command(*, follow: bool, board: str, limit: int, as_json: bool, as_jsonl: bo
 
 async def _follow(client: Client, *, board: str, limit: int, as_jsonl: bool) -> None:
     """Prints lines until nobody reads them any more. Raises ConnectionFailedError when the daemon ends."""
-    seen = 0  # the newest line that we know of, also of those that were not asked for
+    printed = 0
+    heard = 0  # the newest line that came as an event, whichever board it is about
     async for change in client.follow():
         if isinstance(change, Snapshot):
-            lines = (await client.call(api.GetLogs(after=seen, limit=_MOST if seen else limit, board=board))).lines
+            heard = 0
+            lines = (
+                await client.call(api.GetLogs(after=printed, limit=_MOST if printed else limit, board=board))
+            ).lines
+        elif change.log is not None:
+            # The daemon says in the log that it dropped lines, but that line is about no board.
+            if board and heard and change.log.id > heard + 1:
+                say("lines are missing here: the daemon wrote faster than they were read")
+            heard = change.log.id
+            lines = (change.log,)
         else:
-            lines = (change.log,) if change.log is not None else ()
+            continue
         for line in lines:
-            if line.id <= seen:
-                continue
-            if seen and line.id > seen + 1 and not board:
-                say(f"{line.id - seen - 1} lines were left out: the daemon wrote faster than they were read here")
-            seen = line.id
-            if (not board or line.board == board) and not _print(line, as_jsonl=as_jsonl):
-                return
+            if line.id > printed and (not board or line.board == board):
+                printed = line.id
+                if not _print(line, as_jsonl=as_jsonl):
+                    return
 
 
 def _print(line: LogLine, *, as_jsonl: bool) -> bool:

@@ -1,0 +1,43 @@
+"""A canned daemon, and the command line run in this process against it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from canned_daemon import CannedDaemon, canned_daemon
+from cli_run import Cli, Run
+from flashdeck_tui.cli import main
+
+
+@pytest.fixture
+def daemon() -> Iterator[CannedDaemon]:
+    with canned_daemon() as running:
+        yield running
+
+
+@pytest.fixture
+def offline(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
+    """Runs the command line where no daemon is."""
+    for variable, directory in (
+        ("XDG_RUNTIME_DIR", "run"),
+        ("XDG_CONFIG_HOME", "config"),
+        ("XDG_STATE_HOME", "state"),
+    ):
+        monkeypatch.setenv(variable, str(tmp_path / directory))
+    monkeypatch.delenv("FLASHDECK_SOCKET", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> Run:
+        code = main(words)
+        out, err = capsys.readouterr()
+        return Run(code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def cli(daemon: CannedDaemon, offline: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Runs the command line against the canned daemon."""
+    monkeypatch.setenv("FLASHDECK_SOCKET", str(daemon.socket))
+    return offline

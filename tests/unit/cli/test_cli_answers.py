@@ -1,0 +1,299 @@
+"""What each command asks the daemon and how it shows the answer."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from canned_daemon import NOW, SHA, CannedDaemon, board, job
+from cli_run import Cli
+from flashdeck import api
+from flashdeck.errors import ErrorKind
+from flashdeck.model import (
+    BoardState,
+    DeviceState,
+    Failure,
+    Holding,
+    JobResult,
+    JobStatus,
+    LogLevel,
+    LogLine,
+    PartitionState,
+    Presence,
+    Verified,
+)
+
+STRANGER = DeviceState(port="1-9", usb_id="0483:df11", serial="S9", product="Stranger", note="in DFU mode")
+RESULT = JobResult(
+    bytes_written=100_000,
+    erases=13,
+    blocks=98,
+    transfers=333,
+    uploads=99,
+    slept=0.5,
+    seconds=1.25,
+    verified=Verified.YES,
+    protection="boot unit last",
+    started=True,
+)
+
+
+def held_board() -> BoardState:
+    holding = Holding(sha256=SHA, size=8, version="2.0", flashed_at=NOW - 7200, verified=Verified.YES, job=3)
+    partitions = (
+        PartitionState(name="app1", address=0x08020000, size=0x60000, holding=holding, offered="f" * 64),
+        PartitionState(name="partition2", address=0x08080000, size=0x60000, holding=replace(holding, complete=False)),
+    )
+    return board("right", held="being soldered", trouble="serial changed: adopt it", partitions=partitions)
+
+
+def fill(daemon: CannedDaemon) -> None:
+    def publish() -> None:
+        daemon.hub.publish_daemon(replace(daemon.hub.daemon, degraded=("udev: not readable",)))
+        daemon.hub.publish_board(board("left"))
+        daemon.hub.publish_board(held_board())
+        daemon.hub.publish_devices([STRANGER])
+        daemon.hub.publish_job(job(1, status=JobStatus.DONE, result=RESULT))
+        daemon.hub.publish_job(job(2, status=JobStatus.WAITING, reason="hold SW2, press RESET"))
+
+    daemon.on_loop(publish)
+
+
+def test_status_shows_daemon_boards_holdings_strangers_and_the_queue(daemon: CannedDaemon, cli: Cli) -> None:
+    fill(daemon)
+    run = cli("status")
+    assert (run.code, run.err) == (0, "")
+    assert "flashdeckd 0.1.0 on bench, process 4711, started 1 min ago, virtual boards" in run.out
+    assert "degraded: udev: not readable" in run.out
+    rows = {tuple(line.split()[:2]): line for line in run.out.splitlines()}
+    assert "336E36833233" in rows["left", "product"]
+    assert "dfu (held)" in rows["right", "product"]
+    assert "right: held: being soldered" in run.out
+    assert "right: serial changed: adopt it" in run.out
+    assert "protected" in rows["left", "bootloader"]
+    assert "never flashed here" in rows["left", "app1"]
+    assert rows["right", "app1"].split()[2:6] == ["2.0", "verified", "2", "h"]
+    assert "offered" in rows["right", "app1"]
+    assert "incomplete" in rows["right", "partition2"]
+    assert "never touched" in run.out
+    assert "Stranger" in rows["0483:df11", "1-9"]
+    assert "hold SW2, press RESET" in rows["2", "left"]
+    assert ("1", "left") not in rows, "an ended job is not in the queue"
+    assert max(map(len, run.out.splitlines())) <= 80
+
+
+def test_status_without_boards_says_so(cli: Cli) -> None:
+    run = cli("status")
+    assert run.code == 0
+    assert "no boards configured" in run.out
+    assert "nothing queued" in run.out
+
+
+def test_status_json_is_the_whole_snapshot_with_every_field(daemon: CannedDaemon, cli: Cli) -> None:
+    fill(daemon)
+    snapshot = cli("status", "--json").json
+    assert snapshot["daemon"]["degraded"] == ["udev: not readable"]
+    assert [each["name"] for each in snapshot["boards"]] == ["left", "right"]
+    assert snapshot["boards"][0]["held"] == "", "a field with its default is there as well"
+    assert snapshot["boards"][1]["partitions"][0]["holding"]["verified"] == "verified"
+    assert snapshot["devices"][0]["usb_id"] == "0483:df11"
+    assert snapshot["jobs"][1]["status"] == "waiting"
+
+
+def test_boards_lists_the_configured_and_the_strangers(daemon: CannedDaemon, cli: Cli) -> None:
+    absent = board("spare", presence=Presence.ABSENT, port="", serial="")
+    daemon.answers[api.GetBoards] = api.BoardList(boards=(board(), absent), devices=(STRANGER,))
+    run = cli("boards")
+    assert run.code == 0
+    assert [line.split() for line in run.out.splitlines()][:3] == [
+        ["BOARD", "PROFILE", "STATE", "PORT", "SERIAL"],
+        ["left", "product", "dfu", "1-4.2", "336E36833233"],
+        ["spare", "product", "absent", "-", "-"],
+    ]
+    assert "not configured: listed, never touched" in run.out
+    listed = cli("boards", "--json").json
+    assert [each["name"] for each in listed["boards"]] == ["left", "spare"]
+    assert listed["devices"][0]["note"] == "in DFU mode"
+
+
+def test_no_boards_is_no_error(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.GetBoards] = api.BoardList(boards=(), devices=())
+    assert cli("boards") == (0, "no boards configured\n", "")
+
+
+def test_jobs_tells_what_each_came_to(daemon: CannedDaemon, cli: Cli) -> None:
+    failure = Failure(kind=ErrorKind.VERIFY, message="0x08020010 reads 00, not ff", hint="look at the supply")
+    daemon.answers[api.GetJobs] = api.JobList(
+        jobs=(
+            job(3, status=JobStatus.RUNNING, phase="write", done=300, total=1200),
+            job(2, status=JobStatus.FAILED, failure=failure),
+            job(1, status=JobStatus.DONE, result=RESULT, version=""),
+        )
+    )
+    run = cli("jobs", "-n", "3")
+    assert run.code == 0
+    assert daemon.called(api.GetJobs) == [api.GetJobs(limit=3)]
+    lines = run.out.splitlines()
+    assert "write 25 %" in lines[1]
+    assert "0x08020010 reads 00, not ff (look at the supply)" in lines[2]
+    assert "97.7 KiB in 1.2 s, 13 erases, verified, started" in lines[3]
+    assert SHA[:12] in lines[3], "without a version the hash tells images apart"
+    assert [each["id"] for each in cli("jobs", "--json").json["jobs"]] == [3, 2, 1]
+
+
+def test_no_jobs_is_no_error(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.GetJobs] = api.JobList(jobs=())
+    assert cli("jobs") == (0, "no jobs yet\n", "")
+
+
+def test_hold_and_release(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.Hold] = lambda params: board(held=params.reason)
+    daemon.answers[api.Release] = board()
+    assert cli("hold", "left", "--reason", "on the bench") == (0, "left: held: on the bench\n", "")
+    assert cli("hold", "left", "--reason", "x", "--json").json["held"] == "x"
+    assert cli("release", "left") == (0, "left: not held\n", "")
+    assert cli("release", "left", "--json").json["held"] == ""
+    assert daemon.called(api.Release) == [api.Release(board="left")] * 2
+
+
+def steps() -> tuple[api.PlanStep, ...]:
+    erases = [api.PlanStep(action="erase", address=0x08020000 + n * 0x2000, size=0x2000) for n in range(3)]
+    writes = [api.PlanStep(action="write", address=0x08020400 + n * 0x400, size=0x400) for n in range(7)]
+    apart = api.PlanStep(action="write", address=0x08030000, size=0x400)
+    boot = api.PlanStep(action="write", address=0x08020000, size=0x400, note="boot unit")
+    return (*erases, *writes, apart, boot)
+
+
+def test_plan_folds_runs_of_equal_steps(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
+    image = tmp_path / "APP1.bin"
+    image.write_bytes(b"x" * 9000)
+    plan = api.BoardPlan(
+        board="left",
+        partition="app1",
+        sha256=SHA,
+        steps=steps(),
+        erases=3,
+        blocks=9,
+        requests=44,
+        protection="boot unit last",
+        notes=("reading is not proved",),
+    )
+    blocked = api.BoardPlan(board="right", partition="app1", sha256=SHA, blocked="the map disagrees")
+    daemon.answers[api.Plan] = api.PlanList(plans=(plan, blocked))
+    run = cli("plan", "app1", str(image), "--board", "l*", "--board", "right")
+    assert run.code == 0
+    rows = [line.split() for line in run.out.splitlines()]
+    assert rows[2:6] == [
+        ["erase", "3", "0x08020000", "0x08025fff", "24", "KiB"],
+        ["write", "7", "0x08020400", "0x08021fff", "7", "KiB"],
+        ["write", "1", "0x08030000", "0x080303ff", "1", "KiB"],
+        ["write", "1", "0x08020000", "0x080203ff", "1", "KiB", "boot", "unit"],
+    ]
+    assert "3 erases, 9 blocks, 44 requests" in run.out
+    assert "protection: boot unit last" in run.out
+    assert "note: reading is not proved" in run.out
+    assert "would not start: the map disagrees" in run.out
+    assert bytes(daemon.uploaded) == b"x" * 9000
+    digest = hashlib.sha256(b"x" * 9000).hexdigest()
+    assert daemon.called(api.Plan) == [api.Plan(partition="app1", sha256=digest, boards=("l*", "right"))]
+    assert len(cli("plan", "app1", "--json").json["plans"][0]["steps"]) == 12, "the object folds nothing"
+
+
+def test_plan_that_is_blocked_everywhere_exits_with_13(daemon: CannedDaemon, cli: Cli) -> None:
+    blocked = api.BoardPlan(board="left", partition="app1", sha256=SHA, blocked="held")
+    daemon.answers[api.Plan] = api.PlanList(plans=(blocked, replace(blocked, board="right")))
+    assert cli("plan", "app1").code == 13
+    assert cli("plan", "app1", "--json").code == 13
+
+
+def test_wait_asks_for_the_bytes_of_the_file(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
+    image = tmp_path / "APP1.bin"
+    image.write_bytes(b"an image")
+    daemon.answers[api.Wait] = api.JobList(jobs=(job(status=JobStatus.DONE, result=RESULT),))
+    run = cli("wait", "app1", "--for", str(image), "--board", "left", "--timeout", "2.5")
+    assert run.code == 0
+    assert "done" in run.out
+    assert daemon.called(api.Wait) == [api.Wait(partition="app1", sha256=SHA, boards=("left",), timeout=2.5)]
+    assert cli("wait", "app1", "--json").json["jobs"][0]["status"] == "done"
+    assert daemon.called(api.Wait)[-1] == api.Wait(partition="app1", timeout=120)
+
+
+def lines(*texts: str) -> tuple[LogLine, ...]:
+    return tuple(
+        LogLine(id=number, time=NOW, level=LogLevel.ERROR, text=text, board="left" if number > 1 else "")
+        for number, text in enumerate(texts, 1)
+    )
+
+
+def test_logs_are_prefixed_by_their_board(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.GetLogs] = api.LogPage(lines=lines("started", "flashed"), next=2)
+    run = cli("logs", "-n", "2", "--board", "left")
+    assert run.code == 0
+    first, second = run.out.splitlines()
+    assert first.endswith("  started")
+    assert second.endswith("  left: flashed")
+    assert daemon.called(api.GetLogs) == [api.GetLogs(limit=2, board="left")]
+    assert [line["text"] for line in cli("logs", "--json").json["lines"]] == ["started", "flashed"]
+    assert [each["log"]["id"] for each in cli("logs", "--jsonl").jsonl] == [1, 2]
+
+
+def virtual(**fields: Any) -> api.VirtualBoardState:
+    state = api.VirtualBoardState(
+        name="left",
+        model="classic",
+        port="1-1",
+        serial="V1",
+        plugged=True,
+        mode="dfu",
+        erases=7,
+        violations=("DNLOAD while busy",),
+    )
+    return replace(state, **fields)
+
+
+def test_the_hands_on_a_virtual_bench(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.VirtualList] = api.VirtualBench(boards=(virtual(),))
+    daemon.answers[api.VirtualPlug] = daemon.answers[api.VirtualPress] = virtual()
+    daemon.answers[api.VirtualUnplug] = virtual(plugged=False, mode="unplugged")
+    daemon.answers[api.VirtualFault] = virtual()
+    listed = cli("virtual", "list")
+    assert listed.code == 0
+    head, row, violation = listed.out.splitlines()
+    assert dict(zip(head.split(), row.split(), strict=True))["ERASES"] == "7"
+    assert violation == "left: DNLOAD while busy"
+    assert cli("virtual", "list", "--json").json["boards"][0]["erases"] == 7
+    for hand, mode in (("plug", "dfu"), ("unplug", "unplugged"), ("press", "dfu")):
+        assert mode in cli("virtual", hand, "left").out
+        assert cli("virtual", hand, "left", "--json").json["mode"] == mode
+    assert "left" in cli("virtual", "fault", "left", "stall", "--after", "12").out
+    assert cli("virtual", "fault", "left", "stall", "--json").json["name"] == "left"
+    assert daemon.called(api.VirtualFault) == [
+        api.VirtualFault(board="left", fault="stall", after=12),
+        api.VirtualFault(board="left", fault="stall", after=1),
+    ]
+
+
+def test_dump_fetches_the_flash_in_pieces(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
+    base, flash = 0x08000000, bytes(range(256)) * 2560  # 640 KiB
+    target = tmp_path / "flash.bin"
+
+    def dump(params: api.VirtualDump) -> api.FlashBytes:
+        start = params.address or base
+        data = flash[start - base :][: min(params.size, 256 * 1024)]
+        return api.FlashBytes(address=start, data=data, size=len(flash), base=base)
+
+    daemon.answers[api.VirtualDump] = dump
+    run = cli("virtual", "dump", "left", str(target))
+    assert run.code == 0
+    assert target.read_bytes() == flash
+    assert hashlib.sha256(flash).hexdigest() in run.out
+    part = cli("virtual", "dump", "left", str(target), "--address", "0x08020001", "--size", "1K", "--json")
+    assert target.read_bytes() == flash[0x20001:0x20401]
+    assert part.json["address"] == 0x08020001
+    assert part.json["sha256"] == hashlib.sha256(flash[0x20001:0x20401]).hexdigest()
+    for outside in (("--address", "0x07ffffff"), ("--size", "1M"), ("--address", "0x080a0000", "--size", "1")):
+        refused = cli("virtual", "dump", "left", str(target), *outside)
+        assert refused.code == 2
+        assert "0x08000000 to 0x080a0000" in refused.err
+    assert cli("virtual", "dump", "left", str(tmp_path / "no" / "dir")).code == 1

@@ -1,0 +1,63 @@
+"""`config check` and `config show`, which need no daemon."""
+
+import tomllib
+from pathlib import Path
+
+from cli_run import Cli
+
+GOOD = """
+[profiles.product]
+dfu = "0483:df11"
+flash = "STM32H563RG"
+[profiles.product.partitions.app1]
+address = 0x08020000
+size = "384K"
+image = "APP1.bin"
+[boards.left]
+profile = "product"
+serial = "336E36833233"
+"""
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_good_configuration(offline: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path / "config" / "flashdeck" / "flashdeck.toml", GOOD)
+    run = offline("config", "check")
+    assert (run.code, run.err) == (0, "")
+    assert str(path) in run.out
+    checked = offline("config", "check", "--config", str(path), "--json").json
+    assert checked == {"ok": True, "files": [str(path)], "profiles": ["product"], "boards": ["left"]}
+
+
+def test_show_fills_in_defaults_and_reads_back(offline: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path / "c.toml", GOOD)
+    run = offline("config", "show", "--config", str(path))
+    assert run.code == 0
+    shown = tomllib.loads(run.out)
+    assert shown["profiles"]["product"]["map"] == "check"
+    assert shown["profiles"]["product"]["partitions"]["app1"]["image"] == str(tmp_path / "APP1.bin")
+    as_json = offline("config", "show", "--config", str(path), "--json").json
+    assert as_json["files"] == [str(path)]
+    assert as_json["boards"]["left"]["serial"] == "336E36833233"
+
+
+def test_a_bad_configuration_is_11_and_names_the_place(offline: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path / "c.toml", GOOD.replace("serial", "seriel"))
+    for command in ("check", "show"):
+        run = offline("config", command, "--config", str(path))
+        assert run.code == 11
+        assert run.out == ""
+        assert str(path) in run.err
+        assert "seriel" in run.err
+        failed = offline("config", command, "--config", str(path), "--json")
+        assert failed.code == 11
+        assert failed.json["error"]["kind"] == "config-invalid"
+
+
+def test_no_configuration_is_11(offline: Cli) -> None:
+    assert offline("config", "check").code == 11
