@@ -73,7 +73,14 @@ def claimed(path: Path) -> Generator[Endpoint, None, None]:
             hint="name a shorter one with --socket or $FLASHDECK_SOCKET",
         )
     ensure_private_dir(path.parent)
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FlashdeckError(
+            f"cannot open the lock file {shown}.lock: {error.strerror}",
+            hint="remove it if no flashdeckd runs, or name another place with --socket",
+            kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
+        ) from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -43,6 +43,9 @@ class Uploads:
         self._open: dict[Connection, dict[int, _Upload]] = {}
         self._numbers = itertools.count(1)
 
+    def __len__(self) -> int:
+        return sum(len(uploads) for uploads in self._open.values())
+
     def handlers(self) -> Mapping[type[Params[State]], Handler]:
         """What the server dispatches on."""
         return {BeginUpload: self._begin, UploadChunk: self._chunk, CommitUpload: self._commit}

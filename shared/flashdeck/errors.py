@@ -67,9 +67,9 @@ class ErrorKind(StrEnum):
     TIMEOUT = "timeout"
 
     @classmethod
-    def _missing_(cls, value: object) -> "ErrorKind":
-        """A kind that a newer daemon knows and we do not."""
-        return cls.OTHER
+    def _missing_(cls, value: object) -> "ErrorKind | None":
+        """Stands in for a kind that a newer daemon knows and we do not."""
+        return cls.OTHER if isinstance(value, str) else None
 
 
 EXIT_CODES: dict[ErrorKind, ExitCode] = {

@@ -90,12 +90,12 @@ class Notification(State, frozen=True, kw_only=True):
     params: msgspec.Raw
 
 
-class _ErrorData(State, frozen=True, kw_only=True):
+class _ErrorData(State, frozen=True, kw_only=True, omit_defaults=False):
     kind: ErrorKind = ErrorKind.OTHER
     hint: str = ""
 
 
-class _Error(State, frozen=True, kw_only=True):
+class _Error(State, frozen=True, kw_only=True, omit_defaults=False):
     code: int
     message: str
     data: _ErrorData = _ErrorData()
@@ -116,7 +116,8 @@ def result_type(params: type[Params[R]]) -> type[R]:
     """The result's type of a method, from the `Params[Result]` that its parameters derive from."""
     for base in cast("tuple[Any, ...]", getattr(params, "__orig_bases__", ())):
         for argument in get_args(base):
-            return cast("type[R]", argument)
+            if isinstance(argument, type):
+                return cast("type[R]", argument)
     raise TypeError(f"{params.__name__} does not say what its result is: derive it from Params[Result]")
 
 

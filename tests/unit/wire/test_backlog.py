@@ -1,0 +1,144 @@
+"""What a slow client misses, and what it never does."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashdeck.model import Event, LogLevel, LogLine
+from flashdeckd.backlog import LINES_KEPT, THINGS_KEPT, Backlog
+from flashdeckd.hub import Hub
+from unit.wire.peer import board, job, make_hub
+
+
+def drain(backlog: Backlog) -> list[Event]:
+    events: list[Event] = []
+    while (event := backlog.take()) is not None:
+        events.append(event)
+    return events
+
+
+def subscribe(hub: Hub) -> Backlog:
+    made = Backlog(hub.snapshot().seq)
+
+    def take(event: Event) -> None:
+        assert made.add(event)
+
+    hub.listen(take)
+    return made
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return make_hub()
+
+
+@pytest.fixture
+def backlog(hub: Hub) -> Backlog:
+    return subscribe(hub)
+
+
+def test_a_client_that_keeps_up_gets_every_event_as_it_was(hub: Hub, backlog: Backlog) -> None:
+    sent: list[Event] = []
+    hub.listen(sent.append)
+    received: list[Event] = []
+    for step in range(10):
+        hub.publish_job(job(1, step))
+        hub.log(f"step {step}")
+        received += drain(backlog)
+    assert received == sent
+
+
+def test_progress_coalesces_to_the_newest_state_at_its_own_place(hub: Hub, backlog: Backlog) -> None:
+    hub.publish_job(job(1, 100))
+    hub.publish_board(board("left"))
+    hub.publish_job(job(1, 200))
+    hub.log("between")
+    hub.publish_job(job(2, 5))
+    hub.publish_job(job(1, 300))
+    first, second, third, fourth = drain(backlog)
+    assert first.board == board("left")
+    assert second.log is not None
+    assert third.job == job(2, 5)
+    assert fourth.job == job(1, 300)
+
+
+def test_omissions_are_no_gap_in_the_numbers(hub: Hub) -> None:
+    hub.log("before the subscription")
+    start = hub.snapshot().seq
+    backlog = subscribe(hub)
+    for step in range(50):
+        hub.publish_job(job(1, step))
+        hub.publish_job(job(2, step))
+    assert [event.seq for event in drain(backlog)] == [start + 1, start + 2]
+
+
+def test_the_oldest_log_lines_drop_and_one_line_says_how_many(hub: Hub, backlog: Backlog) -> None:
+    hub.publish_board(board("left"))
+    for number in range(LINES_KEPT + 25):
+        hub.log(f"line {number}")
+    events = drain(backlog)
+    assert events[0].board == board("left")
+    notice = events[1].log
+    assert notice is not None
+    assert notice.level is LogLevel.WARNING
+    assert notice.text.startswith("25 log lines dropped")
+    kept = [event.log.text for event in events[2:] if event.log is not None]
+    assert kept == [f"line {number}" for number in range(25, LINES_KEPT + 25)]
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    ids = [event.log.id for event in events if event.log is not None]
+    assert ids == sorted(set(ids))
+
+
+def test_each_run_of_dropped_lines_is_counted_by_itself(hub: Hub, backlog: Backlog) -> None:
+    notices: list[str] = []
+    for more in (1, 7):
+        for number in range(LINES_KEPT + more):
+            hub.log(f"line {number}")
+        notices += [event.log.text for event in drain(backlog) if event.log and event.log.level is LogLevel.WARNING]
+    assert [notice.split()[0] for notice in notices] == ["1", "7"]
+
+
+def test_too_many_different_things_are_the_end(backlog: Backlog) -> None:
+    assert all(backlog.add(Event(seq=0, job=job(number))) for number in range(THINGS_KEPT))
+    assert backlog.add(Event(seq=0, job=job(0, 1)))
+    assert not backlog.add(Event(seq=0, job=job(THINGS_KEPT)))
+
+
+Step = Callable[[Hub, int], None]
+STEPS: list[Step] = [
+    lambda hub, number: hub.publish_job(job(1, number)),
+    lambda hub, number: hub.publish_job(job(2, number)),
+    lambda hub, number: hub.publish_board(board("left", str(number))),
+    lambda hub, number: hub.log(str(number)),
+]
+
+
+@given(st.lists(st.none() | st.sampled_from(STEPS), max_size=60))
+def test_whatever_happens_the_client_ends_up_with_the_hubs_state_in_the_hubs_order(steps: list[Step | None]) -> None:
+    hub = make_hub()
+    backlog = subscribe(hub)
+    published: list[Event] = []
+    hub.listen(published.append)
+    got: list[Event] = []
+    for number, step in enumerate(steps):
+        if step is not None:
+            step(hub, number)
+        elif (event := backlog.take()) is not None:
+            got.append(event)
+    got += drain(backlog)
+
+    assert [event.seq for event in got] == list(range(1, len(got) + 1))
+    assert {event.job.id: event.job for event in got if event.job} == hub.jobs
+    assert {event.board.name: event.board for event in got if event.board} == hub.boards
+    assert [event.log for event in got if event.log] == list(hub.logs(limit=1000))
+    # A subsequence of what was published, numbers aside.
+    rest = iter([(event.job, event.board, event.log) for event in published])
+    assert all((event.job, event.board, event.log) in rest for event in got)
+
+
+def test_a_log_line_says_nothing_of_lines_that_were_not_dropped(backlog: Backlog) -> None:
+    line = LogLine(id=1, time=0.0, level=LogLevel.INFO, text="only")
+    backlog.add(Event(seq=1, log=line))
+    assert [event.log for event in drain(backlog)] == [line]

@@ -1,0 +1,518 @@
+"""The server as a raw client sees it: lines in, lines out."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flashdeck import rpc
+from flashdeck.api import Empty, Flash, GetBoards, JobList, Wait
+from flashdeck.errors import HeldError
+from flashdeck.model import State
+from flashdeckd import connection as connection_module
+from flashdeckd.backlog import LINES_KEPT, THINGS_KEPT, Backlog
+from flashdeckd.connection import HELLO_LINE, Connection
+from flashdeckd.hub import Hub
+from flashdeckd.server import MAX_CONNECTIONS, Server
+from unit.wire.peer import HELLO, Peer, board, is_there, job, make_hub, peer, short_directory
+
+
+class Gate:
+    """A `wait` that ends when told to, and says when it was begun and cancelled."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    async def wait(self, _params: Wait, _connection: Connection) -> State:
+        self.begun.set()
+        try:
+            await self.opened.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return JobList(jobs=())
+
+
+async def status(client: Peer, number: int) -> dict[str, Any]:
+    client.call(number, "status")
+    answer = await client.receive()
+    assert answer["id"] == number
+    return answer["result"]
+
+
+# Hello
+
+
+async def test_hello_introduces_both_sides(hub: Hub, path: Path) -> None:
+    seen: list[str] = []
+
+    async def note(_params: Any, connection: Connection) -> State:
+        seen.append(connection.client)
+        return Empty()
+
+    async with Server(hub, {GetBoards: note}).listening(path), peer(path, hello=False) as client:
+        client.send(HELLO)
+        assert (await client.receive())["result"] == {
+            "protocol": 1,
+            "daemon": "9.8.7",
+            "host": "host",
+            "instance": "instance",
+        }
+        client.call(1, "boards")
+        await client.receive()
+    assert seen == ["peer"]
+
+
+@pytest.mark.parametrize(
+    ("first", "code", "kind"),
+    [
+        (b'{"jsonrpc":"2.0","id":1,"method":"status"}', rpc.Code.INVALID_REQUEST, "bad-request"),
+        (b'{"jsonrpc":"2.0","method":"hello","params":{"protocol":1}}', rpc.Code.INVALID_REQUEST, "bad-request"),
+        (b"GET / HTTP/1.1", rpc.Code.PARSE_ERROR, "bad-request"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"hello"}', rpc.Code.INVALID_PARAMS, "bad-request"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"hello","params":{"protocol":2}}', 8, "protocol-mismatch"),
+        (json.dumps(HELLO).encode() + b" " * HELLO_LINE, 2, "bad-request"),
+    ],
+)
+async def test_anything_but_a_good_hello_is_refused_and_closed(
+    hub: Hub, path: Path, first: bytes, code: int, kind: str
+) -> None:
+    async with Server(hub, {}).listening(path), peer(path, hello=False) as client:
+        client.send(first)
+        error = await client.error()
+        assert (error["code"], error["data"]["kind"]) == (code, kind)
+        assert await client.at_end()
+
+
+async def test_a_silent_client_is_closed(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}, hello_timeout=0.01).listening(path), peer(path, hello=False) as client:
+        client.writer.write(b'{"jsonrpc":')
+        assert await client.at_end()
+
+
+async def test_the_time_for_hello_does_not_end_a_greeted_connection(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}, hello_timeout=0.2).listening(path), peer(path) as client:
+        async with peer(path, hello=False) as silent:
+            assert await silent.at_end()  # connected later, so the other one's time is over as well
+        assert await status(client, 1)
+
+
+# Calls
+
+
+async def test_garbage_is_answered_and_the_connection_goes_on(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), peer(path) as client:
+        for line, code in (
+            (b"{", rpc.Code.PARSE_ERROR),
+            (b"", rpc.Code.PARSE_ERROR),
+            (b"[]", rpc.Code.INVALID_REQUEST),
+            (b'{"jsonrpc":"2.0","id":1,"method":"option-bytes"}', rpc.Code.METHOD_NOT_FOUND),
+            (b'{"jsonrpc":"2.0","id":1,"method":"flash"}', rpc.Code.METHOD_NOT_FOUND),
+            (b'{"jsonrpc":"2.0","id":1,"method":"status","params":[]}', rpc.Code.INVALID_PARAMS),
+        ):
+            client.send(line)
+            error = await client.error()
+            assert error["code"] == code
+            assert error["data"]["kind"] == "bad-request"
+        assert await status(client, 2)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=20))
+def test_no_bytes_stop_the_server(lines: list[bytes]) -> None:
+    async def scenario() -> None:
+        with short_directory() as directory:
+            async with Server(make_hub(), {}).listening(directory / "s"):
+                async with peer(directory / "s", hello=False) as stranger:
+                    stranger.send(*lines)
+                    stranger.writer.write_eof()
+                    await stranger.reader.read()
+                async with peer(directory / "s") as client:
+                    client.send(*lines)
+                    client.call(1, "status")
+                    while (await client.receive())["id"] != 1:
+                        pass
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("size", [rpc.MAX_LINE + 1, 5 * rpc.MAX_LINE])
+async def test_an_overlong_line_is_skipped_and_refused(hub: Hub, path: Path, size: int) -> None:
+    async with Server(hub, {}).listening(path), peer(path) as client:
+        client.send(b"x" * size)
+        error = await client.error()
+        assert error["code"] == rpc.Code.INVALID_REQUEST
+        assert str(size) in error["message"]
+        assert await status(client, 1)
+
+
+async def test_a_line_of_the_greatest_length_is_taken(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), peer(path) as client:
+        line = b'{"jsonrpc":"2.0","id":1,"method":"status"}'
+        client.send(line + b" " * (rpc.MAX_LINE - len(line)))
+        assert (await client.receive())["id"] == 1
+
+
+async def test_a_notification_gets_no_answer(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), peer(path) as client:
+        client.send({"jsonrpc": "2.0", "method": "status"})
+        assert await status(client, 1)
+
+
+async def test_an_id_may_be_a_string(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), peer(path) as client:
+        client.send({"jsonrpc": "2.0", "id": "mine", "method": "status"})
+        assert (await client.receive())["id"] == "mine"
+
+
+async def test_a_waiting_call_does_not_hold_up_others(hub: Hub, path: Path) -> None:
+    gate = Gate()
+    async with Server(hub, {Wait: gate.wait}).listening(path), peer(path) as client:
+        client.call(1, "wait", partition="app1")
+        await gate.begun.wait()
+        assert await status(client, 2)
+        gate.opened.set()
+        assert (await client.receive())["id"] == 1
+
+
+async def test_calls_in_flight_are_capped_and_only_those_beyond_are_refused(hub: Hub, path: Path) -> None:
+    gate = Gate()
+    async with Server(hub, {Wait: gate.wait}).listening(path), peer(path) as client:
+        for number in range(1, rpc.MAX_CALLS + 3):
+            client.call(number, "wait", partition="app1")
+        refused = [await client.receive(), await client.receive()]
+        assert [answer["id"] for answer in refused] == [rpc.MAX_CALLS + 1, rpc.MAX_CALLS + 2]
+        assert all(str(rpc.MAX_CALLS) in answer["error"]["message"] for answer in refused)
+        gate.opened.set()
+        answered = [await client.receive() for _ in range(rpc.MAX_CALLS)]
+        assert {answer["id"] for answer in answered} == set(range(1, rpc.MAX_CALLS + 1))
+        assert await status(client, 99)
+
+
+async def test_a_thousand_calls_in_one_write_are_all_answered(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), peer(path) as client:
+        for number in range(1000):
+            client.call(number, "status")
+        answers = [await client.receive() for _ in range(1000)]
+        assert [answer["id"] for answer in answers] == list(range(1000))
+        assert all("result" in answer for answer in answers)
+
+
+async def test_a_client_that_only_asks_is_read_no_further_than_its_answers_fit(hub: Hub, path: Path) -> None:
+    served = 0
+    big = JobList(jobs=tuple(job(number) for number in range(500)))
+
+    async def answer(_params: Any, _connection: Connection) -> State:
+        nonlocal served
+        served += 1
+        return big
+
+    size = len(rpc.encode_response(1, big))
+    async with Server(hub, {Flash: answer}).listening(path), peer(path) as deaf, peer(path) as other:
+        deaf.stop_reading()
+        for number in range(1000):
+            deaf.call(number, "flash", partition="a")
+        for number in range(200):
+            await status(other, number)
+        # What the kernel's buffers took, what may be queued, and what was in flight.
+        assert served < (rpc.MAX_LINE + 2**20) / size + rpc.MAX_CALLS
+        deaf.go_on_reading()
+        assert [(await deaf.receive())["id"] for _ in range(1000)] == list(range(1000))
+
+
+async def test_errors_of_handlers_are_answered_with_kind_and_hint(hub: Hub, path: Path) -> None:
+    async def held(_params: Any, _connection: Connection) -> State:
+        raise HeldError("left is held: bench closed", hint="release it")
+
+    async with Server(hub, {Flash: held}).listening(path), peer(path) as client:
+        client.call(1, "flash", partition="app1")
+        assert await client.error() == {
+            "code": 13,
+            "message": "left is held: bench closed",
+            "data": {"kind": "held", "hint": "release it"},
+        }
+
+
+async def test_a_fault_in_a_handler_is_logged_and_costs_one_call(
+    hub: Hub, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_params: Any, _connection: Connection) -> State:
+        raise ZeroDivisionError("by zero \x1b[31m")
+
+    async with Server(hub, {Flash: broken}).listening(path), peer(path) as client:
+        client.call(1, "flash", partition="app1")
+        error = await client.error()
+        assert error["code"] == rpc.Code.INTERNAL_ERROR
+        assert error["data"]["kind"] == "other"
+        assert "ZeroDivisionError" in error["message"]
+        assert "\x1b" not in error["message"]
+        assert await status(client, 2)
+    assert any(record.exc_info for record in caplog.records)
+
+
+async def test_a_handler_whose_work_was_cancelled_still_answers(hub: Hub, path: Path) -> None:
+    async def cancelled(_params: Any, _connection: Connection) -> State:
+        future: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+        future.cancel()
+        return await future
+
+    async with Server(hub, {Flash: cancelled}).listening(path), peer(path) as client:
+        client.call(1, "flash", partition="app1")
+        assert (await client.error())["data"]["kind"] == "interrupted"
+
+
+async def test_an_answer_longer_than_a_line_becomes_an_error(hub: Hub, path: Path) -> None:
+    async def long(_params: Any, _connection: Connection) -> State:
+        return JobList(jobs=tuple(job(number) for number in range(10_000)))
+
+    async with Server(hub, {Flash: long}).listening(path), peer(path) as client:
+        client.call(1, "flash", partition="app1")
+        assert str(rpc.MAX_LINE) in (await client.error())["message"]
+        assert await status(client, 2)
+
+
+async def test_text_that_no_line_can_carry_becomes_an_error(hub: Hub, path: Path) -> None:
+    async def unprintable(_params: Any, _connection: Connection) -> State:
+        return board("\udc80")
+
+    async with Server(hub, {Flash: unprintable}).listening(path), peer(path) as client:
+        client.call(1, "flash", partition="app1")
+        assert (await client.error())["data"]["kind"] == "other"
+        assert await status(client, 2)
+
+
+# The end of a connection
+
+
+async def test_a_client_that_leaves_takes_its_calls_and_resources_with_it(hub: Hub, path: Path) -> None:
+    gate = Gate()
+    closed = asyncio.Event()
+
+    async def hold_on(params: Wait, connection: Connection) -> State:
+        connection.on_close(closed.set)
+        return await gate.wait(params, connection)
+
+    async with Server(hub, {Wait: hold_on}).listening(path):
+        async with peer(path) as client:
+            client.call(1, "wait", partition="app1")
+            await gate.begun.wait()
+            assert not closed.is_set()
+        await gate.cancelled.wait()
+        await closed.wait()
+
+
+async def test_a_client_that_ends_its_input_gets_the_answers_that_are_ready(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), peer(path, hello=False) as client:
+        client.send(HELLO)
+        client.call(1, "status")
+        client.call(2, "status")
+        client.writer.write_eof()
+        assert [(await client.receive())["id"] for _ in range(3)] == [0, 1, 2]
+        assert await client.at_end()
+
+
+async def test_a_half_line_at_the_end_is_not_served(hub: Hub, path: Path) -> None:
+    called = False
+
+    async def flash(_params: Any, _connection: Connection) -> State:
+        nonlocal called
+        called = True
+        return JobList(jobs=())
+
+    async with Server(hub, {Flash: flash}).listening(path), peer(path) as client:
+        client.writer.write(b'{"jsonrpc":"2.0","id":1,"method":"flash","params":{"partition":"app1"}}')
+        client.writer.write_eof()
+        assert await client.at_end()
+    assert not called
+
+
+async def test_the_server_ends_with_clients_connected_and_calls_running(hub: Hub, path: Path) -> None:
+    gate = Gate()
+    async with contextlib.AsyncExitStack() as stack:
+        async with Server(hub, {Wait: gate.wait}).listening(path):
+            client = await stack.enter_async_context(peer(path))
+            client.call(1, "wait", partition="app1")
+            await gate.begun.wait()
+        assert gate.cancelled.is_set()
+        assert await client.at_end()
+    assert not is_there(path)
+
+
+# Events
+
+
+async def test_a_subscriber_gets_a_snapshot_and_then_numbered_events(hub: Hub, path: Path) -> None:
+    hub.publish_board(board("left"))
+    async with Server(hub, {}).listening(path), peer(path) as client:
+        client.call(1, "subscribe")
+        snapshot = (await client.receive())["result"]
+        assert [entry["name"] for entry in snapshot["boards"]] == ["left"]
+        hub.publish_board(board("left", "bench closed"))
+        hub.log("closed")
+        first, second = await client.receive(), await client.receive()
+        assert first["method"] == second["method"] == "event"
+        assert "id" not in first
+        assert first["params"]["board"]["held"] == "bench closed"
+        assert second["params"]["log"]["text"] == "closed"
+        assert [first["params"]["seq"], second["params"]["seq"]] == [snapshot["seq"] + 1, snapshot["seq"] + 2]
+
+
+async def test_nobody_else_gets_events(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), peer(path) as client:
+        hub.log("unheard")
+        assert await status(client, 1)
+
+
+async def test_snapshot_and_events_are_without_a_gap_while_others_publish(hub: Hub, path: Path) -> None:
+    async def publish() -> None:
+        step = 0
+        while True:
+            step += 1
+            hub.publish_board(board("left", str(step)))
+            hub.log(str(step))
+            await asyncio.sleep(0)
+
+    async with Server(hub, {}).listening(path), peer(path) as client:
+        publisher = asyncio.create_task(publish())
+        try:
+            for number in range(1, 30):
+                client.call(number, "subscribe")
+                while "result" not in (message := await client.receive()):
+                    pass  # events of the subscription before
+                snapshot = message["result"]
+                held = int(snapshot["boards"][0]["held"]) if "boards" in snapshot else 0
+                line: int | None = None
+                for count in range(1, 20):
+                    event = (await client.receive())["params"]
+                    assert event["seq"] == snapshot["seq"] + count
+                    if "log" in event:
+                        assert line is None or int(event["log"]["text"]) == line + 1
+                        line = int(event["log"]["text"])
+                    else:
+                        assert int(event["board"]["held"]) > held
+                        held = int(event["board"]["held"])
+        finally:
+            publisher.cancel()
+
+
+async def test_a_flood_costs_the_stuck_client_its_connection_and_nobody_else_anything(
+    hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    backlogs: list[Backlog] = []
+    subscribed = asyncio.Event()
+
+    class Watched(Backlog):
+        def __init__(self, seq: int) -> None:
+            super().__init__(seq)
+            backlogs.append(self)
+            subscribed.set()
+
+    monkeypatch.setattr(connection_module, "Backlog", Watched)
+    caplog.set_level(logging.WARNING, "flashdeckd")
+    async with Server(hub, {}).listening(path), peer(path) as stuck, peer(path) as other:
+        stuck.stop_reading()
+        stuck.call(1, "subscribe")
+        await subscribed.wait()
+        other.call(1, "subscribe")
+        seq = (await other.receive())["result"]["seq"]
+        for number in range(100_000):
+            hub.log(str(number))
+            hub.publish_job(job(1, number + 1))
+            if number % 500 == 499:
+                # 500 lines, and the newest of 500 states.
+                events = [(await other.receive())["params"] for _ in range(501)]
+                assert [event["seq"] for event in events] == list(range(seq + 1, seq + 502))
+                assert events[-1]["job"]["done"] == number + 1
+                seq += 501
+                assert len(backlogs[0]) <= LINES_KEPT + 1
+                assert await status(other, number)
+        assert len(backlogs[0]) == LINES_KEPT + 1
+
+        # More things than are kept: now the stuck client is cut off, and only that one.
+        for number in range(2, THINGS_KEPT + 2):
+            assert not caplog.records
+            hub.publish_job(job(number))
+            assert (await other.receive())["params"]["job"]["id"] == number
+        assert [record.message for record in caplog.records if "cut off" in record.message] == [
+            "cut off client 'peer': more events wait for it than are kept"
+        ]
+        stuck.go_on_reading()
+        await stuck.rest()
+        assert await status(other, 2)
+
+
+async def test_a_client_that_takes_nothing_for_long_is_cut_off(
+    hub: Hub, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Server(hub, {}, patience=0.02).listening(path), peer(path) as stuck:
+        stuck.call(1, "subscribe")
+        await stuck.receive()
+        stuck.stop_reading()
+        while not caplog.records:
+            hub.log("x" * 300)
+            await asyncio.sleep(0)
+        assert "cut off client 'peer'" in caplog.records[-1].message
+        stuck.go_on_reading()
+        assert await stuck.rest() > 0
+
+
+async def test_a_client_that_reads_again_in_time_is_told_what_it_missed(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), peer(path) as slow:
+        slow.call(1, "subscribe")
+        seq = (await slow.receive())["result"]["seq"]
+        slow.stop_reading()
+        total = 20_000
+        for number in range(total):
+            hub.log(str(number))
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+        slow.go_on_reading()
+        lines = 0
+        dropped = 0
+        while True:
+            event = (await slow.receive())["params"]
+            seq += 1
+            assert event["seq"] == seq
+            text = event["log"]["text"]
+            if "dropped" in text:
+                dropped += int(text.split()[0])
+            else:
+                lines += 1
+            if text == str(total - 1):
+                break
+        assert dropped > 0
+        assert lines + dropped == total
+
+
+# Who may connect
+
+
+@pytest.mark.parametrize("uid", [1, 65534])
+async def test_another_users_connection_is_closed_before_it_said_anything(
+    hub: Hub, path: Path, uid: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Server(hub, {}, peer_uid=lambda _socket: uid).listening(path), peer(path, hello=False) as client:
+        client.send(HELLO)
+        assert await client.at_end()
+    assert f"uid {uid}" in caplog.text
+
+
+async def test_root_may_connect(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}, peer_uid=lambda _socket: 0).listening(path), peer(path) as client:
+        assert await status(client, 1)
+
+
+async def test_connections_are_capped(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(peer(path)) for _ in range(MAX_CONNECTIONS)]
+        async with peer(path, hello=False) as refused:
+            assert await refused.at_end()
+        assert await status(clients[0], 1)

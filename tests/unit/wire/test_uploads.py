@@ -1,0 +1,130 @@
+"""Images in pieces."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from flashdeck.api import UPLOAD_CHUNK, BeginUpload, BoardList, CommitUpload, GetBoards, UploadChunk, UploadDone
+from flashdeck.client import Client
+from flashdeck.errors import ErrorKind, RemoteError
+from flashdeck.model import State
+from flashdeckd.connection import Connection
+from flashdeckd.hub import Hub
+from flashdeckd.server import Server
+from flashdeckd.uploads import MAX_IMAGE, MAX_UPLOADS, Uploads
+
+
+class Spool:
+    """Takes images, or fails as told."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, bytes]] = []
+
+    async def accept(self, name: str, data: bytes) -> UploadDone:
+        self.taken.append((name, data))
+        return UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=len(data), version="1.0")
+
+
+@pytest.fixture
+def spool() -> Spool:
+    return Spool()
+
+
+@pytest.fixture
+def server(hub: Hub, spool: Spool) -> Server:
+    return Server(hub, Uploads(spool.accept).handlers())
+
+
+async def refused(client: Client, call: BeginUpload | UploadChunk | CommitUpload, message: str) -> None:
+    with pytest.raises(RemoteError, match=message) as caught:
+        await client.call(call)
+    assert caught.value.kind is ErrorKind.BAD_REQUEST
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("size", [1, UPLOAD_CHUNK, UPLOAD_CHUNK + 1, 3 * UPLOAD_CHUNK - 7])
+async def test_an_image_arrives_whole(server: Server, spool: Spool, path: Path, size: int) -> None:
+    data = bytes(number * 7 % 251 for number in range(size))
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        done = await client.upload("APP1\x1b[2J.bin", data)
+    assert done == UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=size, version="1.0")
+    assert spool.taken == [("APP1�[2J.bin", data)]
+
+
+@pytest.mark.parametrize("size", [0, -1, MAX_IMAGE + 1])
+async def test_an_impossible_size_is_refused(server: Server, path: Path, size: int) -> None:
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        await refused(client, BeginUpload(name="a", size=size), str(size))
+
+
+async def test_bytes_missing_or_too_many_are_refused_and_nothing_is_spooled(
+    server: Server, spool: Spool, path: Path
+) -> None:
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        short = (await client.call(BeginUpload(name="a.bin", size=10))).upload
+        await client.call(UploadChunk(upload=short, data=b"123456789"))
+        await refused(client, CommitUpload(upload=short), "9 bytes arrived for a.bin.*10")
+        await refused(client, CommitUpload(upload=short), f"no upload {short}")
+
+        long = (await client.call(BeginUpload(name="a.bin", size=10))).upload
+        await client.call(UploadChunk(upload=long, data=b"123456789"))
+        await refused(client, UploadChunk(upload=long, data=b"01"), "11 bytes arrived for a.bin.*10")
+        await refused(client, CommitUpload(upload=long), f"no upload {long}")
+
+        wide = (await client.call(BeginUpload(name="a.bin", size=2 * UPLOAD_CHUNK))).upload
+        await refused(client, UploadChunk(upload=wide, data=b"x" * (UPLOAD_CHUNK + 1)), str(UPLOAD_CHUNK + 1))
+        await refused(client, UploadChunk(upload=wide, data=b"x"), f"no upload {wide}")
+    assert spool.taken == []
+
+
+async def test_uploads_of_a_connection_are_capped_and_freed_by_their_end(server: Server, path: Path) -> None:
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        handles = [await client.call(BeginUpload(name="a", size=1)) for _ in range(MAX_UPLOADS)]
+        await refused(client, BeginUpload(name="a", size=1), str(MAX_UPLOADS))
+        await client.call(UploadChunk(upload=handles[0].upload, data=b"x"))
+        await client.call(CommitUpload(upload=handles[0].upload))
+        await client.call(BeginUpload(name="a", size=1))
+        async with await Client.connect(path, client="other") as other:
+            await other.call(BeginUpload(name="a", size=1))
+
+
+async def test_an_upload_belongs_to_its_connection(server: Server, spool: Spool, path: Path) -> None:
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        async with await Client.connect(path, client="other") as other:
+            handle = (await client.call(BeginUpload(name="a", size=1))).upload
+            await refused(other, UploadChunk(upload=handle, data=b"x"), f"no upload {handle}")
+            await refused(other, CommitUpload(upload=handle), f"no upload {handle}")
+        await client.call(UploadChunk(upload=handle, data=b"x"))
+        await client.call(CommitUpload(upload=handle))
+    assert spool.taken == [("a", b"x")]
+
+
+async def test_uploads_interleave(server: Server, spool: Spool, path: Path) -> None:
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        one = (await client.call(BeginUpload(name="one", size=4))).upload
+        two = (await client.call(BeginUpload(name="two", size=4))).upload
+        for handle, data in ((one, b"11"), (two, b"22"), (one, b"11"), (two, b"22")):
+            await client.call(UploadChunk(upload=handle, data=data))
+        await client.call(CommitUpload(upload=two))
+        await client.call(CommitUpload(upload=one))
+    assert spool.taken == [("two", b"2222"), ("one", b"1111")]
+
+
+async def test_an_upload_dies_with_its_connection(hub: Hub, spool: Spool, path: Path) -> None:
+    uploads = Uploads(spool.accept)
+    closed = asyncio.Event()
+
+    async def note(_params: GetBoards, connection: Connection) -> State:
+        connection.on_close(closed.set)  # callbacks run in reverse, so this one after that of the upload
+        return BoardList(boards=(), devices=())
+
+    async with Server(hub, {**uploads.handlers(), GetBoards: note}).listening(path):
+        client = await Client.connect(path, client="test")
+        await client.call(GetBoards())
+        await client.call(BeginUpload(name="a", size=1))
+        assert len(uploads) == 1
+        await client.close()
+        await closed.wait()
+        assert len(uploads) == 0
