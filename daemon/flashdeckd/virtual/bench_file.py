@@ -65,7 +65,8 @@ class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     app_address: int = _DEFAULT.app_address
     bad_sectors: tuple[int, ...] = ()
     contents: tuple[_ContentTable, ...] = ()
-    bank_bug: bool = _DEFAULT.bank_bug
+    bank_bug: bool | None = None
+    leave_answers: bool | None = None
 
 
 def read_specs(path: Path) -> tuple[BoardSpec, ...]:
@@ -110,6 +111,7 @@ def _table(where: str, table: dict[str, object]) -> _BoardTable:
 
 def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
     where = f"{path}, [boards.{name}]"
+    _refuse_meaningless(where, table)
     layout = replace(FlashLayout(), bad=frozenset(table.bad_sectors))
     spec = BoardSpec(
         name=name,
@@ -136,13 +138,31 @@ def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
         app_address=table.app_address,
         layout=layout,
         contents=tuple(_content(path, f"{where}, key contents", item) for item in table.contents),
-        bank_bug=table.bank_bug,
+        bank_bug=bool(table.bank_bug),
+        leave_answers=bool(table.leave_answers),
     )
     try:
         spec.new_flash()
     except ValueError as error:
         raise ConfigError(f"{where}, key contents: {error}") from error
     return spec
+
+
+def _refuse_meaningless(where: str, table: _BoardTable) -> None:
+    """A key that this board could only ignore is an error, not a surprise."""
+    usbx = table.model is Model.USBX
+    checks = (
+        ("bank_bug", table.bank_bug is not None and not usbx, "only USBX models have it"),
+        ("leave_answers", table.leave_answers is not None and usbx, "a USBX board is gone before it could answer"),
+        ("poll_erase", table.poll_erase is not None and usbx, "a USBX board claims poll_write for everything"),
+        ("runtime", table.runtime and not table.app, "an application without USB has no interface"),
+    )
+    for key, meaningless, why in checks:
+        if meaningless:
+            raise ConfigError(f"{where}: {key} means nothing for this board: {why}", hint="take the key out")
+    highest = FlashLayout().size // FlashLayout().sector - 1
+    if bad := [sector for sector in table.bad_sectors if not 0 <= sector <= highest]:
+        raise ConfigError(f"{where}, key bad_sectors: no sector {bad[0]}", hint=f"sectors are 0 to {highest}")
 
 
 def _content(path: Path, where: str, table: _ContentTable) -> Content:

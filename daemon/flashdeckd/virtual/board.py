@@ -184,8 +184,7 @@ class VirtualBoard:
         """A bus reset: the device is configured again and keeps its place."""
         with self._endpoint, self._lock:
             self._expect(connection)
-            self._stop_running()
-            self._fresh().attach()
+            self._fresh().attach()  # flash work goes on
 
     def transfer(self, connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
         """One control transfer; the data stage of an IN transfer. `timeout` in seconds, None for ever.

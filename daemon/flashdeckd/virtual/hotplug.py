@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from flashdeck.text import clean
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
@@ -29,7 +29,7 @@ class VirtualHotplug:
         for wake in tuple(self._wake):
             wake()
 
-    async def snapshots(self) -> AsyncIterator[frozenset[UsbDevice]]:
+    async def snapshots(self) -> AsyncGenerator[frozenset[UsbDevice], None]:
         """All devices now, and all of them again whenever that changes."""
         loop = asyncio.get_running_loop()
         change = asyncio.Event()

@@ -113,6 +113,8 @@ class BoardSpec:
     contents: tuple[Content, ...] = ()
     bank_bug: bool = False
     """Whether an erase always works in bank 1, as in ST's USBX sample (USBX models only)."""
+    leave_answers: bool = False
+    """Whether the host still gets the answer to the GETSTATUS that starts the application (classic models only)."""
 
     def new_flash(self) -> NorFlash:
         """A flash with the initial contents."""
@@ -144,6 +146,7 @@ class BoardSpec:
             writes=self.model is not Model.CLASSIC_TEMPLATE,
             poll_erase=poll_erase,
             poll_other=poll_write,
+            cut_short=not self.leave_answers,
         )
         return identity, ClassicBootloader(flash, identity, classic)
 

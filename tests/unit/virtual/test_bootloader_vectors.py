@@ -146,7 +146,7 @@ def replay(header: dict[str, Any], sequence: dict[str, Any]) -> None:
             assert (rig.work(), rig.operations) == (step[1], step[2] if len(step) > 2 else []), where
             continue
         answer, state, outcome = rig.request(step)
-        extra = step[8] if len(step) > 8 else {}
+        extra: dict[str, Any] = step[8] if len(step) > 8 else {}
         assert (answer, state) == (expected_answer(step[5]), step[6]), where
         assert rig.operations == (step[7] if len(step) > 7 else []), where
         assert outcome.stall_asked == extra.get("stall_asked", False), where

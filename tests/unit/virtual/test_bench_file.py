@@ -1,0 +1,129 @@
+"""Bench files: what they may say, and how a wrong one is answered."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flashdeck.errors import ConfigError
+from flashdeckd.virtual.bench import load_bench
+from flashdeckd.virtual.bench_file import read_specs
+from flashdeckd.virtual.nor import fill
+from flashdeckd.virtual.spec import BoardSpec, Model, Start, Timing
+
+DEMO = Path(__file__).parents[3] / "config" / "demo" / "bench.toml"
+
+
+def file(folder: Path, text: str) -> Path:
+    path = folder / "bench.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_demo_bench() -> None:
+    classic, noread, usbx = read_specs(DEMO)
+    assert [spec.model for spec in (classic, noread, usbx)] == [Model.CLASSIC, Model.CLASSIC_NOREAD, Model.USBX]
+    assert [spec.runtime for spec in (classic, noread, usbx)] == [True, False, True]
+    assert not usbx.bank_bug
+    assert {spec.timing for spec in (classic, noread, usbx)} == {Timing.REAL}
+    bench = load_bench(DEMO)
+    assert len({state.serial for state in bench.list()}) == 3
+    for state in bench.list():
+        assert state.mode == "dfu"
+        assert bench.dump(state.name, 0x08020000, 0x60000 // 2).data == b"\xff" * 0x30000
+        bootloader = bench.dump(state.name, 0x08000000, 0x20000).data
+        assert len(set(bootloader)) > 100
+
+
+def test_every_key(tmp_path: Path) -> None:
+    (tmp_path / "app.bin").write_bytes(b"image")
+    path = file(
+        tmp_path,
+        """
+        [boards.one]
+        model = "usbx"
+        port = 9
+        serial = "S"
+        product = "\\u001b[2J"
+        manufacturer = "M"
+        dfu = "1209:dead"
+        app = ""
+        map = "@X"
+        transfer_size = 512
+        attributes = 3
+        bcd_device = 0x0103
+        timing = "none"
+        poll_write = 7
+        erase_time = 0.5
+        word_time = 0.25
+        attach_time = 2
+        plugged = false
+        start = "dfu"
+        app_address = 0x08040000
+        bad_sectors = [3]
+        bank_bug = true
+        contents = [{ address = 0x08000000, size = "1K", pattern = 5 }, { address = 0x08020000, file = "app.bin" }]
+        [boards.two]
+        model = "classic"
+        leave_answers = true
+        poll_erase = 11
+        """,
+    )
+    one, two = read_specs(path)
+    assert (one.name, one.model, one.port, one.serial, one.product) == ("one", Model.USBX, 9, "S", "\x1b[2J")
+    assert (str(one.dfu), one.app, one.map, one.transfer_size, one.attributes) == ("1209:dead", None, "@X", 512, 3)
+    assert (one.bcd_device, one.timing, one.poll_write, one.erase_time) == (0x0103, Timing.NONE, 7, 0.5)
+    assert (one.word_time, one.attach_time, one.plugged, one.start) == (0.25, 2, False, Start.DFU)
+    assert (one.app_address, one.layout.bad, one.bank_bug) == (0x08040000, {3}, True)
+    assert [content.data for content in one.contents] == [fill(1024, 5), b"image"]
+    assert (two.port, two.app, two.leave_answers, two.poll_erase) == (1, BoardSpec(name="two").app, True, 11)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen", "hint"),
+    [
+        ("", "no table", "boards.NAME"),
+        ("[bords.one]\nmodel = 'usbx'", "unknown key bords", "boards.NAME"),
+        ("boards = 3", "[boards]", "boards.NAME"),
+        ("[boards.one]\nmodell = 'usbx'", "[boards.one]", "did you mean model?"),
+        ("[boards.one]\nmodel = 'rom'", "$.model", "classic-noread"),
+        ("[boards.one]\nmodel = 'usbx'\nserail = '1'", "serail", "did you mean serial?"),
+        ("[boards.one]\nmodel = 'usbx'\nport = 0", "$.port", ""),
+        ("[boards.one]\nmodel = 'usbx'\ndfu = '483:df11'", "key dfu", "0483:df11"),
+        ("[boards.one]\nmodel = 'usbx'\ntiming = 'slow'", "$.timing", ""),
+        ("[boards.one]\nmodel = 'classic'\nbank_bug = true", "bank_bug", "take the key out"),
+        ("[boards.one]\nmodel = 'usbx'\nleave_answers = false", "leave_answers", "take the key out"),
+        ("[boards.one]\nmodel = 'usbx'\nruntime = true\napp = ''", "runtime", "take the key out"),
+        ("[boards.one]\nmodel = 'usbx'\nbad_sectors = [128]", "no sector 128", "0 to 127"),
+        ("[boards.one]\nmodel = 'usbx'\ncontents = [{address = 0, size = 4}]", "do not fit", ""),
+        ("[boards.one]\nmodel = 'usbx'\ncontents = [{address = 0}]", "either `file`", ""),
+        ("[boards.one]\nmodel = 'usbx'\ncontents = [{address = 0, size = '4X'}]", "no size", "128K"),
+        ("[boards.one]\nmodel = 'usbx'\ncontents = [{address = 0, file = 'nowhere'}]", "nowhere", ""),
+        ("[boards.one]\nmodel = 'usbx'\nport = 2\n[boards.two]\nmodel = 'usbx'\nport = 2", "port 2", "one board"),
+        ("[boards", "is not TOML", ""),
+    ],
+)
+def test_a_wrong_file_is_named_with_table_and_key(tmp_path: Path, text: str, seen: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_bench(file(tmp_path, text))
+    assert seen in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="can not be read"):
+        load_bench(tmp_path / "none.toml")
+
+
+def test_a_bench_never_loads_libusb_or_udev() -> None:
+    code = (
+        "import sys, pathlib, usb.core; from flashdeckd.virtual.bench import load_bench; "
+        f"bench = load_bench(pathlib.Path({str(DEMO)!r})); list(usb.core.find(find_all=True, backend=bench.backend)); "
+        "print([name for name in ('libusb_package', 'usb.backend.libusb1', 'usb.backend.libusb0', 'pyudev') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
