@@ -31,8 +31,6 @@ def main(config: Path | None, socket: Path | None, state_dir: Path | None, virtu
         sys.exit(1)
     is_virtual = virtual is not None
     try:
-        if config is None and not is_virtual and paths.default_config_path().exists():
-            config = paths.default_config_path()
         options = Options(
             socket=paths.socket_path(None if socket is None else str(socket), virtual=is_virtual),
             state_dir=state_dir or paths.state_dir(virtual=is_virtual),

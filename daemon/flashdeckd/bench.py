@@ -6,20 +6,23 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 import usb.backend
+from msgspec.structs import replace
 
-from flashdeck.api import BoardPlan, PlanStep
+from flashdeck.api import BoardPlan
 from flashdeck.config import Board, Config, Partition
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
 from flashdeck.model import BoardState, Disposition, JobState, JobStatus, LogLevel, Origin, PartitionState, Presence
 from flashdeckd.boards import recognise
-from flashdeckd.flash.plan import Plan, make_plan
+from flashdeckd.flash.plan import make_plan
 from flashdeckd.hub import Hub
 from flashdeckd.images import guards
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.queue import admit
+from flashdeckd.jobs.unseen import UNSEEN, UNSEEN_NOTE
 from flashdeckd.journal import Journal, Ledger
+from flashdeckd.planning import described
 from flashdeckd.usb.device import UsbDevice
 
 
@@ -70,7 +73,7 @@ class Bench:
             before, device = lane.sighting, sighting.device
             if device is not None and self._ports.get(name) != device.port:
                 self._ports[name] = device.port
-                await self._journal.save_port(name, device.port)
+                await self._remember_port(name, device.port)
             lane.see(sighting)
             if sighting.presence is not before.presence:
                 where = f" at {device.name}" if device else ""
@@ -96,8 +99,8 @@ class Bench:
     def select(self, partition: str, patterns: Iterable[str] = ()) -> list[Board]:
         """The boards that the names and globs mean, those that have the partition.
 
-        Raises RequestError (`no-such-board`, `no-such-partition`) with what there is instead, RefusedError (`protected`)
-        when the partition is protected on one of them (safety rule 2).
+        Raises RequestError (`no-such-board`, `no-such-partition`) with what there is instead, RefusedError
+        (`protected`) when the partition is protected on one of them (safety rule 2).
         """
         chosen: dict[str, Board] = {}
         for pattern in tuple(patterns) or ("*",):
@@ -141,9 +144,11 @@ class Bench:
     async def flash(
         self, partition: str, sha256: str, patterns: Iterable[str], *, present_only: bool
     ) -> list[JobState]:
-        """Queues one job a board by hand; all or none. Raises RequestError, RefusedError or FlashdeckError (`ambiguous`)."""
+        """Queues one job a board by hand; all or none.
+
+        Raises RequestError, RefusedError or FlashdeckError (`ambiguous`).
+        """
         boards = self.select(partition, patterns)
-        artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
         for board in boards:
             sighting = self._lanes[board.name].sighting
             if sighting.presence is Presence.AMBIGUOUS:
@@ -154,6 +159,7 @@ class Bench:
                     kind=ErrorKind.ABSENT,
                     hint=sighting.trouble or "connect it, or leave out --no-wait and the job waits for it",
                 )
+        artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
         jobs = [
             await self.enqueue(board, partition, artifact, Origin.HAND)
             for board, artifact in zip(boards, artifacts, strict=True)
@@ -206,6 +212,12 @@ class Bench:
         self._hub.publish_board(state)
         return state
 
+    async def _remember_port(self, name: str, port: str) -> None:
+        try:
+            await self._journal.save_port(name, port)
+        except FlashdeckError as error:
+            self._hub.log(f"its port could not be recorded: {error.message}", level=LogLevel.WARNING, board=name)
+
     def _partition_state(self, board: Board, partition: Partition) -> PartitionState:
         holding = self.book.holding(board.name, partition.name)
         newest = self._hub.artifacts.get((board.profile.name, partition.name))
@@ -244,18 +256,18 @@ class Bench:
     async def _plan_for(self, board: Board, partition: Partition, artifact: Artifact) -> BoardPlan:
         lane = self._lanes[board.name]
         image = await asyncio.to_thread(self._spool.read, artifact.sha256)
-        notes: list[str] = []
-        base = BoardPlan(board=board.name, partition=partition.name, sha256=artifact.sha256)
+        wanted = BoardPlan(board=board.name, partition=partition.name, sha256=artifact.sha256)
         try:
             if lane.sighting.presence is Presence.DFU:
                 plan = await lane.survey(image, partition)
             else:
-                notes.append(f"board is {lane.sighting.presence}: planned from the configured geometry alone")
-                plan = make_plan(image, lane.target(partition))
+                wanted = replace(wanted, notes=(f"the board is {lane.sighting.presence}: {UNSEEN_NOTE}",))
+                plan = make_plan(image, lane.target(partition), UNSEEN)
         except (RefusedError, HeldError, DeviceError) as error:
-            blocked = f"{error.message}: {error.hint}" if error.hint else error.message
-            return _with(base, blocked=blocked)
-        return _described(base, plan, notes, blocked=lane.held and f"board {board.name} is held: {lane.held}")
+            return replace(wanted, blocked=f"{error.message}: {error.hint}" if error.hint else error.message)
+        if lane.held:
+            wanted = replace(wanted, blocked=f"board {board.name} is held: {lane.held}")
+        return described(wanted, plan)
 
     def _lane(self, name: str) -> Lane:
         try:

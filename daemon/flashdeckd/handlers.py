@@ -1,6 +1,6 @@
 """What each method of the socket protocol does, beyond those that the server answers itself."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flashdeck import api

@@ -30,7 +30,7 @@ class Intake:
         self._spool = spool
 
     async def settled(self, build: Settled) -> None:
-        """Takes one settled file. Bytes that were already seen at this place are nothing new (touched, rebuilt alike)."""
+        """Takes one settled file. Bytes that were already seen at this place are nothing new: touched, rebuilt alike."""
         watch = build.watch
         digest = await asyncio.to_thread(lambda: hashlib.sha256(build.data).hexdigest())
         newest = self._hub.artifacts.get((watch.profile, watch.partition))

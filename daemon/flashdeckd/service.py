@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ class Options:
     socket: Path
     state_dir: Path
     config: Path | None = None
-    """None: run without a configuration, so with no boards."""
+    """None: the default one, where it exists."""
     virtual: Path | None = None
     """A bench file: emulated boards and nothing else (safety rule 10)."""
 
@@ -77,7 +77,7 @@ async def serve(options: Options) -> None:
 
     Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories can not be used.
     """
-    config = default_config() if options.config is None else load(options.config)
+    config = load(options.config) if options.config else default_config(virtual=options.virtual is not None)
     virtual = None if options.virtual is None else load_bench(options.virtual)
     async with AsyncExitStack() as stack:
         ensure_private_dir(options.state_dir)
@@ -86,8 +86,8 @@ async def serve(options: Options) -> None:
         health = Health(hub)
         journal = await Journal.open(options.state_dir / "journal.sqlite3")
         stack.push_async_callback(journal.close)
-        health.report("journal", journal.trouble)
         ledger = await journal.load()
+        health.report("journal", journal.trouble)
         for artifact in ledger.artifacts.values():
             hub.publish_artifact(artifact)
         spool = Spool(options.state_dir / "spool")
@@ -153,7 +153,7 @@ async def _follow_bus(source: HotplugSource, bench: Bench, health: Health, scann
                     health.report("usb", source.trouble)
                     await bench.see(devices)
                     scanned.set()
-        except (OSError, FlashdeckError) as error:
+        except OSError as error:
             health.report("usb", f"hotplug stopped ({error}); it is started again by itself")
         await asyncio.sleep(RESTART_SECONDS[min(failures, len(RESTART_SECONDS) - 1)])
         failures += 1
@@ -197,7 +197,7 @@ def _daemon_state(*, virtual: bool) -> DaemonState:
 
 
 @contextlib.contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
+def _only_one(lock: Path) -> Generator[None]:
     """Holds the state directory for this process; two daemons on one journal would flash everything twice."""
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

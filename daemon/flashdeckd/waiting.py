@@ -31,7 +31,7 @@ class Waiting:
                     await self._builds.look(profile, partition)
                 wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
                 await self._until(
-                    lambda: all([self._is_there(board, partition, wanted[board.name]) for board in boards])
+                    lambda: all(self._is_there(board, partition, wanted[board.name]) for board in boards)
                 )
         except TimeoutError:
             raise FlashdeckError(
@@ -43,12 +43,12 @@ class Waiting:
         return [job for job in jobs if job is not None]
 
     async def for_jobs(self, ids: Sequence[int], seconds: float) -> list[JobState]:
-        """Waits until every job has ended or is held. Raises FlashdeckError (`timeout`), RequestError (`no-such-job`)."""
+        """Waits until every job has ended or is held; raises FlashdeckError (`timeout`, `no-such-job`)."""
         book = self._bench.book
         settled = (*(status for status in JobStatus if status.ended), JobStatus.HELD)
         try:
             async with asyncio.timeout(seconds):
-                await self._until(lambda: all([book.job(job_id).status in settled for job_id in ids]))
+                await self._until(lambda: all(book.job(job_id).status in settled for job_id in ids))
         except TimeoutError:
             raise FlashdeckError(f"the jobs had not ended after {seconds:g} s", kind=ErrorKind.TIMEOUT) from None
         return [book.job(job_id) for job_id in ids]

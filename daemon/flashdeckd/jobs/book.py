@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from flashdeck.errors import ErrorKind, RequestError
-from flashdeck.model import Holding, JobState, JobStatus, Origin
+from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.model import Holding, JobState, JobStatus, LogLevel, Origin
 from flashdeckd.hub import Hub
 from flashdeckd.images.spool import Artifact
 from flashdeckd.journal import Journal, Ledger
@@ -55,7 +55,7 @@ class JobBook:
         return self._holdings.get((board, partition))
 
     async def create(self, board: str, partition: str, artifact: Artifact, origin: Origin) -> JobState:
-        """Adds a queued job at the end of the board's lane."""
+        """Adds a queued job at the end of the board's lane; raises FlashdeckError where it can not be recorded."""
         job = JobState(
             id=self._next_id,
             board=board,
@@ -68,7 +68,9 @@ class JobBook:
             created_at=time.time(),
         )
         self._next_id += 1
-        await self._put(job)
+        await self._journal.save_job(job)
+        self._jobs[job.id] = job
+        self._hub.publish_job(job)
         return job
 
     async def change(self, job_id: int, **changes: object) -> JobState:
@@ -85,12 +87,16 @@ class JobBook:
         self._hub.publish_job(self._jobs[job_id])
 
     async def hold(self, board: str, partition: str, holding: Holding) -> None:
-        """Records what a partition holds."""
+        """Records what a partition holds; raises FlashdeckError where that is impossible."""
         self._holdings[board, partition] = holding
         await self._journal.save_holding(board, partition, holding)
         self._holding_changed(board)
 
     async def _put(self, job: JobState) -> None:
+        """A full disk stops no job here: one that would flash is refused in `hold`, before its first erase."""
         self._jobs[job.id] = job
-        await self._journal.save_job(job)
+        try:
+            await self._journal.save_job(job)
+        except FlashdeckError as error:
+            self._hub.log(f"job {job.id} could not be recorded: {error.message}", level=LogLevel.ERROR, job=job.id)
         self._hub.publish_job(self._jobs[job.id])

@@ -22,16 +22,18 @@ from flashdeck.errors import (
     FlashdeckError,
     HeldError,
     ParkedError,
+    VerifyError,
 )
 from flashdeck.model import Failure, JobResult, JobState, JobStatus, LogLevel, Phase, Presence
 from flashdeckd.boards import ABSENT, Sighting
-from flashdeckd.flash.plan import Plan
+from flashdeckd.flash.plan import Plan, make_plan
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
 from flashdeckd.hub import Hub
 from flashdeckd.images import guards
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.unseen import UNSEEN
 from flashdeckd.jobs.worker import Recorder, Worker
 from flashdeckd.usb.device import UsbDevice
 
@@ -41,6 +43,8 @@ DETACH_SECONDS: Final = 15.0
 """How long a detached board may take to come back in DFU mode; slow hubs and full re-enumerations need a few seconds."""
 START_SECONDS: Final = 20.0
 """How long an application may take to enumerate after the leave."""
+LOST_SECONDS: Final = 5.0
+"""How long hotplug may take to tell that a device which no longer answers is gone."""
 MAX_ATTEMPTS: Final = 8
 """A job that was interrupted this often stops with a reason: something is wrong with the cable or the board."""
 OPEN_TRIES: Final = 8
@@ -133,10 +137,10 @@ class Lane:
     async def _advance(self, job: JobState) -> bool:
         """Takes the job as far as it goes now; False when only a change of things will let it go further."""
         device = self.sighting.device
-        if device is None:
-            await self._wait(job, self.sighting.trouble or f"waiting for board {self.board.name} to be connected")
-            return False
         try:
+            if device is None:
+                await self._wait_for_board(job)
+                return False
             if self._only_leave_is_left(job):
                 await self._finish_leave(job, device)
             elif self.sighting.presence is Presence.APP:
@@ -155,7 +159,19 @@ class Lane:
             await self._fail(job, error)
         return True
 
+    async def _wait_for_board(self, job: JobState) -> None:
+        """What would keep the job from running anyway is said now, and not when somebody has plugged the board in."""
+        if job.status is JobStatus.QUEUED:
+            image = await asyncio.to_thread(self._spool.read, job.sha256)
+            make_plan(image, self.target(self._partition(job)), UNSEEN)
+        if job.status is JobStatus.WAITING and job.attempts and not self.sighting.trouble:
+            return  # how it was interrupted says more
+        await self._wait(job, self.sighting.trouble or f"waiting for board {self.board.name} to be connected")
+
     async def _wait(self, job: JobState, reason: str) -> None:
+        job = self._book.job(job.id)
+        if job.status.ended:
+            return  # a newer one took its place meanwhile
         if (job.status, job.reason) != (JobStatus.WAITING, reason):
             await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
             self._log(job, reason)
@@ -248,8 +264,8 @@ class Lane:
         raise DeviceError(
             f"board {self.board.name} {seen} (partition {job.partition} holds {job.sha256[:12]})",
             kind=ErrorKind.NOT_ACCEPTED,
-            hint="check that the image is linked for this partition and that its initial stack pointer is one that the "
-            "bootloader's boot check accepts",
+            hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
+            "bootloader's boot check accepts, and that the partition which is booted holds an application",
         )
 
     async def _done(self, job: JobState, result: JobResult | None) -> None:
@@ -259,11 +275,13 @@ class Lane:
         self._log(job, f"{job.partition} holds {job.version or job.sha256[:12]}{verified}")
 
     async def _hold(self, job: JobState, error: HeldError) -> None:
+        if self._book.job(job.id).status.ended:
+            return
         reason = f"{error.message}: {error.hint}" if error.hint else error.message
         await self._book.change(job.id, status=JobStatus.HELD, phase=None, reason=reason)
         self._log(job, f"held: {reason}", LogLevel.WARNING)
 
-    async def _interrupted(self, job: JobState, lost: UsbDevice, error: DeviceGoneError) -> None:
+    async def _interrupted(self, job: JobState, lost: UsbDevice | None, error: DeviceGoneError) -> None:
         if error.during_read:
             self._unreadable.add(job.id)
         if self._book.job(job.id).attempts >= MAX_ATTEMPTS:
@@ -272,13 +290,23 @@ class Lane:
         reason = f"{error.message}; goes on when board {self.board.name} is back in DFU mode"
         await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
         self._log(job, reason, LogLevel.WARNING)
-        # Hotplug may not have told yet; opening the same dead device again would only fail again.
-        await self._until(lambda: self.sighting.device != lost, None)
+        # Hotplug may not have told yet. A device that stays was cut off by a bad cable, and is tried again.
+        await self._until(lambda: self.sighting.device != lost, LOST_SECONDS)
 
     async def _fail(self, job: JobState, error: FlashdeckError) -> None:
+        if self._book.job(job.id).status.ended:
+            return
+        if isinstance(error, VerifyError):
+            await self._distrust(job)
         failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
         await self._book.change(job.id, status=JobStatus.FAILED, phase=None, reason=error.message, failure=failure)
         self._log(job, f"failed: {error.message}" + (f": {error.hint}" if error.hint else ""), LogLevel.ERROR)
+
+    async def _distrust(self, job: JobState) -> None:
+        """What was read back is wrong: the partition does not hold the artifact, whatever was recorded."""
+        holding = self._book.holding(job.board, job.partition)
+        if holding is not None:
+            await self._book.hold(job.board, job.partition, replace(holding, complete=False))
 
     def _partition(self, job: JobState) -> Partition:
         return self.board.profile.partitions[job.partition]

@@ -32,8 +32,6 @@ def admit(
         return Admission(create=True, superseded=superseded)
     if pending and pending[-1].sha256 == sha256:
         return Admission(create=False)
-    if running:
-        expected = running[-1].sha256
-    else:
-        expected = holding.sha256 if holding is not None and holding.complete else ""
+    held = holding.sha256 if holding is not None and holding.complete else ""
+    expected = running[-1].sha256 if running else held
     return Admission(create=expected != sha256, superseded=superseded)

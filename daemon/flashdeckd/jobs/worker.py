@@ -1,4 +1,4 @@
-"""What runs in a lane's thread: opens the device, calls the engine, closes the device. Never touches shared state itself."""
+"""What runs in a lane's thread: opens the device, calls the engine, closes the device. Touches no shared state."""
 
 import asyncio
 import threading

@@ -1,6 +1,6 @@
 """What hotplug tells of a USB device without opening it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,7 +59,7 @@ class UsbDevice:
 class HotplugSource(Protocol):
     """Where the daemon learns what is on the bus: pyudev, or an emulated bench."""
 
-    def snapshots(self) -> AsyncIterator[frozenset[UsbDevice]]:
+    def snapshots(self) -> AsyncGenerator[frozenset[UsbDevice], None]:
         """All devices now, and all of them again whenever that changes.
 
         Fast changes may be folded into one, so a device that went and came back shows only by its new `address`.

@@ -38,32 +38,32 @@ def config(**boards: dict[str, str]) -> Config:
     )
 
 
-def test_a_board_is_recognised_by_serial():
+def test_a_board_is_recognised_by_serial() -> None:
     roster = recognise(config(left={"serial": "A"}), [device(1, "B"), device(2, "A")], NO_PORTS)
     assert roster.boards["left"].device == device(2, "A")
     assert [stranger.port for stranger in roster.strangers] == ["1-1"]
 
 
-def test_a_board_is_recognised_by_port_in_either_form():
+def test_a_board_is_recognised_by_port_in_either_form() -> None:
     for port in ("1-2", "pci-0000:00:14.0-usb-0:2"):
         roster = recognise(config(left={"port": port}), [device(1), device(2)], NO_PORTS)
         assert roster.boards["left"].device == device(2)
 
 
-def test_usb_ids_alone_are_never_identity():
+def test_usb_ids_alone_are_never_identity() -> None:
     roster = recognise(config(left={}), [device(1, "A")], NO_PORTS)
     assert roster.boards["left"].presence is Presence.ABSENT
     assert "neither serial nor port" in roster.boards["left"].trouble
     assert [stranger.note for stranger in roster.strangers] == ["not configured: never touched"]
 
 
-def test_other_usb_ids_on_the_right_port_are_another_device():
+def test_other_usb_ids_on_the_right_port_are_another_device() -> None:
     other = device(1, "A", UsbId(0x1209, 1))
     roster = recognise(config(left={"port": "1-1", "serial": "A"}), [other], NO_PORTS)
     assert roster.boards["left"].presence is Presence.ABSENT
 
 
-def test_two_devices_with_the_same_serial_are_ambiguous():
+def test_two_devices_with_the_same_serial_are_ambiguous() -> None:
     roster = recognise(config(left={"serial": "A"}), [device(1, "A"), device(2, "A")], NO_PORTS)
     assert roster.boards["left"].presence is Presence.AMBIGUOUS
     assert roster.boards["left"].device is None
@@ -71,7 +71,7 @@ def test_two_devices_with_the_same_serial_are_ambiguous():
     assert len(roster.strangers) == 2
 
 
-def test_the_same_serial_on_two_boards_is_told_apart_by_port():
+def test_the_same_serial_on_two_boards_is_told_apart_by_port() -> None:
     both = config(left={"serial": "A", "port": "1-1"}, right={"serial": "A", "port": "1-2"})
     roster = recognise(both, [device(1, "A"), device(2, "A")], NO_PORTS)
     assert roster.boards["left"].device == device(1, "A")
@@ -79,25 +79,25 @@ def test_the_same_serial_on_two_boards_is_told_apart_by_port():
     assert roster.strangers == ()
 
 
-def test_a_device_that_matches_two_boards_is_neither():
+def test_a_device_that_matches_two_boards_is_neither() -> None:
     roster = recognise(config(left={"serial": "A"}, right={"port": "1-1"}), [device(1, "A")], NO_PORTS)
     assert {s.presence for s in roster.boards.values()} == {Presence.AMBIGUOUS}
     assert all(s.device is None for s in roster.boards.values())
 
 
-def test_an_application_with_another_serial_is_followed_by_its_port():
+def test_an_application_with_another_serial_is_followed_by_its_port() -> None:
     app = device(3, "APP-SERIAL", APP, protocol=1)
     known = {"left": app.port}
     assert recognise(config(left={"serial": "A"}), [app], known).boards["left"].presence is Presence.APP
     assert recognise(config(left={"serial": "A"}), [app], NO_PORTS).boards["left"].presence is Presence.ABSENT
 
 
-def test_a_remembered_port_never_identifies_a_device_in_dfu_mode():
+def test_a_remembered_port_never_identifies_a_device_in_dfu_mode() -> None:
     roster = recognise(config(left={"serial": "A"}), [device(3, "B")], {"left": device(3).port})
     assert roster.boards["left"].presence is Presence.ABSENT
 
 
-def test_run_time_dfu_interfaces_of_other_products_are_not_listed():
+def test_run_time_dfu_interfaces_of_other_products_are_not_listed() -> None:
     headset = device(1, "X", UsbId(0x0B0E, 1), protocol=1)
     assert recognise(config(left={"serial": "A"}), [headset], NO_PORTS).strangers == ()
 
@@ -113,7 +113,7 @@ identities = st.fixed_dictionaries({}, optional={"serial": serials, "port": st.s
 @given(devices, st.dictionaries(st.sampled_from(["left", "right"]), identities))
 def test_no_device_is_ever_two_boards_and_every_match_is_exact(
     present: list[UsbDevice], boards: dict[str, dict[str, str]]
-):
+) -> None:
     roster = recognise(config(**boards), present, {"left": "pci-0000:00:14.0-usb-0:3"})
     used = [sighting.device for sighting in roster.boards.values() if sighting.device]
     assert len(used) == len(set(used))
@@ -130,7 +130,7 @@ def test_no_device_is_ever_two_boards_and_every_match_is_exact(
         assert exact == [found]
 
 
-def test_a_replug_is_a_new_sighting():
+def test_a_replug_is_a_new_sighting() -> None:
     before = recognise(config(left={"serial": "A"}), [device(1, "A")], NO_PORTS).boards["left"]
     after = recognise(config(left={"serial": "A"}), [replace(device(1, "A"), address=9)], NO_PORTS).boards["left"]
     assert before != after

@@ -1,0 +1,19 @@
+"""A plan in the words of the wire."""
+
+from msgspec.structs import replace
+
+from flashdeck.api import BoardPlan, PlanStep
+from flashdeckd.flash.plan import Plan
+
+
+def described(wanted: BoardPlan, plan: Plan) -> BoardPlan:
+    """`wanted` with everything that `plan` says."""
+    return replace(
+        wanted,
+        steps=tuple(PlanStep(action=step.action, address=step.span.start, size=step.span.size) for step in plan.steps),
+        erases=plan.erases,
+        blocks=plan.blocks,
+        requests=plan.requests,
+        protection=plan.protection,
+        notes=(*wanted.notes, *plan.notes),
+    )

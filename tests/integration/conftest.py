@@ -1,0 +1,70 @@
+"""The fixture `rig`: a real daemon on one emulated board, or on the scenario that a test names."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rig import Rig, prepare, running
+
+LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
+HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
+
+
+def board(name: str, number: int = 1, **keys: object) -> str:
+    """One emulated board of the bench file; text is written as TOML literal strings."""
+    settings: dict[str, object] = {
+        "model": "classic",
+        "serial": "TEST00000001",
+        "port": number,
+        "timing": "none",
+        "map": HONEST_MAP,
+        "app": "0483:5740",
+        "runtime": True,
+        **keys,
+    }
+    lines = [f"[boards.{name}]"]
+    for key, value in settings.items():
+        text = str(value).lower() if isinstance(value, (bool, int)) else '"' + str(value) + '"'
+        lines.append(f"{key} = {text}")
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    bench: str
+    boards: str = LEFT
+    profile: str = ""
+
+
+SCENARIOS = {
+    "plain": Scenario(board("left")),
+    "slow": Scenario(board("left", timing="real")),
+    "trusted": Scenario(board("left"), profile='banks = "trusted"\n'),
+    "foreign": Scenario(board("left") + board("stranger", 2, serial="OTHER0000002")),
+    "hostile": Scenario(board("left", product="\\u001b]0;owned\\u0007[/]\\u001b[31m\\r\\nERROR all is lost")),
+    "twins": Scenario(board("left") + board("twin", 2)),
+    "noread": Scenario(board("left", model="classic-noread")),
+    "usbx": Scenario(board("left", model="usbx")),
+    "lying-map": Scenario(board("left", map="@Internal Flash   /0x08000000/16*8Ka,56*16Kg")),
+    "read-only-map": Scenario(board("left", map="@Internal Flash   /0x08000000/128*8Ka")),
+}
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """A directory whose name is short enough for a Unix socket."""
+    path = Path(tempfile.mkdtemp(prefix="fd-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+async def rig(root: Path, request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    scenario = SCENARIOS[getattr(request, "param", "plain")]
+    prepare(root, boards=scenario.boards, bench=scenario.bench, profile=scenario.profile)
+    async with running(root) as rig:
+        yield rig

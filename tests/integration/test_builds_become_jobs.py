@@ -1,0 +1,171 @@
+"""What is flashed is never partial, and nothing is flashed without need: exact numbers of jobs, and the right bytes."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from flashdeck.model import JobStatus, Snapshot
+from rig import Rig, firmware, sha256
+
+ONE, TWO, THREE = (firmware(version) for version in ("1.0.0", "1.0.1", "1.0.2"))
+
+
+def ended(count: int) -> Callable[[Snapshot], bool]:
+    """Whether `count` jobs exist and all have ended."""
+
+    def reached(snapshot: Snapshot) -> bool:
+        return len(snapshot.jobs) >= count and all(job.status.ended for job in snapshot.jobs)
+
+    return reached
+
+
+async def flashed(rig: Rig) -> list[tuple[str, JobStatus]]:
+    return [(job.sha256, job.status) for job in await rig.jobs()]
+
+
+async def settle_again(rig: Rig) -> None:
+    """Lets everything that was written until now settle: another partition's build goes the same way, after it."""
+    marker = firmware(os.urandom(8).hex(), base=0x08080000)
+    rig.build(marker, name="APP2.bin")
+    await rig.until(lambda s: any(a.sha256 == sha256(marker) for a in s.artifacts))
+
+
+async def test_a_writer_that_pauses_is_one_job(rig: Rig) -> None:
+    rig.image.parent.mkdir()
+    with rig.image.open("wb") as linker:
+        for start in range(0, len(ONE), len(ONE) // 3):
+            linker.write(ONE[start : start + len(ONE) // 3])
+            linker.flush()
+            await asyncio.sleep(5 * 0.05)  # the pause is the subject: five times `settle`
+    await rig.wait(data=ONE)
+    assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE)]
+    assert await rig.partition_of("left", len(ONE)) == ONE
+
+
+async def test_a_replace_by_rename_is_one_job(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    await rig.press("left")
+    fresh = rig.image.with_suffix(".tmp")
+    fresh.write_bytes(TWO)
+    fresh.rename(rig.image)
+    await rig.wait(data=TWO)
+    assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE), (sha256(TWO), JobStatus.DONE)]
+    assert await rig.partition_of("left", len(TWO)) == TWO
+
+
+async def test_a_build_directory_made_anew_is_one_job(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    shutil.rmtree(rig.image.parent)
+    rig.build(TWO)
+    await rig.wait(data=TWO)
+    assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE), (sha256(TWO), JobStatus.DONE)]
+    assert await rig.partition_of("left", len(TWO)) == TWO
+
+
+async def test_touch_chmod_and_the_same_bytes_are_no_job(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    rig.image.touch()
+    await rig.wait(data=ONE)
+    rig.image.chmod(0o600)
+    await rig.wait(data=ONE)
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    await settle_again(rig)
+    assert [job.sha256 for job in await rig.jobs() if job.partition == "app1"] == [sha256(ONE)]
+
+
+@pytest.mark.parametrize("rig", ["slow"], indirect=True)
+async def test_two_builds_within_one_flash_are_two_jobs_in_order(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.until(lambda s: any(job.status is JobStatus.RUNNING for job in s.jobs))
+    rig.build(TWO)
+    await rig.wait(data=TWO)
+    assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE), (sha256(TWO), JobStatus.DONE)]
+    first, second = await rig.jobs()
+    assert first.finished_at is not None
+    assert second.started_at is not None
+    assert first.finished_at <= second.started_at
+    assert await rig.partition_of("left", len(TWO)) == TWO
+
+
+async def test_of_builds_while_the_board_is_away_only_the_newest_is_flashed(rig: Rig) -> None:
+    await rig.unplug("left")
+    rig.build(ONE)
+    await rig.until(lambda s: len(s.jobs) == 1)
+    rig.build(TWO)
+    await rig.until(lambda s: len(s.jobs) == 2)
+    await rig.plug("left")
+    await rig.wait(data=TWO)
+    assert await flashed(rig) == [(sha256(ONE), JobStatus.SUPERSEDED), (sha256(TWO), JobStatus.DONE)]
+    board = await rig.emulated("left")
+    assert await rig.partition_of("left", len(TWO)) == TWO
+    assert board.words == -(-len(TWO) // 16)
+
+
+async def test_back_to_an_earlier_build_is_new_again(rig: Rig) -> None:
+    for data in (ONE, TWO, ONE):
+        rig.build(data)
+        await rig.wait(data=data)
+    assert [sha for sha, _ in await flashed(rig)] == [sha256(ONE), sha256(TWO), sha256(ONE)]
+    assert await rig.partition_of("left", len(ONE)) == ONE
+
+
+async def test_a_hundred_replugs_after_a_good_flash_write_nothing(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    before = await rig.emulated("left")
+    for _ in range(100):
+        await rig.press("left")
+        await rig.unplug("left")
+        await rig.plug("left")
+    await rig.press("left")
+    await settle_again(rig)
+    after = await rig.emulated("left")
+    assert (after.erases, after.words) == (before.erases, before.words)
+    assert [job.partition for job in await rig.jobs()].count("app1") == 1
+
+
+async def test_a_file_that_was_there_first_is_only_offered(rig: Rig) -> None:
+    await rig.stop()
+    rig.build(ONE)
+    await rig.restart()
+    snapshot = await rig.until(lambda s: any(p.offered for p in s.boards[0].partitions))
+    assert snapshot.jobs == ()
+    assert [artifact.disposition for artifact in snapshot.artifacts] == ["offered"]
+
+
+async def test_a_file_that_changed_while_the_daemon_was_away_is_flashed(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    await rig.stop()
+    rig.build(TWO)
+    await rig.restart()
+    await rig.wait(data=TWO)
+    assert [sha for sha, _ in await flashed(rig)] == [sha256(ONE), sha256(TWO)]
+
+
+async def test_an_image_of_another_partition_is_refused_by_name(rig: Rig) -> None:
+    rig.build(firmware("1.0.0", base=0x08080000))
+    snapshot = await rig.until(lambda s: bool(s.artifacts))
+    (artifact,) = snapshot.artifacts
+    assert artifact.disposition == "refused"
+    assert "0x08080000" in artifact.reason
+    assert "partition2" in artifact.reason
+    assert snapshot.jobs == ()
+    assert (await rig.emulated("left")).requests == 0
+
+
+async def test_what_is_flashed_is_what_was_read_not_what_lies_there_later(rig: Rig) -> None:
+    await rig.unplug("left")
+    rig.build(ONE)
+    await rig.until(lambda s: len(s.jobs) == 1)
+    rig.image.unlink()
+    await rig.plug("left")
+    await rig.until(ended(1))
+    assert await rig.partition_of("left", len(ONE)) == ONE

@@ -1,0 +1,113 @@
+"""A board unplugged, a daemon stopped or killed in the middle: nothing is lost, and nothing half-done boots."""
+
+import signal
+
+import pytest
+
+from flashdeck import api
+from flashdeck.model import JobStatus, Phase, Snapshot
+from rig import APP1, Rig, firmware, sha256
+
+ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
+
+
+def writing(snapshot: Snapshot) -> bool:
+    return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
+
+
+def waiting(snapshot: Snapshot) -> bool:
+    return any(job.status is JobStatus.WAITING for job in snapshot.jobs)
+
+
+@pytest.mark.parametrize("fault", [30, 45, 61, 90])
+async def test_a_board_pulled_out_mid_flash_is_finished_when_it_is_back(rig: Rig, fault: int) -> None:
+    before = await rig.flash_of("left")
+    await rig.client.call(api.VirtualFault(board="left", fault="unplug", after=fault))
+    rig.build(ONE)
+    snapshot = await rig.until(waiting)
+    (job,) = snapshot.jobs
+    assert "goes on when board left is back" in job.reason
+    (app1,) = [p for p in snapshot.boards[0].partitions if p.name == "app1"]
+    assert app1.holding is not None
+    assert not app1.holding.complete
+    assert await rig.partition_of("left", 16) == b"\xff" * 16, "no boot check may accept a half-written image"
+    await rig.plug("left")
+    (job,) = await rig.wait(data=ONE)
+    assert job.attempts == 2
+    after = await rig.flash_of("left")
+    start = APP1 - 0x08000000
+    assert after[start:][: len(ONE)] == ONE
+    assert after[:start] == before[:start]
+    assert after[start + 384 * 1024 :] == before[start + 384 * 1024 :]
+
+
+async def test_a_newer_build_takes_over_from_an_interrupted_job(rig: Rig) -> None:
+    await rig.client.call(api.VirtualFault(board="left", fault="unplug", after=60))
+    rig.build(ONE)
+    await rig.until(waiting)
+    rig.build(TWO)
+    await rig.until(lambda s: len(s.jobs) == 2)
+    await rig.plug("left")
+    await rig.wait(data=TWO)
+    assert [(j.sha256, j.status) for j in await rig.jobs()] == [
+        (sha256(ONE), JobStatus.SUPERSEDED),
+        (sha256(TWO), JobStatus.DONE),
+    ]
+    assert await rig.partition_of("left", len(TWO)) == TWO
+
+
+@pytest.mark.parametrize("rig", ["slow"], indirect=True)
+async def test_sigterm_mid_flash_parks_the_job_and_the_next_daemon_finishes_it(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.until(writing)
+    assert await rig.stop(signal.SIGTERM) == 0
+    await rig.restart()
+    (job,) = await rig.jobs()
+    assert job.attempts >= 1
+    # The emulated bench is made anew with its daemon: what counts is that the job goes on by itself.
+    await rig.wait(data=ONE)
+    assert [(j.sha256, j.status) for j in await rig.jobs()] == [(sha256(ONE), JobStatus.DONE)]
+    assert await rig.partition_of("left", len(ONE)) == ONE
+
+
+@pytest.mark.parametrize("rig", ["slow"], indirect=True)
+async def test_a_killed_daemon_is_followed_by_one_that_finishes_the_job(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.until(writing)
+    await rig.stop(signal.SIGKILL)
+    await rig.restart()
+    await rig.wait(data=ONE)
+    assert [(j.sha256, j.status) for j in await rig.jobs()] == [(sha256(ONE), JobStatus.DONE)]
+    assert await rig.partition_of("left", len(ONE)) == ONE
+
+
+async def test_a_daemon_started_again_knows_what_is_where(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    before = (await rig.client.call(api.GetStatus())).boards[0].partitions
+    jobs = await rig.jobs()
+    await rig.stop()
+    await rig.restart()
+    after = (await rig.client.call(api.GetStatus())).boards[0].partitions
+    assert after == before
+    (app1,) = [p for p in after if p.name == "app1"]
+    assert app1.holding is not None
+    assert (app1.holding.sha256, app1.holding.version, app1.holding.verified) == (
+        sha256(ONE),
+        "flashdeck-test 1.0.0",
+        "verified",
+    )
+    assert await rig.jobs() == jobs
+
+
+async def test_a_hold_survives_a_restart(rig: Rig) -> None:
+    await rig.client.call(api.Hold(board="left", reason="measuring"))
+    await rig.stop()
+    await rig.restart()
+    rig.build(ONE)
+    snapshot = await rig.until(lambda s: len(s.jobs) == 1)
+    assert snapshot.boards[0].held == "measuring"
+    assert (await rig.emulated("left")).requests == 0
+    await rig.client.call(api.Release(board="left"))
+    await rig.wait(data=ONE)
+    assert await rig.partition_of("left", len(ONE)) == ONE

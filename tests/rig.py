@@ -1,0 +1,191 @@
+"""A real daemon on an emulated bench, its socket, its files, and the hands of whoever builds and plugs."""
+
+import asyncio
+import hashlib
+import os
+import random
+import signal
+import struct
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from flashdeck import api
+from flashdeck.client import Client
+from flashdeck.errors import FlashdeckError
+from flashdeck.model import Event, JobState, Snapshot
+
+APP1 = 0x08020000
+PARTITION2 = 0x08080000
+START_SECONDS = 30.0
+"""Bounds the daemon's start; a test that gets near it is broken, not slow."""
+
+CONFIG = """
+[daemon]
+settle = "{settle}"
+
+[profiles.product]
+dfu = "0483:df11"
+app = "0483:5740"
+enter = "detach"
+enter_hint = "press the button"
+flash = "STM32H563RG"
+{profile}
+[profiles.product.partitions.bootloader]
+address = 0x08000000
+size = "128K"
+protected = true
+[profiles.product.partitions.app1]
+address = 0x08020000
+size = "384K"
+image = "build/APP1.bin"
+[profiles.product.partitions.partition2]
+address = 0x08080000
+size = "384K"
+image = "build/APP2.bin"
+{boards}
+"""
+
+
+def firmware(version: str, *, size: int = 20_000, base: int = APP1, stack: int = 0x20030000) -> bytes:
+    """An image that every guard accepts: a vector table, the version string, and contents that follow from it."""
+    body = struct.pack("<II", stack, base + 0x101) + f"\0flashdeck-test {version}\0".encode()
+    return body + random.Random(version).randbytes(size - len(body))  # noqa: S311 -- contents, not secrets
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class Rig:
+    """One daemon and one client of it."""
+
+    def __init__(self, root: Path, client: Client, process: asyncio.subprocess.Process) -> None:
+        self.root = root
+        self.client = client
+        self.process = process
+
+    @property
+    def socket(self) -> Path:
+        return self.root / "s"
+
+    @property
+    def image(self) -> Path:
+        return self.root / "build" / "APP1.bin"
+
+    def build(self, data: bytes, *, name: str = "APP1.bin") -> None:
+        """Writes a build output as a plain tool does: open, write, close."""
+        path = self.root / "build" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+
+    async def jobs(self) -> list[JobState]:
+        """All jobs, oldest first."""
+        return sorted((await self.client.call(api.GetJobs(limit=500))).jobs, key=lambda job: job.id)
+
+    async def wait(self, partition: str = "app1", data: bytes = b"", boards: tuple[str, ...] = ()) -> list[JobState]:
+        wanted = sha256(data) if data else ""
+        return list(
+            (await self.client.call(api.Wait(partition=partition, sha256=wanted, boards=boards, timeout=60))).jobs
+        )
+
+    async def until(self, reached: Callable[[Snapshot], bool]) -> Snapshot:
+        """The first snapshot in which something is so; asks again after every event."""
+        subscription = await self.client.subscribe()
+        snapshot = subscription.snapshot
+        events: AsyncIterator[Event] = aiter(subscription)
+        async with asyncio.timeout(60):
+            while not reached(snapshot):
+                await anext(events)
+                snapshot = await self.client.call(api.GetStatus())
+        return snapshot
+
+    async def until_logged(self, text: str) -> None:
+        """Waits for a log line."""
+        subscription = await self.client.subscribe()
+        seen = (await self.client.call(api.GetLogs(limit=1000))).lines
+        if any(text in line.text for line in seen):
+            return
+        async with asyncio.timeout(60):
+            async for event in subscription:
+                if event.log is not None and text in event.log.text:
+                    return
+
+    async def flash_of(self, board: str) -> bytes:
+        """All of an emulated board's flash."""
+        first = await self.client.call(api.VirtualDump(board=board))
+        data = first.data
+        while len(data) < first.size:
+            data += (await self.client.call(api.VirtualDump(board=board, address=first.base + len(data)))).data
+        return data
+
+    async def partition_of(self, board: str, length: int, *, address: int = APP1) -> bytes:
+        return (await self.flash_of(board))[address - 0x08000000 :][:length]
+
+    async def emulated(self, board: str) -> api.VirtualBoardState:
+        (state,) = [b for b in (await self.client.call(api.VirtualList())).boards if b.name == board]
+        return state
+
+    async def press(self, board: str) -> None:
+        await self.client.call(api.VirtualPress(board=board))
+
+    async def plug(self, board: str) -> None:
+        await self.client.call(api.VirtualPlug(board=board))
+
+    async def unplug(self, board: str) -> None:
+        await self.client.call(api.VirtualUnplug(board=board))
+
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ends the daemon and answers its exit code."""
+        await self.client.close()
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        return await asyncio.wait_for(self.process.wait(), 60)
+
+    async def restart(self) -> None:
+        """Starts a daemon again where one was stopped."""
+        again = await start(self.root)
+        self.client, self.process = again.client, again.process
+
+
+def prepare(root: Path, *, boards: str, bench: str, settle: str = "50ms", profile: str = "") -> None:
+    """Writes a configuration and a bench for `start`."""
+    (root / "config.toml").write_text(CONFIG.format(settle=settle, profile=profile, boards=boards))
+    (root / "bench.toml").write_text(bench)
+
+
+async def start(root: Path, *, virtual: bool = True) -> Rig:
+    """Starts a daemon on what `prepare` wrote, or on what an earlier daemon left there."""
+    with (root / "log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "flashdeckd", *(("--virtual", str(root / "bench.toml")) if virtual else ())),
+            *("--config", str(root / "config.toml"), "--socket", str(root / "s"), "--state-dir", str(root / "state")),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + START_SECONDS
+    while True:
+        try:
+            return Rig(root, await Client.connect(root / "s", client="test"), process)
+        except FlashdeckError:
+            if process.returncode is not None or loop.time() > deadline:
+                raise AssertionError((root / "log").read_text()) from None
+            await asyncio.sleep(0.02)  # the socket file appears without an event of its own
+
+
+@asynccontextmanager
+async def running(root: Path, *, virtual: bool = True) -> AsyncGenerator[Rig]:
+    """A daemon for the length of a block; it must end by itself and well when asked to."""
+    rig = await start(root, virtual=virtual)
+    try:
+        yield rig
+    except BaseException:
+        sys.stderr.write((root / "log").read_text())  # pytest shows it with the failure
+        raise
+    finally:
+        code = await rig.stop()
+    assert code in {0, -signal.SIGKILL}
