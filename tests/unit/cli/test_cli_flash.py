@@ -135,7 +135,7 @@ def test_an_absent_board_is_waited_for_with_its_hint(daemon: CannedDaemon, cli: 
     daemon.answers[api.Flash] = flash
     run = cli("flash", "app1")
     assert run.code == 0
-    assert "left app1: waiting for the board: hold SW2, press RESET" in run.err
+    assert "left app1: waiting: hold SW2, press RESET" in run.err
 
 
 def test_no_wait_and_an_absent_board(daemon: CannedDaemon, cli: Cli) -> None:

@@ -113,6 +113,12 @@ def test_long_details_are_wrapped_on_a_terminal_and_whole_in_a_pipe(
     assert max(map(len, screen.splitlines())) <= 80
     piped, _ = spawn("jobs").process.communicate(timeout=SECONDS)
     assert len(piped.splitlines()) == 2
+    wide = job(board="b" * 32, version="v" * 99, status=JobStatus.WAITING, reason=reason)
+    daemon.answers[api.GetJobs] = api.JobList(jobs=(wide,))
+    screen = re.sub(r"\x1b\[[0-9]+m", "", spawn("jobs", ("stdout",)).screen())
+    assert screen.count("waiting") == 31
+    below = screen.splitlines()[2:]
+    assert all(line.startswith("    waiting") and len(line) <= 80 for line in below)
 
 
 def flash_on(daemon: CannedDaemon, *states: JobState) -> None:

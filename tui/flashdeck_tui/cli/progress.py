@@ -96,7 +96,7 @@ def _headline(job: JobState) -> str:
     if job.status is JobStatus.RUNNING:
         return job.phase.value if job.phase is not None else "starting"
     if job.status is JobStatus.WAITING:
-        return f"waiting for the board: {job.reason}" if job.reason else "waiting for the board"
+        return f"waiting: {job.reason}" if job.reason else "waiting for the board"
     detail = words.detail(job)
     return f"{job.status}: {detail}" if detail else job.status.value
 

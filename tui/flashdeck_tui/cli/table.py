@@ -12,7 +12,8 @@ from flashdeck_tui.cli.output import Colour, is_terminal, paint
 
 _GAP = "  "
 _NARROWEST = 20
-"""Columns that the last column needs before wrapping it helps anybody."""
+"""Columns that the last column needs to stand beside the others; with fewer it goes below them."""
+_INDENT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +26,27 @@ class Cell:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> str:
-    """`rows` under `head`, as lines. On a terminal the last column is wrapped to its width; into a pipe or a file a row
-    is always one line.
-    """  # noqa: D205 - the summary needs its second half
+    """`rows` under `head`, as lines.
+
+    On a terminal the last column is wrapped to what the others leave of the width, or set below them where that is too
+    little. Into a pipe or a file a row is always one line.
+    """
     cells = [[_cell(item) for item in row] for row in rows]
     widths = [max(map(columns, texts)) for texts in zip(head, *([c.text for c in row] for row in cells), strict=True)]
-    room = _room(widths)
     lines = [paint(_line([Cell(text) for text in head], widths), Colour.STRONG, sys.stdout)]
-    for row in cells:
-        *first, last = row
-        pieces = textwrap.wrap(last.text, room) if room and columns(last.text) > room else [last.text]
-        lines.append(_line([*first, Cell(pieces[0], last.colour, last.right)], widths))
-        indent = [Cell("")] * len(first)
-        lines += [_line([*indent, Cell(piece, last.colour)], widths) for piece in pieces[1:]]
+    if not is_terminal(sys.stdout):
+        return "\n".join(lines + [_line(row, widths) for row in cells])
+    width = shutil.get_terminal_size().columns
+    start = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
+    below = start + min(widths[-1], _NARROWEST) > width
+    for *first, last in cells:
+        if below:
+            lines.append(_line(first, widths[:-1]))
+            start = _INDENT
+        pieces = textwrap.wrap(last.text, width - start) if start + columns(last.text) > width else [last.text]
+        if not below:
+            lines.append(_line([*first, Cell(pieces.pop(0), last.colour, last.right)], widths))
+        lines += [" " * start + paint(piece, last.colour, sys.stdout) for piece in pieces if piece]
     return "\n".join(lines)
 
 
@@ -49,14 +58,6 @@ def columns(text: str) -> int:
 def _cell(item: str | Cell) -> Cell:
     cell = item if isinstance(item, Cell) else Cell(item)
     return Cell(clean(cell.text), cell.colour, cell.right)
-
-
-def _room(widths: Sequence[int]) -> int:
-    """Columns that are left for the last column; 0 where it is not to be wrapped."""
-    if not is_terminal(sys.stdout):
-        return 0
-    room = shutil.get_terminal_size().columns - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)
-    return max(room, _NARROWEST)
 
 
 def _line(row: Sequence[Cell], widths: Sequence[int]) -> str:

@@ -11,6 +11,9 @@ from flashdeck_tui.cli.table import Cell
 NOTHING = "-"
 """What a cell shows that has nothing to show."""
 
+_LONGEST_VERSION = 24
+"""Characters of a version in a table; `--json` has all of it."""
+
 _PRESENCE = {
     Presence.DFU: Colour.GOOD,
     Presence.APP: Colour.GOOD,
@@ -49,12 +52,17 @@ def verified(holding: Holding) -> Cell:
 
 def version(text: str, sha256: str) -> str:
     """How people tell images apart: by the version in it, else by the start of its hash."""
-    return text or short_sha(sha256)
+    return clean(text, _LONGEST_VERSION) if text else short_sha(sha256)
+
+
+def age(then: float) -> str:
+    """How long ago an instant was, for a column of that name."""
+    return format_age(time.time() - then)
 
 
 def ago(then: float) -> str:
-    """How long ago an instant was."""
-    return f"{format_age(time.time() - then)} ago"
+    """How long ago an instant was, in a sentence."""
+    return f"{age(then)} ago"
 
 
 def address(value: int) -> str:

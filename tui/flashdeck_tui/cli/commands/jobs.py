@@ -36,9 +36,9 @@ def job_table(jobs: Sequence[JobState]) -> str:
             job.partition,
             words.version(job.version, job.sha256),
             words.status(job),
-            words.ago(job.finished_at or job.started_at or job.created_at),
+            words.age(job.finished_at or job.started_at or job.created_at),
             words.detail(job),
         ]
         for job in jobs
     ]
-    return table(["JOB", "BOARD", "PARTITION", "VERSION", "STATUS", "SINCE", "DETAIL"], rows)
+    return table(["JOB", "BOARD", "PARTITION", "VERSION", "STATUS", "AGE", "DETAIL"], rows)
