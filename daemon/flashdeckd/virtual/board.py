@@ -210,10 +210,11 @@ class VirtualBoard:
             if fault is Fault.TIMEOUT or self._crashed:
                 raise self._never(connection, timeout)
             outcome = self._ask(connection, setup, data)
+            started = self._pace.spend(len(data) + len(outcome.data)) if self._pace else 0.0
+            self._begin_beside_bus(started)
             if fault is Fault.UNPLUG:
                 self._start_cut(outcome)
                 raise gone()
-            started = self._pace.spend(len(data) + len(outcome.data)) if self._pace else 0.0
             if outcome.operation is not None:
                 self._run(connection, outcome.operation, started, timeout)
             if outcome.delay_ms and self._pace:
@@ -231,7 +232,7 @@ class VirtualBoard:
         return self._faults.on_request()
 
     def _ask(self, connection: Connection, setup: Setup, data: bytes) -> Outcome:
-        self._settle(counting=True)
+        self._settle(on_request=True)
         function = self._fresh()
         before = function.state
         outcome = function.request(setup, data)
@@ -240,8 +241,6 @@ class VirtualBoard:
             reason = judge(setup, data, outcome, before=before, after=function.state, transfer_size=size)
             if reason and len(self._violations) < MAX_VIOLATIONS:
                 self._violations.append(reason)
-        if function.busy is not None and self._running is None:
-            self._begin_beside_bus(function.busy)
         return outcome
 
     def _end(self, connection: Connection, outcome: Outcome, timeout: float | None) -> bytes:
@@ -316,22 +315,26 @@ class VirtualBoard:
         self._finish()
         self._expect(connection)
 
-    def _begin_beside_bus(self, operation: Operation) -> None:
+    def _begin_beside_bus(self, started: float) -> None:
+        """Starts the clock of an operation that the last request set going, if it did, when its data had arrived."""
+        operation = self._fresh().busy
+        if operation is None or self._running is not None:
+            return
         self._prepare(operation)
-        now = time.monotonic()
         requests = 0 if self._pace else BUSY_REQUESTS
-        self._running = _Running(operation, now, now + self._duration(operation), requests, beside_bus=True)
+        self._running = _Running(operation, started, started + self._duration(operation), requests, beside_bus=True)
 
-    def _settle(self, *, counting: bool = False) -> None:
+    def _settle(self, *, on_request: bool = False) -> None:
         """Ends what runs beside the bus, if its time is over."""
         running = self._running
         if running is None or not running.beside_bus:
             return
         if self._pace:
-            if time.monotonic() >= running.ends:
+            # A request is dated on the device's clock, which our own lateness does not move.
+            if (self._pace.deadline if on_request else time.monotonic()) >= running.ends:
                 self._finish()
             return
-        if counting:
+        if on_request:
             running.requests_left -= 1
             if running.requests_left < 0:
                 self._finish()

@@ -1,6 +1,7 @@
 """The bench as a hotplug source: what udev would have said."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 
@@ -35,7 +36,7 @@ class VirtualHotplug:
         change = asyncio.Event()
 
         def wake() -> None:
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody listens any more
                 loop.call_soon_threadsafe(change.set)
 
         self._wake.append(wake)
