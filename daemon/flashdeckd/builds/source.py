@@ -79,6 +79,8 @@ class WatchfilesSource:
             if told != (len(watched), polling):
                 told = (len(watched), polling)
                 _log.info("watching %d directories by %s", len(watched), "polling" if polling else "notification")
+                if len(watched) == MAX_DIRECTORIES:
+                    _log.warning("more directories than that are not watched; files in them are looked at now and then")
             # Directories are watched without what is below them: an ancestor may be a home directory or hold a
             # toolchain. watchfiles waits until no new path turned up for a step, which says nothing about a file
             # being complete; that is the gate's affair, so short times do.
@@ -96,12 +98,15 @@ class WatchfilesSource:
             )
             coming = asyncio.ensure_future(_next(stream))
             try:
-                # The task sets up the watch before it first waits. A hint from here on makes sure that whatever came
-                # between the survey and the watch is seen.
+                # The task sets up the watch before it first waits. Whatever came between the survey and the watch is
+                # found by another survey and by the look that this first hint causes.
                 await asyncio.sleep(0)
                 if not coming.done():  # else it failed, and says so below
                     vanished = 0
+                    right = await self._still_right((), patterns, watched)
                     yield
+                    if not right:
+                        continue
                 while await self._still_right(await coming, patterns, watched):
                     coming = asyncio.ensure_future(_next(stream))
                     yield
@@ -143,9 +148,6 @@ def _survey(patterns: Iterable[str]) -> _Survey:
             if path in found or not os.access(path, os.R_OK | os.X_OK):
                 continue
             if len(found) == MAX_DIRECTORIES:
-                _log.warning(
-                    "%s: only %d directories are watched; others are looked at now and then", pattern, len(found)
-                )
                 return found
             with contextlib.suppress(OSError):  # gone again
                 status = Path(path).stat()
