@@ -1,5 +1,6 @@
 """A canned daemon, and the command line run in this process against it."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,14 +18,20 @@ def daemon() -> Iterator[CannedDaemon]:
 
 
 @pytest.fixture
-def offline(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
+def runtime_dir() -> Iterator[str]:
+    """Short enough for a socket's path, which pytest's own directories are not."""
+    with tempfile.TemporaryDirectory(prefix="fd-", dir="/tmp") as directory:
+        yield directory
+
+
+@pytest.fixture
+def offline(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runtime_dir: str
+) -> Cli:
     """Runs the command line where no daemon is."""
-    for variable, directory in (
-        ("XDG_RUNTIME_DIR", "run"),
-        ("XDG_CONFIG_HOME", "config"),
-        ("XDG_STATE_HOME", "state"),
-    ):
-        monkeypatch.setenv(variable, str(tmp_path / directory))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime_dir)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("FLASHDECK_SOCKET", raising=False)
     monkeypatch.chdir(tmp_path)
 

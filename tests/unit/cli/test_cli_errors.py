@@ -63,8 +63,8 @@ def test_an_unreachable_daemon(offline: Cli, command: str) -> None:
     assert as_json.json["error"]["kind"] == "unreachable"
 
 
-def test_the_socket_that_is_named_is_the_one_that_is_tried(offline: Cli, tmp_path: Path) -> None:
-    assert str(tmp_path / "here") in offline("--socket", str(tmp_path / "here"), "status").err
+def test_the_socket_that_is_named_is_the_one_that_is_tried(offline: Cli, runtime_dir: str) -> None:
+    assert f"{runtime_dir}/here" in offline("--socket", f"{runtime_dir}/here", "status").err
 
 
 def test_virtual_looks_for_a_virtual_daemon(offline: Cli) -> None:
@@ -73,10 +73,10 @@ def test_virtual_looks_for_a_virtual_daemon(offline: Cli) -> None:
     assert "/flashdeck-virtual/" not in real
 
 
-def test_a_socket_that_is_named_beats_the_environment(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
+def test_a_socket_that_is_named_beats_the_environment(daemon: CannedDaemon, cli: Cli, runtime_dir: str) -> None:
     daemon.answers[api.GetBoards] = api.BoardList(boards=(), devices=())
     assert cli("boards").code == 0
-    assert cli("--socket", str(tmp_path / "nobody"), "boards").code == 3
+    assert cli("--socket", f"{runtime_dir}/nobody", "boards").code == 3
 
 
 @pytest.mark.parametrize(
