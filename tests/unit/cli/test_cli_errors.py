@@ -1,7 +1,5 @@
 """Errors: the line and the hint on stderr, the object on stdout, the exit code."""
 
-from pathlib import Path
-
 import pytest
 
 from canned_daemon import CannedDaemon
