@@ -24,9 +24,12 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def main(config: Path | None, socket: Path | None, state_dir: Path | None, virtual: Path | None) -> None:
     """Watches USB and build directories, and flashes fresh images into their partitions by itself."""
     logging.basicConfig(level=logging.INFO, format="%(levelname).1s %(message)s", stream=sys.stderr)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it counts every change it sees
     try:
         from flashdeckd.service import Options, serve  # noqa: PLC0415 -- only here can a missing extra be explained
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith("flashdeck"):
+            raise  # one of our own: the installation is broken, no extra would mend it
         click.echo(f"error: {error.name} is not installed\nhint: pip install 'flashdeck[daemon]'", err=True)
         sys.exit(1)
     is_virtual = virtual is not None

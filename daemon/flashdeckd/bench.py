@@ -32,6 +32,7 @@ class Bench:
     def __init__(
         self,
         config: Config,
+        *,
         hub: Hub,
         journal: Journal,
         ledger: Ledger,

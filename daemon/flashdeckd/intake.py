@@ -30,7 +30,7 @@ class Intake:
         self._spool = spool
 
     async def settled(self, build: Settled) -> None:
-        """Takes one settled file. Bytes that were already seen at this place are nothing new: touched, rebuilt alike."""
+        """Takes one settled file. Bytes that were seen there before are nothing new (touched, or built alike)."""
         watch = build.watch
         digest = await asyncio.to_thread(lambda: hashlib.sha256(build.data).hexdigest())
         newest = self._hub.artifacts.get((watch.profile, watch.partition))
@@ -57,9 +57,10 @@ class Intake:
             return
         artifact = await asyncio.to_thread(self._spool.add, image)
         state = replace(state, version=artifact.version)
+        what = f"{artifact.version or digest[:12]} for {partition.name} of {profile.name}"
         offered = _why_offered(build, first_ever=newest is None, auto=partition.auto)
         if offered:
-            self._hub.log(f"{build.path}: {artifact.version or digest[:12]} offered for {partition.name}: {offered}")
+            self._hub.log(f"{build.path}: {what}: offered: {offered}")
             await self._publish(replace(state, disposition=Disposition.OFFERED, reason=offered))
             for board in self._boards(watch):
                 self._bench.publish(board.name)
@@ -69,7 +70,7 @@ class Intake:
         boards = self._boards(watch)
         jobs = [await self._bench.enqueue(board, partition.name, artifact, Origin.BUILD) for board in boards]
         count = sum(job is not None for job in jobs)
-        self._hub.log(f"{build.path}: {artifact.version or digest[:12]} for {partition.name}: {count} jobs queued")
+        self._hub.log(f"{build.path}: {what}: {count} jobs queued")
         if count:
             await self._publish(replace(state, disposition=Disposition.QUEUED))
         else:

@@ -93,7 +93,7 @@ async def serve(options: Options) -> None:
         spool = Spool(options.state_dir / "spool")
         await asyncio.to_thread(spool.prune, _referenced(ledger))
         backend, source = _usb(virtual, health)
-        bench = Bench(config, hub, journal, ledger, spool, backend)
+        bench = Bench(config, hub=hub, journal=journal, ledger=ledger, spool=spool, backend=backend)
         await bench.restore()
         intake = Intake(config, bench, hub, journal, spool)
         builds = Builds(
@@ -106,13 +106,15 @@ async def serve(options: Options) -> None:
         handlers |= Uploads(intake.accept).handlers()
         if virtual is not None:
             handlers |= virtual_handlers(virtual)
-        await _run(options.socket, hub, Server(hub, handlers), bench, builds, source, health)
+        server = Server(hub, handlers)
+        await _run(options.socket, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
 
 
 async def _run(
     socket_path: Path,
-    hub: Hub,
     server: Server,
+    *,
+    hub: Hub,
     bench: Bench,
     builds: Builds,
     source: HotplugSource,

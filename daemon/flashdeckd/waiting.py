@@ -30,9 +30,7 @@ class Waiting:
                 for profile in {board.profile.name for board in boards}:
                     await self._builds.look(profile, partition)
                 wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
-                await self._until(
-                    lambda: all(self._is_there(board, partition, wanted[board.name]) for board in boards)
-                )
+                await self._until(lambda: all(self._is_there(board, partition, wanted[board.name]) for board in boards))
         except TimeoutError:
             raise FlashdeckError(
                 f"{partition} was not up to date on all of {_names(boards)} after {seconds:g} s",

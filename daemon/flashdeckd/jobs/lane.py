@@ -4,6 +4,7 @@ The lane runs in the event loop and decides; `worker` blocks in the thread and d
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -38,9 +39,10 @@ from flashdeckd.jobs.worker import Recorder, Worker
 from flashdeckd.usb.device import UsbDevice
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 DETACH_SECONDS: Final = 15.0
-"""How long a detached board may take to come back in DFU mode; slow hubs and full re-enumerations need a few seconds."""
+"""How long a detached board may take to come back in DFU mode; slow hubs need a few seconds."""
 START_SECONDS: Final = 20.0
 """How long an application may take to enumerate after the leave."""
 LOST_SECONDS: Final = 5.0
@@ -70,6 +72,8 @@ class Lane:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{board.name}")
         self._poked = asyncio.Event()
         self._stopping = threading.Event()
+        self._checked = 0
+        """The job that was last found fit to run."""
         self._detached: UsbDevice | None = None
         """The application that was last asked to detach; it is not asked again."""
         self._unreadable: set[int] = set()
@@ -135,18 +139,10 @@ class Lane:
         return next(ready, None)
 
     async def _advance(self, job: JobState) -> bool:
-        """Takes the job as far as it goes now; False when only a change of things will let it go further."""
+        """Takes the job one step further; False when only a change of things will let it go on."""
         device = self.sighting.device
         try:
-            if device is None:
-                await self._wait_for_board(job)
-                return False
-            if self._only_leave_is_left(job):
-                await self._finish_leave(job, device)
-            elif self.sighting.presence is Presence.APP:
-                return await self._bring_into_dfu(job, device)
-            else:
-                await self._flash(job, device)
+            return await self._step(job, device)
         except ParkedError:
             await self._book.change(
                 job.id, status=JobStatus.QUEUED, phase=None, reason="parked: the daemon was stopped"
@@ -157,21 +153,43 @@ class Lane:
             await self._interrupted(job, device, error)
         except FlashdeckError as error:
             await self._fail(job, error)
+        except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
+            _log.exception("job %d stopped by a fault in flashdeckd", job.id)
+            hint = "please report it with the daemon's log"
+            await self._fail(job, FlashdeckError(f"a fault in flashdeckd: {error!r}", hint=hint))
         return True
 
+    async def _step(self, job: JobState, device: UsbDevice | None) -> bool:
+        if self._only_leave_is_left(job):
+            if device is None:
+                await self._wait_for_board(job)
+                return False
+            await self._finish_leave(job, device)
+        elif job.id != self._checked:
+            await self._check_unseen(job)
+            self._checked = job.id
+        elif device is None:
+            await self._wait_for_board(job)
+            return False
+        elif self.sighting.presence is Presence.APP:
+            return await self._bring_into_dfu(job, device)
+        else:
+            await self._flash(job, device)
+        return True
+
+    async def _check_unseen(self, job: JobState) -> None:
+        """What would keep the job from running on any board is said before the board is touched, or even there."""
+        image = await asyncio.to_thread(self._spool.read, job.sha256)
+        make_plan(image, self.target(self._partition(job)), UNSEEN)
+
     async def _wait_for_board(self, job: JobState) -> None:
-        """What would keep the job from running anyway is said now, and not when somebody has plugged the board in."""
-        if job.status is JobStatus.QUEUED:
-            image = await asyncio.to_thread(self._spool.read, job.sha256)
-            make_plan(image, self.target(self._partition(job)), UNSEEN)
         if job.status is JobStatus.WAITING and job.attempts and not self.sighting.trouble:
             return  # how it was interrupted says more
-        await self._wait(job, self.sighting.trouble or f"waiting for board {self.board.name} to be connected")
+        hint = self.board.profile.enter_hint
+        absent = f"waiting for board {self.board.name} to be connected" + (f": {hint}" if hint else "")
+        await self._wait(job, self.sighting.trouble or absent)
 
     async def _wait(self, job: JobState, reason: str) -> None:
-        job = self._book.job(job.id)
-        if job.status.ended:
-            return  # a newer one took its place meanwhile
         if (job.status, job.reason) != (JobStatus.WAITING, reason):
             await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
             self._log(job, reason)
