@@ -204,6 +204,46 @@ class Release(Params[BoardState], frozen=True, kw_only=True):
     board: str
 
 
+class Cancel(Params[JobState], frozen=True, kw_only=True):
+    """Ends a job and returns once it has ended. A running one stops at its next safe point.
+
+    Behind its first erase, the partition stays without its boot unit until the next flash: no boot check accepts it.
+    """
+
+    job: int
+
+
+class Retry(Params[JobState], frozen=True, kw_only=True):
+    """Queues the image of a job that has ended once more, by hand; a held job is looked at again instead."""
+
+    job: int
+
+
+class Arm(Params[BoardList], frozen=True, kw_only=True):
+    """New artifacts flash by themselves on these boards again (names and globs, empty: all); returns those boards."""
+
+    boards: tuple[str, ...] = ()
+
+
+class Disarm(Params[BoardList], frozen=True, kw_only=True):
+    """New artifacts are only offered to these boards from now on; what is queued already stays so."""
+
+    boards: tuple[str, ...] = ()
+
+
+class Adopt(Params[BoardState], frozen=True, kw_only=True):
+    """Makes a DFU device that is no configured board one: its serial, memory map and bcdDevice are pinned.
+
+    `device` is the port or the serial of a listed device in DFU mode. `profile` may be left out where the device's USB
+    id belongs to one profile only. `name` is the board's; empty means the first free one made from the profile's. A
+    configured board that had neither serial nor port is completed if `name` names it.
+    """
+
+    device: str
+    profile: str = ""
+    name: str = ""
+
+
 class VirtualBoardState(State, frozen=True, kw_only=True):
     """An emulated board as its own side sees it, with what it counted since it was made."""
 
@@ -297,6 +337,11 @@ METHODS: dict[str, type[Params[State]]] = {
     "logs": GetLogs,
     "hold": Hold,
     "release": Release,
+    "cancel": Cancel,
+    "retry": Retry,
+    "arm": Arm,
+    "disarm": Disarm,
+    "adopt": Adopt,
     "virtual.list": VirtualList,
     "virtual.plug": VirtualPlug,
     "virtual.unplug": VirtualUnplug,

@@ -118,6 +118,15 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Pins:
+    """What `adopt` saw of a board; if it changes, the board is held (safety rule 3)."""
+
+    map: str
+    """The memory map string exactly as the device sent it, cleaned of control characters; "" where it has none."""
+    bcd_device: int
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """One configured physical device. With neither serial nor port it can never be recognised, and is shown as held."""
 
@@ -126,6 +135,8 @@ class Board:
     serial: str = ""
     port: str = ""
     """`1-4.2` (bus and hub ports) or the ID_PATH form `pci-0000:00:14.0-usb-0:4.2`."""
+    pins: Pins | None = None
+    """Set for an adopted board, which boards.toml describes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +147,5 @@ class Config:
     boards: Mapping[str, Board] = field(default_factory=dict[str, Board])
     files: tuple[Path, ...] = ()
     """Every file that was read, the main one first."""
+    disarmed: frozenset[str] = frozenset()
+    """Names of boards to which new artifacts are only offered (boards.toml)."""

@@ -120,7 +120,7 @@ class PartitionState(State, frozen=True, kw_only=True):
     image: str = ""
     holding: Holding | None = None
     offered: str = ""
-    """SHA-256 of an artifact that waits for a person."""
+    """SHA-256 of the newest artifact where this board neither holds it nor has a job for it: it waits for a person."""
 
 
 class BoardState(State, frozen=True, kw_only=True):
@@ -134,6 +134,10 @@ class BoardState(State, frozen=True, kw_only=True):
     product: str = ""
     held: str = ""
     """Why this lane starts nothing; "" when it is free."""
+    armed: bool = True
+    """Whether new artifacts flash by themselves; otherwise they are only offered."""
+    adopted: bool = False
+    """Whether its identity was pinned by `adopt` and is kept in boards.toml."""
     trouble: str = ""
     """What keeps this board from being used and what to do about it; "" when nothing does."""
     partitions: tuple[PartitionState, ...] = ()
@@ -147,6 +151,7 @@ class DeviceState(State, frozen=True, kw_only=True):
     """VID:PID in hexadecimal, as `0483:df11`."""
     serial: str = ""
     product: str = ""
+    bcd_device: int = 0
     note: str = ""
 
 
