@@ -85,10 +85,16 @@ class Connection:
             self._wake.set()
             await asyncio.wait((sender,))
         finally:
+            # First all that needs no waiting: the waiting may be cancelled.
             self._unsubscribe()
-            await self._cancel(sender, receiver, *self._calls)
+            tasks = (sender, receiver, *self._calls)
+            for task in tasks:
+                task.cancel()
             self._writer.transport.abort()
             self._closing.close()
+            await self._cancel(*tasks)
+            with contextlib.suppress(ConnectionError):
+                await self._writer.wait_closed()
 
     async def _receive(self) -> None:
         if not await self._greeted():

@@ -23,6 +23,8 @@ HELLO_TIMEOUT = 10.0
 PATIENCE = 30.0
 """Seconds in which a client must take at least one byte of what waits for it, or be cut off."""
 MAX_CONNECTIONS = 64
+ACCEPT_RETRY = 1.0
+"""Seconds until connections are accepted again when the system refused to, which is when descriptors have run out."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,29 +70,53 @@ class Server:
         with contextlib.ExitStack() as stack:
             endpoint = at if isinstance(at, Endpoint) else stack.enter_context(claimed(at))
             listener = stack.enter_context(endpoint.listening())
-            server = await asyncio.start_unix_server(self._accept, sock=listener, limit=rpc.MAX_LINE)
+            accepting = asyncio.create_task(self._accept(listener), name="accept")
             try:
                 yield
             finally:
-                server.close()
+                accepting.cancel()
                 for connection in self._connections:
                     connection.cancel()
-                await asyncio.gather(*self._connections, return_exceptions=True)
+                await asyncio.gather(accepting, *self._connections, return_exceptions=True)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        uid = self._peer_uid(writer.get_extra_info("socket"))
+    async def _accept(self, listener: socket.socket) -> None:
+        # Not asyncio's own server: it drops a connection unclosed that arrives in the moment it is closed itself.
+        while True:
+            await _readable(listener)
+            try:
+                client, _ = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                continue  # it left again
+            except OSError as error:
+                _log.error("cannot accept connections: %s", error)
+                await asyncio.sleep(ACCEPT_RETRY)
+                continue
+            if self._may_enter(client):
+                task = asyncio.create_task(self._serve(client), name="connection")
+                self._connections.add(task)
+                task.add_done_callback(self._connections.discard)
+                task.add_done_callback(lambda _, client=client: client.close())
+            else:
+                client.close()
+
+    def _may_enter(self, client: socket.socket) -> bool:
+        uid = self._peer_uid(client)
         if uid not in (0, os.geteuid()):
             _log.warning("closed a connection from uid %d: only uid %d may connect", uid, os.geteuid())
-            writer.transport.abort()
-            return
+            return False
         if len(self._connections) >= MAX_CONNECTIONS:
             _log.warning("closed a connection: %d are open already", MAX_CONNECTIONS)
-            writer.transport.abort()
-            return
+            return False
+        return True
+
+    async def _serve(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=rpc.MAX_LINE)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, client)
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         connection = Connection(reader, writer, self._call, hello_timeout=self._hello_timeout, patience=self._patience)
-        task = asyncio.create_task(connection.run(), name="connection")
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        await connection.run()
 
     async def _call(self, request: rpc.Request, connection: Connection) -> State:
         params = METHODS.get(request.method)
@@ -115,3 +141,14 @@ class Server:
 
     async def _status(self, _params: GetStatus, _connection: Connection) -> Snapshot:
         return self._hub.snapshot()
+
+
+async def _readable(listener: socket.socket) -> None:
+    """Returns when a connection waits; unlike `loop.sock_accept`, being cancelled can not lose one."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(listener, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(listener)

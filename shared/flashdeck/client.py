@@ -7,7 +7,7 @@ async with await Client.connect(path, client="flashdeck") as client:
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -208,7 +208,7 @@ class Client:
             return overtaken
         return self._subscription
 
-    async def follow(self) -> AsyncIterator[Snapshot | Event]:
+    async def follow(self) -> AsyncGenerator[Snapshot | Event, None]:
         """A snapshot, then the events after it; after a gap a new snapshot, and so on until the connection is lost."""
         while True:
             subscription = await self.subscribe()

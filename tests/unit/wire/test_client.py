@@ -10,92 +10,67 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import inspect
 
 from flashdeck import client as client_module
 from flashdeck import rpc
 from flashdeck.api import (
     METHODS,
-    BeginUpload,
-    BoardList,
-    BoardPlan,
-    CommitUpload,
-    Empty,
     Flash,
-    FlashBytes,
-    GetBoards,
     GetJobs,
-    GetLogs,
     GetStatus,
     Hello,
-    Hold,
     JobList,
-    LogPage,
     Params,
-    Plan,
-    PlanList,
-    PlanStep,
-    Release,
     Subscribe,
     UploadChunk,
-    UploadDone,
-    UploadHandle,
-    VirtualBench,
-    VirtualBoardState,
-    VirtualDump,
-    VirtualFault,
-    VirtualList,
-    VirtualPlug,
-    VirtualPress,
-    VirtualUnplug,
     Wait,
     WaitJobs,
     Welcome,
 )
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, HeldError, RemoteError, RequestError
-from flashdeck.model import DeviceState, Event, Failure, LogLevel, LogLine, Snapshot, State
+from flashdeck.model import Event, Failure, Snapshot, State
 from flashdeckd.hub import Hub
 from flashdeckd.server import Server
 from unit.wire.peer import board, is_there, job, make_hub
 
-JOBS = JobList(jobs=(job(1), job(2, 500)))
-LEFT = VirtualBoardState(name="left", model="classic", port="1-1", serial="V1", plugged=True, mode="dfu", words=7)
-EXAMPLES: dict[Params[Any], State] = {
-    GetBoards(): BoardList(boards=(board("left"),), devices=(DeviceState(port="1-2", usb_id="0483:df11"),)),
-    GetJobs(limit=3, ids=(1, 2)): JOBS,
-    BeginUpload(name="APP1.bin", size=9): UploadHandle(upload=4),
-    UploadChunk(upload=4, data=bytes(range(256))): Empty(),
-    CommitUpload(upload=4): UploadDone(sha256="ab" * 32, size=9, version="1.2"),
-    Flash(partition="app1", boards=("left", "r*"), present_only=True): JOBS,
-    Plan(partition="app1"): PlanList(
-        plans=(
-            BoardPlan(board="left", partition="app1", sha256="", steps=(PlanStep(action="erase", address=0, size=1),)),
-        )
-    ),
-    Wait(partition="app1", timeout=0.5): JOBS,
-    WaitJobs(ids=(1,)): JOBS,
-    GetLogs(after=2, board="left"): LogPage(
-        lines=(LogLine(id=3, time=1.5, level=LogLevel.ERROR, text="t", board="left", job=2),), next=3
-    ),
-    Hold(board="left", reason="closed"): board("left", "closed"),
-    Release(board="left"): board("left"),
-    VirtualList(): VirtualBench(boards=(LEFT,)),
-    VirtualPlug(board="left"): LEFT,
-    VirtualUnplug(board="left"): LEFT,
-    VirtualPress(board="left"): LEFT,
-    VirtualFault(board="left", fault="stall", after=4): LEFT,
-    VirtualDump(board="left", address=0x08020000): FlashBytes(address=0x08020000, data=b"\xff\x00", size=9, base=8),
-}
+
+def sample(kind: inspect.Type) -> Any:  # noqa: PLR0911 - one for each kind of type
+    """Some value of a type, with every field set to what is not its default."""
+    match kind:
+        case inspect.StructType(cls, fields):
+            return cls(**{field.name: sample(field.type) for field in fields})
+        case inspect.UnionType(types):
+            return sample(next(one for one in types if not isinstance(one, inspect.NoneType)))
+        case inspect.VarTupleType(item_type):
+            return (sample(item_type), sample(item_type))
+        case inspect.EnumType(cls):
+            return list(cls)[-1]
+        case inspect.BoolType():
+            return True
+        case inspect.IntType():
+            return 0x08020000
+        case inspect.FloatType():
+            return 0.125
+        case inspect.BytesType():
+            return bytes(range(256))
+        case _:
+            assert isinstance(kind, inspect.StrType)
+            return 'Ünï "code"'
 
 
 async def test_every_method_carries_its_parameters_and_its_result(hub: Hub, path: Path) -> None:
     async def answer(params: Params[Any], _connection: object) -> State:
-        return EXAMPLES[params]  # found only if the parameters arrived as they were sent
+        return results[params]  # found only if the parameters arrived as they were sent
 
-    handlers = {type(params): answer for params in EXAMPLES}
-    assert handlers.keys() | {Hello, Subscribe, GetStatus} == set(METHODS.values())
-    async with Server(hub, handlers).listening(path), await Client.connect(path, client="test") as client:
-        for params, result in EXAMPLES.items():
+    others = set(METHODS.values()) - {Hello, Subscribe, GetStatus}
+    results: dict[Params[Any], State] = {
+        sample(inspect.type_info(params)): sample(inspect.type_info(rpc.result_type(params))) for params in others
+    }
+    server = Server(hub, dict.fromkeys(others, answer))
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        for params, result in results.items():
             assert await client.call(params) == result
         assert await client.call(GetStatus()) == hub.snapshot()
         assert client.welcome == Welcome(protocol=1, daemon="9.8.7", host="host", instance="instance")

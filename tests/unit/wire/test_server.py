@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +345,39 @@ async def test_the_server_ends_with_clients_connected_and_calls_running(hub: Hub
         assert gate.cancelled.is_set()
         assert await client.at_end()
     assert not is_there(path)
+
+
+@pytest.mark.parametrize("ticks", range(6))
+async def test_a_client_that_is_just_connecting_is_let_go_when_the_server_ends(
+    hub: Hub, path: Path, ticks: int
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(0)
+        async with Server(hub, {}).listening(path):
+            client.connect(str(path))
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+
+
+async def test_answers_that_are_ready_outlive_the_clients_input_and_running_calls_do_not(hub: Hub, path: Path) -> None:
+    gate = Gate()
+    big = JobList(jobs=tuple(job(number) for number in range(1000)))
+
+    async def answer(_params: Any, _connection: Connection) -> State:
+        return big
+
+    async with Server(hub, {Wait: gate.wait, Flash: answer}).listening(path), peer(path) as client:
+        client.stop_reading()
+        client.call(1, "wait", partition="app1")
+        for number in range(2, 7):
+            client.call(number, "flash", partition="app1")
+        client.writer.write_eof()
+        await gate.cancelled.wait()
+        client.go_on_reading()
+        assert [(await client.receive())["id"] for _ in range(2, 7)] == list(range(2, 7))
+        assert await client.at_end()
 
 
 # Events
