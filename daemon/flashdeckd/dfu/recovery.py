@@ -34,6 +34,7 @@ class _Ladder:
         self._pipe = pipe
         self._sleep = sleep
         self._nap = _FIRST_NAP
+        self._waited = 0.0
         self._was_reset = False
 
     def climb(self) -> None:
@@ -87,8 +88,8 @@ class _Ladder:
                 self._clear()
 
     def _wait_while_busy(self) -> None:
-        waited, limit = 0.0, _SHORTEST_BUSY_WAIT
-        while waited < limit:
+        limit = _SHORTEST_BUSY_WAIT
+        while self._waited < limit:
             nap = _FIRST_NAP
             with suppress(StallError):
                 report = requests.get_status(self._pipe)
@@ -98,7 +99,7 @@ class _Ladder:
                 limit = max(limit, min(2 * claimed, _LONGEST_BUSY_WAIT))
                 nap = min(max(claimed, _FIRST_NAP), _LONGEST_BUSY_NAP)
             self._sleep(nap)
-            waited += nap
+            self._waited += nap
         self._clear()  # stuck: an H743's second bank, or ST's class after a command it does not know
         self._clear()
 

@@ -12,7 +12,7 @@ OPERATION_TIMEOUT = 35.0
 
 def get_state(pipe: ControlPipe) -> int:
     """GETSTATE: the state, without any side effect of the protocol."""
-    answer = pipe.receive(Request.GETSTATE, 0, 1, timeout=OPERATION_TIMEOUT)
+    answer = pipe.receive(Request.GETSTATE, 0, 1, timeout=REQUEST_TIMEOUT)
     if len(answer) != 1:
         raise DeviceError("the bootloader answered GETSTATE with nothing", hint="unplug the board and plug it in again")
     return answer[0]

@@ -56,6 +56,7 @@ class Session:
         self._poller = Poller(pipe, policy, sleep)
         self._mode = _Mode.IDLE
         self._addressing = Addressing(0)
+        self._selected: int | None = None
         self.uploads = 0
         """UPLOAD requests so far."""
         self.reading = False
@@ -82,6 +83,7 @@ class Session:
         alternate, memory_map, trouble = self._alternate()
         _require_dfuse(functional, memory_map)
         if len(self._pipe.alternates) > 1:
+            self._selected = alternate.number
             self._pipe.select(alternate.number)
         self._addressing = Addressing(functional.transfer_size)
         return Facts(functional, memory_map, trouble)
@@ -90,6 +92,8 @@ class Session:
         """Brings the device to dfuIDLE from whatever state it is in; raises DeviceError where that fails."""
         self._addressing.pointer = None
         to_idle(self._pipe, self._sleep)
+        if self._selected is not None:  # a bus reset goes back to the first one
+            self._pipe.select(self._selected)
         self._mode = _Mode.IDLE
         self.reading = False
 

@@ -195,7 +195,7 @@ class _Run:
                 if step.action not in _LAST:
                     self._observer.check()
                     self._do(step)
-        except ParkedError:
+        except (ParkedError, VerifyError):
             with suppress(DeviceError):  # whatever becomes of it, the next session recovers it
                 self._session.to_idle()
             raise

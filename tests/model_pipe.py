@@ -1,0 +1,168 @@
+"""A small DfuSe device in simulated time, strict about its own protocol: what the tests of the session talk to."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NoReturn
+
+from flashdeck.errors import StallError
+from flashdeckd.dfu.pipe import AlternateSetting
+from flashdeckd.dfu.wire import Request, State
+
+BASE = 0x08000000
+SIZE = 64 * 1024
+PAGE = 2048
+MAP = "@Internal Flash  /0x08000000/32*002Kg"
+
+
+class WhileBusy(Enum):
+    """What the device does with a GETSTATUS before its operation is over."""
+
+    BUSY = "answers dfuDNBUSY"
+    STALL = "STALLs"
+    ERROR = "goes to dfuERROR"
+
+
+@dataclass
+class ModelPipe:
+    """Satisfies `ControlPipe`. `sleep` moves its clock; nothing else does."""
+
+    while_busy: WhileBusy = WhileBusy.BUSY
+    first: State = State.DNBUSY
+    duration: float = 0.0
+    """Seconds that an operation goes on after the GETSTATUS that started it."""
+    poll_ms: int = 50
+    transfer_size: int = 1024
+    pages: int = SIZE // PAGE
+    functional: bytes = b""
+    alternates: tuple[AlternateSetting, ...] = (AlternateSetting(0, 4, 2),)
+    texts: dict[int, str] = field(default_factory=lambda: {4: MAP})
+    failing_erases: set[int] = field(default_factory=set[int])
+
+    def __post_init__(self) -> None:
+        size = self.transfer_size
+        self.functional = self.functional or bytes((9, 0x21, 0x0B, 255, 0, size & 255, size >> 8, 0x1A, 0x01))
+        self.memory = bytearray(b"\x00") * (self.pages * PAGE)
+        self.state: int = State.IDLE
+        self.status = 0
+        self.pointer = 0
+        self.pending: tuple[int, bytes] | None = None
+        self.done_at = 0.0
+        self.clock = 0.0
+        self.naps: list[float] = []
+        self.transfers = 0
+        self.log: list[tuple[Request, int, int]] = []
+        self.early = 0
+        self.errors = 0
+        self.resets = 0
+        self.selected: list[int] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.clock += seconds
+        self.naps.append(seconds)
+
+    def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
+        assert timeout > 0
+        self._count(request, value, len(data))
+        match request:
+            case Request.DNLOAD if self.state in (State.IDLE, State.DNLOAD_IDLE):
+                assert len(data) <= self.transfer_size
+                self.pending, self.state = (value, data), State.DNLOAD_SYNC if data else State.MANIFEST_SYNC
+            case Request.CLRSTATUS if self.state == State.ERROR:
+                self.state, self.status = State.IDLE, 0
+            case Request.ABORT if self.state in (State.IDLE, State.DNLOAD_SYNC, State.DNLOAD_IDLE, State.UPLOAD_IDLE):
+                self.state, self.pending = State.IDLE, None
+            case _:
+                self._refuse()
+
+    def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+        assert timeout > 0
+        self._count(request, value, length)
+        match request:
+            case Request.GETSTATE:
+                return bytes((self.state,))
+            case Request.GETSTATUS:
+                return self._status()
+            case Request.UPLOAD if self.state in (State.IDLE, State.UPLOAD_IDLE):
+                self.state = State.UPLOAD_IDLE
+                at = self.pointer + (value - 2) * self.transfer_size - BASE
+                return bytes(self.memory[at : at + length])
+            case _:
+                return self._refuse()
+
+    def select(self, alternate: int) -> None:
+        self.transfers += 1
+        self.selected.append(alternate)
+
+    def text(self, index: int) -> str:
+        self.transfers += 1
+        assert self.state == State.IDLE, "a string was read within an operation"
+        return self.texts.get(index, "")
+
+    def reset(self) -> None:
+        self.resets += 1
+        self.state, self.pending = State.IDLE, None
+
+    def requests(self, kind: Request) -> list[tuple[int, int]]:
+        """wValue and length of every request of a kind."""
+        return [(value, length) for request, value, length in self.log if request is kind]
+
+    def _count(self, request: int, value: int, length: int) -> None:
+        self.transfers += 1
+        self.log.append((Request(request), value, length))
+
+    def _refuse(self) -> NoReturn:
+        self.state = State.ERROR
+        self.errors += 1
+        raise StallError("refused with a STALL")
+
+    def _status(self) -> bytes:
+        if self.state == State.MANIFEST_SYNC:
+            self.state = State.MANIFEST
+        elif self.state == State.DNLOAD_SYNC and self.pending is not None:
+            self._start()
+        elif self.state == State.DNBUSY:
+            self._busy()
+        elif self.state == State.DNLOAD_SYNC:
+            self.state = State.DNLOAD_IDLE
+        return self._report()
+
+    def _start(self) -> None:
+        self.state, self.done_at = self.first, self.clock + self.duration
+        if self.first != State.DNBUSY:
+            self._run()
+
+    def _busy(self) -> None:
+        if self.clock + 1e-9 >= self.done_at:
+            self._run()
+            self.state = State.ERROR if self.status else State.DNLOAD_IDLE
+            return
+        self.early += 1
+        if self.while_busy is WhileBusy.STALL:
+            raise StallError("refused with a STALL")
+        if self.while_busy is WhileBusy.ERROR:
+            self.state, self.status, self.pending = State.ERROR, 15, None
+
+    def _run(self) -> None:
+        assert self.pending is not None
+        block, data = self.pending
+        self.pending = None
+        if block == 0:
+            address = int.from_bytes(data[1:], "little")
+            assert len(data) == 5
+            assert data[0] in (0x21, 0x41)
+            if data[0] == 0x41:
+                page = (address - BASE) // PAGE
+                if page in self.failing_erases:
+                    self.state, self.status = State.ERROR, 4
+                    return
+                self.memory[page * PAGE : (page + 1) * PAGE] = b"\xff" * PAGE
+            self.pointer = address
+            return
+        assert block >= 2
+        at = self.pointer + (block - 2) * self.transfer_size - BASE
+        assert self.memory[at : at + len(data)] == b"\xff" * len(data), "written without an erase"
+        self.memory[at : at + len(data)] = data
+
+    def _report(self) -> bytes:
+        poll = self.poll_ms if self.state == State.DNBUSY else 0
+        return bytes((self.status, *poll.to_bytes(3, "little"), self.state, 0))

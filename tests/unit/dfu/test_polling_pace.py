@@ -1,0 +1,143 @@
+"""When the device is asked again: sleeps are counted in simulated time."""
+
+import pytest
+
+from flashdeck.config import PollPolicy
+from flashdeck.errors import DeviceError, StallError
+from flashdeck.geometry import Geometry, Range, Region
+from flashdeckd.dfu.fence import Fence
+from flashdeckd.dfu.polling import DfuStatusError, Pace
+from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.wire import Request, State
+from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
+
+GEOMETRY = Geometry((Region(BASE, 32, PAGE),), program_unit=16)
+FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), GEOMETRY)
+
+
+def opened(pipe: ModelPipe, policy: PollPolicy = PollPolicy.AUTO) -> Session:
+    session = Session(pipe, FENCE, policy, pipe.sleep)
+    session.open()
+    return session
+
+
+def page(index: int) -> Range:
+    return Range.sized(BASE + index * PAGE, PAGE)
+
+
+def work(session: Session, pages: int = 4) -> None:
+    for index in range(pages):
+        session.erase(page(index))
+    for block in range(pages * 2):
+        session.write(BASE + block * 1024, bytes([block + 1]) * 1024)
+
+
+def expected(pages: int = 4) -> bytes:
+    return b"".join(bytes([block + 1]) * 1024 for block in range(pages * 2))
+
+
+def test_a_device_that_works_within_getstatus_is_never_slept_for() -> None:
+    pipe = ModelPipe(poll_ms=244)
+    session = opened(pipe)
+    before = pipe.transfers
+    work(session)
+    assert session.pace is Pace.SYNCHRONOUS
+    assert pipe.naps == []
+    assert pipe.transfers - before == 3 * (4 + 8 + 1), "an erase, a block and an address cost three requests each"
+    assert bytes(pipe.memory[: 4 * PAGE]) == expected()
+
+
+def test_stalls_while_busy_are_waited_out_in_short_polls() -> None:
+    pipe = ModelPipe(while_busy=WhileBusy.STALL, duration=0.020, poll_ms=244)
+    session = opened(pipe)
+    work(session)
+    assert session.pace is Pace.STALLING
+    assert bytes(pipe.memory[: 4 * PAGE]) == expected()
+    operations = 4 + 8 + 1
+    assert session.slept < operations * 0.030, "far less than claimed"
+    assert pipe.early < operations * 15
+    assert pipe.errors == 0
+
+
+def test_busy_answers_are_polled_with_a_back_off() -> None:
+    pipe = ModelPipe(while_busy=WhileBusy.BUSY, duration=2.0, poll_ms=5000)
+    session = opened(pipe)
+    session.erase(page(0))
+    assert session.pace is Pace.PATIENT
+    assert 2.0 <= session.slept < 2.5
+    assert pipe.early < 100
+
+
+def test_a_strict_device_is_polled_early_once_and_obeyed_from_then_on() -> None:
+    pipe = ModelPipe(while_busy=WhileBusy.ERROR, duration=0.050, poll_ms=50)
+    session = opened(pipe)
+    work(session)
+    assert session.pace is Pace.CLAIMED
+    assert pipe.early == 1
+    assert bytes(pipe.memory[: 4 * PAGE]) == expected()
+    assert session.slept == pytest.approx(0.050 * (4 + 8 + 1))
+
+
+def test_poll_spec_is_never_early() -> None:
+    pipe = ModelPipe(while_busy=WhileBusy.ERROR, duration=0.050, poll_ms=50)
+    session = opened(pipe, PollPolicy.SPEC)
+    work(session)
+    assert pipe.early == 0
+    assert session.slept == pytest.approx(0.050 * (4 + 8 + 1))
+
+
+def test_a_data_block_is_never_polled_early_before_an_erase_proved_it() -> None:
+    pipe = ModelPipe(while_busy=WhileBusy.ERROR, duration=0.050, poll_ms=50)
+    pipe.memory[:] = b"\xff" * len(pipe.memory)
+    session = opened(pipe)
+    session.write(BASE, bytes(1024))
+    assert pipe.early == 0
+    assert session.pace is Pace.UNPROVEN
+
+
+@pytest.mark.parametrize("first", [State.DNLOAD_IDLE, State.DNLOAD_SYNC])
+def test_an_operation_that_is_over_at_the_first_answer_is_accepted(first: State) -> None:
+    pipe = ModelPipe(first=first, poll_ms=50)
+    work(opened(pipe))
+    assert bytes(pipe.memory[: 4 * PAGE]) == expected()
+    assert pipe.naps == []
+
+
+def test_a_busy_device_that_claims_no_time_does_not_flood_the_bus() -> None:
+    pipe = ModelPipe(duration=1.0, poll_ms=0)
+    opened(pipe, PollPolicy.SPEC).erase(page(0))
+    assert len(pipe.naps) < 100
+    assert all(nap > 0 for nap in pipe.naps)
+
+
+@pytest.mark.parametrize("policy", list(PollPolicy))
+@pytest.mark.parametrize("while_busy", [WhileBusy.BUSY, WhileBusy.STALL])
+def test_a_device_that_is_busy_for_ever_is_given_up(policy: PollPolicy, while_busy: WhileBusy) -> None:
+    pipe = ModelPipe(while_busy=while_busy, duration=1e9, poll_ms=0xFFFFFF)
+    with pytest.raises(StallError if while_busy is WhileBusy.STALL else DeviceError, match="erase of the sector"):
+        opened(pipe, policy).erase(page(0))
+    assert sum(pipe.naps) < 300, "4.6 hours were claimed"
+    assert len(pipe.naps) < 5000
+
+
+def test_a_failed_erase_is_reported_with_status_meaning_and_address() -> None:
+    pipe = ModelPipe(failing_erases={3})
+    session = opened(pipe)
+    session.erase(page(0))
+    with pytest.raises(DfuStatusError, match=r"0x08001800-0x08001fff.*errERASE.*dfuERROR"):
+        session.erase(page(3))
+
+
+def test_a_first_erase_that_fails_is_tried_once_more_as_claimed() -> None:
+    pipe = ModelPipe(failing_erases={0}, duration=0.05)
+    with pytest.raises(DfuStatusError):
+        opened(pipe).erase(page(0))
+    commands = [length for value, length in pipe.requests(Request.DNLOAD) if value == 0]
+    assert commands == [5, 5]
+
+
+def test_the_pace_is_learned_only_from_an_answer_that_was_early() -> None:
+    pipe = ModelPipe(first=State.DNLOAD_IDLE)
+    session = opened(pipe)
+    session.erase(page(0))
+    assert session.pace is Pace.UNPROVEN

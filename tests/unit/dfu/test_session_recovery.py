@@ -1,0 +1,226 @@
+"""From whatever state a device was left in to dfuIDLE."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flashdeck.config import PollPolicy
+from flashdeck.errors import DescriptorError, DeviceError, StallError, TransferTimeoutError
+from flashdeck.geometry import Geometry, Range, Region
+from flashdeckd.dfu.fence import Fence
+from flashdeckd.dfu.pipe import AlternateSetting
+from flashdeckd.dfu.recovery import to_idle
+from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.wire import Request, State, erase_page
+from model_pipe import BASE, PAGE, ModelPipe
+
+FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), Geometry((Region(BASE, 32, PAGE),)))
+
+
+class Stubborn(ModelPipe):
+    """A device whose GETSTATE, CLRSTATUS and the rest are answered by the test."""
+
+    def on(self, request: Request, answer: Callable[[], bytes]) -> "Stubborn":
+        self.answers = {**getattr(self, "answers", {}), request: answer}
+        return self
+
+    def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
+        if answer := getattr(self, "answers", {}).get(request):
+            self.log.append((Request(request), value, len(data)))
+            answer()
+        else:
+            super().send(request, value, data, timeout=timeout)
+
+    def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+        if answer := getattr(self, "answers", {}).get(request):
+            self.log.append((Request(request), value, length))
+            return answer()
+        return super().receive(request, value, length, timeout=timeout)
+
+
+def stall() -> bytes:
+    raise StallError("refused with a STALL")
+
+
+@pytest.mark.parametrize("state", [State.IDLE, State.DNLOAD_IDLE, State.UPLOAD_IDLE, State.DNLOAD_SYNC, State.ERROR])
+def test_the_states_that_a_request_leads_out_of(state: State) -> None:
+    pipe = ModelPipe()
+    pipe.state = state
+    to_idle(pipe, pipe.sleep)
+    assert pipe.state == State.IDLE
+    assert pipe.naps == []
+    assert pipe.errors == 0
+
+
+def test_the_operation_that_a_crashed_host_left_is_not_run() -> None:
+    pipe = ModelPipe()
+    pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
+    before = bytes(pipe.memory)
+    pipe.log.clear()
+    to_idle(pipe, pipe.sleep)
+    assert bytes(pipe.memory) == before
+    assert pipe.requests(Request.GETSTATUS) == []
+
+
+def test_clrstatus_is_not_sent_without_need() -> None:
+    pipe = ModelPipe()
+    to_idle(pipe, pipe.sleep)
+    assert pipe.log == [(Request.GETSTATE, 0, 1)]
+
+
+def test_the_illegal_state_of_sts_class_takes_two_clrstatus() -> None:
+    pipe = Stubborn()
+    states = iter((15, State.IDLE))
+    pipe.on(Request.GETSTATE, lambda: bytes((next(states),))).on(Request.CLRSTATUS, lambda: b"")
+    to_idle(pipe, pipe.sleep)
+    assert len(pipe.requests(Request.CLRSTATUS)) == 2
+
+
+def test_a_device_without_getstate_is_asked_for_its_status() -> None:
+    pipe = Stubborn().on(Request.GETSTATE, stall)
+    to_idle(pipe, pipe.sleep)
+    assert [request for request, _, _ in pipe.log] == [Request.GETSTATE, Request.GETSTATUS]
+
+
+def test_a_device_that_stalls_everything_in_dfuerror_is_cleared() -> None:
+    pipe = Stubborn()
+    pipe.state = State.ERROR
+
+    def answer(fine: bytes) -> bytes:
+        return stall() if pipe.state == State.ERROR else fine
+
+    pipe.on(Request.GETSTATE, lambda: answer(bytes((pipe.state,))))
+    pipe.on(Request.GETSTATUS, lambda: answer(bytes((0, 0, 0, 0, pipe.state, 0))))
+    to_idle(pipe, pipe.sleep)
+    assert pipe.state == State.IDLE
+
+
+def test_a_busy_device_is_waited_for() -> None:
+    pipe = ModelPipe(duration=0.5, poll_ms=100)
+    pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
+    pipe.receive(Request.GETSTATUS, 0, 6, timeout=1)
+    assert pipe.state == State.DNBUSY
+    to_idle(pipe, pipe.sleep)
+    assert pipe.state == State.IDLE
+    assert 0.5 <= sum(pipe.naps) < 1
+
+
+def test_a_wedged_device_takes_two_clrstatus_and_not_for_ever() -> None:
+    pipe = Stubborn(duration=1e9, poll_ms=0xFFFFFF)
+    pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
+    pipe.receive(Request.GETSTATUS, 0, 6, timeout=1)
+    cleared: list[int] = []
+
+    def clear() -> bytes:
+        cleared.append(1)
+        pipe.state = State.ERROR if len(cleared) == 1 else State.IDLE
+        return b""
+
+    pipe.on(Request.CLRSTATUS, clear)
+    to_idle(pipe, pipe.sleep)
+    assert len(cleared) == 2
+    assert sum(pipe.naps) < 45
+
+
+@pytest.mark.parametrize("state", [State.MANIFEST_SYNC, State.MANIFEST, State.MANIFEST_WAIT_RESET])
+def test_a_manifesting_device_is_reset(state: State) -> None:
+    pipe = ModelPipe()
+    pipe.state = state
+    to_idle(pipe, pipe.sleep)
+    assert (pipe.state, pipe.resets) == (State.IDLE, 1)
+
+
+@pytest.mark.parametrize("state", [State.APP_IDLE, State.APP_DETACH])
+def test_a_running_application_is_no_bootloader(state: State) -> None:
+    pipe = ModelPipe()
+    pipe.state = state
+    with pytest.raises(DeviceError, match="runs its application"):
+        to_idle(pipe, pipe.sleep)
+
+
+def test_a_device_that_answers_nothing_is_reset_once_and_then_given_up() -> None:
+    pipe = Stubborn()
+
+    def silence() -> bytes:
+        raise TransferTimeoutError("no answer in time")
+
+    pipe.on(Request.GETSTATE, silence)
+    with pytest.raises(TransferTimeoutError):
+        to_idle(pipe, pipe.sleep)
+    assert pipe.resets == 1
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_whatever_a_device_says_the_ladder_ends(data: st.DataObject) -> None:
+    pipe = Stubborn(poll_ms=0)
+    asked = 0
+
+    def any_state() -> bytes:
+        nonlocal asked
+        asked += 1
+        return data.draw(st.one_of(st.just(stall), st.integers(0, 255).map(lambda s: lambda: bytes((s,)))))()
+
+    def any_status() -> bytes:
+        return data.draw(st.one_of(st.just(stall), st.binary(max_size=7).map(lambda b: lambda: b)))()
+
+    pipe.on(Request.GETSTATE, any_state).on(Request.GETSTATUS, any_status)
+    pipe.on(Request.CLRSTATUS, lambda: b"").on(Request.ABORT, lambda: b"")
+    try:
+        to_idle(pipe, pipe.sleep)
+    except DeviceError as error:
+        assert error.hint  # noqa: PT017 - either end is fine, this is what is asked of one of them
+    assert asked <= 24
+    assert sum(pipe.naps) < 120
+
+
+def opened(pipe: ModelPipe, fence: Fence = FENCE) -> Session:
+    session = Session(pipe, fence, PollPolicy.AUTO, pipe.sleep)
+    session.open()
+    return session
+
+
+def test_a_plain_dfu_device_gets_no_command() -> None:
+    pipe = ModelPipe(functional=bytes.fromhex("09210bff0000041001"))
+    with pytest.raises(DescriptorError, match="0x0110"):
+        opened(pipe)
+    assert pipe.requests(Request.DNLOAD) == []
+
+
+def test_without_a_functional_descriptor_the_map_says_that_it_is_dfuse() -> None:
+    pipe = ModelPipe(functional=bytes(2))
+    session = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
+    assert session.open().functional.transfer_size == 0
+    pipe = ModelPipe(functional=bytes(2), texts={})
+    with pytest.raises(DescriptorError, match="plain DFU"):
+        opened(pipe)
+
+
+def test_the_alternate_setting_whose_map_reaches_the_partition_is_selected() -> None:
+    pipe = ModelPipe(
+        alternates=(AlternateSetting(0, 4, 2), AlternateSetting(1, 5, 2), AlternateSetting(2, 6, 2)),
+        texts={4: "@Option Bytes/0x1FFF7800/01*048 e", 5: "no map", 6: "@Flash/0x08000000/32*2Kg"},
+    )
+    session = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
+    facts = session.open()
+    assert facts.memory_map is not None
+    assert facts.memory_map.name == "Flash"
+    assert pipe.selected == [2]
+    session.recover()
+    assert pipe.selected == [2, 2], "a reset in a recovery goes back to the first"
+
+
+def test_a_single_alternate_setting_is_not_selected() -> None:
+    pipe = ModelPipe()
+    opened(pipe)
+    assert pipe.selected == []
+
+
+def test_a_board_without_a_map_says_why() -> None:
+    session = Session(pipe := ModelPipe(texts={}), FENCE, PollPolicy.AUTO, lambda _: None)
+    facts = session.open()
+    assert facts.memory_map is None
+    assert "name" in facts.map_error
+    assert pipe.state == State.IDLE

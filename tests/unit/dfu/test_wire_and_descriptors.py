@@ -1,0 +1,82 @@
+"""Bytes to values and back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashdeck.errors import DeviceError
+from flashdeckd.dfu import wire
+from flashdeckd.dfu.descriptor import FunctionalDescriptor, find_functional, parse_functional
+from flashdeckd.dfu.wire import State, StatusReport, parse_status, state_name, status_name
+
+ST = bytes.fromhex("09210be80300081a01")
+
+
+def test_a_status_report_is_read_with_all_its_fields() -> None:
+    assert parse_status(bytes((11, 0xF4, 0x01, 0x00, 10, 4))) == StatusReport(11, 500, State.ERROR, 4)
+    assert parse_status(b"\xff\xff\xff\xff\x0f\xff") == StatusReport(255, 0xFFFFFF, 15, 255)
+
+
+def test_a_short_status_report_is_an_error() -> None:
+    with pytest.raises(DeviceError, match="5 bytes instead of 6"):
+        parse_status(b"\0\0\0\0\2")
+
+
+def test_names_say_what_numbers_mean() -> None:
+    assert state_name(State.DNLOAD_IDLE) == "dfuDNLOAD-IDLE"
+    assert "15" in state_name(15)
+    assert status_name(11).startswith("errVENDOR")
+    assert "read protection" in status_name(11)
+    assert "200" in status_name(200)
+
+
+def test_commands_are_five_bytes_long() -> None:
+    assert wire.set_address(0x08020000) == bytes.fromhex("2100000208")
+    assert wire.erase_page(0x08080000) == bytes.fromhex("4100000808")
+
+
+def test_nothing_on_the_wire_can_erase_the_chip_or_lift_its_protection() -> None:
+    makers = [getattr(wire, name) for name in dir(wire) if callable(getattr(wire, name)) and not name.startswith("_")]
+    commands = [maker(0x08000000) for maker in (wire.set_address, wire.erase_page) if maker in makers]
+    assert {command[0] for command in commands} == {0x21, 0x41}
+    assert all(len(command) == 5 for command in commands)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (
+            ST,
+            FunctionalDescriptor(
+                can_upload=True, will_detach=True, detach_timeout_ms=1000, transfer_size=2048, version=0x011A
+            ),
+        ),
+        (
+            bytes.fromhex("0721 07 ff00 0004"),
+            FunctionalDescriptor(
+                can_upload=True, manifestation_tolerant=True, detach_timeout_ms=255, transfer_size=1024, version=0x0100
+            ),
+        ),
+        (bytes.fromhex("0521 01 ff00"), FunctionalDescriptor(detach_timeout_ms=255, version=0x0100)),
+        (bytes.fromhex("0321 02"), FunctionalDescriptor(can_download=False, can_upload=True, version=0x0100)),
+        (bytes.fromhex("0221"), FunctionalDescriptor()),
+        (b"", FunctionalDescriptor()),
+    ],
+)
+def test_functional_descriptors_of_every_length(raw: bytes, expected: FunctionalDescriptor) -> None:
+    assert parse_functional(raw) == expected
+
+
+def test_the_functional_descriptor_is_found_wherever_it_is() -> None:
+    other = bytes.fromhex("0424aabb")
+    assert find_functional([b"", ST]) == ST
+    assert find_functional([other + ST + other]) == ST
+    assert find_functional([other, b""]) == b""
+    assert find_functional([b"\x00\x21", b"\x01\x21\x0b", ST]) == ST, "a length of 0 or 1 ends the walk"
+    assert find_functional([ST[:6]]) == ST[:6], "cut off"
+
+
+@given(st.lists(st.binary(max_size=64), max_size=4))
+def test_garbage_in_place_of_descriptors_is_harmless(places: list[bytes]) -> None:
+    descriptor = parse_functional(find_functional(places))
+    assert 0 <= descriptor.transfer_size <= 0xFFFF

@@ -1,0 +1,143 @@
+"""Whatever a device answers: no crash, no hang, and nothing outside the partition is ever asked of it."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flash_rig import APP1, GEOMETRY, SECTOR, TARGET, Watcher, image, small
+from flashdeck.errors import DescriptorError, DeviceGoneError, FlashdeckError, StallError, TransferTimeoutError
+from flashdeck.geometry import Range
+from flashdeckd.dfu.memory_map import parse_memory_map
+from flashdeckd.dfu.pipe import AlternateSetting
+from flashdeckd.dfu.wire import Request, State
+from flashdeckd.flash import program
+from flashdeckd.flash.plan import DeviceFacts, make_plan
+
+SPAN = small(2).span
+DATA = image(9000)
+
+
+@dataclass
+class HostilePipe:
+    """Answers what hypothesis draws, and checks what it is asked: it keeps the pointer that a DfuSe device would."""
+
+    data: st.DataObject
+    functional: bytes = b""
+    size: int = 1024
+    alternates: tuple[AlternateSetting, ...] = (AlternateSetting(0, 1, 2),)
+    map: str = ""
+    transfers: int = 0
+    slept: float = 0.0
+    pointer: int | None = None
+    asked: list[str] = field(default_factory=list[str])
+
+    def _misbehave(self) -> None:
+        match self.data.draw(st.integers(0, 60)):
+            case 0:
+                raise StallError("refused with a STALL")
+            case 1:
+                raise TransferTimeoutError("no answer in time")
+            case 2 if self.data.draw(st.booleans()):
+                raise DeviceGoneError("gone")
+            case _:
+                pass
+
+    def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
+        assert timeout > 0
+        self.transfers += 1
+        assert self.transfers < 60_000
+        if request == Request.DNLOAD and data:
+            self._download(value, data)
+        self._misbehave()
+
+    def _download(self, block: int, data: bytes) -> None:
+        assert len(data) <= self.size
+        if block == 0:
+            assert len(data) == 5
+            address = int.from_bytes(data[1:], "little")
+            assert SPAN.start <= address < SPAN.end
+            assert data[0] in (0x21, 0x41)
+            if data[0] == 0x41:
+                assert (address - SPAN.start) % SECTOR == 0
+            self.pointer = address if data[0] == 0x21 else None
+            return
+        assert block >= 2
+        assert self.pointer is not None, "data without an address"
+        written = Range.sized(self.pointer + (block - 2) * self.size, len(data))
+        assert SPAN.covers(written)
+        assert written.start % 16 == 0
+        assert written.size % 16 == 0
+
+    def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+        assert timeout > 0
+        self.transfers += 1
+        assert self.transfers < 60_000
+        self._misbehave()
+        states = st.sampled_from((State.IDLE, State.DNLOAD_IDLE, State.DNLOAD_IDLE)) | st.integers(0, 255)
+        match request:
+            case Request.GETSTATE:
+                return bytes((self.data.draw(states),))
+            case Request.GETSTATUS:
+                if self.data.draw(st.integers(0, 40)) == 0:
+                    return self.data.draw(st.binary(max_size=6))
+                status = 0 if self.data.draw(st.integers(0, 30)) else self.data.draw(st.integers(0, 255))
+                return bytes((status, *self.data.draw(st.binary(min_size=3, max_size=3)), self.data.draw(states), 0))
+            case Request.UPLOAD:
+                assert self.pointer is not None
+                assert SPAN.covers(Range.sized(self.pointer + (value - 2) * self.size, length))
+                return b"\xff" * length if self.data.draw(st.booleans()) else self.data.draw(st.binary(max_size=16))
+            case _:
+                raise AssertionError("unknown request")
+
+    def select(self, alternate: int) -> None:
+        assert alternate in range(len(self.alternates))
+        self.transfers += 1
+
+    def text(self, index: int) -> str:
+        assert index == 1
+        self.transfers += 1
+        return self.map
+
+    def reset(self) -> None:
+        self._misbehave()
+
+    def sleep(self, seconds: float) -> None:
+        assert 0 < seconds <= 60
+        self.slept += seconds
+
+
+@settings(max_examples=120)
+@given(
+    data=st.data(),
+    functional=st.sampled_from((1024, 2048, 64)).map(
+        lambda size: bytes((9, 0x21, 11, 0, 1, size & 255, size >> 8, 0x1A, 1))
+    )
+    | st.binary(max_size=12).map(lambda raw: raw[:1] + b"\x21" + raw[2:]),
+    text=st.sampled_from(("@F/0x08000000/128*8Kg", "@F/0x08020000/2*8Kg", "", "@F/0x08000000/16*8Ka,112*8Kg"))
+    | st.text(max_size=60),
+)
+def test_nothing_outside_is_asked_of_a_device_that_answers_anything(
+    data: st.DataObject, functional: bytes, text: str
+) -> None:
+    size = int.from_bytes(functional[5:7], "little") if len(functional) >= 7 else 0
+    pipe = HostilePipe(data, functional, size or 64, map=text)
+    with suppress(FlashdeckError):
+        program.flash(pipe, DATA, small(2), Watcher(), pipe.sleep)
+
+
+@given(st.text(max_size=80), st.integers(0, 0xFFFF))
+def test_any_map_and_size_give_a_plan_inside_or_a_clear_error(text: str, size: int) -> None:
+    try:
+        memory_map = parse_memory_map(f"@Flash/0x08000000/16*8Ka,112*8Kg{text}")
+    except DescriptorError:
+        memory_map = None
+    try:
+        plan = make_plan(DATA, TARGET, DeviceFacts(transfer_size=size, memory_map=memory_map, map_error="broken"))
+    except FlashdeckError:
+        return
+    assert all(APP1.covers(step.span) for step in plan.steps)
+    assert {sector.span for sector in GEOMETRY.sectors_in(APP1)} >= {
+        step.span for step in plan.steps if step.action == "erase"
+    }

@@ -1,0 +1,310 @@
+"""What a plan contains, and when there is none. Pure."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flash_rig import APP1, BASE, BOOTLOADER, GEOMETRY, PARTITION2, SECTOR, TARGET, image
+from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, VerifyPolicy
+from flashdeck.errors import DescriptorError, ErrorKind, HeldError, RefusedError, VerifyError
+from flashdeck.geometry import Geometry, Range, Region
+from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
+from flashdeckd.flash.plan import Action, DeviceFacts, Plan, make_plan
+from flashdeckd.flash.target import Target
+
+HONEST = parse_memory_map("@Internal Flash   /0x08000000/16*8Ka,112*8Kg")
+SAMPLE = parse_memory_map("@Internal Flash   /0x08000000/4*8Ka,252*8Kg")
+FACTS = DeviceFacts(transfer_size=1024, memory_map=HONEST)
+SECOND = replace(TARGET, partition="partition2", span=PARTITION2)
+
+
+def spans(plan: Plan, action: Action) -> list[Range]:
+    return [step.span for step in plan.steps if step.action is action]
+
+
+def planned(size: int, target: Target = TARGET, facts: DeviceFacts = FACTS) -> Plan:
+    return make_plan(image(size), target, facts)
+
+
+def with_map(memory_map: MemoryMap | None) -> DeviceFacts:
+    return replace(FACTS, memory_map=memory_map, map_error="" if memory_map else "the device has no memory map")
+
+
+def test_the_order_is_boot_sector_everything_else_proof_boot_unit_leave() -> None:
+    plan = planned(20_000)
+    actions = [step.action for step in plan.steps]
+    assert actions == [
+        Action.ERASE,
+        Action.CHECK_BLANK,
+        *[Action.ERASE] * 2,
+        *[Action.WRITE] * 20,
+        Action.PROVE_READING,
+        Action.READ_BACK,
+        Action.WRITE_BOOT_UNIT,
+        Action.READ_BOOT_UNIT,
+        Action.LEAVE,
+    ]
+    assert plan.steps[0].span == Range.sized(APP1.start, SECTOR)
+    assert spans(plan, Action.WRITE)[0] == Range(APP1.start + 16, APP1.start + 1024)
+    assert spans(plan, Action.WRITE)[1] == Range.sized(APP1.start + 1024, 1024)
+    assert spans(plan, Action.WRITE_BOOT_UNIT) == [Range.sized(APP1.start, 16)]
+    assert (plan.erases, plan.blocks) == (3, 21)
+
+
+def test_only_the_sectors_that_the_image_needs_are_erased() -> None:
+    assert planned(1).erases == 1
+    assert planned(SECTOR).erases == 1
+    assert planned(SECTOR + 1).erases == 2
+    assert planned(1, replace(TARGET, erase=ErasePolicy.PARTITION)).erases == 48
+
+
+def test_the_last_write_is_filled_up_and_stays_inside() -> None:
+    plan = planned(APP1.size - 5)
+    assert spans(plan, Action.WRITE)[-1].end == APP1.end
+    assert plan.contents[-5:] == b"\xff" * 5
+    assert len(plan.contents) == APP1.size
+    assert planned(1025).contents[1025:] == b"\xff" * 15
+
+
+def test_blank_blocks_are_left_out() -> None:
+    data = image(2048) + b"\xff" * 4096 + image(1024)
+    plan = make_plan(data, TARGET, FACTS)
+    assert [span.start - APP1.start for span in spans(plan, Action.WRITE)] == [16, 1024, 6144]
+
+
+def test_proof_is_taken_where_something_is_written() -> None:
+    data = image(16) + b"\xff" * (3 * SECTOR) + image(1024)
+    plan = make_plan(data, TARGET, FACTS)
+    assert spans(plan, Action.CHECK_BLANK) == [Range.sized(APP1.start + 3 * SECTOR, SECTOR)]
+    assert spans(plan, Action.PROVE_READING)[0].end >= APP1.start + 3 * SECTOR + 1040
+    assert plan.steps[0].span.start == APP1.start, "the boot unit's sector is still the first to be erased"
+
+
+@pytest.mark.parametrize("unit", [4, 8, 16, 32])
+def test_the_boot_unit_is_what_the_flash_programs_at_once_but_at_least_sixteen_bytes(unit: int) -> None:
+    plan = planned(5000, replace(TARGET, geometry=replace(GEOMETRY, program_unit=unit)))
+    assert plan.boot_unit == max(16, unit)
+    assert all(span.size % unit == 0 for span in spans(plan, Action.WRITE))
+
+
+@pytest.mark.parametrize("size", [1, 4, 15, 16, 17, 31, 32])
+def test_images_about_as_long_as_the_boot_unit(size: int) -> None:
+    plan = planned(size)
+    assert spans(plan, Action.WRITE_BOOT_UNIT) == [Range.sized(APP1.start, 16)]
+    assert plan.contents.startswith(image(size))
+    assert plan.blocks == (1 if size <= 16 else 2)
+
+
+def test_a_blank_boot_unit_is_not_written_and_said_not_to_protect() -> None:
+    plan = make_plan(b"\xff" * 16 + image(5000), TARGET, FACTS)
+    assert spans(plan, Action.WRITE_BOOT_UNIT) == []
+    assert plan.protection.startswith("not protectable")
+    assert "0x08020000" in planned(5000).protection
+
+
+def test_nothing_is_read_where_nothing_should_be() -> None:
+    never = planned(5000, replace(TARGET, verify=VerifyPolicy.NEVER))
+    assert not never.reads
+    assert not planned(5000, facts=replace(FACTS, can_upload=False)).reads
+    assert not planned(5000, replace(TARGET, may_read=False)).reads
+    assert not planned(5000, facts=with_map(parse_memory_map("@F/0x08000000/16*8Ka,112*8Kf"))).reads
+    assert planned(5000).reads
+
+
+@pytest.mark.parametrize(
+    ("target", "facts", "size"),
+    [
+        (TARGET, replace(FACTS, can_upload=False), 5000),
+        (replace(TARGET, may_read=False), FACTS, 5000),
+        (TARGET, with_map(parse_memory_map("@F/0x08000000/16*8Ka,112*8Kf")), 5000),
+        (TARGET, FACTS, 16),
+    ],
+)
+def test_verify_always_is_refused_before_anything_is_erased(target: Target, facts: DeviceFacts, size: int) -> None:
+    with pytest.raises(VerifyError, match="nothing was erased"):
+        planned(size, replace(target, verify=VerifyPolicy.ALWAYS), facts)
+
+
+def test_without_leave_there_is_no_leave() -> None:
+    assert spans(planned(100, replace(TARGET, leave=False)), Action.LEAVE) == []
+
+
+def test_the_cost_stays_close_to_the_floor() -> None:
+    for size in (1024, 2048):
+        plan = planned(APP1.size, facts=replace(FACTS, transfer_size=size))
+        uploads = 8192 // size + APP1.size // size + 1
+        assert plan.requests - uploads <= 3 * plan.blocks + 3 * plan.erases + 30
+
+
+# Safety rule 2: a protected partition is never a target.
+
+
+@pytest.mark.parametrize(
+    "span", [BOOTLOADER, Range.sized(BASE, SECTOR), Range(BOOTLOADER.end - SECTOR, BOOTLOADER.end + SECTOR)]
+)
+def test_a_protected_partition_is_refused_whatever_is_said(span: Range) -> None:
+    target = replace(TARGET, span=span, map=MapPolicy.IGNORE, banks=BankPolicy.TRUSTED)
+    with pytest.raises(RefusedError) as caught:
+        planned(100, target)
+    assert caught.value.kind is ErrorKind.PROTECTED
+
+
+# Safety rule 1: nowhere else.
+
+
+def test_an_image_that_does_not_fit_is_refused() -> None:
+    planned(APP1.size)
+    with pytest.raises(RefusedError, match="393217") as caught:
+        planned(APP1.size + 1)
+    assert caught.value.kind is ErrorKind.OUTSIDE_PARTITION
+
+
+def test_an_empty_image_is_refused() -> None:
+    with pytest.raises(RefusedError, match="empty"):
+        make_plan(b"", TARGET, FACTS)
+
+
+@pytest.mark.parametrize(
+    "span", [Range.sized(APP1.start + 16, SECTOR), Range.sized(APP1.start, SECTOR - 16), Range(0, 8192)]
+)
+def test_a_partition_that_is_not_whole_sectors_is_refused(span: Range) -> None:
+    with pytest.raises(RefusedError) as caught:
+        planned(100, replace(TARGET, span=span))
+    assert caught.value.kind is ErrorKind.OUTSIDE_PARTITION
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@F/0x08000000/64*8Ka,64*8Kg",  # all of it read-only
+        "@F/0x08000000/16*8Ka,1*8Kg,111*8Ka",  # room for one sector
+        "@F/0x08000000/16*8Ka,112*8Ke",  # can not be erased
+        "@F/0x08000000/16*8Kg",  # ends before it
+        "@F/0x08040000/96*8Kg",  # begins behind it
+    ],
+)
+def test_the_map_narrows_what_may_be_touched(text: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        planned(SECTOR + 1, facts=with_map(parse_memory_map(text)))
+    assert caught.value.kind is ErrorKind.OUTSIDE_PARTITION
+
+
+def test_what_the_map_forbids_elsewhere_does_not_matter() -> None:
+    assert planned(SECTOR, facts=with_map(parse_memory_map("@F/0x08000000/16*8Ka,1*8Kg,111*8Ka"))).erases == 1
+    assert planned(APP1.size, facts=with_map(SAMPLE)).erases == 48, "ST's sample: 2 MB and 32 KB protected"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@F/0x08000000/64*16Kg",
+        "@F/0x08000000/256*4Kg",
+        "@F/0x08001000/127*8Kg",
+        "@F/0x08000000/1*1Mg",
+        "@F/0x08000000/40*8Kg,176*4Kg",  # differs only in the middle of the partition
+        "@F/0x08000000/128*8Kg/0x08040000/1*16Kg",  # contradicts itself
+        "@F/0x08000000/128*8Kg/0x08041000/1*4Kg",
+    ],
+)
+def test_sectors_that_disagree_hold_the_job(text: str) -> None:
+    facts = with_map(parse_memory_map(text))
+    with pytest.raises(HeldError, match="memory map") as caught:
+        planned(5000, facts=facts)
+    assert 'map = "ignore"' in caught.value.hint
+    plan = planned(5000, replace(TARGET, map=MapPolicy.IGNORE), facts)
+    assert any('map = "ignore"' in note for note in plan.notes)
+
+
+def test_sectors_that_disagree_outside_the_partition_do_not_matter() -> None:
+    assert planned(5000, facts=with_map(parse_memory_map("@F/0x08000000/1*128Kg,48*8Kg,1*512Kg"))).erases == 1
+
+
+def test_a_board_without_a_map_is_flashed_by_the_geometry_alone() -> None:
+    plan = planned(5000, facts=with_map(None))
+    assert any("no memory map" in note for note in plan.notes)
+
+
+def test_another_bank_than_the_protected_one_is_held_until_trusted() -> None:
+    with pytest.raises(HeldError) as caught:
+        planned(5000, SECOND)
+    assert 'banks = "trusted"' in caught.value.hint
+    assert planned(5000, replace(SECOND, banks=BankPolicy.TRUSTED)).erases == 1
+    assert planned(5000, replace(SECOND, protected=())).erases == 1, "nothing to protect"
+
+
+# Devices that do not fit.
+
+
+def test_a_transfer_size_above_what_linux_carries_is_clamped_and_said() -> None:
+    plan = planned(20_000, facts=replace(FACTS, transfer_size=8192))
+    assert plan.block == 4096
+    assert any("8192" in note for note in plan.notes)
+
+
+def test_a_transfer_size_of_odd_length_is_rounded_down_to_whole_units() -> None:
+    assert planned(5000, facts=replace(FACTS, transfer_size=1000)).block == 992
+    assert planned(5000, facts=replace(FACTS, transfer_size=0)).block == 64
+
+
+def test_devices_that_can_not_be_written_are_refused() -> None:
+    with pytest.raises(DescriptorError, match="wTransferSize"):
+        planned(5000, facts=replace(FACTS, transfer_size=8))
+    with pytest.raises(DescriptorError, match="bitCanDnload"):
+        planned(5000, facts=replace(FACTS, can_download=False))
+
+
+@st.composite
+def _targets(draw: st.DrawFn) -> Target:
+    unit = draw(st.sampled_from([1, 2, 4, 8, 16, 32]))
+    sizes = draw(st.lists(st.sampled_from([512, 1024, 2048, 8192]), min_size=1, max_size=6))
+    regions: list[Region] = []
+    at = BASE
+    for index, size in enumerate(sizes):
+        regions.append(Region(at, draw(st.integers(1, 4)), size, bank=index % 2))
+        at = regions[-1].span.end
+    edges = [sector.span.start for sector in Geometry(tuple(regions)).sectors()] + [at]
+    first = draw(st.integers(0, len(edges) - 2))
+    last = draw(st.integers(first + 1, len(edges) - 1))
+    return Target(
+        partition="any",
+        span=Range(edges[first], edges[last]),
+        geometry=Geometry(tuple(regions), unit),
+        erase=draw(st.sampled_from(ErasePolicy)),
+        verify=draw(st.sampled_from(VerifyPolicy)),
+        map=draw(st.sampled_from(MapPolicy)),
+    )
+
+
+@given(_targets(), st.binary(min_size=1, max_size=6000), st.integers(0, 5000), st.booleans())
+def test_no_plan_leaves_its_partition(target: Target, data: bytes, transfer_size: int, blank: bool) -> None:
+    facts = DeviceFacts(transfer_size=transfer_size, map_error="none")
+    try:
+        plan = make_plan(b"\xff" * 600 + data if blank else data, target, facts)
+    except (RefusedError, HeldError, VerifyError, DescriptorError):
+        return
+    erased: list[Range] = []
+    sectors = {sector.span for sector in target.geometry.sectors()}
+    written: dict[int, int] = {}
+    for step in plan.steps:
+        assert target.span.covers(step.span)
+        if step.action is Action.ERASE:
+            assert step.span in sectors
+            assert not written, "all erases come first"
+            erased.append(step.span)
+        if step.action in (Action.WRITE, Action.WRITE_BOOT_UNIT):
+            assert 0 < step.span.size <= min(plan.block, 4096, transfer_size or 64)
+            assert step.span.start % target.geometry.program_unit == 0
+            assert step.span.size % target.geometry.program_unit == 0
+            for at, byte in enumerate(plan.data(step.span), step.span.start):
+                assert at not in written, "a word is written once"
+                assert any(sector.start <= at < sector.end for sector in erased)
+                written[at] = byte
+    assert erased[0].start == target.span.start
+    held = bytes(written.get(at, 0xFF) for at in range(target.span.start, target.span.start + len(plan.contents)))
+    assert held == plan.contents
+    first = next(iter(written), None)
+    boot = Range.sized(target.span.start, plan.boot_unit)
+    writes = [step for step in plan.steps if step.action in (Action.WRITE, Action.WRITE_BOOT_UNIT)]
+    assert all(not step.span.overlaps(boot) for step in writes[:-1]), f"the boot unit is last and alone, not {first}"
