@@ -46,20 +46,21 @@ class HandDrivenSource:
     """Hints when told to, for tests and for a caller that knows by other means."""
 
     def __init__(self) -> None:
-        self._changed = asyncio.Event()
+        self._hints = asyncio.Queue[None]()
 
-    def hint(self) -> None:
-        """Says that something may have changed."""
-        self._changed.set()
+    async def hint(self) -> None:
+        """Says that something may have changed; returns when that was heard."""
+        self._hints.put_nowait(None)
+        await self._hints.join()
 
     async def hints(self, patterns: Sequence[str]) -> AsyncGenerator[None, None]:
         """See `BuildSource`; `patterns` do not matter here."""
         del patterns
         yield
         while True:
-            await self._changed.wait()
-            self._changed.clear()
+            await self._hints.get()
             yield
+            self._hints.task_done()
 
 
 class WatchfilesSource:
@@ -87,7 +88,7 @@ class WatchfilesSource:
             stream = watchfiles.awatch(  # pyright: ignore[reportUnknownMemberType] - trio's types are not here
                 *watched,
                 recursive=False,
-                watch_filter=await asyncio.to_thread(_filter, patterns, watched),
+                watch_filter=await asyncio.to_thread(hint_filter, patterns, watched),
                 force_polling=polling or None,
                 poll_delay_ms=_POLL_MS,
                 step=_STEP_MS,
@@ -122,7 +123,7 @@ class WatchfilesSource:
                 await stream.aclose()
 
     @staticmethod
-    async def _still_right(changes: Iterable[tuple[object, str]], patterns: Sequence[str], watched: "_Survey") -> bool:
+    async def _still_right(changes: Iterable[tuple[object, str]], patterns: Sequence[str], watched: "Survey") -> bool:
         """Whether the watch still covers what it should after these changes.
 
         A directory that was removed and made again is watched no longer and gives no sign of that, and it may have got
@@ -133,7 +134,7 @@ class WatchfilesSource:
         return await asyncio.to_thread(_survey, patterns) == watched
 
 
-_Survey = Mapping[str, tuple[int, int]]
+Survey = Mapping[str, tuple[int, int]]
 """Each directory to watch, with its device and inode."""
 
 
@@ -141,7 +142,7 @@ async def _next(stream: AsyncGenerator[set[watchfiles.main.FileChange], None]) -
     return await anext(stream)
 
 
-def _survey(patterns: Iterable[str]) -> _Survey:
+def _survey(patterns: Iterable[str]) -> Survey:
     found: dict[str, tuple[int, int]] = {}
     for pattern in patterns:
         for path in directories(pattern):
@@ -159,7 +160,7 @@ def _any_remote(watched: Iterable[str]) -> bool:
     return any(is_remote(path) for path in watched)
 
 
-def _filter(patterns: Iterable[str], watched: _Survey) -> Callable[[object, str], bool]:
+def hint_filter(patterns: Iterable[str], watched: Survey) -> Callable[[object, str], bool]:
     """Lets a change through that may matter. It is told by its name alone: quick, and never a false no."""
     all_names = frozenset[str]().union(*map(names, patterns))
     globs = tuple(name for name in all_names if glob.has_magic(name))
