@@ -214,7 +214,9 @@ class Connection:
         with contextlib.suppress(ConnectionError):
             while (line := await self._next_out()) is not None:
                 self._writer.write(line)
-                await self._drain()
+                if not await drained(self._writer, self._patience):
+                    self._cut_off(f"it took nothing for {self._patience:g} seconds")
+                    return
 
     async def _next_out(self) -> bytes | None:
         """The next line to send, answers first; None when all is said."""
@@ -231,17 +233,6 @@ class Connection:
                 return rpc.encode_notification(rpc.EVENT, event)
             self._wake.clear()
             await self._wake.wait()
-
-    async def _drain(self) -> None:
-        transport = self._writer.transport
-        while True:
-            before = transport.get_write_buffer_size()
-            try:
-                async with asyncio.timeout(self._patience):
-                    return await self._writer.drain()
-            except TimeoutError:
-                if transport.get_write_buffer_size() >= before:
-                    self._cut_off(f"it took nothing for {self._patience:g} seconds")
 
     def _cut_off(self, why: str) -> None:
         _log.warning("cut off client %r: %s", self.client, why)
@@ -261,3 +252,16 @@ class Connection:
         for ended in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(ended, Exception):
                 _log.error("a connection failed", exc_info=ended)
+
+
+async def drained(writer: asyncio.StreamWriter, patience: float) -> bool:
+    """Waits until the other side took all that was written; False once it takes not a byte for `patience` seconds."""
+    while True:
+        before = writer.transport.get_write_buffer_size()
+        try:
+            async with asyncio.timeout(patience):
+                await writer.drain()
+                return True
+        except TimeoutError:
+            if writer.transport.get_write_buffer_size() >= before:
+                return False

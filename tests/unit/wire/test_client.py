@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import subprocess
 import sys
@@ -121,6 +122,34 @@ async def test_a_cancelled_call_disturbs_no_other(hub: Hub, path: Path) -> None:
         assert await client.call(GetStatus())
         release.set()  # the late answer finds nobody
         await asyncio.gather(*(client.call(GetStatus()) for _ in range(2 * rpc.MAX_CALLS)))
+
+
+async def test_a_call_cancelled_while_it_is_sent_leaves_nothing_behind(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    leave = asyncio.Event()
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(rpc.encode_response(1, Welcome(protocol=1, daemon="", host="", instance="")))
+        await leave.wait()
+
+    async def abandon(client: Client) -> None:
+        chunk = UploadChunk(upload=1, data=bytes(rpc.MAX_LINE // 2))
+        calls = [asyncio.create_task(client.call(chunk)) for _ in range(rpc.MAX_CALLS)]
+        await asyncio.sleep(0)  # they fill every buffer on the way, which the daemon does not empty
+        for call in calls:
+            call.cancel()
+        for ended in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(ended, asyncio.CancelledError)
+
+    async with pretender(path, deaf), await Client.connect(path, client="test") as client:
+        await abandon(client)
+        leave.set()
+        with pytest.raises(ConnectionFailedError):
+            await client.call(GetStatus())
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_an_error_arrives_with_kind_message_and_hint(hub: Hub, path: Path) -> None:

@@ -18,7 +18,7 @@ from flashdeck.errors import HeldError
 from flashdeck.model import State
 from flashdeckd import connection as connection_module
 from flashdeckd.backlog import LINES_KEPT, THINGS_KEPT, Backlog
-from flashdeckd.connection import HELLO_LINE, Connection
+from flashdeckd.connection import HELLO_LINE, Connection, drained
 from flashdeckd.hub import Hub
 from flashdeckd.server import MAX_CONNECTIONS, Server
 from unit.wire.peer import HELLO, Peer, board, is_there, job, make_hub, peer, short_directory
@@ -496,6 +496,39 @@ async def test_a_client_that_takes_nothing_for_long_is_cut_off(
         assert "cut off client 'peer'" in caplog.records[-1].message
         stuck.go_on_reading()
         assert await stuck.rest() > 0
+
+
+class Trickle(asyncio.Transport):
+    """The buffer of a client of which one look after the other finds so many bytes left."""
+
+    def __init__(self, *left: int) -> None:
+        super().__init__()
+        self.left = list(left)
+
+    def get_write_buffer_size(self) -> int:
+        return self.left.pop(0)
+
+    def is_closing(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("left", "all_taken"),
+    [((100, 99, 99, 50, 50, 49, 49), True), ((100, 99, 99, 99), False), ((100, 100), False)],
+)
+async def test_a_slow_client_is_patiently_waited_for_while_it_takes_anything(
+    left: tuple[int, ...], all_taken: bool
+) -> None:
+    trickle = Trickle(*left)
+
+    class Writer(asyncio.StreamWriter):
+        async def drain(self) -> None:
+            if len(trickle.left) > 0:
+                await asyncio.Event().wait()
+
+    protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader())
+    writer = Writer(trickle, protocol, None, asyncio.get_running_loop())
+    assert await drained(writer, 0.0) is all_taken
 
 
 async def test_a_client_that_reads_again_in_time_is_told_what_it_missed(hub: Hub, path: Path) -> None:
