@@ -47,18 +47,6 @@ class Observer(Protocol):
         ...
 
 
-class BoardLostError(DeviceGoneError):
-    """The board was lost before its boot unit was written.
-
-    `during_read` says that it was being read: the next attempt had better not (`Target.may_read`). A board that hangs
-    after a read and can not be recovered counts as lost, too.
-    """
-
-    def __init__(self, message: str, *, hint: str = "", during_read: bool) -> None:
-        super().__init__(message, hint=hint)
-        self.during_read = during_read
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a flash did, counted."""
@@ -86,9 +74,10 @@ def flash(pipe: ControlPipe, image: bytes, target: Target, observer: Observer, s
     """Brings `image` into the target's partition, by the plan.
 
     Raises what `make_plan` raises before anything was changed; ParkedError where the observer asked to stop, with the
-    device in dfuIDLE; BoardLostError where the board was lost before the boot unit was written; VerifyError for a
-    mismatch on proved reading, without a leave; another DeviceError for what the device refused. Once the boot unit is
-    written, only a mismatch in it is still an error.
+    device in dfuIDLE; DeviceGoneError where the board was lost before the boot unit was written, with `during_read`
+    where the next attempt had better not read (`Target.may_read`): a board that hangs after a read counts as lost, too;
+    VerifyError for a mismatch on proved reading, without a leave; another DeviceError for what the device refused.
+    Once the boot unit is written, only a mismatch in it is still an error.
     """
     started, transfers = time.monotonic(), pipe.transfers
     session = _session(pipe, target, sleep)
@@ -99,10 +88,8 @@ def flash(pipe: ControlPipe, image: bytes, target: Target, observer: Observer, s
         observer.planned(plan)
         run = _Run(session, plan, observer, Range.sized(target.span.start, len(image)))
         run.fill()
-    except BoardLostError:
-        raise
     except DeviceGoneError as error:
-        raise BoardLostError(error.message, hint=error.hint, during_read=session.reading) from error
+        raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
     observer.committed()
     run.finish()
     return Outcome(
@@ -348,7 +335,7 @@ class _Run:
         try:
             self._session.recover()
         except DeviceError as error:
-            raise BoardLostError(
+            raise DeviceGoneError(
                 f"the board does not answer any more after this: {cause.message}; then: {error.message}",
                 hint="reset the board or plug it in again and enter DFU mode; the next attempt does not read",
                 during_read=True,
