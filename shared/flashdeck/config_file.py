@@ -8,15 +8,15 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path, PurePath
 
+from flashdeck.board_tables import BOARD_FILE_KEYS, check_identities, read_adopted_board, read_board
 from flashdeck.chips import find_chip
 from flashdeck.config import (
     ALL_GUARDS,
     BankPolicy,
-    Board,
     Config,
     Enter,
     ErasePolicy,
@@ -30,16 +30,14 @@ from flashdeck.config import (
 )
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range, parse_sectors
-from flashdeck.paths import default_config_path
+from flashdeck.paths import BOARD_FILE_NAME, board_file_path, default_config_path
 from flashdeck.text import clean, format_size
-from flashdeck.toml_table import MAX_PATH, Table, nearest, one_of
+from flashdeck.toml_table import MAX_PATH, Table, check_name, one_of
 
 DEFAULT_SETTLE = 0.05
 """Seconds that an image file must be unchanged where nothing else is configured."""
 MAX_FILE_SIZE = 1024 * 1024
 MAX_FILES = 64
-MAX_SERIAL = 126
-"""Characters of a USB string: a descriptor's length is one byte, two of them are its header (USB 2.0, 9.6.7)."""
 
 TOP_KEYS = ("include", "daemon", "profiles", "boards")
 TOP_KEYS_LATER = ("hosts", "tui", "hooks")
@@ -51,38 +49,53 @@ PROFILE_KEYS_LATER = ("trust_cache", "hooks")
 PARTITION_KEYS = ("address", "size", "protected", "image", "auto", "guards", "settle")
 _NOT_IF_PROTECTED = ("image", "auto", "guards", "settle")
 PARTITION_KEYS_LATER = ("alt",)
-BOARD_KEYS = ("profile", "serial", "port")
 _IMAGES_LATER = (".elf", ".hex", ".dfu")
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
 _USB_ID = re.compile(r"([0-9a-f]{1,4}):([0-9a-f]{1,4})", re.ASCII | re.IGNORECASE)
-_HUB_PORTS = r"[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}"  # USB 2.0, 4.1.1: at most seven tiers
-_PORT = re.compile(rf"[0-9]{{1,3}}-{_HUB_PORTS}|[A-Za-z0-9_.:-]{{1,200}}-usb-[0-9]+:{_HUB_PORTS}", re.ASCII)
-_INTERFACE = re.compile(r":[0-9]+\.[0-9]+$", re.ASCII)
 
 
 def load(path: Path) -> Config:
-    """The configuration that `path` and the files that it includes hold.
+    """The configuration that `path`, the files that it includes, and the boards.toml beside it hold.
 
     Raises ConfigError for the first thing that is wrong.
     """
-    files = _read_with_includes(path.expanduser().absolute())
-    main = files[0]
-    daemon = main.table("daemon")
-    daemon.check_keys(("settle",))
-    settle = _settle(daemon, DEFAULT_SETTLE)
-    profile_tables = _merged(files, "profiles")
-    profiles = {name: _profile(name, table, settle) for name, table in profile_tables.items()}
-    board_tables = _merged(files, "boards")
-    boards = {name: _board(name, table, profiles) for name, table in board_tables.items()}
-    _check_identities(boards, board_tables)
-    return Config(profiles, boards, tuple(table.file for table in files))
+    main = path.expanduser().absolute()
+    if main.name == BOARD_FILE_NAME:
+        raise ConfigError(
+            f"{_shown(main)}: this name belongs to the file that flashdeckd writes beside the configuration",
+            hint="give the configuration another name",
+        )
+    return _checked(_read_with_includes(main), board_file_path(main))
 
 
 def default_config(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Config:
-    """The configuration at its default place; an empty one where there is no file."""
+    """The configuration at its default place; where there is no file, an empty one with what boards.toml has."""
     path = default_config_path(virtual=virtual, environ=environ)
-    return Config() if _is_absent(path) else load(path)
+    return _checked([], board_file_path(path)) if _is_absent(path) else load(path)
+
+
+def _checked(files: Sequence[Table], board_file: Path) -> Config:
+    settle = _default_settle(files[0]) if files else DEFAULT_SETTLE
+    profiles = {name: _profile(name, table, settle) for name, table in _merged(files, "profiles").items()}
+    tables = _merged(files, "boards")
+    boards = {name: read_board(name, table, profiles) for name, table in tables.items()}
+    adopted = None if _is_absent(board_file) else _read_board_file(board_file)
+    for name, table in adopted.tables("boards") if adopted else ():
+        boards[name] = read_adopted_board(name, table, profiles, boards.get(name), tables.get(name))
+        tables[name] = table
+    check_identities(boards, tables)
+    return Config(
+        profiles,
+        boards,
+        tuple(table.file for table in (*files, *([adopted] if adopted else []))),
+        frozenset(adopted.texts("disarmed")) if adopted else frozenset(),
+    )
+
+
+def _default_settle(main: Table) -> float:
+    daemon = main.table("daemon")
+    daemon.check_keys(("settle",))
+    return _settle(daemon, DEFAULT_SETTLE)
 
 
 # Files
@@ -100,6 +113,7 @@ def _is_absent(path: Path) -> bool:
 
 def _read_with_includes(main: Path) -> list[Table]:
     """The top tables of all files, the main one first, each before what it includes."""
+    board_file = os.path.realpath(board_file_path(main))
     found: dict[str, Table] = {}  # by real path: two names of one file are a repeat as well
 
     def read(path: Path, including: tuple[Table, ...]) -> None:
@@ -110,9 +124,11 @@ def _read_with_includes(main: Path) -> list[Table]:
                 raise parent.error("include", f"{_shown(path)} is included by itself", hint="take it out")
             if real in found:
                 raise parent.error("include", f"{_shown(path)} is included a second time", hint="include it once")
+            if real == board_file:
+                raise parent.error("include", f"{_shown(path)} is always read", hint="take it out")
             if len(found) >= MAX_FILES:
                 raise parent.error("include", f"more than {MAX_FILES} files")
-        top = _read(path, parent)
+        top = _read_file(path, parent)
         found[real] = top
         for text in top.texts("include"):
             read(_expand(top, "include", text), (*including, top))
@@ -121,14 +137,32 @@ def _read_with_includes(main: Path) -> list[Table]:
     return list(found.values())
 
 
-def _read(path: Path, parent: Table | None) -> Table:
+def _read_file(path: Path, parent: Table | None) -> Table:
+    """The top table of a file that people write."""
+    top = Table(path, "", _values(path, parent))
+    top.check_keys(TOP_KEYS, TOP_KEYS_LATER)
+    if parent is not None and "daemon" in top:
+        raise top.error("daemon", "only the main file may have this table", hint="move it there")
+    return top
+
+
+def _read_board_file(path: Path) -> Table:
+    """The top table of boards.toml."""
+    top = Table(path, "", _values(path, None, broken="move it away; its boards must then be adopted again"))
+    top.check_keys(BOARD_FILE_KEYS)
+    return top
+
+
+def _values(path: Path, parent: Table | None, *, broken: str = "") -> dict[str, object]:
+    """What TOML makes of a file. `parent` includes it; `broken` is a hint for one that is not TOML."""
+
     def refuse(problem: str, hint: str = "") -> ConfigError:
         what = f"{_shown(path)}: {problem}"
         return ConfigError(what, hint=hint) if parent is None else parent.error("include", what, hint=hint)
 
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise refuse("is not a file")
+            raise refuse("is not a file", broken)
         with path.open("rb") as file:
             data = file.read(MAX_FILE_SIZE + 1)
     except FileNotFoundError as error:
@@ -136,18 +170,14 @@ def _read(path: Path, parent: Table | None) -> Table:
     except OSError as error:
         raise refuse(f"cannot be read: {error.strerror}") from error
     if len(data) > MAX_FILE_SIZE:
-        raise refuse(f"is larger than {format_size(MAX_FILE_SIZE)}", "is this a configuration file?")
+        raise refuse(f"is larger than {format_size(MAX_FILE_SIZE)}", broken or "is this a configuration file?")
     try:
-        values = tomllib.loads(data.decode())
+        return tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
-        raise refuse(f"is not UTF-8 text (byte {error.start})", "is this a configuration file?") from error
+        problem = f"is not UTF-8 text (byte {error.start})"
+        raise refuse(problem, broken or "is this a configuration file?") from error
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, arrays in arrays in arrays
-        raise refuse(f"is not valid TOML: {clean(str(error))}") from error
-    top = Table(path, "", values)
-    top.check_keys(TOP_KEYS, TOP_KEYS_LATER)
-    if parent is not None and "daemon" in top:
-        raise top.error("daemon", "only the main file may have this table", hint="move it there")
-    return top
+        raise refuse(f"is not valid TOML: {clean(str(error))}", broken) from error
 
 
 def _merged(files: Iterable[Table], key: str) -> dict[str, Table]:
@@ -155,7 +185,7 @@ def _merged(files: Iterable[Table], key: str) -> dict[str, Table]:
     merged: dict[str, Table] = {}
     for file in files:
         for name, table in file.tables(key):
-            _check_name(name, table)
+            check_name(name, table)
             if name in merged:
                 raise table.error("", f"is also in {_shown(merged[name].file)}", hint="rename one of the two")
             merged[name] = table
@@ -268,7 +298,7 @@ def _partitions(profile: Table, geometry: Geometry, settle: float) -> dict[str, 
 
 
 def _partition(name: str, table: Table, geometry: Geometry, settle: float) -> Partition:
-    _check_name(name, table)
+    check_name(name, table)
     table.check_keys(PARTITION_KEYS, PARTITION_KEYS_LATER)
     protected = table.flag("protected", default=False)
     for key in _NOT_IF_PROTECTED:
@@ -358,65 +388,6 @@ def _guards(table: Table, geometry: Geometry) -> frozenset[Guard]:
 
 def _settle(table: Table, default: float) -> float:
     return table.duration("settle", default=default, shortest=0.001, longest=600)
-
-
-# Boards
-
-
-def _board(name: str, table: Table, profiles: Mapping[str, Profile]) -> Board:
-    table.check_keys(BOARD_KEYS)
-    profile = table.text("profile")
-    if profile not in profiles:
-        raise table.error("profile", f'there is no profile "{clean(profile, 40)}"', hint=nearest(profile, profiles))
-    return Board(
-        name=name,
-        profile=profiles[profile],
-        serial=table.text("serial", limit=MAX_SERIAL) if "serial" in table else "",
-        port=_port(table) if "port" in table else "",
-    )
-
-
-def _port(table: Table) -> str:
-    text = table.text("port")
-    if _PORT.fullmatch(text):
-        return text
-    shorter = _INTERFACE.sub("", text)
-    if _PORT.fullmatch(shorter):
-        raise table.error("port", f'"{text}" names an interface of a device', hint=f'use port = "{shorter}"')
-    raise table.error(
-        "port",
-        f'"{clean(text, 60)}" is not a USB port',
-        hint='write bus and hub ports, as "1-4.2", or the ID_PATH of udev, as "pci-0000:00:14.0-usb-0:4.2"',
-    )
-
-
-def _check_identities(boards: Mapping[str, Board], tables: Mapping[str, Table]) -> None:
-    """Refuses two boards that any device would match both of, or neither.
-
-    The same serial or port is allowed for products that never show the same USB id.
-    """
-    for one, other in combinations(boards.values(), 2):
-        same = (one.serial, one.port) == (other.serial, other.port)
-        if same and (one.serial or one.port) and _ids(one.profile) & _ids(other.profile):
-            what = " and ".join(key for key in ("serial", "port") if getattr(one, key))
-            raise tables[other.name].error(
-                what.split()[0],
-                f"board {other.name} has the same {what} as board {one.name} in {_shown(tables[one.name].file)}",
-                hint="each board needs a serial or a port of its own",
-            )
-
-
-def _ids(profile: Profile) -> frozenset[UsbId]:
-    return frozenset(usb_id for usb_id in (profile.dfu, profile.app) if usb_id)
-
-
-def _check_name(name: str, table: Table) -> None:
-    if not _NAME.fullmatch(name):
-        raise table.error(
-            "",
-            f'"{clean(name, 40)}" can not be a name',
-            hint="use up to 32 letters, digits, dots, dashes and underscores, a letter or digit first",
-        )
 
 
 def _shown(path: Path) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError
 from flashdeck.text import clean
 
+BOARD_FILE_NAME = "boards.toml"
 SOCKET_NAME = "flashdeckd.sock"
 SOCKET_VARIABLE = "FLASHDECK_SOCKET"
 SOCKET_PATH_MAX = 107
@@ -26,6 +27,11 @@ RUNTIME_DIRS = Path("/run/user")
 def default_config_path(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
     """The configuration file that is read where none is named; it may not exist."""
     return _xdg("XDG_CONFIG_HOME", ".config", environ) / _name(virtual=virtual) / "flashdeck.toml"
+
+
+def board_file_path(config_path: Path) -> Path:
+    """What the daemon itself writes beside the configuration: adopted boards, armed state. It may not exist."""
+    return config_path.expanduser().absolute().with_name(BOARD_FILE_NAME)
 
 
 def state_dir(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:

@@ -4,6 +4,7 @@ The words are TOML's and the reader's, not Python's.
 """
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,7 @@ from flashdeck.text import clean, parse_duration, parse_size
 E = TypeVar("E", bound=StrEnum)
 MAX_PATH = 4096
 """Characters of a path in a message or a value."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,16 @@ class Table:
         if clean(value, limit) != value:
             raise self.error(key, f"{_shown(value)} has characters that cannot be printed")
         return value
+
+
+def check_name(name: str, table: Table) -> None:
+    """Refuses the name of a profile, partition or board, whose table is `table`, that could not be typed or shown."""
+    if not _NAME.fullmatch(name):
+        raise table.error(
+            "",
+            f'"{clean(name, 40)}" can not be a name',
+            hint="use up to 32 letters, digits, dots, dashes and underscores, a letter or digit first",
+        )
 
 
 def nearest(word: str, known: Collection[str]) -> str:

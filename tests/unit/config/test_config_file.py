@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flashdeck import config_file
+from flashdeck.board_tables import BOARD_KEYS
 from flashdeck.config import (
     ALL_GUARDS,
     BankPolicy,
@@ -95,7 +96,7 @@ def test_the_example_is_a_valid_configuration() -> None:
 
 def test_the_example_shows_every_key_that_works() -> None:
     text = data_file("flashdeck.example.toml").read_text()
-    keys = config_file.TOP_KEYS + config_file.PROFILE_KEYS + config_file.PARTITION_KEYS + config_file.BOARD_KEYS
+    keys = config_file.TOP_KEYS + config_file.PROFILE_KEYS + config_file.PARTITION_KEYS + BOARD_KEYS
     assert [key for key in keys if not re.search(rf"^#?{key} = |^\[(.*\.)?{key}\b", text, re.MULTILINE)] == []
 
 

@@ -1,0 +1,80 @@
+"""boards.toml, the file that the daemon itself writes: adopted boards, and which boards are disarmed.
+
+`flashdeck.config_file` reads it, so that what a person wrote keeps its comments and is never rewritten.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import tomli_w
+
+from flashdeck.config import Board
+from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.paths import PRIVATE_MODE
+from flashdeck.text import clean
+
+HEADER = """\
+# written by flashdeckd; `flashdeck adopt`, `flashdeck arm` and `flashdeck disarm` change it.
+# What is added by hand is lost at the next of them: boards of your own go into the configuration beside it.
+"""
+
+
+def render_board_file(boards: Iterable[Board], disarmed: Collection[str]) -> str:
+    """The text of boards.toml: those of `boards` that have pins, and the names of the disarmed ones."""
+    values: dict[str, object] = {}
+    if disarmed:
+        values["disarmed"] = sorted(disarmed)
+    tables = {board.name: _table(board) for board in boards if board.pins is not None}
+    if tables:
+        values["boards"] = tables
+    return HEADER + ("\n" + tomli_w.dumps(values) if values else "")
+
+
+def write_board_file(path: Path, boards: Iterable[Board], disarmed: Collection[str]) -> None:
+    """Writes boards.toml, as a whole or not at all, also if the power fails; only its owner can read it.
+
+    Only those of `boards` that have pins are in it. Blocks. Raises FlashdeckError where it can not be written.
+    """
+    data = render_board_file(boards, disarmed).encode()
+    try:
+        place = Path(os.path.realpath(path))  # where it is a link into somebody's dotfiles, the link stays
+        place.parent.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
+        _replace(place, data)
+    except OSError as error:
+        denied = isinstance(error, PermissionError)
+        raise FlashdeckError(
+            f"{clean(str(path))} can not be written: {error.strerror}",
+            hint="let the daemon write to the directory of its configuration",
+            kind=ErrorKind.NO_PERMISSION if denied else ErrorKind.OTHER,
+        ) from error
+
+
+def _table(board: Board) -> dict[str, object]:
+    table: dict[str, object] = {"profile": board.profile.name}
+    table |= {key: value for key, value in (("serial", board.serial), ("port", board.port)) if value}
+    if board.pins is not None:
+        pinned = {"map": board.pins.map} if board.pins.map else {}
+        table["pinned"] = {**pinned, "bcd_device": board.pins.bcd_device}
+    return table
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)  # the new name, too, outlives a power cut
+    finally:
+        os.close(directory)
