@@ -131,6 +131,29 @@ async def test_a_new_build_is_noticed_however_it_comes_and_so_is_the_next(
         assert builds.trouble == ""
 
 
+async def test_a_directory_made_while_the_watch_is_set_up_is_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "app1" / "Debug" / "APP1.bin"
+    real = source_module.directories
+    surveys = 0
+
+    def directories(pattern: str) -> list[str]:
+        nonlocal surveys
+        found = list(real(pattern))
+        surveys += 1
+        if surveys == 1:
+            file.parent.mkdir(parents=True)
+            file.write_bytes(b"first")
+        return found
+
+    monkeypatch.setattr(source_module, "directories", directories)
+    async with watching(file) as (_, queue):
+        assert await take(queue) == b"first"
+        file.write_bytes(b"second")
+        assert await take(queue) == b"second"
+
+
 async def test_a_target_of_a_link_is_noticed(tmp_path: Path) -> None:
     target = tmp_path / "store" / "image"
     target.parent.mkdir()
@@ -192,8 +215,12 @@ async def test_a_watch_that_can_not_be_had_is_a_trouble_until_it_can(
 ) -> None:
     monkeypatch.setattr(builds_module, "RESTART", 0.05)
 
-    def unavailable(*_paths: str, **_options: object) -> None:
+    attempts = asyncio.Queue[None]()
+
+    async def unavailable(*_paths: str, **_options: object) -> AsyncGenerator[None, None]:
+        attempts.put_nowait(None)
         raise OSError("OS file watch limit reached")
+        yield  # makes it a generator, which fails at its first step as the real one does
 
     file = tmp_path / "APP1.bin"
     queue = asyncio.Queue[Settled]()
@@ -208,7 +235,9 @@ async def test_a_watch_that_can_not_be_had_is_a_trouble_until_it_can(
                 assert "OS file watch limit reached" in await troubles.get()
                 file.write_bytes(b"found by looking")
                 assert await take(queue) == b"found by looking"
-                assert troubles.empty()  # told once, though it was tried again
+                for _ in range(3):
+                    await attempts.get()
+                assert troubles.empty()  # told once, though it was tried again and again
             assert await troubles.get() == ""
             file.write_bytes(b"found by a hint")
             assert await take(queue) == b"found by a hint"
