@@ -18,6 +18,7 @@ MAX_SERIAL = 126
 MAX_MAP = 4096
 """Characters of a pinned memory map."""
 MAX_BCD = 0xFFFF
+_AGAIN = "take the board out of this file and adopt it again"
 
 _HUB_PORTS = r"[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}"  # USB 2.0, 4.1.1: at most seven tiers
 _PORT = re.compile(rf"[0-9]{{1,3}}-{_HUB_PORTS}|[A-Za-z0-9_.:-]{{1,200}}-usb-[0-9]+:{_HUB_PORTS}", re.ASCII)
@@ -39,11 +40,11 @@ def read_adopted_board(
     """
     check_name(name, table)
     table.check_keys(ADOPTED_KEYS)
-    board = _board(name, table, profiles, hint="put it back, or take this board out of the file and adopt it again")
+    board = _board(name, table, profiles, hint=f"put it back, or {_AGAIN}")
     if not board.serial and not board.port:
-        raise table.error("", "an adopted board has a serial or a port, or both", hint="take it out and adopt it again")
+        raise table.error("", "an adopted board has a serial or a port, or both", hint=_AGAIN)
     if "pinned" not in table:
-        raise table.error("pinned", "is missing", hint="take the board out and adopt it again")
+        raise table.error("pinned", "is missing", hint=_AGAIN)
     if written is not None and written_table is not None:
         other = clean(str(written_table.file), MAX_PATH)
         if written.serial or written.port:
@@ -54,13 +55,13 @@ def read_adopted_board(
             raise table.error(
                 "profile",
                 f'"{board.profile.name}", and {other} says "{written.profile.name}"',
-                hint="take the board out of this file and adopt it again",
+                hint=_AGAIN,
             )
     pinned = table.table("pinned")
     pinned.check_keys(PINNED_KEYS)
     bcd_device = pinned.number("bcd_device")
     if bcd_device > MAX_BCD:
-        raise pinned.error("bcd_device", f"{bcd_device} has more than 16 bits")
+        raise pinned.error("bcd_device", f"{bcd_device} has more than 16 bits", hint=_AGAIN)
     text = pinned.text("map", limit=MAX_MAP) if "map" in pinned else ""
     return replace(board, pins=Pins(map=text, bcd_device=bcd_device))
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from flashdeck.config import Board, Config, Partition, Profile
 from flashdeck.geometry import format_sectors
+from flashdeck.paths import BOARD_FILE_NAME
 
 Scalar = str | int | bool | list[str]
 
@@ -17,20 +18,39 @@ def to_builtins(config: Config) -> dict[str, object]:
             name: {**_profile(profile), "partitions": {p.name: _partition(p) for p in profile.partitions.values()}}
             for name, profile in config.profiles.items()
         },
-        "boards": {name: _board(board) for name, board in config.boards.items()},
+        "boards": {name: _board(board) | _pinned(board) for name, board in config.boards.items()},
+        "disarmed": sorted(config.disarmed),
     }
 
 
 def to_toml(config: Config) -> str:
-    """The resolved values, defaults included, as one file without includes."""
-    lines = [f"# {_quoted(str(file))}" for file in config.files] or ["# no configuration file"]
+    """The resolved values, defaults included, as one file without includes.
+
+    What boards.toml has is in comments, since a person's file may not have it: with that file beside it, the text reads
+    back to the same.
+    """
+    lines = [f"# {quoted(str(file))}" for file in config.files] or ["# no configuration file"]
     for name, profile in config.profiles.items():
         lines += _table(("profiles", name), _profile(profile))
         for partition in profile.partitions.values():
             lines += _table(("profiles", name, "partitions", partition.name), _partition(partition))
-    for name, board in config.boards.items():
-        lines += _table(("boards", name), _board(board))
-    return "\n".join(lines) + "\n"
+    own = [board for board in config.boards.values() if board.pins is None]
+    for board in own:
+        lines += _table(("boards", board.name), _board(board))
+    return "\n".join([*lines, *(f"# {line}".rstrip() for line in _board_file(config))]) + "\n"
+
+
+def _board_file(config: Config) -> Iterator[str]:
+    adopted = [board for board in config.boards.values() if board.pins is not None]
+    if adopted or config.disarmed:
+        yield from ("", f"{BOARD_FILE_NAME}, which flashdeckd writes:")
+    if config.disarmed:
+        yield f"disarmed = {_value('disarmed', sorted(config.disarmed))}"
+    for board in adopted:
+        yield from _table(("boards", board.name), _board(board))
+        for values in _pinned(board).values():
+            present = {key: value for key, value in values.items() if value != ""}
+            yield from _table(("boards", board.name, "pinned"), present)
 
 
 def _profile(profile: Profile) -> dict[str, Scalar]:
@@ -72,6 +92,10 @@ def _board(board: Board) -> dict[str, Scalar]:
     return {"profile": board.profile.name, **{key: value for key, value in optional.items() if value}}
 
 
+def _pinned(board: Board) -> dict[str, dict[str, Scalar]]:
+    return {} if board.pins is None else {"pinned": {"map": board.pins.map, "bcd_device": board.pins.bcd_device}}
+
+
 def _duration(seconds: float) -> str:
     milliseconds = round(seconds * 1000)
     # Whole milliseconds are what people write; anything finer keeps all its digits.
@@ -81,7 +105,7 @@ def _duration(seconds: float) -> str:
 def _table(path: tuple[str, ...], values: dict[str, Scalar]) -> Iterator[str]:
     yield ""
     # A bare key may not have a dot in it, and a name may.
-    yield f"[{'.'.join(_quoted(part) if '.' in part else part for part in path)}]"
+    yield f"[{'.'.join(quoted(part) if '.' in part else part for part in path)}]"
     for key, value in values.items():
         yield f"{key} = {_value(key, value)}"
 
@@ -91,17 +115,22 @@ def _value(key: str, value: Scalar) -> str:
         case bool():
             return "true" if value else "false"
         case int():
-            return f"0x{value:08x}" if key == "address" else _size(value)
+            return _number(key, value)
         case str():
-            return _quoted(value)
+            return quoted(value)
         case list():
-            return f"[{', '.join(_quoted(item) for item in value)}]"
+            return f"[{', '.join(quoted(item) for item in value)}]"
+
+
+def _number(key: str, value: int) -> str:
+    digits = {"address": 8, "bcd_device": 4}.get(key)
+    return f"0x{value:0{digits}x}" if digits else _size(value)
 
 
 def _size(size: int) -> str:
     return f'"{size // 1024}K"' if size % 1024 == 0 else str(size)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A basic string: JSON's escapes are TOML's, except that TOML also wants DEL escaped."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

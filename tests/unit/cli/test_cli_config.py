@@ -31,7 +31,7 @@ def test_a_good_configuration(offline: Cli, tmp_path: Path) -> None:
     assert (run.code, run.err) == (0, "")
     assert str(path) in run.out
     checked = offline("config", "check", "--config", str(path), "--json").json
-    assert checked == {"ok": True, "files": [str(path)], "profiles": ["product"], "boards": ["left"]}
+    assert checked == {"ok": True, "files": [str(path)], "profiles": ["product"], "boards": ["left"], "adopted": []}
 
 
 def test_show_fills_in_defaults_and_reads_back(offline: Cli, tmp_path: Path) -> None:
@@ -44,6 +44,21 @@ def test_show_fills_in_defaults_and_reads_back(offline: Cli, tmp_path: Path) -> 
     as_json = offline("config", "show", "--config", str(path), "--json").json
     assert as_json["files"] == [str(path)]
     assert as_json["boards"]["left"]["serial"] == "336E36833233"
+
+
+def test_adopted_boards_are_shown_with_the_rest(offline: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path / "c.toml", GOOD)
+    pinned = '[boards.right]\nprofile = "product"\nport = "1-4.3"\n[boards.right.pinned]\nbcd_device = 0x0200\n'
+    write(tmp_path / "boards.toml", 'disarmed = ["left"]\n' + pinned)
+    checked = offline("config", "check", "--config", str(path))
+    assert checked.code == 0
+    assert "2 boards (1 adopted), 1 profiles" in checked.out
+    assert str(tmp_path / "boards.toml") in checked.out
+    assert offline("config", "check", "--config", str(path), "--json").json["adopted"] == ["right"]
+    assert "# bcd_device = 0x0200" in offline("config", "show", "--config", str(path)).out
+    shown = offline("config", "show", "--config", str(path), "--json").json
+    assert shown["boards"]["right"]["pinned"] == {"map": "", "bcd_device": 0x0200}
+    assert shown["disarmed"] == ["left"]
 
 
 def test_a_bad_configuration_is_11_and_names_the_place(offline: Cli, tmp_path: Path) -> None:

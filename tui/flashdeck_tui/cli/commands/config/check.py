@@ -17,7 +17,17 @@ def command(*, path: Path | None, as_json: bool) -> None:
     """Check the configuration; exits with 11 and the first mistake where it is invalid."""
     config = read(path)
     files = [clean(str(file)) for file in config.files]
+    adopted = sorted(board.name for board in config.boards.values() if board.pins is not None)
     if as_json:
-        put_json({"ok": True, "files": files, "profiles": sorted(config.profiles), "boards": sorted(config.boards)})
+        put_json(
+            {
+                "ok": True,
+                "files": files,
+                "profiles": sorted(config.profiles),
+                "boards": sorted(config.boards),
+                "adopted": adopted,
+            }
+        )
     else:
-        put(f"ok: {len(config.boards)} boards, {len(config.profiles)} profiles in {', '.join(files)}")
+        of_these = f" ({len(adopted)} adopted)" if adopted else ""
+        put(f"ok: {len(config.boards)} boards{of_these}, {len(config.profiles)} profiles in {', '.join(files)}")
