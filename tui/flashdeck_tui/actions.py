@@ -1,0 +1,438 @@
+"""The one registry of what a person can do. The keys, the key bar, the help screen and the palette all come from it.
+
+An action that can not run now stays visible and says why: `why_not` is asked before every run and for every picture.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from flashdeck import api
+from flashdeck.model import Disposition, JobState, JobStatus, State
+from flashdeck.text import format_age, format_size, short_sha
+from flashdeck_tui.cli.image import read_image
+from flashdeck_tui.link import LinkState, LinkStatus
+from flashdeck_tui.store import Selection, Store
+
+R = TypeVar("R", bound=State)
+
+
+class Needs(StrEnum):
+    """What has to be selected for an action."""
+
+    NOTHING = "nothing"
+    DAEMON = "daemon"  # nothing selected, but a connection
+    BOARD = "board"
+    PARTITION = "partition"  # or a board: then the partition is asked for
+    JOB = "job"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several answers."""
+
+    key: str
+    label: str
+    detail: str = ""
+
+
+class Context(Protocol):
+    """What an action may use: the state, the selection when its key was pressed, the daemon and the screen."""
+
+    @property
+    def store(self) -> Store:
+        """The state; not to be changed."""
+        ...
+
+    @property
+    def link(self) -> LinkState:
+        """The connection."""
+        ...
+
+    @property
+    def selection(self) -> Selection:
+        """What the person points at."""
+        ...
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    async def call(self, params: api.Params[R]) -> R:
+        """Calls a method of the daemon. FlashdeckErrors need not be caught: the screen shows message and hint."""
+        ...
+
+    async def upload(self, name: str, data: bytes) -> api.UploadDone:
+        """Sends the bytes of an image."""
+        ...
+
+    async def choose(self, title: str, choices: Sequence[Choice]) -> str | None:
+        """Lets the person choose; the key of the choice, or None."""
+        ...
+
+    async def ask(self, title: str, example: str) -> str | None:
+        """Lets the person type a line; None where nothing was typed."""
+        ...
+
+    async def confirm(self, question: str, consequence: str) -> bool:
+        """Asks before something is lost."""
+        ...
+
+    def tell(self, text: str) -> None:
+        """Says something in passing."""
+        ...
+
+    def show_help(self) -> None:
+        """Opens the help."""
+        ...
+
+    def show_palette(self) -> None:
+        """Opens the command palette."""
+        ...
+
+    def show_themes(self) -> None:
+        """Opens the choice of colours."""
+        ...
+
+    def toggle_follow(self) -> None:
+        """Lets the log follow its end, or stay where it is."""
+        ...
+
+    def toggle_log_board(self) -> None:
+        """Shows the log of the selected board only, or of all."""
+        ...
+
+    def quit(self) -> None:
+        """Leaves; the daemon goes on."""
+        ...
+
+
+Run = Callable[[Context], Awaitable[None]]
+WhyNot = Callable[[Context], str | None]
+
+
+def _nothing_against(_context: Context) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing that a person can do.
+
+    `key` is Textual's name of a key ("f", "question_mark"; several with commas between), "" for the palette alone.
+    `title` is one or two words for the key bar, `description` a sentence. `in_bar` is whether the key bar shows it.
+    `check` says why it can not run now, in a sentence, or None; connection and selection are checked beforehand.
+    """
+
+    id: str
+    key: str
+    title: str
+    description: str
+    run: Run
+    needs: Needs = Needs.NOTHING
+    check: WhyNot = _nothing_against
+    in_bar: bool = True
+
+    def why_not(self, context: Context) -> str | None:
+        """Why it can not run now, in a sentence; None when it can."""
+        if self.needs is not Needs.NOTHING and context.link.status is not LinkStatus.CONNECTED:
+            return f"Not connected: {context.link.hint or context.link.reason or 'wait a moment'}"
+        selection = context.selection
+        if self.needs in (Needs.BOARD, Needs.PARTITION) and selection.board not in context.store.boards:
+            return "Select a board first."
+        if self.needs is Needs.JOB and not (selection.board or selection.job):
+            return "Select a job or a board first."
+        return self.check(context)
+
+    @property
+    def key_label(self) -> str:
+        """The key as people read it."""
+        return _KEY_LABELS.get(self.key, self.key.split(",")[0])
+
+
+_KEY_LABELS = {"question_mark": "?", "ctrl+p": "^p"}
+_NEWEST = "newest"
+_FILE = "file"
+
+
+async def _flash(context: Context) -> None:
+    board = context.selection.board
+    partition = context.selection.partition or await _choose_partition(context, board)
+    if not partition:
+        return
+    artifact = context.store.artifact(board, partition)
+    choices: list[Choice] = []
+    if artifact is not None and artifact.disposition is not Disposition.REFUSED:
+        name = artifact.version or short_sha(artifact.sha256)
+        age = format_age(context.now - artifact.seen_at)
+        choices.append(
+            Choice(_NEWEST, f"the newest build: {name}", f"{format_size(artifact.size)}, {age} old, {artifact.source}")
+        )
+    choices.append(Choice(_FILE, "a file …", "its bytes are sent; .bin, or what else the daemon takes"))
+    match await context.choose(f"Flash {partition} of {board} with", choices):
+        case "newest":
+            await _order(context, partition, artifact.sha256 if artifact else "", board)
+        case "file":
+            path = await context.ask(f"Image for {partition} of {board}", "path of the file, as ~/fw/build/APP1.bin")
+            if path:
+                data = await asyncio.to_thread(_read, path)
+                image = await context.upload(Path(path).name, data)
+                await _order(context, partition, image.sha256, board)
+        case _:
+            pass
+
+
+def _read(path: str) -> bytes:
+    return read_image(Path(path).expanduser())
+
+
+async def _choose_partition(context: Context, board: str) -> str | None:
+    choices = [Choice(p.name, p.name) for p in context.store.boards[board].partitions if not p.protected]
+    if len(choices) == 1:
+        return choices[0].key
+    return await context.choose(f"Flash which partition of {board}?", choices)
+
+
+async def _order(context: Context, partition: str, sha256: str, board: str) -> None:
+    reply = await context.call(api.Flash(partition=partition, sha256=sha256, boards=(_literal(board),)))
+    for job in reply.jobs:
+        context.tell(f"Job {job.id}: {job.version or short_sha(job.sha256)} into {job.partition} of {job.board}.")
+
+
+def _literal(name: str) -> str:
+    """A board's name where names and globs are taken: itself alone."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _flash_why_not(context: Context) -> str | None:
+    board = context.store.boards[context.selection.board]
+    if all(partition.protected for partition in board.partitions):
+        return f"Every partition of {board.name} is protected."
+    partition = context.store.partition(board.name, context.selection.partition)
+    if partition is not None and partition.protected:
+        return f"{partition.name} is protected: it is never flashed."
+    return None
+
+
+async def _cancel(context: Context) -> None:
+    job = context.store.active_job(context.selection)
+    if job is None:
+        return
+    if job.status is JobStatus.RUNNING:
+        question = f"Cancel job {job.id}, which is flashing {job.partition} of {job.board}?"
+        lost = "It stops at the next safe point. What it began to erase does not boot until the next flash."
+        if not await context.confirm(question, lost):
+            return
+    ended = await context.call(api.Cancel(job=job.id))
+    context.tell(f"Job {ended.id} is {ended.status}.")
+
+
+def _cancel_why_not(context: Context) -> str | None:
+    if context.store.active_job(context.selection) is not None:
+        return None
+    job = context.store.jobs.get(context.selection.job)
+    return f"Job {job.id} has ended: {job.status}." if job else "No job of this board runs or waits."
+
+
+async def _retry(context: Context) -> None:
+    job = _retriable(context)
+    if job is not None:
+        again = await context.call(api.Retry(job=job.id))
+        context.tell(f"Job {again.id} is {again.status}: {again.partition} of {again.board}.")
+
+
+def _retriable(context: Context) -> JobState | None:
+    store, selection = context.store, context.selection
+    if selection.job:
+        job = store.jobs.get(selection.job)
+    else:
+        held = (job for job in store.jobs_at(selection.board, selection.partition) if job.status is JobStatus.HELD)
+        job = next(held, None) or store.last_failure(selection.board, selection.partition)
+        job = job or store.last_job(selection)
+    return job if job is not None and (job.status.ended or job.status is JobStatus.HELD) else None
+
+
+def _retry_why_not(context: Context) -> str | None:
+    if _retriable(context) is not None:
+        return None
+    job = context.store.last_job(context.selection)
+    return f"Job {job.id} has not ended: it is {job.status}." if job else "There is no job to try again."
+
+
+async def _hold(context: Context) -> None:
+    await context.call(api.Hold(board=context.selection.board, reason="held from the terminal"))
+
+
+def _hold_why_not(context: Context) -> str | None:
+    board = context.store.boards[context.selection.board]
+    return f"{board.name} is held already: {board.held}." if board.held else None
+
+
+async def _release(context: Context) -> None:
+    await context.call(api.Release(board=context.selection.board))
+
+
+def _release_why_not(context: Context) -> str | None:
+    board, store = context.store.boards[context.selection.board], context.store
+    if board.held or any(job.status is JobStatus.HELD for job in store.jobs_at(board.name)):
+        return None
+    return f"{board.name} is not held."
+
+
+async def _arm(context: Context) -> None:
+    await context.call(api.Arm(boards=(_literal(context.selection.board),)))
+
+
+def _arm_why_not(context: Context) -> str | None:
+    board = context.store.boards[context.selection.board]
+    return f"{board.name} is armed already: new builds flash by themselves." if board.armed else None
+
+
+async def _disarm(context: Context) -> None:
+    await context.call(api.Disarm(boards=(_literal(context.selection.board),)))
+
+
+def _disarm_why_not(context: Context) -> str | None:
+    board = context.store.boards[context.selection.board]
+    return None if board.armed else f"{board.name} is disarmed already: new builds are only offered."
+
+
+async def _follow_log(context: Context) -> None:
+    context.toggle_follow()
+
+
+async def _log_board(context: Context) -> None:
+    context.toggle_log_board()
+
+
+async def _help(context: Context) -> None:
+    context.show_help()
+
+
+async def _palette(context: Context) -> None:
+    context.show_palette()
+
+
+async def _themes(context: Context) -> None:
+    context.show_themes()
+
+
+async def _quit(context: Context) -> None:
+    context.quit()
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        id="flash",
+        key="f",
+        title="Flash",
+        description="Flash a partition of the board: the newest build, or a file of yours.",
+        needs=Needs.PARTITION,
+        check=_flash_why_not,
+        run=_flash,
+    ),
+    Action(
+        id="cancel",
+        key="c",
+        title="Cancel",
+        description="Cancel the job; a running one stops at its next safe point, after a question.",
+        needs=Needs.JOB,
+        check=_cancel_why_not,
+        run=_cancel,
+    ),
+    Action(
+        id="retry",
+        key="r",
+        title="Retry",
+        description="Queue the job's image once more; a held job is looked at again.",
+        needs=Needs.JOB,
+        check=_retry_why_not,
+        run=_retry,
+    ),
+    Action(
+        id="hold",
+        key="h",
+        title="Hold",
+        description="Let the board start no job until it is released.",
+        needs=Needs.BOARD,
+        check=_hold_why_not,
+        run=_hold,
+    ),
+    Action(
+        id="release",
+        key="e",
+        title="Release",
+        description="Let the board, and what is held on it, go on.",
+        needs=Needs.BOARD,
+        check=_release_why_not,
+        run=_release,
+    ),
+    Action(
+        id="arm",
+        key="a",
+        title="Arm",
+        description="Let new builds flash by themselves on this board.",
+        needs=Needs.BOARD,
+        check=_arm_why_not,
+        run=_arm,
+    ),
+    Action(
+        id="disarm",
+        key="d",
+        title="Disarm",
+        description="Only offer new builds to this board; what is queued stays queued.",
+        needs=Needs.BOARD,
+        check=_disarm_why_not,
+        run=_disarm,
+    ),
+    Action(
+        id="follow-log",
+        key="l",
+        title="Log follows",
+        description="Let the log follow its end, or stay where it is.",
+        run=_follow_log,
+        in_bar=False,
+    ),
+    Action(
+        id="log-board",
+        key="o",
+        title="Log of one board",
+        description="Show only the selected board's lines in the log, or all.",
+        run=_log_board,
+        in_bar=False,
+    ),
+    Action(
+        id="theme",
+        key="",
+        title="Colours",
+        description="Choose another theme; ansi-dark and ansi-light use your terminal's own colours.",
+        run=_themes,
+        in_bar=False,
+    ),
+    Action(id="help", key="question_mark", title="Help", description="Show all keys and words.", run=_help),
+    Action(
+        id="palette",
+        key="ctrl+p",
+        title="Commands",
+        description="Find an action by its name.",
+        run=_palette,
+        in_bar=False,
+    ),
+    Action(id="quit", key="q", title="Quit", description="Leave. The daemon goes on.", run=_quit),
+)
+
+
+def registry(more: Iterable[Action] = ()) -> tuple[Action, ...]:
+    """All actions, those of the bench's hands first; raises ValueError where two have the same id or key."""
+    actions = (*more, *ACTIONS)
+    ids = [action.id for action in actions]
+    keys = [key for action in actions for key in action.key.split(",") if key]
+    for names in (ids, keys):
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"two actions share {', '.join(sorted(twice))}")
+    return actions

@@ -1,0 +1,18 @@
+"""What the screen can be given beyond the daemon: the hands on a bench that can be built for, plugged and pressed."""
+
+from typing import Protocol
+
+from flashdeck_tui.actions import Action
+
+
+class Hands(Protocol):
+    """Whoever opens the screen on a bench of its own implements this; without one, the screen has only the daemon."""
+
+    @property
+    def headline(self) -> str:
+        """One or two lines that stay on the screen, as the shell command that builds."""
+        ...
+
+    def actions(self) -> tuple[Action, ...]:
+        """More entries for the registry. Their ids and keys must not be those of another action."""
+        ...

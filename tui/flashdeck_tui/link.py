@@ -1,0 +1,141 @@
+"""The connection to the daemon, as a small state machine: connecting, connected, disconnected, and round again.
+
+It feeds the store and needs no terminal. The daemon need not be there: the link says how to start it and keeps trying.
+Closing the link never stops the daemon.
+"""
+
+import asyncio
+import shlex
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from flashdeck.api import GetLogs, Params, UploadDone
+from flashdeck.client import Client
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
+from flashdeck.model import Snapshot, State
+from flashdeck.paths import socket_path
+from flashdeck_tui.store import Store
+
+FIRST_PAUSE = 0.5
+"""Seconds until the first try to connect again; each later pause is twice as long ..."""
+LONGEST_PAUSE = 5.0
+"""... up to this many: a socket of this machine costs next to nothing to try."""
+BACKLOG = 1000
+"""Log lines asked for at the start and after a gap."""
+CLIENT = "flashdeck-tui"
+
+R = TypeVar("R", bound=State)
+Connect = Callable[[], Awaitable[Client]]
+
+
+class LinkStatus(StrEnum):
+    """Where the connection is."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """The connection now."""
+
+    status: LinkStatus
+    reason: str = ""
+    """What keeps it from being connected."""
+    hint: str = ""
+    """What a person can do about it."""
+
+
+class Link:
+    """Keeps one connection to the daemon at `socket` and `store` up to date through it.
+
+    `run` is to be one task for as long as the link is wanted. `connect` and `pause` are for tests.
+    """
+
+    def __init__(
+        self,
+        socket: Path,
+        store: Store,
+        *,
+        connect: Connect | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.socket = socket
+        self.state = LinkState(LinkStatus.CONNECTING)
+        self._store = store
+        self._connect: Connect = connect or (lambda: Client.connect(socket, client=CLIENT))
+        self._pause = pause
+        self._client: Client | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether calls can be made and the store is up to date."""
+        return self.state.status is LinkStatus.CONNECTED
+
+    async def run(self) -> None:
+        """Connects, feeds the store, and begins again with growing pauses, until cancelled."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                client = await self._connect()
+                async with client:
+                    pause = FIRST_PAUSE
+                    await self._follow(client)
+            except ConnectionFailedError as error:
+                self._become(LinkState(LinkStatus.DISCONNECTED, error.message, self._hint(error)))
+            except FlashdeckError as error:  # the daemon answered, but not so that it can be followed
+                self._become(LinkState(LinkStatus.DISCONNECTED, error.message, error.hint))
+            finally:
+                self._client = None
+            await self._pause(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def call(self, params: Params[R]) -> R:
+        """Calls a method of the daemon; a reply means done.
+
+        Raises RemoteError, and ConnectionFailedError when there is no connection or it is lost.
+        """
+        return await self._connected_client().call(params)
+
+    async def upload(self, name: str, data: bytes) -> UploadDone:
+        """Sends the bytes of an image; raises what `call` does."""
+        return await self._connected_client().upload(name, data)
+
+    async def _follow(self, client: Client) -> None:
+        async with aclosing(client.follow()) as changes:
+            async for change in changes:
+                self._store.take(change)
+                if isinstance(change, Snapshot):
+                    after = self._store.last_line
+                    self._store.take_log((await client.call(GetLogs(after=after, limit=BACKLOG))).lines)
+                    self._client = client
+                    self._become(LinkState(LinkStatus.CONNECTED))
+
+    def _connected_client(self) -> Client:
+        if self._client is None:
+            raise ConnectionFailedError(self.state.reason or "not connected to flashdeckd", hint=self.state.hint)
+        return self._client
+
+    def _become(self, state: LinkState) -> None:
+        if state != self.state:
+            self.state = state
+            self._store.revision += 1
+
+    def _hint(self, error: ConnectionFailedError) -> str:
+        if error.kind is not ErrorKind.UNREACHABLE:
+            return error.hint
+        return f"start it: {start_command(self.socket)}"
+
+
+def start_command(socket: Path) -> str:
+    """The command that starts a daemon which listens on `socket`."""
+    try:
+        usual = socket == socket_path()
+    except FlashdeckError:
+        usual = False
+    return "flashdeckd" if usual else f"flashdeckd --socket {shlex.quote(str(socket))}"

@@ -1,0 +1,198 @@
+"""What the client knows of one daemon: fed with snapshots and events, read by every screen. Pure, no terminal.
+
+The store holds the daemon's own values (`flashdeck.model`) and what only a client can know of them: the speed of a job,
+and the lines of the log so far. How these are put into words is the business of `views`.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from flashdeck.model import (
+    ArtifactState,
+    BoardState,
+    DaemonState,
+    DeviceState,
+    Event,
+    JobState,
+    JobStatus,
+    LogLine,
+    PartitionState,
+    Snapshot,
+)
+
+LOG_LINES = 5000
+"""Log lines kept; older ones stay with the daemon."""
+ENDED_JOBS = 200
+"""Jobs kept that have ended."""
+RATE_SECONDS = 3.0
+"""The speed of a job is that of its last seconds: this many at the most."""
+
+_URGENCY = {JobStatus.RUNNING: 0, JobStatus.WAITING: 1, JobStatus.HELD: 2, JobStatus.QUEUED: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a person points at: a board, one of its partitions, a job, or a device that is no board."""
+
+    board: str = ""
+    partition: str = ""
+    job: int = 0
+    device: str = ""
+    """The port of the device."""
+
+
+NOTHING = Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """The way of a job through its current phase: when how many bytes were done."""
+
+    phase: str
+    samples: tuple[tuple[float, int], ...]
+
+
+class Store:
+    """The newest state of everything. `revision` grows with every change, so that a reader can tell whether to look.
+
+    `clock` is monotonic, in seconds; it only measures speeds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.revision = 0
+        self.daemon: DaemonState | None = None
+        """None until the first snapshot."""
+        self.boards: dict[str, BoardState] = {}
+        self.devices: tuple[DeviceState, ...] = ()
+        self.jobs: dict[int, JobState] = {}
+        self.artifacts: dict[tuple[str, str], ArtifactState] = {}
+        """The newest of each profile and partition."""
+        self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self.log_count = 0
+        """Log lines ever taken, so that a reader knows how many are new to it."""
+        self._last_line = 0
+        self._progress: dict[int, _Progress] = {}
+
+    def take(self, change: Snapshot | Event) -> None:
+        """Takes everything at one instant, or one change after it."""
+        self.revision += 1
+        if isinstance(change, Snapshot):
+            self._take_snapshot(change)
+        else:
+            self._take_event(change)
+
+    def take_log(self, lines: Iterable[LogLine]) -> None:
+        """Takes log lines in ascending order; those it has already are left out."""
+        for line in lines:
+            if line.id > self._last_line:
+                self._last_line = line.id
+                self.log.append(line)
+                self.log_count += 1
+                self.revision += 1
+
+    @property
+    def last_line(self) -> int:
+        """The id of the newest log line of this daemon; 0 before the first."""
+        return self._last_line
+
+    def log_since(self, count: int) -> Sequence[LogLine]:
+        """The lines after the first `count` ever taken, as far as they are still kept."""
+        new = min(self.log_count - count, len(self.log))
+        return list(islice(self.log, len(self.log) - new, None)) if new > 0 else []
+
+    def partition(self, board: str, name: str) -> PartitionState | None:
+        """A partition of a board, if there is one of that name."""
+        state = self.boards.get(board)
+        return next((p for p in state.partitions if p.name == name), None) if state else None
+
+    def artifact(self, board: str, partition: str) -> ArtifactState | None:
+        """The newest image that was built for a partition of a board."""
+        state = self.boards.get(board)
+        return self.artifacts.get((state.profile, partition)) if state else None
+
+    def jobs_at(self, board: str, partition: str = "") -> Iterator[JobState]:
+        """The jobs of a board, or of one of its partitions, newest first."""
+        return (
+            job
+            for job in sorted(self.jobs.values(), key=lambda job: -job.id)
+            if job.board == board and partition in ("", job.partition)
+        )
+
+    def active_job(self, selection: Selection) -> JobState | None:
+        """The job that is meant where one that has not ended is wanted: the running one first, then the next to run."""
+        if selection.job:
+            chosen = self.jobs.get(selection.job)
+            return chosen if chosen is not None and not chosen.status.ended else None
+        active = (job for job in self.jobs_at(selection.board, selection.partition) if not job.status.ended)
+        return min(active, key=lambda job: (_URGENCY[job.status], job.id), default=None)
+
+    def last_job(self, selection: Selection) -> JobState | None:
+        """The job that is meant where any will do: the selected one, else an active one, else the newest."""
+        if selection.job:
+            return self.jobs.get(selection.job)
+        return self.active_job(selection) or next(self.jobs_at(selection.board, selection.partition), None)
+
+    def last_failure(self, board: str, partition: str = "") -> JobState | None:
+        """The newest job there, if it failed: what went wrong and was not put right since."""
+        newest: dict[str, JobState] = {}
+        for job in self.jobs_at(board, partition):
+            if job.status not in (JobStatus.SUPERSEDED, JobStatus.CANCELLED):
+                newest.setdefault(job.partition, job)
+        failed = (job for job in newest.values() if job.status is JobStatus.FAILED)
+        return max(failed, key=lambda job: job.id, default=None)
+
+    def speed(self, job: int) -> float | None:
+        """Bytes a second of a running job in its current phase; None while that can not be told."""
+        progress = self._progress.get(job)
+        if progress is None:
+            return None
+        (since, before), (until, done) = progress.samples[0], progress.samples[-1]
+        return (done - before) / (until - since) if until > since and done > before else None
+
+    def _take_snapshot(self, snapshot: Snapshot) -> None:
+        if self.daemon is not None and self.daemon.instance != snapshot.daemon.instance:
+            self._last_line = 0  # another daemon counts its lines from the start
+        self.daemon = snapshot.daemon
+        self.boards = {board.name: board for board in snapshot.boards}
+        self.devices = snapshot.devices
+        self.jobs = {job.id: job for job in snapshot.jobs}
+        self.artifacts = {(artifact.profile, artifact.partition): artifact for artifact in snapshot.artifacts}
+        self._progress.clear()
+
+    def _take_event(self, event: Event) -> None:
+        if event.daemon is not None:
+            self.daemon = event.daemon
+        elif event.board is not None:
+            self.boards[event.board.name] = event.board
+        elif event.devices is not None:
+            self.devices = event.devices
+        elif event.job is not None:
+            self._take_job(event.job)
+        elif event.artifact is not None:
+            self.artifacts[event.artifact.profile, event.artifact.partition] = event.artifact
+        elif event.log is not None:
+            self.take_log((event.log,))
+
+    def _take_job(self, job: JobState) -> None:
+        self.jobs[job.id] = job
+        if job.status is JobStatus.RUNNING and job.phase is not None:
+            self._progress[job.id] = self._further(self._progress.get(job.id), job.phase, job.done)
+        else:
+            self._progress.pop(job.id, None)
+        if job.status.ended:
+            ended = sorted(number for number, other in self.jobs.items() if other.status.ended)
+            for number in ended[:-ENDED_JOBS]:
+                del self.jobs[number]
+
+    def _further(self, before: _Progress | None, phase: str, done: int) -> _Progress:
+        now = self._clock()
+        if before is None or before.phase != phase or done < before.samples[-1][1]:
+            return _Progress(phase, ((now, done),))
+        samples = (*before.samples, (now, done))
+        # One sample older than the window stays, so that a slow job keeps its speed.
+        first = max((i for i, (at, _) in enumerate(samples) if at <= now - RATE_SECONDS), default=0)
+        return _Progress(phase, samples[first:])
