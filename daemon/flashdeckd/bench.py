@@ -3,7 +3,9 @@
 import asyncio
 import difflib
 from collections.abc import Iterable
+from dataclasses import replace as replace_config
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import usb.backend
 from msgspec.structs import replace
@@ -12,6 +14,8 @@ from flashdeck.api import BoardPlan
 from flashdeck.config import Board, Config, Partition
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
 from flashdeck.model import BoardState, Disposition, JobState, JobStatus, LogLevel, Origin, PartitionState, Presence
+from flashdeckd.adoption import adopted, find_device, find_name, find_profile
+from flashdeckd.board_file import write_board_file
 from flashdeckd.boards import recognise
 from flashdeckd.flash.plan import make_plan
 from flashdeckd.hub import Hub
@@ -21,6 +25,7 @@ from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.queue import admit
 from flashdeckd.jobs.unseen import UNSEEN, UNSEEN_NOTE
+from flashdeckd.jobs.worker import Worker
 from flashdeckd.journal import Journal, Ledger
 from flashdeckd.planning import described
 from flashdeckd.usb.device import UsbDevice
@@ -38,14 +43,22 @@ class Bench:
         ledger: Ledger,
         spool: Spool,
         backend: usb.backend.IBackend | None,
+        board_file: Path,
     ) -> None:
         self.config = config
         self.book = JobBook(hub, journal, ledger, self.publish)
         self._hub = hub
         self._journal = journal
         self._spool = spool
+        self._backend = backend
+        self._board_file = board_file
         self._ports = dict(ledger.ports)
+        self._devices: frozenset[UsbDevice] = frozenset()
+        self._running: asyncio.TaskGroup | None = None
+        self._stopped = asyncio.Event()
         self._lanes = {name: Lane(board, self.book, hub, spool, backend) for name, board in config.boards.items()}
+        for name in config.disarmed & self._lanes.keys():
+            self._lanes[name].armed = False
         for name, reason in ledger.holds.items():
             if name in self._lanes:
                 self._lanes[name].held = reason
@@ -64,8 +77,9 @@ class Bench:
                 reason = "the daemon was restarted" if job.attempts else ""
                 await self.book.change(job.id, status=JobStatus.QUEUED, phase=None, reason=reason)
 
-    async def see(self, devices: Iterable[UsbDevice]) -> None:
+    async def see(self, devices: frozenset[UsbDevice]) -> None:
         """Takes note of everything that is on the bus now."""
+        self._devices = devices
         roster = recognise(self.config, devices, self._ports)
         for name, sighting in roster.boards.items():
             lane = self._lanes[name]
@@ -88,12 +102,14 @@ class Bench:
 
     async def run(self) -> None:
         """Runs all lanes until `stop`."""
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as self._running:
             for lane in self._lanes.values():
-                group.create_task(lane.run())
+                self._running.create_task(lane.run())
+            await self._stopped.wait()
 
     def stop(self) -> None:
         """Parks what runs and lets `run` end."""
+        self._stopped.set()
         for lane in self._lanes.values():
             lane.stop()
 
@@ -103,16 +119,7 @@ class Bench:
         Raises RequestError (`no-such-board`, `no-such-partition`) with what there is instead, RefusedError
         (`protected`) when the partition is protected on one of them (safety rule 2).
         """
-        chosen: dict[str, Board] = {}
-        for pattern in tuple(patterns) or ("*",):
-            matching = {name: board for name, board in self.config.boards.items() if fnmatchcase(name, pattern)}
-            if not matching:
-                raise RequestError(
-                    f"there is no board {pattern!r}",
-                    kind=ErrorKind.NO_SUCH_BOARD,
-                    hint=_known(pattern, self.config.boards),
-                )
-            chosen |= matching
+        chosen = self._matching(patterns)
         having = [board for board in chosen.values() if partition in board.profile.partitions]
         if not having:
             known = {name for board in chosen.values() for name in board.profile.partitions}
@@ -175,6 +182,78 @@ class Bench:
             plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact))
         return plans
 
+    async def cancel(self, job_id: int) -> JobState:
+        """Ends a job, and returns it once it has ended; raises RequestError where it has already."""
+        job = self.book.job(job_id)
+        if job.status.ended:
+            raise RequestError(f"job {job_id} has ended already: {job.status}")
+        while not job.status.ended:
+            await self._lanes[job.board].cancel(job)
+            job = self.book.job(job_id)
+        self.publish(job.board)
+        return job
+
+    async def retry(self, job_id: int) -> JobState:
+        """Queues a job's image once more; a held job is looked at again instead."""
+        job = self.book.job(job_id)
+        if job.status is JobStatus.HELD:
+            job = await self.book.change(job_id, status=JobStatus.QUEUED, reason="")
+            self._lane(job.board).poke()
+            return job
+        if not job.status.ended:
+            raise RequestError(
+                f"job {job_id} has not ended: it is {job.status}", hint=f"`flashdeck cancel {job_id}` ends it"
+            )
+        (job,) = await self.flash(job.partition, job.sha256, (job.board,), present_only=False)
+        return job
+
+    def is_armed(self, name: str) -> bool:
+        """Whether new artifacts flash by themselves on a board."""
+        return self._lanes[name].armed
+
+    async def arm(self, patterns: Iterable[str], *, armed: bool) -> list[BoardState]:
+        """Arms or disarms boards, also over a restart."""
+        boards = self._matching(patterns)
+        disarmed = self._disarmed()
+        await self._write_board_file(self.config, disarmed - set(boards) if armed else disarmed | set(boards))
+        for name in boards:
+            self._lanes[name].armed = armed
+            self._hub.log("armed" if armed else "disarmed: new artifacts are only offered", board=name)
+        return [self.publish(name) for name in boards]
+
+    async def adopt(self, wanted: str, profile_name: str, name: str) -> BoardState:
+        """Makes a listed DFU device a board from now on, also over a restart; nothing is written to it.
+
+        Raises RequestError, FlashdeckError (`ambiguous`), or DeviceError where the device can not be asked.
+        """
+        configured = {lane.sighting.device for lane in self._lanes.values() if lane.sighting.device is not None}
+        device = find_device(wanted, [device for device in self._devices if device.has_dfu], configured)
+        profile = find_profile(profile_name, device, self.config)
+        name = find_name(name, profile, self.config)
+        memory_map = await asyncio.to_thread(Worker(self._backend).identify, device)
+        board = adopted(name, profile, device, self._devices, memory_map)
+        config = replace_config(self.config, boards={**self.config.boards, board.name: board})
+        await self._write_board_file(config, self._disarmed())
+        self.config = config
+        lane = Lane(board, self.book, self._hub, self._spool, self._backend)
+        former, self._lanes[board.name] = self._lanes.get(board.name), lane
+        if former is not None:
+            lane.held, lane.armed = former.held, former.armed
+            former.stop()
+        if self._running is not None and not self._stopped.is_set():
+            self._running.create_task(lane.run())
+        known_by = f"serial {board.serial}" if not board.port else f"port {board.port}"
+        self._hub.log(f"adopted with profile {profile.name}, known by its {known_by}", board=board.name)
+        await self.see(self._devices)
+        return self.publish(board.name)
+
+    def _disarmed(self) -> set[str]:
+        return {name for name, lane in self._lanes.items() if not lane.armed}
+
+    async def _write_board_file(self, config: Config, disarmed: set[str]) -> None:
+        pinned = [board for board in config.boards.values() if board.pins is not None]
+        await asyncio.to_thread(write_board_file, self._board_file, pinned, disarmed)
+
     async def hold(self, name: str, reason: str) -> BoardState:
         """Stops a lane from starting anything, also over a restart."""
         lane = self._lane(name)
@@ -207,6 +286,8 @@ class Bench:
             port=device.name if device else board.port,
             product=device.product if device else "",
             held=lane.held,
+            armed=lane.armed,
+            adopted=board.pins is not None,
             trouble=lane.sighting.trouble,
             partitions=tuple(self._partition_state(board, p) for p in board.profile.partitions.values()),
         )
@@ -221,11 +302,6 @@ class Bench:
 
     def _partition_state(self, board: Board, partition: Partition) -> PartitionState:
         holding = self.book.holding(board.name, partition.name)
-        newest = self._hub.artifacts.get((board.profile.name, partition.name))
-        waits = newest is not None and newest.disposition is Disposition.OFFERED
-        offered = (
-            newest.sha256 if newest is not None and waits and not (holding and holding.sha256 == newest.sha256) else ""
-        )
         return PartitionState(
             name=partition.name,
             address=partition.span.start,
@@ -234,8 +310,18 @@ class Bench:
             auto=partition.auto,
             image=partition.image,
             holding=holding,
-            offered=offered,
+            offered=self._offered(board, partition.name),
         )
+
+    def _offered(self, board: Board, partition: str) -> str:
+        """The newest artifact where this board has neither got it nor a job for it."""
+        newest = self._hub.artifacts.get((board.profile.name, partition))
+        if newest is None or newest.disposition is Disposition.REFUSED:
+            return ""
+        holding = self.book.holding(board.name, partition)
+        is_held = holding is not None and holding.complete and holding.sha256 == newest.sha256
+        is_known = is_held or self.book.newest(board.name, partition, newest.sha256) is not None
+        return "" if is_known else newest.sha256
 
     async def _artifact_for(self, board: Board, partition: str, sha256: str) -> Artifact:
         """The wanted image, or the newest one of the partition, checked by the guards for this very place."""
@@ -269,6 +355,20 @@ class Bench:
         if lane.held:
             wanted = replace(wanted, blocked=f"board {board.name} is held: {lane.held}")
         return described(wanted, plan)
+
+    def _matching(self, patterns: Iterable[str]) -> dict[str, Board]:
+        """The boards that names and globs mean, all for none; raises RequestError (`no-such-board`)."""
+        chosen: dict[str, Board] = {}
+        for pattern in tuple(patterns) or ("*",):
+            matching = {name: board for name, board in self.config.boards.items() if fnmatchcase(name, pattern)}
+            if not matching:
+                raise RequestError(
+                    f"there is no board {pattern!r}",
+                    kind=ErrorKind.NO_SUCH_BOARD,
+                    hint=_known(pattern, self.config.boards),
+                )
+            chosen |= matching
+        return chosen
 
     def _lane(self, name: str) -> Lane:
         try:

@@ -12,9 +12,10 @@ from pathlib import Path
 import tomli_w
 
 from flashdeck.config import Board
-from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.paths import PRIVATE_MODE
 from flashdeck.text import clean
+from flashdeck.toml_table import NAME_RULE, is_name
 
 HEADER = """\
 # written by flashdeckd; `flashdeck adopt`, `flashdeck arm` and `flashdeck disarm` change it.
@@ -23,11 +24,17 @@ HEADER = """\
 
 
 def render_board_file(boards: Iterable[Board], disarmed: Collection[str]) -> str:
-    """The text of boards.toml: those of `boards` that have pins, and the names of the disarmed ones."""
+    """The text of boards.toml: those of `boards` that have pins, and the names of the disarmed ones.
+
+    Raises RequestError for a name that could not be read back.
+    """
     values: dict[str, object] = {}
     if disarmed:
         values["disarmed"] = sorted(disarmed)
     tables = {board.name: _table(board) for board in boards if board.pins is not None}
+    for name in tables:
+        if not is_name(name):
+            raise RequestError(f'"{clean(name, 40)}" can not be a board\'s name', hint=NAME_RULE)
     if tables:
         values["boards"] = tables
     return HEADER + ("\n" + tomli_w.dumps(values) if values else "")
@@ -36,7 +43,8 @@ def render_board_file(boards: Iterable[Board], disarmed: Collection[str]) -> str
 def write_board_file(path: Path, boards: Iterable[Board], disarmed: Collection[str]) -> None:
     """Writes boards.toml, as a whole or not at all, also if the power fails; only its owner can read it.
 
-    Only those of `boards` that have pins are in it. Blocks. Raises FlashdeckError where it can not be written.
+    Only those of `boards` that have pins are in it. Blocks. Raises RequestError for a name that could not be read back,
+    FlashdeckError where the file can not be written.
     """
     data = render_board_file(boards, disarmed).encode()
     try:

@@ -79,26 +79,40 @@ def _sighting(board: Board, found: list[UsbDevice], claimed: Mapping[UsbDevice, 
         return Sighting(
             Presence.ABSENT,
             trouble=f"board {board.name} has neither serial nor port, so no device can be told to be it: "
-            "give it one of them in the configuration",
+            f"give it one of them in the configuration, or `flashdeck adopt DEVICE --name {board.name}`",
         )
     if not found:
         return ABSENT
+    doubt = _doubt(board, found, claimed)
+    if doubt:
+        return Sighting(Presence.AMBIGUOUS, trouble=doubt)
+    (device,) = found
+    return Sighting(Presence.DFU if device.usb_id == board.profile.dfu else Presence.APP, device)
+
+
+def _doubt(board: Board, found: list[UsbDevice], claimed: Mapping[UsbDevice, list[str]]) -> str:
+    """Why what was found may not be the board; "" when it is."""
     if len(found) > 1:
         places = ", ".join(device.name for device in found)
-        return Sighting(
-            Presence.AMBIGUOUS,
-            trouble=f"{len(found)} devices look like board {board.name} (at {places}): "
-            "unplug all but one, or add its port to the configuration",
+        return (
+            f"{len(found)} devices look like board {board.name} (at {places}): "
+            "unplug all but one, or add its port to the configuration"
         )
     (device,) = found
     rivals = [name for name in claimed[device] if name != board.name]
     if rivals:
-        return Sighting(
-            Presence.AMBIGUOUS,
-            trouble=f"the device at {device.name} matches board {board.name} and also {', '.join(rivals)}: "
-            "give each of them a serial or a port of its own",
+        return (
+            f"the device at {device.name} matches board {board.name} and also {', '.join(rivals)}: "
+            "give each of them a serial or a port of its own"
         )
-    return Sighting(Presence.DFU if device.usb_id == board.profile.dfu else Presence.APP, device)
+    is_dfu = device.usb_id == board.profile.dfu
+    if is_dfu and board.pins is not None and device.bcd_device != board.pins.bcd_device:
+        return (
+            f"the device at {device.name} looks like board {board.name}, but its bcdDevice is {device.bcd_device:04x} "
+            f"and was {board.pins.bcd_device:04x} when it was adopted: if it is the same board, take it out of "
+            "boards.toml and adopt it again"
+        )
+    return ""
 
 
 def _in_dfu_mode(device: UsbDevice) -> bool:
@@ -112,5 +126,6 @@ def _stranger(device: UsbDevice, claimed_by: list[str]) -> DeviceState:
         usb_id=str(device.usb_id),
         serial=device.serial,
         product=device.product,
+        bcd_device=device.bcd_device,
         note=f"{note}: never touched",
     )

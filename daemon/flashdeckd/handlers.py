@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flashdeck import api
-from flashdeck.model import BoardState, State
+from flashdeck.model import BoardState, JobState, State
 from flashdeckd.bench import Bench
 from flashdeckd.hub import Hub
 from flashdeckd.server import Connection, Handler
@@ -36,6 +36,11 @@ class Handlers:
             api.GetLogs: self.logs,
             api.Hold: self.hold,
             api.Release: self.release,
+            api.Cancel: self.cancel,
+            api.Retry: self.retry,
+            api.Arm: self.arm,
+            api.Disarm: self.disarm,
+            api.Adopt: self.adopt,
         }
 
     async def boards(self, _params: api.GetBoards, _connection: Connection) -> api.BoardList:
@@ -79,6 +84,28 @@ class Handlers:
     async def release(self, params: api.Release, _connection: Connection) -> BoardState:
         """`release`."""
         return await self._bench.release(params.board)
+
+    async def cancel(self, params: api.Cancel, _connection: Connection) -> JobState:
+        """`cancel`."""
+        return await self._bench.cancel(params.job)
+
+    async def retry(self, params: api.Retry, _connection: Connection) -> JobState:
+        """`retry`."""
+        return await self._bench.retry(params.job)
+
+    async def arm(self, params: api.Arm, _connection: Connection) -> api.BoardList:
+        """`arm`."""
+        boards = await self._bench.arm(params.boards, armed=True)
+        return api.BoardList(boards=tuple(boards), devices=self._hub.devices)
+
+    async def disarm(self, params: api.Disarm, _connection: Connection) -> api.BoardList:
+        """`disarm`."""
+        boards = await self._bench.arm(params.boards, armed=False)
+        return api.BoardList(boards=tuple(boards), devices=self._hub.devices)
+
+    async def adopt(self, params: api.Adopt, _connection: Connection) -> BoardState:
+        """`adopt`."""
+        return await self._bench.adopt(params.device, params.profile, params.name)
 
 
 def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Handler]:

@@ -3,6 +3,7 @@
 Runs in the event loop's thread only.
 """
 
+import asyncio
 import logging
 import time
 from collections import deque
@@ -50,6 +51,17 @@ class Hub:
         """Calls `listener` with every later event, in order, until the returned function is called."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        """Waits until `reached`, which is asked again after every event, answers True or raises."""
+        changed = asyncio.Event()
+        unlisten = self.listen(lambda _: changed.set())
+        try:
+            while not reached():
+                await changed.wait()
+                changed.clear()
+        finally:
+            unlisten()
 
     def snapshot(self) -> Snapshot:
         """Everything at this instant."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from flashdeck.api import UploadDone
-from flashdeck.config import Board, Config
+from flashdeck.config import Board
 from flashdeck.errors import RefusedError
 from flashdeck.model import ArtifactState, Disposition, LogLevel, Origin
 from flashdeckd.bench import Bench
@@ -22,21 +22,24 @@ from flashdeckd.journal import Journal
 class Intake:
     """Decides what becomes of each image file that has settled."""
 
-    def __init__(self, config: Config, bench: Bench, hub: Hub, journal: Journal, spool: Spool) -> None:
-        self._config = config
+    def __init__(self, bench: Bench, hub: Hub, journal: Journal, spool: Spool) -> None:
         self._bench = bench
         self._hub = hub
         self._journal = journal
         self._spool = spool
 
     async def settled(self, build: Settled) -> None:
-        """Takes one settled file. Bytes that were seen there before are nothing new (touched, or built alike)."""
+        """Takes one settled file. Bytes that were seen there before are nothing new (touched, or built alike).
+
+        What was refused is looked at again: the configuration may have been mended since.
+        """
         watch = build.watch
         digest = await asyncio.to_thread(lambda: hashlib.sha256(build.data).hexdigest())
         newest = self._hub.artifacts.get((watch.profile, watch.partition))
-        if newest is not None and newest.sha256 == digest:
+        was_refused = newest is not None and newest.disposition is Disposition.REFUSED
+        if newest is not None and newest.sha256 == digest and not was_refused:
             return
-        profile = self._config.profiles[watch.profile]
+        profile = self._bench.config.profiles[watch.profile]
         partition = profile.partitions[watch.partition]
         state = ArtifactState(
             sha256=digest,
@@ -52,30 +55,35 @@ class Intake:
             guards.check(image, profile, partition)
         except RefusedError as error:
             reason = f"{error.message}: {error.hint}" if error.hint else error.message
+            if newest is not None and (newest.sha256, newest.reason) == (digest, reason):
+                return
             self._hub.log(f"{build.path}: refused: {reason}", level=LogLevel.ERROR)
             await self._publish(replace(state, reason=reason))
             return
         artifact = await asyncio.to_thread(self._spool.add, image)
         state = replace(state, version=artifact.version)
         what = f"{artifact.version or digest[:12]} for {partition.name} of {profile.name}"
-        offered = _why_offered(build, first_ever=newest is None, auto=partition.auto)
-        if offered:
-            self._hub.log(f"{build.path}: {what}: offered: {offered}")
-            await self._publish(replace(state, disposition=Disposition.OFFERED, reason=offered))
-            for board in self._boards(watch):
-                self._bench.publish(board.name)
-            return
+        boards = self._boards(watch)
+        offered = _why_offered(build, first_ever=newest is None or was_refused, auto=partition.auto)
+        armed = [] if offered else [board for board in boards if self._bench.is_armed(board.name)]
         # Queued before it is recorded as seen: a daemon killed in between sees the file as new again, and the queue
         # knows the image by its hash.
-        boards = self._boards(watch)
-        jobs = [await self._bench.enqueue(board, partition.name, artifact, Origin.BUILD) for board in boards]
+        jobs = [await self._bench.enqueue(board, partition.name, artifact, Origin.BUILD) for board in armed]
         count = sum(job is not None for job in jobs)
-        self._hub.log(f"{build.path}: {what}: {count} jobs queued")
         if count:
-            await self._publish(replace(state, disposition=Disposition.QUEUED))
+            self._hub.log(f"{build.path}: {what}: {count} jobs queued")
+            state = replace(state, disposition=Disposition.QUEUED)
+        elif offered or len(armed) < len(boards):
+            offered = offered or "disarmed"
+            self._hub.log(f"{build.path}: {what}: offered: {offered}")
+            state = replace(state, disposition=Disposition.OFFERED, reason=offered)
         else:
             reason = "every board holds it already" if boards else f"no board has profile {profile.name}"
-            await self._publish(replace(state, disposition=Disposition.UNCHANGED, reason=reason))
+            self._hub.log(f"{build.path}: {what}: {reason}")
+            state = replace(state, disposition=Disposition.UNCHANGED, reason=reason)
+        await self._publish(state)
+        for board in boards:
+            self._bench.publish(board.name)
 
     async def accept(self, name: str, data: bytes) -> UploadDone:
         """Takes an image that a client sent; raises RefusedError when it is none."""
@@ -88,7 +96,7 @@ class Intake:
         self._hub.log(f"{path} (for {watch.partition}) can not be read: {reason}", level=LogLevel.WARNING)
 
     def _boards(self, watch: Watch) -> list[Board]:
-        return [board for board in self._config.boards.values() if board.profile.name == watch.profile]
+        return [board for board in self._bench.config.boards.values() if board.profile.name == watch.profile]
 
     async def _publish(self, state: ArtifactState) -> None:
         await self._journal.save_artifact(state)

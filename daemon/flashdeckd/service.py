@@ -21,9 +21,10 @@ from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import DaemonState, LogLevel
-from flashdeck.paths import ensure_private_dir
+from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds, Watch
+from flashdeckd.endpoint import Endpoint, claimed
 from flashdeckd.handlers import Handlers, virtual_handlers
 from flashdeckd.hub import Hub
 from flashdeckd.images.spool import Spool
@@ -37,8 +38,9 @@ from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.virtual.bench import VirtualBench, load_bench
 from flashdeckd.waiting import Waiting
 
-FIRST_SCAN_SECONDS = 5.0
-"""How long the socket waits for the first look at the bus, so that the first client finds the boards."""
+FIRST_LOOK_SECONDS = 5.0
+"""How long the socket waits for the first look at bus and builds: the first client finds the boards, and what is built
+from then on counts as new."""
 RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses before a hotplug source that died is started again; the last one repeats."""
 
@@ -82,6 +84,7 @@ async def serve(options: Options) -> None:
     async with AsyncExitStack() as stack:
         ensure_private_dir(options.state_dir)
         stack.enter_context(_only_one(options.state_dir / "lock"))
+        endpoint = stack.enter_context(claimed(options.socket))
         hub = Hub(_daemon_state(virtual=virtual is not None))
         health = Health(hub)
         journal = await Journal.open(options.state_dir / "journal.sqlite3")
@@ -93,9 +96,13 @@ async def serve(options: Options) -> None:
         spool = Spool(options.state_dir / "spool")
         await asyncio.to_thread(spool.prune, _referenced(ledger))
         backend, source = _usb(virtual, health)
-        bench = Bench(config, hub=hub, journal=journal, ledger=ledger, spool=spool, backend=backend)
+        main_file = options.config or default_config_path(virtual=virtual is not None)
+        board_file = board_file_path(main_file)
+        bench = Bench(
+            config, hub=hub, journal=journal, ledger=ledger, spool=spool, backend=backend, board_file=board_file
+        )
         await bench.restore()
-        intake = Intake(config, bench, hub, journal, spool)
+        intake = Intake(bench, hub, journal, spool)
         builds = Builds(
             _watches(config),
             intake.settled,
@@ -107,41 +114,40 @@ async def serve(options: Options) -> None:
         if virtual is not None:
             handlers |= virtual_handlers(virtual)
         server = Server(hub, handlers)
-        await _run(options.socket, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
+        await _run(endpoint, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
 
 
 async def _run(
-    socket_path: Path,
-    server: Server,
-    *,
-    hub: Hub,
-    bench: Bench,
-    builds: Builds,
-    source: HotplugSource,
-    health: Health,
+    endpoint: Endpoint, server: Server, *, hub: Hub, bench: Bench, builds: Builds, source: HotplugSource, health: Health
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     scanned = asyncio.Event()
-    follower = asyncio.create_task(_follow_bus(source, bench, health, scanned))
-    follower.add_done_callback(lambda _: stop.set())
+    tasks = [
+        asyncio.create_task(_follow_bus(source, bench, health, scanned)),
+        asyncio.create_task(builds.run()),
+        asyncio.create_task(bench.run()),
+    ]
+    for task in tasks:
+        task.add_done_callback(lambda _: stop.set())  # none of them ends by itself: one that does has failed
     try:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(scanned.wait(), FIRST_SCAN_SECONDS)
-        async with server.listening(socket_path), asyncio.TaskGroup() as group:
-            lanes = group.create_task(bench.run())
-            watcher = group.create_task(builds.run())
-            hub.log(f"flashdeckd {__version__} listens on {socket_path}")
+            async with asyncio.timeout(FIRST_LOOK_SECONDS):
+                await scanned.wait()
+                await builds.looked()
+        async with server.listening(endpoint):
+            hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
             await stop.wait()
             bench.stop()
-            await lanes
-            watcher.cancel()
+            await tasks[-1]
     finally:
-        follower.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await follower
+        for task in tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
 
 
 async def _follow_bus(source: HotplugSource, bench: Bench, health: Health, scanned: asyncio.Event) -> None:

@@ -1,7 +1,7 @@
 """`wait`: until an image is on its boards, or can no longer get there."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from flashdeck.config import Board
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
@@ -30,7 +30,9 @@ class Waiting:
                 for profile in {board.profile.name for board in boards}:
                     await self._builds.look(profile, partition)
                 wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
-                await self._until(lambda: all(self._is_there(board, partition, wanted[board.name]) for board in boards))
+                await self._hub.until(
+                    lambda: all(self._is_there(board, partition, wanted[board.name]) for board in boards)
+                )
         except TimeoutError:
             raise FlashdeckError(
                 f"{partition} was not up to date on all of {_names(boards)} after {seconds:g} s",
@@ -46,21 +48,10 @@ class Waiting:
         settled = (*(status for status in JobStatus if status.ended), JobStatus.HELD)
         try:
             async with asyncio.timeout(seconds):
-                await self._until(lambda: all(book.job(job_id).status in settled for job_id in ids))
+                await self._hub.until(lambda: all(book.job(job_id).status in settled for job_id in ids))
         except TimeoutError:
             raise FlashdeckError(f"the jobs had not ended after {seconds:g} s", kind=ErrorKind.TIMEOUT) from None
         return [book.job(job_id) for job_id in ids]
-
-    async def _until(self, reached: Callable[[], bool]) -> None:
-        """Waits until `reached`, which is asked again after every event, answers True or raises."""
-        changed = asyncio.Event()
-        unlisten = self._hub.listen(lambda _: changed.set())
-        try:
-            while not reached():
-                await changed.wait()
-                changed.clear()
-        finally:
-            unlisten()
 
     def _newest(self, board: Board, partition: str) -> str:
         artifact = self._hub.artifacts.get((board.profile.name, partition))
@@ -110,11 +101,16 @@ class Waiting:
             )
         if newest.disposition is Disposition.REFUSED:
             return RefusedError(newest.reason)
-        if newest.disposition is Disposition.OFFERED:
+        hint = f"`flashdeck flash {partition} --board {board.name}` accepts it"
+        if not self._hub.boards[board.name].armed:
             return HeldError(
-                f"the image is only offered for {partition} of board {board.name}: {newest.reason}",
+                f"board {board.name} is disarmed: the image is only offered", kind=ErrorKind.DISARMED, hint=hint
+            )
+        if newest.disposition is not Disposition.UNCHANGED:
+            return HeldError(
+                f"the image is only offered for {partition} of board {board.name}: {newest.reason or 'was disarmed'}",
                 kind=ErrorKind.OFFERED,
-                hint=f"`flashdeck flash {partition} --board {board.name}` accepts it",
+                hint=hint,
             )
         return RequestError(f"board {board.name} has got another image by hand since", kind=ErrorKind.SUPERSEDED)
 

@@ -114,6 +114,11 @@ class Builds:
                 tasks.create_task(post.tend())
             tasks.create_task(self._listen())
 
+    async def looked(self) -> None:
+        """Returns when everything was looked at once: what is written from then on is no longer `Settled.first`."""
+        for post in self._posts:
+            await post.looked.wait()
+
     async def look(self, profile: str, partition: str) -> bool:
         """Looks for the image file of a partition at once, without a hint.
 
@@ -176,7 +181,7 @@ class _Post:
         self._trouble = trouble
         self._clock = clock
         self._gate = Gate(watch.settle)
-        self._looked = False
+        self.looked = asyncio.Event()
         self._at_start: Fingerprint | None = None
         self._complaint: Unreadable | None = None
         self._asking: list[asyncio.Future[bool]] = []
@@ -218,8 +223,8 @@ class _Post:
         asking = tuple(self._asking)  # who asks from here on wants a look that begins later
         found, busy = await asyncio.to_thread(_observe, self.watch.pattern, self._gate.passed)
         fingerprint = found if isinstance(found, Fingerprint) else None
-        if not self._looked:
-            self._looked = True
+        if not self.looked.is_set():
+            self.looked.set()
             self._at_start = fingerprint
         pause = self._gate.see(self._clock.now(), fingerprint, busy=busy)
         if pause == 0 and fingerprint is not None:
@@ -262,9 +267,16 @@ class _Post:
 
 
 def _observe(pattern: str, passed: Fingerprint | None) -> tuple[Fingerprint | Unreadable | None, bool]:
-    """What is there, and whether it is being written; a state that has passed is not asked."""
+    """What is there, and whether it is being written; a state that has passed is not asked.
+
+    Where the newest match of a glob was removed, the older one behind it is no new build: nothing has changed.
+    """
     found = newest(pattern)
-    return found, isinstance(found, Fingerprint) and found != passed and being_written(found.path)
+    if not isinstance(found, Fingerprint):
+        return found, False
+    if passed is not None and found.path != passed.path and found.modified_ns < passed.modified_ns:
+        return passed, False
+    return found, found != passed and being_written(found.path)
 
 
 def _ended(watch: Watch) -> FlashdeckError:

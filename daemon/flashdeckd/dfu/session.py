@@ -1,5 +1,6 @@
 """One DfuSe session: a device is opened, recovered, pointed, erased, written, read and left (ST AN3156)."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -261,6 +262,13 @@ class Session:
     def _leave_download(self) -> None:
         if self._mode is _Mode.DOWNLOAD:
             self.to_idle()
+
+
+def identify(pipe: ControlPipe, sleep: Callable[[float], object] = time.sleep) -> str:
+    """The names of all alternate settings as the device sends them, joined: on DfuSe devices its memory maps."""
+    to_idle(pipe, sleep)
+    indices = dict.fromkeys(each.text_index for each in pipe.alternates[:_MAX_ALTERNATES] if each.text_index)
+    return " ".join(filter(None, (pipe.text(index) for index in indices)))
 
 
 def detach(pipe: ControlPipe) -> None:

@@ -63,15 +63,19 @@ class Lane:
     ) -> None:
         self.board = board
         self.sighting: Sighting = ABSENT
+        self.armed = True
+        """Whether new artifacts are queued by themselves."""
         self.held = ""
         """Why nothing starts; "" when the lane is free."""
         self._book = book
         self._hub = hub
         self._spool = spool
-        self._worker = Worker(backend)
+        self._worker = Worker(backend, board.pins)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{board.name}")
         self._poked = asyncio.Event()
         self._stopping = threading.Event()
+        self._cancelling = 0
+        """The job that is to end at its next safe point."""
         self._checked = 0
         """The job that was last found fit to run."""
         self._detached: UsbDevice | None = None
@@ -93,6 +97,19 @@ class Lane:
         """Parks the running job at its next safe point and ends `run`. Safe to call many times."""
         self._stopping.set()
         self.poke()
+
+    async def cancel(self, job: JobState) -> None:
+        """Ends one of this board's jobs; returns once it is not running any more.
+
+        A running one stops at its next safe point. One whose boot unit is written is done rather than cancelled.
+        """
+        if job.status is not JobStatus.RUNNING:
+            await self._book.change(job.id, status=JobStatus.CANCELLED, phase=None, reason="cancelled by hand")
+            self.poke()
+            return
+        self._cancelling = job.id
+        self.poke()
+        await self._hub.until(lambda: self._book.job(job.id).status is not JobStatus.RUNNING)
 
     async def run(self) -> None:
         """Works the queue off until `stop`."""
@@ -143,10 +160,8 @@ class Lane:
         device = self.sighting.device
         try:
             return await self._step(job, device)
-        except ParkedError:
-            await self._book.change(
-                job.id, status=JobStatus.QUEUED, phase=None, reason="parked: the daemon was stopped"
-            )
+        except ParkedError as error:
+            await self._park(job, error)
         except HeldError as error:
             await self._hold(job, error)
         except DeviceGoneError as error:
@@ -211,7 +226,8 @@ class Lane:
         except DeviceError as error:
             await self._wait(job, f"board {self.board.name} can not be detached ({error.message}): {hint}")
             return False
-        if await self._until(lambda: self.sighting.presence is Presence.DFU, DETACH_SECONDS):
+        if await self._until(lambda: self._is_in_dfu() or self._cancelling == job.id, DETACH_SECONDS):
+            self._check(job.id)
             return True
         await self._wait(job, f"board {self.board.name} did not come back in DFU mode after a detach: {hint}")
         return False
@@ -232,7 +248,7 @@ class Lane:
         what = job.version or job.sha256[:12]
         self._log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
         target = self.target(partition, may_read=job.id not in self._unreadable)
-        recorder = Recorder(asyncio.get_running_loop(), self._book, job, self._stopping)
+        recorder = Recorder(asyncio.get_running_loop(), self._book, job, lambda: self._check(job.id))
         outcome = await self._opened(lambda: self._worker.flash(device, image, target, recorder))
         for note in outcome.notes:
             self._log(job, note)
@@ -262,6 +278,8 @@ class Lane:
         """Waits for the application's own identity; raises DeviceError (`not-accepted`) when it does not come."""
         job = await self._book.change(job.id, phase=Phase.START, result=result)
         await self._until(lambda: self.sighting.device not in (None, device), START_SECONDS)
+        if self._stopping.is_set():
+            raise ParkedError("parked: the daemon was stopped while the board was starting")
         started = self.sighting.presence is Presence.APP
         holding = self._book.holding(job.board, job.partition)
         if holding is not None:
@@ -271,8 +289,6 @@ class Lane:
             await self._book.change(job.id, result=result)
         if started:
             return result
-        if self._stopping.is_set():
-            raise ParkedError("the daemon was stopped while the board was starting")
         came_back = self.sighting.presence is Presence.DFU
         seen = (
             "came back in DFU mode: the bootloader did not accept the image"
@@ -291,6 +307,16 @@ class Lane:
         job = await self._book.change(job.id, status=JobStatus.DONE, phase=None, reason="", result=result)
         verified = "" if result is None else f", {result.verified}"
         self._log(job, f"{job.partition} holds {job.version or job.sha256[:12]}{verified}")
+
+    async def _park(self, job: JobState, error: ParkedError) -> None:
+        if error.kind is not ErrorKind.CANCELLED:
+            await self._book.change(job.id, status=JobStatus.QUEUED, phase=None, reason=error.message)
+            return
+        holding = self._book.holding(job.board, job.partition)
+        torn = holding is not None and not holding.complete
+        reason = error.message + (f"; {job.partition} holds no complete image until the next flash" if torn else "")
+        await self._book.change(job.id, status=JobStatus.CANCELLED, phase=None, reason=reason)
+        self._log(job, reason, LogLevel.WARNING)
 
     async def _hold(self, job: JobState, error: HeldError) -> None:
         if self._book.job(job.id).status.ended:
@@ -326,6 +352,16 @@ class Lane:
         if holding is not None:
             await self._book.hold(job.board, job.partition, replace(holding, complete=False))
 
+    def _is_in_dfu(self) -> bool:
+        return self.sighting.presence is Presence.DFU
+
+    def _check(self, job_id: int) -> None:
+        """Raises ParkedError when the running job is to end here; called in both threads."""
+        if self._stopping.is_set():
+            raise ParkedError("parked: the daemon was stopped")
+        if self._cancelling == job_id:
+            raise ParkedError("cancelled by hand", kind=ErrorKind.CANCELLED)
+
     def _partition(self, job: JobState) -> Partition:
         return self.board.profile.partitions[job.partition]
 
@@ -345,7 +381,7 @@ class Lane:
         """Waits until something is so, the lane is stopped, or the time is over; answers whether it is so."""
         try:
             async with asyncio.timeout(seconds):
-                while not reached() and not self._stopping.is_set():
+                while not (reached() or self._stopping.is_set()):
                     self._poked.clear()
                     await self._poked.wait()
         except TimeoutError:

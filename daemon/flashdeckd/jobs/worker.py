@@ -1,22 +1,26 @@
 """What runs in a lane's thread: opens the device, calls the engine, closes the device. Touches no shared state."""
 
 import asyncio
-import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 import usb.backend
 from msgspec.structs import replace
 
-from flashdeck.errors import ParkedError
+from flashdeck.config import Pins
+from flashdeck.errors import HeldError
 from flashdeck.model import Holding, JobState, Phase, Verified
+from flashdeck.text import clean
+from flashdeckd.dfu.session import identify
 from flashdeckd.flash import program
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.target import Target
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.usb.device import UsbDevice
-from flashdeckd.usb.transport import open_device
+from flashdeckd.usb.transport import Transport, open_device
 
+MAX_MAPS = 1000
+"""Characters kept of a device's memory map strings."""
 PROGRESS_SECONDS = 0.1
 """Progress of one phase is passed on at most this often."""
 
@@ -24,17 +28,25 @@ PROGRESS_SECONDS = 0.1
 class Worker:
     """Blocking work on one board; each call opens the device and closes it again. For one thread only."""
 
-    def __init__(self, backend: usb.backend.IBackend | None) -> None:
+    def __init__(self, backend: usb.backend.IBackend | None, pins: Pins | None = None) -> None:
         self._backend = backend
+        self._pins = pins
+
+    def identify(self, device: UsbDevice) -> str:
+        """The memory map strings of a device, cleaned, as `adopt` pins them; writes nothing."""
+        with open_device(self._backend, device) as transport:
+            return clean(identify(transport), MAX_MAPS)
 
     def survey(self, device: UsbDevice, image: bytes, target: Target) -> Plan:
         """Asks the device for its map and plans; writes nothing."""
         with open_device(self._backend, device) as transport:
+            self._check_pins(transport)
             return program.survey(transport, image, target)
 
     def flash(self, device: UsbDevice, image: bytes, target: Target, recorder: "Recorder") -> program.Outcome:
         """Brings the image onto the device."""
         with open_device(self._backend, device) as transport:
+            self._check_pins(transport)
             return program.flash(transport, image, target, recorder)
 
     def leave(self, device: UsbDevice, target: Target) -> bool:
@@ -47,6 +59,17 @@ class Worker:
         with open_device(self._backend, device) as transport:
             program.detach(transport)
 
+    def _check_pins(self, transport: Transport) -> None:
+        """Raises HeldError where an adopted board does not show the map that it was adopted with (safety rule 3)."""
+        if self._pins is None:
+            return
+        seen = clean(identify(transport), MAX_MAPS)
+        if seen != self._pins.map:
+            raise HeldError(
+                f"the memory map is {seen!r} and was {self._pins.map!r} when the board was adopted",
+                hint="if it is the same board with another bootloader, take it out of boards.toml and adopt it again",
+            )
+
 
 class Recorder:
     """Carries what the engine reports from the lane's thread into the event loop.
@@ -55,12 +78,12 @@ class Recorder:
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, book: JobBook, job: JobState, stopping: threading.Event
+        self, loop: asyncio.AbstractEventLoop, book: JobBook, job: JobState, check: Callable[[], None]
     ) -> None:
         self._loop = loop
         self._book = book
         self._job = job
-        self._stopping = stopping
+        self._check = check
         self._phase: Phase | None = None
         self._last = 0.0
 
@@ -84,9 +107,8 @@ class Recorder:
         self._record(complete=True)
 
     def check(self) -> None:
-        """Raises ParkedError when the daemon wants to stop."""
-        if self._stopping.is_set():
-            raise ParkedError("the daemon is stopping")
+        """Raises ParkedError when the job is to end here."""
+        self._check()
 
     async def settled(self, verified: Verified) -> None:
         """Records what reading back has shown. Called in the event loop."""

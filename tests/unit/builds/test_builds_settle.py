@@ -203,6 +203,20 @@ async def test_of_a_glob_the_newest_match_counts(file: Path) -> None:
         assert rig.take() == [b"app-2.bin", b"app-1.bin"]
 
 
+async def test_removing_the_newest_match_does_not_bring_an_older_build_back(file: Path) -> None:
+    async with running([watch(file.parent / "app-*.bin")]) as rig:
+        for number in (1, 2):
+            path = file.parent / f"app-{number}.bin"
+            path.write_bytes(path.name.encode())
+            os.utime(path, ns=(0, (1000 + number) * 10**9))
+        await rig.hint()
+        await rig.advance(LONG)
+        (file.parent / "app-2.bin").unlink()
+        await rig.hint()
+        await rig.advance(LONG)
+        assert rig.take() == [b"app-2.bin"]
+
+
 async def test_a_link_that_points_elsewhere_is_a_new_build(file: Path) -> None:
     for name in ("v1", "v2"):
         (file.parent / name).write_bytes(name.encode())

@@ -1,0 +1,78 @@
+"""Making a listed DFU device a configured board: which device, of which profile, by what it is recognised. Pure."""
+
+from collections.abc import Collection, Iterable
+from itertools import count
+
+from flashdeck.config import Board, Config, Pins, Profile
+from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeckd.usb.device import UsbDevice
+
+
+def find_device(wanted: str, devices: Collection[UsbDevice], configured: Collection[UsbDevice]) -> UsbDevice:
+    """The device that a port or a serial names.
+
+    Raises RequestError (`no-such-board`) where there is none or it is a configured board already, FlashdeckError
+    (`ambiguous`) where several have that serial.
+    """
+    found = [device for device in devices if device.is_at(wanted)] or [d for d in devices if d.serial == wanted]
+    if not wanted or not found:
+        places = ", ".join(f"{device.name} ({device.serial})" for device in devices if device not in configured)
+        raise RequestError(
+            f"there is no DFU device {wanted!r}",
+            kind=ErrorKind.NO_SUCH_BOARD,
+            hint=f"name one by port or serial: {places}" if places else "nothing unconfigured is plugged in",
+        )
+    if len(found) > 1:
+        raise FlashdeckError(
+            f"{len(found)} devices have the serial {wanted}",
+            kind=ErrorKind.AMBIGUOUS,
+            hint=f"name it by its port: {', '.join(device.name for device in found)}",
+        )
+    (device,) = found
+    if device in configured:
+        raise RequestError(f"the device at {device.name} is a configured board already")
+    return device
+
+
+def find_profile(name: str, device: UsbDevice, config: Config) -> Profile:
+    """The named profile, or the only one with the device's USB id; raises RequestError."""
+    fitting = [profile for profile in config.profiles.values() if profile.dfu == device.usb_id]
+    if name:
+        fitting = [profile for profile in fitting if profile.name == name]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = ", ".join(sorted(config.profiles)) or "none"
+    if not fitting:
+        raise RequestError(
+            f"no profile {name!r} has dfu = {str(device.usb_id)!r}" if name else f"no profile is for {device.usb_id}",
+            hint=f"profiles in the configuration: {known}; `flashdeck suggest` prints one to begin with",
+        )
+    raise RequestError(
+        f"several profiles are for {device.usb_id}", hint=f"say --profile, one of: {', '.join(p.name for p in fitting)}"
+    )
+
+
+def find_name(wanted: str, profile: Profile, config: Config) -> str:
+    """The board's name: the wanted one, or the first free one made from the profile's.
+
+    Raises RequestError where it is taken by a board that has an identity of its own.
+    """
+    if not wanted:
+        return next(name for name in (f"{profile.name}-{n}" for n in count(1)) if name not in config.boards)
+    taken = config.boards.get(wanted)
+    if taken is not None and (taken.serial or taken.port or taken.profile.name != profile.name):
+        raise RequestError(f"there is a board {wanted!r} already", hint="choose another --name")
+    return wanted
+
+
+def adopted(name: str, profile: Profile, device: UsbDevice, devices: Iterable[UsbDevice], memory_map: str) -> Board:
+    """The board that the device becomes: known by its serial, or by its port as well where others share the serial."""
+    is_shared = sum(other.serial == device.serial for other in devices) > 1
+    by_port = not device.serial or is_shared
+    return Board(
+        name=name,
+        profile=profile,
+        serial=device.serial,
+        port=device.port if by_port else "",
+        pins=Pins(map=memory_map, bcd_device=device.bcd_device),
+    )

@@ -1,0 +1,133 @@
+"""What a person does to jobs and boards: cancel, retry, arm, disarm, adopt."""
+
+import pytest
+
+from flashdeck import api
+from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.model import JobStatus, Phase, Snapshot, State
+from rig import Rig, firmware, sha256
+
+ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
+
+
+def writing(snapshot: Snapshot) -> bool:
+    return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
+
+
+async def refused(rig: Rig, params: api.Params[State]) -> FlashdeckError:
+    with pytest.raises(FlashdeckError) as caught:
+        await rig.client.call(params)
+    return caught.value
+
+
+@pytest.mark.parametrize("rig", ["slow"], indirect=True)
+async def test_a_running_job_is_cancelled_at_a_safe_point_and_can_be_tried_again(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.until(writing)
+    job = await rig.client.call(api.Cancel(job=1))
+    assert job.status is JobStatus.CANCELLED
+    assert "holds no complete image" in job.reason
+    assert await rig.partition_of("left", 16) == b"\xff" * 16
+    again = await rig.client.call(api.Retry(job=1))
+    (done,) = (await rig.client.call(api.WaitJobs(ids=(again.id,), timeout=60))).jobs
+    assert done.status is JobStatus.DONE
+    assert await rig.partition_of("left", len(ONE)) == ONE
+
+
+async def test_a_waiting_job_is_cancelled_at_once(rig: Rig) -> None:
+    await rig.unplug("left")
+    rig.build(ONE)
+    await rig.until(lambda s: any(job.status is JobStatus.WAITING for job in s.jobs))
+    assert (await rig.client.call(api.Cancel(job=1))).status is JobStatus.CANCELLED
+    await rig.plug("left")
+    rig.build(TWO)
+    await rig.wait(data=TWO)
+    assert [job.sha256 for job in await rig.jobs() if job.status is JobStatus.DONE] == [sha256(TWO)]
+
+
+async def test_what_has_ended_is_not_cancelled_and_what_has_not_is_not_retried(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    assert "ended already" in (await refused(rig, api.Cancel(job=1))).message
+    await rig.unplug("left")
+    rig.build(TWO)
+    await rig.until(lambda s: any(job.status is JobStatus.WAITING for job in s.jobs))
+    assert "has not ended" in (await refused(rig, api.Retry(job=2))).message
+    assert (await refused(rig, api.Retry(job=99))).kind is ErrorKind.NO_SUCH_JOB
+
+
+async def test_a_disarmed_board_is_only_offered_new_builds_also_after_a_restart(rig: Rig) -> None:
+    (board,) = (await rig.client.call(api.Disarm(boards=("left",)))).boards
+    assert not board.armed
+    rig.build(ONE)
+    snapshot = await rig.until(lambda s: any(p.offered for p in s.boards[0].partitions))
+    assert snapshot.jobs == ()
+    assert (await refused(rig, api.Wait(partition="app1"))).kind is ErrorKind.DISARMED
+    await rig.stop()
+    await rig.restart()
+    status = await rig.client.call(api.GetStatus())
+    assert not status.boards[0].armed
+    assert [p.offered for p in status.boards[0].partitions if p.name == "app1"] == [sha256(ONE)]
+    await rig.client.call(api.Arm())
+    rig.build(TWO)
+    await rig.wait(data=TWO)
+    assert [job.sha256 for job in await rig.jobs()] == [sha256(TWO)]
+
+
+async def test_an_offered_image_is_taken_by_hand(rig: Rig) -> None:
+    await rig.client.call(api.Disarm())
+    rig.build(ONE)
+    await rig.until(lambda s: any(p.offered for p in s.boards[0].partitions))
+    (job,) = (await rig.client.call(api.Flash(partition="app1"))).jobs
+    await rig.client.call(api.WaitJobs(ids=(job.id,), timeout=60))
+    status = await rig.client.call(api.GetStatus())
+    assert [p.offered for p in status.boards[0].partitions if p.name == "app1"] == [""]
+    assert await rig.partition_of("left", len(ONE)) == ONE
+
+
+@pytest.mark.parametrize("rig", ["foreign"], indirect=True)
+async def test_an_adopted_board_is_flashed_and_stays_adopted(rig: Rig) -> None:
+    board = await rig.client.call(api.Adopt(device="1-2", name="right"))
+    assert (board.name, board.serial, board.adopted) == ("right", "OTHER0000002", True)
+    assert (await rig.client.call(api.GetBoards())).devices == ()
+    assert (await rig.emulated("stranger")).erases == 0
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    assert await rig.partition_of("stranger", len(ONE)) == ONE
+    await rig.stop()
+    await rig.restart()
+    rig.build(TWO)
+    await rig.wait(data=TWO)
+    assert await rig.partition_of("stranger", len(TWO)) == TWO
+    assert {job.board for job in await rig.jobs()} == {"left", "right"}
+
+
+@pytest.mark.parametrize("rig", ["foreign"], indirect=True)
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [("16*8Ka,112*8Kg", "16*8Ka,112*8Ke", "memory map"), ("port = 2\n", "port = 2\nbcd_device = 769\n", "bcdDevice")],
+)
+async def test_a_pinned_fact_that_changed_stops_the_board(rig: Rig, before: str, after: str, says: str) -> None:
+    await rig.client.call(api.Adopt(device="OTHER0000002", name="right"))
+    await rig.stop()
+    bench = (rig.root / "bench.toml").read_text()
+    (rig.root / "bench.toml").write_text(bench.replace(before, after))
+    await rig.restart()
+    rig.build(ONE)
+    await rig.until(lambda s: len(s.jobs) == 2)
+
+    def stopped(snapshot: Snapshot) -> bool:
+        (job,) = [job for job in snapshot.jobs if job.board == "right"]
+        return says in job.reason
+
+    await rig.until(stopped)
+    assert (await rig.emulated("stranger")).erases == 0
+
+
+@pytest.mark.parametrize("rig", ["foreign"], indirect=True)
+async def test_adopting_nonsense_is_refused_in_words(rig: Rig) -> None:
+    assert (await refused(rig, api.Adopt(device="9-9"))).kind is ErrorKind.NO_SUCH_BOARD
+    assert "configured board already" in (await refused(rig, api.Adopt(device="1-1"))).message
+    assert "already" in (await refused(rig, api.Adopt(device="1-2", name="left"))).message
+    assert "nope" in (await refused(rig, api.Adopt(device="1-2", profile="nope"))).message
+    assert (await rig.emulated("stranger")).requests == 0
