@@ -1,0 +1,30 @@
+"""What each side loads, looked up in a fresh interpreter: the import contracts, seen from the other end."""
+
+import subprocess
+import sys
+
+import pytest
+
+REAL_HARDWARE = {"usb.backend.libusb1", "usb.backend.libusb0", "usb.backend.openusb", "libusb_package", "pyudev"}
+
+
+def loaded_by(*modules: str) -> set[str]:
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())  # noqa: S603 -- our own interpreter
+
+
+@pytest.mark.parametrize(
+    ("modules", "forbidden"),
+    [
+        (("flashdeck.client", "flashdeck.config_file"), {"flashdeckd", "flashdeck_tui", "usb", "pyudev", "textual"}),
+        (("flashdeck_tui.cli",), {"flashdeckd", "usb", "pyudev", "watchfiles", "textual", "tomli_w"}),
+        (
+            ("flashdeckd.dfu.session", "flashdeckd.flash.program", "flashdeckd.images.spool"),
+            {"flashdeckd.bench", "flashdeckd.server", "flashdeckd.usb", "flashdeckd.journal", "usb", "sqlite3"},
+        ),
+        (("flashdeckd.virtual.bench",), REAL_HARDWARE),
+        (("flashdeckd.service",), {"flashdeck_tui", "textual", *REAL_HARDWARE}),
+    ],
+)
+def test_no_side_loads_what_it_must_not_know(modules: tuple[str, ...], forbidden: set[str]) -> None:
+    assert loaded_by(*modules) & forbidden == set()
