@@ -1,11 +1,11 @@
 """A checked configuration, written out: as TOML that reads back to the same, and as plain values for JSON."""
 
-import json
 from collections.abc import Iterator
 
 from flashdeck.config import Board, Config, Partition, Profile
 from flashdeck.geometry import format_sectors
 from flashdeck.paths import BOARD_FILE_NAME
+from flashdeck.toml_text import header, quoted
 
 Scalar = str | int | bool | list[str]
 
@@ -104,8 +104,7 @@ def _duration(seconds: float) -> str:
 
 def _table(path: tuple[str, ...], values: dict[str, Scalar]) -> Iterator[str]:
     yield ""
-    # A bare key may not have a dot in it, and a name may.
-    yield f"[{'.'.join(quoted(part) if '.' in part else part for part in path)}]"
+    yield header(*path)
     for key, value in values.items():
         yield f"{key} = {_value(key, value)}"
 
@@ -129,8 +128,3 @@ def _number(key: str, value: int) -> str:
 
 def _size(size: int) -> str:
     return f'"{size // 1024}K"' if size % 1024 == 0 else str(size)
-
-
-def quoted(text: str) -> str:
-    """A basic string: JSON's escapes are TOML's, except that TOML also wants DEL escaped."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

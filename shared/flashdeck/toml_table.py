@@ -164,14 +164,18 @@ class Table:
         return value
 
 
+NAME_RULE = "use up to 32 letters, digits, dots, dashes and underscores, a letter or digit first"
+
+
+def is_name(text: str) -> bool:
+    """Whether a profile, a partition or a board may have this name; all three can be typed and shown everywhere."""
+    return _NAME.fullmatch(text) is not None
+
+
 def check_name(name: str, table: Table) -> None:
-    """Refuses the name of a profile, partition or board, whose table is `table`, that could not be typed or shown."""
-    if not _NAME.fullmatch(name):
-        raise table.error(
-            "",
-            f'"{clean(name, 40)}" can not be a name',
-            hint="use up to 32 letters, digits, dots, dashes and underscores, a letter or digit first",
-        )
+    """Raises ConfigError where what `table` describes may not have this name."""
+    if not is_name(name):
+        raise table.error("", f'"{clean(name, 40)}" can not be a name', hint=NAME_RULE)
 
 
 def nearest(word: str, known: Collection[str]) -> str:

@@ -162,7 +162,8 @@ def steps() -> tuple[api.PlanStep, ...]:
     writes = [api.PlanStep(action="write", address=0x08020400 + n * 0x400, size=0x400) for n in range(7)]
     apart = api.PlanStep(action="write", address=0x08030000, size=0x400)
     boot = api.PlanStep(action="write", address=0x08020000, size=0x400, note="boot unit")
-    return (*erases, *writes, apart, boot)
+    leave = api.PlanStep(action="leave", address=0x08020000, size=0x400)
+    return (*erases, *writes, apart, boot, leave)
 
 
 def test_plan_folds_runs_of_equal_steps(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
@@ -184,11 +185,12 @@ def test_plan_folds_runs_of_equal_steps(daemon: CannedDaemon, cli: Cli, tmp_path
     run = cli("plan", "app1", str(image), "--board", "l*", "--board", "right")
     assert run.code == 0
     rows = [line.split() for line in run.out.splitlines()]
-    assert rows[2:6] == [
+    assert rows[2:7] == [
         ["erase", "3", "0x08020000", "0x08025fff", "24", "KiB"],
         ["write", "7", "0x08020400", "0x08021fff", "7", "KiB"],
         ["write", "1", "0x08030000", "0x080303ff", "1", "KiB"],
         ["write", "1", "0x08020000", "0x080203ff", "1", "KiB", "boot", "unit"],
+        ["leave", "1"],
     ]
     assert "3 erases, 9 blocks, 44 requests" in run.out
     assert "protection: boot unit last" in run.out
@@ -197,7 +199,7 @@ def test_plan_folds_runs_of_equal_steps(daemon: CannedDaemon, cli: Cli, tmp_path
     assert bytes(daemon.uploaded) == b"x" * 9000
     digest = hashlib.sha256(b"x" * 9000).hexdigest()
     assert daemon.called(api.Plan) == [api.Plan(partition="app1", sha256=digest, boards=("l*", "right"))]
-    assert len(cli("plan", "app1", "--json").json["plans"][0]["steps"]) == 12, "the object folds nothing"
+    assert len(cli("plan", "app1", "--json").json["plans"][0]["steps"]) == 13, "the object folds nothing"
 
 
 def test_plan_that_is_blocked_everywhere_exits_with_13(daemon: CannedDaemon, cli: Cli) -> None:

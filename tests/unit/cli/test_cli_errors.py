@@ -46,7 +46,8 @@ def test_an_error_of_several_lines_is_told_on_one(daemon: CannedDaemon, cli: Cli
     [
         "status", "boards", "jobs", "flash app1", "plan app1", "wait app1", "logs", "logs -f", "hold left",
         "release left", "virtual list", "virtual plug left", "virtual unplug left", "virtual press left",
-        "virtual fault left stall", "virtual dump left x",
+        "virtual fault left stall", "virtual dump left x", "cancel 1", "retry 1", "arm", "disarm", "suggest",
+        "adopt 1-4.2",
     ],
 )  # fmt: skip
 def test_an_unreachable_daemon(offline: Cli, command: str) -> None:
@@ -118,13 +119,15 @@ def test_a_name_that_is_not_utf8_can_not_travel(offline: Cli) -> None:
     assert "UTF-8" in run.json["error"]["message"]
 
 
-def test_without_a_command_the_help_is_printed(offline: Cli) -> None:
-    run = offline()
+def test_the_help_lists_all_commands(offline: Cli) -> None:
+    run = offline("--help")
     assert run.code == 0
     assert run.err == ""
-    assert run.out == offline("--help").out == offline("-h").out
+    assert run.out == offline("-h").out
     listed = [line.split()[0] for line in run.out.partition("Commands:\n")[2].splitlines()]
-    promised = "status boards jobs flash plan wait logs hold release config demo virtual"
+    promised = (
+        "status boards jobs flash plan wait cancel retry logs hold release arm disarm suggest adopt config demo virtual"
+    )
     assert " ".join(listed) == promised
     assert "130 interrupted" in run.out
 

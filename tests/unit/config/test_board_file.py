@@ -14,7 +14,7 @@ from flashdeck.board_tables import MAX_SERIAL
 from flashdeck.config import Board, Config, Pins
 from flashdeck.config_file import default_config, load
 from flashdeck.config_show import to_toml
-from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError
+from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.paths import board_file_path
 from flashdeck.text import clean
 from flashdeckd.board_file import HEADER, write_board_file
@@ -176,6 +176,14 @@ def test_only_boards_with_pins_are_written(main: Path) -> None:
     assert load(main) == replace(config, disarmed=frozenset({"left"}))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert sorted(each.name for each in main.parent.iterdir()) == ["boards.toml", "flashdeck.toml"]
+
+
+def test_a_name_that_could_not_be_read_back_is_not_written(main: Path) -> None:
+    right = read(main, ADOPTED).boards["right"]
+    before = board_file_path(main).read_bytes()
+    with pytest.raises(RequestError, match="can not be a board's name"):
+        write_board_file(board_file_path(main), [replace(right, name="no name")], [])
+    assert board_file_path(main).read_bytes() == before
 
 
 def test_with_nothing_to_say_the_file_is_still_one_that_is_read(main: Path) -> None:

@@ -26,7 +26,7 @@ def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -
     Raises:
         FlashdeckError: the daemon is not there (kind `unreachable`), or what it answered.
     """
-    path = _path(virtual=virtual)
+    path = daemon_socket(virtual=virtual)
 
     async def session() -> T:
         async with await Client.connect(path, client="flashdeck-cli") as client:
@@ -40,7 +40,8 @@ def ask(params: Params[R], *, virtual: bool = False) -> R:
     return converse(lambda client: client.call(params), virtual=virtual)
 
 
-def _path(*, virtual: bool) -> Path:
+def daemon_socket(*, virtual: bool = False) -> Path:
+    """The socket that the command line, the environment or the defaults name."""
     explicit: str | None = click.get_current_context().find_root().obj
     named = explicit or os.environ.get(SOCKET_VARIABLE)
     return socket_path(explicit, virtual=virtual and not named)

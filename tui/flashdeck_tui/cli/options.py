@@ -35,6 +35,18 @@ boards = click.option(
     help="Only these boards (repeatable). Default: all boards that have the partition.",
 )
 
+any_boards = click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    type=name,
+    metavar="NAME|GLOB",
+    help="Only these boards (repeatable). Default: all boards.",
+)
+
+job = click.argument("job", type=click.IntRange(1, 2**63 - 1))
+"""The number of a job; as large as the daemon's journal (SQLite) may count."""
+
 
 def one_of(*, as_json: bool, as_jsonl: bool) -> None:
     """Refuses `--json` and `--jsonl` together.

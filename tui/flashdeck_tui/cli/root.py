@@ -1,10 +1,11 @@
 """The command `flashdeck` itself: its global options and the list of its commands."""
 
+from importlib import import_module
+
 import click
 
 from flashdeck import __version__
 from flashdeck_tui.cli.group import CommandGroup
-from flashdeck_tui.cli.output import put
 
 COMMANDS = (
     "status",
@@ -13,9 +14,15 @@ COMMANDS = (
     "flash",
     "plan",
     "wait",
+    "cancel",
+    "retry",
     "logs",
     "hold",
     "release",
+    "arm",
+    "disarm",
+    "suggest",
+    "adopt",
     "config",
     "demo",
     "virtual",
@@ -37,10 +44,10 @@ COMMANDS = (
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
-def root(context: click.Context, socket: str | None) -> None:
+def root(context: click.Context, socket: str | None) -> int:
     """Flashes freshly built firmware onto boards over USB DFU, through the daemon flashdeckd.
 
-    Data goes to stdout, talk to stderr.
+    Without a command it opens its screen, which needs the extra 'tui'. Data goes to stdout, talk to stderr.
 
     \b
     Exit codes: 0 ok, 1 other, 2 usage, 3 daemon unreachable, 4 no such board,
@@ -50,5 +57,7 @@ def root(context: click.Context, socket: str | None) -> None:
     superseded, 130 interrupted.
     """  # noqa: D301 - \b is click's mark for a paragraph that is not to be wrapped
     context.obj = socket
-    if context.invoked_subcommand is None:
-        put(context.get_help())
+    if context.invoked_subcommand is not None:
+        return 0
+    code: int = import_module("flashdeck_tui.cli.screen").open_screen()
+    return code

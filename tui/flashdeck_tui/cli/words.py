@@ -33,9 +33,10 @@ LEVELS = {LogLevel.WARNING: Colour.WARNING, LogLevel.ERROR: Colour.BAD}
 
 
 def presence(board: BoardState) -> Cell:
-    """Where a board is, or that its lane is held."""
-    text = f"{board.presence} (held)" if board.held else board.presence.value
-    return Cell(text, Colour.WARNING if board.held else _PRESENCE[board.presence])
+    """Where a board is, and whether its lane is held or it is disarmed."""
+    but = [word for word, holds in (("held", bool(board.held)), ("disarmed", not board.armed)) if holds]
+    text = f"{board.presence} ({', '.join(but)})" if but else board.presence.value
+    return Cell(text, Colour.WARNING if but else _PRESENCE[board.presence])
 
 
 def status(job: JobState) -> Cell:
@@ -71,8 +72,10 @@ def address(value: int) -> str:
 
 
 def remarks(boards: Iterable[BoardState]) -> Iterator[str]:
-    """A line for each board that something keeps from being flashed."""
+    """A line for each thing that keeps a board from being flashed by itself."""
     for board in boards:
+        if not board.armed:
+            yield armed(board)
         if board.held:
             yield f"{board.name}: held: {board.held}"
         if board.trouble:
@@ -106,3 +109,8 @@ def _result(result: JobResult) -> str:
 def held(board: BoardState) -> str:
     """Whether a board's lane starts jobs."""
     return clean(f"{board.name}: held: {board.held}" if board.held else f"{board.name}: not held")
+
+
+def armed(board: BoardState) -> str:
+    """Whether new images flash by themselves."""
+    return clean(f"{board.name}: {'armed' if board.armed else 'disarmed: new images are only offered'}")

@@ -18,6 +18,9 @@ from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.words import address
 
+_WITHOUT_BYTES = frozenset({"leave"})
+"""Steps whose address is where the device is to jump, not a piece of flash that is touched."""
+
 
 @click.command()
 @click.argument("partition", type=options.name)
@@ -59,10 +62,8 @@ def _text(plan: BoardPlan) -> str:
 def _rows(steps: Sequence[PlanStep]) -> Iterator[list[str | Cell]]:
     for (action, note), run in folded(steps):
         first, last = run[0], run[-1]
-        size = sum(step.size for step in run)
-        where = (
-            [address(first.address), address(last.address + last.size - 1)] if size else [address(first.address), ""]
-        )
+        size = 0 if action in _WITHOUT_BYTES else sum(step.size for step in run)
+        where = [address(first.address), address(last.address + last.size - 1)] if size else ["", ""]
         yield [
             action,
             Cell(str(len(run)), right=True),

@@ -62,4 +62,7 @@ def _holdings(boards: tuple[BoardState, ...]) -> str:
             if partition.offered:
                 row[-1] = f"{row[-1]}; a new image is offered"
             rows.append(row)
-    return table(["BOARD", "PARTITION", "VERSION", "VERIFIED", "FLASHED"], rows)
+    lines = [table(["BOARD", "PARTITION", "VERSION", "VERIFIED", "FLASHED"], rows)]
+    if any(partition.offered for board in boards for partition in board.partitions):
+        lines.append("'flashdeck flash PARTITION' takes what is offered")
+    return "\n".join(lines)

@@ -1,0 +1,122 @@
+"""What a person does to jobs and boards: cancel, retry, arm, disarm, adopt."""
+
+import pytest
+
+from canned_daemon import CannedDaemon, board, job
+from cli_run import Cli
+from flashdeck import api
+from flashdeck.errors import ErrorKind, RequestError
+from flashdeck.model import Failure, JobStatus, Phase, Presence
+
+
+def test_cancel_tells_what_became_of_the_job(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.Cancel] = job(7, status=JobStatus.CANCELLED, reason="cancelled while it was written")
+    run = cli("cancel", "7")
+    assert (run.code, run.err) == (0, "")
+    assert "cancelled while it was written" in run.out
+    assert cli("cancel", "7", "--json").json["status"] == "cancelled"
+    assert daemon.called(api.Cancel) == [api.Cancel(job=7)] * 2
+
+
+def test_a_job_that_was_quicker_is_no_success(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.Cancel] = job(7, status=JobStatus.DONE)
+    run = cli("cancel", "7")
+    assert run.code == 1
+    assert "job 7 came to its end first: done" in run.err
+
+
+@pytest.mark.parametrize("command", ["cancel", "retry"])
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5", str(2**63)])
+def test_what_is_no_job_number_never_reaches_the_daemon(offline: Cli, command: str, number: str) -> None:
+    run = offline(command, "--json", "--", number)
+    assert run.code == 2
+    assert number in run.json["error"]["message"]
+
+
+@pytest.mark.parametrize("command", ["cancel", "retry"])
+def test_a_job_that_does_not_exist_is_4(daemon: CannedDaemon, cli: Cli, command: str) -> None:
+    missing = RequestError("there is no job 99", kind=ErrorKind.NO_SUCH_JOB)
+    daemon.answers[api.Cancel] = daemon.answers[api.Retry] = missing
+    run = cli(command, "99", "--json")
+    assert run.code == 4
+    assert run.json["error"]["message"] == "there is no job 99"
+
+
+def test_retry_follows_the_new_job_to_its_end(daemon: CannedDaemon, cli: Cli) -> None:
+    def retry(params: api.Retry) -> api.State:
+        assert params.job == 7
+        daemon.hub.publish_job(job(8))
+        daemon.later(
+            lambda: daemon.hub.publish_job(job(8, status=JobStatus.RUNNING, phase=Phase.ERASE, total=10)),
+            lambda: daemon.hub.publish_job(job(8, status=JobStatus.DONE)),
+        )
+        return job(8)
+
+    daemon.answers[api.Retry] = retry
+    run = cli("retry", "7")
+    assert run.code == 0
+    assert run.err.splitlines()[-1] == "left app1: done"
+    assert run.out.splitlines()[1].split()[:2] == ["8", "left"]
+    assert [each["id"] for each in cli("retry", "7", "--json").json["jobs"]] == [8]
+    assert cli("retry", "7", "--jsonl").jsonl[-1]["job"]["status"] == "done"
+    assert cli("retry", "7", "--json", "--jsonl").code == 2
+
+
+def test_retry_exits_like_flash(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.Retry] = job(8, status=JobStatus.HELD, reason="the map disagrees")
+    run = cli("retry", "8")
+    assert run.code == 13
+    assert "the map disagrees" in run.out
+    failure = Failure(kind=ErrorKind.STALL, message="it stalled")
+    daemon.answers[api.Retry] = job(9, status=JobStatus.FAILED, failure=failure)
+    assert cli("retry", "8").code == 5
+
+
+def test_arm_and_disarm(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.Arm] = api.BoardList(boards=(board(), board("right")), devices=())
+    daemon.answers[api.Disarm] = api.BoardList(boards=(board(armed=False),), devices=())
+    assert cli("arm") == (0, "left: armed\nright: armed\n", "")
+    run = cli("disarm", "--board", "l*", "--board", "left")
+    assert run == (0, "left: disarmed: new images are only offered\n", "")
+    assert cli("disarm", "--json").json["boards"][0]["armed"] is False
+    assert daemon.called(api.Arm) == [api.Arm()]
+    assert daemon.called(api.Disarm) == [api.Disarm(boards=("l*", "left")), api.Disarm()]
+
+
+@pytest.mark.parametrize("command", ["arm", "disarm"])
+def test_what_does_not_exist_yet_is_refused(offline: Cli, command: str) -> None:
+    run = offline(command, "--once")
+    assert run.code == 2
+    assert "--once" in run.err
+
+
+def test_a_disarmed_board_is_shown_as_one(daemon: CannedDaemon, cli: Cli) -> None:
+    boards = (board(armed=False), board("right", armed=False, held="in the oven", presence=Presence.ABSENT))
+    daemon.answers[api.GetBoards] = api.BoardList(boards=boards, devices=())
+    daemon.on_loop(lambda: daemon.hub.publish_board(boards[0]))
+    run = cli("boards")
+    assert "dfu (disarmed)" in run.out
+    assert "absent (held, disarmed)" in run.out
+    assert "left: disarmed: new images are only offered" in run.out
+    assert "dfu (disarmed)" in cli("status").out
+
+
+def test_adopt_says_what_the_board_is_now(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.Adopt] = lambda params: board(params.name or "product-1", adopted=True)
+    run = cli("adopt", "1-4.2", "--profile", "product", "--name", "left")
+    assert run.code == 0
+    assert run.out.splitlines()[1].split() == ["left", "product", "dfu", "1-4.2", "336E36833233"]
+    adopted = cli("adopt", "336E36833233", "--json").json
+    assert (adopted["name"], adopted["adopted"]) == ("product-1", True)
+    assert daemon.called(api.Adopt) == [
+        api.Adopt(device="1-4.2", profile="product", name="left"),
+        api.Adopt(device="336E36833233"),
+    ]
+
+
+def test_adopt_passes_on_why_not(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.Adopt] = RequestError(
+        "two devices have this serial", hint="say its port", kind=ErrorKind.AMBIGUOUS
+    )
+    run = cli("adopt", "S")
+    assert run == (7, "", "error: two devices have this serial\nhint: say its port\n")

@@ -1,0 +1,24 @@
+"""`flashdeck arm`: new images flash by themselves again."""
+
+import click
+
+from flashdeck import api
+from flashdeck_tui.cli import options
+from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.words import armed
+
+
+@click.command()
+@options.any_boards
+@options.as_json
+def command(*, boards: tuple[str, ...], as_json: bool) -> None:
+    """Let new images flash by themselves, as they do unless a board was disarmed.
+
+    What was only offered meanwhile stays so: 'flashdeck flash PARTITION' takes it.
+    """
+    reply = ask(api.Arm(boards=boards))
+    if as_json:
+        put_json(reply)
+    else:
+        put("\n".join(map(armed, reply.boards)))

@@ -1,0 +1,31 @@
+"""`flashdeck cancel`: the end of a job that is not wanted any more."""
+
+import click
+
+from flashdeck import api
+from flashdeck.errors import ExitCode
+from flashdeck.model import JobStatus
+from flashdeck_tui.cli import options
+from flashdeck_tui.cli.commands.jobs import job_table
+from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.output import put, put_json, say
+
+
+@click.command()
+@options.job
+@options.as_json
+def command(*, job: int, as_json: bool) -> ExitCode:
+    """End JOB, a number that 'flashdeck jobs' lists. Returns once it has ended.
+
+    A job that is already writing stops at its next safe point, and its partition does not boot until the next flash.
+    Exits with 1 where the job ended in another way first.
+    """
+    state = ask(api.Cancel(job=job))
+    if as_json:
+        put_json(state)
+    else:
+        put(job_table([state]))
+    if state.status is JobStatus.CANCELLED:
+        return ExitCode.OK
+    say(f"job {state.id} came to its end first: {state.status}")
+    return ExitCode.OTHER

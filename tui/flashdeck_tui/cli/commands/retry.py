@@ -1,0 +1,39 @@
+"""`flashdeck retry`: a job once more."""
+
+import click
+
+from flashdeck import api
+from flashdeck.client import Client
+from flashdeck.errors import ExitCode
+from flashdeck.model import JobState
+from flashdeck_tui.cli import options
+from flashdeck_tui.cli.commands.jobs import job_table
+from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.follow import follow
+from flashdeck_tui.cli.outcome import exit_code
+from flashdeck_tui.cli.output import put, put_json
+
+
+@click.command()
+@options.job
+@options.as_json
+@options.as_jsonl
+def command(*, job: int, as_json: bool, as_jsonl: bool) -> ExitCode:
+    """Flash the image of JOB once more, or look again at a job that is held.
+
+    JOB is a number that 'flashdeck jobs' lists. Follows the job that comes of it until that has ended or is held.
+    """
+    options.one_of(as_json=as_json, as_jsonl=as_jsonl)
+
+    async def work(client: Client) -> list[JobState]:
+        changes = client.follow()
+        await anext(changes)  # first, so that nothing that happens to the job is missed
+        queued = await client.call(api.Retry(job=job))
+        return await follow(client, changes, [queued], as_jsonl=as_jsonl)
+
+    jobs = converse(work)
+    if as_json:
+        put_json({"jobs": jobs})
+    elif not as_jsonl:
+        put(job_table(jobs))
+    return exit_code(jobs)

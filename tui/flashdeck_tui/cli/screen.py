@@ -1,0 +1,26 @@
+"""From the command line into the terminal interface, which is an extra."""
+
+from importlib import import_module
+
+from flashdeck.errors import FlashdeckError
+from flashdeck_tui.cli.connect import daemon_socket
+
+_EXTRA = "flashdeck[tui]"
+
+
+def open_screen() -> int:
+    """Opens the terminal interface on the daemon that is meant, and returns its exit code once it is closed.
+
+    Raises FlashdeckError where what it is made of is not installed.
+    """
+    try:
+        app = import_module("flashdeck_tui.app")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("flashdeck"):
+            raise  # one of our own: the installation is broken, no extra would mend it
+        raise FlashdeckError(
+            f"the terminal interface needs {error.name}, which is not installed",
+            hint=f"pip install '{_EXTRA}'; the commands work without it, see 'flashdeck --help'",
+        ) from error
+    code: int = app.run(daemon_socket())
+    return code

@@ -1,0 +1,156 @@
+"""What is plugged in and not configured, as configuration. Pure."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from msgspec.structs import replace
+
+from flashdeck.chips import CHIPS
+from flashdeck.config import Profile
+from flashdeck.geometry import Geometry
+from flashdeck.model import BoardState, DeviceState
+from flashdeck.text import clean, format_size
+from flashdeck.toml_text import header, quoted
+
+NEW_PROFILE = "product"
+_TITLE = """\
+# DFU devices that are plugged in and are no configured board. Add this to the configuration of flashdeckd, which is
+# ~/.config/flashdeck/flashdeck.toml where it was started without --config, and start flashdeckd again.
+"""
+_NOTHING = "# Nothing to suggest: no DFU device is plugged in that is not configured.\n"
+_PARTITIONS = """\
+# What lies where in its flash, in whole sectors. These are examples: take the # from what fits, and change it.
+#[{bootloader}]
+#address = 0x08000000
+#size = "128K"
+#protected = true # never written, whoever asks
+#[{app}]
+#address = 0x08020000
+#size = "384K"
+#image = "~/fw/app/Debug/APP.bin" # the .bin that its build writes
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """How one device could be configured."""
+
+    device: DeviceState
+    name: str
+    """A name for the board that nothing has yet."""
+    profile: str
+    profiles: tuple[str, ...]
+    """All profiles of the configuration that are for its USB id; where there are none, `profile` is to be written."""
+    serial: str
+    """What to know it by; "" where the device has none, or not for itself."""
+    port: str
+    """The same; set where `serial` is not."""
+
+    @property
+    def adopt(self) -> tuple[str, ...]:
+        """The command that makes the daemon keep the board, as words."""
+        return ("flashdeck", "adopt", self.device.port, "--profile", self.profile, "--name", self.name)
+
+
+def suggestions(
+    devices: Sequence[DeviceState], boards: Iterable[BoardState], profiles: Mapping[str, Profile], taken: Iterable[str]
+) -> list[Suggestion]:
+    """One for each of `devices`. `boards` are the daemon's, `profiles` the configuration's, `taken` the names in it."""
+    boards = tuple(boards)
+    devices = [_cleaned(device) for device in devices]
+    names = {*taken, *(board.name for board in boards)}
+    new_profiles = _new_profiles(devices, profiles, {board.profile for board in boards})
+    serials = Counter(each.serial for each in (*devices, *boards))
+    found: list[Suggestion] = []
+    for device in devices:
+        fitting = tuple(name for name, profile in profiles.items() if str(profile.dfu) == device.usb_id)
+        profile = fitting[0] if fitting else new_profiles[device.usb_id]
+        name = _free(profile, names)
+        names.add(name)
+        serial = device.serial if serials[device.serial] == 1 else ""
+        found.append(Suggestion(device, name, profile, fitting, serial, "" if serial else device.port))
+    return found
+
+
+def _cleaned(device: DeviceState) -> DeviceState:
+    """Whatever the daemon says, it is to be pasted."""
+    return replace(
+        device,
+        usb_id=clean(device.usb_id),
+        port=clean(device.port),
+        serial=clean(device.serial),
+        product=clean(device.product),
+        note=clean(device.note),
+    )
+
+
+def to_toml(found: Sequence[Suggestion]) -> str:
+    """The suggestions as lines for the configuration file, with everything that has to be known beside them."""
+    if not found:
+        return _NOTHING
+    missing = {each.profile: each.device.usb_id for each in found if not each.profiles}
+    return "\n".join([_TITLE, *(_profile(*each) for each in missing.items()), *map(_board, found)])
+
+
+def _new_profiles(
+    devices: Iterable[DeviceState], profiles: Mapping[str, Profile], used: Iterable[str]
+) -> dict[str, str]:
+    """A name for the profile of each USB id."""
+    taken = {*profiles, *used}
+    free = (name for number in count(1) if (name := NEW_PROFILE + (f"{number}" if number > 1 else "")) not in taken)
+    return {usb_id: next(free) for usb_id in dict.fromkeys(device.usb_id for device in devices)}
+
+
+def _free(profile: str, names: set[str]) -> str:
+    """A name as the daemon makes one: the profile's with a number, within the 32 characters that a name may have."""
+    return next(name for number in count(1) if (name := f"{profile[:27]}-{number}") not in names)
+
+
+def _profile(name: str, usb_id: str) -> str:
+    table = ("profiles", name)
+    partitions = {part: header(*table, "partitions", part)[1:-1] for part in ("bootloader", "app")}
+    lines = [
+        f"# A profile for the product that shows up as {usb_id}. Its name is yours.",
+        header(*table),
+        f"dfu = {quoted(usb_id)}",
+        "# Its flash: take the # from one of these.",
+        *_chips(),
+        '#sectors = "128*8K@0x08000000" # any other chip: runs of sectors, COUNT*SIZE@ADDRESS',
+        _PARTITIONS.format_map(partitions),
+    ]
+    return "\n".join(lines)
+
+
+def _chips() -> Iterator[str]:
+    """A line for each flash that the chip table knows."""
+    alike: dict[Geometry, list[str]] = {}
+    for chip in CHIPS.values():
+        alike.setdefault(chip.geometry, []).append(chip.name)
+    for geometry, (first, *others) in alike.items():
+        size = format_size(sum(region.span.size for region in geometry.regions))
+        also = f"; the same for {', '.join(others)}" if others else ""
+        yield f'#flash = "{first}" # {size}{also}'
+
+
+def _board(suggestion: Suggestion) -> str:
+    device = suggestion.device
+    product = quoted(device.product) if device.product else "A device"
+    others = [quoted(name) for name in suggestion.profiles if name != suggestion.profile]
+    choice = (
+        f" # or {', '.join(others)}, which {'have' if len(others) > 1 else 'has'} the same USB id" if others else ""
+    )
+    key, value = ("serial", suggestion.serial) if suggestion.serial else ("port", suggestion.port)
+    lines = [
+        f"# {product}, {device.usb_id} at {device.port}, serial {device.serial or 'none'}",
+        *([] if device.note.startswith("not configured") else [f"# The daemon says: {device.note}"]),
+        header("boards", suggestion.name),
+        f"profile = {quoted(suggestion.profile)}{choice}",
+        f"{key} = {quoted(value)}",
+        "# Or, in its place and once the profile is there, this; it also pins the memory map of the device:",
+        f"#   {shlex.join(suggestion.adopt)}",
+        "",
+    ]
+    return "\n".join(lines)
