@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+import tomllib
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ STOP_WITHIN = 20.0
 """Seconds until the daemon has to be gone after SIGTERM; it may finish the block that it is writing."""
 _RETRY = 0.05
 _LOG_KEPT = 4000
+SLOWNESS = 25
+"""How many times slower than an STM32H5 the boards of a slow bench erase and program."""
+_ERASE_TIME = 0.002
+_WORD_TIME = 0.00003
+"""Seconds that an STM32H5 typically takes to erase 8 KiB and to program 16 bytes; emulated boards take as long."""
 _INHERITED_FROM = ("FLASHDECK_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")
 """What points at some other daemon, or at the service manager that runs us."""
 
@@ -35,6 +41,7 @@ class Bench:
     client: Client
     config: Config
     firmware: Firmware
+    socket: Path
     pid: int
 
     async def dump(self, board: str) -> bytes:
@@ -51,29 +58,42 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench() -> AsyncGenerator[Bench, None]:
+async def bench(*, slow: bool = False) -> AsyncGenerator[Bench, None]:
     """Sets the bench up, and takes it down again whatever happens.
 
-    A FlashdeckError that passes through gets the end of the daemon's log as a note.
+    A `slow` one has boards that are `SLOWNESS` times slower, so that somebody can watch a flash and interrupt it. A
+    FlashdeckError that passes through gets the end of the daemon's log as a note.
     """
     if importlib.util.find_spec("flashdeckd") is None:
         raise FlashdeckError("the daemon is not installed", hint="pip install 'flashdeck[daemon]'")
     with _private_directory() as directory:
-        shutil.copytree(
-            paths.data_file("demo", "firmware"), directory / "firmware", ignore=shutil.ignore_patterns("build")
-        )
-        settings = Path(shutil.copy(paths.data_file("demo", "flashdeck.toml"), directory))
-        boards = Path(shutil.copy(paths.data_file("demo", "bench.toml"), directory))
-        log = directory / "daemon.log"
+        settings, boards = _copied(directory, slow=slow)
+        socket, state, log = directory / paths.SOCKET_NAME, directory / "state", directory / "daemon.log"
+        firmware = Firmware(directory / "firmware")
         try:
-            async with _daemon(settings, boards, directory / paths.SOCKET_NAME, directory / "state", log) as (
-                process,
-                client,
-            ):
-                yield Bench(client, config_file.load(settings), Firmware(directory / "firmware"), process.pid)
+            async with _daemon(settings, boards, socket, state, log) as (process, client):
+                yield Bench(client, config_file.load(settings), firmware, socket, process.pid)
         except FlashdeckError as error:
             error.add_note(f"The end of the daemon's log:\n{log.read_text(errors='replace')[-_LOG_KEPT:]}")
             raise
+
+
+def _copied(directory: Path, *, slow: bool) -> tuple[Path, Path]:
+    """Copies the demo's files into `directory`; its configuration and its bench file there."""
+    shutil.copytree(paths.data_file("demo", "firmware"), directory / "firmware", ignore=shutil.ignore_patterns("build"))
+    settings = Path(shutil.copy(paths.data_file("demo", "flashdeck.toml"), directory))
+    boards = Path(shutil.copy(paths.data_file("demo", "bench.toml"), directory))
+    if slow:
+        boards.write_text(slowed(boards.read_text(encoding="utf-8")), encoding="utf-8")
+    return settings, boards
+
+
+def slowed(boards: str) -> str:
+    """A bench file whose boards all take `SLOWNESS` times as long to erase and to program."""
+    import tomli_w  # noqa: PLC0415 - comes with the daemon, whose absence is to be told before this one's
+
+    times = {"erase_time": SLOWNESS * _ERASE_TIME, "word_time": SLOWNESS * _WORD_TIME}
+    return tomli_w.dumps({"boards": {name: keys | times for name, keys in tomllib.loads(boards)["boards"].items()}})
 
 
 @contextmanager
@@ -109,10 +129,10 @@ async def _daemon(
     try:
         async with await _connected(process, socket) as client:
             yield process, client
+        status = await _stop(process)
     except BaseException:
-        await _stop(process)
+        await _stop(process)  # for good, also where the first attempt was what got interrupted
         raise
-    status = await _stop(process)
     if status:
         raise FlashdeckError(f"flashdeckd was asked to end, and ended with {status} in place of 0")
 

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import signal
 from dataclasses import dataclass
@@ -49,19 +50,29 @@ class Firmware:
         return self._directory / "build" / "APP1.bin"
 
     @property
+    def source(self) -> Path:
+        """The file whose one line is meant to be changed."""
+        return self._directory / "version.h"
+
+    @property
+    def shell_command(self) -> str:
+        """What builds the image for app1 when it is typed into a shell, anywhere."""
+        if self.compiles:
+            return shlex.join(("make", "-C", str(self._directory), "app1"))
+        return shlex.join(("sh", str(self._directory / "prebuilt.sh")))
+
+    @property
     def version(self) -> str:
         """The version string in `version.h`. Raises FlashdeckError where there is none."""
-        header = self._directory / "version.h"
-        found = _VERSION.search(header.read_bytes())
+        found = _VERSION.search(self.source.read_bytes())
         if found is None:
-            raise FlashdeckError(f'{header} has no line `#define VERSION "…"`')
+            raise FlashdeckError(f'{self.source} has no line `#define VERSION "…"`')
         return found[1].decode("ascii")
 
     def change_version(self) -> None:
         """Changes one line of source: counts the last digit of the version up."""
-        header = self._directory / "version.h"
         new = next_version(self.version)
-        header.write_bytes(_VERSION.sub(f'#define VERSION "{new}"'.encode(), header.read_bytes()))
+        self.source.write_bytes(_VERSION.sub(f'#define VERSION "{new}"'.encode(), self.source.read_bytes()))
 
     async def build(self) -> Build:
         """Builds what is there now. Raises FlashdeckError with the compiler's words where it does not build."""
