@@ -8,26 +8,20 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import usb.backend
-from msgspec.structs import replace
 
-from flashdeck.api import BoardPlan
 from flashdeck.config import Board, Config, Partition
-from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
-from flashdeck.model import BoardState, Disposition, JobState, JobStatus, LogLevel, Origin, PartitionState, Presence
+from flashdeck.errors import ErrorKind, FlashdeckError, RefusedError, RequestError
+from flashdeck.model import BoardState, Disposition, JobState, JobStatus, LogLevel, Origin, PartitionState
 from flashdeckd.adoption import adopted, find_device, find_name, find_profile
 from flashdeckd.board_file import write_board_file
 from flashdeckd.boards import recognise
-from flashdeckd.flash.plan import make_plan
 from flashdeckd.hub import Hub
-from flashdeckd.images import guards
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.queue import admit
-from flashdeckd.jobs.unseen import UNSEEN, UNSEEN_NOTE
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.journal import Journal, Ledger
-from flashdeckd.planning import described
 from flashdeckd.usb.device import UsbDevice
 
 
@@ -54,6 +48,7 @@ class Bench:
         self._board_file = board_file
         self._ports = dict(ledger.ports)
         self._devices: frozenset[UsbDevice] = frozenset()
+        self._adopting = asyncio.Lock()
         self._running: asyncio.TaskGroup | None = None
         self._stopped = asyncio.Event()
         self._lanes = {name: Lane(board, self.book, hub, spool, backend) for name, board in config.boards.items()}
@@ -113,6 +108,15 @@ class Bench:
         for lane in self._lanes.values():
             lane.stop()
 
+    def lane(self, name: str) -> Lane:
+        """A board's lane; raises RequestError (`no-such-board`)."""
+        try:
+            return self._lanes[name]
+        except KeyError:
+            raise RequestError(
+                f"there is no board {name!r}", kind=ErrorKind.NO_SUCH_BOARD, hint=_known(name, self._lanes)
+            ) from None
+
     def select(self, partition: str, patterns: Iterable[str] = ()) -> list[Board]:
         """The boards that the names and globs mean, those that have the partition.
 
@@ -143,68 +147,12 @@ class Bench:
         admission = admit(active, self.book.holding(board.name, partition), partition, artifact.sha256, origin)
         job = await self.book.create(board.name, partition, artifact, origin) if admission.create else None
         for old in admission.superseded:
+            if self.book.job(old).status is JobStatus.RUNNING:
+                continue  # it began while the new one was being recorded, and is followed by it
             reason = f"superseded by job {job.id}" if job else "superseded: the newest artifact is on the board already"
             await self.book.change(old, status=JobStatus.SUPERSEDED, phase=None, reason=reason)
         self.publish(board.name)
         self._lanes[board.name].poke()
-        return job
-
-    async def flash(
-        self, partition: str, sha256: str, patterns: Iterable[str], *, present_only: bool
-    ) -> list[JobState]:
-        """Queues one job a board by hand; all or none.
-
-        Raises RequestError, RefusedError or FlashdeckError (`ambiguous`).
-        """
-        boards = self.select(partition, patterns)
-        for board in boards:
-            sighting = self._lanes[board.name].sighting
-            if sighting.presence is Presence.AMBIGUOUS:
-                raise FlashdeckError(sighting.trouble, kind=ErrorKind.AMBIGUOUS)
-            if present_only and sighting.presence is Presence.ABSENT:
-                raise RequestError(
-                    f"board {board.name} is not connected",
-                    kind=ErrorKind.ABSENT,
-                    hint=sighting.trouble or "connect it, or leave out --no-wait and the job waits for it",
-                )
-        artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
-        jobs = [
-            await self.enqueue(board, partition, artifact, Origin.HAND)
-            for board, artifact in zip(boards, artifacts, strict=True)
-        ]
-        return [job for job in jobs if job is not None]
-
-    async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
-        """What `flash` would do, board by board; asks the boards that are in DFU mode, and writes nothing."""
-        plans: list[BoardPlan] = []
-        for board in self.select(partition, patterns):
-            artifact = await self._artifact_for(board, partition, sha256)
-            plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact))
-        return plans
-
-    async def cancel(self, job_id: int) -> JobState:
-        """Ends a job, and returns it once it has ended; raises RequestError where it has already."""
-        job = self.book.job(job_id)
-        if job.status.ended:
-            raise RequestError(f"job {job_id} has ended already: {job.status}")
-        while not job.status.ended:
-            await self._lanes[job.board].cancel(job)
-            job = self.book.job(job_id)
-        self.publish(job.board)
-        return job
-
-    async def retry(self, job_id: int) -> JobState:
-        """Queues a job's image once more; a held job is looked at again instead."""
-        job = self.book.job(job_id)
-        if job.status is JobStatus.HELD:
-            job = await self.book.change(job_id, status=JobStatus.QUEUED, reason="")
-            self._lane(job.board).poke()
-            return job
-        if not job.status.ended:
-            raise RequestError(
-                f"job {job_id} has not ended: it is {job.status}", hint=f"`flashdeck cancel {job_id}` ends it"
-            )
-        (job,) = await self.flash(job.partition, job.sha256, (job.board,), present_only=False)
         return job
 
     def is_armed(self, name: str) -> bool:
@@ -226,15 +174,24 @@ class Bench:
 
         Raises RequestError, FlashdeckError (`ambiguous`), or DeviceError where the device can not be asked.
         """
-        configured = {lane.sighting.device for lane in self._lanes.values() if lane.sighting.device is not None}
-        device = find_device(wanted, [device for device in self._devices if device.has_dfu], configured)
-        profile = find_profile(profile_name, device, self.config)
-        name = find_name(name, profile, self.config)
-        memory_map = await asyncio.to_thread(Worker(self._backend).identify, device)
-        board = adopted(name, profile, device, self._devices, memory_map)
-        config = replace_config(self.config, boards={**self.config.boards, board.name: board})
-        await self._write_board_file(config, self._disarmed())
-        self.config = config
+        async with self._adopting:
+            configured = {lane.sighting.device for lane in self._lanes.values() if lane.sighting.device is not None}
+            device = find_device(wanted, [device for device in self._devices if device.has_dfu], configured)
+            profile = find_profile(profile_name, device, self.config)
+            name = find_name(name, profile, self.config)
+            memory_map = await asyncio.to_thread(Worker(self._backend).identify, device)
+            board = adopted(name, profile, device, self._devices, memory_map)
+            config = replace_config(self.config, boards={**self.config.boards, board.name: board})
+            await self._write_board_file(config, self._disarmed())
+            self.config = config
+            self._add(board)
+        known_by = f"serial {board.serial}" if not board.port else f"port {board.port}"
+        self._hub.log(f"adopted with profile {profile.name}, known by its {known_by}", board=board.name)
+        await self.see(self._devices)
+        return self.publish(board.name)
+
+    def _add(self, board: Board) -> None:
+        """Gives an adopted board its lane; one that the configuration named takes over what was set on it."""
         lane = Lane(board, self.book, self._hub, self._spool, self._backend)
         former, self._lanes[board.name] = self._lanes.get(board.name), lane
         if former is not None:
@@ -242,10 +199,6 @@ class Bench:
             former.stop()
         if self._running is not None and not self._stopped.is_set():
             self._running.create_task(lane.run())
-        known_by = f"serial {board.serial}" if not board.port else f"port {board.port}"
-        self._hub.log(f"adopted with profile {profile.name}, known by its {known_by}", board=board.name)
-        await self.see(self._devices)
-        return self.publish(board.name)
 
     def _disarmed(self) -> set[str]:
         return {name for name, lane in self._lanes.items() if not lane.armed}
@@ -256,7 +209,7 @@ class Bench:
 
     async def hold(self, name: str, reason: str) -> BoardState:
         """Stops a lane from starting anything, also over a restart."""
-        lane = self._lane(name)
+        lane = self.lane(name)
         lane.held = reason or "held by hand"
         await self._journal.save_hold(name, lane.held)
         self._hub.log(f"held: {lane.held}", board=name)
@@ -264,7 +217,7 @@ class Bench:
 
     async def release(self, name: str) -> BoardState:
         """Ends a hold. Jobs that are held for a reason of their own are looked at once more."""
-        lane = self._lane(name)
+        lane = self.lane(name)
         lane.held = ""
         await self._journal.save_hold(name, None)
         for job in self.book.active(name):
@@ -323,39 +276,6 @@ class Bench:
         is_known = is_held or self.book.newest(board.name, partition, newest.sha256) is not None
         return "" if is_known else newest.sha256
 
-    async def _artifact_for(self, board: Board, partition: str, sha256: str) -> Artifact:
-        """The wanted image, or the newest one of the partition, checked by the guards for this very place."""
-        if not sha256:
-            newest = self._hub.artifacts.get((board.profile.name, partition))
-            if newest is None:
-                raise RequestError(
-                    f"no artifact is known for partition {partition} of board {board.name}",
-                    kind=ErrorKind.NO_SUCH_ARTIFACT,
-                    hint="build it, or name a file",
-                )
-            if newest.disposition is Disposition.REFUSED:
-                raise RefusedError(newest.reason)
-            sha256 = newest.sha256
-        image = await asyncio.to_thread(self._spool.read, sha256)
-        guards.check(image, board.profile, board.profile.partitions[partition])
-        return self._spool.describe(image)
-
-    async def _plan_for(self, board: Board, partition: Partition, artifact: Artifact) -> BoardPlan:
-        lane = self._lanes[board.name]
-        image = await asyncio.to_thread(self._spool.read, artifact.sha256)
-        wanted = BoardPlan(board=board.name, partition=partition.name, sha256=artifact.sha256)
-        try:
-            if lane.sighting.presence is Presence.DFU:
-                plan = await lane.survey(image, partition)
-            else:
-                wanted = replace(wanted, notes=(f"the board is {lane.sighting.presence}: {UNSEEN_NOTE}",))
-                plan = make_plan(image, lane.target(partition), UNSEEN)
-        except (RefusedError, HeldError, DeviceError) as error:
-            return replace(wanted, blocked=f"{error.message}: {error.hint}" if error.hint else error.message)
-        if lane.held:
-            wanted = replace(wanted, blocked=f"board {board.name} is held: {lane.held}")
-        return described(wanted, plan)
-
     def _matching(self, patterns: Iterable[str]) -> dict[str, Board]:
         """The boards that names and globs mean, all for none; raises RequestError (`no-such-board`)."""
         chosen: dict[str, Board] = {}
@@ -369,14 +289,6 @@ class Bench:
                 )
             chosen |= matching
         return chosen
-
-    def _lane(self, name: str) -> Lane:
-        try:
-            return self._lanes[name]
-        except KeyError:
-            raise RequestError(
-                f"there is no board {name!r}", kind=ErrorKind.NO_SUCH_BOARD, hint=_known(name, self._lanes)
-            ) from None
 
 
 def _known(wanted: str, names: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from flashdeck import api
 from flashdeck.model import BoardState, JobState, State
 from flashdeckd.bench import Bench
 from flashdeckd.hub import Hub
+from flashdeckd.orders import Orders
 from flashdeckd.server import Connection, Handler
 from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.waiting import Waiting
@@ -19,9 +20,10 @@ JOB_PAGE = 500
 class Handlers:
     """The methods, one each. `table` is what the server dispatches on."""
 
-    def __init__(self, hub: Hub, bench: Bench, waiting: Waiting) -> None:
+    def __init__(self, hub: Hub, bench: Bench, orders: Orders, waiting: Waiting) -> None:
         self._hub = hub
         self._bench = bench
+        self._orders = orders
         self._waiting = waiting
 
     def table(self) -> Mapping[type[api.Params[Any]], Handler]:
@@ -56,12 +58,14 @@ class Handlers:
 
     async def flash(self, params: api.Flash, _connection: Connection) -> api.JobList:
         """`flash`."""
-        jobs = await self._bench.flash(params.partition, params.sha256, params.boards, present_only=params.present_only)
+        jobs = await self._orders.flash(
+            params.partition, params.sha256, params.boards, present_only=params.present_only
+        )
         return api.JobList(jobs=tuple(jobs))
 
     async def plan(self, params: api.Plan, _connection: Connection) -> api.PlanList:
         """`plan`."""
-        return api.PlanList(plans=tuple(await self._bench.plan(params.partition, params.sha256, params.boards)))
+        return api.PlanList(plans=tuple(await self._orders.plan(params.partition, params.sha256, params.boards)))
 
     async def wait(self, params: api.Wait, _connection: Connection) -> api.JobList:
         """`wait`."""
@@ -87,11 +91,11 @@ class Handlers:
 
     async def cancel(self, params: api.Cancel, _connection: Connection) -> JobState:
         """`cancel`."""
-        return await self._bench.cancel(params.job)
+        return await self._orders.cancel(params.job)
 
     async def retry(self, params: api.Retry, _connection: Connection) -> JobState:
         """`retry`."""
-        return await self._bench.retry(params.job)
+        return await self._orders.retry(params.job)
 
     async def arm(self, params: api.Arm, _connection: Connection) -> api.BoardList:
         """`arm`."""

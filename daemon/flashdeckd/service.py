@@ -30,6 +30,7 @@ from flashdeckd.hub import Hub
 from flashdeckd.images.spool import Spool
 from flashdeckd.intake import Intake
 from flashdeckd.journal import Journal, Ledger
+from flashdeckd.orders import Orders
 from flashdeckd.server import Server
 from flashdeckd.uploads import Uploads
 from flashdeckd.usb.backend import open_backend
@@ -109,7 +110,7 @@ async def serve(options: Options) -> None:
             on_trouble=lambda trouble: health.report("builds", trouble),
             unreadable=intake.unreadable,
         )
-        handlers = dict(Handlers(hub, bench, Waiting(bench, builds, hub)).table())
+        handlers = dict(Handlers(hub, bench, Orders(bench, hub, spool), Waiting(bench, builds, hub)).table())
         handlers |= Uploads(intake.accept).handlers()
         if virtual is not None:
             handlers |= virtual_handlers(virtual)

@@ -1,0 +1,118 @@
+"""What a person orders of the bench: flash, plan, cancel, retry."""
+
+import asyncio
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from flashdeck.api import BoardPlan
+from flashdeck.config import Board, Partition
+from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
+from flashdeck.model import Disposition, JobState, JobStatus, Origin, Presence
+from flashdeckd.bench import Bench
+from flashdeckd.flash.plan import make_plan
+from flashdeckd.hub import Hub
+from flashdeckd.images import guards
+from flashdeckd.images.spool import Artifact, Spool
+from flashdeckd.jobs.unseen import UNSEEN, UNSEEN_NOTE
+from flashdeckd.planning import described
+
+
+class Orders:
+    """Orders by hand. Runs in the event loop's thread only."""
+
+    def __init__(self, bench: Bench, hub: Hub, spool: Spool) -> None:
+        self._bench = bench
+        self._hub = hub
+        self._spool = spool
+
+    async def flash(
+        self, partition: str, sha256: str, patterns: Iterable[str], *, present_only: bool
+    ) -> list[JobState]:
+        """Queues one job a board by hand; all or none.
+
+        Raises RequestError, RefusedError or FlashdeckError (`ambiguous`).
+        """
+        boards = self._bench.select(partition, patterns)
+        for board in boards:
+            sighting = self._bench.lane(board.name).sighting
+            if sighting.presence is Presence.AMBIGUOUS:
+                raise FlashdeckError(sighting.trouble, kind=ErrorKind.AMBIGUOUS)
+            if present_only and sighting.presence is Presence.ABSENT:
+                raise RequestError(
+                    f"board {board.name} is not connected",
+                    kind=ErrorKind.ABSENT,
+                    hint=sighting.trouble or "connect it, or leave out --no-wait and the job waits for it",
+                )
+        artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
+        jobs = [
+            await self._bench.enqueue(board, partition, artifact, Origin.HAND)
+            for board, artifact in zip(boards, artifacts, strict=True)
+        ]
+        return [job for job in jobs if job is not None]
+
+    async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
+        """What `flash` would do, board by board; asks the boards that are in DFU mode, and writes nothing."""
+        plans: list[BoardPlan] = []
+        for board in self._bench.select(partition, patterns):
+            artifact = await self._artifact_for(board, partition, sha256)
+            plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact))
+        return plans
+
+    async def cancel(self, job_id: int) -> JobState:
+        """Ends a job, and returns it once it has ended; raises RequestError where it has already."""
+        job = self._bench.book.job(job_id)
+        if job.status.ended:
+            raise RequestError(f"job {job_id} has ended already: {job.status}")
+        while not job.status.ended:
+            await self._bench.lane(job.board).cancel(job)
+            job = self._bench.book.job(job_id)
+        self._bench.publish(job.board)
+        return job
+
+    async def retry(self, job_id: int) -> JobState:
+        """Queues a job's image once more; a held job is looked at again instead."""
+        job = self._bench.book.job(job_id)
+        if job.status is JobStatus.HELD:
+            job = await self._bench.book.change(job_id, status=JobStatus.QUEUED, reason="")
+            self._bench.lane(job.board).poke()
+            return job
+        if not job.status.ended:
+            raise RequestError(
+                f"job {job_id} has not ended: it is {job.status}", hint=f"`flashdeck cancel {job_id}` ends it"
+            )
+        (job,) = await self.flash(job.partition, job.sha256, (job.board,), present_only=False)
+        return job
+
+    async def _artifact_for(self, board: Board, partition: str, sha256: str) -> Artifact:
+        """The wanted image, or the newest one of the partition, checked by the guards for this very place."""
+        if not sha256:
+            newest = self._hub.artifacts.get((board.profile.name, partition))
+            if newest is None:
+                raise RequestError(
+                    f"no artifact is known for partition {partition} of board {board.name}",
+                    kind=ErrorKind.NO_SUCH_ARTIFACT,
+                    hint="build it, or name a file",
+                )
+            if newest.disposition is Disposition.REFUSED:
+                raise RefusedError(newest.reason)
+            sha256 = newest.sha256
+        image = await asyncio.to_thread(self._spool.read, sha256)
+        guards.check(image, board.profile, board.profile.partitions[partition])
+        return self._spool.describe(image)
+
+    async def _plan_for(self, board: Board, partition: Partition, artifact: Artifact) -> BoardPlan:
+        lane = self._bench.lane(board.name)
+        image = await asyncio.to_thread(self._spool.read, artifact.sha256)
+        wanted = BoardPlan(board=board.name, partition=partition.name, sha256=artifact.sha256)
+        try:
+            if lane.sighting.presence is Presence.DFU:
+                plan = await lane.survey(image, partition)
+            else:
+                wanted = replace(wanted, notes=(f"the board is {lane.sighting.presence}: {UNSEEN_NOTE}",))
+                plan = make_plan(image, lane.target(partition), UNSEEN)
+        except (RefusedError, HeldError, DeviceError) as error:
+            return replace(wanted, blocked=f"{error.message}: {error.hint}" if error.hint else error.message)
+        if lane.held:
+            wanted = replace(wanted, blocked=f"board {board.name} is held: {lane.held}")
+        return described(wanted, plan)
