@@ -21,7 +21,7 @@ from flashdeck_tui.demo.firmware import TOOLS, with_version
 
 COMMAND = (Path(sys.executable).parent / "flashdeck", "demo", "--once")
 BOARDS = ("classic", "noread", "usbx")
-VERSIONS = ("flashdeck-demo 1.0.0", "flashdeck-demo 1.0.1")
+VERSIONS = ("demo 1.0.0", "demo 1.0.1")
 STAND_IN = """
 import sys
 print("something the daemon said", file=sys.stderr)

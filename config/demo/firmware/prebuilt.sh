@@ -4,7 +4,7 @@ set -eu
 export LC_ALL=C # the image is bytes, not text
 cd "$(dirname "$0")"
 
-old=$(tr -c ' -~' '\n' < prebuilt/APP1.bin | grep '^flashdeck-demo [0-9]')
+old=$(tr -c ' -~' '\n' < prebuilt/APP1.bin | grep '^demo [0-9]')
 new=$(sed -n 's/^#define VERSION "\(.*\)"$/\1/p' version.h)
 case $new in
 *[!A-Za-z0-9\ ._-]*)

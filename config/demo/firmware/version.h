@@ -2,6 +2,6 @@
 #define VERSION_H
 
 /* The one line to change to see a new build land on the boards. */
-#define VERSION "flashdeck-demo 1.0.0"
+#define VERSION "demo 1.0.0"
 
 #endif

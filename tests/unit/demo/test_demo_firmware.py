@@ -114,7 +114,7 @@ async def test_with_a_compiler_a_one_line_change_is_compiled(copy: Path) -> None
         pytest.skip(f"needs {', '.join(TOOLS)}")
     firmware.change_version()
     build = await firmware.build()
-    assert build.version == next_version("flashdeck-demo 1.0.0")
+    assert build.version == next_version("demo 1.0.0")
     assert build.image.count(build.version.encode() + b"\0") == 1
 
 
@@ -131,19 +131,19 @@ def test_the_shell_command_builds_what_was_edited_when_it_is_pasted_anywhere(
     firmware.source.write_text(firmware.source.read_text().replace("1.0.0", "3.1.4"))
     subprocess.run(firmware.shell_command, shell=True, check=True, capture_output=True, cwd="/")  # noqa: S602 - as a person pastes it
     image = firmware.output.read_bytes()
-    assert image.count(b"flashdeck-demo 3.1.4\0") == 1
-    assert b"flashdeck-demo 1.0.0" not in image
+    assert image.count(b"demo 3.1.4\0") == 1
+    assert b"demo 1.0.0" not in image
     if not compiles:
         assert len(image) == (PREBUILT / "APP1.bin").stat().st_size
 
 
-@pytest.mark.parametrize("version", ["flashdeck-demo 10.0.0", "flashdeck-demo 1/0/0", ""])
+@pytest.mark.parametrize("version", ["demo 10.0.0", "demo 1/0/0", ""])
 def test_without_a_compiler_a_version_that_does_not_fit_is_refused_and_nothing_built(
     copy: Path, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     firmware = Firmware(copy)
     monkeypatch.setattr(firmware, "compiles", False)
-    firmware.source.write_text(firmware.source.read_text().replace("flashdeck-demo 1.0.0", version))
+    firmware.source.write_text(firmware.source.read_text().replace("demo 1.0.0", version))
     ended = subprocess.run(firmware.shell_command, shell=True, check=False, capture_output=True, text=True)  # noqa: S602 - as a person pastes it
     assert ended.returncode == 1
     assert "version.h" in ended.stderr

@@ -9,7 +9,7 @@ from flashdeck_tui.demo.report import Row, complaints, table
 GOOD = Row(
     board="classic",
     partition="app1",
-    version="flashdeck-demo 1.0.0",
+    version="demo 1.0.0",
     bytes=99208,
     erases=13,
     erases_seen=13,
@@ -44,7 +44,7 @@ def test_a_good_row_has_nothing_to_complain_of() -> None:
 def test_each_wrong_fact_is_told_with_board_and_build(values: dict[str, Any], words: str) -> None:
     (complaint,) = complaints([GOOD, changed(**values)])
     assert words in complaint
-    assert "app1 of classic after build flashdeck-demo 1.0.0" in complaint
+    assert "app1 of classic after build demo 1.0.0" in complaint
 
 
 def test_the_table_fits_80_columns_and_holds_whole_hashes() -> None:
