@@ -1,4 +1,6 @@
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,11 @@ from flashdeck.paths import data_file, default_config_path, ensure_private_dir, 
 
 
 @pytest.fixture(autouse=True)
-def runtime_dirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stands in for /run/user, and is empty."""
-    root = tmp_path / "run"
-    root.mkdir()
-    monkeypatch.setattr(paths, "RUNTIME_DIRS", root)
-    return root
+def runtime_dirs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Stands in for /run/user, is empty, and has a name that leaves room for a socket's."""
+    with tempfile.TemporaryDirectory(prefix="fd-") as name:
+        monkeypatch.setattr(paths, "RUNTIME_DIRS", Path(name))
+        yield Path(name)
 
 
 def test_configuration_and_state_follow_xdg() -> None:
