@@ -86,6 +86,10 @@ class Context(Protocol):
         """Says something in passing."""
         ...
 
+    def show_details(self) -> None:
+        """Opens all that there is to say of what is selected."""
+        ...
+
     def show_help(self) -> None:
         """Opens the help."""
         ...
@@ -309,6 +313,10 @@ async def _log_board(context: Context) -> None:
     context.toggle_log_board()
 
 
+async def _details(context: Context) -> None:
+    context.show_details()
+
+
 async def _help(context: Context) -> None:
     context.show_help()
 
@@ -411,6 +419,14 @@ ACTIONS: tuple[Action, ...] = (
         title="Colours",
         description="Choose another theme; ansi-dark and ansi-light use your terminal's own colours.",
         run=_themes,
+        in_bar=False,
+    ),
+    Action(
+        id="details",
+        key="enter",
+        title="Details",
+        description="Show all that there is to say of what is selected.",
+        run=_details,
         in_bar=False,
     ),
     Action(id="help", key="question_mark", title="Help", description="Show all keys and words.", run=_help),

@@ -1,0 +1,244 @@
+"""The terminal interface: puts store, link, registry and screens together.
+
+Threads: there are none. Link, actions and screens all run in Textual's own event loop, so nothing here is locked. The
+one thing that blocks, reading an image file, goes through `asyncio.to_thread` and touches no widget.
+"""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from flashdeck import api
+from flashdeck.errors import FlashdeckError
+from flashdeck.model import State
+from flashdeck.text import clean
+from flashdeck_tui import terminal, views
+from flashdeck_tui.actions import Action, Choice, registry
+from flashdeck_tui.hands import Hands
+from flashdeck_tui.link import Link, LinkState
+from flashdeck_tui.screens.details import DetailsScreen
+from flashdeck_tui.screens.help import HelpScreen
+from flashdeck_tui.screens.main import MainScreen
+from flashdeck_tui.screens.questions import AskScreen, ChooseScreen, ConfirmScreen
+from flashdeck_tui.store import Selection, Store
+from flashdeck_tui.views import LONG_TEXT
+from flashdeck_tui.widgets.key_bar import Key
+from flashdeck_tui.widgets.rows import Rows
+
+FRAME = 0.25
+"""Seconds between two looks at the store: however much happens, the screen changes four times a second."""
+AGES = 5.0
+"""Seconds after which the screen is looked at though nothing happened, because things grew older."""
+TERMINAL_CHECK = 1.0
+
+R = TypeVar("R", bound=State)
+
+
+class FlashdeckApp(App[int]):
+    """The application. Quitting it leaves the daemon as it is."""
+
+    TITLE = "flashdeck"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar = []
+
+    def __init__(
+        self,
+        socket: Path,
+        hands: Hands | None = None,
+        *,
+        link: Link | None = None,
+        store: Store | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Takes the daemon's socket, and the hands on its bench where there are any. The rest is for tests."""
+        super().__init__()
+        self.animation_level = "none"
+        self.store = store or Store()
+        self.link = link or Link(socket, self.store)
+        self.clock = clock
+        self.actions = {action.id: action for action in registry(hands.actions() if hands is not None else ())}
+        self.main = MainScreen(str(socket), hands.headline if hands is not None else "")
+        self._shown = -1
+        self._shown_at = 0.0
+        for action in self.actions.values():
+            if action.key:
+                self.bind(action.key, f"act({action.id!r})", description=action.title)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The main screen is always at the bottom."""
+        return self.main
+
+    def on_mount(self) -> None:
+        """Starts what runs for as long as the application does."""
+        self.run_worker(self.link.run(), name="link", group="link")
+        self.set_interval(FRAME, self._look)
+        if not self.is_headless:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._leave_terminal)
+            self.set_interval(TERMINAL_CHECK, self._check_terminal)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette has what the registry has."""
+        del screen
+        context = self.context()
+        for action in self.actions.values():
+            if action.id != "palette":
+                why_not = action.why_not(context)
+                text = f"Not now: {why_not}" if why_not else action.description
+                key = f" ({action.key_label})" if action.key else ""
+                yield SystemCommand(f"{action.title}{key}", clean(text), partial(self.action_act, action.id))
+
+    def context(self) -> "AppContext":
+        """What an action gets to see and use if it is started now."""
+        return AppContext(app=self, selection=self.main.selection)
+
+    def action_act(self, name: str) -> None:
+        """Does what the registry has under this name, or says why not."""
+        action, context = self.actions[name], self.context()
+        why_not = action.why_not(context)
+        if why_not:
+            self.notify(clean(why_not, LONG_TEXT), title=action.title, severity="warning", markup=False)
+        else:
+            self.run_worker(self._do(action, context), name=name, group="actions")
+
+    def refresh_views(self) -> None:
+        """Shows the store as it is now."""
+        self._shown, self._shown_at = self.store.revision, self.clock()
+        self.main.show(self.store, self.link.state, self._shown_at)
+        self._show_keys()
+
+    @on(Rows.Moved)
+    def selection_changed(self) -> None:
+        """Another thing is pointed at: other details, and other keys that do something."""
+        self.main.show_details(self.store, self.clock())
+        self._show_keys()
+
+    async def _do(self, action: Action, context: "AppContext") -> None:
+        try:
+            await action.run(context)
+        except FlashdeckError as error:
+            text = f"{error.message}\n{error.hint}" if error.hint else error.message
+            shown = "\n".join(clean(line, LONG_TEXT) for line in text.splitlines())
+            self.notify(shown, title=f"{action.title} failed", severity="error", timeout=15, markup=False)
+
+    def _look(self) -> None:
+        if self.store.revision != self._shown or self.clock() - self._shown_at >= AGES:
+            self.refresh_views()
+
+    def _show_keys(self) -> None:
+        context = self.context()
+        self.main.show_keys(
+            [
+                Key(action.id, action.key_label, action.title, action.why_not(context) is None)
+                for action in self.actions.values()
+                if action.in_bar and action.key
+            ]
+        )
+
+    def _check_terminal(self) -> None:
+        if terminal.is_gone():
+            self._leave_terminal()
+
+    def _leave_terminal(self) -> None:
+        self.exit(return_code=terminal.GONE)
+
+
+@dataclass(frozen=True, slots=True)
+class AppContext:
+    """`actions.Context` on the real screen."""
+
+    app: FlashdeckApp
+    selection: Selection
+
+    @property
+    def store(self) -> Store:
+        """The state."""
+        return self.app.store
+
+    @property
+    def link(self) -> LinkState:
+        """The connection."""
+        return self.app.link.state
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.app.clock()
+
+    async def call(self, params: api.Params[R]) -> R:
+        """Calls a method of the daemon."""
+        return await self.app.link.call(params)
+
+    async def upload(self, name: str, data: bytes) -> api.UploadDone:
+        """Sends the bytes of an image."""
+        return await self.app.link.upload(name, data)
+
+    async def choose(self, title: str, choices: Sequence[Choice]) -> str | None:
+        """One of several."""
+        return await self.app.push_screen_wait(ChooseScreen(title, choices))
+
+    async def ask(self, title: str, example: str) -> str | None:
+        """A line of text."""
+        return await self.app.push_screen_wait(AskScreen(title, example))
+
+    async def confirm(self, question: str, consequence: str) -> bool:
+        """A yes before something is lost."""
+        return await self.app.push_screen_wait(ConfirmScreen(question, consequence))
+
+    def tell(self, text: str) -> None:
+        """Says something in passing."""
+        self.app.notify(clean(text, LONG_TEXT), markup=False)
+
+    def show_details(self) -> None:
+        """Opens all that there is to say of what is selected."""
+        lines = views.details(self.store, self.selection, self.now)
+        self.app.push_screen(DetailsScreen(views.title_of(self.store, self.selection), lines))
+
+    def show_help(self) -> None:
+        """Opens the help."""
+        reasons = [(action, action.why_not(self)) for action in self.app.actions.values()]
+        self.app.push_screen(HelpScreen(reasons))
+
+    def show_palette(self) -> None:
+        """Opens the command palette."""
+        self.app.action_command_palette()
+
+    def show_themes(self) -> None:
+        """Opens the choice of colours."""
+        self.app.search_themes()
+
+    def toggle_follow(self) -> None:
+        """The log follows, or stays."""
+        self.app.main.log_panel.toggle_follow()
+
+    def toggle_log_board(self) -> None:
+        """The log of one board, or of all."""
+        log = self.app.main.log_panel
+        log.show_board(self.store, "" if log.board else self.selection.board)
+
+    def quit(self) -> None:
+        """Leaves."""
+        self.app.exit(0)
+
+
+def run(socket: Path, hands: Hands | None = None) -> int:
+    """Opens the interface on the daemon at `socket`, which need not be there; returns the exit code.
+
+    0 after quitting, 2 where there is no terminal to draw on, 129 when the terminal went away.
+    """
+    refused = terminal.refusal()
+    if refused:
+        sys.stderr.write(f"{refused}\n")
+        return 2
+    app = FlashdeckApp(socket, hands)
+    app.run()
+    return app.return_code or 0

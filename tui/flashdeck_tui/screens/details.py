@@ -1,0 +1,42 @@
+"""All that there is to say of one thing, for where the main screen has too few lines."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+
+from flashdeck_tui.views import Line
+from flashdeck_tui.widgets.lines import Lines
+
+
+class DetailsScreen(ModalScreen[None]):
+    """Can be scrolled where it does not fit."""
+
+    DEFAULT_CSS = """
+    DetailsScreen {
+        align: center middle;
+        #box { width: 90%; max-width: 100; height: auto; max-height: 90%; padding: 0 1; border: round $primary;
+               background: $surface; scrollbar-size-vertical: 1; }
+    }
+    DetailsScreen:ansi #box { background: ansi_default; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss(None)", "Close")]
+
+    def __init__(self, title: str, lines: Iterable[Line]) -> None:
+        super().__init__()
+        self._title = title
+        self._lines = tuple(lines)
+
+    def compose(self) -> ComposeResult:
+        """The sentences."""
+        with VerticalScroll(id="box") as box:
+            box.border_title = Content(f"{self._title}: Escape closes" if self._title else "nothing is selected")
+            yield Lines(id="text")
+
+    def on_mount(self) -> None:
+        """Fills it."""
+        self.query_one("#text", Lines).show(self._lines)

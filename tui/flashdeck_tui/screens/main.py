@@ -1,0 +1,173 @@
+"""The main screen: boards, what is selected, jobs, the log. It reads the store and changes nothing."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+
+from flashdeck_tui import views
+from flashdeck_tui.link import LinkState, LinkStatus
+from flashdeck_tui.store import Selection, Store
+from flashdeck_tui.widgets.columns import Column, Want, allot
+from flashdeck_tui.widgets.key_bar import Key, KeyBar
+from flashdeck_tui.widgets.lines import Lines
+from flashdeck_tui.widgets.log_panel import LogPanel
+from flashdeck_tui.widgets.rows import Rows
+
+BOARD_COLUMNS = (
+    Column("BOARD", most=22, least=14),
+    Column("STATE", most=16),
+    Column("PORT, SERIAL", most=30, least=12, drop=1),
+    Column("NOW", least=26),
+)
+JOB_COLUMNS = (
+    Column("JOB", most=6, drop=2),
+    Column("BOARD", most=16),
+    Column("PARTITION", most=14, drop=3),
+    Column("VERSION", most=16, drop=1),
+    Column("STATUS", most=10),
+    Column("PROGRESS, REASON", least=31),
+)
+
+
+_TITLES = 1
+_BORDER = 1
+_LEAST = 2
+"""Lines of a list: its titles and a row."""
+_LEAST_DETAILS = 4
+
+
+class MainScreen(Screen[None]):
+    """Everything at a glance."""
+
+    DEFAULT_CSS = """
+    MainScreen {
+        layout: vertical;
+        overflow: hidden;
+        #header { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
+        #headline { height: auto; max-height: 3; padding: 0 1; color: $text-accent; }
+        #notices { height: auto; max-height: 5; padding: 0 1; }
+        #panels { height: 1fr; }
+        #details-panel {
+            border-top: solid $panel; border-title-color: $text-muted; padding: 0 1; scrollbar-size-vertical: 1;
+        }
+    }
+    MainScreen:ansi {
+        #header { background: ansi_default; }
+        #headline { color: ansi_cyan; }
+        #details-panel { border-top: solid ansi_bright_black; border-title-color: ansi_default; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = []
+    AUTO_FOCUS = "#boards"
+
+    def __init__(self, socket: str, headline: str) -> None:
+        super().__init__()
+        self._socket = socket
+        self._headline = headline
+        self._pointed = "boards"
+        """The list whose cursor says what is selected: the one that had the focus last."""
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield Lines(id="header")
+        yield Lines(id="notices")
+        yield Lines(id="headline")
+        with Vertical(id="panels"):
+            yield Rows(BOARD_COLUMNS, empty="", id="boards")
+            with VerticalScroll(id="details-panel", can_focus=False):
+                yield Lines(id="details")
+            yield Rows(
+                JOB_COLUMNS, empty="no jobs yet: a new build makes one by itself, f makes one by hand", id="jobs"
+            )
+            yield LogPanel(id="log")
+        yield KeyBar(id="keys")
+
+    def on_mount(self) -> None:
+        """What never changes."""
+        headline = self.query_one("#headline", Lines)
+        headline.show([views.Line(line) for line in self._headline.splitlines()])
+        headline.display = bool(self._headline)
+
+    @property
+    def selection(self) -> Selection:
+        """What the person points at."""
+        return self.query_one(f"#{self._pointed}", Rows).selected
+
+    @property
+    def log_panel(self) -> LogPanel:
+        """The log."""
+        return self.query_one(LogPanel)
+
+    def show(self, store: Store, link: LinkState, now: float) -> None:
+        """Takes everything as it is now."""
+        stale = link.status is not LinkStatus.CONNECTED
+        self.query_one("#header", Lines).show_cells(views.header(store, link, self._socket))
+        notices = views.notices(store, link)
+        self.query_one("#notices", Lines).show(notices)
+        self.query_one("#notices").display = bool(notices)
+        boards = self.query_one("#boards", Rows)
+        rows = views.board_rows(store, now)
+        if len(rows) >= self._space // 2:
+            rows = views.without_idle(rows)
+        boards.show(rows, stale=stale, empty=views.no_boards(store))
+        self.query_one("#jobs", Rows).show(views.job_rows(store, now), stale=stale)
+        self.log_panel.show(store)
+        self.show_details(store, now)
+
+    def show_details(self, store: Store, now: float) -> None:
+        """Takes what is selected now."""
+        selection = self.selection
+        self.query_one("#details", Lines).show(views.details(store, selection, now))
+        self._entitle(views.title_of(store, selection))
+        self._share_out()
+
+    def show_keys(self, keys: Sequence[Key]) -> None:
+        """Takes the keys as they are now."""
+        self.query_one(KeyBar).show(keys)
+
+    @on(Rows.Moved)
+    def point(self, moved: Rows.Moved) -> None:
+        """The list that has the focus says what is selected."""
+        if moved.rows.has_focus:
+            self._pointed = moved.rows.id or self._pointed
+
+    @on(events.Resize)
+    def resized(self) -> None:
+        """The panels get other heights."""
+        self.call_after_refresh(self._share_out)
+
+    @property
+    def _space(self) -> int:
+        """Lines that the panels share."""
+        return self.query_one("#panels").size.height
+
+    def _entitle(self, title: str) -> None:
+        """Says what the details are of, and how to see those that do not fit."""
+        lines = self.query_one("#details", Lines).height
+        more = " (Enter shows all of it)" if lines > self.query_one("#details-panel").size.height else ""
+        self.query_one("#details-panel").border_title = Content(f"{title}{more}" if title else "nothing selected")
+
+    def _share_out(self) -> None:
+        boards, jobs = self.query_one("#boards", Rows), self.query_one("#jobs", Rows)
+        details, log = self.query_one("#details-panel"), self.log_panel
+        space, told = self._space, self.query_one("#details", Lines).height + _BORDER
+        # The boards come first and depend on nothing below them: they stay where they are while the cursor moves.
+        for_boards = max(_LEAST, min(boards.count + _TITLES, space // 2))
+        shares = allot(
+            space,
+            (
+                Want(for_boards, for_boards),
+                Want(_LEAST_DETAILS, max(_LEAST_DETAILS, told)),
+                Want(min(_LEAST + 1, jobs.count + _TITLES), max(_LEAST, min(jobs.count + _TITLES, space // 4))),
+                Want(_LEAST + 1, space),
+            ),
+        )
+        for widget, height in zip((boards, details, jobs, log), shares, strict=True):
+            if widget.styles.height is None or widget.styles.height.value != height:
+                widget.styles.height = height

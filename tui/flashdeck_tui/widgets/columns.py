@@ -1,0 +1,71 @@
+"""How wide the columns of a list are, and how heights are shared out. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+
+ELLIPSIS = "…"
+GAP = 2
+"""Cells between two columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a list. The last one takes what the others leave."""
+
+    title: str
+    most: int = 80
+    """Cells at the most."""
+    least: int = 0
+    """Cells that it shrinks to where the last column lacks room, 0 for never. Of the last column: what it needs."""
+    drop: int = 0
+    """Where shrinking is not enough, columns go in the order of this number, the highest first; 0 never goes."""
+
+
+def widths(columns: Sequence[Column], cells: Iterable[Sequence[str]], available: int) -> list[int]:
+    """The width of each column, 0 for one that is dropped, so that all and their gaps fit into `available` cells."""
+    natural = [cell_len(column.title) for column in columns]
+    for row in cells:
+        natural = [max(width, cell_len(text)) for width, text in zip(natural, row, strict=True)]
+    found = [min(width, column.most) for width, column in zip(natural[:-1], columns[:-1], strict=True)]
+
+    def lacking() -> int:
+        return columns[-1].least - (available - sum(width + GAP for width in found if width))
+
+    for i, column in enumerate(columns[:-1]):
+        if column.least and lacking() > 0:
+            found[i] = max(min(found[i], column.least), found[i] - lacking())
+    for i in sorted((i for i, column in enumerate(columns[:-1]) if column.drop), key=lambda i: -columns[i].drop):
+        if lacking() > 0:
+            found[i] = 0
+    return [*found, max(columns[-1].least - lacking(), 0)]
+
+
+def fit(text: str, width: int) -> str:
+    """`text` in exactly `width` cells, ended by an ellipsis where it does not fit."""
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(set_cell_size(text, width - 1).rstrip() + ELLIPSIS, width) if width > 0 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Lines that a panel needs, and those that it can use."""
+
+    least: int
+    most: int
+
+
+def allot(space: int, wants: Sequence[Want]) -> list[int]:
+    """Shares `space` lines out: first to each its least, then to each what it can use, in order.
+
+    Where even the least is too much, the last ones go short first. What nobody can use goes to the last.
+    """
+    given: list[int] = []
+    for want in wants:
+        given.append(min(want.least, max(0, space - sum(given))))
+    for i, want in enumerate(wants):
+        given[i] += max(0, min(want.most - given[i], space - sum(given)))
+    given[-1] += max(0, space - sum(given))
+    return given
