@@ -3,9 +3,7 @@
 `flashdeck.config_file` reads it, so that what a person wrote keeps its comments and is never rewritten.
 """
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.paths import PRIVATE_MODE
 from flashdeck.text import clean
 from flashdeck.toml_table import NAME_RULE, is_name
+from flashdeckd.durable import write_durably
 
 HEADER = """\
 # written by flashdeckd; `flashdeck adopt`, `flashdeck arm` and `flashdeck disarm` change it.
@@ -50,7 +49,7 @@ def write_board_file(path: Path, boards: Iterable[Board], disarmed: Collection[s
     try:
         place = Path(os.path.realpath(path))  # where it is a link into somebody's dotfiles, the link stays
         place.parent.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
-        _replace(place, data)
+        write_durably(place, data)
     except OSError as error:
         denied = isinstance(error, PermissionError)
         raise FlashdeckError(
@@ -67,22 +66,3 @@ def _table(board: Board) -> dict[str, object]:
         pinned = {"map": board.pins.map} if board.pins.map else {}
         table["pinned"] = {**pinned, "bcd_device": board.pins.bcd_device}
     return table
-
-
-def _replace(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)  # the new name, too, outlives a power cut
-    finally:
-        os.close(directory)

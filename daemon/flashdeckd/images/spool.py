@@ -3,11 +3,8 @@
 A file that was read once is kept here by its SHA-256; a build that overwrites its own output changes nothing here.
 """
 
-import contextlib
 import hashlib
-import os
 import re
-import tempfile
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,10 +12,10 @@ from pathlib import Path
 
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.text import clean
+from flashdeckd.durable import TEMPORARY, write_durably
 from flashdeckd.images.version import find_version
 
 _NAME = re.compile(r"[0-9a-f]{64}")
-_TEMPORARY = ".adding-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ class Spool:
                 return
             for path in self._directory.iterdir():
                 ours = _NAME.fullmatch(path.name) is not None
-                if (ours and path.name not in kept) or path.name.startswith(_TEMPORARY):
+                if (ours and path.name not in kept) or path.name.startswith(TEMPORARY):
                     path.unlink(missing_ok=True)
 
     @staticmethod
@@ -128,20 +125,4 @@ class Spool:
 
     def _write(self, path: Path, data: bytes) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self._directory)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):  # the first error is the one to tell
-                Path(name).unlink(missing_ok=True)
-            raise
-        # The new name is in the directory, and the directory has to reach the disk too.
-        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_durably(path, data)

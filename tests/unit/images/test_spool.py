@@ -91,7 +91,7 @@ def test_adding_mends_a_damaged_image(spool: Spool, directory: Path) -> None:
 def test_pruning_keeps_what_is_named_and_what_is_not_ours(spool: Spool, directory: Path) -> None:
     kept, dropped = spool.add(IMAGE).sha256, spool.add(IMAGE + b"2").sha256
     (directory / "README").write_text("not an image")
-    (directory / ".adding-left").write_bytes(b"half")
+    (directory / ".writing-left").write_bytes(b"half")
     spool.prune([kept])
     assert spool.has(kept)
     assert not spool.has(dropped)
