@@ -8,13 +8,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import usb.backend
+from msgspec.structs import replace
 
 from flashdeck.config import Board, Config, Partition
 from flashdeck.errors import ErrorKind, FlashdeckError, RefusedError, RequestError
-from flashdeck.model import BoardState, Disposition, JobState, JobStatus, LogLevel, Origin, PartitionState
+from flashdeck.model import BoardState, Disposition, JobState, JobStatus, LogLevel, Origin, PartitionState, Presence
 from flashdeckd.adoption import adopted, find_device, find_name, find_profile
 from flashdeckd.board_file import write_board_file
-from flashdeckd.boards import recognise
+from flashdeckd.boards import Sighting, recognise
 from flashdeckd.hub import Hub
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
@@ -81,10 +82,11 @@ class Bench:
             if sighting == lane.sighting:
                 continue
             before, device = lane.sighting, sighting.device
-            if device is not None and self._ports.get(name) != device.port:
-                self._ports[name] = device.port
-                await self._remember_port(name, device.port)
             lane.see(sighting)
+            try:
+                await self._remember(name, sighting)
+            except FlashdeckError as error:
+                self._hub.log(f"could not be recorded: {error.message}", level=LogLevel.WARNING, board=name)
             if sighting.presence is not before.presence:
                 where = f" at {device.name}" if device else ""
                 self._hub.log(f"{sighting.presence}{where}", board=name)
@@ -247,11 +249,18 @@ class Bench:
         self._hub.publish_board(state)
         return state
 
-    async def _remember_port(self, name: str, port: str) -> None:
-        try:
-            await self._journal.save_port(name, port)
-        except FlashdeckError as error:
-            self._hub.log(f"its port could not be recorded: {error.message}", level=LogLevel.WARNING, board=name)
+    async def _remember(self, name: str, sighting: Sighting) -> None:
+        """Records where a board is, and that an application which shows late, after its job gave up, did start."""
+        device = sighting.device
+        if device is not None and self._ports.get(name) != device.port:
+            self._ports[name] = device.port
+            await self._journal.save_port(name, device.port)
+        if sighting.presence is not Presence.APP:
+            return
+        for partition in self.config.boards[name].profile.partitions:
+            holding = self.book.holding(name, partition)
+            if holding is not None and holding.complete and holding.started is False:
+                await self.book.hold(name, partition, replace(holding, started=True))
 
     def _partition_state(self, board: Board, partition: Partition) -> PartitionState:
         holding = self.book.holding(board.name, partition.name)

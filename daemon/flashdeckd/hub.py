@@ -102,6 +102,10 @@ class Hub:
             self.jobs[state.id] = state
             self._emit(Event(seq=self._next(), job=state))
 
+    def forget_job(self, job_id: int) -> None:
+        """Leaves an old job out of later snapshots."""
+        self.jobs.pop(job_id, None)
+
     def publish_artifact(self, state: ArtifactState) -> None:
         """Makes this the newest artifact of its target."""
         self.artifacts[state.profile, state.partition] = state

@@ -41,6 +41,41 @@ async def test_a_board_pulled_out_mid_flash_is_finished_when_it_is_back(rig: Rig
     assert after[start + 384 * 1024 :] == before[start + 384 * 1024 :]
 
 
+async def test_a_board_lost_before_its_leave_is_not_flashed_twice(rig: Rig) -> None:
+    rig.build(ONE)
+    (job,) = await rig.wait(data=ONE)
+    assert job.result is not None
+    await rig.press("left")
+    # The next flash takes as many requests as this one; the last but two of them sets the address for the leave.
+    requests = (await rig.emulated("left")).requests
+    await rig.client.call(api.VirtualFault(board="left", fault="unplug", after=requests - 2))
+    rig.build(TWO)
+    snapshot = await rig.until(waiting)
+    app1 = next(p for p in snapshot.boards[0].partitions if p.name == "app1")
+    assert app1.holding is not None
+    assert app1.holding.complete
+    erases = (await rig.emulated("left")).erases
+    await rig.plug("left")
+    (job,) = await rig.wait(data=TWO)
+    assert job.status is JobStatus.DONE
+    assert (await rig.emulated("left")).erases == erases
+    assert await rig.partition_of("left", len(TWO)) == TWO
+
+
+async def test_an_application_that_shows_late_counts_as_started(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    await rig.press("left")
+    requests = (await rig.emulated("left")).requests
+    await rig.client.call(api.VirtualFault(board="left", fault="unplug", after=requests - 1))
+    rig.build(TWO)
+    snapshot = await rig.until(lambda s: any(job.status is JobStatus.FAILED for job in s.jobs))
+    assert "was not seen to start" in snapshot.jobs[-1].reason
+    await rig.plug("left")
+    await rig.until(lambda s: any(p.holding is not None and p.holding.started is True for p in s.boards[0].partitions))
+    await rig.wait(data=TWO)
+
+
 async def test_a_newer_build_takes_over_from_an_interrupted_job(rig: Rig) -> None:
     await rig.client.call(api.VirtualFault(board="left", fault="unplug", after=60))
     rig.build(ONE)

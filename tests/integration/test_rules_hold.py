@@ -187,6 +187,21 @@ async def test_a_plan_writes_nothing_and_tells_what_would_be_done(rig: Rig) -> N
     assert board.requests > 0
 
 
+def in_use(pid: int) -> tuple[str, list[str]]:
+    """What a process has mapped, and the files that it has open."""
+    process = Path(f"/proc/{pid}")
+    return (process / "maps").read_text(), [str(link.readlink()) for link in (process / "fd").iterdir()]
+
+
+async def test_a_virtual_daemon_has_neither_libusb_nor_udev_open(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    mapped, opened = in_use(rig.process.pid)
+    assert "libusb" not in mapped
+    assert "libudev" not in mapped
+    assert not [name for name in opened if name.startswith(("/dev/bus", "/sys", "/run/udev"))]
+
+
 async def test_without_usb_a_daemon_starts_says_so_and_serves(root: Path) -> None:
     prepare(root, boards="", bench="")
     async with running(root, virtual=False) as rig:

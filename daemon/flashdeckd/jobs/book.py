@@ -11,6 +11,9 @@ from flashdeckd.hub import Hub
 from flashdeckd.images.spool import Artifact
 from flashdeckd.journal import Journal, Ledger
 
+KEPT_JOBS = 500
+"""Ended jobs that are kept in memory, the newest."""
+
 
 class JobBook:
     """Reads at once, writes durably: when an awaited change returns, a killed daemon will know of it.
@@ -71,6 +74,7 @@ class JobBook:
         await self._journal.save_job(job)
         self._jobs[job.id] = job
         self._hub.publish_job(job)
+        self._forget_old()
         return job
 
     async def change(self, job_id: int, **changes: object) -> JobState:
@@ -91,6 +95,13 @@ class JobBook:
         self._holdings[board, partition] = holding
         await self._journal.save_holding(board, partition, holding)
         self._holding_changed(board)
+
+    def _forget_old(self) -> None:
+        """A daemon runs for months: of the jobs that ended, the journal alone keeps the old ones."""
+        ended = [job.id for job in self._jobs.values() if job.status.ended]
+        for job_id in sorted(ended)[:-KEPT_JOBS]:
+            del self._jobs[job_id]
+            self._hub.forget_job(job_id)
 
     async def _put(self, job: JobState) -> None:
         """A full disk stops no job here: one that would flash is refused in `hold`, before its first erase."""

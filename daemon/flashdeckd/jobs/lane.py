@@ -253,9 +253,10 @@ class Lane:
         for note in outcome.notes:
             self._log(job, note)
         await recorder.settled(outcome.verified)
-        if outcome.interrupted:
-            raise DeviceGoneError(f"board {self.board.name} left the bus before the leave; the image is complete on it")
         result = _result(outcome)
+        if outcome.interrupted:
+            await self._book.change(job.id, result=result)
+            raise DeviceGoneError(f"board {self.board.name} left the bus before the leave; the image is complete on it")
         if outcome.left and self.board.profile.app is not None:
             result = await self._see_it_start(job, device, result)
         await self._done(job, result)
