@@ -1,22 +1,23 @@
 # Everything that a developer types. Needs git, make and Python 3.11 or newer with venv; the rest goes into .venv.
 #
-#   make demo     the main job on emulated boards (ONCE=1: no questions, ends by itself)
+#   make demo     the main job on emulated boards, to play with (ONCE=1, or without a terminal: ends by itself)
 #   make test     all tests
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
+#   make pictures docs/tui.svg, as the terminal interface draws itself
 #   make clean    back to a fresh clone
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test check format pictures clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
 demo: $(READY)
-	@if [ -n "$(ONCE)" ] || ! [ -t 1 ]; then exec $(BIN)/flashdeck demo --once; else exec $(BIN)/flashdeck demo; fi
+	@exec $(BIN)/flashdeck demo $(if $(ONCE),--once)
 
 test: $(READY)
 	$(BIN)/pytest
@@ -30,6 +31,9 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+pictures: $(READY)
+	$(BIN)/python tests/pictures.py
 
 # The build backend is installed first and by itself, so that it is pinned like all the rest.
 $(READY): pyproject.toml constraints.txt

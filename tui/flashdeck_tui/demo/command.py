@@ -1,20 +1,22 @@
-"""`flashdeck demo`: runs the loop, and ends in order whatever ends it."""
+"""`flashdeck demo`: the terminal interface where there is a terminal, else the loop; ends in order whatever ends it."""
 
 import asyncio
 import contextlib
+import importlib.util
 import signal
+import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.model import Failure
-from flashdeck_tui.cli.output import put, put_json, report, say
+from flashdeck_tui.cli.output import is_terminal, put, put_json, report, say
 from flashdeck_tui.demo.bench import bench
 from flashdeck_tui.demo.loop import build_and_land
 from flashdeck_tui.demo.report import Report, complaints, table
 
 TIME_LIMIT = 240.0
-"""Seconds for everything between the daemon's start and its end."""
+"""Seconds for everything between the daemon's start and its end, where nobody is needed."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 T = TypeVar("T")
@@ -27,14 +29,15 @@ class _InterruptedError(Exception):
 
 
 def run(*, once: bool, json: bool) -> int:
-    """Builds twice, waits for both builds on all three boards, and prints what is there now; returns the exit code.
+    """Plays the demo on a terminal, or runs it unattended: with `once` or `json`, and where there is no terminal.
 
-    With or without `once` it needs nobody. Raises FlashdeckError where the demo could not be run to its end; the end of
-    the daemon's log is then on stderr. Nothing is left behind in any case.
+    Unattended, it builds twice, waits for both builds on all three boards, and prints what is there now. Returns the
+    exit code. Raises FlashdeckError where the demo could not be run to its end; the end of the daemon's log is then on
+    stderr. Nothing is left behind in any case.
     """
-    del once  # there is no other way yet
+    unattended = once or json or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
     try:
-        result = asyncio.run(_until_signal(_demo()))
+        return asyncio.run(_until_signal(_unattended(as_json=json) if unattended else _played()))
     except _InterruptedError as end:
         with contextlib.suppress(OSError):  # the terminal may be what went away
             report(Failure(kind=ErrorKind.INTERRUPTED, message=f"the demo was stopped by {end}"), as_json=json)
@@ -44,16 +47,20 @@ def run(*, once: bool, json: bool) -> int:
             for line in str(note).splitlines():
                 say(line)
         raise
-    if json:
-        put_json(result)
-    else:
-        put(table(result.rows))
-    for complaint in result.complaints:
-        say(f"error: {complaint}")
-    return ExitCode.FAILED if result.complaints else ExitCode.OK
 
 
-async def _demo() -> Report:
+async def _played() -> int:
+    if importlib.util.find_spec("textual") is None:
+        raise FlashdeckError(
+            "the terminal interface needs textual, which is not installed",
+            hint="pip install 'flashdeck[tui]'; 'flashdeck demo --once' works without it",
+        )
+    from flashdeck_tui.demo.play import play  # noqa: PLC0415 - an extra, and slow to import
+
+    return await play()
+
+
+async def _unattended(*, as_json: bool) -> int:
     say("starting flashdeckd with three emulated boards")
     async with bench() as own:
         try:
@@ -67,7 +74,14 @@ async def _demo() -> Report:
         except TimeoutError:
             raise FlashdeckError(f"not done after {TIME_LIMIT:g} s", kind=ErrorKind.TIMEOUT) from None
     rows = first + second
-    return Report(compiled=own.firmware.compiles, rows=rows, complaints=complaints(rows))
+    result = Report(compiled=own.firmware.compiles, rows=rows, complaints=complaints(rows))
+    if as_json:
+        put_json(result)
+    else:
+        put(table(result.rows))
+    for complaint in result.complaints:
+        say(f"error: {complaint}")
+    return ExitCode.FAILED if result.complaints else ExitCode.OK
 
 
 async def _until_signal(work: Coroutine[Any, Any, T]) -> T:
@@ -84,7 +98,7 @@ async def _until_signal(work: Coroutine[Any, Any, T]) -> T:
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop, number)
     try:
-        return await task
+        result = await task
     except asyncio.CancelledError:
         if received:
             raise _InterruptedError(received[0]) from None
@@ -92,3 +106,6 @@ async def _until_signal(work: Coroutine[Any, Any, T]) -> T:
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+    if received:  # Textual ends quietly where it is cancelled
+        raise _InterruptedError(received[0])
+    return result

@@ -86,6 +86,7 @@ class Firmware:
     async def _make(self, *arguments: str) -> None:
         # A `make` that started us would pass its own flags and variables on.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        environment["TMPDIR"] = str(self._directory)  # a compiler that is killed leaves its temporary files
         process = await asyncio.create_subprocess_exec(
             "make",
             "-C",

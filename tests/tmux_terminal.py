@@ -1,0 +1,94 @@
+"""A real terminal to run programs in: a tmux server of its own with one pane, read as text and typed into."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 60.0
+"""Seconds until what is awaited has to be on the screen; a test that gets near it is broken, not slow."""
+LOOK_AGAIN = 0.1
+PROMPT = "ready>"
+
+
+class Terminal:
+    """A shell on a terminal. `home` holds the server's socket; `variables` are the shell's whole environment."""
+
+    def __init__(self, home: Path, variables: Mapping[str, str], *, columns: int = 80, lines: int = 24) -> None:
+        (home / "shrc").write_text(f"PS1='{PROMPT} '\n")
+        self._environment = {**variables, "TMUX_TMPDIR": str(home), "ENV": str(home / "shrc")}
+        self._size = ("-x", str(columns), "-y", str(lines))
+        self.open = False
+
+    def start(self) -> None:
+        """Starts server and shell, and waits for the prompt."""
+        self.tmux("new-session", "-d", *self._size, "sh")
+        self.open = True
+        self.until(PROMPT)
+
+    def tmux(self, *words: str) -> str:
+        """Asks the server for something; what it answers."""
+        answer = subprocess.run(  # noqa: S603 - our own words
+            ["tmux", "-L", "test", "-f", "/dev/null", *words],  # noqa: S607 - found on PATH, as a user finds it
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    def fact(self, name: str) -> str:
+        """One of tmux's formats, as `alternate_on`."""
+        return self.tmux("display-message", "-p", f"#{{{name}}}").strip()
+
+    def screen(self) -> str:
+        """What is on the screen."""
+        return self.tmux("capture-pane", "-p")
+
+    def press(self, *keys: str) -> None:
+        """Types keys by tmux's names of them."""
+        self.tmux("send-keys", *keys)
+
+    def run(self, line: str) -> None:
+        """Types a command line."""
+        self.tmux("send-keys", "-l", line)
+        self.press("Enter")
+
+    def until(self, wanted: str | Callable[[str], object], *, what: str = "") -> str:
+        """The first screen which has the text `wanted`, or of which `wanted` is true."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            screen = self.screen()
+            if wanted in screen if isinstance(wanted, str) else wanted(screen):
+                return screen
+            if time.monotonic() > deadline:
+                pytest.fail(f"not seen within {PATIENCE:g} s: {what or wanted}\n{screen}")
+            time.sleep(LOOK_AGAIN)
+
+    def close(self) -> None:
+        """Ends the server and with it the terminal, as whoever closes its window."""
+        self.tmux("kill-server")
+        self.open = False
+
+
+@contextmanager
+def terminal(home: Path, variables: Mapping[str, str] = os.environ, **size: int) -> Generator[Terminal]:
+    """A terminal for the length of a block; needs tmux, and says so."""
+    if shutil.which("tmux") is None:
+        reason = "tmux is not installed: apt install tmux"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    made = Terminal(home, variables, **size)
+    try:
+        made.start()
+        yield made
+    finally:
+        if made.open:
+            made.close()

@@ -1,0 +1,108 @@
+"""The hands of whoever plays with the demo's bench, as actions of the terminal interface."""
+
+import asyncio
+
+from flashdeck import api
+from flashdeck.errors import FlashdeckError
+from flashdeck.model import Presence
+from flashdeck_tui.actions import Action, Context, Needs
+from flashdeck_tui.demo.bench import SLOWNESS, Bench
+from flashdeck_tui.demo.firmware import link_slowly
+from flashdeck_tui.demo.loop import PARTITION, PAUSES
+
+
+class BenchHands:
+    """Builds the demo's firmware, and plugs, unplugs and presses its boards."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._firmware = bench.firmware
+        self._pause = PAUSES * next(iter(bench.config.boards.values())).profile.partitions[PARTITION].settle
+        self._building = asyncio.Lock()
+
+    @property
+    def headline(self) -> str:
+        """What builds, as a shell command for another terminal; it works as long as the demo runs."""
+        how = f"b builds; or edit version.h and run (boards {SLOWNESS} times slower than real)"
+        return f"{how}\n{self._firmware.shell_command}"
+
+    def actions(self) -> tuple[Action, ...]:
+        """The actions, in the order of the key bar."""
+        return (
+            Action(
+                id="demo-build",
+                key="b",
+                title="Build",
+                description=f"Count the version in {self._firmware.source.name} up and build app1, as an editor would.",
+                run=self._build,
+                check=self._build_why_not,
+            ),
+            Action(
+                id="demo-unplug",
+                key="u",
+                title="Unplug",
+                description="Pull the board's cable: power is lost at once, also in the middle of a flash.",
+                needs=Needs.BOARD,
+                run=_unplug,
+                check=_absent,
+            ),
+            Action(
+                id="demo-plug",
+                key="p",
+                title="Plug",
+                description="Plug the board in; it starts its application if that passes the boot check.",
+                needs=Needs.BOARD,
+                run=_plug,
+                check=_present,
+            ),
+            Action(
+                id="demo-press",
+                key="s",
+                title="Press",
+                description="Press the board's buttons: it restarts into its bootloader.",
+                needs=Needs.BOARD,
+                run=_press,
+                check=_absent,
+            ),
+        )
+
+    async def _build(self, context: Context) -> None:
+        async with self._building:
+            self._firmware.change_version()
+            context.tell(f"Building {self._firmware.version}.")
+            try:
+                build = await self._firmware.build()
+            except FlashdeckError as error:
+                # What the compiler said, where there is no terminal below the screen to say it on.
+                raise FlashdeckError(error.message, hint=_last_words(error), kind=error.kind) from error
+            await link_slowly(build.image, self._firmware.output, self._pause)
+
+    def _build_why_not(self, _context: Context) -> str | None:
+        return "A build is being written." if self._building.locked() else None
+
+
+def _last_words(error: FlashdeckError) -> str:
+    notes = "\n".join(getattr(error, "__notes__", ()))
+    complaints = [line for line in notes.splitlines() if "error" in line]
+    return complaints[0] if complaints else error.hint
+
+
+async def _unplug(context: Context) -> None:
+    await context.call(api.VirtualUnplug(board=context.selection.board))
+
+
+async def _plug(context: Context) -> None:
+    await context.call(api.VirtualPlug(board=context.selection.board))
+
+
+async def _press(context: Context) -> None:
+    await context.call(api.VirtualPress(board=context.selection.board))
+
+
+def _absent(context: Context) -> str | None:
+    board = context.store.boards[context.selection.board]
+    return f"{board.name} is not plugged in." if board.presence is Presence.ABSENT else None
+
+
+def _present(context: Context) -> str | None:
+    board = context.store.boards[context.selection.board]
+    return None if board.presence is Presence.ABSENT else f"{board.name} is plugged in."

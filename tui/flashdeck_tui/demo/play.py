@@ -1,0 +1,24 @@
+"""The demo played by hand: the terminal interface on a bench that is slow enough to watch."""
+
+from flashdeck.errors import ExitCode
+from flashdeck_tui.app import FlashdeckApp
+from flashdeck_tui.cli.output import say
+from flashdeck_tui.demo.bench import SLOWNESS, bench
+from flashdeck_tui.demo.hands import BenchHands
+
+
+class DemoApp(FlashdeckApp):
+    """The terminal interface of a demo, which ends with it."""
+
+    def action_help_quit(self) -> None:
+        """Ctrl-C: nothing goes on behind a demo that anybody would have to be warned of."""
+        self.exit(0)
+
+
+async def play() -> int:
+    """Until somebody quits it; the exit code is 129 when the terminal went away."""
+    say(f"starting flashdeckd with three emulated boards, {SLOWNESS} times slower than real ones")
+    async with bench(slow=True) as own:
+        app = DemoApp(own.socket, BenchHands(own))
+        await app.run_async()
+    return app.return_code or ExitCode.OK
