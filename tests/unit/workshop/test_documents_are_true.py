@@ -2,13 +2,15 @@
 
 import hashlib
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from flashdeck.config_file import load
 from flashdeck.errors import ExitCode
-from flashdeck_tui.cli.root import COMMANDS
+from flashdeck_tui.cli.root import COMMANDS, root
 
 ROOT = Path(__file__).resolve().parents[3]
 _PATH = re.compile(r"`((?:shared|daemon|tui|tests|config|\.ci)/[\w./-]+|(?:config|pyproject\.toml|CHANGELOG\.md))`")
@@ -39,6 +41,32 @@ def test_the_readme_lists_all_exit_codes_and_commands() -> None:
     codes = {int(code) for code in re.findall(r"\| (\d+) (?=\|)", text)}
     assert codes == set(ExitCode)
     assert [name for name in COMMANDS if f"`{name}`" not in text] == []
+
+
+def test_every_configuration_in_the_readme_is_one(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        (tmp_path / "flashdeck.toml").write_text(block)
+        assert load(tmp_path / "flashdeck.toml").boards
+
+
+def test_every_command_in_the_readme_is_one() -> None:
+    text = (ROOT / "README.md").read_text()
+    blocks = "".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    lines = re.findall(r"(?:^|/)(flashdeck(?: .*)?)$", blocks, re.MULTILINE)
+    spans = re.findall(r"`(flashdeck [a-z][^`]*)`", text)
+    assert len(lines) >= 10
+    assert len(spans) >= 5
+    with root.make_context("flashdeck", ["demo"]) as context:
+        for line in lines + spans:
+            _, *words = shlex.split(line, comments=True)
+            if not words:
+                continue
+            command = root.get_command(context, words[0])
+            assert command is not None, line
+            arguments = [{"JOB": "1"}.get(word, word) for word in words[1:]]
+            command.make_context(words[0], arguments, parent=context).close()
 
 
 def test_the_readme_shows_the_demo_with_the_firmware_that_is_here() -> None:
