@@ -22,7 +22,7 @@ class BenchHands:
     @property
     def headline(self) -> str:
         """What builds, as a shell command for another terminal; it works as long as the demo runs."""
-        how = f"b builds; or edit version.h and run (boards {SLOWNESS} times slower than real)"
+        how = f"b builds, or edit version.h and run this (boards {SLOWNESS}x slower than real ones):"
         return f"{how}\n{self._firmware.shell_command}"
 
     def actions(self) -> tuple[Action, ...]:
