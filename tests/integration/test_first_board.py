@@ -1,0 +1,94 @@
+"""The way of a first board as the README tells it: no configuration, suggest, fill in, adopt, build, wait."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from cli_run import Run
+from flashdeck.model import Presence
+from rig import Rig, firmware, prepare, running
+
+BENCH = """
+[boards.one]
+model = "classic"
+serial = "TEST00000001"
+product = "Product"
+port = 1
+timing = "none"
+app = "0483:5740"
+runtime = true
+"""
+BLANKS = r'^#(?=(flash = "STM32H563AG"|app = |enter = |\[profiles|address|size|protected|image))'
+ONE, TWO = firmware("1.0.0"), firmware("1.0.1")
+
+
+async def flashdeck(rig: Rig, *words: str) -> Run:
+    """The real command, as a person types it."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "import sys; from flashdeck_tui.cli import main; sys.exit(main())"),
+        *("--socket", str(rig.socket), *words),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return Run(process.returncode or 0, out.decode(), err.decode())
+
+
+async def answer(rig: Rig, *words: str) -> Any:
+    run = await flashdeck(rig, *words, "--json")
+    assert run.code == 0, run.err
+    return run.json
+
+
+async def test_from_an_empty_configuration_to_a_board_that_each_build_lands_on(root: Path) -> None:
+    prepare(root, boards="", bench=BENCH)
+    config = root / "config.toml"
+    config.write_text("")
+    async with running(root) as rig:
+        suggested = await flashdeck(rig, "suggest", "--config", str(config))
+        assert suggested.code == 0, suggested.err
+        assert (await rig.emulated("one")).transfers == 0, "nothing is opened to suggest"
+        refused = await flashdeck(rig, "adopt", "1-1")
+        assert refused.code == 2
+        assert "suggest" in refused.err
+    adopt = re.findall(r"^#   flashdeck (adopt .*)$", suggested.out, re.MULTILINE)
+    profile = re.sub(BLANKS, "", suggested.out.partition("[boards.")[0], flags=re.MULTILINE)
+    config.write_text(profile.replace("~/fw/app/Debug/APP.bin", "build/APP1.bin"))
+
+    async with running(root) as rig:
+        (line,) = adopt
+        adopted = await flashdeck(rig, *line.split())
+        assert adopted.code == 0, adopted.err
+        assert "product-1" in adopted.out
+        rig.build(ONE)
+        (job,) = (await answer(rig, "wait", "app", "--timeout", "60"))["jobs"]
+        assert (job["board"], job["status"]) == ("product-1", "done")
+        assert await rig.partition_of("one", len(ONE)) == ONE
+
+        await rig.until(lambda snapshot: snapshot.boards[0].presence is Presence.APP)
+        rig.build(TWO)  # and the board is brought into DFU mode by itself
+        await answer(rig, "wait", "app", "--timeout", "60")
+        assert await rig.partition_of("one", len(TWO)) == TWO
+
+    async with running(root) as rig:  # it is known also after a restart
+        snapshot = await rig.until(lambda snapshot: snapshot.boards[0].presence is Presence.DFU)
+        assert [(board.name, board.adopted) for board in snapshot.boards] == [("product-1", True)]
+        assert snapshot.devices == ()
+
+
+async def test_what_was_suggested_works_as_it_was_printed(root: Path) -> None:
+    prepare(root, boards="", bench=BENCH)
+    config = root / "config.toml"
+    config.write_text("")
+    async with running(root) as rig:
+        suggested = await flashdeck(rig, "suggest", "--config", str(config))
+    config.write_text(re.sub(BLANKS, "", suggested.out, flags=re.MULTILINE).replace("~/fw/app/Debug", "build"))
+    async with running(root) as rig:
+        await rig.until(lambda snapshot: snapshot.boards[0].presence is Presence.DFU)
+        rig.build(ONE, name="APP.bin")
+        (job,) = (await answer(rig, "wait", "app", "--timeout", "60"))["jobs"]
+        assert job["status"] == "done"
+        left = await flashdeck(rig, "suggest", "--config", str(config))
+        assert left.out.startswith("# Nothing to suggest")
