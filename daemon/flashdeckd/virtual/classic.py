@@ -3,6 +3,8 @@
 What makes it special: an erase or a write runs inside the GETSTATUS that follows its DNLOAD, after the data stage and
 before the status stage, because the class works in its "endpoint 0 has sent" handler. That handler runs after the data
 stage of *every* IN transfer, so that in states dfuDNBUSY and dfuMANIFEST any read triggers it.
+
+Release 2.9.0 of the library (and by its source up to 2.11.1) is here as a setting.
 """
 
 from dataclasses import dataclass
@@ -43,6 +45,16 @@ _STARTABLE = (State.IDLE, State.DNLOAD_IDLE)
 _ABORTABLE = (State.IDLE, State.DNLOAD_SYNC, State.DNLOAD_IDLE, State.MANIFEST_SYNC, State.UPLOAD_IDLE)
 
 
+class Release(Enum):
+    """Which release of the library it is."""
+
+    CURRENT = "current"
+    """2.11.2 and later."""
+    V2_9_0 = "2.9.0"
+    """An erase moves the address pointer; a failed erase or write leaves dfuDNBUSY for ever, and every IN transfer
+    tries it again; a NULL from Read is not noticed, and what is at address 0 is sent."""
+
+
 class Reads(Enum):
     """What the media's Read function does."""
 
@@ -67,6 +79,9 @@ class ClassicSettings:
     """Milliseconds claimed for an erase."""
     poll_other: int = 0
     """Milliseconds claimed for everything else."""
+    release: Release = Release.CURRENT
+    at_null: int = 0x00
+    """The byte that is everywhere from address 0 on, which release 2.9.0 sends where Read returns NULL."""
     cut_short: bool = True
     """Whether the leave's GETSTATUS ends in an error; False: the host saw its answer in time."""
 
@@ -115,6 +130,8 @@ class ClassicBootloader:
     def ended(self, operation: Operation) -> None:
         """The operation of the last outcome has been carried out."""
         self._flash.finished(operation, self._length)
+        if operation.failed and self._old:
+            return  # the handler gives up; state and command stay, and the next IN transfer runs it again
         if operation.failed:
             self.state = State.ERROR
             self._status = STATUS_VENDOR
@@ -123,6 +140,10 @@ class ClassicBootloader:
             self._block = 0
         else:
             self._command_done()
+
+    @property
+    def _old(self) -> bool:
+        return self._settings.release is Release.V2_9_0
 
     def _dispatch(self, setup: Setup, data: bytes) -> Outcome:
         if setup.recipient == Recipient.DEVICE and setup.kind == STANDARD_REQUEST:
@@ -165,7 +186,7 @@ class ClassicBootloader:
             case Standard.GET_DESCRIPTOR if setup.value >> 8 == FUNCTIONAL_DESCRIPTOR:
                 return reply(setup, self._settings.functional.descriptor)
             case Standard.GET_DESCRIPTOR:
-                return NAK  # neither data nor status is armed
+                return ACK if self._old else NAK  # neither data nor status is armed
             case Standard.GET_INTERFACE:
                 return reply(setup, bytes((self._alternate,)))
             case Standard.SET_INTERFACE if setup.value & 0xFF < self._alternates:
@@ -243,6 +264,8 @@ class ClassicBootloader:
             return Outcome(data=data)
         if self._settings.reads is Reads.CRASH:
             return Outcome(Answer.NAK, bus=Bus.CRASHES)
+        if self._old:
+            return Outcome(data=bytes((self._settings.at_null,)) * self._length)
         self._enter(State.ILLEGAL)
         return STALL
 
@@ -307,6 +330,8 @@ class ClassicBootloader:
             self._command_done()
             return outcome
         if self._buffer[0] == ERASE:
+            if self._old:
+                self.pointer = address
             return _with(outcome, operation=self._erase_operation(address))
         return outcome  # unknown: the handler gives up and leaves dfuDNBUSY behind
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from flashdeck.config import UsbId
 from flashdeckd.virtual.application import Application
-from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads
+from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
 from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash
@@ -32,6 +32,12 @@ class Model(StrEnum):
     """The same, its Read left as in ST's template: every UPLOAD fails."""
     CLASSIC_TEMPLATE = "classic-template"
     """The same with nothing but ST's template: erase and write say yes and do nothing."""
+    CLASSIC_OLD = "classic-2.9.0"
+    """The same in library release 2.9.0: an erase moves the pointer, a failed one leaves dfuDNBUSY for ever."""
+    CLASSIC_OLD_NOREAD = "classic-2.9.0-noread"
+    """The same, its Read left as in ST's template: every UPLOAD answers the bytes at address 0."""
+    CLASSIC_OLD_TEMPLATE = "classic-2.9.0-template"
+    """The same with nothing but ST's template."""
     CLASSIC_CRASH = "classic-crash"
     """ST's classic class; a read outside the flash is a bus fault, as in ST's sample for the H563."""
     USBX = "usbx"
@@ -42,6 +48,9 @@ DEFAULT_POLLS = {
     Model.CLASSIC: (50, 50),
     Model.CLASSIC_NOREAD: (50, 50),
     Model.CLASSIC_TEMPLATE: (0, 0),
+    Model.CLASSIC_OLD: (50, 50),
+    Model.CLASSIC_OLD_NOREAD: (50, 50),
+    Model.CLASSIC_OLD_TEMPLATE: (0, 0),
     Model.CLASSIC_CRASH: (50, 50),
     Model.USBX: (244, 244),
 }
@@ -143,7 +152,8 @@ class BoardSpec:
             functional,
             pointer=self.app_address,
             reads=_READS.get(self.model, Reads.GOOD),
-            writes=self.model is not Model.CLASSIC_TEMPLATE,
+            writes=self.model not in (Model.CLASSIC_TEMPLATE, Model.CLASSIC_OLD_TEMPLATE),
+            release=Release.V2_9_0 if self.model in _OLD else Release.CURRENT,
             poll_erase=poll_erase,
             poll_other=poll_write,
             cut_short=not self.leave_answers,
@@ -170,8 +180,11 @@ class BoardSpec:
         return stack & _STACK_MASK == _STACK_BASE and reset & 1 == 1 and in_flash
 
 
+_OLD = (Model.CLASSIC_OLD, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE)
 _READS = {
     Model.CLASSIC_NOREAD: Reads.NULL,
     Model.CLASSIC_TEMPLATE: Reads.NULL,
+    Model.CLASSIC_OLD_NOREAD: Reads.NULL,
+    Model.CLASSIC_OLD_TEMPLATE: Reads.NULL,
     Model.CLASSIC_CRASH: Reads.CRASH,
 }

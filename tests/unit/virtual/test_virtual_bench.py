@@ -12,7 +12,7 @@ import usb.util
 from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError, RequestError
 from flashdeckd.virtual.bench import VirtualBench
-from flashdeckd.virtual.nor import fill
+from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.spec import HONEST_MAP, BoardSpec, Content, Model, Start, Timing
 
 APP = 0x08020000
@@ -488,3 +488,29 @@ def test_boards_are_told_apart_by_serial_and_port() -> None:
     host = Host(next(iter(usb.core.find(find_all=True, backend=bench.backend, port_number=2))))
     host.command(0x41, APP)
     assert [state.requests > 0 for state in bench.list()] == [False, True, False]
+
+
+def test_release_2_9_0_repeats_a_failed_erase_for_ever() -> None:
+    bench = bench_of(BoardSpec(name="one", model=Model.CLASSIC_OLD, layout=FlashLayout(bad=frozenset({64}))))
+    host = Host(only(bench))
+    host.send(DNLOAD, 0, bytes.fromhex("4100000808"))
+    assert [host.ask(GETSTATUS, 6)[4] for _ in range(5)] == [BUSY] * 5
+    host.send(ABORT)
+    assert host.state() == BUSY
+    for _ in range(2):
+        host.send(CLRSTATUS)
+    assert host.state() == IDLE
+
+
+def test_release_2_9_0_lets_an_erase_move_the_pointer() -> None:
+    bench = bench_of(BoardSpec(name="one", model=Model.CLASSIC_OLD, contents=(Content(0x08020000, fill(16, 3)),)))
+    host = Host(only(bench))
+    assert host.command(0x41, 0x08080000) == DNLOAD_IDLE
+    host.send(ABORT)
+    assert host.ask(UPLOAD, 16, 2) == b"\xff" * 16
+
+
+def test_release_2_9_0_reads_from_address_0_where_its_media_have_no_read() -> None:
+    host = Host(only(bench_of(BoardSpec(name="one", model=Model.CLASSIC_OLD_NOREAD))))
+    assert host.read(0x08080000, 1024) == bytes(1024)
+    assert host.state() == 9, "it did not notice"
