@@ -158,7 +158,7 @@ class Action:
         return _KEY_LABELS.get(self.key, self.key.split(",")[0])
 
 
-_KEY_LABELS = {"question_mark": "?", "ctrl+p": "^p"}
+_KEY_LABELS = {"question_mark": "?", "ctrl+p": "^p", "enter": "↵"}
 _NEWEST = "newest"
 _FILE = "file"
 

@@ -32,7 +32,7 @@ from flashdeck_tui.screens.main import MainScreen
 from flashdeck_tui.screens.questions import AskScreen, ChooseScreen, ConfirmScreen
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import LONG_TEXT
-from flashdeck_tui.widgets.key_bar import Key
+from flashdeck_tui.widgets.key_bar import Key, KeyBar
 from flashdeck_tui.widgets.rows import Rows
 
 FRAME = 0.25
@@ -121,6 +121,11 @@ class FlashdeckApp(App[int]):
         """Another thing is pointed at: other details, and other keys that do something."""
         self.main.show_details(self.store, self.clock())
         self._show_keys()
+
+    @on(KeyBar.Pressed)
+    def key_clicked(self, pressed: KeyBar.Pressed) -> None:
+        """A click on the key bar."""
+        self.action_act(pressed.action)
 
     async def _do(self, action: Action, context: "AppContext") -> None:
         try:
@@ -218,7 +223,8 @@ class AppContext:
 
     def toggle_follow(self) -> None:
         """The log follows, or stays."""
-        self.app.main.log_panel.toggle_follow()
+        log = self.app.main.log_panel
+        log.follow(follow=not log.auto_scroll)
 
     def toggle_log_board(self) -> None:
         """The log of one board, or of all."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -54,18 +56,24 @@ class HelpScreen(ModalScreen[None]):
         """Keys, then words."""
         with VerticalScroll(id="help") as box:
             box.border_title = Content("help: Escape closes")
-            yield Static(Content("\n").join(self._lines()))
+            yield Static(_table(self.entries()))
+            yield Static("\nwords", markup=False)
+            yield Static(_table((word, meaning, "") for word, meaning in _WORDS))
 
-    def _lines(self) -> Iterable[Content]:
+    def entries(self) -> Iterable[tuple[str, str, str]]:
+        """The keys: each with what it does, and why it can not be done now."""
         for action, why_not in self._actions:
             now = f" Not now: {why_not}" if why_not else ""
-            yield _entry(action.key_label or "^p", f"{action.title}: {action.description}{now}", faint=bool(why_not))
+            yield action.key_label or "-", f"{action.title}: {action.description}", now
         for keys, meaning in _MOVING:
-            yield _entry(keys, meaning)
-        yield Content("")
-        for word, meaning in _WORDS:
-            yield _entry(word, meaning, width=13)
+            yield keys, meaning, ""
 
 
-def _entry(term: str, text: str, *, width: int = 4, faint: bool = False) -> Content:
-    return Content.assemble((f"{term:<{width}} ", "bold"), (text, "dim" if faint else ""))
+def _table(entries: Iterable[tuple[str, str, str]]) -> Table:
+    """Terms, what they mean, and what there is to add."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for term, text, more in entries:
+        table.add_row(Text(term, style="bold"), Text.assemble(text, (more, "dim")))
+    return table

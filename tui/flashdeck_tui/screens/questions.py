@@ -43,7 +43,7 @@ class ChooseScreen(ModalScreen[str | None]):
         """The choices, each with its detail below it."""
         with Vertical(classes="box") as box:
             box.border_title = Content(clean(self._title))
-            yield OptionList(*(Option(_prompt(choice)) for choice in self._choices), markup=False)
+            yield OptionList(*(Option(_prompt(choice)) for choice in self._choices), markup=False, compact=True)
             yield Static("Enter chooses, Escape leaves it", classes="note", markup=False)
 
     @on(OptionList.OptionSelected)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from textual import events
 from textual.content import Content
-from textual.style import Style
+from textual.message import Message
 from textual.widgets import Static
 
 _GAP = 2
@@ -19,6 +20,11 @@ class Key:
     title: str
     enabled: bool
 
+    @property
+    def width(self) -> int:
+        """Cells that it takes."""
+        return len(self.label) + 1 + len(self.title)
+
 
 class KeyBar(Static):
     """As many lines as the keys need; each can be clicked."""
@@ -28,29 +34,51 @@ class KeyBar(Static):
     KeyBar:ansi { background: ansi_default; color: ansi_default; }
     """
 
+    class Pressed(Message):
+        """A key was clicked."""
+
+        def __init__(self, action: str) -> None:
+            super().__init__()
+            self.action = action
+
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name for it
         super().__init__(id=id, markup=False)
-        self._keys: tuple[Key, ...] = ()
+        self.keys: tuple[Key, ...] = ()
+        """What it shows."""
 
     def show(self, keys: Sequence[Key]) -> None:
         """Takes the keys as they are now."""
-        if tuple(keys) != self._keys:
-            self._keys = tuple(keys)
+        if tuple(keys) != self.keys:
+            self.keys = tuple(keys)
             self._draw()
 
     def on_resize(self) -> None:
         """Breaks the lines anew."""
         self._draw()
 
+    def on_click(self, event: events.Click) -> None:
+        """A click is as good as the key."""
+        at = event.get_content_offset(self)
+        if at is None:
+            return
+        column = 0
+        for key in self._lines()[at.y]:
+            if column <= at.x < column + key.width:
+                self.post_message(self.Pressed(key.action))
+            column += key.width + _GAP
+
+    def _lines(self) -> list[list[Key]]:
+        return wrapped(self.keys, max(1, self.size.width))
+
     def _draw(self) -> None:
-        lines = wrapped(self._keys, max(1, self.size.width))
+        lines = self._lines()
         self.update(Content("\n").join(Content(" " * _GAP).join(map(self._content, line)) for line in lines))
 
     def _content(self, key: Key) -> Content:
         text = Content.assemble((key.label, "bold" if key.enabled else ""), " ", key.title)
         if not key.enabled:
-            text = text.stylize("dim" if self.has_pseudo_class("ansi") else "$text-disabled")
-        return text.stylize(Style.from_meta({"@click": f"app.act({key.action!r})"}))
+            text = text.stylize("dim" if self.has_pseudo_class("ansi") else "$foreground 45%")
+        return text
 
 
 def wrapped(keys: Sequence[Key], width: int) -> list[list[Key]]:
@@ -58,10 +86,9 @@ def wrapped(keys: Sequence[Key], width: int) -> list[list[Key]]:
     lines: list[list[Key]] = [[]]
     used = 0
     for key in keys:
-        needed = len(key.label) + 1 + len(key.title)
-        if lines[-1] and used + _GAP + needed > width:
+        if lines[-1] and used + _GAP + key.width > width:
             lines.append([])
             used = 0
-        used += needed + (_GAP if lines[-1] else 0)
+        used += key.width + (_GAP if lines[-1] else 0)
         lines[-1].append(key)
     return lines

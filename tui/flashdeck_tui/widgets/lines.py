@@ -10,18 +10,18 @@ from flashdeck_tui.views import Cell, Line, Tone
 STYLES = {
     Tone.PLAIN: "",
     Tone.STRONG: "bold",
-    Tone.FAINT: "$text-muted",
+    Tone.FAINT: "$foreground 60%",
     Tone.GOOD: "$text-success",
     Tone.WAIT: "$text-warning",
     Tone.BAD: "bold $text-error",
-    Tone.BUSY: "$text-accent",
+    Tone.BUSY: "bold $text-primary",
 }
 ANSI_STYLES = STYLES | {
     Tone.FAINT: "dim",
     Tone.GOOD: "ansi_green",
     Tone.WAIT: "ansi_yellow",
     Tone.BAD: "bold ansi_red",
-    Tone.BUSY: "ansi_cyan",
+    Tone.BUSY: "bold ansi_cyan",
 }
 
 

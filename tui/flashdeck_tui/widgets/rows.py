@@ -29,15 +29,15 @@ class Rows(ScrollView, can_focus=True):
     Rows {
         overflow-x: hidden;
         scrollbar-size-vertical: 1;
-        .rows--title { text-style: bold; color: $text-muted; background: $panel; }
-        .rows--cursor { background: $surface-lighten-1; }
-        &:focus .rows--cursor { background: $primary 40%; }
+        .rows--title { text-style: bold; color: $foreground 70%; background: $panel; }
+        .rows--cursor { background: $foreground 8%; }
+        &:focus .rows--cursor { background: $primary 35%; }
         .rows--strong { text-style: bold; }
-        .rows--faint { color: $text-muted; }
+        .rows--faint { color: $foreground 60%; }
         .rows--good { color: $text-success; }
         .rows--wait { color: $text-warning; }
         .rows--bad { color: $text-error; text-style: bold; }
-        .rows--busy { color: $text-accent; }
+        .rows--busy { color: $text-primary; text-style: bold; }
         &:ansi .rows--title { color: ansi_default; background: ansi_default; text-style: bold underline; }
         &:ansi .rows--cursor { background: ansi_default; text-style: bold; }
         &:ansi:focus .rows--cursor { background: ansi_default; text-style: reverse; }
@@ -45,7 +45,7 @@ class Rows(ScrollView, can_focus=True):
         &:ansi .rows--good { color: ansi_green; }
         &:ansi .rows--wait { color: ansi_yellow; }
         &:ansi .rows--bad { color: ansi_red; }
-        &:ansi .rows--busy { color: ansi_cyan; }
+        &:ansi .rows--busy { color: ansi_cyan; text-style: bold; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -78,6 +78,12 @@ class Rows(ScrollView, can_focus=True):
         self._rows: list[Row] = []
         self._widths = [0] * len(self._columns)
         self._cursor = 0
+        self._styles: dict[tuple[str, ...], Style] = {}
+
+    def notify_style_update(self) -> None:
+        """Another theme, or the focus came or went."""
+        super().notify_style_update()
+        self._styles.clear()
 
     @property
     def selected(self) -> Selection:
@@ -154,32 +160,36 @@ class Rows(ScrollView, can_focus=True):
         width = self.size.width
         if y == 0:
             titles = tuple(Cell(column.title) for column in self._columns)
-            style = self.rich_style + self._style("rows--title")
-            return Strip([Segment(self._text(titles, "  ", width), style)], width)
+            return Strip([Segment(self._text(titles, "  ", width), self._style("rows--title"))], width)
         index = y - _HEADER + self.scroll_offset.y
         if index < len(self._rows):
             return self._row_strip(index, width)
         text = f"  {self.empty}" if not self._rows and y == _HEADER else ""
-        return Strip([Segment(fit(text, width), self.rich_style + self._style("rows--faint"))], width)
+        return Strip([Segment(fit(text, width), self._style("rows--faint"))], width)
 
     def _row_strip(self, index: int, width: int) -> Strip:
-        on_it = index == self._cursor
-        base = self.rich_style
-        over = self._style("rows--cursor") if on_it else Style()
-        segments = [Segment(MARK if on_it else "  ", base + over)]
+        over = ("rows--cursor",) if index == self._cursor else ()
+        blank = self._style(*over)
+        segments = [Segment(MARK if over else "  ", blank)]
         for cell, cells in zip(self._rows[index].cells, self._widths, strict=True):
             if cells:
                 tone = Tone.FAINT if self.stale else cell.tone
-                segments.append(Segment(fit(cell.text, cells), base + self._style(f"rows--{tone}") + over))
-                segments.append(Segment(" " * GAP, base + over))
-        return Strip(segments).adjust_cell_length(width, base + over)
+                segments.append(Segment(fit(cell.text, cells), self._style(*over, f"rows--{tone}")))
+                segments.append(Segment(" " * GAP, blank))
+        return Strip(segments).adjust_cell_length(width, blank)
 
     def _text(self, cells: Sequence[Cell], mark: str, width: int) -> str:
         shown = (fit(cell.text, cells) for cell, cells in zip(cells, self._widths, strict=True) if cells)
         return fit(mark + (" " * GAP).join(shown), width)
 
-    def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(name, partial=True)
+    def _style(self, *names: str) -> Style:
+        """The style of the list with those of the components laid over it, one by one."""
+        if names not in self._styles:
+            style = self.visual_style
+            for name in names:
+                style += self.get_visual_style(name, partial=True)
+            self._styles[names] = style.rich_style
+        return self._styles[names]
 
     def _measure(self) -> list[int]:
         texts = ([cell.text for cell in row.cells] for row in self._rows)

@@ -1,0 +1,377 @@
+"""Each action, from the key to the call that reaches the daemon."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace as altered
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from msgspec.structs import replace
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from flashdeck import api
+from flashdeck.errors import ErrorKind, RemoteError
+from flashdeck.model import Disposition, JobStatus, Snapshot
+from flashdeck_tui.actions import ACTIONS, Action, Context, Needs, registry
+from flashdeck_tui.app import FlashdeckApp
+from flashdeck_tui.link import LinkState, LinkStatus
+from flashdeck_tui.screens.help import HelpScreen
+from flashdeck_tui.screens.questions import AskScreen, ChooseScreen, ConfirmScreen
+from flashdeck_tui.store import Selection
+from flashdeck_tui.widgets.key_bar import KeyBar
+from flashdeck_tui.widgets.rows import Rows
+from tui_scene import ARTIFACT, BENCH, NEWEST, FakeLink, board, job, make_app
+
+LEFT, LEFT_APP1 = Selection(board="left"), Selection(board="left", partition="app1")
+OFFLINE = LinkState(LinkStatus.DISCONNECTED, "no flashdeckd listens on /s", "start it: flashdeckd")
+
+
+class Screen:
+    """The application under the hands of a test."""
+
+    def __init__(self, app: FlashdeckApp, link: FakeLink, pilot: Pilot[int]) -> None:
+        self.app = app
+        self.link = link
+        self.pilot = pilot
+
+    @property
+    def calls(self) -> list[api.Params[Any]]:
+        return self.link.calls
+
+    @property
+    def said(self) -> list[str]:
+        """What was said in passing, or complained about."""
+        return [notice.message for notice in cast("Any", self.app)._notifications]
+
+    async def select(self, selection: Selection) -> None:
+        rows = self.app.main.query_one("#jobs" if selection.job else "#boards", Rows)
+        rows.focus()
+        await self.pilot.pause()
+        rows.select(selection)
+        await self.settle()
+        assert self.app.main.selection == selection
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Until what was begun has got as far as it can without a person."""
+        await self.pilot.pause()
+        await self.pilot.pause()
+
+    async def done(self) -> None:
+        """Until every action has come to its end."""
+        workers = cast("Any", self.app.workers)
+        await workers.wait_for_complete([worker for worker in workers if worker.group == "actions"])
+        await self.settle()
+
+    def enabled(self) -> set[str]:
+        return {key.action for key in self.app.main.query_one(KeyBar).keys if key.enabled}
+
+
+@asynccontextmanager
+async def opened(
+    snapshot: Snapshot | None = BENCH, *, state: LinkState | None = None, hands: Any = None
+) -> AsyncGenerator[Screen]:
+    app, link = make_app(snapshot, state=state, hands=hands)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.refresh_views()
+        await pilot.pause()
+        yield Screen(app, link, pilot)
+
+
+async def test_flash_of_the_newest_build_is_two_keys() -> None:
+    async with opened() as screen:
+        await screen.select(LEFT_APP1)
+        await screen.press("f", "enter")
+        assert screen.calls == [api.Flash(partition="app1", sha256=NEWEST, boards=("left",))]
+        assert screen.said == ["Job 11: 1.0.2 into app1 of left."]
+
+
+async def test_flash_of_a_board_asks_for_the_partition() -> None:
+    async with opened() as screen:
+        await screen.select(LEFT)
+        await screen.press("f", "enter", "enter")
+        assert screen.calls == [api.Flash(partition="app1", sha256=NEWEST, boards=("left",))]
+
+
+async def test_flash_of_a_file_sends_its_bytes_and_never_its_path(tmp_path: Path) -> None:
+    file = tmp_path / "mine.bin"
+    file.write_bytes(b"an image")
+    async with opened() as screen:
+        await screen.select(LEFT_APP1)
+        await screen.press("f", "down", "enter")
+        assert isinstance(screen.app.screen, AskScreen)
+        screen.app.screen.query_one(Input).value = str(file)
+        await screen.press("enter")
+        await screen.done()
+        assert screen.link.uploads == [("mine.bin", b"an image")]
+        (call,) = screen.calls
+        assert isinstance(call, api.Flash)
+        assert (call.partition, call.boards) == ("app1", ("left",))
+        assert call.sha256 not in ("", NEWEST)
+
+
+async def test_a_file_that_is_not_there_is_said_and_nothing_is_sent(tmp_path: Path) -> None:
+    async with opened() as screen:
+        await screen.select(LEFT_APP1)
+        await screen.press("f", "down", "enter")
+        screen.app.screen.query_one(Input).value = str(tmp_path / "[/]none.bin")
+        await screen.press("enter")
+        await screen.done()
+        await screen.settle()
+        assert "there is no file" in screen.said[0]
+        assert not screen.calls
+        assert not screen.link.uploads
+
+
+@pytest.mark.parametrize("keys", [("f", "escape"), ("f", "down", "enter", "escape"), ("f", "down", "enter", "enter")])
+async def test_a_flash_can_be_left_at_every_question(keys: tuple[str, ...]) -> None:
+    async with opened() as screen:
+        await screen.select(LEFT_APP1)
+        await screen.press(*keys)
+        assert screen.app.screen is screen.app.main
+        assert not screen.calls
+
+
+async def test_a_refused_build_is_not_among_the_choices() -> None:
+    refused = replace(ARTIFACT, disposition=Disposition.REFUSED, reason="linked for partition2")
+    async with opened(replace(BENCH, artifacts=(refused,))) as screen:
+        await screen.select(LEFT_APP1)
+        await screen.press("f", "enter")
+        assert isinstance(screen.app.screen, AskScreen)
+
+
+async def test_the_name_of_a_board_is_no_glob() -> None:
+    odd = replace(BENCH, boards=(board("b[1]*"),), jobs=())
+    async with opened(odd) as screen:
+        await screen.select(Selection(board="b[1]*", partition="app1"))
+        await screen.press("f", "enter")
+        assert screen.calls == [api.Flash(partition="app1", sha256=NEWEST, boards=("b[[]1][*]",))]
+
+
+async def test_cancel_of_a_running_job_asks_first() -> None:
+    async with opened() as screen:
+        await screen.select(Selection(board="bench-1"))
+        await screen.press("c")
+        assert isinstance(screen.app.screen, ConfirmScreen)
+        await screen.press("enter")  # pressed easily: not a yes
+        assert not screen.calls
+        await screen.press("n")
+        assert not screen.calls
+        await screen.press("c", "y")
+        assert screen.calls == [api.Cancel(job=8)]
+        assert screen.said == ["Job 8 is cancelled."]
+
+
+async def test_cancel_of_a_waiting_job_loses_nothing_and_asks_nothing() -> None:
+    async with opened() as screen:
+        await screen.select(Selection(board="spare", partition="app1", job=9))
+        await screen.press("c")
+        assert screen.calls == [api.Cancel(job=9)]
+
+
+async def test_retry_of_what_failed_from_the_board_and_from_the_job() -> None:
+    async with opened() as screen:
+        await screen.select(Selection(board="right", partition="app1"))
+        await screen.press("r")
+        await screen.select(Selection(board="right", partition="app1", job=6))
+        await screen.press("r")
+        assert screen.calls == [api.Retry(job=6), api.Retry(job=6)]
+
+
+async def test_retry_looks_at_a_held_job_again() -> None:
+    held = replace(BENCH, jobs=(job(6, "right", JobStatus.HELD, reason="map"),))
+    async with opened(held) as screen:
+        await screen.select(Selection(board="right"))
+        await screen.press("r")
+        assert screen.calls == [api.Retry(job=6)]
+
+
+async def test_hold_and_release() -> None:
+    async with opened() as screen:
+        await screen.select(LEFT)
+        await screen.press("h")
+        (call,) = screen.calls
+        assert isinstance(call, api.Hold)
+        assert call.board == "left"
+        assert call.reason
+        await screen.select(Selection(board="lab"))
+        await screen.press("e")
+        assert screen.calls[1:] == [api.Release(board="lab")]
+
+
+async def test_disarm_and_arm() -> None:
+    disarmed = tuple(replace(b, armed=b.name != "lab") for b in BENCH.boards)
+    async with opened(replace(BENCH, boards=disarmed)) as screen:
+        await screen.select(LEFT)
+        await screen.press("d")
+        await screen.select(Selection(board="lab"))
+        await screen.press("a")
+        assert screen.calls == [api.Disarm(boards=("left",)), api.Arm(boards=("lab",))]
+
+
+@pytest.mark.parametrize(
+    ("selection", "key", "why"),
+    [
+        (LEFT, "c", "No job of this board runs or waits."),
+        (Selection(board="right", partition="app1", job=6), "c", "Job 6 has ended: failed."),
+        (Selection(board="bench-1", partition="app1", job=8), "r", "Job 8 has not ended: it is running."),
+        (Selection(board="lab"), "h", "lab is held already: the scope is on it, Eva."),
+        (LEFT, "e", "left is not held."),
+        (LEFT, "a", "left is armed already: new builds flash by themselves."),
+        (Selection(device="1-5"), "f", "Select a board first."),
+    ],
+)
+async def test_what_can_not_be_done_says_why(selection: Selection, key: str, why: str) -> None:
+    async with opened() as screen:
+        await screen.select(selection)
+        (action,) = [action for action in ACTIONS if action.key == key]
+        assert action.id not in screen.enabled()
+        await screen.press(key)
+        assert screen.said == [why]
+        assert not screen.calls
+
+
+async def test_without_a_connection_every_order_says_how_to_get_one() -> None:
+    async with opened(state=OFFLINE) as screen:
+        await screen.select(LEFT)
+        orders = [action for action in ACTIONS if action.needs is not Needs.NOTHING]
+        assert len(orders) == 7
+        for action in orders:
+            await screen.press(action.key)
+        assert screen.said == ["Not connected: start it: flashdeckd"] * 7
+        assert screen.enabled() == {"help", "quit"}
+        assert not screen.calls
+
+
+async def test_what_the_daemon_refuses_is_shown_with_its_hint() -> None:
+    async with opened() as screen:
+        screen.link.answers[api.Flash] = RemoteError(
+            "linked for [/]0x08080000", hint="build it for app1", kind=ErrorKind.GUARD
+        )
+        await screen.select(LEFT_APP1)
+        await screen.press("f", "enter")
+        assert screen.said == ["linked for [/]0x08080000\nbuild it for app1"]
+
+
+async def test_the_log_stands_still_and_follows() -> None:
+    async with opened() as screen:
+        log = screen.app.main.log_panel
+        assert log.auto_scroll
+        await screen.press("l")
+        assert not log.auto_scroll
+        await screen.press("l")
+        assert log.auto_scroll
+
+
+async def test_the_log_of_one_board_and_of_all() -> None:
+    async with opened() as screen:
+        log = screen.app.main.log_panel
+        await screen.select(Selection(board="bench-1"))
+        await screen.press("o")
+        assert [line for line in log.lines if line] == ["22:13:17 bench-1: flashing 1.0.2 (100352 bytes) into app1"]
+        await screen.press("o")
+        assert len(log.lines) > 4
+
+
+async def test_help_has_every_action_and_why_not() -> None:
+    async with opened() as screen:
+        await screen.press("question_mark")
+        shown = screen.app.screen
+        assert isinstance(shown, HelpScreen)
+        entries = list(shown.entries())
+        for action in ACTIONS:
+            assert any(action.description in text for _, text, _ in entries)
+        assert any("left is not held." in more for _, _, more in entries)
+        await screen.press("escape")
+        assert screen.app.screen is screen.app.main
+
+
+async def test_the_palette_has_every_action_and_runs_it() -> None:
+    async with opened() as screen:
+        await screen.select(Selection(board="lab"))
+        commands = {command.title: command for command in screen.app.get_system_commands(screen.app.screen)}
+        assert len(commands) == len(ACTIONS) - 1  # all but the palette itself
+        assert commands["Hold (h)"].help.startswith("Not now: lab is held already")
+        commands["Release (e)"].callback()
+        await screen.settle()
+        assert screen.calls == [api.Release(board="lab")]
+        await screen.press("ctrl+p")
+        assert screen.app.screen is not screen.app.main
+
+
+async def test_a_click_on_a_key_is_as_good_as_the_key() -> None:
+    async with opened() as screen:
+        await screen.select(Selection(board="lab"))
+        await screen.pilot.click("KeyBar", offset=(1 + len("f Flash  c Cancel  r Retry  h Hold  "), 0))
+        await screen.settle()
+        assert screen.calls == [api.Release(board="lab")]
+
+
+async def test_details_show_all_of_a_long_failure() -> None:
+    async with opened() as screen:
+        await screen.select(Selection(board="right", partition="app1"))
+        await screen.press("enter")
+        assert screen.app.screen is not screen.app.main
+        await screen.press("enter")
+        assert screen.app.screen is screen.app.main
+
+
+async def test_quit_leaves_with_0() -> None:
+    async with opened() as screen:
+        await screen.press("q")
+    assert screen.app.return_code == 0
+    assert not screen.calls
+
+
+class BenchHands:
+    headline = "make -C firmware"
+
+    def __init__(self) -> None:
+        self.built: list[str] = []
+
+    def actions(self) -> tuple[Action, ...]:
+        async def build(context: Context) -> None:
+            self.built.append(context.selection.board)
+            await context.call(api.Release(board=context.selection.board))
+
+        return (Action(id="build", key="b", title="Build", description="Build it.", needs=Needs.BOARD, run=build),)
+
+
+async def test_the_hands_on_a_bench_come_first_and_act() -> None:
+    hands = BenchHands()
+    async with opened(hands=hands) as screen:
+        await screen.select(LEFT)
+        await screen.press("b")
+        assert hands.built == ["left"]
+        assert screen.calls == [api.Release(board="left")]
+        assert "make -C firmware" in str(screen.app.main.query_one("#headline").render())
+
+
+def test_no_two_actions_share_a_key_or_an_id() -> None:
+    with pytest.raises(ValueError, match="share f"):
+        registry([altered(ACTIONS[0], id="other")])
+    with pytest.raises(ValueError, match="share flash"):
+        registry([altered(ACTIONS[0], key="z")])
+    assert registry()[0].id == "flash"
+
+
+async def test_the_selection_outlives_an_update_of_everything() -> None:
+    async with opened() as screen:
+        await screen.select(Selection(board="lab", partition="app1"))
+        screen.app.store.take(replace(BENCH, boards=BENCH.boards[2:]))
+        screen.app.refresh_views()
+        await screen.settle()
+        assert screen.app.main.selection == Selection(board="lab", partition="app1")
+        screen.app.store.take(replace(BENCH, boards=(), devices=()))
+        screen.app.refresh_views()
+        await screen.settle()
+        assert screen.app.main.selection == Selection()
+        await screen.press("f")
+        assert screen.said == ["Select a board first."]
+        assert not isinstance(screen.app.screen, ChooseScreen)

@@ -1,0 +1,65 @@
+"""How columns and heights are shared out."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from flashdeck.text import clean
+from flashdeck_tui.widgets.columns import GAP, Column, Want, allot, fit, widths
+from flashdeck_tui.widgets.key_bar import Key, wrapped
+from flashdeck_tui.widgets.log_panel import folded
+
+COLUMNS = (Column("A", most=10), Column("B", least=5, drop=1), Column("C", drop=2), Column("LAST", least=10))
+
+
+def test_all_columns_have_what_they_need_where_there_is_room() -> None:
+    assert widths(COLUMNS, [["a" * 8, "b" * 9, "c" * 3, "x"]], 60) == [8, 9, 3, 60 - 8 - 9 - 3 - 3 * GAP]
+
+
+def test_a_column_shrinks_before_another_is_dropped_and_they_go_by_their_order() -> None:
+    rows = [["a" * 20, "b" * 20, "c" * 6, "x"]]
+    assert widths(COLUMNS, rows, 45) == [10, 13, 6, 10]
+    assert widths(COLUMNS, rows, 36) == [10, 5, 0, 36 - 15 - 2 * GAP]
+    assert widths(COLUMNS, rows, 25) == [10, 0, 0, 13]
+
+
+@given(st.lists(st.lists(st.text(max_size=30), min_size=4, max_size=4), max_size=8), st.integers(40, 200))
+def test_what_is_shown_always_fits(rows: list[list[str]], available: int) -> None:
+    found = widths(COLUMNS, rows, available)
+    assert sum(width + GAP for width in found[:-1] if width) + found[-1] == available
+
+
+@given(st.text(max_size=60), st.integers(0, 40))
+def test_a_text_has_exactly_its_width(text: str, width: int) -> None:
+    assert cell_len(fit(text, width)) == width
+
+
+def test_a_text_that_does_not_fit_says_so() -> None:
+    assert fit("failed: board", 8) == "failed:…"
+    assert fit("ok", 4) == "ok  "
+
+
+@given(
+    st.integers(0, 100),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 60)).map(lambda n: Want(*n)), min_size=1, max_size=5),
+)
+def test_no_line_is_given_twice_or_lost(space: int, wants: list[Want]) -> None:
+    given_out = allot(space, wants)
+    assert sum(given_out) == space
+    assert all(lines >= 0 for lines in given_out)
+    if sum(want.least for want in wants) <= space:
+        assert all(lines >= want.least for lines, want in zip(given_out, wants, strict=True))
+
+
+@given(st.text(max_size=200).map(clean), st.integers(20, 90))
+def test_a_folded_log_line_fits_and_loses_nothing(text: str, width: int) -> None:
+    parts = folded(text, width)
+    assert all(cell_len(part) <= width for part in parts)
+    assert parts[0] + "".join(part[9:] for part in parts[1:]) == text
+
+
+def test_no_key_is_broken_in_two() -> None:
+    keys = [Key(str(n), "x", "Title" * n, enabled=True) for n in range(1, 6)]
+    lines = wrapped(keys, 30)
+    assert [key for line in lines for key in line] == keys
+    assert all(sum(key.width for key in line) + 2 * (len(line) - 1) <= 30 for line in lines)

@@ -1,0 +1,84 @@
+"""The whole screen as a picture. After a wanted change: `pytest tests/tui --snapshot-update`, then look at each."""
+
+from typing import Any, Protocol
+
+import pytest
+from msgspec.structs import replace
+from textual.pilot import Pilot
+
+from flashdeck_tui.app import FlashdeckApp
+from flashdeck_tui.link import LinkState, LinkStatus
+from flashdeck_tui.store import Selection
+from flashdeck_tui.widgets.rows import Rows
+from tui_scene import BENCH, DAEMON, SOCKET, make_app
+
+SIZES = [(60, 20), (80, 24), (120, 40)]
+LOST = LinkState(
+    LinkStatus.DISCONNECTED, f"no flashdeckd listens on {SOCKET}", f"start it: flashdeckd --socket {SOCKET}"
+)
+FAILED = Selection(board="right", partition="app1")
+
+
+class Compare(Protocol):
+    def __call__(self, app: FlashdeckApp, *, terminal_size: tuple[int, int], run_before: Any) -> bool: ...
+
+
+def shown(*keys: str, select: Selection | None = None) -> Any:
+    """What is done before the picture is taken."""
+
+    async def before(pilot: Pilot[int]) -> None:
+        app = pilot.app
+        assert isinstance(app, FlashdeckApp)
+        await pilot.pause()
+        app.refresh_views()
+        await pilot.pause()
+        if select is not None:
+            app.main.query_one("#boards", Rows).select(select)
+        await pilot.press(*keys)
+        await pilot.pause()
+        app.refresh_views()
+        await pilot.pause()
+
+    return before
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_everything_happens_at_once(snap_compare: Compare, size: tuple[int, int]) -> None:
+    app, _ = make_app()
+    assert snap_compare(app, terminal_size=size, run_before=shown(select=FAILED))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_daemon_went_away(snap_compare: Compare, size: tuple[int, int]) -> None:
+    app, _ = make_app(state=LOST)
+    assert snap_compare(app, terminal_size=size, run_before=shown())
+
+
+def test_there_never_was_a_daemon(snap_compare: Compare) -> None:
+    app, _ = make_app(None, state=LOST)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=shown())
+
+
+def test_a_quiet_bench_with_a_broken_part(snap_compare: Compare) -> None:
+    degraded = replace(DAEMON, virtual=True, degraded=("hotplug: udev does not run here; start systemd-udevd",))
+    app, _ = make_app(replace(BENCH, daemon=degraded, boards=BENCH.boards[:1], devices=(), jobs=BENCH.jobs[:1]))
+    assert snap_compare(app, terminal_size=(80, 24), run_before=shown())
+
+
+def test_the_terminals_own_colours(snap_compare: Compare) -> None:
+    app, _ = make_app()
+    app.theme = "ansi-dark"
+    assert snap_compare(app, terminal_size=(80, 24), run_before=shown(select=FAILED))
+
+
+def test_without_colour(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app, _ = make_app()
+    assert snap_compare(app, terminal_size=(80, 24), run_before=shown(select=FAILED))
+
+
+@pytest.mark.parametrize("keys", [("question_mark",), ("f",), ("c",), ("enter",)], ids=lambda keys: keys[0])
+def test_what_comes_on_top(snap_compare: Compare, keys: tuple[str, ...]) -> None:
+    app, _ = make_app()
+    select = Selection(board="bench-1", partition="app1")
+    assert snap_compare(app, terminal_size=(80, 24), run_before=shown(*keys, select=select))

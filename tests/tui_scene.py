@@ -1,0 +1,261 @@
+"""A bench on which everything happens at once, and a link that needs no daemon."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from msgspec.structs import replace
+
+from flashdeck import api
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
+from flashdeck.model import (
+    ArtifactState,
+    BoardState,
+    DaemonState,
+    DeviceState,
+    Disposition,
+    Event,
+    Failure,
+    Holding,
+    JobResult,
+    JobState,
+    JobStatus,
+    LogLevel,
+    LogLine,
+    Origin,
+    PartitionState,
+    Phase,
+    Presence,
+    Snapshot,
+    State,
+    Verified,
+)
+from flashdeck_tui.app import FlashdeckApp
+from flashdeck_tui.hands import Hands
+from flashdeck_tui.link import Link, LinkState, LinkStatus
+from flashdeck_tui.store import Store
+
+R = TypeVar("R", bound=State)
+
+SOCKET = Path("/run/user/1000/flashdeck/flashdeckd.sock")
+NOW = 1_700_000_000.0
+NEWEST = hashlib.sha256(b"1.0.2").hexdigest()
+OLDER = hashlib.sha256(b"1.0.1").hexdigest()
+HOSTILE = "\x1b]0;owned\x07[/][bold red]board[/bold] \u202egnp"
+
+DAEMON = DaemonState(
+    version="0.1.0", pid=4711, instance="one", host="bench", started_at=NOW - 4000, virtual=False, degraded=()
+)
+
+
+def holding(sha256: str = NEWEST, **fields: Any) -> Holding:
+    version = "1.0.2" if sha256 == NEWEST else "1.0.1"
+    known: dict[str, Any] = {
+        "sha256": sha256,
+        "size": 100_352,
+        "version": version,
+        "flashed_at": NOW - 130,
+        "verified": Verified.YES,
+        "job": 1,
+    }
+    return Holding(**known | fields)
+
+
+def partitions(app1: Holding | None = None, *, offered: str = "") -> tuple[PartitionState, ...]:
+    return (
+        PartitionState(name="bootloader", address=0x08000000, size=0x20000, protected=True),
+        PartitionState(
+            name="app1",
+            address=0x08020000,
+            size=0x60000,
+            image="/home/dev/fw/app1/Debug/APP1.bin",
+            holding=app1,
+            offered=offered,
+        ),
+        PartitionState(name="partition2", address=0x08080000, size=0x60000, image="/home/dev/fw/app2/Debug/APP2.bin"),
+    )
+
+
+def board(name: str = "left", **fields: Any) -> BoardState:
+    known: dict[str, Any] = {
+        "profile": "product",
+        "presence": Presence.APP,
+        "serial": "336E36833233",
+        "port": "1-4.2",
+        "partitions": partitions(holding()),
+    }
+    return BoardState(name=name, **known | fields)
+
+
+def job(number: int = 7, name: str = "left", status: JobStatus = JobStatus.QUEUED, **fields: Any) -> JobState:
+    known: dict[str, Any] = {
+        "partition": "app1",
+        "sha256": NEWEST,
+        "size": 100_352,
+        "version": "1.0.2",
+        "origin": Origin.BUILD,
+        "created_at": NOW - 60,
+    }
+    if status.ended:
+        known["finished_at"] = NOW - 30
+    return JobState(id=number, board=name, status=status, **known | fields)
+
+
+RESULT = JobResult(
+    bytes_written=100_352,
+    erases=13,
+    blocks=98,
+    transfers=420,
+    uploads=98,
+    slept=1.2,
+    seconds=3.4,
+    verified=Verified.YES,
+    protection="boot unit last",
+    started=True,
+)
+FAILURE = Failure(
+    kind=ErrorKind.NOT_ACCEPTED,
+    message="board right came back in DFU mode: the bootloader did not accept the image (partition app1 holds "
+    "4a5be60c1f1e)",
+    hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
+    "bootloader's boot check accepts, and that the partition which is booted holds an application",
+)
+ARTIFACT = ArtifactState(
+    sha256=NEWEST,
+    size=100_352,
+    source="/home/dev/fw/app1/Debug/APP1.bin",
+    profile="product",
+    partition="app1",
+    version="1.0.2",
+    seen_at=NOW - 65,
+    disposition=Disposition.QUEUED,
+)
+WAITING = job(9, "spare", JobStatus.WAITING, reason="waiting for board spare to be connected: hold SW2, press RESET")
+RUNNING = job(
+    8,
+    "bench-1",
+    JobStatus.RUNNING,
+    phase=Phase.WRITE,
+    done=42_000,
+    total=100_352,
+    attempts=1,
+    started_at=NOW - 3,
+)
+
+BENCH = Snapshot(
+    seq=1,
+    daemon=DAEMON,
+    boards=(
+        board("left"),
+        board(
+            "bench-1", presence=Presence.DFU, port="1-4.1", serial="205E38833233", partitions=partitions(holding(OLDER))
+        ),
+        board("right", presence=Presence.DFU, port="1-4.3", serial="", partitions=partitions(holding(started=False))),
+        board(
+            "lab",
+            port="1-4.4",
+            held="the scope is on it, Eva",
+            partitions=partitions(holding(OLDER, verified=Verified.NO), offered=NEWEST),
+        ),
+        board("spare", presence=Presence.ABSENT, port="", serial="", partitions=partitions(None)),
+        board(
+            "twin",
+            presence=Presence.AMBIGUOUS,
+            port="",
+            trouble="2 devices look like board twin (at 1-4.5, 1-4.6): unplug all but one, or add its port to the "
+            "configuration",
+            partitions=partitions(holding(OLDER, complete=False)),
+        ),
+    ),
+    devices=(
+        DeviceState(port="1-5", usb_id="0483:df11", serial="X1", product=HOSTILE, note="not configured: never touched"),
+    ),
+    jobs=(
+        job(5, "left", JobStatus.DONE, result=RESULT, origin=Origin.HAND),
+        job(6, "right", JobStatus.FAILED, failure=FAILURE, reason=FAILURE.message, result=RESULT),
+        RUNNING,
+        WAITING,
+        job(10, "lab", JobStatus.QUEUED),
+    ),
+    artifacts=(ARTIFACT,),
+)
+LOG = (
+    LogLine(id=1, time=NOW - 65, level=LogLevel.INFO, text="APP1.bin settled: 1.0.2, 98 KiB"),
+    LogLine(
+        id=2, time=NOW - 60, level=LogLevel.INFO, text="flashing 1.0.2 (100352 bytes) into app1", board="left", job=5
+    ),
+    LogLine(id=3, time=NOW - 30, level=LogLevel.ERROR, text=f"failed: {FAILURE.message}", board="right", job=6),
+    LogLine(id=4, time=NOW - 10, level=LogLevel.WARNING, text=f"DFU device {HOSTILE} at 1-5: not configured"),
+    LogLine(
+        id=5, time=NOW - 3, level=LogLevel.INFO, text="flashing 1.0.2 (100352 bytes) into app1", board="bench-1", job=8
+    ),
+)
+
+
+class FakeLink:
+    """Stands in for `Link`: says what it is told to, and remembers what was asked."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.state = LinkState(LinkStatus.CONNECTED)
+        self.calls: list[api.Params[Any]] = []
+        self.answers: dict[type[api.Params[Any]], State | FlashdeckError] = {}
+        self.uploads: list[tuple[str, bytes]] = []
+
+    async def run(self) -> None:
+        """The test feeds the store itself."""
+
+    async def call(self, params: api.Params[R]) -> Any:
+        if self.state.status is not LinkStatus.CONNECTED:
+            raise ConnectionFailedError("not connected")
+        self.calls.append(params)
+        answer = self.answers.get(type(params))
+        if isinstance(answer, FlashdeckError):
+            raise answer
+        return answer if answer is not None else self._usual(params)
+
+    async def upload(self, name: str, data: bytes) -> api.UploadDone:
+        self.uploads.append((name, data))
+        return api.UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=len(data), version="")
+
+    def _usual(self, params: api.Params[Any]) -> State:
+        match params:
+            case api.Flash():
+                return api.JobList(jobs=(job(11, params.boards[0], partition=params.partition),))
+            case api.Cancel():
+                return job(params.job, status=JobStatus.CANCELLED)
+            case api.Retry():
+                return job(12)
+            case api.Hold() | api.Release():
+                return board(params.board)
+            case api.Arm() | api.Disarm():
+                return api.BoardList(boards=(board(params.boards[0]),), devices=())
+            case _:
+                raise AssertionError(f"nothing should ask for {params}")
+
+
+def event(seq: int = 2, **what: Any) -> Event:
+    return Event(seq=seq, **what)
+
+
+def filled_store(snapshot: Snapshot = BENCH) -> Store:
+    """A store that saw a job advance by 22000 bytes in half a second."""
+    at = [0.0]
+    store = Store(clock=lambda: at[0])
+    store.take(snapshot)
+    store.take_log(LOG)
+    if RUNNING in snapshot.jobs:
+        store.take(event(job=replace(RUNNING, done=20_000)))
+        at[0] = 0.5
+        store.take(event(job=RUNNING))
+    return store
+
+
+def make_app(
+    snapshot: Snapshot | None = BENCH, *, state: LinkState | None = None, hands: Hands | None = None
+) -> tuple[FlashdeckApp, FakeLink]:
+    """The application on a daemon that is not there, at a time that stands still."""
+    store = filled_store(snapshot) if snapshot is not None else Store()
+    link = FakeLink(store)
+    link.state = state or link.state
+    return FlashdeckApp(SOCKET, hands, link=cast("Link", link), store=store, clock=lambda: NOW), link
