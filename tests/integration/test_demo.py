@@ -18,8 +18,9 @@ import pytest
 
 from flashdeck import paths
 from flashdeck_tui.demo.firmware import TOOLS, with_version
+from leftovers import left_behind
 
-COMMAND = (Path(sys.executable).parent / "flashdeck", "demo", "--once")
+COMMAND = (Path(sys.executable).parent / "flashdeck", "demo")
 BOARDS = ("classic", "noread", "usbx")
 VERSIONS = ("demo 1.0.0", "demo 1.0.1")
 STAND_IN = """
@@ -67,19 +68,6 @@ async def demo(place: Path, *arguments: str, **variables: str) -> AsyncGenerator
             await process.wait()
 
 
-def left_behind(place: Path) -> list[str]:
-    """Files, and processes that work on them."""
-    found = [str(path) for path in (place / "tmp").iterdir()]
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes()
-        except OSError:
-            continue  # it ended while we looked
-        if os.fsencode(place) in words:
-            found.append(words.decode(errors="replace"))
-    return found
-
-
 @pytest.mark.parametrize("compiles", [True, False], ids=["compiled", "prebuilt"])
 async def test_two_builds_land_on_three_boards_and_nothing_is_left(
     place: Path, others_socket: socket.socket, compiles: bool
@@ -87,7 +75,7 @@ async def test_two_builds_land_on_three_boards_and_nothing_is_left(
     if compiles and any(shutil.which(tool) is None for tool in TOOLS):
         pytest.skip(f"needs {', '.join(TOOLS)}")
     variables = {} if compiles else {"PATH": str(place)}
-    async with demo(place, "--json", FLASHDECK_SOCKET=others_socket.getsockname(), **variables) as process:
+    async with demo(place, "--once", "--json", FLASHDECK_SOCKET=others_socket.getsockname(), **variables) as process:
         out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     report = json.loads(out)

@@ -137,6 +137,18 @@ def test_the_shell_command_builds_what_was_edited_when_it_is_pasted_anywhere(
         assert len(image) == (PREBUILT / "APP1.bin").stat().st_size
 
 
+@pytest.mark.parametrize("edited", ["version.h", "waveforms.h", "main.c"])
+async def test_the_shell_command_sees_an_edit_also_after_a_build_by_hand(copy: Path, edited: str) -> None:
+    firmware = Firmware(copy)
+    if not firmware.compiles:
+        pytest.skip(f"needs {', '.join(TOOLS)}")
+    await link_slowly((await firmware.build()).image, firmware.output, 0)
+    built = firmware.output.stat().st_mtime_ns
+    os.utime(copy / edited, ns=(built + 1, built + 1))
+    await asyncio.to_thread(subprocess.run, ["sh", "-c", firmware.shell_command], check=True, capture_output=True)
+    assert firmware.output.stat().st_mtime_ns > built
+
+
 @pytest.mark.parametrize("version", ["demo 10.0.0", "demo 1/0/0", ""])
 def test_without_a_compiler_a_version_that_does_not_fit_is_refused_and_nothing_built(
     copy: Path, version: str, monkeypatch: pytest.MonkeyPatch

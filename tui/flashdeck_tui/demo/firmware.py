@@ -87,6 +87,7 @@ class Firmware:
         # A `make` that started us would pass its own flags and variables on.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
         environment["TMPDIR"] = str(self._directory)  # a compiler that is killed leaves its temporary files
+        environment["LC_ALL"] = "C"  # its complaints are looked through
         process = await asyncio.create_subprocess_exec(
             "make",
             "-C",

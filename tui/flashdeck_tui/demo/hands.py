@@ -73,17 +73,17 @@ class BenchHands:
                 build = await self._firmware.build()
             except FlashdeckError as error:
                 # What the compiler said, where there is no terminal below the screen to say it on.
-                raise FlashdeckError(error.message, hint=_last_words(error), kind=error.kind) from error
+                raise FlashdeckError(error.message, hint=_complaint(error), kind=error.kind) from error
             await link_slowly(build.image, self._firmware.output, self._pause)
 
     def _build_why_not(self, _context: Context) -> str | None:
         return "A build is being written." if self._building.locked() else None
 
 
-def _last_words(error: FlashdeckError) -> str:
-    notes = "\n".join(getattr(error, "__notes__", ()))
-    complaints = [line for line in notes.splitlines() if "error" in line]
-    return complaints[0] if complaints else error.hint
+def _complaint(error: FlashdeckError) -> str:
+    """What the compiler complained of first; where it was something else that failed, all that was said."""
+    said = "\n".join(getattr(error, "__notes__", ()))
+    return next((line for line in said.splitlines() if ": error: " in line), said or error.hint)
 
 
 async def _unplug(context: Context) -> None:
