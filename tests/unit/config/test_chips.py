@@ -44,9 +44,73 @@ def test_the_stm32h563zi_has_twice_the_flash() -> None:
     assert (second.span, second.bank) == (Range(0x08100000, 0x08200000), 1)
 
 
+KIB = 1024
+F4_512K = [16] * 4 + [64] + [128] * 3
+F4_1M = [16] * 4 + [64] + [128] * 7
+
+
+@pytest.mark.parametrize(
+    ("name", "sectors", "banks", "program_unit", "ram"),
+    [
+        ("STM32F401RC", [*[16] * 4, 64, 128], [256], 4, {0x20000000: 64}),
+        ("STM32F401CE", F4_512K, [512], 4, {0x20000000: 96}),
+        ("STM32F405RG", F4_1M, [1024], 4, {0x10000000: 64, 0x20000000: 128}),
+        ("STM32F407VG", F4_1M, [1024], 4, {0x10000000: 64, 0x20000000: 128}),
+        ("STM32F417ZE", F4_512K, [512], 4, {0x10000000: 64, 0x20000000: 128}),
+        ("STM32F411CE", F4_512K, [512], 4, {0x20000000: 128}),
+        ("STM32F429ZI", F4_1M * 2, [1024, 1024], 4, {0x10000000: 64, 0x20000000: 192}),
+        ("STM32F446RE", F4_512K, [512], 4, {0x20000000: 128}),
+        ("STM32F722RE", F4_512K, [512], 4, {0x20000000: 256}),
+        ("STM32F746ZG", [32] * 4 + [128] + [256] * 3, [1024], 4, {0x20000000: 320}),
+        ("STM32F767ZI", [32] * 4 + [128] + [256] * 7, [2048], 4, {0x20000000: 512}),
+        ("STM32G071RB", [2] * 64, [128], 8, {0x20000000: 36}),
+        ("STM32G0B1RE", [2] * 256, [256, 256], 8, {0x20000000: 144}),
+        ("STM32G431KB", [2] * 64, [128], 8, {0x10000000: 10, 0x20000000: 32}),
+        ("STM32G474RE", [2] * 256, [256, 256], 8, {0x10000000: 32, 0x20000000: 128}),
+        ("STM32H503RB", [8] * 16, [64, 64], 16, {0x20000000: 32}),
+        ("STM32H573II", [8] * 256, [1024, 1024], 16, {0x20000000: 640}),
+        ("STM32H723ZG", [128] * 8, [1024], 32, {0x20000000: 128, 0x24000000: 320, 0x30000000: 32, 0x38000000: 16}),
+        (
+            "STM32H743ZI",
+            [128] * 16,
+            [1024, 1024],
+            32,
+            {0x20000000: 128, 0x24000000: 512, 0x30000000: 288, 0x38000000: 64},
+        ),
+        ("STM32L432KC", [2] * 128, [256], 8, {0x10000000: 16, 0x20000000: 64}),
+        ("STM32L433RC", [2] * 128, [256], 8, {0x10000000: 16, 0x20000000: 64}),
+        ("STM32L476RG", [2] * 512, [512, 512], 8, {0x10000000: 32, 0x20000000: 96}),
+        ("STM32L496ZG", [2] * 512, [512, 512], 8, {0x10000000: 64, 0x20000000: 320}),
+        ("STM32U575ZI", [8] * 256, [1024, 1024], 16, {0x20000000: 768, 0x28000000: 16}),
+    ],
+)
+def test_a_chip_is_as_its_manual_says(
+    name: str, sectors: list[int], banks: list[int], program_unit: int, ram: dict[int, int]
+) -> None:
+    geometry = CHIPS[name].geometry
+    found = list(geometry.sectors())
+    assert found[0].span.start == 0x08000000
+    assert all(a.span.end == b.span.start for a, b in pairwise(found))
+    assert [sector.span.size // KIB for sector in found] == sectors
+    assert [sum(each.span.size for each in found if each.bank == bank) // KIB for bank in range(len(banks))] == banks
+    assert sum(banks) == sum(sectors)
+    assert [each.bank for each in found] == sorted(each.bank for each in found)
+    assert geometry.program_unit == program_unit
+    assert {area.start: area.size // KIB for area in geometry.ram} == ram
+
+
+def test_a_mode_that_option_bytes_choose_is_named() -> None:
+    assert "DBANK" in CHIPS["STM32G474RE"].source
+    assert "DUAL_BANK" in CHIPS["STM32G0B1RE"].source
+    assert "nDBANK" in CHIPS["STM32F767ZI"].source
+
+
 @pytest.mark.parametrize(
     ("part", "name"),
     [
+        ("STM32F411CEU6", "STM32F411CE"),
+        ("STM32G474RETx", "STM32G474RE"),
+        ("stm32l476rgt6tr", "STM32L476RG"),
         ("STM32H563RG", "STM32H563RG"),
         ("STM32H563RGT6", "STM32H563RG"),
         ("stm32h563rgt6", "STM32H563RG"),
@@ -72,6 +136,13 @@ def test_the_nearest_names_are_suggested() -> None:
         find_chip("STM32H536RG")
     assert "STM32H563RG" in caught.value.hint
     assert "sectors" in caught.value.hint
+
+
+def test_where_nothing_is_near_the_product_lines_are_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_chip("nRF52840")
+    assert "STM32F407, " in caught.value.hint
+    assert len(caught.value.hint) < 500
 
 
 def test_a_hostile_name_is_shown_harmlessly() -> None:
