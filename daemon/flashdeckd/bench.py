@@ -292,7 +292,7 @@ class Bench:
             matching = {name: board for name, board in self.config.boards.items() if fnmatchcase(name, pattern)}
             if not matching:
                 raise RequestError(
-                    f"there is no board {pattern!r}",
+                    f"there is no board {pattern!r}" if self.config.boards else "the configuration has no boards",
                     kind=ErrorKind.NO_SUCH_BOARD,
                     hint=_known(pattern, self.config.boards),
                 )
@@ -306,4 +306,4 @@ def _known(wanted: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(wanted, known, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"there are: {', '.join(known)}" if known else "the configuration has none"
+    return f"there are: {', '.join(known)}" if known else "`flashdeck suggest` prints one to begin with"

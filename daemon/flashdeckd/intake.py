@@ -71,7 +71,7 @@ class Intake:
         jobs = [await self._bench.enqueue(board, partition.name, artifact, Origin.BUILD) for board in armed]
         count = sum(job is not None for job in jobs)
         if count:
-            self._hub.log(f"{build.path}: {what}: {count} jobs queued")
+            self._hub.log(f"{build.path}: {what}: queued for {count} board{'s' if count > 1 else ''}")
             state = replace(state, disposition=Disposition.QUEUED)
         elif offered or len(armed) < len(boards):
             offered = offered or "disarmed"

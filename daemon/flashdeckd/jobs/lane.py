@@ -201,7 +201,7 @@ class Lane:
         if job.status is JobStatus.WAITING and job.attempts and not self.sighting.trouble:
             return  # how it was interrupted says more
         hint = self.board.profile.enter_hint
-        absent = f"waiting for board {self.board.name} to be connected" + (f": {hint}" if hint else "")
+        absent = f"board {self.board.name} is not connected" + (f": {hint}" if hint else "")
         await self._wait(job, self.sighting.trouble or absent)
 
     async def _wait(self, job: JobState, reason: str) -> None:
@@ -332,9 +332,11 @@ class Lane:
         if self._book.job(job.id).attempts >= MAX_ATTEMPTS:
             await self._fail(job, error)
             return
-        reason = f"{error.message}; goes on when board {self.board.name} is back in DFU mode"
+        phase = self._book.job(job.id).phase
+        where = f" in its {phase} phase" if phase else ""
+        reason = f"lost{where}; goes on when board {self.board.name} is back in DFU mode"
         await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
-        self._log(job, reason, LogLevel.WARNING)
+        self._log(job, f"{reason} ({error.message})", LogLevel.WARNING)
         # Hotplug may not have told yet. A device that stays was cut off by a bad cable, and is tried again.
         await self._until(lambda: self.sighting.device != lost, LOST_SECONDS)
 
