@@ -12,7 +12,7 @@ from flashdeckd.server import Connection, Handler
 from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.waiting import Waiting
 
-LOG_PAGE = 1000
+LOG_PAGE = 500
 """Log lines in one page at the most, so that a page stays far below the wire's line cap."""
 JOB_PAGE = 500
 
