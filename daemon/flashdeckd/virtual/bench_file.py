@@ -24,7 +24,7 @@ import msgspec
 from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError
 from flashdeckd.virtual.nor import FlashLayout, fill
-from flashdeckd.virtual.spec import BoardSpec, Content, Model, Start, Timing
+from flashdeckd.virtual.spec import CLASSIC_MODELS, FIXED_POLLS, BoardSpec, Content, Model, Start, Timing
 
 Poll = Annotated[int, msgspec.Meta(ge=0, lt=1 << 24)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
@@ -151,10 +151,14 @@ def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
 def _refuse_meaningless(where: str, table: _BoardTable) -> None:
     """A key that this board could only ignore is an error, not a surprise."""
     usbx = table.model is Model.USBX
+    classic = table.model in CLASSIC_MODELS
+    fixed = table.model in FIXED_POLLS
     checks = (
-        ("bank_bug", table.bank_bug is not None and not usbx, "only USBX models have it"),
-        ("leave_answers", table.leave_answers is not None and usbx, "a USBX board is gone before it could answer"),
-        ("poll_erase", table.poll_erase is not None and usbx, "a USBX board claims poll_write for everything"),
+        ("bank_bug", table.bank_bug is not None and not usbx, "only ST's USBX sample has it"),
+        ("leave_answers", table.leave_answers is not None and not classic, "only ST's classic class can do either"),
+        ("poll_erase", table.poll_erase is not None and usbx, "this board claims poll_write for everything"),
+        ("poll_erase", table.poll_erase is not None and fixed, "its class claims the same whatever is asked"),
+        ("poll_write", table.poll_write is not None and fixed, "its class claims the same whatever is asked"),
         ("runtime", table.runtime and not table.app, "an application without USB has no interface"),
     )
     for key, meaningless, why in checks:

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from flashdeck.config import UsbId
+from flashdeckd.virtual import usbx_default
 from flashdeckd.virtual.application import Application
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
 from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash
 from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
+from flashdeckd.virtual.usbx_default import DefaultSettings, UsbxDefaultBootloader
 
 HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
 """The first 128 KB, the bootloader's own, only to be read; all the rest for everything."""
@@ -42,8 +44,16 @@ class Model(StrEnum):
     """ST's classic class; a read outside the flash is a bus fault, as in ST's sample for the H563."""
     USBX = "usbx"
     """ST's USBX class and its sample for the H5: busy by STALL, an erase moves the address pointer."""
+    USBX_DEFAULT = "usbx-default"
+    """ST's USBX class without any setting: the flash work is done inside DNLOAD, and dfuERROR is silent."""
+    USBX_ASYNC = "usbx-default-async"
+    """The same; the flash work runs beside the bus, and while it does everything is STALLed."""
 
 
+CLASSIC_MODELS = frozenset(model for model in Model if model.startswith("classic"))
+"""Models that run ST's classic class."""
+FIXED_POLLS = frozenset({Model.USBX_DEFAULT, Model.USBX_ASYNC})
+"""Models whose poll times nobody can choose."""
 DEFAULT_POLLS = {
     Model.CLASSIC: (50, 50),
     Model.CLASSIC_NOREAD: (50, 50),
@@ -53,6 +63,8 @@ DEFAULT_POLLS = {
     Model.CLASSIC_OLD_TEMPLATE: (0, 0),
     Model.CLASSIC_CRASH: (50, 50),
     Model.USBX: (244, 244),
+    Model.USBX_DEFAULT: (usbx_default.POLL, usbx_default.POLL),
+    Model.USBX_ASYNC: (usbx_default.POLL, usbx_default.POLL),
 }
 """Milliseconds that the published code claims for an erase and for everything else."""
 
@@ -135,9 +147,6 @@ class BoardSpec:
     def bootloader(self, flash: NorFlash) -> tuple[Identity, UsbFunction]:
         """The bootloader fresh from reset, and how it shows on the bus."""
         functional = Functional(self.attributes, transfer_size=self.transfer_size)
-        claims = DEFAULT_POLLS[self.model]
-        poll_erase = claims[0] if self.poll_erase is None else self.poll_erase
-        poll_write = claims[1] if self.poll_write is None else self.poll_write
         identity = Identity(
             self.dfu,
             dfu_settings(functional, string=_MAP_STRING),
@@ -145,10 +154,24 @@ class BoardSpec:
             bcd_device=self.bcd_device,
             configuration_string=4,
         )
-        if self.model is Model.USBX:
-            usbx = UsbxSettings(functional, poll=poll_write, bank_bug=self.bank_bug)
-            return identity, UsbxBootloader(flash, identity, usbx)
-        classic = ClassicSettings(
+        return identity, self._bootloader(flash, identity, functional)
+
+    def _bootloader(self, flash: NorFlash, identity: Identity, functional: Functional) -> UsbFunction:
+        claims = DEFAULT_POLLS[self.model]
+        poll_erase = claims[0] if self.poll_erase is None else self.poll_erase
+        poll_write = claims[1] if self.poll_write is None else self.poll_write
+        match self.model:
+            case Model.USBX:
+                usbx = UsbxSettings(functional, poll=poll_write, bank_bug=self.bank_bug)
+                return UsbxBootloader(flash, identity, usbx)
+            case Model.USBX_DEFAULT | Model.USBX_ASYNC:
+                beside = self.model is Model.USBX_ASYNC
+                return UsbxDefaultBootloader(flash, identity, DefaultSettings(functional, self.app_address, beside))
+            case _:
+                return ClassicBootloader(flash, identity, self._classic(functional, poll_erase, poll_write))
+
+    def _classic(self, functional: Functional, poll_erase: int, poll_write: int) -> ClassicSettings:
+        return ClassicSettings(
             functional,
             pointer=self.app_address,
             reads=_READS.get(self.model, Reads.GOOD),
@@ -158,7 +181,6 @@ class BoardSpec:
             poll_other=poll_write,
             cut_short=not self.leave_answers,
         )
-        return identity, ClassicBootloader(flash, identity, classic)
 
     def application(self) -> tuple[Identity, UsbFunction] | None:
         """The application, None where it does not use USB."""

@@ -207,7 +207,7 @@ class UsbxBootloader:
         if not 0 < setup.length <= len(self._buffer) or not setup.is_in:
             return self._refuse(setup)
         if setup.value == 0:
-            data = COMMANDS[: setup.length]
+            data = self._commands()[: setup.length]
         else:
             found = self._flash.read(self._address(setup.value), setup.length)
             if found is None:
@@ -218,6 +218,9 @@ class UsbxBootloader:
         else:
             self.state = State.UPLOAD_IDLE
         return Outcome(data=data)
+
+    def _commands(self) -> bytes:
+        return COMMANDS
 
     def _address(self, block: int) -> int:
         return (self.pointer + (block - 2) * len(self._buffer)) & 0xFFFFFFFF

@@ -514,3 +514,28 @@ def test_release_2_9_0_reads_from_address_0_where_its_media_have_no_read() -> No
     host = Host(only(bench_of(BoardSpec(name="one", model=Model.CLASSIC_OLD_NOREAD))))
     assert host.read(0x08080000, 1024) == bytes(1024)
     assert host.state() == 9, "it did not notice"
+
+
+def test_usbx_without_settings_is_silent_in_an_error_until_it_is_cleared() -> None:
+    bench = bench_of(BoardSpec(name="one", model=Model.USBX_DEFAULT))
+    host = Host(only(bench))
+    host.send(CLRSTATUS)
+    for request, length in ((GETSTATE, 1), (GETSTATUS, 6), (UPLOAD, 16)):
+        with pytest.raises(usb.core.USBError) as caught:
+            host.ask(request, length)
+        assert caught.value.errno == errno.EPIPE
+    assert len(bench.list()[0].violations) == 4
+    host.send(CLRSTATUS)
+    assert host.state() == IDLE
+
+
+def test_usbx_without_settings_answers_the_status_that_makes_it_leave() -> None:
+    bench = bench_of(
+        BoardSpec(name="one", model=Model.USBX_DEFAULT, contents=(Content(APP, GOOD_VECTORS),), start=Start.DFU)
+    )
+    host = Host(only(bench))
+    assert host.command(0x21, APP) == DNLOAD_IDLE
+    host.send(DNLOAD)
+    assert host.ask(GETSTATUS, 6)[4] == 8
+    assert bench.list()[0].mode == "app"
+    assert bench.list()[0].violations == ()
