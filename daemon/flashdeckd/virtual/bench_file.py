@@ -24,7 +24,16 @@ import msgspec
 from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError
 from flashdeckd.virtual.nor import FlashLayout, fill
-from flashdeckd.virtual.spec import CLASSIC_MODELS, FIXED_POLLS, BoardSpec, Content, Model, Start, Timing
+from flashdeckd.virtual.spec import (
+    CLASSIC_MODELS,
+    CONSTANT_MODELS,
+    FIXED_POLLS,
+    BoardSpec,
+    Content,
+    Model,
+    Start,
+    Timing,
+)
 
 Poll = Annotated[int, msgspec.Meta(ge=0, lt=1 << 24)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
@@ -67,6 +76,7 @@ class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     contents: tuple[_ContentTable, ...] = ()
     bank_bug: bool | None = None
     leave_answers: bool | None = None
+    read_constant: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
 
 
 def read_specs(path: Path) -> tuple[BoardSpec, ...]:
@@ -140,6 +150,7 @@ def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
         contents=tuple(_content(path, f"{where}, key contents", item) for item in table.contents),
         bank_bug=bool(table.bank_bug),
         leave_answers=bool(table.leave_answers),
+        read_constant=table.read_constant or 0,
     )
     try:
         spec.new_flash()
@@ -153,12 +164,14 @@ def _refuse_meaningless(where: str, table: _BoardTable) -> None:
     usbx = table.model is Model.USBX
     classic = table.model in CLASSIC_MODELS
     fixed = table.model in FIXED_POLLS
+    constant = table.model in CONSTANT_MODELS
     checks = (
         ("bank_bug", table.bank_bug is not None and not usbx, "only ST's USBX sample has it"),
         ("leave_answers", table.leave_answers is not None and not classic, "only ST's classic class can do either"),
         ("poll_erase", table.poll_erase is not None and usbx, "this board claims poll_write for everything"),
         ("poll_erase", table.poll_erase is not None and fixed, "its class claims the same whatever is asked"),
         ("poll_write", table.poll_write is not None and fixed, "its class claims the same whatever is asked"),
+        ("read_constant", table.read_constant is not None and not constant, "its reads are not constant"),
         ("runtime", table.runtime and not table.app, "an application without USB has no interface"),
     )
     for key, meaningless, why in checks:

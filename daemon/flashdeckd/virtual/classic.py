@@ -38,6 +38,8 @@ STATUS_OK = 0
 STATUS_VENDOR = 11
 STATUS_UNKNOWN = 14
 STATUS_LENGTH = 6
+CACHE_LINE = 32
+"""Bytes in a line of the cache, as in a Cortex-M7."""
 MAX_INTERFACES = 1
 """USBD_MAX_NUM_INTERFACES: the core lets wIndex up to and including this pass."""
 
@@ -63,6 +65,12 @@ class Reads(Enum):
     """It is left as in ST's template and returns NULL."""
     CRASH = "crash"
     """It copies bytes without looking at the address: a bus fault outside the flash."""
+    STALE = "stale"
+    """It reads through a cache that nobody invalidates: what was read once is answered until the next reset."""
+    ECHO = "echo"
+    """It leaves the class's buffer as it is: the last block, command or answer comes back."""
+    CONSTANT = "constant"
+    """It says that it has read, and the buffer it names always holds the same byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +88,9 @@ class ClassicSettings:
     poll_other: int = 0
     """Milliseconds claimed for everything else."""
     release: Release = Release.CURRENT
-    at_null: int = 0x00
-    """The byte that is everywhere from address 0 on, which release 2.9.0 sends where Read returns NULL."""
+    constant: int = 0x00
+    """The byte that a constant Read answers, and that is everywhere from address 0 on: release 2.9.0 sends it where
+    Read returns NULL."""
     cut_short: bool = True
     """Whether the leave's GETSTATUS ends in an error; False: the host saw its answer in time."""
 
@@ -98,6 +107,8 @@ class ClassicBootloader:
         self.state = State.IDLE
         self.pointer = settings.pointer
         self.configured = False
+        self._cache: dict[int, bytes] = {}
+        """Lines of the flash as they were when they were first read, by address."""
         self._initialise()
 
     def _initialise(self) -> None:
@@ -258,16 +269,36 @@ class ClassicBootloader:
         return self._read(self._block_address())
 
     def _read(self, address: int) -> Outcome:
-        data = self._flash.read(address, self._length, refused=self._settings.reads is Reads.NULL)
+        match self._settings.reads:
+            case Reads.ECHO:
+                return Outcome(data=bytes(self._buffer[: self._length]))
+            case Reads.CONSTANT:
+                return Outcome(data=bytes((self._settings.constant,)) * self._length)
+            case Reads.STALE:
+                data = self._cached(address)
+            case _:
+                data = self._flash.read(address, self._length, refused=self._settings.reads is Reads.NULL)
         if data is not None:
             self._buffer[: len(data)] = data
             return Outcome(data=data)
         if self._settings.reads is Reads.CRASH:
             return Outcome(Answer.NAK, bus=Bus.CRASHES)
         if self._old:
-            return Outcome(data=bytes((self._settings.at_null,)) * self._length)
+            return Outcome(data=bytes((self._settings.constant,)) * self._length)
         self._enter(State.ILLEGAL)
         return STALL
+
+    def _cached(self, address: int) -> bytes | None:
+        """A read through the cache; lines that are not in it yet are fetched."""
+        if self._flash.read(address, self._length) is None:
+            return None
+        end = address + self._length
+        lines = range(address - address % CACHE_LINE, end, CACHE_LINE)
+        for line in lines:
+            if line not in self._cache:
+                self._cache[line] = self._flash.read(line, CACHE_LINE) or b""
+        held = b"".join(self._cache[line] for line in lines)
+        return held[address - lines.start : end - lines.start]
 
     def _before_status(self) -> None:
         if self.state is State.DNLOAD_SYNC:

@@ -40,6 +40,12 @@ class Model(StrEnum):
     """The same, its Read left as in ST's template: every UPLOAD answers the bytes at address 0."""
     CLASSIC_OLD_TEMPLATE = "classic-2.9.0-template"
     """The same with nothing but ST's template."""
+    CLASSIC_STALE = "classic-stale"
+    """ST's classic class behind a cache: what was read once is answered again, whatever was erased or written since."""
+    CLASSIC_ECHO = "classic-echo"
+    """ST's classic class; a read answers the last block that the class received."""
+    CLASSIC_CONSTANT = "classic-constant"
+    """ST's classic class; a read answers the same byte from everywhere."""
     CLASSIC_CRASH = "classic-crash"
     """ST's classic class; a read outside the flash is a bus fault, as in ST's sample for the H563."""
     USBX = "usbx"
@@ -52,6 +58,8 @@ class Model(StrEnum):
 
 CLASSIC_MODELS = frozenset(model for model in Model if model.startswith("classic"))
 """Models that run ST's classic class."""
+CONSTANT_MODELS = frozenset({Model.CLASSIC_CONSTANT, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE})
+"""Models whose reads answer one byte from everywhere."""
 FIXED_POLLS = frozenset({Model.USBX_DEFAULT, Model.USBX_ASYNC})
 """Models whose poll times nobody can choose."""
 DEFAULT_POLLS = {
@@ -61,6 +69,9 @@ DEFAULT_POLLS = {
     Model.CLASSIC_OLD: (50, 50),
     Model.CLASSIC_OLD_NOREAD: (50, 50),
     Model.CLASSIC_OLD_TEMPLATE: (0, 0),
+    Model.CLASSIC_STALE: (50, 50),
+    Model.CLASSIC_ECHO: (50, 50),
+    Model.CLASSIC_CONSTANT: (50, 50),
     Model.CLASSIC_CRASH: (50, 50),
     Model.USBX: (244, 244),
     Model.USBX_DEFAULT: (usbx_default.POLL, usbx_default.POLL),
@@ -134,6 +145,8 @@ class BoardSpec:
     contents: tuple[Content, ...] = ()
     bank_bug: bool = False
     """Whether an erase always works in bank 1, as in ST's USBX sample (USBX models only)."""
+    read_constant: int = 0x00
+    """The byte that a read answers from everywhere (models with constant reads, and release 2.9.0 without a Read)."""
     leave_answers: bool = False
     """Whether the host still gets the answer to the GETSTATUS that starts the application (classic models only)."""
 
@@ -179,6 +192,7 @@ class BoardSpec:
             release=Release.V2_9_0 if self.model in _OLD else Release.CURRENT,
             poll_erase=poll_erase,
             poll_other=poll_write,
+            constant=self.read_constant,
             cut_short=not self.leave_answers,
         )
 
@@ -208,5 +222,8 @@ _READS = {
     Model.CLASSIC_TEMPLATE: Reads.NULL,
     Model.CLASSIC_OLD_NOREAD: Reads.NULL,
     Model.CLASSIC_OLD_TEMPLATE: Reads.NULL,
+    Model.CLASSIC_STALE: Reads.STALE,
+    Model.CLASSIC_ECHO: Reads.ECHO,
+    Model.CLASSIC_CONSTANT: Reads.CONSTANT,
     Model.CLASSIC_CRASH: Reads.CRASH,
 }

@@ -93,6 +93,8 @@ def test_every_key(tmp_path: Path) -> None:
         ("[boards.one]\nmodel = 'usbx'\ndfu = '483:df11'", "key dfu", "0483:df11"),
         ("[boards.one]\nmodel = 'usbx'\ntiming = 'slow'", "$.timing", ""),
         ("[boards.one]\nmodel = 'classic'\nbank_bug = true", "bank_bug", "take the key out"),
+        ("[boards.one]\nmodel = 'classic'\nread_constant = 1", "read_constant", "take the key out"),
+        ("[boards.one]\nmodel = 'usbx-default'\npoll_write = 1", "poll_write", "take the key out"),
         ("[boards.one]\nmodel = 'usbx'\nleave_answers = false", "leave_answers", "take the key out"),
         ("[boards.one]\nmodel = 'usbx'\nruntime = true\napp = ''", "runtime", "take the key out"),
         ("[boards.one]\nmodel = 'usbx'\nbad_sectors = [128]", "no sector 128", "0 to 127"),

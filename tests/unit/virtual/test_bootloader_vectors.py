@@ -145,7 +145,7 @@ def classic_settings(header: dict[str, Any], functional: Functional) -> ClassicS
         pointer=int(header["default_pointer"], 16),
         reads=Reads.NULL if template else reads.get(variant, Reads.GOOD),
         writes=not template,
-        at_null=AT_NULL,
+        constant=AT_NULL,
         release=Release.V2_9_0 if variant.startswith("classic-2.9.0") else Release.CURRENT,
         poll_erase=header["poll_erase"],
         poll_other=header["poll_other"],

@@ -539,3 +539,38 @@ def test_usbx_without_settings_answers_the_status_that_makes_it_leave() -> None:
     assert host.ask(GETSTATUS, 6)[4] == 8
     assert bench.list()[0].mode == "app"
     assert bench.list()[0].violations == ()
+
+
+def test_stale_reads_answer_what_was_there_until_the_board_is_reset() -> None:
+    old, new = fill(1024, 3), fill(1024, 4)
+    bench = bench_of(
+        BoardSpec(name="one", model=Model.CLASSIC_STALE, start=Start.DFU, contents=(Content(0x08080000, old),))
+    )
+    host = Host(only(bench))
+    assert host.read(0x08080000, 1024) == old
+    host.send(ABORT)
+    assert host.command(0x41, 0x08080000) == DNLOAD_IDLE
+    assert host.write(0x08080000, new) == DNLOAD_IDLE
+    host.send(ABORT)
+    assert host.read(0x08080010, 100) == old[16:116]
+    host.send(ABORT)
+    assert host.read(0x08080400, 64) == b"\xff" * 64, "never read before, so never stale"
+    assert contents(bench, 0x08080000, 1024) == new
+    bench.press("one")
+    assert Host(only(bench)).read(0x08080000, 1024) == new
+
+
+def test_echoing_reads_answer_the_last_block() -> None:
+    bench = bench_of(BoardSpec(name="one", model=Model.CLASSIC_ECHO))
+    host = Host(only(bench))
+    block = fill(1024, 5)
+    assert host.write(0x08080000, block) == DNLOAD_IDLE
+    host.send(ABORT)
+    assert host.ask(UPLOAD, 1024, 2) == block
+    assert host.ask(UPLOAD, 1024, 40) == block, "whatever the address"
+
+
+def test_constant_reads_answer_one_byte() -> None:
+    host = Host(only(bench_of(BoardSpec(name="one", model=Model.CLASSIC_CONSTANT, read_constant=0xFF))))
+    assert host.write(0x08080000, fill(1024, 5)) == DNLOAD_IDLE
+    assert host.read(0x08080000, 1000) == b"\xff" * 1000
