@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from flashdeck.model import Disposition, JobStatus, Snapshot, Verified
+from flashdeck.model import Disposition, JobStatus, Phase, Snapshot, Verified
 from flashdeck_tui import views
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import Tone
@@ -52,6 +52,7 @@ def bench_of(app1: Any, **fields: Any) -> Store:
     ("store", "says", "tone"),
     [
         (bench_of(holding()), "up to date", Tone.GOOD),
+        (bench_of(holding(verified=Verified.NO)), "up to date, not verified", Tone.GOOD),
         (bench_of(holding(OLDER)), "newest build is 1.0.2", Tone.WAIT),
         (bench_of(holding(OLDER), offered=NEWEST), "offered 1.0.2: f flashes it", Tone.WAIT),
         (bench_of(holding(), artifacts=()), "no build seen", Tone.FAINT),
@@ -161,3 +162,17 @@ def test_what_is_not_verified_is_never_called_verified() -> None:
     said = " ".join(line.text for line in views.details(store, Selection(board="left", partition="app1"), NOW))
     assert "not verified" in said
     assert "found equal" not in said
+
+
+def test_what_is_being_written_is_no_cause_for_alarm() -> None:
+    running = job(1, status=JobStatus.RUNNING, phase=Phase.WRITE, done=1, total=4)
+    store = bench_of(holding(complete=False), jobs=(running,))
+    assert now_of(store, "left") == views.Cell("writing 25 %, 1.0.2", Tone.BUSY)
+    (row,) = [r for r in views.board_rows(store, NOW) if r.key.partition == "app1"]
+    assert row.cells[2] == views.Cell("being written", Tone.BUSY)
+
+
+def test_a_phase_that_is_not_measured_has_no_percent() -> None:
+    store = bench_of(holding(), jobs=(job(1, status=JobStatus.RUNNING, phase=Phase.START, done=4, total=4),))
+    assert now_of(store, "left") == views.Cell("starting, 1.0.2", Tone.BUSY)
+    assert views.job_rows(store, NOW)[0].cells[-1].text == ""

@@ -102,6 +102,7 @@ _PHASES = {
     Phase.START: "starting",
 }
 _IDLE = Cell("no build seen yet", Tone.FAINT)
+_MEASURED_PHASES = (Phase.ERASE, Phase.WRITE, Phase.VERIFY)
 _TIMED_PHASES = (Phase.WRITE, Phase.VERIFY)
 
 
@@ -244,10 +245,18 @@ def _partition_row(store: Store, board: BoardState, partition: PartitionState, n
         (
             Cell(f"  {_name(partition.name)}"),
             Cell(version_of(holding) if holding else NONE, Tone.PLAIN if holding else Tone.FAINT),
-            _holding_cell(holding, now),
+            _being_written(store, board, partition) or _holding_cell(holding, now),
             _partition_now(store, board, partition),
         ),
     )
+
+
+def _being_written(store: Store, board: BoardState, partition: PartitionState) -> Cell | None:
+    """An incomplete partition is none to worry about while its job runs."""
+    job = store.active_job(Selection(board=board.name, partition=partition.name))
+    running = job is not None and job.status is JobStatus.RUNNING
+    incomplete = partition.holding is not None and not partition.holding.complete
+    return Cell("being written", Tone.BUSY) if running and incomplete else None
 
 
 def _holding_cell(holding: Holding | None, now: float) -> Cell:
@@ -274,7 +283,7 @@ def _active_cell(job: JobState) -> Cell:
     version = version_of(job)
     match job.status:
         case JobStatus.RUNNING:
-            return Cell(f"{_phase(job)}{f' {percent(job)} %' if job.total else ''}, {version}", tone)
+            return Cell(f"{_phase(job)}{f' {percent(job)} %' if _is_measured(job) else ''}, {version}", tone)
         case JobStatus.QUEUED:
             return Cell(f"queued {version}", tone)
         case _:
@@ -302,7 +311,8 @@ def _compared(holding: Holding | None, artifact: ArtifactState | None) -> Cell:
     if artifact is None:
         return _IDLE if holding is None else Cell("no build seen", Tone.FAINT)
     if holding is not None and artifact.sha256 == holding.sha256:
-        return Cell("up to date", Tone.GOOD)
+        sure = "" if holding.verified is Verified.YES else ", not verified"
+        return Cell(f"up to date{sure}", Tone.GOOD)
     return Cell(f"newest build is {version_of(artifact)}", Tone.WAIT)
 
 
@@ -350,13 +360,17 @@ def _job_cell(store: Store, job: JobState, now: float) -> Cell:
 
 
 def _progress(store: Store, job: JobState) -> str:
-    if not job.total:
+    if not _is_measured(job):
         return ""
     done = percent(job)
     full = done * _BAR_CELLS // 100
     speed = store.speed(job.id) if job.phase in _TIMED_PHASES else None
     rate = f" {speed / 1024:.1f} KiB/s" if speed is not None else ""
     return f"{done:3d} % {'█' * full}{'░' * (_BAR_CELLS - full)}{rate}"
+
+
+def _is_measured(job: JobState) -> bool:
+    return job.phase in _MEASURED_PHASES and job.total > 0
 
 
 def _phase(job: JobState) -> str:
@@ -445,7 +459,8 @@ def _board_facts(board: BoardState) -> Iterator[Line]:
 def _partition_facts(store: Store, board: BoardState, partition: PartitionState, now: float) -> Iterator[Line]:
     holding = partition.holding
     if holding is not None:
-        yield _holding_line(holding, now)
+        written = _being_written(store, board, partition)
+        yield Line(f"{version_of(holding)} is being written", Tone.BUSY) if written else _holding_line(holding, now)
     artifact = store.artifact(board.name, partition.name)
     if artifact is not None:
         yield from _artifact_lines(artifact, partition, now)

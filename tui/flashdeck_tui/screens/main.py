@@ -31,7 +31,7 @@ JOB_COLUMNS = (
     Column("PARTITION", most=14, drop=3),
     Column("VERSION", most=16, drop=1),
     Column("STATUS", most=10),
-    Column("PROGRESS, REASON", least=31),
+    Column("PROGRESS, REASON", least=29),
 )
 
 
@@ -40,6 +40,8 @@ _BORDER = 1
 _LEAST = 2
 """Lines of a list: its titles and a row."""
 _LEAST_DETAILS = 4
+_BELOW = 9
+"""Lines that the boards leave to the rest, where that is enough to show all of them."""
 
 
 class MainScreen(Screen[None]):
@@ -50,7 +52,7 @@ class MainScreen(Screen[None]):
         layout: vertical;
         overflow: hidden;
         #header { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
-        #headline { height: auto; max-height: 3; padding: 0 1; color: $text-accent; }
+        #headline { height: auto; max-height: 3; padding: 0 1; }
         #notices { height: auto; max-height: 5; padding: 0 1; }
         #panels { height: 1fr; }
         #details-panel {
@@ -59,7 +61,6 @@ class MainScreen(Screen[None]):
     }
     MainScreen:ansi {
         #header { background: ansi_default; }
-        #headline { color: ansi_cyan; }
         #details-panel { border-top: solid ansi_bright_black; border-title-color: ansi_default; }
     }
     """
@@ -113,7 +114,7 @@ class MainScreen(Screen[None]):
         self.query_one("#notices").display = bool(notices)
         boards = self.query_one("#boards", Rows)
         rows = views.board_rows(store, now)
-        if len(rows) >= self._space // 2:
+        if len(rows) + _TITLES > max(self._space // 2, self._space - _BELOW):
             rows = views.without_idle(rows)
         boards.show(rows, stale=stale, empty=views.no_boards(store))
         self.query_one("#jobs", Rows).show(views.job_rows(store, now), stale=stale)
@@ -158,7 +159,8 @@ class MainScreen(Screen[None]):
         details, log = self.query_one("#details-panel"), self.log_panel
         space, told = self._space, self.query_one("#details", Lines).height + _BORDER
         # The boards come first and depend on nothing below them: they stay where they are while the cursor moves.
-        for_boards = max(_LEAST, min(boards.count + _TITLES, space // 2))
+        wanted = boards.count + _TITLES
+        for_boards = max(_LEAST, wanted if wanted <= space - _BELOW else min(wanted, space // 2))
         shares = allot(
             space,
             (

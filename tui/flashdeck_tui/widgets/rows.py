@@ -31,7 +31,7 @@ class Rows(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
         .rows--title { text-style: bold; color: $foreground 70%; background: $panel; }
         .rows--cursor { background: $foreground 8%; }
-        &:focus .rows--cursor { background: $primary 35%; }
+        &:focus .rows--cursor { background: $primary 50%; }
         .rows--strong { text-style: bold; }
         .rows--faint { color: $foreground 60%; }
         .rows--good { color: $text-success; }
@@ -40,7 +40,7 @@ class Rows(ScrollView, can_focus=True):
         .rows--busy { color: $text-primary; text-style: bold; }
         &:ansi .rows--title { color: ansi_default; background: ansi_default; text-style: bold underline; }
         &:ansi .rows--cursor { background: ansi_default; text-style: bold; }
-        &:ansi:focus .rows--cursor { background: ansi_default; text-style: reverse; }
+        &:ansi:focus .rows--cursor { background: ansi_default; }
         &:ansi .rows--faint { color: ansi_default; text-style: dim; }
         &:ansi .rows--good { color: ansi_green; }
         &:ansi .rows--wait { color: ansi_yellow; }
@@ -96,11 +96,17 @@ class Rows(ScrollView, can_focus=True):
         return len(self._rows)
 
     def show(self, rows: Sequence[Row], *, stale: bool = False, empty: str | None = None) -> None:
-        """Takes the rows as they are now. The cursor stays with its thing, or where it was if that is gone."""
+        """Takes the rows as they are now.
+
+        The cursor stays with its thing, or where it was if that is gone. At the top of a list that nobody is in, it
+        stays at the top.
+        """
         before, selected = self._rows, self.selected
         self._rows = list(rows)
         keys = [row.key for row in self._rows]
-        self._cursor = keys.index(selected) if selected in keys else max(0, min(self._cursor, len(keys) - 1))
+        if selected in keys and (self.has_focus or self._cursor):
+            self._cursor = keys.index(selected)
+        self._cursor = max(0, min(self._cursor, len(keys) - 1))
         found = self._measure()
         whole = found != self._widths or stale != self.stale or len(before) != len(rows) or not rows
         self._widths, self.stale = found, stale
@@ -188,7 +194,11 @@ class Rows(ScrollView, can_focus=True):
             style = self.visual_style
             for name in names:
                 style += self.get_visual_style(name, partial=True)
-            self._styles[names] = style.rich_style
+            found = style.rich_style
+            if "rows--cursor" in names and self.has_focus and self.has_pseudo_class("ansi"):
+                # Not in the style sheet: Textual would swap the two default colours, which are the same to it.
+                found += Style(reverse=True)
+            self._styles[names] = found
         return self._styles[names]
 
     def _measure(self) -> list[int]:
