@@ -80,9 +80,16 @@ class Rig:
     def __init__(self, model: Model = Model.CLASSIC, *, old: bytes = OLD, **changes: object) -> None:
         spec = BoardSpec(name="board", model=model, serial="A1", start=Start.DFU, contents=(Content(BASE, old),))
         self.old = old
-        self.bench = VirtualBench([replace(spec, **changes)])
+        self.now = 0.0
+        """Seconds that the host has slept: the only time that passes for a board that looks at the clock."""
+        self.bench = VirtualBench([replace(spec, clock=lambda: self.now, **changes)])
         self.board = self.bench.boards["board"]
         self.naps: list[float] = []
+
+    def nap(self, seconds: float) -> None:
+        """The host's sleep: noted, and over at once."""
+        self.naps.append(seconds)
+        self.now += seconds
 
     @property
     def device(self) -> UsbDevice:
@@ -112,7 +119,7 @@ class Rig:
     def flash(self, data: bytes, target: Target = TARGET, watcher: Watcher | None = None) -> Outcome:
         """Flashes through pyusb."""
         with self.open() as pipe:
-            return program.flash(pipe, data, target, watcher or Watcher(), self.naps.append)
+            return program.flash(pipe, data, target, watcher or Watcher(), self.nap)
 
     def attempt(self, data: bytes, target: Target = TARGET, watcher: Watcher | None = None) -> Outcome | FlashdeckError:
         """Flashes, and returns the error where it ends in one."""

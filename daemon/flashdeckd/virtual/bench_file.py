@@ -60,7 +60,7 @@ class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     app: str | None = str(_DEFAULT.app)
     runtime: bool = _DEFAULT.runtime
     map: str = _DEFAULT.map
-    transfer_size: Annotated[int, msgspec.Meta(ge=16, le=4096)] = _DEFAULT.transfer_size
+    transfer_size: Annotated[int, msgspec.Meta(ge=16, le=4096)] | None = None
     attributes: Annotated[int, msgspec.Meta(ge=0, le=255)] = _DEFAULT.attributes
     bcd_device: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] = _DEFAULT.bcd_device
     timing: Timing = Timing.REAL

@@ -28,6 +28,7 @@ MAX_VIOLATIONS = 50
 BUSY_REQUESTS = 3
 """Without timing, an operation that runs beside the bus is still busy for so many requests."""
 MAX_DUMP = 256 * 1024
+_STARTS = (Bus.RESTARTS, Bus.JUMPS)
 LIBUSB_NO_DEVICE, LIBUSB_TIMEOUT, LIBUSB_OVERFLOW, LIBUSB_PIPE = -4, -7, -8, -9
 
 
@@ -237,7 +238,7 @@ class VirtualBoard:
         before = function.state
         outcome = function.request(setup, data)
         if connection.is_dfu:
-            size = self.spec.transfer_size
+            size = self.spec.block_size
             reason = judge(setup, data, outcome, before=before, after=function.state, transfer_size=size)
             if reason and len(self._violations) < MAX_VIOLATIONS:
                 self._violations.append(reason)
@@ -245,8 +246,8 @@ class VirtualBoard:
 
     def _end(self, connection: Connection, outcome: Outcome, timeout: float | None) -> bytes:
         """Lets the bus see what the request did, then ends the transfer."""
-        self._change_bus(connection, outcome.bus)
-        if outcome.bus is Bus.REATTACHES or (outcome.bus is Bus.RESTARTS and outcome.cut_short):
+        self._change_bus(connection, outcome)
+        if outcome.bus is Bus.REATTACHES or (outcome.bus in _STARTS and outcome.cut_short):
             raise gone()
         match outcome.answer:
             case Answer.OK:
@@ -258,8 +259,8 @@ class VirtualBoard:
             case Answer.NAK:
                 raise self._never(connection, timeout)
 
-    def _change_bus(self, connection: Connection, change: Bus) -> None:
-        match change:
+    def _change_bus(self, connection: Connection, outcome: Outcome) -> None:
+        match outcome.bus:
             case Bus.STAYS:
                 return
             case Bus.CRASHES:
@@ -267,6 +268,8 @@ class VirtualBoard:
                 return
             case Bus.RESTARTS:
                 self._restart()
+            case Bus.JUMPS:
+                self._jump(outcome.jump)
             case Bus.ENTERS_BOOTLOADER:
                 self._enter_bootloader()
             case Bus.REATTACHES:
@@ -417,6 +420,19 @@ class VirtualBoard:
         if not self.spec.boots(self._flash):
             self._enter_bootloader()
             return
+        self._start_application()
+
+    def _jump(self, address: int) -> None:
+        """Starts what is there. What is no application runs into nothing, and the board leaves the bus."""
+        self._stop_running()
+        if self.spec.boots(self._flash, address):
+            self._start_application()
+            return
+        self._mode = "app"
+        self._function = self._connection = None
+        self._lock.notify_all()
+
+    def _start_application(self) -> None:
         self._mode = "app"
         self._crashed = False
         started = self.spec.application()

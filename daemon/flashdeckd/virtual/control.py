@@ -86,6 +86,8 @@ class Bus(Enum):
     """It leaves and comes back as it was, without a restart."""
     RESTARTS = "restarts"
     """It leaves and starts again from reset."""
+    JUMPS = "jumps"
+    """It leaves and starts what is at the address of the outcome, without a restart."""
     ENTERS_BOOTLOADER = "enters-bootloader"
     """It leaves and starts again, into its bootloader."""
     CRASHES = "crashes"
@@ -137,6 +139,8 @@ class Outcome:
     operation: Operation | None = None
     """Runs between the data stage and the status stage; the class hears of its end."""
     bus: Bus = Bus.STAYS
+    jump: int = 0
+    """Where a device that jumps goes."""
     cut_short: bool = False
     """The device is gone before the status stage: the host may see the data, or only an error."""
     delay_ms: int = 0

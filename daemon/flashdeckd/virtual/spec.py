@@ -1,5 +1,7 @@
 """What an emulated board is made of, as the bench file or a test says it."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,6 +10,7 @@ from flashdeckd.virtual import usbx_default
 from flashdeckd.virtual.application import Application
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
 from flashdeckd.virtual.control import Attribute, UsbFunction
+from flashdeckd.virtual.dfuse import DfuseBootloader, DfuseSettings, Early, Manner
 from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash
 from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
@@ -54,6 +57,12 @@ class Model(StrEnum):
     """ST's USBX class without any setting: the flash work is done inside DNLOAD, and dfuERROR is silent."""
     USBX_ASYNC = "usbx-default-async"
     """The same; the flash work runs beside the bus, and while it does everything is STALLed."""
+    STRICT_ERASE = "strict-erase"
+    """DfuSe by the book; a request before bwPollTimeout has passed leads to dfuERROR, during an erase only."""
+    STRICT_WRITE = "strict-write"
+    """The same, during everything but an erase."""
+    STRICT = "strict"
+    """The same, at any time."""
 
 
 CLASSIC_MODELS = frozenset(model for model in Model if model.startswith("classic"))
@@ -62,6 +71,8 @@ CONSTANT_MODELS = frozenset({Model.CLASSIC_CONSTANT, Model.CLASSIC_OLD_NOREAD, M
 """Models whose reads answer one byte from everywhere."""
 FIXED_POLLS = frozenset({Model.USBX_DEFAULT, Model.USBX_ASYNC})
 """Models whose poll times nobody can choose."""
+TRANSFER_SIZES: dict[Model, int] = {}
+"""wTransferSize where it is not the usual 1024."""
 DEFAULT_POLLS = {
     Model.CLASSIC: (50, 50),
     Model.CLASSIC_NOREAD: (50, 50),
@@ -76,8 +87,11 @@ DEFAULT_POLLS = {
     Model.USBX: (244, 244),
     Model.USBX_DEFAULT: (usbx_default.POLL, usbx_default.POLL),
     Model.USBX_ASYNC: (usbx_default.POLL, usbx_default.POLL),
+    Model.STRICT_ERASE: (50, 5),
+    Model.STRICT_WRITE: (50, 5),
+    Model.STRICT: (50, 5),
 }
-"""Milliseconds that the published code claims for an erase and for everything else."""
+"""Milliseconds claimed for an erase and for everything else, by the published code where there is any."""
 
 
 class Timing(StrEnum):
@@ -123,7 +137,8 @@ class BoardSpec:
     runtime: bool = False
     """Whether the application has a run-time DFU interface."""
     map: str = HONEST_MAP
-    transfer_size: int = 1024
+    transfer_size: int | None = None
+    """wTransferSize; None: that of the model."""
     attributes: int = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.WILL_DETACH
     bcd_device: int = 0x0200
     timing: Timing = Timing.NONE
@@ -150,6 +165,14 @@ class BoardSpec:
     leave_answers: bool = False
     """Whether the host still gets the answer to the GETSTATUS that starts the application (classic models only)."""
 
+    clock: Callable[[], float] = time.monotonic
+    """Seconds, by which a strict model knows how long the host has waited. A test may let it stand still."""
+
+    @property
+    def block_size(self) -> int:
+        """What the board says for wTransferSize."""
+        return self.transfer_size or TRANSFER_SIZES.get(self.model, 1024)
+
     def new_flash(self) -> NorFlash:
         """A flash with the initial contents."""
         flash = NorFlash(self.layout)
@@ -159,7 +182,7 @@ class BoardSpec:
 
     def bootloader(self, flash: NorFlash) -> tuple[Identity, UsbFunction]:
         """The bootloader fresh from reset, and how it shows on the bus."""
-        functional = Functional(self.attributes, transfer_size=self.transfer_size)
+        functional = Functional(self.attributes, transfer_size=self.block_size)
         identity = Identity(
             self.dfu,
             dfu_settings(functional, string=_MAP_STRING),
@@ -180,6 +203,16 @@ class BoardSpec:
             case Model.USBX_DEFAULT | Model.USBX_ASYNC:
                 beside = self.model is Model.USBX_ASYNC
                 return UsbxDefaultBootloader(flash, identity, DefaultSettings(functional, self.app_address, beside))
+            case model if model in _MANNERS:
+                dfuse = DfuseSettings(
+                    functional=functional,
+                    pointer=self.app_address,
+                    poll_erase=poll_erase,
+                    poll_other=poll_write,
+                    clock=self.clock,
+                    manner=_MANNERS[model],
+                )
+                return DfuseBootloader(flash, identity, dfuse)
             case _:
                 return ClassicBootloader(flash, identity, self._classic(functional, poll_erase, poll_write))
 
@@ -203,19 +236,30 @@ class BoardSpec:
         functional = None
         if self.runtime:
             attributes = self.attributes | Attribute.WILL_DETACH
-            functional = Functional(attributes, transfer_size=self.transfer_size, version=RUNTIME_VERSION)
+            functional = Functional(attributes, transfer_size=self.block_size, version=RUNTIME_VERSION)
         strings = (self.manufacturer, self.product, self.serial)
         identity = Identity(self.app, app_settings(functional), strings, bcd_device=self.bcd_device)
         return identity, Application(identity, functional)
 
-    def boots(self, flash: NorFlash) -> bool:
-        """The boot check: a stack pointer in the low RAM (all that ST's sample asks), a reset vector odd, in flash."""
-        start = self.app_address - flash.layout.base
+    def boots(self, flash: NorFlash, address: int | None = None) -> bool:
+        """The boot check of what is at `address`, the application's by default.
+
+        A stack pointer in the low RAM (all that ST's sample asks), and a reset vector that is odd and in the flash.
+        """
+        start = (self.app_address if address is None else address) - flash.layout.base
+        if not 0 <= start <= flash.layout.size - 8:
+            return False
         stack, reset = (int.from_bytes(flash.content[start + at : start + at + 4], "little") for at in (0, 4))
         in_flash = 0 <= reset - flash.layout.base < flash.layout.size
         return stack & _STACK_MASK == _STACK_BASE and reset & 1 == 1 and in_flash
 
 
+_MANNERS = {
+    Model.STRICT_ERASE: Manner(early_erase=Early.ERROR),
+    Model.STRICT_WRITE: Manner(early_other=Early.ERROR),
+    Model.STRICT: Manner(early_erase=Early.ERROR, early_other=Early.ERROR),
+}
+"""What sets the models of a DfuSe device by the book apart."""
 _OLD = (Model.CLASSIC_OLD, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE)
 _READS = {
     Model.CLASSIC_NOREAD: Reads.NULL,

@@ -23,7 +23,8 @@ def judge(setup: Setup, data: bytes, outcome: Outcome, *, before: State, after: 
 
 def _in_state(setup: Setup, outcome: Outcome, before: State, after: State) -> str:
     if before is State.DNBUSY and setup.request in (Dfu.GETSTATUS, Dfu.GETSTATE):
-        return ""
+        too_early = outcome.answer is Answer.STALL and after is State.ERROR
+        return f"{setup} in {before.name} before its bwPollTimeout has passed" if too_early else ""
     if setup.request == Dfu.UPLOAD and before in (State.IDLE, State.UPLOAD_IDLE):
         return f"{setup} of the reserved block" if setup.value == 1 else ""
     if outcome.answer is not Answer.OK or outcome.stall_asked:
