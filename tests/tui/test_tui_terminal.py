@@ -69,12 +69,13 @@ def test_it_ends_with_129_when_its_terminal_goes(signalled: bool) -> None:
     assert app.ended() == 129
 
 
-def test_it_ends_with_129_on_sighup_and_puts_the_terminal_back() -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143)])
+def test_it_ends_on_a_signal_and_puts_the_terminal_back(number: signal.Signals, code: int) -> None:
     app = OnTerminal()
     app.until(b"start it:")
-    os.kill(app.pid, signal.SIGHUP)
+    os.kill(app.pid, number)
     app.until(b"\x1b[?1049l")
-    assert app.ended() == 129
+    assert app.ended() == code
     app.close()
 
 

@@ -19,6 +19,7 @@ from tui_scene import (
     NOW,
     OLDER,
     board,
+    event,
     filled_store,
     holding,
     job,
@@ -176,3 +177,14 @@ def test_a_phase_that_is_not_measured_has_no_percent() -> None:
     store = bench_of(holding(), jobs=(job(1, status=JobStatus.RUNNING, phase=Phase.START, done=4, total=4),))
     assert now_of(store, "left") == views.Cell("starting, 1.0.2", Tone.BUSY)
     assert views.job_rows(store, NOW)[0].cells[-1].text == ""
+
+
+def test_the_header_tells_of_failures_that_may_be_out_of_sight() -> None:
+    link = views.LinkState(views.LinkStatus.CONNECTED)
+    store = filled_store()
+    assert views.Cell("1 board failed", Tone.BAD) in views.header(store, link, "/s")
+    store.take(event(job=job(30, "left", JobStatus.FAILED, failure=FAILURE)))
+    assert views.Cell("2 boards failed", Tone.BAD) in views.header(store, link, "/s")
+    store.take(event(job=job(31, "left", JobStatus.DONE)))
+    store.take(event(job=job(32, "right", JobStatus.DONE)))
+    assert not [cell for cell in views.header(store, link, "/s") if cell.tone is Tone.BAD]

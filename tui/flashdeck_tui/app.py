@@ -40,6 +40,8 @@ FRAME = 0.25
 AGES = 5.0
 """Seconds after which the screen is looked at though nothing happened, because things grew older."""
 TERMINAL_CHECK = 1.0
+_BY_SIGNAL = 128
+"""A shell's exit code for a process that a signal ended is this and the signal's number."""
 
 R = TypeVar("R", bound=State)
 
@@ -83,7 +85,6 @@ class FlashdeckApp(App[int]):
         self.run_worker(self.link.run(), name="link", group="link")
         self.set_interval(FRAME, self._look)
         if not self.is_headless:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._leave_terminal)
             self.set_interval(TERMINAL_CHECK, self._check_terminal)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -151,10 +152,7 @@ class FlashdeckApp(App[int]):
 
     def _check_terminal(self) -> None:
         if terminal.is_gone():
-            self._leave_terminal()
-
-    def _leave_terminal(self) -> None:
-        self.exit(return_code=terminal.GONE)
+            self.exit(return_code=terminal.GONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +237,18 @@ class AppContext:
 def run(socket: Path, hands: Hands | None = None) -> int:
     """Opens the interface on the daemon at `socket`, which need not be there; returns the exit code.
 
-    0 after quitting, 2 where there is no terminal to draw on, 129 when the terminal went away.
+    0 after quitting, 2 where there is no terminal to draw on, 129 when the terminal went away, 143 after SIGTERM.
     """
     refused = terminal.refusal()
     if refused:
         sys.stderr.write(f"{refused}\n")
         return 2
-    app = FlashdeckApp(socket, hands)
-    app.run()
+    return asyncio.run(_run(FlashdeckApp(socket, hands)))
+
+
+async def _run(app: FlashdeckApp) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        loop.add_signal_handler(number, partial(app.exit, return_code=_BY_SIGNAL + number))
+    await app.run_async()
     return app.return_code or 0

@@ -170,9 +170,12 @@ def title_of(store: Store, selection: Selection) -> str:
 
 
 def header(store: Store, link: LinkState, socket: str) -> list[Cell]:
-    """Which daemon this is, and whether we are connected to it."""
+    """Whether we are connected, whether something failed that may be out of sight, and which daemon this is."""
     tones = {LinkStatus.CONNECTED: Tone.GOOD, LinkStatus.CONNECTING: Tone.WAIT, LinkStatus.DISCONNECTED: Tone.BAD}
     cells = [Cell("flashdeck", Tone.STRONG), Cell(link.status.value, tones[link.status])]
+    failed = sum(store.last_failure(board) is not None for board in store.boards)
+    if failed:
+        cells.append(Cell(f"{failed} board{'' if failed == 1 else 's'} failed", Tone.BAD))
     daemon = store.daemon
     if daemon is not None:
         cells.append(Cell(f"flashdeckd {_name(daemon.version)} on {_name(daemon.host)}"))
@@ -287,7 +290,8 @@ def _active_cell(job: JobState) -> Cell:
         case JobStatus.QUEUED:
             return Cell(f"queued {version}", tone)
         case _:
-            return Cell(f"{job.status}: {_reason(job)}", tone)
+            reason = _reason(job)
+            return Cell(reason if reason.startswith(job.status) else f"{job.status}: {reason}", tone)
 
 
 def _idle_cell(artifact: ArtifactState | None, partition: PartitionState) -> Cell:

@@ -11,6 +11,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.style import Style as VisualStyle
 
 from flashdeck_tui.store import NOTHING, Selection
 from flashdeck_tui.views import Cell, Row, Tone
@@ -31,7 +32,7 @@ class Rows(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
         .rows--title { text-style: bold; color: $foreground 70%; background: $panel; }
         .rows--cursor { background: $foreground 8%; }
-        &:focus .rows--cursor { background: $primary 50%; }
+        &:focus .rows--cursor { background: $primary 35%; }
         .rows--strong { text-style: bold; }
         .rows--faint { color: $foreground 60%; }
         .rows--good { color: $text-success; }
@@ -40,7 +41,7 @@ class Rows(ScrollView, can_focus=True):
         .rows--busy { color: $text-primary; text-style: bold; }
         &:ansi .rows--title { color: ansi_default; background: ansi_default; text-style: bold underline; }
         &:ansi .rows--cursor { background: ansi_default; text-style: bold; }
-        &:ansi:focus .rows--cursor { background: ansi_default; }
+        &:ansi:focus .rows--cursor { background: ansi_default; text-style: reverse; }
         &:ansi .rows--faint { color: ansi_default; text-style: dim; }
         &:ansi .rows--good { color: ansi_green; }
         &:ansi .rows--wait { color: ansi_yellow; }
@@ -191,14 +192,15 @@ class Rows(ScrollView, can_focus=True):
     def _style(self, *names: str) -> Style:
         """The style of the list with those of the components laid over it, one by one."""
         if names not in self._styles:
-            style = self.visual_style
+            style, text = self.visual_style, Style()
             for name in names:
-                style += self.get_visual_style(name, partial=True)
-            found = style.rich_style
-            if "rows--cursor" in names and self.has_focus and self.has_pseudo_class("ansi"):
-                # Not in the style sheet: Textual would swap the two default colours, which are the same to it.
-                found += Style(reverse=True)
-            self._styles[names] = found
+                rules = self.get_component_styles(name)
+                style += VisualStyle(
+                    background=rules.background if rules.has_rule("background") else None,
+                    foreground=rules.color if rules.has_rule("color") else None,
+                )
+                text += rules.text_style
+            self._styles[names] = style.rich_style + text
         return self._styles[names]
 
     def _measure(self) -> list[int]:
