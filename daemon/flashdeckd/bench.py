@@ -49,6 +49,7 @@ class Bench:
         self._board_file = board_file
         self._ports = dict(ledger.ports)
         self._devices: frozenset[UsbDevice] = frozenset()
+        self._settling: set[tuple[str, str]] = set()
         self._adopting = asyncio.Lock()
         self._running: asyncio.TaskGroup | None = None
         self._stopped = asyncio.Event()
@@ -229,6 +230,16 @@ class Bench:
         lane.poke()
         return self.publish(name)
 
+    def note_settling(self, profile: str, partition: str, *, settling: bool) -> None:
+        """Shows at the boards of a profile whether an image file of theirs is being written."""
+        if settling:
+            self._settling.add((profile, partition))
+        else:
+            self._settling.discard((profile, partition))
+        for board in self.config.boards.values():
+            if board.profile.name == profile:
+                self.publish(board.name)
+
     def publish(self, name: str) -> BoardState:
         """Tells everybody the state of a board as it is now."""
         lane = self._lanes[name]
@@ -271,6 +282,7 @@ class Bench:
             protected=partition.protected,
             auto=partition.auto,
             image=partition.image,
+            settling=(board.profile.name, partition.name) in self._settling,
             holding=holding,
             offered=self._offered(board, partition.name),
         )

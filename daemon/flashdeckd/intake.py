@@ -91,6 +91,10 @@ class Intake:
         artifact = await asyncio.to_thread(self._spool.add, image)
         return UploadDone(sha256=artifact.sha256, size=artifact.size, version=artifact.version)
 
+    def settling(self, watch: Watch, is_settling: bool) -> None:
+        """An image file began to change, or is done with that."""
+        self._bench.note_settling(watch.profile, watch.partition, settling=is_settling)
+
     def unreadable(self, watch: Watch, path: Path, reason: str) -> None:
         """An image file that is there and can not be read."""
         self._hub.log(f"{path} (for {watch.partition}) can not be read: {reason}", level=LogLevel.WARNING)

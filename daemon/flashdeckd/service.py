@@ -109,6 +109,7 @@ async def serve(options: Options) -> None:
             intake.settled,
             on_trouble=lambda trouble: health.report("builds", trouble),
             unreadable=intake.unreadable,
+            settling=intake.settling,
         )
         handlers = dict(Handlers(hub, bench, Orders(bench, hub, spool), Waiting(bench, builds, hub)).table())
         handlers |= Uploads(intake.accept).handlers()

@@ -118,6 +118,8 @@ class PartitionState(State, frozen=True, kw_only=True):
     protected: bool = False
     auto: bool = True
     image: str = ""
+    settling: bool = False
+    """Whether the image file is being written, or was just now."""
     holding: Holding | None = None
     offered: str = ""
     """SHA-256 of the newest artifact where this board neither holds it nor has a job for it: it waits for a person."""

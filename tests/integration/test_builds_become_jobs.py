@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from flashdeck import api
 from flashdeck.model import JobStatus, Snapshot
 from rig import Rig, firmware, sha256
 
@@ -36,6 +37,9 @@ async def settle_again(rig: Rig) -> None:
 async def test_a_writer_that_pauses_is_one_job(rig: Rig) -> None:
     rig.image.parent.mkdir()
     with rig.image.open("wb") as linker:
+        linker.write(b"")
+        linker.flush()
+        await rig.until(lambda s: any(p.settling for p in s.boards[0].partitions))
         for start in range(0, len(ONE), len(ONE) // 3):
             linker.write(ONE[start : start + len(ONE) // 3])
             linker.flush()
@@ -43,6 +47,7 @@ async def test_a_writer_that_pauses_is_one_job(rig: Rig) -> None:
     await rig.wait(data=ONE)
     assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE)]
     assert await rig.partition_of("left", len(ONE)) == ONE
+    assert not any(p.settling for p in (await rig.client.call(api.GetStatus())).boards[0].partitions)
 
 
 async def test_a_replace_by_rename_is_one_job(rig: Rig) -> None:

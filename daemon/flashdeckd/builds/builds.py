@@ -80,8 +80,8 @@ class Builds:
 
     `settled` is called with each new state of each file, one at a time for each watch; a state is also new when the
     file was only touched or written again with the same bytes. Where it raises, the file is handed on again later.
-    `unreadable` is called once for each reason why a file that is there can not be read, and `on_trouble` with
-    each new value of `trouble`.
+    `unreadable` is called once for each reason why a file that is there can not be read, `settling` when a new state
+    begins to be waited for and when that is over, and `on_trouble` with each new value of `trouble`.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class Builds:
         source: BuildSource | None = None,
         *,
         unreadable: Callable[[Watch, Path, str], None] | None = None,
+        settling: Callable[[Watch, bool], None] | None = None,
         on_trouble: Callable[[str], None] | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -98,7 +99,10 @@ class Builds:
         self._clock = clock or MonotonicClock()
         self._on_trouble = on_trouble
         self._troubles: dict[object, str] = {}
-        self._posts = [_Post(watch, settled, unreadable, self._note_trouble, self._clock) for watch in watches]
+        self._posts = [
+            _Post(watch, settled, unreadable, settling, trouble=self._note_trouble, clock=self._clock)
+            for watch in watches
+        ]
 
     @property
     def trouble(self) -> str:
@@ -171,6 +175,8 @@ class _Post:
         watch: Watch,
         settled: Callable[[Settled], Awaitable[None]],
         unreadable: Callable[[Watch, Path, str], None] | None,
+        settling: Callable[[Watch, bool], None] | None,
+        *,
         trouble: Callable[[object, str], None],
         clock: Clock,
     ) -> None:
@@ -178,6 +184,8 @@ class _Post:
         self.wake = asyncio.Event()
         self._settled = settled
         self._unreadable = unreadable
+        self._tell_settling = settling
+        self._settling = False
         self._trouble = trouble
         self._clock = clock
         self._gate = Gate(watch.settle)
@@ -229,6 +237,7 @@ class _Post:
         pause = self._gate.see(self._clock.now(), fingerprint, busy=busy)
         if pause == 0 and fingerprint is not None:
             pause = await self._read(fingerprint)
+        self._note_settling(settling=pause is not None)
         if pause is not None:
             return pause
         if fingerprint is None:
@@ -253,6 +262,12 @@ class _Post:
         self._complain(None)
         first = reading.fingerprint == self._at_start
         await self._settled(Settled(self.watch, Path(reading.fingerprint.path), reading.data, first))
+
+    def _note_settling(self, *, settling: bool) -> None:
+        if settling != self._settling:
+            self._settling = settling
+            if self._tell_settling is not None:
+                self._tell_settling(self.watch, settling)
 
     def _complain(self, complaint: Unreadable | None) -> None:
         if complaint is not None and complaint != self._complaint and self._unreadable is not None:
