@@ -71,6 +71,7 @@ class MainScreen(Screen[None]):
         super().__init__()
         self._socket = socket
         self._headline = headline
+        self._title = ""
         self._pointed = "boards"
         """The list whose cursor says what is selected: the one that had the focus last."""
 
@@ -152,7 +153,9 @@ class MainScreen(Screen[None]):
         """Says what the details are of, and how to see those that do not fit."""
         lines = self.query_one("#details", Lines).height
         more = " (Enter shows all of it)" if lines > self.query_one("#details-panel").size.height else ""
-        self.query_one("#details-panel").border_title = Content(f"{title}{more}" if title else "nothing selected")
+        if (shown := f"{title}{more}" if title else "nothing selected") != self._title:
+            self._title = shown
+            self.query_one("#details-panel").border_title = Content(shown)
 
     def _share_out(self) -> None:
         boards, jobs = self.query_one("#boards", Rows), self.query_one("#jobs", Rows)
