@@ -47,8 +47,6 @@ class Early(Enum):
     """What becomes of a request that comes before bwPollTimeout has passed since the last GETSTATUS."""
 
     ANSWERED = "answered"
-    STALLED = "stalled"
-    """It is refused, and nothing else happens (the ROM bootloader of the STM32L4)."""
     ERROR = "error"
     """It is refused and leads to dfuERROR (USB DFU 1.1, A.2.5)."""
 
@@ -74,8 +72,10 @@ class Manner:
     """What becomes of one during anything else."""
     first_status: int = STATUS_OK
     """Its status at power-on: a ROM bootloader without an application to start may begin in dfuERROR, FIRMWARE."""
-    wedge: int | None = None
-    """An erase at or above this address is done, but the device stays in dfuDNBUSY (STM32H743 revision V, bank 2)."""
+    busy_stalls: bool = False
+    """Whether everything is STALLed, without any other effect, while the flash work runs (STM32L4)."""
+    wedges: bool = False
+    """Whether an erase in bank 2 is done, but leaves the device in dfuDNBUSY (STM32H743, revision V)."""
     leave: Leave = Leave.ANSWERS
 
 
@@ -181,13 +181,18 @@ class DfuseBootloader:
 
     # The class: what each state allows; whatever is not in it is an error.
 
-    def _class(self, setup: Setup, data: bytes) -> Outcome:  # noqa: PLR0911 - one answer a request
+    def _class(self, setup: Setup, data: bytes) -> Outcome:
         if not self.configured:
             return STALL
         if self.state is State.DNBUSY and self._settings.clock() < self._not_before:
             early = self._manner.early_erase if self._access is Access.ERASE else self._manner.early_other
-            if early is not Early.ANSWERED:
-                return STALL if early is Early.STALLED else self._refuse()
+            if early is Early.ERROR:
+                return self._refuse()
+        if self._running is not None and self.state is State.DNBUSY and self._manner.busy_stalls:
+            return STALL
+        return self._in_state(setup, data)
+
+    def _in_state(self, setup: Setup, data: bytes) -> Outcome:  # noqa: PLR0911 - one answer a request
         match setup.request:
             case Dfu.GETSTATUS:
                 return self._get_status(setup)
@@ -261,7 +266,8 @@ class DfuseBootloader:
             self._start(self._flash.write(self._address(), padded), len(data))
         elif self._access is Access.ERASE:
             address = int.from_bytes(data[1:], "little")
-            self._wedged = self._manner.wedge is not None and address >= self._manner.wedge
+            layout = self._flash.layout
+            self._wedged = self._manner.wedges and layout.base + layout.bank <= address < layout.base + layout.size
             self._start(self._flash.erase(address), len(data))
         elif len(data) == COMMAND_LENGTH and data[0] == SET_ADDRESS:
             self.pointer = int.from_bytes(data[1:], "little")

@@ -10,7 +10,7 @@ from flashdeckd.virtual import usbx_default
 from flashdeckd.virtual.application import Application
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
 from flashdeckd.virtual.control import Attribute, UsbFunction
-from flashdeckd.virtual.dfuse import DfuseBootloader, DfuseSettings, Early, Manner
+from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSettings, Early, Leave, Manner
 from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash
 from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
@@ -63,6 +63,16 @@ class Model(StrEnum):
     """The same, during everything but an erase."""
     STRICT = "strict"
     """The same, at any time."""
+    H7_WEDGE = "h7-wedge"
+    """As in the ROM of some STM32H743: after an erase in bank 2 it is busy until CLRSTATUS has come twice."""
+    GD32 = "gd32"
+    """As GigaDevice's: it is gone at the zero-length DNLOAD, which it never answers."""
+    GD32_SILENT = "gd32-silent"
+    """The same, but it does not even go: it ignores the leave."""
+    ROM = "rom"
+    """ST's ROM bootloader: 2 KiB blocks, in dfuERROR at power-on, several memories, jumps to the address pointer."""
+    ROM_STALLS = "rom-stalls"
+    """The same as on the STM32L4: it claims too little, and STALLs what comes while it is busy."""
 
 
 CLASSIC_MODELS = frozenset(model for model in Model if model.startswith("classic"))
@@ -71,7 +81,14 @@ CONSTANT_MODELS = frozenset({Model.CLASSIC_CONSTANT, Model.CLASSIC_OLD_NOREAD, M
 """Models whose reads answer one byte from everywhere."""
 FIXED_POLLS = frozenset({Model.USBX_DEFAULT, Model.USBX_ASYNC})
 """Models whose poll times nobody can choose."""
-TRANSFER_SIZES: dict[Model, int] = {}
+_ROM_MAPS = (
+    "@Option Bytes   /0x1FFFC000/01*016 e",
+    "@OTP Memory   /0x1FFF7800/01*512 e,01*016 e",
+    "@Device Feature/0xFFFF0000/01*004 e",
+)
+OTHER_MAPS = {Model.ROM: _ROM_MAPS, Model.ROM_STALLS: _ROM_MAPS}
+"""Memory maps of the alternate settings from 1 on. Nothing is behind them: every address there is refused."""
+TRANSFER_SIZES = {Model.ROM: 2048, Model.ROM_STALLS: 2048}
 """wTransferSize where it is not the usual 1024."""
 DEFAULT_POLLS = {
     Model.CLASSIC: (50, 50),
@@ -90,6 +107,11 @@ DEFAULT_POLLS = {
     Model.STRICT_ERASE: (50, 5),
     Model.STRICT_WRITE: (50, 5),
     Model.STRICT: (50, 5),
+    Model.H7_WEDGE: (50, 5),
+    Model.GD32: (50, 5),
+    Model.GD32_SILENT: (50, 5),
+    Model.ROM: (50, 5),
+    Model.ROM_STALLS: (2, 1),
 }
 """Milliseconds claimed for an erase and for everything else, by the published code where there is any."""
 
@@ -183,10 +205,11 @@ class BoardSpec:
     def bootloader(self, flash: NorFlash) -> tuple[Identity, UsbFunction]:
         """The bootloader fresh from reset, and how it shows on the bus."""
         functional = Functional(self.attributes, transfer_size=self.block_size)
+        others = OTHER_MAPS.get(self.model, ())
         identity = Identity(
             self.dfu,
-            dfu_settings(functional, string=_MAP_STRING),
-            (self.manufacturer, self.product, self.serial, "DFU", self.map),
+            dfu_settings(functional, alternates=1 + len(others), string=_MAP_STRING),
+            (self.manufacturer, self.product, self.serial, "DFU", self.map, *others),
             bcd_device=self.bcd_device,
             configuration_string=4,
         )
@@ -258,6 +281,11 @@ _MANNERS = {
     Model.STRICT_ERASE: Manner(early_erase=Early.ERROR),
     Model.STRICT_WRITE: Manner(early_other=Early.ERROR),
     Model.STRICT: Manner(early_erase=Early.ERROR, early_other=Early.ERROR),
+    Model.H7_WEDGE: Manner(wedges=True),
+    Model.GD32: Manner(leave=Leave.VANISHES),
+    Model.GD32_SILENT: Manner(leave=Leave.IGNORES),
+    Model.ROM: Manner(first_status=STATUS_FIRMWARE),
+    Model.ROM_STALLS: Manner(busy_stalls=True, first_status=STATUS_FIRMWARE),
 }
 """What sets the models of a DfuSe device by the book apart."""
 _OLD = (Model.CLASSIC_OLD, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE)

@@ -27,6 +27,8 @@ def _in_state(setup: Setup, outcome: Outcome, before: State, after: State) -> st
         return f"{setup} in {before.name} before its bwPollTimeout has passed" if too_early else ""
     if setup.request == Dfu.UPLOAD and before in (State.IDLE, State.UPLOAD_IDLE):
         return f"{setup} of the reserved block" if setup.value == 1 else ""
+    if setup.request == Dfu.DNLOAD and not setup.length and outcome.answer is Answer.NAK:
+        return ""  # a device that ignores the leave; nobody could know
     if outcome.answer is not Answer.OK or outcome.stall_asked:
         return f"{setup} in {before.name} is answered by {Answer.STALL.name}"
     if setup.request == Dfu.CLRSTATUS and after is State.ERROR and before is not State.ILLEGAL:

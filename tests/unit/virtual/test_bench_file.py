@@ -87,7 +87,7 @@ def test_every_key(tmp_path: Path) -> None:
         ("[bords.one]\nmodel = 'usbx'", "unknown key bords", "boards.NAME"),
         ("boards = 3", "[boards]", "boards.NAME"),
         ("[boards.one]\nmodell = 'usbx'", "[boards.one]", "did you mean model?"),
-        ("[boards.one]\nmodel = 'rom'", "$.model", "classic-noread"),
+        ("[boards.one]\nmodel = 'roman'", "$.model", "classic-noread"),
         ("[boards.one]\nmodel = 'usbx'\nserail = '1'", "serail", "did you mean serial?"),
         ("[boards.one]\nmodel = 'usbx'\nport = 0", "$.port", ""),
         ("[boards.one]\nmodel = 'usbx'\ndfu = '483:df11'", "key dfu", "0483:df11"),

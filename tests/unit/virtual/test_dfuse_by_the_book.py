@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 import usb.core
+import usb.util
 
 from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.nor import FlashLayout, fill
@@ -142,3 +143,95 @@ def test_what_does_not_belong_into_a_state_leads_to_an_error(request_: int) -> N
     assert bench.bench.list()[0].words == 0
     bench.send(CLRSTATUS)
     assert bench.ask(GETSTATE, 1) == bytes([IDLE])
+
+
+def test_the_wedge_holds_after_an_erase_in_bank_2_until_it_is_cleared_twice() -> None:
+    bench = Bench(Model.H7_WEDGE, {"contents": (Content(BANK_2, fill(8192, 1)),)})
+    assert bench.command(ERASE, APP) == (0, DNLOAD_IDLE)
+    bench.send(DNLOAD, 0, bytes.fromhex("4100000808"))
+    for _ in range(20):
+        assert bench.status()[2] == BUSY
+        bench.now += 1
+    assert bench.violations == ()
+    assert bench.refused(ABORT)
+    bench.send(CLRSTATUS)
+    assert bench.ask(GETSTATE, 1) == bytes([IDLE])
+    assert bench.bench.dump("one", BANK_2, 8192).data == b"\xff" * 8192, "the erase itself was done"
+    assert bench.command(SET_ADDRESS, BANK_2) == (0, DNLOAD_IDLE)
+
+
+def bootable(address: int) -> bytes:
+    return (0x20030000).to_bytes(4, "little") + (address + 0x201).to_bytes(4, "little")
+
+
+def test_a_rom_bootloader_jumps_to_the_address_pointer() -> None:
+    bench = Bench(Model.ROM, {"contents": (Content(BANK_2, bootable(BANK_2)),)})
+    assert bench.status() == (10, 0, ERROR), "FIRMWARE, from power-on"
+    bench.send(CLRSTATUS)
+    assert bench.command(SET_ADDRESS, BANK_2) == (0, DNLOAD_IDLE)
+    bench.send(DNLOAD)
+    assert bench.status()[2] == MANIFEST
+    assert bench.bench.list()[0].mode == "app"
+    assert bench.found().idProduct == 0x5740
+
+
+def test_a_jump_to_what_is_no_application_ends_in_nothing() -> None:
+    bench = Bench(Model.ROM, {"contents": (Content(APP, bootable(APP)),)})
+    bench.send(CLRSTATUS)
+    assert bench.command(SET_ADDRESS, BANK_2) == (0, DNLOAD_IDLE)
+    bench.send(DNLOAD)
+    assert bench.status()[2] == MANIFEST
+    assert list(usb.core.find(find_all=True, backend=bench.bench.backend)) == []
+
+
+def test_a_rom_bootloader_takes_2_kib_blocks_and_shows_its_memories() -> None:
+    bench = Bench(Model.ROM)
+    bench.send(CLRSTATUS)
+    block = fill(2048, 7)
+    assert bench.command(ERASE, APP) == (0, DNLOAD_IDLE)
+    assert bench.command(SET_ADDRESS, APP) == (0, DNLOAD_IDLE)
+    bench.send(DNLOAD, 3, block)
+    assert bench.finish() == (0, DNLOAD_IDLE)
+    assert bench.bench.dump("one", APP + 2048, 2048).data == block
+    (configuration,) = bench.device
+    names = [usb.util.get_string(bench.device, setting.iInterface) or "" for setting in configuration]
+    assert [name.split("/")[0].strip() for name in names] == [
+        "@Internal Flash",
+        "@Option Bytes",
+        "@OTP Memory",
+        "@Device Feature",
+    ]
+    assert bench.violations == ()
+
+
+def test_other_memories_of_a_rom_bootloader_are_not_the_flash() -> None:
+    bench = Bench(Model.ROM)
+    bench.send(CLRSTATUS)
+    bench.device.ctrl_transfer(0x01, 11, 1, 0)
+    assert bench.command(ERASE, APP) == (1, ERROR)
+    assert bench.bench.list()[0].erases == 0
+
+
+def test_a_busy_rom_bootloader_may_stall_without_harm() -> None:
+    bench = Bench(Model.ROM_STALLS)
+    bench.send(CLRSTATUS)
+    bench.send(DNLOAD, 0, bytes.fromhex("4100000808"))
+    assert bench.status()[2] == BUSY
+    for _ in range(3):
+        assert bench.refused(GETSTATUS, 6)
+    assert bench.status() == (0, 0, DNLOAD_IDLE)
+    assert bench.violations == ()
+
+
+def test_a_leave_without_an_answer() -> None:
+    gone = Bench(Model.GD32, {"contents": (Content(APP, bootable(APP)),)})
+    with pytest.raises(usb.core.USBError) as caught:
+        gone.send(DNLOAD)
+    assert caught.value.errno == errno.ENODEV
+    assert gone.bench.list()[0].mode == "app"
+    still = Bench(Model.GD32_SILENT, {"contents": (Content(APP, bootable(APP)),)})
+    with pytest.raises(usb.core.USBTimeoutError):
+        still.send(DNLOAD)
+    assert still.bench.list()[0].mode == "dfu"
+    assert still.ask(GETSTATE, 1) == bytes([IDLE])
+    assert gone.violations == still.violations == ()
