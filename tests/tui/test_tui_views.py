@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from flashdeck.model import Disposition, JobStatus, Phase, Snapshot, Verified
+from flashdeck.model import Disposition, Event, JobStatus, Phase, Snapshot, Verified
 from flashdeck_tui import views
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import Tone
@@ -94,6 +94,14 @@ def test_a_partition_says_what_it_holds_since_when_and_how_sure_that_is() -> Non
     assert cells["lab"] == ["1.0.1", "not verified, 2 min ago"]
     assert cells["twin"] == ["1.0.1", "incomplete, 2 min ago"]
     assert cells["spare"] == ["-", "never flashed"]
+
+
+def test_a_build_that_is_being_written_shows_before_it_is_a_job() -> None:
+    store = bench_of(holding(OLDER), offered=NEWEST)
+    left = store.boards["left"]
+    settling = tuple(replace(p, settling=True) for p in left.partitions)
+    store.take(Event(seq=2, board=replace(left, partitions=settling)))
+    assert now_of(store, "left") == views.Cell("a build is settling", Tone.BUSY)
 
 
 def test_a_protected_partition_is_named_and_never_listed() -> None:

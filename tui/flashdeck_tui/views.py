@@ -275,6 +275,8 @@ def _partition_now(store: Store, board: BoardState, partition: PartitionState) -
     job = store.active_job(Selection(board=board.name, partition=partition.name))
     if job is not None:
         return _active_cell(job)
+    if partition.settling:
+        return Cell("a build is settling", Tone.BUSY)
     failed = store.last_failure(board.name, partition.name)
     if failed is not None:
         return Cell(f"failed: {_reason(failed)}", Tone.BAD)
@@ -465,6 +467,8 @@ def _partition_facts(store: Store, board: BoardState, partition: PartitionState,
     if holding is not None:
         written = _being_written(store, board, partition)
         yield Line(f"{version_of(holding)} is being written", Tone.BUSY) if written else _holding_line(holding, now)
+    if partition.settling:
+        yield Line("its image file is being written: it is taken once nobody writes it any more", Tone.BUSY)
     artifact = store.artifact(board.name, partition.name)
     if artifact is not None:
         yield from _artifact_lines(artifact, partition, now)

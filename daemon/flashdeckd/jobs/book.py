@@ -78,8 +78,9 @@ class JobBook:
         return job
 
     async def change(self, job_id: int, **changes: object) -> JobState:
-        """Changes fields of a job durably; a job that ends gets its time."""
-        job = msgspec.structs.replace(self.job(job_id), **changes)
+        """Changes fields of a job durably; a job that ends gets its time, a new phase begins at nothing."""
+        progress = {"done": 0, "total": 0} if "phase" in changes else {}
+        job = msgspec.structs.replace(self.job(job_id), **{**progress, **changes})
         if job.status.ended and job.finished_at is None:
             job = msgspec.structs.replace(job, finished_at=time.time())
         await self._put(job)

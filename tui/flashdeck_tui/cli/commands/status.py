@@ -59,7 +59,9 @@ def _holdings(boards: tuple[BoardState, ...]) -> str:
                 ]
             else:
                 row += [words.NOTHING, words.NOTHING, "protected" if partition.protected else "never flashed here"]
-            if partition.offered:
+            if partition.settling:
+                row[-1] = f"{row[-1]}; a build is settling"
+            elif partition.offered:
                 row[-1] = f"{row[-1]}; a new image is offered"
             rows.append(row)
     lines = [table(["BOARD", "PARTITION", "VERSION", "VERIFIED", "FLASHED"], rows)]
