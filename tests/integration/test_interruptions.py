@@ -26,7 +26,7 @@ async def test_a_board_pulled_out_mid_flash_is_finished_when_it_is_back(rig: Rig
     rig.build(ONE)
     snapshot = await rig.until(waiting)
     (job,) = snapshot.jobs
-    assert "goes on when board left is back" in job.reason
+    assert "plug in board left again" in job.reason
     (app1,) = [p for p in snapshot.boards[0].partitions if p.name == "app1"]
     assert app1.holding is not None
     assert not app1.holding.complete

@@ -78,8 +78,8 @@ class Lane:
         """The job that is to end at its next safe point."""
         self._checked = 0
         """The job that was last found fit to run."""
-        self._detached: UsbDevice | None = None
-        """The application that was last asked to detach; it is not asked again."""
+        self._detached: tuple[int, UsbDevice] | None = None
+        """The job for which an application was last asked to detach; it is not asked twice for one."""
         self._unreadable: set[int] = set()
         """Jobs that lost the board while reading: they do not read again."""
 
@@ -201,7 +201,7 @@ class Lane:
         if job.status is JobStatus.WAITING and job.attempts and not self.sighting.trouble:
             return  # how it was interrupted says more
         hint = self.board.profile.enter_hint
-        absent = f"board {self.board.name} is not connected" + (f": {hint}" if hint else "")
+        absent = f"board {self.board.name} is not connected" + (f" ({hint})" if hint else "")
         await self._wait(job, self.sighting.trouble or absent)
 
     async def _wait(self, job: JobState, reason: str) -> None:
@@ -212,11 +212,12 @@ class Lane:
     async def _bring_into_dfu(self, job: JobState, device: UsbDevice) -> bool:
         profile = self.board.profile
         hint = profile.enter_hint or "bring it into DFU mode by hand"
-        if profile.enter is Enter.MANUAL or self._detached == device:
-            if self._detached != device:
-                await self._wait(job, f"board {self.board.name} runs its application: {hint}")
+        if profile.enter is Enter.MANUAL:
+            await self._wait(job, f"{hint} (board {self.board.name} runs its application)")
             return False
-        self._detached = device
+        if self._detached == (job.id, device):
+            return False
+        self._detached = (job.id, device)
         await self._book.change(job.id, status=JobStatus.RUNNING, phase=Phase.DETACH, reason="")
         self._log(job, "asking the application to detach into DFU mode")
         try:
@@ -224,12 +225,12 @@ class Lane:
         except DeviceGoneError:
             pass  # a device may reboot before it answers: what counts is whether it comes back
         except DeviceError as error:
-            await self._wait(job, f"board {self.board.name} can not be detached ({error.message}): {hint}")
+            await self._wait(job, f"{hint} (board {self.board.name} can not be detached: {error.message})")
             return False
         if await self._until(lambda: self._is_in_dfu() or self._cancelling == job.id, DETACH_SECONDS):
             self._check(job.id)
             return True
-        await self._wait(job, f"board {self.board.name} did not come back in DFU mode after a detach: {hint}")
+        await self._wait(job, f"{hint} (board {self.board.name} did not come back in DFU mode when asked)")
         return False
 
     async def _flash(self, job: JobState, device: UsbDevice) -> None:
@@ -334,7 +335,7 @@ class Lane:
             return
         phase = self._book.job(job.id).phase
         where = f" in its {phase} phase" if phase else ""
-        reason = f"lost{where}; goes on when board {self.board.name} is back in DFU mode"
+        reason = f"plug in board {self.board.name} again: lost{where}, the job goes on in DFU mode"
         await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
         self._log(job, f"{reason} ({error.message})", LogLevel.WARNING)
         # Hotplug may not have told yet. A device that stays was cut off by a bad cable, and is tried again.
