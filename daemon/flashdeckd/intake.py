@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from flashdeck.api import UploadDone
-from flashdeck.config import Board
+from flashdeck.config import Board, Partition, Profile
 from flashdeck.errors import RefusedError
 from flashdeck.model import ArtifactState, Disposition, LogLevel, Origin
 from flashdeckd.bench import Bench
@@ -34,31 +34,28 @@ class Intake:
         What was refused is looked at again: the configuration may have been mended since.
         """
         watch = build.watch
-        digest = await asyncio.to_thread(lambda: hashlib.sha256(build.data).hexdigest())
+        profile = self._bench.config.profiles[watch.profile]
+        partition = profile.partitions[watch.partition]
+        image, refused = await asyncio.to_thread(_judge, build, profile, partition)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(image).hexdigest())
         newest = self._hub.artifacts.get((watch.profile, watch.partition))
         was_refused = newest is not None and newest.disposition is Disposition.REFUSED
         if newest is not None and newest.sha256 == digest and not was_refused:
             return
-        profile = self._bench.config.profiles[watch.profile]
-        partition = profile.partitions[watch.partition]
         state = ArtifactState(
             sha256=digest,
-            size=len(build.data),
+            size=len(image),
             source=str(build.path),
             profile=watch.profile,
             partition=watch.partition,
             seen_at=time.time(),
             disposition=Disposition.REFUSED,
         )
-        try:
-            image = formats.parse(build.path.name, build.data)
-            guards.check(image, profile, partition)
-        except RefusedError as error:
-            reason = f"{error.message}: {error.hint}" if error.hint else error.message
-            if newest is not None and (newest.sha256, newest.reason) == (digest, reason):
+        if refused:
+            if newest is not None and (newest.sha256, newest.reason) == (digest, refused):
                 return
-            self._hub.log(f"{build.path}: refused: {reason}", level=LogLevel.ERROR)
-            await self._publish(replace(state, reason=reason))
+            self._hub.log(f"{build.path}: refused: {refused}", level=LogLevel.ERROR)
+            await self._publish(replace(state, reason=refused))
             return
         artifact = await asyncio.to_thread(self._spool.add, image)
         state = replace(state, version=artifact.version)
@@ -86,7 +83,10 @@ class Intake:
             self._bench.publish(board.name)
 
     async def accept(self, name: str, data: bytes) -> UploadDone:
-        """Takes an image that a client sent; raises RefusedError when it is none."""
+        """Takes a raw binary that a client sent; raises RefusedError when it is none.
+
+        A file with addresses is refused: they would have to be checked against a partition, and none is named yet.
+        """
         image = formats.parse(name, data)
         artifact = await asyncio.to_thread(self._spool.add, image)
         return UploadDone(sha256=artifact.sha256, size=artifact.size, version=artifact.version)
@@ -105,6 +105,17 @@ class Intake:
     async def _publish(self, state: ArtifactState) -> None:
         await self._journal.save_artifact(state)
         self._hub.publish_artifact(state)
+
+
+def _judge(build: Settled, profile: Profile, partition: Partition) -> tuple[bytes, str]:
+    """The image in a file (the file as it is where it holds none), and why it is refused ("" where it is not)."""
+    image = build.data
+    try:
+        image = formats.parse_for(build.path.name, build.data, profile, partition)
+        guards.check(image, profile, partition)
+    except RefusedError as error:
+        return image, f"{error.message}: {error.hint}" if error.hint else error.message
+    return image, ""
 
 
 def _why_offered(build: Settled, *, first_ever: bool, auto: bool) -> str:

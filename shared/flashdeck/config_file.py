@@ -49,7 +49,7 @@ PROFILE_KEYS_LATER = ("trust_cache", "hooks")
 PARTITION_KEYS = ("address", "size", "protected", "image", "auto", "guards", "settle")
 _NOT_IF_PROTECTED = ("image", "auto", "guards", "settle")
 PARTITION_KEYS_LATER = ("alt",)
-_IMAGES_LATER = (".elf", ".hex", ".dfu")
+_IMAGES = (".bin", ".elf", ".hex", ".dfu")
 
 _USB_ID = re.compile(r"([0-9a-f]{1,4}):([0-9a-f]{1,4})", re.ASCII | re.IGNORECASE)
 
@@ -363,10 +363,12 @@ def _image(table: Table) -> str:
     """An absolute path or glob. Only what the file says is a pattern; a directory put before it is literal."""
     text = table.text("image", limit=MAX_PATH)
     suffix = PurePath(text).suffix.lower()
-    if suffix in _IMAGES_LATER:
-        raise table.unsupported("image", hint="name the .bin that is built beside it")
-    if suffix != ".bin":
-        raise table.error("image", f'"{clean(text, 60)}" does not end in .bin', hint="name the .bin file of the build")
+    if suffix not in _IMAGES:
+        raise table.error(
+            "image",
+            f'"{clean(text, 60)}" does not end in {", ".join(_IMAGES[:-1])} or {_IMAGES[-1]}',
+            hint="name the file that the build writes",
+        )
     head, tail = text.split("/", 1) if text.startswith("~") and "/" in text else ("", text)
     base = glob.escape(str(_expand(table, "image", head)))
     return os.path.normpath(PurePath(base) / tail)

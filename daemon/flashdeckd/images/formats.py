@@ -1,15 +1,19 @@
 """What an image file holds. Bytes in, image bytes out.
 
-So far an image is a raw binary: what a linker's `objcopy -O binary` writes, to be flashed as it is from the first
-address of its partition. Other formats are told by their contents first and by their name second, and refused with
-the way to a raw binary; flashed as they are, they would put headers and text where the vector table belongs.
+A raw binary, as a linker's `objcopy -O binary` writes it, is an image as it is, to be flashed from the first address of
+its partition. ELF, Intel HEX and DfuSe files say themselves where their bytes belong, and DFU files which device they
+are for; both is checked against the partition. A format is told by the file's contents first and by its name second:
+flashed as they are, files of other formats would put headers and text where the vector table belongs.
 """
 
 import re
 from pathlib import PurePath
 
+from flashdeck.config import Partition, Profile
 from flashdeck.errors import RefusedError
 from flashdeck.text import clean
+from flashdeckd.images import dfu_file, elf, intel_hex
+from flashdeckd.images.segments import place
 
 _LONGEST_RECORD = 560
 """Characters of the longest record of either text format, with a byte order mark before it."""
@@ -47,12 +51,12 @@ _BY_SUFFIX = {
 
 
 def parse(name: str, data: bytes) -> bytes:
-    """The image in a file called `name` (used for its suffix and in messages only) with the contents `data`.
+    """The image in a raw binary called `name` (used for its suffix and in messages only) with the contents `data`.
 
     Raises RefusedError for a file that is empty, looks like erased flash, or is not a raw binary; message and hint say
     what it is and how to get a raw binary out of it.
     """
-    shown = clean(PurePath(name).name or name) or "the file"
+    shown = _shown(name)
     if not data:
         raise RefusedError(f"{shown} is empty", hint="look at the build: it made the file and wrote nothing into it")
     found = _by_contents(data)
@@ -64,13 +68,42 @@ def parse(name: str, data: bytes) -> bytes:
             f"{shown} is named like a file of format {named}, but its contents are not",
             hint="if it is a raw binary, give it a name that ends in .bin; if not, look at what wrote it",
         )
-    if data.count(data[0]) == len(data) and data[0] in (0x00, 0xFF):
+    return _program(shown, data)
+
+
+def parse_for(name: str, data: bytes, profile: Profile, partition: Partition) -> bytes:
+    """The image in a file of any format that can be flashed, for `partition` of `profile`; see `parse`.
+
+    Raises RefusedError, also where the file's own addresses or USB ids are not those of the partition and its profile.
+    """
+    shown = _shown(name)
+    found = _by_contents(data)
+    if found == _ELF:
+        return _program(shown, place(shown, elf.segments(shown, data), profile, partition, fill=elf.FILL))
+    if found == _HEX:
+        records = intel_hex.segments(shown, data, limit=partition.span.size)
+        return _program(shown, place(shown, records, profile, partition, fill=intel_hex.FILL))
+    if found in (_DFUSE, _DFU):
+        content = dfu_file.payload(shown, data, {each for each in (profile.dfu, profile.app) if each is not None})
+        if found == _DFU:
+            return parse(PurePath(name).stem + ".bin", bytes(content))
+        elements = dfu_file.elements(shown, content)
+        return _program(shown, place(shown, elements, profile, partition, fill=dfu_file.FILL))
+    return parse(name, data)
+
+
+def _shown(name: str) -> str:
+    return clean(PurePath(name).name or name) or "the file"
+
+
+def _program(shown: str, image: bytes) -> bytes:
+    if image.count(image[0]) == len(image) and image[0] in (0x00, 0xFF):
         raise RefusedError(
-            f"{shown} holds {len(data)} bytes and all of them are 0x{data[0]:02x}: that is no program",
+            f"{shown} holds {len(image)} bytes and all of them are 0x{image[0]:02x}: that is no program",
             hint="0xff is what erased flash reads as, 0x00 what a file holds that was made longer but not written: "
             "look at the build",
         )
-    return data
+    return image
 
 
 def _by_contents(data: bytes) -> str:
@@ -97,6 +130,9 @@ def _way_out(found: str, shown: str) -> str:
         _DFU: f"dfu-suffix --delete '{shown}'",
     }
     way = ways.get(found)
+    only = "without a partition to check it against, only a raw binary is taken"
+    if found in (_SREC, _UF2):
+        only = "raw binaries, ELF, Intel HEX and DFU files are what can be flashed"
     if way is None:
-        return "raw binaries are what can be flashed: take the .bin that the build writes, or make it from the .elf"
-    return f"raw binaries are what can be flashed; this makes one: {way}"
+        return f"{only}: take the .bin that the build writes, or make it from the .elf"
+    return f"{only}; this makes one: {way}"

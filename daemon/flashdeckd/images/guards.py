@@ -65,7 +65,7 @@ def _too_large(image: bytes, profile: Profile, partition: Partition) -> RefusedE
     size = partition.span.size
     hint = "build a smaller image, or look whether this is the right file (one with the bootloader in it, a flash dump)"
     vectors = _vectors(image)
-    home = _partition_at(vectors[1], profile) if vectors and vectors[1] & 1 else None
+    home = partition_at(vectors[1], profile) if vectors and vectors[1] & 1 else None
     if home is not None and home.name != partition.name:
         hint = f"it is linked for 0x{home.span.start:08x} = {home.name}: is this the right file for {partition.name}?"
     return RefusedError(
@@ -97,7 +97,7 @@ def _check_reset(reset: int, size: int, profile: Profile, partition: Partition) 
 
 
 def _linked_elsewhere(reset: int, profile: Profile, partition: Partition) -> RefusedError:
-    home = _partition_at(reset, profile)
+    home = partition_at(reset, profile)
     if home is not None:
         return RefusedError(
             f"this image is linked for 0x{home.span.start:08x} = {home.name}; it was about to go to {partition.name} "
@@ -132,7 +132,8 @@ def _check_stack(stack: int, profile: Profile, partition: Partition) -> str:
     return ""
 
 
-def _partition_at(address: int, profile: Profile) -> Partition | None:
+def partition_at(address: int, profile: Profile) -> Partition | None:
+    """The partition that `address` is in."""
     return next((p for p in profile.partitions.values() if p.span.start <= address < p.span.end), None)
 
 

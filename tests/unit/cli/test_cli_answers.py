@@ -4,12 +4,13 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from canned_daemon import NOW, SHA, CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
-from flashdeck.errors import ErrorKind
+from flashdeck.errors import ErrorKind, ExitCode
 from flashdeck.model import (
     BoardState,
     DeviceState,
@@ -207,6 +208,17 @@ def test_plan_that_is_blocked_everywhere_exits_with_13(daemon: CannedDaemon, cli
     daemon.answers[api.Plan] = api.PlanList(plans=(blocked, replace(blocked, board="right")))
     assert cli("plan", "app1").code == 13
     assert cli("plan", "app1", "--json").code == 13
+
+
+@pytest.mark.parametrize("name", ["APP1.elf", "APP1.HEX", "APP1.dfu"])
+def test_wait_takes_no_file_that_only_the_daemon_can_take_apart(
+    daemon: CannedDaemon, cli: Cli, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"\x7fELF")
+    run = cli("wait", "app1", "--for", str(tmp_path / name))
+    assert run.code == ExitCode.USAGE
+    assert ".bin" in run.err
+    assert not daemon.asked(api.Wait)
 
 
 def test_wait_asks_for_the_bytes_of_the_file(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_of_several_the_likeliest_counts(strings: list[bytes], version: str) -> 
 
 @pytest.mark.parametrize("name", ["APP1.bin", "APP2.bin"])
 def test_the_demo_firmware_shows_its_version(name: str) -> None:
-    assert find_version((PREBUILT / name).read_bytes()).startswith("flashdeck-demo ")
+    assert find_version((PREBUILT / name).read_bytes()).startswith("demo ")
 
 
 @given(
