@@ -28,6 +28,7 @@ from flashdeckd.virtual.spec import (
     CLASSIC_MODELS,
     CONSTANT_MODELS,
     FIXED_POLLS,
+    PLAIN_MODELS,
     BoardSpec,
     Content,
     Model,
@@ -59,7 +60,7 @@ class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     dfu: str = str(_DEFAULT.dfu)
     app: str | None = str(_DEFAULT.app)
     runtime: bool = _DEFAULT.runtime
-    map: str = _DEFAULT.map
+    map: str | None = None
     transfer_size: Annotated[int, msgspec.Meta(ge=16, le=4096)] | None = None
     attributes: Annotated[int, msgspec.Meta(ge=0, le=255)] = _DEFAULT.attributes
     bcd_device: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] = _DEFAULT.bcd_device
@@ -133,7 +134,7 @@ def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
         dfu=_usb_id(f"{where}, key dfu", table.dfu),
         app=_usb_id(f"{where}, key app", table.app) if table.app else None,
         runtime=table.runtime,
-        map=table.map,
+        map=_DEFAULT.map if table.map is None else table.map,
         transfer_size=table.transfer_size,
         attributes=table.attributes,
         bcd_device=table.bcd_device,
@@ -172,6 +173,7 @@ def _refuse_meaningless(where: str, table: _BoardTable) -> None:
         ("poll_erase", table.poll_erase is not None and fixed, "its class claims the same whatever is asked"),
         ("poll_write", table.poll_write is not None and fixed, "its class claims the same whatever is asked"),
         ("read_constant", table.read_constant is not None and not constant, "its reads are not constant"),
+        ("map", table.map is not None and table.model in PLAIN_MODELS, "plain DFU knows no memory map"),
         ("runtime", table.runtime and not table.app, "an application without USB has no interface"),
     )
     for key, meaningless, why in checks:

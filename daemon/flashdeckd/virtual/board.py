@@ -15,12 +15,12 @@ import usb.core
 
 from flashdeck.api import FlashBytes, VirtualBoardState
 from flashdeck.errors import ErrorKind, RequestError
-from flashdeckd.virtual.control import Answer, Bus, Dfu, Outcome, Setup, UsbFunction
+from flashdeckd.virtual.control import Answer, Bus, Dfu, Outcome, Setup, State, UsbFunction
 from flashdeckd.virtual.faults import Fault, Faults
 from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.nor import Operation
 from flashdeckd.virtual.pace import Pace
-from flashdeckd.virtual.spec import BoardSpec, Start, Timing
+from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Start, Timing
 from flashdeckd.virtual.violations import judge
 
 MAX_VIOLATIONS = 50
@@ -182,9 +182,17 @@ class VirtualBoard:
                 raise gone()
 
     def reset(self, connection: Connection) -> None:
-        """A bus reset: the device is configured again and keeps its place."""
+        """A bus reset: the device is configured again and keeps its place.
+
+        A plain DFU device in dfuMANIFEST-WAIT-RESET restarts instead (USB DFU 1.1, A.2.9), and is gone.
+        """
         with self._endpoint, self._lock:
             self._expect(connection)
+            waits = self._fresh().state is State.MANIFEST_WAIT_RESET
+            if waits and connection.is_dfu and self.spec.model in PLAIN_MODELS:
+                self._restart()
+                self._on_change()
+                raise gone()
             self._fresh().attach()  # flash work goes on
 
     def transfer(self, connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
@@ -212,11 +220,11 @@ class VirtualBoard:
                 raise self._never(connection, timeout)
             outcome = self._ask(connection, setup, data)
             started = self._pace.spend(len(data) + len(outcome.data)) if self._pace else 0.0
-            self._begin_beside_bus(started)
+            self._begin_work(outcome, started)
             if fault is Fault.UNPLUG:
                 self._start_cut(outcome)
                 raise gone()
-            if outcome.operation is not None:
+            if outcome.operation is not None and not outcome.after_status:
                 self._run(connection, outcome.operation, started, timeout)
             if outcome.delay_ms and self._pace:
                 self._pass_time(connection, self._pace.block(outcome.delay_ms / 1000))
@@ -238,8 +246,15 @@ class VirtualBoard:
         before = function.state
         outcome = function.request(setup, data)
         if connection.is_dfu:
-            size = self.spec.block_size
-            reason = judge(setup, data, outcome, before=before, after=function.state, transfer_size=size)
+            reason = judge(
+                setup,
+                data,
+                outcome,
+                before=before,
+                after=function.state,
+                transfer_size=self.spec.block_size,
+                plain=self.spec.model in PLAIN_MODELS,
+            )
             if reason and len(self._violations) < MAX_VIOLATIONS:
                 self._violations.append(reason)
         return outcome
@@ -293,13 +308,10 @@ class VirtualBoard:
 
     def _run(self, connection: Connection, operation: Operation, started: float, timeout: float | None) -> None:
         """Carries out an operation while the host waits for the status stage."""
-        self._prepare(operation)
-        duration = self._duration(operation)
-        running = _Running(operation, started, started + duration, 0, beside_bus=False)
-        self._running = running
+        running = self._begin(operation, started, beside_bus=False)
         if self._pace:
             self._pace.deadline = running.ends
-            if timeout is not None and duration > timeout:
+            if timeout is not None and running.ends - started > timeout:
                 self._pass_time(connection, started + timeout)
                 raise timed_out()  # the device goes on; `_wait_for_bus_work` sees to the rest
             self._pass_time(connection, running.ends)
@@ -307,30 +319,40 @@ class VirtualBoard:
         self._expect(connection)
 
     def _wait_for_bus_work(self, connection: Connection, timeout: float | None) -> None:
-        """An operation that outlived its transfer's timeout still holds endpoint 0."""
-        running = self._running
-        if running is None or running.beside_bus:
-            return
-        limit = running.ends if timeout is None else min(running.ends, time.monotonic() + timeout)
-        self._pass_time(connection, limit)
-        if limit < running.ends:
-            raise timed_out()
-        self._finish()
-        self._expect(connection)
+        """An operation that outlived its transfer, or began after it, still holds endpoint 0."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while (running := self._running) is not None and not running.beside_bus:
+            limit = running.ends if until is None else min(running.ends, until)
+            self._pass_time(connection, limit)
+            if limit < running.ends:
+                raise timed_out()
+            self._finish()
+            self._expect(connection)
 
-    def _begin_beside_bus(self, started: float) -> None:
+    def _begin_work(self, outcome: Outcome, started: float) -> None:
         """Starts the clock of an operation that the last request set going, if it did, when its data had arrived."""
-        operation = self._fresh().busy
-        if operation is None or self._running is not None:
+        if outcome.operation is not None:
+            if outcome.after_status:
+                self._begin(outcome.operation, started, beside_bus=False)
             return
+        operation = self._fresh().busy
+        if operation is not None and self._running is None:
+            self._begin(operation, started, beside_bus=True)
+
+    def _begin(self, operation: Operation, started: float, *, beside_bus: bool) -> _Running:
         self._prepare(operation)
-        requests = 0 if self._pace else BUSY_REQUESTS
-        self._running = _Running(operation, started, started + self._duration(operation), requests, beside_bus=True)
+        requests = BUSY_REQUESTS if beside_bus and not self._pace else 0
+        ends = started + self._duration(operation)
+        self._running = _Running(operation, started, ends, requests, beside_bus=beside_bus)
+        return self._running
 
     def _settle(self, *, on_request: bool = False) -> None:
-        """Ends what runs beside the bus, if its time is over."""
-        running = self._running
-        if running is None or not running.beside_bus:
+        """Ends what runs beside the bus or after a status stage, if its time is over."""
+        while (running := self._running) is not None and not running.beside_bus:
+            if self._pace and time.monotonic() < running.ends:
+                return
+            self._finish()
+        if running is None:
             return
         if self._pace:
             # A request is dated on the device's clock, which our own lateness does not move.
@@ -373,11 +395,14 @@ class VirtualBoard:
                 return
             self._steps_to_cut -= operation.steps
         operation.advance()
-        self._fresh().ended(operation)
+        function = self._fresh()
+        function.ended(operation)
+        if (following := function.busy) is not None:  # one piece of work leads to the next
+            self._begin(following, running.ends, beside_bus=running.beside_bus)
 
     def _start_cut(self, outcome: Outcome) -> None:
         """The cable is pulled half-way through what this request started."""
-        if outcome.operation is not None:
+        if outcome.operation is not None and not outcome.after_status:
             self._prepare(outcome.operation)
             self._running = _Running(outcome.operation, 0, 0, 0, beside_bus=False)
         if self._running is not None:

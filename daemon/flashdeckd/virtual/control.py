@@ -138,6 +138,8 @@ class Outcome:
     """Data stage of an IN transfer."""
     operation: Operation | None = None
     """Runs between the data stage and the status stage; the class hears of its end."""
+    after_status: bool = False
+    """The operation runs after the status stage instead, and nothing else is answered until it is over."""
     bus: Bus = Bus.STAYS
     jump: int = 0
     """Where a device that jumps goes."""

@@ -72,6 +72,8 @@ class Identity:
     """String descriptors from index 1: manufacturer, product, serial number, and whatever `settings` name."""
     bcd_device: int = 0x0200
     configuration_string: int = 0
+    power: int = 0xC0
+    """bmAttributes of the configuration: self-powered; 0x80: from the bus."""
     device_class: tuple[int, int, int] = field(default=(0, 0, 0))
 
     @property
@@ -115,7 +117,16 @@ class Identity:
     def configuration(self) -> bytes:
         """The configuration descriptor with all that follows it."""
         body = b"".join(setting.descriptor + setting.extra for setting in self.settings)
-        head = (9, CONFIGURATION_DESCRIPTOR, 9 + len(body), self.interfaces, 1, self.configuration_string, 0xC0, 0x32)
+        head = (
+            9,
+            CONFIGURATION_DESCRIPTOR,
+            9 + len(body),
+            self.interfaces,
+            1,
+            self.configuration_string,
+            self.power,
+            0x32,
+        )
         return struct.pack("<BBHBBBBB", *head) + body
 
     def descriptor(self, value: int) -> bytes | None:

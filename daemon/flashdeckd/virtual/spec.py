@@ -6,19 +6,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from flashdeck.config import UsbId
-from flashdeckd.virtual import usbx_default
+from flashdeck.geometry import Range
+from flashdeckd.virtual import tinyusb, usbx_default
 from flashdeckd.virtual.application import Application
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
 from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSettings, Early, Leave, Manner
 from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash
+from flashdeckd.virtual.tinyusb import TinyUsbBootloader, TinyUsbSettings
 from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
 from flashdeckd.virtual.usbx_default import DefaultSettings, UsbxDefaultBootloader
 
 HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
 """The first 128 KB, the bootloader's own, only to be read; all the rest for everything."""
 _MAP_STRING = 5
+PLAIN_VERSION = 0x0101
+"""bcdDFUVersion of TinyUSB in DFU mode."""
+PARTITIONS = (("app1", Range.sized(0x08020000, 384 * 1024)), ("partition2", Range.sized(0x08080000, 384 * 1024)))
+"""Alternate settings of the plain DFU models: their names, and what they write to."""
 RUNTIME_VERSION = 0x0110
 """bcdDFUVersion of the run-time interface: plain DFU 1.1."""
 _ST_DFU = UsbId(0x0483, 0xDF11)
@@ -73,13 +79,19 @@ class Model(StrEnum):
     """ST's ROM bootloader: 2 KiB blocks, in dfuERROR at power-on, several memories, jumps to the address pointer."""
     ROM_STALLS = "rom-stalls"
     """The same as on the STM32L4: it claims too little, and STALLs what comes while it is busy."""
+    TINYUSB = "tinyusb"
+    """TinyUSB's plain DFU 1.1: a partition in each alternate setting; nothing is answered during the flash work."""
+    TINYUSB_ASYNC = "tinyusb-async"
+    """The same; the flash work runs beside the bus, and whoever asks is told that it does."""
 
 
 CLASSIC_MODELS = frozenset(model for model in Model if model.startswith("classic"))
 """Models that run ST's classic class."""
 CONSTANT_MODELS = frozenset({Model.CLASSIC_CONSTANT, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE})
 """Models whose reads answer one byte from everywhere."""
-FIXED_POLLS = frozenset({Model.USBX_DEFAULT, Model.USBX_ASYNC})
+PLAIN_MODELS = frozenset({Model.TINYUSB, Model.TINYUSB_ASYNC})
+"""Models that speak plain DFU 1.1, not DfuSe: no memory map, no commands, block numbers from 0."""
+FIXED_POLLS = frozenset({Model.USBX_DEFAULT, Model.USBX_ASYNC}) | PLAIN_MODELS
 """Models whose poll times nobody can choose."""
 _ROM_MAPS = (
     "@Option Bytes   /0x1FFFC000/01*016 e",
@@ -112,6 +124,8 @@ DEFAULT_POLLS = {
     Model.GD32_SILENT: (50, 5),
     Model.ROM: (50, 5),
     Model.ROM_STALLS: (2, 1),
+    Model.TINYUSB: (tinyusb.POLL_FIRST, tinyusb.POLL_FIRST),
+    Model.TINYUSB_ASYNC: (tinyusb.POLL_FIRST, tinyusb.POLL_FIRST),
 }
 """Milliseconds claimed for an erase and for everything else, by the published code where there is any."""
 
@@ -204,12 +218,16 @@ class BoardSpec:
 
     def bootloader(self, flash: NorFlash) -> tuple[Identity, UsbFunction]:
         """The bootloader fresh from reset, and how it shows on the bus."""
-        functional = Functional(self.attributes, transfer_size=self.block_size)
-        others = OTHER_MAPS.get(self.model, ())
+        if self.model in PLAIN_MODELS:
+            functional = Functional(self.attributes, transfer_size=self.block_size, version=PLAIN_VERSION)
+            names = tuple(name for name, _ in PARTITIONS)
+        else:
+            functional = Functional(self.attributes, transfer_size=self.block_size)
+            names = (self.map, *OTHER_MAPS.get(self.model, ()))
         identity = Identity(
             self.dfu,
-            dfu_settings(functional, alternates=1 + len(others), string=_MAP_STRING),
-            (self.manufacturer, self.product, self.serial, "DFU", self.map, *others),
+            dfu_settings(functional, alternates=len(names), string=_MAP_STRING),
+            (self.manufacturer, self.product, self.serial, "DFU", *names),
             bcd_device=self.bcd_device,
             configuration_string=4,
         )
@@ -226,6 +244,9 @@ class BoardSpec:
             case Model.USBX_DEFAULT | Model.USBX_ASYNC:
                 beside = self.model is Model.USBX_ASYNC
                 return UsbxDefaultBootloader(flash, identity, DefaultSettings(functional, self.app_address, beside))
+            case Model.TINYUSB | Model.TINYUSB_ASYNC:
+                partitions, beside = tuple(span for _, span in PARTITIONS), self.model is Model.TINYUSB_ASYNC
+                return TinyUsbBootloader(flash, identity, TinyUsbSettings(functional, partitions, beside))
             case model if model in _MANNERS:
                 dfuse = DfuseSettings(
                     functional=functional,

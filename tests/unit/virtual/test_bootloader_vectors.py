@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from flashdeck.config import UsbId
+from flashdeck.geometry import Range
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
 from flashdeckd.virtual.control import Answer, Bus, Outcome, Setup
 from flashdeckd.virtual.identity import Functional, Identity, dfu_settings
-from flashdeckd.virtual.nor import Access, FlashLayout, NorFlash
+from flashdeckd.virtual.nor import Access, FlashLayout, NorFlash, Operation
+from flashdeckd.virtual.tinyusb import TinyUsbBootloader, TinyUsbSettings
 from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
 from flashdeckd.virtual.usbx_default import DefaultSettings, UsbxDefaultBootloader
 
@@ -31,7 +33,15 @@ CLASSIC = (
     "2.9.0-good",
     "2.9.0-template",
 )
-VARIANTS = (*(f"classic-{name}" for name in CLASSIC), "usbx-h5", "usbx-default", "usbx-default-async", "usbx-nodetach")
+TINYUSB = ("tinyusb", "tinyusb-async", "tinyusb-nottolerant")
+VARIANTS = (
+    *(f"classic-{name}" for name in CLASSIC),
+    "usbx-h5",
+    "usbx-default",
+    "usbx-default-async",
+    "usbx-nodetach",
+    *TINYUSB,
+)
 PARTS = 4
 MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
 AT_NULL = 0x5E
@@ -79,7 +89,13 @@ class Rig:
         self.flash = NorFlash(FlashLayout(bad=frozenset(sequence.get("bad", ()))), self.observe)
         if sequence["flash"] == "used":
             self.flash.load(0x08000000, used_flash())
-        functional = Functional(header["bmAttributes"], transfer_size=header["wTransferSize"])
+        plain = self.variant in TINYUSB
+        functional = Functional(
+            header["bmAttributes"],
+            detach_timeout=1000 if plain else 255,
+            transfer_size=header["wTransferSize"],
+            version=0x0101 if plain else 0x011A,
+        )
         classic = self.variant.startswith("classic")
         identity = Identity(
             UsbId(0x0483, 0xDF11),
@@ -87,8 +103,20 @@ class Rig:
             ("Maker", "Board", "336E36833233", "Config", "Itf", *[MAP] * header["alts"]),
             configuration_string=2 if classic else 0,
         )
+        if plain:
+            identity = Identity(
+                UsbId(0xCAFE, 0x4000),
+                dfu_settings(functional, alternates=header["alts"], string=4),
+                ("Maker", "Board", "0", "app1", "partition2"),
+                bcd_device=0x0100,
+                power=0x80,
+            )
         if classic:
             self.device = ClassicBootloader(self.flash, identity, classic_settings(header, functional))
+        elif plain:
+            parts = tuple(Range.sized(int(start, 16), size) for start, size in header["partitions"])
+            beside = self.variant.endswith("-async")
+            self.device = TinyUsbBootloader(self.flash, identity, TinyUsbSettings(functional, parts, beside))
         elif self.variant == "usbx-h5":
             self.device = UsbxBootloader(self.flash, identity, UsbxSettings(functional))
         else:
@@ -109,9 +137,8 @@ class Rig:
         self.phase = "s"
         outcome = self.device.request(Setup(request_type, request, value, index, length), data)
         if outcome.operation is not None:
-            self.phase = "d"
-            outcome.operation.advance()
-            self.device.ended(outcome.operation)
+            self.phase = "t" if outcome.after_status else "d"
+            self.carry_out(outcome.operation)
         match outcome.bus:
             case Bus.RESTARTS if not outcome.cut_short:
                 return outcome.data.hex(), None, outcome
@@ -130,10 +157,14 @@ class Rig:
     def work(self) -> int:
         self.operations = []
         self.phase = "w"
-        if (operation := self.device.busy) is not None:
+        self.carry_out(self.device.busy)
+        return self.device.state
+
+    def carry_out(self, operation: Operation | None) -> None:
+        while operation is not None:
             operation.advance()
             self.device.ended(operation)
-        return self.device.state
+            operation = self.device.busy
 
 
 def classic_settings(header: dict[str, Any], functional: Functional) -> ClassicSettings:
@@ -193,7 +224,9 @@ def replay(header: dict[str, Any], sequence: dict[str, Any]) -> None:
     end, where = sequence["end"], f"{header['variant']} {sequence['id']} at its end"
     assert has_digest(bytes(rig.flash.content), end["sha256"]), where
     if "gone" not in end:
-        assert rig.device.pointer == int(end["pointer"], 16), where
+        if "pointer" in end:
+            assert not isinstance(rig.device, TinyUsbBootloader)
+            assert rig.device.pointer == int(end["pointer"], 16), where
         assert rig.request([0xA1, 5, 0, 0, 1])[0] == end["getstate"], where
 
 

@@ -13,7 +13,7 @@ from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError, RequestError
 from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.nor import FlashLayout, fill
-from flashdeckd.virtual.spec import HONEST_MAP, BoardSpec, Content, Model, Start, Timing
+from flashdeckd.virtual.spec import HONEST_MAP, PLAIN_MODELS, BoardSpec, Content, Model, Start, Timing
 
 APP = 0x08020000
 GOOD_VECTORS = (0x20030000).to_bytes(4, "little") + (0x08020201).to_bytes(4, "little") + bytes(8)
@@ -94,8 +94,9 @@ def test_descriptors_and_strings(model: Model) -> None:
     assert (interface.bInterfaceClass, interface.bInterfaceSubClass, interface.bInterfaceProtocol) == (0xFE, 1, 2)
     last = others[-1] if others else interface
     size = 2048 if model.startswith("rom") else 1024
-    assert bytes(last.extra_descriptors) == bytes.fromhex("09210bff00") + size.to_bytes(2, "little") + b"\x1a\x01"
-    assert usb.util.get_string(device, interface.iInterface) == HONEST_MAP
+    version = b"\x01\x01" if model in PLAIN_MODELS else b"\x1a\x01"
+    assert bytes(last.extra_descriptors) == bytes.fromhex("09210bff00") + size.to_bytes(2, "little") + version
+    assert usb.util.get_string(device, interface.iInterface) == ("app1" if model in PLAIN_MODELS else HONEST_MAP)
     assert bench.list()[0].requests == 0
     assert bench.list()[0].transfers > 0
 
