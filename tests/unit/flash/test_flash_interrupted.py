@@ -182,7 +182,7 @@ def test_a_board_that_is_gone_before_it_is_opened() -> None:
         open_device(rig.bench.backend, device)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(OPEN_FAULTS), st.integers(1, 80)), max_size=3),
     st.sampled_from((Model.CLASSIC, Model.CLASSIC_NOREAD)),

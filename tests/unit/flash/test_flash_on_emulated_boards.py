@@ -241,7 +241,7 @@ MAPS = (
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     first=st.integers(-2, 120),
     sectors=st.integers(1, 6),

@@ -108,7 +108,7 @@ class HostilePipe:
         self.slept += seconds
 
 
-@settings(max_examples=120)
+@settings(max_examples=120, deadline=None)
 @given(
     data=st.data(),
     functional=st.sampled_from((1024, 2048, 64)).map(
