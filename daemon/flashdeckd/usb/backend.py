@@ -13,7 +13,11 @@ _log = logging.getLogger(__name__)
 
 
 def open_backend() -> "IBackend":
-    """Opens libusb 1.0 for pyusb: the system's where it loads, else the one in the libusb-package wheel.
+    """Opens libusb 1.0 for pyusb: the one in the libusb-package wheel, else the system's.
+
+    Not the other way round, because distributions build theirs to learn of new devices from udev. Without a running
+    udevd it then never lists a board that was plugged in later, and with slow udev rules only after `hotplug` has told
+    of it. The wheel's listens to the kernel itself.
 
     Call it once, in the composition root, before anything else calls `usb.core.find`, and hand the result to all that
     talk to boards: pyusb keeps the first library that it loaded for the life of the process. Never call it with
@@ -28,13 +32,10 @@ def open_backend() -> "IBackend":
         raise FlashdeckError(
             f"pyusb can not be used: {error}", hint="install flashdeck with its daemon extra: flashdeck[daemon]"
         ) from error
-    # Asked first because pyusb logs an error where it finds none, and one is not needed yet.
-    if ctypes.util.find_library("usb-1.0"):
-        backend = usb.backend.libusb1.get_backend()
-        if backend is not None:
-            return backend
-        _log.warning("the system's libusb-1.0 does not load; trying the one in libusb-package")
     backend = _bundled()
+    # Looked for first because pyusb logs an error where it finds none, and ours below says more.
+    if backend is None and ctypes.util.find_library("usb-1.0"):
+        backend = usb.backend.libusb1.get_backend()
     if backend is None:
         raise FlashdeckError(
             "no libusb-1.0 can be loaded, so no board can be reached",
@@ -48,4 +49,7 @@ def _bundled() -> "IBackend | None":
         import libusb_package  # noqa: PLC0415  (the same)
     except ImportError:
         return None
-    return libusb_package.get_libusb1_backend()
+    backend = libusb_package.get_libusb1_backend()
+    if backend is None:
+        _log.warning("the libusb in libusb-package does not load; trying the system's")
+    return backend

@@ -26,22 +26,31 @@ def test_a_library_is_found_and_lists_what_there_is(caplog: pytest.LogCaptureFix
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_the_systems_library_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_library_that_needs_no_udev_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundled = object()
+    monkeypatch.setattr(ctypes.util, "find_library", _found)
+    monkeypatch.setattr(usb.backend.libusb1, "get_backend", object)
+    monkeypatch.setattr(libusb_package, "get_libusb1_backend", lambda: bundled)
+    assert open_backend() is bundled
+
+
+def test_without_the_wheel_the_systems_library_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     systems = object()
+    monkeypatch.setitem(sys.modules, "libusb_package", None)
     monkeypatch.setattr(ctypes.util, "find_library", _found)
     monkeypatch.setattr(usb.backend.libusb1, "get_backend", lambda: systems)
     assert open_backend() is systems
 
 
-def test_a_systems_library_that_does_not_load_is_said_and_passed_over(
+def test_a_wheel_that_does_not_load_is_said_and_passed_over(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bundled = object()
+    systems = object()
+    monkeypatch.setattr(libusb_package, "get_libusb1_backend", lambda: None)
     monkeypatch.setattr(ctypes.util, "find_library", _found)
-    monkeypatch.setattr(usb.backend.libusb1, "get_backend", lambda: None)
-    monkeypatch.setattr(libusb_package, "get_libusb1_backend", lambda: bundled)
-    assert open_backend() is bundled
-    assert "system's libusb-1.0 does not load" in caplog.text
+    monkeypatch.setattr(usb.backend.libusb1, "get_backend", lambda: systems)
+    assert open_backend() is systems
+    assert "libusb-package does not load" in caplog.text
 
 
 def test_no_library_at_all_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
