@@ -70,7 +70,7 @@ class CannedDaemon:
     def __init__(self, socket: Path) -> None:
         self.socket = socket
         self.hub = Hub(
-            DaemonState(version="0.1.0", pid=4711, instance="i", host="bench", started_at=NOW - 65, virtual=True)
+            DaemonState(version="0.1.0", pid=4711, instance="i", host="bench", started_at=NOW - 7200, virtual=True)
         )
         self.answers: dict[type[api.Params[Any]], Answer] = {}
         self.calls: list[api.Params[Any]] = []

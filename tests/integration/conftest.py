@@ -48,6 +48,7 @@ SCENARIOS = {
     "hostile": Scenario(board("left", product="\\u001b]0;owned\\u0007[/]\\u001b[31m\\r\\nERROR all is lost")),
     "twins": Scenario(board("left") + board("twin", 2)),
     "noread": Scenario(board("left", model="classic-noread")),
+    "strict": Scenario(board("left", model="strict-write")),
     "usbx": Scenario(board("left", model="usbx")),
     "lying-map": Scenario(board("left", map="@Internal Flash   /0x08000000/16*8Ka,56*16Kg")),
     "read-only-map": Scenario(board("left", map="@Internal Flash   /0x08000000/128*8Ka")),

@@ -123,7 +123,7 @@ async def test_a_daemon_started_again_knows_what_is_where(rig: Rig) -> None:
     jobs = await rig.jobs()
     await rig.stop()
     await rig.restart()
-    after = (await rig.client.call(api.GetStatus())).boards[0].partitions
+    after = (await rig.until(lambda s: not any(p.settling for p in s.boards[0].partitions))).boards[0].partitions
     assert after == before
     (app1,) = [p for p in after if p.name == "app1"]
     assert app1.holding is not None

@@ -149,6 +149,20 @@ async def test_usbx_is_flashed_without_one_request_that_it_rejects(rig: Rig) -> 
     assert await rig.partition_of("left", len(ONE)) == ONE
 
 
+@pytest.mark.parametrize("rig", ["strict"], indirect=True)
+async def test_a_board_that_objects_to_early_questions_is_flashed_at_its_own_pace(rig: Rig) -> None:
+    rig.build(ONE)
+    (job,) = await rig.wait(data=ONE)
+    assert job.attempts == 2
+    assert await rig.partition_of("left", len(ONE)) == ONE
+    objections = (await rig.emulated("left")).violations
+    assert objections
+    rig.build(TWO)
+    (job,) = await rig.wait(data=TWO)
+    assert job.attempts == 1
+    assert (await rig.emulated("left")).violations == objections
+
+
 @pytest.mark.parametrize("rig", ["lying-map"], indirect=True)
 async def test_a_map_that_disagrees_about_sectors_holds_the_job(rig: Rig) -> None:
     rig.build(ONE)

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import usb.backend
 from msgspec.structs import replace
 
-from flashdeck.config import Board, Enter, Partition
+from flashdeck.config import Board, Enter, Partition, PollPolicy
 from flashdeck.errors import (
     DeviceError,
     DeviceGoneError,
@@ -80,6 +80,8 @@ class Lane:
         """The job that was last found fit to run."""
         self._detached: tuple[int, UsbDevice] | None = None
         """The job for which an application was last asked to detach; it is not asked twice for one."""
+        self._patient = False
+        """Whether the board objected to being asked early."""
         self._unreadable: set[int] = set()
         """Jobs that lost the board while reading: they do not read again."""
 
@@ -143,7 +145,7 @@ class Lane:
             map=profile.map,
             erase=profile.erase,
             verify=profile.verify,
-            poll=profile.poll,
+            poll=PollPolicy.SPEC if self._patient else profile.poll,
             banks=profile.banks,
             leave=profile.leave,
             may_read=may_read,
@@ -167,7 +169,8 @@ class Lane:
         except DeviceGoneError as error:
             await self._interrupted(job, device, error)
         except FlashdeckError as error:
-            await self._fail(job, error)
+            if not self._will_be_patient(job, error):
+                await self._fail(job, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
             hint = "please report it with the daemon's log"
@@ -309,6 +312,18 @@ class Lane:
         job = await self._book.change(job.id, status=JobStatus.DONE, phase=None, reason="", result=result)
         verified = "" if result is None else f", {result.verified}"
         self._log(job, f"{job.partition} holds {job.version or job.sha256[:12]}{verified}")
+
+    def _will_be_patient(self, job: JobState, error: FlashdeckError) -> bool:
+        """Whether the job begins anew because this board may only have been asked too early.
+
+        From then on the board is given the times that it claims, for as long as the daemon runs.
+        """
+        is_new = not self._patient and self.board.profile.poll is PollPolicy.AUTO
+        if error.kind is not ErrorKind.DFU_STATUS or not is_new:
+            return False
+        self._patient = True
+        self._log(job, f"{error.message}: once more, waiting as long as the bootloader claims", LogLevel.WARNING)
+        return True
 
     async def _park(self, job: JobState, error: ParkedError) -> None:
         if error.kind is not ErrorKind.CANCELLED:

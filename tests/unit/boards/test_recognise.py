@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeck.config import Board, Config, Profile, UsbId
+from flashdeck.config import Board, Config, Pins, Profile, UsbId
 from flashdeck.geometry import Geometry, Region
 from flashdeck.model import Presence
 from flashdeckd.boards import recognise
@@ -34,7 +34,10 @@ def device(place: int, serial: str = "", usb_id: UsbId = DFU, protocol: int = 2)
 def config(**boards: dict[str, str]) -> Config:
     return Config(
         profiles={"product": PROFILE},
-        boards={name: Board(name=name, profile=PROFILE, **identity) for name, identity in boards.items()},
+        boards={
+            name: Board(name=name, profile=PROFILE, serial=known.get("serial", ""), port=known.get("port", ""))
+            for name, known in boards.items()
+        },
     )
 
 
@@ -100,6 +103,15 @@ def test_a_remembered_port_never_identifies_a_device_in_dfu_mode() -> None:
 def test_run_time_dfu_interfaces_of_other_products_are_not_listed() -> None:
     headset = device(1, "X", UsbId(0x0B0E, 1), protocol=1)
     assert recognise(config(left={"serial": "A"}), [headset], NO_PORTS).strangers == ()
+
+
+def test_an_adopted_board_whose_bcd_device_changed_is_in_doubt() -> None:
+    adopted = Board(name="left", profile=PROFILE, serial="A", pins=Pins(map="", bcd_device=0x0200))
+    left = Config(profiles={"product": PROFILE}, boards={"left": adopted})
+    assert recognise(left, [device(1, "A")], NO_PORTS).boards["left"].presence is Presence.DFU
+    changed = recognise(left, [replace(device(1, "A"), bcd_device=0x0201)], NO_PORTS).boards["left"]
+    assert (changed.presence, changed.device) == (Presence.AMBIGUOUS, None)
+    assert "0201" in changed.trouble
 
 
 serials = st.sampled_from(["", "A", "B"])

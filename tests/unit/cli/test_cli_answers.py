@@ -65,7 +65,7 @@ def test_status_shows_daemon_boards_holdings_strangers_and_the_queue(daemon: Can
     fill(daemon)
     run = cli("status")
     assert (run.code, run.err) == (0, "")
-    assert "flashdeckd 0.1.0 on bench, process 4711, started 1 min ago, virtual boards" in run.out
+    assert "flashdeckd 0.1.0 on bench, process 4711, started 2 h ago, virtual boards" in run.out
     assert "degraded: udev: not readable" in run.out
     rows = {tuple(line.split()[:2]): line for line in run.out.splitlines()}
     assert "336E36833233" in rows["left", "product"]
