@@ -218,7 +218,7 @@ def test_wait_takes_no_file_that_only_the_daemon_can_take_apart(
     run = cli("wait", "app1", "--for", str(tmp_path / name))
     assert run.code == ExitCode.USAGE
     assert ".bin" in run.err
-    assert not daemon.asked(api.Wait)
+    assert not daemon.called(api.Wait)
 
 
 def test_wait_asks_for_the_bytes_of_the_file(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
