@@ -49,7 +49,7 @@ LOST_SECONDS: Final = 5.0
 """How long hotplug may take to tell that a device which no longer answers is gone."""
 MAX_ATTEMPTS: Final = 8
 """A job that was interrupted this often stops with a reason: something is wrong with the cable or the board."""
-OPEN_TRIES: Final = 8
+OPEN_TRIES: Final = 20
 """A device node appears before udev has set its permissions; this often the open is tried again ..."""
 OPEN_PAUSE: Final = 0.25
 """... with this pause in seconds."""
