@@ -94,7 +94,7 @@ class Bench:
             if sighting.trouble and sighting.trouble != before.trouble:
                 self._hub.log(sighting.trouble, level=LogLevel.WARNING, board=name)
             self.publish(name)
-        for stranger in set(roster.strangers) - set(self._hub.devices):
+        for stranger in (device for device in roster.strangers if device not in self._hub.devices):
             self._hub.log(f"DFU device {stranger.usb_id} {stranger.serial} at {stranger.port}: {stranger.note}")
         self._hub.publish_devices(roster.strangers)
 

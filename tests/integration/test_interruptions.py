@@ -62,6 +62,17 @@ async def test_a_board_lost_before_its_leave_is_not_flashed_twice(rig: Rig) -> N
     assert await rig.partition_of("left", len(TWO)) == TWO
 
 
+async def test_a_flash_that_fails_says_what_it_leaves_behind(rig: Rig) -> None:
+    await rig.client.call(api.VirtualFault(board="left", fault="error-write", after=60))
+    await rig.client.call(api.VirtualFault(board="left", fault="error-write", after=120))
+    rig.build(ONE)
+    snapshot = await rig.until(lambda s: any(job.status.ended for job in s.jobs))
+    (job,) = snapshot.jobs
+    assert job.status is JobStatus.FAILED
+    assert "app1 holds no complete image" in job.reason
+    assert await rig.partition_of("left", 16) == b"\xff" * 16
+
+
 async def test_an_application_that_shows_late_counts_as_started(rig: Rig) -> None:
     rig.build(ONE)
     await rig.wait(data=ONE)

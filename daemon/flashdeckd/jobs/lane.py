@@ -329,9 +329,7 @@ class Lane:
         if error.kind is not ErrorKind.CANCELLED:
             await self._book.change(job.id, status=JobStatus.QUEUED, phase=None, reason=error.message)
             return
-        holding = self._book.holding(job.board, job.partition)
-        torn = holding is not None and not holding.complete
-        reason = error.message + (f"; {job.partition} holds no complete image until the next flash" if torn else "")
+        reason = error.message + self._torn(job)
         await self._book.change(job.id, status=JobStatus.CANCELLED, phase=None, reason=reason)
         self._log(job, reason, LogLevel.WARNING)
 
@@ -361,9 +359,17 @@ class Lane:
             return
         if isinstance(error, VerifyError):
             await self._distrust(job)
-        failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
-        await self._book.change(job.id, status=JobStatus.FAILED, phase=None, reason=error.message, failure=failure)
-        self._log(job, f"failed: {error.message}" + (f": {error.hint}" if error.hint else ""), LogLevel.ERROR)
+        message = error.message + self._torn(job)
+        failure = Failure(kind=error.kind, message=message, hint=error.hint)
+        await self._book.change(job.id, status=JobStatus.FAILED, phase=None, reason=message, failure=failure)
+        self._log(job, f"failed: {message}" + (f": {error.hint}" if error.hint else ""), LogLevel.ERROR)
+
+    def _torn(self, job: JobState) -> str:
+        """What to add to the end of a job that left its partition without its boot unit."""
+        holding = self._book.holding(job.board, job.partition)
+        if holding is None or holding.complete:
+            return ""
+        return f"; {job.partition} holds no complete image until the next flash"
 
     async def _distrust(self, job: JobState) -> None:
         """What was read back is wrong: the partition does not hold the artifact, whatever was recorded."""
