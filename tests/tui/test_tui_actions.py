@@ -269,6 +269,24 @@ async def test_the_log_stands_still_and_follows() -> None:
         assert log.auto_scroll
 
 
+async def test_the_log_is_written_to_a_new_file_and_never_over_an_old_one(tmp_path: Path) -> None:
+    file = tmp_path / "bench.log"
+    async with opened() as screen:
+        lines = len(screen.app.store.log)
+        assert lines
+        for _ in range(2):
+            await screen.press("w")
+            assert isinstance(screen.app.screen, AskScreen)
+            screen.app.screen.query_one(Input).value = str(file)
+            await screen.press("enter")
+            await screen.done()
+            await screen.settle()
+        assert len(file.read_text().splitlines()) == lines
+        assert f"{lines} lines written" in screen.said[0]
+        assert "can not be written: File exists" in screen.said[1]
+        assert not screen.calls
+
+
 async def test_the_log_of_one_board_and_of_all() -> None:
     async with opened() as screen:
         log = screen.app.main.log_panel

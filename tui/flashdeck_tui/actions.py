@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from flashdeck import api
+from flashdeck.errors import RequestError
 from flashdeck.model import Disposition, JobState, JobStatus, State
 from flashdeck.text import format_age, format_size, short_sha
 from flashdeck_tui.cli.image import read_image
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
+from flashdeck_tui.views import log_text
 
 R = TypeVar("R", bound=State)
 
@@ -313,6 +315,25 @@ async def _log_board(context: Context) -> None:
     context.toggle_log_board()
 
 
+async def _save_log(context: Context) -> None:
+    answer = await context.ask("Write the log to a file", "path of a new file, as ~/flashdeck.log")
+    if answer is None:
+        return
+    lines = [f"{log_text(line)}\n" for line in context.store.log]
+    path = await asyncio.to_thread(_write_new, answer, "".join(lines))
+    context.tell(f"{len(lines)} lines written to {path}")
+
+
+def _write_new(name: str, text: str) -> Path:
+    path = Path(name).expanduser()
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise RequestError(f"{path} can not be written: {error.strerror}", hint="name a file that is new") from error
+    return path
+
+
 async def _details(context: Context) -> None:
     context.show_details()
 
@@ -411,6 +432,14 @@ ACTIONS: tuple[Action, ...] = (
         title="Log of one board",
         description="Show only the selected board's lines in the log, or all.",
         run=_log_board,
+        in_bar=False,
+    ),
+    Action(
+        id="save-log",
+        key="w",
+        title="Write log",
+        description="Write the log, of all boards, to a new file.",
+        run=_save_log,
         in_bar=False,
     ),
     Action(
