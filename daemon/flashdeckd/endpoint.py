@@ -1,7 +1,6 @@
 """The daemon's place in the file system: one daemon a socket, and only its own user gets in."""
 
 import contextlib
-import fcntl
 import os
 import socket
 import stat
@@ -13,6 +12,7 @@ from typing import Final
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.paths import SOCKET_PATH_MAX, ensure_private_dir
 from flashdeck.text import clean
+from flashdeckd.lock import exclusive
 
 _BACKLOG: Final = 100
 _UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
@@ -73,31 +73,9 @@ def claimed(path: Path) -> Generator[Endpoint, None, None]:
             hint="name a shorter one with --socket or $FLASHDECK_SOCKET",
         )
     ensure_private_dir(path.parent)
-    try:
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise FlashdeckError(
-            f"cannot open the lock file {shown}.lock: {error.strerror}",
-            hint="remove it if no flashdeckd runs, or name another place with --socket",
-            kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
-        ) from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
-            who = f"flashdeckd with pid {holder}" if holder.isdigit() else "another flashdeckd"
-            raise FlashdeckError(
-                f"{who} already serves {shown}",
-                hint="use that one, stop it first, or give this one another place with --socket",
-                kind=ErrorKind.ALREADY_RUNNING,
-            ) from error
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        # The file stays when we end: removing it would let two daemons hold locks on two files of one name.
+    hint = "use that one, stop it first, or give this one another place with --socket"
+    with exclusive(path.with_name(f"{path.name}.lock"), does=f"serves {shown}", hint=hint):
         yield Endpoint(path)
-    finally:
-        os.close(lock)
 
 
 def peer_uid(connection: socket.socket) -> int:

@@ -114,7 +114,7 @@ def _judge(build: Settled, profile: Profile, partition: Partition) -> tuple[byte
         image = formats.parse_for(build.path.name, build.data, profile, partition)
         guards.check(image, profile, partition)
     except RefusedError as error:
-        return image, f"{error.message}: {error.hint}" if error.hint else error.message
+        return image, error.advice
     return image, ""
 
 

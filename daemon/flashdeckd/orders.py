@@ -112,7 +112,7 @@ class Orders:
                 wanted = replace(wanted, notes=(f"the board is {lane.sighting.presence}: {UNSEEN_NOTE}",))
                 plan = make_plan(image, lane.target(partition), UNSEEN)
         except (RefusedError, HeldError, DeviceError) as error:
-            return replace(wanted, blocked=f"{error.message}: {error.hint}" if error.hint else error.message)
+            return replace(wanted, blocked=error.advice)
         if lane.held:
             wanted = replace(wanted, blocked=f"board {board.name} is held: {lane.held}")
         return described(wanted, plan)

@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import socket
 import time
 import uuid
-from collections.abc import Generator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from msgspec.structs import replace
 from flashdeck import __version__
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
-from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.errors import FlashdeckError
 from flashdeck.model import DaemonState, LogLevel
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeckd.bench import Bench
@@ -30,6 +28,7 @@ from flashdeckd.hub import Hub
 from flashdeckd.images.spool import Spool
 from flashdeckd.intake import Intake
 from flashdeckd.journal import Journal, Ledger
+from flashdeckd.lock import exclusive
 from flashdeckd.orders import Orders
 from flashdeckd.server import Server
 from flashdeckd.uploads import Uploads
@@ -84,7 +83,9 @@ async def serve(options: Options) -> None:
     virtual = None if options.virtual is None else load_bench(options.virtual)
     async with AsyncExitStack() as stack:
         ensure_private_dir(options.state_dir)
-        stack.enter_context(_only_one(options.state_dir / "lock"))
+        # Two daemons on one journal would flash everything twice.
+        hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
+        stack.enter_context(exclusive(options.state_dir / "lock", does=f"uses {options.state_dir}", hint=hint))
         endpoint = stack.enter_context(claimed(options.socket))
         hub = Hub(_daemon_state(virtual=virtual is not None))
         health = Health(hub)
@@ -204,21 +205,3 @@ def _daemon_state(*, virtual: bool) -> DaemonState:
         started_at=time.time(),
         virtual=virtual,
     )
-
-
-@contextlib.contextmanager
-def _only_one(lock: Path) -> Generator[None]:
-    """Holds the state directory for this process; two daemons on one journal would flash everything twice."""
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FlashdeckError(
-                f"another flashdeckd uses {lock.parent}",
-                kind=ErrorKind.ALREADY_RUNNING,
-                hint="talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own",
-            ) from None
-        yield
-    finally:
-        os.close(handle)

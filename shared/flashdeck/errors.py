@@ -126,6 +126,11 @@ class FlashdeckError(Exception):
             self.kind = kind
 
     @property
+    def advice(self) -> str:
+        """Message and hint as one sentence, for where there is one line for both."""
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+    @property
     def exit_code(self) -> ExitCode:
         """What the command line exits with when this error ends it."""
         return EXIT_CODES[self.kind]

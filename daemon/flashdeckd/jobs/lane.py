@@ -336,9 +336,8 @@ class Lane:
     async def _hold(self, job: JobState, error: HeldError) -> None:
         if self._book.job(job.id).status.ended:
             return
-        reason = f"{error.message}: {error.hint}" if error.hint else error.message
-        await self._book.change(job.id, status=JobStatus.HELD, phase=None, reason=reason)
-        self._log(job, f"held: {reason}", LogLevel.WARNING)
+        await self._book.change(job.id, status=JobStatus.HELD, phase=None, reason=error.advice)
+        self._log(job, f"held: {error.advice}", LogLevel.WARNING)
 
     async def _interrupted(self, job: JobState, lost: UsbDevice | None, error: DeviceGoneError) -> None:
         if error.during_read:
