@@ -8,6 +8,7 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.model import Phase
 from flashdeckd.flash import program
+from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
@@ -48,6 +49,7 @@ class Watcher:
     on_began: Callable[[], None] | None = None
     on_committed: Callable[[], None] | None = None
     checks: int = 0
+    experience: Experience = UNKNOWN
     last: dict[Phase, tuple[int, int]] = field(default_factory=dict[Phase, tuple[int, int]])
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
@@ -67,6 +69,9 @@ class Watcher:
         self.events.append("committed")
         if self.on_committed:
             self.on_committed()
+
+    def learned(self, experience: Experience) -> None:
+        self.experience = experience
 
     def check(self) -> None:
         self.checks += 1

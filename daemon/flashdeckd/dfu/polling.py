@@ -7,7 +7,7 @@ that can be done twice without harm; a data block is never used to find out.
 
 import time
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, ErrorKind, StallError
@@ -27,14 +27,19 @@ _CLAIMS = 2
 """An operation is given this many times what was claimed for it, or the patience above."""
 
 
-class Pace(Enum):
+class Pace(StrEnum):
     """What is known of when a device may be asked."""
 
-    UNPROVEN = "nothing yet: wait as claimed, try an early poll on the next erase"
-    SYNCHRONOUS = "done when GETSTATUS is answered: no sleep"
-    STALLING = "STALLs while busy: short polls"
-    PATIENT = "says dfuDNBUSY as often as asked: short polls"
-    CLAIMED = "wait as claimed"
+    UNPROVEN = "unproven"
+    """Nothing yet: wait as claimed, try an early poll on the next erase."""
+    SYNCHRONOUS = "synchronous"
+    """Done when GETSTATUS is answered: no sleep."""
+    STALLING = "stalling"
+    """STALLs while busy: short polls."""
+    PATIENT = "patient"
+    """Says dfuDNBUSY as often as asked: short polls."""
+    CLAIMED = "claimed"
+    """Wait as claimed."""
 
 
 _EARLY = (Pace.SYNCHRONOUS, Pace.STALLING, Pace.PATIENT)

@@ -27,6 +27,15 @@ UNSTATED_TRANSFER_SIZE = 64
 class Action(StrEnum):
     """What one step does."""
 
+    COMPARE = "compare"
+    """Reads what is there, where reading was proved before: what is equal is left alone."""
+    FIND_BLANK = "find blank"
+    """Looks for a blank sector whose twin in the other bank is blank too, and remembers what it must not change."""
+    WRITE_CANARY = "write canary"
+    READ_CANARY = "read canary"
+    ERASE_CANARY = "erase canary"
+    CHECK_BANKS = "check banks"
+    """The canary must be gone, and nothing else may have changed: the bootloader erases the right bank."""
     ERASE = "erase"
     CHECK_BLANK = "check blank"
     """Reads a freshly erased sector: the first half of the proof that reading works."""
@@ -37,6 +46,10 @@ class Action(StrEnum):
     WRITE_BOOT_UNIT = "write boot unit"
     READ_BOOT_UNIT = "read boot unit"
     LEAVE = "leave"
+    DOWNLOAD = "download"
+    """Plain DFU 1.1: the whole image, in blocks one after the other."""
+    MANIFEST = "manifest"
+    """Plain DFU 1.1: the end of the image; the device checks it, and starts it or goes back to dfuIDLE."""
 
 
 READS = frozenset((Action.CHECK_BLANK, Action.PROVE_READING, Action.READ_BACK, Action.READ_BOOT_UNIT))

@@ -18,6 +18,7 @@ from flashdeckd.dfu import session as dfu
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.flash.plan import BLANK, Action, DeviceFacts, Plan, Step, make_plan
+from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.target import Target
 
 Sleep = Callable[[float], object]
@@ -46,6 +47,10 @@ class Observer(Protocol):
         """Raises ParkedError at a safe point when the flash is to stop."""
         ...
 
+    def learned(self, experience: Experience) -> None:
+        """This is known of the board's bootloader from now on. Returns when that is recorded."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -70,9 +75,20 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
-def flash(pipe: ControlPipe, image: bytes, target: Target, observer: Observer, sleep: Sleep = time.sleep) -> Outcome:
+def flash(
+    pipe: ControlPipe,
+    image: bytes,
+    target: Target,
+    observer: Observer,
+    sleep: Sleep = time.sleep,
+    *,
+    experience: Experience = UNKNOWN,
+    cached: bytes | None = None,
+) -> Outcome:
     """Brings `image` into the target's partition, by the plan.
 
+    `experience` is what earlier jobs found out about the board. `cached` is the image that was last flashed there, whole
+    and undisturbed as far as anybody knows, where the profile says that this may be trusted; None where it may not.
     Raises what `make_plan` raises before anything was changed; ParkedError where the observer asked to stop, with the
     device in dfuIDLE; DeviceGoneError where the board was lost before the boot unit was written, with `during_read`
     where the next attempt had better not read (`Target.may_read`): a board that hangs after a read counts as lost, too;
@@ -108,7 +124,9 @@ def flash(pipe: ControlPipe, image: bytes, target: Target, observer: Observer, s
     )
 
 
-def survey(pipe: ControlPipe, image: bytes, target: Target) -> Plan:
+def survey(
+    pipe: ControlPipe, image: bytes, target: Target, *, experience: Experience = UNKNOWN, cached: bytes | None = None
+) -> Plan:
     """Asks the device what it is and plans; writes nothing and leaves the device in dfuIDLE."""
     session = _session(pipe, target, time.sleep)
     return make_plan(image, target, DeviceFacts.of(session.open()))

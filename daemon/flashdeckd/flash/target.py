@@ -25,3 +25,6 @@ class Target:
     leave: bool = True
     may_read: bool = True
     """False where an earlier attempt of this job died while reading: then nothing is read."""
+    alternate: int | str | None = None
+    """The alternate setting, by number or name, that is this partition on a plain DFU 1.1 device, which knows no
+    addresses: `span` then counts from 0 and only says how much fits. None: a DfuSe device."""

@@ -13,6 +13,7 @@ from flashdeck.model import Holding, JobState, Phase, Verified
 from flashdeck.text import clean
 from flashdeckd.dfu.session import identify
 from flashdeckd.flash import program
+from flashdeckd.flash.experience import Experience
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.target import Target
 from flashdeckd.jobs.book import JobBook
@@ -109,6 +110,9 @@ class Recorder:
     def check(self) -> None:
         """Raises ParkedError when the job is to end here."""
         self._check()
+
+    def learned(self, experience: Experience) -> None:
+        """Records what is known of the bootloader."""
 
     async def settled(self, verified: Verified) -> None:
         """Records what reading back has shown. Called in the event loop."""
