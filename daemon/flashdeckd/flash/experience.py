@@ -1,0 +1,25 @@
+"""What earlier jobs found out about a board's bootloader, and later ones need not find out again."""
+
+from flashdeck.model import State
+from flashdeckd.dfu.polling import Pace
+
+
+class Experience(State, frozen=True, kw_only=True):
+    """Kept for one physical board with one bootloader: another serial or bcdDevice begins with nothing."""
+
+    pace: Pace = Pace.UNPROVEN
+    """When the device may be asked whether it has finished."""
+    reading_proved: bool = False
+    """Whether an erased sector read 0xFF and a written one read back new (safety rule 9)."""
+    proved_banks: tuple[int, ...] = ()
+    """Banks in which an erase was seen to hit what it was meant for, in ascending order."""
+    released_banks: tuple[int, ...] = ()
+    """Banks that a person let go on without that proof."""
+    condemned_banks: tuple[int, ...] = ()
+    """Banks in which an erase hit something else, or reads are stale: nothing is flashed there any more."""
+    reads_lost: int = 0
+    """How often the board was lost while it was read before reading was proved; some bootloaders die of it."""
+
+
+UNKNOWN = Experience()
+"""A board that nothing is known about."""
