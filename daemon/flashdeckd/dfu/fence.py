@@ -15,21 +15,23 @@ class Fence:
     """The only things that may be erased; all inside `span`."""
     program_unit: int
     """Writes start and end on a multiple of it: a device fills up the last unit with whatever its buffer holds."""
+    readable: tuple[Range, ...] = ()
+    """What may be read, and pointed at for that, although it lies outside: to see that it does not change."""
 
     @classmethod
-    def around(cls, span: Range, geometry: Geometry) -> "Fence":
+    def around(cls, span: Range, geometry: Geometry, readable: tuple[Range, ...] = ()) -> "Fence":
         """A fence around `span`, with the sectors of the flash that lie wholly inside."""
         inside = (sector.span for sector in geometry.sectors_in(span) if span.covers(sector.span))
-        return cls(span, frozenset(inside), geometry.program_unit)
+        return cls(span, frozenset(inside), geometry.program_unit, readable)
 
     def allow_point(self, address: int) -> None:
-        """Raises RefusedError unless `address` is inside."""
-        if not self.span.start <= address < self.span.end:
+        """Raises RefusedError unless `address` may be written or read. What is written is asked for once more."""
+        if not any(span.start <= address < span.end for span in (self.span, *self.readable)):
             raise self._refusal(f"address 0x{address:08x} was about to be set")
 
     def allow_read(self, span: Range) -> None:
-        """Raises RefusedError unless all of `span` is inside."""
-        if not self.span.covers(span) or span.size <= 0:
+        """Raises RefusedError unless all of `span` may be read."""
+        if not any(each.covers(span) for each in (self.span, *self.readable)) or span.size <= 0:
             raise self._refusal(f"{span} was about to be read")
 
     def allow_erase(self, sector: Range) -> None:
