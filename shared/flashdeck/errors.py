@@ -63,6 +63,7 @@ class ErrorKind(StrEnum):
     DESCRIPTOR = "descriptor"
     VERIFY = "verify"
     NOT_ACCEPTED = "not-accepted"
+    WRONG_BANK = "wrong-bank"
     INTERRUPTED = "interrupted"
     TIMEOUT = "timeout"
 
@@ -104,6 +105,7 @@ EXIT_CODES: dict[ErrorKind, ExitCode] = {
     ErrorKind.DESCRIPTOR: ExitCode.FAILED,
     ErrorKind.VERIFY: ExitCode.FAILED,
     ErrorKind.NOT_ACCEPTED: ExitCode.FAILED,
+    ErrorKind.WRONG_BANK: ExitCode.FAILED,
     ErrorKind.INTERRUPTED: ExitCode.FAILED,
     ErrorKind.TIMEOUT: ExitCode.TIMEOUT,
 }
@@ -165,9 +167,16 @@ class RefusedError(FlashdeckError):
 
 
 class HeldError(FlashdeckError):
-    """The job must not start now; nothing was erased or written."""
+    """The job must not start now; nothing was erased or written.
+
+    `bank` is the bank, counted from 0, that a person may release where nothing else keeps the job from starting.
+    """
 
     kind = ErrorKind.HELD
+
+    def __init__(self, message: str, *, hint: str = "", kind: ErrorKind | None = None, bank: int | None = None) -> None:
+        super().__init__(message, hint=hint, kind=kind)
+        self.bank = bank
 
 
 class DeviceError(FlashdeckError):

@@ -13,7 +13,7 @@ PROMISED = {
     "config-invalid": 11, "no-permission": 12, "protected": 9, "outside-partition": 9, "guard": 9, "held": 13,
     "disarmed": 13, "offered": 13, "superseded": 13, "cancelled": 5, "device-gone": 5, "device-busy": 5, "stall": 5,
     "transfer-timeout": 5, "dfu-status": 5, "dfu-state": 5, "descriptor": 5, "verify": 5, "not-accepted": 5,
-    "interrupted": 5, "timeout": 6,
+    "wrong-bank": 5, "interrupted": 5, "timeout": 6,
 }  # fmt: skip
 
 
