@@ -1,8 +1,8 @@
 """Seeing an operation to its end: when to ask again, and what the answers mean.
 
 ST's class erases and programs *inside* GETSTATUS: once that is answered, the claimed bwPollTimeout is waste. Others
-must be left alone until it is over. Which kind a device is shows on the first erase of a session, the one operation
-that can be done twice without harm; a data block is never used to find out.
+must be left alone until it is over. Which kind a device is shows on its first erase, the one operation that can be done
+twice without harm; a data block is never used to find out. What was found out holds for later sessions too.
 """
 
 import time
@@ -51,19 +51,35 @@ class DfuStatusError(DeviceError):
     kind = ErrorKind.DFU_STATUS
 
 
-class TooEarlyError(DeviceError):
-    """The early poll of a first erase was answered with dfuERROR: clear it, erase again, and obey from now on."""
+class TooEarlyError(DfuStatusError):
+    """An operation failed that was asked about early, so that may be why: do it again. The device is obeyed by now."""
 
 
 class Poller:
-    """Sees the operations of one session to their end, and learns the device's pace from the first erase."""
+    """Sees the operations of one session to their end, and learns the device's pace from its first erase.
 
-    def __init__(self, pipe: ControlPipe, policy: PollPolicy, sleep: Callable[[float], object]) -> None:
+    `pace` is what earlier sessions learned. With `PollPolicy.SPEC` it is neither used nor changed.
+    """
+
+    def __init__(
+        self,
+        pipe: ControlPipe,
+        policy: PollPolicy,
+        sleep: Callable[[float], object],
+        pace: Pace = Pace.UNPROVEN,
+    ) -> None:
         self._pipe = pipe
         self._sleep = sleep
-        self.pace = Pace.CLAIMED if policy is PollPolicy.SPEC else Pace.UNPROVEN
+        self._policy = policy
+        self.pace = pace
+        """What is known now."""
         self.slept = 0.0
         """Seconds slept so far because the device asked for it."""
+
+    @property
+    def obeys(self) -> bool:
+        """Whether a claimed time is waited for whatever is known."""
+        return self._policy is PollPolicy.SPEC
 
     def complete(self, what: str, *, erase: bool = False) -> None:
         """After a DNLOAD: starts the operation with GETSTATUS and returns when it is over, in dfuDNLOAD-IDLE.
@@ -88,13 +104,14 @@ class _Completion:
         self._pipe = pipe
         self._what = what
         self._patience = _ERASE_PATIENCE if erase else _WRITE_PATIENCE
-        self._probing = erase and poller.pace is Pace.UNPROVEN
-        self._early = self._probing or poller.pace in _EARLY
+        self._probing = erase and poller.pace is Pace.UNPROVEN and not poller.obeys
+        self._early = self._probing or (poller.pace in _EARLY and not poller.obeys)
         self._claimed = 0.0
         self._slept = 0.0
         self._began = time.monotonic()
         self._polls = 0
-        self._was_busy = False
+        self._hurried = False
+        """Whether the device was asked before the time was over that it had claimed."""
         self._stalled = False
 
     def run(self) -> None:
@@ -130,12 +147,14 @@ class _Completion:
 
     def _wait(self, *, busy: bool) -> None:
         """Before the next GETSTATUS. dfuDNLOAD-SYNC is no reason to wait, unless it is said again and again."""
-        self._was_busy |= busy
-        backoff = max(_SHORTEST_NAP, self._slept * _NAP_GROWTH)
+        backoff = max(_SHORTEST_NAP, self._slept * _NAP_GROWTH) if self._polls else 0.0
         if busy and not self._early:
-            self._nap(min(max(self._claimed, backoff), LONGEST_NAP))
-        elif self._polls:
-            self._nap(min(backoff, _LONGEST_EARLY_NAP))
+            nap = min(max(self._claimed, backoff), LONGEST_NAP)
+        else:
+            nap = min(backoff, _LONGEST_EARLY_NAP)
+            self._hurried |= busy and nap < self._claimed
+        if nap:
+            self._nap(nap)
 
     def _nap(self, seconds: float) -> None:
         self._poller.nap(seconds)
@@ -146,6 +165,7 @@ class _Completion:
         if max(self._slept, time.monotonic() - self._began) <= limit:
             return
         if report is None:
+            self._object()  # to some the early question was an error, and they are silent in dfuERROR
             raise StallError(
                 f"{self._what}: the bootloader answers GETSTATUS with a STALL for longer than {limit:.0f} s",
                 hint="reset the board; if it happens again, its DFU class lost the operation or is in dfuERROR",
@@ -157,10 +177,12 @@ class _Completion:
 
     def _judge(self, report: StatusReport) -> None:
         failed = report.state == State.ERROR or report.status != STATUS_OK
-        if self._probing and self._was_busy:
-            self._poller.pace = self._learned(failed=failed)
-            if failed:
-                raise TooEarlyError(f"{self._what}: {report} after an early poll")
+        if (failed or report.state != State.DNLOAD_IDLE) and self._hurried:
+            self._object()
+            raise TooEarlyError(
+                f"{self._what}: the bootloader reports {report}, after it was asked before its time was over",
+                hint="from now on it is given all the time that it claims",
+            )
         if failed:
             raise DfuStatusError(
                 f"{self._what}: the bootloader reports {report}",
@@ -171,10 +193,14 @@ class _Completion:
                 f"{self._what}: the bootloader is in {state_name(report.state)} where dfuDNLOAD-IDLE was expected",
                 hint="reset the board and flash again; another program may be talking to it",
             )
+        if self._probing and self._hurried:
+            self._poller.pace = self._learned()
 
-    def _learned(self, *, failed: bool) -> Pace:
-        if failed:
-            return Pace.CLAIMED
+    def _object(self) -> None:
+        if self._hurried:
+            self._poller.pace = Pace.CLAIMED
+
+    def _learned(self) -> Pace:
         if self._stalled:
             return Pace.STALLING
         return Pace.SYNCHRONOUS if self._polls == 1 else Pace.PATIENT

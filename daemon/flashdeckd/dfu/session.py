@@ -50,11 +50,19 @@ class Session:
     Errors leave the device in an unknown state: `recover` brings it back to dfuIDLE.
     """
 
-    def __init__(self, pipe: ControlPipe, fence: Fence, policy: PollPolicy, sleep: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        pipe: ControlPipe,
+        fence: Fence,
+        policy: PollPolicy,
+        sleep: Callable[[float], object],
+        pace: Pace = Pace.UNPROVEN,
+    ) -> None:
+        """`pace` is what earlier sessions learned of this device."""
         self._pipe = pipe
         self._fence = fence
         self._sleep = sleep
-        self._poller = Poller(pipe, policy, sleep)
+        self._poller = Poller(pipe, policy, sleep, pace)
         self._mode = _Mode.IDLE
         self._addressing = Addressing(0)
         self._selected: int | None = None
@@ -70,7 +78,7 @@ class Session:
 
     @property
     def pace(self) -> Pace:
-        """What was learned of when the device may be asked."""
+        """What is known now of when the device may be asked, earlier sessions included."""
         return self._poller.pace
 
     def open(self) -> Facts:
@@ -105,7 +113,7 @@ class Session:
             self._mode = _Mode.IDLE
 
     def erase(self, sector: Range) -> None:
-        """Erases one whole sector."""
+        """Erases one whole sector. After an error: `recover`, and erase again."""
         self._fence.allow_erase(sector)
         what = f"erase of the sector {sector}"
         try:
@@ -115,7 +123,10 @@ class Session:
             self._erase(sector, what)
 
     def write(self, address: int, data: bytes) -> None:
-        """Writes at most one transfer's worth of whole program units into erased flash."""
+        """Writes at most one transfer's worth of whole program units into erased flash.
+
+        After an error nobody knows what was written: `recover`, erase the sector, and write all of it again.
+        """
         if len(data) > MAX_TRANSFER or len(data) > (self._addressing.transfer_size or MAX_TRANSFER):
             raise ValueError(f"{len(data)} bytes are more than one block")
         self._leave_upload()
@@ -233,7 +244,12 @@ class Session:
     def _set_address(self, address: int) -> None:
         self._fence.allow_point(address)
         self._addressing.pointer = None
-        self._command(wire.set_address(address), f"setting the address 0x{address:08x}")
+        what = f"setting the address 0x{address:08x}"
+        try:
+            self._command(wire.set_address(address), what)
+        except TooEarlyError:
+            self.recover()
+            self._command(wire.set_address(address), what)
         self._addressing.pointer = address
 
     def _command(self, command: bytes, what: str, *, erase: bool = False) -> None:
