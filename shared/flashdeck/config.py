@@ -78,10 +78,11 @@ ALL_GUARDS = frozenset(Guard)
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A named address range of a board's flash."""
+    """A named address range of a board's flash, or an alternate setting of a plain DFU 1.1 device."""
 
     name: str
     span: Range
+    """Its addresses. An alternate setting has none: its span counts from 0, and only says how much fits."""
     protected: bool = False
     image: str = ""
     """Absolute path or glob of the image file; "" where none is watched."""
@@ -89,6 +90,8 @@ class Partition:
     guards: frozenset[Guard] = ALL_GUARDS
     settle: float = 0.05
     """Seconds that an image file must be unchanged once no writer has it open."""
+    alternate: int | str | None = None
+    """The alternate setting, by number or name, of a plain DFU 1.1 device; None for a range of addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Profile:
     name: str
     dfu: UsbId
     geometry: Geometry
+    """Empty for a plain DFU 1.1 device."""
     chip: str = ""
     """Name in the chip table; "" where `sectors` was given."""
     app: UsbId | None = None
@@ -109,12 +113,19 @@ class Profile:
     verify: VerifyPolicy = VerifyPolicy.AUTO
     poll: PollPolicy = PollPolicy.AUTO
     banks: BankPolicy = BankPolicy.CHECK
+    trust_cache: bool = False
+    """Whether a board that can not be read is taken to hold what this daemon last flashed there."""
     partitions: Mapping[str, Partition] = field(default_factory=dict[str, Partition])
 
     @property
+    def is_plain(self) -> bool:
+        """Whether its boards speak plain DFU 1.1: their partitions are alternate settings, without addresses."""
+        return any(p.alternate is not None for p in self.partitions.values())
+
+    @property
     def protected(self) -> tuple[Range, ...]:
-        """The spans of the protected partitions."""
-        return tuple(p.span for p in self.partitions.values() if p.protected)
+        """The addresses of the protected partitions."""
+        return tuple(p.span for p in self.partitions.values() if p.protected and p.alternate is None)
 
 
 @dataclass(frozen=True, slots=True)

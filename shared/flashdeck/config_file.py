@@ -43,12 +43,15 @@ TOP_KEYS = ("include", "daemon", "profiles", "boards")
 TOP_KEYS_LATER = ("hosts", "tui", "hooks")
 PROFILE_KEYS = (
     *("dfu", "app", "enter", "enter_hint", "leave", "flash", "sectors", "map"),
-    *("erase", "verify", "poll", "banks", "partitions"),
+    *("erase", "verify", "poll", "banks", "trust_cache", "partitions"),
 )
-PROFILE_KEYS_LATER = ("trust_cache", "hooks")
-PARTITION_KEYS = ("address", "size", "protected", "image", "auto", "guards", "settle")
+PROFILE_KEYS_LATER = ("hooks",)
+PARTITION_KEYS = ("address", "alt", "size", "protected", "image", "auto", "guards", "settle")
 _NOT_IF_PROTECTED = ("image", "auto", "guards", "settle")
-PARTITION_KEYS_LATER = ("alt",)
+_NOT_IF_PLAIN = ("flash", "sectors", "map", "erase", "banks", "trust_cache")
+"""Keys of a profile that say something about addresses."""
+_MAX_ALTERNATE = 255
+"""bAlternateSetting has one byte (USB 2.0, table 9-12)."""
 _IMAGES = (".bin", ".elf", ".hex", ".dfu")
 
 _USB_ID = re.compile(r"([0-9a-f]{1,4}):([0-9a-f]{1,4})", re.ASCII | re.IGNORECASE)
@@ -206,7 +209,8 @@ def _expand(table: Table, key: str, text: str) -> Path:
 
 def _profile(name: str, table: Table, settle: float) -> Profile:
     table.check_keys(PROFILE_KEYS, PROFILE_KEYS_LATER)
-    chip, geometry = _flash(table)
+    is_plain = _is_plain(table)
+    chip, geometry = ("", Geometry(())) if is_plain else _flash(table)
     dfu = _usb_id(table, "dfu")
     app = _usb_id(table, "app") if "app" in table else None
     if app == dfu:
@@ -227,10 +231,37 @@ def _profile(name: str, table: Table, settle: float) -> Profile:
         map=table.choice("map", MapPolicy.CHECK),
         erase=table.choice("erase", ErasePolicy.NEEDED),
         verify=table.choice("verify", VerifyPolicy.AUTO),
-        poll=table.choice("poll", PollPolicy.AUTO),
+        poll=table.choice("poll", PollPolicy.SPEC if is_plain else PollPolicy.AUTO),
         banks=table.choice("banks", BankPolicy.CHECK),
-        partitions=_partitions(table, geometry, settle),
+        trust_cache=table.flag("trust_cache", default=False),
+        partitions=_alternates(table, settle) if is_plain else _partitions(table, geometry, settle),
     )
+
+
+def _is_plain(profile: Table) -> bool:
+    """Whether it is for plain DFU 1.1 devices: all partitions name an alternate setting, or none does."""
+    partitions = [table for _, table in profile.tables("partitions")]
+    if all("alt" not in table for table in partitions):
+        return False
+    for table in partitions:
+        if "address" in table:
+            raise table.error(
+                "address",
+                "a device takes either addresses (DfuSe) or alternate settings (plain DFU 1.1), and alt is used here",
+                hint="keep the one that the device knows: bcdDFUVersion is 0x011a for DfuSe",
+            )
+    for key in _NOT_IF_PLAIN:
+        if key in profile:
+            raise profile.error(
+                key, "means nothing for partitions with alt: plain DFU 1.1 has no addresses", hint="take it out"
+            )
+    if profile.values.get("poll") == PollPolicy.AUTO:
+        raise profile.error(
+            "poll",
+            '"auto" learns from an erase, and plain DFU 1.1 has none',
+            hint="take it out: such a device is always given the time that it claims",
+        )
+    return True
 
 
 def _flash(table: Table) -> tuple[str, Geometry]:
@@ -297,28 +328,65 @@ def _partitions(profile: Table, geometry: Geometry, settle: float) -> dict[str, 
     return partitions
 
 
-def _partition(name: str, table: Table, geometry: Geometry, settle: float) -> Partition:
+def _alternates(profile: Table, settle: float) -> dict[str, Partition]:
+    """The partitions of a plain DFU 1.1 device."""
+    partitions: dict[str, Partition] = {}
+    for name, table in profile.tables("partitions"):
+        alternate = _alternate(table)
+        for other in partitions.values():
+            if other.alternate == alternate:
+                raise table.error("alt", f"{other.name} is this alternate setting, too", hint="change one of the two")
+            if isinstance(other.alternate, int) is not isinstance(alternate, int):
+                raise table.error(
+                    "alt",
+                    f"is {_words(alternate)} here and {_words(other.alternate)} for {other.name}: nobody could see "
+                    "that they are the same",
+                    hint="use either numbers or names in one profile",
+                )
+        partitions[name] = _partition(name, table, Geometry(()), settle, alternate=alternate)
+    return partitions
+
+
+def _alternate(table: Table) -> int | str:
+    """An alternate setting, by its number or its name."""
+    if isinstance(table.values.get("alt"), str):
+        name = table.text("alt").strip()
+        if not name:
+            raise table.error("alt", "is blank", hint='write the number or the name, as alt = 0 or alt = "app1"')
+        return name
+    number = table.number("alt")
+    if number > _MAX_ALTERNATE:
+        raise table.error("alt", f"{number} is no number of an alternate setting", hint=f"use 0 to {_MAX_ALTERNATE}")
+    return number
+
+
+def _words(alternate: int | str | None) -> str:
+    return "a number" if isinstance(alternate, int) else "a name"
+
+
+def _partition(
+    name: str, table: Table, geometry: Geometry, settle: float, *, alternate: int | str | None = None
+) -> Partition:
     check_name(name, table)
-    table.check_keys(PARTITION_KEYS, PARTITION_KEYS_LATER)
+    table.check_keys(PARTITION_KEYS)
     protected = table.flag("protected", default=False)
     for key in _NOT_IF_PROTECTED:
         if protected and key in table:
             raise table.error(key, "this partition is protected and never written", hint=f"remove {key} or protected")
     return Partition(
         name=name,
-        span=_span(table, geometry),
+        span=_span(table, geometry) if alternate is None else Range.sized(0, _positive_size(table)),
         protected=protected,
         image=_image(table) if "image" in table else "",
         auto=table.flag("auto", default=True),
-        guards=_guards(table, geometry),
+        guards=_guards(table, geometry) if alternate is None else _guards_without_address(table),
         settle=_settle(table, settle),
+        alternate=alternate,
     )
 
 
 def _span(table: Table, geometry: Geometry) -> Range:
-    address, size = table.number("address"), table.size("size")
-    if not size:
-        raise table.error("size", "is 0")
+    address, size = table.number("address"), _positive_size(table)
     if address + size > ADDRESS_SPACE:
         raise table.error("address", f"the partition would end at 0x{address + size:x}, outside 32-bit addresses")
     span = Range.sized(address, size)
@@ -343,6 +411,13 @@ def _span(table: Table, geometry: Geometry) -> Range:
             hint=f"use {f'{_in_file(shorter)} or ' if shorter else ''}{_in_file(longer)}",
         )
     raise table.error("size", f"{span} goes across a hole in the flash", hint=_flash_hint(geometry))
+
+
+def _positive_size(table: Table) -> int:
+    size = table.size("size")
+    if not size:
+        raise table.error("size", "is 0")
+    return size
 
 
 def _sector_at(geometry: Geometry, address: int) -> Range | None:
@@ -386,6 +461,18 @@ def _guards(table: Table, geometry: Geometry) -> frozenset[Guard]:
             hint='take "stack" out, or name the chip with flash',
         )
     return guards
+
+
+def _guards_without_address(table: Table) -> frozenset[Guard]:
+    """Nobody knows where an alternate setting lies, so only its size can be checked."""
+    guards = frozenset(table.member("guards", text, Guard) for text in table.texts("guards"))
+    for guard in sorted(guards - {Guard.FITS}):
+        raise table.error(
+            "guards",
+            f'"{guard}" needs an address, and a partition with alt has none',
+            hint='"fits" is what can be checked here',
+        )
+    return guards if "guards" in table else frozenset((Guard.FITS,))
 
 
 def _settle(table: Table, default: float) -> float:

@@ -61,6 +61,8 @@ def _profile(profile: Profile) -> dict[str, Scalar]:
     if profile.enter_hint:
         values["enter_hint"] = profile.enter_hint
     values["leave"] = profile.leave
+    if profile.is_plain:
+        return values | {"verify": profile.verify.value, "poll": profile.poll.value}
     if profile.chip:
         values["flash"] = profile.chip
     else:
@@ -71,11 +73,15 @@ def _profile(profile: Profile) -> dict[str, Scalar]:
         "verify": profile.verify.value,
         "poll": profile.poll.value,
         "banks": profile.banks.value,
+        "trust_cache": profile.trust_cache,
     }
 
 
 def _partition(partition: Partition) -> dict[str, Scalar]:
-    values: dict[str, Scalar] = {"address": partition.span.start, "size": partition.span.size}
+    at: dict[str, Scalar] = (
+        {"address": partition.span.start} if partition.alternate is None else {"alt": partition.alternate}
+    )
+    values = at | {"size": partition.span.size}
     if partition.protected:
         return values | {"protected": True}
     if partition.image:
@@ -122,6 +128,8 @@ def _value(key: str, value: Scalar) -> str:
 
 
 def _number(key: str, value: int) -> str:
+    if key == "alt":
+        return str(value)
     digits = {"address": 8, "bcd_device": 4}.get(key)
     return f"0x{value:0{digits}x}" if digits else _size(value)
 

@@ -112,7 +112,7 @@ def test_the_defaults_are_the_documented_ones(main: Path) -> None:
     profile = read(main, PROFILE + APP1).profiles["product"]
     assert (profile.app, profile.enter, profile.enter_hint, profile.leave) == (None, Enter.MANUAL, "", True)
     assert (profile.map, profile.erase, profile.verify) == (MapPolicy.CHECK, ErasePolicy.NEEDED, VerifyPolicy.AUTO)
-    assert (profile.poll, profile.banks) == (PollPolicy.AUTO, BankPolicy.CHECK)
+    assert (profile.poll, profile.banks, profile.trust_cache) == (PollPolicy.AUTO, BankPolicy.CHECK, False)
     app1 = profile.partitions["app1"]
     assert (app1.protected, app1.image, app1.auto, app1.guards, app1.settle) == (False, "", True, ALL_GUARDS, 0.05)
 
@@ -135,6 +135,7 @@ def test_every_value_arrives(main: Path) -> None:
         verify = "always"
         poll = "spec"
         banks = "trusted"
+        trust_cache = true
         [profiles.p.partitions.one]
         address = 134217728
         size = 0x10000
@@ -152,7 +153,7 @@ def test_every_value_arrives(main: Path) -> None:
     assert (p.enter, p.enter_hint, p.leave) == (Enter.DETACH, "press BOOT", False)
     assert (p.chip, [region.count for region in p.geometry.regions]) == ("", [4, 1])
     assert (p.map, p.erase, p.verify) == (MapPolicy.IGNORE, ErasePolicy.PARTITION, VerifyPolicy.ALWAYS)
-    assert (p.poll, p.banks) == (PollPolicy.SPEC, BankPolicy.TRUSTED)
+    assert (p.poll, p.banks, p.trust_cache) == (PollPolicy.SPEC, BankPolicy.TRUSTED, True)
     one, two = p.partitions.values()
     assert (one.span, one.image, one.auto) == (Range(0x08000000, 0x08010000), "/b/one.bin", False)
     assert (one.guards, one.settle) == (frozenset({Guard.RESET}), 0.08)
@@ -327,14 +328,15 @@ MISTAKES = [
     ('[daemon]\nsetle = "1s"', "[daemon] setle: unknown key", 'did you mean "settle"?'),
     (PROFILE + "verfy = 1", "[profiles.product] verfy: unknown key", 'did you mean "verify"?'),
     (PROFILE + APP1 + "adress = 1", "[profiles.product.partitions.app1] adress: unknown key", '"address"'),
-    (PROFILE + APP1 + "zzz = 1", "zzz: unknown key", "known here: address, auto, guards"),
+    (PROFILE + APP1 + "zzz = 1", "zzz: unknown key", "known here: address, alt, auto, guards"),
     (PROFILE + LEFT + "ports = 1", "[boards.left] ports: unknown key", 'did you mean "port"?'),
     ('"\\u001b[2J" = 1', "unknown key", "known here"),
     ('[hosts]\nlab = "me@lab"', "[hosts] is not supported by this version", "leave it out"),
     ("[tui]\n", "[tui] is not supported by this version", "leave it out"),
     ("[hooks]\n", "[hooks] is not supported by this version", "leave it out"),
-    (PROFILE + "trust_cache = true", "trust_cache = true is not supported by this version", "leave it out"),
-    (PROFILE + APP1 + 'alt = "app"', 'alt = "app" is not supported by this version', "leave it out"),
+    (PROFILE + "trust_cash = true", "[profiles.product] trust_cash: unknown key", 'did you mean "trust_cache"?'),
+    (PROFILE + 'trust_cache = "yes"', 'trust_cache: "yes" is text', "true or false"),
+    (PROFILE + "hooks = 1", "hooks = 1 is not supported by this version", "leave it out"),
     (PROFILE + 'enter = "touch-1200"', 'enter = "touch-1200" is not supported by this version', 'use "detach" or'),
     (PROFILE + 'enter = { command = ["x"] }', "enter = { command = … } is not supported", '"manual"'),
     # types, in the words of TOML
