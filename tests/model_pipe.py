@@ -30,6 +30,8 @@ class ModelPipe:
     first: State = State.DNBUSY
     duration: float = 0.0
     """Seconds that an operation goes on after the GETSTATUS that started it."""
+    strict: frozenset[str] = frozenset(("erase", "address", "data"))
+    """Operations during which `WhileBusy.ERROR` is meant; during the others it answers dfuDNBUSY."""
     poll_ms: int = 50
     transfer_size: int = 1024
     pages: int = SIZE // PAGE
@@ -139,8 +141,13 @@ class ModelPipe:
         self.early += 1
         if self.while_busy is WhileBusy.STALL:
             raise StallError("refused with a STALL")
-        if self.while_busy is WhileBusy.ERROR:
+        if self.while_busy is WhileBusy.ERROR and self._kind() in self.strict:
             self.state, self.status, self.pending = State.ERROR, 15, None
+
+    def _kind(self) -> str:
+        assert self.pending is not None
+        block, data = self.pending
+        return "data" if block else {0x21: "address", 0x41: "erase"}[data[0]]
 
     def _run(self) -> None:
         assert self.pending is not None

@@ -1,0 +1,187 @@
+"""What earlier sessions learned of a device's pace: no probe, no sleep, and never a second objection."""
+
+from collections.abc import Callable
+
+import pytest
+
+from flash_rig import APP1, GEOMETRY, SECTOR, Rig
+from flashdeck.config import PollPolicy
+from flashdeck.errors import DeviceError
+from flashdeck.geometry import Geometry, Range, Region
+from flashdeckd.dfu.fence import Fence
+from flashdeckd.dfu.polling import DfuStatusError, Pace, TooEarlyError
+from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.wire import State
+from flashdeckd.virtual.spec import Model
+from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
+
+FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), Geometry((Region(BASE, 32, PAGE),), program_unit=16))
+FAST = (Pace.SYNCHRONOUS, Pace.STALLING, Pace.PATIENT)
+
+
+def opened(pipe: ModelPipe, pace: Pace, policy: PollPolicy = PollPolicy.AUTO) -> Session:
+    session = Session(pipe, FENCE, policy, pipe.sleep, pace)
+    session.open()
+    return session
+
+
+def again(session: Session, operation: Callable[[], None]) -> None:
+    """What the flash program does: one more try after an error, recovered."""
+    try:
+        operation()
+    except DeviceError:
+        session.recover()
+        operation()
+
+
+def flash_pages(session: Session, base: int, size: int, block: int, pages: int = 3) -> int:
+    """Erases and writes page by page, a failed page once more; how many were done again."""
+    redone = 0
+
+    def one(start: int) -> None:
+        nonlocal redone
+        redone += 1
+        session.erase(Range.sized(start, size))
+        for at in range(start, start + size, block):
+            session.write(at, bytes([at // block & 0xFF]) * block)
+
+    for page in range(pages):
+        again(session, lambda: one(base + page * size))  # noqa: B023 - called within the loop
+    return redone - pages
+
+
+def contents(base: int, size: int, block: int, pages: int = 3) -> bytes:
+    return b"".join(bytes([at // block & 0xFF]) * block for at in range(base, base + pages * size, block))
+
+
+@pytest.mark.parametrize("pace", FAST)
+def test_a_device_that_is_known_is_neither_probed_nor_slept_for(pace: Pace) -> None:
+    pipe = ModelPipe(poll_ms=244)
+    session = opened(pipe, pace)
+    assert flash_pages(session, BASE, PAGE, 1024) == 0
+    assert pipe.naps == []
+    assert session.slept == 0
+    assert session.pace is pace
+    assert bytes(pipe.memory[: 3 * PAGE]) == contents(BASE, PAGE, 1024)
+
+
+def test_the_first_address_of_a_known_device_is_not_slept_for_either() -> None:
+    pipe = ModelPipe(poll_ms=244)
+    pipe.memory[:] = b"\xff" * len(pipe.memory)
+    opened(pipe, Pace.SYNCHRONOUS).write(BASE, bytes(1024))
+    assert pipe.naps == []
+
+
+def test_a_device_that_objected_once_is_never_asked_early_again() -> None:
+    pipe = ModelPipe(while_busy=WhileBusy.ERROR, duration=0.05, poll_ms=50)
+    session = opened(pipe, Pace.CLAIMED)
+    assert flash_pages(session, BASE, PAGE, 1024) == 0
+    assert pipe.early == 0
+    assert session.pace is Pace.CLAIMED
+
+
+@pytest.mark.parametrize("pace", list(Pace))
+def test_poll_spec_wins_over_all_that_is_remembered_and_forgets_none_of_it(pace: Pace) -> None:
+    pipe = ModelPipe(while_busy=WhileBusy.ERROR, duration=0.05, poll_ms=50)
+    session = opened(pipe, pace, PollPolicy.SPEC)
+    assert flash_pages(session, BASE, PAGE, 1024) == 0
+    assert pipe.early == 0
+    assert session.pace is pace
+
+
+@pytest.mark.parametrize("pace", FAST)
+@pytest.mark.parametrize("strict", ["erase", "address", "data"])
+def test_an_objection_against_what_was_remembered_is_the_only_one(pace: Pace, strict: str) -> None:
+    pipe = ModelPipe(while_busy=WhileBusy.ERROR, duration=0.05, poll_ms=50, strict=frozenset((strict,)))
+    session = opened(pipe, pace)
+    redone = flash_pages(session, BASE, PAGE, 1024)
+    assert redone == (strict == "data"), "an erase and an address are repeated by the session itself"
+    assert pipe.errors == 0
+    assert session.pace is Pace.CLAIMED
+    assert bytes(pipe.memory[: 3 * PAGE]) == contents(BASE, PAGE, 1024)
+    pipe.early = 0
+    flash_pages(session, BASE, PAGE, 1024)
+    assert pipe.early == 0
+
+
+def test_an_objection_in_a_data_block_is_told_with_its_cause() -> None:
+    pipe = ModelPipe(while_busy=WhileBusy.ERROR, duration=0.05, poll_ms=50, strict=frozenset(("data",)))
+    session = opened(pipe, Pace.UNPROVEN)
+    session.erase(Range.sized(BASE, PAGE))
+    with pytest.raises(TooEarlyError, match=r"write of 1024 bytes to 0x08000000.*before its time was over"):
+        session.write(BASE, bytes(1024))
+    assert session.pace is Pace.CLAIMED
+
+
+def test_a_state_that_does_not_belong_there_is_an_objection_too() -> None:
+    class Restarts(ModelPipe):
+        """An early question makes it forget everything."""
+
+        def _busy(self) -> None:
+            if self.clock + 1e-9 < self.done_at:
+                self.early += 1
+                self.state, self.pending = State.IDLE, None
+            else:
+                super()._busy()
+
+    pipe = Restarts(duration=0.05, poll_ms=50)
+    session = opened(pipe, Pace.SYNCHRONOUS)
+    assert flash_pages(session, BASE, PAGE, 1024) == 0
+    assert pipe.early == 1
+    assert session.pace is Pace.CLAIMED
+
+
+def test_a_failure_that_was_waited_for_says_nothing_of_the_pace() -> None:
+    pipe = ModelPipe(failing_erases={0}, poll_ms=0)
+    session = opened(pipe, Pace.SYNCHRONOUS)
+    with pytest.raises(DfuStatusError):
+        session.erase(Range.sized(BASE, PAGE))
+    assert session.pace is Pace.SYNCHRONOUS, "no time was claimed, so none was cut short"
+
+
+@pytest.mark.parametrize("pace", list(Pace))
+@pytest.mark.parametrize("policy", list(PollPolicy))
+@pytest.mark.parametrize("model", [Model.STRICT, Model.STRICT_ERASE, Model.STRICT_WRITE])
+def test_a_strict_board_has_at_most_one_violation_to_tell_of(model: Model, policy: PollPolicy, pace: Pace) -> None:
+    rig = Rig(model)
+    with rig.open() as pipe:
+        session = Session(pipe, Fence.around(APP1, GEOMETRY), policy, rig.nap, pace)
+        session.open()
+        redone = flash_pages(session, APP1.start, SECTOR, 1024)
+        learned = session.pace
+    early = policy is PollPolicy.AUTO and pace is not Pace.CLAIMED
+    violations = rig.board.state().violations
+    assert len(violations) == early
+    assert redone <= early
+    assert rig.memory(Range.sized(APP1.start, 3 * SECTOR)) == contents(APP1.start, SECTOR, 1024)
+    with rig.open() as pipe:
+        session = Session(pipe, Fence.around(APP1, GEOMETRY), policy, rig.nap, learned)
+        session.open()
+        assert flash_pages(session, APP1.start, SECTOR, 1024) == 0
+    assert rig.board.state().violations == violations
+
+
+def test_the_violation_of_a_board_that_is_strict_in_an_erase_is_in_an_erase() -> None:
+    rig = Rig(Model.STRICT)
+    with rig.open() as pipe:
+        session = Session(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
+        session.open()
+        assert session.read(APP1.start, 1024) == rig.old[0x20000:0x20400], "a read before it sets an address"
+        assert rig.board.state().violations == ()
+        session.erase(Range.sized(APP1.start, SECTOR))
+    assert len(rig.board.state().violations) == 1
+
+
+@pytest.mark.parametrize("state", [State.DNLOAD_IDLE, State.DNLOAD_SYNC, State.UPLOAD_IDLE, State.ERROR, State.DNBUSY])
+def test_after_a_recovery_a_page_can_be_done_again_from_every_state(state: State) -> None:
+    pipe = ModelPipe()
+    session = opened(pipe, Pace.SYNCHRONOUS)
+    session.erase(Range.sized(BASE, PAGE))
+    session.write(BASE, bytes(1024))
+    if state == State.UPLOAD_IDLE:
+        session.read(BASE, 1024)
+    pipe.state, pipe.pending, pipe.pointer = state, (0, b"\x21\0\0\0\x08"), 0x1234
+    session.recover()
+    flash_pages(session, BASE, PAGE, 1024)
+    assert bytes(pipe.memory[: 3 * PAGE]) == contents(BASE, PAGE, 1024)
+    assert pipe.errors == 0
