@@ -20,7 +20,7 @@ from flashdeckd.virtual.faults import Fault, Faults
 from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.nor import Operation
 from flashdeckd.virtual.pace import Pace
-from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Start, Timing
+from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.violations import judge
 
 MAX_VIOLATIONS = 50
@@ -184,11 +184,12 @@ class VirtualBoard:
     def reset(self, connection: Connection) -> None:
         """A bus reset: the device is configured again and keeps its place.
 
-        A plain DFU device in dfuMANIFEST-WAIT-RESET restarts instead (USB DFU 1.1, A.2.9), and is gone.
+        A plain DFU device in dfuMANIFEST-WAIT-RESET restarts instead (USB DFU 1.1, A.2.9), dapboot in any state, and
+        is gone.
         """
         with self._endpoint, self._lock:
             self._expect(connection)
-            waits = self._fresh().state is State.MANIFEST_WAIT_RESET
+            waits = self._fresh().state is State.MANIFEST_WAIT_RESET or self.spec.model is Model.DAPBOOT
             if waits and connection.is_dfu and self.spec.model in PLAIN_MODELS:
                 self._restart()
                 self._on_change()

@@ -7,10 +7,11 @@ from enum import StrEnum
 
 from flashdeck.config import UsbId
 from flashdeck.geometry import Range
-from flashdeckd.virtual import tinyusb, usbx_default
+from flashdeckd.virtual import dapboot, tinyusb, usbx_default
 from flashdeckd.virtual.application import Application
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
 from flashdeckd.virtual.control import Attribute, UsbFunction
+from flashdeckd.virtual.dapboot import DapbootBootloader, DapbootSettings
 from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSettings, Early, Leave, Manner
 from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash
@@ -83,13 +84,15 @@ class Model(StrEnum):
     """TinyUSB's plain DFU 1.1: a partition in each alternate setting; nothing is answered during the flash work."""
     TINYUSB_ASYNC = "tinyusb-async"
     """The same; the flash work runs beside the bus, and whoever asks is told that it does."""
+    DAPBOOT = "dapboot"
+    """dapboot's plain DFU 1.1: one alternate setting, no block numbers; a bus reset restarts it."""
 
 
 CLASSIC_MODELS = frozenset(model for model in Model if model.startswith("classic"))
 """Models that run ST's classic class."""
 CONSTANT_MODELS = frozenset({Model.CLASSIC_CONSTANT, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE})
 """Models whose reads answer one byte from everywhere."""
-PLAIN_MODELS = frozenset({Model.TINYUSB, Model.TINYUSB_ASYNC})
+PLAIN_MODELS = frozenset({Model.TINYUSB, Model.TINYUSB_ASYNC, Model.DAPBOOT})
 """Models that speak plain DFU 1.1, not DfuSe: no memory map, no commands, block numbers from 0."""
 FIXED_POLLS = frozenset({Model.USBX_DEFAULT, Model.USBX_ASYNC}) | PLAIN_MODELS
 """Models whose poll times nobody can choose."""
@@ -126,6 +129,7 @@ DEFAULT_POLLS = {
     Model.ROM_STALLS: (2, 1),
     Model.TINYUSB: (tinyusb.POLL_FIRST, tinyusb.POLL_FIRST),
     Model.TINYUSB_ASYNC: (tinyusb.POLL_FIRST, tinyusb.POLL_FIRST),
+    Model.DAPBOOT: (dapboot.POLL, dapboot.POLL),
 }
 """Milliseconds claimed for an erase and for everything else, by the published code where there is any."""
 
@@ -218,7 +222,10 @@ class BoardSpec:
 
     def bootloader(self, flash: NorFlash) -> tuple[Identity, UsbFunction]:
         """The bootloader fresh from reset, and how it shows on the bus."""
-        if self.model in PLAIN_MODELS:
+        if self.model is Model.DAPBOOT:
+            functional = Functional(self.attributes, transfer_size=self.block_size, version=dapboot.VERSION)
+            names = (dapboot.NAME,)
+        elif self.model in PLAIN_MODELS:
             functional = Functional(self.attributes, transfer_size=self.block_size, version=PLAIN_VERSION)
             names = tuple(name for name, _ in PARTITIONS)
         else:
@@ -247,6 +254,8 @@ class BoardSpec:
             case Model.TINYUSB | Model.TINYUSB_ASYNC:
                 partitions, beside = tuple(span for _, span in PARTITIONS), self.model is Model.TINYUSB_ASYNC
                 return TinyUsbBootloader(flash, identity, TinyUsbSettings(functional, partitions, beside))
+            case Model.DAPBOOT:
+                return DapbootBootloader(flash, identity, DapbootSettings(functional, self.app_address))
             case model if model in _MANNERS:
                 dfuse = DfuseSettings(
                     functional=functional,
@@ -288,12 +297,15 @@ class BoardSpec:
     def boots(self, flash: NorFlash, address: int | None = None) -> bool:
         """The boot check of what is at `address`, the application's by default.
 
-        A stack pointer in the low RAM (all that ST's sample asks), and a reset vector that is odd and in the flash.
+        A stack pointer in the low RAM (all that ST's sample asks), and a reset vector that is odd and in the flash;
+        dapboot has a check of its own.
         """
         start = (self.app_address if address is None else address) - flash.layout.base
         if not 0 <= start <= flash.layout.size - 8:
             return False
         stack, reset = (int.from_bytes(flash.content[start + at : start + at + 4], "little") for at in (0, 4))
+        if self.model is Model.DAPBOOT:
+            return dapboot.accepts(stack)
         in_flash = 0 <= reset - flash.layout.base < flash.layout.size
         return stack & _STACK_MASK == _STACK_BASE and reset & 1 == 1 and in_flash
 

@@ -6,6 +6,7 @@ READ_UNPROTECT = bytes((0x92,))
 MASS_ERASE = bytes((0x41,))
 COMMAND_LENGTHS = {0x00: 1, 0x21: 5, 0x41: 5}
 """The commands that a host may send, by opcode: Get Commands, Set Address, Erase (AN3156)."""
+_DOWNLOADABLE = (State.IDLE, State.DNLOAD_IDLE)
 _UNDER_WAY = (State.DNBUSY, State.MANIFEST, State.MANIFEST_WAIT_RESET)
 
 
@@ -27,6 +28,8 @@ def judge(
     """
     if not setup.is_dfu:
         return f"{setup} in the middle of {before.name}" if before in _UNDER_WAY and setup.is_in else ""
+    if plain and setup.request == Dfu.DNLOAD and before not in _DOWNLOADABLE:
+        return f"{setup} in {before.name}, where it has no place"
     reason = _download(setup, data, transfer_size, plain=plain) if setup.request == Dfu.DNLOAD else ""
     return f"{reason} in {before.name}" if reason else _in_state(setup, outcome, before, after, plain=plain)
 
