@@ -28,6 +28,20 @@ TARGET = Target(partition="app1", span=APP1, geometry=GEOMETRY, protected=(BOOTL
 OLD = random.Random(0).randbytes(FLASH_SIZE)  # noqa: S311 - invented contents, nothing secret
 
 
+def blank(*spans: Range, old: bytes = OLD) -> bytes:
+    """A flash like `old`, with these spans erased."""
+    flash = bytearray(old)
+    for span in spans:
+        flash[span.start - BASE : span.end - BASE] = b"\xff" * span.size
+    return bytes(flash)
+
+
+ROOM = Range(APP1.end - SECTOR, APP1.end)
+"""The last sector of app1, where a canary may go if it is blank ..."""
+ROOM_TWIN = Range.sized(ROOM.start + FLASH_SIZE // 2, SECTOR)
+"""... and its twin in the other bank is blank, too."""
+
+
 def image(size: int, seed: int = 1, start: int = APP1.start) -> bytes:
     """An image of `size` bytes that ST's sample boot check accepts."""
     head = (0x20030000).to_bytes(4, "little") + (start + 0x201).to_bytes(4, "little")
@@ -90,6 +104,10 @@ class Rig:
         self.bench = VirtualBench([replace(spec, clock=lambda: self.now, **changes)])
         self.board = self.bench.boards["board"]
         self.naps: list[float] = []
+        self.experience = UNKNOWN
+        """What the flashes so far have shown of the bootloader; each begins with it, as a board's lane does."""
+        self.cached: bytes | None = None
+        """What the flashes take for the image that is there."""
 
     def nap(self, seconds: float) -> None:
         """The host's sleep: noted, and over at once."""
@@ -123,8 +141,15 @@ class Rig:
 
     def flash(self, data: bytes, target: Target = TARGET, watcher: Watcher | None = None) -> Outcome:
         """Flashes through pyusb."""
-        with self.open() as pipe:
-            return program.flash(pipe, data, target, watcher or Watcher(), self.nap)
+        watcher = watcher or Watcher()
+        watcher.experience = self.experience
+        try:
+            with self.open() as pipe:
+                return program.flash(
+                    pipe, data, target, watcher, self.nap, experience=self.experience, cached=self.cached
+                )
+        finally:
+            self.experience = watcher.experience
 
     def attempt(self, data: bytes, target: Target = TARGET, watcher: Watcher | None = None) -> Outcome | FlashdeckError:
         """Flashes, and returns the error where it ends in one."""

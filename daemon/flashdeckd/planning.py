@@ -3,14 +3,22 @@
 from msgspec.structs import replace
 
 from flashdeck.api import BoardPlan, PlanStep
-from flashdeckd.flash.plan import Plan
+from flashdeckd.flash.plan import RECOVERIES, Plan
 
 
 def described(wanted: BoardPlan, plan: Plan) -> BoardPlan:
     """`wanted` with everything that `plan` says."""
     return replace(
         wanted,
-        steps=tuple(PlanStep(action=step.action, address=step.span.start, size=step.span.size) for step in plan.steps),
+        steps=tuple(
+            PlanStep(
+                action=step.action,
+                address=step.span.start,
+                size=step.span.size,
+                note=RECOVERIES.get(step.action, ""),
+            )
+            for step in plan.steps
+        ),
         erases=plan.erases,
         blocks=plan.blocks,
         requests=plan.requests,

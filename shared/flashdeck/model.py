@@ -43,6 +43,7 @@ class Phase(StrEnum):
 
     DETACH = "detach"
     OPEN = "open"
+    COMPARE = "compare"
     ERASE = "erase"
     WRITE = "write"
     VERIFY = "verify"
@@ -107,6 +108,12 @@ class Holding(State, frozen=True, kw_only=True):
     """False from the first erase of a flash until its boot unit is written."""
     started: bool | None = None
     """Whether the application was seen to start afterwards; None where that can not be seen."""
+    serial: str = ""
+    """Serial of the device that it was flashed into; "" where that has none."""
+    bcd_device: int = 0
+    """Its bcdDevice then."""
+    disturbed: bool = False
+    """Whether the board has since shown another serial or bcdDevice in DFU mode: its flash may have been changed."""
 
 
 class PartitionState(State, frozen=True, kw_only=True):
@@ -174,6 +181,8 @@ class JobResult(State, frozen=True, kw_only=True):
     protection: str
     """How a half-written image was kept from booting."""
     started: bool | None = None
+    unchanged: int = 0
+    """Bytes of sectors that held the image already and were left alone."""
 
 
 class JobState(State, frozen=True, kw_only=True):

@@ -94,6 +94,7 @@ _STATUS_TONES = {
 _PHASES = {
     Phase.DETACH: "detaching",
     Phase.OPEN: "opening",
+    Phase.COMPARE: "comparing",
     Phase.ERASE: "erasing",
     Phase.WRITE: "writing",
     Phase.VERIFY: "verifying",

@@ -1,6 +1,6 @@
 """The doing of a plan: one board, one image, step by step.
 
-It adds nothing to the plan; it only leaves out reads that turn out not to work.
+It adds nothing to the plan but the recoveries named there; it leaves out reads that turn out not to work.
 """
 
 import time
@@ -10,16 +10,25 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from flashdeck.config import VerifyPolicy
-from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, VerifyError
+from msgspec.structs import replace
+
+from flashdeck.config import PollPolicy, VerifyPolicy
+from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, HeldError, ParkedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.model import Phase, Verified
 from flashdeckd.dfu import session as dfu
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.flash.plan import BLANK, Action, DeviceFacts, Plan, Step, make_plan
+from flashdeckd.dfu.polling import Pace
+from flashdeckd.flash.banks import sites, unproved_banks, witnesses
+from flashdeckd.flash.canary import Canary
 from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Planner, Step
+from flashdeckd.flash.survey import BLANK, look, recover_from_read
 from flashdeckd.flash.target import Target
+
+_MAX_REDONE = 8
+"""Sectors that are done again in one job: more than that is no accident."""
 
 Sleep = Callable[[float], object]
 
@@ -70,6 +79,8 @@ class Outcome:
     protection: str
     left: bool
     """Whether the board took the leave. False also where the profile wants none."""
+    unchanged: int = 0
+    """Bytes of sectors that held the image already and were left alone."""
     interrupted: bool = False
     """Lost after the boot unit was written: the partition holds the image, only the leave is missing."""
     notes: tuple[str, ...] = ()
@@ -87,8 +98,8 @@ def flash(
 ) -> Outcome:
     """Brings `image` into the target's partition, by the plan.
 
-    `experience` is what earlier jobs found out about the board. `cached` is the image that was last flashed there, whole
-    and undisturbed as far as anybody knows, where the profile says that this may be trusted; None where it may not.
+    `experience` is what earlier jobs found out about the board. `cached` is the image that was last flashed there and
+    is undisturbed as far as anybody knows, where the profile says that this may be trusted; None where it may not.
     Raises what `make_plan` raises before anything was changed; ParkedError where the observer asked to stop, with the
     device in dfuIDLE; DeviceGoneError where the board was lost before the boot unit was written, with `during_read`
     where the next attempt had better not read (`Target.may_read`): a board that hangs after a read counts as lost, too;
@@ -96,17 +107,23 @@ def flash(
     Once the boot unit is written, only a mismatch in it is still an error.
     """
     started, transfers = time.monotonic(), pipe.transfers
-    session = _session(pipe, target, sleep)
+    session = _session(pipe, target, sleep, experience)
     try:
         observer.progress(Phase.OPEN, 0, 1)
-        plan = make_plan(image, target, DeviceFacts.of(session.open()))
+        facts = DeviceFacts.of(session.open())
         observer.progress(Phase.OPEN, 1, 1)
+        plan = _look_and_plan(
+            session,
+            Planner(image, target, facts, experience=experience, cached=cached),
+            lambda done, total: observer.progress(Phase.COMPARE, done, total),
+        )
         observer.planned(plan)
-        run = _Run(session, plan, observer, Range.sized(target.span.start, len(image)))
+        run = _Run(session, plan, observer, Range.sized(target.span.start, len(image)), experience)
         run.fill()
     except DeviceGoneError as error:
         raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
-    observer.committed()
+    if plan.changes:
+        observer.committed()
     run.finish()
     return Outcome(
         bytes_written=run.programmed,
@@ -116,9 +133,10 @@ def flash(
         uploads=session.uploads,
         slept=session.slept,
         seconds=time.monotonic() - started,
-        verified=Verified.YES if run.reading is _Reading.PROVED else Verified.NO,
+        verified=run.verified,
         protection=plan.protection,
         left=run.left,
+        unchanged=plan.unchanged,
         interrupted=run.interrupted,
         notes=(*plan.notes, *run.notes),
     )
@@ -127,9 +145,17 @@ def flash(
 def survey(
     pipe: ControlPipe, image: bytes, target: Target, *, experience: Experience = UNKNOWN, cached: bytes | None = None
 ) -> Plan:
-    """Asks the device what it is and plans; writes nothing and leaves the device in dfuIDLE."""
-    session = _session(pipe, target, time.sleep)
-    return make_plan(image, target, DeviceFacts.of(session.open()))
+    """Asks the device what it is and reads what a plan needs; writes nothing and leaves the device in dfuIDLE.
+
+    Raises what `make_plan` raises, and DeviceGoneError.
+    """
+    session = _session(pipe, target, time.sleep, experience)
+    try:
+        facts = DeviceFacts.of(session.open())
+        planner = Planner(image, target, facts, experience=experience, cached=cached)
+        return _look_and_plan(session, planner)
+    except DeviceGoneError as error:
+        raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
 
 
 def leave(pipe: ControlPipe, target: Target) -> bool:
@@ -144,8 +170,16 @@ def detach(pipe: ControlPipe) -> None:
     dfu.detach(pipe)
 
 
-def _session(pipe: ControlPipe, target: Target, sleep: Sleep) -> dfu.Session:
-    return dfu.Session(pipe, Fence.around(target.span, target.geometry), target.poll, sleep)
+def _session(pipe: ControlPipe, target: Target, sleep: Sleep, experience: Experience = UNKNOWN) -> dfu.Session:
+    twins = (site.twin for bank in unproved_banks(target, experience) for site in sites(target, bank))
+    fence = Fence.around(target.span, target.geometry, (*twins, *witnesses(target)))
+    return dfu.Session(pipe, fence, target.poll, sleep, experience.pace)
+
+
+def _look_and_plan(session: dfu.Session, planner: Planner, progress: Callable[[int, int], None] | None = None) -> Plan:
+    plan = planner.plan(look(session, planner.questions, progress))
+    session.to_idle()
+    return plan
 
 
 class _Reading(Enum):
@@ -156,6 +190,8 @@ class _Reading(Enum):
     UNPROVED = "unproved"
 
 
+_DONE_BEFORE = frozenset((Action.SAMPLE, Action.FIND_BLANK, Action.COMPARE))
+"""Steps that the plan itself was made from."""
 _PHASES = {
     Action.ERASE: Phase.ERASE,
     Action.CHECK_BLANK: Phase.ERASE,
@@ -173,19 +209,24 @@ _LAST = frozenset((Action.READ_BOOT_UNIT, Action.LEAVE))
 class _Run:
     """The steps of one flash under way."""
 
-    def __init__(self, session: dfu.Session, plan: Plan, observer: Observer, image: Range) -> None:
+    def __init__(
+        self, session: dfu.Session, plan: Plan, observer: Observer, image: Range, experience: Experience
+    ) -> None:
         self._session = session
         self._plan = plan
         self._target = plan.target
         self._observer = observer
         self._image = image
+        self._experience = experience
+        self._canary = Canary(session, plan)
+        self._written: list[Step] = []
+        self._redone: set[Range] = set()
         self._done: dict[Phase, int] = {}
         self._totals: dict[Phase, int] = {}
         for step in plan.steps:
-            if step.action is not Action.CHECK_BLANK:
-                phase = _PHASES[step.action]
+            if (phase := _PHASES.get(step.action)) is not None and step.action is not Action.CHECK_BLANK:
                 self._totals[phase] = self._totals.get(phase, 0) + step.span.size
-        self.reading = _Reading.UNTRIED
+        self.reading = _Reading.PROVED if experience.reading_proved else _Reading.UNTRIED
         self.left = False
         self.interrupted = False
         self.programmed = 0
@@ -193,17 +234,30 @@ class _Run:
         self.blocks = 0
         self.notes: list[str] = []
 
+    @property
+    def verified(self) -> Verified:
+        """Whether all of the image was read from the board, by a read that is to be believed."""
+        is_read = self._plan.reads or not self._plan.changes
+        believed = is_read and self.reading is _Reading.PROVED and not self._plan.trusts_cache
+        return Verified.YES if believed else Verified.NO
+
     def fill(self) -> None:
         """All steps up to and with the boot unit."""
         try:
             for step in self._plan.steps:
-                if step.action not in _LAST:
+                if step.action not in _LAST and step.action not in _DONE_BEFORE:
                     self._observer.check()
                     self._do(step)
-        except (ParkedError, VerifyError):
+        except (ParkedError, VerifyError, HeldError):
             with suppress(DeviceError):  # whatever becomes of it, the next session recovers it
                 self._session.to_idle()
             raise
+        except DeviceError as error:
+            if error.kind is ErrorKind.WRONG_BANK:
+                self._learn(condemned_banks=self._banks_on_trial)
+            raise
+        finally:
+            self._learn_pace()
 
     def finish(self) -> None:
         """The steps behind the boot unit: from here on a lost board costs only the leave."""
@@ -213,6 +267,8 @@ class _Run:
                     self._read_boot_unit(step.span)
                 elif step.action is Action.LEAVE:
                     self._leave(step.span)
+            if not self.left:
+                self._session.to_idle()
         except VerifyError:
             raise
         except DeviceGoneError as error:
@@ -223,7 +279,10 @@ class _Run:
 
     def _do(self, step: Step) -> None:
         match step.action:
+            case Action.WRITE_CANARY | Action.READ_CANARY | Action.ERASE_CANARY | Action.CHECK_BANKS:
+                self._canary.do(step)
             case Action.ERASE:
+                self._believe_canary()
                 self._erase(step.span)
             case Action.CHECK_BLANK:
                 self._check_blank(step.span)
@@ -237,19 +296,108 @@ class _Run:
             case _:
                 self._write(step)
 
+    @property
+    def _banks_on_trial(self) -> tuple[int, ...]:
+        return tuple(site.bank for site in self._plan.seen.sites)
+
+    def _believe_canary(self) -> None:
+        """Before the first erase: what the canary has shown."""
+        if self.erases or not self._banks_on_trial:
+            return
+        if self._canary.doubt:
+            self._disprove(self._canary.doubt)
+            self._require_proof()
+            return
+        self.reading = _Reading.PROVED
+        self._learn(reading_proved=True, proved_banks=self._banks_on_trial)
+
+    def _learn(
+        self,
+        *,
+        reading_proved: bool | None = None,
+        pace: Pace | None = None,
+        proved_banks: tuple[int, ...] = (),
+        condemned_banks: tuple[int, ...] = (),
+    ) -> None:
+        before = self._experience
+        self._experience = replace(
+            before,
+            reading_proved=before.reading_proved if reading_proved is None else reading_proved,
+            pace=pace or before.pace,
+            proved_banks=tuple(sorted({*before.proved_banks, *proved_banks})),
+            condemned_banks=tuple(sorted({*before.condemned_banks, *condemned_banks})),
+        )
+        if self._experience != before:
+            self._observer.learned(self._experience)
+
+    def _learn_pace(self) -> None:
+        if self._target.poll is PollPolicy.AUTO:
+            self._learn(pace=self._session.pace)
+
     def _erase(self, sector: Range) -> None:
         if not self.erases:
             self._observer.began()
-        self._session.erase(sector)
+        try:
+            self._session.erase(sector)
+        except DeviceGoneError:
+            raise
+        except DeviceError as error:
+            self._recover(error, sector)
+            self._session.erase(sector)
+        if not self.erases:
+            self._learn_pace()
         self.erases += 1
         self._progress(Phase.ERASE, sector.size)
 
     def _write(self, step: Step) -> None:
+        try:
+            self._program(step)
+        except DeviceGoneError:
+            raise
+        except DeviceError as error:
+            self._redo(step, error)
+            self._program(step)
+        self._written.append(step)
         span = step.span
-        self._session.write(span.start, self._plan.data(span))
         self.blocks += 1
         self.programmed += max(0, min(span.end, self._image.end) - span.start)
         self._progress(_PHASES[step.action], span.size)
+
+    def _program(self, step: Step) -> None:
+        self._session.write(step.span.start, self._plan.data(step.span))
+
+    def _redo(self, step: Step, cause: DeviceError) -> None:
+        """Makes the sector of a block that failed as it was before that block: erased, and written up to there."""
+        sectors, blocks = self._together(step)
+        self._recover(cause, *sectors)
+        for sector in sectors:
+            self._session.erase(sector)
+            self.erases += 1
+        for block in blocks:
+            self._program(block)
+        if step.action is Action.WRITE_BOOT_UNIT and self.reading is _Reading.PROVED and self._plan.reads:
+            for block in blocks:
+                self._compare(block.span)
+
+    def _together(self, step: Step) -> tuple[list[Range], list[Step]]:
+        """The sectors that must be erased to write a block again, and the blocks that are lost with them."""
+        all_sectors = [each.span for each in self._plan.steps if each.action is Action.ERASE]
+        sectors = [each for each in all_sectors if each.overlaps(step.span)]
+        while True:
+            lost = [each for each in self._written if any(each.span.overlaps(sector) for sector in sectors)]
+            wider = [each for each in all_sectors if any(each.overlaps(block.span) for block in (step, *lost))]
+            if wider == sectors:
+                return sectors, lost
+            sectors = wider
+
+    def _recover(self, cause: DeviceError, *sectors: Range) -> None:
+        """Back to dfuIDLE for another try, unless these sectors have had theirs."""
+        if self._redone & set(sectors) or len(self._redone) >= _MAX_REDONE:
+            raise cause
+        self._redone |= set(sectors)
+        self._session.recover()
+        self._learn_pace()
+        self.notes.append(f"done again from the erase of {sectors[0]}: {cause.message}")
 
     def _check_blank(self, sector: Range) -> None:
         for block in self._plan.read_blocks(sector):
@@ -259,7 +407,7 @@ class _Run:
                 return
             wrong = _first_difference(block.start, data, bytes([BLANK]) * block.size)
             if wrong is not None:
-                self._disprove(f"{wrong}, right after its sector was erased")
+                self._disprove(f"{wrong}, right after its sector was erased{self._stale(block, data)}")
                 return
 
     def _prove(self, span: Range) -> None:
@@ -270,23 +418,44 @@ class _Run:
             data = self._try_read(block)
             wrong = None if data is None else _first_difference(block.start, data, self._without_boot_unit(block))
             if wrong is not None:
-                self._disprove(f"{wrong}, right after it was written")
+                self._disprove(f"{wrong}, right after it was written{self._stale(block, data or b'')}")
             self._progress(Phase.VERIFY, block.size)
         if self.reading is _Reading.UNTRIED:
             self.reading = _Reading.PROVED
+            self._learn(reading_proved=True)
 
     def _read_back(self, span: Range) -> None:
         if self.reading is not _Reading.PROVED:
             return
         for block in self._plan.read_blocks(span):
             self._observer.check()
-            wrong = _first_difference(block.start, self._read_again(block), self._without_boot_unit(block))
-            if wrong is not None:
-                raise VerifyError(
-                    f"{self._target.partition} does not hold what was written: {wrong}; its boot unit was not written",
-                    hint="flash again; at the same place again, the flash or the bootloader's driver is at fault",
-                )
+            self._compare(block)
             self._progress(Phase.VERIFY, block.size)
+
+    def _compare(self, block: Range) -> None:
+        """Raises VerifyError where proved reading does not find what was written."""
+        data = self._read_again(block)
+        wrong = _first_difference(block.start, data, self._without_boot_unit(block))
+        if wrong is None:
+            return
+        self._learn(reading_proved=False)  # the next job proves it anew, and writes everything
+        name = self._target.partition
+        if self._stale(block, data):
+            raise VerifyError(
+                f"{name} reads as it did before it was written: {wrong}, a stale read; its boot unit was not written",
+                hint="the flash is most likely right: in the bootloader, invalidate the caches after erase and write",
+            )
+        raise VerifyError(
+            f"{name} does not hold what was written: {wrong}; its boot unit was not written",
+            hint="flash again; at the same place again, the flash or the bootloader's driver is at fault",
+        )
+
+    def _stale(self, block: Range, data: bytes) -> str:
+        """Words for a read that answers what was there before, where that is known; "" for any other."""
+        at = block.start - self._target.span.start
+        before = self._plan.seen.present[at : at + block.size]
+        known = len(before) == block.size
+        return " (a stale read: it is what was there before)" if known and data == before else ""
 
     def _require_proof(self) -> None:
         if self._target.verify is VerifyPolicy.ALWAYS and self.reading is not _Reading.PROVED:
@@ -306,6 +475,7 @@ class _Run:
         wrong = _first_difference(span.start, data, self._plan.data(span))
         if wrong is None:
             self.reading = _Reading.PROVED
+            self._learn(reading_proved=True)
             self._progress(Phase.BOOT_UNIT, span.size)
         elif was_proved:
             raise VerifyError(
@@ -335,7 +505,7 @@ class _Run:
         except DeviceGoneError:
             raise
         except DeviceError as error:
-            self._recover_from_read(error)
+            recover_from_read(self._session, error)
             self._disprove(error.message)
             return None
 
@@ -346,21 +516,12 @@ class _Run:
         except DeviceGoneError:
             raise
         except DeviceError as error:
-            self._recover_from_read(error)
+            recover_from_read(self._session, error)
             return self._session.read(block.start, block.size)
-
-    def _recover_from_read(self, cause: DeviceError) -> None:
-        try:
-            self._session.recover()
-        except DeviceError as error:
-            raise DeviceGoneError(
-                f"the board does not answer any more after this: {cause.message}; then: {error.message}",
-                hint="reset the board or plug it in again and enter DFU mode; the next attempt does not read",
-                during_read=True,
-            ) from error
 
     def _disprove(self, reason: str) -> None:
         self.reading = _Reading.UNPROVED
+        self._learn(reading_proved=False)
         self.notes.append(f"not verified, because reading does not work on this board: {reason}")
 
     def _progress(self, phase: Phase, size: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flash_rig import APP1, GEOMETRY, SECTOR, TARGET, Watcher, image, small
+from flash_rig import APP1, BASE, FLASH_SIZE, GEOMETRY, SECTOR, TARGET, Watcher, image, small
 from flashdeck.errors import DescriptorError, DeviceGoneError, FlashdeckError, StallError, TransferTimeoutError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import parse_memory_map
@@ -16,6 +16,9 @@ from flashdeckd.flash import program
 from flashdeckd.flash.plan import DeviceFacts, make_plan
 
 SPAN = small(2).span
+TWIN = Range.sized(SPAN.start + SECTOR + FLASH_SIZE // 2, SECTOR)
+READABLE = (SPAN, TWIN, Range.sized(BASE, SECTOR))
+"""The partition, where a canary's twin would be, and the first sector of the bootloader."""
 DATA = image(9000)
 
 
@@ -57,10 +60,11 @@ class HostilePipe:
         if block == 0:
             assert len(data) == 5
             address = int.from_bytes(data[1:], "little")
-            assert SPAN.start <= address < SPAN.end
             assert data[0] in (0x21, 0x41)
             if data[0] == 0x41:
+                assert SPAN.start <= address < SPAN.end
                 assert (address - SPAN.start) % SECTOR == 0
+            assert any(span.start <= address < span.end for span in READABLE)
             self.pointer = address if data[0] == 0x21 else None
             return
         assert block >= 2
@@ -86,7 +90,8 @@ class HostilePipe:
                 return bytes((status, *self.data.draw(st.binary(min_size=3, max_size=3)), self.data.draw(states), 0))
             case Request.UPLOAD:
                 assert self.pointer is not None
-                assert SPAN.covers(Range.sized(self.pointer + (value - 2) * self.size, length))
+                read = Range.sized(self.pointer + (value - 2) * self.size, length)
+                assert any(span.covers(read) for span in READABLE)
                 return b"\xff" * length if self.data.draw(st.booleans()) else self.data.draw(st.binary(max_size=16))
             case _:
                 raise AssertionError("unknown request")

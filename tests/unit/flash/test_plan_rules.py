@@ -11,7 +11,11 @@ from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, VerifyPolicy
 from flashdeck.errors import DescriptorError, ErrorKind, HeldError, RefusedError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
-from flashdeckd.flash.plan import Action, DeviceFacts, Plan, make_plan
+from flashdeckd.flash import banks
+from flashdeckd.flash.banks import Site
+from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Planner, make_plan
+from flashdeckd.flash.survey import Seen
 from flashdeckd.flash.target import Target
 
 HONEST = parse_memory_map("@Internal Flash   /0x08000000/16*8Ka,112*8Kg")
@@ -26,6 +30,13 @@ def spans(plan: Plan, action: Action) -> list[Range]:
 
 def planned(size: int, target: Target = TARGET, facts: DeviceFacts = FACTS) -> Plan:
     return make_plan(image(size), target, facts)
+
+
+def asked(
+    target: Target, *, experience: Experience = UNKNOWN, facts: DeviceFacts = FACTS, seen: Seen | None = None
+) -> Plan:
+    """Planned for a board that was asked, and by default can be read and has no blank sector."""
+    return make_plan(image(5000), target, facts, experience=experience, seen=seen or Seen(present=b"old"))
 
 
 def with_map(memory_map: MemoryMap | None) -> DeviceFacts:
@@ -226,12 +237,142 @@ def test_a_board_without_a_map_is_flashed_by_the_geometry_alone() -> None:
     assert any("no memory map" in note for note in plan.notes)
 
 
-def test_another_bank_than_the_protected_one_is_held_until_trusted() -> None:
-    with pytest.raises(HeldError) as caught:
-        planned(5000, SECOND)
+def test_another_bank_than_the_bootloader_s_is_held_until_it_is_proved_released_or_trusted() -> None:
+    with pytest.raises(HeldError, match="no sector there is blank") as caught:
+        asked(SECOND)
+    assert caught.value.bank == 1
     assert 'banks = "trusted"' in caught.value.hint
-    assert planned(5000, replace(SECOND, banks=BankPolicy.TRUSTED)).erases == 1
-    assert planned(5000, replace(SECOND, protected=())).erases == 1, "nothing to protect"
+    assert "flashdeck release" in caught.value.hint
+    assert asked(replace(SECOND, banks=BankPolicy.TRUSTED)).erases == 1
+    assert asked(SECOND, experience=Experience(released_banks=(1,))).erases == 1
+    assert asked(SECOND, experience=Experience(proved_banks=(1,))).erases == 1
+    assert asked(replace(SECOND, protected=())).erases == 1, "nothing to protect"
+    assert asked(TARGET).erases == 1, "the bootloader's own bank"
+    with pytest.raises(HeldError, match="bitCanUpload"):
+        asked(SECOND, facts=replace(FACTS, can_upload=False))
+
+
+def test_a_board_that_was_not_asked_is_not_held() -> None:
+    assert any("canary in bank 2" in note for note in planned(5000, SECOND).notes)
+
+
+def test_a_bank_that_was_seen_to_be_mistaken_is_refused() -> None:
+    condemned = Experience(reading_proved=True, condemned_banks=(1,))
+    with pytest.raises(RefusedError) as caught:
+        asked(SECOND, experience=condemned)
+    assert caught.value.kind is ErrorKind.WRONG_BANK
+    assert asked(TARGET, experience=condemned).erases == 1
+    assert asked(replace(SECOND, banks=BankPolicy.TRUSTED), experience=condemned).erases == 1
+
+
+# The canary.
+
+SITE = Site(0, Range.sized(APP1.end - SECTOR, SECTOR), Range.sized(BASE + 0xFE000, SECTOR))
+BLANK_SITE = Seen(
+    present=b"old",
+    compared=(Range.sized(APP1.start, 1024),),
+    searched=(SITE.sector, SITE.twin),
+    sites=(SITE,),
+    remembered=((Range.sized(BASE, SECTOR), b"boot" * 2048), (SITE.twin, b"\xff" * SECTOR)),
+)
+
+
+def test_the_canary_comes_before_the_first_erase_and_is_the_proof_of_reading() -> None:
+    plan = asked(TARGET, seen=BLANK_SITE)
+    assert [step.action for step in plan.steps][:10] == [
+        Action.SAMPLE,
+        *[Action.FIND_BLANK] * 2,
+        Action.WRITE_CANARY,
+        Action.READ_CANARY,
+        Action.ERASE_CANARY,
+        *[Action.CHECK_BANKS] * 3,
+        Action.ERASE,
+    ]
+    assert spans(plan, Action.ERASE_CANARY) == [SITE.sector]
+    assert spans(plan, Action.CHECK_BANKS) == [Range.sized(BASE, SECTOR), SITE.twin, SITE.sector]
+    assert spans(plan, Action.CHECK_BLANK) == []
+    assert spans(plan, Action.READ_BACK)[0].start == APP1.start
+
+
+def test_candidates_are_never_the_boot_sector_and_have_an_unprotected_twin() -> None:
+    for target in (TARGET, SECOND):
+        for site in banks.sites(target, min(GEOMETRY.banks_of(target.span))):
+            assert target.span.covers(site.sector)
+            assert site.sector.start != target.span.start
+            assert not site.twin.overlaps(BOOTLOADER)
+            assert abs(site.twin.start - site.sector.start) == 512 * 1024
+    assert [site.sector for site in banks.sites(SECOND, 1)][-1].start == PARTITION2.start + BOOTLOADER.size
+    assert len(Planner(image(100), TARGET, FACTS).questions.candidates[0]) == 8
+
+
+def test_a_flash_of_one_bank_needs_no_canary() -> None:
+    one = replace(TARGET, geometry=Geometry((Region(BASE, 128, SECTOR, 0),), 16))
+    assert Planner(image(100), one, FACTS).questions.candidates == ()
+
+
+# Only what differs.
+
+
+def with_change(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :]
+
+
+PROVED = Experience(reading_proved=True, proved_banks=(0,))
+
+
+def there(present: bytes) -> Seen:
+    return Seen(present=present, compared=(Range.sized(APP1.start, len(present)),))
+
+
+def test_an_equal_partition_is_left_alone() -> None:
+    data = image(5 * SECTOR)
+    plan = make_plan(data, TARGET, FACTS, experience=PROVED, seen=there(data))
+    assert [step.action for step in plan.steps] == [Action.COMPARE, Action.LEAVE]
+    assert (plan.unchanged, plan.changes) == (5 * SECTOR, False)
+    assert any("holds this image already" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize("sector", range(5))
+def test_one_changed_sector_costs_its_own_erase_and_the_boot_unit_s(sector: int) -> None:
+    data = image(5 * SECTOR)
+    plan = make_plan(data, TARGET, FACTS, experience=PROVED, seen=there(with_change(data, sector * SECTOR + 100)))
+    first, own = (Range.sized(APP1.start + at * SECTOR, SECTOR) for at in (0, sector))
+    assert spans(plan, Action.ERASE) == list(dict.fromkeys((first, own)))
+    assert plan.unchanged == (5 - plan.erases) * SECTOR
+    assert all(any(e.covers(w) for e in (first, own)) for w in spans(plan, Action.WRITE))
+    assert plan.blocks == (9 if sector == 0 else 17)
+    assert sum(span.size for span in spans(plan, Action.READ_BACK)) == plan.erases * SECTOR
+    assert spans(plan, Action.CHECK_BLANK) == spans(plan, Action.PROVE_READING) == []
+
+
+def test_reading_that_is_not_proved_lets_nothing_be_skipped() -> None:
+    data = image(5 * SECTOR)
+    assert make_plan(data, TARGET, FACTS, seen=there(data)).erases == 5
+    gone = Seen(obstacle="it answers with a STALL")
+    plan = make_plan(data, TARGET, FACTS, experience=PROVED, seen=gone)
+    assert plan.erases == 5
+    assert not plan.reads
+
+
+def test_a_cache_that_is_trusted_stands_in_where_nothing_can_be_read() -> None:
+    data, facts = image(5 * SECTOR), replace(FACTS, can_upload=False)
+    plan = make_plan(data, TARGET, facts, cached=with_change(data, 2 * SECTOR), seen=Seen())
+    assert plan.erases == 2
+    assert plan.trusts_cache
+    assert any("trust_cache" in note for note in plan.notes)
+    assert make_plan(data, TARGET, facts, cached=data[: 3 * SECTOR], seen=Seen()).erases == 3
+    assert not make_plan(data, TARGET, facts, cached=data, seen=Seen()).changes
+    with_reading = make_plan(data, TARGET, FACTS, experience=PROVED, cached=data, seen=there(bytes(len(data))))
+    assert with_reading.erases == 5, "what was read counts for more"
+
+
+def test_the_rest_of_an_erased_partition_counts_too() -> None:
+    data, target = image(100), replace(TARGET, erase=ErasePolicy.PARTITION)
+    present = data.ljust(APP1.size, b"\xff")
+    assert not make_plan(data, target, FACTS, experience=PROVED, seen=there(present)).changes
+    dirty = with_change(present, APP1.size - 1)
+    assert make_plan(data, target, FACTS, experience=PROVED, seen=there(dirty)).erases == 2
+    assert not make_plan(data, TARGET, FACTS, experience=PROVED, seen=there(dirty)).changes
 
 
 # Devices that do not fit.
@@ -277,13 +418,28 @@ def _targets(draw: st.DrawFn) -> Target:
     )
 
 
-@given(_targets(), st.binary(min_size=1, max_size=6000), st.integers(0, 5000), st.booleans())
-def test_no_plan_leaves_its_partition(target: Target, data: bytes, transfer_size: int, blank: bool) -> None:
+@st.composite
+def _seen(draw: st.DrawFn, target: Target, data: bytes) -> Seen:
+    """What such a partition may read as: mostly the image itself, changed here and there."""
+    present = bytearray(data.ljust(target.span.size, b"\xff")[: target.span.size])
+    for at in draw(st.lists(st.integers(0, target.span.size - 1), max_size=4)):
+        present[at] ^= 1
+    return Seen(present=bytes(present), compared=(target.span,))
+
+
+@given(st.data(), _targets(), st.binary(min_size=1, max_size=6000), st.integers(0, 5000), st.booleans())
+def test_no_plan_leaves_its_partition(
+    drawn: st.DataObject, target: Target, data: bytes, transfer_size: int, blank: bool
+) -> None:
     facts = DeviceFacts(transfer_size=transfer_size, map_error="none")
+    data = b"\xff" * 600 + data if blank else data
+    experience = drawn.draw(st.sampled_from((UNKNOWN, Experience(reading_proved=True))))
+    seen = drawn.draw(st.none() | _seen(target, data))
     try:
-        plan = make_plan(b"\xff" * 600 + data if blank else data, target, facts)
+        plan = make_plan(data, target, facts, experience=experience, seen=seen)
     except (RefusedError, HeldError, VerifyError, DescriptorError):
         return
+    before = seen.present if seen and experience.reading_proved else b""
     erased: list[Range] = []
     sectors = {sector.span for sector in target.geometry.sectors()}
     written: dict[int, int] = {}
@@ -301,10 +457,16 @@ def test_no_plan_leaves_its_partition(target: Target, data: bytes, transfer_size
                 assert at not in written, "a word is written once"
                 assert any(sector.start <= at < sector.end for sector in erased)
                 written[at] = byte
-    assert erased[0].start == target.span.start
-    held = bytes(written.get(at, 0xFF) for at in range(target.span.start, target.span.start + len(plan.contents)))
+    held = bytearray(before[: len(plan.contents)].ljust(len(plan.contents), b"\x00"))
+    for at in range(len(held)):
+        address = target.span.start + at
+        if any(sector.start <= address < sector.end for sector in erased):
+            held[at] = written.get(address, 0xFF)
     assert held == plan.contents
-    first = next(iter(written), None)
+    if not plan.changes:
+        assert experience.reading_proved
+        return
+    assert erased[0].start == target.span.start
     boot = Range.sized(target.span.start, plan.boot_unit)
     writes = [step for step in plan.steps if step.action in (Action.WRITE, Action.WRITE_BOOT_UNIT)]
-    assert all(not step.span.overlaps(boot) for step in writes[:-1]), f"the boot unit is last and alone, not {first}"
+    assert all(not step.span.overlaps(boot) for step in writes[:-1]), "the boot unit is last and alone"

@@ -1,0 +1,79 @@
+"""Flash in two banks: where a bootloader can be seen to erase the right one, without harm if it does not. Pure.
+
+ST's USBX sample erases the sector of that number in the first bank, whichever was meant. So before anything else in a
+bank, a canary is written into a sector that is blank and whose twin in the other bank is blank too, and erased again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flashdeck.config import BankPolicy
+from flashdeck.geometry import Geometry, Range
+from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.target import Target
+
+_PATTERN = b"flashdeck canary"
+_BANKS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place for a canary."""
+
+    bank: int
+    sector: Range
+    """A sector of the partition."""
+    twin: Range
+    """The sector of the same number in the other bank."""
+
+
+def canary(unit: int) -> bytes:
+    """The pattern, one program unit of it. No byte is 0xFF."""
+    return (_PATTERN * -(-unit // len(_PATTERN)))[:unit]
+
+
+def unproved_banks(target: Target, experience: Experience) -> tuple[int, ...]:
+    """The banks of the partition in which a canary has to come first."""
+    if target.banks is BankPolicy.TRUSTED or len(_all_banks(target.geometry)) != _BANKS:
+        return ()
+    settled = {*experience.proved_banks, *experience.released_banks}
+    return tuple(sorted(target.geometry.banks_of(target.span) - settled))
+
+
+def foreign_banks(target: Target) -> frozenset[int]:
+    """The banks of the partition in which no protected partition lies; none where nothing is protected."""
+    homes = [target.geometry.banks_of(protected) for protected in target.protected]
+    own = target.geometry.banks_of(target.span)
+    return own - frozenset().union(*homes) if homes else frozenset()
+
+
+def sites(target: Target, bank: int) -> Iterator[Site]:
+    """The sectors of the partition in that bank which may take a canary, the last first: it is most likely blank.
+
+    Never the boot unit's sector, and none whose twin is missing, of another size, protected or in the partition.
+    """
+    geometry = target.geometry
+    starts = {each: _start(geometry, each) for each in _all_banks(geometry)}
+    others = {sector.span: sector.bank for sector in geometry.sectors()}
+    (other,) = starts.keys() - {bank}
+    for sector in reversed(geometry.sectors_in(target.span)[1:]):
+        if sector.bank != bank:
+            continue
+        twin = Range.sized(sector.span.start - starts[bank] + starts[other], sector.span.size)
+        free = not any(span.overlaps(twin) for span in (target.span, *target.protected))
+        if free and others.get(twin) == other:
+            yield Site(bank, sector.span, twin)
+
+
+def witnesses(target: Target) -> tuple[Range, ...]:
+    """What must not change whatever happens: the first sector of each protected partition."""
+    firsts = (target.geometry.sectors_in(protected) for protected in target.protected)
+    return tuple(dict.fromkeys(sectors[0].span for sectors in firsts if sectors))
+
+
+def _all_banks(geometry: Geometry) -> frozenset[int]:
+    return frozenset(region.bank for region in geometry.regions)
+
+
+def _start(geometry: Geometry, bank: int) -> int:
+    return min(region.address for region in geometry.regions if region.bank == bank)

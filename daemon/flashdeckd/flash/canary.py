@@ -1,0 +1,111 @@
+"""Doing what `banks` has planned: a canary comes and goes, and nothing else may change meanwhile."""
+
+from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind
+from flashdeck.geometry import Range
+from flashdeckd.dfu.session import Session
+from flashdeckd.flash.banks import canary, foreign_banks
+from flashdeckd.flash.plan import Action, Plan, Step, unproved_bank
+from flashdeckd.flash.survey import BLANK, blocks, recover_from_read
+
+
+class Canary:
+    """The canary steps of one plan, in their order."""
+
+    def __init__(self, session: Session, plan: Plan) -> None:
+        self._session = session
+        self._plan = plan
+        self._remembered = dict(plan.seen.remembered)
+        self.doubt = ""
+        """Why the canary proves nothing after all; the job goes on without it."""
+
+    def do(self, step: Step) -> None:
+        """One step.
+
+        Raises HeldError where nothing was proved and the bootloader lies in the other bank, DeviceError (`wrong-bank`)
+        where an erase did not do what it was meant for.
+        """
+        match step.action:
+            case Action.WRITE_CANARY if not self.doubt:
+                self._write(step.span)
+            case Action.READ_CANARY if not self.doubt:
+                self._read(step.span)
+            case Action.ERASE_CANARY:
+                self._erase(step.span)
+            case Action.CHECK_BANKS if not self.doubt:
+                self._check(step.span)
+            case _:
+                pass
+
+    def _write(self, span: Range) -> None:
+        try:
+            self._session.write(span.start, canary(span.size))
+        except DeviceGoneError:
+            raise
+        except DeviceError as error:
+            self._session.recover()
+            self._doubt(span, f"the canary could not be written: {error.message}")
+
+    def _read(self, span: Range) -> None:
+        wanted = canary(self._plan.boot_unit).ljust(span.size, bytes([BLANK]))
+        try:
+            data = self._session.read(span.start, span.size)
+        except DeviceGoneError:
+            raise
+        except DeviceError as error:
+            recover_from_read(self._session, error)
+            self._doubt(span, error.message)
+            return
+        if data != wanted:
+            stale = "still reads blank" if data.count(BLANK) == len(data) else "reads something else"
+            self._doubt(span, f"what was written to 0x{span.start:08x} {stale}")
+
+    def _erase(self, sector: Range) -> None:
+        try:
+            self._session.erase(sector)
+        except DeviceGoneError:
+            raise
+        except DeviceError:
+            self._session.recover()
+            self._session.erase(sector)
+
+    def _check(self, span: Range) -> None:
+        wanted = self._remembered.get(span, bytes([BLANK]) * span.size)
+        for each in blocks(span, self._plan.block):
+            data = self._read_twice(each)
+            at = each.start - span.start
+            if data == wanted[at : at + each.size]:
+                continue
+            raise _wrong_bank(each, data, is_canary=span not in self._remembered, unit=self._plan.boot_unit)
+
+    def _read_twice(self, span: Range) -> bytes:
+        try:
+            return self._session.read(span.start, span.size)
+        except DeviceGoneError:
+            raise
+        except DeviceError as error:
+            recover_from_read(self._session, error)
+            return self._session.read(span.start, span.size)
+
+    def _doubt(self, span: Range, why: str) -> None:
+        """Without a working read there is no proof; in a bank without the bootloader an erase is then too dangerous."""
+        self.doubt = why
+        for bank in self._plan.target.geometry.banks_of(span) & foreign_banks(self._plan.target):
+            raise unproved_bank(self._plan.target, bank, why)
+
+
+def _wrong_bank(span: Range, data: bytes, *, is_canary: bool, unit: int) -> DeviceError:
+    hint = (
+        "the board was not reset: read it out over SWD before anything else; in the bootloader, choose the bank by the "
+        "address (ST's USBX sample always takes the first one), and invalidate the caches after an erase"
+    )
+    if is_canary and data.startswith(canary(unit)):
+        seen = (
+            f"0x{span.start:08x} still reads what was written there after its sector was erased: this bootloader "
+            "erases the wrong bank, or its reads are stale"
+        )
+    else:
+        seen = (
+            f"{span} changed when a sector of the other bank was written and erased: this bootloader erases the wrong "
+            "bank"
+        )
+    return DeviceError(f"{seen}; nothing else was touched", hint=hint, kind=ErrorKind.WRONG_BANK)

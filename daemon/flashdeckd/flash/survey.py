@@ -1,0 +1,147 @@
+"""What is read of a board before its plan is made: where reading is believed, what is there; else only a sample.
+
+Nothing is erased or written here, so a board that dies of being read is as it was.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from flashdeck.errors import DeviceError, DeviceGoneError
+from flashdeck.geometry import Range
+from flashdeckd.dfu.session import Session
+from flashdeckd.flash.banks import Site
+
+BLANK = 0xFF
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What a plan would like to know."""
+
+    block: int
+    """The most bytes in one transfer."""
+    sample: Range | None = None
+    """To be read where reading is not yet believed: a stale read can be told by it later."""
+    compare: Range | None = None
+    """To be read where reading is believed; only what differs will be written."""
+    candidates: tuple[tuple[Site, ...], ...] = ()
+    """For each bank that needs a canary, the places to look at, in order."""
+    witnesses: tuple[Range, ...] = ()
+    """What to remember of the rest of the flash before a canary is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The answers."""
+
+    present: bytes = field(default=b"", repr=False)
+    """What the partition began with, as far as it was read."""
+    compared: tuple[Range, ...] = ()
+    """What was read for `present`."""
+    searched: tuple[Range, ...] = ()
+    """What was read after that in search of blank sectors, and remembered, in order."""
+    sites: tuple[Site, ...] = ()
+    """One for each bank where there is one."""
+    remembered: tuple[tuple[Range, bytes], ...] = ()
+    """What must not change while a canary comes and goes."""
+    obstacle: str = ""
+    """Why this board can not be read after all."""
+
+
+NOTHING = Seen()
+
+
+def look(session: Session, questions: Questions, progress: Callable[[int, int], None] | None = None) -> Seen:
+    """Asks the board. `progress` hears how many bytes of the comparison are done, and of how many.
+
+    Raises DeviceGoneError, also where the board is there and does not answer any more. Any other failure to read is an
+    answer, too (`Seen.obstacle`); where reading is believed, only the second one.
+    """
+    try:
+        return _Look(session, questions.block, progress).answer(questions)
+    except DeviceGoneError:
+        raise
+    except DeviceError as error:
+        recover_from_read(session, error)
+        if questions.compare is None:
+            return Seen(obstacle=error.message)
+    try:
+        return _Look(session, questions.block, progress).answer(questions)
+    except DeviceGoneError:
+        raise
+    except DeviceError as error:
+        recover_from_read(session, error)
+        return Seen(obstacle=error.message)
+
+
+def recover_from_read(session: Session, cause: DeviceError) -> None:
+    """Back to dfuIDLE after a read that failed; raises DeviceGoneError (`during_read`) where that kills the board."""
+    try:
+        session.recover()
+    except DeviceError as error:
+        raise DeviceGoneError(
+            f"the board does not answer any more after this: {cause.message}; then: {error.message}",
+            hint="reset the board or plug it in again and enter DFU mode; the next attempt does not read",
+            during_read=True,
+        ) from error
+
+
+class _Look:
+    def __init__(self, session: Session, block: int, progress: Callable[[int, int], None] | None) -> None:
+        self._session = session
+        self._block = block
+        self._progress = progress
+        self._spans: list[Range] = []
+
+    def answer(self, questions: Questions) -> Seen:
+        # The partition's start comes first: most of what follows lies above it, and is reached by its block number.
+        wanted = questions.compare or questions.sample
+        present = b"" if wanted is None else self._present(wanted)
+        sites = tuple(filter(None, (self._find(candidates) for candidates in questions.candidates)))
+        remembered = [(span, self._read(span)) for span in questions.witnesses] if sites else []
+        remembered += [(site.twin, bytes([BLANK]) * site.twin.size) for site in sites]
+        return Seen(
+            present=present,
+            compared=() if wanted is None else (wanted,),
+            searched=tuple(self._spans),
+            sites=sites,
+            remembered=tuple(remembered),
+        )
+
+    def _present(self, span: Range) -> bytes:
+        seen = bytearray()
+        for each in blocks(span, self._block):
+            seen += self._session.read(each.start, each.size)
+            if self._progress is not None:
+                self._progress(len(seen), span.size)
+        return bytes(seen)
+
+    def _find(self, candidates: Iterable[Site]) -> Site | None:
+        return next((site for site in candidates if self._is_blank(site.sector) and self._is_blank(site.twin)), None)
+
+    def _is_blank(self, sector: Range) -> bool:
+        end = sector.start
+        try:
+            for each in blocks(sector, self._block):
+                end = each.end
+                data = self._session.read(each.start, each.size)
+                if not is_blank(data):
+                    return False
+        finally:
+            self._spans.append(Range(sector.start, end))
+        return True
+
+    def _read(self, span: Range) -> bytes:
+        self._spans.append(span)
+        return b"".join(self._session.read(each.start, each.size) for each in blocks(span, self._block))
+
+
+def is_blank(data: bytes) -> bool:
+    """Whether nothing but erased flash is in there."""
+    return data.count(BLANK) == len(data)
+
+
+def blocks(span: Range, size: int) -> Iterator[Range]:
+    """`span` in pieces of `size`, the last one shorter."""
+    for at in range(span.start, span.end, size):
+        yield Range(at, min(at + size, span.end))
