@@ -19,6 +19,7 @@ from flashdeckd.boards import Sighting, recognise
 from flashdeckd.hub import Hub
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.experiences import ExperienceBook
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.queue import admit
 from flashdeckd.jobs.worker import Worker
@@ -53,7 +54,8 @@ class Bench:
         self._adopting = asyncio.Lock()
         self._running: asyncio.TaskGroup | None = None
         self._stopped = asyncio.Event()
-        self._lanes = {name: Lane(board, self.book, hub, spool, backend) for name, board in config.boards.items()}
+        self._experiences = ExperienceBook(hub, journal, ledger.experiences)
+        self._lanes = {name: self._lane(board) for name, board in config.boards.items()}
         for name in config.disarmed & self._lanes.keys():
             self._lanes[name].armed = False
         for name, reason in ledger.holds.items():
@@ -195,13 +197,23 @@ class Bench:
 
     def _add(self, board: Board) -> None:
         """Gives an adopted board its lane; one that the configuration named takes over what was set on it."""
-        lane = Lane(board, self.book, self._hub, self._spool, self._backend)
+        lane = self._lane(board)
         former, self._lanes[board.name] = self._lanes.get(board.name), lane
         if former is not None:
             lane.held, lane.armed = former.held, former.armed
             former.stop()
         if self._running is not None and not self._stopped.is_set():
             self._running.create_task(lane.run())
+
+    def _lane(self, board: Board) -> Lane:
+        return Lane(
+            board,
+            book=self.book,
+            experiences=self._experiences,
+            hub=self._hub,
+            spool=self._spool,
+            backend=self._backend,
+        )
 
     def _disarmed(self) -> set[str]:
         return {name for name, lane in self._lanes.items() if not lane.armed}
@@ -219,15 +231,10 @@ class Bench:
         return self.publish(name)
 
     async def release(self, name: str) -> BoardState:
-        """Ends a hold. Jobs that are held for a reason of their own are looked at once more."""
-        lane = self.lane(name)
-        lane.held = ""
+        """Ends a hold. Jobs that are held for a reason of their own are looked at once more (`Lane.release`)."""
         await self._journal.save_hold(name, None)
-        for job in self.book.active(name):
-            if job.status is JobStatus.HELD:
-                await self.book.change(job.id, status=JobStatus.QUEUED, reason="")
         self._hub.log("released", board=name)
-        lane.poke()
+        await self.lane(name).release()
         return self.publish(name)
 
     def note_settling(self, profile: str, partition: str, *, settling: bool) -> None:
@@ -261,17 +268,28 @@ class Bench:
         return state
 
     async def _remember(self, name: str, sighting: Sighting) -> None:
-        """Records where a board is, and that an application which shows late, after its job gave up, did start."""
+        """Records where a board is, what that says of its flash, and that an application which shows late did start."""
         device = sighting.device
         if device is not None and self._ports.get(name) != device.port:
             self._ports[name] = device.port
             await self._journal.save_port(name, device.port)
+        if device is not None and sighting.presence is Presence.DFU:
+            await self._doubt_holdings(name, device)
         if sighting.presence is not Presence.APP:
             return
         for partition in self.config.boards[name].profile.partitions:
             holding = self.book.holding(name, partition)
             if holding is not None and holding.complete and holding.started is False:
                 await self.book.hold(name, partition, replace(holding, started=True))
+
+    async def _doubt_holdings(self, name: str, device: UsbDevice) -> None:
+        """What was flashed into a board of another serial or bcdDevice may be something else by now."""
+        for partition in self.config.boards[name].profile.partitions:
+            holding = self.book.holding(name, partition)
+            if holding is None or holding.disturbed:
+                continue
+            if (holding.serial, holding.bcd_device) != (device.serial, device.bcd_device):
+                await self.book.hold(name, partition, replace(holding, disturbed=True))
 
     def _partition_state(self, board: Board, partition: Partition) -> PartitionState:
         holding = self.book.holding(board.name, partition.name)

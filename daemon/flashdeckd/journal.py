@@ -1,4 +1,4 @@
-"""What must outlive the daemon: jobs, what each partition holds, artifacts, holds and ports, in one SQLite file.
+"""What must outlive the daemon, in one SQLite file: jobs, artifacts, what is known of each board and its bootloader.
 
 All of SQLite happens in one thread, in the order of the calls. When a `save` returns, it is on the disk.
 """
@@ -20,16 +20,31 @@ import msgspec
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import ArtifactState, Holding, JobState, State
 from flashdeck.text import clean
+from flashdeckd.flash.experience import Experience
 from flashdeckd.journal_schema import UnusableFileError, connect
 
 LOADED_JOBS = 500
 """Newest jobs that `load` gives, besides all that have not ended."""
 KEPT_JOBS = 10_000
 """Newest job ids that the file keeps; older jobs go once they have ended."""
+KEPT_EXPERIENCES = 1000
+"""Bootloaders that the file keeps, the last ones learned of: a port can see a new board every few minutes."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=State)
+
+
+@dataclass(frozen=True, slots=True)
+class Bootloader:
+    """One physical board with one bootloader in it, under the name that the configuration gives the board.
+
+    Two boards that have no serial, or the same one, are not told apart behind one name.
+    """
+
+    board: str
+    serial: str
+    bcd_device: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,8 @@ class Ledger:
     """Why each held board is held."""
     ports: Mapping[str, str]
     """Where each board was last seen."""
+    experiences: Mapping[Bootloader, Experience]
+    """What is known of each bootloader."""
     next_job: int
     """An id that no job in this file ever had."""
 
@@ -124,6 +141,20 @@ class Journal:
     async def save_port(self, board: str, port: str) -> None:
         """Keeps where a board was last seen."""
         await self._execute(("REPLACE INTO port VALUES (?, ?)", (board, port)))
+
+    async def save_experience(self, bootloader: Bootloader, experience: Experience) -> None:
+        """Keeps what is known of a bootloader."""
+        key = (bootloader.board, bootloader.serial, bootloader.bcd_device)
+        await self._execute(
+            ("REPLACE INTO experience VALUES (?, ?, ?, ?)", (*key, _encode(experience))),
+            # A replaced row gets a new number, so these are the ones that were not learned of for longest.
+            ("DELETE FROM experience WHERE rowid <= (SELECT max(rowid) FROM experience) - ?", (KEPT_EXPERIENCES,)),
+        )
+
+    async def forget_experience(self, bootloader: Bootloader) -> None:
+        """Forgets a bootloader."""
+        key = (bootloader.board, bootloader.serial, bootloader.bcd_device)
+        await self._execute(("DELETE FROM experience WHERE (board, serial, bcd_device) = (?, ?, ?)", key))
 
     async def close(self) -> None:
         """Closes the file after everything that was begun; a second call does nothing."""
@@ -204,6 +235,12 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
             LOADED_JOBS,
         )
     ]
+    experiences = {
+        Bootloader(board, serial, int(bcd_device)): decode(Experience, f"experience {board}/{serial}", text)
+        for board, serial, bcd_device, text in rows(
+            "SELECT board, serial, CAST(bcd_device AS INTEGER), state FROM experience"
+        )
+    }
     highest = rows("SELECT seq FROM sqlite_sequence WHERE name = 'job'")
     ledger = Ledger(
         jobs=tuple(job for job in jobs if job is not None),
@@ -211,6 +248,7 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         artifacts=table(ArtifactState, "SELECT profile, partition, state FROM artifact", "artifact"),
         holds={row[0]: row[1] for row in rows("SELECT board, reason FROM hold")},
         ports={row[0]: row[1] for row in rows("SELECT board, port FROM port")},
+        experiences={key: state for key, state in experiences.items() if state is not None},
         next_job=int(highest[0][0]) + 1 if highest else 1,
     )
     return ledger, unread

@@ -26,6 +26,12 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE hold (board TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL);
     CREATE TABLE port (board TEXT PRIMARY KEY NOT NULL, port TEXT NOT NULL);
     """,
+    # 2. What was found out about a bootloader belongs to one physical board, and not to the name that it goes by.
+    """
+    CREATE TABLE experience (
+        board TEXT NOT NULL, serial TEXT NOT NULL, bcd_device INTEGER NOT NULL, state TEXT NOT NULL,
+        PRIMARY KEY (board, serial, bcd_device));
+    """,
 )
 """SQL scripts; the n-th (from 1) makes schema n out of schema n - 1. Released ones never change."""
 

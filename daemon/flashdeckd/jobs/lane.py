@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import usb.backend
@@ -23,10 +24,12 @@ from flashdeck.errors import (
     FlashdeckError,
     HeldError,
     ParkedError,
+    TransferTimeoutError,
     VerifyError,
 )
-from flashdeck.model import Failure, JobResult, JobState, JobStatus, LogLevel, Phase, Presence
+from flashdeck.model import Failure, Holding, JobResult, JobState, JobStatus, LogLevel, Phase, Presence
 from flashdeckd.boards import ABSENT, Sighting
+from flashdeckd.flash.experience import Experience
 from flashdeckd.flash.plan import Plan, make_plan
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
@@ -34,8 +37,10 @@ from flashdeckd.hub import Hub
 from flashdeckd.images import guards
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.experiences import ExperienceBook, may_read
 from flashdeckd.jobs.unseen import UNSEEN
 from flashdeckd.jobs.worker import Recorder, Worker
+from flashdeckd.journal import Bootloader
 from flashdeckd.usb.device import UsbDevice
 
 T = TypeVar("T")
@@ -53,13 +58,22 @@ OPEN_TRIES: Final = 20
 """A device node appears before udev has set its permissions; this often the open is tried again ..."""
 OPEN_PAUSE: Final = 0.25
 """... with this pause in seconds."""
+ACCESS_SECONDS: Final = 5.0
+"""How often a board is looked at again to which the system gives no access; udev tells nobody of a changed mode."""
 
 
 class Lane:
     """The queue of one board and the task that works it off."""
 
     def __init__(
-        self, board: Board, book: JobBook, hub: Hub, spool: Spool, backend: usb.backend.IBackend | None
+        self,
+        board: Board,
+        *,
+        book: JobBook,
+        experiences: ExperienceBook,
+        hub: Hub,
+        spool: Spool,
+        backend: usb.backend.IBackend | None,
     ) -> None:
         self.board = board
         self.sighting: Sighting = ABSENT
@@ -68,6 +82,7 @@ class Lane:
         self.held = ""
         """Why nothing starts; "" when the lane is free."""
         self._book = book
+        self._experiences = experiences
         self._hub = hub
         self._spool = spool
         self._worker = Worker(backend, board.pins)
@@ -83,7 +98,11 @@ class Lane:
         self._patient = False
         """Whether the board objected to being asked early."""
         self._unreadable: set[int] = set()
-        """Jobs that lost the board while reading: they do not read again."""
+        """Jobs that lost the board while reading: they do not read again, or not the next time."""
+        self._unproved: dict[int, tuple[Bootloader, int]] = {}
+        """Jobs that were held because a bank could not be proved, and which it is."""
+        self._denied: UsbDevice | None = None
+        """The device to which the system gave no access when it was last tried."""
 
     def see(self, sighting: Sighting) -> None:
         """Tells the lane where its board is now."""
@@ -113,6 +132,21 @@ class Lane:
         self.poke()
         await self._hub.until(lambda: self._book.job(job.id).status is not JobStatus.RUNNING)
 
+    async def release(self) -> None:
+        """A person lets the board go on: ends the hold, the doubts about its bootloader, and the holds of its jobs.
+
+        The banks for which its jobs are held are flashed without proof from now on, also over a restart.
+        """
+        self.held = ""
+        held = [job for job in self._book.active(self.board.name) if job.status is JobStatus.HELD]
+        banks = [self._unproved[job.id] for job in held if job.id in self._unproved]
+        for note in await self._experiences.release(self.board.name, banks):
+            self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
+        for job in held:
+            if self._book.job(job.id).status is JobStatus.HELD:
+                await self._book.change(job.id, status=JobStatus.QUEUED, reason="")
+        self.poke()
+
     async def run(self) -> None:
         """Works the queue off until `stop`."""
         try:
@@ -132,7 +166,10 @@ class Lane:
         device = self.sighting.device
         if device is None or self.sighting.presence is not Presence.DFU:
             raise DeviceGoneError(f"board {self.board.name} is not in DFU mode")
-        return await self._in_thread(lambda: self._worker.survey(device, image, self.target(partition)))
+        experience = self._experiences.of(self._bootloader(device))
+        target = self.target(partition, may_read=may_read(experience))
+        cached = await self._cached(partition, device)
+        return await self._in_thread(lambda: self._worker.survey(device, image, target, experience, cached))
 
     def target(self, partition: Partition, *, may_read: bool = True) -> Target:
         """A partition of this board as the engine needs it."""
@@ -168,6 +205,10 @@ class Lane:
             await self._hold(job, error)
         except DeviceGoneError as error:
             await self._interrupted(job, device, error)
+        except TransferTimeoutError as error:
+            await self._hung(job, error)
+        except DevicePermissionError as error:
+            await self._wait_for_access(job, device, error)
         except FlashdeckError as error:
             if not self._will_be_patient(job, error):
                 await self._fail(job, error)
@@ -178,7 +219,10 @@ class Lane:
         return True
 
     async def _step(self, job: JobState, device: UsbDevice | None) -> bool:
-        if self._only_leave_is_left(job):
+        if device is not None and device == self._denied:
+            self._denied = None
+            await self._in_thread(lambda: self._worker.reach(device))
+        elif self._only_leave_is_left(job):
             if device is None:
                 await self._wait_for_board(job)
                 return False
@@ -227,6 +271,9 @@ class Lane:
             await self._opened(lambda: self._worker.detach(device))
         except DeviceGoneError:
             pass  # a device may reboot before it answers: what counts is whether it comes back
+        except DevicePermissionError:
+            self._detached = None  # it was not asked
+            raise
         except DeviceError as error:
             await self._wait(job, f"{hint} (board {self.board.name} can not be detached: {error.message})")
             return False
@@ -251,9 +298,19 @@ class Lane:
         )
         what = job.version or job.sha256[:12]
         self._log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
-        target = self.target(partition, may_read=job.id not in self._unreadable)
-        recorder = Recorder(asyncio.get_running_loop(), self._book, job, lambda: self._check(job.id))
-        outcome = await self._opened(lambda: self._worker.flash(device, image, target, recorder))
+        bootloader = self._bootloader(device)
+        loop = asyncio.get_running_loop()
+        recorder = Recorder(
+            loop=loop,
+            book=self._book,
+            experiences=self._experiences,
+            job=job,
+            bootloader=bootloader,
+            check=lambda: self._check(job.id),
+        )
+        target = self.target(partition, may_read=self._reads(job, recorder.experience))
+        cached = await self._cached(partition, device)
+        outcome = await self._opened(lambda: self._worker.flash(device, image, target, recorder, cached))
         for note in outcome.notes:
             self._log(job, note)
         await recorder.settled(outcome.verified)
@@ -265,6 +322,33 @@ class Lane:
             result = await self._see_it_start(job, device, result)
         await self._done(job, result)
 
+    def _bootloader(self, device: UsbDevice) -> Bootloader:
+        return Bootloader(self.board.name, device.serial, device.bcd_device)
+
+    def _reads(self, job: JobState, experience: Experience) -> bool:
+        """Whether this attempt of a job may read.
+
+        Where reading was proved, a board that was lost in a read was most likely unplugged: one attempt goes without.
+        """
+        lost = job.id in self._unreadable
+        if experience.reading_proved:
+            self._unreadable.discard(job.id)
+        return may_read(experience) and not lost
+
+    async def _cached(self, partition: Partition, device: UsbDevice) -> bytes | None:
+        """The image that the partition is trusted to hold, where the profile says `trust_cache`.
+
+        That is what this daemon last flashed into this very device, whole, unless the board has shown another serial or
+        bcdDevice since. Nobody can notice here what else changes a flash: a debugger, a DFU tool or a daemon of another
+        machine, the firmware itself.
+        """
+        holding = self._book.holding(self.board.name, partition.name)
+        if not self.board.profile.trust_cache or holding is None or not _is_undisturbed(holding, device):
+            return None
+        if not self._spool.has(holding.sha256):
+            return None
+        return await asyncio.to_thread(self._spool.read, holding.sha256)
+
     def _only_leave_is_left(self, job: JobState) -> bool:
         holding = self._book.holding(job.board, job.partition)
         return holding is not None and holding.complete and holding.job == job.id
@@ -273,7 +357,8 @@ class Lane:
         """The image went in whole before the board was lost: what is left of the job is the start."""
         target = self.target(self._partition(job))
         if self.sighting.presence is Presence.DFU and target.leave:
-            await self._book.change(job.id, status=JobStatus.RUNNING, phase=Phase.LEAVE, reason="")
+            attempts = job.attempts + 1
+            await self._book.change(job.id, status=JobStatus.RUNNING, phase=Phase.LEAVE, reason="", attempts=attempts)
             left = await self._opened(lambda: self._worker.leave(device, target))
             if left and self.board.profile.app is not None:
                 await self._see_it_start(job, device, None)
@@ -336,12 +421,17 @@ class Lane:
     async def _hold(self, job: JobState, error: HeldError) -> None:
         if self._book.job(job.id).status.ended:
             return
+        device = self.sighting.device
+        if error.bank is not None and device is not None:
+            self._unproved[job.id] = (self._bootloader(device), error.bank)
+        else:
+            self._unproved.pop(job.id, None)
         await self._book.change(job.id, status=JobStatus.HELD, phase=None, reason=error.advice)
         self._log(job, f"held: {error.advice}", LogLevel.WARNING)
 
     async def _interrupted(self, job: JobState, lost: UsbDevice | None, error: DeviceGoneError) -> None:
-        if error.during_read:
-            self._unreadable.add(job.id)
+        if error.during_read and lost is not None:
+            await self._lost_in_a_read(job, self._bootloader(lost))
         if self._book.job(job.id).attempts >= MAX_ATTEMPTS:
             await self._fail(job, error)
             return
@@ -352,6 +442,44 @@ class Lane:
         self._log(job, f"{reason} ({error.message})", LogLevel.WARNING)
         # Hotplug may not have told yet. A device that stays was cut off by a bad cable, and is tried again.
         await self._until(lambda: self.sighting.device != lost, LOST_SECONDS)
+
+    async def _lost_in_a_read(self, job: JobState, bootloader: Bootloader) -> None:
+        """Some bootloaders die of being read: this job does not do it again, and some day no job does."""
+        self._unreadable.add(job.id)
+        experience = self._experiences.of(bootloader)
+        if experience.reading_proved:
+            return
+        experience = replace(experience, reads_lost=experience.reads_lost + 1)
+        await self._experiences.put(bootloader, experience)
+        if not may_read(experience):
+            text = (
+                f"board {self.board.name} was lost in {experience.reads_lost} reads and is not read any more: "
+                f"nothing on it will be verified; `flashdeck release {self.board.name}` lets it be tried again"
+            )
+            self._log(job, text, LogLevel.WARNING)
+
+    async def _hung(self, job: JobState, error: TransferTimeoutError) -> None:
+        """The board is there and does not answer; the next attempt begins by resetting its port."""
+        attempts = self._book.job(job.id).attempts
+        if attempts >= MAX_ATTEMPTS:
+            reason = f"board {self.board.name} stopped answering in each of {attempts} attempts, the last time: "
+            await self._fail(job, TransferTimeoutError(reason + error.message, hint=error.hint))
+            return
+        phase = self._book.job(job.id).phase
+        where = f" in its {phase} phase" if phase else ""
+        reason = f"board {self.board.name} stopped answering{where}: its port is reset, and the job goes on"
+        await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
+        self._log(job, f"{reason} ({error.message})", LogLevel.WARNING)
+
+    async def _wait_for_access(self, job: JobState, device: UsbDevice | None, error: DevicePermissionError) -> None:
+        """The job goes on by itself once the device may be opened, or another one has taken its place."""
+        self._denied = device
+        if self._book.job(job.id).attempts != job.attempts:
+            await self._book.change(job.id, attempts=job.attempts)  # nothing came of this one
+        await self._wait(job, error.advice)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ACCESS_SECONDS):
+                await self._poked.wait()
 
     async def _fail(self, job: JobState, error: FlashdeckError) -> None:
         if self._book.job(job.id).status.ended:
@@ -414,6 +542,15 @@ class Lane:
 
     def _log(self, job: JobState, text: str, level: LogLevel = LogLevel.INFO) -> None:
         self._hub.log(text, level=level, board=self.board.name, job=job.id)
+
+
+def _is_undisturbed(holding: Holding, device: UsbDevice) -> bool:
+    """Whether this device holds what was last flashed, as far as anybody can tell.
+
+    A bootloader that did not start the image may not have written it.
+    """
+    same = (holding.serial, holding.bcd_device) == (device.serial, device.bcd_device)
+    return same and holding.complete and not holding.disturbed and holding.started is not False
 
 
 def _result(outcome: Outcome) -> JobResult:

@@ -17,6 +17,8 @@ from flashdeckd.flash.experience import Experience
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.target import Target
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.experiences import ExperienceBook
+from flashdeckd.journal import Bootloader
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.transport import Transport, open_device
 
@@ -38,17 +40,27 @@ class Worker:
         with open_device(self._backend, device) as transport:
             return clean(identify(transport), MAX_MAPS)
 
-    def survey(self, device: UsbDevice, image: bytes, target: Target) -> Plan:
+    def reach(self, device: UsbDevice) -> None:
+        """Opens the device and closes it again; raises DevicePermissionError where the system does not let us."""
+        with open_device(self._backend, device):
+            pass
+
+    def survey(
+        self, device: UsbDevice, image: bytes, target: Target, experience: Experience, cached: bytes | None
+    ) -> Plan:
         """Asks the device for its map and plans; writes nothing."""
         with open_device(self._backend, device) as transport:
             self._check_pins(transport)
-            return program.survey(transport, image, target)
+            return program.survey(transport, image, target, experience=experience, cached=cached)
 
-    def flash(self, device: UsbDevice, image: bytes, target: Target, recorder: "Recorder") -> program.Outcome:
-        """Brings the image onto the device."""
+    def flash(
+        self, device: UsbDevice, image: bytes, target: Target, recorder: "Recorder", cached: bytes | None
+    ) -> program.Outcome:
+        """Brings the image onto the device; `cached` is what it is trusted to hold already."""
         with open_device(self._backend, device) as transport:
             self._check_pins(transport)
-            return program.flash(transport, image, target, recorder)
+            told = recorder.experience
+            return program.flash(transport, image, target, recorder, experience=told, cached=cached)
 
     def leave(self, device: UsbDevice, target: Target) -> bool:
         """Starts the application; answers whether the device left."""
@@ -75,16 +87,28 @@ class Worker:
 class Recorder:
     """Carries what the engine reports from the lane's thread into the event loop.
 
-    `began` and `committed` return only when the journal has it: a daemon killed right after them will know.
+    `began`, `committed` and `learned` return only when the journal has it: a daemon killed right after them will know.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, book: JobBook, job: JobState, check: Callable[[], None]
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        book: JobBook,
+        experiences: ExperienceBook,
+        job: JobState,
+        bootloader: Bootloader,
+        check: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._book = book
+        self._experiences = experiences
         self._job = job
+        self._bootloader = bootloader
         self._check = check
+        self._began = False
+        self.experience = experiences.of(bootloader)
+        """What the engine was told, or has told, of the bootloader."""
         self._phase: Phase | None = None
         self._last = 0.0
 
@@ -101,37 +125,47 @@ class Recorder:
 
     def began(self) -> None:
         """Records that the partition holds no complete image from now on."""
-        self._record(complete=False)
+        self._began = True
+        self._wait_for(self._hold(complete=False))
 
     def committed(self) -> None:
         """Records that the partition holds the artifact."""
-        self._record(complete=True)
+        self._wait_for(self._hold(complete=True))
 
     def check(self) -> None:
         """Raises ParkedError when the job is to end here."""
         self._check()
 
     def learned(self, experience: Experience) -> None:
-        """Records what is known of the bootloader."""
+        """Records what this job has found out about the bootloader."""
+        before, self.experience = self.experience, experience
+        self._wait_for(self._experiences.learn(self._bootloader, before, experience))
 
     async def settled(self, verified: Verified) -> None:
-        """Records what reading back has shown. Called in the event loop."""
+        """Records what reading has shown once the engine is through. Called in the event loop.
+
+        An image that was there already was neither begun nor committed; it counts as this job's all the same.
+        """
         holding = self._book.holding(self._job.board, self._job.partition)
-        if holding is not None:
+        if holding is None or not self._began:
+            await self._hold(complete=True, verified=verified)
+        else:
             await self._book.hold(self._job.board, self._job.partition, replace(holding, verified=verified))
 
-    def _record(self, *, complete: bool) -> None:
+    async def _hold(self, *, complete: bool, verified: Verified = Verified.NO) -> None:
         job = self._job
         holding = Holding(
             sha256=job.sha256,
             size=job.size,
             version=job.version,
             flashed_at=time.time(),
-            verified=Verified.NO,
+            verified=verified,
             job=job.id,
             complete=complete,
+            serial=self._bootloader.serial,
+            bcd_device=self._bootloader.bcd_device,
         )
-        self._wait_for(self._book.hold(job.board, job.partition, holding))
+        await self._book.hold(job.board, job.partition, holding)
 
     def _wait_for(self, work: Coroutine[None, None, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()

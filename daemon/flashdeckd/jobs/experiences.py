@@ -1,0 +1,96 @@
+"""What is known of the bootloaders of all boards: one copy in memory and one in the journal."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from flashdeck.errors import FlashdeckError
+from flashdeck.model import LogLevel
+from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.hub import Hub
+from flashdeckd.journal import Bootloader, Journal
+
+MAX_READS_LOST = 2
+"""A board that was lost in so many reads, and never seen to read right, is not read any more."""
+
+
+def may_read(experience: Experience) -> bool:
+    """Whether a new job may try to read a board."""
+    return experience.reading_proved or experience.reads_lost < MAX_READS_LOST
+
+
+def released(experience: Experience, banks: Iterable[int]) -> Experience:
+    """What is known once a person has said that the board is to go on.
+
+    Doubts go, so that what raised them is tried anew. `banks` are flashed without proof from now on, but for one that
+    was condemned: there the canary has to come first, once more.
+    """
+    trusted = {*experience.released_banks, *banks} - set(experience.condemned_banks)
+    return replace(experience, released_banks=tuple(sorted(trusted)), condemned_banks=(), reads_lost=0)
+
+
+class ExperienceBook:
+    """Reads at once, writes durably: when an awaited change returns, the next daemon will know of it.
+
+    Where the disk fails, the log says so, and what was learned is known for as long as the daemon runs. Runs in the
+    event loop's thread only.
+    """
+
+    def __init__(self, hub: Hub, journal: Journal, known: Mapping[Bootloader, Experience]) -> None:
+        self._hub = hub
+        self._journal = journal
+        self._known = dict(known)
+
+    def of(self, bootloader: Bootloader) -> Experience:
+        """What is known of a bootloader; `UNKNOWN` where that is nothing."""
+        return self._known.get(bootloader, UNKNOWN)
+
+    async def learn(self, bootloader: Bootloader, before: Experience, after: Experience) -> None:
+        """Takes over what a job that was told `before` has changed in it; all else stays as it is now.
+
+        A person may have released a bank while that job ran.
+        """
+        await self.put(bootloader, replace(self.of(bootloader), **_differences(before, after)))
+
+    async def put(self, bootloader: Bootloader, experience: Experience) -> None:
+        """Records what is known of a bootloader from now on; `UNKNOWN` forgets it."""
+        if experience == self.of(bootloader):
+            return
+        try:
+            if experience == UNKNOWN:
+                self._known.pop(bootloader, None)
+                await self._journal.forget_experience(bootloader)
+            else:
+                self._known[bootloader] = experience
+                await self._journal.save_experience(bootloader, experience)
+        except FlashdeckError as error:
+            text = f"what was learned of its bootloader could not be recorded: {error.message}"
+            self._hub.log(text, level=LogLevel.ERROR, board=bootloader.board)
+
+    async def release(self, board: str, banks: Iterable[tuple[Bootloader, int]]) -> list[str]:
+        """A person lets `board` go on, and `banks` without proof; answers what that changes, in words."""
+        wanted: dict[Bootloader, set[int]] = {key: set() for key in self._known if key.board == board}
+        for bootloader, bank in banks:
+            wanted.setdefault(bootloader, set()).add(bank)
+        notes: dict[str, None] = {}
+        for bootloader, freed in wanted.items():
+            before = self.of(bootloader)
+            after = released(before, freed)
+            notes |= dict.fromkeys(_consequences(before, after))
+            await self.put(bootloader, after)
+        return list(notes)
+
+
+def _differences(before: Experience, after: Experience) -> dict[str, object]:
+    one, other = msgspec.structs.asdict(before), msgspec.structs.asdict(after)
+    return {name: value for name, value in other.items() if value != one[name]}
+
+
+def _consequences(before: Experience, after: Experience) -> Iterator[str]:
+    for bank in set(after.released_banks) - set(before.released_banks):
+        yield f"bank {bank + 1} is flashed from now on without proof that the bootloader erases the right one"
+    for bank in before.condemned_banks:
+        yield f"whether the bootloader erases the right one is tried anew in bank {bank + 1}"
+    if not may_read(before):
+        yield "reading is tried again"
