@@ -48,7 +48,8 @@ async def test_an_image_that_fills_its_partition_touches_nothing_beside_it(rig: 
     assert (after[:start], after[end:]) == (before[:start], before[end:])
 
 
-async def test_the_other_bank_is_held_until_it_is_trusted(rig: Rig) -> None:
+@pytest.mark.parametrize("rig", ["noread"], indirect=True)
+async def test_the_other_bank_is_held_where_it_can_not_be_proved(rig: Rig) -> None:
     rig.build(SECOND, name="APP2.bin")
     snapshot = await rig.until(lambda s: any(job.status is JobStatus.HELD for job in s.jobs))
     (job,) = snapshot.jobs
@@ -153,7 +154,7 @@ async def test_usbx_is_flashed_without_one_request_that_it_rejects(rig: Rig) -> 
 async def test_a_board_that_objects_to_early_questions_is_flashed_at_its_own_pace(rig: Rig) -> None:
     rig.build(ONE)
     (job,) = await rig.wait(data=ONE)
-    assert job.attempts == 2
+    assert job.attempts == 1
     assert await rig.partition_of("left", len(ONE)) == ONE
     objections = (await rig.emulated("left")).violations
     assert objections
@@ -194,8 +195,10 @@ async def test_a_plan_writes_nothing_and_tells_what_would_be_done(rig: Rig) -> N
     (plan,) = (await rig.client.call(api.Plan(partition="app1", sha256=upload.sha256))).plans
     assert not plan.blocked
     assert plan.erases == 3
-    assert min(step.address for step in plan.steps if step.size) >= APP1
-    assert max(step.address + step.size for step in plan.steps) <= PARTITION2
+    changing = [step for step in plan.steps if step.action.startswith(("write", "erase"))]
+    assert len(changing) > plan.erases
+    assert min(step.address for step in changing) >= APP1
+    assert max(step.address + step.size for step in changing) <= PARTITION2
     board = await rig.emulated("left")
     assert (board.erases, board.words) == (0, 0)
     assert board.requests > 0

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 import usb.backend
 from msgspec.structs import replace
 
-from flashdeck.config import Board, Enter, Partition, PollPolicy
+from flashdeck.config import Board, Enter, Partition
 from flashdeck.errors import (
     DeviceError,
     DeviceGoneError,
@@ -30,8 +30,8 @@ from flashdeck.errors import (
 from flashdeck.model import Failure, Holding, JobResult, JobState, JobStatus, LogLevel, Phase, Presence
 from flashdeckd.boards import ABSENT, Sighting
 from flashdeckd.flash.experience import Experience
-from flashdeckd.flash.plan import Plan, make_plan
-from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.plan import Plan
+from flashdeckd.flash.program import Outcome, preview
 from flashdeckd.flash.target import Target
 from flashdeckd.hub import Hub
 from flashdeckd.images import guards
@@ -95,8 +95,6 @@ class Lane:
         """The job that was last found fit to run."""
         self._detached: tuple[int, UsbDevice] | None = None
         """The job for which an application was last asked to detach; it is not asked twice for one."""
-        self._patient = False
-        """Whether the board objected to being asked early."""
         self._unreadable: set[int] = set()
         """Jobs that lost the board while reading: they do not read again, or not the next time."""
         self._unproved: dict[int, tuple[Bootloader, int]] = {}
@@ -182,10 +180,11 @@ class Lane:
             map=profile.map,
             erase=profile.erase,
             verify=profile.verify,
-            poll=PollPolicy.SPEC if self._patient else profile.poll,
+            poll=profile.poll,
             banks=profile.banks,
             leave=profile.leave,
             may_read=may_read,
+            alternate=partition.alternate,
         )
 
     def _first(self) -> JobState | None:
@@ -210,8 +209,7 @@ class Lane:
         except DevicePermissionError as error:
             await self._wait_for_access(job, device, error)
         except FlashdeckError as error:
-            if not self._will_be_patient(job, error):
-                await self._fail(job, error)
+            await self._fail(job, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
             hint = "please report it with the daemon's log"
@@ -242,7 +240,7 @@ class Lane:
     async def _check_unseen(self, job: JobState) -> None:
         """What would keep the job from running on any board is said before the board is touched, or even there."""
         image = await asyncio.to_thread(self._spool.read, job.sha256)
-        make_plan(image, self.target(self._partition(job)), UNSEEN)
+        preview(image, self.target(self._partition(job)), UNSEEN)
 
     async def _wait_for_board(self, job: JobState) -> None:
         if job.status is JobStatus.WAITING and job.attempts and not self.sighting.trouble:
@@ -397,18 +395,6 @@ class Lane:
         job = await self._book.change(job.id, status=JobStatus.DONE, phase=None, reason="", result=result)
         verified = "" if result is None else f", {result.verified}"
         self._log(job, f"{job.partition} holds {job.version or job.sha256[:12]}{verified}")
-
-    def _will_be_patient(self, job: JobState, error: FlashdeckError) -> bool:
-        """Whether the job begins anew because this board may only have been asked too early.
-
-        From then on the board is given the times that it claims, for as long as the daemon runs.
-        """
-        is_new = not self._patient and self.board.profile.poll is PollPolicy.AUTO
-        if error.kind is not ErrorKind.DFU_STATUS or not is_new:
-            return False
-        self._patient = True
-        self._log(job, f"{error.message}: once more, waiting as long as the bootloader claims", LogLevel.WARNING)
-        return True
 
     async def _park(self, job: JobState, error: ParkedError) -> None:
         if error.kind is not ErrorKind.CANCELLED:
