@@ -10,7 +10,7 @@ from flashdeck.config import Board, Partition
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
 from flashdeck.model import Disposition, JobState, JobStatus, Origin, Presence
 from flashdeckd.bench import Bench
-from flashdeckd.flash.plan import make_plan
+from flashdeckd.flash.program import preview
 from flashdeckd.hub import Hub
 from flashdeckd.images import guards
 from flashdeckd.images.spool import Artifact, Spool
@@ -110,7 +110,7 @@ class Orders:
                 plan = await lane.survey(image, partition)
             else:
                 wanted = replace(wanted, notes=(f"the board is {lane.sighting.presence}: {UNSEEN_NOTE}",))
-                plan = make_plan(image, lane.target(partition), UNSEEN)
+                plan = preview(image, lane.target(partition), UNSEEN)
         except (RefusedError, HeldError, DeviceError) as error:
             return replace(wanted, blocked=error.advice)
         if lane.held:

@@ -33,7 +33,8 @@ class Action(StrEnum):
     """What one step does."""
 
     SAMPLE = "sample"
-    """Reads the first block, where reading is not yet believed: a stale read can be told by it later."""
+    """Reads the first block, where reading is not yet believed: a stale read can be told by it later. Plain DFU 1.1:
+    up to the first block that is not what is to be written."""
     COMPARE = "compare"
     """Reads what is there, where reading was proved before: what is equal is left alone."""
     FIND_BLANK = "find blank"
@@ -160,7 +161,7 @@ class Plan:
     @property
     def blocks(self) -> int:
         """Blocks that are written, the boot unit's among them."""
-        return self._count(Action.WRITE) + self._count(Action.WRITE_BOOT_UNIT)
+        return sum(map(self._count, (Action.WRITE, Action.WRITE_BOOT_UNIT, Action.DOWNLOAD)))
 
     @property
     def reads(self) -> bool:
@@ -170,7 +171,7 @@ class Plan:
     @property
     def changes(self) -> bool:
         """Whether anything in the partition will not be as it was."""
-        return bool(self.erases)
+        return bool(self.erases or self._count(Action.DOWNLOAD))
 
     def data(self, span: Range) -> bytes:
         """The bytes that `span` holds afterwards; b"" behind the contents."""

@@ -6,9 +6,7 @@ It adds nothing to the plan but the recoveries named there; it leaves out reads 
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -20,70 +18,17 @@ from flashdeckd.dfu import session as dfu
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.polling import Pace
+from flashdeckd.flash import plain
 from flashdeckd.flash.banks import sites, unproved_banks, witnesses
 from flashdeckd.flash.canary import Canary
 from flashdeckd.flash.experience import UNKNOWN, Experience
-from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Planner, Step
+from flashdeckd.flash.observer import Observer, Outcome, Sleep
+from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Planner, Step, make_plan
 from flashdeckd.flash.survey import BLANK, look, recover_from_read
 from flashdeckd.flash.target import Target
 
 _MAX_REDONE = 8
 """Sectors that are done again in one job: more than that is no accident."""
-
-Sleep = Callable[[float], object]
-
-
-class Observer(Protocol):
-    """Who wants to know, and who may ask to stop. Called in the thread that flashes."""
-
-    def progress(self, phase: Phase, done: int, total: int) -> None:
-        """So many bytes of the phase are done."""
-        ...
-
-    def planned(self, plan: Plan) -> None:
-        """The plan is made; nothing was changed yet."""
-        ...
-
-    def began(self) -> None:
-        """The first erase comes next. Returns when that is recorded."""
-        ...
-
-    def committed(self) -> None:
-        """The boot unit is written: the partition holds the artifact. Returns when that is recorded."""
-        ...
-
-    def check(self) -> None:
-        """Raises ParkedError at a safe point when the flash is to stop."""
-        ...
-
-    def learned(self, experience: Experience) -> None:
-        """This is known of the board's bootloader from now on. Returns when that is recorded."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a flash did, counted."""
-
-    bytes_written: int
-    """Image bytes that were programmed: without filling, and without blocks that the erase has already made right."""
-    erases: int
-    blocks: int
-    transfers: int
-    """Control transfers from opening the session to the leave."""
-    uploads: int
-    slept: float
-    """Seconds that the host slept because the device asked for it."""
-    seconds: float
-    verified: Verified
-    protection: str
-    left: bool
-    """Whether the board took the leave. False also where the profile wants none."""
-    unchanged: int = 0
-    """Bytes of sectors that held the image already and were left alone."""
-    interrupted: bool = False
-    """Lost after the boot unit was written: the partition holds the image, only the leave is missing."""
-    notes: tuple[str, ...] = ()
 
 
 def flash(
@@ -104,8 +49,11 @@ def flash(
     device in dfuIDLE; DeviceGoneError where the board was lost before the boot unit was written, with `during_read`
     where the next attempt had better not read (`Target.may_read`): a board that hangs after a read counts as lost, too;
     VerifyError for a mismatch on proved reading, without a leave; another DeviceError for what the device refused.
-    Once the boot unit is written, only a mismatch in it is still an error.
+    Once the boot unit is written, only a mismatch in it is still an error. A plain DFU device goes its own way, see
+    `plain.flash`.
     """
+    if target.alternate is not None:
+        return plain.flash(pipe, image, target, observer, sleep, experience=experience)
     started, transfers = time.monotonic(), pipe.transfers
     session = _session(pipe, target, sleep, experience)
     try:
@@ -149,6 +97,8 @@ def survey(
 
     Raises what `make_plan` raises, and DeviceGoneError.
     """
+    if target.alternate is not None:
+        return plain.survey(pipe, image, target, experience=experience)
     session = _session(pipe, target, time.sleep, experience)
     try:
         facts = DeviceFacts.of(session.open())
@@ -158,8 +108,17 @@ def survey(
         raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
 
 
+def preview(image: bytes, target: Target, facts: DeviceFacts) -> Plan:
+    """The plan for a board that can not be asked now, `facts` being what is taken for granted; see `make_plan`."""
+    if target.alternate is not None:
+        return plain.make_plan(image, target)
+    return make_plan(image, target, facts)
+
+
 def leave(pipe: ControlPipe, target: Target) -> bool:
     """Starts the application of a board that only lacks that; True if the board took it."""
+    if target.alternate is not None:
+        return plain.leave(pipe, target)
     session = _session(pipe, target, time.sleep)
     session.open()
     return session.leave(target.span.start)

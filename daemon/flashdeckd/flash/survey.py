@@ -5,6 +5,7 @@ Nothing is erased or written here, so a board that dies of being read is as it w
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from flashdeck.errors import DeviceError, DeviceGoneError
 from flashdeck.geometry import Range
@@ -74,7 +75,15 @@ def look(session: Session, questions: Questions, progress: Callable[[int, int], 
         return Seen(obstacle=error.message)
 
 
-def recover_from_read(session: Session, cause: DeviceError) -> None:
+class Recoverable(Protocol):
+    """A session of either kind."""
+
+    def recover(self) -> None:
+        """Brings the device to dfuIDLE; raises DeviceError where that fails."""
+        ...
+
+
+def recover_from_read(session: Recoverable, cause: DeviceError) -> None:
     """Back to dfuIDLE after a read that failed; raises DeviceGoneError (`during_read`) where that kills the board."""
     try:
         session.recover()

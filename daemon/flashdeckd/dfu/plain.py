@@ -1,0 +1,346 @@
+"""One session with a plain DFU 1.1 device: an image goes into one alternate setting, block after block.
+
+There are no addresses: the first block begins the image, each one goes on where the last ended, and a block of no bytes
+ends it (USB DFU 1.1, 6.1.1). The device erases as it sees fit. Whatever breaks off begins again at the first block.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+
+from flashdeck.config import PollPolicy
+from flashdeck.errors import (
+    DescriptorError,
+    DeviceError,
+    DeviceGoneError,
+    ErrorKind,
+    RefusedError,
+    StallError,
+    TransferTimeoutError,
+)
+from flashdeck.text import clean
+from flashdeckd.dfu import requests
+from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
+from flashdeckd.dfu.memory_map import parse_memory_map
+from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
+from flashdeckd.dfu.polling import LONGEST_NAP, DfuStatusError, Poller
+from flashdeckd.dfu.recovery import to_idle
+from flashdeckd.dfu.wire import MAX_TRANSFER, STATUS_OK, State, StatusReport, state_name
+
+UNSTATED_TRANSFER_SIZE = 64
+"""Bytes per block for a device that does not say its wTransferSize: one packet of a full-speed endpoint 0."""
+_BLOCK_NUMBERS = 1 << 16
+"""wBlockNum has 16 bits and goes on at 0 (USB DFU 1.1, 6.1.1)."""
+_MAX_NAMES = 32
+"""Alternate settings whose names are looked at."""
+_MANIFEST_PATIENCE = 60.0
+"""Seconds: some devices check a signature, or copy the whole image, in dfuMANIFEST."""
+_CLAIMS = 2
+"""The manifestation is given this many times what was claimed for it, or the patience above."""
+_SILENCE = 5.0
+"""Seconds: a device that is not manifestation tolerant answers nothing once it waits for the bus reset."""
+_FIRST_NAP = 0.001
+_LONGEST_NAP = 0.5
+_DETACH_MS = 1000
+_LEAVE_POLLS = 3
+_LEAVE_NAP = 0.1
+
+
+def block_size(functional: FunctionalDescriptor) -> int:
+    """Bytes of a full block."""
+    return min(functional.transfer_size or UNSTATED_TRANSFER_SIZE, MAX_TRANSFER)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainFacts:
+    """What a device says of itself."""
+
+    functional: FunctionalDescriptor
+    number: int
+    """The alternate setting that was selected."""
+
+
+class Ending(Enum):
+    """Where a device is once it has taken the end of an image."""
+
+    IDLE = "back in dfuIDLE"
+    WAITS_FOR_RESET = "waiting for a bus reset"
+    GONE = "gone from the bus"
+
+
+class _Mode(Enum):
+    IDLE = "dfuIDLE"
+    DOWNLOAD = "dfuDNLOAD-IDLE"
+    UPLOAD = "dfuUPLOAD-IDLE"
+    ENDED = "whatever an upload ends in"
+
+
+class PlainSession:
+    """Drives one alternate setting of one device, at most `size` bytes of it. For one thread; ends with the pipe.
+
+    Errors leave the device in an unknown state: `recover` brings it back to dfuIDLE, and the next block is the first.
+    """
+
+    def __init__(self, pipe: ControlPipe, alternate: int | str, size: int, sleep: Callable[[float], object]) -> None:
+        self._pipe = pipe
+        self._alternate = alternate
+        self._size = size
+        self._sleep = sleep
+        # A data block can not be done again, so it is never used to find out whether an early question does harm.
+        self._poller = Poller(pipe, PollPolicy.SPEC, sleep)
+        self._selected: int | None = None
+        self._functional = FunctionalDescriptor()
+        self._mode = _Mode.IDLE
+        self._block = 0
+        self._done = 0
+        self.uploads = 0
+        """UPLOAD requests so far."""
+        self.reading = False
+        """True during an UPLOAD, and after one that failed until the device was recovered."""
+
+    @property
+    def slept(self) -> float:
+        """Seconds slept because the device asked for it."""
+        return self._poller.slept
+
+    def open(self) -> PlainFacts:
+        """Recovers the device to dfuIDLE, finds the alternate setting and selects it.
+
+        Raises DescriptorError where the device speaks DfuSe, or has no such alternate setting.
+        """
+        self.recover()
+        self._functional = parse_functional(self._pipe.functional)
+        chosen = self._find()
+        self._require_plain(chosen)
+        if len(self._pipe.alternates) > 1:
+            self._selected = chosen.number
+            self._pipe.select(chosen.number)
+        return PlainFacts(self._functional, chosen.number)
+
+    def recover(self) -> None:
+        """Brings the device to dfuIDLE from whatever state it is in; raises DeviceError where that fails."""
+        to_idle(self._pipe, self._sleep)
+        if self._selected is not None:  # a bus reset goes back to the first one
+            self._pipe.select(self._selected)
+        self._begin(_Mode.IDLE)
+        self.reading = False
+
+    def to_idle(self) -> None:
+        """Brings the device to dfuIDLE after something that went well. The next block is the first."""
+        ended = self._mode is _Mode.ENDED and requests.get_state(self._pipe) == State.IDLE
+        if self._mode is not _Mode.IDLE and not ended:
+            requests.abort(self._pipe)
+        self._begin(_Mode.IDLE)
+
+    def download(self, data: bytes) -> None:
+        """Sends the next block, which is the first after `open`, `recover` and `to_idle`, and sees it to its end."""
+        self._enter(_Mode.DOWNLOAD)
+        self._require_room(len(data), "sent")
+        what = f"block {self._block} ({len(data)} bytes from offset 0x{self._done:x})"
+        self._send(data, what)
+        self._poller.complete(what, erase=True)  # it may have to erase first
+        self._done += len(data)
+
+    def manifest(self) -> Ending:
+        """Tells the device that the image is complete, and waits until it has accepted it.
+
+        Raises DfuStatusError where it does not. Vanishing is an acceptance once the end of the image was answered.
+        """
+        self._send(b"", "the end of the image")
+        ending = _Manifestation(self._pipe, self._poller, tolerant=self._functional.manifestation_tolerant).run()
+        self._begin(_Mode.IDLE)
+        return ending
+
+    def upload(self, length: int) -> bytes:
+        """The next bytes, which are the first ones after `open`, `recover` and `to_idle`; fewer at the end."""
+        self._enter(_Mode.UPLOAD)
+        self._require_room(length, "read")
+        self.uploads += 1
+        self.reading = True
+        what = f"read of {length} bytes from offset 0x{self._done:x}"
+        try:
+            data = requests.upload(self._pipe, self._next_number(), length)
+        except StallError as error:
+            raise StallError(
+                f"{what}: the bootloader refused it with a STALL",
+                hint="it can not be read, or not now; flashing works without it",
+            ) from error
+        self.reading = False
+        self._done += len(data)
+        if len(data) < length:
+            self._mode = _Mode.ENDED
+        return data
+
+    def leave(self, *, after: Ending = Ending.IDLE) -> bool:
+        """Asks the device to start its application: by DETACH, then by a bus reset. True if it left DFU mode."""
+        try:
+            if after is Ending.IDLE:
+                self.to_idle()
+                with suppress(StallError, TransferTimeoutError):  # not every bootloader knows it in DFU mode
+                    requests.detach(self._pipe, _DETACH_MS)
+                if self._has_left():
+                    return True
+            self._pipe.reset()
+            return self._has_left()
+        except DeviceGoneError:
+            return True
+
+    def _has_left(self) -> bool:
+        for turn in range(_LEAVE_POLLS):
+            if turn:
+                self._sleep(_LEAVE_NAP)
+            with suppress(StallError, TransferTimeoutError):
+                if requests.get_state(self._pipe) in (State.APP_IDLE, State.APP_DETACH):
+                    return True
+        return False
+
+    def _find(self) -> AlternateSetting:
+        if isinstance(self._alternate, int):
+            for each in self._pipe.alternates:
+                if each.number == self._alternate:
+                    return each
+            raise self._not_found(", ".join(str(each.number) for each in self._pipe.alternates[:_MAX_NAMES]))
+        names = [(each, self._name(each)) for each in self._pipe.alternates[:_MAX_NAMES]]
+        found = [each for each, name in names if name == self._alternate]
+        if not found:
+            raise self._not_found(", ".join(f'{each.number} "{name}"' for each, name in names))
+        if len(found) > 1:
+            raise DescriptorError(
+                f'the device has {len(found)} alternate settings with the name "{self._alternate}"',
+                hint=f"say in the profile which one by its number: {', '.join(str(each.number) for each in found)}",
+            )
+        return found[0]
+
+    def _not_found(self, known: str) -> DescriptorError:
+        wanted = self._alternate if isinstance(self._alternate, int) else f'"{self._alternate}"'
+        return DescriptorError(
+            f"the device has no alternate setting {wanted}",
+            hint=f"it has {known}; mend alt in the profile, or look whether this is the right device",
+        )
+
+    def _name(self, alternate: AlternateSetting) -> str:
+        return clean(self._pipe.text(alternate.text_index)).strip() if alternate.text_index else ""
+
+    def _require_plain(self, chosen: AlternateSetting) -> None:
+        """A DfuSe device would take the first block for a command, and begin with an erase where it looks like one."""
+        version = self._functional.version
+        text = self._pipe.text(chosen.text_index) if chosen.text_index else ""
+        has_map = False
+        with suppress(DescriptorError):
+            parse_memory_map(text)
+            has_map = True
+        if version != VERSION_DFUSE and not has_map:
+            return
+        reports = "no version" if version is None else f"bcdDFUVersion 0x{version:04x}"
+        named = f' and the memory map "{clean(text)}"' if has_map else ""
+        raise DescriptorError(
+            f"the device reports {reports}{named}: it speaks DfuSe, which needs an address for every partition",
+            hint="give the partitions address in place of alt, and the profile its flash",
+        )
+
+    def _enter(self, mode: _Mode) -> None:
+        if self._mode is not mode:
+            self.to_idle()
+            self._begin(mode)
+
+    def _begin(self, mode: _Mode) -> None:
+        self._mode = mode
+        self._block = self._done = 0
+
+    def _require_room(self, length: int, doing: str) -> None:
+        if not 0 < length <= block_size(self._functional) or self._done + length > self._size:
+            raise RefusedError(
+                f"{length} bytes from offset 0x{self._done:x} were about to be {doing}, which the partition of "
+                f"{self._size} bytes does not allow; nothing was sent",
+                hint="this is a fault in flashdeck: please report it with the configuration and the image's size",
+                kind=ErrorKind.OUTSIDE_PARTITION,
+            )
+
+    def _next_number(self) -> int:
+        number, self._block = self._block % _BLOCK_NUMBERS, self._block + 1
+        return number
+
+    def _send(self, data: bytes, what: str) -> None:
+        try:
+            requests.download(self._pipe, self._next_number(), data)
+        except StallError as error:
+            state = ""
+            with suppress(DeviceError):
+                state = f" in {state_name(requests.get_state(self._pipe))}"
+            raise StallError(
+                f"{what}: the bootloader refused it with a STALL{state}",
+                hint="reset the board and flash again; it begins at the first block",
+            ) from error
+
+
+class _Manifestation:
+    """The end of an image under way."""
+
+    def __init__(self, pipe: ControlPipe, poller: Poller, *, tolerant: bool) -> None:
+        self._pipe = pipe
+        self._poller = poller
+        self._tolerant = tolerant
+        self._claimed = 0.0
+        self._nap = _FIRST_NAP
+        self._slept = 0.0
+        self._began = time.monotonic()
+        self._manifesting = False
+        """Whether dfuMANIFEST was reported."""
+
+    def run(self) -> Ending:
+        while True:
+            try:
+                report = self._ask()
+            except DeviceGoneError:
+                return Ending.GONE
+            if report is not None and report.state == State.IDLE:
+                return Ending.IDLE
+            if report is not None and report.state == State.MANIFEST_WAIT_RESET:
+                return Ending.WAITS_FOR_RESET
+            waited = max(self._slept, time.monotonic() - self._began)
+            if report is None and self._manifesting and not self._tolerant and waited > max(_SILENCE, self._claimed):
+                return Ending.WAITS_FOR_RESET
+            self._check_patience(report, waited)
+            self._wait()
+
+    def _ask(self) -> StatusReport | None:
+        """None: a STALL, or no answer after dfuMANIFEST was reported."""
+        try:
+            report = requests.get_status(self._pipe)
+        except StallError:
+            return None
+        except TransferTimeoutError:
+            if self._manifesting:
+                return None
+            raise
+        if report.status != STATUS_OK or report.state == State.ERROR:
+            raise DfuStatusError(
+                f"the end of the image: the bootloader reports {report}",
+                hint="it checked the image and did not take it: is it built, linked and signed for this board?",
+            )
+        if report.state not in (State.MANIFEST_SYNC, State.MANIFEST, State.IDLE, State.MANIFEST_WAIT_RESET):
+            raise DeviceError(
+                f"the end of the image: the bootloader is in {state_name(report.state)} where dfuMANIFEST was expected",
+                hint="reset the board and flash again; another program may be talking to it",
+            )
+        self._manifesting |= report.state == State.MANIFEST
+        self._claimed = min(report.poll_ms / 1000, LONGEST_NAP)
+        return report
+
+    def _wait(self) -> None:
+        nap = max(self._claimed, self._nap)
+        self._poller.nap(nap)
+        self._slept += nap
+        self._nap = min(2 * self._nap, _LONGEST_NAP)
+
+    def _check_patience(self, report: StatusReport | None, waited: float) -> None:
+        limit = max(_MANIFEST_PATIENCE, _CLAIMS * self._claimed)
+        if waited <= limit:
+            return
+        seen = "answers GETSTATUS with nothing" if report is None else f"stays in {state_name(report.state)}"
+        raise DeviceError(
+            f"the end of the image: the bootloader {seen} for longer than {limit:.0f} s",
+            hint="reset the board and look whether its application starts; if not, flash again",
+        )

@@ -1,0 +1,64 @@
+"""Whom a flash reports to while it runs, and what it reports in the end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from flashdeck.model import Phase, Verified
+from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.plan import Plan
+
+Sleep = Callable[[float], object]
+
+
+class Observer(Protocol):
+    """Who wants to know, and who may ask to stop. Called in the thread that flashes."""
+
+    def progress(self, phase: Phase, done: int, total: int) -> None:
+        """So many bytes of the phase are done."""
+        ...
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is made; nothing was changed yet."""
+        ...
+
+    def began(self) -> None:
+        """The first erase comes next. Returns when that is recorded."""
+        ...
+
+    def committed(self) -> None:
+        """The boot unit is written: the partition holds the artifact. Returns when that is recorded."""
+        ...
+
+    def check(self) -> None:
+        """Raises ParkedError at a safe point when the flash is to stop."""
+        ...
+
+    def learned(self, experience: Experience) -> None:
+        """This is known of the board's bootloader from now on. Returns when that is recorded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a flash did, counted."""
+
+    bytes_written: int
+    """Image bytes that were programmed: without filling, and without blocks that the erase has already made right."""
+    erases: int
+    blocks: int
+    transfers: int
+    """Control transfers from opening the session to the leave."""
+    uploads: int
+    slept: float
+    """Seconds that the host slept because the device asked for it."""
+    seconds: float
+    verified: Verified
+    protection: str
+    left: bool
+    """Whether the board took the leave. False also where the profile wants none."""
+    unchanged: int = 0
+    """Bytes of sectors that held the image already and were left alone."""
+    interrupted: bool = False
+    """Lost after the boot unit was written: the partition holds the image, only the leave is missing."""
+    notes: tuple[str, ...] = ()
