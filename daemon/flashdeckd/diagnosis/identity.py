@@ -1,0 +1,79 @@
+"""What can be told without opening the device: serial, place, and the way from the application into DFU mode. Pure."""
+
+from collections.abc import Iterator
+
+from flashdeck.config import Enter
+from flashdeck.diagnosis import Finding, Severity
+from flashdeck.model import Presence
+from flashdeckd.diagnosis.observation import Case
+from flashdeckd.usb.device import PROTOCOL_RUNTIME, UsbDevice
+
+DUMMY_SERIALS = frozenset({"FFFFFFFEFFFF", "STM32FxSTM32"})
+"""What whole series of chips say instead of a serial of their own."""
+
+
+def findings(case: Case) -> Iterator[Finding]:
+    """Findings on who the device is."""
+    device = case.device
+    if device is None:
+        return
+    yield from _serial(case, device)
+    if case.presence is Presence.APP:
+        yield from _application(case, device)
+
+
+def _serial(case: Case, device: UsbDevice) -> Iterator[Finding]:
+    mend = (
+        "make the serial string from the chip's unique id (96 bits at UID_BASE), the same in bootloader and "
+        "application; until then, tell the boards apart by `port`"
+    )
+    if not device.serial:
+        yield Finding(
+            code="serial-missing",
+            severity=Severity.WARNING,
+            seen="the device has no serial number (iSerialNumber is 0, or it can not be read)",
+            means="it is known by where it is plugged in only: another board in that port would be taken for it",
+            mend=mend,
+        )
+    elif case.rivals:
+        yield Finding(
+            code="serial-shared",
+            severity=Severity.WARNING,
+            seen=f"the serial {device.serial} is also that of what is plugged in at {', '.join(case.rivals)}",
+            means="the serial alone does not tell these boards apart, so none of them is flashed by it",
+            mend=mend,
+        )
+    elif device.serial in DUMMY_SERIALS:
+        yield Finding(
+            code="serial-dummy",
+            severity=Severity.WARNING,
+            seen=f"the serial is {device.serial}",
+            means="many chips of a series say the same: a second board would be a second candidate, and both be held",
+            mend=mend,
+        )
+
+
+def _application(case: Case, device: UsbDevice) -> Iterator[Finding]:
+    runtime = any(each.is_dfu and each.protocol == PROTOCOL_RUNTIME for each in device.interfaces)
+    if case.profile.enter is Enter.DETACH and not runtime:
+        yield Finding(
+            code="runtime-missing",
+            severity=Severity.ERROR,
+            seen='the profile says enter = "detach", but the running application has no DFU run-time interface',
+            means="there is nothing that a DETACH could be sent to: each job waits until somebody presses the buttons",
+            mend="add an interface of class 0xFE, subclass 0x01, protocol 0x01 with a DFU functional descriptor to the "
+            'application, and restart into the bootloader on DETACH; or say enter = "manual"',
+        )
+    elif case.profile.enter is Enter.DETACH:
+        yield Finding(
+            code="runtime-there",
+            severity=Severity.GOOD,
+            seen="the running application has a DFU run-time interface",
+            means="jobs can ask it to come back in DFU mode",
+        )
+    yield Finding(
+        code="runs-application",
+        severity=Severity.NOTE,
+        seen="the board runs its application, so its bootloader was not looked at",
+        means=f"bring it into DFU mode for the rest{': ' + hint if (hint := case.profile.enter_hint) else ''}",
+    )

@@ -1,0 +1,102 @@
+"""What a look at a board has seen: values only, nothing is judged here."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from flashdeck.config import Profile
+from flashdeck.geometry import Range
+from flashdeck.model import Presence
+from flashdeckd.dfu.descriptor import FunctionalDescriptor
+from flashdeckd.dfu.memory_map import MemoryMap
+from flashdeckd.dfu.wire import StatusReport
+from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.usb.device import UsbDevice
+
+
+@dataclass(frozen=True, slots=True)
+class Alternate:
+    """An alternate setting with its name."""
+
+    number: int
+    protocol: int
+    """1 run-time, 2 DFU mode."""
+    text: str
+    """The name, cleaned; on DfuSe devices the memory map."""
+    memory_map: MemoryMap | None = None
+    map_error: str = ""
+    """Why the name is no memory map; "" where it is one."""
+
+
+class ReadOutcome(StrEnum):
+    """How a test read ended."""
+
+    DATA = "data"
+    REFUSED = "refused"
+    """With a STALL."""
+    SHORT = "short"
+    FAILED = "failed"
+    """With another error; the device answered again afterwards."""
+    LOST = "lost"
+    """The device did not answer any more afterwards, or left the bus."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestRead:
+    """One read, never longer than one transfer, inside one partition."""
+
+    __test__ = False
+    """Not a test, whatever pytest thinks of the name."""
+
+    partition: str
+    span: Range
+    outcome: ReadOutcome
+    data: bytes = field(default=b"", repr=False)
+    state: int | None = None
+    """What GETSTATE said right after a read that failed; None where it was not asked or did not answer."""
+    message: str = ""
+    """The error of a read that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one open device in DFU mode showed."""
+
+    raw_functional: bytes
+    functional: FunctionalDescriptor
+    first_state: int | None
+    """What GETSTATE said before anything else; None: it was not answered."""
+    first_status: StatusReport | None = None
+    """What GETSTATUS said where that state was dfuERROR."""
+    alternates: tuple[Alternate, ...] = ()
+    claims: tuple[int, ...] = ()
+    """Milliseconds claimed for each Set Address that was answered with dfuDNBUSY."""
+    reads: tuple[TestRead, ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
+    """Partitions that were not read, each with the reason."""
+    trouble: str = ""
+    """What ended the look early; "" where nothing did."""
+    requests: int = 0
+
+    def map_for(self, span: Range) -> MemoryMap | None:
+        """The map that reaches `span`, else the first there is."""
+        maps = [each.memory_map for each in self.alternates if each.memory_map is not None]
+        return next((each for each in maps if any(each.overlapping(span))), maps[0] if maps else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One board with all that is known of it, ready to be judged."""
+
+    board: str
+    profile: Profile
+    presence: Presence
+    device: UsbDevice | None = None
+    seen: Observation | None = None
+    """None where the device was not opened."""
+    experience: Experience = UNKNOWN
+    rivals: tuple[str, ...] = ()
+    """Where other devices with the same serial are plugged in."""
+    known: tuple[tuple[str, bytes], ...] = ()
+    """By partition: the first bytes of the image that it holds as far as this daemon knows."""
+    unaccepted: frozenset[str] = frozenset()
+    """Partitions whose image was flashed and then not seen to start."""

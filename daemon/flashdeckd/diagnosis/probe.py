@@ -1,0 +1,185 @@
+"""A look at one open device in DFU mode: states, descriptors, maps and a few bounded reads. Nothing is written.
+
+Reads stay inside the partitions that are not protected, and where the device's map says readable: some bootloaders die
+of a read beyond their flash (ST's sample for the H563 takes a bus fault), and of such a one a doctor has nothing to
+learn that would be worth it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from flashdeck.config import Partition, PollPolicy, Profile
+from flashdeck.errors import DescriptorError, DeviceError, DeviceGoneError, StallError
+from flashdeck.geometry import Range
+from flashdeck.text import clean
+from flashdeckd.dfu import requests
+from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
+from flashdeckd.dfu.fence import Fence
+from flashdeckd.dfu.memory_map import Access, MemoryMap, parse_memory_map
+from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
+from flashdeckd.dfu.recovery import to_idle
+from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.wire import MAX_TRANSFER, State
+from flashdeckd.diagnosis.harmless import HarmlessPipe
+from flashdeckd.diagnosis.observation import Alternate, Observation, ReadOutcome, TestRead
+from flashdeckd.flash.experience import Experience
+
+MAX_ALTERNATES = 16
+MAX_PARTITIONS = 8
+"""Partitions that are read, two blocks each."""
+LONGEST_NAP = 2.0
+"""Seconds: what is obeyed of a claimed time here, where nothing is erased. Devices may claim hours."""
+_MAX_READS_LOST = 2
+
+Sleep = Callable[[float], object]
+
+
+def observe(pipe: ControlPipe, profile: Profile, experience: Experience, sleep: Sleep) -> Observation:
+    """Looks at a device in DFU mode, and leaves it in dfuIDLE.
+
+    Raises DeviceError only where the device does not even answer GETSTATE or recover; what fails later is part of
+    what was seen.
+    """
+    return _Look(pipe, profile, experience, sleep).run()
+
+
+class _Look:
+    def __init__(self, pipe: ControlPipe, profile: Profile, experience: Experience, sleep: Sleep) -> None:
+        self._partitions = [each for each in profile.partitions.values() if not each.protected]
+        self._pipe = HarmlessPipe(pipe, tuple(each.span for each in self._partitions))
+        self._profile = profile
+        self._experience = experience
+        self._sleep: Sleep = lambda seconds: sleep(min(seconds, LONGEST_NAP))
+        self._functional: FunctionalDescriptor = parse_functional(pipe.functional)
+        self._reads: list[TestRead] = []
+        self._unread: list[tuple[str, str]] = []
+
+    def run(self) -> Observation:
+        before = self._pipe.transfers
+        state, status = self._first()
+        to_idle(self._pipe, self._sleep)
+        alternates, trouble = self._alternates(), ""
+        try:
+            self._read_all(alternates)
+            to_idle(self._pipe, self._sleep)
+        except DeviceError as error:
+            trouble = error.advice
+        return Observation(
+            raw_functional=self._pipe.functional,
+            functional=self._functional,
+            first_state=state,
+            first_status=status,
+            alternates=alternates,
+            claims=tuple(self._pipe.claims),
+            reads=tuple(self._reads),
+            unread=tuple(self._unread),
+            trouble=trouble,
+            requests=self._pipe.transfers - before,
+        )
+
+    def _first(self) -> tuple[int | None, requests.StatusReport | None]:
+        """GETSTATE first: GETSTATUS would run what a host that crashed left pending. In dfuERROR nothing is."""
+        try:
+            state = requests.get_state(self._pipe)
+        except StallError:
+            return None, None
+        if state == State.ERROR:
+            with suppress(StallError):
+                return state, requests.get_status(self._pipe)
+        return state, None
+
+    def _alternates(self) -> tuple[Alternate, ...]:
+        texts: dict[int, str] = {}
+        for each in self._pipe.alternates[:MAX_ALTERNATES]:
+            if each.text_index and each.text_index not in texts:
+                texts[each.text_index] = self._pipe.text(each.text_index)
+        return tuple(
+            _alternate(each, texts.get(each.text_index, "")) for each in self._pipe.alternates[:MAX_ALTERNATES]
+        )
+
+    def _read_all(self, alternates: tuple[Alternate, ...]) -> None:
+        for partition in self._partitions:
+            reason = self._obstacle(partition, alternates)
+            if reason:
+                self._unread.append((partition.name, reason))
+            else:
+                self._read(partition)
+
+    def _obstacle(self, partition: Partition, alternates: tuple[Alternate, ...]) -> str:
+        maps = [each.memory_map for each in alternates if each.memory_map is not None]
+        is_dfuse = self._functional.version == VERSION_DFUSE or (self._functional.version is None and maps)
+        if not is_dfuse:
+            return "the device speaks plain DFU, which has no addresses"
+        if not self._functional.transfer_size:
+            return "the device does not say how much it moves at once"
+        if self._reads and (not self._functional.can_upload or self._reads[-1].outcome is not ReadOutcome.DATA):
+            return "one read was enough to know"
+        if not self._experience.reading_proved and self._experience.reads_lost >= _MAX_READS_LOST:
+            return f"the board was lost in {self._experience.reads_lost} reads already"
+        if len(self._reads) >= 2 * MAX_PARTITIONS:
+            return f"reads in {MAX_PARTITIONS} partitions are enough"
+        return _unreadable(partition.span, maps)
+
+    def _read(self, partition: Partition) -> None:
+        fence = Fence(partition.span, frozenset(), self._profile.geometry.program_unit)
+        session = Session(self._pipe, fence, PollPolicy.SPEC, self._sleep)
+        session.open()
+        for span in self._spans(partition.span):
+            read = self._try(session, partition.name, span)
+            self._reads.append(read)
+            if read.outcome is not ReadOutcome.DATA:
+                return
+        session.to_idle()
+
+    def _spans(self, span: Range) -> Iterator[Range]:
+        """The first block of a partition and its last."""
+        size = min(self._functional.transfer_size, MAX_TRANSFER, span.size)
+        first, last = Range.sized(span.start, size), Range(span.end - size, span.end)
+        yield first
+        if last != first and self._functional.can_upload:
+            yield last
+
+    def _try(self, session: Session, name: str, span: Range) -> TestRead:
+        try:
+            return TestRead(name, span, ReadOutcome.DATA, session.read(span.start, span.size))
+        except DeviceGoneError as error:
+            return TestRead(name, span, ReadOutcome.LOST, message=error.message)
+        except DeviceError as error:
+            if not session.reading:  # it was no read yet: Set Address failed
+                raise
+            return self._judge(session, name, span, error)
+
+    def _judge(self, session: Session, name: str, span: Range, error: DeviceError) -> TestRead:
+        state: int | None = None
+        with suppress(DeviceError):
+            state = requests.get_state(self._pipe)
+        try:
+            session.recover()
+        except DeviceError as after:
+            message = f"{error.message}; then: {after.message}"
+            return TestRead(name, span, ReadOutcome.LOST, state=state, message=message)
+        if isinstance(error, StallError):
+            outcome = ReadOutcome.REFUSED
+        else:
+            outcome = ReadOutcome.SHORT if type(error) is DeviceError else ReadOutcome.FAILED
+        return TestRead(name, span, outcome, state=state, message=error.message)
+
+
+def _alternate(setting: AlternateSetting, text: str) -> Alternate:
+    memory_map: MemoryMap | None = None
+    trouble = "" if text else "it has no name that can be read"
+    if text:
+        try:
+            memory_map = parse_memory_map(text)
+        except DescriptorError as error:
+            trouble = error.message
+    return Alternate(setting.number, setting.protocol, clean(text), memory_map, trouble)
+
+
+def _unreadable(span: Range, maps: list[MemoryMap]) -> str:
+    found = next((each for each in maps if any(each.overlapping(span))), None)
+    if maps and found is None:
+        return "the device's memory map does not reach it"
+    if found is not None and not found.permits(span, Access.READ):
+        return "the device's memory map does not let it be read"
+    return ""

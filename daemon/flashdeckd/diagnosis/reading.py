@@ -1,0 +1,184 @@
+"""What the test reads tell: whether this bootloader can be read, and whether its answers can be true. Pure."""
+
+from collections.abc import Iterator
+
+from flashdeck.diagnosis import Finding, Severity
+from flashdeckd.dfu.wire import set_address, state_name
+from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome, TestRead
+
+BLANK = 0xFF
+ST_REFUSED = 15
+"""What ST's classic class says for a state after a Read that returned NULL: a status number, by mistake."""
+_MEND = (
+    "in ST's classic class, let Read (MEM_If_Read_FS) copy Len bytes from src to dest and return dest; ST's template "
+    "returns USBD_OK there, which is NULL. In USBX, let ux_slave_class_dfu_parameter_read (DFU_Read in ST's sample) "
+    "copy the bytes, set *actual_length and return UX_SUCCESS"
+)
+_BOUND = "answer an address outside the flash with an error, never with a read of it"
+
+
+def findings(case: Case, seen: Observation) -> Iterator[Finding]:
+    """Findings on reading."""
+    yield from (_unread(partition, why) for partition, why in seen.unread if not seen.reads)
+    answered = [read for read in seen.reads if read.outcome is ReadOutcome.DATA]
+    failed = next((read for read in seen.reads if read.outcome is not ReadOutcome.DATA), None)
+    if failed is not None:
+        yield _failure(seen, failed, answered)
+    elif answered:
+        yield from _contents(case, answered)
+    if answered and not seen.functional.can_upload:
+        yield Finding(
+            code="upload-bit-missing",
+            severity=Severity.WARNING,
+            seen="bitCanUpload is 0, but a read was answered",
+            means="hosts that believe the bit do not read, so nothing is ever verified",
+            mend="set bit 1 of bmAttributes (USBD_DFU_BM_ATTRIBUTES = 0x0B)",
+        )
+
+
+def _unread(partition: str, why: str) -> Finding:
+    return Finding(
+        code="read-not-tried",
+        severity=Severity.NOTE,
+        seen=f"{partition} was not read: {why}",
+        means="whether it can be read is not known from this look",
+    )
+
+
+def _failure(seen: Observation, read: TestRead, answered: list[TestRead]) -> Finding:
+    where = f"{read.span.size} bytes at {read.span} ({read.partition})"
+    before = f" ({len(answered)} reads before it were answered)" if answered else ""
+    if read.outcome is ReadOutcome.LOST:
+        return Finding(
+            code="read-kills",
+            severity=Severity.ERROR,
+            seen=f"the board did not answer any more after a read of {where}{before}: {read.message}",
+            means="its Read faults or never returns, even inside a partition. A flash works without reading; nothing "
+            "can be verified, and any tool that reads loses the board",
+            mend=f"{_MEND}; {_BOUND}",
+        )
+    if read.outcome is ReadOutcome.SHORT:
+        return Finding(
+            code="read-short",
+            severity=Severity.WARNING,
+            seen=f"a read of {where} was answered with too little{before}: {read.message}",
+            means="a short answer ends an upload (USB DFU 1.1): the host takes it for the end of the memory. Nothing "
+            "can be verified",
+            mend="answer as many bytes as are asked for, as long as the address is inside the flash",
+        )
+    if read.outcome is ReadOutcome.FAILED:
+        return Finding(
+            code="read-fails",
+            severity=Severity.WARNING,
+            seen=f"a read of {where} failed{before}: {read.message}",
+            means="nothing can be verified; flashing works without it",
+            mend=_MEND,
+        )
+    if not seen.functional.can_upload:
+        return Finding(
+            code="read-absent",
+            severity=Severity.NOTE,
+            seen=f"bitCanUpload is 0, and a read of {where} was refused",
+            means="the bootloader can not be read, and says so. Flashing works; the result is never called verified",
+            mend=f"if verifying is wanted: {_MEND}; and set bit 1 of bmAttributes",
+        )
+    left = "" if read.state is None else f" and left {state_name(read.state)}"
+    why = (
+        "that state is no legal one: ST's classic class leaves it when its media's Read returns NULL"
+        if read.state == ST_REFUSED
+        else "bitCanUpload promises that it can be read"
+    )
+    return Finding(
+        code="read-refused",
+        severity=Severity.WARNING,
+        seen=f"a read of {where} was refused with a STALL{left}{before}",
+        means=f"{why}. Nothing on the board is protected by that. Flashing works without reading; everything is "
+        "written each time, and the result says not verified",
+        mend=f"{_MEND}; {_BOUND}. Or clear bit 1 of bmAttributes, which is at least honest",
+    )
+
+
+def _contents(case: Case, reads: list[TestRead]) -> Iterator[Finding]:
+    starts = {partition.name: partition.span.start for partition in case.profile.partitions.values()}
+    if any(_is_echo(read, starts) for read in reads):
+        yield Finding(
+            code="read-echo",
+            severity=Severity.WARNING,
+            seen="a read answers with the Set Address command that was sent just before it",
+            means="the class hands out its receive buffer, and Read has not filled it: every read-back shows what was "
+            "sent last, whatever is in the flash. Other tools would call any flash verified",
+            mend=_MEND,
+        )
+        return
+    known = dict(case.known)
+    wrong = [r for r in reads if _disagrees(r, starts.get(r.partition), known.get(r.partition, b""))]
+    if wrong and not case.experience.reading_proved:
+        yield Finding(
+            code="read-not-what-was-flashed",
+            severity=Severity.WARNING,
+            seen=f"{', '.join(read.partition for read in wrong)}: what is read is not what flashdeck last wrote there",
+            means="somebody else has flashed it since, or the reads are constant or stale. The next flash will prove "
+            "which: it reads a sector back after its erase and after its write",
+            mend=f"if nobody else flashed it: {_MEND}; invalidate the caches over the range before you copy",
+        )
+    values = {byte for read in reads for byte in set(read.data)}
+    if len(values) == 1 and values != {BLANK}:
+        yield _constant(values.pop(), len(reads))
+    elif values == {BLANK}:
+        yield Finding(
+            code="read-blank",
+            severity=Severity.NOTE,
+            seen=f"all {len(reads)} test reads answered 0xff only",
+            means="the partitions are blank at both ends, or this bootloader answers 0xff from everywhere: only a "
+            "flash can tell",
+        )
+    elif len(reads) > 1 and len({read.data for read in reads}) == 1:
+        yield Finding(
+            code="read-same",
+            severity=Severity.WARNING,
+            seen=f"{len(reads)} reads at different addresses answered the same {len(reads[0].data)} bytes",
+            means="Read does not look at the address, so a read-back shows nothing. flashdeck will not call such a "
+            "board verified",
+            mend=_MEND,
+        )
+    elif not wrong:
+        yield _works(case, reads)
+
+
+def _is_echo(read: TestRead, starts: dict[str, int]) -> bool:
+    command = set_address(starts.get(read.partition, 0))
+    return read.data.startswith(command)
+
+
+def _disagrees(read: TestRead, start: int | None, known: bytes) -> bool:
+    size = min(len(known), len(read.data))
+    return read.span.start == start and size > 0 and read.data[:size] != known[:size]
+
+
+def _constant(value: int, count: int) -> Finding:
+    return Finding(
+        code="read-constant",
+        severity=Severity.WARNING,
+        seen=f"{count} test reads answered 0x{value:02x} only",
+        means="erased flash reads 0xff, so this is most likely a Read that does not read: some releases of ST's "
+        "classic class send what lies at address 0 when Read returns NULL. Flashing works; nothing is ever called "
+        "verified",
+        mend=_MEND,
+    )
+
+
+def _works(case: Case, reads: list[TestRead]) -> Finding:
+    names = ", ".join(dict.fromkeys(read.partition for read in reads))
+    if case.experience.reading_proved:
+        return Finding(
+            code="read-proved",
+            severity=Severity.GOOD,
+            seen=f"{len(reads)} reads were answered in {names}, and an earlier flash has proved reading",
+            means="flashes are verified, and what has not changed is left alone",
+        )
+    return Finding(
+        code="read-answers",
+        severity=Severity.GOOD,
+        seen=f"{len(reads)} reads were answered in {names}, at both ends, with bytes that can be true",
+        means="the next flash proves reading on its first sector, and is then verified",
+    )

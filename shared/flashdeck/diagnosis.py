@@ -1,0 +1,77 @@
+"""What the doctor found, as it travels: findings with what they mean and how to mend them.
+
+Text that came from a device has been through `flashdeck.text.clean` before it gets in here.
+"""
+
+from enum import StrEnum
+
+from flashdeck.model import DeviceState, Failure, Presence, State
+
+
+class Severity(StrEnum):
+    """How much a finding matters, the gravest first."""
+
+    ERROR = "error"
+    """Flashing can not work, or not safely, until it is mended."""
+    WARNING = "warning"
+    """flashdeck can live with it; it costs something, or other tools can not."""
+    NOTE = "note"
+    """Worth knowing."""
+    GOOD = "good"
+    """Looked at, and as it should be."""
+
+
+class Finding(State, frozen=True, kw_only=True):
+    """One thing that was seen."""
+
+    code: str
+    """A stable name, as `read-refused`."""
+    severity: Severity
+    seen: str
+    """What was seen, with the numbers that matter."""
+    means: str
+    """What it means for whoever flashes the board."""
+    mend: str = ""
+    """What to change, in the bootloader's source or on this machine; "" where nothing has to be."""
+
+
+class Fact(State, frozen=True, kw_only=True):
+    """Something a device says of itself, or that is known of it."""
+
+    name: str
+    value: str
+
+
+class Explanation(State, frozen=True, kw_only=True):
+    """What another tool's message meant on this board."""
+
+    message: str
+    meaning: str
+
+
+class BoardReport(State, frozen=True, kw_only=True):
+    """One configured board."""
+
+    board: str
+    profile: str
+    presence: Presence
+    facts: tuple[Fact, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """The gravest first."""
+    explanations: tuple[Explanation, ...] = ()
+    requests: int = 0
+    """Control transfers that the look has cost; 0 where the board was not opened."""
+    failure: Failure | None = None
+    """Why the board could not be looked at, or not to the end; None where it could."""
+
+
+class Diagnosis(State, frozen=True, kw_only=True):
+    """Answer to `doctor`."""
+
+    installation: tuple[Finding, ...]
+    """What keeps flashdeck itself from working on this machine; empty when nothing does."""
+    boards: tuple[BoardReport, ...] = ()
+    devices: tuple[DeviceState, ...] = ()
+    """DFU devices that are no configured board: listed, never opened."""
+    offline: bool = False
+    """Whether no daemon was asked: `flashdeckd doctor` looked by itself."""
