@@ -263,6 +263,14 @@ class VirtualBoardState(State, frozen=True, kw_only=True):
     """All control transfers that pyusb asked for."""
     downloads: int = 0
     uploads: int = 0
+    bytes_down: int = 0
+    """Bytes in the data stages of DFU requests from the host: what DNLOADs carried."""
+    bytes_up: int = 0
+    """Bytes answered to UPLOADs."""
+    sleeps: int = 0
+    """Pauses of the host in the middle of a session, 1 ms or longer, in which the board had no flash work to do."""
+    slept: float = 0.0
+    """Seconds of these pauses."""
     violations: tuple[str, ...] = ()
     """What a host did that this class of device does not take; empty when all was well."""
 

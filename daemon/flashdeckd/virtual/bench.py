@@ -51,18 +51,24 @@ class VirtualBench:
         """Restarts a board into its bootloader, from whatever it does; it must be plugged in."""
         return self._board(name).press()
 
-    def fault(self, name: str, fault: str, after: int = 1) -> VirtualBoardState:
-        """Arms a fault at the `after`-th DFU request from now (1 is the next); it happens once."""
+    def fault(self, name: str, fault: str, after: int = 1, *, any_transfer: bool = False) -> VirtualBoardState:
+        """Arms a fault at the `after`-th DFU request from now (1 is the next); it happens once.
+
+        With `any_transfer` it is the `after`-th control transfer, standard requests included.
+        """
         board = self._board(name)
         if fault not in list(Fault):
             raise RequestError(f"there is no fault {fault!r}", hint=f"known faults: {', '.join(Fault)}")
         if after < 1:
             raise RequestError(f"a fault after {after} requests can not be", hint="1 is the next request")
-        return board.fault(Fault(fault), after)
+        return board.fault(Fault(fault), after, any_transfer=any_transfer)
 
-    def cut_power(self, name: str, after: int) -> None:
-        """Lets a board's power fail once `after` more sectors are erased and words programmed, all counted together."""
-        self._board(name).cut_power(after)
+    def cut_power(self, name: str, after: int, share: float | None = None) -> None:
+        """Lets a board's power fail once `after` more sectors are erased and words programmed, all counted together.
+
+        The next one is cut when that `share` of it is done; None: half of an erase, nothing of a word.
+        """
+        self._board(name).cut_power(after, share)
 
     def dump(self, name: str, address: int = 0, size: int = 256 * 1024) -> FlashBytes:
         """A piece of a board's flash, at most 256 KiB; address 0 means its start."""

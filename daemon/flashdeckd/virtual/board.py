@@ -9,14 +9,26 @@ import errno
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import usb.core
 
 from flashdeck.api import FlashBytes, VirtualBoardState
 from flashdeck.errors import ErrorKind, RequestError
-from flashdeckd.virtual.control import Answer, Bus, Dfu, Outcome, Setup, State, UsbFunction
-from flashdeckd.virtual.faults import Fault, Faults
+from flashdeckd.virtual.control import (
+    ACK,
+    CLASS_REQUEST,
+    STALL,
+    Answer,
+    Bus,
+    Dfu,
+    Outcome,
+    Recipient,
+    Setup,
+    State,
+    UsbFunction,
+)
+from flashdeckd.virtual.faults import ERROR, Affliction, Fault, Faults, lost
 from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.nor import Operation
 from flashdeckd.virtual.pace import Pace
@@ -28,6 +40,12 @@ MAX_VIOLATIONS = 50
 BUSY_REQUESTS = 3
 """Without timing, an operation that runs beside the bus is still busy for so many requests."""
 MAX_DUMP = 256 * 1024
+SHORTEST_PAUSE = 0.001
+"""Seconds between two requests that are no pause of the host, only its own work."""
+_PAUSELESS = (State.APP_IDLE, State.APP_DETACH, State.IDLE, State.ERROR)
+"""States in which a device waits for whoever comes next: no session, or one that has not begun."""
+_STEPS_HOME = 8
+_CURE_TYPE = CLASS_REQUEST | Recipient.INTERFACE
 _STARTS = (Bus.RESTARTS, Bus.JUMPS)
 LIBUSB_NO_DEVICE, LIBUSB_TIMEOUT, LIBUSB_OVERFLOW, LIBUSB_PIPE = -4, -7, -8, -9
 
@@ -74,8 +92,15 @@ class VirtualBoard:
         self._connection: Connection | None = None
         self._running: _Running | None = None
         self._crashed = False
+        self._hung = False
+        self._affliction: Affliction | None = None
         self._steps_to_cut: int | None = None
+        self._share_cut: float | None = None
         self._requests = self._transfers = self._downloads = self._uploads = 0
+        self._bytes_down = self._bytes_up = 0
+        self._sleeps, self._slept = 0, 0.0
+        self._answered = 0.0
+        """When the last transfer ended, on the clock of the specification."""
         self._violations: list[str] = []
         if spec.plugged:
             with self._lock:
@@ -100,6 +125,10 @@ class VirtualBoard:
                 transfers=self._transfers,
                 downloads=self._downloads,
                 uploads=self._uploads,
+                bytes_down=self._bytes_down,
+                bytes_up=self._bytes_up,
+                sleeps=self._sleeps,
+                slept=self._slept,
                 violations=tuple(self._violations),
             )
 
@@ -132,19 +161,20 @@ class VirtualBoard:
         self._on_change()
         return self.state()
 
-    def fault(self, fault: Fault, after: int) -> VirtualBoardState:
-        """Arms a fault at the `after`-th DFU request from now."""
+    def fault(self, fault: Fault, after: int, *, any_transfer: bool = False) -> VirtualBoardState:
+        """Arms a fault at the `after`-th DFU request from now; with `any_transfer`, at the control transfer."""
         with self._lock:
-            self._faults.arm(fault, after)
+            self._faults.arm(fault, after, any_transfer=any_transfer)
         return self.state()
 
-    def cut_power(self, after: int) -> None:
+    def cut_power(self, after: int, share: float | None = None) -> None:
         """Lets the power fail once `after` more steps of flash work (a sector erased, a word programmed) are done.
 
-        The step that would follow is cut in the middle. The board is unplugged from then on.
+        The step that would follow is cut when that `share` of it is done; None: half of an erase, nothing of a word.
+        The board is unplugged from then on.
         """
         with self._lock:
-            self._steps_to_cut = after
+            self._steps_to_cut, self._share_cut = after, share
 
     def dump(self, address: int, size: int) -> FlashBytes:
         """A piece of the flash, at most 256 KiB; address 0 means its start."""
@@ -194,6 +224,7 @@ class VirtualBoard:
                 self._restart()
                 self._on_change()
                 raise gone()
+            self._hung, self._affliction = False, None
             self._fresh().attach()  # flash work goes on
 
     def transfer(self, connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
@@ -205,21 +236,24 @@ class VirtualBoard:
             try:
                 return self._transfer(connection, setup, data, timeout)
             finally:
+                self._answered = self.spec.clock()
                 if self._pace:
                     self._pace.returned()
 
     def _transfer(self, connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
         with self._lock:
             self._expect(connection)
-            self._transfers += 1
-            fault = self._count(setup)
+            fault = self._count(setup, data)
             self._pass_time(connection, self._pace.begin() if self._pace else 0)
             self._wait_for_bus_work(connection, timeout)
             if fault is Fault.STALL:
                 raise stalled()
-            if fault is Fault.TIMEOUT or self._crashed:
+            self._hung |= fault is Fault.HANG
+            if fault is Fault.TIMEOUT or self._hung or self._crashed:
                 raise self._never(connection, timeout)
-            outcome = self._ask(connection, setup, data)
+            if fault is Fault.ERROR_STATUS:
+                self._afflict(ERROR)
+            outcome = self._suffer(setup) or self._ask(connection, setup, data)
             started = self._pace.spend(len(data) + len(outcome.data)) if self._pace else 0.0
             self._begin_work(outcome, started)
             if fault is Fault.UNPLUG:
@@ -231,15 +265,63 @@ class VirtualBoard:
                 self._pass_time(connection, self._pace.block(outcome.delay_ms / 1000))
             if self._pace:
                 self._pass_time(connection, self._pace.deadline)
-            return self._end(connection, outcome, timeout)
+            if fault is Fault.WRONG_STATE and outcome.bus is Bus.STAYS:
+                self._afflict(lost(self._transfers))
+                outcome = self._suffer(setup, answered=outcome) or outcome
+            if fault is Fault.LOST_ANSWER:
+                outcome = replace(outcome, answer=Answer.NAK, cut_short=False)
+            answer = self._end(connection, outcome, timeout)
+            self._bytes_up += len(answer) if setup.is_dfu and setup.request == Dfu.UPLOAD else 0
+            return answer
 
-    def _count(self, setup: Setup) -> Fault | None:
-        if not setup.is_dfu:
+    def _count(self, setup: Setup, data: bytes) -> Fault | None:
+        self._transfers += 1
+        self._note_pause()
+        if setup.is_dfu:
+            self._requests += 1
+            self._downloads += setup.request == Dfu.DNLOAD
+            self._uploads += setup.request == Dfu.UPLOAD
+            self._bytes_down += len(data)
+        return self._faults.on_transfer(setup)
+
+    def _note_pause(self) -> None:
+        """Counts a pause of the host in which this device, in the middle of a session, had nothing to do."""
+        running, now = self._running, self.spec.clock()
+        since = self._answered
+        if running is not None and running.beside_bus:
+            if self._pace is None:
+                return  # busy for a number of requests, however long the host waits for each
+            since = max(since, running.ends)
+        if now - since >= SHORTEST_PAUSE and self._fresh().state not in _PAUSELESS:
+            self._sleeps += 1
+            self._slept += now - since
+
+    def _afflict(self, affliction: Affliction) -> None:
+        """Puts the device into a state of that fault's choice. Its bootloader waits behind it, in dfuIDLE."""
+        self._affliction = affliction
+        function = self._fresh()
+        for _ in range(_STEPS_HOME):
+            if function.state is State.IDLE:
+                return
+            cure = Dfu.CLRSTATUS if function.state in (State.ERROR, State.ILLEGAL, State.DNBUSY) else Dfu.ABORT
+            function.request(Setup(_CURE_TYPE, cure, 0, 0, 0))
+        function.attach()
+
+    def _suffer(self, setup: Setup, answered: Outcome | None = None) -> Outcome | None:
+        """What an afflicted device does with a DFU request; None where its bootloader is to answer.
+
+        `answered` is what the bootloader has done with this very request already.
+        """
+        affliction = self._affliction
+        if affliction is None or not setup.is_dfu:
             return None
-        self._requests += 1
-        self._downloads += setup.request == Dfu.DNLOAD
-        self._uploads += setup.request == Dfu.UPLOAD
-        return self._faults.on_request()
+        if answered is None and setup.request in affliction.cures:
+            self._affliction = None
+            return ACK
+        told = affliction.answer(setup)
+        if answered is not None:
+            return None if told is None else replace(answered, data=told)
+        return STALL if told is None else Outcome(data=told)
 
     def _ask(self, connection: Connection, setup: Setup, data: bytes) -> Outcome:
         self._settle(on_request=True)
@@ -389,7 +471,7 @@ class VirtualBoard:
         if self._steps_to_cut is not None:
             if operation.steps > self._steps_to_cut:
                 operation.advance(self._steps_to_cut)
-                operation.cut()
+                operation.cut(self._share_cut)
                 self._steps_to_cut = None
                 self._power_down()
                 self._on_change()
@@ -438,7 +520,7 @@ class VirtualBoard:
         self._plugged = False
         self._mode = "unplugged"
         self._function = self._connection = None
-        self._crashed = False
+        self._recovered()
         self._lock.notify_all()
 
     def _restart(self) -> None:
@@ -460,7 +542,7 @@ class VirtualBoard:
 
     def _start_application(self) -> None:
         self._mode = "app"
-        self._crashed = False
+        self._recovered()
         started = self.spec.application()
         if started is None:
             self._function = self._connection = None
@@ -472,10 +554,14 @@ class VirtualBoard:
 
     def _enter_bootloader(self) -> None:
         self._mode = "dfu"
-        self._crashed = False
+        self._recovered()
         identity, self._function = self.spec.bootloader(self._flash)
         self._function.attach()
         self._connect(identity, is_dfu=True)
+
+    def _recovered(self) -> None:
+        self._crashed = self._hung = False
+        self._affliction = None
 
     def _connect(self, identity: Identity, *, is_dfu: bool) -> None:
         delay = self.spec.attach_time if self._pace else 0.0

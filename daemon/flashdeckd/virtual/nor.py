@@ -78,10 +78,17 @@ class Operation:
         middle = len(self.data) // 2
         self.data = self.data[:middle] + bytes((self.data[middle] ^ 0x01,)) + self.data[middle + 1 :]
 
-    def cut(self) -> None:
-        """Power is lost in the middle of the next step: an erase leaves bits in between, a write all words so far."""
-        if self.access is Access.ERASE and not self.finished:
-            self._flash.tear(self.sector)
+    def cut(self, share: float | None = None) -> None:
+        """Power is lost in the middle of the next step, a sector or a word, when that `share` of it was done.
+
+        None: half of an erase, and nothing of a word.
+        """
+        if self.finished:
+            return
+        if self.access is Access.ERASE:
+            self._flash.tear(self.sector, 0.5 if share is None else share)
+        elif self.access is Access.WRITE and share is not None:
+            self._flash.tear_word(self._at, self.data[self.done * self._flash.word :], share)
 
     @property
     def _at(self) -> int:
@@ -170,13 +177,24 @@ class NorFlash:
         self.erases += 1
         return True
 
-    def tear(self, sector: int) -> None:
-        """Leaves a sector as an interrupted erase does: some bits are erased already, some are not."""
+    def tear(self, sector: int, share: float) -> None:
+        """Leaves a sector as an interrupted erase does: that `share` of its bits are erased already, the others not."""
         if sector < 0 or sector in self.layout.bad:
             return
         start = sector * self.layout.sector
-        torn = bytes(byte | 0x5A for byte in self.content[start : start + self.layout.sector])
+        erased = _torn_bits(share)
+        torn = bytes(byte | erased for byte in self.content[start : start + self.layout.sector])
         self.content[start : start + self.layout.sector] = torn
+
+    def tear_word(self, address: int, data: bytes, share: float) -> None:
+        """Leaves a word as an interrupted write does: that `share` of its zeros are programmed already."""
+        start = address - self.layout.base
+        blank = bytearray([BLANK]) * self.word
+        inside = start >= 0 and start // self.layout.sector not in self.layout.bad
+        if not inside or start % self.word or self.content[start : start + self.word] != blank:
+            return
+        spared = BLANK ^ _torn_bits(share)
+        self.content[start : start + self.word] = bytes(byte | spared for byte in data[: self.word])
 
     def program_now(self, address: int, data: bytes, words: int) -> int:
         """Programs at most `words` from the start of `data`, up to the first one refused, and says how many."""
@@ -203,6 +221,11 @@ class NorFlash:
     def _note(self, access: Access, address: int, detail: int, *, ok: bool) -> None:
         if self._observe is not None:
             self._observe(access, address, detail, ok)
+
+
+def _torn_bits(share: float) -> int:
+    """The bits of a byte that are done when a `share` of the work is: none at 0, every other at 0.5, all at 1."""
+    return (0x00, 0x42, 0x5A, 0xDB, 0xFF)[round(4 * min(max(share, 0.0), 1.0))]
 
 
 def fill(size: int, seed: int) -> bytes:

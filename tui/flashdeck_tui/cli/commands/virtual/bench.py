@@ -9,7 +9,7 @@ from flashdeck_tui.cli.table import Cell, table
 
 def bench_table(boards: Sequence[VirtualBoardState]) -> str:
     """The boards with their counters, and below them what a host did wrong."""
-    head = ["BOARD", "MODEL", "PORT", "MODE", "ERASES", "WORDS", "REQUESTS", "DOWN", "UP", "WRONG"]
+    head = ["BOARD", "MODEL", "PORT", "MODE", "ERASES", "WORDS", "REQUESTS", "DOWN", "UP", "BYTES", "SLEEPS", "WRONG"]
     rows: list[list[str | Cell]] = [
         [board.name, board.model, board.port, board.mode]
         + [
@@ -20,6 +20,8 @@ def bench_table(boards: Sequence[VirtualBoardState]) -> str:
                 board.requests,
                 board.downloads,
                 board.uploads,
+                board.bytes_down + board.bytes_up,
+                board.sleeps,
                 len(board.violations),
             )
         ]
