@@ -4,7 +4,6 @@ It adds nothing to the plan but the recoveries named there; it leaves out reads 
 """
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 
@@ -60,11 +59,8 @@ def flash(
         observer.progress(Phase.OPEN, 0, 1)
         facts = DeviceFacts.of(session.open())
         observer.progress(Phase.OPEN, 1, 1)
-        plan = _look_and_plan(
-            session,
-            Planner(image, target, facts, experience=experience, cached=cached),
-            lambda done, total: observer.progress(Phase.COMPARE, done, total),
-        )
+        planner = Planner(image, target, facts, experience=experience, cached=cached)
+        plan = _look_and_plan(session, planner, observer)
         observer.planned(plan)
         run = _Run(session, plan, observer, Range.sized(target.span.start, len(image)), experience)
         run.fill()
@@ -135,9 +131,17 @@ def _session(pipe: ControlPipe, target: Target, sleep: Sleep, experience: Experi
     return dfu.Session(pipe, fence, target.poll, sleep, experience.pace)
 
 
-def _look_and_plan(session: dfu.Session, planner: Planner, progress: Callable[[int, int], None] | None = None) -> Plan:
-    plan = planner.plan(look(session, planner.questions, progress))
-    session.to_idle()
+def _look_and_plan(session: dfu.Session, planner: Planner, observer: Observer | None = None) -> Plan:
+    def progress(done: int, total: int) -> None:
+        if observer is not None:
+            observer.progress(Phase.COMPARE, done, total)
+            observer.check()
+
+    try:
+        plan = planner.plan(look(session, planner.questions, progress))
+    finally:
+        with suppress(DeviceError):  # whatever becomes of it, the next session recovers it
+            session.to_idle()
     return plan
 
 
@@ -151,6 +155,8 @@ class _Reading(Enum):
 
 _DONE_BEFORE = frozenset((Action.SAMPLE, Action.FIND_BLANK, Action.COMPARE))
 """Steps that the plan itself was made from."""
+_WITH_THE_ONE_BEFORE = frozenset((Action.READ_CANARY, Action.ERASE_CANARY))
+"""Steps that are not put off: the flash is not left with a canary in it."""
 _PHASES = {
     Action.ERASE: Phase.ERASE,
     Action.CHECK_BLANK: Phase.ERASE,
@@ -204,9 +210,11 @@ class _Run:
         """All steps up to and with the boot unit."""
         try:
             for step in self._plan.steps:
-                if step.action not in _LAST and step.action not in _DONE_BEFORE:
+                if step.action in _LAST or step.action in _DONE_BEFORE:
+                    continue
+                if step.action not in _WITH_THE_ONE_BEFORE:
                     self._observer.check()
-                    self._do(step)
+                self._do(step)
         except (ParkedError, VerifyError, HeldError):
             with suppress(DeviceError):  # whatever becomes of it, the next session recovers it
                 self._session.to_idle()
