@@ -131,7 +131,10 @@ class PlainSession:
         """Brings the device to dfuIDLE after something that went well. The next block is the first."""
         ended = self._mode is _Mode.ENDED and requests.get_state(self._pipe) == State.IDLE
         if self._mode is not _Mode.IDLE and not ended:
-            requests.abort(self._pipe)
+            try:
+                requests.abort(self._pipe)
+            except StallError:
+                self.recover()
         self._begin(_Mode.IDLE)
 
     def download(self, data: bytes) -> None:
