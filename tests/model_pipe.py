@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from flashdeck.errors import StallError
 from flashdeckd.dfu.pipe import AlternateSetting
+from flashdeckd.dfu.quirks import NONE, Quirk
 from flashdeckd.dfu.wire import Request, State
 
 BASE = 0x08000000
@@ -38,6 +39,7 @@ class ModelPipe:
     functional: bytes = b""
     alternates: tuple[AlternateSetting, ...] = (AlternateSetting(0, 4, 2),)
     texts: dict[int, str] = field(default_factory=lambda: {4: MAP})
+    quirk: Quirk = NONE
     failing_erases: set[int] = field(default_factory=set[int])
 
     def __post_init__(self) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from flashdeckd.dfu.quirks import Quirk
+
 
 @dataclass(frozen=True, slots=True)
 class AlternateSetting:
@@ -28,7 +30,12 @@ class ControlPipe(Protocol):
 
     @property
     def functional(self) -> bytes:
-        """The DFU functional descriptor, b"" if there is none."""
+        """The DFU functional descriptor as the quirk has it, b"" if there is none."""
+        ...
+
+    @property
+    def quirk(self) -> Quirk:
+        """What is to be believed of this device in place of what it says."""
         ...
 
     @property

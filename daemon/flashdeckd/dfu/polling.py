@@ -21,7 +21,10 @@ _SHORTEST_NAP = 0.001
 _LONGEST_EARLY_NAP = 0.05
 _NAP_GROWTH = 0.25
 """An early poll comes at most this part of the time so far too late."""
-_ERASE_PATIENCE = 35.0
+ERASE_PATIENCE = 35.0
+"""Seconds for an erase of any size; a whole STM32F405 can take 32."""
+SECTOR_PATIENCE = 16.0
+"""Seconds for the erase of one sector. ST's data sheets give 4 for the 128 KiB of an STM32F4 at its lowest voltage."""
 _WRITE_PATIENCE = 10.0
 _CLAIMS = 2
 """An operation is given this many times what was claimed for it, or the patience above."""
@@ -55,6 +58,10 @@ class TooEarlyError(DfuStatusError):
     """An operation failed that was asked about early, so that may be why: do it again. The device is obeyed by now."""
 
 
+class StuckError(DeviceError):
+    """The device says dfuDNBUSY, and goes on saying so for longer than it was given."""
+
+
 class Poller:
     """Sees the operations of one session to their end, and learns the device's pace from its first erase.
 
@@ -81,14 +88,16 @@ class Poller:
         """Whether a claimed time is waited for whatever is known."""
         return self._policy is PollPolicy.SPEC
 
-    def complete(self, what: str, *, erase: bool = False) -> None:
+    def complete(self, what: str, *, erase: bool = False, patience: float | None = None) -> None:
         """After a DNLOAD: starts the operation with GETSTATUS and returns when it is over, in dfuDNLOAD-IDLE.
 
         `what` says what was asked for, with its address, for messages. Every legal way is accepted: dfuDNLOAD-IDLE or
-        dfuDNLOAD-SYNC at once, dfuDNBUSY any number of times, STALLs while busy.
-        Raises TooEarlyError, DfuStatusError, StallError, or DeviceError for a state that does not belong here.
+        dfuDNLOAD-SYNC at once, dfuDNBUSY any number of times, STALLs while busy. `patience` in seconds, where it is to
+        be other than usual; an operation that claims more than half of it is given twice what it claims.
+        Raises TooEarlyError, DfuStatusError, StallError, StuckError, or DeviceError for a state that does not belong
+        here.
         """
-        _Completion(self, self._pipe, what, erase=erase).run()
+        _Completion(self, self._pipe, what, erase=erase, patience=patience).run()
 
     def nap(self, seconds: float) -> None:
         """Sleeps and counts it."""
@@ -99,11 +108,11 @@ class Poller:
 class _Completion:
     """One operation under way."""
 
-    def __init__(self, poller: Poller, pipe: ControlPipe, what: str, *, erase: bool) -> None:
+    def __init__(self, poller: Poller, pipe: ControlPipe, what: str, *, erase: bool, patience: float | None) -> None:
         self._poller = poller
         self._pipe = pipe
         self._what = what
-        self._patience = _ERASE_PATIENCE if erase else _WRITE_PATIENCE
+        self._patience = patience or (ERASE_PATIENCE if erase else _WRITE_PATIENCE)
         self._probing = erase and poller.pace is Pace.UNPROVEN and not poller.obeys
         self._early = self._probing or (poller.pace in _EARLY and not poller.obeys)
         self._claimed = 0.0
@@ -162,7 +171,7 @@ class _Completion:
 
     def _check_patience(self, report: StatusReport | None) -> None:
         limit = max(self._patience, _CLAIMS * min(self._claimed, LONGEST_NAP))
-        if max(self._slept, time.monotonic() - self._began) <= limit:
+        if max(self._slept, time.monotonic() - self._began) < limit:
             return
         if report is None:
             self._object()  # to some the early question was an error, and they are silent in dfuERROR
@@ -170,7 +179,7 @@ class _Completion:
                 f"{self._what}: the bootloader answers GETSTATUS with a STALL for longer than {limit:.0f} s",
                 hint="reset the board; if it happens again, its DFU class lost the operation or is in dfuERROR",
             )
-        raise DeviceError(
+        raise StuckError(
             f"{self._what}: the bootloader stays in {state_name(report.state)} for longer than {limit:.0f} s",
             hint="reset the board; if it happens again, its flash driver does not report that it has finished",
         )

@@ -8,7 +8,7 @@ one with dfuERROR.
 from collections.abc import Callable
 from contextlib import suppress
 
-from flashdeck.errors import DeviceError, StallError, TransferTimeoutError
+from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.wire import State, state_name
@@ -16,31 +16,40 @@ from flashdeckd.dfu.wire import State, state_name
 Sleep = Callable[[float], object]
 
 _MAX_STEPS = 24
+_STEPS_BEFORE_RESET = 16
 _FIRST_NAP = 0.01
 _LONGEST_NAP = 0.5
-_SHORTEST_BUSY_WAIT = 1.0
+_SHORTEST_BUSY_WAIT = 5.0
+"""Seconds for an erase that another host began: the slowest sectors of the STM32 take about four."""
 _LONGEST_BUSY_WAIT = 35.0
 _LONGEST_BUSY_NAP = 5.0
 _MANIFEST_WAIT = 1.0
 
 
-def to_idle(pipe: ControlPipe, sleep: Sleep) -> None:
-    """Brings the device to dfuIDLE; raises DeviceError naming the state that it stays in."""
-    _Ladder(pipe, sleep).climb()
+def to_idle(pipe: ControlPipe, sleep: Sleep, *, stuck: bool = False) -> None:
+    """Brings the device to dfuIDLE; raises DeviceError naming the state that it stays in.
+
+    `stuck`: it was in dfuDNBUSY for so long that nobody need wait for it again. A bus reset is the last resort, and
+    comes once: DeviceGoneError where the device enumerates anew for it.
+    """
+    _Ladder(pipe, sleep, stuck=stuck).climb()
 
 
 class _Ladder:
-    def __init__(self, pipe: ControlPipe, sleep: Sleep) -> None:
+    def __init__(self, pipe: ControlPipe, sleep: Sleep, *, stuck: bool) -> None:
         self._pipe = pipe
         self._sleep = sleep
+        self._stuck = stuck
         self._nap = _FIRST_NAP
         self._waited = 0.0
         self._was_reset = False
 
     def climb(self) -> None:
         seen = "no answer"
-        for _ in range(_MAX_STEPS):
+        for step in range(_MAX_STEPS):
             try:
+                if step == _STEPS_BEFORE_RESET:
+                    self._reset()
                 state = self._state()
                 if state == State.IDLE:
                     return
@@ -89,7 +98,7 @@ class _Ladder:
 
     def _wait_while_busy(self) -> None:
         limit = _SHORTEST_BUSY_WAIT
-        while self._waited < limit:
+        while not self._stuck and self._waited < limit:
             nap = _FIRST_NAP
             with suppress(StallError):
                 report = requests.get_status(self._pipe)
@@ -100,6 +109,7 @@ class _Ladder:
                 nap = min(max(claimed, _FIRST_NAP), _LONGEST_BUSY_NAP)
             self._sleep(nap)
             self._waited += nap
+        self._stuck = True
         self._clear()  # stuck: an H743's second bank, or ST's class after a command it does not know
         self._clear()
 
@@ -115,4 +125,11 @@ class _Ladder:
         if self._was_reset:
             return
         self._was_reset = True
-        self._pipe.reset()
+        try:
+            self._pipe.reset()
+        except DeviceGoneError as error:
+            raise DeviceGoneError(
+                f"the bootloader did not come back to dfuIDLE, so its port was reset; then {error.message}",
+                hint="it enumerates anew; a bootloader that starts the application at a reset (dapboot does) has to be "
+                "entered again",
+            ) from error

@@ -1,5 +1,7 @@
 """The seven class requests, one function each (USB DFU 1.1, table 3.2)."""
 
+from dataclasses import replace
+
 from flashdeck.errors import DeviceError
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.wire import STATUS_LENGTH, Request, StatusReport, parse_status
@@ -20,7 +22,8 @@ def get_state(pipe: ControlPipe) -> int:
 
 def get_status(pipe: ControlPipe, *, timeout: float = OPERATION_TIMEOUT) -> StatusReport:
     """GETSTATUS; in dfuDNLOAD-SYNC it starts the pending operation."""
-    return parse_status(pipe.receive(Request.GETSTATUS, 0, STATUS_LENGTH, timeout=timeout))
+    report = parse_status(pipe.receive(Request.GETSTATUS, 0, STATUS_LENGTH, timeout=timeout))
+    return report if pipe.quirk.poll_ms is None else replace(report, poll_ms=pipe.quirk.poll_ms)
 
 
 def clear_status(pipe: ControlPipe) -> None:

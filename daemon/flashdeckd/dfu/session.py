@@ -1,39 +1,28 @@
 """One DfuSe session: a device is opened, recovered, pointed, erased, written, read and left (ST AN3156)."""
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
 
 from flashdeck.config import PollPolicy
-from flashdeck.errors import DescriptorError, DeviceError, DeviceGoneError, StallError, TransferTimeoutError
+from flashdeck.errors import DeviceError, DeviceGoneError, StallError
 from flashdeck.geometry import Range
-from flashdeck.text import clean
 from flashdeckd.dfu import requests, wire
 from flashdeckd.dfu.addressing import Addressing
-from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
+from flashdeckd.dfu.descriptor import FunctionalDescriptor
+from flashdeckd.dfu.facts import Facts, identify, read_facts
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
-from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
-from flashdeckd.dfu.polling import Pace, Poller, TooEarlyError
+from flashdeckd.dfu.leaving import detach, leave
+from flashdeckd.dfu.pipe import ControlPipe
+from flashdeckd.dfu.polling import SECTOR_PATIENCE, Pace, Poller, StuckError, TooEarlyError
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.wire import FIRST_BLOCK, MAX_TRANSFER, State, state_name
+from flashdeckd.dfu.wire import FIRST_BLOCK, MAX_TRANSFER, state_name
 
-_MAX_ALTERNATES = 16
-_LEAVE_POLLS = 3
-_LEAVE_NAP = 0.05
-_DETACH_MS = 1000
+__all__ = ("Facts", "Session", "detach", "identify")
 
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a device says of itself."""
-
-    functional: FunctionalDescriptor
-    memory_map: MemoryMap | None
-    """None where it has none that can be understood; `map_error` says why."""
-    map_error: str = ""
+_BLANK = 0xFF
+_KNOWN_WEDGE_PATIENCE = 5.0
+"""Seconds for the erase of a sector on a device that was seen to stay in dfuDNBUSY although it had finished."""
 
 
 class _Mode(Enum):
@@ -64,8 +53,13 @@ class Session:
         self._sleep = sleep
         self._poller = Poller(pipe, policy, sleep, pace)
         self._mode = _Mode.IDLE
+        self._functional = FunctionalDescriptor()
         self._addressing = Addressing(0)
         self._selected: int | None = None
+        self._stuck = False
+        """Whether the last operation was given up in dfuDNBUSY, and the device not yet recovered."""
+        self._wedges = False
+        """Whether an erase was seen to be done although the device stayed in dfuDNBUSY."""
         self.uploads = 0
         """UPLOAD requests so far."""
         self.reading = False
@@ -88,19 +82,19 @@ class Session:
         DescriptorError where the device does not speak DfuSe.
         """
         self.recover()
-        functional = parse_functional(self._pipe.functional)
-        alternate, memory_map, trouble = self._alternate()
-        _require_dfuse(functional, memory_map)
+        facts, alternate = read_facts(self._pipe, self._fence.span)
         if len(self._pipe.alternates) > 1:
             self._selected = alternate.number
             self._pipe.select(alternate.number)
-        self._addressing = Addressing(functional.transfer_size)
-        return Facts(functional, memory_map, trouble)
+        self._functional = facts.functional
+        self._addressing = Addressing(facts.functional.transfer_size)
+        return facts
 
     def recover(self) -> None:
         """Brings the device to dfuIDLE from whatever state it is in; raises DeviceError where that fails."""
         self._addressing.pointer = None
-        to_idle(self._pipe, self._sleep)
+        to_idle(self._pipe, self._sleep, stuck=self._stuck)
+        self._stuck = False
         if self._selected is not None:  # a bus reset goes back to the first one
             self._pipe.select(self._selected)
         self._mode = _Mode.IDLE
@@ -113,14 +107,17 @@ class Session:
             self._mode = _Mode.IDLE
 
     def erase(self, sector: Range) -> None:
-        """Erases one whole sector. After an error: `recover`, and erase again."""
+        """Erases one whole sector. After an error: `recover`, and erase again.
+
+        A device that stays in dfuDNBUSY although it has erased (some STM32H743 do so in bank 2) is brought back; if
+        the sector then reads blank, the erase is done.
+        """
         self._fence.allow_erase(sector)
-        what = f"erase of the sector {sector}"
         try:
-            self._erase(sector, what)
+            self._erase(sector)
         except TooEarlyError:
             self.recover()
-            self._erase(sector, what)
+            self._erase(sector)
 
     def write(self, address: int, data: bytes) -> None:
         """Writes at most one transfer's worth of whole program units into erased flash.
@@ -167,71 +164,33 @@ class Session:
         """
         self._leave_upload()
         self._set_address(address)
-        try:
-            requests.download(self._pipe, FIRST_BLOCK, b"", timeout=requests.REQUEST_TIMEOUT)
-        except StallError:
-            return self._is_leaving()
-        except (DeviceGoneError, TransferTimeoutError):
-            return True
-        return self._watch_leave()
+        return leave(self._pipe, self._functional, self._sleep)
 
-    def _watch_leave(self) -> bool:
-        for _ in range(_LEAVE_POLLS):
-            try:
-                state = requests.get_status(self._pipe, timeout=requests.REQUEST_TIMEOUT).state
-            except DeviceError:  # gone, a STALL (USBX answers nothing else from here on), or a transfer cut short
-                return True
-            if state != State.MANIFEST_SYNC:
-                return state in (State.MANIFEST, State.MANIFEST_WAIT_RESET)
-            self._sleep(_LEAVE_NAP)
-        return True
-
-    def _is_leaving(self) -> bool:
-        try:
-            return requests.get_state(self._pipe) in (
-                State.MANIFEST_SYNC,
-                State.MANIFEST,
-                State.MANIFEST_WAIT_RESET,
-            )
-        except DeviceGoneError:
-            return True
-        except (StallError, TransferTimeoutError):
-            return False
-
-    def _alternate(self) -> tuple[AlternateSetting, MemoryMap | None, str]:
-        """The alternate setting whose map reaches the partition, else the first that has a map, else the first."""
-        alternates = self._pipe.alternates[:_MAX_ALTERNATES]
-        readable: list[tuple[AlternateSetting, MemoryMap]] = []
-        troubles: list[str] = []
-        seen: set[int] = set()
-        for alternate in alternates:
-            if alternate.text_index in seen:
-                continue
-            seen.add(alternate.text_index)
-            try:
-                memory_map = parse_memory_map(self._text(alternate))
-            except DescriptorError as error:
-                troubles.append(error.message)
-                continue
-            if any(memory_map.overlapping(self._fence.span)):
-                return alternate, memory_map, ""
-            readable.append((alternate, memory_map))
-        if readable:
-            return *readable[0], ""
-        return alternates[0], None, troubles[0] if troubles else "the device has no memory map"
-
-    def _text(self, alternate: AlternateSetting) -> str:
-        text = self._pipe.text(alternate.text_index) if alternate.text_index else ""
-        if not text:
-            raise DescriptorError(
-                f"alternate setting {alternate.number} has no name that can be read, so no memory map"
-            )
-        return text
-
-    def _erase(self, sector: Range, what: str) -> None:
+    def _erase(self, sector: Range) -> None:
         self._leave_upload()
         self._addressing.pointer = None  # some devices move it
-        self._command(wire.erase_page(sector.start), what, erase=True)
+        patience = _KNOWN_WEDGE_PATIENCE if self._wedges else SECTOR_PATIENCE
+        try:
+            self._command(wire.erase_page(sector.start), f"erase of the sector {sector}", patience)
+        except StuckError:
+            self.recover()
+            if not self._reads_blank(sector):
+                raise
+            self._wedges = True
+
+    def _reads_blank(self, sector: Range) -> bool:
+        size = min(self._addressing.transfer_size or MAX_TRANSFER, MAX_TRANSFER, sector.size)
+        try:
+            for at in range(sector.start, sector.end, size):
+                data = self.read(at, min(size, sector.end - at))
+                if data.strip(bytes((_BLANK,))):
+                    return False
+        except DeviceGoneError:
+            raise
+        except DeviceError:
+            self.recover()
+            return False
+        return True
 
     def _point(self, address: int, length: int) -> int:
         """The block number that reaches `address`; sets the address where no block does."""
@@ -252,10 +211,10 @@ class Session:
             self._command(wire.set_address(address), what)
         self._addressing.pointer = address
 
-    def _command(self, command: bytes, what: str, *, erase: bool = False) -> None:
-        self._download(0, command, what, erase=erase)
+    def _command(self, command: bytes, what: str, erase_patience: float | None = None) -> None:
+        self._download(0, command, what, erase_patience)
 
-    def _download(self, block: int, data: bytes, what: str, *, erase: bool = False) -> None:
+    def _download(self, block: int, data: bytes, what: str, erase_patience: float | None = None) -> None:
         try:
             requests.download(self._pipe, block, data)
         except StallError as error:
@@ -263,7 +222,11 @@ class Session:
                 f"{what}: the bootloader refused it with a STALL{self._state_after_stall()}",
                 hint="reset the board and flash again; if it stays so, look at the bootloader's write callback",
             ) from error
-        self._poller.complete(what, erase=erase)
+        try:
+            self._poller.complete(what, erase=erase_patience is not None, patience=erase_patience)
+        except StuckError:
+            self._stuck = True
+            raise
         self._mode = _Mode.DOWNLOAD
 
     def _state_after_stall(self) -> str:
@@ -278,36 +241,3 @@ class Session:
     def _leave_download(self) -> None:
         if self._mode is _Mode.DOWNLOAD:
             self.to_idle()
-
-
-def identify(pipe: ControlPipe, sleep: Callable[[float], object] = time.sleep) -> str:
-    """The names of all alternate settings as the device sends them, joined: on DfuSe devices its memory maps."""
-    to_idle(pipe, sleep)
-    indices = dict.fromkeys(each.text_index for each in pipe.alternates[:_MAX_ALTERNATES] if each.text_index)
-    return " ".join(filter(None, (pipe.text(index) for index in indices)))
-
-
-def detach(pipe: ControlPipe) -> None:
-    """Asks a running application to come back in DFU mode (USB DFU 1.1, 5.1).
-
-    A STALL, a timeout or a vanished device is no error: some reboot before they answer. Without bitWillDetach the host
-    resets the bus.
-    """
-    functional = parse_functional(pipe.functional)
-    with suppress(StallError, TransferTimeoutError, DeviceGoneError):
-        requests.detach(pipe, _DETACH_MS)
-        if not functional.will_detach:
-            pipe.reset()
-
-
-def _require_dfuse(functional: FunctionalDescriptor, memory_map: MemoryMap | None) -> None:
-    """A plain DFU device would take a DfuSe command for the first bytes of its firmware."""
-    if functional.version == VERSION_DFUSE or (functional.version is None and memory_map is not None):
-        return
-    version = "no version" if functional.version is None else f"bcdDFUVersion 0x{functional.version:04x}"
-    name = f" and the memory map {clean(memory_map.name)!r}" if memory_map else ""
-    raise DescriptorError(
-        f"the device reports {version}{name}: it speaks plain DFU, which has no addresses "
-        f"(DfuSe reports 0x{VERSION_DFUSE:04x})",
-        hint="only DfuSe bootloaders can take an image for an address; in ST's class, set bcdDFUVersion to 0x011A",
-    )

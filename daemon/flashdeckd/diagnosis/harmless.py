@@ -3,6 +3,7 @@
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
+from flashdeckd.dfu.quirks import Quirk
 from flashdeckd.dfu.wire import Request, State, parse_status, set_address
 
 _ADDRESS = slice(1, 5)
@@ -31,6 +32,11 @@ class HarmlessPipe:
     def functional(self) -> bytes:
         """As the pipe has it."""
         return self._pipe.functional
+
+    @property
+    def quirk(self) -> Quirk:
+        """As the pipe has it."""
+        return self._pipe.quirk
 
     @property
     def transfers(self) -> int:

@@ -22,12 +22,19 @@ from flashdeck.errors import (
     StallError,
     TransferTimeoutError,
 )
-from flashdeckd.dfu.descriptor import find_functional
+from flashdeckd.dfu.descriptor import find_functional, parse_functional
 from flashdeckd.dfu.pipe import AlternateSetting
-from flashdeckd.usb.device import DFU_CLASS, DFU_SUBCLASS, PROTOCOL_DFU, UsbDevice
+from flashdeckd.dfu.quirks import Quirk, quirk_of
+from flashdeckd.usb.device import DFU_CLASS, DFU_SUBCLASS, UsbDevice
+from flashdeckd.usb.strings import MAX_STRING, decode_string
 
 _OUT = usb.util.build_request_type(usb.util.CTRL_OUT, usb.util.CTRL_TYPE_CLASS, usb.util.CTRL_RECIPIENT_INTERFACE)
 _IN = usb.util.build_request_type(usb.util.CTRL_IN, usb.util.CTRL_TYPE_CLASS, usb.util.CTRL_RECIPIENT_INTERFACE)
+_STANDARD_IN = usb.util.build_request_type(
+    usb.util.CTRL_IN, usb.util.CTRL_TYPE_STANDARD, usb.util.CTRL_RECIPIENT_DEVICE
+)
+_GET_DESCRIPTOR = 6
+_STRING = 3
 _ENGLISH = 0x0409
 _MAX_INTERFACES = 256
 _GONE = frozenset(
@@ -53,15 +60,13 @@ class Transport:
         self._device = device
         self._where = where
         self._transfers = 0
+        self._quirk = quirk_of(where.usb_id, where.bcd_device)
         try:
-            interfaces, configuration_extra = _dfu_interfaces(device, where)
+            interfaces, self._functional = _dfu_interfaces(device, where, self._quirk)
             self._interface = interfaces[0].bInterfaceNumber
             self._alternates = tuple(
                 AlternateSetting(each.bAlternateSetting, each.iInterface, each.bInterfaceProtocol)
                 for each in interfaces
-            )
-            self._functional = find_functional(
-                [*(bytes(each.extra_descriptors) for each in interfaces), configuration_extra]
             )
             self._guarded("open", lambda: usb.util.claim_interface(device, self._interface))
         except BaseException:
@@ -87,8 +92,17 @@ class Transport:
 
     @property
     def functional(self) -> bytes:
-        """The DFU functional descriptor, b"" if there is none."""
+        """The DFU functional descriptor as the quirk has it, b"" if there is none.
+
+        The interface is not asked for a missing one with GET_DESCRIPTOR: to USBX that is an ABORT, which it never
+        answers, and nothing tells a device with USBX from others before that. What is missing takes its default.
+        """
         return self._functional
+
+    @property
+    def quirk(self) -> Quirk:
+        """What is to be believed of this device in place of what it says."""
+        return self._quirk
 
     @property
     def transfers(self) -> int:
@@ -127,16 +141,18 @@ class Transport:
 
         Devices without a list of languages are asked for English. Raises DeviceGoneError where the device has left.
         """
-        for language in (None, _ENGLISH):
-            self._transfers += 2 if language is None else 1
-            try:
-                return usb.util.get_string(self._device, index, language) or ""
-            except usb.core.USBError as error:
-                if error.errno in _GONE:
-                    raise _translated(self._where, "reading a string", error) from error
-            except (ValueError, IndexError, NotImplementedError):
-                continue  # no languages, not UTF-16, or nothing at all
-        return ""
+        self._transfers += 2
+        try:
+            languages = self._device.langids
+            language = languages[0] if languages else _ENGLISH
+            raw = self._device.ctrl_transfer(_STANDARD_IN, _GET_DESCRIPTOR, _STRING << 8 | index, language, MAX_STRING)
+        except usb.core.USBError as error:
+            if error.errno in _GONE:
+                raise _translated(self._where, "reading a string", error) from error
+            return ""
+        except NotImplementedError:
+            return ""
+        return decode_string(raw.tobytes())
 
     def reset(self) -> None:
         """Resets the device's port. It may enumerate anew, and then is gone for this transport."""
@@ -202,22 +218,31 @@ def _port_numbers(name: str) -> tuple[int, ...]:
     return tuple(map(int, fields)) if all(field.isdecimal() for field in fields) else ()
 
 
-def _dfu_interfaces(device: usb.core.Device, where: UsbDevice) -> tuple[list[usb.core.Interface], bytes]:
-    """The alternate settings of the DFU interface, one in DFU mode first, and the configuration's extra bytes."""
+def _dfu_interfaces(device: usb.core.Device, where: UsbDevice, quirk: Quirk) -> tuple[list[usb.core.Interface], bytes]:
+    """The alternate settings of the DFU interface, one in DFU mode first, and the functional descriptor."""
     try:
         configuration = _configuration(device)
+        everything = [each for each, _ in zip(configuration, range(_MAX_INTERFACES), strict=False)]
         settings = [
-            each
-            for each, _ in zip(configuration, range(_MAX_INTERFACES), strict=False)
-            if (each.bInterfaceClass, each.bInterfaceSubClass) == (DFU_CLASS, DFU_SUBCLASS)
+            each for each in everything if (each.bInterfaceClass, each.bInterfaceSubClass) == (DFU_CLASS, DFU_SUBCLASS)
         ]
         extra = bytes(configuration.extra_descriptors)
     except (usb.core.USBError, NotImplementedError) as error:
         raise _translated(where, "reading its descriptors", error) from error
     if not settings:
         raise DescriptorError(f"{_place(where)} has no DFU interface", hint="bring the board into DFU mode")
-    chosen = next((each for each in settings if each.bInterfaceProtocol == PROTOCOL_DFU), settings[0])
-    return [each for each in settings if each.bInterfaceNumber == chosen.bInterfaceNumber], extra
+    count = len({each.bInterfaceNumber for each in everything})
+
+    def functional_of(number: int) -> bytes:
+        own = (bytes(each.extra_descriptors) for each in settings if each.bInterfaceNumber == number)
+        return quirk.mend_functional(find_functional([*own, extra]))
+
+    def is_dfu_mode(setting: usb.core.Interface) -> bool:
+        version = parse_functional(functional_of(setting.bInterfaceNumber)).version
+        return quirk.is_dfu_mode(setting.bInterfaceProtocol, version, count)
+
+    number = next(filter(is_dfu_mode, settings), settings[0]).bInterfaceNumber
+    return [each for each in settings if each.bInterfaceNumber == number], functional_of(number)
 
 
 def _configuration(device: usb.core.Device) -> usb.core.Configuration:

@@ -11,6 +11,7 @@ from flashdeck.errors import DescriptorError, DeviceGoneError, FlashdeckError, S
 from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting
+from flashdeckd.dfu.quirks import NONE, Quirk
 from flashdeckd.dfu.wire import Request, State
 from flashdeckd.flash import program
 from flashdeckd.flash.plan import DeviceFacts, make_plan
@@ -31,6 +32,7 @@ class HostilePipe:
     size: int = 1024
     alternates: tuple[AlternateSetting, ...] = (AlternateSetting(0, 1, 2),)
     map: str = ""
+    quirk: Quirk = NONE
     transfers: int = 0
     slept: float = 0.0
     pointer: int | None = None

@@ -123,7 +123,7 @@ def test_a_missing_permission_names_the_node_and_the_rule(monkeypatch: pytest.Mo
 
 
 def test_a_string_that_can_not_be_read_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers: list[bytes] = [b"", b"\x03\x03\x00", b"\x06\x03\x00\xd8\x41\x00"]
+    answers: list[bytes] = [b"", b"\x03", b"\x03\x03\x00", b"\x04\x09\x41\x00"]
 
     def answer(_handle: object, _type: int, _request: int, _value: int, _index: int, data: "array[int]", _: int) -> int:
         raw = answers[0]
