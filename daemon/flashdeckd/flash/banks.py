@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flashdeck.config import BankPolicy
+from flashdeck.errors import HeldError
 from flashdeck.geometry import Geometry, Range
 from flashdeckd.flash.experience import Experience
 from flashdeckd.flash.target import Target
@@ -69,6 +70,17 @@ def witnesses(target: Target) -> tuple[Range, ...]:
     """What must not change whatever happens: the first sector of each protected partition."""
     firsts = (target.geometry.sectors_in(protected) for protected in target.protected)
     return tuple(dict.fromkeys(sectors[0].span for sectors in firsts if sectors))
+
+
+def unproved_bank(target: Target, bank: int, why: str) -> HeldError:
+    """Why a job in a bank without the bootloader waits for a person."""
+    return HeldError(
+        f"{target.partition} lies in bank {bank + 1} and the bootloader in the other; whether it erases the bank that "
+        f"it is asked to could not be seen ({why}), and some bootloaders erase the same sector of the wrong one",
+        hint="if this bootloader is known to erase the right bank, `flashdeck release` lets this board go on, and "
+        'banks = "trusted" in the profile all boards',
+        bank=bank,
+    )
 
 
 def _all_banks(geometry: Geometry) -> frozenset[int]:

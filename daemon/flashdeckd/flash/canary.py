@@ -3,8 +3,8 @@
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind
 from flashdeck.geometry import Range
 from flashdeckd.dfu.session import Session
-from flashdeckd.flash.banks import canary, foreign_banks
-from flashdeckd.flash.plan import Action, Plan, Step, unproved_bank
+from flashdeckd.flash.banks import canary, foreign_banks, unproved_bank
+from flashdeckd.flash.plan import Action, Plan, Step
 from flashdeckd.flash.survey import BLANK, blocks, recover_from_read
 
 

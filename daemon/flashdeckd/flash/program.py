@@ -22,7 +22,8 @@ from flashdeckd.flash.banks import sites, unproved_banks, witnesses
 from flashdeckd.flash.canary import Canary
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.observer import Observer, Outcome, Sleep
-from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Planner, Step, make_plan
+from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Step
+from flashdeckd.flash.planner import Planner, make_plan
 from flashdeckd.flash.survey import BLANK, look, recover_from_read
 from flashdeckd.flash.target import Target
 

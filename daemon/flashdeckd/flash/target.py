@@ -28,3 +28,8 @@ class Target:
     alternate: int | str | None = None
     """The alternate setting, by number or name, that is this partition on a plain DFU 1.1 device, which knows no
     addresses: `span` then counts from 0 and only says how much fits. None: a DfuSe device."""
+
+    @property
+    def sectors(self) -> tuple[Range, ...]:
+        """The sectors of the flash that the partition is made of, in ascending order."""
+        return tuple(sector.span for sector in self.geometry.sectors_in(self.span))

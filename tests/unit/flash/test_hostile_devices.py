@@ -14,7 +14,8 @@ from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.quirks import NONE, Quirk
 from flashdeckd.dfu.wire import Request, State
 from flashdeckd.flash import program
-from flashdeckd.flash.plan import DeviceFacts, make_plan
+from flashdeckd.flash.plan import DeviceFacts
+from flashdeckd.flash.planner import make_plan
 
 SPAN = small(2).span
 TWIN = Range.sized(SPAN.start + SECTOR + FLASH_SIZE // 2, SECTOR)

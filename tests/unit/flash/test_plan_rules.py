@@ -14,7 +14,8 @@ from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
 from flashdeckd.flash import banks
 from flashdeckd.flash.banks import Site
 from flashdeckd.flash.experience import UNKNOWN, Experience
-from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Planner, make_plan
+from flashdeckd.flash.plan import Action, DeviceFacts, Plan
+from flashdeckd.flash.planner import Planner, make_plan
 from flashdeckd.flash.survey import Seen
 from flashdeckd.flash.target import Target
 

@@ -1,0 +1,34 @@
+"""What the steps of a plan cost in control requests."""
+
+from flashdeckd.dfu.addressing import Addressing
+from flashdeckd.flash.plan import READS, Action, Step
+from flashdeckd.flash.survey import blocks
+
+_OPENING = 3  # GETSTATE and the map's string with its language
+_OPERATION = 3  # DNLOAD, GETSTATUS that starts it, GETSTATUS that ends it
+_LEAVING = 2  # the DNLOAD of no bytes and one GETSTATUS
+
+
+def cost(steps: tuple[Step, ...], block: int, transfer_size: int) -> int:
+    """The requests that a session needs for these steps, on a device that is done when it has answered."""
+    addressing = Addressing(transfer_size)
+    requests, mode = _OPENING, Action.LEAVE  # dfuIDLE takes both kinds
+    for step in steps:
+        if step.action in READS:
+            for each in blocks(step.span, block):
+                if addressing.block_for(each.start, each.size) is None:
+                    requests += _OPERATION + (mode is Action.READ_BACK)
+                    addressing.pointer, mode = each.start, Action.WRITE
+                requests += 1 + (mode is Action.WRITE)
+                mode = Action.READ_BACK
+            continue
+        requests += mode is Action.READ_BACK
+        mode = Action.WRITE
+        if step.action in (Action.ERASE, Action.ERASE_CANARY):
+            addressing.pointer = None
+        elif step.action is Action.LEAVE or addressing.block_for(step.span.start, step.span.size) is None:
+            requests += _OPERATION
+            addressing.pointer = step.span.start
+        requests += _LEAVING if step.action is Action.LEAVE else _OPERATION
+    is_left = not steps or steps[-1].action is Action.LEAVE
+    return requests if is_left else requests + 1  # back to dfuIDLE
