@@ -48,6 +48,28 @@ image = "build/APP2.bin"
 """
 
 
+HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
+
+
+def board(name: str, number: int = 1, **keys: object) -> str:
+    """One emulated board of the bench file; text is written as TOML literal strings."""
+    settings: dict[str, object] = {
+        "model": "classic",
+        "serial": "TEST00000001",
+        "port": number,
+        "timing": "none",
+        "map": HONEST_MAP,
+        "app": "0483:5740",
+        "runtime": True,
+        **keys,
+    }
+    lines = [f"[boards.{name}]"]
+    for key, value in settings.items():
+        text = str(value).lower() if isinstance(value, (bool, int)) else '"' + str(value) + '"'
+        lines.append(f"{key} = {text}")
+    return "\n".join(lines) + "\n"
+
+
 def firmware(version: str, *, size: int = 20_000, base: int = APP1, stack: int = 0x20030000) -> bytes:
     """An image that every guard accepts: a vector table, the version string, and contents that follow from it."""
     body = struct.pack("<II", stack, base + 0x101) + f"\0flashdeck-test {version}\0".encode()

@@ -8,29 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rig import Rig, prepare, running
+from rig import Rig, board, prepare, running
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
-HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
-
-
-def board(name: str, number: int = 1, **keys: object) -> str:
-    """One emulated board of the bench file; text is written as TOML literal strings."""
-    settings: dict[str, object] = {
-        "model": "classic",
-        "serial": "TEST00000001",
-        "port": number,
-        "timing": "none",
-        "map": HONEST_MAP,
-        "app": "0483:5740",
-        "runtime": True,
-        **keys,
-    }
-    lines = [f"[boards.{name}]"]
-    for key, value in settings.items():
-        text = str(value).lower() if isinstance(value, (bool, int)) else '"' + str(value) + '"'
-        lines.append(f"{key} = {text}")
-    return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True)
