@@ -113,6 +113,11 @@ class Bench:
         for lane in self._lanes.values():
             lane.stop()
 
+    @property
+    def devices(self) -> frozenset[UsbDevice]:
+        """Everything that is on the bus now."""
+        return self._devices
+
     def lane(self, name: str) -> Lane:
         """A board's lane; raises RequestError (`no-such-board`)."""
         try:
@@ -128,7 +133,7 @@ class Bench:
         Raises RequestError (`no-such-board`, `no-such-partition`) with what there is instead, RefusedError
         (`protected`) when the partition is protected on one of them (safety rule 2).
         """
-        chosen = self._matching(patterns)
+        chosen = self.matching(patterns)
         having = [board for board in chosen.values() if partition in board.profile.partitions]
         if not having:
             known = {name for board in chosen.values() for name in board.profile.partitions}
@@ -166,7 +171,7 @@ class Bench:
 
     async def arm(self, patterns: Iterable[str], *, armed: bool) -> list[BoardState]:
         """Arms or disarms boards, also over a restart."""
-        boards = self._matching(patterns)
+        boards = self.matching(patterns)
         disarmed = self._disarmed()
         await self._write_board_file(self.config, disarmed - set(boards) if armed else disarmed | set(boards))
         for name in boards:
@@ -315,7 +320,7 @@ class Bench:
         is_known = is_held or self.book.newest(board.name, partition, newest.sha256) is not None
         return "" if is_known else newest.sha256
 
-    def _matching(self, patterns: Iterable[str]) -> dict[str, Board]:
+    def matching(self, patterns: Iterable[str]) -> dict[str, Board]:
         """The boards that names and globs mean, all for none; raises RequestError (`no-such-board`)."""
         chosen: dict[str, Board] = {}
         for pattern in tuple(patterns) or ("*",):

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flashdeck import api
+from flashdeck.diagnosis import Diagnosis
 from flashdeck.model import BoardState, JobState, State
 from flashdeckd.bench import Bench
+from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.hub import Hub
 from flashdeckd.orders import Orders
 from flashdeckd.server import Connection, Handler
@@ -20,11 +22,12 @@ JOB_PAGE = 500
 class Handlers:
     """The methods, one each. `table` is what the server dispatches on."""
 
-    def __init__(self, hub: Hub, bench: Bench, orders: Orders, waiting: Waiting) -> None:
+    def __init__(self, hub: Hub, bench: Bench, orders: Orders, waiting: Waiting, doctor: Doctor) -> None:
         self._hub = hub
         self._bench = bench
         self._orders = orders
         self._waiting = waiting
+        self._doctor = doctor
 
     def table(self) -> Mapping[type[api.Params[Any]], Handler]:
         """Handlers by the type of their parameters."""
@@ -43,6 +46,7 @@ class Handlers:
             api.Arm: self.arm,
             api.Disarm: self.disarm,
             api.Adopt: self.adopt,
+            api.Doctor: self.doctor,
         }
 
     async def boards(self, _params: api.GetBoards, _connection: Connection) -> api.BoardList:
@@ -110,6 +114,10 @@ class Handlers:
     async def adopt(self, params: api.Adopt, _connection: Connection) -> BoardState:
         """`adopt`."""
         return await self._bench.adopt(params.device, params.profile, params.name)
+
+    async def doctor(self, params: api.Doctor, _connection: Connection) -> Diagnosis:
+        """`doctor`."""
+        return await self._doctor.examine(params.boards)
 
 
 def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Handler]:

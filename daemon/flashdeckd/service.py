@@ -22,6 +22,7 @@ from flashdeck.model import DaemonState, LogLevel
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds, Watch
+from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.endpoint import Endpoint, claimed
 from flashdeckd.handlers import Handlers, virtual_handlers
 from flashdeckd.hub import Hub
@@ -112,7 +113,8 @@ async def serve(options: Options) -> None:
             unreadable=intake.unreadable,
             settling=intake.settling,
         )
-        handlers = dict(Handlers(hub, bench, Orders(bench, hub, spool), Waiting(bench, builds, hub)).table())
+        orders, waiting, doctor = Orders(bench, hub, spool), Waiting(bench, builds, hub), Doctor(bench, hub, spool)
+        handlers = dict(Handlers(hub, bench, orders, waiting, doctor).table())
         handlers |= Uploads(intake.accept).handlers()
         if virtual is not None:
             handlers |= virtual_handlers(virtual)

@@ -6,6 +6,7 @@ Unknown fields are ignored. A reply means that what was asked is done.
 
 from typing import Generic, TypeVar
 
+from flashdeck.diagnosis import Diagnosis
 from flashdeck.model import BoardState, DeviceState, JobState, LogLine, Snapshot, State
 
 PROTOCOL_VERSION = 1
@@ -231,6 +232,16 @@ class Disarm(Params[BoardList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
+class Doctor(Params[Diagnosis], frozen=True, kw_only=True):
+    """Looks at boards (names and globs, empty: all) and at this installation; nothing is erased or written.
+
+    A board on which a job runs is not disturbed: its report says so (`device-busy`). Devices that are no configured
+    board are listed and not opened.
+    """
+
+    boards: tuple[str, ...] = ()
+
+
 class Adopt(Params[BoardState], frozen=True, kw_only=True):
     """Makes a DFU device that is no configured board one: its serial, memory map and bcdDevice are pinned.
 
@@ -350,6 +361,7 @@ METHODS: dict[str, type[Params[State]]] = {
     "arm": Arm,
     "disarm": Disarm,
     "adopt": Adopt,
+    "doctor": Doctor,
     "virtual.list": VirtualList,
     "virtual.plug": VirtualPlug,
     "virtual.unplug": VirtualUnplug,

@@ -22,6 +22,18 @@ def findings(case: Case) -> Iterator[Finding]:
         yield from _application(case, device)
 
 
+def pins(case: Case, names: str) -> Iterator[Finding]:
+    """Whether an adopted board still shows the maps that it was adopted with."""
+    if case.pinned_map is not None and case.pinned_map != names:
+        yield Finding(
+            code="map-changed",
+            severity=Severity.ERROR,
+            seen=f"the memory map is {names!r} and was {case.pinned_map!r} when the board was adopted",
+            means="this may be another board, or another bootloader on it: its jobs are held",
+            mend="if it is the same board with another bootloader, take it out of boards.toml and adopt it again",
+        )
+
+
 def _serial(case: Case, device: UsbDevice) -> Iterator[Finding]:
     mend = (
         "make the serial string from the chip's unique id (96 bits at UID_BASE), the same in bootloader and "

@@ -36,6 +36,7 @@ def _findings(case: Case, error: FlashdeckError | None) -> Iterator[Finding]:
         yield from _failure(error)
     seen = case.seen
     if seen is not None:
+        yield from identity.pins(case, seen.names)
         yield from descriptors.findings(case, seen)
         yield from maps.findings(case, seen)
         yield from reading.findings(case, seen)

@@ -73,6 +73,8 @@ class Observation:
     reads: tuple[TestRead, ...] = ()
     unread: tuple[tuple[str, str], ...] = ()
     """Partitions that were not read, each with the reason."""
+    names: str = ""
+    """The names of all alternate settings, joined, as `adopt` pins them."""
     trouble: str = ""
     """What ended the look early; "" where nothing did."""
     requests: int = 0
@@ -94,6 +96,8 @@ class Case:
     seen: Observation | None = None
     """None where the device was not opened."""
     experience: Experience = UNKNOWN
+    pinned_map: str | None = None
+    """What `adopt` saw of the maps; None for a board that was not adopted."""
     rivals: tuple[str, ...] = ()
     """Where other devices with the same serial are plugged in."""
     known: tuple[tuple[str, bytes], ...] = ()

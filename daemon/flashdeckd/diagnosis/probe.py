@@ -27,6 +27,8 @@ from flashdeckd.flash.experience import Experience
 MAX_ALTERNATES = 16
 MAX_PARTITIONS = 8
 """Partitions that are read, two blocks each."""
+MAX_NAMES = 1000
+"""Characters kept of all names together."""
 LONGEST_NAP = 2.0
 """Seconds: what is obeyed of a claimed time here, where nothing is erased. Devices may claim hours."""
 _MAX_READS_LOST = 2
@@ -58,7 +60,8 @@ class _Look:
         before = self._pipe.transfers
         state, status = self._first()
         to_idle(self._pipe, self._sleep)
-        alternates, trouble = self._alternates(), ""
+        alternates, names = self._alternates()
+        trouble = ""
         try:
             self._read_all(alternates)
             to_idle(self._pipe, self._sleep)
@@ -73,6 +76,7 @@ class _Look:
             claims=tuple(self._pipe.claims),
             reads=tuple(self._reads),
             unread=tuple(self._unread),
+            names=names,
             trouble=trouble,
             requests=self._pipe.transfers - before,
         )
@@ -88,14 +92,15 @@ class _Look:
                 return state, requests.get_status(self._pipe)
         return state, None
 
-    def _alternates(self) -> tuple[Alternate, ...]:
+    def _alternates(self) -> tuple[tuple[Alternate, ...], str]:
+        """All alternate settings, and their names joined as `identify` does it."""
         texts: dict[int, str] = {}
         for each in self._pipe.alternates[:MAX_ALTERNATES]:
             if each.text_index and each.text_index not in texts:
                 texts[each.text_index] = self._pipe.text(each.text_index)
-        return tuple(
-            _alternate(each, texts.get(each.text_index, "")) for each in self._pipe.alternates[:MAX_ALTERNATES]
-        )
+        settings = self._pipe.alternates[:MAX_ALTERNATES]
+        named = tuple(_alternate(each, texts.get(each.text_index, "")) for each in settings)
+        return named, clean(" ".join(filter(None, texts.values())), MAX_NAMES)
 
     def _read_all(self, alternates: tuple[Alternate, ...]) -> None:
         for partition in self._partitions:

@@ -29,7 +29,7 @@ from flashdeck.errors import (
 )
 from flashdeck.model import Failure, Holding, JobResult, JobState, JobStatus, LogLevel, Phase, Presence
 from flashdeckd.boards import ABSENT, Sighting
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.program import Outcome, preview
 from flashdeckd.flash.target import Target
@@ -42,6 +42,7 @@ from flashdeckd.jobs.unseen import UNSEEN
 from flashdeckd.jobs.worker import Recorder, Worker
 from flashdeckd.journal import Bootloader
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.transport import Transport
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -168,6 +169,39 @@ class Lane:
         target = self.target(partition, may_read=may_read(experience))
         cached = await self._cached(partition, device)
         return await self._in_thread(lambda: self._worker.survey(device, image, target, experience, cached))
+
+    @property
+    def experience(self) -> Experience:
+        """What is known of the bootloader of the device that is there now."""
+        device = self.sighting.device
+        return UNKNOWN if device is None else self._experiences.of(self._bootloader(device))
+
+    async def examine(self, look: Callable[[Transport, Experience], T]) -> T:
+        """Lets somebody look at the board through an open transport, in the lane's thread and never within a job.
+
+        `look` runs there; it must change nothing and leave the device in dfuIDLE. A job that is to begin meanwhile
+        comes after it. Raises DeviceGoneError when the board is not in DFU mode, DeviceError (`device-busy`) while one
+        of its jobs runs, and all that opening raises.
+        """
+        device, name = self.sighting.device, self.board.name
+        if device is None or self.sighting.presence is not Presence.DFU:
+            raise DeviceGoneError(f"board {name} is not in DFU mode")
+        running = next((job for job in self._book.active(name) if job.status is JobStatus.RUNNING), None)
+        if running is not None:
+            raise DeviceError(
+                f"board {name} is busy with job {running.id}",
+                kind=ErrorKind.DEVICE_BUSY,
+                hint=f"ask again when it has ended, or end it: flashdeck cancel {running.id}",
+            )
+        experience = self.experience
+        return await self._in_thread(lambda: self._worker.examine(device, lambda pipe: look(pipe, experience)))
+
+    async def lost_in_a_look(self, device: UsbDevice) -> None:
+        """Records that the board did not survive a read in `examine`: after a few, nothing reads it any more."""
+        bootloader = self._bootloader(device)
+        known = self._experiences.of(bootloader)
+        if not known.reading_proved:
+            await self._experiences.put(bootloader, replace(known, reads_lost=known.reads_lost + 1))
 
     def target(self, partition: Partition, *, may_read: bool = True) -> Target:
         """A partition of this board as the engine needs it."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from typing import TypeVar
 
 import usb.backend
 from msgspec.structs import replace
@@ -21,6 +22,8 @@ from flashdeckd.jobs.experiences import ExperienceBook
 from flashdeckd.journal import Bootloader
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.transport import Transport, open_device
+
+T = TypeVar("T")
 
 MAX_MAPS = 1000
 """Characters kept of a device's memory map strings."""
@@ -44,6 +47,11 @@ class Worker:
         """Opens the device and closes it again; raises DevicePermissionError where the system does not let us."""
         with open_device(self._backend, device):
             pass
+
+    def examine(self, device: UsbDevice, look: Callable[[Transport], T]) -> T:
+        """Lets `look` ask an open device; pins are not checked, because what is odd is what it looks for."""
+        with open_device(self._backend, device) as transport:
+            return look(transport)
 
     def survey(
         self, device: UsbDevice, image: bytes, target: Target, experience: Experience, cached: bytes | None

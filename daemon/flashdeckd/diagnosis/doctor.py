@@ -1,0 +1,106 @@
+"""The doctor of a bench: looks at its boards, each in its own lane's thread, and at this installation."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from flashdeck.config import Board
+from flashdeck.diagnosis import BoardReport, Diagnosis, Finding
+from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError
+from flashdeck.model import Presence
+from flashdeckd.bench import Bench
+from flashdeckd.diagnosis import installation
+from flashdeckd.diagnosis.judge import judge
+from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome
+from flashdeckd.diagnosis.probe import observe
+from flashdeckd.hub import Hub
+from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.lane import Lane
+
+MAX_KNOWN = 4096
+"""Bytes of what a partition should hold that a look is held against: as many as one transfer can carry."""
+
+
+class Doctor:
+    """Looks and tells; nothing is erased or written. Runs in the event loop's thread."""
+
+    def __init__(self, bench: Bench, hub: Hub, spool: Spool) -> None:
+        self._bench = bench
+        self._hub = hub
+        self._spool = spool
+
+    async def examine(self, patterns: Iterable[str] = (), *, troubles: Iterable[str] = ()) -> Diagnosis:
+        """All boards that names and globs mean, all for none; `troubles` are what is known not to work here.
+
+        Boards that can not be looked at have the reason in their report. Raises RequestError (`no-such-board`).
+        """
+        patterns = tuple(patterns)
+        boards = self._bench.matching(patterns) if patterns or self._bench.config.boards else {}
+        reports = await asyncio.gather(*(self._board(board) for board in boards.values()))
+        return Diagnosis(
+            installation=await self._installation(tuple(troubles) + self._hub.daemon.degraded),
+            boards=tuple(reports),
+            devices=self._hub.devices,
+        )
+
+    async def _installation(self, troubles: tuple[str, ...]) -> tuple[Finding, ...]:
+        if self._hub.daemon.virtual:  # nothing of this machine's USB is used, nor looked at
+            return tuple(installation.findings(installation.Machine(troubles)))
+        config, devices = self._bench.config, self._bench.devices
+        machine = await asyncio.to_thread(installation.inspect, config, devices, troubles)
+        return tuple(installation.findings(machine))
+
+    async def _board(self, board: Board) -> BoardReport:
+        lane = self._bench.lane(board.name)
+        sighting, experience = lane.sighting, lane.experience
+        seen: Observation | None = None
+        problem: FlashdeckError | None = None
+        if sighting.presence is Presence.DFU:
+            try:
+                seen = await lane.examine(lambda pipe, known: observe(pipe, board.profile, known, time.sleep))
+            except DeviceError as error:
+                problem = error
+        elif sighting.presence is not Presence.APP:
+            problem = _absent(board, lane)
+        device = sighting.device
+        if device is not None and seen is not None and any(r.outcome is ReadOutcome.LOST for r in seen.reads):
+            await lane.lost_in_a_look(device)
+        others = [each for each in self._bench.devices if device is not None and each != device]
+        case = Case(
+            board=board.name,
+            profile=board.profile,
+            presence=sighting.presence,
+            device=device,
+            seen=seen,
+            experience=experience,
+            pinned_map=None if board.pins is None else board.pins.map,
+            rivals=tuple(sorted(each.name for each in others if device and device.serial == each.serial != "")),
+            known=await self._known(board),
+            unaccepted=self._unaccepted(board),
+        )
+        return judge(case, problem)
+
+    async def _known(self, board: Board) -> tuple[tuple[str, bytes], ...]:
+        """What each partition should begin with, where this daemon flashed it whole."""
+        known: list[tuple[str, bytes]] = []
+        for name in board.profile.partitions:
+            holding = self._bench.book.holding(board.name, name)
+            if holding is None or not holding.complete:
+                continue
+            try:
+                image = await asyncio.to_thread(self._spool.read, holding.sha256)
+            except FlashdeckError:
+                continue  # pruned or damaged: then there is nothing to hold the reads against
+            known.append((name, image[:MAX_KNOWN]))
+        return tuple(known)
+
+    def _unaccepted(self, board: Board) -> frozenset[str]:
+        holdings = {name: self._bench.book.holding(board.name, name) for name in board.profile.partitions}
+        return frozenset(name for name, each in holdings.items() if each is not None and each.started is False)
+
+
+def _absent(board: Board, lane: Lane) -> FlashdeckError:
+    if lane.sighting.presence is Presence.AMBIGUOUS:
+        return FlashdeckError(lane.sighting.trouble, kind=ErrorKind.AMBIGUOUS)
+    hint = lane.sighting.trouble or board.profile.enter_hint or "plug it in and bring it into DFU mode"
+    return FlashdeckError(f"board {board.name} is not connected", hint=hint, kind=ErrorKind.ABSENT)

@@ -1,0 +1,106 @@
+"""What keeps flashdeck itself from reaching boards on this machine: libusb, udev, permissions."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from flashdeck.config import Config, UsbId
+from flashdeck.diagnosis import Finding, Severity
+from flashdeckd.usb.device import UsbDevice
+
+NODES = Path("/dev/bus/usb")
+RULES = tuple(
+    map(Path, ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/local/lib/udev/rules.d", "/usr/lib/udev/rules.d"))
+)
+MAX_RULES = 1 << 20
+"""Bytes that are looked at of one rules file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What was found on this machine."""
+
+    troubles: tuple[str, ...] = ()
+    """Parts that do not work, each with what to do."""
+    closed: tuple[UsbDevice, ...] = ()
+    """Devices of interest whose nodes may not be opened."""
+    unruled: tuple[UsbId, ...] = ()
+    """Ids of interest that no udev rule names, where nothing shows that none is needed."""
+
+
+def inspect(
+    config: Config,
+    devices: Iterable[UsbDevice],
+    troubles: Iterable[str],
+    *,
+    nodes: Path = NODES,
+    rules: Iterable[Path] = RULES,
+) -> Machine:
+    """Looks at device nodes and udev rules; blocks. Opens no device."""
+    wanted = {each for profile in config.profiles.values() for each in (profile.dfu, profile.app) if each is not None}
+    present = [device for device in devices if device.usb_id in wanted or device.has_dfu]
+    closed = tuple(device for device in present if not os.access(_node(nodes, device), os.R_OK | os.W_OK))
+    opened = {device.usb_id for device in present} - {device.usb_id for device in closed}
+    doubtful = wanted - opened if os.geteuid() else set[UsbId]()
+    texts = list(_rules(rules)) if doubtful else []
+    unruled = tuple(sorted(each for each in doubtful if not any(_names(text, each) for text in texts)))
+    return Machine(tuple(troubles), closed, unruled)
+
+
+def findings(machine: Machine) -> Iterator[Finding]:
+    """What to do about it. Pure."""
+    for trouble in machine.troubles:
+        yield Finding(
+            code="degraded",
+            severity=Severity.ERROR,
+            seen=trouble,
+            means="a part of flashdeckd does not work; the others go on without it",
+        )
+    for device in machine.closed:
+        yield Finding(
+            code="node-closed",
+            severity=Severity.ERROR,
+            seen=f"/dev/bus/usb/{device.bus:03d}/{device.address:03d} ({device.usb_id} at {device.name}) may not be "
+            "opened by this user",
+            means="the device can be seen, and not be flashed",
+            mend=_mend(device.usb_id),
+        )
+    closed = {device.usb_id for device in machine.closed}
+    for usb_id in machine.unruled:
+        if usb_id in closed:
+            continue
+        yield Finding(
+            code="rule-missing",
+            severity=Severity.NOTE,
+            seen=f"no udev rule on this machine names {usb_id}",
+            means="when such a device comes, only root may open it, unless another rule lets you",
+            mend=_mend(usb_id),
+        )
+
+
+def _mend(usb_id: UsbId) -> str:
+    return (
+        f"copy flashdeck's rule from config/udev to /etc/udev/rules.d, with a line for {usb_id}, then: sudo udevadm "
+        "control --reload && sudo udevadm trigger --subsystem-match=usb. The rule for a seat does not reach SSH; "
+        "the one for a group does"
+    )
+
+
+def _node(nodes: Path, device: UsbDevice) -> Path:
+    return nodes / f"{device.bus:03d}" / f"{device.address:03d}"
+
+
+def _rules(directories: Iterable[Path]) -> Iterator[str]:
+    for directory in directories:
+        for path in sorted(directory.glob("*.rules")):
+            with suppress(OSError), path.open("rb") as file:
+                yield file.read(MAX_RULES).decode(errors="replace").lower()
+
+
+def _names(text: str, usb_id: UsbId) -> bool:
+    """Whether one line names vendor and product, in the spelling that udev matches: lower-case hexadecimal."""
+    vendor, product = f'"{usb_id.vendor:04x}"', f'"{usb_id.product:04x}"'
+    lines = (line.lstrip() for line in text.splitlines())
+    return any(vendor in line and product in line for line in lines if not line.startswith("#"))
