@@ -302,6 +302,7 @@ class Bench:
             name=partition.name,
             address=partition.span.start,
             size=partition.span.size,
+            alternate="" if partition.alternate is None else str(partition.alternate),
             protected=partition.protected,
             auto=partition.auto,
             image=partition.image,

@@ -121,7 +121,10 @@ class PartitionState(State, frozen=True, kw_only=True):
 
     name: str
     address: int
+    """0 where `alternate` says what it is instead."""
     size: int
+    alternate: str = ""
+    """The alternate setting, by number or name, of a plain DFU 1.1 device; "" for a range of addresses."""
     protected: bool = False
     auto: bool = True
     image: str = ""

@@ -196,3 +196,15 @@ def test_the_header_tells_of_failures_that_may_be_out_of_sight() -> None:
     store.take(event(job=job(31, "left", JobStatus.DONE)))
     store.take(event(job=job(32, "right", JobStatus.DONE)))
     assert not [cell for cell in views.header(store, link, "/s") if cell.tone is Tone.BAD]
+
+
+def test_a_plain_device_has_alternate_settings_and_no_boot_unit_to_protect_it() -> None:
+    store = bench_of(holding(complete=False))
+    gadget = replace(store.boards["left"].partitions[1], address=0, alternate="main\x1b[2J")
+    store.take(event(board=replace(store.boards["left"], partitions=(gadget,))))
+    said = " ".join(line.text for line in views.details(store, Selection(board="left", partition="app1"), NOW))
+    assert "alternate setting main" in said
+    assert "\x1b" not in said
+    assert "0x0" not in said
+    assert "half of it may be started" in said
+    assert "no boot check" not in said

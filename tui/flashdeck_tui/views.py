@@ -467,7 +467,11 @@ def _partition_facts(store: Store, board: BoardState, partition: PartitionState,
     holding = partition.holding
     if holding is not None:
         written = _being_written(store, board, partition)
-        yield Line(f"{version_of(holding)} is being written", Tone.BUSY) if written else _holding_line(holding, now)
+        yield (
+            Line(f"{version_of(holding)} is being written", Tone.BUSY)
+            if written
+            else _holding_line(holding, now, plain=bool(partition.alternate))
+        )
     if partition.settling:
         yield Line("its image file is being written: it is taken once nobody writes it any more", Tone.BUSY)
     artifact = store.artifact(board.name, partition.name)
@@ -478,14 +482,16 @@ def _partition_facts(store: Store, board: BoardState, partition: PartitionState,
     else:
         yield Line("no image file is configured; f flashes one of yours")
     auto = "" if partition.auto else "; builds are only offered here"
-    yield Line(f"0x{partition.address:08x}, {format_size(partition.size)}{auto}", Tone.FAINT)
+    where = f"alternate setting {_name(partition.alternate)}" if partition.alternate else f"0x{partition.address:08x}"
+    yield Line(f"{where}, {format_size(partition.size)}{auto}", Tone.FAINT)
 
 
-def _holding_line(holding: Holding, now: float) -> Line:
+def _holding_line(holding: Holding, now: float, *, plain: bool) -> Line:
     what = f"{version_of(holding)} ({format_size(holding.size)}, SHA-256 {short_sha(clean(holding.sha256))})"
     when = f"flashed {ago(holding.flashed_at, now)} by job {holding.job}"
     if not holding.complete:
-        return Line(f"incomplete: {what} was not written to its end; no boot check accepts it. {when}.", Tone.BAD)
+        boots = "half of it may be started" if plain else "no boot check accepts it"
+        return Line(f"incomplete: {what} was not written to its end; {boots}. {when}.", Tone.BAD)
     if holding.verified is Verified.YES:
         return Line(f"holds {what}, {when}, read back and found equal")
     return Line(f"holds {what}, {when}, not verified: it was not read back", Tone.WAIT)

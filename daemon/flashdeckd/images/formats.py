@@ -78,6 +78,12 @@ def parse_for(name: str, data: bytes, profile: Profile, partition: Partition) ->
     """
     shown = _shown(name)
     found = _by_contents(data)
+    if partition.alternate is not None and found in (_ELF, _HEX, _DFUSE):
+        raise RefusedError(
+            f"{shown} is a file of format {found}, which says where its bytes belong, and partition {partition.name} "
+            f"is alternate setting {partition.alternate}, which has no address to check that against",
+            hint="name the raw binary that the build writes, or make one with objcopy -O binary",
+        )
     if found == _ELF:
         return _program(shown, place(shown, elf.segments(shown, data), profile, partition, fill=elf.FILL))
     if found == _HEX:

@@ -70,7 +70,7 @@ def _too_large(image: bytes, profile: Profile, partition: Partition) -> RefusedE
         hint = f"it is linked for 0x{home.span.start:08x} = {home.name}: is this the right file for {partition.name}?"
     return RefusedError(
         f"the image is {len(image)} bytes long, {len(image) - size} more than partition {partition.name} has "
-        f"({size} bytes, {partition.span})",
+        f"({size} bytes{f', {partition.span}' if partition.alternate is None else ''})",
         hint=hint,
         kind=ErrorKind.GUARD if Guard.FITS in partition.guards else ErrorKind.OUTSIDE_PARTITION,
     )
@@ -133,8 +133,9 @@ def _check_stack(stack: int, profile: Profile, partition: Partition) -> str:
 
 
 def partition_at(address: int, profile: Profile) -> Partition | None:
-    """The partition that `address` is in."""
-    return next((p for p in profile.partitions.values() if p.span.start <= address < p.span.end), None)
+    """The partition that `address` is in. Alternate settings have no addresses."""
+    ranges = (p for p in profile.partitions.values() if p.alternate is None)
+    return next((p for p in ranges if p.span.start <= address < p.span.end), None)
 
 
 def _names(guards: frozenset[Guard]) -> str:

@@ -152,3 +152,14 @@ def test_what_passes_is_exactly_what_belongs_there(stack: int, reset: int, size:
         assert not belongs
     else:
         assert belongs
+
+
+def test_an_alternate_setting_has_a_size_and_no_address() -> None:
+    firmware = Partition("firmware", Range(0, 4096), guards=frozenset((Guard.FITS,)), alternate=0)
+    other = Partition("other", Range(0, 8192), guards=frozenset((Guard.FITS,)), alternate=1)
+    plain = replace(PROFILE, geometry=Geometry(()), partitions={"firmware": firmware, "other": other})
+    assert check(image(reset=0x101), plain, firmware) == ()
+    with pytest.raises(RefusedError) as caught:
+        check(image(reset=0x101, size=4100), plain, firmware)
+    assert "4 more than partition firmware has (4096 bytes)" in caught.value.message
+    assert "linked" not in caught.value.hint

@@ -307,3 +307,15 @@ def test_garbage_behind_a_good_beginning_is_refused(beginning: bytes, garbage: b
     except RefusedError as error:
         said = error.message + error.hint
     assert said.isprintable()
+
+
+def test_a_file_with_addresses_is_refused_for_a_partition_without_one() -> None:
+    firmware = Partition("firmware", Range(0, 384 * K), alternate="main")
+    plain = replace(PROFILE, geometry=Geometry(()), partitions={"firmware": firmware})
+    for name, data in (("a.elf", elf(PIECES)), ("a.hex", hexed(PIECES))):
+        with pytest.raises(RefusedError) as caught:
+            parse_for(name, data, plain, firmware)
+        assert "is alternate setting main, which has no address" in caught.value.message
+        assert "raw binary" in caught.value.hint
+    assert parse_for("a.dfu", suffixed(BIN), plain, firmware) == BIN
+    assert parse_for("a.bin", BIN, plain, firmware) == BIN
