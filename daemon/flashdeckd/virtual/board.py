@@ -96,6 +96,7 @@ class VirtualBoard:
         self._affliction: Affliction | None = None
         self._steps_to_cut: int | None = None
         self._share_cut: float | None = None
+        self._given_up: threading.Event | None = None
         self._requests = self._transfers = self._downloads = self._uploads = 0
         self._bytes_down = self._bytes_up = 0
         self._sleeps, self._slept = 0, 0.0
@@ -227,18 +228,33 @@ class VirtualBoard:
             self._hung, self._affliction = False, None
             self._fresh().attach()  # flash work goes on
 
-    def transfer(self, connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
+    def transfer(
+        self,
+        connection: Connection,
+        setup: Setup,
+        data: bytes,
+        timeout: float | None,
+        *,
+        given_up: threading.Event | None = None,
+    ) -> bytes:
         """One control transfer; the data stage of an IN transfer. `timeout` in seconds, None for ever.
 
+        Once `given_up` is set and `look_up` called, the host has waited long enough: it ends as if by its timeout.
         Raises usb.core.USBError as pyusb's libusb backend does.
         """
         with self._endpoint:
+            self._given_up = given_up
             try:
                 return self._transfer(connection, setup, data, timeout)
             finally:
                 self._answered = self.spec.clock()
                 if self._pace:
                     self._pace.returned()
+
+    def look_up(self) -> None:
+        """Lets a transfer under way see that the host has given it up."""
+        with self._lock:
+            self._lock.notify_all()
 
     def _transfer(self, connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
         with self._lock:
@@ -388,6 +404,8 @@ class VirtualBoard:
         while (left := 1.0 if until is None else until - time.monotonic()) > Pace.GRAIN:
             self._lock.wait(left)
             self._expect(connection)
+            if self._given_up is not None and self._given_up.is_set():
+                raise timed_out()
 
     def _run(self, connection: Connection, operation: Operation, started: float, timeout: float | None) -> None:
         """Carries out an operation while the host waits for the status stage."""
