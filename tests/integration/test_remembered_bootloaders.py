@@ -1,6 +1,6 @@
 """What the daemon remembers of a bootloader, for how long, and of whom."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ ALL = -(-60_000 // 8192)
 
 
 @asynccontextmanager
-async def bench(root: Path, *, profile: str = STAYS, **emulated: object) -> AsyncIterator[Rig]:
+async def bench(root: Path, *, profile: str = STAYS, **emulated: object) -> AsyncGenerator[Rig]:
     prepare(root, boards=AT_PORT_1, bench=board("left", 1, **emulated), profile=profile)
     async with running(root) as rig:
         yield rig
