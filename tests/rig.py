@@ -18,8 +18,12 @@ from flashdeck.model import Event, JobState, Snapshot
 
 APP1 = 0x08020000
 PARTITION2 = 0x08080000
-START_SECONDS = 30.0
+PATIENCE = float(os.environ.get("FLASHDECK_PATIENCE", "1"))
+"""How many times longer than usual everything may take, where the machine is an emulated one."""
+START_SECONDS = 30.0 * PATIENCE
 """Bounds the daemon's start; a test that gets near it is broken, not slow."""
+WAIT_SECONDS = 60.0 * PATIENCE
+"""Bounds every wait for something to happen."""
 
 CONFIG = """
 [daemon]
@@ -108,16 +112,15 @@ class Rig:
 
     async def wait(self, partition: str = "app1", data: bytes = b"", boards: tuple[str, ...] = ()) -> list[JobState]:
         wanted = sha256(data) if data else ""
-        return list(
-            (await self.client.call(api.Wait(partition=partition, sha256=wanted, boards=boards, timeout=60))).jobs
-        )
+        asked = api.Wait(partition=partition, sha256=wanted, boards=boards, timeout=WAIT_SECONDS)
+        return list((await self.client.call(asked)).jobs)
 
     async def until(self, reached: Callable[[Snapshot], bool]) -> Snapshot:
         """The first snapshot in which something is so; asks again after every event."""
         subscription = await self.client.subscribe()
         snapshot = subscription.snapshot
         events: AsyncIterator[Event] = aiter(subscription)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_SECONDS):
             while not reached(snapshot):
                 await anext(events)
                 snapshot = await self.client.call(api.GetStatus())
@@ -129,7 +132,7 @@ class Rig:
         seen = (await self.client.call(api.GetLogs(limit=1000))).lines
         if any(text in line.text for line in seen):
             return
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_SECONDS):
             async for event in subscription:
                 if event.log is not None and text in event.log.text:
                     return
@@ -163,11 +166,11 @@ class Rig:
         await self.client.close()
         if self.process.returncode is None:
             self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 60)
+        return await asyncio.wait_for(self.process.wait(), WAIT_SECONDS)
 
-    async def restart(self) -> None:
+    async def restart(self, *, virtual: bool = True) -> None:
         """Starts a daemon again where one was stopped."""
-        again = await start(self.root)
+        again = await start(self.root, virtual=virtual)
         self.client, self.process = again.client, again.process
 
 
