@@ -200,7 +200,7 @@ class FakeLink:
         self.state = LinkState(LinkStatus.CONNECTED)
         self.calls: list[api.Params[Any]] = []
         self.answers: dict[type[api.Params[Any]], State | FlashdeckError] = {}
-        self.uploads: list[tuple[str, bytes]] = []
+        self.uploads: list[tuple[str, bytes, str, tuple[str, ...]]] = []
 
     async def run(self) -> None:
         """The test feeds the store itself."""
@@ -214,8 +214,8 @@ class FakeLink:
             raise answer
         return answer if answer is not None else self._usual(params)
 
-    async def upload(self, name: str, data: bytes) -> api.UploadDone:
-        self.uploads.append((name, data))
+    async def upload(self, name: str, data: bytes, *, partition: str, boards: tuple[str, ...]) -> api.UploadDone:
+        self.uploads.append((name, data, partition, boards))
         return api.UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=len(data), version="")
 
     def _usual(self, params: api.Params[Any]) -> State:

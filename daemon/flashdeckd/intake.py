@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from flashdeck.api import UploadDone
+from flashdeck.api import BeginUpload, UploadDone
 from flashdeck.config import Board, Partition, Profile
 from flashdeck.errors import RefusedError
 from flashdeck.model import ArtifactState, Disposition, LogLevel, Origin
@@ -82,12 +83,17 @@ class Intake:
         for board in boards:
             self._bench.publish(board.name)
 
-    async def accept(self, name: str, data: bytes) -> UploadDone:
-        """Takes a raw binary that a client sent; raises RefusedError when it is none.
+    async def accept(self, announced: BeginUpload, data: bytes) -> UploadDone:
+        """Spools the image in a file that a client sent.
 
-        A file with addresses is refused: they would have to be checked against a partition, and none is named yet.
+        Without the partition that it is for, only a raw binary is taken: addresses could not be checked.
+        Raises RefusedError, and what `Bench.select` does.
         """
-        image = formats.parse(name, data)
+        if announced.partition:
+            boards = self._bench.select(announced.partition, announced.boards)
+            image = await asyncio.to_thread(_image_for, boards, announced, data)
+        else:
+            image = await asyncio.to_thread(formats.parse, announced.name, data)
         artifact = await asyncio.to_thread(self._spool.add, image)
         return UploadDone(sha256=artifact.sha256, size=artifact.size, version=artifact.version)
 
@@ -116,6 +122,23 @@ def _judge(build: Settled, profile: Profile, partition: Partition) -> tuple[byte
     except RefusedError as error:
         return image, error.advice
     return image, ""
+
+
+def _image_for(boards: Sequence[Board], announced: BeginUpload, data: bytes) -> bytes:
+    """The one image that a file is for all of the boards."""
+    profiles = {board.profile.name: board.profile for board in boards}
+    image = b""
+    # An image begins where its partition does, so that all profiles that take the file get the same one out of it.
+    for profile in profiles.values():
+        try:
+            image = formats.parse_for(announced.name, data, profile, profile.partitions[announced.partition])
+        except RefusedError as error:
+            if len(profiles) == 1:
+                raise
+            names = ", ".join(board.name for board in boards if board.profile is profile)
+            hint = f"{error.hint} (--board names the boards that a file is for)"
+            raise RefusedError(f"not for {names}: {error.message}", hint=hint, kind=error.kind) from error
+    return image
 
 
 def _why_offered(build: Settled, *, first_ever: bool, auto: bool) -> str:

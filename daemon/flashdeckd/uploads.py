@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from flashdeck.api import (
     UPLOAD_CHUNK,
     BeginUpload,
@@ -24,14 +26,15 @@ MAX_IMAGE: Final = 64 * 1024 * 1024
 MAX_UPLOADS: Final = 4
 """Uploads that one connection may have open."""
 
-Accept = Callable[[str, bytes], Awaitable[UploadDone]]
-"""Spools an image: a name for people, and all of its bytes."""
+Accept = Callable[[BeginUpload, bytes], Awaitable[UploadDone]]
+"""Spools the image in a file: how it was announced (its name cleaned), and all of its bytes."""
 
 
 class _Upload:
-    def __init__(self, name: str, size: int) -> None:
-        self.name = name
-        self.size = size
+    def __init__(self, announced: BeginUpload) -> None:
+        self.announced = announced
+        self.name = announced.name
+        self.size = announced.size
         self.data = bytearray()
 
 
@@ -63,7 +66,7 @@ class Uploads:
         if len(uploads) >= MAX_UPLOADS:
             raise RequestError(f"this connection has {MAX_UPLOADS} uploads open already", hint="commit one first")
         number = next(self._numbers)
-        uploads[number] = _Upload(clean(params.name), params.size)
+        uploads[number] = _Upload(replace(params, name=clean(params.name)))
         return UploadHandle(upload=number)
 
     async def _chunk(self, params: UploadChunk, connection: Connection) -> Empty:
@@ -89,7 +92,7 @@ class Uploads:
                 f"{len(upload.data)} bytes arrived for {upload.name}, which was announced with {upload.size}",
                 hint="begin the upload again",
             )
-        return await self._accept(upload.name, bytes(upload.data))
+        return await self._accept(upload.announced, bytes(upload.data))
 
     def _find(self, connection: Connection, number: int) -> _Upload:
         upload = self._open.get(connection, {}).get(number)

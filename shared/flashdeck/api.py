@@ -62,6 +62,8 @@ class JobList(State, frozen=True, kw_only=True):
     """Jobs, newest first."""
 
     jobs: tuple[JobState, ...]
+    notes: tuple[str, ...] = ()
+    """What `flash` allows and is seldom meant."""
 
 
 class GetJobs(Params[JobList], frozen=True, kw_only=True):
@@ -78,10 +80,17 @@ class UploadHandle(State, frozen=True, kw_only=True):
 
 
 class BeginUpload(Params[UploadHandle], frozen=True, kw_only=True):
-    """Announces an image of `size` bytes that the client will send. `name` is for people only and never opened."""
+    """Announces an image file of `size` bytes that the client will send. `name` is never opened.
+
+    With the `partition` that it is for, and the `boards` (names and globs, empty: all that have it), the file may be of
+    any format that can be flashed; the daemon makes the image out of it. Without, only a raw binary is taken.
+    """
 
     name: str
+    """The file's name, for messages and its suffix."""
     size: int
+    partition: str = ""
+    boards: tuple[str, ...] = ()
 
 
 class UploadChunk(Params[Empty], frozen=True, kw_only=True):
@@ -92,7 +101,7 @@ class UploadChunk(Params[Empty], frozen=True, kw_only=True):
 
 
 class UploadDone(State, frozen=True, kw_only=True):
-    """The spooled image."""
+    """The spooled image: an .elf file and its raw binary are the same one."""
 
     sha256: str
     size: int

@@ -216,9 +216,12 @@ class Client:
             async for event in subscription:
                 yield event
 
-    async def upload(self, name: str, data: bytes) -> UploadDone:
-        """Sends an image's bytes in chunks; `name` is for people. Returns what `flash` needs to know of it."""
-        handle = await self.call(BeginUpload(name=name, size=len(data)))
+    async def upload(self, name: str, data: bytes, *, partition: str = "", boards: tuple[str, ...] = ()) -> UploadDone:
+        """Sends a file's bytes in chunks. Returns what `flash` and `wait` need to know of the image in it.
+
+        Only with the `partition` that it is for it may be anything but a raw binary; see `BeginUpload`.
+        """
+        handle = await self.call(BeginUpload(name=name, size=len(data), partition=partition, boards=boards))
         for start in range(0, len(data), UPLOAD_CHUNK):
             await self.call(UploadChunk(upload=handle.upload, data=data[start : start + UPLOAD_CHUNK]))
         return await self.call(CommitUpload(upload=handle.upload))

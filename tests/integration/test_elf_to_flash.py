@@ -1,10 +1,17 @@
-"""A partition whose image is an .elf file: its .bin is what the board gets, and what it is known by."""
+"""Files that say where they belong: their .bin is what the board gets, and what they are known by."""
 
-from pathlib import Path
+import io
+import struct
+import zlib
+from pathlib import Path, PurePath
+
+import pytest
+from intelhex import IntelHex
 
 from flashdeck import api
+from flashdeck.errors import ErrorKind, RemoteError
 from flashdeck.model import Disposition, JobStatus
-from rig import Rig, firmware, sha256
+from rig import APP1, Rig, firmware, sha256
 
 PREBUILT = Path(__file__).resolve().parents[2] / "config/demo/firmware/prebuilt"
 
@@ -29,3 +36,43 @@ async def test_an_elf_file_is_flashed_as_its_bin_and_known_by_it(rig: Rig) -> No
     rig.build(firmware("2.0.0"), name="APP1.elf")  # a raw binary under that name belongs nowhere
     snapshot = await rig.until(lambda s: all(a.disposition is Disposition.REFUSED for a in s.artifacts))
     assert len(snapshot.jobs) == 1
+
+
+@pytest.mark.parametrize("name", ["APP1.elf", "APP1.hex", "APP1.dfu", "APP1.bin"])
+async def test_a_file_of_every_format_can_be_flashed_and_waited_for_by_hand(rig: Rig, name: str) -> None:
+    image = (PREBUILT / "APP1.bin").read_bytes()
+    upload = await rig.client.upload(name, as_file(name, image), partition="app1")
+    assert (upload.sha256, upload.size) == (sha256(image), len(image))
+    (job,) = (await rig.client.call(api.Flash(partition="app1", sha256=upload.sha256))).jobs
+    assert [each.id for each in await rig.wait(data=image)] == [job.id]
+    assert await rig.partition_of("left", len(image)) == image
+
+
+async def test_a_file_for_another_partition_is_refused_before_there_is_a_job(rig: Rig) -> None:
+    data = (PREBUILT / "APP1.elf").read_bytes()
+    with pytest.raises(RemoteError, match="where app1 is; it was about to go to partition2") as caught:
+        await rig.client.upload("APP1.elf", data, partition="partition2")
+    assert caught.value.kind is ErrorKind.OUTSIDE_PARTITION
+    with pytest.raises(RemoteError, match="protected"):
+        await rig.client.upload("APP1.elf", data, partition="bootloader")
+    with pytest.raises(RemoteError, match="no board has a partition 'app9'"):
+        await rig.client.upload("APP1.elf", data, partition="app9")
+    assert not await rig.jobs()
+
+
+def as_file(name: str, image: bytes) -> bytes:
+    """The image in the format of the name's suffix."""
+    match PurePath(name).suffix:
+        case ".elf":
+            return (PREBUILT / "APP1.elf").read_bytes()
+        case ".hex":
+            text = io.StringIO()
+            hexed = IntelHex()
+            hexed.frombytes(image, offset=APP1)
+            hexed.write_hex_file(text)
+            return text.getvalue().encode()
+        case ".dfu":
+            body = image + struct.pack("<HHHH3sB", 0xFFFF, 0xDF11, 0x0483, 0x0100, b"UFD", 16)
+            return body + struct.pack("<I", zlib.crc32(body) ^ 0xFFFFFFFF)
+        case _:
+            return image

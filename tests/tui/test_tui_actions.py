@@ -109,7 +109,7 @@ async def test_flash_of_a_file_sends_its_bytes_and_never_its_path(tmp_path: Path
         screen.app.screen.query_one(Input).value = str(file)
         await screen.press("enter")
         await screen.done()
-        assert screen.link.uploads == [("mine.bin", b"an image")]
+        assert screen.link.uploads == [("mine.bin", b"an image", "app1", ("left",))]
         (call,) = screen.calls
         assert isinstance(call, api.Flash)
         assert (call.partition, call.boards) == ("app1", ("left",))

@@ -68,8 +68,8 @@ class Context(Protocol):
         """Calls a method of the daemon. FlashdeckErrors need not be caught: the screen shows message and hint."""
         ...
 
-    async def upload(self, name: str, data: bytes) -> api.UploadDone:
-        """Sends the bytes of an image."""
+    async def upload(self, name: str, data: bytes, *, partition: str, boards: tuple[str, ...]) -> api.UploadDone:
+        """Sends the bytes of an image file, and where it is for."""
         ...
 
     async def choose(self, title: str, choices: Sequence[Choice]) -> str | None:
@@ -178,7 +178,7 @@ async def _flash(context: Context) -> None:
         choices.append(
             Choice(_NEWEST, f"the newest build: {name}", f"{format_size(artifact.size)}, {age} old, {artifact.source}")
         )
-    choices.append(Choice(_FILE, "a file …", "its bytes are sent; .bin, or what else the daemon takes"))
+    choices.append(Choice(_FILE, "a file …", "its bytes are sent: .bin, .hex, .elf or .dfu"))
     match await context.choose(f"Flash {partition} of {board} with", choices):
         case "newest":
             await _order(context, partition, artifact.sha256 if artifact else "", board)
@@ -186,7 +186,8 @@ async def _flash(context: Context) -> None:
             path = await context.ask(f"Image for {partition} of {board}", "path of the file, as ~/fw/build/APP1.bin")
             if path:
                 data = await asyncio.to_thread(_read, path)
-                image = await context.upload(Path(path).name, data)
+                boards = (_literal(board),)
+                image = await context.upload(Path(path).name, data, partition=partition, boards=boards)
                 await _order(context, partition, image.sha256, board)
         case _:
             pass
@@ -207,6 +208,8 @@ async def _order(context: Context, partition: str, sha256: str, board: str) -> N
     reply = await context.call(api.Flash(partition=partition, sha256=sha256, boards=(_literal(board),)))
     for job in reply.jobs:
         context.tell(f"Job {job.id}: {job.version or short_sha(job.sha256)} into {job.partition} of {job.board}.")
+    for note in reply.notes:
+        context.tell(note)
 
 
 def _literal(name: str) -> str:

@@ -181,9 +181,9 @@ class AppContext:
         """Calls a method of the daemon."""
         return await self.app.link.call(params)
 
-    async def upload(self, name: str, data: bytes) -> api.UploadDone:
-        """Sends the bytes of an image."""
-        return await self.app.link.upload(name, data)
+    async def upload(self, name: str, data: bytes, *, partition: str, boards: tuple[str, ...]) -> api.UploadDone:
+        """Sends the bytes of an image file, and where it is for."""
+        return await self.app.link.upload(name, data, partition=partition, boards=boards)
 
     async def choose(self, title: str, choices: Sequence[Choice]) -> str | None:
         """One of several."""

@@ -102,9 +102,9 @@ class Link:
         """
         return await self._connected_client().call(params)
 
-    async def upload(self, name: str, data: bytes) -> UploadDone:
-        """Sends the bytes of an image; raises what `call` does."""
-        return await self._connected_client().upload(name, data)
+    async def upload(self, name: str, data: bytes, *, partition: str, boards: tuple[str, ...]) -> UploadDone:
+        """Sends the bytes of an image file and where it is for; raises what `call` does."""
+        return await self._connected_client().upload(name, data, partition=partition, boards=boards)
 
     async def _follow(self, client: Client) -> None:
         async with aclosing(client.follow()) as changes:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from canned_daemon import NOW, SHA, CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
-from flashdeck.errors import ErrorKind, ExitCode
+from flashdeck.errors import ErrorKind, ExitCode, RefusedError
 from flashdeck.model import (
     BoardState,
     DeviceState,
@@ -210,18 +210,22 @@ def test_plan_that_is_blocked_everywhere_exits_with_13(daemon: CannedDaemon, cli
     assert cli("plan", "app1", "--json").code == 13
 
 
-@pytest.mark.parametrize("name", ["APP1.elf", "APP1.HEX", "APP1.dfu"])
-def test_wait_takes_no_file_that_only_the_daemon_can_take_apart(
-    daemon: CannedDaemon, cli: Cli, tmp_path: Path, name: str
+@pytest.mark.parametrize("command", [("flash",), ("plan",), ("wait", "--for")])
+def test_a_file_goes_to_the_daemon_with_its_name_and_where_it_is_for(
+    daemon: CannedDaemon, cli: Cli, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    (tmp_path / name).write_bytes(b"\x7fELF")
-    run = cli("wait", "app1", "--for", str(tmp_path / name))
-    assert run.code == ExitCode.USAGE
-    assert ".bin" in run.err
-    assert not daemon.called(api.Wait)
+    file = tmp_path / "APP1.elf"
+    file.write_bytes(b"\x7fELF")
+    daemon.answers[api.BeginUpload] = RefusedError("APP1.elf is a broken ELF file", hint="link it again")
+    name, *option = command
+    run = cli(name, "app1", *option, str(file), "--board", "l*", "--board", "right", "--json")
+    assert run.code == ExitCode.REFUSED
+    assert run.json["error"]["message"] == "APP1.elf is a broken ELF file"
+    announced = api.BeginUpload(name="APP1.elf", size=4, partition="app1", boards=("l*", "right"))
+    assert daemon.called(api.BeginUpload) == [announced]
 
 
-def test_wait_asks_for_the_bytes_of_the_file(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
+def test_wait_asks_for_the_image_in_the_file(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
     image = tmp_path / "APP1.bin"
     image.write_bytes(b"an image")
     daemon.answers[api.Wait] = api.JobList(jobs=(job(status=JobStatus.DONE, result=RESULT),))

@@ -28,7 +28,7 @@ SUPERSEDED: dict[str, Any] = {"status": JobStatus.SUPERSEDED, "reason": "a newer
 CANCELLED: dict[str, Any] = {"status": JobStatus.CANCELLED}
 
 
-def play(daemon: CannedDaemon, *ends: dict[str, Any], early: bool = False) -> None:
+def play(daemon: CannedDaemon, *ends: dict[str, Any], early: bool = False, notes: tuple[str, ...] = ()) -> None:
     """Lets `flash` make one job for each of `ends`, run them all, and end each of them so.
 
     With `early` everything happens before the reply that announces the jobs is sent.
@@ -48,7 +48,7 @@ def play(daemon: CannedDaemon, *ends: dict[str, Any], early: bool = False) -> No
                 each()
         else:
             daemon.later(*changes)
-        return api.JobList(jobs=tuple(jobs))
+        return api.JobList(jobs=tuple(jobs), notes=notes)
 
     daemon.answers[api.Flash] = flash
 
@@ -112,6 +112,18 @@ def test_exit_code_of_jobs(
     run = cli("flash", "app1", "--json")
     assert run.code == code
     assert [each["status"] for each in run.json["jobs"]] == [end["status"] for end in ends]
+
+
+def test_a_note_is_said_while_there_is_time_to_cancel_and_is_part_of_the_object(
+    daemon: CannedDaemon, cli: Cli, image: Path
+) -> None:
+    play(daemon, DONE, notes=("the stack pointer\x1b[2J is odd",))
+    run = cli("flash", "app1", str(image))
+    assert run.code == 0
+    assert run.err.splitlines()[0] == "warning: the stack pointer\N{REPLACEMENT CHARACTER}[2J is odd"
+    assert "stack pointer" not in run.out
+    play(daemon, DONE, notes=("odd",))
+    assert cli("flash", "app1", str(image), "--json").json["notes"] == ["odd"]
 
 
 def test_jsonl_prints_every_state(daemon: CannedDaemon, cli: Cli) -> None:

@@ -21,9 +21,11 @@ class Spool:
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []
+        self.announced: BeginUpload | None = None
 
-    async def accept(self, name: str, data: bytes) -> UploadDone:
-        self.taken.append((name, data))
+    async def accept(self, announced: BeginUpload, data: bytes) -> UploadDone:
+        self.announced = announced
+        self.taken.append((announced.name, data))
         return UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=len(data), version="1.0")
 
 
@@ -51,6 +53,12 @@ async def test_an_image_arrives_whole(server: Server, spool: Spool, path: Path, 
         done = await client.upload("APP1\x1b[2J.bin", data)
     assert done == UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=size, version="1.0")
     assert spool.taken == [("APP1�[2J.bin", data)]
+
+
+async def test_where_a_file_is_to_go_arrives_with_it(server: Server, spool: Spool, path: Path) -> None:
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        await client.upload("APP1.elf", b"bytes", partition="app1", boards=("left", "r*"))
+    assert spool.announced == BeginUpload(name="APP1.elf", size=5, partition="app1", boards=("left", "r*"))
 
 
 @pytest.mark.parametrize("size", [0, -1, MAX_IMAGE + 1])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.text import clean, format_size
 
@@ -37,3 +38,11 @@ def read_image(path: Path) -> bytes:
             f"{shown} is larger than {format_size(MAX_IMAGE)}", hint="name the image, not what it was made from"
         )
     return data
+
+
+async def send_image(client: Client, path: Path, data: bytes, partition: str, boards: tuple[str, ...]) -> str:
+    """Lets the daemon make the image for `partition` of `boards` out of the file; returns its SHA-256.
+
+    Raises RemoteError where the file is refused.
+    """
+    return (await client.upload(path.name, data, partition=partition, boards=boards)).sha256

@@ -12,9 +12,9 @@ from flashdeck_tui.cli import options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import follow
-from flashdeck_tui.cli.image import read_image
+from flashdeck_tui.cli.image import read_image, send_image
 from flashdeck_tui.cli.outcome import exit_code
-from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.output import put, put_json, say
 
 
 @click.command()
@@ -27,24 +27,28 @@ from flashdeck_tui.cli.output import put, put_json
 def command(
     *, partition: str, file: Path | None, boards: tuple[str, ...], no_wait: bool, as_json: bool, as_jsonl: bool
 ) -> ExitCode:
-    """Flash FILE, or the newest build, into PARTITION.
+    """Flash FILE (.bin, .hex, .elf or .dfu), or the newest build, into PARTITION.
 
     Follows the jobs until each has ended or is held. A board that is absent is waited for.
     """
     options.one_of(as_json=as_json, as_jsonl=as_jsonl)
     data = read_image(file) if file is not None else None
 
-    async def work(client: Client) -> list[JobState]:
+    async def work(client: Client) -> tuple[list[JobState], tuple[str, ...]]:
         changes = client.follow()
         await anext(changes)  # first, so that nothing that happens to the jobs is missed
-        sha256 = (await client.upload(file.name, data)).sha256 if file is not None and data is not None else ""
+        sha256 = ""
+        if file is not None and data is not None:
+            sha256 = await send_image(client, file, data, partition, boards)
         order = api.Flash(partition=partition, sha256=sha256, boards=boards, present_only=no_wait)
         reply = await client.call(order)
-        return await follow(client, changes, reply.jobs, as_jsonl=as_jsonl)
+        for note in reply.notes:
+            say(f"warning: {note}")
+        return await follow(client, changes, reply.jobs, as_jsonl=as_jsonl), reply.notes
 
-    jobs = converse(work)
+    jobs, notes = converse(work)
     if as_json:
-        put_json({"jobs": jobs})
+        put_json({"jobs": jobs, "notes": notes})
     elif not as_jsonl:
         put(job_table(jobs))
     return exit_code(jobs)

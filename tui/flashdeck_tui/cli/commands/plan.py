@@ -13,7 +13,7 @@ from flashdeck.errors import ExitCode
 from flashdeck.text import clean, format_size, short_sha
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.image import read_image
+from flashdeck_tui.cli.image import read_image, send_image
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.words import address
@@ -28,14 +28,16 @@ _WITHOUT_BYTES = frozenset({"leave"})
 @options.boards
 @options.as_json
 def command(*, partition: str, file: Path | None, boards: tuple[str, ...], as_json: bool) -> ExitCode:
-    """Show what flashing FILE, or the newest build, into PARTITION would do. Writes nothing.
+    """Show what flashing FILE (.bin, .hex, .elf or .dfu), or the newest build, would do. Writes nothing.
 
     Exits with 13 where it would not start on any of the boards.
     """
     data = read_image(file) if file is not None else None
 
     async def work(client: Client) -> PlanList:
-        sha256 = (await client.upload(file.name, data)).sha256 if file is not None and data is not None else ""
+        sha256 = ""
+        if file is not None and data is not None:
+            sha256 = await send_image(client, file, data, partition, boards)
         return await client.call(api.Plan(partition=partition, sha256=sha256, boards=boards))
 
     reply = converse(work)

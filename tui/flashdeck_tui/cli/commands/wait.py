@@ -1,26 +1,22 @@
 """`flashdeck wait`: until an image is on the boards."""
 
-import hashlib
 from pathlib import Path
 
 import click
 
 from flashdeck import api
-from flashdeck.errors import RequestError
-from flashdeck.text import clean
+from flashdeck.api import JobList
+from flashdeck.client import Client
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.commands.jobs import job_table
-from flashdeck_tui.cli.connect import ask
-from flashdeck_tui.cli.image import read_image
+from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.image import read_image, send_image
 from flashdeck_tui.cli.output import put, put_json
-
-_CONTAINERS = (".elf", ".hex", ".dfu")
-"""Files that hold an image among other things; only the daemon takes them apart."""
 
 
 @click.command()
 @click.argument("partition", type=options.name)
-@click.option("--for", "file", type=click.Path(path_type=Path), metavar="FILE", help="Wait for these very bytes.")
+@click.option("--for", "file", type=click.Path(path_type=Path), metavar="FILE", help="Wait for the image in it.")
 @options.boards
 @click.option(
     "--timeout",
@@ -34,15 +30,19 @@ _CONTAINERS = (".elf", ".hex", ".dfu")
 def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeout: float, as_json: bool) -> None:
     """Return once the image of --for, or the newest build, is on the boards' PARTITION.
 
+    An .elf file and its .bin are the same image, whichever of them was flashed.
+
     Returns at once, with the exit code that says why, when that can no longer happen.
     """
-    if file is not None and file.suffix.lower() in _CONTAINERS:
-        raise RequestError(
-            f"{clean(file.name)} can not be waited for: it is known by the image in it",
-            hint="name the .bin of the same build, or leave --for out to wait for the newest build",
-        )
-    sha256 = hashlib.sha256(read_image(file)).hexdigest() if file is not None else ""
-    reply = ask(api.Wait(partition=partition, sha256=sha256, boards=boards, timeout=timeout))
+    data = read_image(file) if file is not None else None
+
+    async def work(client: Client) -> JobList:
+        sha256 = ""
+        if file is not None and data is not None:
+            sha256 = await send_image(client, file, data, partition, boards)
+        return await client.call(api.Wait(partition=partition, sha256=sha256, boards=boards, timeout=timeout))
+
+    reply = converse(work)
     if as_json:
         put_json(reply)
     elif reply.jobs:
