@@ -5,26 +5,24 @@ It adds nothing to the plan but the recoveries named there; it leaves out reads 
 
 import time
 from contextlib import suppress
-from enum import Enum
 
-from msgspec.structs import replace
-
-from flashdeck.config import PollPolicy, VerifyPolicy
+from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, HeldError, ParkedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.model import Phase, Verified
 from flashdeckd.dfu import session as dfu
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash import plain
 from flashdeckd.flash.banks import sites, unproved_banks, witnesses
 from flashdeckd.flash.canary import Canary
 from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.lessons import Lessons
 from flashdeckd.flash.observer import Observer, Outcome, Sleep
 from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Step
 from flashdeckd.flash.planner import Planner, make_plan
-from flashdeckd.flash.survey import BLANK, look, recover_from_read
+from flashdeckd.flash.readback import ReadBack, Reading
+from flashdeckd.flash.survey import look
 from flashdeckd.flash.target import Target
 
 _MAX_REDONE = 8
@@ -83,7 +81,7 @@ def flash(
         left=run.left,
         unchanged=plan.unchanged,
         interrupted=run.interrupted,
-        notes=(*plan.notes, *run.notes),
+        notes=(*plan.notes, *run.remarks),
     )
 
 
@@ -146,14 +144,6 @@ def _look_and_plan(session: dfu.Session, planner: Planner, observer: Observer | 
     return plan
 
 
-class _Reading(Enum):
-    """How far reading is to be believed."""
-
-    UNTRIED = "untried"
-    PROVED = "proved"
-    UNPROVED = "unproved"
-
-
 _DONE_BEFORE = frozenset((Action.SAMPLE, Action.FIND_BLANK, Action.COMPARE))
 """Steps that the plan itself was made from."""
 _WITH_THE_ONE_BEFORE = frozenset((Action.READ_CANARY, Action.ERASE_CANARY))
@@ -183,8 +173,11 @@ class _Run:
         self._target = plan.target
         self._observer = observer
         self._image = image
-        self._experience = experience
+        self._lessons = Lessons(experience, observer.learned)
         self._canary = Canary(session, plan)
+        self._readback = ReadBack(session, plan, self._lessons, observer.check)
+        if experience.reading_proved:
+            self._readback.reading = Reading.PROVED
         self._written: list[Step] = []
         self._redone: set[Range] = set()
         self._done: dict[Phase, int] = {}
@@ -192,7 +185,6 @@ class _Run:
         for step in plan.steps:
             if (phase := _PHASES.get(step.action)) is not None and step.action is not Action.CHECK_BLANK:
                 self._totals[phase] = self._totals.get(phase, 0) + step.span.size
-        self.reading = _Reading.PROVED if experience.reading_proved else _Reading.UNTRIED
         self.left = False
         self.interrupted = False
         self.programmed = 0
@@ -203,9 +195,12 @@ class _Run:
     @property
     def verified(self) -> Verified:
         """Whether all of the image was read from the board, by a read that is to be believed."""
-        is_read = self._plan.reads or not self._plan.changes
-        believed = is_read and self.reading is _Reading.PROVED and not self._plan.trusts_cache
-        return Verified.YES if believed else Verified.NO
+        return self._readback.verified
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should know of how it went."""
+        return (*self._readback.notes, *self.notes)
 
     def fill(self) -> None:
         """All steps up to and with the boot unit."""
@@ -222,7 +217,7 @@ class _Run:
             raise
         except DeviceError as error:
             if error.kind is ErrorKind.WRONG_BANK:
-                self._learn(condemned_banks=self._banks_on_trial)
+                self._lessons.learn(condemned_banks=self._banks_on_trial)
             raise
         finally:
             self._learn_pace()
@@ -232,7 +227,8 @@ class _Run:
         try:
             for step in self._plan.steps:
                 if step.action is Action.READ_BOOT_UNIT:
-                    self._read_boot_unit(step.span)
+                    if self._readback.read_boot_unit(step.span):
+                        self._progress(Phase.BOOT_UNIT, step.span.size)
                 elif step.action is Action.LEAVE:
                     self._leave(step.span)
             if not self.left:
@@ -253,13 +249,13 @@ class _Run:
                 self._believe_canary()
                 self._erase(step.span)
             case Action.CHECK_BLANK:
-                self._check_blank(step.span)
+                self._readback.check_blank(step.span)
             case Action.PROVE_READING:
-                self._prove(step.span)
+                self._readback.prove(step.span, self._verified)
             case Action.READ_BACK:
-                self._read_back(step.span)
+                self._readback.read_back(step.span, self._verified)
             case Action.WRITE_BOOT_UNIT:
-                self._require_proof()
+                self._readback.require_proof()
                 self._write(step)
             case _:
                 self._write(step)
@@ -273,34 +269,15 @@ class _Run:
         if self.erases or not self._banks_on_trial:
             return
         if self._canary.doubt:
-            self._disprove(self._canary.doubt)
-            self._require_proof()
+            self._readback.disprove(self._canary.doubt)
+            self._readback.require_proof()
             return
-        self.reading = _Reading.PROVED
-        self._learn(reading_proved=True, proved_banks=self._banks_on_trial)
-
-    def _learn(
-        self,
-        *,
-        reading_proved: bool | None = None,
-        pace: Pace | None = None,
-        proved_banks: tuple[int, ...] = (),
-        condemned_banks: tuple[int, ...] = (),
-    ) -> None:
-        before = self._experience
-        self._experience = replace(
-            before,
-            reading_proved=before.reading_proved if reading_proved is None else reading_proved,
-            pace=pace or before.pace,
-            proved_banks=tuple(sorted({*before.proved_banks, *proved_banks})),
-            condemned_banks=tuple(sorted({*before.condemned_banks, *condemned_banks})),
-        )
-        if self._experience != before:
-            self._observer.learned(self._experience)
+        self._readback.reading = Reading.PROVED
+        self._lessons.learn(reading_proved=True, proved_banks=self._banks_on_trial)
 
     def _learn_pace(self) -> None:
         if self._target.poll is PollPolicy.AUTO:
-            self._learn(pace=self._session.pace)
+            self._lessons.learn(pace=self._session.pace)
 
     def _erase(self, sector: Range) -> None:
         if not self.erases:
@@ -343,9 +320,9 @@ class _Run:
             self.erases += 1
         for block in blocks:
             self._program(block)
-        if step.action is Action.WRITE_BOOT_UNIT and self.reading is _Reading.PROVED and self._plan.reads:
+        if step.action is Action.WRITE_BOOT_UNIT and self._readback.reading is Reading.PROVED and self._plan.reads:
             for block in blocks:
-                self._compare(block.span)
+                self._readback.compare(block.span)
 
     def _together(self, step: Step) -> tuple[list[Range], list[Step]]:
         """The sectors that must be erased to write a block again, and the blocks that are lost with them."""
@@ -367,92 +344,6 @@ class _Run:
         self._learn_pace()
         self.notes.append(f"done again from the erase of {sectors[0]}: {cause.message}")
 
-    def _check_blank(self, sector: Range) -> None:
-        for block in self._plan.read_blocks(sector):
-            self._observer.check()
-            data = self._try_read(block)
-            if data is None:
-                return
-            wrong = _first_difference(block.start, data, bytes([BLANK]) * block.size)
-            if wrong is not None:
-                self._disprove(f"{wrong}, right after its sector was erased{self._stale(block, data)}")
-                return
-
-    def _prove(self, span: Range) -> None:
-        for block in self._plan.read_blocks(span):
-            if self.reading is _Reading.UNPROVED:
-                return
-            self._observer.check()
-            data = self._try_read(block)
-            wrong = None if data is None else _first_difference(block.start, data, self._without_boot_unit(block))
-            if wrong is not None:
-                self._disprove(f"{wrong}, right after it was written{self._stale(block, data or b'')}")
-            self._progress(Phase.VERIFY, block.size)
-        if self.reading is _Reading.UNTRIED:
-            self.reading = _Reading.PROVED
-            self._learn(reading_proved=True)
-
-    def _read_back(self, span: Range) -> None:
-        if self.reading is not _Reading.PROVED:
-            return
-        for block in self._plan.read_blocks(span):
-            self._observer.check()
-            self._compare(block)
-            self._progress(Phase.VERIFY, block.size)
-
-    def _compare(self, block: Range) -> None:
-        """Raises VerifyError where proved reading does not find what was written."""
-        data = self._read_again(block)
-        wrong = _first_difference(block.start, data, self._without_boot_unit(block))
-        if wrong is None:
-            return
-        self._learn(reading_proved=False)  # the next job proves it anew, and writes everything
-        name = self._target.partition
-        if self._stale(block, data):
-            raise VerifyError(
-                f"{name} reads as it did before it was written: {wrong}, a stale read; its boot unit was not written",
-                hint="the flash is most likely right: in the bootloader, invalidate the caches after erase and write",
-            )
-        raise VerifyError(
-            f"{name} does not hold what was written: {wrong}; its boot unit was not written",
-            hint="flash again; at the same place again, the flash or the bootloader's driver is at fault",
-        )
-
-    def _stale(self, block: Range, data: bytes) -> str:
-        """Words for a read that answers what was there before, where that is known; "" for any other."""
-        at = block.start - self._target.span.start
-        before = self._plan.seen.present[at : at + block.size]
-        known = len(before) == block.size
-        return " (a stale read: it is what was there before)" if known and data == before else ""
-
-    def _require_proof(self) -> None:
-        if self._target.verify is VerifyPolicy.ALWAYS and self.reading is not _Reading.PROVED:
-            raise VerifyError(
-                f'verify = "always", but {self._target.partition} is {"; ".join(self.notes)}; '
-                "its boot unit was not written",
-                hint='say verify = "auto" in the profile to flash this board without reading back',
-            )
-
-    def _read_boot_unit(self, span: Range) -> None:
-        if self.reading is _Reading.UNPROVED:
-            return
-        was_proved, self.reading = self.reading is _Reading.PROVED, _Reading.UNTRIED
-        data = self._try_read(span)
-        if data is None:
-            return
-        wrong = _first_difference(span.start, data, self._plan.data(span))
-        if wrong is None:
-            self.reading = _Reading.PROVED
-            self._learn(reading_proved=True)
-            self._progress(Phase.BOOT_UNIT, span.size)
-        elif was_proved:
-            raise VerifyError(
-                f"the boot unit of {self._target.partition} does not hold what was written: {wrong}",
-                hint="flash again; if it stays so, the flash or the bootloader's driver is at fault",
-            )
-        else:
-            self._disprove(f"{wrong}, right after it was written")
-
     def _leave(self, span: Range) -> None:
         self.left = self._session.leave(span.start)
         if self.left:
@@ -460,46 +351,9 @@ class _Run:
         else:
             self.notes.append("the bootloader did not take the leave: reset the board to start the application")
 
-    def _without_boot_unit(self, block: Range) -> bytes:
-        """What a block holds before the boot unit is written."""
-        data = self._plan.data(block)
-        blank = min(len(data), max(0, self._target.span.start + self._plan.boot_unit - block.start))
-        return bytes([BLANK]) * blank + data[blank:]
-
-    def _try_read(self, block: Range) -> bytes | None:
-        """Reads while that is still on trial; None, and a working session, where it fails."""
-        try:
-            return self._session.read(block.start, block.size)
-        except DeviceGoneError:
-            raise
-        except DeviceError as error:
-            recover_from_read(self._session, error)
-            self._disprove(error.message)
-            return None
-
-    def _read_again(self, block: Range) -> bytes:
-        """Reads where reading is proved; a single failure is forgiven."""
-        try:
-            return self._session.read(block.start, block.size)
-        except DeviceGoneError:
-            raise
-        except DeviceError as error:
-            recover_from_read(self._session, error)
-            return self._session.read(block.start, block.size)
-
-    def _disprove(self, reason: str) -> None:
-        self.reading = _Reading.UNPROVED
-        self._learn(reading_proved=False)
-        self.notes.append(f"not verified, because reading does not work on this board: {reason}")
+    def _verified(self, size: int) -> None:
+        self._progress(Phase.VERIFY, size)
 
     def _progress(self, phase: Phase, size: int) -> None:
         self._done[phase] = self._done.get(phase, 0) + size
         self._observer.progress(phase, self._done[phase], self._totals[phase])
-
-
-def _first_difference(address: int, data: bytes, wanted: bytes | bytearray) -> str | None:
-    """Compares as much as `wanted` is long."""
-    if data[: len(wanted)] == wanted:
-        return None
-    at = next(i for i, (seen, right) in enumerate(zip(data, wanted, strict=False)) if seen != right)
-    return f"0x{address + at:08x} reads 0x{data[at]:02x} instead of 0x{wanted[at]:02x}"

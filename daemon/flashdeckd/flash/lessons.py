@@ -1,0 +1,36 @@
+"""What one flash learns about a board's bootloader, passed on as soon as it is known."""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from flashdeckd.dfu.polling import Pace
+from flashdeckd.flash.experience import Experience
+
+
+class Lessons:
+    """What was known before, and what is added; `learned` hears every change and returns when that is recorded."""
+
+    def __init__(self, experience: Experience, learned: Callable[[Experience], None]) -> None:
+        self._experience = experience
+        self._learned = learned
+
+    def learn(
+        self,
+        *,
+        reading_proved: bool | None = None,
+        pace: Pace | None = None,
+        proved_banks: tuple[int, ...] = (),
+        condemned_banks: tuple[int, ...] = (),
+    ) -> None:
+        """Adds what is given to what is known."""
+        before = self._experience
+        self._experience = replace(
+            before,
+            reading_proved=before.reading_proved if reading_proved is None else reading_proved,
+            pace=pace or before.pace,
+            proved_banks=tuple(sorted({*before.proved_banks, *proved_banks})),
+            condemned_banks=tuple(sorted({*before.condemned_banks, *condemned_banks})),
+        )
+        if self._experience != before:
+            self._learned(self._experience)
