@@ -3,17 +3,23 @@
 import asyncio
 import logging
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from flashdeck import __version__, paths
+from flashdeck.diagnosis import exit_code
 from flashdeck.errors import FlashdeckError
+from flashdeck.full_json import full_json
+from flashdeck.model import Failure
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", type=EXISTING_FILE, help="Configuration file.")
 @click.option("--socket", type=click.Path(path_type=Path), help="Unix socket to listen on.")
 @click.option("--state-dir", type=click.Path(file_okay=False, path_type=Path), help="Journal and spooled images.")
@@ -21,19 +27,21 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--virtual", type=EXISTING_FILE, metavar="FILE", help="Run a bench of emulated boards, and no real hardware at all."
 )
 @click.version_option(__version__)
-def main(config: Path | None, socket: Path | None, state_dir: Path | None, virtual: Path | None) -> None:
+@click.pass_context
+def main(
+    context: click.Context, config: Path | None, socket: Path | None, state_dir: Path | None, virtual: Path | None
+) -> None:
     """Watches USB and build directories, and flashes fresh images into their partitions by itself."""
+    if context.invoked_subcommand is not None:
+        if any(value is not None for value in context.params.values()):
+            raise click.UsageError(f"options belong behind the command: flashdeckd {context.invoked_subcommand} --help")
+        return
     logging.basicConfig(level=logging.INFO, format="%(levelname).1s %(message)s", stream=sys.stderr)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it counts every change it sees
-    try:
+    with _told():
         from flashdeckd.service import Options, serve  # noqa: PLC0415 -- only here can a missing extra be explained
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("flashdeck"):
-            raise  # one of our own: the installation is broken, no extra would mend it
-        click.echo(f"error: {error.name} is not installed\nhint: pip install 'flashdeck[daemon]'", err=True)
-        sys.exit(1)
-    is_virtual = virtual is not None
-    try:
+
+        is_virtual = virtual is not None
         options = Options(
             socket=paths.socket_path(None if socket is None else str(socket), virtual=is_virtual),
             state_dir=state_dir or paths.state_dir(virtual=is_virtual),
@@ -41,12 +49,50 @@ def main(config: Path | None, socket: Path | None, state_dir: Path | None, virtu
             virtual=virtual,
         )
         asyncio.run(serve(options))
+
+
+@main.command()
+@click.argument("boards", nargs=-1, metavar="[BOARD]...")
+@click.option("--config", type=EXISTING_FILE, help="Configuration file.")
+@click.option("--state-dir", type=click.Path(file_okay=False, path_type=Path), help="Journal and spooled images.")
+@click.option("--virtual", type=EXISTING_FILE, metavar="FILE", help="Look at a bench of emulated boards instead.")
+def doctor(boards: tuple[str, ...], config: Path | None, state_dir: Path | None, virtual: Path | None) -> None:
+    """Look at boards and at this installation while no daemon runs; erases and writes nothing.
+
+    Prints one JSON object, as 'flashdeck doctor --json' does. Exits with 0 whatever it found, and with another code
+    where it could not look.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(message)s", stream=sys.stderr)
+    with _told(as_json=True):
+        from flashdeckd.diagnosis.offline import Place, examine  # noqa: PLC0415 -- the same
+
+        place = Place(state_dir or paths.state_dir(virtual=virtual is not None), config, virtual)
+        diagnosis = asyncio.run(examine(place, boards))
+    click.echo(full_json(diagnosis))
+    sys.exit(exit_code(diagnosis, named=bool(boards)))
+
+
+@contextmanager
+def _told(*, as_json: bool = False) -> Generator[None]:
+    """Ends the process with what went wrong, in words, and with the error's exit code."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("flashdeck"):
+            raise  # one of our own: the installation is broken, no extra would mend it
+        missing = FlashdeckError(f"{error.name} is not installed", hint="pip install 'flashdeck[daemon]'")
+        _end(missing, as_json=as_json)
     except FlashdeckError as error:
-        click.echo(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), err=True)
-        sys.exit(error.exit_code)
+        _end(error, as_json=as_json)
     except OSError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        _end(FlashdeckError(str(error)), as_json=as_json)
+
+
+def _end(error: FlashdeckError, *, as_json: bool) -> NoReturn:
+    click.echo(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), err=True)
+    if as_json:
+        click.echo(full_json({"error": Failure(kind=error.kind, message=error.message, hint=error.hint)}))
+    sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Text that came from a device has been through `flashdeck.text.clean` before it g
 
 from enum import StrEnum
 
+from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
 from flashdeck.model import DeviceState, Failure, Presence, State
 
 
@@ -75,3 +76,20 @@ class Diagnosis(State, frozen=True, kw_only=True):
     """DFU devices that are no configured board: listed, never opened."""
     offline: bool = False
     """Whether no daemon was asked: `flashdeckd doctor` looked by itself."""
+    failure: Failure | None = None
+    """Why no board could be looked at, as an unusable configuration; None where nothing is in the way."""
+
+
+def exit_code(diagnosis: Diagnosis, *, named: bool) -> ExitCode:
+    """0 where everything could be looked at, whatever was found; else the code of what was in the way.
+
+    A board that is not connected is in the way only where it was asked for by name (`named`). Where some of several
+    boards could be looked at and others not: 10.
+    """
+    if diagnosis.failure is not None:
+        return EXIT_CODES[diagnosis.failure.kind]
+    failures = [each.failure for each in diagnosis.boards if each.failure is not None]
+    failures = [each for each in failures if named or each.kind is not ErrorKind.ABSENT]
+    if not failures:
+        return ExitCode.OK
+    return EXIT_CODES[failures[0].kind] if len(diagnosis.boards) == len(failures) else ExitCode.SOME_FAILED

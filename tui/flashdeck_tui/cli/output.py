@@ -3,16 +3,13 @@
 Nothing that a device, a file or a daemon said reaches a terminal uncleaned, whoever cleaned it before.
 """
 
-import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from io import TextIOWrapper
 from typing import BinaryIO, TextIO, cast
 
-import msgspec
-
+from flashdeck.full_json import full_json
 from flashdeck.model import Failure
 from flashdeck.text import clean
 
@@ -71,18 +68,7 @@ def put(text: str) -> bool:
 
 def put_json(value: object) -> bool:
     """One JSON object on one line of stdout, as pure ASCII. False once nobody reads it any more."""
-    return put(json.dumps(plain(value)))
-
-
-def plain(value: object) -> object:
-    """`value` in what JSON knows. Every field is there, also those that hold their default: scripts like it regular."""
-    if isinstance(value, msgspec.Struct):
-        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in cast("Mapping[object, object]", value).items()}
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in cast("Sequence[object]", value)]
-    return value
+    return put(full_json(value))
 
 
 def report(failure: Failure, *, as_json: bool) -> None:

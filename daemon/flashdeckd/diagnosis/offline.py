@@ -1,0 +1,133 @@
+"""The doctor without a daemon: the same look at the same boards, with no socket and no job.
+
+It holds the daemon's lock meanwhile, so that both never touch a board at once.
+"""
+
+import asyncio
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterable
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import usb.backend
+from msgspec import structs
+
+from flashdeck import __version__
+from flashdeck.config import Config
+from flashdeck.config_file import default_config, load
+from flashdeck.diagnosis import Diagnosis, Finding, Severity
+from flashdeck.errors import ConfigError, FlashdeckError
+from flashdeck.model import DaemonState, Failure
+from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
+from flashdeckd.bench import Bench
+from flashdeckd.diagnosis.doctor import Doctor
+from flashdeckd.hub import Hub
+from flashdeckd.images.spool import Spool
+from flashdeckd.journal import Journal
+from flashdeckd.lock import exclusive
+from flashdeckd.usb.backend import open_backend
+from flashdeckd.usb.device import HotplugSource
+from flashdeckd.usb.hotplug import PyudevHotplug
+from flashdeckd.virtual.bench import VirtualBench, load_bench
+
+FIRST_LOOK_SECONDS = 10.0
+"""How long the bus may take to be listed."""
+SETTLE_SECONDS = 1.0
+"""How long devices that are just being enumerated are waited for after that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a daemon would find its things."""
+
+    state_dir: Path
+    config: Path | None = None
+    """None: the default one, where it exists."""
+    virtual: Path | None = None
+    """A bench file: emulated boards and nothing else (safety rule 10)."""
+
+
+async def examine(place: Place, patterns: Iterable[str] = ()) -> Diagnosis:
+    """What a daemon at that place would find. Jobs stay as they are.
+
+    Raises FlashdeckError (`already-running`) where a daemon has the place, RequestError (`no-such-board`), ConfigError
+    where the bench file is unusable, and OSError where the directories can not be used.
+    """
+    bench = None if place.virtual is None else load_bench(place.virtual)
+    try:
+        config = load(place.config) if place.config else default_config(virtual=bench is not None)
+    except ConfigError as error:
+        return _without_config(error)
+    async with AsyncExitStack() as stack:
+        ensure_private_dir(place.state_dir)
+        hint = "ask that one: flashdeck doctor"
+        stack.enter_context(exclusive(place.state_dir / "lock", does=f"uses {place.state_dir}", hint=hint))
+        return await _examine(place, config, bench, tuple(patterns), stack)
+
+
+async def _examine(
+    place: Place, config: Config, virtual: VirtualBench | None, patterns: tuple[str, ...], stack: AsyncExitStack
+) -> Diagnosis:
+    hub = Hub(_state(virtual=virtual is not None))
+    journal = await Journal.open(place.state_dir / "journal.sqlite3")
+    stack.push_async_callback(journal.close)
+    # Jobs are left to the next daemon: here none is to run, and none to be told that its board is gone.
+    ledger = replace(await journal.load(), jobs=())
+    spool = Spool(place.state_dir / "spool")
+    backend, source, trouble = _usb(virtual)
+    board_file = board_file_path(place.config or default_config_path(virtual=virtual is not None))
+    bench = Bench(config, hub=hub, journal=journal, ledger=ledger, spool=spool, backend=backend, board_file=board_file)
+    await _see(bench, source)
+    troubles = [("libusb", trouble), ("usb", source.trouble), ("journal", journal.trouble)]
+    known = [f"{part}: {text}" for part, text in troubles if text]
+    found = await Doctor(bench, hub, spool).examine(patterns, troubles=known)
+    return structs.replace(found, offline=True)
+
+
+async def _see(bench: Bench, source: HotplugSource) -> None:
+    """Shows the bench what is on the bus, and waits a moment for what is just coming up."""
+    async with aclosing(source.snapshots()) as snapshots:
+        timeout = FIRST_LOOK_SECONDS
+        while True:
+            try:
+                async with asyncio.timeout(timeout):
+                    await bench.see(await anext(snapshots))
+            except (TimeoutError, StopAsyncIteration):
+                return
+            timeout = SETTLE_SECONDS
+
+
+def _usb(virtual: VirtualBench | None) -> tuple[usb.backend.IBackend | None, HotplugSource, str]:
+    if virtual is not None:
+        return virtual.backend, virtual.hotplug, ""
+    try:
+        return open_backend(), PyudevHotplug(), ""
+    except FlashdeckError as error:
+        return None, PyudevHotplug(), error.advice
+
+
+def _without_config(error: ConfigError) -> Diagnosis:
+    finding = Finding(
+        code="config-invalid",
+        severity=Severity.ERROR,
+        seen=error.message,
+        means="flashdeckd does not start with this configuration, and no board can be looked at",
+        mend=error.hint,
+    )
+    failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
+    return Diagnosis(installation=(finding,), offline=True, failure=failure)
+
+
+def _state(*, virtual: bool) -> DaemonState:
+    return DaemonState(
+        version=__version__,
+        pid=os.getpid(),
+        instance=uuid.uuid4().hex,
+        host=socket.gethostname(),
+        started_at=time.time(),
+        virtual=virtual,
+    )
