@@ -5,6 +5,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import replace as replace_config
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 import usb.backend
@@ -218,6 +219,7 @@ class Bench:
             hub=self._hub,
             spool=self._spool,
             backend=self._backend,
+            hold=partial(self.hold, board.name),
         )
 
     def _disarmed(self) -> set[str]:

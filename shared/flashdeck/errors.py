@@ -225,6 +225,19 @@ class VerifyError(DeviceError):
     kind = ErrorKind.VERIFY
 
 
+class WrongBankError(DeviceError):
+    """An erase or a write hit something else than it was meant for, or reads are stale.
+
+    `harmed` tells whether a protected partition is not as it was: then nothing may reset the board.
+    """
+
+    kind = ErrorKind.WRONG_BANK
+
+    def __init__(self, message: str, *, hint: str = "", harmed: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.harmed = harmed
+
+
 class ParkedError(FlashdeckError):
     """The daemon asked the running job to stop at the next safe point."""
 

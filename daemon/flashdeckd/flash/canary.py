@@ -1,9 +1,9 @@
 """Doing what `banks` has planned: a canary comes and goes, and nothing else may change meanwhile."""
 
-from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind
+from flashdeck.errors import DeviceError, DeviceGoneError, WrongBankError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.session import Session
-from flashdeckd.flash.banks import canary, foreign_banks, unproved_bank
+from flashdeckd.flash.banks import canary, foreign_banks, unproved_bank, witnesses
 from flashdeckd.flash.plan import Action, Plan, Step
 from flashdeckd.flash.survey import BLANK, blocks, recover_from_read
 
@@ -75,6 +75,8 @@ class Canary:
             at = each.start - span.start
             if data == wanted[at : at + each.size]:
                 continue
+            if span in witnesses(self._plan.target):
+                raise _harmed(each)
             raise _wrong_bank(each, data, is_canary=span not in self._remembered, unit=self._plan.boot_unit)
 
     def _read_twice(self, span: Range) -> bytes:
@@ -93,7 +95,16 @@ class Canary:
             raise unproved_bank(self._plan.target, bank, why)
 
 
-def _wrong_bank(span: Range, data: bytes, *, is_canary: bool, unit: int) -> DeviceError:
+def _harmed(span: Range) -> WrongBankError:
+    return WrongBankError(
+        f"{span} changed, in a protected partition, when a blank sector was written and erased: this bootloader writes "
+        "or erases something else than it is asked to",
+        hint="do not reset or unplug the board, which may not start again: write its bootloader anew over SWD first",
+        harmed=True,
+    )
+
+
+def _wrong_bank(span: Range, data: bytes, *, is_canary: bool, unit: int) -> WrongBankError:
     hint = (
         "the board was not reset: read it out over SWD before anything else; in the bootloader, choose the bank by the "
         "address (ST's USBX sample always takes the first one), and invalidate the caches after an erase"
@@ -108,4 +119,4 @@ def _wrong_bank(span: Range, data: bytes, *, is_canary: bool, unit: int) -> Devi
             f"{span} changed when a sector of the other bank was written and erased: this bootloader erases the wrong "
             "bank"
         )
-    return DeviceError(f"{seen}; nothing else was touched", hint=hint, kind=ErrorKind.WRONG_BANK)
+    return WrongBankError(f"{seen}; nothing else was touched", hint=hint)

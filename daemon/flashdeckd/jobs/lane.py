@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, TypeVar
@@ -26,6 +26,7 @@ from flashdeck.errors import (
     ParkedError,
     TransferTimeoutError,
     VerifyError,
+    WrongBankError,
 )
 from flashdeck.model import Failure, Holding, JobResult, JobState, JobStatus, LogLevel, Phase, Presence
 from flashdeckd.boards import ABSENT, Sighting
@@ -75,7 +76,9 @@ class Lane:
         hub: Hub,
         spool: Spool,
         backend: usb.backend.IBackend | None,
+        hold: Callable[[str], Awaitable[object]],
     ) -> None:
+        """`hold` holds the board durably, with a reason."""
         self.board = board
         self.sighting: Sighting = ABSENT
         self.armed = True
@@ -86,6 +89,7 @@ class Lane:
         self._experiences = experiences
         self._hub = hub
         self._spool = spool
+        self._hold_board = hold
         self._worker = Worker(backend, board.pins)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{board.name}")
         self._poked = asyncio.Event()
@@ -508,8 +512,18 @@ class Lane:
             await self._distrust(job)
         message = error.message + self._torn(job)
         failure = Failure(kind=error.kind, message=message, hint=error.hint)
+        if isinstance(error, WrongBankError) and error.harmed:
+            await self._keep_from_reset(error)
         await self._book.change(job.id, status=JobStatus.FAILED, phase=None, reason=message, failure=failure)
         self._log(job, f"failed: {message}" + (f": {error.hint}" if error.hint else ""), LogLevel.ERROR)
+
+    async def _keep_from_reset(self, error: WrongBankError) -> None:
+        """Whatever comes next would leave DFU mode sooner or later: nothing does until a person has looked."""
+        try:
+            await self._hold_board(error.advice)
+        except FlashdeckError as failure:  # held all the same, but only by this daemon
+            text = f"the hold could not be recorded: {failure.message}"
+            self._hub.log(text, level=LogLevel.ERROR, board=self.board.name)
 
     def _torn(self, job: JobState) -> str:
         """What to add to the end of a job that left its partition without its boot unit."""
