@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from flashdeck.config import Board, Config
 from flashdeck.model import DeviceState, Presence
-from flashdeckd.usb.device import PROTOCOL_DFU, UsbDevice
+from flashdeckd.usb.device import UsbDevice
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def recognise(config: Config, devices: Iterable[UsbDevice], last_ports: Mapping[
     strangers = tuple(
         _stranger(device, claimed.get(device, []))
         for device in present
-        if device not in recognised and (device.usb_id in dfu_ids or _in_dfu_mode(device))
+        if device not in recognised and (device.usb_id in dfu_ids or device.in_dfu_mode)
     )
     return Roster(sightings, strangers)
 
@@ -113,10 +113,6 @@ def _doubt(board: Board, found: list[UsbDevice], claimed: Mapping[UsbDevice, lis
             "boards.toml and adopt it again"
         )
     return ""
-
-
-def _in_dfu_mode(device: UsbDevice) -> bool:
-    return any(interface.is_dfu and interface.protocol == PROTOCOL_DFU for interface in device.interfaces)
 
 
 def _stranger(device: UsbDevice, claimed_by: list[str]) -> DeviceState:

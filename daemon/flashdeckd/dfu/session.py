@@ -124,8 +124,7 @@ class Session:
 
         After an error nobody knows what was written: `recover`, erase the sector, and write all of it again.
         """
-        if len(data) > MAX_TRANSFER or len(data) > (self._addressing.transfer_size or MAX_TRANSFER):
-            raise ValueError(f"{len(data)} bytes are more than one block")
+        self._require_block(len(data))
         self._leave_upload()
         block = self._point(address, len(data))
         self._fence.allow_write(Range.sized(self._addressing.address_of(block), len(data)))
@@ -134,6 +133,7 @@ class Session:
 
     def read(self, address: int, length: int) -> bytes:
         """Reads at most one transfer's worth; raises DeviceError where the device answers less."""
+        self._require_block(length)
         self._fence.allow_read(Range.sized(address, length))
         if self._addressing.block_for(address, length) is None:
             self._leave_upload()
@@ -177,6 +177,11 @@ class Session:
             if not self._reads_blank(sector):
                 raise
             self._wedges = True
+
+    def _require_block(self, length: int) -> None:
+        """ST's class takes no more than its buffer holds, and then waits for ever; USBX goes to dfuERROR."""
+        if length > min(MAX_TRANSFER, self._addressing.transfer_size or MAX_TRANSFER):
+            raise ValueError(f"{length} bytes are more than one block")
 
     def _reads_blank(self, sector: Range) -> bool:
         size = min(self._addressing.transfer_size or MAX_TRANSFER, MAX_TRANSFER, sector.size)

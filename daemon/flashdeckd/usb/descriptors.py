@@ -1,7 +1,8 @@
-"""The interfaces in the raw descriptors that the kernel keeps of a device. Pure: bytes in, values out."""
+"""What the raw descriptors that the kernel keeps of a device say of DFU. Pure: bytes in, values out."""
 
 from collections.abc import Iterator
 
+from flashdeckd.dfu.descriptor import FUNCTIONAL_DESCRIPTOR, parse_functional
 from flashdeckd.usb.device import InterfaceClass
 
 MAX_BYTES = 1 << 17
@@ -28,6 +29,21 @@ def interfaces(raw: bytes) -> tuple[InterfaceClass, ...]:
             if len(found) == MAX_INTERFACES:
                 break
     return tuple(found)
+
+
+def dfu_version(raw: bytes) -> int | None:
+    """The bcdDFUVersion of the first DFU functional descriptor in `raw`, None where there is none.
+
+    It follows its interface. Behind any other interface the same number means a HID descriptor.
+    """
+    after_dfu = False
+    for descriptor in _walk(raw[:MAX_BYTES]):
+        kind = descriptor[1]
+        if kind == _INTERFACE and len(descriptor) >= _INTERFACE_LENGTH:
+            after_dfu = InterfaceClass(descriptor[2], descriptor[3], *descriptor[5:8]).is_dfu
+        elif kind == FUNCTIONAL_DESCRIPTOR and after_dfu:
+            return parse_functional(descriptor).version
+    return None
 
 
 def _walk(raw: bytes) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flashdeck.config import UsbId
+from flashdeckd.dfu.quirks import quirk_of
 
 DFU_CLASS = 0xFE
 DFU_SUBCLASS = 0x01
@@ -45,11 +46,23 @@ class UsbDevice:
     product: str = ""
     """The same."""
     interfaces: tuple[InterfaceClass, ...] = ()
+    dfu_version: int | None = None
+    """bcdDFUVersion of its DFU functional descriptor, None where it has none."""
 
     @property
     def has_dfu(self) -> bool:
         """Whether any interface is a DFU one."""
         return any(interface.is_dfu for interface in self.interfaces)
+
+    @property
+    def in_dfu_mode(self) -> bool:
+        """Whether any DFU interface is in DFU mode, by what the device says or by what is known of it."""
+        quirk = quirk_of(self.usb_id, self.bcd_device)
+        count = len({interface.number for interface in self.interfaces})
+        return any(
+            interface.is_dfu and quirk.is_dfu_mode(interface.protocol, self.dfu_version, count)
+            for interface in self.interfaces
+        )
 
     def is_at(self, port: str) -> bool:
         """Whether `port`, in either form, names where this device is plugged in."""

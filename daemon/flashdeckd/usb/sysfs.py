@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flashdeck.config import UsbId
 from flashdeck.text import clean
-from flashdeckd.usb.descriptors import MAX_BYTES, interfaces
+from flashdeckd.usb.descriptors import MAX_BYTES, dfu_version, interfaces
 from flashdeckd.usb.device import UsbDevice
 
 HUB_CLASS = 9
@@ -40,6 +40,7 @@ def read_device(directory: Path) -> UsbDevice | None:
         address = _integer(directory, "devnum", 10)
         if _integer(directory, "bDeviceClass", 16) == HUB_CLASS:
             return None
+        raw = _read(directory / "descriptors", MAX_BYTES)
         device = UsbDevice(
             name=directory.name,
             port=port_of(directory.name, ancestors(directory)),
@@ -49,7 +50,8 @@ def read_device(directory: Path) -> UsbDevice | None:
             bcd_device=_integer(directory, "bcdDevice", 16),
             serial=_optional_text(directory, "serial"),
             product=_optional_text(directory, "product"),
-            interfaces=interfaces(_read(directory / "descriptors", MAX_BYTES)),
+            interfaces=interfaces(raw),
+            dfu_version=dfu_version(raw),
         )
         # The next device at the same place gets the same directory; never mix two.
         return device if _integer(directory, "devnum", 10) == address else None

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 from flashdeck.text import clean
+from flashdeckd.usb.descriptors import dfu_version
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.virtual.backend import BUS
 from flashdeckd.virtual.board import Connection, VirtualBoard
@@ -79,4 +80,5 @@ def usb_device(connection: Connection) -> UsbDevice:
             InterfaceClass(item.interface, item.alternate, item.class_code, item.subclass, item.protocol)
             for item in identity.settings
         ),
+        dfu_version=dfu_version(identity.configuration()),
     )

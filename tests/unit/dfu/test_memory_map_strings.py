@@ -6,9 +6,25 @@ from hypothesis import strategies as st
 
 from flashdeck.errors import DescriptorError
 from flashdeck.geometry import Range
-from flashdeckd.dfu.memory_map import Access, MemoryMap, parse_memory_map
+from flashdeckd.dfu.memory_map import MAX_LENGTH, Access, MemoryMap, parse_memory_map
 
 RW = Access.READ | Access.ERASE | Access.WRITE
+
+
+def attempt(text: str) -> MemoryMap | None:
+    """The map; None where there is none, which is then said clearly and in few words."""
+    try:
+        return parse_memory_map(text)
+    except DescriptorError as error:
+        trouble = error
+    assert trouble.hint
+    assert len(trouble.message) < 1000
+    assert trouble.message.isprintable()
+    return None
+
+
+TYPES = tuple(enumerate("abcdefg", 1))
+"""The last letter of a run has three bits: readable, erasable, writable."""
 
 
 def shape(memory_map: MemoryMap) -> list[tuple[int, int, int, int]]:
@@ -50,6 +66,24 @@ def shape(memory_map: MemoryMap) -> list[tuple[int, int, int, int]]:
         ),
         ("@Comma/0x08000000/4*16Kg,", "Comma", [(0x08000000, 4, 16384, 7)]),
         ("@Many/0x90000000/1001*128Ka", "Many", [(0x90000000, 1001, 131072, 1)]),
+        ("@Five digits/0x08000/04*016Kg", "Five digits", [(0x8000, 4, 0x4000, 7)]),
+        ("@Seven digits/0x1FF7000/01*512 e", "Seven digits", [(0x01FF7000, 1, 512, 5)]),
+        (
+            "@External Flash /0x90000000/1001*128Kg,3*128Kg,20*128Ka",
+            "External Flash",
+            [
+                (0x90000000, 1001, 131072, 7),
+                (0x90000000 + 1001 * 131072, 3, 131072, 7),
+                (0x90000000 + 1004 * 131072, 20, 131072, 1),
+            ],
+        ),
+        (
+            "@Internal Flash   /0x08000000/4*8Ka,252*8Kg",  # ST's sample for the H563: 2 MB, whatever the part has
+            "Internal Flash",
+            [(0x08000000, 4, 8192, 1), (0x08008000, 252, 8192, 7)],
+        ),
+        ("@A/B /0x08000000/1*1Kg", "A/B", [(0x08000000, 1, 1024, 7)]),
+        *((f"@Type {letter}/0x0/1*1K{letter}", f"Type {letter}", [(0, 1, 1024, i)]) for i, letter in TYPES),
         ("@Odd page/0x08000000/1*248Kg,1*8Kg", "Odd page", [(0x08000000, 1, 248 * 1024, 7), (0x0803E000, 1, 8192, 7)]),
         ("@Noise/0x08000000/4*16Kg\0\x07rest", "Noise", [(0x08000000, 4, 16384, 7)]),
         ("@Noi\u00ffse\x1b/0x08000000/4*16Kg", "Noise", [(0x08000000, 4, 16384, 7)]),
@@ -91,14 +125,44 @@ def test_what_can_not_be_read_without_guessing_is_an_error(text: str) -> None:
     st.text(max_size=200) | st.from_regex(r"@[^/]{0,9}(/0x[0-9a-f]{1,9}/([0-9*KMBag, ]{1,30})){0,4}", fullmatch=True)
 )
 def test_garbage_gives_a_map_or_an_error(text: str) -> None:
-    try:
-        memory_map = parse_memory_map(text)
-    except DescriptorError:
+    memory_map = attempt(text)
+    if memory_map is None:
         return
     for segment in memory_map.segments:
         assert 0 <= segment.span.start < segment.span.end <= 1 << 32
         assert segment.span.size % segment.sector_size == 0
     assert memory_map.name.isprintable()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@" + "/0x0/1*1Kg" * 100_000,
+        "@F/0x08000000/" + "1*1Kg," * 100_000,
+        "@F/0x08000000/" + " " * 1_000_000 + "x",
+        "@" + "\x1b[31m" * 100_000 + "/0x08000000/1*1Kx",
+    ],
+)
+def test_a_flood_is_not_looked_at(text: str) -> None:
+    memory_map = attempt(text)
+    assert memory_map is None or len(memory_map.segments) < MAX_LENGTH
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 0x9999), st.integers(1, 999), st.sampled_from("KM B"), st.sampled_from(TYPES)))
+)
+def test_what_a_map_says_is_what_is_read(runs: list[tuple[int, int, str, tuple[int, str]]]) -> None:
+    units = {"K": 1024, "M": 1 << 20, " ": 1, "B": 1}
+    at, expected = 0x1000, list[tuple[int, int, int, int]]()
+    for count, size, unit, (access, _) in runs:
+        expected.append((at, count, size * units[unit], access))
+        at += count * size * units[unit]
+    text = "@Any/0x1000/" + ",".join(f"{count}*{size:03}{unit}{letter}" for count, size, unit, (_, letter) in runs)
+    if not runs or at > 1 << 32 or len(text) > MAX_LENGTH:
+        with pytest.raises(DescriptorError):
+            parse_memory_map(text)
+    else:
+        assert shape(parse_memory_map(text)) == expected
 
 
 def test_sectors_are_counted_from_the_start_of_their_run() -> None:

@@ -99,6 +99,54 @@ def test_reading_and_writing_alternate_with_an_abort_between() -> None:
     assert blocks(pipe) == [0, 0, 2], "one address for all"
 
 
+def test_the_address_is_set_again_for_reads_before_the_block_number_overflows() -> None:
+    pages = 65536 * 16 // PAGE + 8
+    pipe = ModelPipe(transfer_size=16, pages=pages)
+    for block in (65532, 65533, 65534):
+        pipe.memory[block * 16 : block * 16 + 16] = bytes([block & 0xFF]) * 16
+    session = opened(pipe, Fence.around(Range.sized(BASE, pages * PAGE), Geometry((Region(BASE, pages, PAGE),))))
+    session.read(BASE, 16)
+    for block in (65532, 65533, 65534):
+        assert session.read(BASE + block * 16, 16) == bytes([block & 0xFF]) * 16
+    assert pipe.requests(Request.UPLOAD) == [(2, 16), (65534, 16), (2, 16), (3, 16)]
+
+
+@pytest.mark.parametrize("transfer_size", [64, 1024])
+def test_nothing_longer_than_a_block_is_asked_for_or_sent(transfer_size: int) -> None:
+    pipe = ModelPipe(transfer_size=transfer_size)
+    session = opened(pipe)
+    before = pipe.transfers
+    for call in (
+        lambda: session.read(BASE, transfer_size + 16),
+        lambda: session.write(BASE, bytes(transfer_size + 16)),
+    ):
+        with pytest.raises(ValueError, match="more than one block"):
+            call()
+    assert pipe.transfers == before
+
+
+def test_a_block_of_more_than_linux_carries_is_not_used() -> None:
+    pipe = ModelPipe(transfer_size=8192)
+    pipe.memory[:] = b"\xff" * len(pipe.memory)
+    session = opened(pipe)
+    for at in (0, 4096):
+        session.write(BASE + at, bytes([1 + at // 4096]) * 4096)
+    with pytest.raises(ValueError, match="more than one block"):
+        session.write(BASE + 8192, bytes(8192))
+    assert blocks(pipe) == [0, 2, 0, 2], "smaller ones are not counted from one address: the factor would be 8192"
+    assert pipe.memory[:8192] == b"\x01" * 4096 + b"\x02" * 4096
+
+
+def test_a_device_that_does_not_say_its_transfer_size_gets_an_address_for_every_block() -> None:
+    pipe = ModelPipe(functional=b"\x02\x21")
+    pipe.memory[:] = b"\xff" * len(pipe.memory)
+    session = opened(pipe)
+    for at in (0, 64):
+        session.write(BASE + at, bytes(64))
+        session.read(BASE + at, 64)
+    assert blocks(pipe) == [0, 2, 0, 2]
+
+
 def test_a_short_answer_to_a_read_is_an_error() -> None:
     pipe = ModelPipe(pages=31)
     session = opened(pipe)

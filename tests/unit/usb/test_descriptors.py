@@ -1,8 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeckd.usb.descriptors import MAX_INTERFACES, interfaces
-from flashdeckd.usb.device import InterfaceClass
+from flashdeck.config import UsbId
+from flashdeckd.usb.descriptors import MAX_INTERFACES, dfu_version, interfaces
+from flashdeckd.usb.device import InterfaceClass, UsbDevice
 
 DEVICE = bytes.fromhex("12 01 00 01 00 00 00 40 83 04 11 df 00 02 01 02 03 01")
 
@@ -55,6 +56,39 @@ def test_any_bytes_after_good_ones_do_no_harm(tail: bytes) -> None:
 @given(st.binary(max_size=400))
 def test_any_bytes_end(raw: bytes) -> None:
     assert len(interfaces(raw)) <= len(raw) // 9
+
+
+def test_the_version_of_dfu_is_that_of_the_dfu_interface() -> None:
+    hid = bytes.fromhex("09 21 11 01 00 01 22 34 12")
+    assert dfu_version(DEVICE + configuration(interface(0, 0), interface(0, 1), FUNCTIONAL)) == 0x011A
+    assert dfu_version(DEVICE + configuration(interface(0, 0, 3, 0, 0), hid)) is None
+    assert dfu_version(DEVICE + configuration(interface(0, 0, 3, 0, 0), hid, interface(1, 0), FUNCTIONAL)) == 0x011A
+    assert dfu_version(DEVICE + configuration(interface(0, 0), bytes.fromhex("07 21 0b ff 00 00 04"))) == 0x0100
+    assert dfu_version(DEVICE + configuration(interface(0, 0))) is None
+
+
+def test_a_device_that_forgot_the_protocol_but_says_dfuse_is_in_dfu_mode() -> None:
+    def device(protocol: int, version: int, vendor: int = 0x1209, product: int = 1) -> UsbDevice:
+        functional = FUNCTIONAL[:7] + version.to_bytes(2, "little")
+        raw = DEVICE + configuration(interface(0, 0, protocol=protocol), functional)
+        return UsbDevice(
+            name="1-1",
+            port="",
+            bus=1,
+            address=2,
+            usb_id=UsbId(vendor, product),
+            bcd_device=0x0200,
+            interfaces=interfaces(raw),
+            dfu_version=dfu_version(raw),
+        )
+
+    assert device(2, 0x0110).in_dfu_mode
+    assert device(0, 0x011A).in_dfu_mode
+    assert not device(0, 0x0110).in_dfu_mode
+    assert not device(1, 0x011A).in_dfu_mode
+    assert device(1, 0x0110, 0x1FC9, 0x000C).in_dfu_mode, "the boot ROM of NXP's LPC"
+    assert device(0, 0x0110, 0x0B0E, 0x0411).in_dfu_mode, "a Jabra without any other interface"
+    assert not device(0, 0x011A, 0x1EAF, 0x0003).in_dfu_mode, "the Maple does not mean DfuSe"
 
 
 def test_a_flood_of_interfaces_is_cut_off() -> None:

@@ -19,6 +19,8 @@ from flashdeck.errors import (
     TransferTimeoutError,
 )
 from flashdeckd.usb.transport import open_device
+from flashdeckd.virtual import spec
+from flashdeckd.virtual.identity import AlternateSetting, Functional
 
 
 def test_the_device_at_that_bus_and_address_is_opened_and_given_back() -> None:
@@ -144,3 +146,29 @@ def test_a_device_that_leaves_while_its_string_is_read_is_gone() -> None:
         rig.bench.unplug("board")
         with pytest.raises(DeviceGoneError):
             pipe.text(4)
+
+
+def test_the_interface_in_dfu_mode_is_the_one_that_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def two_interfaces(functional: Functional, *, alternates: int, string: int) -> tuple[AlternateSetting, ...]:
+        assert alternates == 1
+        runtime = replace(functional, version=0x0110)
+        return (
+            AlternateSetting(0, 0, 0xFE, 1, 1, extra=runtime.descriptor),
+            AlternateSetting(1, 0, 0xFE, 1, 0, string=string),
+            AlternateSetting(1, 1, 0xFE, 1, 0, string=string, extra=functional.descriptor),
+        )
+
+    monkeypatch.setattr(spec, "dfu_settings", two_interfaces)
+    with Rig().open() as pipe:
+        assert [(each.number, each.protocol) for each in pipe.alternates] == [(0, 0), (1, 0)]
+        assert pipe.functional.hex() == "09210bff0000041a01"
+
+
+def test_a_quirk_is_known_to_the_pipe_and_applied_to_what_the_device_says() -> None:
+    with Rig(dfu=UsbId(0x1EAF, 0x0003), bcd_device=0x0200).open() as pipe:
+        assert pipe.quirk.version == 0x0110
+        assert pipe.functional.hex() == "09210bff0000041001"
+    with Rig(dfu=UsbId(0x1EAF, 0x0003), bcd_device=0x0201).open() as pipe:
+        assert pipe.functional.hex() == "09210bff0000041a01"
+    with Rig(dfu=UsbId(0x16C0, 0x0762)).open() as pipe:
+        assert pipe.quirk.poll_ms == 5
