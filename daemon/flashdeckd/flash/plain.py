@@ -148,9 +148,9 @@ def survey(pipe: ControlPipe, image: bytes, target: Target, *, experience: Exper
     return _survey(_session(pipe, target, time.sleep), pipe, image, target, experience)
 
 
-def leave(pipe: ControlPipe, target: Target) -> bool:
+def leave(pipe: ControlPipe, target: Target, sleep: Sleep = time.sleep) -> bool:
     """Starts the application of a board that only lacks that; True if the board took it."""
-    session = _session(pipe, target, time.sleep)
+    session = _session(pipe, target, sleep)
     session.open()
     return session.leave()
 

@@ -110,11 +110,11 @@ def preview(image: bytes, target: Target, facts: DeviceFacts) -> Plan:
     return make_plan(image, target, facts)
 
 
-def leave(pipe: ControlPipe, target: Target) -> bool:
+def leave(pipe: ControlPipe, target: Target, sleep: Sleep = time.sleep) -> bool:
     """Starts the application of a board that only lacks that; True if the board took it."""
     if target.alternate is not None:
-        return plain.leave(pipe, target)
-    session = _session(pipe, target, time.sleep)
+        return plain.leave(pipe, target, sleep)
+    session = _session(pipe, target, sleep)
     session.open()
     return session.leave(target.span.start)
 

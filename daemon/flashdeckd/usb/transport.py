@@ -275,7 +275,7 @@ def _translated(where: UsbDevice, doing: str, error: usb.core.USBError | NotImpl
         case errno.ETIMEDOUT:
             return TransferTimeoutError(f"{what}: no answer in time", hint="reset the board and try again")
         case errno.EPIPE:
-            return StallError(f"{what}: refused with a STALL")
+            return StallError(f"{what}: refused with a STALL", hint="reset the board and try again")
         case errno.EACCES | errno.EPERM:
             return DevicePermissionError(
                 f"{what}: permission denied for /dev/bus/usb/{where.bus:03d}/{where.address:03d}",

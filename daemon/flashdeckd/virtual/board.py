@@ -313,7 +313,9 @@ class VirtualBoard:
             self._slept += now - since
 
     def _afflict(self, affliction: Affliction) -> None:
-        """Puts the device into a state of that fault's choice. Its bootloader waits behind it, in dfuIDLE."""
+        """Puts the device into a state of that fault's choice. Its bootloader ends its work and waits in dfuIDLE."""
+        while self._running is not None:
+            self._finish()
         self._affliction = affliction
         function = self._fresh()
         for _ in range(_STEPS_HOME):

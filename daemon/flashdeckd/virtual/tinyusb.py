@@ -91,6 +91,8 @@ class TinyUsbBootloader:
 
     def ended(self, operation: Operation) -> None:
         """One piece of flash work is done; the application reports when it was the last."""
+        if operation not in self._queue:
+            return  # begun before a bus reset, and forgotten when the next one began
         self._queue.remove(operation)
         if operation.access is not Access.NOTHING:
             self._flash.finished(operation, self._under_way)

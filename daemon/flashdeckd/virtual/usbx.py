@@ -74,8 +74,9 @@ class UsbxBootloader:
         self.configured = True
 
     def ended(self, operation: Operation) -> None:
-        """The flash work is done; the sample tells the class."""
-        self._pending = None
+        """The flash work is done; the sample tells the class. What came after a bus reset has waited."""
+        if operation is self._pending:
+            self._pending = None
         if operation.access is not Access.WRITE:
             self.pointer = operation.address  # not only Set Address moves it: an erase does too
         if operation.access is not Access.NOTHING:

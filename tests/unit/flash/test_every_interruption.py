@@ -1,0 +1,326 @@
+"""Whatever happens at whichever transfer: no mixture boots, nothing outside changes, and the job still comes to an end.
+
+Jobs are driven as a board's lane does it: tried again with what was learned when the board is back, without reading
+where a read was the last thing that was seen of it, and not for ever.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import chain, pairwise
+
+import pytest
+
+from flash_rig import Rig, Watcher, image
+from flashdeck.config import PollPolicy
+from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
+from flashdeck.geometry import Geometry, Range, Region
+from flashdeckd.flash import program
+from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.target import Target
+from flashdeckd.virtual.faults import Fault
+from flashdeckd.virtual.nor import FlashLayout, NorFlash, fill
+from flashdeckd.virtual.spec import PLAIN_MODELS, Content, Model
+from soaking import part
+
+SECTOR, BLOCK, WORD = 2048, 1024, 16
+BASE = 0x08020000 - 2 * SECTOR
+LAYOUT = FlashLayout(base=BASE, size=32 * 1024, sector=SECTOR, word=WORD, bank=16 * 1024)
+"""A flash as small as the rules allow, because every case makes one. The plain models have their partition here."""
+GEOMETRY = Geometry((Region(BASE, 8, SECTOR, 0), Region(BASE + 16 * 1024, 8, SECTOR, 1)), program_unit=WORD)
+BOOTLOADER = Range.sized(BASE, 2 * SECTOR)
+PARTITION = Range.sized(BASE + 2 * SECTOR, 6 * SECTOR)
+"""Five sectors for the image; the last one, and its twin in the other bank, are blank: a canary may go there."""
+TARGET = Target(partition="app", span=PARTITION, geometry=GEOMETRY, protected=(BOOTLOADER,))
+PLAIN = Target(partition="app", span=Range(0, PARTITION.size), geometry=Geometry(()), poll=PollPolicy.SPEC, alternate=0)
+SIZE = 5 * SECTOR - 100
+STACK = (0x20005000).to_bytes(4, "little")
+"""An initial stack pointer that every boot check takes, that of dapboot included."""
+OLD_IMAGE, NEW_IMAGE = (STACK + image(SIZE, seed, PARTITION.start)[4:] for seed in (1, 2))
+CHANGED = 2 * SECTOR + 77
+"""Where an image differs that is nearly the old one: in its third sector."""
+DELTA_IMAGE = OLD_IMAGE[:CHANGED] + b"changed" + OLD_IMAGE[CHANGED + 7 :]
+MAX_ATTEMPTS = 8
+FORBIDDEN = ("Read Unprotect", "mass erase", "reserved", "more than", "command")
+"""What is never sent, whatever happens; all else that a board may note is a way back from a fault."""
+FAULTS = (
+    Fault.UNPLUG,
+    Fault.STALL,
+    Fault.TIMEOUT,
+    Fault.LOST_ANSWER,
+    Fault.ERROR_STATUS,
+    Fault.WRONG_STATE,
+    Fault.HANG,
+)
+
+
+def flash_with(contents: bytes) -> bytes:
+    """A flash with something everywhere, and `contents` in the partition; room for a canary at its end."""
+    flash = bytearray(fill(LAYOUT.size, 7))
+    flash[PARTITION.start - BASE : PARTITION.end - BASE] = contents.ljust(PARTITION.size, b"\xff")
+    flash[-SECTOR:] = b"\xff" * SECTOR
+    return bytes(flash)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A board at the moment when a job begins."""
+
+    flash: bytes
+    experience: Experience = UNKNOWN
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A job that is to be interrupted."""
+
+    name: str
+    model: Model
+    start: Callable[[], Start]
+    data: bytes = NEW_IMAGE
+    target: Target = TARGET
+    only_leave: bool = False
+    """Whether the image is there already, and only the start of the application is missing."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    @cache  # noqa: B019 - a handful of scenarios, for the length of a test run
+    def begin(self) -> Start:
+        """The board before the job."""
+        return self.start()
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether a boot check has anything to say about an image that was broken off."""
+        return self.model not in PLAIN_MODELS
+
+    @cache  # noqa: B019 - as above
+    def transfers(self) -> int:
+        """How many transfers the job makes when nothing happens."""
+        case = Case(self)
+        ended = case.attempt()
+        assert not isinstance(ended, FlashdeckError), ended
+        return case.rig.board.state().transfers
+
+    @cache  # noqa: B019 - as above
+    def operations(self) -> tuple[int, ...]:
+        """The flash work of the undisturbed job, piece by piece: 0 is an erase, n the writing of n words."""
+        case = Case(self)
+        work = [(0, 0)]
+
+        def look(_: int = 0) -> None:
+            state = case.rig.board.state()
+            if state.erases != work[-1][0] and state.words != work[-1][1]:
+                work.append((work[-1][0], state.words))  # a canary: written, then erased
+            work.append((state.erases, state.words))
+
+        ended = case.attempt(Watcher(on_check=look, on_committed=look))
+        assert not isinstance(ended, FlashdeckError), ended
+        steps = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(work) if a != b]
+        assert case.scenario.only_leave or len(steps) > 3
+        return tuple(chain.from_iterable((0,) * erases if erases else (words,) for erases, words in steps))
+
+
+def used() -> Start:
+    """A board with a complete older image, of whose bootloader nothing is known."""
+    return Start(flash_with(OLD_IMAGE))
+
+
+def proved(model: Model = Model.CLASSIC) -> Start:
+    """The same after a job that has proved reading and bank."""
+    rig = board(model, flash_with(b""))
+    rig.flash(OLD_IMAGE, TARGET)
+    assert rig.experience.reading_proved == (model is Model.CLASSIC)
+    return Start(rig.memory(Range.sized(BASE, LAYOUT.size)), rig.experience)
+
+
+def torn() -> Start:
+    """A board that was lost in the middle of a job: its boot sector is erased, two other sectors hold the new image."""
+    began = proved()
+    rig = board(Model.CLASSIC, began.flash)
+    rig.experience = began.experience
+    rig.bench.cut_power("board", 5 + 2 * SECTOR // WORD + 11)
+    with pytest.raises(DeviceGoneError):
+        rig.flash(NEW_IMAGE, TARGET)
+    return Start(rig.memory(Range.sized(BASE, LAYOUT.size)), rig.experience)
+
+
+def complete() -> Start:
+    """A board that was lost when its boot unit had been written."""
+    began = proved()
+    return Start(flash_with(NEW_IMAGE), began.experience)
+
+
+def board(model: Model, flash: bytes) -> Rig:
+    return Rig(
+        model,
+        contents=(Content(BASE, flash),),
+        layout=LAYOUT,
+        app_address=PARTITION.start,
+        map=f"@Internal Flash   /0x{BASE:08x}/2*2Ka,14*2Kg",
+        transfer_size=BLOCK,
+    )
+
+
+SCENARIOS = (
+    Scenario("full", Model.CLASSIC, used),
+    Scenario("full-unreadable", Model.CLASSIC_NOREAD, used),
+    Scenario("full-usbx", Model.USBX, used),
+    Scenario("full-strict", Model.STRICT, used),
+    Scenario("delta", Model.CLASSIC, proved, DELTA_IMAGE),
+    Scenario("resume", Model.CLASSIC, torn),
+    Scenario("leave", Model.CLASSIC, complete, only_leave=True),
+    Scenario("plain", Model.TINYUSB, used, target=PLAIN),
+    Scenario("plain-async", Model.TINYUSB_ASYNC, used, target=PLAIN),
+    Scenario("plain-sequential", Model.DAPBOOT, used, target=PLAIN),
+)
+
+
+@dataclass
+class Case:
+    """One job on one board, driven as a lane drives it."""
+
+    scenario: Scenario
+    rig: Rig = field(init=False)
+    may_read: bool = True
+    attempts: int = 0
+    only_leave: bool = False
+
+    def __post_init__(self) -> None:
+        start = self.scenario.begin()
+        self.rig = board(self.scenario.model, start.flash)
+        self.rig.experience = start.experience
+        self.only_leave = self.scenario.only_leave
+
+    def attempt(self, watcher: Watcher | None = None) -> Outcome | FlashdeckError | None:
+        """One try; None where only the leave was left."""
+        self.attempts += 1
+        try:
+            if self.only_leave:
+                with self.rig.open() as pipe:
+                    program.leave(pipe, self.scenario.target, self.rig.nap)
+                return None
+            target = replace(self.scenario.target, may_read=self.may_read)
+            return self.rig.flash(self.scenario.data, target, watcher)
+        except FlashdeckError as error:
+            return error
+
+    def run(self) -> Outcome | FlashdeckError | None:
+        """The job to its end: done, or stopped with a reason."""
+        ended = None
+        for _ in range(MAX_ATTEMPTS):
+            ended = self.attempt()
+            self.check(ended)
+            match ended:
+                case None:
+                    return None
+                case Outcome() if not ended.interrupted:
+                    return ended
+                case Outcome():
+                    self.only_leave = True
+                case DeviceGoneError():
+                    # Where reading was proved, one attempt goes without; else all that follow.
+                    self.may_read = not ended.during_read and (self.may_read or self.rig.experience.reading_proved)
+                case TransferTimeoutError():
+                    pass
+                case _:
+                    return ended
+            if not self.rig.present:
+                self.rig.back_in_dfu()
+        return ended
+
+    def check(self, ended: Outcome | FlashdeckError | None) -> None:
+        """What must be so after every attempt, however it ended."""
+        now, began = self.memory(), self.scenario.begin().flash
+        start, end = PARTITION.start - BASE, PARTITION.end - BASE
+        assert (now[:start], now[end:]) == (began[:start], began[end:]), "a byte outside of the partition has changed"
+        if self.scenario.is_protected:
+            assert not self.boots(now) or self.holds(now, OLD_IMAGE, self.scenario.data), "a mixture would be started"
+        if isinstance(ended, Outcome):
+            assert self.holds(now, self.scenario.data)
+            assert ended.protection.startswith("not protectable") is not self.scenario.is_protected
+        if isinstance(ended, FlashdeckError):
+            assert ended.message
+            assert ended.hint, repr(ended)
+
+    def memory(self) -> bytes:
+        return self.rig.board.dump(0, LAYOUT.size).data
+
+    def boots(self, flash: bytes) -> bool:
+        """What the board's own boot check says."""
+        found = NorFlash(LAYOUT)
+        found.load(BASE, flash)
+        return self.rig.board.spec.boots(found)
+
+    @staticmethod
+    def holds(flash: bytes, *images: bytes) -> bool:
+        start = PARTITION.start - BASE
+        return any(flash[start : start + len(each)] == each for each in images)
+
+    def finish(self) -> Outcome | FlashdeckError | None:
+        """The job to its end, and if that was an error, once more by hand: then it must be right."""
+        ended = self.run()
+        if isinstance(ended, FlashdeckError):
+            self.rig.bench.unplug("board")
+            self.rig.back_in_dfu()
+            self.attempts = 0
+            again = self.run()
+            assert not isinstance(again, FlashdeckError), repr(again)
+        assert self.holds(self.memory(), self.scenario.data)
+        for violation in self.rig.board.state().violations:
+            assert not any(word in violation for word in FORBIDDEN), violation
+        return ended
+
+
+@contextmanager
+def told(what: str) -> Generator[None]:
+    """Says with a failure which case it was."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(what)
+        raise
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_a_fault_at_any_transfer(scenario: Scenario, fault: Fault) -> None:
+    transfers = scenario.transfers()
+    for at in part(range(1, transfers + 1), 5, f"{scenario}{fault}"):
+        case = Case(scenario)
+        case.rig.bench.fault("board", fault, at, any_transfer=True)
+        with told(f"{fault} at transfer {at} of {transfers} of {scenario}"):
+            case.finish()
+
+
+def cuts(operations: tuple[int, ...]) -> Iterator[tuple[int, float | None]]:
+    """After how many steps the power fails, and in the middle of what: each erase, each word of the outermost blocks.
+
+    Of all blocks in between, the first word and one in the middle.
+    """
+    writes = [index for index, words in enumerate(operations) if words > 1]
+    outermost = {writes[0], writes[-1]}
+    step = 0
+    for index, words in enumerate(operations):
+        if not words:
+            yield from ((step, share) for share in (0.0, 0.25, 0.5, 0.75, 1.0))
+        elif index in outermost or words == 1:
+            yield from ((step + word, share) for word in range(words) for share in (None, 0.5, 1.0))
+        else:
+            yield from ((step, None), (step + words // 2, 0.5))
+        step += words or 1
+
+
+@pytest.mark.parametrize("scenario", [each for each in SCENARIOS if each.data and not each.only_leave], ids=str)
+def test_power_lost_at_any_word_and_in_any_erase(scenario: Scenario) -> None:
+    every = list(cuts(scenario.operations()))
+    for after, share in part(every, 5, str(scenario)):
+        case = Case(scenario)
+        case.rig.bench.cut_power("board", after, share)
+        with told(f"power lost after {after} steps of {scenario}, {share} of the next one done"):
+            ended = case.finish()
+            assert not isinstance(ended, FlashdeckError), repr(ended)
+            assert case.attempts > 1, "there was a cut"
