@@ -50,6 +50,12 @@ class Phase(StrEnum):
     BOOT_UNIT = "boot-unit"
     LEAVE = "leave"
     START = "start"
+    OTHER = "working"  # what only a newer daemon does
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Phase | None":
+        """Stands in for a phase that a newer daemon knows and we do not: nothing depends on it."""
+        return cls.OTHER if isinstance(value, str) else None
 
 
 class Verified(StrEnum):

@@ -101,6 +101,7 @@ _PHASES = {
     Phase.BOOT_UNIT: "boot unit",
     Phase.LEAVE: "leaving",
     Phase.START: "starting",
+    Phase.OTHER: "working",
 }
 _IDLE = Cell("no build seen yet", Tone.FAINT)
 _MEASURED_PHASES = (Phase.ERASE, Phase.WRITE, Phase.VERIFY)

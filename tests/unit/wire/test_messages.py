@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flashdeck import rpc
 from flashdeck.api import METHODS, Flash, JobList, Params, UploadChunk, VirtualDump, Welcome
 from flashdeck.errors import EXIT_CODES, ErrorKind, FlashdeckError, RemoteError, RequestError
-from flashdeck.model import Failure, State
+from flashdeck.model import Failure, JobState, Phase, State
 
 
 def refusal(line: bytes) -> rpc.RpcError:
@@ -168,6 +168,12 @@ def test_every_kind_travels_with_message_and_hint(kind: ErrorKind) -> None:
     assert isinstance(got.error, RemoteError)
     assert (got.error.kind, got.error.message, got.error.hint) == (kind, "seen at 0x08020000", "press reset")
     assert got.error.exit_code == EXIT_CODES[kind]
+
+
+def test_a_phase_from_a_newer_daemon_is_just_work() -> None:
+    job = b'{"id":1,"board":"b","partition":"p","sha256":"","size":1,"origin":"hand","status":"running",'
+    state = rpc.decode_value(msgspec.Raw(job + b'"phase":"polishing","created_at":0}'), JobState)
+    assert state.phase is Phase.OTHER
 
 
 def test_a_kind_from_a_newer_daemon_is_other() -> None:
