@@ -1,19 +1,59 @@
-"""Whether an image belongs where it is going, told from its size and its first two words.
+"""Whether an image belongs where it is going, told from its size and the first two words of its program.
 
-An image for a Cortex-M begins with its vector table (Armv7-M and Armv8-M Architecture Reference Manuals, "The vector
-table"): word 0 is the initial stack pointer, word 1 the address of the reset handler with bit 0 set (Thumb code).
+A program for a Cortex-M begins with its vector table (Armv7-M and Armv8-M Architecture Reference Manuals, "The vector
+table"): word 0 is the initial stack pointer, word 1 the address of the reset handler with bit 0 set (Thumb code). It is
+the first thing in an image, or follows the header that MCUboot reads.
 """
 
 import struct
+from dataclasses import dataclass
 
 from flashdeck.config import Guard, Partition, Profile
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Range
+from flashdeckd.images import mcuboot
 
 _VECTORS = struct.Struct("<II")
-_MCUBOOT_MAGIC = 0x96F3B83D  # IMAGE_MAGIC in MCUboot's image format
-_SAMPLE_CHECK_MASK = 0x2FFC0000
-_SAMPLE_CHECK_VALUE = 0x20000000
+
+
+@dataclass(frozen=True, slots=True)
+class _SampleCheck:
+    """How well-known sample code tells whether there is an application: first word & mask == 0x20000000."""
+
+    source: str
+    mask: int
+    chips: str
+    """Start of the names of the chips that it is for."""
+
+    def accepts(self, stack: int) -> bool:
+        return stack & self.mask == _RAM_START
+
+    @property
+    def end(self) -> int:
+        """The first address behind those that it accepts."""
+        return _RAM_START + (-self.mask & (1 << 28) - 1)
+
+
+_RAM_START = 0x20000000
+_SAMPLE_CHECKS = (
+    _SampleCheck("ST's sample bootloader for the STM32H563", 0x2FFC0000, "STM32H5"),
+    _SampleCheck("ST's older DFU and IAP samples (and in many bootloaders made from them)", 0x2FFE0000, ""),
+)
+"""The first one that is for a chip counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """What is looked at: where its vector table is, and where its code may run."""
+
+    vectors: tuple[int, int] | None
+    """Initial stack pointer and reset vector; None where the program is too short for them."""
+    home: Range
+    """Where it has to be linked for."""
+    end: int
+    """The first address behind its code."""
+    is_signed: bool
+    """Whether it stands behind an MCUboot header."""
 
 
 def check(image: bytes, profile: Profile, partition: Partition) -> tuple[str, ...]:
@@ -30,41 +70,72 @@ def check(image: bytes, profile: Profile, partition: Partition) -> tuple[str, ..
     guards = partition.guards & {Guard.STACK, Guard.RESET}
     if not guards:
         return ()
-    vectors = _vectors(image)
-    if vectors is None:
+    head = mcuboot.header(image)
+    warnings: list[str] = []
+    if head is not None:
+        broken = mcuboot.contradiction(image, head)
+        if broken:
+            raise RefusedError(
+                broken,
+                hint="the file was cut off or damaged: sign the image again (imgtool sign), or copy it again. Where "
+                f"partition {partition.name} holds something else, leave {_names(guards)} out of its guards",
+            )
+        doubt = mcuboot.doubt(image, head)
+        if doubt:
+            warnings.append(f"the image has an MCUboot header, but {doubt}")
+        hidden = _why_hidden(head)
+        if hidden:
+            return (*warnings, f"{hidden}: whether it belongs into {partition.name} was not checked")
+    program = _program(image, head, partition)
+    if program.vectors is None:
         raise RefusedError(
             f"the image is {len(image)} bytes long: too short for a vector table, which partition {partition.name} "
             "expects at its start",
             hint=f"look at the build; if this image has no vector table, leave {_names(guards)} out of the partition's "
             "guards",
         )
-    stack, reset = vectors
-    if stack == _MCUBOOT_MAGIC:
-        raise RefusedError(
-            "the image begins with an MCUboot header, not with a vector table",
-            hint=f"if the bootloader on the board is MCUboot, leave {_names(guards)} out of the guards of partition "
-            f"{partition.name}; if not, flash the image as it is before signing",
-        )
-    warnings: list[str] = []
+    stack, reset = program.vectors
     # Reset first: an image for another partition has a good stack pointer, and one that is no image at all fails both.
     if Guard.RESET in guards:
-        warnings.append(_check_reset(reset, len(image), profile, partition))
+        warnings.append(_check_reset(reset, program, profile, partition))
     if Guard.STACK in guards:
-        warnings.append(_check_stack(stack, profile, partition))
+        warnings.append(_check_stack(stack, program, profile, partition))
     return tuple(warning for warning in warnings if warning)
 
 
-def _vectors(image: bytes) -> tuple[int, int] | None:
-    if len(image) < _VECTORS.size:
+def _why_hidden(head: mcuboot.Header) -> str:
+    """Why there is no vector table to look at, or ""."""
+    if head.flags & mcuboot.ENCRYPTED:
+        return "the image is encrypted"
+    if head.flags & mcuboot.COMPRESSED:
+        return "the image is compressed"
+    if head.flags & mcuboot.Flag.NON_BOOTABLE:
+        return "the image's MCUboot header says that it is not started"
+    return ""
+
+
+def _program(image: bytes, head: mcuboot.Header | None, partition: Partition) -> _Program:
+    start = partition.span.start
+    if head is None:
+        return _Program(_vectors(image), partition.span, start + len(image), is_signed=False)
+    vectors = _vectors(image[head.size : head.end_of_program])
+    home = partition.span
+    if head.flags & mcuboot.Flag.RAM_LOAD:
+        home = Range.sized(head.load_address, head.end_of_program)
+    return _Program(vectors, home, home.start + head.end_of_program, is_signed=True)
+
+
+def _vectors(program: bytes) -> tuple[int, int] | None:
+    if len(program) < _VECTORS.size:
         return None
-    stack, reset = _VECTORS.unpack_from(image)
+    stack, reset = _VECTORS.unpack_from(program)
     return int(stack), int(reset)
 
 
 def _too_large(image: bytes, profile: Profile, partition: Partition) -> RefusedError:
     size = partition.span.size
     hint = "build a smaller image, or look whether this is the right file (one with the bootloader in it, a flash dump)"
-    vectors = _vectors(image)
+    vectors = _program(image, mcuboot.header(image), partition).vectors
     home = partition_at(vectors[1], profile) if vectors and vectors[1] & 1 else None
     if home is not None and home.name != partition.name:
         hint = f"it is linked for 0x{home.span.start:08x} = {home.name}: is this the right file for {partition.name}?"
@@ -76,33 +147,44 @@ def _too_large(image: bytes, profile: Profile, partition: Partition) -> RefusedE
     )
 
 
-def _check_reset(reset: int, size: int, profile: Profile, partition: Partition) -> str:
+def _check_reset(reset: int, program: _Program, profile: Profile, partition: Partition) -> str:
     """A warning, or ""."""
-    span = partition.span
     if not reset & 1:
         raise RefusedError(
-            f"word 1 of the image, 0x{reset:08x}, is even and so no reset vector: the image does not begin with a "
-            "vector table",
+            f"word 1 of the {'program behind the MCUboot header' if program.is_signed else 'image'}, 0x{reset:08x}, is "
+            "even and so no reset vector: there is no vector table at its start",
             hint=f"is this the right file, with the vector table linked to its start? Where partition {partition.name} "
             'holds data, leave "reset" and "stack" out of its guards',
         )
-    if not span.start <= reset < span.end:
-        raise _linked_elsewhere(reset, profile, partition)
-    if reset >= span.start + size:
+    if not program.home.start <= reset < program.home.end:
+        raise _linked_elsewhere(reset, program, profile, partition)
+    if reset >= program.end:
         return (
-            f"the reset vector 0x{reset:08x} lies behind the end of the image (0x{span.start + size - 1:08x}): "
+            f"the reset vector 0x{reset:08x} lies behind the end of the image (0x{program.end - 1:08x}): "
             "the file may have been cut off"
         )
     return ""
 
 
-def _linked_elsewhere(reset: int, profile: Profile, partition: Partition) -> RefusedError:
-    home = partition_at(reset, profile)
-    if home is not None:
+def _linked_elsewhere(reset: int, program: _Program, profile: Profile, partition: Partition) -> RefusedError:
+    other = partition_at(reset, profile)
+    if program.home != partition.span:
         return RefusedError(
-            f"this image is linked for 0x{home.span.start:08x} = {home.name}; it was about to go to {partition.name} "
-            f"(reset vector 0x{reset:08x})",
-            hint=f"flash it to {home.name}, or look at which file is configured for {partition.name}",
+            f"the reset vector 0x{reset:08x} lies outside {program.home}, where the image is loaded to by its MCUboot "
+            "header",
+            hint="give imgtool the --load-addr that the image is linked for",
+        )
+    if other is not None:
+        hint = f"flash it to {other.name}, or look at which file is configured for {partition.name}"
+        if program.is_signed:
+            hint += (
+                f'; where MCUboot copies it from {partition.name} to {other.name}, leave "reset" out of the guards of '
+                f"{partition.name}"
+            )
+        return RefusedError(
+            f"this image is linked for 0x{other.span.start:08x} = {other.name}; it was about to go to "
+            f"{partition.name} (reset vector 0x{reset:08x})",
+            hint=hint,
         )
     return RefusedError(
         f"the reset vector 0x{reset:08x} lies outside partition {partition.name} ({partition.span}) and in no other "
@@ -111,23 +193,24 @@ def _linked_elsewhere(reset: int, profile: Profile, partition: Partition) -> Ref
     )
 
 
-def _check_stack(stack: int, profile: Profile, partition: Partition) -> str:
+def _check_stack(stack: int, program: _Program, profile: Profile, partition: Partition) -> str:
     """A warning, or ""."""
     ram = profile.geometry.ram
     if not any(area.start <= stack <= area.end for area in ram):
         known = ", ".join(str(area) for area in ram) or "not known"
         raise RefusedError(
-            f"word 0 of the image, 0x{stack:08x}, is no initial stack pointer: the RAM of profile {profile.name} is "
+            f"word 0 of the program, 0x{stack:08x}, is no initial stack pointer: the RAM of profile {profile.name} is "
             f"{known}",
             hint="is this image for this chip, with the vector table at its start? "
             f'"stack" can be left out of the guards of partition {partition.name}',
         )
-    if stack & _SAMPLE_CHECK_MASK != _SAMPLE_CHECK_VALUE:
-        allowed = Range.sized(_SAMPLE_CHECK_VALUE, 0x40000)
+    sample = next(each for each in _SAMPLE_CHECKS if profile.chip.startswith(each.chips))
+    if not program.is_signed and not sample.accepts(stack):
         return (
-            f"the initial stack pointer 0x{stack:08x} is one that the boot check in ST's sample bootloaders rejects "
-            f"(it accepts {allowed} only): with such a bootloader the flash succeeds and the application never "
-            f"starts. Then put the stack's top below 0x{allowed.end:08x} in the linker script, or correct the check"
+            f"the boot check in {sample.source} rejects the initial stack pointer 0x{stack:08x} (it wants "
+            f"0x{_RAM_START:08x} of it & 0x{sample.mask:08x}): with such a bootloader the flash succeeds and the "
+            f"application never starts. Then put the top of the stack below 0x{sample.end:08x} in the linker script, "
+            "or correct the check"
         )
     return ""
 

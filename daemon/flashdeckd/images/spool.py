@@ -27,7 +27,7 @@ class Artifact:
     size: int
     """Bytes."""
     version: str
-    """The version string found in it, "" where there is none."""
+    """What it calls itself: a version, else its build-id, "" where there is neither."""
 
 
 class Spool:

@@ -1,8 +1,9 @@
-"""Finds the version string that most firmware carries in its constant data."""
+"""Finds what tells one build of a program from another: its version, or the build-id that its linker gave it."""
 
 import re
 
 from flashdeck.text import clean
+from flashdeckd.images import mcuboot
 
 _SCANNED = 4 * 1024 * 1024
 """Bytes of an image that are searched."""
@@ -17,10 +18,23 @@ _NUMBERS = re.compile(
 _NAME = re.compile(rb"[A-Za-z][0-9A-Za-z_.+-]{1,31} $")
 _NAME_LOOKED_BACK = 33
 _DESCRIBED = re.compile(rb"-[0-9]{1,6}-g[0-9a-f]{6,40}(?:-dirty)?$|-dirty$")
+# A note of type 3 (NT_GNU_BUILD_ID) of the owner "GNU", as `ld --build-id` makes it; 8 to 32 bytes.
+_BUILD_ID = re.compile(rb"\x04\x00\x00\x00(?P<size>[\x08-\x20])\x00\x00\x00\x03\x00\x00\x00GNU\x00")
+_NOTE_ALIGNMENT = 4
 
 
 def find_version(image: bytes) -> str:
-    """The best guess at the version in `image`, printable and at most 80 characters long; "" where there is none.
+    """The best guess at what `image` is called, printable and at most 80 characters long; "" where there is none.
+
+    The version in an MCUboot header; else the likeliest version string; else the GNU build-id, as `build-id 1f2e…`.
+    An .elf file's build-id is one of the bytes that it loads, and so in its .bin, too.
+    """
+    head = mcuboot.header(image)
+    return (head.version if head is not None else "") or _version_string(image) or _build_id(image)
+
+
+def _version_string(image: bytes) -> str:
+    """The likeliest one.
 
     A version is `1.2.3` or `v1.2`, perhaps with a suffix (`-rc1`, `+build5`, `-4-gabcdef`), perhaps after one word and
     a space (`flashdeck-demo 1.2.3`), as ASCII, ended by a NUL, a blank or a line end. Two bare numbers without a `v`
@@ -46,3 +60,12 @@ def find_version(image: bytes) -> str:
             best = score
             text = (before[0] if before else b"") + image[start : match.end() - 1]
     return clean(text.decode("ascii"), _LONGEST)
+
+
+def _build_id(image: bytes) -> str:
+    for match in _BUILD_ID.finditer(image, 0, min(len(image), _SCANNED)):
+        found = image[match.end() : match.end() + match["size"][0]]
+        whole = len(found) == match["size"][0] and len(set(found)) > 1
+        if whole and match.start() % _NOTE_ALIGNMENT == 0:
+            return f"build-id {found.hex()}"
+    return ""

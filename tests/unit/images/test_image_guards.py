@@ -22,6 +22,7 @@ PROFILE = Profile(
     name="product",
     dfu=UsbId(0x0483, 0xDF11),
     geometry=GEOMETRY,
+    chip="STM32H563RG",
     partitions={p.name: p for p in (BOOTLOADER, APP1, PARTITION2)},
 )
 
@@ -111,18 +112,40 @@ def test_an_image_too_short_for_a_vector_table(size: int) -> None:
     assert check(short, PROFILE, without(APP1, Guard.STACK, Guard.RESET)) == ()
 
 
-def test_a_signed_mcuboot_image_is_recognised() -> None:
+def test_an_image_with_a_broken_mcuboot_header_is_told_from_a_vector_table() -> None:
     error = refusal(image(stack=0x96F3B83D), APP1)
     assert "MCUboot" in error.message
     assert '"reset"' in error.hint
     assert '"stack"' in error.hint
 
 
-@pytest.mark.parametrize(("stack", "warned"), [(0x2003FFF8, False), (0x20040000, True), (0x200A0000, True)])
-def test_a_stack_pointer_that_the_sample_boot_check_rejects_is_warned_of(stack: int, warned: bool) -> None:
-    warnings = check(image(stack=stack), PROFILE, APP1)
-    assert bool(warnings) is warned
-    assert all(f"0x{stack:08x}" in warning and "never starts" in warning for warning in warnings)
+@pytest.mark.parametrize(
+    ("chip", "stack", "source"),
+    [
+        ("STM32H563RG", 0x2003FFF8, ""),
+        ("STM32H563RG", 0x20040000, "ST's sample bootloader for the STM32H563"),
+        ("STM32H563RG", 0x200A0000, "ST's sample bootloader for the STM32H563"),
+        ("STM32F407VG", 0x2001FFF8, ""),
+        ("STM32F407VG", 0x20020000, "ST's older DFU and IAP samples"),
+        ("STM32L476RG", 0x20018000, ""),
+    ],
+)
+def test_a_stack_pointer_that_a_sample_boot_check_rejects_is_warned_of(chip: str, stack: int, source: str) -> None:
+    warnings = check(image(stack=stack), replace(PROFILE, chip=chip), APP1)
+    assert bool(warnings) is bool(source)
+    for warning in warnings:
+        assert source in warning
+        assert f"0x{stack:08x}" in warning
+        assert "never starts" in warning
+        assert "linker script" in warning
+
+
+@given(stack=st.integers(RAM.start, RAM.end))
+def test_the_stack_pointers_that_are_warned_of_are_those_that_the_samples_reject(stack: int) -> None:
+    for chip, mask, below in (("STM32H563RG", 0x2FFC0000, 0x20040000), ("STM32F407VG", 0x2FFE0000, 0x20020000)):
+        warnings = check(image(stack=stack), replace(PROFILE, chip=chip), APP1)
+        assert bool(warnings) is (stack & mask != 0x20000000) is (stack >= below)
+        assert all(f"below 0x{below:08x}" in warning for warning in warnings)
 
 
 def test_a_reset_vector_behind_the_end_of_the_image_is_warned_of() -> None:

@@ -89,3 +89,22 @@ def test_hostile_repetitions_end(unit: bytes) -> None:
 
 def test_random_bytes_of_a_whole_flash() -> None:
     assert len(find_version(random.Random(0).randbytes(1024 * 1024))) <= 80  # noqa: S311 - nothing secret
+
+
+NOTE = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0" + bytes(range(0x10, 0x24))
+
+
+@pytest.mark.parametrize(
+    ("image", "shown"),
+    [
+        (bytes(64) + NOTE, "build-id " + bytes(range(0x10, 0x24)).hex()),
+        (bytes(64) + NOTE + b"\0product 1.2.3\0", "product 1.2.3"),
+        (bytes(62) + NOTE, ""),  # a note is aligned
+        (bytes(64) + NOTE[:-1], ""),
+        (bytes(64) + NOTE[:16] + bytes(20), ""),
+        (bytes(64) + NOTE.replace(b"\x14", b"\xff", 1) + bytes(300), ""),
+        (bytes(64) + NOTE.replace(b"\x03", b"\x01", 1), ""),  # NT_GNU_ABI_TAG
+    ],
+)
+def test_a_build_id_stands_in_for_a_version(image: bytes, shown: str) -> None:
+    assert find_version(image) == shown
