@@ -119,6 +119,8 @@ def _profile(name: str, usb_id: str) -> str:
         "# Its flash: take the # from one of these.",
         *_chips(),
         '#sectors = "128*8K@0x08000000" # any other chip: runs of sectors, COUNT*SIZE@ADDRESS',
+        "# A device that speaks plain DFU 1.1 (bcdDFUVersion is not 0x011a) has none of these, and its partitions have",
+        "# alt = 0, the number or name of an alternate setting, in place of address.",
         "# Optional: its USB id while the application runs, so that flashdeck can see it start. If the application has",
         '# a DFU run-time interface, enter = "detach" lets flashdeck send it into DFU mode.',
         '#app = "0483:5740"',
