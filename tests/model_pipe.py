@@ -56,6 +56,9 @@ class ModelPipe:
         self.transfers = 0
         self.log: list[tuple[Request, int, int]] = []
         self.early = 0
+        """Questions that came before the operation was over."""
+        self.objections = 0
+        """Those of them that led to dfuERROR."""
         self.errors = 0
         self.resets = 0
         self.selected: list[int] = []
@@ -144,6 +147,7 @@ class ModelPipe:
         if self.while_busy is WhileBusy.STALL:
             raise StallError("refused with a STALL")
         if self.while_busy is WhileBusy.ERROR and self._kind() in self.strict:
+            self.objections += 1
             self.state, self.status, self.pending = State.ERROR, 15, None
 
     def _kind(self) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flash_rig import APP1, GEOMETRY, SECTOR, Rig
 from flashdeck.config import PollPolicy
@@ -185,3 +187,62 @@ def test_after_a_recovery_a_page_can_be_done_again_from_every_state(state: State
     flash_pages(session, BASE, PAGE, 1024)
     assert bytes(pipe.memory[: 3 * PAGE]) == contents(BASE, PAGE, 1024)
     assert pipe.errors == 0
+
+
+@given(
+    strict=st.frozensets(st.sampled_from(["erase", "address", "data"])),
+    while_busy=st.sampled_from(WhileBusy),
+    first=st.sampled_from([State.DNBUSY, State.DNLOAD_SYNC, State.DNLOAD_IDLE]),
+    poll_ms=st.integers(0, 400),
+    part=st.floats(0, 1),
+    policy=st.sampled_from(PollPolicy),
+    pace=st.sampled_from(Pace),
+)
+def test_an_honest_device_is_flashed_with_at_most_one_objection(  # noqa: PLR0917 - hypothesis gives each by its name
+    strict: frozenset[str],
+    while_busy: WhileBusy,
+    first: State,
+    poll_ms: int,
+    part: float,
+    policy: PollPolicy,
+    pace: Pace,
+) -> None:
+    pipe = ModelPipe(while_busy, first, part * poll_ms / 1000, poll_ms=poll_ms, strict=strict)
+    session = opened(pipe, pace, policy)
+    redone = flash_pages(session, BASE, PAGE, 1024)
+    obeyed = policy is PollPolicy.SPEC or pace is Pace.CLAIMED
+    assert bytes(pipe.memory[: 3 * PAGE]) == contents(BASE, PAGE, 1024)
+    assert pipe.objections <= (not obeyed)
+    assert redone <= pipe.objections
+    assert pipe.early == 0 or not obeyed
+    assert pipe.errors == 0
+    assert pipe.objections == 0 or session.pace is Pace.CLAIMED
+    before = pipe.objections, pipe.clock
+    again = Session(pipe, FENCE, policy, pipe.sleep, session.pace)
+    again.open()
+    assert flash_pages(again, BASE, PAGE, 1024) == 0
+    if pipe.objections:
+        assert pipe.objections == before[0]
+    assert pipe.clock - before[1] <= 3 * 4 * max(poll_ms, 60) / 1000 + 1e-6, "no more sleep than was claimed"
+
+
+DFUSE = [model for model in Model if not model.startswith(("tinyusb", "dapboot")) and "template" not in model]
+
+
+@pytest.mark.parametrize("model", DFUSE)
+def test_every_emulated_dfuse_board_can_be_written_with_what_it_was_learned_to_be(model: Model) -> None:
+    rig = Rig(model)
+    pace = Pace.UNPROVEN
+    slept: list[float] = []
+    for _ in range(2):
+        with rig.open() as pipe:
+            session = Session(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap, pace)
+            size = session.open().functional.transfer_size
+            flash_pages(session, APP1.start, SECTOR, size)
+            assert rig.memory(Range.sized(APP1.start, 3 * SECTOR)) == contents(APP1.start, SECTOR, size)
+            pace = session.pace
+            slept.append(session.slept)
+    assert len(rig.board.state().violations) <= model.startswith("strict")
+    assert not rig.outside_changed(APP1)
+    if pace is Pace.SYNCHRONOUS:
+        assert slept == [0, 0]
