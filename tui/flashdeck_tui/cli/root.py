@@ -23,6 +23,7 @@ COMMANDS = (
     "disarm",
     "suggest",
     "adopt",
+    "doctor",
     "config",
     "demo",
     "virtual",

@@ -1,0 +1,143 @@
+"""`flashdeck doctor`: what a board's bootloader does, what it means and how to mend it."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from typing import cast
+
+import click
+import msgspec
+
+from flashdeck import api
+from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity, exit_code
+from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RemoteError
+from flashdeck.model import Failure
+from flashdeck.text import clean
+from flashdeck_tui.cli import options
+from flashdeck_tui.cli.commands.boards import device_table
+from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.output import Colour, is_terminal, paint, put, put_json, say
+
+_COLOURS = {
+    Severity.ERROR: Colour.BAD,
+    Severity.WARNING: Colour.WARNING,
+    Severity.NOTE: Colour.STRONG,
+    Severity.GOOD: Colour.GOOD,
+}
+_LONGEST = 4000
+"""Characters kept of one sentence: as much as the wire carries of a message."""
+_NARROWEST = 40
+"""Columns below which nothing is wrapped any further."""
+
+
+@click.command()
+@click.argument("boards", nargs=-1, type=options.name, metavar="[BOARD]...")
+@options.as_json
+def command(*, boards: tuple[str, ...], as_json: bool) -> ExitCode:
+    """Look at boards and at this installation, and say what is odd, what it means and how to mend it.
+
+    BOARD is a name or a glob; without one, all boards. Erases and writes nothing: states, descriptors, the memory map,
+    and a few short reads inside the partitions. Without a daemon it runs 'flashdeckd doctor' itself.
+
+    Exits with 0 whatever it found, and with another code where a board that was named could not be looked at.
+    """
+    diagnosis = _ask(boards)
+    if as_json:
+        put_json(diagnosis)
+    else:
+        put("\n\n".join(_sections(diagnosis)))
+    return exit_code(diagnosis, named=bool(boards))
+
+
+def _ask(boards: tuple[str, ...]) -> Diagnosis:
+    try:
+        return ask(api.Doctor(boards=boards))
+    except ConnectionFailedError as error:
+        if error.kind is not ErrorKind.UNREACHABLE:
+            raise
+        if importlib.util.find_spec("flashdeckd") is None:
+            raise ConnectionFailedError(
+                f"{error.message}, and flashdeckd is not installed here",
+                hint="start the daemon, or look without one: pip install 'flashdeck[daemon]'",
+            ) from error
+    say("no daemon answers: looking without one")
+    return _look(boards)
+
+
+def _look(boards: tuple[str, ...]) -> Diagnosis:
+    """What `flashdeckd doctor` finds, in a process of its own: the command line never loads the daemon."""
+    words = [sys.executable, "-m", "flashdeckd", "doctor", "--", *boards]
+    run = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - our own
+    try:
+        answer: object = json.loads(run.stdout)
+        if isinstance(answer, dict) and "error" in answer:
+            failure = msgspec.convert(cast("dict[str, object]", answer)["error"], Failure)
+            raise RemoteError(failure.message, hint=failure.hint, kind=failure.kind)
+        diagnosis = msgspec.convert(answer, Diagnosis)
+    except (ValueError, msgspec.ValidationError) as error:
+        last = run.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise FlashdeckError(
+            f"flashdeckd doctor ended with {run.returncode}: {clean(last[0]) if last else 'it said nothing'}",
+            hint="run it by hand: flashdeckd doctor",
+        ) from error
+    for line in run.stderr.decode(errors="replace").splitlines():
+        say(line)
+    return diagnosis
+
+
+def _sections(diagnosis: Diagnosis) -> Iterator[str]:
+    if diagnosis.installation:
+        lines = ["this installation", *(line for each in diagnosis.installation for line in _finding(each))]
+        yield "\n".join(lines)
+    for report in diagnosis.boards:
+        yield "\n".join(_board(report))
+    if not diagnosis.boards and diagnosis.failure is None:
+        yield "no boards configured"
+    if diagnosis.devices:
+        yield device_table(diagnosis.devices)
+
+
+def _board(report: BoardReport) -> Iterator[str]:
+    looked = f"{report.requests} requests, nothing erased or written" if report.requests else "not opened"
+    title = clean(f"{report.board}: {report.profile}, {report.presence}")
+    yield f"{paint(title, Colour.STRONG, sys.stdout)} ({looked})"
+    if report.failure is not None:
+        hint = f": {report.failure.hint}" if report.failure.hint else ""
+        yield from _paragraph("  could not be looked at: ", report.failure.message + hint)
+    yield from _facts(report.facts)
+    for severity in Severity:
+        for each in report.findings:
+            if each.severity is severity:
+                yield from _finding(each)
+    if report.explanations:
+        yield "  what ST's STM32CubeProgrammer means, on this board"
+    for each in report.explanations:
+        yield from _paragraph("    ", f'"{each.message}"')
+        yield from _paragraph("      ", each.meaning)
+
+
+def _facts(facts: tuple[Fact, ...]) -> Iterator[str]:
+    width = max((len(fact.name) for fact in facts), default=0)
+    for fact in facts:
+        yield from _paragraph(f"  {clean(fact.name).ljust(width)}  ", fact.value)
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"  {paint(finding.severity.value, _COLOURS[finding.severity], sys.stdout)}: {clean(finding.code)}"
+    yield from _paragraph("    seen:  ", finding.seen)
+    yield from _paragraph("    means: ", finding.means)
+    if finding.mend:
+        yield from _paragraph("    mend:  ", finding.mend)
+
+
+def _paragraph(head: str, text: str) -> list[str]:
+    """`text` behind `head`, wrapped on a terminal and never cut; one line into a pipe or a file."""
+    whole = clean(text, _LONGEST)
+    if not is_terminal(sys.stdout):
+        return [head + whole]
+    width = max(_NARROWEST, shutil.get_terminal_size().columns)
+    return textwrap.wrap(whole, width, initial_indent=head, subsequent_indent=" " * len(head)) or [head.rstrip()]
