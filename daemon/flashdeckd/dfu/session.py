@@ -10,15 +10,13 @@ from flashdeck.geometry import Range
 from flashdeckd.dfu import requests, wire
 from flashdeckd.dfu.addressing import Addressing
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
-from flashdeckd.dfu.facts import Facts, identify, read_facts
+from flashdeckd.dfu.facts import Facts, read_facts
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.leaving import detach, leave
+from flashdeckd.dfu.leaving import leave
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.polling import SECTOR_PATIENCE, Pace, Poller, StuckError, TooEarlyError
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.wire import FIRST_BLOCK, MAX_TRANSFER, state_name
-
-__all__ = ("Facts", "Session", "detach", "identify")
 
 _BLANK = 0xFF
 _KNOWN_WEDGE_PATIENCE = 5.0

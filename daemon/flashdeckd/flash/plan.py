@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from flashdeck.geometry import Range
+from flashdeckd.dfu.facts import Facts
 from flashdeckd.dfu.memory_map import MemoryMap
-from flashdeckd.dfu.session import Facts
 from flashdeckd.flash.survey import NOTHING, Seen, blocks
 from flashdeckd.flash.target import Target
 

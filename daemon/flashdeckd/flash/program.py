@@ -10,9 +10,10 @@ from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, HeldError, ParkedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.model import Phase, Verified
-from flashdeckd.dfu import session as dfu
+from flashdeckd.dfu import leaving
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pipe import ControlPipe
+from flashdeckd.dfu.session import Session
 from flashdeckd.flash import plain
 from flashdeckd.flash.banks import sites, unproved_banks, witnesses
 from flashdeckd.flash.canary import Canary
@@ -121,16 +122,16 @@ def leave(pipe: ControlPipe, target: Target, sleep: Sleep = time.sleep) -> bool:
 
 def detach(pipe: ControlPipe) -> None:
     """Asks a running application to come back in DFU mode. A board that vanishes or refuses is no error here."""
-    dfu.detach(pipe)
+    leaving.detach(pipe)
 
 
-def _session(pipe: ControlPipe, target: Target, sleep: Sleep, experience: Experience = UNKNOWN) -> dfu.Session:
+def _session(pipe: ControlPipe, target: Target, sleep: Sleep, experience: Experience = UNKNOWN) -> Session:
     twins = (site.twin for bank in unproved_banks(target, experience) for site in sites(target, bank))
     fence = Fence.around(target.span, target.geometry, (*twins, *witnesses(target)))
-    return dfu.Session(pipe, fence, target.poll, sleep, experience.pace)
+    return Session(pipe, fence, target.poll, sleep, experience.pace)
 
 
-def _look_and_plan(session: dfu.Session, planner: Planner, observer: Observer | None = None) -> Plan:
+def _look_and_plan(session: Session, planner: Planner, observer: Observer | None = None) -> Plan:
     def progress(done: int, total: int) -> None:
         if observer is not None:
             observer.progress(Phase.COMPARE, done, total)
@@ -165,9 +166,7 @@ _LAST = frozenset((Action.READ_BOOT_UNIT, Action.LEAVE))
 class _Run:
     """The steps of one flash under way."""
 
-    def __init__(
-        self, session: dfu.Session, plan: Plan, observer: Observer, image: Range, experience: Experience
-    ) -> None:
+    def __init__(self, session: Session, plan: Plan, observer: Observer, image: Range, experience: Experience) -> None:
         self._session = session
         self._plan = plan
         self._target = plan.target

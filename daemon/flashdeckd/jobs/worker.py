@@ -12,7 +12,7 @@ from flashdeck.config import Pins
 from flashdeck.errors import HeldError
 from flashdeck.model import Holding, JobState, Phase, Verified
 from flashdeck.text import clean
-from flashdeckd.dfu.session import identify
+from flashdeckd.dfu.facts import identify
 from flashdeckd.flash import program
 from flashdeckd.flash.experience import Experience
 from flashdeckd.flash.plan import Plan

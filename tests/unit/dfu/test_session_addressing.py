@@ -11,7 +11,8 @@ from flashdeck.errors import DeviceError, ErrorKind, RefusedError, StallError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.addressing import Addressing
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.session import Session, detach
+from flashdeckd.dfu.leaving import detach
+from flashdeckd.dfu.session import Session
 from flashdeckd.dfu.wire import Request, State
 from model_pipe import BASE, PAGE, ModelPipe
 
