@@ -224,7 +224,8 @@ class PlainSession:
         )
 
     def _name(self, alternate: AlternateSetting) -> str:
-        return clean(self._pipe.text(alternate.text_index)).strip() if alternate.text_index else ""
+        text = self._pipe.text(alternate.text_index) if alternate.text_index else ""
+        return clean(text.rstrip("\0")).strip()
 
     def _require_plain(self, chosen: AlternateSetting) -> None:
         """A DfuSe device would take the first block for a command, and begin with an erase where it looks like one."""
