@@ -8,7 +8,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind
-from flashdeck.model import Holding, JobState, JobStatus, Snapshot, Verified
+from flashdeck.model import Holding, JobState, JobStatus, Presence, Snapshot, Verified
 from rig import PARTITION2, Rig, board, firmware, prepare, running, sha256
 
 AT_PORT_1 = '[boards.left]\nprofile = "product"\nport = "1-1"\n'
@@ -162,6 +162,18 @@ async def test_a_board_that_was_lost_in_two_reads_is_not_read_until_it_is_releas
         await rig.client.call(api.Release(board="left"))
         await rig.until_logged("reading is tried again")
         assert "sample" in await actions(rig)
+
+
+async def test_a_board_that_is_lost_to_plans_is_not_read_any_more_either(root: Path) -> None:
+    async with bench(root) as rig:
+        upload = await rig.client.upload("image.bin", ONE)
+        for _ in range(2):
+            await rig.client.call(api.VirtualFault(board="left", fault="unplug", after=6))
+            (plan,) = (await rig.client.call(api.Plan(partition="app1", sha256=upload.sha256))).plans
+            assert "gone" in plan.blocked
+            await rig.plug("left")
+            await rig.until(lambda s: s.boards[0].presence is Presence.DFU)
+        assert "sample" not in await actions(rig)
 
 
 async def test_where_reading_is_proved_one_attempt_goes_without(root: Path) -> None:

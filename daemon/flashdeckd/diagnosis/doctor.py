@@ -64,7 +64,7 @@ class Doctor:
             problem = _absent(board, lane)
         device = sighting.device
         if device is not None and seen is not None and any(r.outcome is ReadOutcome.LOST for r in seen.reads):
-            await lane.lost_in_a_look(device)
+            await lane.lost_in_a_read(device)
         others = [each for each in self._bench.devices if device is not None and each != device]
         case = Case(
             board=board.name,

@@ -172,7 +172,12 @@ class Lane:
         experience = self._experiences.of(self._bootloader(device))
         target = self.target(partition, may_read=may_read(experience))
         cached = await self._cached(partition, device)
-        return await self._in_thread(lambda: self._worker.survey(device, image, target, experience, cached))
+        try:
+            return await self._in_thread(lambda: self._worker.survey(device, image, target, experience, cached))
+        except DeviceGoneError as error:
+            if error.during_read:
+                await self.lost_in_a_read(device)
+            raise
 
     @property
     def experience(self) -> Experience:
@@ -200,12 +205,24 @@ class Lane:
         experience = self.experience
         return await self._in_thread(lambda: self._worker.examine(device, lambda pipe: look(pipe, experience)))
 
-    async def lost_in_a_look(self, device: UsbDevice) -> None:
-        """Records that the board did not survive a read in `examine`: after a few, nothing reads it any more."""
+    async def lost_in_a_read(self, device: UsbDevice, job: int = 0) -> None:
+        """Records that the board did not survive a read: after a few, nothing reads it any more.
+
+        Where reading was proved, it was most likely unplugged, and nothing is recorded.
+        """
         bootloader = self._bootloader(device)
         known = self._experiences.of(bootloader)
-        if not known.reading_proved:
-            await self._experiences.put(bootloader, replace(known, reads_lost=known.reads_lost + 1))
+        if known.reading_proved:
+            return
+        known = replace(known, reads_lost=known.reads_lost + 1)
+        await self._experiences.put(bootloader, known)
+        if not may_read(known):
+            name = self.board.name
+            text = (
+                f"board {name} was lost in {known.reads_lost} reads and is not read any more: nothing on it will be "
+                f"verified; `flashdeck release {name}` lets it be tried again"
+            )
+            self._hub.log(text, level=LogLevel.WARNING, board=name, job=job)
 
     def target(self, partition: Partition, *, may_read: bool = True) -> Target:
         """A partition of this board as the engine needs it."""
@@ -455,7 +472,8 @@ class Lane:
 
     async def _interrupted(self, job: JobState, lost: UsbDevice | None, error: DeviceGoneError) -> None:
         if error.during_read and lost is not None:
-            await self._lost_in_a_read(job, self._bootloader(lost))
+            self._unreadable.add(job.id)
+            await self.lost_in_a_read(lost, job.id)
         if self._book.job(job.id).attempts >= MAX_ATTEMPTS:
             await self._fail(job, error)
             return
@@ -466,21 +484,6 @@ class Lane:
         self._log(job, f"{reason} ({error.message})", LogLevel.WARNING)
         # Hotplug may not have told yet. A device that stays was cut off by a bad cable, and is tried again.
         await self._until(lambda: self.sighting.device != lost, LOST_SECONDS)
-
-    async def _lost_in_a_read(self, job: JobState, bootloader: Bootloader) -> None:
-        """Some bootloaders die of being read: this job does not do it again, and some day no job does."""
-        self._unreadable.add(job.id)
-        experience = self._experiences.of(bootloader)
-        if experience.reading_proved:
-            return
-        experience = replace(experience, reads_lost=experience.reads_lost + 1)
-        await self._experiences.put(bootloader, experience)
-        if not may_read(experience):
-            text = (
-                f"board {self.board.name} was lost in {experience.reads_lost} reads and is not read any more: "
-                f"nothing on it will be verified; `flashdeck release {self.board.name}` lets it be tried again"
-            )
-            self._log(job, text, LogLevel.WARNING)
 
     async def _hung(self, job: JobState, error: TransferTimeoutError) -> None:
         """The board is there and does not answer; the next attempt begins by resetting its port."""
