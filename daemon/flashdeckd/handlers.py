@@ -62,10 +62,9 @@ class Handlers:
 
     async def flash(self, params: api.Flash, _connection: Connection) -> api.JobList:
         """`flash`."""
-        jobs = await self._orders.flash(
+        return await self._orders.flash(
             params.partition, params.sha256, params.boards, present_only=params.present_only
         )
-        return api.JobList(jobs=tuple(jobs))
 
     async def plan(self, params: api.Plan, _connection: Connection) -> api.PlanList:
         """`plan`."""

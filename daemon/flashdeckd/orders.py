@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from flashdeck.api import BoardPlan
+from flashdeck.api import BoardPlan, JobList
 from flashdeck.config import Board, Partition
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
 from flashdeck.model import Disposition, JobState, JobStatus, Origin, Presence
@@ -26,10 +26,8 @@ class Orders:
         self._hub = hub
         self._spool = spool
 
-    async def flash(
-        self, partition: str, sha256: str, patterns: Iterable[str], *, present_only: bool
-    ) -> list[JobState]:
-        """Queues one job a board by hand; all or none.
+    async def flash(self, partition: str, sha256: str, patterns: Iterable[str], *, present_only: bool) -> JobList:
+        """Queues one job a board by hand, all or none; with it comes what the guards warn of.
 
         Raises RequestError, RefusedError or FlashdeckError (`ambiguous`).
         """
@@ -47,16 +45,17 @@ class Orders:
         artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
         jobs = [
             await self._bench.enqueue(board, partition, artifact, Origin.HAND)
-            for board, artifact in zip(boards, artifacts, strict=True)
+            for board, (artifact, _) in zip(boards, artifacts, strict=True)
         ]
-        return [job for job in jobs if job is not None]
+        warnings = dict.fromkeys(warning for _, warnings in artifacts for warning in warnings)
+        return JobList(jobs=tuple(job for job in jobs if job is not None), notes=tuple(warnings))
 
     async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
         """What `flash` would do, board by board; asks the boards that are in DFU mode, and writes nothing."""
         plans: list[BoardPlan] = []
         for board in self._bench.select(partition, patterns):
-            artifact = await self._artifact_for(board, partition, sha256)
-            plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact))
+            artifact, warnings = await self._artifact_for(board, partition, sha256)
+            plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact, warnings))
         return plans
 
     async def cancel(self, job_id: int) -> JobState:
@@ -81,11 +80,11 @@ class Orders:
             raise RequestError(
                 f"job {job_id} has not ended: it is {job.status}", hint=f"`flashdeck cancel {job_id}` ends it"
             )
-        (job,) = await self.flash(job.partition, job.sha256, (job.board,), present_only=False)
+        (job,) = (await self.flash(job.partition, job.sha256, (job.board,), present_only=False)).jobs
         return job
 
-    async def _artifact_for(self, board: Board, partition: str, sha256: str) -> Artifact:
-        """The wanted image, or the newest one of the partition, checked by the guards for this very place."""
+    async def _artifact_for(self, board: Board, partition: str, sha256: str) -> tuple[Artifact, tuple[str, ...]]:
+        """The wanted image, or the newest one of the partition, and what the guards for this very place warn of."""
         if not sha256:
             newest = self._hub.artifacts.get((board.profile.name, partition))
             if newest is None:
@@ -98,18 +97,26 @@ class Orders:
                 raise RefusedError(newest.reason)
             sha256 = newest.sha256
         image = await asyncio.to_thread(self._spool.read, sha256)
-        guards.check(image, board.profile, board.profile.partitions[partition])
-        return self._spool.describe(image)
+        warnings = guards.check(image, board.profile, board.profile.partitions[partition])
+        return self._spool.describe(image), warnings
 
-    async def _plan_for(self, board: Board, partition: Partition, artifact: Artifact) -> BoardPlan:
+    async def _plan_for(
+        self, board: Board, partition: Partition, artifact: Artifact, warnings: tuple[str, ...]
+    ) -> BoardPlan:
         lane = self._bench.lane(board.name)
         image = await asyncio.to_thread(self._spool.read, artifact.sha256)
-        wanted = BoardPlan(board=board.name, partition=partition.name, sha256=artifact.sha256)
+        wanted = BoardPlan(board=board.name, partition=partition.name, sha256=artifact.sha256, notes=warnings)
         try:
             if lane.sighting.presence is Presence.DFU:
                 plan = await lane.survey(image, partition)
             else:
-                wanted = replace(wanted, notes=(f"the board is {lane.sighting.presence}: {UNSEEN_NOTE}",))
+                wanted = replace(
+                    wanted,
+                    notes=(
+                        *wanted.notes,
+                        f"the board is {lane.sighting.presence}: {UNSEEN_NOTE}",
+                    ),
+                )
                 plan = preview(image, lane.target(partition), UNSEEN)
         except (RefusedError, HeldError, DeviceError) as error:
             return replace(wanted, blocked=error.advice)

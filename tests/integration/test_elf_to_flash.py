@@ -76,3 +76,44 @@ def as_file(name: str, image: bytes) -> bytes:
             return body + struct.pack("<I", zlib.crc32(body) ^ 0xFFFFFFFF)
         case _:
             return image
+
+
+async def test_a_file_that_fits_one_of_two_profiles_is_refused_with_the_boards_that_it_is_not_for(rig: Rig) -> None:
+    config = rig.root / "config.toml"
+    config.write_text(config.read_text() + OTHER_PRODUCT)
+    await rig.stop()
+    await rig.restart()
+    data = (PREBUILT / "APP1.elf").read_bytes()
+    with pytest.raises(RemoteError, match=r"^not for right: .*it was about to go to app1") as caught:
+        await rig.client.upload("APP1.elf", data, partition="app1")
+    assert "--board" in caught.value.hint
+    left = await rig.client.upload("APP1.elf", data, partition="app1", boards=("left",))
+    assert left.sha256 == sha256((PREBUILT / "APP1.bin").read_bytes())
+    raw = await rig.client.upload("APP1.bin", b"the same for both", partition="app1")
+    assert raw.sha256 == sha256(b"the same for both")
+
+
+async def test_a_stack_pointer_that_sample_bootloaders_reject_is_warned_of_everywhere(rig: Rig) -> None:
+    upload = await rig.client.upload("a.bin", firmware("1.0.0", stack=0x200A0000), partition="app1")
+    (plan,) = (await rig.client.call(api.Plan(partition="app1", sha256=upload.sha256))).plans
+    reply = await rig.client.call(api.Flash(partition="app1", sha256=upload.sha256))
+    (warning,) = reply.notes
+    assert "0x200a0000" in warning
+    assert "ST's sample bootloader for the STM32H563" in warning
+    assert warning in plan.notes
+    await rig.until_logged(warning)
+    good = await rig.client.upload("b.bin", firmware("1.0.1"), partition="app1")
+    assert not (await rig.client.call(api.Flash(partition="app1", sha256=good.sha256))).notes
+
+
+OTHER_PRODUCT = """
+[profiles.other]
+dfu = "0483:df11"
+flash = "STM32H563RG"
+[profiles.other.partitions.app1]
+address = 0x08040000
+size = "256K"
+[boards.right]
+profile = "other"
+serial = "TEST00000002"
+"""

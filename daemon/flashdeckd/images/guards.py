@@ -37,7 +37,7 @@ class _SampleCheck:
 _RAM_START = 0x20000000
 _SAMPLE_CHECKS = (
     _SampleCheck("ST's sample bootloader for the STM32H563", 0x2FFC0000, "STM32H5"),
-    _SampleCheck("ST's older DFU and IAP samples (and in many bootloaders made from them)", 0x2FFE0000, ""),
+    _SampleCheck("ST's older DFU and IAP samples", 0x2FFE0000, ""),
 )
 """The first one that is for a chip counts."""
 
@@ -207,10 +207,9 @@ def _check_stack(stack: int, program: _Program, profile: Profile, partition: Par
     sample = next(each for each in _SAMPLE_CHECKS if profile.chip.startswith(each.chips))
     if not program.is_signed and not sample.accepts(stack):
         return (
-            f"the boot check in {sample.source} rejects the initial stack pointer 0x{stack:08x} (it wants "
-            f"0x{_RAM_START:08x} of it & 0x{sample.mask:08x}): with such a bootloader the flash succeeds and the "
-            f"application never starts. Then put the top of the stack below 0x{sample.end:08x} in the linker script, "
-            "or correct the check"
+            f"initial stack pointer 0x{stack:08x}: the boot check in {sample.source} (word 0 & 0x{sample.mask:08x} == "
+            f"0x{_RAM_START:08x}) rejects it, so that the application never starts though the flash is good; if your "
+            f"bootloader has this check, end the stack below 0x{sample.end:08x} (linker script) or correct it"
         )
     return ""
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from flashdeck.config import Guard, Partition, Profile, UsbId
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Geometry, Range, Region
+from flashdeck.text import MAX_TEXT
 from flashdeckd.images.guards import check
 
 K = 1024
@@ -138,6 +139,7 @@ def test_a_stack_pointer_that_a_sample_boot_check_rejects_is_warned_of(chip: str
         assert f"0x{stack:08x}" in warning
         assert "never starts" in warning
         assert "linker script" in warning
+        assert len(warning) <= MAX_TEXT, "the log has it whole"
 
 
 @given(stack=st.integers(RAM.start, RAM.end))
