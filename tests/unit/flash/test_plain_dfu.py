@@ -373,3 +373,19 @@ def test_a_plan_is_made_without_the_board_and_nothing_is_written_for_one_with_it
 def test_protected_addresses_of_another_kind_of_device_change_nothing() -> None:
     target = replace(ALT, protected=(BOOTLOADER,), geometry=GEOMETRY)
     assert plain.make_plan(image(FIVE), target).blocks == 5
+
+
+@MODELS
+def test_power_lost_in_an_erase_or_between_words_costs_nothing_but_the_attempt(model: Model, attributes: int) -> None:
+    data, untroubled = image(FIVE - 24), Rig(model, attributes=attributes)
+    untroubled.flash(data, ALT)
+    state = untroubled.board.state()
+    for steps in range(0, state.words + state.erases, 5):
+        rig, watcher = Rig(model, attributes=attributes), Watcher()
+        rig.board.cut_power(steps)
+        assert isinstance(rig.attempt(data, ALT, watcher), DeviceGoneError)
+        assert watcher.events == ["planned", "began"]
+        rig.back_in_dfu()
+        done(rig.attempt(data, ALT))
+        assert rig.memory(Range.sized(APP1.start, len(data))) == data
+        assert not rig.outside_changed(APP1)
