@@ -9,6 +9,7 @@ contents = [
   { address = 0x08000000, size = "128K", pattern = 1 },  # invented bytes
   { address = 0x08020000, file = "app.bin" },            # a file beside this one
 ]
+flash_file = "left.flash"  # the flash outlives the daemon: it is kept here, and `contents` are what it begins with
 ```
 """
 
@@ -75,6 +76,7 @@ class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     app_address: int = _DEFAULT.app_address
     bad_sectors: tuple[int, ...] = ()
     contents: tuple[_ContentTable, ...] = ()
+    flash_file: str | None = None
     bank_bug: bool | None = None
     leave_answers: bool | None = None
     read_constant: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
@@ -88,6 +90,9 @@ def read_specs(path: Path) -> tuple[BoardSpec, ...]:
     tables = _decode(path)
     taken = {table.port for table in tables.values()}
     free = iter(port for port in range(1, 128) if port not in taken)
+    files = [table.flash_file for table in tables.values() if table.flash_file is not None]
+    if shared := [file for file in files if files.count(file) > 1]:
+        raise ConfigError(f"{path}: two boards keep their flash in {shared[0]}", hint="give each a file of its own")
     return tuple(_spec(path, name, table, table.port or next(free)) for name, table in tables.items())
 
 
@@ -149,6 +154,7 @@ def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
         app_address=table.app_address,
         layout=layout,
         contents=tuple(_content(path, f"{where}, key contents", item) for item in table.contents),
+        flash_file=None if table.flash_file is None else path.parent / table.flash_file,
         bank_bug=bool(table.bank_bug),
         leave_answers=bool(table.leave_answers),
         read_constant=table.read_constant or 0,

@@ -6,6 +6,7 @@ Pure state. An operation is a value that is carried out step by step, so that po
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from mmap import mmap
 
 BLANK = 0xFF
 
@@ -119,7 +120,7 @@ class NorFlash:
     def __init__(self, layout: FlashLayout, observe: Observer | None = None) -> None:
         self.layout = layout
         self.word = layout.word
-        self.content = bytearray([BLANK]) * layout.size
+        self.content: bytearray | mmap = bytearray([BLANK]) * layout.size
         self.erases = 0
         self.words = 0
         """Words programmed since this flash was made."""

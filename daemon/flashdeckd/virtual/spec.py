@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from flashdeck.config import UsbId
 from flashdeck.geometry import Range
@@ -13,6 +14,7 @@ from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads
 from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.dapboot import DapbootBootloader, DapbootSettings
 from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSettings, Early, Leave, Manner
+from flashdeckd.virtual.flash_file import kept
 from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash
 from flashdeckd.virtual.tinyusb import TinyUsbBootloader, TinyUsbSettings
@@ -198,6 +200,8 @@ class BoardSpec:
     """Where the bootloader looks for an application to start."""
     layout: FlashLayout = _STM32H5
     contents: tuple[Content, ...] = ()
+    flash_file: Path | None = None
+    """Where the flash is kept from one run to the next, `contents` being for the first; None: it goes with the bench."""
     bank_bug: bool = False
     """Whether an erase always works in bank 1, as in ST's USBX sample (USBX models only)."""
     read_constant: int = 0x00
@@ -214,10 +218,12 @@ class BoardSpec:
         return self.transfer_size or TRANSFER_SIZES.get(self.model, 1024)
 
     def new_flash(self) -> NorFlash:
-        """A flash with the initial contents."""
+        """A flash with the initial contents, or with those of its file. Raises ConfigError where that is unusable."""
         flash = NorFlash(self.layout)
         for content in self.contents:
             flash.load(content.address, content.data)
+        if self.flash_file is not None:
+            flash.content = kept(self.flash_file, bytes(flash.content))
         return flash
 
     def bootloader(self, flash: NorFlash) -> tuple[Identity, UsbFunction]:
