@@ -234,6 +234,13 @@ async def test_trust_skips_what_was_last_flashed_and_verifies_nothing(root: Path
         assert await rig.partition_of("left", len(ONE)) == ONE
 
 
+async def test_trust_needs_the_image_that_was_flashed(root: Path) -> None:
+    async with bench(root, profile=TRUSTING, model="classic-noread") as rig:
+        assert await erases_of(rig, ONE) == ALL
+        (root / "state" / "spool" / sha256(ONE)).write_bytes(b"damaged")
+        assert [await erases_of(rig, TWO) for _ in range(2)] == [ALL, 0]
+
+
 async def test_trust_ends_where_another_board_was_seen(root: Path) -> None:
     async with bench(root, profile=TRUSTING, model="classic-noread") as rig:
         assert [await erases_of(rig, ONE) for _ in range(2)] == [ALL, 0]

@@ -24,6 +24,7 @@ from flashdeck.errors import (
     FlashdeckError,
     HeldError,
     ParkedError,
+    RequestError,
     TransferTimeoutError,
     VerifyError,
     WrongBankError,
@@ -305,7 +306,8 @@ class Lane:
         await self._wait(job, self.sighting.trouble or absent)
 
     async def _wait(self, job: JobState, reason: str) -> None:
-        if (job.status, job.reason) != (JobStatus.WAITING, reason):
+        now = self._book.job(job.id)
+        if (now.status, now.reason) != (JobStatus.WAITING, reason):
             await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
             self._log(job, reason)
 
@@ -398,9 +400,10 @@ class Lane:
         holding = self._book.holding(self.board.name, partition.name)
         if not self.board.profile.trust_cache or holding is None or not _is_undisturbed(holding, device):
             return None
-        if not self._spool.has(holding.sha256):
+        try:
+            return await asyncio.to_thread(self._spool.read, holding.sha256)
+        except RequestError:  # pruned, or damaged on the disk: without it there is nothing to compare with
             return None
-        return await asyncio.to_thread(self._spool.read, holding.sha256)
 
     def _only_leave_is_left(self, job: JobState) -> bool:
         holding = self._book.holding(job.board, job.partition)

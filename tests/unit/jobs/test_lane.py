@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -44,11 +45,13 @@ class Node(VirtualBackend):
     def __init__(self, board: VirtualBoard) -> None:
         super().__init__([board])
         self.is_open = True
+        self.closed: list[bool] = []
+        """Whether the next tries are refused, while it is open."""
         self.tries = threading.Semaphore(0)
 
     def open_device(self, dev: object) -> Handle:
         self.tries.release()
-        if not self.is_open:
+        if not self.is_open or (self.closed and self.closed.pop(0)):
             raise usb.core.USBError("Access denied", -3, errno.EACCES)
         return super().open_device(dev)
 
@@ -135,6 +138,17 @@ async def test_a_job_without_access_waits_and_goes_on_by_itself(scene: Scene) ->
     scene.node.is_open = True
     job = await scene.until(job, JobStatus.DONE)
     assert job.attempts == 1
+
+
+async def test_a_job_whose_access_is_taken_away_again_waits_again(scene: Scene) -> None:
+    refused = [True] * OPEN_TRIES
+    scene.node.closed = [*refused, False, *refused]
+    seen: list[JobStatus] = []
+    scene.hub.listen(lambda event: seen.append(event.job.status) if event.job else None)
+    await scene.until(await scene.order(), JobStatus.DONE)
+    turns = [status for status, _ in itertools.groupby(seen)]
+    once = [JobStatus.RUNNING, JobStatus.WAITING]
+    assert turns == [JobStatus.QUEUED, *once, *once, JobStatus.RUNNING, JobStatus.DONE]
 
 
 async def test_a_waiting_job_is_looked_at_again_when_its_board_is_plugged_in_anew(
