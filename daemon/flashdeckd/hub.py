@@ -22,6 +22,8 @@ from flashdeck.model import (
 )
 from flashdeck.text import clean
 
+LONGEST_LINE = 1000
+"""Characters kept of one log line: a path, why it was refused, and what to do about it."""
 LOG_LINES = 5000
 """Log lines kept for `logs`."""
 JOBS_IN_SNAPSHOT = 200
@@ -113,7 +115,9 @@ class Hub:
 
     def log(self, text: str, *, level: LogLevel = LogLevel.INFO, board: str = "", job: int = 0) -> None:
         """Adds a log line. `text` may hold anything; it is cleaned here, once, for every reader."""
-        line = LogLine(id=self._next_log, time=time.time(), level=level, text=clean(text), board=board, job=job)
+        line = LogLine(
+            id=self._next_log, time=time.time(), level=level, text=clean(text, LONGEST_LINE), board=board, job=job
+        )
         self._next_log += 1
         self._logs.append(line)
         prefix = f"{board}: " if board else ""

@@ -22,6 +22,7 @@ def described(wanted: BoardPlan, plan: Plan) -> BoardPlan:
         erases=plan.erases,
         blocks=plan.blocks,
         requests=plan.requests,
+        unchanged=plan.unchanged,
         protection=plan.protection,
         notes=(*wanted.notes, *plan.notes),
     )

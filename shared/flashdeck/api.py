@@ -147,6 +147,8 @@ class BoardPlan(State, frozen=True, kw_only=True):
     blocks: int = 0
     requests: int = 0
     """DFU requests that it would cost, leave included."""
+    unchanged: int = 0
+    """Bytes of the sectors that hold their part of the image already, and are left alone."""
     protection: str = ""
     notes: tuple[str, ...] = ()
     blocked: str = ""

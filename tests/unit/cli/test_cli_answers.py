@@ -203,6 +203,25 @@ def test_plan_folds_runs_of_equal_steps(daemon: CannedDaemon, cli: Cli, tmp_path
     assert len(cli("plan", "app1", "--json").json["plans"][0]["steps"]) == 13, "the object folds nothing"
 
 
+def test_plan_of_steps_in_many_places_stays_short(daemon: CannedDaemon, cli: Cli) -> None:
+    steps = [
+        *(api.PlanStep(action="erase", address=0x08020000 + n * 0x4000, size=0x2000) for n in range(20)),
+        api.PlanStep(action="compare", address=0x08020000, size=0x2000, note="read again once\x1b[2J"),
+        api.PlanStep(action="an unknown step", address=0, size=1),
+    ]
+    plan = api.BoardPlan(
+        board="left", partition="app1", sha256=SHA, steps=tuple(steps), erases=1, blocks=1, requests=1, unchanged=8192
+    )
+    daemon.answers[api.Plan] = api.PlanList(plans=(plan,))
+    rows = [line.split("  ") for line in cli("plan", "app1").out.splitlines()[2:]]
+    assert [[cell.strip() for cell in row if cell] for row in rows] == [
+        ["erase (20 pieces)", "20", "0x08020000", "0x0806dfff", "160 KiB"],
+        ["compare", "1", "0x08020000", "0x08021fff", "8 KiB", "read again once\N{REPLACEMENT CHARACTER}[2J"],
+        ["an unknown step", "1", "0x00000000", "0x00000000", "1 B"],
+        ["1 erase, 1 block, 1 request, 8 KiB left alone"],
+    ]
+
+
 def test_plan_that_is_blocked_everywhere_exits_with_13(daemon: CannedDaemon, cli: Cli) -> None:
     blocked = api.BoardPlan(board="left", partition="app1", sha256=SHA, blocked="held")
     daemon.answers[api.Plan] = api.PlanList(plans=(blocked, replace(blocked, board="right")))

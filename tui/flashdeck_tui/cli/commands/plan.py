@@ -1,5 +1,8 @@
 """`flashdeck plan`: what a flash would do."""
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,12 +17,14 @@ from flashdeck.text import clean, format_size, short_sha
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.image import read_image, send_image
-from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.output import is_terminal, one_line, put, put_json
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.words import address
 
-_WITHOUT_BYTES = frozenset({"leave"})
+_WITHOUT_BYTES = frozenset({"leave", "manifest"})
 """Steps whose address is where the device is to jump, not a piece of flash that is touched."""
+_MOST_PIECES = 4
+"""Rows for one kind of step in separate places; more of them are one row. `--json` has every step."""
 
 
 @click.command()
@@ -51,37 +56,60 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], as_js
 def _text(plan: BoardPlan) -> str:
     lines = [clean(f"{plan.board}: {short_sha(plan.sha256)} into {plan.partition}")]
     if plan.blocked:
-        lines.append(clean(f"would not start: {plan.blocked}"))
+        lines.append(_sentence(f"would not start: {plan.blocked}"))
     if plan.steps:
-        lines.append(table(["STEP", "COUNT", "FROM", "TO", "SIZE", "NOTE"], list(_rows(plan.steps))))
-        lines.append(f"{plan.erases} erases, {plan.blocks} blocks, {plan.requests} requests")
+        lines.append(table(["STEP", "COUNT", "FROM", "TO", "SIZE", "ON ERROR"], list(_rows(plan.steps))))
+        lines.append(_costs(plan))
     if plan.protection:
-        lines.append(clean(f"protection: {plan.protection}"))
-    lines += [clean(f"note: {note}") for note in plan.notes]
+        lines.append(_sentence(f"protection: {plan.protection}"))
+    lines += [_sentence(f"note: {note}") for note in plan.notes]
     return "\n".join(lines)
 
 
+def _costs(plan: BoardPlan) -> str:
+    counts = ((plan.erases, "erase"), (plan.blocks, "block"), (plan.requests, "request"))
+    words = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts]
+    if plan.unchanged:
+        words.append(f"{format_size(plan.unchanged)} left alone")
+    return ", ".join(words)
+
+
+def _sentence(text: str) -> str:
+    """`text`, on a terminal in lines that fit into it."""
+    whole = one_line(text)
+    if not is_terminal(sys.stdout):
+        return whole
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(whole, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
 def _rows(steps: Sequence[PlanStep]) -> Iterator[list[str | Cell]]:
-    for (action, note), run in folded(steps):
+    for run, pieces in folded(steps):
         first, last = run[0], run[-1]
-        size = 0 if action in _WITHOUT_BYTES else sum(step.size for step in run)
+        size = 0 if first.action in _WITHOUT_BYTES else sum(step.size for step in run)
         where = [address(first.address), address(last.address + last.size - 1)] if size else ["", ""]
         yield [
-            action,
+            first.action if pieces == 1 else f"{first.action} ({pieces} pieces)",
             Cell(str(len(run)), right=True),
             *where,
             Cell(format_size(size) if size else "", right=True),
-            note,
+            first.note,
         ]
 
 
-def folded(steps: Sequence[PlanStep]) -> Iterator[tuple[tuple[str, str], list[PlanStep]]]:
-    """Runs of steps that do the same at adjoining addresses."""
-    for key, same in groupby(steps, key=lambda step: (step.action, step.note)):
-        run: list[PlanStep] = []
+def folded(steps: Sequence[PlanStep]) -> Iterator[tuple[list[PlanStep], int]]:
+    """Runs of steps that do the same at adjoining addresses, each with 1.
+
+    Where steps that follow each other do the same in many places, one run of them all, with the number of places.
+    """
+    for _, same in groupby(steps, key=lambda step: (step.action, step.note)):
+        runs: list[list[PlanStep]] = []
         for step in same:
-            if run and step.address != run[-1].address + run[-1].size:
-                yield key, run
-                run = []
-            run.append(step)
-        yield key, run
+            if runs and step.address == runs[-1][-1].address + runs[-1][-1].size:
+                runs[-1].append(step)
+            else:
+                runs.append([step])
+        if len(runs) > _MOST_PIECES:
+            yield [step for run in runs for step in run], len(runs)
+        else:
+            yield from ((run, 1) for run in runs)
