@@ -18,11 +18,13 @@ from flashdeck.errors import (
 )
 from flashdeck.geometry import Geometry, Range
 from flashdeck.model import Verified
+from flashdeckd.dfu.wire import Request
 from flashdeckd.flash import plain, program
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.plan import Action
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
+from flashdeckd.usb.transport import Transport
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
@@ -221,6 +223,52 @@ def test_verify_always_fails_where_the_proof_does() -> None:
     error = rig.attempt(image(20_000), replace(ALT, verify=VerifyPolicy.ALWAYS), watcher)
     assert isinstance(error, VerifyError)
     assert "could not be read back" in error.message
+
+
+class LyingReads(Transport):
+    """An open device whose UPLOADs answer what they like: the last block that was sent, a constant, what was there before."""
+
+    def __init__(self, pipe: Transport, lie: str, old: bytes) -> None:
+        vars(self).update(vars(pipe))
+        self._lie = lie
+        self._old = old
+        self._last = b""
+        self._at = 0
+
+    def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
+        self._last = data or self._last
+        self._at = 0
+        super().send(request, value, data, timeout=timeout)
+
+    def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+        data = super().receive(request, value, length, timeout=timeout)
+        if request != Request.UPLOAD:
+            return data
+        self._at += length
+        match self._lie:
+            case "echo":
+                return self._last.ljust(length, b"\xff")[:length]
+            case "stale":
+                return self._old[self._at - length : self._at]
+            case "short":
+                return data[:-1]
+            case "empty":
+                return b""
+            case _:
+                return self._lie.encode()[:1] * length
+
+
+@pytest.mark.parametrize("lie", ["echo", "stale", "short", "empty", "constant", "\x00"])
+def test_a_read_that_lies_never_proves_a_flash(lie: str) -> None:
+    rig, watcher = Rig(Model.TINYUSB, attributes=TOLERANT), Watcher()
+    for seed in (1, 2):
+        data = image(20_000, seed)
+        with rig.open() as pipe:
+            outcome = program.flash(LyingReads(pipe, lie, rig.memory(APP1)), data, ALT, watcher, rig.nap)
+        assert outcome.verified is Verified.NO
+        assert "reading does not work on this board" in " ".join(outcome.notes)
+        assert rig.memory(Range.sized(APP1.start, len(data))) == data
+        assert not watcher.experience.reading_proved
 
 
 # The end of it
