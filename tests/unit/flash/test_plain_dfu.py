@@ -226,7 +226,7 @@ def test_verify_always_fails_where_the_proof_does() -> None:
 
 
 class LyingReads(Transport):
-    """An open device whose UPLOADs answer what they like: the last block that was sent, a constant, what was there before."""
+    """An open device whose UPLOADs answer the last block that was sent, a constant, or what was there before."""
 
     def __init__(self, pipe: Transport, lie: str, old: bytes) -> None:
         vars(self).update(vars(pipe))
