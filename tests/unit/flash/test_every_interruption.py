@@ -12,36 +12,32 @@ from itertools import chain, pairwise
 
 import pytest
 
-from flash_rig import Rig, Watcher, image
-from flashdeck.config import PollPolicy
+from flash_rig import Rig, Watcher
 from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
-from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.flash import program
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
 from flashdeckd.virtual.faults import Fault
-from flashdeckd.virtual.nor import FlashLayout, NorFlash, fill
-from flashdeckd.virtual.spec import PLAIN_MODELS, Content, Model
+from flashdeckd.virtual.spec import PLAIN_MODELS, Model
+from little_board import (
+    BASE,
+    DELTA_IMAGE,
+    NEW_IMAGE,
+    OLD_IMAGE,
+    PARTITION,
+    PLAIN,
+    SECTOR,
+    TARGET,
+    WORD,
+    board,
+    boots,
+    changed_outside,
+    flash_with,
+    memory,
+)
 from soaking import part
 
-SECTOR, BLOCK, WORD = 2048, 1024, 16
-BASE = 0x08020000 - 2 * SECTOR
-LAYOUT = FlashLayout(base=BASE, size=32 * 1024, sector=SECTOR, word=WORD, bank=16 * 1024)
-"""A flash as small as the rules allow, because every case makes one. The plain models have their partition here."""
-GEOMETRY = Geometry((Region(BASE, 8, SECTOR, 0), Region(BASE + 16 * 1024, 8, SECTOR, 1)), program_unit=WORD)
-BOOTLOADER = Range.sized(BASE, 2 * SECTOR)
-PARTITION = Range.sized(BASE + 2 * SECTOR, 6 * SECTOR)
-"""Five sectors for the image; the last one, and its twin in the other bank, are blank: a canary may go there."""
-TARGET = Target(partition="app", span=PARTITION, geometry=GEOMETRY, protected=(BOOTLOADER,))
-PLAIN = Target(partition="app", span=Range(0, PARTITION.size), geometry=Geometry(()), poll=PollPolicy.SPEC, alternate=0)
-SIZE = 5 * SECTOR - 100
-STACK = (0x20005000).to_bytes(4, "little")
-"""An initial stack pointer that every boot check takes, that of dapboot included."""
-OLD_IMAGE, NEW_IMAGE = (STACK + image(SIZE, seed, PARTITION.start)[4:] for seed in (1, 2))
-CHANGED = 2 * SECTOR + 77
-"""Where an image differs that is nearly the old one: in its third sector."""
-DELTA_IMAGE = OLD_IMAGE[:CHANGED] + b"changed" + OLD_IMAGE[CHANGED + 7 :]
 MAX_ATTEMPTS = 8
 FORBIDDEN = ("Read Unprotect", "mass erase", "reserved", "more than", "command")
 """What is never sent, whatever happens; all else that a board may note is a way back from a fault."""
@@ -54,14 +50,6 @@ FAULTS = (
     Fault.WRONG_STATE,
     Fault.HANG,
 )
-
-
-def flash_with(contents: bytes) -> bytes:
-    """A flash with something everywhere, and `contents` in the partition; room for a canary at its end."""
-    flash = bytearray(fill(LAYOUT.size, 7))
-    flash[PARTITION.start - BASE : PARTITION.end - BASE] = contents.ljust(PARTITION.size, b"\xff")
-    flash[-SECTOR:] = b"\xff" * SECTOR
-    return bytes(flash)
 
 
 @dataclass(frozen=True)
@@ -134,7 +122,7 @@ def proved(model: Model = Model.CLASSIC) -> Start:
     rig = board(model, flash_with(b""))
     rig.flash(OLD_IMAGE, TARGET)
     assert rig.experience.reading_proved == (model is Model.CLASSIC)
-    return Start(rig.memory(Range.sized(BASE, LAYOUT.size)), rig.experience)
+    return Start(memory(rig), rig.experience)
 
 
 def torn() -> Start:
@@ -145,24 +133,13 @@ def torn() -> Start:
     rig.bench.cut_power("board", 5 + 2 * SECTOR // WORD + 11)
     with pytest.raises(DeviceGoneError):
         rig.flash(NEW_IMAGE, TARGET)
-    return Start(rig.memory(Range.sized(BASE, LAYOUT.size)), rig.experience)
+    return Start(memory(rig), rig.experience)
 
 
 def complete() -> Start:
     """A board that was lost when its boot unit had been written."""
     began = proved()
     return Start(flash_with(NEW_IMAGE), began.experience)
-
-
-def board(model: Model, flash: bytes) -> Rig:
-    return Rig(
-        model,
-        contents=(Content(BASE, flash),),
-        layout=LAYOUT,
-        app_address=PARTITION.start,
-        map=f"@Internal Flash   /0x{BASE:08x}/2*2Ka,14*2Kg",
-        transfer_size=BLOCK,
-    )
 
 
 SCENARIOS = (
@@ -234,26 +211,18 @@ class Case:
 
     def check(self, ended: Outcome | FlashdeckError | None) -> None:
         """What must be so after every attempt, however it ended."""
-        now, began = self.memory(), self.scenario.begin().flash
-        start, end = PARTITION.start - BASE, PARTITION.end - BASE
-        assert (now[:start], now[end:]) == (began[:start], began[end:]), "a byte outside of the partition has changed"
+        now = memory(self.rig)
+        assert not changed_outside(self.scenario.begin().flash, now), "a byte outside of the partition has changed"
         if self.scenario.is_protected:
-            assert not self.boots(now) or self.holds(now, OLD_IMAGE, self.scenario.data), "a mixture would be started"
+            assert not boots(self.rig.board.spec, now) or self.holds(now, OLD_IMAGE, self.scenario.data), (
+                "a mixture would be started"
+            )
         if isinstance(ended, Outcome):
             assert self.holds(now, self.scenario.data)
             assert ended.protection.startswith("not protectable") is not self.scenario.is_protected
         if isinstance(ended, FlashdeckError):
             assert ended.message
             assert ended.hint, repr(ended)
-
-    def memory(self) -> bytes:
-        return self.rig.board.dump(0, LAYOUT.size).data
-
-    def boots(self, flash: bytes) -> bool:
-        """What the board's own boot check says."""
-        found = NorFlash(LAYOUT)
-        found.load(BASE, flash)
-        return self.rig.board.spec.boots(found)
 
     @staticmethod
     def holds(flash: bytes, *images: bytes) -> bool:
@@ -269,7 +238,7 @@ class Case:
             self.attempts = 0
             again = self.run()
             assert not isinstance(again, FlashdeckError), repr(again)
-        assert self.holds(self.memory(), self.scenario.data)
+        assert self.holds(memory(self.rig), self.scenario.data)
         for violation in self.rig.board.state().violations:
             assert not any(word in violation for word in FORBIDDEN), violation
         return ended
