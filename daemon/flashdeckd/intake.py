@@ -127,18 +127,22 @@ def _judge(build: Settled, profile: Profile, partition: Partition) -> tuple[byte
 def _image_for(boards: Sequence[Board], announced: BeginUpload, data: bytes) -> bytes:
     """The one image that a file is for all of the boards."""
     profiles = {board.profile.name: board.profile for board in boards}
-    image = b""
-    # An image begins where its partition does, so that all profiles that take the file get the same one out of it.
-    for profile in profiles.values():
+    images: dict[str, bytes] = {}
+    refusals: dict[str, RefusedError] = {}
+    for name, profile in profiles.items():
         try:
-            image = formats.parse_for(announced.name, data, profile, profile.partitions[announced.partition])
+            images[name] = formats.parse_for(announced.name, data, profile, profile.partitions[announced.partition])
         except RefusedError as error:
-            if len(profiles) == 1:
-                raise
-            names = ", ".join(board.name for board in boards if board.profile is profile)
-            hint = f"{error.hint} (--board names the boards that a file is for)"
-            raise RefusedError(f"not for {names}: {error.message}", hint=hint, kind=error.kind) from error
-    return image
+            refusals[name] = error
+    if refusals:
+        refused, error = next(iter(refusals.items()))
+        if not images:
+            raise error
+        names = ", ".join(board.name for board in boards if board.profile.name == refused)
+        hint = f"{error.hint} (--board names the boards that a file is for)"
+        raise RefusedError(f"not for {names}: {error.message}", hint=hint, kind=error.kind)
+    # An image begins where its partition does, so that all profiles that take a file get the same one out of it.
+    return next(iter(images.values()))
 
 
 def _why_offered(build: Settled, *, first_ever: bool, auto: bool) -> str:

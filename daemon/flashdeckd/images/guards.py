@@ -97,7 +97,7 @@ def check(image: bytes, profile: Profile, partition: Partition) -> tuple[str, ..
     stack, reset = program.vectors
     # Reset first: an image for another partition has a good stack pointer, and one that is no image at all fails both.
     if Guard.RESET in guards:
-        warnings.append(_check_reset(reset, program, profile, partition))
+        warnings.append(_check_reset(stack, reset, program, profile, partition))
     if Guard.STACK in guards:
         warnings.append(_check_stack(stack, program, profile, partition))
     return tuple(warning for warning in warnings if warning)
@@ -147,7 +147,7 @@ def _too_large(image: bytes, profile: Profile, partition: Partition) -> RefusedE
     )
 
 
-def _check_reset(reset: int, program: _Program, profile: Profile, partition: Partition) -> str:
+def _check_reset(stack: int, reset: int, program: _Program, profile: Profile, partition: Partition) -> str:
     """A warning, or ""."""
     if not reset & 1:
         raise RefusedError(
@@ -157,6 +157,13 @@ def _check_reset(reset: int, program: _Program, profile: Profile, partition: Par
             'holds data, leave "reset" and "stack" out of its guards',
         )
     if not program.home.start <= reset < program.home.end:
+        if partition_at(reset, profile) is None and profile.geometry.ram and not _in_ram(stack, profile):
+            raise RefusedError(
+                f"the image does not begin with a vector table: 0x{stack:08x} is no stack pointer in RAM, and "
+                f"0x{reset:08x} no reset vector in {partition.name}",
+                hint=f"is this firmware for this chip? Where partition {partition.name} holds data, leave "
+                '"reset" and "stack" out of its guards',
+            )
         raise _linked_elsewhere(reset, program, profile, partition)
     if reset >= program.end:
         return (
@@ -195,9 +202,8 @@ def _linked_elsewhere(reset: int, program: _Program, profile: Profile, partition
 
 def _check_stack(stack: int, program: _Program, profile: Profile, partition: Partition) -> str:
     """A warning, or ""."""
-    ram = profile.geometry.ram
-    if not any(area.start <= stack <= area.end for area in ram):
-        known = ", ".join(str(area) for area in ram) or "not known"
+    if not _in_ram(stack, profile):
+        known = ", ".join(map(str, profile.geometry.ram)) or "not known"
         raise RefusedError(
             f"word 0 of the program, 0x{stack:08x}, is no initial stack pointer: the RAM of profile {profile.name} is "
             f"{known}",
@@ -212,6 +218,11 @@ def _check_stack(stack: int, program: _Program, profile: Profile, partition: Par
             f"bootloader has this check, end the stack below 0x{sample.end:08x} (linker script) or correct it"
         )
     return ""
+
+
+def _in_ram(stack: int, profile: Profile) -> bool:
+    """Whether it may be a stack's end, which is the first address behind the stack."""
+    return any(area.start <= stack <= area.end for area in profile.geometry.ram)
 
 
 def partition_at(address: int, profile: Profile) -> Partition | None:

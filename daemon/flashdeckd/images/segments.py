@@ -39,7 +39,7 @@ def place(shown: str, segments: Iterable[Segment], profile: Profile, partition: 
         raise RefusedError(f"{shown} holds no bytes for a flash", hint="look at the build: is this a linked program?")
     for each in ordered:
         if not partition.span.covers(each.span):
-            raise _outside(shown, each.span, profile, partition)
+            raise _outside(shown, each.span, Range(ordered[0].address, ordered[-1].span.end), profile, partition)
     for one, other in pairwise(ordered):
         if one.span.overlaps(other.span):
             raise RefusedError(
@@ -58,13 +58,19 @@ def place(shown: str, segments: Iterable[Segment], profile: Profile, partition: 
     return bytes(image)
 
 
-def _outside(shown: str, span: Range, profile: Profile, partition: Partition) -> RefusedError:
+def _outside(shown: str, span: Range, whole: Range, profile: Profile, partition: Partition) -> RefusedError:
+    """About the bytes at `span` of a file that spans `whole`."""
     stray = span.start if span.start < partition.span.start else max(span.start, partition.span.end)
     home = partition_at(stray, profile)
     where = f"{span}, where {home.name} is" if home else f"{span}, in no other partition of profile {profile.name}"
-    hint = f"link the image for {partition.span} ({format_size(partition.span.size)})"
-    if home:
+    if home is None:
+        hint = f"link the image for {partition.span} ({format_size(partition.span.size)})"
+    elif not home.span.covers(whole):
         hint = f"is this the right file for {partition.name}? A file of several programs can not be flashed as one"
+    elif home.protected:
+        hint = f"is this the right file for {partition.name}? It is one for {home.name}, which is protected"
+    else:
+        hint = f"flash it to {home.name}, or look at which file is configured for {partition.name}"
     return RefusedError(
         f"{shown} has bytes for {where}; it was about to go to {partition.name} ({partition.span})",
         hint=hint,

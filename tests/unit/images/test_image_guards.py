@@ -64,6 +64,12 @@ def test_an_image_linked_for_no_partition_is_told_where_to_link() -> None:
     assert "0x08020000" in error.hint
 
 
+def test_a_file_that_is_no_program_is_told_so_and_not_to_be_linked() -> None:
+    error = refusal(b"hello world, this is text\n" * 100, APP1)
+    assert "does not begin with a vector table" in error.message
+    assert "link" not in error.hint
+
+
 def test_an_even_reset_vector_is_no_vector_table() -> None:
     assert "even" in refusal(image(reset=0x08020250), APP1).message
 

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,6 +96,30 @@ def test_an_elf_for_one_partition_is_refused_for_another_and_the_error_says_wher
     assert error.kind is ErrorKind.OUTSIDE_PARTITION
     assert "where app1 is" in error.message
     assert "partition2" in error.message
+    assert "flash it to app1" in error.hint
+
+
+@each_format
+def test_the_bootloaders_own_file_is_not_sent_to_the_bootloader(name: str) -> None:
+    error = refusal(name, WRITERS[name]([(0x08000000, BIN)]))
+    assert "bootloader, which is protected" in error.hint
+
+
+@each_format
+@given(at=st.integers(0, 64), pieces=st.lists(st.binary(min_size=1, max_size=16), min_size=1, max_size=3))
+def test_partitions_that_take_a_file_get_the_same_image_out_of_it(name: str, at: int, pieces: list[bytes]) -> None:
+    """However large they are, and whatever product they are of."""
+    larger = replace(APP1, span=Range.sized(APP1.span.start, 512 * K))
+    other = replace(PROFILE, name="other", partitions={"app1": larger})
+    data = WRITERS[name]([(APP1.span.start + at * n, piece) for n, piece in enumerate(pieces)])
+    assert outcome(name, data, other, larger) == outcome(name, data, PROFILE, APP1)
+
+
+def outcome(name: str, data: bytes, profile: Profile, partition: Partition) -> bytes | None:
+    """The image, or None where there is none."""
+    with suppress(RefusedError):
+        return parse_for(name, data, profile, partition)
+    return None
 
 
 @each_format
@@ -125,7 +150,9 @@ def test_the_last_bytes_of_the_partition_are_part_of_it(name: str) -> None:
 
 @each_format
 def test_a_file_with_the_bootloader_in_it_is_refused(name: str) -> None:
-    assert "where bootloader is" in refusal(name, WRITERS[name]([(0x08000000, b"boot"), *PIECES])).message
+    error = refusal(name, WRITERS[name]([(0x08000000, b"boot"), *PIECES]))
+    assert "where bootloader is" in error.message
+    assert "several programs" in error.hint
 
 
 @each_format
