@@ -137,8 +137,8 @@ class Plan:
 
     @property
     def erases(self) -> int:
-        """Sectors that are erased for the image; the canary's is not counted."""
-        return self._count(Action.ERASE)
+        """Sectors that are erased, the canary's among them."""
+        return self._count(Action.ERASE) + self._count(Action.ERASE_CANARY)
 
     @property
     def blocks(self) -> int:

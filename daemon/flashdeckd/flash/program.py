@@ -177,6 +177,7 @@ class _Run:
         self._readback = ReadBack(session, plan, self._lessons, observer.check)
         if experience.reading_proved:
             self._readback.reading = Reading.PROVED
+        self._began = False
         self._written: list[Step] = []
         self._redone: set[Range] = set()
         self._done: dict[Phase, int] = {}
@@ -244,6 +245,7 @@ class _Run:
         match step.action:
             case Action.WRITE_CANARY | Action.READ_CANARY | Action.ERASE_CANARY | Action.CHECK_BANKS:
                 self._canary.do(step)
+                self.erases += step.action is Action.ERASE_CANARY
             case Action.ERASE:
                 self._believe_canary()
                 self._erase(step.span)
@@ -265,7 +267,7 @@ class _Run:
 
     def _believe_canary(self) -> None:
         """Before the first erase: what the canary has shown."""
-        if self.erases or not self._banks_on_trial:
+        if self._began or not self._banks_on_trial:
             return
         if self._canary.doubt:
             self._readback.disprove(self._canary.doubt)
@@ -279,7 +281,8 @@ class _Run:
             self._lessons.learn(pace=self._session.pace)
 
     def _erase(self, sector: Range) -> None:
-        if not self.erases:
+        first, self._began = not self._began, True
+        if first:
             self._observer.began()
         try:
             self._session.erase(sector)
@@ -288,7 +291,7 @@ class _Run:
         except DeviceError as error:
             self._recover(error, sector)
             self._session.erase(sector)
-        if not self.erases:
+        if first:
             self._learn_pace()
         self.erases += 1
         self._progress(Phase.ERASE, sector.size)

@@ -163,7 +163,7 @@ def test_the_canary_proves_reading_and_bank_and_leaves_no_trace() -> None:
     assert rig.memory(ROOM) == rig.memory(ROOM_TWIN) == b"\xff" * SECTOR
     assert watcher.plan is not None
     assert [step.span.start for step in watcher.plan.steps if step.action is Action.WRITE_CANARY] == [ROOM.start]
-    assert rig.board.state().erases == outcome.erases + 1
+    assert rig.board.state().erases == outcome.erases == watcher.plan.erases == 2
     assert outcome.verified is Verified.YES
     assert not rig.outside_changed(APP1)
     assert watcher.plan.requests == outcome.transfers
