@@ -6,6 +6,7 @@ from flashdeck.config import BankPolicy
 from flashdeck.diagnosis import Finding, Severity
 from flashdeckd.diagnosis.observation import Case
 
+_SEVERAL = 2
 _MEND = (
     "take bank and sector number from the address: FLASH_EraseInitTypeDef needs Banks and a sector number that counts "
     "from the start of that bank. ST's USBX sample for the STM32H5 (DFU_Erase) always passes FLASH_BANK_1"
@@ -15,7 +16,7 @@ _MEND = (
 def findings(case: Case) -> Iterator[Finding]:
     """One finding for each bank in which a partition lies, where the flash has several."""
     geometry, known = case.profile.geometry, case.experience
-    if len({region.bank for region in geometry.regions}) == 1:
+    if len({region.bank for region in geometry.regions}) < _SEVERAL:
         return
     home = {bank for span in case.profile.protected for bank in geometry.banks_of(span)}
     for bank in range(max(region.bank for region in geometry.regions) + 1):

@@ -19,20 +19,27 @@ _KNOWN_VERSIONS = (0x0100, 0x0101, 0x0110, VERSION_DFUSE)
 
 def findings(case: Case, seen: Observation) -> Iterator[Finding]:
     """Findings on the functional descriptor, the interface and the state that the device was found in."""
-    yield from _version(seen)
+    yield from _version(case, seen)
     yield from _transfer_size(case, seen)
     yield from _attributes(seen)
     yield from _interface(seen)
     yield from _first_state(seen)
+    if seen.quirk:
+        yield Finding(
+            code="quirk",
+            severity=Severity.NOTE,
+            seen=f"this is a device that is known not to be what it says: {seen.quirk}",
+            means="flashdeck goes by what is known of it",
+        )
 
 
-def _version(seen: Observation) -> Iterator[Finding]:
+def _version(case: Case, seen: Observation) -> Iterator[Finding]:
     raw, version = seen.raw_functional, seen.functional.version
     has_map = any(each.memory_map for each in seen.alternates)
     if not raw:
         yield Finding(
             code="functional-missing",
-            severity=Severity.ERROR,
+            severity=Severity.WARNING,
             seen="there is no DFU functional descriptor (type 0x21) in the configuration",
             means="no host can tell how much the device moves at once, nor what it is able to do",
             mend="put the nine bytes behind the last alternate setting of the DFU interface, and count them in "
@@ -48,6 +55,14 @@ def _version(seen: Observation) -> Iterator[Finding]:
             mend="send all nine bytes, and say so in bLength",
         )
     if version == VERSION_DFUSE:
+        if case.profile.is_plain:
+            yield Finding(
+                code="wants-addresses",
+                severity=Severity.ERROR,
+                seen="bcdDFUVersion is 0x011a (DfuSe), and the profile's partitions are alternate settings",
+                means="a DfuSe device needs addresses: jobs are refused",
+                mend="give the profile its flash, and its partitions address and size in place of alt",
+            )
         return
     shown = "nothing" if version is None else f"0x{version:04x}"
     if has_map:
@@ -63,7 +78,7 @@ def _version(seen: Observation) -> Iterator[Finding]:
         known = "" if version in _KNOWN_VERSIONS else ", which no specification knows"
         yield Finding(
             code="plain-dfu",
-            severity=Severity.NOTE,
+            severity=Severity.NOTE if case.profile.is_plain else Severity.ERROR,
             seen=f"bcdDFUVersion is {shown}{known}, and there is no memory map",
             means="this is plain DFU 1.1: an alternate setting is written from its start on, block by block. There are "
             "no addresses, and a half-written image can not be kept from booting by the order of writing",
@@ -80,15 +95,15 @@ def _transfer_size(case: Case, seen: Observation) -> Iterator[Finding]:
     if not size:
         yield Finding(
             code="transfer-size-zero",
-            severity=Severity.ERROR,
+            severity=Severity.WARNING,
             seen="wTransferSize is 0",
-            means="no host can know how much to send at once",
+            means="no host can know how much to send at once. flashdeck sends 64 bytes, each with its own address",
             mend=f"set {where} to 1024 or 2048 (the buffer of the class must be as large)",
         )
     elif size > MAX_TRANSFER:
         yield Finding(
             code="transfer-size-large",
-            severity=Severity.ERROR,
+            severity=Severity.WARNING,
             seen=f"wTransferSize is {size} bytes",
             means=f"Linux carries at most {MAX_TRANSFER} bytes in one control transfer, while the device multiplies "
             "block numbers with its own constant: a host that sends less needs the address set before every block",
@@ -97,10 +112,14 @@ def _transfer_size(case: Case, seen: Observation) -> Iterator[Finding]:
     elif size % unit:
         yield Finding(
             code="transfer-size-odd",
-            severity=Severity.ERROR,
+            severity=Severity.ERROR if size < unit else Severity.WARNING,
             seen=f"wTransferSize is {size} bytes, and the flash programs {unit} at once",
-            means="every block would begin in the middle of a program unit; the rest of it is filled up with whatever "
-            "the buffer held before, and then can not be programmed a second time",
+            means="blocks of that size begin in the middle of a program unit, which can not be programmed twice. "
+            + (
+                "There is no way to write this flash"
+                if size < unit
+                else "flashdeck sends fewer bytes, each block with its own address"
+            ),
             mend=f"set {where} to a multiple of {unit}, best a power of two from 1024 to 4096",
         )
     elif size < _SMALL:

@@ -18,6 +18,8 @@ _MEND = (
 
 def findings(case: Case, seen: Observation) -> Iterator[Finding]:
     """Findings on the map. A plain DFU device needs none."""
+    if case.profile.is_plain:
+        return
     maps = [each.memory_map for each in seen.alternates if each.memory_map is not None]
     if not maps:
         if seen.functional.version in (None, VERSION_DFUSE):

@@ -75,6 +75,8 @@ class Observation:
     """Partitions that were not read, each with the reason."""
     names: str = ""
     """The names of all alternate settings, joined, as `adopt` pins them."""
+    quirk: str = ""
+    """Why something of what the device says is not believed; "" where it is no device that is known for that."""
     trouble: str = ""
     """What ended the look early; "" where nothing did."""
     requests: int = 0

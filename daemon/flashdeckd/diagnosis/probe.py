@@ -17,9 +17,11 @@ from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.memory_map import Access, MemoryMap, parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
+from flashdeckd.dfu.plain import PlainSession, block_size
+from flashdeckd.dfu.quirks import Quirk
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.session import Session
-from flashdeckd.dfu.wire import MAX_TRANSFER, State
+from flashdeckd.dfu.wire import State
 from flashdeckd.diagnosis.harmless import HarmlessPipe
 from flashdeckd.diagnosis.observation import Alternate, Observation, ReadOutcome, TestRead
 from flashdeckd.flash.experience import Experience
@@ -48,7 +50,8 @@ def observe(pipe: ControlPipe, profile: Profile, experience: Experience, sleep: 
 class _Look:
     def __init__(self, pipe: ControlPipe, profile: Profile, experience: Experience, sleep: Sleep) -> None:
         self._partitions = [each for each in profile.partitions.values() if not each.protected]
-        self._pipe = HarmlessPipe(pipe, tuple(each.span for each in self._partitions))
+        addresses = tuple(each.span for each in self._partitions if each.alternate is None)
+        self._pipe = HarmlessPipe(pipe, addresses)
         self._profile = profile
         self._experience = experience
         self._sleep: Sleep = lambda seconds: sleep(min(seconds, LONGEST_NAP))
@@ -78,6 +81,7 @@ class _Look:
             unread=tuple(self._unread),
             names=names,
             trouble=trouble,
+            quirk=self._pipe.quirk.reason,
             requests=self._pipe.transfers - before,
         )
 
@@ -99,7 +103,7 @@ class _Look:
             if each.text_index and each.text_index not in texts:
                 texts[each.text_index] = self._pipe.text(each.text_index)
         settings = self._pipe.alternates[:MAX_ALTERNATES]
-        named = tuple(_alternate(each, texts.get(each.text_index, "")) for each in settings)
+        named = tuple(_alternate(each, texts.get(each.text_index, ""), self._pipe.quirk) for each in settings)
         return named, clean(" ".join(filter(None, texts.values())), MAX_NAMES)
 
     def _read_all(self, alternates: tuple[Alternate, ...]) -> None:
@@ -107,16 +111,18 @@ class _Look:
             reason = self._obstacle(partition, alternates)
             if reason:
                 self._unread.append((partition.name, reason))
+            elif partition.alternate is not None:
+                self._read_alternate(partition, partition.alternate)
             else:
                 self._read(partition)
 
     def _obstacle(self, partition: Partition, alternates: tuple[Alternate, ...]) -> str:
         maps = [each.memory_map for each in alternates if each.memory_map is not None]
         is_dfuse = self._functional.version == VERSION_DFUSE or (self._functional.version is None and maps)
-        if not is_dfuse:
+        if is_dfuse and partition.alternate is not None:
+            return "the device speaks DfuSe, and the partition has no address"
+        if not is_dfuse and partition.alternate is None:
             return "the device speaks plain DFU, which has no addresses"
-        if not self._functional.transfer_size:
-            return "the device does not say how much it moves at once"
         if self._reads and (not self._functional.can_upload or self._reads[-1].outcome is not ReadOutcome.DATA):
             return "one read was enough to know"
         if not self._experience.reading_proved and self._experience.reads_lost >= _MAX_READS_LOST:
@@ -136,9 +142,26 @@ class _Look:
                 return
         session.to_idle()
 
+    def _read_alternate(self, partition: Partition, alternate: int | str) -> None:
+        """The first block of what a plain DFU 1.1 device has there; anything further would have to follow it."""
+        session = PlainSession(self._pipe, alternate, partition.span.size, self._sleep)
+        session.open()
+        span = Range.sized(partition.span.start, min(block_size(self._functional), partition.span.size))
+        try:
+            data = session.upload(span.size)
+        except DeviceGoneError as error:
+            self._reads.append(TestRead(partition.name, span, ReadOutcome.LOST, message=error.message))
+        except DeviceError as error:
+            self._reads.append(self._judge(session, partition.name, span, error))
+        else:  # a short answer is how it says that there is no more
+            outcome = ReadOutcome.DATA if data else ReadOutcome.SHORT
+            message = "" if data else "the bootloader answered nothing"
+            self._reads.append(TestRead(partition.name, span, outcome, data, message=message))
+            session.to_idle()
+
     def _spans(self, span: Range) -> Iterator[Range]:
         """The first block of a partition and its last."""
-        size = min(self._functional.transfer_size, MAX_TRANSFER, span.size)
+        size = min(block_size(self._functional), span.size)
         first, last = Range.sized(span.start, size), Range(span.end - size, span.end)
         yield first
         if last != first and self._functional.can_upload:
@@ -154,7 +177,7 @@ class _Look:
                 raise
             return self._judge(session, name, span, error)
 
-    def _judge(self, session: Session, name: str, span: Range, error: DeviceError) -> TestRead:
+    def _judge(self, session: Session | PlainSession, name: str, span: Range, error: DeviceError) -> TestRead:
         state: int | None = None
         with suppress(DeviceError):
             state = requests.get_state(self._pipe)
@@ -170,12 +193,12 @@ class _Look:
         return TestRead(name, span, outcome, state=state, message=error.message)
 
 
-def _alternate(setting: AlternateSetting, text: str) -> Alternate:
+def _alternate(setting: AlternateSetting, text: str, quirk: Quirk) -> Alternate:
     memory_map: MemoryMap | None = None
     trouble = "" if text else "it has no name that can be read"
     if text:
         try:
-            memory_map = parse_memory_map(text)
+            memory_map = quirk.mend_map(parse_memory_map(text))
         except DescriptorError as error:
             trouble = error.message
     return Alternate(setting.number, setting.protocol, clean(text), memory_map, trouble)

@@ -179,6 +179,6 @@ def _works(case: Case, reads: list[TestRead]) -> Finding:
     return Finding(
         code="read-answers",
         severity=Severity.GOOD,
-        seen=f"{len(reads)} reads were answered in {names}, at both ends, with bytes that can be true",
+        seen=f"{len(reads)} reads were answered in {names} with bytes that can be true",
         means="the next flash proves reading on its first sector, and is then verified",
     )

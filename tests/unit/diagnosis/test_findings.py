@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from diagnosis_rig import PROFILE, RAW_FUNCTIONAL, alternate, case, codes, finding, observation
 from flash_rig import APP1, PARTITION2
-from flashdeck.config import BankPolicy, Enter, MapPolicy, UsbId
+from flashdeck.config import BankPolicy, Enter, MapPolicy, Partition, UsbId
 from flashdeck.diagnosis import Severity
 from flashdeck.errors import DeviceError, DevicePermissionError, ErrorKind
-from flashdeck.geometry import Range
+from flashdeck.geometry import Geometry, Range
 from flashdeck.model import Presence
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.dfu.wire import StatusReport
@@ -51,6 +51,8 @@ def test_a_bootloader_with_nothing_odd_about_it_gets_no_complaint() -> None:
         ({"functional": {"version": 0x0110}, "alternates": (Alternate(0, 2, "app", None, "no map"),)}, "plain-dfu"),
         ({"functional": {"transfer_size": 0}}, "transfer-size-zero"),
         ({"functional": {"transfer_size": 1000}}, "transfer-size-odd"),
+        ({"functional": {"transfer_size": 8}}, "transfer-size-odd"),
+        ({"quirk": "poll times are bogus"}, "quirk"),
         ({"functional": {"transfer_size": 8192}}, "transfer-size-large"),
         ({"functional": {"transfer_size": 64}}, "transfer-size-small"),
         ({"functional": {"can_download": False}}, "no-download"),
@@ -100,8 +102,27 @@ def test_state_15_is_told_as_the_null_of_st_s_read_and_where_to_mend_it() -> Non
     assert "ux_slave_class_dfu_parameter_read" in found.mend
 
 
+PLAIN = replace(
+    PROFILE,
+    geometry=Geometry(()),
+    partitions={"app": Partition("app", Range(0, 65536), alternate=0)},
+)
+
+
+def test_a_plain_profile_fits_a_plain_device_and_no_other() -> None:
+    device = observation(functional={"version": 0x0110}, alternates=(Alternate(0, 2, "app", None, "no map"),))
+    assert finding(judge(case(device, profile=PLAIN)), "plain-dfu").severity is Severity.NOTE
+    assert finding(judge(case(device)), "plain-dfu").severity is Severity.ERROR
+    assert finding(judge(case(profile=PLAIN)), "wants-addresses").severity is Severity.ERROR
+
+
+@pytest.mark.parametrize("presence", [Presence.APP, Presence.ABSENT])
+def test_a_plain_board_that_is_not_in_dfu_mode_has_a_report_too(presence: Presence) -> None:
+    assert judge(Case("left", PLAIN, presence, DEVICE)).board == "left"
+
+
 def test_findings_come_in_order_of_severity() -> None:
-    seen = observation(functional={"transfer_size": 0}, claims=(50,), first_state=5)
+    seen = observation(functional={"can_download": False}, claims=(50,), first_state=5)
     order = [each.severity for each in judge(case(seen)).findings]
     assert order == sorted(order, key=list(Severity).index)
     assert {Severity.ERROR, Severity.WARNING, Severity.NOTE, Severity.GOOD} == set(order)

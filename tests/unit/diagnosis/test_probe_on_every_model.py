@@ -10,7 +10,7 @@ from flash_rig import APP1, BASE, Rig, image
 from flashdeck.config import Partition
 from flashdeck.diagnosis import Severity
 from flashdeck.errors import FlashdeckError, RefusedError
-from flashdeck.geometry import Range
+from flashdeck.geometry import Geometry, Range
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.wire import Request, State, erase_page, set_address
 from flashdeckd.diagnosis.harmless import HarmlessPipe
@@ -65,6 +65,31 @@ def test_a_plain_device_is_not_sent_a_single_address(model: Model) -> None:
     _, report = look(rig)
     assert "plain-dfu" in codes(report)
     assert rig.board.state().downloads == 0
+
+
+PLAIN = replace(
+    PROFILE, geometry=Geometry(()), partitions={"app1": Partition("app1", Range(0, APP1.size), alternate=0)}
+)
+
+
+@pytest.mark.parametrize("model", [model for model in Model if model in PLAIN_MODELS])
+def test_of_a_plain_device_the_first_block_is_read_and_nothing_is_sent(model: Model) -> None:
+    rig = Rig(model)
+    seen, report = look(rig, profile=PLAIN)
+    state = rig.board.state()
+    assert (state.downloads, state.uploads, state.erases, state.words, state.violations) == (0, 1, 0, 0, ())
+    (read,) = seen.reads
+    assert (read.outcome, read.data) == (ReadOutcome.DATA, rig.memory(Range.sized(APP1.start, len(read.data))))
+    assert "read-answers" in codes(report)
+    with rig.open() as pipe:
+        assert requests.get_state(pipe) == State.IDLE
+
+
+def test_a_device_with_addresses_is_not_read_by_alternate_settings() -> None:
+    rig = Rig(Model.CLASSIC)
+    _, report = look(rig, profile=PLAIN)
+    assert rig.board.state().uploads == 0
+    assert "wants-addresses" in codes(report)
 
 
 def test_only_the_ends_of_partitions_that_are_not_protected_are_read() -> None:
