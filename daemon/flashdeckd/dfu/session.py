@@ -209,7 +209,9 @@ class Session:
         what = f"setting the address 0x{address:08x}"
         try:
             self._command(wire.set_address(address), what)
-        except TooEarlyError:
+        except (DeviceGoneError, StuckError):
+            raise
+        except DeviceError:  # whatever else it was: nothing in the flash has changed, so it may be said once more
             self.recover()
             self._command(wire.set_address(address), what)
         self._addressing.pointer = address

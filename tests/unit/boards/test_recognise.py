@@ -53,6 +53,17 @@ def test_a_board_is_recognised_by_port_in_either_form() -> None:
         assert roster.boards["left"].device == device(2)
 
 
+def test_devices_in_dfu_mode_are_listed_also_where_their_protocol_does_not_say_so() -> None:
+    lpc, other = UsbId(0x1FC9, 0x000C), UsbId(0x1209, 0x0001)
+    devices = [
+        device(1, usb_id=lpc, protocol=1),
+        device(2, usb_id=other, protocol=1),
+        replace(device(3, usb_id=other, protocol=0), dfu_version=0x011A),
+        device(4, usb_id=other, protocol=0),
+    ]
+    assert [stranger.port for stranger in recognise(config(), devices, NO_PORTS).strangers] == ["1-1", "1-3"]
+
+
 def test_usb_ids_alone_are_never_identity() -> None:
     roster = recognise(config(left={}), [device(1, "A")], NO_PORTS)
     assert roster.boards["left"].presence is Presence.ABSENT

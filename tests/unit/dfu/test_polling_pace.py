@@ -1,12 +1,14 @@
 """When the device is asked again: sleeps are counted in simulated time."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, StallError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.polling import DfuStatusError, Pace
+from flashdeckd.dfu.polling import DfuStatusError, Pace, Poller
 from flashdeckd.dfu.session import Session
 from flashdeckd.dfu.wire import Request, State
 from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
@@ -141,3 +143,48 @@ def test_the_pace_is_learned_only_from_an_answer_that_was_early() -> None:
     session = opened(pipe)
     session.erase(page(0))
     assert session.pace is Pace.UNPROVEN
+
+
+@given(
+    answers=st.lists(
+        st.none()
+        | st.binary(max_size=7)
+        | st.tuples(st.integers(0, 0xFFFFFF), st.sampled_from([3, 4, 4, 4])).map(
+            lambda answer: bytes((0, *answer[0].to_bytes(3, "little"), answer[1], 0))
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    policy=st.sampled_from(PollPolicy),
+    pace=st.sampled_from(Pace),
+)
+def test_whatever_a_device_answers_an_operation_ends(
+    answers: list[bytes | None], policy: PollPolicy, pace: Pace
+) -> None:
+    class Anything(ModelPipe):
+        """Answers GETSTATUS from the list, and with its last entry for ever."""
+
+        asked = 0
+
+        def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+            if request != Request.GETSTATUS:
+                return super().receive(request, value, length, timeout=timeout)
+            answer = answers[min(self.asked, len(answers) - 1)]
+            self.asked += 1
+            if answer is None:
+                raise StallError("refused with a STALL")
+            return answer
+
+    pipe = Anything()
+    poller = Poller(pipe, policy, pipe.sleep, pace)
+    try:
+        poller.complete("something", erase=True)
+    except DeviceError as error:
+        trouble = error
+    else:
+        return
+    finally:
+        assert sum(pipe.naps) <= 180
+        assert pipe.asked < 4000
+        assert poller.pace in {pace, Pace.CLAIMED} or pace is Pace.UNPROVEN
+    assert trouble.hint

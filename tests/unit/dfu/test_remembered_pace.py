@@ -14,6 +14,7 @@ from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.polling import DfuStatusError, Pace, TooEarlyError
 from flashdeckd.dfu.session import Session
 from flashdeckd.dfu.wire import State
+from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
 from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
 
@@ -172,6 +173,18 @@ def test_the_violation_of_a_board_that_is_strict_in_an_erase_is_in_an_erase() ->
         assert rig.board.state().violations == ()
         session.erase(Range.sized(APP1.start, SECTOR))
     assert len(rig.board.state().violations) == 1
+
+
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_an_address_that_fails_for_any_reason_is_simply_repeated(requests: int) -> None:
+    rig = Rig(Model.CLASSIC)
+    with rig.open() as pipe:
+        session = Session(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
+        session.open()
+        session.erase(Range.sized(APP1.start, SECTOR))
+        rig.board.fault(Fault.STALL, requests)  # DNLOAD, GETSTATUS, GETSTATUS
+        session.write(APP1.start, bytes(1024))
+    assert rig.memory(Range.sized(APP1.start, 1024)) == bytes(1024)
 
 
 @pytest.mark.parametrize("state", [State.DNLOAD_IDLE, State.DNLOAD_SYNC, State.UPLOAD_IDLE, State.ERROR, State.DNBUSY])
