@@ -34,7 +34,7 @@ def findings(case: Case) -> Iterator[Finding]:
                 severity=Severity.ERROR,
                 seen=f"{where}: an earlier flash saw an erase hit something else, or reads that were stale",
                 means="nothing is flashed there any more: an erase in the wrong bank can hit the bootloader",
-                mend=f"{_MEND}. `flashdeck release` has it tried once more",
+                mend=f"{_MEND}. `flashdeck release {case.board}` has it tried once more",
             )
         elif bank in known.proved_banks:
             yield Finding(

@@ -72,6 +72,9 @@ class Doctor:
             presence=sighting.presence,
             device=device,
             seen=seen,
+            speed=""
+            if device is None or self._hub.daemon.virtual
+            else await asyncio.to_thread(installation.speed, device),
             experience=experience,
             pinned_map=None if board.pins is None else board.pins.map,
             rivals=tuple(sorted(each.name for each in others if device and device.serial == each.serial != "")),

@@ -78,6 +78,8 @@ def _facts(case: Case) -> Iterator[Fact]:
     if device is not None:
         yield Fact(name="USB", value=f"{device.usb_id}, bcdDevice {device.bcd_device:04x}, at {device.name}")
         yield Fact(name="serial", value=device.serial or "none")
+        if case.speed:
+            yield Fact(name="link", value=f"{case.speed} Mbit/s")
         if device.product:
             yield Fact(name="product", value=device.product)
     if seen is not None:

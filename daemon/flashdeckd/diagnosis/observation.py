@@ -97,6 +97,8 @@ class Case:
     device: UsbDevice | None = None
     seen: Observation | None = None
     """None where the device was not opened."""
+    speed: str = ""
+    """Of the link, in Mbit/s, as the kernel says it; "" where it does not."""
     experience: Experience = UNKNOWN
     pinned_map: str | None = None
     """What `adopt` saw of the maps; None for a board that was not adopted."""
