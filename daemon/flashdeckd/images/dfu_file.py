@@ -48,16 +48,28 @@ def payload(shown: str, data: bytes, ids: Collection[UsbId]) -> memoryview:
 
 
 def elements(shown: str, content: memoryview) -> tuple[Segment, ...]:
-    """The elements of all targets of a DfuSe file, given without its suffix; raises RefusedError for a broken one."""
+    """The elements of all targets of a DfuSe file, given without its suffix.
+
+    Raises RefusedError for a broken file, and for one that has something for several alternate settings: in DfuSe
+    these are different memories, as the flash and the option bytes.
+    """
     try:
-        return tuple(_elements(content))
+        found = tuple(_elements(content))
     except (struct.error, ValueError) as error:
         problem = str(error) if isinstance(error, ValueError) else "it is shorter than it says"
         raise RefusedError(f"{shown} is a broken DfuSe file: {problem}", hint=_MADE_AGAIN) from error
+    alternates = sorted({alternate for alternate, _ in found})
+    if len(alternates) > 1:
+        raise RefusedError(
+            f"{shown} has bytes for the alternate settings {', '.join(map(str, alternates))}: these are different "
+            "memories, and one partition is to be flashed",
+            hint="make a file of the program alone, or name the .bin of the build",
+        )
+    return tuple(segment for _, segment in found)
 
 
-def _elements(content: memoryview) -> Iterator[Segment]:
-    """Raises ValueError, or struct.error where the file ends early."""
+def _elements(content: memoryview) -> Iterator[tuple[int, Segment]]:
+    """Each with its alternate setting. Raises ValueError, or struct.error where the file ends early."""
     signature, version, size, targets = _PREFIX.unpack_from(content)
     if signature != b"DfuSe" or version != 1:
         raise ValueError(f"version {version} is not known")
@@ -65,7 +77,7 @@ def _elements(content: memoryview) -> Iterator[Segment]:
         raise ValueError(f"it says {size} bytes and has {len(content)}")
     at, count = _PREFIX.size, 0
     for _ in range(targets):
-        mark, *_, target_size, number = _TARGET.unpack_from(content, at)
+        mark, alternate, *_, target_size, number = _TARGET.unpack_from(content, at)
         if mark != b"Target":
             raise ValueError(f"there is no target at byte {at}")
         at += _TARGET.size
@@ -78,7 +90,7 @@ def _elements(content: memoryview) -> Iterator[Segment]:
             at += _ELEMENT.size
             if at + length > len(content):
                 raise ValueError(f"the element for 0x{address:08x} goes beyond its end")
-            yield Segment(address, content[at : at + length])
+            yield int(alternate), Segment(address, content[at : at + length])
             at += length
         if at != end:
             raise ValueError(f"the elements of a target have {at - end + target_size} bytes, and it says {target_size}")

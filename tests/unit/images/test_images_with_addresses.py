@@ -64,9 +64,17 @@ def suffixed(content: bytes, *, vendor: int = 0x0483, product: int = 0xDF11) -> 
 
 
 def dfuse(pieces: list[tuple[int, bytes]], **ids: int) -> bytes:
+    return container([target(pieces)], **ids)
+
+
+def target(pieces: list[tuple[int, bytes]], *, alternate: int = 0) -> bytes:
     elements = b"".join(struct.pack("<II", address, len(data)) + data for address, data in pieces)
-    target = struct.pack("<6sBI255sII", b"Target", 0, 1, b"ST...", len(elements), len(pieces)) + elements
-    return suffixed(struct.pack("<5sBIB", b"DfuSe", 1, 11 + len(target), 1) + target, **ids)
+    return struct.pack("<6sBI255sII", b"Target", alternate, 1, b"ST...", len(elements), len(pieces)) + elements
+
+
+def container(targets: list[bytes], **ids: int) -> bytes:
+    size = 11 + sum(map(len, targets))
+    return suffixed(struct.pack("<5sBIB", b"DfuSe", 1, size, len(targets)) + b"".join(targets), **ids)
 
 
 WRITERS = {"APP1.elf": elf, "APP1.hex": hexed, "APP1.dfu": dfuse}
@@ -299,6 +307,14 @@ def test_a_dfuse_container_that_contradicts_itself_is_refused(old: bytes, new: b
     content = dfuse(PIECES[:1])[:-16]
     assert old in content
     assert said in refusal("APP1.dfu", suffixed(content.replace(old, new, 1))).message
+
+
+def test_several_targets_make_one_image_where_they_are_for_one_memory() -> None:
+    several = [target([piece]) for piece in PIECES]
+    assert parsed("APP1.dfu", container([*several, target([], alternate=1)])) == parsed("APP1.dfu", dfuse(PIECES))
+    error = refusal("APP1.dfu", container([*several, target([(0x1FFF7800, b"option bytes")], alternate=1)]))
+    assert "alternate settings 0, 1" in error.message
+    assert ".bin" in error.hint
 
 
 def test_a_dfuse_file_that_was_cut_off_is_refused() -> None:
