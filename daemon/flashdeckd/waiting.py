@@ -97,7 +97,8 @@ class Waiting:
             return RequestError(
                 f"no job brings this image to {partition} of board {board.name}",
                 kind=ErrorKind.NO_TARGET,
-                hint=f"`flashdeck flash {partition} FILE` flashes it by hand",
+                hint=f"`flashdeck flash {partition} FILE` flashes it by hand; where the build pads or signs what is "
+                "flashed, wait for that file",
             )
         if newest.disposition is Disposition.REFUSED:
             return RefusedError(newest.reason)

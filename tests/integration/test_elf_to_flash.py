@@ -48,6 +48,25 @@ async def test_a_file_of_every_format_can_be_flashed_and_waited_for_by_hand(rig:
     assert await rig.partition_of("left", len(image)) == image
 
 
+async def test_what_a_build_pads_is_another_image_because_it_erases_more(rig: Rig) -> None:
+    await padded_build(rig, (PREBUILT / "APP1.bin").read_bytes())
+    whole = await rig.client.upload("APP1.elf", (PREBUILT / "APP1.elf").read_bytes(), partition="app1")
+    with pytest.raises(RemoteError, match="no job brings this image to app1 of board left") as caught:
+        await rig.client.call(api.Wait(partition="app1", sha256=whole.sha256))
+    assert caught.value.kind is ErrorKind.NO_TARGET
+    assert "pads" in caught.value.hint
+
+
+async def padded_build(rig: Rig, image: bytes) -> None:
+    padded = image + b"\xff" * 50_000
+    rig.build(padded)
+    await rig.until(lambda s: bool(s.artifacts))
+    upload = await rig.client.upload("APP1.bin", padded, partition="app1")
+    await rig.client.call(api.Flash(partition="app1", sha256=upload.sha256))
+    await rig.wait(data=padded)
+    assert await rig.partition_of("left", len(padded)) == padded
+
+
 async def test_a_file_for_another_partition_is_refused_before_there_is_a_job(rig: Rig) -> None:
     data = (PREBUILT / "APP1.elf").read_bytes()
     with pytest.raises(RemoteError, match=r"^APP1\.elf has bytes for .*app1 is; it was about to go to part") as caught:
