@@ -81,7 +81,7 @@ class _Look:
             unread=tuple(self._unread),
             names=names,
             trouble=trouble,
-            quirk=self._pipe.quirk.reason,
+            quirk=_applied(self._pipe.quirk, alternates),
             requests=self._pipe.transfers - before,
         )
 
@@ -202,6 +202,13 @@ def _alternate(setting: AlternateSetting, text: str, quirk: Quirk) -> Alternate:
         except DescriptorError as error:
             trouble = error.message
     return Alternate(setting.number, setting.protocol, clean(text), memory_map, trouble)
+
+
+def _applied(quirk: Quirk, alternates: tuple[Alternate, ...]) -> str:
+    """Why something that this device says is not believed; a quirk may be known of only some with these ids."""
+    maps = {each.memory_map.name for each in alternates if each.memory_map is not None}
+    matters = quirk.version is not None or quirk.poll_ms is not None or quirk.unerasable & maps
+    return quirk.reason if matters else ""
 
 
 def _unreadable(span: Range, maps: list[MemoryMap]) -> str:

@@ -93,7 +93,7 @@ def _failure(seen: Observation, read: TestRead, answered: list[TestRead]) -> Fin
         severity=Severity.WARNING,
         seen=f"a read of {where} was refused with a STALL{left}{before}",
         means=f"{why}. Nothing on the board is protected by that. Flashing works without reading; everything is "
-        "written each time, and the result says not verified",
+        "written each time (but for trust_cache = true in the profile), and the result says not verified",
         mend=f"{_MEND}; {_BOUND}. Or clear bit 1 of bmAttributes, which is at least honest",
     )
 

@@ -190,6 +190,13 @@ def test_an_application_without_run_time_interface_can_not_be_detached(interface
     assert "runs-application" in codes(judge(board))
 
 
+def test_an_adopted_board_with_another_map_is_told_from_itself() -> None:
+    seen = observation(names="@Other/0x08000000/128*8Kg")
+    assert "map-changed" in codes(judge(case(seen, pinned_map="@Internal Flash/0x08000000/16*8Ka,112*8Kg")))
+    assert "map-changed" not in codes(judge(case(seen, pinned_map="@Other/0x08000000/128*8Kg")))
+    assert "map-changed" not in codes(judge(case(seen)))
+
+
 def with_ram(board: Case) -> Case:
     geometry = replace(board.profile.geometry, ram=(Range(0x20000000, RAM_END),))
     return replace(board, profile=replace(board.profile, geometry=geometry))

@@ -11,11 +11,14 @@ from flashdeck.config import Partition
 from flashdeck.diagnosis import Severity
 from flashdeck.errors import FlashdeckError, RefusedError
 from flashdeck.geometry import Geometry, Range
+from flashdeck.text import clean
 from flashdeckd.dfu import requests
+from flashdeckd.dfu.facts import identify
 from flashdeckd.dfu.wire import Request, State, erase_page, set_address
 from flashdeckd.diagnosis.harmless import HarmlessPipe
 from flashdeckd.diagnosis.observation import ReadOutcome
 from flashdeckd.flash.experience import Experience
+from flashdeckd.jobs.worker import MAX_MAPS
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 
 TEMPLATES = (Model.CLASSIC_TEMPLATE, Model.CLASSIC_OLD_TEMPLATE)
@@ -145,6 +148,20 @@ def test_what_a_claim_costs_with_a_host_that_obeys_is_said_in_seconds(claim: int
     _, report = look(Rig(Model.CLASSIC, poll_write=claim))
     means = finding(report, "claims-slow").means
     assert {50: "40.8 s", 244: "3 min 19 s"}[claim] in means
+
+
+@pytest.mark.parametrize("model", [*Model])
+def test_the_names_are_those_that_adopting_a_board_pins(model: Model) -> None:
+    rig = Rig(model)
+    seen, _ = look(rig)
+    with rig.open() as pipe:
+        assert seen.names == clean(identify(pipe, rig.nap), MAX_MAPS)
+
+
+def test_a_quirk_is_told_where_it_changes_something() -> None:
+    assert "quirk" not in codes(look(Rig(Model.CLASSIC))[1])
+    rom = "@Device Feature/0xFFFF0000/01*004 g"
+    assert "quirk" in codes(look(Rig(Model.CLASSIC, map=rom))[1])
 
 
 def test_a_board_in_error_at_power_on_is_said_to_be() -> None:
