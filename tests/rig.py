@@ -180,11 +180,17 @@ def prepare(root: Path, *, boards: str, bench: str, settle: str = "50ms", profil
     (root / "bench.toml").write_text(bench)
 
 
-async def start(root: Path, *, virtual: bool = True) -> Rig:
-    """Starts a daemon on what `prepare` wrote, or on what an earlier daemon left there."""
+DAEMON = ("-m", "flashdeckd")
+
+
+async def start(root: Path, *, virtual: bool = True, daemon: tuple[str, ...] = DAEMON) -> Rig:
+    """Starts a daemon on what `prepare` wrote, or on what an earlier daemon left there.
+
+    `daemon` is what Python runs: the real one, or one on a bench that no bench file can describe.
+    """
     with (root / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "flashdeckd", *(("--virtual", str(root / "bench.toml")) if virtual else ())),
+            *(sys.executable, *daemon, *(("--virtual", str(root / "bench.toml")) if virtual else ())),
             *("--config", str(root / "config.toml"), "--socket", str(root / "s"), "--state-dir", str(root / "state")),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
@@ -203,9 +209,9 @@ async def start(root: Path, *, virtual: bool = True) -> Rig:
 
 
 @asynccontextmanager
-async def running(root: Path, *, virtual: bool = True) -> AsyncGenerator[Rig]:
+async def running(root: Path, *, virtual: bool = True, daemon: tuple[str, ...] = DAEMON) -> AsyncGenerator[Rig]:
     """A daemon for the length of a block; it must end by itself and well when asked to."""
-    rig = await start(root, virtual=virtual)
+    rig = await start(root, virtual=virtual, daemon=daemon)
     try:
         yield rig
     except BaseException:

@@ -49,6 +49,9 @@ _GONE = frozenset(
     )
 )
 
+_PYUSB_ERRORS = (usb.core.USBError, NotImplementedError, ValueError, IndexError)
+"""What pyusb raises: for the system's errors, for what a backend lacks, and for descriptors that make no sense."""
+
 _T = TypeVar("_T")
 
 
@@ -161,7 +164,7 @@ class Transport:
     def _guarded(self, what: str, call: Callable[[], _T]) -> _T:
         try:
             return call()
-        except (usb.core.USBError, NotImplementedError) as error:
+        except _PYUSB_ERRORS as error:
             raise _translated(self._where, what, error) from error
 
 
@@ -177,7 +180,7 @@ def open_device(backend: IBackend | None, device: UsbDevice) -> Transport:
         raise DeviceError(
             "no libusb could be loaded", hint="install libusb-1.0, or the extra that brings it: flashdeck[daemon]"
         ) from error
-    except (usb.core.USBError, NotImplementedError) as error:
+    except _PYUSB_ERRORS as error:
         raise _translated(device, "looking for the device", error) from error
     if found is None:
         raise DeviceGoneError(
@@ -227,7 +230,7 @@ def _dfu_interfaces(device: usb.core.Device, where: UsbDevice, quirk: Quirk) -> 
             each for each in everything if (each.bInterfaceClass, each.bInterfaceSubClass) == (DFU_CLASS, DFU_SUBCLASS)
         ]
         extra = bytes(configuration.extra_descriptors)
-    except (usb.core.USBError, NotImplementedError) as error:
+    except _PYUSB_ERRORS as error:
         raise _translated(where, "reading its descriptors", error) from error
     if not settings:
         raise DescriptorError(f"{_place(where)} has no DFU interface", hint="bring the board into DFU mode")
@@ -266,11 +269,11 @@ def _place(device: UsbDevice) -> str:
     return f"{device.name} ({device.usb_id})"
 
 
-def _translated(where: UsbDevice, doing: str, error: usb.core.USBError | NotImplementedError) -> DeviceError:
+def _translated(where: UsbDevice, doing: str, error: Exception) -> DeviceError:
     """The error of ours that a pyusb error stands for."""
     what = f"{_place(where)}: {doing}"
-    if isinstance(error, NotImplementedError):
-        return DeviceError(f"{what}: not supported by this USB backend", kind=ErrorKind.OTHER)
+    if not isinstance(error, usb.core.USBError):
+        return _objection(what, error)
     match error.errno:
         case errno.ETIMEDOUT:
             return TransferTimeoutError(f"{what}: no answer in time", hint="reset the board and try again")
@@ -285,6 +288,15 @@ def _translated(where: UsbDevice, doing: str, error: usb.core.USBError | NotImpl
             return DeviceGoneError(f"{what}: the device is gone ({error.strerror})", hint="was it unplugged or reset?")
         case _:
             return _unusual(what, error)
+
+
+def _objection(what: str, error: Exception) -> DeviceError:
+    if isinstance(error, NotImplementedError):
+        return DeviceError(f"{what}: not supported by this USB backend", kind=ErrorKind.OTHER)
+    return DescriptorError(
+        f"{what}: its descriptors contradict themselves ({error})",
+        hint="unplug the board and plug it in again; if it stays so, its bootloader's descriptors are wrong",
+    )
 
 
 def _unusual(what: str, error: usb.core.USBError) -> DeviceError:

@@ -116,9 +116,12 @@ class VirtualBackend(usb.backend.IBackend):
             self._claims = {key: owner for key, owner in self._claims.items() if owner is not dev_handle}
 
     def get_configuration(self, dev_handle: object) -> int:
-        """Devices are configured when they are enumerated."""
+        """Devices are configured when they are enumerated; EIO for an answer without any data, as libusb has it."""
         connection = _handle(dev_handle).connection
-        return self._standard(connection, Setup(0x80, Standard.GET_CONFIGURATION, 0, 0, 1))[0]
+        answer = self._standard(connection, Setup(0x80, Standard.GET_CONFIGURATION, 0, 0, 1))
+        if not answer:
+            raise usb.core.USBError("Input/Output Error", -1, errno.EIO)
+        return answer[0]
 
     def set_configuration(self, dev_handle: object, config_value: int) -> None:
         """SET_CONFIGURATION."""
