@@ -2,6 +2,7 @@
 #
 #   make demo     the main job on emulated boards, to play with (ONCE=1, or without a terminal: ends by itself)
 #   make test     all tests
+#   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make pictures docs/tui.svg, as the terminal interface draws itself
@@ -11,7 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test check format pictures clean
+.PHONY: help demo test vm-test check format pictures clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -21,6 +22,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest
+
+vm-test: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m vm $(if $(REV),--revision='$(REV)') $(if $(TESTS),--tests='$(TESTS)')
 
 check: $(READY)
 	$(BIN)/ruff format --check
