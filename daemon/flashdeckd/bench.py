@@ -20,7 +20,7 @@ from flashdeckd.boards import Sighting, recognise
 from flashdeckd.hub import Hub
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
-from flashdeckd.jobs.experiences import ExperienceBook
+from flashdeckd.jobs.experiences import ExperienceBook, doubts
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.queue import admit
 from flashdeckd.jobs.worker import Worker
@@ -55,7 +55,7 @@ class Bench:
         self._adopting = asyncio.Lock()
         self._running: asyncio.TaskGroup | None = None
         self._stopped = asyncio.Event()
-        self._experiences = ExperienceBook(hub, journal, ledger.experiences)
+        self._experiences = ExperienceBook(hub, journal, ledger.experiences, self.publish)
         self._lanes = {name: self._lane(board) for name, board in config.boards.items()}
         for name in config.disarmed & self._lanes.keys():
             self._lanes[name].armed = False
@@ -269,6 +269,7 @@ class Bench:
             armed=lane.armed,
             adopted=board.pins is not None,
             trouble=lane.sighting.trouble,
+            doubts=tuple(doubts(lane.experience)),
             partitions=tuple(self._partition_state(board, p) for p in board.profile.partitions.values()),
         )
         self._hub.publish_board(state)

@@ -211,7 +211,7 @@ class Hold(Params[BoardState], frozen=True, kw_only=True):
 
 
 class Release(Params[BoardState], frozen=True, kw_only=True):
-    """Ends a hold."""
+    """Ends a hold, frees the banks for which jobs are held, and has tried anew what is held against the bootloader."""
 
     board: str
 

@@ -158,6 +158,8 @@ class BoardState(State, frozen=True, kw_only=True):
     """Whether its identity was pinned by `adopt` and is kept in boards.toml."""
     trouble: str = ""
     """What keeps this board from being used and what to do about it; "" when nothing does."""
+    doubts: tuple[str, ...] = ()
+    """What was found against its bootloader, and so is not tried any more until a person releases the board."""
     partitions: tuple[PartitionState, ...] = ()
 
 

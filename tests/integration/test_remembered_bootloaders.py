@@ -129,6 +129,7 @@ async def test_a_bootloader_that_erases_the_wrong_bank_is_not_asked_again(root: 
         assert failure is not None
         assert failure.kind is ErrorKind.WRONG_BANK
         assert ((await rig.emulated("left")).erases, (await rig.emulated("left")).words) == (0, 0)
+        assert "nothing is flashed into bank 2" in snapshot.boards[0].doubts[0]
         await rig.client.call(api.Release(board="left"))
         await rig.until_logged("tried anew in bank 2")
         await rig.client.call(api.Retry(job=snapshot.jobs[-1].id))
@@ -159,7 +160,9 @@ async def test_a_board_that_was_lost_in_two_reads_is_not_read_until_it_is_releas
             assert not {"sample", "read back"} & await actions(rig)
             await rig.stop()
             await rig.restart()
-        await rig.client.call(api.Release(board="left"))
+        assert "lost in 2 reads" in (await rig.client.call(api.GetStatus())).boards[0].doubts[0]
+        released = await rig.client.call(api.Release(board="left"))
+        assert released.doubts == ()
         await rig.until_logged("reading is tried again")
         assert "sample" in await actions(rig)
 

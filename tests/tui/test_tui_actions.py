@@ -205,6 +205,14 @@ async def test_hold_and_release() -> None:
         assert screen.calls[1:] == [api.Release(board="lab")]
 
 
+async def test_what_is_held_against_a_bootloader_is_released() -> None:
+    doubted = tuple(replace(b, doubts=("it is not read",) if b.name == "left" else ()) for b in BENCH.boards)
+    async with opened(replace(BENCH, boards=doubted)) as screen:
+        await screen.select(LEFT)
+        await screen.press("e")
+        assert screen.calls == [api.Release(board="left")]
+
+
 async def test_disarm_and_arm() -> None:
     disarmed = tuple(replace(b, armed=b.name != "lab") for b in BENCH.boards)
     async with opened(replace(BENCH, boards=disarmed)) as screen:

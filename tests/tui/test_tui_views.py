@@ -130,6 +130,13 @@ def test_percent_stays_between_none_and_all(done: int, total: int, percent: int)
     assert views.percent(job(done=done, total=total)) == percent
 
 
+def test_what_is_held_against_a_bootloader_is_said() -> None:
+    store = Store()
+    store.take(replace(BENCH, boards=(board("left", doubts=("it is not read",)),)))
+    lines = views.details(store, Selection(board="left"), NOW)
+    assert "it is not read. e has it tried anew." in [line.text for line in lines]
+
+
 def test_no_control_character_gets_into_any_text() -> None:
     odd = board(
         HOSTILE,
@@ -138,6 +145,7 @@ def test_no_control_character_gets_into_any_text() -> None:
         port=HOSTILE,
         held=HOSTILE,
         trouble=HOSTILE,
+        doubts=(HOSTILE,),
         product=HOSTILE,
         armed=False,
     )

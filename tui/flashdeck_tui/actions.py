@@ -287,7 +287,7 @@ async def _release(context: Context) -> None:
 
 def _release_why_not(context: Context) -> str | None:
     board, store = context.store.boards[context.selection.board], context.store
-    if board.held or any(job.status is JobStatus.HELD for job in store.jobs_at(board.name)):
+    if board.held or board.doubts or any(job.status is JobStatus.HELD for job in store.jobs_at(board.name)):
         return None
     return f"{board.name} is not held."
 

@@ -31,6 +31,8 @@ from flashdeck_tui.store import Selection, Store
 NONE = "-"
 LONG_TEXT = 1000
 """Characters of a message that is shown whole."""
+DOUBTS = 8
+"""Things that are held against one bootloader and shown."""
 RECENT_JOBS = 50
 """Ended jobs in the list."""
 
@@ -399,6 +401,8 @@ def _board_troubles(board: BoardState) -> Iterator[Line]:
         yield Line(_long(board.trouble), Tone.BAD)
     if board.held:
         yield Line(f"held: {_long(board.held)}. No job starts until e releases it.", Tone.WAIT)
+    for doubt in board.doubts[:DOUBTS]:
+        yield Line(f"{_long(doubt)}. e has it tried anew.", Tone.WAIT)
     if not board.armed:
         yield Line("disarmed: new builds are only offered (f flashes one) until a arms it.", Tone.WAIT)
 

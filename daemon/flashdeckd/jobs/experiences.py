@@ -1,6 +1,6 @@
 """What is known of the bootloaders of all boards: one copy in memory and one in the journal."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -30,6 +30,14 @@ def released(experience: Experience, banks: Iterable[int]) -> Experience:
     return replace(experience, released_banks=tuple(sorted(trusted)), condemned_banks=(), reads_lost=0)
 
 
+def doubts(experience: Experience) -> Iterator[str]:
+    """What is held against a bootloader until a release, in words."""
+    for bank in experience.condemned_banks:
+        yield f"nothing is flashed into bank {bank + 1}: an erase there hit something else, or its reads are stale"
+    if not may_read(experience):
+        yield f"it is not read, and nothing verified: it was lost in {experience.reads_lost} reads"
+
+
 class ExperienceBook:
     """Reads at once, writes durably: when an awaited change returns, the next daemon will know of it.
 
@@ -37,7 +45,11 @@ class ExperienceBook:
     event loop's thread only.
     """
 
-    def __init__(self, hub: Hub, journal: Journal, known: Mapping[Bootloader, Experience]) -> None:
+    def __init__(
+        self, hub: Hub, journal: Journal, known: Mapping[Bootloader, Experience], changed: Callable[[str], object]
+    ) -> None:
+        """`changed` is called with the name of a board of which something else is known now."""
+        self._changed = changed
         self._hub = hub
         self._journal = journal
         self._known = dict(known)
@@ -67,6 +79,7 @@ class ExperienceBook:
         except FlashdeckError as error:
             text = f"what was learned of its bootloader could not be recorded: {error.message}"
             self._hub.log(text, level=LogLevel.ERROR, board=bootloader.board)
+        self._changed(bootloader.board)
 
     async def release(self, board: str, banks: Iterable[tuple[Bootloader, int]]) -> list[str]:
         """A person lets `board` go on, and `banks` without proof; answers what that changes, in words."""

@@ -46,7 +46,13 @@ def held_board() -> BoardState:
         PartitionState(name="app1", address=0x08020000, size=0x60000, holding=holding, offered="f" * 64),
         PartitionState(name="partition2", address=0x08080000, size=0x60000, holding=replace(holding, complete=False)),
     )
-    return board("right", held="being soldered", trouble="serial changed: adopt it", partitions=partitions)
+    return board(
+        "right",
+        held="being soldered",
+        trouble="serial changed: adopt it",
+        doubts=("it is not read",),
+        partitions=partitions,
+    )
 
 
 def fill(daemon: CannedDaemon) -> None:
@@ -71,6 +77,7 @@ def test_status_shows_daemon_boards_holdings_strangers_and_the_queue(daemon: Can
     assert "336E36833233" in rows["left", "product"]
     assert "dfu (held)" in rows["right", "product"]
     assert "right: held: being soldered" in run.out
+    assert "right: it is not read: until `flashdeck release right`" in run.out
     assert "right: serial changed: adopt it" in run.out
     assert "protected" in rows["left", "bootloader"]
     assert "never flashed here" in rows["left", "app1"]

@@ -267,7 +267,9 @@ def assert_harmless(text: str) -> None:
 def test_hostile_text_is_harmless_everywhere(daemon: CannedDaemon, cli: Cli) -> None:
     failure = Failure(kind=ErrorKind.STALL, message=HOSTILE, hint=HOSTILE)
     evil_job = job(board=HOSTILE, version=HOSTILE, status=JobStatus.FAILED, failure=failure)
-    evil_board = board(HOSTILE, profile=HOSTILE, port=HOSTILE, serial=HOSTILE, held=HOSTILE, trouble=HOSTILE)
+    evil_board = board(
+        HOSTILE, profile=HOSTILE, port=HOSTILE, serial=HOSTILE, held=HOSTILE, trouble=HOSTILE, doubts=(HOSTILE,)
+    )
     stranger = DeviceState(port=HOSTILE, usb_id=HOSTILE, serial=HOSTILE, product=HOSTILE, note=HOSTILE)
     line = LogLine(id=1, time=0, level=LogLevel.ERROR, text=HOSTILE, board=HOSTILE)
     step = api.PlanStep(action=HOSTILE, address=0, size=4, note=HOSTILE)

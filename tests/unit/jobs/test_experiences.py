@@ -12,7 +12,7 @@ from flashdeck.model import DaemonState
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.hub import Hub
-from flashdeckd.jobs.experiences import MAX_READS_LOST, ExperienceBook, may_read, released
+from flashdeckd.jobs.experiences import MAX_READS_LOST, ExperienceBook, doubts, may_read, released
 from flashdeckd.journal import Bootloader, Journal
 
 LEFT = Bootloader("left", "A", 0x200)
@@ -41,7 +41,7 @@ def a_hub() -> Hub:
 
 @pytest.fixture
 def book(journal: Journal) -> ExperienceBook:
-    return ExperienceBook(a_hub(), journal, {})
+    return ExperienceBook(a_hub(), journal, {}, lambda _: None)
 
 
 async def test_what_is_learned_is_in_the_journal_for_this_very_bootloader(
@@ -93,10 +93,12 @@ async def test_a_plain_release_changes_nothing_that_is_known(book: ExperienceBoo
 
 async def test_a_full_disk_is_told_and_what_was_learned_stays_known(journal: Journal) -> None:
     hub = a_hub()
-    book = ExperienceBook(hub, journal, {})
+    told: list[str] = []
+    book = ExperienceBook(hub, journal, {}, told.append)
     await journal.close()
     await book.put(LEFT, Experience(condemned_banks=(1,)))
     assert book.of(LEFT).condemned_banks == (1,)
+    assert told == ["left"]
     assert "could not be recorded" in hub.logs(limit=1)[0].text
 
 
@@ -108,6 +110,7 @@ def test_a_condemned_bank_is_never_released_before_it_is_tried_anew(
     assert not set(after.released_banks) & set(experience.condemned_banks)
     assert set(after.released_banks) >= set(banks) - set(experience.condemned_banks)
     assert (after.condemned_banks, after.reads_lost) == ((), 0)
+    assert list(doubts(after)) == []
     assert may_read(after)
     kept = (experience.pace, experience.reading_proved, experience.proved_banks)
     assert (after.pace, after.reading_proved, after.proved_banks) == kept

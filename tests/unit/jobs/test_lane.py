@@ -80,7 +80,7 @@ class Scene:
         self.lane = Lane(
             BOARD,
             book=self.book,
-            experiences=ExperienceBook(self.hub, self._journal, ledger.experiences),
+            experiences=ExperienceBook(self.hub, self._journal, ledger.experiences, lambda _: None),
             hub=self.hub,
             spool=self._spool,
             backend=self.node,

@@ -80,6 +80,7 @@ def remarks(boards: Iterable[BoardState]) -> Iterator[str]:
             yield f"{board.name}: held: {board.held}"
         if board.trouble:
             yield f"{board.name}: {board.trouble}"
+        yield from (f"{board.name}: {doubt}: until `flashdeck release {board.name}`" for doubt in board.doubts)
 
 
 def detail(job: JobState) -> str:
