@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import struct
 import threading
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError, RequestError
 from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.nor import FlashLayout, fill
-from flashdeckd.virtual.spec import HONEST_MAP, PLAIN_MODELS, BoardSpec, Content, Model, Start, Timing
+from flashdeckd.virtual.spec import HONEST_MAP, BoardSpec, Content, Model, Start, Timing
 
 APP = 0x08020000
 GOOD_VECTORS = (0x20030000).to_bytes(4, "little") + (0x08020201).to_bytes(4, "little") + bytes(8)
@@ -83,6 +84,14 @@ def contents(bench: VirtualBench, address: int, size: int) -> bytes:
     return bench.dump(bench.list()[0].name, address, size).data
 
 
+PLAIN = {
+    Model.TINYUSB: (0x0101, "app1"),
+    Model.TINYUSB_ASYNC: (0x0101, "app1"),
+    Model.DAPBOOT: (0x0110, "DAPBoot DFU"),
+}
+"""bcdDFUVersion, and the name of the first alternate setting."""
+
+
 @pytest.mark.parametrize("model", [*Model])
 def test_descriptors_and_strings(model: Model) -> None:
     bench = bench_of(BoardSpec(name="one", model=model, serial="S1", product="P", bcd_device=0x0123, port=4))
@@ -94,9 +103,9 @@ def test_descriptors_and_strings(model: Model) -> None:
     assert (interface.bInterfaceClass, interface.bInterfaceSubClass, interface.bInterfaceProtocol) == (0xFE, 1, 2)
     last = others[-1] if others else interface
     size = 2048 if model.startswith("rom") else 1024
-    version = b"\x01\x01" if model in PLAIN_MODELS else b"\x1a\x01"
-    assert bytes(last.extra_descriptors) == bytes.fromhex("09210bff00") + size.to_bytes(2, "little") + version
-    assert usb.util.get_string(device, interface.iInterface) == ("app1" if model in PLAIN_MODELS else HONEST_MAP)
+    version, name = PLAIN.get(model, (0x011A, HONEST_MAP))
+    assert bytes(last.extra_descriptors) == bytes.fromhex("09210bff00") + struct.pack("<HH", size, version)
+    assert usb.util.get_string(device, interface.iInterface) == name
     assert bench.list()[0].requests == 0
     assert bench.list()[0].transfers > 0
 
