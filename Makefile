@@ -2,6 +2,7 @@
 #
 #   make demo     the main job on emulated boards, to play with (ONCE=1, or without a terminal: ends by itself)
 #   make test     all tests
+#   make soak     the very large tests in full: every interruption, killed daemons, hostile devices (half an hour)
 #   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
@@ -12,7 +13,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test vm-test check format pictures clean
+.PHONY: help demo test soak vm-test check format pictures clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -22,6 +23,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest
+
+soak: $(READY)
+	FLASHDECK_SOAK=1 $(BIN)/pytest -m soak --timeout=7200
 
 vm-test: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m vm $(if $(REV),--revision='$(REV)') $(if $(TESTS),--tests='$(TESTS)')

@@ -5,11 +5,15 @@ import random
 import signal
 from pathlib import Path
 
+import pytest
+
 from flashdeck.model import JobStatus, Phase, Snapshot
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.spec import BoardSpec
 from rig import APP1, board, firmware, prepare, running, sha256
 from soaking import SOAK
+
+pytestmark = pytest.mark.soak
 
 BASE, FLASH_SIZE, PARTITION_SIZE = 0x08000000, 1024 * 1024, 384 * 1024
 KILLS = 300 if SOAK else 3

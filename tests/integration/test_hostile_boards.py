@@ -10,6 +10,8 @@ from flashdeck.model import JobStatus, Presence
 from rig import board, firmware, prepare, running, sha256
 from soaking import SOAK
 
+pytestmark = pytest.mark.soak
+
 CROWDS = 40 if SOAK else 2
 CROWD = 6
 """Hostile boards on one bench."""

@@ -38,6 +38,8 @@ from little_board import (
 )
 from soaking import part
 
+pytestmark = pytest.mark.soak
+
 MAX_ATTEMPTS = 8
 FORBIDDEN = ("Read Unprotect", "mass erase", "reserved", "more than", "command")
 """What is never sent, whatever happens; all else that a board may note is a way back from a fault."""

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,9 @@ from flashdeckd.dfu.wire import Request, State
 from flashdeckd.flash import program
 from flashdeckd.flash.plan import DeviceFacts
 from flashdeckd.flash.planner import make_plan
+from soaking import SOAK
+
+pytestmark = pytest.mark.soak
 
 SPAN = small(2).span
 TWIN = Range.sized(SPAN.start + SECTOR + FLASH_SIZE // 2, SECTOR)
@@ -116,7 +120,7 @@ class HostilePipe:
         self.slept += seconds
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=4000 if SOAK else 120, deadline=None)
 @given(
     data=st.data(),
     functional=st.sampled_from((1024, 2048, 64)).map(
