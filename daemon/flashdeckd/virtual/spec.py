@@ -201,7 +201,7 @@ class BoardSpec:
     layout: FlashLayout = _STM32H5
     contents: tuple[Content, ...] = ()
     flash_file: Path | None = None
-    """Where the flash is kept from one run to the next, `contents` being for the first; None: it goes with the bench."""
+    """Where the flash is kept between runs, `contents` being for the first; None: it goes with the bench."""
     bank_bug: bool = False
     """Whether an erase always works in bank 1, as in ST's USBX sample (USBX models only)."""
     read_constant: int = 0x00
