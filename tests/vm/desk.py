@@ -1,0 +1,158 @@
+"""A desk in the guest: emulated boards on a real USB, a real daemon, its command line, and the hands between them."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cli_run import Run
+from flashdeck.model import BoardState, JobState, JobStatus, Presence, Snapshot
+from flashdeckd.virtual.bench import VirtualBench
+from flashdeckd.virtual.board import MAX_DUMP
+from flashdeckd.virtual.nor import FlashLayout
+from flashdeckd.virtual.spec import FIXED_POLLS, BoardSpec, Model, Start, Timing
+from rig import APP1, WAIT_SECONDS, Rig, prepare, running
+from vm.cables import Cables
+from vm.vhci import Port
+
+SHORT_POLL = 5
+"""Milliseconds that boards claim: what they really claim is another's measurement."""
+_CLI = Path(sys.executable).with_name("flashdeck")
+_FLASH = FlashLayout()
+
+
+def board(name: str, port: int, model: Model = Model.CLASSIC, serial: str = "") -> BoardSpec:
+    """A board that is not plugged in yet, and comes up in its bootloader when it is."""
+    return BoardSpec(
+        name=name,
+        model=model,
+        port=port,
+        serial=serial or f"TEST{port:08}",
+        runtime=True,
+        plugged=False,
+        start=Start.DFU,
+        poll_write=None if model in FIXED_POLLS else SHORT_POLL,
+    )
+
+
+def slow_board(name: str, port: int) -> BoardSpec:
+    """The same with a flash so slow that a cable can be pulled by hand, in whatever phase."""
+    return BoardSpec(
+        name=name,
+        port=port,
+        serial=f"TEST{port:08}",
+        runtime=True,
+        plugged=False,
+        start=Start.DFU,
+        timing=Timing.REAL,
+        erase_time=0.5,
+        word_time=0.001,
+    )
+
+
+class Desk:
+    """What a test can do and see."""
+
+    def __init__(self, rig: Rig, bench: VirtualBench, cables: Cables) -> None:
+        self.rig = rig
+        self.bench = bench
+        self.cables = cables
+
+    async def plug(self, *names: str) -> None:
+        """Plugs boards in, and waits until the daemon has each of them in DFU mode."""
+        for name in names:
+            self.bench.plug(name)
+        await self.until_present(Presence.DFU, *names)
+
+    async def until_present(self, presence: Presence, *names: str) -> None:
+        await self.rig.until(lambda now: all(of(now, name).presence is presence for name in names))
+
+    async def until_job(self, name: str, reached: Callable[[JobState], bool]) -> JobState:
+        """Waits for the newest job of a board to get somewhere."""
+        now = await self.rig.until(lambda now: any(reached(job) for job in newest(now, name)))
+        return newest(now, name)[0]
+
+    async def flashed(self, data: bytes, *names: str) -> dict[str, JobState]:
+        """Builds `data`, and waits with the command line until it is on the boards; their jobs."""
+        self.rig.build(data)
+        await self.waited(data, *names)
+        return {job.board: job for job in await self.rig.jobs()}
+
+    async def waited(self, data: bytes, *names: str) -> None:
+        """Lets the command line wait for an image, then looks into the flash of the boards."""
+        words = [word for name in names for word in ("--board", name)]
+        run = await self.cli("wait", "app1", "--for", str(self.rig.image), "--timeout", str(WAIT_SECONDS), *words)
+        assert run.code == 0, run
+        for name in names:
+            assert self.app1_of(name, len(data)) == data, name
+
+    async def cli(self, *words: str) -> Run:
+        """Runs `flashdeck`."""
+        return await ran(str(_CLI), "--socket", str(self.rig.socket), *words)
+
+    def app1_of(self, name: str, size: int) -> bytes:
+        """The beginning of app1 as the emulator holds it."""
+        return self.bench.dump(name, APP1, size).data
+
+    def around_app1(self, name: str) -> bytes:
+        """All of a board's flash that app1 is no part of."""
+        parts = [self.bench.dump(name, _FLASH.base + at, MAX_DUMP).data for at in range(0, _FLASH.size, MAX_DUMP)]
+        flash = b"".join(parts)
+        return flash[: APP1 - _FLASH.base] + flash[APP1 - _FLASH.base + 384 * 1024 :]
+
+
+def of(now: Snapshot, name: str) -> BoardState:
+    (found,) = [each for each in now.boards if each.name == name]
+    return found
+
+
+def newest(now: Snapshot, name: str) -> list[JobState]:
+    """The newest job of a board, if it has any."""
+    return sorted((job for job in now.jobs if job.board == name), key=lambda job: job.id)[-1:]
+
+
+def rests(job: JobState) -> bool:
+    """Whether nothing happens to a job until somebody does something."""
+    return job.status.ended or job.status in {JobStatus.HELD, JobStatus.WAITING}
+
+
+def configured(*specs: BoardSpec, by_port: bool = False) -> str:
+    """The boards of a configuration, known by their serials, or by the ports that they are in, too."""
+    tables = [
+        f'[boards.{spec.name}]\nprofile = "product"\nserial = "{spec.serial}"\n'
+        + (f'port = "{Port(spec.port).path}"\n' if by_port else "")
+        for spec in specs
+    ]
+    return "".join(tables)
+
+
+@asynccontextmanager
+async def desk(root: Path, *specs: BoardSpec, boards: str | None = None) -> AsyncGenerator[Desk]:
+    """A daemon for these boards, none of them plugged in yet; `boards` are the configured ones, otherwise all."""
+    prepare(root, boards=configured(*specs) if boards is None else boards, bench="")
+    bench = VirtualBench(specs)
+    with Cables(bench) as cables:
+        async with running(root, virtual=False) as rig:
+            yield Desk(rig, bench, cables)
+    violations = {state.name: state.violations for state in bench.list() if state.violations}
+    assert violations == {}
+
+
+async def ran(*words: str) -> Run:
+    """Runs a program to its end, within bounds."""
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            out, err = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.communicate()
+        raise AssertionError(f"{words} did not end") from None
+    assert process.returncode is not None
+    return Run(process.returncode, out.decode(), err.decode())
