@@ -52,7 +52,7 @@ def look(rig: Rig, experience: Experience = UNKNOWN, profile: Profile = PROFILE)
     """The doctor's look at an emulated board, through pyusb."""
     with rig.open() as pipe:
         seen = observe(pipe, profile, experience, rig.nap)
-    board = Case("board", profile, Presence.DFU, rig.device, seen, experience)
+    board = Case("board", profile, Presence.DFU, rig.device, seen, experience=experience)
     return seen, judge(board)
 
 
