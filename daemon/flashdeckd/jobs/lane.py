@@ -144,6 +144,7 @@ class Lane:
         self.held = ""
         held = [job for job in self._book.active(self.board.name) if job.status is JobStatus.HELD]
         banks = [self._unproved[job.id] for job in held if job.id in self._unproved]
+        self._unproved.clear()
         for note in await self._experiences.release(self.board.name, banks):
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
         for job in held:
