@@ -28,6 +28,7 @@ from flashdeckd.usb.transport import Transport
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
+from soaking import part
 
 SIZE = 384 * 1024
 TOLERANT = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.MANIFESTATION_TOLERANT
@@ -335,8 +336,21 @@ MODELS = pytest.mark.parametrize(
 FIVE = 5 * 1024
 
 
+FAULTS = (
+    Fault.UNPLUG,
+    Fault.STALL,
+    Fault.TIMEOUT,
+    Fault.LOST_ANSWER,
+    Fault.ERROR_STATUS,
+    Fault.WRONG_STATE,
+    Fault.HANG,
+    Fault.ERROR_ERASE,
+    Fault.ERROR_WRITE,
+)
+
+
 @MODELS
-@pytest.mark.parametrize("fault", [Fault.UNPLUG, Fault.STALL, Fault.TIMEOUT])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_whatever_breaks_off_begins_again_at_the_first_block(model: Model, attributes: int, fault: Fault) -> None:
     data, untroubled = image(FIVE - 24), Rig(model, attributes=attributes)
     untroubled.flash(data, ALT)
@@ -428,7 +442,7 @@ def test_power_lost_in_an_erase_or_between_words_costs_nothing_but_the_attempt(m
     data, untroubled = image(FIVE - 24), Rig(model, attributes=attributes)
     untroubled.flash(data, ALT)
     state = untroubled.board.state()
-    for steps in range(0, state.words + state.erases, 5):
+    for steps in part(range(state.words + state.erases), 9, f"{model}{attributes}"):
         rig, watcher = Rig(model, attributes=attributes), Watcher()
         rig.board.cut_power(steps)
         assert isinstance(rig.attempt(data, ALT, watcher), DeviceGoneError)
