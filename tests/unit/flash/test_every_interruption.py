@@ -5,12 +5,14 @@ where a read was the last thing that was seen of it, and not for ever.
 """
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain, pairwise
+from typing import Any
 
 import pytest
+import usb.core
 
 from flash_rig import Rig, Watcher
 from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
@@ -73,6 +75,8 @@ class Scenario:
     target: Target = TARGET
     only_leave: bool = False
     """Whether the image is there already, and only the start of the application is missing."""
+    trusts: bytes | None = None
+    """What the partition is trusted to hold until a job begins to change it (`trust_cache`)."""
 
     def __str__(self) -> str:
         return self.name
@@ -104,7 +108,9 @@ class Scenario:
         def look(_: int = 0) -> None:
             state = case.rig.board.state()
             if state.erases != work[-1][0] and state.words != work[-1][1]:
-                work.append((work[-1][0], state.words))  # a canary: written, then erased
+                # A canary is written, then erased; a plain DFU device erases what it is about to write.
+                last = work[-1]
+                work.append((last[0], state.words) if self.is_protected else (state.erases, last[1]))
             work.append((state.erases, state.words))
 
         ended = case.attempt(Watcher(on_check=look, on_committed=look))
@@ -150,6 +156,7 @@ SCENARIOS = (
     Scenario("full-usbx", Model.USBX, used),
     Scenario("full-strict", Model.STRICT, used),
     Scenario("delta", Model.CLASSIC, proved, DELTA_IMAGE),
+    Scenario("delta-trusted", Model.CLASSIC_NOREAD, used, DELTA_IMAGE, trusts=OLD_IMAGE),
     Scenario("resume", Model.CLASSIC, torn),
     Scenario("leave", Model.CLASSIC, complete, only_leave=True),
     Scenario("plain", Model.TINYUSB, used, target=PLAIN),
@@ -173,6 +180,7 @@ class Case:
         self.rig = board(self.scenario.model, start.flash)
         self.rig.experience = start.experience
         self.only_leave = self.scenario.only_leave
+        self.rig.cached = self.scenario.trusts
 
     def attempt(self, watcher: Watcher | None = None) -> Outcome | FlashdeckError | None:
         """One try; None where only the leave was left."""
@@ -183,13 +191,25 @@ class Case:
                     program.leave(pipe, self.scenario.target, self.rig.nap)
                 return None
             target = replace(self.scenario.target, may_read=self.may_read)
+            watcher = watcher or Watcher(on_committed=self.committed)
+            watcher.on_began = self.began
             return self.rig.flash(self.scenario.data, target, watcher)
         except FlashdeckError as error:
             return error
 
+    def began(self) -> None:
+        """From now on the partition holds nothing that could be relied on."""
+        self.rig.cached = None
+
+    def committed(self) -> None:
+        """From now on only the start of the application is missing."""
+        self.only_leave = True
+
     def run(self) -> Outcome | FlashdeckError | None:
         """The job to its end: done, or stopped with a reason."""
         ended = None
+        if not self.rig.present:
+            self.rig.back_in_dfu()
         for _ in range(MAX_ATTEMPTS):
             ended = self.attempt()
             self.check(ended)
@@ -199,7 +219,7 @@ class Case:
                 case Outcome() if not ended.interrupted:
                     return ended
                 case Outcome():
-                    self.only_leave = True
+                    assert self.only_leave
                 case DeviceGoneError():
                     # Where reading was proved, one attempt goes without; else all that follow.
                     self.may_read = not ended.during_read and (self.may_read or self.rig.experience.reading_proved)
@@ -264,7 +284,43 @@ def test_a_fault_at_any_transfer(scenario: Scenario, fault: Fault) -> None:
         case = Case(scenario)
         case.rig.bench.fault("board", fault, at, any_transfer=True)
         with told(f"{fault} at transfer {at} of {transfers} of {scenario}"):
-            case.finish()
+            ended = case.finish()
+            if isinstance(ended, FlashdeckError):
+                # Plain DFU can not do a single block again, and nobody doubts a device that says dfuIDLE.
+                assert not scenario.is_protected or "STALL in dfuIDLE" in ended.message, repr(ended)
+
+
+class HostKilled(BaseException):
+    """What SIGKILL is to a process: nothing of it runs any more."""
+
+
+@pytest.mark.parametrize("sent", [True, False], ids=["sent", "unsent"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_the_host_killed_at_any_transfer(scenario: Scenario, *, sent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board stays as that left it, powered and in the middle of a session; another process finds it so."""
+    for at in part(range(1, scenario.transfers() + 1), 3, str(scenario)):
+        case = Case(scenario)
+        alive = iter(range(at, 0, -1))
+
+        def until_killed(
+            *transfer: Any, transfers: Any = case.rig.board.transfer, alive: Iterator[int] = alive
+        ) -> bytes:
+            remaining = next(alive, 0)
+            if remaining > 1:
+                return transfers(*transfer)
+            if remaining and sent:
+                with suppress(usb.core.USBError):
+                    transfers(*transfer)
+            raise HostKilled
+
+        with told(f"killed at transfer {at} of {scenario}"):
+            with monkeypatch.context() as patch:
+                patch.setattr(case.rig.board, "transfer", until_killed)
+                with pytest.raises(HostKilled):
+                    case.attempt()
+            case.check(None)
+            ended = case.finish()
+            assert not isinstance(ended, FlashdeckError), repr(ended)
 
 
 def cuts(operations: tuple[int, ...]) -> Iterator[tuple[int, float | None]]:
