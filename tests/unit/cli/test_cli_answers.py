@@ -37,6 +37,7 @@ RESULT = JobResult(
     verified=Verified.YES,
     protection="boot unit last",
     started=True,
+    unchanged=8192,
 )
 
 
@@ -145,7 +146,7 @@ def test_jobs_tells_what_each_came_to(daemon: CannedDaemon, cli: Cli) -> None:
     lines = run.out.splitlines()
     assert "write 25 %" in lines[1]
     assert "0x08020010 reads 00, not ff (look at the supply)" in lines[2]
-    assert "97.7 KiB in 1.2 s, 13 erases, verified, started" in lines[3]
+    assert "97.7 KiB in 1.2 s, 8 KiB left alone, 13 erases, verified, started" in lines[3]
     assert SHA[:12] in lines[3], "without a version the hash tells images apart"
     assert [each["id"] for each in cli("jobs", "--json").json["jobs"]] == [3, 2, 1]
 
@@ -291,6 +292,9 @@ def virtual(**fields: Any) -> api.VirtualBoardState:
         plugged=True,
         mode="dfu",
         erases=7,
+        bytes_down=9000,
+        bytes_up=24,
+        sleeps=3,
         violations=("DNLOAD while busy",),
     )
     return replace(state, **fields)
@@ -304,7 +308,8 @@ def test_the_hands_on_a_virtual_bench(daemon: CannedDaemon, cli: Cli) -> None:
     listed = cli("virtual", "list")
     assert listed.code == 0
     head, row, violation = listed.out.splitlines()
-    assert dict(zip(head.split(), row.split(), strict=True))["ERASES"] == "7"
+    cells = dict(zip(head.split(), row.split(), strict=True))
+    assert [cells[each] for each in ("ERASES", "BYTES", "SLEEPS", "WRONG")] == ["7", "9024", "3", "1"]
     assert violation == "left: DNLOAD while busy"
     assert cli("virtual", "list", "--json").json["boards"][0]["erases"] == 7
     for hand, mode in (("plug", "dfu"), ("unplug", "unplugged"), ("press", "dfu")):
