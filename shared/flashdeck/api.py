@@ -284,6 +284,8 @@ class VirtualBoardState(State, frozen=True, kw_only=True):
     transfers: int = 0
     """All control transfers that pyusb asked for."""
     downloads: int = 0
+    statuses: int = 0
+    """GETSTATUS requests."""
     uploads: int = 0
     bytes_down: int = 0
     """Bytes in the data stages of DFU requests from the host: what DNLOADs carried."""
@@ -293,6 +295,10 @@ class VirtualBoardState(State, frozen=True, kw_only=True):
     """Pauses of the host in the middle of a session, 1 ms or longer, in which the board had no flash work to do."""
     slept: float = 0.0
     """Seconds of these pauses."""
+    bus_seconds: float = 0.0
+    """What all transfers take on a full-speed bus by the board's model, also where the board takes no time."""
+    busy_seconds: float = 0.0
+    """What its flash work takes by the same model."""
     violations: tuple[str, ...] = ()
     """What a host did that this class of device does not take; empty when all was well."""
 

@@ -71,6 +71,7 @@ class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     erase_time: Seconds = _DEFAULT.erase_time
     word_time: Seconds = _DEFAULT.word_time
     attach_time: Seconds = _DEFAULT.attach_time
+    slowdown: Annotated[float, msgspec.Meta(ge=1, le=1000)] = _DEFAULT.slowdown
     plugged: bool = _DEFAULT.plugged
     start: Start = _DEFAULT.start
     app_address: int = _DEFAULT.app_address
@@ -149,6 +150,7 @@ def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
         erase_time=table.erase_time,
         word_time=table.word_time,
         attach_time=table.attach_time,
+        slowdown=table.slowdown,
         plugged=table.plugged,
         start=table.start,
         app_address=table.app_address,
@@ -178,6 +180,7 @@ def _refuse_meaningless(where: str, table: _BoardTable) -> None:
         ("poll_erase", table.poll_erase is not None and usbx, "this board claims poll_write for everything"),
         ("poll_erase", table.poll_erase is not None and fixed, "its class claims the same whatever is asked"),
         ("poll_write", table.poll_write is not None and fixed, "its class claims the same whatever is asked"),
+        ("slowdown", table.slowdown > 1 and fixed, "its class claims the same whatever is asked"),
         ("read_constant", table.read_constant is not None and not constant, "its reads are not constant"),
         ("map", table.map is not None and table.model in PLAIN_MODELS, "plain DFU knows no memory map"),
         ("runtime", table.runtime and not table.app, "an application without USB has no interface"),

@@ -31,7 +31,7 @@ from flashdeckd.virtual.control import (
 from flashdeckd.virtual.faults import ERROR, Affliction, Fault, Faults, lost
 from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.nor import Operation
-from flashdeckd.virtual.pace import Pace
+from flashdeckd.virtual.pace import Pace, bus_time
 from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.violations import judge
 
@@ -97,9 +97,10 @@ class VirtualBoard:
         self._steps_to_cut: int | None = None
         self._share_cut: float | None = None
         self._given_up: threading.Event | None = None
-        self._requests = self._transfers = self._downloads = self._uploads = 0
+        self._requests = self._transfers = self._downloads = self._statuses = self._uploads = 0
         self._bytes_down = self._bytes_up = 0
         self._sleeps, self._slept = 0, 0.0
+        self._bus_seconds = self._busy_seconds = 0.0
         self._answered = 0.0
         """When the last transfer ended, on the clock of the specification."""
         self._violations: list[str] = []
@@ -125,11 +126,14 @@ class VirtualBoard:
                 requests=self._requests,
                 transfers=self._transfers,
                 downloads=self._downloads,
+                statuses=self._statuses,
                 uploads=self._uploads,
                 bytes_down=self._bytes_down,
                 bytes_up=self._bytes_up,
                 sleeps=self._sleeps,
                 slept=self._slept,
+                bus_seconds=self._bus_seconds,
+                busy_seconds=self._busy_seconds,
                 violations=tuple(self._violations),
             )
 
@@ -270,7 +274,9 @@ class VirtualBoard:
             if fault is Fault.ERROR_STATUS:
                 self._afflict(ERROR)
             outcome = self._suffer(setup) or self._ask(connection, setup, data)
-            started = self._pace.spend(len(data) + len(outcome.data)) if self._pace else 0.0
+            on_bus = bus_time(len(data) + len(outcome.data)) * self.spec.slowdown
+            self._bus_seconds += on_bus
+            started = self._pace.spend(on_bus) if self._pace else 0.0
             self._begin_work(outcome, started)
             if fault is Fault.UNPLUG:
                 self._start_cut(outcome)
@@ -296,6 +302,7 @@ class VirtualBoard:
         if setup.is_dfu:
             self._requests += 1
             self._downloads += setup.request == Dfu.DNLOAD
+            self._statuses += setup.request == Dfu.GETSTATUS
             self._uploads += setup.request == Dfu.UPLOAD
             self._bytes_down += len(data)
         return self._faults.on_transfer(setup)
@@ -308,7 +315,7 @@ class VirtualBoard:
             if self._pace is None:
                 return  # busy for a number of requests, however long the host waits for each
             since = max(since, running.ends)
-        if now - since >= SHORTEST_PAUSE and self._fresh().state not in _PAUSELESS:
+        if now - since >= SHORTEST_PAUSE * self.spec.slowdown and self._fresh().state not in _PAUSELESS:
             self._sleeps += 1
             self._slept += now - since
 
@@ -445,7 +452,9 @@ class VirtualBoard:
     def _begin(self, operation: Operation, started: float, *, beside_bus: bool) -> _Running:
         self._prepare(operation)
         requests = BUSY_REQUESTS if beside_bus and not self._pace else 0
-        ends = started + self._duration(operation)
+        takes = self._duration(operation)
+        self._busy_seconds += takes
+        ends = started + (takes if self._pace else 0.0)
         self._running = _Running(operation, started, ends, requests, beside_bus=beside_bus)
         return self._running
 
@@ -477,9 +486,11 @@ class VirtualBoard:
                 pass
 
     def _duration(self, operation: Operation) -> float:
-        if self._pace is None or not operation.steps:
+        """Seconds that flash work takes by the board's model."""
+        if not operation.steps:
             return 0.0
-        return self.spec.word_time * operation.steps if operation.data else self.spec.erase_time
+        seconds = self.spec.word_time * operation.steps if operation.data else self.spec.erase_time
+        return seconds * self.spec.slowdown
 
     def _finish(self) -> None:
         """Carries out what is left of the running operation, unless the power fails in the middle of it."""
@@ -584,7 +595,7 @@ class VirtualBoard:
         self._affliction = None
 
     def _connect(self, identity: Identity, *, is_dfu: bool) -> None:
-        delay = self.spec.attach_time if self._pace else 0.0
+        delay = self.spec.attach_time * self.spec.slowdown if self._pace else 0.0
         self._connection = Connection(self, self._new_address(), identity, is_dfu, time.monotonic() + delay)
         self._lock.notify_all()
 

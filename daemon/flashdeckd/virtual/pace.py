@@ -11,6 +11,11 @@ MAX_CREDIT = 0.005
 """Seconds of our own lateness that are made good at the most."""
 
 
+def bus_time(size: int) -> float:
+    """Seconds that a control transfer with `size` bytes of data takes on a full-speed bus."""
+    return TRANSFER + PACKET * -(-size // PACKET_SIZE)
+
+
 class Pace:
     """The clock of one board's endpoint 0."""
 
@@ -29,9 +34,9 @@ class Pace:
         self.deadline = min(max(self.deadline + own, now - MAX_CREDIT), now + MAX_CREDIT)
         return self.deadline
 
-    def spend(self, size: int) -> float:
-        """The bus time of a transfer with `size` bytes of data passes; the new deadline."""
-        self.deadline += TRANSFER + PACKET * -(-size // PACKET_SIZE)
+    def spend(self, seconds: float) -> float:
+        """The bus time of a transfer passes; the new deadline."""
+        self.deadline += seconds
         return self.deadline
 
     def block(self, seconds: float) -> float:

@@ -33,6 +33,8 @@ RUNTIME_VERSION = 0x0110
 _ST_DFU = UsbId(0x0483, 0xDF11)
 _ST_SERIAL_PORT = UsbId(0x0483, 0x5740)
 _STM32H5 = FlashLayout()
+_MAX_POLL = (1 << 24) - 1
+"""bwPollTimeout has three bytes."""
 _STACK_MASK = 0x2FFC0000
 _STACK_BASE = 0x20000000
 
@@ -194,6 +196,9 @@ class BoardSpec:
     """Seconds to program one word (STM32H5, 16 bytes, typical)."""
     attach_time: float = 0.1
     """Seconds from a restart until the host has enumerated the board (timing "real")."""
+    slowdown: float = 1.0
+    """How many times longer than that the bus, the flash work and restarts take, and how many times more the bootloader
+    claims: a machine keeps up with many boards, and what is measured is divided again. Not where claims are fixed."""
     plugged: bool = True
     start: Start = Start.BOOT
     app_address: int = 0x08020000
@@ -248,8 +253,8 @@ class BoardSpec:
 
     def _bootloader(self, flash: NorFlash, identity: Identity, functional: Functional) -> UsbFunction:
         claims = DEFAULT_POLLS[self.model]
-        poll_erase = claims[0] if self.poll_erase is None else self.poll_erase
-        poll_write = claims[1] if self.poll_write is None else self.poll_write
+        poll_erase = self._claimed(claims[0] if self.poll_erase is None else self.poll_erase)
+        poll_write = self._claimed(claims[1] if self.poll_write is None else self.poll_write)
         match self.model:
             case Model.USBX:
                 usbx = UsbxSettings(functional, poll=poll_write, bank_bug=self.bank_bug)
@@ -274,6 +279,9 @@ class BoardSpec:
                 return DfuseBootloader(flash, identity, dfuse)
             case _:
                 return ClassicBootloader(flash, identity, self._classic(functional, poll_erase, poll_write))
+
+    def _claimed(self, milliseconds: int) -> int:
+        return min(round(milliseconds * self.slowdown), _MAX_POLL)
 
     def _classic(self, functional: Functional, poll_erase: int, poll_write: int) -> ClassicSettings:
         return ClassicSettings(

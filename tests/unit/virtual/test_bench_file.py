@@ -68,6 +68,7 @@ def test_every_key(tmp_path: Path) -> None:
         model = "classic"
         leave_answers = true
         poll_erase = 11
+        slowdown = 20
         """,
     )
     one, two = read_specs(path)
@@ -78,6 +79,7 @@ def test_every_key(tmp_path: Path) -> None:
     assert (one.app_address, one.layout.bad, one.bank_bug) == (0x08040000, {3}, True)
     assert [content.data for content in one.contents] == [fill(1024, 5), b"image"]
     assert (two.port, two.app, two.leave_answers, two.poll_erase) == (1, BoardSpec(name="two").app, True, 11)
+    assert (one.slowdown, two.slowdown) == (1, 20)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,7 @@ def test_every_key(tmp_path: Path) -> None:
         ("[boards.one]\nmodel = 'classic'\nbank_bug = true", "bank_bug", "take the key out"),
         ("[boards.one]\nmodel = 'classic'\nread_constant = 1", "read_constant", "take the key out"),
         ("[boards.one]\nmodel = 'usbx-default'\npoll_write = 1", "poll_write", "take the key out"),
+        ("[boards.one]\nmodel = 'dapboot'\nslowdown = 2", "slowdown", "take the key out"),
         ("[boards.one]\nmodel = 'usbx'\nleave_answers = false", "leave_answers", "take the key out"),
         ("[boards.one]\nmodel = 'usbx'\nruntime = true\napp = ''", "runtime", "take the key out"),
         ("[boards.one]\nmodel = 'usbx'\nbad_sectors = [128]", "no sector 128", "0 to 127"),

@@ -10,6 +10,7 @@ import pytest
 import usb.core
 import usb.util
 
+from flashdeck.api import VirtualBoardState
 from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError, RequestError
 from flashdeckd.virtual.bench import VirtualBench
@@ -465,6 +466,35 @@ def test_real_boards_take_their_time_to_enumerate() -> None:
     bench = bench_of(BoardSpec(name="one", timing=Timing.REAL, attach_time=60))
     assert bench.list()[0].mode == "dfu"
     assert usb.core.find(backend=bench.backend) is None
+
+
+def costs_of_an_erase(**changes: object) -> VirtualBoardState:
+    """What a board has counted once an erase was sent, and waited for."""
+    spec = BoardSpec(name="one", attach_time=0, start=Start.DFU, contents=(Content(APP, bytes(8192)),))
+    bench = bench_of(replace(spec, **changes))
+    host = Host(only(bench))
+    host.send(DNLOAD, 0, b"\x41" + APP.to_bytes(4, "little"))
+    assert host.finish() == DNLOAD_IDLE
+    return bench.list()[0]
+
+
+@pytest.mark.parametrize("timing", [*Timing])
+def test_the_time_of_the_model_is_counted_whether_it_passes_or_not(timing: Timing) -> None:
+    state = costs_of_an_erase(timing=timing, erase_time=0.002, word_time=0.0)
+    assert state.busy_seconds == pytest.approx(0.002)
+    assert state.statuses == state.requests - 1
+    assert state.bus_seconds > state.transfers * 0.00015
+    assert state.bus_seconds < state.transfers * 0.0005
+
+
+def test_a_slower_board_takes_longer_and_claims_more_but_does_the_same() -> None:
+    once, tenfold = costs_of_an_erase(), costs_of_an_erase(slowdown=10.0)
+    assert tenfold.busy_seconds == pytest.approx(10 * once.busy_seconds)
+    assert tenfold.bus_seconds == pytest.approx(10 * once.bus_seconds)
+    assert (tenfold.transfers, tenfold.erases) == (once.transfers, once.erases)
+    host = Host(only(bench_of(BoardSpec(name="one", start=Start.DFU, poll_erase=50, slowdown=10.0))))
+    host.send(DNLOAD, 0, b"\x41" + APP.to_bytes(4, "little"))
+    assert int.from_bytes(host.ask(GETSTATUS, 6)[1:4], "little") == 500
 
 
 # The bench itself.
