@@ -202,6 +202,7 @@ async def test_an_image_that_is_there_counts_for_the_job_that_asked_for_it(root:
         assert (await rig.emulated("left")).erases == erases
         assert second.result is not None
         assert (second.status, second.result.erases, second.result.verified) == (JobStatus.DONE, 0, Verified.YES)
+        assert second.result.unchanged >= len(ONE)
         held = await holding(rig)
         assert (held.job, held.sha256, held.complete, held.verified) == (second.id, sha256(ONE), True, Verified.YES)
         assert second.id > first.id

@@ -106,7 +106,7 @@ _PHASES = {
     Phase.OTHER: "working",
 }
 _IDLE = Cell("no build seen yet", Tone.FAINT)
-_MEASURED_PHASES = (Phase.ERASE, Phase.WRITE, Phase.VERIFY)
+_MEASURED_PHASES = (Phase.COMPARE, Phase.ERASE, Phase.WRITE, Phase.VERIFY)
 _TIMED_PHASES = (Phase.WRITE, Phase.VERIFY)
 
 
@@ -442,7 +442,9 @@ def _job_details(store: Store, job: JobState, now: float) -> Iterator[Line]:
     result = job.result
     if result is not None:
         erases = f"{result.erases} erase{'' if result.erases == 1 else 's'}"
-        yield Line(f"{_short_result(result)}; {erases}, {result.transfers} transfers. {_long(result.protection)}")
+        same = f" {format_size(result.unchanged)} were right already and left alone." if result.unchanged else ""
+        protection = _long(result.protection)
+        yield Line(f"{_short_result(result)}; {erases}, {result.transfers} transfers.{same} {protection}")
     when = ago(job.finished_at or job.started_at or job.created_at, now)
     yield Line(
         f"asked for by {'a build' if job.origin == 'build' else 'hand'}, {when}; {format_size(job.size)}, "

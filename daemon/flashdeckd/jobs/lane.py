@@ -605,4 +605,5 @@ def _result(outcome: Outcome) -> JobResult:
         seconds=outcome.seconds,
         verified=outcome.verified,
         protection=outcome.protection,
+        unchanged=outcome.unchanged,
     )

@@ -104,7 +104,8 @@ def _result(result: JobResult) -> str:
     erases = f"{result.erases} erase{'' if result.erases == 1 else 's'}"
     started = {True: ", started", False: ", did not start", None: ""}[result.started]
     written = f"{format_size(result.bytes_written)} in {format_duration(result.seconds)}"
-    return f"{written}, {erases}, {result.verified}{started}"
+    same = f", {format_size(result.unchanged)} left alone" if result.unchanged else ""
+    return f"{written}{same}, {erases}, {result.verified}{started}"
 
 
 def held(board: BoardState) -> str:
