@@ -236,7 +236,8 @@ def test_an_honest_device_is_flashed_with_at_most_one_objection(  # noqa: PLR091
     assert flash_pages(again, BASE, PAGE, 1024) == 0
     if pipe.objections:
         assert pipe.objections == before[0]
-    assert pipe.clock - before[1] <= 3 * 4 * max(poll_ms, 60) / 1000 + 1e-6, "no more sleep than was claimed"
+    longest = max(1.25 * poll_ms + 1, 60)  # an early question comes at most a quarter too late
+    assert pipe.clock - before[1] <= 3 * 4 * longest / 1000 + 1e-6, "hardly more sleep than was claimed"
 
 
 DFUSE = [model for model in Model if not model.startswith(("tinyusb", "dapboot")) and "template" not in model]
