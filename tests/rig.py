@@ -84,11 +84,18 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+DAEMON = ("-m", "flashdeckd")
+"""What Python runs."""
+
+
 class Rig:
     """One daemon and one client of it."""
 
-    def __init__(self, root: Path, client: Client, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self, root: Path, client: Client, process: asyncio.subprocess.Process, daemon: tuple[str, ...] = DAEMON
+    ) -> None:
         self.root = root
+        self.daemon = daemon
         self.client = client
         self.process = process
 
@@ -170,7 +177,7 @@ class Rig:
 
     async def restart(self, *, virtual: bool = True) -> None:
         """Starts a daemon again where one was stopped."""
-        again = await start(self.root, virtual=virtual)
+        again = await start(self.root, virtual=virtual, daemon=self.daemon)
         self.client, self.process = again.client, again.process
 
 
@@ -178,9 +185,6 @@ def prepare(root: Path, *, boards: str, bench: str, settle: str = "50ms", profil
     """Writes a configuration and a bench for `start`."""
     (root / "config.toml").write_text(CONFIG.format(settle=settle, profile=profile, boards=boards))
     (root / "bench.toml").write_text(bench)
-
-
-DAEMON = ("-m", "flashdeckd")
 
 
 async def start(root: Path, *, virtual: bool = True, daemon: tuple[str, ...] = DAEMON) -> Rig:
@@ -201,7 +205,7 @@ async def start(root: Path, *, virtual: bool = True, daemon: tuple[str, ...] = D
     deadline = loop.time() + START_SECONDS
     while True:
         try:
-            return Rig(root, await Client.connect(root / "s", client="test"), process)
+            return Rig(root, await Client.connect(root / "s", client="test"), process, daemon)
         except FlashdeckError:
             if process.returncode is not None or loop.time() > deadline:
                 raise AssertionError((root / "log").read_text()) from None

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 
+import distant_bench
 from flashdeck.model import JobStatus, Phase, Snapshot
+from flashdeckd.virtual.bench import load_bench
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.spec import BoardSpec
-from rig import APP1, board, firmware, prepare, running, sha256
+from rig import APP1, DAEMON, board, firmware, prepare, running, sha256
 from soaking import SOAK
 
 pytestmark = pytest.mark.soak
 
 BASE, FLASH_SIZE, PARTITION_SIZE = 0x08000000, 1024 * 1024, 384 * 1024
-KILLS = 300 if SOAK else 3
+KILLS = 200 if SOAK else 2
 IMAGE_SIZE = 40_000
 LONGEST = 0.4
 """Seconds: about what a flash of that size takes on a board with real timing."""
@@ -63,15 +65,24 @@ class Begun(Done):
         return super().__call__(snapshot) or any(job.phase is Phase.ERASE for job in snapshot.jobs)
 
 
-async def test_a_daemon_killed_at_any_moment(root: Path) -> None:
+@pytest.mark.parametrize("boards", ["lose power", "stay as they are"])
+async def test_a_daemon_killed_at_any_moment(root: Path, boards: str) -> None:
     (root / "flash").write_bytes(fill(FLASH_SIZE, 3))
     emulated = board("left", timing="real", attach_time=0, flash_file="flash")
     prepare(root, boards=LEFT, bench=emulated)
+    if boards == "lose power":
+        await kill_again_and_again(root, DAEMON)
+    else:
+        with distant_bench.served(load_bench(root / "bench.toml"), root / "bench"):
+            await kill_again_and_again(root, (distant_bench.__file__,))
+
+
+async def kill_again_and_again(root: Path, daemon: tuple[str, ...]) -> None:
     flash = Flash(root / "flash")
     moments = random.Random(20)  # noqa: S311 - a choice of moments, nothing secret
     old = firmware("0", size=IMAGE_SIZE)
     torn = 0
-    async with running(root) as rig:
+    async with running(root, daemon=daemon) as rig:
         rig.build(old)
         await rig.until(Done(old))
         for number in range(1, KILLS + 1):

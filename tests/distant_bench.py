@@ -1,0 +1,123 @@
+"""A bench whose boards live in another process than the daemon, as real ones do: they outlive it, in whatever state.
+
+The test serves them (`served`); as a program this file is the real daemon on such a bench, with the options of
+flashdeckd. The socket `bench` beside the bench file joins the two.
+"""
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from multiprocessing import connection as pipes
+from pathlib import Path
+from typing import Any, cast
+
+import usb.core
+
+from flashdeckd import __main__, service
+from flashdeckd.virtual.backend import VirtualBackend
+from flashdeckd.virtual.bench import VirtualBench
+from flashdeckd.virtual.bench_file import read_specs
+from flashdeckd.virtual.board import Connection, VirtualBoard, gone
+from flashdeckd.virtual.control import Setup
+from flashdeckd.virtual.hotplug import VirtualHotplug
+from flashdeckd.virtual.identity import Identity
+from flashdeckd.virtual.spec import BoardSpec
+
+LOOK_SECONDS = 0.02
+"""How often the daemon's side asks what is on the bus; udev would tell."""
+Seen = tuple[int, Identity, bool, float]
+
+
+@contextmanager
+def served(bench: VirtualBench, socket: Path) -> Generator[None]:
+    """Answers for the boards of `bench`, to any number of daemons one after the other."""
+    with pipes.Listener(str(socket), "AF_UNIX") as listener:
+        threading.Thread(target=_accept, args=(listener, bench), daemon=True).start()
+        yield
+
+
+def _accept(listener: pipes.Listener, bench: VirtualBench) -> None:
+    with suppress(OSError):  # the listener was closed: the test is over
+        while True:
+            threading.Thread(target=_answer, args=(listener.accept(), bench), daemon=True).start()
+
+
+def _answer(pipe: "pipes.Connection[Any, Any]", bench: VirtualBench) -> None:
+    with suppress(EOFError, OSError):  # the daemon is dead
+        while True:
+            name, call, address, arguments = pipe.recv()
+            try:
+                pipe.send((_do(bench.boards[name], call, address, arguments), None))
+            except usb.core.USBError as error:
+                pipe.send((None, (error.strerror, error.backend_error_code, error.errno)))
+
+
+def _do(board: VirtualBoard, call: str, address: int, arguments: tuple[Any, ...]) -> object:
+    found = board.connection()
+    if call == "connection":
+        return found and (found.address, found.identity, found.is_dfu, found.visible_from)
+    if call == "appears_at":
+        return board.appears_at()
+    if found is None or found.address != address:
+        raise gone()
+    return getattr(board, call)(found, *arguments)
+
+
+class DistantBoard:
+    """The daemon's end of one board: as much of a VirtualBoard as backend and hotplug need."""
+
+    def __init__(self, spec: BoardSpec, socket: Path) -> None:
+        self.spec = spec
+        self._socket = socket
+        self._thread = threading.local()
+        self._last: Connection | None = None
+
+    def connection(self) -> Connection | None:
+        seen = cast("Seen | None", self._call("connection"))
+        if seen is None:
+            return None
+        if self._last is None or self._last.address != seen[0]:
+            self._last = Connection(cast("VirtualBoard", self), *seen)
+        return self._last
+
+    def appears_at(self) -> float | None:
+        return self._call("appears_at")
+
+    def check(self, connection: Connection) -> None:
+        self._call("check", connection)
+
+    def reset(self, connection: Connection) -> None:
+        self._call("reset", connection)
+
+    def transfer(self, connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
+        return self._call("transfer", connection, setup, data, timeout)
+
+    def _call(self, name: str, connection: Connection | None = None, *arguments: object) -> Any:
+        if not hasattr(self._thread, "pipe"):
+            self._thread.pipe = pipes.Client(str(self._socket), "AF_UNIX")
+        self._thread.pipe.send((self.spec.name, name, 0 if connection is None else connection.address, arguments))
+        answer, error = self._thread.pipe.recv()
+        if error is not None:
+            raise usb.core.USBTimeoutError(*error) if error[0] == "Operation timed out" else usb.core.USBError(*error)
+        return answer
+
+
+def distant_bench(path: Path) -> VirtualBench:
+    """The bench of that file, every board of it in the process that serves it."""
+    specs = read_specs(path)
+    bench = VirtualBench(())
+    boards = tuple(cast("VirtualBoard", DistantBoard(spec, path.parent / "bench")) for spec in specs)
+    bench.hotplug, bench.backend = VirtualHotplug(boards), VirtualBackend(boards)
+    threading.Thread(target=_look, args=(bench.hotplug.changed,), daemon=True).start()
+    return bench
+
+
+def _look(changed: Callable[[], None]) -> None:
+    pause = threading.Event()
+    while not pause.wait(LOOK_SECONDS):
+        changed()
+
+
+if __name__ == "__main__":
+    service.load_bench = distant_bench
+    __main__.main()
