@@ -4,6 +4,7 @@
 #   make test     all tests
 #   make soak     the very large tests in full: every interruption, killed daemons, hostile devices (half an hour)
 #   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
+#   make bench    what flashdeck costs, as a table (QUICK=1: a smaller image, no virtual machine; JSON=FILE: as JSON too)
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make pictures docs/tui.svg, as the terminal interface draws itself
@@ -13,7 +14,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test soak vm-test check format pictures clean
+.PHONY: help demo test soak vm-test bench check format pictures clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -28,7 +29,10 @@ soak: $(READY)
 	FLASHDECK_SOAK=1 $(BIN)/pytest -m soak --timeout=7200
 
 vm-test: $(READY)
-	PYTHONPATH=tests $(BIN)/python -m vm $(if $(REV),--revision='$(REV)') $(if $(TESTS),--tests='$(TESTS)')
+	PYTHONPATH=tests $(BIN)/python -m vm
+
+bench: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(JSON),--json '$(JSON)')
 
 check: $(READY)
 	$(BIN)/ruff format --check

@@ -187,10 +187,11 @@ def prepare(root: Path, *, boards: str, bench: str, settle: str = "50ms", profil
     (root / "bench.toml").write_text(bench)
 
 
-async def start(root: Path, *, virtual: bool = True, daemon: tuple[str, ...] = DAEMON) -> Rig:
+async def start(root: Path, *, virtual: bool = True, daemon: tuple[str, ...] = DAEMON, look_again: float = 0.02) -> Rig:
     """Starts a daemon on what `prepare` wrote, or on what an earlier daemon left there.
 
-    `daemon` is what Python runs: the real one, or one on a bench that no bench file can describe.
+    `daemon` is what Python runs: the real one, or one on a bench that no bench file can describe. `look_again` is in
+    seconds.
     """
     with (root / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
@@ -209,7 +210,7 @@ async def start(root: Path, *, virtual: bool = True, daemon: tuple[str, ...] = D
         except FlashdeckError:
             if process.returncode is not None or loop.time() > deadline:
                 raise AssertionError((root / "log").read_text()) from None
-            await asyncio.sleep(0.02)  # the socket file appears without an event of its own
+            await asyncio.sleep(look_again)  # the socket file appears without an event of its own
 
 
 @asynccontextmanager

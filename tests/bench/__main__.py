@@ -1,0 +1,101 @@
+"""`make bench`: what flashdeck costs, measured here and now. A Markdown table on stdout; with --json the same as JSON.
+
+Ends with 1 where a count exceeds what flashdeck promises; times are only shown.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench import counts, crowd, first_paint, idleness, reaction, readiness, subscriber, wall
+from bench.machine import this_machine
+from bench.markdown import rendered
+from bench.rows import Report, Row
+from flash_rig import APP1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much is measured."""
+
+    image: int
+    """Bytes of a full image."""
+    walls: int
+    """Measurements of one job on boards at their own speed."""
+    crowds: tuple[int, ...]
+    """Boards at once."""
+    repeats: int
+    """Measurements of what is short."""
+    idle: float
+    """Seconds."""
+
+
+FULL = Extent(image=APP1.size, walls=5, crowds=(1, 4, 8, 32), repeats=11, idle=60)
+QUICK = Extent(image=64 * 1024, walls=1, crowds=(1, 32), repeats=3, idle=5)
+
+
+def main() -> int:
+    options = _arguments()
+    extent = QUICK if options.quick else FULL
+    machine = this_machine()
+    notes = ["Rows without a measurement are counts, on boards that take no time; they are the same on every machine."]
+    rows = [*_on_boards(extent), *asyncio.run(_around(extent))]
+    report = Report(
+        machine=machine,
+        command="make bench QUICK=1" if options.quick else "make bench",
+        image=extent.image,
+        rows=tuple(rows),
+        notes=tuple(notes),
+    )
+    sys.stdout.write(rendered(report))
+    if options.json is not None:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    for sentence in report.broken:
+        _say(f"broken promise: {sentence}")
+    return 1 if report.broken else 0
+
+
+def _on_boards(extent: Extent) -> Iterator[Row]:
+    _say("counts on every model")
+    yield from counts.rows(extent.image)
+    _say("times on every model")
+    yield from wall.rows(extent.image, extent.walls)
+
+
+async def _around(extent: Extent) -> list[Row]:
+    """What needs a daemon; one after the other, so that nothing else runs while something is measured."""
+    _say("many boards at once")
+    rows = [row async for row in crowd.rows(extent.image, extent.crowds)]
+    _say("a daemon, a screen and a subscriber")
+    rows += [row async for row in reaction.rows(extent.repeats)]
+    rows.append(await readiness.row(extent.repeats))
+    rows += [row async for row in idleness.rows(extent.idle)]
+    rows.append(await first_paint.row(extent.repeats))
+    rows.append(await subscriber.row(extent.repeats))
+    return rows
+
+
+class _Arguments(argparse.Namespace):
+    quick: bool
+    json: Path | None
+
+
+def _arguments() -> _Arguments:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smaller image, less of everything")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the same goes as JSON")
+    return parser.parse_args(namespace=_Arguments())
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {sentence}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
