@@ -6,8 +6,8 @@ import pytest
 
 import hostile_daemon
 from flashdeck import api
-from flashdeck.model import JobStatus, Presence
-from rig import board, firmware, prepare, running, sha256
+from flashdeck.model import JobStatus
+from rig import board, firmware, prepare, running
 from soaking import SOAK
 
 pytestmark = pytest.mark.soak
@@ -41,7 +41,6 @@ async def test_the_daemon_and_its_other_boards_outlive_hostile_ones(root: Path, 
             await rig.press("good")
         status = await rig.client.call(api.GetStatus())
         assert {each.name for each in status.boards} == {"good", *names}
-        assert any(each.presence is Presence.DFU for each in status.boards if each.name in names)
         tried = [job for job in await rig.jobs() if job.board in names and job.attempts]
         assert tried, "hostile boards are worked on, too"
         for job in tried:
@@ -50,7 +49,6 @@ async def test_the_daemon_and_its_other_boards_outlive_hostile_ones(root: Path, 
             assert job.reason.isprintable()
         emulated = (await rig.client.call(api.VirtualList())).boards
         assert sum(each.requests for each in emulated if each.name in names) > CROWD
-        assert sha256(images[-1]) in {job.sha256 for job in tried}
     log = (root / "log").read_text()
     assert "Traceback" not in log
     assert "\x1b" not in log
