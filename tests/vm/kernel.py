@@ -61,9 +61,14 @@ class Kernel:
         return list(found.values())
 
 
+def kernel_cache() -> Path:
+    """Where kernels are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flashdeck" / "vm"
+
+
 def cached_kernel() -> Kernel:
     """The kernel in the cache, fetched if there is none. Raises MissingError where it can not be had."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flashdeck" / "vm"
+    cache = kernel_cache()
     for known in sorted(cache.glob("linux-image-*"), key=lambda path: path.stat().st_mtime, reverse=True):
         return Kernel(known)
     cache.mkdir(parents=True, exist_ok=True)

@@ -1,17 +1,19 @@
 """A Linux machine of our own for the length of one command: QEMU, without KVM, as an ordinary process."""
 
+import fcntl
 import platform
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from vm.initrd import initrd
-from vm.kernel import Kernel, MissingError
+from vm.kernel import Kernel, MissingError, kernel_cache
 from vm.tree import ROOT
 
 QEMU = "qemu-system-x86_64"
@@ -56,8 +58,27 @@ def boot(command: Sequence[str], *, kernel: Kernel, tree: Path, results: Path, s
 
     The guest sees the host's files, read-only; where the source tree is on the host, it sees `tree`, the working
     directory of the command. What it writes is lost but for `RESULTS`, which is `results`. The command's output is
-    shown as it comes. A machine that hangs is ended.
+    shown as it comes. A machine that hangs is ended. While another guest of this user runs, it waits: emulated, two
+    of them are slower than one after the other.
     """
+    with _alone():
+        return _boot(command, kernel=kernel, tree=tree, results=results, seconds=seconds)
+
+
+@contextmanager
+def _alone() -> Generator[None]:
+    lock = kernel_cache() / "guest.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write("another guest is running: waiting for its end\n")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _boot(command: Sequence[str], *, kernel: Kernel, tree: Path, results: Path, seconds: int) -> Ended:
     results.mkdir(parents=True, exist_ok=True)
     (results / "command").write_text(shlex.join(command) + "\n")
     (results / "status").unlink(missing_ok=True)
