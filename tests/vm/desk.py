@@ -128,15 +128,31 @@ def configured(*specs: BoardSpec, by_port: bool = False) -> str:
 
 
 @asynccontextmanager
-async def desk(root: Path, *specs: BoardSpec, boards: str | None = None) -> AsyncGenerator[Desk]:
-    """A daemon for these boards, none of them plugged in yet; `boards` are the configured ones, otherwise all."""
+async def desk(root: Path, *specs: BoardSpec, boards: str | None = None, careful: bool = True) -> AsyncGenerator[Desk]:
+    """A daemon for these boards, none of them plugged in yet; `boards` are the configured ones, otherwise all.
+
+    At the end no board may have noted anything that a `careful` host does not do.
+    """
     prepare(root, boards=configured(*specs) if boards is None else boards, bench="")
     bench = VirtualBench(specs)
     with Cables(bench) as cables:
         async with running(root, virtual=False) as rig:
             yield Desk(rig, bench, cables)
     violations = {state.name: state.violations for state in bench.list() if state.violations}
-    assert violations == {}
+    assert not careful or violations == {}
+
+
+async def enumerated(bench: VirtualBench, cables: Cables, name: str) -> None:
+    """Brings a board into its bootloader where it is not, and waits until the kernel has it there."""
+    state = bench.boards[name].state()
+    if not state.plugged:
+        bench.plug(name)
+    elif state.mode != "dfu":
+        bench.press(name)
+    usb_id, product = bench.boards[name].spec.dfu, cables.port(name).device / "idProduct"
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not product.exists() or product.read_text() != f"{usb_id.product:04x}\n":  # noqa: ASYNC110 -- as for cables
+            await asyncio.sleep(0.05)
 
 
 async def ran(*words: str) -> Run:

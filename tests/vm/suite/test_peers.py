@@ -1,0 +1,161 @@
+"""dfu-util on the same boards: what it can do, it does, and of what is on a board it says what flashdeck says."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from flashdeck.model import JobStatus, Presence, Verified
+from flashdeckd.virtual.bench import VirtualBench
+from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model, Timing
+from rig import APP1, firmware, sha256
+from vm.cables import Cables
+from vm.desk import board, desk, enumerated, ran
+
+SIZE = 6_000
+ONE, TWO, THREE = (firmware(version, size=SIZE) for version in ("1.0.0", "1.0.1", "1.0.2"))
+IOERR, PROTOCOL = 74, 76
+"""dfu-util's exit codes (sysexits.h): of USB, and of a device that does what it does not expect."""
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """What comes of dfu-util's three commands on a board."""
+
+    flash: int = 0
+    holds: bool = True
+    """Whether the image is on the board then, whatever dfu-util says."""
+    read: int = 0
+    reads: bool = True
+    """Whether what it read is what the board holds."""
+    leave: int = 0
+    starts: bool = True
+
+
+GOOD = Conduct()
+VANISHES = replace(GOOD, leave=IOERR)
+"""The board is gone before the answer to the last question: "Error during download get_status"."""
+FALSE_READS = replace(VANISHES, reads=False)
+"""dfu-util takes what it is told for the contents."""
+CONDUCT = {
+    Model.CLASSIC: VANISHES,
+    Model.CLASSIC_NOREAD: Conduct(read=IOERR, reads=False, leave=IOERR, starts=False),
+    Model.CLASSIC_TEMPLATE: Conduct(holds=False, read=IOERR, reads=False, leave=IOERR, starts=False),
+    Model.CLASSIC_OLD: VANISHES,
+    Model.CLASSIC_OLD_NOREAD: FALSE_READS,
+    Model.CLASSIC_OLD_TEMPLATE: Conduct(holds=False, reads=False, leave=IOERR, starts=False),
+    Model.CLASSIC_STALE: VANISHES,
+    Model.CLASSIC_ECHO: FALSE_READS,
+    Model.CLASSIC_CONSTANT: FALSE_READS,
+    Model.CLASSIC_CRASH: VANISHES,
+    Model.USBX_DEFAULT: Conduct(PROTOCOL, holds=False, read=PROTOCOL, reads=False, leave=PROTOCOL, starts=False),
+    Model.GD32: VANISHES,
+    Model.GD32_SILENT: Conduct(leave=IOERR, starts=False),
+}
+"""Where it is not GOOD, and why.
+
+A STALL leaves ST's class in a state that dfu-util does not know (classic-noread, classic-template); it says nothing of
+boards that say yes and do nothing; it insists on dfuDNBUSY (usbx-default).
+"""
+
+
+class DfuUtil:
+    """The program, for one board."""
+
+    def __init__(self, spec: BoardSpec, cables: Cables, root: Path) -> None:
+        self._words = ("dfu-util", "--path", cables.port(spec.name).name, "--alt", "0")
+        self._plain = spec.model in PLAIN_MODELS
+        self._image = root / f"{spec.name}.bin"
+        self._read = root / f"{spec.name}.read"
+
+    async def flash(self, data: bytes, *, leave: bool = False) -> int:
+        """Its exit code."""
+        self._image.write_bytes(data)
+        extra = ("--reset",) if leave and self._plain else ()
+        modifier = ":leave" if leave else ""
+        return (await ran(*self._words, *self._at(modifier), *extra, "--download", str(self._image))).code
+
+    async def read(self, size: int) -> tuple[int, bytes]:
+        """Its exit code, and what it read."""
+        self._read.unlink(missing_ok=True)
+        code = (await ran(*self._words, *self._at(f":{size}"), "--upload", str(self._read))).code
+        return code, self._read.read_bytes()[:size] if self._read.exists() else b""
+
+    def _at(self, modifier: str) -> tuple[str, ...]:
+        return () if self._plain else ("--dfuse-address", f"0x{APP1:08x}{modifier}")
+
+
+def peer_board(port: int, model: Model) -> BoardSpec:
+    return replace(board(model.value.replace(".", "_"), port, model), timing=Timing.REAL)
+
+
+@pytest.mark.parametrize("half", [0, 1])
+async def test_dfu_util_does_to_each_model_what_it_does_to_real_ones(root: Path, half: int) -> None:
+    specs = [peer_board(port, model) for port, model in enumerate(list(Model)[half::2], start=1)]
+    bench = VirtualBench(specs)
+    one_a_processor = asyncio.Semaphore(2)
+
+    async def conduct(spec: BoardSpec, cables: Cables) -> Conduct:
+        def app1() -> bytes:
+            return bench.dump(spec.name, APP1, SIZE).data
+
+        async with one_a_processor:
+            tool = DfuUtil(spec, cables, root)
+            await enumerated(bench, cables, spec.name)
+            flash = await tool.flash(ONE)
+            holds = app1() == ONE
+            await enumerated(bench, cables, spec.name)
+            read, contents = await tool.read(SIZE)
+            reads = contents == app1()
+            await enumerated(bench, cables, spec.name)
+            leave = await tool.flash(TWO, leave=True)
+            mode = bench.boards[spec.name].state().mode
+            return Conduct(flash, holds=holds, read=read, reads=reads, leave=leave, starts=mode == "app")
+
+    with Cables(bench) as cables:
+        seen = await asyncio.gather(*(conduct(spec, cables) for spec in specs))
+    assert {spec.model: each for spec, each in zip(specs, seen, strict=True)} == {
+        spec.model: CONDUCT.get(spec.model, GOOD) for spec in specs
+    }
+
+
+READABLE = (
+    Model.CLASSIC,
+    Model.CLASSIC_OLD,
+    Model.CLASSIC_CRASH,
+    Model.USBX,
+    Model.STRICT,
+    Model.H7_WEDGE,
+    Model.GD32,
+    Model.ROM,
+)
+"""Models on which reading works, and which dfu-util can handle."""
+
+
+async def test_dfu_util_and_flashdeck_agree_on_what_is_on_a_board(root: Path) -> None:
+    specs = [peer_board(port, model) for port, model in enumerate(READABLE, start=1)]
+    names = [spec.name for spec in specs]
+    async with desk(root, *specs, careful=False) as it:
+        tools = {spec.name: DfuUtil(spec, it.cables, root) for spec in specs}
+        await it.plug(*names)
+        jobs = await it.flashed(ONE, *names)
+        await it.until_present(Presence.APP, *names)
+        verified = {name: job.result is not None and job.result.verified is Verified.YES for name, job in jobs.items()}
+        for name in names:
+            it.bench.press(name)
+        await it.until_present(Presence.DFU, *names)
+        for name, tool in tools.items():
+            assert (verified[name], await tool.read(SIZE)) == (True, (0, ONE)), name
+            assert await tool.flash(THREE) == 0, name
+        image = root / "three.bin"
+        image.write_bytes(THREE)
+        run = await it.cli("flash", "app1", str(image), "--json")
+        assert run.code == 0, run
+        told = {job.board: job for job in await it.rig.jobs() if job.sha256 == sha256(THREE)}
+        import sys
+
+        print({n: (j.status, j.result) for n, j in told.items()}, file=sys.stderr)
+        assert {job.status for job in told.values()} == {JobStatus.DONE}
+        # It read there what dfu-util had written: nothing was left to write.
+        assert {name: job.result.bytes_written for name, job in told.items() if job.result} == dict.fromkeys(names, 0)

@@ -1,0 +1,134 @@
+"""Cables pulled, buses reset, answers that never come, interfaces that are taken: on a real kernel."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from flashdeck.errors import ErrorKind
+from flashdeck.model import JobState, JobStatus, Phase, Presence
+from flashdeckd.virtual.control import Dfu
+from rig import firmware
+from vm.desk import Desk, board, desk, ran, slow_board
+from vm.vhci import Port
+
+ONE, TWO = firmware("1.0.0"), firmware("1.0.1")
+_HOLDER = """
+import sys, usb.core, usb.util
+device = usb.core.find(idVendor=0x0483, idProduct=0xdf11)
+usb.util.claim_interface(device, 0)
+print("claimed", flush=True)
+sys.stdin.read()
+usb.util.dispose_resources(device)
+"""
+_DRIVER = Path("/sys/bus/usb/drivers/trancevibrator")
+
+
+@pytest.mark.parametrize("phase", [Phase.ERASE, Phase.WRITE])
+async def test_a_job_goes_on_when_a_board_pulled_out_in_the_middle_is_back(root: Path, phase: Phase) -> None:
+    async with desk(root, slow_board("left", 1)) as it:
+        await it.plug("left")
+        it.rig.build(ONE)
+        await it.until_job("left", lambda job: job.phase is phase)
+        it.bench.unplug("left")
+        job = await it.until_job("left", lambda job: job.status is JobStatus.WAITING)
+        assert f"lost in its {phase.value} phase" in job.reason
+        await it.until_present(Presence.ABSENT, "left")
+        assert it.app1_of("left", 16) == b"\xff" * 16, "no boot check may accept a half-written image"
+        it.bench.plug("left")
+        await it.waited(ONE, "left")
+        (job,) = await it.rig.jobs()
+        assert (job.status, job.attempts) == (JobStatus.DONE, 2)
+
+
+async def test_a_transfer_without_an_answer_is_given_up_and_the_bus_reset(root: Path) -> None:
+    async with desk(root, board("left", 1)) as it:
+        await it.plug("left")
+        it.bench.fault("left", "hang", 20)
+        jobs = await it.flashed(ONE, "left")
+        tally = it.cables.tallies["left"]
+        assert jobs["left"].status is JobStatus.DONE
+        assert tally.unlinks
+        assert all(setup.is_dfu for setup in tally.unlinks)
+        assert tally.resets >= 1
+
+
+async def test_one_lost_transfer_is_unlinked_and_the_flash_goes_on(root: Path) -> None:
+    async with desk(root, board("left", 1)) as it:
+        await it.plug("left")
+        it.bench.fault("left", "timeout", 1)  # the first question: the recovery ladder resets the bus
+        jobs = await it.flashed(ONE, "left")
+        assert jobs["left"].attempts == 1
+        assert [setup.request for setup in it.cables.tallies["left"].unlinks] == [Dfu.GETSTATE]
+
+
+async def test_a_bus_reset_by_somebody_else_does_not_keep_an_image_from_its_board(root: Path) -> None:
+    async with desk(root, slow_board("left", 1)) as it:
+        await it.plug("left")
+        it.rig.build(ONE)
+        await it.until_job("left", lambda job: job.phase is Phase.WRITE)
+        reset = await ran("usbreset", "0483:df11")
+        assert reset.code == 0, reset
+        job = await it.until_job("left", _comes_to_rest)
+        assert it.cables.tallies["left"].resets >= 1
+        if job.status is JobStatus.FAILED:
+            assert (await it.cli("retry", str(job.id))).code == 0
+        await it.waited(ONE, "left")
+
+
+async def test_an_interface_that_another_program_holds_is_said_and_flashed_once_it_is_free(root: Path) -> None:
+    async with desk(root, board("left", 1)) as it:
+        await it.plug("left")
+        async with _held():
+            job = await _refused(it)
+            assert it.bench.list()[0].requests == 0
+        await _flashed_after_all(it, job)
+
+
+async def test_an_interface_that_a_kernel_driver_holds_is_said_and_flashed_once_it_is_free(root: Path) -> None:
+    async with desk(root, board("left", 1)) as it:
+        (_DRIVER / "new_id").write_text("0483 df11")
+        try:
+            await it.plug("left")
+            interface = Port(1).device / f"{Port(1).name}:1.0"
+            assert (interface / "driver").readlink().name == _DRIVER.name
+            job = await _refused(it)
+            (_DRIVER / "unbind").write_text(interface.name)
+        finally:
+            (_DRIVER / "remove_id").write_text("0483 df11")
+        await _flashed_after_all(it, job)
+
+
+async def _refused(it: Desk) -> JobState:
+    it.rig.build(ONE)
+    job = await it.until_job("left", _comes_to_rest)
+    assert job.failure is not None, job
+    assert job.failure.kind is ErrorKind.DEVICE_BUSY
+    return job
+
+
+async def _flashed_after_all(it: Desk, job: JobState) -> None:
+    if job.status.ended:
+        assert (await it.cli("retry", str(job.id))).code == 0
+    await it.waited(ONE, "left")
+
+
+def _comes_to_rest(job: JobState) -> bool:
+    return job.status.ended or job.status is JobStatus.HELD or (job.status is JobStatus.WAITING and job.attempts > 0)
+
+
+@asynccontextmanager
+async def _held() -> AsyncGenerator[None]:
+    """Another program that has claimed the DFU interface."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", _HOLDER, stdin=pipe, stdout=pipe)
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(120):
+            assert await process.stdout.readline() == b"claimed\n"
+        yield
+    finally:
+        await process.communicate()
