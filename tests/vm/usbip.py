@@ -9,6 +9,7 @@ import queue
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -46,6 +47,10 @@ class Tally:
     """Transfers that the host gave up before they were answered."""
     resets: int = 0
     """Bus resets of a device that was configured already."""
+    first: float | None = None
+    """When the first DFU request came, on the monotonic clock; whoever measures sets it to None before."""
+    last: float = 0.0
+    """When the last DFU request was over."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +158,13 @@ class Export:
         if _is_first_look(setup) and self._configured:
             self._tally.resets += 1
             board.reset(self.connection)
-        answer = board.transfer(self.connection, setup, transfer.data, None, given_up=transfer.given_up)
+        if setup.is_dfu and self._tally.first is None:
+            self._tally.first = time.monotonic()
+        try:
+            answer = board.transfer(self.connection, setup, transfer.data, None, given_up=transfer.given_up)
+        finally:
+            if setup.is_dfu:
+                self._tally.last = time.monotonic()
         self._configured |= setup.kind == STANDARD_REQUEST and setup.request == Standard.SET_CONFIGURATION
         return answer
 
