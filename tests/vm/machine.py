@@ -81,7 +81,8 @@ def _alone() -> Generator[None]:
 def _boot(command: Sequence[str], *, kernel: Kernel, tree: Path, results: Path, seconds: int) -> Ended:
     results.mkdir(parents=True, exist_ok=True)
     (results / "command").write_text(shlex.join(command) + "\n")
-    (results / "status").unlink(missing_ok=True)
+    for name in ("status", "output", "kernel.log", "console.log"):  # of an earlier run
+        (results / name).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="flashdeck-vm-") as scratch:
         archive = Path(scratch, "initrd")
         archive.write_bytes(initrd(kernel))

@@ -131,4 +131,4 @@ async def _held() -> AsyncGenerator[None]:
             assert await process.stdout.readline() == b"claimed\n"
         yield
     finally:
-        await process.communicate()
+        await process.communicate(b"")  # the end of its input is its sign to let go
