@@ -62,4 +62,5 @@ def say(sentence: str) -> None:
     sys.stderr.write(sentence + "\n")
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
