@@ -25,6 +25,7 @@ from flashdeck.model import Phase, Verified
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.plain import Ending, PlainSession, block_size
+from flashdeckd.dfu.wire import MAX_TRANSFER
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.observer import Observer, Outcome, Sleep
 from flashdeckd.flash.plan import Action, Plan, Step
@@ -53,8 +54,8 @@ def make_plan(
 ) -> Plan:
     """Works out the steps that bring `image` into the target's alternate setting; `opening` is what `open` has cost.
 
-    Raises RefusedError where it does not fit, DescriptorError where the device can not be written, VerifyError where it
-    must be read back and can not be.
+    Raises RefusedError where it does not fit or might reach beyond its size, DescriptorError where the device can not
+    be written, VerifyError where it must be read back and can not be.
     """
     size = target.span.size
     if not image:
@@ -71,12 +72,14 @@ def make_plan(
             hint="this bootloader does not take images over DFU; look at bmAttributes in its descriptor",
         )
     block = block_size(functional)
-    notes = [f"alternate setting {target.alternate}: all offsets count from its start"]
     if block != functional.transfer_size:
-        notes.append(
-            f"wTransferSize is {functional.transfer_size or 'not stated'}: blocks of {block} bytes, which a device "
-            "that multiplies block numbers by its own size puts in the wrong place"
+        raise RefusedError(
+            f"wTransferSize is {functional.transfer_size or 'not stated'}, so blocks would have {block} bytes: a "
+            f"device that multiplies their numbers by its own size puts them elsewhere, behind {target.partition} too",
+            hint=f"let the bootloader state a wTransferSize of at most {MAX_TRANSFER}, which is what Linux carries",
+            kind=ErrorKind.OUTSIDE_PARTITION,
         )
+    notes = [f"alternate setting {target.alternate}: all offsets count from its start"]
     obstacle = _obstacle_to_reading(len(image), target, functional, block, experience)
     if obstacle and target.verify is VerifyPolicy.ALWAYS:
         raise VerifyError(
@@ -122,7 +125,7 @@ def flash(
         observer.progress(Phase.OPEN, 1, 1)
         observer.planned(plan)
         run = _Run(session, plan, observer, experience)
-        ending = run.send()
+        ending = run.send_twice()
     except DeviceGoneError as error:
         raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
     observer.committed()
@@ -224,8 +227,18 @@ class _Run:
         self.interrupted = False
         self.notes: list[str] = []
 
-    def send(self) -> Ending:
-        """Everything up to the end of the image."""
+    def send_twice(self) -> Ending:
+        """Everything up to the end of the image; what fails once is begun anew, for blocks can not be repeated."""
+        try:
+            return self._send()
+        except (DeviceGoneError, VerifyError):
+            raise
+        except DeviceError as error:
+            self._session.recover()
+            self.notes.append(f"sent again from the first block: {error.message}")
+        return self._send()
+
+    def _send(self) -> Ending:
         try:
             for step in self._plan.steps:
                 self._observer.check()

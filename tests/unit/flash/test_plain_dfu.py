@@ -18,6 +18,7 @@ from flashdeck.errors import (
 )
 from flashdeck.geometry import Geometry, Range
 from flashdeck.model import Verified
+from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.wire import Request
 from flashdeckd.flash import plain, program
 from flashdeckd.flash.experience import UNKNOWN, Experience
@@ -139,6 +140,24 @@ def test_the_device_says_how_long_a_block_is(size: int) -> None:
     outcome = rig.flash(data, ALT)
     assert outcome.blocks == -(-20_000 // size)
     assert rig.memory(Range.sized(APP1.start, len(data))) == data
+
+
+@pytest.mark.parametrize("stated", [0, 8192])
+def test_a_device_whose_blocks_might_land_elsewhere_is_left_alone(stated: int) -> None:
+    functional = FunctionalDescriptor(can_upload=True, manifestation_tolerant=True, transfer_size=stated)
+    with pytest.raises(RefusedError, match="wTransferSize") as caught:
+        plain.make_plan(image(5000), ALT, functional)
+    assert caught.value.kind is ErrorKind.OUTSIDE_PARTITION
+    assert "4096" in caught.value.hint
+
+
+@pytest.mark.parametrize("model", [Model.TINYUSB, Model.DAPBOOT])
+def test_one_refused_block_costs_a_beginning_anew_and_is_said(model: Model) -> None:
+    rig, data = Rig(model), image(FIVE)
+    rig.board.fault(Fault.ERROR_STATUS, 9)
+    outcome = rig.flash(data, ALT)
+    assert rig.memory(Range.sized(APP1.start, len(data))) == data
+    assert any("sent again from the first block" in note for note in outcome.notes)
 
 
 def test_a_device_that_takes_no_image_is_left_alone() -> None:
