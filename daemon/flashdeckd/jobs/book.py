@@ -91,6 +91,17 @@ class JobBook:
         self._jobs[job_id] = msgspec.structs.replace(self._jobs[job_id], **changes)
         self._hub.publish_job(self._jobs[job_id])
 
+    async def wait(self, job: JobState, reason: str) -> None:
+        """A job waits for something, which is told once."""
+        now = self.job(job.id)
+        if (now.status, now.reason) != (JobStatus.WAITING, reason):
+            await self.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
+            self.log(job, reason)
+
+    def log(self, job: JobState, text: str, level: LogLevel = LogLevel.INFO) -> None:
+        """Tells something of a job in the log."""
+        self._hub.log(text, level=level, board=job.board, job=job.id)
+
     async def hold(self, board: str, partition: str, holding: Holding) -> None:
         """Records what a partition holds; raises FlashdeckError where that is impossible."""
         self._holdings[board, partition] = holding

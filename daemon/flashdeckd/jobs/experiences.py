@@ -10,9 +10,15 @@ from flashdeck.model import LogLevel
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.hub import Hub
 from flashdeckd.journal import Bootloader, Journal
+from flashdeckd.usb.device import UsbDevice
 
 MAX_READS_LOST = 2
 """A board that was lost in so many reads, and never seen to read right, is not read any more."""
+
+
+def bootloader_of(board: str, device: UsbDevice) -> Bootloader:
+    """The bootloader of the device that is `board` now."""
+    return Bootloader(board, device.serial, device.bcd_device)
 
 
 def may_read(experience: Experience) -> bool:

@@ -20,10 +20,11 @@ from flashdeckd.boards import ABSENT, Sighting
 from flashdeckd.flash import program
 from flashdeckd.hub import Hub
 from flashdeckd.images.spool import Spool
-from flashdeckd.jobs import lane as lane_module
+from flashdeckd.jobs import device_thread, setbacks
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.device_thread import OPEN_TRIES
 from flashdeckd.jobs.experiences import ExperienceBook
-from flashdeckd.jobs.lane import OPEN_TRIES, Lane
+from flashdeckd.jobs.lane import Lane
 from flashdeckd.journal import Journal
 from flashdeckd.virtual.backend import Handle, VirtualBackend
 from flashdeckd.virtual.board import VirtualBoard
@@ -115,8 +116,8 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    monkeypatch.setattr(lane_module, "OPEN_PAUSE", 0.001)
-    monkeypatch.setattr(lane_module, "ACCESS_SECONDS", 0.01)
+    monkeypatch.setattr(device_thread, "OPEN_PAUSE", 0.001)
+    monkeypatch.setattr(setbacks, "ACCESS_SECONDS", 0.01)
     journal = await Journal.open(tmp_path / "journal.sqlite3")
     scene = Scene(journal, Spool(tmp_path / "spool"))
     await scene.begin()
@@ -154,7 +155,7 @@ async def test_a_job_whose_access_is_taken_away_again_waits_again(scene: Scene) 
 async def test_a_waiting_job_is_looked_at_again_when_its_board_is_plugged_in_anew(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane_module, "ACCESS_SECONDS", 1000.0)
+    monkeypatch.setattr(setbacks, "ACCESS_SECONDS", 1000.0)
     scene.node.is_open = False
     job = await scene.until(await scene.order(), JobStatus.WAITING)
     scene.lane.see(ABSENT)

@@ -1,0 +1,147 @@
+"""One attempt of one job on a board in DFU mode: flash, leave, and see the application start.
+
+Whatever comes in between is raised; `setbacks` has what becomes of the job then.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec.structs import replace
+
+from flashdeck.config import Board
+from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, ParkedError
+from flashdeck.model import JobResult, JobState, JobStatus, LogLevel, Phase, Presence
+from flashdeckd.flash.program import Outcome
+from flashdeckd.images import guards
+from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.cached_image import cached_image
+from flashdeckd.jobs.device_thread import DeviceThread
+from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of
+from flashdeckd.jobs.reading import Reading
+from flashdeckd.jobs.recorder import Recorder
+from flashdeckd.jobs.situation import Situation
+from flashdeckd.jobs.targets import target_of
+from flashdeckd.usb.device import UsbDevice
+
+START_SECONDS: Final = 20.0
+"""How long an application may take to enumerate after the leave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """Carries out attempts on one board. Nothing is kept from one to the next but what the books have."""
+
+    board: Board
+    situation: Situation
+    thread: DeviceThread
+    book: JobBook
+    experiences: ExperienceBook
+    reading: Reading
+    spool: Spool
+
+    async def flash(self, job: JobState, device: UsbDevice) -> None:
+        """Brings the job's image onto the device and ends the job; raises what keeps it from that."""
+        partition = self.board.profile.partitions[job.partition]
+        image = await asyncio.to_thread(self.spool.read, job.sha256)
+        for warning in guards.check(image, self.board.profile, partition):
+            self.book.log(job, warning, LogLevel.WARNING)
+        job = await self.book.change(
+            job.id,
+            status=JobStatus.RUNNING,
+            phase=Phase.OPEN,
+            reason="",
+            attempts=job.attempts + 1,
+            started_at=job.started_at or time.time(),
+        )
+        what = job.version or job.sha256[:12]
+        self.book.log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
+        recorder = Recorder(
+            loop=asyncio.get_running_loop(),
+            book=self.book,
+            experiences=self.experiences,
+            job=job,
+            bootloader=bootloader_of(self.board.name, device),
+            check=lambda: self.situation.check(job.id),
+        )
+        target = target_of(self.board, partition, may_read=self.reading.allowed(job.id, recorder.experience))
+        holding = self.book.holding(job.board, job.partition)
+        cached = await cached_image(self.board.profile, holding, device, self.spool)
+        outcome = await self.thread.opened(lambda worker: worker.flash(device, image, target, recorder, cached))
+        for note in outcome.notes:
+            self.book.log(job, note)
+        await recorder.settled(outcome.verified)
+        result = _result(outcome)
+        if outcome.interrupted:
+            await self.book.change(job.id, result=result)
+            raise DeviceGoneError(f"board {self.board.name} left the bus before the leave; the image is complete on it")
+        if outcome.left and self.board.profile.app is not None:
+            result = await self._see_it_start(job, device, result)
+        await self._done(job, result)
+
+    def only_leave_is_left(self, job: JobState) -> bool:
+        """Whether the image went in whole before the board was lost: what is left of the job is the start."""
+        holding = self.book.holding(job.board, job.partition)
+        return holding is not None and holding.complete and holding.job == job.id
+
+    async def finish_leave(self, job: JobState, device: UsbDevice) -> None:
+        """Starts what is on the board, if nothing has yet, and ends the job; raises what keeps it from that."""
+        target = target_of(self.board, self.board.profile.partitions[job.partition])
+        if self.situation.is_in_dfu and target.leave:
+            attempts = job.attempts + 1
+            await self.book.change(job.id, status=JobStatus.RUNNING, phase=Phase.LEAVE, reason="", attempts=attempts)
+            left = await self.thread.opened(lambda worker: worker.leave(device, target))
+            if left and self.board.profile.app is not None:
+                await self._see_it_start(job, device, None)
+        await self._done(job, self.book.job(job.id).result)
+
+    async def _see_it_start(self, job: JobState, device: UsbDevice, result: JobResult | None) -> JobResult | None:
+        """Waits for the application's own identity; raises DeviceError (`not-accepted`) when it does not come."""
+        situation = self.situation
+        job = await self.book.change(job.id, phase=Phase.START, result=result)
+        await situation.until(lambda: situation.sighting.device not in (None, device), START_SECONDS)
+        if situation.is_stopping:
+            raise ParkedError("parked: the daemon was stopped while the board was starting")
+        started = situation.sighting.presence is Presence.APP
+        holding = self.book.holding(job.board, job.partition)
+        if holding is not None:
+            await self.book.hold(job.board, job.partition, replace(holding, started=started))
+        if result is not None:
+            result = replace(result, started=started)
+            await self.book.change(job.id, result=result)
+        if started:
+            return result
+        seen = (
+            "came back in DFU mode: the bootloader did not accept the image"
+            if situation.is_in_dfu
+            else f"was not seen to start within {START_SECONDS:.0f} s"
+        )
+        raise DeviceError(
+            f"board {self.board.name} {seen} (partition {job.partition} holds {job.sha256[:12]})",
+            kind=ErrorKind.NOT_ACCEPTED,
+            hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
+            "bootloader's boot check accepts, and that the partition which is booted holds an application",
+        )
+
+    async def _done(self, job: JobState, result: JobResult | None) -> None:
+        self.reading.forget(job.id)
+        job = await self.book.change(job.id, status=JobStatus.DONE, phase=None, reason="", result=result)
+        verified = "" if result is None else f", {result.verified}"
+        self.book.log(job, f"{job.partition} holds {job.version or job.sha256[:12]}{verified}")
+
+
+def _result(outcome: Outcome) -> JobResult:
+    return JobResult(
+        bytes_written=outcome.bytes_written,
+        erases=outcome.erases,
+        blocks=outcome.blocks,
+        transfers=outcome.transfers,
+        uploads=outcome.uploads,
+        slept=outcome.slept,
+        seconds=outcome.seconds,
+        verified=outcome.verified,
+        protection=outcome.protection,
+        unchanged=outcome.unchanged,
+    )

@@ -1,0 +1,32 @@
+"""The image that a partition is trusted to hold, where the profile says `trust_cache`."""
+
+import asyncio
+
+from flashdeck.config import Profile
+from flashdeck.errors import RequestError
+from flashdeck.model import Holding
+from flashdeckd.images.spool import Spool
+from flashdeckd.usb.device import UsbDevice
+
+
+async def cached_image(profile: Profile, holding: Holding | None, device: UsbDevice, spool: Spool) -> bytes | None:
+    """What this daemon last flashed there, whole, into this very device; None where that can not be trusted.
+
+    It can not once the board has shown another serial or bcdDevice. Nobody can notice here what else changes a flash: a
+    debugger, a DFU tool or a daemon of another machine, the firmware itself.
+    """
+    if not profile.trust_cache or holding is None or not _is_undisturbed(holding, device):
+        return None
+    try:
+        return await asyncio.to_thread(spool.read, holding.sha256)
+    except RequestError:  # pruned, or damaged on the disk: without it there is nothing to compare with
+        return None
+
+
+def _is_undisturbed(holding: Holding, device: UsbDevice) -> bool:
+    """Whether this device holds what was last flashed, as far as anybody can tell.
+
+    A bootloader that did not start the image may not have written it.
+    """
+    same = (holding.serial, holding.bcd_device) == (device.serial, device.bcd_device)
+    return same and holding.complete and not holding.disturbed and holding.started is not False

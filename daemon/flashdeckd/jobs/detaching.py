@@ -1,0 +1,60 @@
+"""How a running application is brought into DFU mode for a job."""
+
+from typing import Final
+
+from flashdeck.config import Board, Enter
+from flashdeck.errors import DeviceError, DeviceGoneError, DevicePermissionError
+from flashdeck.model import JobState, JobStatus, Phase
+from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.device_thread import DeviceThread
+from flashdeckd.jobs.situation import Situation
+from flashdeckd.usb.device import UsbDevice
+
+DETACH_SECONDS: Final = 15.0
+"""How long a detached board may take to come back in DFU mode; slow hubs need a few seconds."""
+
+
+class Detaching:
+    """Asks the application of one board to detach, once for a job, where the profile lets it."""
+
+    def __init__(self, board: Board, *, situation: Situation, thread: DeviceThread, book: JobBook) -> None:
+        self._board = board
+        self._situation = situation
+        self._thread = thread
+        self._book = book
+        self._asked: tuple[int, UsbDevice] | None = None
+        """The job for which an application was last asked to detach; it is not asked twice for one."""
+
+    async def bring_into_dfu(self, job: JobState, device: UsbDevice) -> bool:
+        """Answers whether the board came back; where it did not, the job waits for a person.
+
+        Raises ParkedError when the job was to end meanwhile, DevicePermissionError where the device can not be opened.
+        """
+        profile, name = self._board.profile, self._board.name
+        hint = profile.enter_hint or "bring it into DFU mode by hand"
+        if profile.enter is Enter.MANUAL:
+            await self._book.wait(job, f"{hint} (board {name} runs its application)")
+            return False
+        if self._asked == (job.id, device):
+            return False
+        self._asked = (job.id, device)
+        await self._book.change(job.id, status=JobStatus.RUNNING, phase=Phase.DETACH, reason="")
+        self._book.log(job, "asking the application to detach into DFU mode")
+        try:
+            await self._thread.opened(lambda worker: worker.detach(device))
+        except DeviceGoneError:
+            pass  # a device may reboot before it answers: what counts is whether it comes back
+        except DevicePermissionError:
+            self._asked = None  # it was not asked
+            raise
+        except DeviceError as error:
+            await self._book.wait(job, f"{hint} (board {name} can not be detached: {error.message})")
+            return False
+        if await self._situation.until(lambda: self._is_over(job), DETACH_SECONDS):
+            self._situation.check(job.id)
+            return True
+        await self._book.wait(job, f"{hint} (board {name} did not come back in DFU mode when asked)")
+        return False
+
+    def _is_over(self, job: JobState) -> bool:
+        return self._situation.is_in_dfu or self._situation.cancelling == job.id

@@ -1,0 +1,43 @@
+"""The one thread that owns a board's USB handle: libusb blocks, and pyusb's objects must not be shared."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from flashdeck.errors import DevicePermissionError
+from flashdeckd.jobs.situation import Situation
+from flashdeckd.jobs.worker import Worker
+
+T = TypeVar("T")
+
+OPEN_TRIES: Final = 20
+"""A device node appears before udev has set its permissions; this often the open is tried again ..."""
+OPEN_PAUSE: Final = 0.25
+"""... with this pause in seconds."""
+
+
+class DeviceThread:
+    """Runs blocking work on one board, one piece after the other."""
+
+    def __init__(self, board: str, worker: Worker, situation: Situation) -> None:
+        self._worker = worker
+        self._situation = situation
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{board}")
+
+    async def run(self, work: Callable[[Worker], T]) -> T:
+        """Runs `work` in the thread, once; raises what it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._worker)
+
+    async def opened(self, work: Callable[[Worker], T]) -> T:
+        """Runs `work` in the thread, tried again while the node still lacks its permissions."""
+        for _ in range(OPEN_TRIES - 1):
+            try:
+                return await self.run(work)
+            except DevicePermissionError:
+                await self._situation.until(lambda: self._situation.is_stopping, OPEN_PAUSE)
+        return await self.run(work)
+
+    async def end(self) -> None:
+        """Waits for what runs, and ends the thread."""
+        await asyncio.to_thread(self._thread.shutdown)

@@ -1,0 +1,55 @@
+"""Whether a board is read: some bootloaders hang in an UPLOAD, and a job must not lose its board to the same again."""
+
+from msgspec.structs import replace
+
+from flashdeck.model import LogLevel
+from flashdeckd.flash.experience import Experience
+from flashdeckd.hub import Hub
+from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of, may_read
+from flashdeckd.usb.device import UsbDevice
+
+
+class Reading:
+    """What was lost in reads of one board, and what follows from that."""
+
+    def __init__(self, board: str, experiences: ExperienceBook, hub: Hub) -> None:
+        self._board = board
+        self._experiences = experiences
+        self._hub = hub
+        self._lost: set[int] = set()
+        """Jobs that lost the board while reading: they do not read again, or not the next time."""
+
+    def allowed(self, job: int, experience: Experience) -> bool:
+        """Whether the attempt of a job that begins now may read.
+
+        Where reading was proved, a board that was lost in a read was most likely unplugged: one attempt goes without.
+        """
+        lost = job in self._lost
+        if experience.reading_proved:
+            self._lost.discard(job)
+        return may_read(experience) and not lost
+
+    async def lost(self, device: UsbDevice, job: int = 0) -> None:
+        """Records that the board did not survive a read: after a few, nothing reads it any more.
+
+        `job` is the one that read, 0 for none. Where reading was proved, the board was most likely unplugged, and only
+        that job remembers it.
+        """
+        if job:
+            self._lost.add(job)
+        bootloader = bootloader_of(self._board, device)
+        known = self._experiences.of(bootloader)
+        if known.reading_proved:
+            return
+        known = replace(known, reads_lost=known.reads_lost + 1)
+        await self._experiences.put(bootloader, known)
+        if not may_read(known):
+            text = (
+                f"board {self._board} was lost in {known.reads_lost} reads and is not read any more: nothing on it "
+                f"will be verified; `flashdeck release {self._board}` lets it be tried again"
+            )
+            self._hub.log(text, level=LogLevel.WARNING, board=self._board, job=job)
+
+    def forget(self, job: int) -> None:
+        """A job is done."""
+        self._lost.discard(job)

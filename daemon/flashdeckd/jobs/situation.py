@@ -1,0 +1,76 @@
+"""What a lane must know at any moment: where its board is, and whether it is to stop or to end a job."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+from flashdeck.errors import ErrorKind, ParkedError
+from flashdeck.model import Presence
+from flashdeckd.boards import ABSENT, Sighting
+
+
+class Situation:
+    """Changed in the event loop only; `check` may be called in any thread."""
+
+    def __init__(self) -> None:
+        self.sighting: Sighting = ABSENT
+        self.cancelling = 0
+        """The job that is to end at its next safe point."""
+        self._stopping = threading.Event()
+        self._poked = asyncio.Event()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the lane is to end."""
+        return self._stopping.is_set()
+
+    @property
+    def is_in_dfu(self) -> bool:
+        """Whether the board is there in DFU mode."""
+        return self.sighting.presence is Presence.DFU
+
+    def see(self, sighting: Sighting) -> None:
+        """The board is there now, or gone."""
+        if sighting != self.sighting:
+            self.sighting = sighting
+            self.poke()
+
+    def cancel(self, job_id: int) -> None:
+        """A running job is to end at its next safe point."""
+        self.cancelling = job_id
+        self.poke()
+
+    def stop(self) -> None:
+        """The lane is to end, and to park what runs."""
+        self._stopping.set()
+        self.poke()
+
+    def poke(self) -> None:
+        """Something changed, here or elsewhere."""
+        self._poked.set()
+
+    def look(self) -> None:
+        """Begins to wait for what changes from now on."""
+        self._poked.clear()
+
+    async def changed(self) -> None:
+        """Returns once something has changed since the last `look`."""
+        await self._poked.wait()
+
+    async def until(self, reached: Callable[[], bool], seconds: float | None) -> bool:
+        """Waits until something is so, the lane is stopped, or the time is over; answers whether it is so."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not (reached() or self.is_stopping):
+                    self.look()
+                    await self.changed()
+        except TimeoutError:
+            pass
+        return reached()
+
+    def check(self, job_id: int) -> None:
+        """Raises ParkedError when the running job is to end here."""
+        if self.is_stopping:
+            raise ParkedError("parked: the daemon was stopped")
+        if self.cancelling == job_id:
+            raise ParkedError("cancelled by hand", kind=ErrorKind.CANCELLED)

@@ -1,0 +1,23 @@
+"""A partition of a board as the flash engine needs it. Pure."""
+
+from flashdeck.config import Board, Partition
+from flashdeckd.flash.target import Target
+
+
+def target_of(board: Board, partition: Partition, *, may_read: bool = True) -> Target:
+    """What the engine has to know to flash `partition`; `may_read` forbids every UPLOAD where it is false."""
+    profile = board.profile
+    return Target(
+        partition=partition.name,
+        span=partition.span,
+        geometry=profile.geometry,
+        protected=profile.protected,
+        map=profile.map,
+        erase=profile.erase,
+        verify=profile.verify,
+        poll=profile.poll,
+        banks=profile.banks,
+        leave=profile.leave,
+        may_read=may_read,
+        alternate=partition.alternate,
+    )
