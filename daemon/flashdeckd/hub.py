@@ -5,10 +5,14 @@ Runs in the event loop's thread only.
 
 import asyncio
 import logging
+import os
+import socket
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from flashdeck import __version__
 from flashdeck.model import (
     ArtifactState,
     BoardState,
@@ -32,6 +36,18 @@ JOBS_IN_SNAPSHOT = 200
 Listener = Callable[[Event], None]
 _LEVELS = {LogLevel.INFO: logging.INFO, LogLevel.WARNING: logging.WARNING, LogLevel.ERROR: logging.ERROR}
 _log = logging.getLogger("flashdeckd")
+
+
+def this_daemon(*, virtual: bool) -> DaemonState:
+    """What this process says of itself; `virtual` where its boards are emulated."""
+    return DaemonState(
+        version=__version__,
+        pid=os.getpid(),
+        instance=uuid.uuid4().hex,
+        host=socket.gethostname(),
+        started_at=time.time(),
+        virtual=virtual,
+    )
 
 
 class Hub:

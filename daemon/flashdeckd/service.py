@@ -2,11 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import signal
-import socket
-import time
-import uuid
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +14,14 @@ from flashdeck import __version__
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import DaemonState, LogLevel
+from flashdeck.model import LogLevel
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.endpoint import Endpoint, claimed
 from flashdeckd.handlers import Handlers, virtual_handlers
-from flashdeckd.hub import Hub
+from flashdeckd.hub import Hub, this_daemon
 from flashdeckd.images.spool import Spool
 from flashdeckd.intake import Intake
 from flashdeckd.journal import Journal, Ledger
@@ -88,7 +84,7 @@ async def serve(options: Options) -> None:
         hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
         stack.enter_context(exclusive(options.state_dir / "lock", does=f"uses {options.state_dir}", hint=hint))
         endpoint = stack.enter_context(claimed(options.socket))
-        hub = Hub(_daemon_state(virtual=virtual is not None))
+        hub = Hub(this_daemon(virtual=virtual is not None))
         health = Health(hub)
         journal = await Journal.open(options.state_dir / "journal.sqlite3")
         stack.push_async_callback(journal.close)
@@ -196,14 +192,3 @@ def _referenced(ledger: Ledger) -> set[str]:
     """Images that somebody may still ask for: on a board, in a job that is kept, or newest at its place."""
     holders = (*ledger.jobs, *ledger.holdings.values(), *ledger.artifacts.values())
     return {holder.sha256 for holder in holders}
-
-
-def _daemon_state(*, virtual: bool) -> DaemonState:
-    return DaemonState(
-        version=__version__,
-        pid=os.getpid(),
-        instance=uuid.uuid4().hex,
-        host=socket.gethostname(),
-        started_at=time.time(),
-        virtual=virtual,
-    )

@@ -27,10 +27,8 @@ from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.polling import LONGEST_NAP, DfuStatusError, Poller
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.wire import MAX_TRANSFER, STATUS_OK, State, StatusReport, state_name
+from flashdeckd.dfu.wire import STATUS_OK, State, StatusReport, state_name, usable_transfer_size
 
-UNSTATED_TRANSFER_SIZE = 64
-"""Bytes per block for a device that does not say its wTransferSize: one packet of a full-speed endpoint 0."""
 _BLOCK_NUMBERS = 1 << 16
 """wBlockNum has 16 bits and goes on at 0 (USB DFU 1.1, 6.1.1)."""
 _MAX_NAMES = 32
@@ -50,7 +48,7 @@ _LEAVE_NAP = 0.1
 
 def block_size(functional: FunctionalDescriptor) -> int:
     """Bytes of a full block."""
-    return min(functional.transfer_size or UNSTATED_TRANSFER_SIZE, MAX_TRANSFER)
+    return usable_transfer_size(functional.transfer_size)
 
 
 @dataclass(frozen=True, slots=True)

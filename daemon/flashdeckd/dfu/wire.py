@@ -77,6 +77,8 @@ _STATUSES = {
 STATUS_LENGTH = 6
 MAX_TRANSFER = 4096
 """Linux usbfs, and with it libusb, carries at most this many bytes in one control transfer."""
+UNSTATED_TRANSFER_SIZE = 64
+"""Bytes per block for a device that does not say its wTransferSize: one packet of a full-speed endpoint 0."""
 FIRST_BLOCK = 2
 """DfuSe: block 0 carries commands, block 1 is reserved, data starts here."""
 LAST_BLOCK = 65534
@@ -84,6 +86,11 @@ LAST_BLOCK = 65534
 
 _SET_ADDRESS = 0x21
 _ERASE_PAGE = 0x41
+
+
+def usable_transfer_size(stated: int) -> int:
+    """The bytes that device and system move at once, by the wTransferSize that the device states (0: none)."""
+    return min(stated or UNSTATED_TRANSFER_SIZE, MAX_TRANSFER)
 
 
 def state_name(state: int) -> str:

@@ -4,10 +4,6 @@ It holds the daemon's lock meanwhile, so that both never touch a board at once.
 """
 
 import asyncio
-import os
-import socket
-import time
-import uuid
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
@@ -16,16 +12,15 @@ from pathlib import Path
 import usb.backend
 from msgspec import structs
 
-from flashdeck import __version__
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.diagnosis import Diagnosis, Finding, Severity
 from flashdeck.errors import ConfigError, FlashdeckError
-from flashdeck.model import DaemonState, Failure
+from flashdeck.model import Failure
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeckd.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
-from flashdeckd.hub import Hub
+from flashdeckd.hub import Hub, this_daemon
 from flashdeckd.images.spool import Spool
 from flashdeckd.journal import Journal
 from flashdeckd.lock import exclusive
@@ -72,7 +67,7 @@ async def examine(place: Place, patterns: Iterable[str] = ()) -> Diagnosis:
 async def _examine(
     place: Place, config: Config, virtual: VirtualBench | None, patterns: tuple[str, ...], stack: AsyncExitStack
 ) -> Diagnosis:
-    hub = Hub(_state(virtual=virtual is not None))
+    hub = Hub(this_daemon(virtual=virtual is not None))
     journal = await Journal.open(place.state_dir / "journal.sqlite3")
     stack.push_async_callback(journal.close)
     # Jobs are left to the next daemon: here none is to run, and none to be told that its board is gone.
@@ -120,14 +115,3 @@ def _without_config(error: ConfigError) -> Diagnosis:
     )
     failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
     return Diagnosis(installation=(finding,), offline=True, failure=failure)
-
-
-def _state(*, virtual: bool) -> DaemonState:
-    return DaemonState(
-        version=__version__,
-        pid=os.getpid(),
-        instance=uuid.uuid4().hex,
-        host=socket.gethostname(),
-        started_at=time.time(),
-        virtual=virtual,
-    )

@@ -6,13 +6,10 @@ from flashdeck.config import BankPolicy
 from flashdeck.errors import DescriptorError, ErrorKind, HeldError, RefusedError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import Access, MemoryMap
-from flashdeckd.dfu.wire import MAX_TRANSFER
+from flashdeckd.dfu.wire import usable_transfer_size
 from flashdeckd.flash.experience import Experience
 from flashdeckd.flash.plan import DeviceFacts
 from flashdeckd.flash.target import Target
-
-UNSTATED_TRANSFER_SIZE = 64
-"""Bytes per block for a device that does not say its wTransferSize: one packet of a full-speed endpoint 0."""
 
 
 def check_partition(target: Target, boot_unit: int) -> None:
@@ -93,7 +90,7 @@ def block_size(facts: DeviceFacts, boot_unit: int) -> int:
             "the device says that it can not be written (bitCanDnload is 0)",
             hint="this bootloader does not take images over DFU; look at bmAttributes in its descriptor",
         )
-    usable = min(facts.transfer_size or UNSTATED_TRANSFER_SIZE, MAX_TRANSFER)
+    usable = usable_transfer_size(facts.transfer_size)
     block = usable - usable % boot_unit
     if not block:
         raise DescriptorError(

@@ -58,21 +58,16 @@ def look(session: Session, questions: Questions, progress: Callable[[int, int], 
     Raises DeviceGoneError, also where the board is there and does not answer any more. Any other failure to read is an
     answer, too (`Seen.obstacle`); where reading is believed, only the second one.
     """
-    try:
-        return _Look(session, questions.block, progress).answer(questions)
-    except DeviceGoneError:
-        raise
-    except DeviceError as error:
-        recover_from_read(session, error)
-        if questions.compare is None:
-            return Seen(obstacle=error.message)
-    try:
-        return _Look(session, questions.block, progress).answer(questions)
-    except DeviceGoneError:
-        raise
-    except DeviceError as error:
-        recover_from_read(session, error)
-        return Seen(obstacle=error.message)
+    obstacle = ""
+    for _ in range(1 if questions.compare is None else 2):
+        try:
+            return _Look(session, questions.block, progress).answer(questions)
+        except DeviceGoneError:
+            raise
+        except DeviceError as error:
+            recover_from_read(session, error)
+            obstacle = error.message
+    return Seen(obstacle=obstacle)
 
 
 class Recoverable(Protocol):
