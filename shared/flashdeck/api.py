@@ -253,6 +253,43 @@ class Doctor(Params[Diagnosis], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
+class RecordingState(State, frozen=True, kw_only=True):
+    """One recorded session with a device."""
+
+    index: int
+    """What `recordings.read` calls it, as long as this daemon runs."""
+    name: str
+    """When it began (UTC) and its number in that second; nothing that a device said."""
+    size: int
+
+
+class RecordingList(State, frozen=True, kw_only=True):
+    """Answer to `recordings`."""
+
+    recordings: tuple[RecordingState, ...] = ()
+    """The oldest first."""
+    recording: bool = False
+    """Whether the daemon was started with `--record`."""
+
+
+class GetRecordings(Params[RecordingList], frozen=True, kw_only=True):
+    """The recordings in the directory that `--record` names; none where the daemon does not record."""
+
+
+class RecordingPiece(State, frozen=True, kw_only=True):
+    """Bytes of a recording; fewer than were asked for at its end, none behind it."""
+
+    data: bytes
+
+
+class ReadRecording(Params[RecordingPiece], frozen=True, kw_only=True):
+    """At most 256 KiB of a recording; `index` as it was listed."""
+
+    index: int
+    offset: int = 0
+    size: int = 256 * 1024
+
+
 class Adopt(Params[BoardState], frozen=True, kw_only=True):
     """Makes a DFU device that is no configured board one: its serial, memory map and bcdDevice are pinned.
 
@@ -292,7 +329,7 @@ class VirtualBoardState(State, frozen=True, kw_only=True):
     bytes_up: int = 0
     """Bytes answered to UPLOADs."""
     sleeps: int = 0
-    """Pauses of the host in the middle of a session, 1 ms or longer, in which the board had no flash work to do."""
+    """Pauses of the host in the middle of a session, 1 ms or longer by default, in which the board had no flash work to do."""
     slept: float = 0.0
     """Seconds of these pauses."""
     bus_seconds: float = 0.0
@@ -301,6 +338,10 @@ class VirtualBoardState(State, frozen=True, kw_only=True):
     """What its flash work takes by the same model."""
     violations: tuple[str, ...] = ()
     """What a host did that this class of device does not take; empty when all was well."""
+    recorded: int = 0
+    """Control transfers in the recording that it replays; 0 for all other models."""
+    replayed: int = 0
+    """How many of them came as recorded since it was last powered."""
 
 
 class VirtualBench(State, frozen=True, kw_only=True):
@@ -379,6 +420,8 @@ METHODS: dict[str, type[Params[State]]] = {
     "disarm": Disarm,
     "adopt": Adopt,
     "doctor": Doctor,
+    "recordings": GetRecordings,
+    "recordings.read": ReadRecording,
     "virtual.list": VirtualList,
     "virtual.plug": VirtualPlug,
     "virtual.unplug": VirtualUnplug,
@@ -389,3 +432,5 @@ METHODS: dict[str, type[Params[State]]] = {
 NAMES: dict[type[Params[State]], str] = {params: name for name, params in METHODS.items()}
 UPLOAD_CHUNK = 256 * 1024
 """Bytes of an image in one `upload.chunk` at the most."""
+MAX_RECORDING_CHUNK = 256 * 1024
+"""Bytes of a recording in one `recordings.read` at the most."""

@@ -10,6 +10,10 @@ contents = [
   { address = 0x08020000, file = "app.bin" },            # a file beside this one
 ]
 flash_file = "left.flash"  # the flash outlives the daemon: it is kept here, and `contents` are what it begins with
+
+[boards.odd]
+model = "replay"
+recording = "odd.jsonl"  # what `flashdeckd --record` wrote, beside this file: it answers as recorded, to nothing else
 ```
 """
 
@@ -18,13 +22,15 @@ import tomllib
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError
+from flashdeck.recording import read
 from flashdeckd.virtual.nor import FlashLayout, fill
+from flashdeckd.virtual.replay import REPLAY, recorded_identity
 from flashdeckd.virtual.spec import (
     CLASSIC_MODELS,
     CONSTANT_MODELS,
@@ -50,6 +56,21 @@ class _ContentTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     size: int | str | None = None
     pattern: int | None = None
     file: str | None = None
+
+
+class _ReplayTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A board that replays: all that its recording does not say."""
+
+    model: Literal["replay"]
+    recording: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=127)] | None = None
+    serial: str = ""
+    product: str = ""
+    app: str | None = None
+    """What it shows once it has left DFU; None: it is off the bus."""
+    timing: Timing = Timing.REAL
+    attach_time: Seconds = _DEFAULT.attach_time
+    plugged: bool = _DEFAULT.plugged
 
 
 class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -91,13 +112,14 @@ def read_specs(path: Path) -> tuple[BoardSpec, ...]:
     tables = _decode(path)
     taken = {table.port for table in tables.values()}
     free = iter(port for port in range(1, 128) if port not in taken)
-    files = [table.flash_file for table in tables.values() if table.flash_file is not None]
+    boards = [table for table in tables.values() if isinstance(table, _BoardTable)]
+    files = [table.flash_file for table in boards if table.flash_file is not None]
     if shared := [file for file in files if files.count(file) > 1]:
         raise ConfigError(f"{path}: two boards keep their flash in {shared[0]}", hint="give each a file of its own")
-    return tuple(_spec(path, name, table, table.port or next(free)) for name, table in tables.items())
+    return tuple(_any_spec(path, name, table, table.port or next(free)) for name, table in tables.items())
 
 
-def _decode(path: Path) -> dict[str, _BoardTable]:
+def _decode(path: Path) -> dict[str, _BoardTable | _ReplayTable]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -116,14 +138,46 @@ def _decode(path: Path) -> dict[str, _BoardTable]:
     return {name: _table(f"{path}, [boards.{name}]", table) for name, table in boards.items()}
 
 
-def _table(where: str, table: dict[str, object]) -> _BoardTable:
+def _table(where: str, table: dict[str, object]) -> _BoardTable | _ReplayTable:
+    kind = _ReplayTable if table.get("model") == REPLAY else _BoardTable
     try:
-        return msgspec.convert(table, _BoardTable)
+        return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
-        known = {field.name for field in msgspec.structs.fields(_BoardTable)}
+        known = {field.name for field in msgspec.structs.fields(kind)}
         near = [match for key in table if key not in known for match in get_close_matches(key, known, n=1)]
-        hint = f"did you mean {near[0]}?" if near else f"models: {', '.join(Model)}; keys: {', '.join(sorted(known))}"
+        hint = (
+            f"did you mean {near[0]}?"
+            if near
+            else f"models: {', '.join((*Model, REPLAY))}; keys: {', '.join(sorted(known))}"
+        )
         raise ConfigError(f"{where}: {error}", hint=hint) from error
+
+
+def _any_spec(path: Path, name: str, table: _BoardTable | _ReplayTable, port: int) -> BoardSpec:
+    return _spec(path, name, table, port) if isinstance(table, _BoardTable) else _replay(path, name, table, port)
+
+
+def _replay(path: Path, name: str, table: _ReplayTable, port: int) -> BoardSpec:
+    where = f"{path}, [boards.{name}]"
+    try:
+        recording = read(path.parent / table.recording)
+        identity = recorded_identity(recording)
+    except ConfigError as error:
+        raise ConfigError(f"{where}, key recording: {error.message}", hint=error.hint) from error
+    return BoardSpec(
+        name=name,
+        recording=recording,
+        port=port,
+        serial=table.serial,
+        product=table.product,
+        dfu=identity.usb_id,
+        app=_usb_id(f"{where}, key app", table.app) if table.app else None,
+        bcd_device=identity.bcd_device,
+        timing=table.timing,
+        attach_time=table.attach_time,
+        plugged=table.plugged,
+        start=Start.DFU,
+    )
 
 
 def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:

@@ -32,6 +32,7 @@ from flashdeckd.virtual.faults import ERROR, Affliction, Fault, Faults, lost
 from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.nor import Operation
 from flashdeckd.virtual.pace import Pace, bus_time
+from flashdeckd.virtual.replay import REPLAY, ReplayedBoard
 from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.violations import judge
 
@@ -40,8 +41,6 @@ MAX_VIOLATIONS = 50
 BUSY_REQUESTS = 3
 """Without timing, an operation that runs beside the bus is still busy for so many requests."""
 MAX_DUMP = 256 * 1024
-SHORTEST_PAUSE = 0.001
-"""Seconds between two requests that are no pause of the host, only its own work."""
 _PAUSELESS = (State.APP_IDLE, State.APP_DETACH, State.IDLE, State.ERROR)
 """States in which a device waits for whoever comes next: no session, or one that has not begun."""
 _STEPS_HOME = 8
@@ -103,6 +102,8 @@ class VirtualBoard:
         self._bus_seconds = self._busy_seconds = 0.0
         self._answered = 0.0
         """When the last transfer ended, on the clock of the specification."""
+        self._replayed = 0
+        """Transfers of a recording that came as recorded."""
         self._violations: list[str] = []
         if spec.plugged:
             with self._lock:
@@ -116,7 +117,7 @@ class VirtualBoard:
             self._settle()
             return VirtualBoardState(
                 name=self.spec.name,
-                model=self.spec.model.value,
+                model=self.spec.model.value if self.spec.recording is None else REPLAY,
                 port=f"1-{self.spec.port}",
                 serial=self.spec.serial,
                 plugged=self._plugged,
@@ -135,6 +136,8 @@ class VirtualBoard:
                 bus_seconds=self._bus_seconds,
                 busy_seconds=self._busy_seconds,
                 violations=tuple(self._violations),
+                recorded=0 if self.spec.recording is None else self.spec.recording.transfers,
+                replayed=self._replayed,
             )
 
     def plug(self) -> VirtualBoardState:
@@ -168,6 +171,11 @@ class VirtualBoard:
 
     def fault(self, fault: Fault, after: int, *, any_transfer: bool = False) -> VirtualBoardState:
         """Arms a fault at the `after`-th DFU request from now; with `any_transfer`, at the control transfer."""
+        if self.spec.recording is not None:
+            raise RequestError(
+                f"{self.spec.name} replays a recording, and has no faults but those that are in it",
+                hint="take another model",
+            )
         with self._lock:
             self._faults.arm(fault, after, any_transfer=any_transfer)
         return self.state()
@@ -183,6 +191,10 @@ class VirtualBoard:
 
     def dump(self, address: int, size: int) -> FlashBytes:
         """A piece of the flash, at most 256 KiB; address 0 means its start."""
+        if self.spec.recording is not None:
+            raise RequestError(
+                f"{self.spec.name} replays a recording, and has no flash", hint="only what it answers is known"
+            )
         layout = self._flash.layout
         start = (address or layout.base) - layout.base
         if not 0 <= start < layout.size or not 0 < size <= MAX_DUMP:
@@ -230,7 +242,14 @@ class VirtualBoard:
                 self._on_change()
                 raise gone()
             self._hung, self._affliction = False, None
-            self._fresh().attach()  # flash work goes on
+            function = self._fresh()
+            function.attach()  # flash work goes on
+            if isinstance(function, ReplayedBoard):
+                self._note_replay(function)
+                if function.is_gone:
+                    self._restart()
+                    self._on_change()
+                    raise gone()
 
     def transfer(
         self,
@@ -315,7 +334,7 @@ class VirtualBoard:
             if self._pace is None:
                 return  # busy for a number of requests, however long the host waits for each
             since = max(since, running.ends)
-        if now - since >= SHORTEST_PAUSE * self.spec.slowdown and self._fresh().state not in _PAUSELESS:
+        if now - since >= self.spec.shortest_pause * self.spec.slowdown and self._fresh().state not in _PAUSELESS:
             self._sleeps += 1
             self._slept += now - since
 
@@ -353,7 +372,9 @@ class VirtualBoard:
         function = self._fresh()
         before = function.state
         outcome = function.request(setup, data)
-        if connection.is_dfu:
+        if isinstance(function, ReplayedBoard):
+            self._note_replay(function)
+        elif connection.is_dfu:
             reason = judge(
                 setup,
                 data,
@@ -366,6 +387,11 @@ class VirtualBoard:
             if reason and len(self._violations) < MAX_VIOLATIONS:
                 self._violations.append(reason)
         return outcome
+
+    def _note_replay(self, function: ReplayedBoard) -> None:
+        self._replayed = function.replayed
+        if function.difference and function.difference not in self._violations:
+            self._violations.append(function.difference)
 
     def _end(self, connection: Connection, outcome: Outcome, timeout: float | None) -> bytes:
         """Lets the bus see what the request did, then ends the transfer."""

@@ -145,7 +145,7 @@ class Outcome:
     """Where a device that jumps goes."""
     cut_short: bool = False
     """The device is gone before the status stage: the host may see the data, or only an error."""
-    delay_ms: int = 0
+    delay_ms: float = 0
     """How long the device blocks inside the request."""
     stall_asked: bool = False
     """The class asked for a STALL and took it back at once; a controller on which STALLs stick would answer STALL."""

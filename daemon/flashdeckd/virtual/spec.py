@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flashdeck.config import UsbId
 from flashdeck.geometry import Range
+from flashdeck.recording import Recording
 from flashdeckd.virtual import dapboot, tinyusb, usbx_default
 from flashdeckd.virtual.application import Application
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
@@ -17,6 +18,7 @@ from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSett
 from flashdeckd.virtual.flash_file import kept
 from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash
+from flashdeckd.virtual.replay import ReplayedBoard, recorded_identity
 from flashdeckd.virtual.tinyusb import TinyUsbBootloader, TinyUsbSettings
 from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
 from flashdeckd.virtual.usbx_default import DefaultSettings, UsbxDefaultBootloader
@@ -199,6 +201,8 @@ class BoardSpec:
     slowdown: float = 1.0
     """How many times longer than that the bus, the flash work and restarts take, and how many times more the bootloader
     claims: a machine keeps up with many boards, and what is measured is divided again. Not where claims are fixed."""
+    shortest_pause: float = 0.001
+    """Seconds (times `slowdown`) between two requests from which on they are a pause of the host, not its own work."""
     plugged: bool = True
     start: Start = Start.BOOT
     app_address: int = 0x08020000
@@ -213,6 +217,9 @@ class BoardSpec:
     """The byte that a read answers from everywhere (models with constant reads, and release 2.9.0 without a Read)."""
     leave_answers: bool = False
     """Whether the host still gets the answer to the GETSTATUS that starts the application (classic models only)."""
+
+    recording: Recording | None = None
+    """What it replays instead of running a model's bootloader; None: it runs one."""
 
     clock: Callable[[], float] = time.monotonic
     """Seconds, by which a strict model knows how long the host has waited. A test may let it stand still."""
@@ -233,6 +240,9 @@ class BoardSpec:
 
     def bootloader(self, flash: NorFlash) -> tuple[Identity, UsbFunction]:
         """The bootloader fresh from reset, and how it shows on the bus."""
+        if self.recording is not None:
+            recorded = recorded_identity(self.recording)
+            return recorded, ReplayedBoard(self.recording, recorded)
         if self.model is Model.DAPBOOT:
             functional = Functional(self.attributes, transfer_size=self.block_size, version=dapboot.VERSION)
             names = (dapboot.NAME,)
@@ -314,6 +324,8 @@ class BoardSpec:
         A stack pointer in the low RAM (all that ST's sample asks), and a reset vector that is odd and in the flash;
         dapboot has a check of its own.
         """
+        if self.recording is not None:
+            return True  # a recorded board that has left starts what it has, which nobody recorded
         start = (self.app_address if address is None else address) - flash.layout.base
         if not 0 <= start <= flash.layout.size - 8:
             return False

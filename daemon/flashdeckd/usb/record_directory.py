@@ -1,0 +1,122 @@
+"""The directory in which recordings are kept: private, bounded, with names of our own making."""
+
+import os
+import re
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from flashdeck.api import MAX_RECORDING_CHUNK, RecordingPiece, RecordingState
+from flashdeck.errors import ErrorKind, RequestError
+from flashdeck.paths import ensure_private_dir
+from flashdeck.recording import SUFFIX
+
+MAX_FILES = 500
+"""Recordings kept; the oldest goes for a new one."""
+MAX_BYTES = 256 * 1024 * 1024
+"""Bytes that they take together when a new one begins."""
+_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9]{6}\.jsonl")
+"""When the session began (UTC) and its number; nothing that a device said. Only such files are ever removed."""
+_MAX_ATTEMPTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    path: Path
+    size: int
+
+
+class RecordDirectory:
+    """Recordings by number. May be used from any thread."""
+
+    def __init__(self, path: Path, *, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES) -> None:
+        """Raises FlashdeckError (`no-permission`) where `path` can not be a private directory of ours."""
+        ensure_private_dir(path)
+        self.path = path
+        self._max_files = max_files
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._next = 1
+        self._numbers: dict[str, int] = {}
+
+    def create(self) -> int:
+        """A new, empty file (0600) as a file descriptor to write to; older recordings make room. Raises OSError."""
+        with self._lock:
+            self._make_room()
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_APPEND
+            for number in range(1, _MAX_ATTEMPTS):
+                try:
+                    return os.open(self.path / f"{stamp}-{number:06}{SUFFIX}", flags, 0o600)
+                except FileExistsError:
+                    continue
+            raise FileExistsError(f"{_MAX_ATTEMPTS} recordings began in this second")
+
+    def listing(self) -> tuple[RecordingState, ...]:
+        """All recordings, the oldest first. Raises RequestError where the directory can not be read."""
+        with self._lock:
+            try:
+                kept = self._kept()
+            except OSError as error:
+                raise _unreadable(self.path, error) from error
+            names = {each.path.name for each in kept}
+            self._numbers = {name: number for name, number in self._numbers.items() if name in names}
+            for each in kept:
+                if each.path.name not in self._numbers:
+                    self._numbers[each.path.name] = self._next
+                    self._next += 1
+            return tuple(
+                RecordingState(index=self._numbers[each.path.name], name=each.path.name, size=each.size)
+                for each in kept
+            )
+
+    def piece(self, index: int, offset: int, size: int) -> RecordingPiece:
+        """Bytes of a recording by the number it was listed with; fewer at its end, none behind it.
+
+        Raises RequestError where that recording is gone, or the piece is none.
+        """
+        if offset < 0 or not 0 < size <= MAX_RECORDING_CHUNK:
+            raise RequestError(
+                f"no piece of {size} bytes at {offset}", hint=f"ask for 1 to {MAX_RECORDING_CHUNK} bytes"
+            )
+        with self._lock:
+            name = next((name for name, number in self._numbers.items() if number == index), None)
+        if name is None:
+            raise _unknown(index)
+        try:
+            handle = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise _unknown(index) from error
+        try:
+            return RecordingPiece(data=os.pread(handle, size, offset))
+        except OSError as error:
+            raise _unreadable(self.path / name, error) from error
+        finally:
+            os.close(handle)
+
+    def _kept(self) -> list[_Kept]:
+        with os.scandir(self.path) as entries:
+            found = [entry for entry in entries if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)]
+            kept = [_Kept(Path(entry.path), entry.stat(follow_symlinks=False).st_size) for entry in found]
+        return sorted(kept, key=lambda each: each.path.name)
+
+    def _make_room(self) -> None:
+        kept = self._kept()
+        total = sum(each.size for each in kept)
+        while kept and (len(kept) >= self._max_files or total > self._max_bytes):
+            oldest = kept.pop(0)
+            oldest.path.unlink(missing_ok=True)
+            total -= oldest.size
+
+
+def _unknown(index: int) -> RequestError:
+    return RequestError(
+        f"there is no recording {index}",
+        hint="list them again: the oldest goes when a new one begins",
+        kind=ErrorKind.BAD_REQUEST,
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> RequestError:
+    return RequestError(f"{path} can not be read: {error.strerror}", hint="look at the directory that --record names")
