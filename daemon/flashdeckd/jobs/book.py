@@ -92,8 +92,10 @@ class JobBook:
         self._hub.publish_job(self._jobs[job_id])
 
     async def wait(self, job: JobState, reason: str) -> None:
-        """A job waits for something, which is told once."""
+        """A job waits for something, which is told once; one that has ended meanwhile does not."""
         now = self.job(job.id)
+        if now.status.ended:
+            return
         if (now.status, now.reason) != (JobStatus.WAITING, reason):
             await self.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
             self.log(job, reason)

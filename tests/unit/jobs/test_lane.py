@@ -14,7 +14,7 @@ import usb.core
 from flash_rig import TARGET, image
 from flash_rig import Rig as Emulated
 from flashdeck.config import BankPolicy, Board, Partition, Profile, UsbId
-from flashdeck.errors import ErrorKind, FlashdeckError, WrongBankError
+from flashdeck.errors import DevicePermissionError, ErrorKind, FlashdeckError, WrongBankError
 from flashdeck.model import DaemonState, JobState, JobStatus, LogLevel, Origin, Presence
 from flashdeckd.boards import ABSENT, Sighting
 from flashdeckd.flash import program
@@ -25,6 +25,7 @@ from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.device_thread import OPEN_TRIES
 from flashdeckd.jobs.experiences import ExperienceBook
 from flashdeckd.jobs.lane import Lane
+from flashdeckd.jobs.worker import Worker
 from flashdeckd.journal import Journal
 from flashdeckd.virtual.backend import Handle, VirtualBackend
 from flashdeckd.virtual.board import VirtualBoard
@@ -174,6 +175,51 @@ async def test_a_job_that_waits_for_access_can_be_cancelled_and_the_next_one_wai
     scene.node.is_open = True
     await scene.until(second, JobStatus.DONE)
     assert scene.book.job(first.id).status is JobStatus.CANCELLED
+
+
+async def test_a_job_that_is_cancelled_while_its_board_is_tried_again_stays_cancelled(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trying, refuse = threading.Semaphore(0), threading.Semaphore(0)
+
+    def reach(*_: object) -> None:
+        trying.release()
+        assert refuse.acquire(timeout=30)
+        raise DevicePermissionError("permission denied")
+
+    monkeypatch.setattr(Worker, "reach", reach)
+    scene.node.is_open = False
+    first = await scene.until(await scene.order(), JobStatus.WAITING)
+    assert await asyncio.to_thread(trying.acquire, timeout=30)
+    await scene.lane.cancel(first)
+    second = await scene.order()
+    refuse.release(1000)
+    await scene.until(second, JobStatus.WAITING)
+    assert scene.book.job(first.id).status is JobStatus.CANCELLED
+
+
+async def test_a_job_that_is_cancelled_while_its_image_is_read_is_not_flashed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, read = threading.Semaphore(0), threading.Semaphore(0)
+    original = Spool.read
+
+    def slow(spool: Spool, sha256: str) -> bytes:
+        reading.release()
+        assert read.acquire(timeout=30)
+        return original(spool, sha256)
+
+    monkeypatch.setattr(Spool, "read", slow)
+    job = await scene.order()
+    read.release()  # before the board is touched
+    for _ in range(2):
+        assert await asyncio.to_thread(reading.acquire, timeout=30)
+    assert scene.book.job(job.id).status is JobStatus.QUEUED
+    await scene.lane.cancel(job)
+    read.release(1000)
+    await scene.until(await scene.order(), JobStatus.DONE)
+    assert scene.book.job(job.id).status is JobStatus.CANCELLED
+    assert not [line.text for line in scene.hub.logs(limit=1000) if line.job == job.id and "flashing" in line.text]
 
 
 def failing(error: FlashdeckError) -> Callable[..., program.Outcome]:
