@@ -26,16 +26,32 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--virtual", type=EXISTING_FILE, metavar="FILE", help="Run a bench of emulated boards, and no real hardware at all."
 )
+@click.option(
+    "--record",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Record every control transfer of every session in DIR, one file a session; image bytes as hashes.",
+)
+@click.option("--record-payloads", is_flag=True, help="Record image bytes, too, so that reads can be replayed.")
 @click.version_option(__version__)
 @click.pass_context
 def main(
-    context: click.Context, config: Path | None, socket: Path | None, state_dir: Path | None, virtual: Path | None
+    context: click.Context,
+    *,
+    config: Path | None,
+    socket: Path | None,
+    state_dir: Path | None,
+    virtual: Path | None,
+    record: Path | None,
+    record_payloads: bool,
 ) -> None:
     """Watches USB and build directories, and flashes fresh images into their partitions by itself."""
     if context.invoked_subcommand is not None:
-        if any(value is not None for value in context.params.values()):
+        if any(value not in (None, False) for value in context.params.values()):
             raise click.UsageError(f"options belong behind the command: flashdeckd {context.invoked_subcommand} --help")
         return
+    if record_payloads and record is None:
+        raise click.UsageError("--record-payloads says what to record, and nothing is recorded without --record DIR")
     logging.basicConfig(level=logging.INFO, format="%(levelname).1s %(message)s", stream=sys.stderr)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it counts every change it sees
     with _told():
@@ -47,6 +63,8 @@ def main(
             state_dir=state_dir or paths.state_dir(virtual=is_virtual),
             config=config,
             virtual=virtual,
+            record=record,
+            record_payloads=record_payloads,
         )
         asyncio.run(serve(options))
 

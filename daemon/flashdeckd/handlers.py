@@ -1,16 +1,19 @@
 """What each method of the socket protocol does, beyond those that the server answers itself."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from flashdeck import api
 from flashdeck.diagnosis import Diagnosis
+from flashdeck.errors import RequestError
 from flashdeck.model import BoardState, JobState, State
 from flashdeckd.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.hub import Hub
 from flashdeckd.orders import Orders
 from flashdeckd.server import Connection, Handler
+from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.waiting import Waiting
 
@@ -117,6 +120,22 @@ class Handlers:
     async def doctor(self, params: api.Doctor, _connection: Connection) -> Diagnosis:
         """`doctor`."""
         return await self._doctor.examine(params.boards)
+
+
+def recording_handlers(directory: RecordDirectory | None) -> Mapping[type[api.Params[Any]], Handler]:
+    """Recordings by number; None where the daemon does not record. No client names a file."""
+
+    async def listing(_params: Any, _connection: Connection) -> api.RecordingList:
+        if directory is None:
+            return api.RecordingList()
+        return api.RecordingList(recordings=await asyncio.to_thread(directory.listing), recording=True)
+
+    async def piece(params: Any, _connection: Connection) -> api.RecordingPiece:
+        if directory is None:
+            raise RequestError("this daemon does not record", hint="start it with flashdeckd --record DIR")
+        return await asyncio.to_thread(directory.piece, params.index, params.offset, params.size)
+
+    return {api.GetRecordings: listing, api.ReadRecording: piece}
 
 
 def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Handler]:

@@ -16,11 +16,12 @@ from flashdeck.config_file import default_config, load
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import LogLevel
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
+from flashdeck.text import clean
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.endpoint import Endpoint, claimed
-from flashdeckd.handlers import Handlers, virtual_handlers
+from flashdeckd.handlers import Handlers, recording_handlers, virtual_handlers
 from flashdeckd.hub import Hub, this_daemon
 from flashdeckd.images.spool import Spool
 from flashdeckd.intake import Intake
@@ -32,6 +33,8 @@ from flashdeckd.uploads import Uploads
 from flashdeckd.usb.backend import open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
+from flashdeckd.usb.record_directory import RecordDirectory
+from flashdeckd.usb.recording import Recorder, RecordingBackend
 from flashdeckd.virtual.bench import VirtualBench, load_bench
 from flashdeckd.waiting import Waiting
 
@@ -52,6 +55,10 @@ class Options:
     """None: the default one, where it exists."""
     virtual: Path | None = None
     """A bench file: emulated boards and nothing else (safety rule 10)."""
+    record: Path | None = None
+    """A directory for recordings of every session with every device; None: nothing is recorded."""
+    record_payloads: bool = False
+    """Whether image bytes are recorded, too, and not only their hashes."""
 
 
 class Health:
@@ -95,6 +102,10 @@ async def serve(options: Options) -> None:
         spool = Spool(options.state_dir / "spool")
         await asyncio.to_thread(spool.prune, _referenced(ledger))
         backend, source = _usb(virtual, health)
+        records = None if options.record is None else RecordDirectory(options.record)
+        if backend is not None and records is not None:
+            backend = RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads))
+            hub.log(f"every session with a device is recorded in {clean(str(records.path))}")
         main_file = options.config or default_config_path(virtual=virtual is not None)
         board_file = board_file_path(main_file)
         bench = Bench(
@@ -112,6 +123,7 @@ async def serve(options: Options) -> None:
         orders, waiting, doctor = Orders(bench, hub, spool), Waiting(bench, builds, hub), Doctor(bench, hub, spool)
         handlers = dict(Handlers(hub, bench, orders, waiting, doctor).table())
         handlers |= Uploads(intake.accept).handlers()
+        handlers |= recording_handlers(records)
         if virtual is not None:
             handlers |= virtual_handlers(virtual)
         server = Server(hub, handlers)
@@ -177,6 +189,16 @@ def _usb(virtual: VirtualBench | None, health: Health) -> tuple[usb.backend.IBac
         health.report("libusb", f"{error.message}; {error.hint}")
         backend = None
     return backend, PyudevHotplug()
+
+
+def _recorder(directory: RecordDirectory, health: Health, *, payloads: bool) -> Recorder:
+    loop = asyncio.get_running_loop()
+
+    def tell(trouble: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the daemon has ended meanwhile: nobody is left to be told
+            loop.call_soon_threadsafe(health.report, "record", clean(trouble))
+
+    return Recorder(directory, payloads=payloads, on_trouble=tell)
 
 
 def _watches(config: Config) -> list[Watch]:
