@@ -329,7 +329,7 @@ class VirtualBoardState(State, frozen=True, kw_only=True):
     bytes_up: int = 0
     """Bytes answered to UPLOADs."""
     sleeps: int = 0
-    """Pauses of the host in the middle of a session, 1 ms or longer by default, in which the board had no flash work to do."""
+    """Pauses of the host within a session, 1 ms or longer by default, in which the board had no flash work to do."""
     slept: float = 0.0
     """Seconds of these pauses."""
     bus_seconds: float = 0.0
