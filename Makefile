@@ -8,13 +8,14 @@
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make pictures docs/tui.svg, as the terminal interface draws itself
+#   make recordings  tests/data/recordings, recorded anew on an emulated board
 #   make clean    back to a fresh clone
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test soak vm-test bench check format pictures clean
+.PHONY: help demo test soak vm-test bench check format pictures recordings clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,6 +47,9 @@ format: $(READY)
 
 pictures: $(READY)
 	$(BIN)/python tests/pictures.py
+
+recordings: $(READY)
+	$(BIN)/python tests/renew_recordings.py
 
 # The build backend is installed first and by itself, so that it is pinned like all the rest.
 $(READY): pyproject.toml constraints.txt

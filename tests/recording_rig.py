@@ -18,7 +18,9 @@ from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.board import VirtualBoard
 from flashdeckd.virtual.spec import BoardSpec, Content, Model, Start
 
-IMAGE = image(5 * 8192 + 100)
+IMAGE = image(4 * 8192 + 100)
+SHORT_IMAGE = image(2100)
+"""The image of the recording that is checked in."""
 SMALL = replace(TARGET, span=Range.sized(APP1.start, 6 * 8192))
 
 
@@ -71,9 +73,9 @@ def old_flash() -> bytes:
     return bytes(flash)
 
 
-def board(model: Model = Model.CLASSIC) -> BoardSpec:
+def board(model: Model = Model.CLASSIC, old: bytes = b"") -> BoardSpec:
     """A board with that flash, its bootloader waiting."""
-    contents = (Content(BASE, old_flash()),)
+    contents = (Content(BASE, old or old_flash()),)
     return BoardSpec(name="board", model=model, serial="A1", start=Start.DFU, contents=contents)
 
 
@@ -88,12 +90,13 @@ def record(
     model: Model = Model.CLASSIC,
     payloads: bool = True,
     data: bytes = IMAGE,
+    old: bytes = b"",
     before: Callable[[Desk], object] = lambda _: None,
 ) -> Path:
     """The recording of one flash of a board that nothing is known of."""
     troubles: list[str] = []
     recorder = Recorder(RecordDirectory(directory), payloads=payloads, on_trouble=troubles.append)
-    desk = Desk(board(model), recorder)
+    desk = Desk(board(model, old), recorder)
     before(desk)
     known = {each.name for each in recorder.directory.listing()}
     desk.flash(data)

@@ -19,6 +19,7 @@ MAX_BYTES = 256 * 1024 * 1024
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9]{6}\.jsonl")
 """When the session began (UTC) and its number; nothing that a device said. Only such files are ever removed."""
 _MAX_ATTEMPTS = 1000
+_MAX_NUMBER = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +38,29 @@ class RecordDirectory:
         self._max_files = max_files
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
+        self._sessions = 0
         self._next = 1
         self._numbers: dict[str, int] = {}
 
-    def create(self) -> int:
-        """A new, empty file (0600) as a file descriptor to write to; older recordings make room. Raises OSError."""
+    def create(self) -> tuple[Path, int]:
+        """A new, empty file (0600) and a file descriptor to write to it; older ones make room. Raises OSError."""
         with self._lock:
             self._make_room()
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_APPEND
-            for number in range(1, _MAX_ATTEMPTS):
+            for _ in range(_MAX_ATTEMPTS):
+                self._sessions = (self._sessions + 1) % _MAX_NUMBER
                 try:
-                    return os.open(self.path / f"{stamp}-{number:06}{SUFFIX}", flags, 0o600)
+                    path = self.path / f"{stamp}-{self._sessions:06}{SUFFIX}"
+                    return path, os.open(path, flags, 0o600)
                 except FileExistsError:
                     continue
             raise FileExistsError(f"{_MAX_ATTEMPTS} recordings began in this second")
+
+    @staticmethod
+    def reopen(path: Path) -> int:
+        """One that was created here, to go on with. Raises OSError where it is gone."""
+        return os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_APPEND)
 
     def listing(self) -> tuple[RecordingState, ...]:
         """All recordings, the oldest first. Raises RequestError where the directory can not be read."""

@@ -11,6 +11,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import usb.backend
@@ -74,23 +75,33 @@ class Recorder:
             )
 
 
-class _Handle:
-    """An open device, and the file that its session goes to."""
+class _Log:
+    """The file that a session goes to, or nothing once it can not be written."""
 
-    def __init__(self, inner: object, recorder: Recorder, session: Session | None) -> None:
-        self.inner = inner
+    def __init__(self, recorder: Recorder, session: Session | None) -> None:
         self._recorder = recorder
         self._began = time.monotonic()
+        self._path: Path | None = None
         self._file: int | None = None
         self._written = 0
         if session is None or recorder.broken:
             return
         try:
-            self._file = recorder.directory.create()
+            self._path, self._file = recorder.directory.create()
         except OSError as error:
             recorder.give_up(error)
             return
         self.write(session)
+
+    def resume(self) -> bool:
+        """Goes on behind an end; False where the file is full or gone, or nothing is recorded any more."""
+        if self._path is None or self._recorder.broken:
+            return False
+        try:
+            self._file = self._recorder.directory.reopen(self._path)
+        except OSError:
+            return False  # it made room for others; whoever asks begins anew, and hears what is wrong there
+        return True
 
     def now(self) -> float:
         """Seconds since the session began."""
@@ -113,6 +124,7 @@ class _Handle:
         self._written += len(raw)
         if is_full:
             self._close_file()
+            self._path = None
 
     def close(self) -> None:
         """Ends the recording."""
@@ -129,12 +141,25 @@ class _Handle:
             self._recorder.give_up(error)
 
 
+class _Handle:
+    """An open device."""
+
+    def __init__(self, inner: object, device: object, log: _Log) -> None:
+        self.inner = inner
+        self.device = device
+        self.log = log
+        self.is_reset = False
+        """Whether the last that happened was a bus reset."""
+
+
 class RecordingBackend(usb.backend.IBackend):
     """Another backend, with everything that goes over endpoint 0 of its devices written down."""
 
     def __init__(self, inner: usb.backend.IBackend, recorder: Recorder) -> None:
         self._inner = inner
         self._recorder = recorder
+        self._last = threading.local()
+        """`handle`: what the thread closed last, if that was because of a reset."""
 
     def enumerate_devices(self) -> Iterable[object]:
         """What is on the bus now."""
@@ -163,7 +188,11 @@ class RecordingBackend(usb.backend.IBackend):
     def open_device(self, dev: object) -> object:
         """Opens a device and begins its recording."""
         inner = self._inner.open_device(dev)
-        return _Handle(inner, self._recorder, None if self._recorder.broken else self._session(dev))
+        last: _Handle | None = getattr(self._last, "handle", None)
+        self._last.handle = None
+        if last is not None and last.device is dev and last.log.resume():
+            return _Handle(inner, dev, last.log)  # pyusb closes a device to reset it, and its session goes on
+        return _Handle(inner, dev, _Log(self._recorder, None if self._recorder.broken else self._session(dev)))
 
     def close_device(self, dev_handle: object) -> None:
         """Closes it, and its recording."""
@@ -171,7 +200,8 @@ class RecordingBackend(usb.backend.IBackend):
         try:
             self._inner.close_device(handle.inner)
         finally:
-            handle.close()
+            handle.log.close()
+            self._last.handle = handle if handle.is_reset else None
 
     def set_configuration(self, dev_handle: object, config_value: int) -> None:
         """SET_CONFIGURATION."""
@@ -236,16 +266,17 @@ class RecordingBackend(usb.backend.IBackend):
     def reset_device(self, dev_handle: object) -> None:
         """A bus reset."""
         handle = _handle(dev_handle)
-        began = handle.now()
+        began = handle.log.now()
         ending, number = Ending.OK, 0
+        handle.is_reset = True
         try:
             self._inner.reset_device(handle.inner)
         except usb.core.USBError as error:
             ending, number = _ending(error)
             raise
         finally:
-            took = round(handle.now() - began, 6)
-            handle.write(Reset(at=began, took=took, ending=ending, errno=number))
+            took = round(handle.log.now() - began, 6)
+            handle.log.write(Reset(at=began, took=took, ending=ending, errno=number))
 
     def is_kernel_driver_active(self, dev_handle: object, intf: int) -> bool:
         """Whether the kernel has a driver on it."""
@@ -269,8 +300,9 @@ class RecordingBackend(usb.backend.IBackend):
         out: bytes = b"",
     ) -> _T:
         """Carries out a transfer and writes down how it ended."""
-        began = handle.now()
+        began = handle.log.now()
         ending, number, data = Ending.OK, 0, out
+        handle.is_reset = False
         try:
             answer = call()
             data = moved(answer)
@@ -278,8 +310,8 @@ class RecordingBackend(usb.backend.IBackend):
             ending, number = _ending(error)
             raise
         finally:
-            took = round(handle.now() - began, 6)
-            handle.write(self._line(setup, data, ending, began=began, took=took, number=number))
+            took = round(handle.log.now() - began, 6)
+            handle.log.write(self._line(setup, data, ending, began=began, took=took, number=number))
         return answer
 
     def _line(
