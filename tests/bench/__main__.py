@@ -8,16 +8,20 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from bench import counts, crowd, first_paint, idleness, reaction, readiness, subscriber, wall
+from bench.counts import FULL
+from bench.guest import Round
 from bench.machine import this_machine
 from bench.markdown import rendered
+from bench.peers import Comparison, compared
 from bench.rows import Report, Row
 from flash_rig import APP1
+from flashdeckd.virtual.spec import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,24 +38,51 @@ class Extent:
     """Measurements of what is short."""
     idle: float
     """Seconds."""
+    rounds: tuple[Round, ...]
+    """What is measured in the virtual machine."""
 
 
-FULL = Extent(image=APP1.size, walls=5, crowds=(1, 4, 8, 32), repeats=11, idle=60)
-QUICK = Extent(image=64 * 1024, walls=1, crowds=(1, 32), repeats=3, idle=5)
+_SMALL = 16 * 1024
+_EVERYBODY = ("dfu-util", "pydfuutil")
+_BESIDE_PEERS = (
+    Round(model=Model.CLASSIC, boards=1, size=APP1.size, slowdown=2),
+    Round(model=Model.ROM, boards=1, size=APP1.size, slowdown=2),
+    Round(model=Model.USBX, boards=1, size=APP1.size, slowdown=1),
+    *(
+        Round(model=model, boards=boards, size=_SMALL, slowdown=slowdown, jobs=(FULL,), peers=_EVERYBODY)
+        for boards in (1, 4, 8)
+        for model, slowdown in ((Model.CLASSIC, 20), (Model.ROM, 20), (Model.USBX, 5))
+    ),
+)
+"""Peers sleep as long as a board claims, slowed down like all of it: the factors bound the length of a run."""
+_GUEST_SECONDS = 3600
+
+EXTENSIVE = Extent(image=APP1.size, walls=5, crowds=(1, 4, 8, 32), repeats=11, idle=60, rounds=_BESIDE_PEERS)
+QUICK = Extent(image=64 * 1024, walls=1, crowds=(1, 32), repeats=3, idle=5, rounds=())
+
+_NOTES = (
+    "Rows without seconds are counts, on boards that take no time: they are the same on every machine.",
+    "Seconds over the time of the device (x) is what a program adds to what the bus and the flash need in any case.",
+)
+_NOTES_ON_PEERS = (
+    "Beside dfu-util it is an emulated machine, many times slower than a real one, so the boards are slowed down, too.",
+    "Their seconds are divided by the factor in the row; what a program needs itself is not made faster by that.",
+    "Costs of several boards at once are those of the first.",
+)
 
 
 def main() -> int:
     options = _arguments()
-    extent = QUICK if options.quick else FULL
+    extent = QUICK if options.quick else EXTENSIVE
     machine = this_machine()
-    notes = ["Rows without a measurement are counts, on boards that take no time; they are the same on every machine."]
     rows = [*_on_boards(extent), *asyncio.run(_around(extent))]
+    comparison = _beside_peers(extent)
     report = Report(
-        machine=machine,
+        machine=replace(machine, versions=machine.versions | dict(comparison.versions)),
         command="make bench QUICK=1" if options.quick else "make bench",
         image=extent.image,
-        rows=tuple(rows),
-        notes=tuple(notes),
+        rows=(*rows, *comparison.rows),
+        notes=(*_NOTES, *(_NOTES_ON_PEERS if comparison.rows else ()), *comparison.missing),
     )
     sys.stdout.write(rendered(report))
     if options.json is not None:
@@ -59,6 +90,13 @@ def main() -> int:
     for sentence in report.broken:
         _say(f"broken promise: {sentence}")
     return 1 if report.broken else 0
+
+
+def _beside_peers(extent: Extent) -> Comparison:
+    if not extent.rounds:
+        return Comparison(missing=("No rows beside dfu-util: they take a virtual machine and long, see `make bench`.",))
+    _say("flashdeck beside its peers, in the virtual machine")
+    return compared(extent.rounds, _GUEST_SECONDS)
 
 
 def _on_boards(extent: Extent) -> Iterator[Row]:

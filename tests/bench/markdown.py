@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from bench.rows import Cost, Measure, Promise, Report, Row, Unit
 
 _HEAD = (
-    *("what", "tool", "DNLOAD", "GETSTATUS", "UPLOAD", "other", "bytes", "erases", "sleeps", "measured"),
+    *("what", "tool", "DNLOAD", "GETSTATUS", "UPLOAD", "other", "bytes", "erases", "sleeps", "seconds", "measured"),
     *("promise or aim", "remark"),
 )
-_NUMBERS = frozenset(("DNLOAD", "GETSTATUS", "UPLOAD", "other", "bytes", "erases", "sleeps", "measured"))
+_NUMBERS = frozenset(("DNLOAD", "GETSTATUS", "UPLOAD", "other", "bytes", "erases", "sleeps", "seconds", "measured"))
 _DIGITS = {Unit.TIMES: 2, Unit.MILLISECONDS: 0, Unit.MEGABYTES: 0, Unit.PERCENT: 2, Unit.A_SECOND: 0}
 
 
@@ -38,6 +38,7 @@ def _cells(row: Row) -> list[str]:
         row.what,
         row.tool,
         *(_costs(row.cost) if row.cost else [""] * 7),
+        f"{row.seconds:.2f}" if row.seconds is not None else "",
         measured(row.measure) if row.measure else "",
         "; ".join([*map(promised, row.promises), *([f"aim {row.aim:g}"] if row.aim is not None else [])]),
         row.remark,

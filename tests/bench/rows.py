@@ -105,6 +105,8 @@ class Row:
     what: str
     tool: str = FLASHDECK
     cost: Cost | None = None
+    seconds: float | None = None
+    """At the speed of real boards."""
     measure: Measure | None = None
     promises: tuple[Promise, ...] = ()
     aim: float | None = None

@@ -497,6 +497,26 @@ def test_a_slower_board_takes_longer_and_claims_more_but_does_the_same() -> None
     assert int.from_bytes(host.ask(GETSTATUS, 6)[1:4], "little") == 500
 
 
+def pauses(shortest_pause: float) -> tuple[int, float]:
+    """What a board counts whose host lets a second pass between two requests."""
+    now = 0.0
+    spec = BoardSpec(name="one", start=Start.DFU, shortest_pause=shortest_pause, slowdown=4.0, clock=lambda: now)
+    bench = bench_of(spec)
+    host = Host(only(bench))
+    host.send(DNLOAD, 0, b"\x21" + APP.to_bytes(4, "little"))
+    assert host.finish() == DNLOAD_IDLE
+    now += 1.0
+    host.state()
+    return bench.list()[0].sleeps, bench.list()[0].slept
+
+
+@pytest.mark.parametrize(("shortest", "counted"), [(0.2, (1, 1.0)), (0.3, (0, 0.0))])
+def test_a_pause_counts_from_a_length_on_that_is_slowed_down_with_the_board(
+    shortest: float, counted: tuple[int, float]
+) -> None:
+    assert pauses(shortest) == counted
+
+
 # The bench itself.
 
 
