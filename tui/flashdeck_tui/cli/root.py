@@ -24,6 +24,7 @@ COMMANDS = (
     "suggest",
     "adopt",
     "doctor",
+    "report",
     "config",
     "demo",
     "virtual",

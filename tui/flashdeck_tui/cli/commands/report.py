@@ -1,0 +1,273 @@
+"""`flashdeck report`: all that somebody who is asked for help wants to see, in one file."""
+
+import ctypes
+import os
+import platform
+import pwd
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from flashdeck import __version__, api
+from flashdeck.client import Client
+from flashdeck.config import Config
+from flashdeck.config_file import load
+from flashdeck.config_show import to_toml
+from flashdeck.diagnosis import Diagnosis
+from flashdeck.errors import ConfigError, ConnectionFailedError, ErrorKind, FlashdeckError
+from flashdeck.full_json import full_json, plain
+from flashdeck.model import LogLine, Snapshot
+from flashdeck.paths import default_config_path
+from flashdeck.recording import MAX_FILE, MAX_LINE
+from flashdeck.text import clean, format_size
+from flashdeck_tui.cli import options
+from flashdeck_tui.cli.bundle import write_bundle
+from flashdeck_tui.cli.commands.config.source import config_option
+from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.redaction import Redactor, serials_in_recording, serials_in_text
+
+MAX_RECORDINGS = 64 * 1024 * 1024
+"""Bytes of recordings in a report at the most; the newest go in."""
+_LOG_LINES = 500
+_LIBUSB = "libusb-1.0.so.0"
+_LIVE = ("status.json", "doctor.json", "log.jsonl", "recordings")
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Gathered:
+    """What could be had, and why the rest could not."""
+
+    snapshot: Snapshot | None = None
+    diagnosis: Diagnosis | None = None
+    log: tuple[LogLine, ...] = ()
+    config: Config | None = None
+    recordings: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    missing: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The file to write. Default: flashdeck-report-TIME.tar.gz here.",
+)
+@click.option("--redact", is_flag=True, help="Invent serial numbers, host and user names, the same ones everywhere.")
+@config_option
+@options.as_json
+def command(*, output: Path | None, redact: bool, path: Path | None, as_json: bool) -> None:
+    """Bundle what is known of boards and daemon in one file, to be looked at by somebody else.
+
+    Recordings (where flashdeckd runs with --record), what 'flashdeck doctor' finds, the configuration, the newest log
+    lines, the state of daemon and boards, and versions. It is sent nowhere, and an existing file is not overwritten.
+    Without a daemon only configuration and versions are in it.
+    """
+    gathered = _gather(path)
+    parts = _parts(gathered, _redactor(gathered) if redact else None)
+    file = output or Path(time.strftime("flashdeck-report-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime()))
+    parts = {"README.txt": _contents(parts, gathered.missing, redacted=redact).encode(), **parts}
+    size = write_bundle(file, parts)
+    if as_json:
+        put_json(
+            {
+                "file": str(file),
+                "size": size,
+                "redacted": redact,
+                "parts": [{"name": name, "size": len(data)} for name, data in parts.items()],
+                "missing": [{"part": name, "reason": reason} for name, reason in gathered.missing.items()],
+            }
+        )
+        return
+    put(f"{clean(str(file))}, {format_size(size)}")
+    put(parts["README.txt"].decode().rstrip("\n"))
+
+
+def _gather(path: Path | None) -> _Gathered:
+    found = _Gathered()
+    try:
+        converse(lambda client: _ask_daemon(client, found))
+    except ConnectionFailedError as error:
+        for part in _LIVE:
+            if part not in found.missing and not _has(found, part):
+                found.missing[part] = f"no daemon answers ({error.message})"
+    virtual = found.snapshot is not None and found.snapshot.daemon.virtual
+    try:
+        found.config = load(path if path is not None else default_config_path(virtual=virtual))
+    except ConfigError as error:
+        found.missing["config.toml"] = error.message
+    return found
+
+
+def _has(found: _Gathered, part: str) -> bool:
+    held = {"status.json": found.snapshot, "doctor.json": found.diagnosis, "log.jsonl": found.log or None}
+    return held.get(part) is not None
+
+
+async def _ask_daemon(client: Client, found: _Gathered) -> None:
+    async def attempt(part: str, work: Callable[[], Awaitable[T]]) -> T | None:
+        try:
+            return await work()
+        except FlashdeckError as error:
+            if isinstance(error, ConnectionFailedError):
+                raise
+            found.missing[part] = error.message
+            return None
+
+    found.snapshot = await attempt("status.json", lambda: client.call(api.GetStatus()))
+    found.diagnosis = await attempt("doctor.json", lambda: client.call(api.Doctor()))
+    page = await attempt("log.jsonl", lambda: client.call(api.GetLogs(limit=_LOG_LINES)))
+    found.log = page.lines if page is not None else ()
+    await attempt("recordings", lambda: _fetch(client, found))  # the doctor's own sessions included
+
+
+async def _fetch(client: Client, found: _Gathered) -> None:
+    """The newest recordings, as many as there is room for; a session under way as far as it has come."""
+    listed = await client.call(api.GetRecordings())
+    if not listed.recording:
+        found.missing["recordings"] = "flashdeckd was started without --record DIR"
+        return
+    room, left_out = MAX_RECORDINGS, 0
+    for each in reversed(listed.recordings):
+        if each.size > room:
+            left_out += 1
+            continue
+        data = await _read(client, each.index, each.name)
+        room -= len(data)
+        found.recordings[each.name] = data
+    if left_out:
+        found.missing[f"{left_out} recordings"] = f"a report holds {format_size(MAX_RECORDINGS)} of them"
+
+
+async def _read(client: Client, index: int, name: str) -> bytes:
+    data = bytearray()
+    while True:
+        piece = await client.call(api.ReadRecording(index=index, offset=len(data)))
+        data += piece.data
+        if not piece.data:
+            return bytes(data)
+        if len(data) > MAX_FILE + MAX_LINE:
+            raise FlashdeckError(f"the recording {clean(name)} does not end", kind=ErrorKind.PROTOCOL_MISMATCH)
+
+
+def _redactor(found: _Gathered) -> Redactor:
+    serials: set[str] = set()
+    hosts = {socket.gethostname(), socket.gethostname().partition(".")[0]}
+    if found.snapshot is not None:
+        hosts |= {found.snapshot.daemon.host, found.snapshot.daemon.host.partition(".")[0]}
+    for value in (found.snapshot, found.diagnosis):
+        serials |= _serials(plain(value))
+    if found.config is not None:
+        for board in found.config.boards.values():
+            serials.add(board.serial)
+    for line in found.log:
+        serials |= serials_in_text(line.text)
+    for name, raw in tuple(found.recordings.items()):
+        try:
+            serials |= serials_in_recording(name, raw)
+        except ConfigError as error:  # what can not be read can not be redacted
+            del found.recordings[name]
+            found.missing[f"recordings/{name}"] = error.message
+    user = pwd.getpwuid(os.getuid())
+    users = {user.pw_name, os.environ.get("USER", ""), os.environ.get("LOGNAME", "")}
+    return Redactor(serials=serials, hosts=hosts, users=users, home=os.environ.get("HOME") or user.pw_dir)
+
+
+def _serials(value: object) -> set[str]:
+    """Whatever is called a serial, and what a sentence calls one."""
+    if isinstance(value, str):
+        return serials_in_text(value)
+    found: set[str] = set()
+    if isinstance(value, dict):
+        for key, item in cast("dict[str, object]", value).items():
+            found |= {item} if key == "serial" and isinstance(item, str) else _serials(item)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            found |= _serials(item)
+    return found
+
+
+def _parts(found: _Gathered, redactor: Redactor | None) -> dict[str, bytes]:
+    """The files of the report, by name."""
+
+    def as_json(value: Any) -> bytes:
+        shown = plain(value) if redactor is None else redactor.value(plain(value))
+        return full_json(shown).encode() + b"\n"
+
+    parts = {"versions.json": as_json(_versions(found.snapshot))}
+    if found.config is not None:
+        text = to_toml(found.config)
+        parts["config.toml"] = (text if redactor is None else redactor.text(text)).encode()
+    if found.snapshot is not None:
+        parts["status.json"] = as_json(found.snapshot)
+    if found.diagnosis is not None:
+        parts["doctor.json"] = as_json(found.diagnosis)
+    if found.log:
+        parts["log.jsonl"] = b"".join(map(as_json, found.log))
+    for name, raw in sorted(found.recordings.items()):
+        parts[f"recordings/{Path(clean(name)).name}"] = raw if redactor is None else redactor.recording(name, raw)
+    if redactor is not None:
+        for part, reason in found.missing.items():
+            found.missing[part] = redactor.text(reason)
+    return parts
+
+
+def _versions(snapshot: Snapshot | None) -> dict[str, str]:
+    versions = {
+        "flashdeck": __version__,
+        "flashdeckd": snapshot.daemon.version if snapshot is not None else "",
+        "python": platform.python_version(),
+        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "libusb": _libusb(),
+    }
+    for distribution in ("pyusb", "libusb-package", "pyudev", "textual"):
+        try:
+            versions[distribution] = metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            versions[distribution] = "not installed"
+    return versions
+
+
+class _LibusbVersion(ctypes.Structure):
+    """`struct libusb_version` (libusb 1.0)."""
+
+    _fields_ = (
+        ("major", ctypes.c_uint16),
+        ("minor", ctypes.c_uint16),
+        ("micro", ctypes.c_uint16),
+        ("nano", ctypes.c_uint16),
+        ("rc", ctypes.c_char_p),
+        ("describe", ctypes.c_char_p),
+    )
+
+
+def _libusb() -> str:
+    """The version of the system's libusb; it is asked for nothing else, and opens no device."""
+    try:
+        ask = ctypes.CDLL(_LIBUSB).libusb_get_version
+    except (OSError, AttributeError):
+        return "none in the system"
+    ask.restype = ctypes.POINTER(_LibusbVersion)
+    found = ask().contents
+    return f"{found.major}.{found.minor}.{found.micro}.{found.nano}"
+
+
+def _contents(parts: dict[str, bytes], missing: dict[str, str], *, redacted: bool) -> str:
+    lines = ["in it:", *(f"  {name} ({format_size(len(data))})" for name, data in parts.items())]
+    if missing:
+        lines += ["not in it:", *(f"  {clean(name)}: {clean(reason)}" for name, reason in missing.items())]
+    lines += (
+        ["serial numbers, host and user names are invented; image bytes, if recorded, are not changed"]
+        if redacted
+        else ["serial numbers, host and user names are in it as they are; --redact invents others"]
+    )
+    lines.append("nothing was sent anywhere: look into the file before you hand it on")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,105 @@
+"""Invented names in place of real ones, the same for the same in everything that goes through one `Redactor`."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+from msgspec.structs import replace
+
+from flashdeck.recording import Transfer, decode, encode
+
+_SERIAL_IN_TEXT = re.compile(r"\bserial(?: number)?[ :=]+[\"']?([A-Za-z0-9][A-Za-z0-9._-]{3,})", re.IGNORECASE)
+"""What a log line calls a serial, of a device that nothing else remembers."""
+_GET_STRING = (0x80, 6, 3)
+"""bmRequestType, bRequest and descriptor type of a string descriptor's request (USB 2.0, 9.4.3)."""
+_HEADER = 2
+_SERIAL_INDEX = 16
+"""Where iSerialNumber is in the device descriptor (USB 2.0, 9.6.1)."""
+
+
+class Redactor:
+    """Replaces what identifies a device, a machine or a person."""
+
+    def __init__(self, *, serials: Iterable[str], hosts: Iterable[str], users: Iterable[str], home: str) -> None:
+        """Every invented serial is as long as the real one, so that recorded lengths stay true."""
+        self._invented: dict[str, str] = {}
+        people = _distinct(users)
+        if len(home) > 1:
+            self._invented[home.rstrip("/").casefold()] = "/home/user1"
+        for number, name in enumerate(people, 1):
+            self._invented.setdefault(name, f"user{number}")
+        for number, name in enumerate(_distinct(hosts), 1):
+            self._invented.setdefault(name, f"host{number}")
+        for number, serial in enumerate(_distinct(serials), 1):
+            self._invented.setdefault(serial, f"X{str(number).rjust(len(serial) - 1, '0')}")
+        # A string in JSON or TOML may be written with escapes.
+        escaped = {json.dumps(name)[1:-1].casefold(): other for name, other in self._invented.items()}
+        self._all = escaped | self._invented
+        names = sorted(map(re.escape, self._all), key=len, reverse=True)
+        self._pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(names)})(?![A-Za-z0-9])", re.IGNORECASE)
+
+    def text(self, text: str) -> str:
+        """`text` with invented names."""
+        if not self._all:
+            return text
+        return self._pattern.sub(lambda found: self._all.get(found[0].casefold(), "X"), text)
+
+    def value(self, value: object) -> object:
+        """What JSON knows, with invented names in every string, also in keys."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            items = cast("Mapping[str, object]", value).items()
+            return {self.text(key): self.value(item) for key, item in items}
+        if isinstance(value, Sequence):
+            return [self.value(item) for item in cast("Sequence[object]", value)]
+        return value
+
+    def recording(self, name: str, raw: bytes) -> bytes:
+        """A recording with invented names in its string descriptors; image bytes stay. Raises ConfigError."""
+        lines = decode(name, raw)
+        return b"".join(encode(self._string(line) if isinstance(line, Transfer) else line) for line in lines)
+
+    def _string(self, line: Transfer) -> Transfer:
+        text = _string_of(line)
+        if text is None:
+            return line
+        other = self.text(text)
+        if other == text:
+            return line
+        body = other.encode("utf-16-le", "surrogatepass")
+        data = bytes((_HEADER + len(body), 3)) + body
+        return replace(line, data=data, moved=len(data))
+
+
+def serials_in_text(text: str) -> set[str]:
+    """What a text calls a serial."""
+    return set(_SERIAL_IN_TEXT.findall(text))
+
+
+def serials_in_recording(name: str, raw: bytes) -> set[str]:
+    """What a recorded device answered for its serial number. Raises ConfigError where it is no recording."""
+    lines = decode(name, raw)
+    index = 0
+    found: set[str] = set()
+    for line in lines:
+        if not isinstance(line, Transfer):
+            device = getattr(line, "device", b"")
+            index = device[_SERIAL_INDEX] if len(device) > _SERIAL_INDEX else index
+        elif index and line.value & 0xFF == index and (text := _string_of(line)):
+            found.add(text)
+    return found
+
+
+def _string_of(line: Transfer) -> str | None:
+    """The text of a string descriptor; None where it is something else, or the list of languages."""
+    asked = (line.request_type, line.request, line.value >> 8)
+    if asked != _GET_STRING or line.value & 0xFF == 0 or line.data is None or len(line.data) <= _HEADER:
+        return None
+    return line.data[_HEADER:].decode("utf-16-le", "replace")
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """In a stable order, without empty ones, compared without regard to case."""
+    return sorted({name.casefold() for name in names if name.strip()})
