@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flashdeck import api
-from flashdeck.diagnosis import Diagnosis
+from flashdeck.diagnosis import Diagnosis, Fact
 from flashdeck.errors import RequestError
 from flashdeck.model import BoardState, JobState, State
+from flashdeck.versions import software
 from flashdeckd.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.hub import Hub
@@ -120,6 +121,16 @@ class Handlers:
     async def doctor(self, params: api.Doctor, _connection: Connection) -> Diagnosis:
         """`doctor`."""
         return await self._doctor.examine(params.boards)
+
+
+def version_handlers(libusb: str) -> Mapping[type[api.Params[Any]], Handler]:
+    """What the daemon runs on; `libusb` is the version that is loaded, or why none is."""
+
+    async def versions(_params: Any, _connection: Connection) -> api.Versions:
+        installed = await asyncio.to_thread(software)
+        return api.Versions(facts=(*installed, Fact(name="libusb", value=libusb)))
+
+    return {api.GetVersions: versions}
 
 
 def recording_handlers(directory: RecordDirectory | None) -> Mapping[type[api.Params[Any]], Handler]:

@@ -21,7 +21,7 @@ from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.endpoint import Endpoint, claimed
-from flashdeckd.handlers import Handlers, recording_handlers, virtual_handlers
+from flashdeckd.handlers import Handlers, recording_handlers, version_handlers, virtual_handlers
 from flashdeckd.hub import Hub, this_daemon
 from flashdeckd.images.spool import Spool
 from flashdeckd.intake import Intake
@@ -30,7 +30,7 @@ from flashdeckd.lock import exclusive
 from flashdeckd.orders import Orders
 from flashdeckd.server import Server
 from flashdeckd.uploads import Uploads
-from flashdeckd.usb.backend import open_backend
+from flashdeckd.usb.backend import library_version, open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.record_directory import RecordDirectory
@@ -102,6 +102,7 @@ async def serve(options: Options) -> None:
         spool = Spool(options.state_dir / "spool")
         await asyncio.to_thread(spool.prune, _referenced(ledger))
         backend, source = _usb(virtual, health)
+        libusb = "not loaded" if backend is None or virtual is not None else library_version(backend)
         records = None if options.record is None else RecordDirectory(options.record)
         if backend is not None and records is not None:
             backend = RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads))
@@ -124,6 +125,7 @@ async def serve(options: Options) -> None:
         handlers = dict(Handlers(hub, bench, orders, waiting, doctor).table())
         handlers |= Uploads(intake.accept).handlers()
         handlers |= recording_handlers(records)
+        handlers |= version_handlers(libusb)
         if virtual is not None:
             handlers |= virtual_handlers(virtual)
         server = Server(hub, handlers)

@@ -6,7 +6,7 @@ Unknown fields are ignored. A reply means that what was asked is done.
 
 from typing import Generic, TypeVar
 
-from flashdeck.diagnosis import Diagnosis
+from flashdeck.diagnosis import Diagnosis, Fact
 from flashdeck.model import BoardState, DeviceState, JobState, LogLine, Snapshot, State
 
 PROTOCOL_VERSION = 1
@@ -253,6 +253,17 @@ class Doctor(Params[Diagnosis], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
+class Versions(State, frozen=True, kw_only=True):
+    """Answer to `versions`."""
+
+    facts: tuple[Fact, ...]
+    """flashdeck, Python, the kernel, the system, libusb and the packages that the daemon runs on."""
+
+
+class GetVersions(Params[Versions], frozen=True, kw_only=True):
+    """What the daemon runs on; the client's own may be others."""
+
+
 class RecordingState(State, frozen=True, kw_only=True):
     """One recorded session with a device."""
 
@@ -420,6 +431,7 @@ METHODS: dict[str, type[Params[State]]] = {
     "disarm": Disarm,
     "adopt": Adopt,
     "doctor": Doctor,
+    "versions": GetVersions,
     "recordings": GetRecordings,
     "recordings.read": ReadRecording,
     "virtual.list": VirtualList,

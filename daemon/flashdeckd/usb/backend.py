@@ -1,10 +1,12 @@
 """Loading libusb for pyusb."""
 
+import ctypes
 import ctypes.util
 import logging
 from typing import TYPE_CHECKING
 
 from flashdeck.errors import FlashdeckError
+from flashdeck.text import clean
 
 if TYPE_CHECKING:
     from usb.backend import IBackend
@@ -42,6 +44,30 @@ def open_backend() -> "IBackend":
             hint="install the system's (Debian: libusb-1.0-0), or the libusb-package wheel for this platform",
         )
     return backend
+
+
+def library_version(backend: "IBackend") -> str:
+    """The version of the libusb behind a backend that `open_backend` made, as `1.0.29` (libusb_get_version)."""
+    library: ctypes.CDLL | None = getattr(backend, "lib", None)
+    if library is None:
+        return "unknown"
+    ask = library.libusb_get_version
+    ask.argtypes, ask.restype = (), ctypes.POINTER(_Version)
+    found = ask().contents
+    return f"{found.major}.{found.minor}.{found.micro}.{found.nano}{clean((found.rc or b'').decode(errors='replace'))}"
+
+
+class _Version(ctypes.Structure):
+    """struct libusb_version (libusb.h)."""
+
+    _fields_ = (
+        ("major", ctypes.c_uint16),
+        ("minor", ctypes.c_uint16),
+        ("micro", ctypes.c_uint16),
+        ("nano", ctypes.c_uint16),
+        ("rc", ctypes.c_char_p),
+        ("describe", ctypes.c_char_p),
+    )
 
 
 def _bundled() -> "IBackend | None":

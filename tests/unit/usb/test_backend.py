@@ -8,7 +8,7 @@ import usb.backend.libusb1
 import usb.core
 
 from flashdeck.errors import FlashdeckError
-from flashdeckd.usb.backend import open_backend
+from flashdeckd.usb.backend import library_version, open_backend
 
 
 def _found(name: str) -> str:
@@ -67,3 +67,10 @@ def test_a_missing_pyusb_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(FlashdeckError, match="pyusb") as missing:
         open_backend()
     assert "flashdeck[daemon]" in missing.value.hint
+
+
+def test_a_loaded_library_says_its_version() -> None:
+    numbers = library_version(open_backend()).split(".")
+    assert numbers[:2] == ["1", "0"]
+    assert len(numbers) == 4
+    assert numbers[2].isdigit()
