@@ -42,16 +42,15 @@ class Extent:
     """What is measured in the virtual machine."""
 
 
+_MODELS = (Model.CLASSIC, Model.USBX, Model.ROM)
 _SMALL = 16 * 1024
 _EVERYBODY = ("dfu-util", "pydfuutil")
 _BESIDE_PEERS = (
-    Round(model=Model.CLASSIC, boards=1, size=APP1.size, slowdown=2),
-    Round(model=Model.ROM, boards=1, size=APP1.size, slowdown=2),
-    Round(model=Model.USBX, boards=1, size=APP1.size, slowdown=1),
+    *(Round(model=model, boards=1, size=APP1.size, slowdown=4) for model in _MODELS),
     *(
-        Round(model=model, boards=boards, size=_SMALL, slowdown=slowdown, jobs=(FULL,), peers=_EVERYBODY)
+        Round(model=model, boards=boards, size=_SMALL, slowdown=20, jobs=(FULL,), peers=_EVERYBODY)
         for boards in (1, 4, 8)
-        for model, slowdown in ((Model.CLASSIC, 20), (Model.ROM, 20), (Model.USBX, 5))
+        for model in _MODELS
     ),
 )
 """Peers sleep as long as a board claims, slowed down like all of it: the factors bound the length of a run."""

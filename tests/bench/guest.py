@@ -19,6 +19,7 @@ from flashdeck.model import Presence
 from flashdeckd.virtual.spec import Model
 from rig import APP1, firmware
 from vm.desk import Desk, desk, ran, rests
+from vm.vhci import Port
 
 UNCHANGED = "unchanged image"
 CHANGED = "one sector changed"
@@ -30,6 +31,15 @@ class Peer:
 
     name: str
     program: str
+    counts_devices: bool = False
+    """Whether its --path is bus, number of the device, and port (1-7.2), not bus and port (1-2)."""
+
+    def path(self, port: Port) -> str:
+        """How it calls the device in that port."""
+        if not self.counts_devices:
+            return port.name
+        bus, number = ((port.device / name).read_text().strip() for name in ("busnum", "devnum"))
+        return f"{bus}-{number}.{port.hub_port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +141,8 @@ class Boards:
     async def _peer(self, peer: Peer, image: Path) -> None:
         """One process a board, all at once."""
         words = ("-a", "0", "-s", f"{APP1:#x}:leave", "-D", str(image))
-        ports = [self._it.cables.port(name).name for name in self.names]
-        runs = await asyncio.gather(*(ran(peer.program, "-p", port, *words) for port in ports))
+        paths = [peer.path(self._it.cables.port(name)) for name in self.names]
+        runs = await asyncio.gather(*(ran(peer.program, "--path", path, *words) for path in paths))
         # Their exit codes say nothing: with `leave` the device is gone before they have had its last answer.
         if any(self._it.bench.boards[name].state().mode != "app" for name in self.names):
             raise PeerError((runs[0].err or runs[0].out).strip().rpartition("\n")[2][:200])

@@ -49,7 +49,7 @@ def compared(rounds: Sequence[Round], seconds: int) -> Comparison:
         return Comparison(missing=(f"No rows beside dfu-util, for lack of a virtual machine: {missing}.",))
     peers, versions, left_out = [Peer("dfu-util", "dfu-util")], [("dfu-util", _dfu_util_version())], list[str]()
     if (program := _pydfuutil()) is not None:
-        peers.append(Peer("pydfuutil", str(program)))
+        peers.append(Peer("pydfuutil", str(program), counts_devices=True))
         versions.append(("pydfuutil", PYDFUUTIL))
     else:
         left_out.append(

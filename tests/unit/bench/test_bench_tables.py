@@ -6,6 +6,7 @@ import pytest
 from bench.counts import full_limit, one_sector_changed
 from bench.markdown import rendered
 from bench.rows import Cost, Machine, Measure, Promise, Report, Row, Unit
+from bench.stands import EVERY_JOB, Failure, Result, side_by_side
 from flash_rig import APP1, SECTOR, image
 from flashdeck.api import VirtualBoardState
 
@@ -112,3 +113,24 @@ def test_one_sector_changed_is_one_sector() -> None:
     sectors = [at for at in range(0, len(old), SECTOR) if old[at : at + SECTOR] != new[at : at + SECTOR]]
     assert sectors == [32768]
     assert len(new) == len(old)
+
+
+def test_every_tool_has_its_row_beside_flashdeck_and_what_failed_says_why() -> None:
+    ours = Result("flashdeck", "full image", Cost(downloads=1, model_seconds=2.0), 3.0)
+    peer = Result("dfu-util", EVERY_JOB, Cost(downloads=5, model_seconds=2.0), 30.0)
+    rows = list(side_by_side("a board", [ours], [peer, Failure("other", "No device")]))
+    assert [(row.what, row.tool) for row in rows] == [
+        ("a board: full image", "flashdeck"),
+        (f"a board: {EVERY_JOB}", "dfu-util"),
+        (f"a board: {EVERY_JOB}", "other"),
+    ]
+    assert [row.measure.value for row in rows if row.measure] == [1.5, 15.0]
+    assert (rows[0].remark, rows[2].remark) == ("", "failed: No device")
+
+
+def test_a_row_in_which_a_peer_is_ahead_says_so_and_why() -> None:
+    ours = Result("flashdeck", "full image", Cost(downloads=1, uploads=9, model_seconds=2.0), 4.0)
+    peer = Result("dfu-util", EVERY_JOB, Cost(downloads=5, model_seconds=2.0), 3.0)
+    row, *_ = side_by_side("a board", [ours], [peer])
+    assert "dfu-util is faster, because" in row.remark
+    assert "more requests than dfu-util" in row.remark
