@@ -1,5 +1,7 @@
 """Whether a board is read: some bootloaders hang in an UPLOAD, and a job must not lose its board to the same again."""
 
+from collections import Counter
+
 from msgspec.structs import replace
 
 from flashdeck.model import LogLevel
@@ -7,6 +9,9 @@ from flashdeckd.flash.experience import Experience
 from flashdeckd.hub import Hub
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of, may_read
 from flashdeckd.usb.device import UsbDevice
+
+_PATIENCE = 2
+"""Reads that a job may lose its board in, where reading was proved, before it tries without."""
 
 
 class Reading:
@@ -16,18 +21,21 @@ class Reading:
         self._board = board
         self._experiences = experiences
         self._hub = hub
-        self._lost: set[int] = set()
-        """Jobs that lost the board while reading: they do not read again, or not the next time."""
+        self._lost = Counter[int]()
+        """How often a job lost the board while reading, since it last went without."""
 
     def allowed(self, job: int, experience: Experience) -> bool:
         """Whether the attempt of a job that begins now may read.
 
-        Where reading was proved, a board that was lost in a read was most likely unplugged: one attempt goes without.
+        Not once the job has lost the board in a read. Where reading was proved, that was most likely a pulled cable,
+        and it takes two: something half written may be what the board dies of. Then one attempt goes without.
         """
-        lost = job in self._lost
         if experience.reading_proved:
-            self._lost.discard(job)
-        return may_read(experience) and not lost
+            if self._lost[job] < _PATIENCE:
+                return True
+            del self._lost[job]
+            return False
+        return may_read(experience) and not self._lost[job]
 
     async def lost(self, device: UsbDevice, job: int = 0) -> None:
         """Records that the board did not survive a read: after a few, nothing reads it any more.
@@ -36,7 +44,7 @@ class Reading:
         that job remembers it.
         """
         if job:
-            self._lost.add(job)
+            self._lost[job] += 1
         bootloader = bootloader_of(self._board, device)
         known = self._experiences.of(bootloader)
         if known.reading_proved:
@@ -52,4 +60,4 @@ class Reading:
 
     def forget(self, job: int) -> None:
         """A job is done."""
-        self._lost.discard(job)
+        del self._lost[job]
