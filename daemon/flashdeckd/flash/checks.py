@@ -41,9 +41,10 @@ def check_image(image: bytes, target: Target) -> None:
     if not image:
         raise RefusedError("the image is empty", hint="build it again", kind=ErrorKind.GUARD)
     if len(image) > target.span.size:
+        where = f" at 0x{target.span.start:08x}" if target.alternate is None else ""
         raise RefusedError(
             f"the image has {len(image)} bytes and does not fit into {target.partition} "
-            f"({target.span.size} bytes at 0x{target.span.start:08x})",
+            f"({target.span.size} bytes{where})",
             hint="it was built for a larger partition, or has outgrown this one",
             kind=ErrorKind.OUTSIDE_PARTITION,
         )
@@ -83,13 +84,18 @@ def check_map(target: Target, memory_map: MemoryMap, sectors: Iterable[Range]) -
             )
 
 
-def block_size(facts: DeviceFacts, boot_unit: int) -> int:
-    """The bytes in one block: whole boot units, as many as device and system take at once; raises DescriptorError."""
-    if not facts.can_download:
+def check_download(*, can_download: bool) -> None:
+    """Raises DescriptorError where a device says that it can not be written."""
+    if not can_download:
         raise DescriptorError(
             "the device says that it can not be written (bitCanDnload is 0)",
             hint="this bootloader does not take images over DFU; look at bmAttributes in its descriptor",
         )
+
+
+def block_size(facts: DeviceFacts, boot_unit: int) -> int:
+    """The bytes in one block: whole boot units, as many as device and system take at once; raises DescriptorError."""
+    check_download(can_download=facts.can_download)
     usable = usable_transfer_size(facts.transfer_size)
     block = usable - usable % boot_unit
     if not block:

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from flashdeck.config import VerifyPolicy
 from flashdeck.errors import (
-    DescriptorError,
     DeviceError,
     DeviceGoneError,
     ErrorKind,
@@ -26,6 +25,7 @@ from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.plain import Ending, PlainSession, block_size
 from flashdeckd.dfu.wire import MAX_TRANSFER
+from flashdeckd.flash.checks import check_download, check_image
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.observer import Observer, Outcome, Sleep
 from flashdeckd.flash.plan import Action, Plan, Step
@@ -57,20 +57,8 @@ def make_plan(
     Raises RefusedError where it does not fit or might reach beyond its size, DescriptorError where the device can not
     be written, VerifyError where it must be read back and can not be.
     """
-    size = target.span.size
-    if not image:
-        raise RefusedError("the image is empty", hint="build it again", kind=ErrorKind.GUARD)
-    if len(image) > size:
-        raise RefusedError(
-            f"the image has {len(image)} bytes and does not fit into {target.partition} ({size} bytes)",
-            hint="it was built for a larger partition, or has outgrown this one",
-            kind=ErrorKind.OUTSIDE_PARTITION,
-        )
-    if not functional.can_download:
-        raise DescriptorError(
-            "the device says that it can not be written (bitCanDnload is 0)",
-            hint="this bootloader does not take images over DFU; look at bmAttributes in its descriptor",
-        )
+    check_image(image, target)
+    check_download(can_download=functional.can_download)
     block = block_size(functional)
     if block != functional.transfer_size:
         raise RefusedError(

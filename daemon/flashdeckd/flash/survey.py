@@ -85,7 +85,7 @@ def recover_from_read(session: Recoverable, cause: DeviceError) -> None:
     except DeviceError as error:
         raise DeviceGoneError(
             f"the board does not answer any more after this: {cause.message}; then: {error.message}",
-            hint="reset the board or plug it in again and enter DFU mode; the next attempt does not read",
+            hint="reset the board or plug it in again and enter DFU mode; if it happens again, the job does not read",
             during_read=True,
         ) from error
 
