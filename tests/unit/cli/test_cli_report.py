@@ -71,6 +71,9 @@ def prepared(daemon: CannedDaemon) -> CannedDaemon:
     )
     device = DeviceState(port="1-2", usb_id="0483:df11", serial=OTHER)
     daemon.answers[api.Doctor] = Diagnosis(installation=(), boards=(report,), devices=(device,))
+    daemon.answers[api.GetVersions] = api.Versions(
+        facts=(Fact(name="flashdeck", value="0.0.9"), Fact(name="libusb", value="1.0.29.0"))
+    )
     daemon.answers[api.GetLogs] = lambda _: api.LogPage(lines=daemon.hub.logs(after=0, limit=100, board=""), next=1)
     daemon.answers[api.GetRecordings] = api.RecordingList(
         recordings=(api.RecordingState(index=7, name="20260101T000000Z-000001.jsonl", size=len(RECORDING)),),
@@ -119,7 +122,8 @@ def test_everything_is_in_it(prepared: CannedDaemon, cli: Cli, tmp_path: Path) -
     assert json.loads(parts["doctor.json"])["boards"][0]["facts"][0]["value"] == SERIAL
     assert "came back" in json.loads(parts["log.jsonl"])["text"]
     versions = json.loads(parts["versions.json"])
-    assert {"flashdeck", "flashdeckd", "python", "kernel", "libusb", "pyusb"} <= set(versions)
+    assert {"flashdeck", "python", "kernel", "pyusb"} <= set(versions["here"])
+    assert versions["daemon"] == {"flashdeck": "0.0.9", "libusb": "1.0.29.0"}
     assert all(name in run.out for name in parts if name != "README.txt")
     assert "nothing was sent anywhere" in run.out
     assert "--redact" in run.out
@@ -185,7 +189,8 @@ def test_without_a_daemon_it_has_the_rest_and_says_so(offline: Cli, tmp_path: Pa
     run, parts = reported(offline, tmp_path)
     assert list(parts) == ["README.txt", "versions.json", "config.toml"]
     assert "not in it:" in run.out
-    for part in ("status.json", "doctor.json", "log.jsonl", "recordings"):
+    assert json.loads(parts["versions.json"])["daemon"] == {}
+    for part in ("status.json", "versions of the daemon", "doctor.json", "log.jsonl", "recordings"):
         assert f"{part}: no daemon answers" in run.out
 
 

@@ -1,31 +1,29 @@
 """`flashdeck report`: all that somebody who is asked for help wants to see, in one file."""
 
-import ctypes
 import os
-import platform
 import pwd
 import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
-from flashdeck import __version__, api
+from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.config import Config
 from flashdeck.config_file import load
 from flashdeck.config_show import to_toml
-from flashdeck.diagnosis import Diagnosis
+from flashdeck.diagnosis import Diagnosis, Fact
 from flashdeck.errors import ConfigError, ConnectionFailedError, ErrorKind, FlashdeckError
 from flashdeck.full_json import full_json, plain
 from flashdeck.model import LogLine, Snapshot
 from flashdeck.paths import default_config_path
 from flashdeck.recording import MAX_FILE, MAX_LINE
 from flashdeck.text import clean, format_size
+from flashdeck.versions import software
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.bundle import write_bundle
 from flashdeck_tui.cli.commands.config.source import config_option
@@ -36,8 +34,8 @@ from flashdeck_tui.cli.redaction import Redactor, serials_in_recording, serials_
 MAX_RECORDINGS = 64 * 1024 * 1024
 """Bytes of recordings in a report at the most; the newest go in."""
 _LOG_LINES = 500
-_LIBUSB = "libusb-1.0.so.0"
-_LIVE = ("status.json", "doctor.json", "log.jsonl", "recordings")
+_DAEMON = "versions of the daemon"
+_LIVE = ("status.json", _DAEMON, "doctor.json", "log.jsonl", "recordings")
 
 T = TypeVar("T")
 
@@ -47,6 +45,8 @@ class _Gathered:
     """What could be had, and why the rest could not."""
 
     snapshot: Snapshot | None = None
+    daemon: tuple[Fact, ...] = ()
+    """What the daemon runs on."""
     diagnosis: Diagnosis | None = None
     log: tuple[LogLine, ...] = ()
     config: Config | None = None
@@ -69,7 +69,7 @@ def command(*, output: Path | None, redact: bool, path: Path | None, as_json: bo
 
     Recordings (where flashdeckd runs with --record), what 'flashdeck doctor' finds, the configuration, the newest log
     lines, the state of daemon and boards, and versions. It is sent nowhere, and an existing file is not overwritten.
-    Without a daemon only configuration and versions are in it.
+    Without a daemon only the configuration and the versions on this side are in it.
     """
     gathered = _gather(path)
     parts = _parts(gathered, _redactor(gathered) if redact else None)
@@ -108,8 +108,13 @@ def _gather(path: Path | None) -> _Gathered:
 
 
 def _has(found: _Gathered, part: str) -> bool:
-    held = {"status.json": found.snapshot, "doctor.json": found.diagnosis, "log.jsonl": found.log or None}
-    return held.get(part) is not None
+    held: dict[str, object] = {
+        "status.json": found.snapshot,
+        _DAEMON: found.daemon,
+        "doctor.json": found.diagnosis,
+        "log.jsonl": found.log,
+    }
+    return bool(held.get(part))
 
 
 async def _ask_daemon(client: Client, found: _Gathered) -> None:
@@ -123,6 +128,8 @@ async def _ask_daemon(client: Client, found: _Gathered) -> None:
             return None
 
     found.snapshot = await attempt("status.json", lambda: client.call(api.GetStatus()))
+    versions = await attempt(_DAEMON, lambda: client.call(api.GetVersions()))
+    found.daemon = versions.facts if versions is not None else ()
     found.diagnosis = await attempt("doctor.json", lambda: client.call(api.Doctor()))
     page = await attempt("log.jsonl", lambda: client.call(api.GetLogs(limit=_LOG_LINES)))
     found.log = page.lines if page is not None else ()
@@ -202,7 +209,8 @@ def _parts(found: _Gathered, redactor: Redactor | None) -> dict[str, bytes]:
         shown = plain(value) if redactor is None else redactor.value(plain(value))
         return full_json(shown).encode() + b"\n"
 
-    parts = {"versions.json": as_json(_versions(found.snapshot))}
+    runs_on = {"here": _by_name(software()), "daemon": _by_name(found.daemon)}
+    parts = {"versions.json": as_json(runs_on)}
     if found.config is not None:
         text = to_toml(found.config)
         parts["config.toml"] = (text if redactor is None else redactor.text(text)).encode()
@@ -220,44 +228,8 @@ def _parts(found: _Gathered, redactor: Redactor | None) -> dict[str, bytes]:
     return parts
 
 
-def _versions(snapshot: Snapshot | None) -> dict[str, str]:
-    versions = {
-        "flashdeck": __version__,
-        "flashdeckd": snapshot.daemon.version if snapshot is not None else "",
-        "python": platform.python_version(),
-        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "libusb": _libusb(),
-    }
-    for distribution in ("pyusb", "libusb-package", "pyudev", "textual"):
-        try:
-            versions[distribution] = metadata.version(distribution)
-        except metadata.PackageNotFoundError:
-            versions[distribution] = "not installed"
-    return versions
-
-
-class _LibusbVersion(ctypes.Structure):
-    """`struct libusb_version` (libusb 1.0)."""
-
-    _fields_ = (
-        ("major", ctypes.c_uint16),
-        ("minor", ctypes.c_uint16),
-        ("micro", ctypes.c_uint16),
-        ("nano", ctypes.c_uint16),
-        ("rc", ctypes.c_char_p),
-        ("describe", ctypes.c_char_p),
-    )
-
-
-def _libusb() -> str:
-    """The version of the system's libusb; it is asked for nothing else, and opens no device."""
-    try:
-        ask = ctypes.CDLL(_LIBUSB).libusb_get_version
-    except (OSError, AttributeError):
-        return "none in the system"
-    ask.restype = ctypes.POINTER(_LibusbVersion)
-    found = ask().contents
-    return f"{found.major}.{found.minor}.{found.micro}.{found.nano}"
+def _by_name(facts: tuple[Fact, ...]) -> dict[str, str]:
+    return {fact.name: fact.value for fact in facts}
 
 
 def _contents(parts: dict[str, bytes], missing: dict[str, str], *, redacted: bool) -> str:
