@@ -10,6 +10,7 @@ from flashdeck.geometry import Range
 from flashdeck.recording import Recording, read
 from flashdeckd.flash import program
 from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.target import Target
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording import Recorder, RecordingBackend
@@ -30,6 +31,7 @@ class Desk:
 
     spec: BoardSpec
     recorder: Recorder | None = None
+    target: Target = SMALL
 
     def __post_init__(self) -> None:
         self.now = 0.0
@@ -60,7 +62,7 @@ class Desk:
         backend = inner if self.recorder is None else RecordingBackend(inner, self.recorder)
         try:
             with open_device(backend, device) as pipe:
-                return program.flash(pipe, data, SMALL, Watcher(), self.nap)
+                return program.flash(pipe, data, self.target, Watcher(), self.nap)
         except FlashdeckError as error:
             return error
 
@@ -91,12 +93,13 @@ def record(
     payloads: bool = True,
     data: bytes = IMAGE,
     old: bytes = b"",
+    target: Target = SMALL,
     before: Callable[[Desk], object] = lambda _: None,
 ) -> Path:
     """The recording of one flash of a board that nothing is known of."""
     troubles: list[str] = []
     recorder = Recorder(RecordDirectory(directory), payloads=payloads, on_trouble=troubles.append)
-    desk = Desk(board(model, old), recorder)
+    desk = Desk(board(model, old), recorder, target)
     before(desk)
     known = {each.name for each in recorder.directory.listing()}
     desk.flash(data)
@@ -105,8 +108,8 @@ def record(
     return directory / name
 
 
-def replay(path: Path, data: bytes = IMAGE) -> Desk:
+def replay(path: Path, data: bytes = IMAGE, target: Target = SMALL) -> Desk:
     """The same flash on the recording."""
-    desk = Desk(replayed(read(path)))
+    desk = Desk(replayed(read(path)), target=target)
     desk.flash(data)
     return desk

@@ -219,7 +219,7 @@ class RecordingBackend(usb.backend.IBackend):
             handle,
             (0x80, _GET_CONFIGURATION, 0, 0, 1),
             lambda: self._inner.get_configuration(handle.inner),
-            lambda value: bytes((value,)),
+            lambda value: bytes((value & 0xFF,)),
         )
 
     def set_interface_altsetting(self, dev_handle: object, intf: int, altsetting: int) -> None:
@@ -267,8 +267,8 @@ class RecordingBackend(usb.backend.IBackend):
         """A bus reset."""
         handle = _handle(dev_handle)
         began = handle.log.now()
-        ending, number = Ending.OK, 0
         handle.is_reset = True
+        ending, number = Ending.OK, 0
         try:
             self._inner.reset_device(handle.inner)
         except usb.core.USBError as error:
@@ -301,17 +301,16 @@ class RecordingBackend(usb.backend.IBackend):
     ) -> _T:
         """Carries out a transfer and writes down how it ended."""
         began = handle.log.now()
-        ending, number, data = Ending.OK, 0, out
         handle.is_reset = False
         try:
             answer = call()
-            data = moved(answer)
         except usb.core.USBError as error:
             ending, number = _ending(error)
-            raise
-        finally:
             took = round(handle.log.now() - began, 6)
-            handle.log.write(self._line(setup, data, ending, began=began, took=took, number=number))
+            handle.log.write(self._line(setup, out, ending, began=began, took=took, number=number))
+            raise
+        took = round(handle.log.now() - began, 6)
+        handle.log.write(self._line(setup, out or moved(answer), Ending.OK, began=began, took=took, number=0))
         return answer
 
     def _line(

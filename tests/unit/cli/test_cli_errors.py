@@ -126,8 +126,8 @@ def test_the_help_lists_all_commands(offline: Cli) -> None:
     assert run.out == offline("-h").out
     listed = [line.split()[0] for line in run.out.partition("Commands:\n")[2].splitlines()]
     promised = (
-        "status boards jobs flash plan wait cancel retry logs hold release arm disarm suggest adopt doctor config demo "
-        "virtual"
+        "status boards jobs flash plan wait cancel retry logs hold release arm disarm suggest adopt doctor report "
+        "config demo virtual"
     )
     assert " ".join(listed) == promised
     assert "130 interrupted" in run.out

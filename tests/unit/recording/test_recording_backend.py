@@ -1,17 +1,21 @@
 """What is recorded, where it goes, and that nobody notices."""
 
+import errno
 import os
 import stat
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import usb.core
 
 from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.recording import Reset, Transfer, read
 from flashdeckd.flash.program import Outcome
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording import Recorder
+from flashdeckd.virtual.backend import VirtualBackend
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 from recording_rig import IMAGE, Desk, board, record
@@ -169,3 +173,23 @@ def test_a_hash_stands_for_every_image_byte(tmp_path: Path) -> None:
     assert all(step.data is None and len(step.sha256) == 64 for step in blocks)
     rest = [step for step in transfers if step not in blocks and step.moved]
     assert all(step.data is not None and len(step.data) == step.moved for step in rest)
+
+
+class Mute(VirtualBackend):
+    """A bench on which nothing can be read of a configuration."""
+
+    def get_configuration_descriptor(self, dev: object, config: int) -> SimpleNamespace:  # noqa: ARG002 - unasked
+        raise usb.core.USBError("Input/Output Error", -1, errno.EIO)
+
+
+def test_a_device_without_readable_descriptors_is_not_recorded_and_fails_as_ever(tmp_path: Path) -> None:
+    troubles: list[str] = []
+    said: list[str] = []
+    for with_recorder in (False, True):
+        desk = Desk(board(), recorder(tmp_path / "r", troubles) if with_recorder else None)
+        desk.bench.backend = Mute(tuple(desk.bench.boards.values()))
+        said.append(str(desk.flash(IMAGE)))
+    assert said[0] == said[1]
+    assert "descriptors" in said[0]
+    assert list((tmp_path / "r").iterdir()) == []
+    assert troubles == []

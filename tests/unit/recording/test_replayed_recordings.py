@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ConfigError, RequestError
+from flashdeck.geometry import Geometry, Range
 from flashdeck.recording import End, Ending, Reset, Session, Transfer, decode, encode, read
+from flashdeckd.flash.target import Target
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
@@ -22,6 +24,25 @@ def test_a_recorded_flash_replays_without_a_difference(tmp_path: Path, model: Mo
     state = replay(path).board.state()
     assert state.violations == ()
     assert state.replayed == state.recorded > 20
+
+
+@pytest.mark.parametrize("payloads", [True, False])
+@pytest.mark.parametrize("model", sorted(PLAIN_MODELS))
+def test_a_recorded_flash_over_plain_dfu_replays_without_a_difference(
+    tmp_path: Path, model: Model, *, payloads: bool
+) -> None:
+    target = Target(partition="app", span=Range(0, 384 * 1024), geometry=Geometry(()), alternate=0)
+    data = (0x20005000).to_bytes(4, "little") + IMAGE[4:]
+    path = record(tmp_path / "recordings", model=model, payloads=payloads, data=data, target=target)
+    recording = read(path)
+    state = replay(path, data, target).board.state()
+    assert state.violations == ()
+    assert state.replayed == state.recorded > len(IMAGE) // 1024
+    # One leaves by itself, the others only by the reset that USB DFU 1.1 wants there.
+    assert any(isinstance(step, Reset) for step in recording.steps) == (model is not Model.DAPBOOT)
+    other = replay(path, data[:-1] + b"\0", target).board.state()
+    (difference,) = other.violations
+    assert "recorded: DNLOAD (wValue 32, " in difference
 
 
 def test_another_image_differs_at_its_first_block_and_nothing_is_answered_after_it(tmp_path: Path) -> None:
