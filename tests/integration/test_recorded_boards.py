@@ -1,6 +1,10 @@
 """A daemon that records a board, and another one that flashes the recording."""
 
+import asyncio
+import json
 import stat
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -98,3 +102,29 @@ async def test_a_directory_open_to_others_ends_the_daemon_with_a_hint(root: Path
     with pytest.raises(AssertionError, match="chmod 700"):
         async with running(root, daemon=(*DAEMON, "--record", str(directory))):
             pass
+
+
+async def test_a_report_of_a_bench_that_records_has_its_sessions_under_invented_names(root: Path) -> None:
+    prepare(root, boards=BOARD, bench=board("left"))
+    image = firmware("1.0")
+    async with running(root, daemon=(*DAEMON, "--record", str(root / "records"))) as rig:
+        rig.build(image)
+        await rig.wait(data=image)
+        words = ("--socket", str(rig.socket), "report", "--redact", "--config", str(root / "config.toml"))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "import sys; from flashdeck_tui.cli import main; sys.exit(main())"),
+            *(*words, "--output", str(root / "r.tar.gz"), "--json"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+        assert process.returncode == 0
+    said = json.loads(out)
+    assert said["missing"] == []
+    with tarfile.open(root / "r.tar.gz") as archive:
+        names = archive.getnames()
+        contents = b"".join(archive.extractfile(name).read() for name in names)  # type: ignore[union-attr]
+    assert [part["name"] for part in said["parts"]] == names
+    assert {"versions.json", "config.toml", "status.json", "doctor.json", "log.jsonl"} < set(names)
+    assert sum(name.startswith("recordings/") for name in names) >= 1
+    assert b"TEST00000001" not in contents
+    assert not any(image[at : at + 16] in contents for at in range(64, len(image) - 16, 16))

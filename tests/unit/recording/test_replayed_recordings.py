@@ -4,13 +4,17 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from flashdeck.errors import ConfigError, RequestError
 from flashdeck.geometry import Geometry, Range
 from flashdeck.recording import End, Ending, Reset, Session, Transfer, decode, encode, read
 from flashdeckd.flash.target import Target
 from flashdeckd.virtual.bench_file import read_specs
+from flashdeckd.virtual.control import Setup
 from flashdeckd.virtual.faults import Fault
+from flashdeckd.virtual.pace import bus_time
+from flashdeckd.virtual.replay import ReplayedBoard, recorded_identity
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 from recording_rig import IMAGE, SHORT_IMAGE, Desk, record, replay, replayed
 
@@ -226,3 +230,17 @@ def test_lines_read_back_as_they_were_written() -> None:
     )
     lines = (session, transfer, Reset(at=1, took=0, ending=Ending.GONE, errno=19), End(at=2, full=True))
     assert decode("x", b"".join(map(encode, lines))) == lines
+
+
+@pytest.mark.parametrize("ending", [Ending.OK, Ending.STALL, Ending.OVERFLOW])
+def test_an_answer_takes_as_long_as_it_took(ending: Ending) -> None:
+    recording = read(DATA / "classic.jsonl")
+    first = recording.steps[0]
+    assert isinstance(first, Transfer)
+    slow = structs.replace(recording, steps=(structs.replace(first, took=1.25, ending=ending),))
+    replaying = ReplayedBoard(slow, recorded_identity(slow))
+    setup = Setup(first.request_type, first.request, first.value, first.index, first.length)
+    outcome = replaying.request(setup)
+    on_bus = bus_time(first.moved)
+    assert outcome.delay_ms / 1000 + on_bus == pytest.approx(1.25)
+    assert replaying.difference == ""
