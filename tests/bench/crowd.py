@@ -12,19 +12,21 @@ from bench.rows import Measure, Row, Unit
 from rig import HONEST_MAP, board, firmware, prepare, running
 
 AIM = 1.2
+SIZE = 64 * 1024
+"""Bytes of the image."""
 SLOWDOWN = 20
 """How many times slower than real ones the boards are."""
 
 
-async def rows(size: int, counts: Sequence[int]) -> AsyncIterator[Row]:
+async def rows(counts: Sequence[int]) -> AsyncIterator[Row]:
     """One row for each of `counts`; the first is what the others are compared with."""
     alone = 0.0
     for count in counts:
-        seconds = await _seconds(size, count)
+        seconds = await _seconds(count)
         alone = alone or seconds
         boards = "1 board" if count == 1 else f"{count} boards at once"
         yield Row(
-            what=f"{boards}: {size // 1024} KiB, time against one board",
+            what=f"{boards}: {SIZE // 1024} KiB, time against one board",
             seconds=seconds / SLOWDOWN,
             measure=Measure(seconds / alone, Unit.TIMES),
             aim=AIM,
@@ -32,7 +34,7 @@ async def rows(size: int, counts: Sequence[int]) -> AsyncIterator[Row]:
         )
 
 
-async def _seconds(size: int, count: int) -> float:
+async def _seconds(count: int) -> float:
     """From the start of the first job to the end of the last, on boards slowed down."""
     names = [f"board{number}" for number in range(1, count + 1)]
     bench = "".join(
@@ -42,7 +44,7 @@ async def _seconds(size: int, count: int) -> float:
     boards = "".join(
         f'[boards.{name}]\nprofile = "product"\nserial = "BENCH{port:04}"\n' for port, name in enumerate(names, start=1)
     )
-    data = firmware(f"crowd of {count}", size=size)
+    data = firmware(f"crowd of {count}", size=SIZE)
     with tempfile.TemporaryDirectory(prefix="fd-", dir="/tmp") as directory:
         prepare(Path(directory), boards=boards, bench=bench)
         async with running(Path(directory)) as rig:

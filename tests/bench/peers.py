@@ -33,6 +33,8 @@ class Comparison:
     """Of the peers."""
     missing: tuple[str, ...] = ()
     """What was left out, and why."""
+    complete: bool = True
+    """False where the run broke off."""
 
 
 def compared(rounds: Sequence[Round], seconds: int) -> Comparison:
@@ -71,7 +73,7 @@ def compared(rounds: Sequence[Round], seconds: int) -> Comparison:
     if ended.status != 0:
         sys.stderr.write(f"the guest's run ended with {ended.status}; its logs are in {results}\n")
         left_out.append(f"The run beside dfu-util did not get to its end (exit code {ended.status}).")
-    return Comparison(rows, tuple(versions), tuple(left_out))
+    return Comparison(rows, tuple(versions), tuple(left_out), complete=ended.status == 0)
 
 
 def _dfu_util_version() -> str:
