@@ -67,6 +67,7 @@ _NOTES = (
 _NOTES_ON_PEERS = (
     "Beside dfu-util it is an emulated machine, many times slower than a real one, so the boards are slowed down, too.",
     "Their seconds are divided by the factor in the row; what a program needs itself is not made faster by that.",
+    "Sleeps there are all long pauses that the board sees, and may be the slow machine's own.",
     "Costs of several boards at once are those of the first.",
 )
 
