@@ -1,31 +1,22 @@
-"""Whether a boot check may turn down what is in the flash. Pure.
-
-ST's sample bootloader for the STM32H563 (main.c) starts an application if its first word AND 0x2FFC0000 is 0x20000000:
-a stack pointer in the first 256 KiB of RAM. Linker scripts put it at the end of RAM by default.
-"""
+"""Whether a boot check may turn down what is in the flash. Pure."""
 
 from collections.abc import Iterator
 
 from flashdeck.diagnosis import Finding, Severity
 from flashdeckd.diagnosis.observation import Case, ReadOutcome
+from flashdeckd.images.sample_checks import RAM_START, sample_check
 
-_MASK, _VALUE = 0x2FFC0000, 0x20000000
-_LOW_RAM_END = 0x20040000
 _WORD = 4
-_MEND = (
-    "in the bootloader, compare the stack pointer with the start and the end of the RAM that this part has (the end "
-    "itself is legal: the stack grows down from there); or let the application's linker script put _estack below "
-    f"0x{_LOW_RAM_END:08x}"
-)
 
 
 def findings(case: Case) -> Iterator[Finding]:
     """Findings on each partition's first word, as it was read, or else as it was flashed."""
-    ram = [span for span in case.profile.geometry.ram if span.start <= _VALUE < span.end]
+    ram = [span for span in case.profile.geometry.ram if span.start <= RAM_START < span.end]
+    check = sample_check(case.profile.chip)
     stacks = _stacks(case)
     for name in case.profile.partitions:
         stack = stacks.get(name)
-        if stack is None or not any(span.start < stack <= span.end for span in ram) or stack & _MASK == _VALUE:
+        if stack is None or not any(span.start < stack <= span.end for span in ram) or check.accepts(stack):
             continue
         refused = name in case.unaccepted
         yield Finding(
@@ -33,9 +24,12 @@ def findings(case: Case) -> Iterator[Finding]:
             severity=Severity.ERROR if refused else Severity.NOTE,
             seen=f"{name} begins with the stack pointer 0x{stack:08x}"
             + (", and was not seen to start after its flash" if refused else ""),
-            means="it is inside this part's RAM, but a boot check copied from ST's samples (first word & 0x2FFC0000 == "
-            f"0x20000000) takes only those below 0x{_LOW_RAM_END:08x}: it would stay in DFU mode with a good image",
-            mend=_MEND,
+            means=f"it is inside this part's RAM, but the boot check in {check.source} (first word & "
+            f"0x{check.mask:08X} == 0x{RAM_START:08x}) takes only those below 0x{check.end:08x}: with it the board "
+            "would stay in DFU mode, though the image is good",
+            mend="in the bootloader, compare the stack pointer with the start and the end of the RAM that this part "
+            "has (the end itself is legal: the stack grows down from there); or let the application's linker script "
+            f"put _estack below 0x{check.end:08x}",
         )
 
 

@@ -25,7 +25,7 @@ def findings(case: Case, seen: Observation) -> Iterator[Finding]:
     if failed is not None:
         yield _failure(seen, failed, answered)
     elif answered:
-        yield from _contents(case, answered)
+        yield from _contents(case, seen, answered)
     if answered and not seen.functional.can_upload:
         yield Finding(
             code="upload-bit-missing",
@@ -98,7 +98,7 @@ def _failure(seen: Observation, read: TestRead, answered: list[TestRead]) -> Fin
     )
 
 
-def _contents(case: Case, reads: list[TestRead]) -> Iterator[Finding]:
+def _contents(case: Case, seen: Observation, reads: list[TestRead]) -> Iterator[Finding]:
     starts = {partition.name: partition.span.start for partition in case.profile.partitions.values()}
     if any(_is_echo(read, starts) for read in reads):
         yield Finding(
@@ -142,7 +142,7 @@ def _contents(case: Case, reads: list[TestRead]) -> Iterator[Finding]:
             mend=_MEND,
         )
     elif not wrong:
-        yield _works(case, reads)
+        yield _works(case, seen, reads)
 
 
 def _is_echo(read: TestRead, starts: dict[str, int]) -> bool:
@@ -167,18 +167,30 @@ def _constant(value: int, count: int) -> Finding:
     )
 
 
-def _works(case: Case, reads: list[TestRead]) -> Finding:
+def _works(case: Case, seen: Observation, reads: list[TestRead]) -> Finding:
     names = ", ".join(dict.fromkeys(read.partition for read in reads))
+    answered = f"{len(reads)} reads were answered in {names}"
+    if case.profile.is_plain and not seen.functional.manifestation_tolerant:
+        return Finding(
+            code="read-before-only",
+            severity=Severity.NOTE,
+            seen=f"{answered}, but the device leaves as soon as it has an image (bitManifestationTolerant is 0)",
+            means="flashdeck can not read back what it wrote: flashing works, and the result is never called verified",
+        )
     if case.experience.reading_proved:
         return Finding(
             code="read-proved",
             severity=Severity.GOOD,
-            seen=f"{len(reads)} reads were answered in {names}, and an earlier flash has proved reading",
-            means="flashes are verified, and what has not changed is left alone",
+            seen=f"{answered}, and an earlier flash has proved reading",
+            means="flashes are verified"
+            if case.profile.is_plain
+            else "flashes are verified, and what has not changed is left alone",
         )
     return Finding(
         code="read-answers",
         severity=Severity.GOOD,
-        seen=f"{len(reads)} reads were answered in {names} with bytes that can be true",
-        means="the next flash proves reading on its first sector, and is then verified",
+        seen=f"{answered} with bytes that can be true",
+        means="the next flash that changes a block proves reading, and is then verified"
+        if case.profile.is_plain
+        else "the next flash proves reading on its first sector, and is then verified",
     )

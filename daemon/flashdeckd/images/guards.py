@@ -12,34 +12,9 @@ from flashdeck.config import Guard, Partition, Profile
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Range
 from flashdeckd.images import mcuboot
+from flashdeckd.images.sample_checks import RAM_START, sample_check
 
 _VECTORS = struct.Struct("<II")
-
-
-@dataclass(frozen=True, slots=True)
-class _SampleCheck:
-    """How well-known sample code tells whether there is an application: first word & mask == 0x20000000."""
-
-    source: str
-    mask: int
-    chips: str
-    """Start of the names of the chips that it is for."""
-
-    def accepts(self, stack: int) -> bool:
-        return stack & self.mask == _RAM_START
-
-    @property
-    def end(self) -> int:
-        """The first address behind those that it accepts."""
-        return _RAM_START + (-self.mask & (1 << 28) - 1)
-
-
-_RAM_START = 0x20000000
-_SAMPLE_CHECKS = (
-    _SampleCheck("ST's sample bootloader for the STM32H563", 0x2FFC0000, "STM32H5"),
-    _SampleCheck("ST's older DFU and IAP samples", 0x2FFE0000, ""),
-)
-"""The first one that is for a chip counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +185,11 @@ def _check_stack(stack: int, program: _Program, profile: Profile, partition: Par
             hint="is this image for this chip, with the vector table at its start? "
             f'"stack" can be left out of the guards of partition {partition.name}',
         )
-    sample = next(each for each in _SAMPLE_CHECKS if profile.chip.startswith(each.chips))
+    sample = sample_check(profile.chip)
     if not program.is_signed and not sample.accepts(stack):
         return (
             f"initial stack pointer 0x{stack:08x}: the boot check in {sample.source} (word 0 & 0x{sample.mask:08x} == "
-            f"0x{_RAM_START:08x}) rejects it, so that the application never starts though the flash is good; if your "
+            f"0x{RAM_START:08x}) rejects it, so that the application never starts though the flash is good; if your "
             f"bootloader has this check, end the stack below 0x{sample.end:08x} (linker script) or correct it"
         )
     return ""

@@ -116,6 +116,19 @@ def test_a_plain_profile_fits_a_plain_device_and_no_other() -> None:
     assert finding(judge(case(profile=PLAIN)), "wants-addresses").severity is Severity.ERROR
 
 
+@pytest.mark.parametrize("proved", [False, True])
+@pytest.mark.parametrize("tolerant", [False, True])
+def test_a_plain_device_that_leaves_with_its_image_is_never_promised_to_be_verified(
+    *, tolerant: bool, proved: bool
+) -> None:
+    functional = {"version": 0x0110, "manifestation_tolerant": tolerant}
+    device = observation(functional=functional, alternates=(Alternate(0, 2, "app"),), reads=(GOOD_READ,))
+    report = judge(case(device, profile=PLAIN, experience=Experience(reading_proved=proved)))
+    (reading,) = [each for each in report.findings if each.code.startswith("read-")]
+    assert ("never called verified" in reading.means) is not tolerant
+    assert "left alone" not in reading.means, "plain DFU writes all of an image"
+
+
 @pytest.mark.parametrize("presence", [Presence.APP, Presence.ABSENT])
 def test_a_plain_board_that_is_not_in_dfu_mode_has_a_report_too(presence: Presence) -> None:
     assert judge(Case("left", PLAIN, presence, DEVICE)).board == "left"
@@ -198,8 +211,9 @@ def test_an_adopted_board_with_another_map_is_told_from_itself() -> None:
 
 
 def with_ram(board: Case) -> Case:
+    """A board of that chip, whose RAM ends at RAM_END."""
     geometry = replace(board.profile.geometry, ram=(Range(0x20000000, RAM_END),))
-    return replace(board, profile=replace(board.profile, geometry=geometry))
+    return replace(board, profile=replace(board.profile, chip="STM32H563RG", geometry=geometry))
 
 
 def test_a_stack_at_the_end_of_ram_is_what_the_sample_boot_check_rejects() -> None:
@@ -209,7 +223,10 @@ def test_a_stack_at_the_end_of_ram_is_what_the_sample_boot_check_rejects() -> No
     refused_to_start = replace(board, unaccepted=frozenset({"app1"}))
     assert finding(judge(refused_to_start), "stack-check").severity is Severity.ERROR
     low = (0x20030000).to_bytes(4, "little")
-    assert "stack-check" not in codes(judge(with_ram(case(known=(("app1", low),)))))
+    small = with_ram(case(known=(("app1", low),)))
+    assert "stack-check" not in codes(judge(small))
+    older = replace(small, profile=replace(small.profile, chip="STM32F407VG"))
+    assert "0x20020000" in finding(judge(older), "stack-check").mend
 
 
 def test_the_stack_is_also_looked_up_where_the_board_can_be_read() -> None:
