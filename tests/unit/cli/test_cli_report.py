@@ -218,6 +218,16 @@ def test_an_unusable_configuration_is_left_out_with_the_reason(
     assert "nonsense" in run.out
 
 
+def test_where_no_configuration_is_at_the_usual_place_it_says_how_to_name_another(
+    prepared: CannedDaemon, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert prepared
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "empty"))
+    run = cli("report", "--output", str(tmp_path / "r.tar.gz"))
+    assert run.code == 0
+    assert "there is no such file (--config FILE takes the one" in run.out
+
+
 def test_a_recording_that_can_not_be_redacted_is_left_out(prepared: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
     prepared.answers[api.ReadRecording] = lambda asked: api.RecordingPiece(data=b"nonsense\n"[asked.offset :])
     _, parts = reported(cli, tmp_path)

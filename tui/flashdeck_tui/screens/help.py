@@ -28,7 +28,7 @@ _WORDS = (
     ("held", "starts nothing, for the reason given"),
     ("waiting", "goes on by itself once the board is there, in DFU mode"),
     ("superseded", "a newer build took its place"),
-    ("incomplete", "a flash was interrupted; no boot check accepts what is there"),
+    ("incomplete", "a flash was interrupted; no boot check accepts what is there (plain DFU: one may)"),
 )
 
 

@@ -103,7 +103,8 @@ def _gather(path: Path | None) -> _Gathered:
     try:
         found.config = load(path if path is not None else default_config_path(virtual=virtual))
     except ConfigError as error:
-        found.missing["config.toml"] = error.message
+        elsewhere = " (--config FILE takes the one that your flashdeckd was started with)" if path is None else ""
+        found.missing["config.toml"] = f"{error.message}{elsewhere}"
     return found
 
 
