@@ -68,7 +68,8 @@ def compared(rounds: Sequence[Round], seconds: int) -> Comparison:
     with tempfile.TemporaryDirectory(prefix="flashdeck-tree-") as scratch:
         tree = Path(scratch, "tree")
         snapshot(tree)
-        ended = boot(command, kernel=kernel, tree=tree, results=results, seconds=seconds)
+        # What the guest says is no part of the table.
+        ended = boot(command, kernel=kernel, tree=tree, results=results, seconds=seconds, shown=sys.stderr)
     rows = msgspec.json.decode(file.read_bytes(), type=tuple[Row, ...]) if file.exists() else ()
     if ended.status != 0:
         sys.stderr.write(f"the guest's run ended with {ended.status}; its logs are in {results}\n")

@@ -97,8 +97,14 @@ def _row(what: str, result: Result, remark: str) -> Row:
 def _behind(ours: Result, peers: Sequence[Result]) -> Iterator[str]:
     if ours.tool != FLASHDECK:
         raise ValueError(f"this is a result of {ours.tool}")
-    for peer in peers:
-        if ours.seconds > peer.seconds:
-            yield f"{peer.tool} is faster, because it reads nothing: neither what is there nor what it wrote"
-        if ours.cost.requests + ours.cost.uploads > peer.cost.requests + peer.cost.uploads:
-            yield f"more requests than {peer.tool}: it reads what is there and what it wrote, and asks busy boards"
+    faster = [peer.tool for peer in peers if ours.seconds > peer.seconds]
+    sparing = [peer.tool for peer in peers if _transfers(ours.cost) > _transfers(peer.cost)]
+    if faster:
+        yield f"slower than {' and '.join(faster)}: it reads what is there and what it wrote"
+    if sparing:
+        more = f"more requests than {' and '.join(sparing)}"
+        yield f"{more}: it reads what is there and what it wrote, and asks busy boards"
+
+
+def _transfers(cost: Cost) -> int:
+    return cost.requests + cost.uploads

@@ -11,6 +11,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from vm.initrd import initrd
 from vm.kernel import Kernel, MissingError, kernel_cache
@@ -53,16 +54,18 @@ def check_host() -> None:
             raise MissingError(f"there is no {name}", f"apt-get install {' '.join(PACKAGES)}")
 
 
-def boot(command: Sequence[str], *, kernel: Kernel, tree: Path, results: Path, seconds: int) -> Ended:
+def boot(
+    command: Sequence[str], *, kernel: Kernel, tree: Path, results: Path, seconds: int, shown: TextIO = sys.stdout
+) -> Ended:
     """Starts a guest, runs `command` in it as root for at most `seconds`, and waits for its end.
 
     The guest sees the host's files, read-only; where the source tree is on the host, it sees `tree`, the working
-    directory of the command. What it writes is lost but for `RESULTS`, which is `results`. The command's output is
-    shown as it comes. A machine that hangs is ended. While another guest of this user runs, it waits: emulated, two
-    of them are slower than one after the other.
+    directory of the command. What it writes is lost but for `RESULTS`, which is `results`. The command's output goes
+    to `shown` as it comes. A machine that hangs is ended. While another guest of this user runs, it waits: emulated,
+    two of them are slower than one after the other.
     """
     with _alone():
-        return _boot(command, kernel=kernel, tree=tree, results=results, seconds=seconds)
+        return _boot(command, kernel=kernel, tree=tree, results=results, seconds=seconds, shown=shown)
 
 
 @contextmanager
@@ -78,7 +81,7 @@ def _alone() -> Generator[None]:
         yield
 
 
-def _boot(command: Sequence[str], *, kernel: Kernel, tree: Path, results: Path, seconds: int) -> Ended:
+def _boot(command: Sequence[str], *, kernel: Kernel, tree: Path, results: Path, seconds: int, shown: TextIO) -> Ended:
     results.mkdir(parents=True, exist_ok=True)
     (results / "command").write_text(shlex.join(command) + "\n")
     for name in ("status", "output", "kernel.log", "console.log"):  # of an earlier run
@@ -95,7 +98,7 @@ def _boot(command: Sequence[str], *, kernel: Kernel, tree: Path, results: Path, 
             *("-virtfs", f"local,path={results},mount_tag=results,security_model=none"),
             *("-append", f"{_COMMAND_LINE} random.trust_cpu=on FLASHDECK_TREE={ROOT} FLASHDECK_SECONDS={seconds}"),
         ]
-        with subprocess.Popen(words, stdin=subprocess.DEVNULL) as machine:  # noqa: S603 -- our words, no shell
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=shown) as machine:  # noqa: S603 -- our words, no shell
             try:
                 machine.wait()
             finally:

@@ -17,7 +17,8 @@ from flashdeckd.dfu.wire import STATUS_OK, State, StatusReport, state_name
 
 LONGEST_NAP = 60.0
 """Seconds: the most that one claimed bwPollTimeout is obeyed; it has 24 bits, 4.6 hours."""
-_SHORTEST_NAP = 0.001
+_SHORTEST_NAP = 0.0005
+"""Seconds: what the host oversleeps, a block of USBX or ROM pays in full; shorter ones only add requests."""
 _LONGEST_EARLY_NAP = 0.05
 _NAP_GROWTH = 0.25
 """An early poll comes at most this part of the time so far too late."""

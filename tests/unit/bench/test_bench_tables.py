@@ -132,5 +132,5 @@ def test_a_row_in_which_a_peer_is_ahead_says_so_and_why() -> None:
     ours = Result("flashdeck", "full image", Cost(downloads=1, uploads=9, model_seconds=2.0), 4.0)
     peer = Result("dfu-util", EVERY_JOB, Cost(downloads=5, model_seconds=2.0), 3.0)
     row, *_ = side_by_side("a board", [ours], [peer])
-    assert "dfu-util is faster, because" in row.remark
+    assert "slower than dfu-util: it reads" in row.remark
     assert "more requests than dfu-util" in row.remark
