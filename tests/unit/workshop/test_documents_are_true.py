@@ -38,7 +38,8 @@ def test_the_map_covers_every_part() -> None:
 
 def test_the_readme_lists_all_exit_codes_and_commands() -> None:
     text = (ROOT / "README.md").read_text()
-    codes = {int(code) for code in re.findall(r"\| (\d+) (?=\|)", text)}
+    section = text.partition("## Exit codes")[2].partition("\n## ")[0]
+    codes = {int(code) for code in re.findall(r"\| (\d+) (?=\|)", section)}
     assert codes == set(ExitCode)
     assert [name for name in COMMANDS if f"`{name}`" not in text] == []
 
@@ -72,6 +73,13 @@ def test_every_command_in_the_readme_is_one() -> None:
 def test_the_readme_shows_the_demo_with_the_firmware_that_is_here() -> None:
     image = (ROOT / "config/demo/firmware/prebuilt/APP1.bin").read_bytes()
     assert (ROOT / "README.md").read_text().count(hashlib.sha256(image).hexdigest()) == 3
+
+
+def test_the_readme_quotes_the_bench_as_it_was_printed() -> None:
+    quoted = re.findall(r"(?m)^\| .+ \| (?:flashdeck|dfu-util) \| .+$", (ROOT / "README.md").read_text())
+    printed = (ROOT / "docs/bench.md").read_text().splitlines()
+    assert len(quoted) >= 12
+    assert [row for row in quoted if row not in printed] == []
 
 
 def test_everything_that_is_installed_is_pinned_exactly() -> None:
