@@ -69,7 +69,7 @@ def board(name: str, number: int = 1, **keys: object) -> str:
     }
     lines = [f"[boards.{name}]"]
     for key, value in settings.items():
-        text = str(value).lower() if isinstance(value, (bool, int)) else '"' + str(value) + '"'
+        text = str(value).lower() if isinstance(value, (bool, int, float)) else '"' + str(value) + '"'
         lines.append(f"{key} = {text}")
     return "\n".join(lines) + "\n"
 

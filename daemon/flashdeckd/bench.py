@@ -2,11 +2,13 @@
 
 import asyncio
 import difflib
+import time
 from collections.abc import Iterable
 from dataclasses import replace as replace_config
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import usb.backend
 from msgspec.structs import replace
@@ -26,6 +28,9 @@ from flashdeckd.jobs.queue import admit
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.journal import Journal, Ledger
 from flashdeckd.usb.device import UsbDevice
+
+RETURN_SECONDS: Final = 3.0
+"""A board that is back in DFU mode so soon after a leave was not brought there by a person."""
 
 
 class Bench:
@@ -283,6 +288,7 @@ class Bench:
             await self._journal.save_port(name, device.port)
         if device is not None and sighting.presence is Presence.DFU:
             await self._doubt_holdings(name, device)
+            await self._doubt_start(name)
         if sighting.presence is not Presence.APP:
             return
         for partition in self.config.boards[name].profile.partitions:
@@ -298,6 +304,22 @@ class Bench:
                 continue
             if (holding.serial, holding.bcd_device) != (device.serial, device.bcd_device):
                 await self.book.hold(name, partition, replace(holding, disturbed=True))
+
+    async def _doubt_start(self, name: str) -> None:
+        """A bootloader that is back soon after a leave did not start the image. Boards with an `app` were watched."""
+        profile = self.config.boards[name].profile
+        if profile.app is not None or not profile.leave:
+            return
+        for partition in profile.partitions:
+            holding = self.book.holding(name, partition)
+            job = self.book.jobs.get(holding.job) if holding is not None and holding.complete else None
+            if holding is None or job is None or job.status is not JobStatus.DONE or job.finished_at is None:
+                continue
+            if time.time() - job.finished_at > RETURN_SECONDS:
+                continue
+            await self.book.hold(name, partition, replace(holding, started=False))
+            text = "came back in DFU mode right after the leave: most likely the bootloader did not accept the image"
+            self.book.log(job, f"{text} in {partition}", LogLevel.WARNING)
 
     def _partition_state(self, board: Board, partition: Partition) -> PartitionState:
         holding = self.book.holding(board.name, partition.name)

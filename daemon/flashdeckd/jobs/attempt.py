@@ -81,6 +81,9 @@ class Attempts:
             raise DeviceGoneError(f"board {self.board.name} left the bus before the leave; the image is complete on it")
         if outcome.left and self.board.profile.app is not None:
             result = await self._see_it_start(job, device, result)
+        elif outcome.left and self.situation.is_in_dfu and self.situation.sighting.device != device:
+            await self._note_start(job, result, started=False)
+            raise self._not_accepted(job)
         await self._done(job, result)
 
     def only_leave_is_left(self, job: JobState) -> bool:
@@ -107,20 +110,27 @@ class Attempts:
         if situation.is_stopping:
             raise ParkedError("parked: the daemon was stopped while the board was starting")
         started = situation.sighting.presence is Presence.APP
+        result = await self._note_start(job, result, started=started)
+        if not started:
+            raise self._not_accepted(job)
+        return result
+
+    async def _note_start(self, job: JobState, result: JobResult | None, *, started: bool) -> JobResult | None:
         holding = self.book.holding(job.board, job.partition)
         if holding is not None:
             await self.book.hold(job.board, job.partition, replace(holding, started=started))
         if result is not None:
             result = replace(result, started=started)
             await self.book.change(job.id, result=result)
-        if started:
-            return result
+        return result
+
+    def _not_accepted(self, job: JobState) -> DeviceError:
         seen = (
             "came back in DFU mode: the bootloader did not accept the image"
-            if situation.is_in_dfu
+            if self.situation.is_in_dfu
             else f"was not seen to start within {START_SECONDS:.0f} s"
         )
-        raise DeviceError(
+        return DeviceError(
             f"board {self.board.name} {seen} (partition {job.partition} holds {job.sha256[:12]})",
             kind=ErrorKind.NOT_ACCEPTED,
             hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
