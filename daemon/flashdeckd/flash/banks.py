@@ -4,7 +4,7 @@ ST's USBX sample erases the sector of that number in the first bank, whichever w
 bank, a canary is written into a sector that is blank and whose twin in the other bank is blank too, and erased again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from flashdeck.config import BankPolicy
@@ -42,10 +42,18 @@ def unproved_banks(target: Target, experience: Experience) -> tuple[int, ...]:
 
 
 def foreign_banks(target: Target) -> frozenset[int]:
-    """The banks of the partition in which no protected partition lies; none where nothing is protected."""
-    homes = [target.geometry.banks_of(protected) for protected in target.protected]
-    own = target.geometry.banks_of(target.span)
-    return own - frozenset().union(*homes) if homes else frozenset()
+    """The banks of the partition in which an erase in the wrong bank may hit a bootloader.
+
+    Those without a protected partition, and those with a sector whose twin is protected; none where nothing is.
+    """
+    if not target.protected:
+        return frozenset()
+    homes = {bank for protected in target.protected for bank in target.geometry.banks_of(protected)}
+    return frozenset(
+        bank
+        for bank in target.geometry.banks_of(target.span)
+        if bank not in homes or any(_overlaps(twin, target.protected) for _, twin in _pairs(target, bank))
+    )
 
 
 def sites(target: Target, bank: int) -> Iterator[Site]:
@@ -53,17 +61,11 @@ def sites(target: Target, bank: int) -> Iterator[Site]:
 
     Never the boot unit's sector, and none whose twin is missing, of another size, protected or in the partition.
     """
-    geometry = target.geometry
-    starts = {each: _start(geometry, each) for each in _all_banks(geometry)}
-    others = {sector.span: sector.bank for sector in geometry.sectors()}
-    (other,) = starts.keys() - {bank}
-    for sector in reversed(geometry.sectors_in(target.span)[1:]):
-        if sector.bank != bank:
-            continue
-        twin = Range.sized(sector.span.start - starts[bank] + starts[other], sector.span.size)
-        free = not any(span.overlaps(twin) for span in (target.span, *target.protected))
-        if free and others.get(twin) == other:
-            yield Site(bank, sector.span, twin)
+    boot = target.sectors[0]
+    real = {sector.span for sector in target.geometry.sectors()}
+    for sector, twin in reversed(list(_pairs(target, bank))):
+        if sector != boot and twin in real and not _overlaps(twin, (target.span, *target.protected)):
+            yield Site(bank, sector, twin)
 
 
 def witnesses(target: Target) -> tuple[Range, ...]:
@@ -73,7 +75,7 @@ def witnesses(target: Target) -> tuple[Range, ...]:
 
 
 def unproved_bank(target: Target, bank: int, why: str) -> HeldError:
-    """Why a job in a bank without the bootloader waits for a person."""
+    """Why a job waits for a person whose erases might hit what is protected in the other bank."""
     return HeldError(
         f"{target.partition} lies in bank {bank + 1} and the bootloader in the other; whether it erases the bank that "
         f"it is asked to could not be seen ({why}), and some bootloaders erase the same sector of the wrong one",
@@ -81,6 +83,22 @@ def unproved_bank(target: Target, bank: int, why: str) -> HeldError:
         'banks = "trusted" in the profile all boards',
         bank=bank,
     )
+
+
+def _pairs(target: Target, bank: int) -> Iterator[tuple[Range, Range]]:
+    """The partition's sectors in that bank, in order, each with the place of the same number in the other bank."""
+    geometry = target.geometry
+    starts = {each: _start(geometry, each) for each in _all_banks(geometry)}
+    if len(starts) != _BANKS:
+        return
+    (other,) = starts.keys() - {bank}
+    for sector in geometry.sectors_in(target.span):
+        if sector.bank == bank:
+            yield sector.span, Range.sized(sector.span.start - starts[bank] + starts[other], sector.span.size)
+
+
+def _overlaps(span: Range, others: Iterable[Range]) -> bool:
+    return any(other.overlaps(span) for other in others)
 
 
 def _all_banks(geometry: Geometry) -> frozenset[int]:

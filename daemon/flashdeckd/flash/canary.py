@@ -15,6 +15,9 @@ class Canary:
         self._session = session
         self._plan = plan
         self._remembered = dict(plan.seen.remembered)
+        self._foreign = foreign_banks(plan.target) & {site.bank for site in plan.seen.sites}
+        self._sent: set[int] = set()
+        """Where a canary may be now."""
         self.doubt = ""
         """Why the canary proves nothing after all; the job goes on without it."""
 
@@ -25,16 +28,16 @@ class Canary:
         where an erase did not do what it was meant for.
         """
         match step.action:
-            case Action.WRITE_CANARY if not self.doubt:
-                self._write(step.span)
-            case Action.READ_CANARY if not self.doubt:
-                self._read(step.span)
             case Action.ERASE_CANARY:
-                self._erase(step.span)
-            case Action.CHECK_BANKS if not self.doubt:
-                self._check(step.span)
+                self._take_back(step.span)
+            case _ if self.doubt:
+                self._refuse_foreign_banks()
+            case Action.WRITE_CANARY:
+                self._write(step.span)
+            case Action.READ_CANARY:
+                self._read(step.span)
             case _:
-                pass
+                self._check(step.span)
 
     def _write(self, span: Range) -> None:
         try:
@@ -43,7 +46,9 @@ class Canary:
             raise
         except DeviceError as error:
             self._session.recover()
-            self._doubt(span, f"the canary could not be written: {error.message}")
+            self.doubt = f"the canary could not be written: {error.message}"
+        else:
+            self._sent.add(span.start)
 
     def _read(self, span: Range) -> None:
         wanted = canary(self._plan.boot_unit).ljust(span.size, bytes([BLANK]))
@@ -53,11 +58,17 @@ class Canary:
             raise
         except DeviceError as error:
             recover_from_read(self._session, error)
-            self._doubt(span, error.message)
+            self.doubt = error.message
             return
         if data != wanted:
             stale = "still reads blank" if data.count(BLANK) == len(data) else "reads something else"
-            self._doubt(span, f"what was written to 0x{span.start:08x} {stale}")
+            self.doubt = f"what was written to 0x{span.start:08x} {stale}"
+
+    def _take_back(self, sector: Range) -> None:
+        if self.doubt and self._plan.target.geometry.banks_of(sector) & self._foreign:
+            self._refuse_foreign_banks()
+        if sector.start in self._sent:
+            self._erase(sector)
 
     def _erase(self, sector: Range) -> None:
         try:
@@ -88,11 +99,10 @@ class Canary:
             recover_from_read(self._session, error)
             return self._session.read(span.start, span.size)
 
-    def _doubt(self, span: Range, why: str) -> None:
-        """Without a working read there is no proof; in a bank without the bootloader an erase is then too dangerous."""
-        self.doubt = why
-        for bank in self._plan.target.geometry.banks_of(span) & foreign_banks(self._plan.target):
-            raise unproved_bank(self._plan.target, bank, why)
+    def _refuse_foreign_banks(self) -> None:
+        """Without a working read there is no proof; where the other bank has a bootloader an erase is too dangerous."""
+        for bank in sorted(self._foreign):
+            raise unproved_bank(self._plan.target, bank, self.doubt)
 
 
 def _harmed(span: Range) -> WrongBankError:

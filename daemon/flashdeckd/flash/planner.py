@@ -76,7 +76,7 @@ class Planner:
         if self._block != facts.transfer_size:
             stated = facts.transfer_size or "not stated"
             self._notes.append(f"wTransferSize is {stated}: blocks of {self._block} bytes, each with its own address")
-        self._contents = self._whole_units()
+        self._contents = self._whole_units(image)
         self._written = Range.sized(self._span.start, len(self._contents))
         self._sectors = self._needed_sectors()
         if self._map is None:
@@ -128,9 +128,9 @@ class Planner:
             notes=(*self._notes, *self._remarks(seen, changed, unchanged, is_cached=is_cached, asked=asked)),
         )
 
-    def _whole_units(self) -> bytes:
-        size = max(self._boot_unit, -(-len(self._image) // self._unit) * self._unit)
-        return self._image.ljust(size, bytes([BLANK]))
+    def _whole_units(self, image: bytes) -> bytes:
+        size = max(self._boot_unit, -(-len(image) // self._unit) * self._unit)
+        return image.ljust(size, bytes([BLANK]))
 
     def _needed_sectors(self) -> list[Range]:
         """The sectors that the image has a say in, the boot unit's first."""
@@ -149,11 +149,15 @@ class Planner:
             raise unproved_bank(self._target, bank, why)
 
     def _candidates(self, bank: int) -> tuple[Site, ...]:
-        readable = (s for s in sites(self._target, bank) if self._may_read(s.sector) and self._may_read(s.twin))
-        return tuple(islice(readable, _MAX_CANDIDATES))
+        every = Access.READ | Access.ERASE | Access.WRITE
+        fit = (s for s in sites(self._target, bank) if self._permits(s.sector, every) and self._may_read(s.twin))
+        return tuple(islice(fit, _MAX_CANDIDATES))
 
     def _may_read(self, span: Range) -> bool:
-        return self._map is None or self._map.permits(span, Access.READ)
+        return self._permits(span, Access.READ)
+
+    def _permits(self, span: Range, access: Access) -> bool:
+        return self._map is None or self._map.permits(span, access)
 
     def _obstacle_to_reading(self) -> str:
         if not self._facts.can_upload:
@@ -188,9 +192,10 @@ class Planner:
             return seen.present, False
         if self._cached is None or self._target.verify is VerifyPolicy.ALWAYS:
             return b"", False
-        ends = (sector.end - self._span.start for sector in self._target.sectors)
-        size = next((end for end in ends if end >= len(self._cached)), 0)
-        return self._cached.ljust(size, bytes([BLANK]))[:size], True
+        known = self._whole_units(self._cached)
+        if self._target.erase is ErasePolicy.PARTITION:
+            known = known.ljust(self._span.size, bytes([BLANK]))
+        return known[: self._span.size], True
 
     def _changed(self, known: bytes) -> list[Range]:
         """The sectors to erase: those that differ, and if there are any, the boot unit's before all others."""
@@ -226,8 +231,10 @@ class Planner:
                     yield Step(Action.CHECK_BLANK, sector)
             for each in writes:
                 yield Step(Action.WRITE, each)
-            if reading and writes:
-                yield from self._read_backs(changed, proof)
+            if reading:
+                # The map's sectors are the profile's. Without one, an erase may be larger than anybody here knows.
+                at_risk = changed if self._map is not None else self._sectors
+                yield from self._read_backs(at_risk, proof if writes else None)
             if not is_blank(self._data(boot)):
                 yield Step(Action.WRITE_BOOT_UNIT, boot)
                 if reading:

@@ -322,9 +322,10 @@ class _Run:
             self.erases += 1
         for block in blocks:
             self._program(block)
-        if step.action is Action.WRITE_BOOT_UNIT and self._readback.reading is Reading.PROVED and self._plan.reads:
-            for block in blocks:
-                self._readback.compare(block.span)
+        if step.action is Action.WRITE_BOOT_UNIT and self._readback.reading is Reading.PROVED:
+            for each in self._plan.steps:
+                if each.action in (Action.PROVE_READING, Action.READ_BACK):
+                    self._readback.read_back(each.span, lambda _: None)
 
     def _together(self, step: Step) -> tuple[list[Range], list[Step]]:
         """The sectors that must be erased to write a block again, and the blocks that are lost with them."""

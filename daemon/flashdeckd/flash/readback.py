@@ -116,12 +116,14 @@ class ReadBack:
             self.reading = Reading.PROVED
             self._lessons.learn(reading_proved=True)
             return True
-        if was_proved:
+        if was_proved and data.strip(bytes([BLANK])):
+            self._lessons.learn(reading_proved=False)
             raise VerifyError(
                 f"the boot unit of {self._target.partition} does not hold what was written: {wrong}",
                 hint="flash again; if it stays so, the flash or the bootloader's driver is at fault",
             )
-        self.disprove(f"{wrong}, right after it was written")
+        stale = "; what was there before, so most likely a stale read" if was_proved else ""
+        self.disprove(f"{wrong}, right after it was written{stale}")
         return False
 
     def disprove(self, reason: str) -> None:

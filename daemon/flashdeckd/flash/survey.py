@@ -96,6 +96,8 @@ class _Look:
         self._block = block
         self._progress = progress
         self._spans: list[Range] = []
+        self._is_alive = False
+        """Whether anything that was read is not as erased flash."""
 
     def answer(self, questions: Questions) -> Seen:
         # The partition's start comes first: most of what follows lies above it, and is reached by its block number.
@@ -104,6 +106,8 @@ class _Look:
         sites = tuple(filter(None, (self._find(candidates) for candidates in questions.candidates)))
         remembered = [(span, self._read(span)) for span in questions.witnesses] if sites else []
         remembered += [(site.twin, bytes([BLANK]) * site.twin.size) for site in sites]
+        if not self._is_alive:  # who reads 0xFF everywhere says nothing of what is blank
+            sites, remembered = (), []
         return Seen(
             present=present,
             compared=() if wanted is None else (wanted,),
@@ -115,7 +119,7 @@ class _Look:
     def _present(self, span: Range) -> bytes:
         seen = bytearray()
         for each in blocks(span, self._block):
-            seen += self._session.read(each.start, each.size)
+            seen += self._read_block(each)
             if self._progress is not None:
                 self._progress(len(seen), span.size)
         return bytes(seen)
@@ -128,8 +132,7 @@ class _Look:
         try:
             for each in blocks(sector, self._block):
                 end = each.end
-                data = self._session.read(each.start, each.size)
-                if not is_blank(data):
+                if not is_blank(self._read_block(each)):
                     return False
         finally:
             self._spans.append(Range(sector.start, end))
@@ -137,7 +140,12 @@ class _Look:
 
     def _read(self, span: Range) -> bytes:
         self._spans.append(span)
-        return b"".join(self._session.read(each.start, each.size) for each in blocks(span, self._block))
+        return b"".join(self._read_block(each) for each in blocks(span, self._block))
+
+    def _read_block(self, block: Range) -> bytes:
+        data = self._session.read(block.start, block.size)
+        self._is_alive = self._is_alive or not is_blank(data)
+        return data
 
 
 def is_blank(data: bytes) -> bool:
