@@ -16,6 +16,8 @@ class Addressing:
     """wTransferSize; 0 where the device does not say, and then every block needs its address set."""
     pointer: int | None = None
     """None: unknown. An erase moves it on some devices, an error may have lost it."""
+    counts: bool = True
+    """Whether block numbers are to be believed; else every block needs its address set."""
 
     def block_for(self, address: int, length: int) -> int | None:
         """The block number that reaches `address` from the pointer; None where the address must be set first.
@@ -28,7 +30,7 @@ class Addressing:
         offset = address - self.pointer
         if offset == 0:
             return FIRST_BLOCK
-        if length != self.transfer_size or offset < 0 or offset % self.transfer_size:
+        if not self.counts or length != self.transfer_size or offset < 0 or offset % self.transfer_size:
             return None
         block = FIRST_BLOCK + offset // self.transfer_size
         return block if block <= LAST_BLOCK else None

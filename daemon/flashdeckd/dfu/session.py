@@ -44,8 +44,10 @@ class Session:
         policy: PollPolicy,
         sleep: Callable[[float], object],
         pace: Pace = Pace.UNPROVEN,
+        *,
+        multiplies: bool | None = None,
     ) -> None:
-        """`pace` is what earlier sessions learned of this device."""
+        """`pace` and `multiplies` are what earlier sessions learned of this device."""
         self._pipe = pipe
         self._fence = fence
         self._sleep = sleep
@@ -58,6 +60,8 @@ class Session:
         """Whether the last operation was given up in dfuDNBUSY, and the device not yet recovered."""
         self._wedges = False
         """Whether an erase was seen to be done although the device stayed in dfuDNBUSY."""
+        self.multiplies = multiplies
+        """Whether wTransferSize is what this device multiplies block numbers with; None where nobody has seen it."""
         self.uploads = 0
         """UPLOAD requests so far."""
         self.reading = False
@@ -117,13 +121,24 @@ class Session:
             self.recover()
             self._erase(sector)
 
+    def point(self, address: int) -> None:
+        """Sets the address, so that a block there is reached whatever the device multiplies block numbers with."""
+        self._leave_upload()
+        self._set_address(address)
+
     def write(self, address: int, data: bytes) -> None:
         """Writes at most one transfer's worth of whole program units into erased flash.
+
+        By its block number only where the device is known to multiply with wTransferSize, or works within GETSTATUS:
+        that is ST's class, whose descriptor and multiplier are one constant. Those of ST's USBX sample are two, and a
+        block too far up may lie behind the partition.
 
         After an error nobody knows what was written: `recover`, erase the sector, and write all of it again.
         """
         self._require_block(len(data))
         self._leave_upload()
+        known = self.multiplies
+        self._addressing.counts = self.pace is Pace.SYNCHRONOUS if known is None else known
         block = self._point(address, len(data))
         self._fence.allow_write(Range.sized(self._addressing.address_of(block), len(data)))
         what = f"write of {len(data)} bytes to 0x{address:08x} (block {block})"
@@ -133,6 +148,7 @@ class Session:
         """Reads at most one transfer's worth; raises DeviceError where the device answers less."""
         self._require_block(length)
         self._fence.allow_read(Range.sized(address, length))
+        self._addressing.counts = self.multiplies is not False
         if self._addressing.block_for(address, length) is None:
             self._leave_upload()
         block = self._point(address, length)

@@ -9,11 +9,16 @@ _OPERATION = 3  # DNLOAD, GETSTATUS that starts it, GETSTATUS that ends it
 _LEAVING = 2  # the DNLOAD of no bytes and one GETSTATUS
 
 
-def cost(steps: tuple[Step, ...], block: int, transfer_size: int) -> int:
-    """The requests that a session needs for these steps, on a device that is done when it has answered."""
-    addressing = Addressing(transfer_size)
+def cost(steps: tuple[Step, ...], block: int, transfer_size: int, *, counts: bool = True) -> int:
+    """The requests that a session needs for these steps, on a device that is done when it has answered.
+
+    `counts` is False where block numbers are not to be believed.
+    """
+    addressing = Addressing(transfer_size, counts=counts)
     requests, mode = _OPENING, Action.LEAVE  # dfuIDLE takes both kinds
     for step in steps:
+        if step.action is Action.CHECK_BLOCKS:
+            addressing.pointer = None
         if step.action in READS:
             for each in blocks(step.span, block):
                 if addressing.block_for(each.start, each.size) is None:

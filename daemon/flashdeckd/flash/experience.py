@@ -10,7 +10,8 @@ class Experience(State, frozen=True, kw_only=True):
     pace: Pace = Pace.UNPROVEN
     """When the device may be asked whether it has finished."""
     reading_proved: bool = False
-    """Whether an erased sector read 0xFF and a written one read back new (safety rule 9)."""
+    """Whether an erased sector read 0xFF and a written one read back new (safety rule 9), and block numbers were seen
+    to be multiplied with wTransferSize."""
     proved_banks: tuple[int, ...] = ()
     """Banks in which an erase was seen to hit what it was meant for, in ascending order."""
     released_banks: tuple[int, ...] = ()

@@ -11,7 +11,9 @@ from flashdeckd.flash.experience import Experience
 class Lessons:
     """What was known before, and what is added; `learned` hears every change and returns when that is recorded."""
 
-    def __init__(self, experience: Experience, learned: Callable[[Experience], None]) -> None:
+    def __init__(self, experience: Experience, learned: Callable[[Experience], None], *, multiplies: bool) -> None:
+        self.multiplies = multiplies
+        """Whether block numbers were seen to reach what they should: only then is reading remembered as proved."""
         self._experience = experience
         self._learned = learned
 
@@ -25,9 +27,11 @@ class Lessons:
     ) -> None:
         """Adds what is given to what is known."""
         before = self._experience
+        if reading_proved is None or (reading_proved and not self.multiplies):
+            reading_proved = before.reading_proved
         self._experience = replace(
             before,
-            reading_proved=before.reading_proved if reading_proved is None else reading_proved,
+            reading_proved=reading_proved,
             pace=pace or before.pace,
             proved_banks=tuple(sorted({*before.proved_banks, *proved_banks})),
             condemned_banks=tuple(sorted({*before.condemned_banks, *condemned_banks})),

@@ -17,6 +17,9 @@ class Action(StrEnum):
     SAMPLE = "sample"
     """Reads the first block, where reading is not yet believed: a stale read can be told by it later. Plain DFU 1.1:
     up to the first block that is not what is to be written."""
+    CHECK_BLOCKS = "check blocks"
+    """Reads one block by its number, and again by its address: so the device multiplies as it says. Where it does not,
+    or that can not be seen, each block gets its own address."""
     COMPARE = "compare"
     """Reads what is there, where reading was proved before: what is equal is left alone."""
     FIND_BLANK = "find blank"
@@ -45,6 +48,7 @@ class Action(StrEnum):
 READS = frozenset(
     (
         Action.SAMPLE,
+        Action.CHECK_BLOCKS,
         Action.COMPARE,
         Action.FIND_BLANK,
         Action.READ_CANARY,
@@ -62,6 +66,7 @@ _READ_BACK = frozenset((Action.CHECK_BLANK, Action.PROVE_READING, Action.READ_BA
 
 RECOVERIES = {
     Action.SAMPLE: "go on without reading",
+    Action.CHECK_BLOCKS: "go on without reading",
     Action.COMPARE: "read again once; after that everything is written",
     Action.FIND_BLANK: "go on without the canary",
     Action.WRITE_CANARY: "go on without the canary",

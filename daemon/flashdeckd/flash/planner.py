@@ -97,6 +97,7 @@ class Planner:
         return Questions(
             block=self._block,
             sample=None if proved or never else sample,
+            ruler=None if proved or never else self._ruler,
             compare=self._compared() if proved else None,
             candidates=tuple(self._candidates(bank) for bank in banks),
             witnesses=tuple(each for each in witnesses(self._target) if self._may_read(each)),
@@ -120,7 +121,7 @@ class Planner:
             boot_unit=self._boot_unit,
             block=self._block,
             steps=steps,
-            requests=cost(steps, self._block, self._facts.transfer_size),
+            requests=cost(steps, self._block, self._facts.transfer_size, counts=seen.multiplies is not False),
             protection=self._protection(),
             seen=seen,
             unchanged=unchanged,
@@ -147,6 +148,12 @@ class Planner:
                 continue
             why = self._obstacle or seen.obstacle or "no sector there is blank in both banks"
             raise unproved_bank(self._target, bank, why)
+
+    @property
+    def _ruler(self) -> Range | None:
+        """The partition's second block, whose number is the first that is multiplied with anything."""
+        second = Range.sized(self._span.start + self._block, self._block)
+        return second if self._span.covers(second) else None
 
     def _candidates(self, bank: int) -> tuple[Site, ...]:
         every = Access.READ | Access.ERASE | Access.WRITE
@@ -215,9 +222,7 @@ class Planner:
         return self._contents[span.start - self._span.start : span.end - self._span.start]
 
     def _steps(self, changed: list[Range], seen: Seen, *, reading: bool) -> Iterator[Step]:
-        action = Action.COMPARE if self._experience.reading_proved else Action.SAMPLE
-        yield from (Step(action, span) for span in seen.compared)
-        yield from (Step(Action.FIND_BLANK, span) for span in seen.searched)
+        yield from self._looks(seen)
         boot = Range.sized(self._span.start, self._boot_unit)
         if changed:
             yield from self._canaries(seen)
@@ -235,12 +240,29 @@ class Planner:
                 # The map's sectors are the profile's. Without one, an erase may be larger than anybody here knows.
                 at_risk = changed if self._map is not None else self._sectors
                 yield from self._read_backs(at_risk, proof if writes else None)
+                yield from (Step(Action.CHECK_BLOCKS, ruler) for ruler in self._late_rulers(seen))
             if not is_blank(self._data(boot)):
                 yield Step(Action.WRITE_BOOT_UNIT, boot)
                 if reading:
                     yield Step(Action.READ_BOOT_UNIT, boot)
         if self._target.leave:
             yield Step(Action.LEAVE, boot)
+
+    def _looks(self, seen: Seen) -> Iterator[Step]:
+        """What was read for this plan."""
+        action = Action.COMPARE if self._experience.reading_proved else Action.SAMPLE
+        yield from (Step(action, span) for span in seen.compared)
+        if seen.measured:
+            yield Step(Action.CHECK_BLOCKS, seen.measured)
+        yield from (Step(Action.FIND_BLANK, span) for span in seen.searched)
+
+    def _late_rulers(self, seen: Seen) -> Iterator[Range]:
+        """Where the ruler told nothing before, it may once it is written and was read back by its number."""
+        ruler = self._ruler
+        if self._experience.reading_proved or seen.multiplies is not None or ruler is None:
+            return
+        if len(self._data(ruler)) == ruler.size and len(set(self._data(ruler))) > 1:
+            yield ruler
 
     def _canaries(self, seen: Seen) -> Iterator[Step]:
         for site in seen.sites:
@@ -289,6 +311,11 @@ class Planner:
         self, seen: Seen, changed: list[Range], unchanged: int, *, is_cached: bool, asked: bool
     ) -> Iterator[str]:
         obstacle = self._obstacle or seen.obstacle
+        if seen.multiplies is False:
+            yield (
+                "each block is written to an address of its own: the bootloader multiplies block numbers with "
+                f"something else than its wTransferSize of {self._facts.transfer_size}"
+            )
         if self._target.verify is VerifyPolicy.NEVER:
             yield 'nothing is read back: verify = "never"'
         elif obstacle:

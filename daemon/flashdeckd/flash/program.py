@@ -128,7 +128,8 @@ def detach(pipe: ControlPipe) -> None:
 def _session(pipe: ControlPipe, target: Target, sleep: Sleep, experience: Experience = UNKNOWN) -> Session:
     twins = (site.twin for bank in unproved_banks(target, experience) for site in sites(target, bank))
     fence = Fence.around(target.span, target.geometry, (*twins, *witnesses(target)))
-    return Session(pipe, fence, target.poll, sleep, experience.pace)
+    multiplies = experience.reading_proved or None
+    return Session(pipe, fence, target.poll, sleep, experience.pace, multiplies=multiplies)
 
 
 def _look_and_plan(session: Session, planner: Planner, observer: Observer | None = None) -> Plan:
@@ -172,7 +173,8 @@ class _Run:
         self._target = plan.target
         self._observer = observer
         self._image = image
-        self._lessons = Lessons(experience, observer.learned)
+        multiplies = experience.reading_proved or bool(plan.seen.multiplies)
+        self._lessons = Lessons(experience, observer.learned, multiplies=multiplies)
         self._canary = Canary(session, plan)
         self._readback = ReadBack(session, plan, self._lessons, observer.check)
         if experience.reading_proved:
@@ -207,6 +209,8 @@ class _Run:
         try:
             for step in self._plan.steps:
                 if step.action in _LAST or step.action in _DONE_BEFORE:
+                    continue
+                if step.action is Action.CHECK_BLOCKS and self._plan.seen.measured:
                     continue
                 if step.action not in _WITH_THE_ONE_BEFORE:
                     self._observer.check()
@@ -253,6 +257,8 @@ class _Run:
                 self._readback.check_blank(step.span)
             case Action.PROVE_READING:
                 self._readback.prove(step.span, self._verified)
+            case Action.CHECK_BLOCKS:
+                self._readback.check_blocks(step.span)
             case Action.READ_BACK:
                 self._readback.read_back(step.span, self._verified)
             case Action.WRITE_BOOT_UNIT:

@@ -76,6 +76,15 @@ class ReadBack:
             self.compare(block)
             progress(block.size)
 
+    def check_blocks(self, ruler: Range) -> None:
+        """A block that was read back by its number, once more by its address; raises VerifyError where it differs."""
+        if self.reading is not Reading.PROVED:
+            return
+        self._session.point(ruler.start)
+        self.compare(ruler)
+        self._lessons.multiplies = True
+        self._lessons.learn(reading_proved=True)
+
     def compare(self, block: Range) -> None:
         """One block, as far as it is written before the boot unit; raises VerifyError."""
         data = self._read_again(block)

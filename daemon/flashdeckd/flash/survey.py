@@ -23,6 +23,9 @@ class Questions:
     """The most bytes in one transfer."""
     sample: Range | None = None
     """To be read where reading is not yet believed: a stale read can be told by it later."""
+    ruler: Range | None = None
+    """The second block of the partition: to be read by its number and by its address, where it is not yet known what
+    block numbers are multiplied with."""
     compare: Range | None = None
     """To be read where reading is believed; only what differs will be written."""
     candidates: tuple[tuple[Site, ...], ...] = ()
@@ -39,6 +42,10 @@ class Seen:
     """What the partition began with, as far as it was read."""
     compared: tuple[Range, ...] = ()
     """What was read for `present`."""
+    measured: Range | None = None
+    """The ruler, where it was read both ways."""
+    multiplies: bool | None = None
+    """Whether its number reached what it should; None where that was not asked, or could not be seen."""
     searched: tuple[Range, ...] = ()
     """What was read after that in search of blank sectors, and remembered, in order."""
     sites: tuple[Site, ...] = ()
@@ -96,21 +103,29 @@ class _Look:
         self._block = block
         self._progress = progress
         self._spans: list[Range] = []
+        self._spare: list[Range] = []
+        """What was read beside, in vain or not, before what is searched."""
         self._is_alive = False
-        """Whether anything that was read is not as erased flash."""
+        """Whether anything was read that is not as erased flash."""
 
     def answer(self, questions: Questions) -> Seen:
         # The partition's start comes first: most of what follows lies above it, and is reached by its block number.
         wanted = questions.compare or questions.sample
         present = b"" if wanted is None else self._present(wanted)
+        multiplies = None if questions.ruler is None else self._measure(questions.ruler)
+        if multiplies is not None:
+            self._session.multiplies = multiplies
         sites = tuple(filter(None, (self._find(candidates) for candidates in questions.candidates)))
         remembered = [(span, self._read(span)) for span in questions.witnesses] if sites else []
         remembered += [(site.twin, bytes([BLANK]) * site.twin.size) for site in sites]
-        if not self._is_alive:  # who reads 0xFF everywhere says nothing of what is blank
+        if multiplies is False or not self._is_alive:
+            # What reads blank was another place, or this board reads as erased everywhere.
             sites, remembered = (), []
         return Seen(
             present=present,
-            compared=() if wanted is None else (wanted,),
+            compared=() if wanted is None else (wanted, *self._spare),
+            measured=None if multiplies is None else questions.ruler,
+            multiplies=multiplies,
             searched=tuple(self._spans),
             sites=sites,
             remembered=tuple(remembered),
@@ -123,6 +138,15 @@ class _Look:
             if self._progress is not None:
                 self._progress(len(seen), span.size)
         return bytes(seen)
+
+    def _measure(self, ruler: Range) -> bool | None:
+        """A block that is all alike tells nothing: the one beside it may be the same."""
+        by_number = self._read_block(ruler)
+        self._spare.append(ruler)
+        if len(set(by_number)) == 1:
+            return None
+        self._session.point(ruler.start)
+        return by_number == self._read_block(ruler)
 
     def _find(self, candidates: Iterable[Site]) -> Site | None:
         return next((site for site in candidates if self._is_blank(site.sector) and self._is_blank(site.twin)), None)

@@ -1,5 +1,6 @@
 """What an emulated board is made of, as the bench file or a test says it."""
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -166,6 +167,9 @@ class Content:
     data: bytes
 
 
+_BOOTLOADER = random.Random("bootloader").randbytes(8192)  # noqa: S311 -- stands for code that is never run
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardSpec:
     """One emulated board."""
@@ -230,8 +234,13 @@ class BoardSpec:
         return self.transfer_size or TRANSFER_SIZES.get(self.model, 1024)
 
     def new_flash(self) -> NorFlash:
-        """A flash with the initial contents, or with those of its file. Raises ConfigError where that is unusable."""
+        """A flash with the initial contents, or with those of its file. Raises ConfigError where that is unusable.
+
+        Where the application is not at its start, a bootloader is there: no board runs from a blank flash.
+        """
         flash = NorFlash(self.layout)
+        if self.app_address >= self.layout.base + len(_BOOTLOADER):
+            flash.load(self.layout.base, _BOOTLOADER)
         for content in self.contents:
             flash.load(content.address, content.data)
         if self.flash_file is not None:

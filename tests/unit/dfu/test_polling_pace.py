@@ -18,7 +18,7 @@ FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), GEOMETRY)
 
 
 def opened(pipe: ModelPipe, policy: PollPolicy = PollPolicy.AUTO) -> Session:
-    session = Session(pipe, FENCE, policy, pipe.sleep)
+    session = Session(pipe, FENCE, policy, pipe.sleep, multiplies=True)
     session.open()
     return session
 

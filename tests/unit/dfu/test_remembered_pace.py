@@ -23,7 +23,7 @@ FAST = (Pace.SYNCHRONOUS, Pace.STALLING, Pace.PATIENT)
 
 
 def opened(pipe: ModelPipe, pace: Pace, policy: PollPolicy = PollPolicy.AUTO) -> Session:
-    session = Session(pipe, FENCE, policy, pipe.sleep, pace)
+    session = Session(pipe, FENCE, policy, pipe.sleep, pace, multiplies=True)
     session.open()
     return session
 
@@ -231,7 +231,7 @@ def test_an_honest_device_is_flashed_with_at_most_one_objection(  # noqa: PLR091
     assert pipe.errors == 0
     assert pipe.objections == 0 or session.pace is Pace.CLAIMED
     before = pipe.objections, pipe.clock
-    again = Session(pipe, FENCE, policy, pipe.sleep, session.pace)
+    again = Session(pipe, FENCE, policy, pipe.sleep, session.pace, multiplies=True)
     again.open()
     assert flash_pages(again, BASE, PAGE, 1024) == 0
     if pipe.objections:

@@ -12,6 +12,7 @@ from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.addressing import Addressing
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.leaving import detach
+from flashdeckd.dfu.polling import Pace
 from flashdeckd.dfu.session import Session
 from flashdeckd.dfu.wire import Request, State
 from model_pipe import BASE, PAGE, ModelPipe
@@ -21,7 +22,7 @@ WHOLE = Fence.around(Range.sized(BASE, 32 * PAGE), GEOMETRY)
 
 
 def opened(pipe: ModelPipe, fence: Fence = WHOLE) -> Session:
-    session = Session(pipe, fence, PollPolicy.AUTO, pipe.sleep)
+    session = Session(pipe, fence, PollPolicy.AUTO, pipe.sleep, multiplies=True)
     session.open()
     return session
 
@@ -38,6 +39,32 @@ def test_whole_blocks_are_counted_from_one_address() -> None:
         session.write(BASE + at * 1024, bytes([at + 1]) * 1024)
     assert blocks(pipe) == [0, 2, 3, 4, 9, 7]
     assert pipe.memory[5 * 1024] == 6
+
+
+@pytest.mark.parametrize("multiplies", [None, False])
+def test_where_nobody_has_seen_what_is_multiplied_each_block_is_written_to_its_own_address(
+    multiplies: bool | None,
+) -> None:
+    pipe = ModelPipe()
+    pipe.memory[:] = b"\xff" * len(pipe.memory)
+    session = opened(pipe)
+    session.multiplies = multiplies
+    for at in (0, 1, 7):
+        session.write(BASE + at * 1024, bytes([at + 1]) * 1024)
+    assert blocks(pipe) == [0, 2] * 3
+    assert pipe.memory[7 * 1024] == 8
+
+
+def test_a_device_that_works_within_getstatus_is_taken_for_st_s_class() -> None:
+    """Its descriptor and its multiplier are one constant."""
+    pipe = ModelPipe()
+    session = opened(pipe)
+    session.multiplies = None
+    session.erase(Range.sized(BASE, PAGE))
+    assert session.pace is Pace.SYNCHRONOUS
+    for at in (0, 1):
+        session.write(BASE + at * 1024, bytes(1024))
+    assert blocks(pipe)[-2:] == [2, 3]
 
 
 def test_a_short_block_gets_its_own_address() -> None:

@@ -28,6 +28,7 @@ from flashdeck.model import Verified
 from flashdeckd.dfu.session import Session
 from flashdeckd.virtual.nor import NorFlash
 from flashdeckd.virtual.spec import Model
+from flashdeckd.virtual.usbx import UsbxBootloader
 
 STAYS = replace(TARGET, leave=False)
 UNCHECKED = replace(STAYS, map=MapPolicy.IGNORE)
@@ -193,3 +194,29 @@ def test_a_boot_unit_that_reads_as_before_it_was_written_is_no_bad_flash(monkeyp
     end()
     assert contents(rig, data) == data
     assert not rig.experience.reading_proved
+
+
+@pytest.mark.parametrize("readable", [True, False])
+@pytest.mark.parametrize("multiplier", [512, 2048, 4096])
+def test_a_device_that_multiplies_with_something_else_than_it_states_writes_nothing_outside(
+    monkeypatch: pytest.MonkeyPatch, multiplier: int, *, readable: bool
+) -> None:
+    """As ST's USBX sample does, which takes the length of its control buffer whatever the descriptor says."""
+
+    def address(self: UsbxBootloader, block: int) -> int:
+        return self.pointer + (block - 2) * multiplier
+
+    monkeypatch.setattr(UsbxBootloader, "_address", address)
+    old = OLD if readable else blank(Range.sized(BASE, FLASH_SIZE))
+    rig = Rig(Model.USBX, old=old, attributes=0x0B if readable else 0x09)
+    target = replace(STAYS, span=Range.sized(APP1.start, 128 * 1024), protected=())
+    data = image(120_000)
+    outcome = rig.flash(data, target)
+    assert outcome.verified is (Verified.YES if readable else Verified.NO)
+    assert any("address of its own" in note for note in outcome.notes) is readable
+    assert contents(rig, data) == data
+    assert not rig.outside_changed(target.span)
+    again = image(120_000, seed=2)
+    rig.flash(again, target)
+    assert contents(rig, again) == again
+    assert not rig.outside_changed(target.span)

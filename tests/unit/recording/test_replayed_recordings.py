@@ -88,8 +88,8 @@ def test_a_recording_without_payloads_has_no_byte_of_the_image_and_replays_what_
     assert "record with --record-payloads" in difference
 
 
-def test_a_recording_without_payloads_of_a_blank_partition_replays_whole(tmp_path: Path) -> None:
-    path = record(tmp_path / "recordings", payloads=False, old=b"\xff" * 16)
+def test_a_recording_without_payloads_of_a_blank_flash_replays_whole(tmp_path: Path) -> None:
+    path = record(tmp_path / "recordings", payloads=False, old=b"\xff" * (1 << 20))
     assert sum(isinstance(step, Transfer) and step.request == 2 for step in read(path).steps) > 10
     state = replay(path).board.state()
     assert state.violations == ()
