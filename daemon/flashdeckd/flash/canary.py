@@ -14,6 +14,7 @@ class Canary:
     def __init__(self, session: Session, plan: Plan) -> None:
         self._session = session
         self._plan = plan
+        self._unit = plan.target.geometry.program_unit
         self._remembered = dict(plan.seen.remembered)
         self._foreign = foreign_banks(plan.target) & {site.bank for site in plan.seen.sites}
         self._sent: set[int] = set()
@@ -40,6 +41,7 @@ class Canary:
                 self._check(step.span)
 
     def _write(self, span: Range) -> None:
+        self._sent.add(span.start)
         try:
             self._session.write(span.start, canary(span.size))
         except DeviceGoneError:
@@ -47,11 +49,9 @@ class Canary:
         except DeviceError as error:
             self._session.recover()
             self.doubt = f"the canary could not be written: {error.message}"
-        else:
-            self._sent.add(span.start)
 
     def _read(self, span: Range) -> None:
-        wanted = canary(self._plan.boot_unit).ljust(span.size, bytes([BLANK]))
+        wanted = canary(self._unit).ljust(span.size, bytes([BLANK]))
         try:
             data = self._session.read(span.start, span.size)
         except DeviceGoneError:
@@ -88,7 +88,7 @@ class Canary:
                 continue
             if span in witnesses(self._plan.target):
                 raise _harmed(each)
-            raise _wrong_bank(each, data, is_canary=span not in self._remembered, unit=self._plan.boot_unit)
+            raise _wrong_bank(each, data, is_canary=span not in self._remembered, unit=self._unit)
 
     def _read_twice(self, span: Range) -> bytes:
         try:

@@ -1,7 +1,7 @@
 """What the steps of a plan cost in control requests."""
 
 from flashdeckd.dfu.addressing import Addressing
-from flashdeckd.flash.plan import READS, Action, Step
+from flashdeckd.flash.plan import READS, SKIPS, Action, Step
 from flashdeckd.flash.survey import blocks
 
 _OPENING = 3  # GETSTATE and the map's string with its language
@@ -17,6 +17,8 @@ def cost(steps: tuple[Step, ...], block: int, transfer_size: int, *, counts: boo
     addressing = Addressing(transfer_size, counts=counts)
     requests, mode = _OPENING, Action.LEAVE  # dfuIDLE takes both kinds
     for step in steps:
+        if step.action in SKIPS:
+            continue
         if step.action is Action.CHECK_BLOCKS:
             addressing.pointer = None
         if step.action in READS:

@@ -24,6 +24,10 @@ class Action(StrEnum):
     """Reads what is there, where reading was proved before: what is equal is left alone."""
     FIND_BLANK = "find blank"
     """Looks for a blank sector whose twin in the other bank is blank too, and remembers what it must not change."""
+    KEEP = "keep"
+    """Nothing: these sectors hold their part of the image already."""
+    LEAVE_BLANK = "leave blank"
+    """Nothing: these blocks are as erased flash, once their sectors are erased."""
     WRITE_CANARY = "write canary"
     READ_CANARY = "read canary"
     ERASE_CANARY = "erase canary"
@@ -60,6 +64,8 @@ READS = frozenset(
     )
 )
 """Steps that only read. They are left out once reading has turned out not to work."""
+SKIPS = frozenset((Action.KEEP, Action.LEAVE_BLANK))
+"""Steps that say what is left out."""
 CANARY = frozenset((Action.WRITE_CANARY, Action.READ_CANARY, Action.ERASE_CANARY, Action.CHECK_BANKS))
 """Steps that come before everything else in a bank, in blank flash."""
 _READ_BACK = frozenset((Action.CHECK_BLANK, Action.PROVE_READING, Action.READ_BACK, Action.READ_BOOT_UNIT))

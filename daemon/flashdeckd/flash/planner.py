@@ -7,10 +7,11 @@ and read back, and the boot unit is written last and alone. Until then no boot c
 from collections.abc import Iterator
 from itertools import islice
 
-from flashdeck.config import ErasePolicy, MapPolicy, VerifyPolicy
+from flashdeck.config import ErasePolicy, MapPolicy, PollPolicy, VerifyPolicy
 from flashdeck.errors import VerifyError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import Access
+from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash import checks
 from flashdeckd.flash.banks import Site, foreign_banks, sites, unproved_bank, unproved_banks, witnesses
 from flashdeckd.flash.cost import cost
@@ -121,13 +122,20 @@ class Planner:
             boot_unit=self._boot_unit,
             block=self._block,
             steps=steps,
-            requests=cost(steps, self._block, self._facts.transfer_size, counts=seen.multiplies is not False),
+            requests=cost(steps, self._block, self._facts.transfer_size, counts=self._counts_blocks(seen)),
             protection=self._protection(),
             seen=seen,
             unchanged=unchanged,
             trusts_cache=is_cached and bool(unchanged),
             notes=(*self._notes, *self._remarks(seen, changed, unchanged, is_cached=is_cached, asked=asked)),
         )
+
+    def _counts_blocks(self, seen: Seen) -> bool:
+        """Whether the session will reach blocks by their numbers, see `Session.write`."""
+        if self._experience.reading_proved or seen.multiplies is not None:
+            return seen.multiplies is not False
+        hopeful = self._target.poll is PollPolicy.AUTO and self._experience.pace is Pace.UNPROVEN
+        return hopeful or self._experience.pace is Pace.SYNCHRONOUS
 
     def _whole_units(self, image: bytes) -> bytes:
         size = max(self._boot_unit, -(-len(image) // self._unit) * self._unit)
@@ -195,7 +203,7 @@ class Planner:
 
     def _known(self, seen: Seen) -> tuple[bytes, bool]:
         """What the partition begins with as far as that is to be believed, and whether only the cache says so."""
-        if self._experience.reading_proved and seen.compared:
+        if self._experience.reading_proved and seen.compared and not seen.obstacle:
             return seen.present, False
         if self._cached is None or self._target.verify is VerifyPolicy.ALWAYS:
             return b"", False
@@ -223,10 +231,13 @@ class Planner:
 
     def _steps(self, changed: list[Range], seen: Seen, *, reading: bool) -> Iterator[Step]:
         yield from self._looks(seen)
+        yield from (Step(Action.KEEP, run) for run in _runs([each for each in self._sectors if each not in changed]))
         boot = Range.sized(self._span.start, self._boot_unit)
         if changed:
             yield from self._canaries(seen)
-            writes = [each for each in self._write_blocks(changed) if not is_blank(self._data(each))]
+            blocks = list(self._write_blocks(changed))
+            writes = [each for each in blocks if not is_blank(self._data(each))]
+            yield from (Step(Action.LEAVE_BLANK, run) for run in _runs([each for each in blocks if each not in writes]))
             proof = None
             if reading and not (self._experience.reading_proved or seen.sites):
                 proof = next((s for s in changed if writes and s.overlaps(writes[0])), changed[0])
@@ -252,9 +263,12 @@ class Planner:
         """What was read for this plan."""
         action = Action.COMPARE if self._experience.reading_proved else Action.SAMPLE
         yield from (Step(action, span) for span in seen.compared)
-        if seen.measured:
+        in_search = [seen.measured] if seen.measured and seen.measured not in seen.compared else []
+        if seen.measured and not in_search:
             yield Step(Action.CHECK_BLOCKS, seen.measured)
-        yield from (Step(Action.FIND_BLANK, span) for span in seen.searched)
+        yield from (Step(Action.FIND_BLANK, span) for span in seen.searched[:1])
+        yield from (Step(Action.CHECK_BLOCKS, span) for span in in_search)
+        yield from (Step(Action.FIND_BLANK, span) for span in seen.searched[1:])
 
     def _late_rulers(self, seen: Seen) -> Iterator[Range]:
         """Where the ruler told nothing before, it may once it is written and was read back by its number."""
@@ -266,7 +280,7 @@ class Planner:
 
     def _canaries(self, seen: Seen) -> Iterator[Step]:
         for site in seen.sites:
-            unit = Range.sized(site.sector.start, self._boot_unit)
+            unit = Range.sized(site.sector.start, self._unit)
             whole = Range(site.sector.start, min(site.sector.start + self._block, site.sector.end))
             yield Step(Action.WRITE_CANARY, unit)
             yield Step(Action.READ_CANARY, whole)

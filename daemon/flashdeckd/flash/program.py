@@ -20,7 +20,7 @@ from flashdeckd.flash.canary import Canary
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.lessons import Lessons
 from flashdeckd.flash.observer import Observer, Outcome, Sleep
-from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Step
+from flashdeckd.flash.plan import SKIPS, Action, DeviceFacts, Plan, Step
 from flashdeckd.flash.planner import Planner, make_plan
 from flashdeckd.flash.readback import ReadBack, Reading
 from flashdeckd.flash.survey import look
@@ -146,8 +146,8 @@ def _look_and_plan(session: Session, planner: Planner, observer: Observer | None
     return plan
 
 
-_DONE_BEFORE = frozenset((Action.SAMPLE, Action.FIND_BLANK, Action.COMPARE))
-"""Steps that the plan itself was made from."""
+_NOT_DONE_HERE = frozenset((Action.SAMPLE, Action.FIND_BLANK, Action.COMPARE, *SKIPS))
+"""Steps that the plan itself was made from, and what it leaves out."""
 _WITH_THE_ONE_BEFORE = frozenset((Action.READ_CANARY, Action.ERASE_CANARY))
 """Steps that are not put off: the flash is not left with a canary in it."""
 _PHASES = {
@@ -208,7 +208,7 @@ class _Run:
         """All steps up to and with the boot unit."""
         try:
             for step in self._plan.steps:
-                if step.action in _LAST or step.action in _DONE_BEFORE:
+                if step.action in _LAST or step.action in _NOT_DONE_HERE:
                     continue
                 if step.action is Action.CHECK_BLOCKS and self._plan.seen.measured:
                     continue

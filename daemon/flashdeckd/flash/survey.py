@@ -43,7 +43,8 @@ class Seen:
     compared: tuple[Range, ...] = ()
     """What was read for `present`."""
     measured: Range | None = None
-    """The ruler, where it was read both ways."""
+    """The block that was read by its number and by its address: the ruler, or one of the first place that was searched,
+    right after that."""
     multiplies: bool | None = None
     """Whether its number reached what it should; None where that was not asked, or could not be seen."""
     searched: tuple[Range, ...] = ()
@@ -74,7 +75,9 @@ def look(session: Session, questions: Questions, progress: Callable[[int, int], 
         except DeviceError as error:
             recover_from_read(session, error)
             obstacle = error.message
-    return Seen(obstacle=obstacle)
+    wanted = questions.compare or questions.sample
+    tried = () if wanted is None else (next(blocks(wanted, questions.block)),)
+    return Seen(compared=tried, obstacle=obstacle)
 
 
 class Recoverable(Protocol):
@@ -105,6 +108,7 @@ class _Look:
         self._spans: list[Range] = []
         self._spare: list[Range] = []
         """What was read beside, in vain or not, before what is searched."""
+        self._measured: Range | None = None
         self._is_alive = False
         """Whether anything was read that is not as erased flash."""
 
@@ -112,20 +116,28 @@ class _Look:
         # The partition's start comes first: most of what follows lies above it, and is reached by its block number.
         wanted = questions.compare or questions.sample
         present = b"" if wanted is None else self._present(wanted)
-        multiplies = None if questions.ruler is None else self._measure(questions.ruler)
-        if multiplies is not None:
-            self._session.multiplies = multiplies
+        if questions.ruler is not None:
+            self._spare.append(questions.ruler)
+            self._measure(questions.ruler, self._read_block(questions.ruler))
+        # What is protected lies lowest as a rule: from there all places to look at are reached by their block numbers.
+        wanting = any(questions.candidates)
+        remembered: list[tuple[Range, bytes]] = []
+        for span in sorted(questions.witnesses) if wanting else ():
+            data = self._read(span)
+            if questions.ruler is not None and not remembered and span.size >= 2 * self._block:
+                second = Range.sized(span.start + self._block, self._block)
+                self._measure(second, data[self._block : 2 * self._block])
+            remembered.append((span, data))
         sites = tuple(filter(None, (self._find(candidates) for candidates in questions.candidates)))
-        remembered = [(span, self._read(span)) for span in questions.witnesses] if sites else []
         remembered += [(site.twin, bytes([BLANK]) * site.twin.size) for site in sites]
-        if multiplies is False or not self._is_alive:
+        if not sites or self._session.multiplies is False or not self._is_alive:
             # What reads blank was another place, or this board reads as erased everywhere.
             sites, remembered = (), []
         return Seen(
             present=present,
             compared=() if wanted is None else (wanted, *self._spare),
-            measured=None if multiplies is None else questions.ruler,
-            multiplies=multiplies,
+            measured=self._measured,
+            multiplies=None if self._measured is None else self._session.multiplies,
             searched=tuple(self._spans),
             sites=sites,
             remembered=tuple(remembered),
@@ -139,14 +151,12 @@ class _Look:
                 self._progress(len(seen), span.size)
         return bytes(seen)
 
-    def _measure(self, ruler: Range) -> bool | None:
-        """A block that is all alike tells nothing: the one beside it may be the same."""
-        by_number = self._read_block(ruler)
-        self._spare.append(ruler)
-        if len(set(by_number)) == 1:
-            return None
-        self._session.point(ruler.start)
-        return by_number == self._read_block(ruler)
+    def _measure(self, block: Range, by_number: bytes) -> None:
+        """Reads a block by its address, too. One that is all alike tells nothing: those beside it may be the same."""
+        if self._measured is None and len(set(by_number)) > 1:
+            self._session.point(block.start)
+            self._session.multiplies = self._read_block(block) == by_number
+            self._measured = block
 
     def _find(self, candidates: Iterable[Site]) -> Site | None:
         return next((site for site in candidates if self._is_blank(site.sector) and self._is_blank(site.twin)), None)

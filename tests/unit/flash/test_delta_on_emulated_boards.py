@@ -276,3 +276,39 @@ def test_a_block_that_is_refused_is_written_again_from_its_sector_s_erase_and_sa
         assert outcome.verified is Verified.YES
         said += [note for note in outcome.notes if "done again" in note]
     assert said
+
+
+@pytest.mark.parametrize("occupied", [0, 3, 7])
+@pytest.mark.parametrize("span", [APP1, PARTITION2])
+@pytest.mark.parametrize("model", [Model.CLASSIC, Model.USBX, Model.ROM, Model.STRICT])
+def test_proof_and_canary_cost_at_most_forty_requests_once(model: Model, span: Range, occupied: int) -> None:
+    """Wherever the canary finds room: beside `occupied` sectors that are blank and have a twin that is not."""
+    away = FLASH_SIZE // 2 if span == APP1 else -FLASH_SIZE // 2
+    room = Range.sized(span.end - SECTOR * (occupied + 1), SECTOR)
+    old = blank(Range(room.start, span.end), Range.sized(room.start + away, SECTOR))
+    changes = {"bank_bug": False} if model is Model.USBX else {}
+    rig = Rig(model, old=old, **changes)
+    target = replace(TARGET, partition="it", span=span, leave=False)
+    costs: list[int] = []
+    for seed in (1, 2):
+        before = rig.board.state()
+        outcome = rig.flash(image(40_000, seed=seed, start=span.start), target)
+        costs.append(rig.board.state().requests - before.requests - outcome.uploads)
+    assert len(rig.experience.proved_banks) == 1
+    assert costs[0] - costs[1] <= 40
+
+
+@pytest.mark.parametrize("model", [Model.CLASSIC, Model.USBX, Model.ROM, Model.STRICT])
+def test_a_board_that_is_fresh_from_the_programmer_is_proved_by_its_first_job(model: Model) -> None:
+    """Blank but for its bootloader, which shows what block numbers reach."""
+    rig = Rig(model, old=blank(Range(BOOTLOADER.end, BASE + FLASH_SIZE)))
+    target = replace(TARGET, leave=False)
+    costs: list[int] = []
+    for seed in (1, 2):
+        before = rig.board.state()
+        outcome = rig.flash(image(40_000, seed=seed), target)
+        costs.append(rig.board.state().requests - before.requests - outcome.uploads)
+        assert outcome.verified is Verified.YES
+        assert rig.experience.reading_proved
+    assert rig.experience.proved_banks == (0,)
+    assert costs[0] - costs[1] <= 40

@@ -92,7 +92,8 @@ def test_proof_is_taken_where_something_is_written() -> None:
     plan = make_plan(data, TARGET, FACTS)
     assert spans(plan, Action.CHECK_BLANK) == [Range.sized(APP1.start + 3 * SECTOR, SECTOR)]
     assert spans(plan, Action.PROVE_READING)[0].end >= APP1.start + 3 * SECTOR + 1040
-    assert plan.steps[0].span.start == APP1.start, "the boot unit's sector is still the first to be erased"
+    assert spans(plan, Action.ERASE)[0].start == APP1.start, "the boot unit's sector is still the first to be erased"
+    assert spans(plan, Action.LEAVE_BLANK) == [Range(APP1.start + 16, APP1.start + 3 * SECTOR)]
 
 
 @pytest.mark.parametrize("unit", [4, 8, 16, 32])
@@ -329,7 +330,8 @@ def there(present: bytes) -> Seen:
 def test_an_equal_partition_is_left_alone() -> None:
     data = image(5 * SECTOR)
     plan = make_plan(data, TARGET, FACTS, experience=PROVED, seen=there(data))
-    assert [step.action for step in plan.steps] == [Action.COMPARE, Action.LEAVE]
+    assert [step.action for step in plan.steps] == [Action.COMPARE, Action.KEEP, Action.LEAVE]
+    assert spans(plan, Action.KEEP) == [Range.sized(APP1.start, 5 * SECTOR)]
     assert (plan.unchanged, plan.changes) == (5 * SECTOR, False)
     assert any("holds this image already" in note for note in plan.notes)
 

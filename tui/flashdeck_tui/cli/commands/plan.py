@@ -69,6 +69,7 @@ def _text(plan: BoardPlan) -> str:
 def _costs(plan: BoardPlan) -> str:
     counts = ((plan.erases, "erase"), (plan.blocks, "block"), (plan.requests, "request"))
     words = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts]
+    words[-1] += " (more where a busy board is asked again)"
     if plan.unchanged:
         words.append(f"{format_size(plan.unchanged)} left alone")
     return ", ".join(words)
