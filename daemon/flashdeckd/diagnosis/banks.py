@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from flashdeck.config import BankPolicy
 from flashdeck.diagnosis import Finding, Severity
+from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case
 
 _SEVERAL = 2
 _MEND = (
     "take bank and sector number from the address: FLASH_EraseInitTypeDef needs Banks and a sector number that counts "
-    "from the start of that bank. ST's USBX sample for the STM32H5 (DFU_Erase) always passes FLASH_BANK_1"
+    f"from the start of that bank; {st_sources.ERASE}"
 )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from flashdeck.diagnosis import Finding, Severity
+from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case, ReadOutcome
 from flashdeckd.images.sample_checks import RAM_START, sample_check
 
@@ -29,7 +30,7 @@ def findings(case: Case) -> Iterator[Finding]:
             "would stay in DFU mode, though the image is good",
             mend="in the bootloader, compare the stack pointer with the start and the end of the RAM that this part "
             "has (the end itself is legal: the stack grows down from there); or let the application's linker script "
-            f"put _estack below 0x{check.end:08x}",
+            f"put _estack below 0x{check.end:08x}. {st_sources.BOOT_CHECK}",
         )
 
 

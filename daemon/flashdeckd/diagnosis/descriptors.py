@@ -1,14 +1,11 @@
-"""What the descriptors and the first state of a device tell. Pure.
-
-Constants of ST's classic class (stm32-mw-usb-device) are in usbd_conf.h and usbd_dfu.h, those of its USBX port in
-ux_device_descriptors.h; both have the same names.
-"""
+"""What the descriptors and the first state of a device tell. Pure."""
 
 from collections.abc import Iterator
 
 from flashdeck.diagnosis import Finding, Severity
 from flashdeckd.dfu.descriptor import VERSION_DFUSE
 from flashdeckd.dfu.wire import MAX_TRANSFER, State, state_name
+from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case, Observation
 from flashdeckd.usb.device import PROTOCOL_RUNTIME
 
@@ -43,7 +40,7 @@ def _version(case: Case, seen: Observation) -> Iterator[Finding]:
             seen="there is no DFU functional descriptor (type 0x21) in the configuration",
             means="no host can tell how much the device moves at once, nor what it is able to do",
             mend="put the nine bytes behind the last alternate setting of the DFU interface, and count them in "
-            "wTotalLength",
+            f"wTotalLength: {st_sources.FUNCTIONAL}. How long the whole is: {st_sources.CONFIGURATION_LENGTH}",
         )
         return
     if len(raw) != _FULL_LENGTH:
@@ -52,7 +49,7 @@ def _version(case: Case, seen: Observation) -> Iterator[Finding]:
             severity=Severity.NOTE if len(raw) == _FULL_LENGTH - 2 else Severity.WARNING,
             seen=f"the DFU functional descriptor has {len(raw)} bytes; DFU 1.1 has {_FULL_LENGTH}, DFU 1.0 seven",
             means="what is missing takes its default; without bcdDFUVersion a device counts as DFU 1.0",
-            mend="send all nine bytes, and say so in bLength",
+            mend=f"send all nine bytes, and say so in bLength: {st_sources.FUNCTIONAL}",
         )
     if version == VERSION_DFUSE:
         if case.profile.is_plain:
@@ -72,7 +69,8 @@ def _version(case: Case, seen: Observation) -> Iterator[Finding]:
             seen=f"bcdDFUVersion is {shown}, but the interface's name is a DfuSe memory map",
             means="hosts decide by bcdDFUVersion: as a plain DFU device it would be sent no addresses, and take a "
             "command for the first bytes of its firmware",
-            mend="say 0x011A in the functional descriptor (in ST's classes that is its last field, bcdDFUVersion)",
+            mend="say 0x011A in bcdDFUVersion, the last two bytes of the functional descriptor: "
+            f"{st_sources.FUNCTIONAL}",
         )
     else:
         known = "" if version in _KNOWN_VERSIONS else ", which no specification knows"
@@ -83,13 +81,13 @@ def _version(case: Case, seen: Observation) -> Iterator[Finding]:
             means="this is plain DFU 1.1: an alternate setting is written from its start on, block by block. There are "
             "no addresses, and a half-written image can not be kept from booting by the order of writing",
             mend="name the alternate setting as `alt` of a partition instead of an address; if it is meant to be "
-            "DfuSe, report bcdDFUVersion 0x011A and a memory map",
+            f"DfuSe, report bcdDFUVersion 0x011A in the functional descriptor ({st_sources.FUNCTIONAL}), and a memory "
+            f"map ({st_sources.MAP})",
         )
 
 
 def _transfer_size(case: Case, seen: Observation) -> Iterator[Finding]:
     size, unit = seen.functional.transfer_size, case.profile.geometry.program_unit
-    where = "USBD_DFU_XFER_SIZE"
     if not seen.raw_functional:
         return
     if not size:
@@ -98,7 +96,7 @@ def _transfer_size(case: Case, seen: Observation) -> Iterator[Finding]:
             severity=Severity.WARNING,
             seen="wTransferSize is 0",
             means="no host can know how much to send at once. flashdeck sends 64 bytes, each with its own address",
-            mend=f"set {where} to 1024 or 2048 (the buffer of the class must be as large)",
+            mend=f"make it 1024 or 2048: {st_sources.TRANSFER_SIZE}",
         )
     elif size > MAX_TRANSFER:
         yield Finding(
@@ -107,7 +105,7 @@ def _transfer_size(case: Case, seen: Observation) -> Iterator[Finding]:
             seen=f"wTransferSize is {size} bytes",
             means=f"Linux carries at most {MAX_TRANSFER} bytes in one control transfer, while the device multiplies "
             "block numbers with its own constant: a host that sends less needs the address set before every block",
-            mend=f"set {where} to {MAX_TRANSFER} or less, best 2048",
+            mend=f"make it {MAX_TRANSFER} or less, best 2048: {st_sources.TRANSFER_SIZE}",
         )
     elif size % unit:
         yield Finding(
@@ -120,7 +118,7 @@ def _transfer_size(case: Case, seen: Observation) -> Iterator[Finding]:
                 if size < unit
                 else "flashdeck sends fewer bytes, each block with its own address"
             ),
-            mend=f"set {where} to a multiple of {unit}, best a power of two from 1024 to 4096",
+            mend=f"make it a multiple of {unit}, best a power of two from 1024 to 4096: {st_sources.TRANSFER_SIZE}",
         )
     elif size < _SMALL:
         yield Finding(
@@ -128,7 +126,7 @@ def _transfer_size(case: Case, seen: Observation) -> Iterator[Finding]:
             severity=Severity.NOTE,
             seen=f"wTransferSize is {size} bytes",
             means="each block costs three requests, however short it is: most of the time goes into asking",
-            mend=f"raise {where} to 1024 or 2048 if there is RAM for it",
+            mend=f"raise it to 1024 or 2048 if there is RAM for it: {st_sources.TRANSFER_SIZE}",
         )
 
 
@@ -142,7 +140,7 @@ def _attributes(seen: Observation) -> Iterator[Finding]:
             severity=Severity.ERROR,
             seen="bitCanDnload is 0: the device says that it can not be written",
             means="hosts that believe it refuse to flash",
-            mend="set bit 0 of bmAttributes (USBD_DFU_BM_ATTRIBUTES; 0x0B is what ST's classes begin with)",
+            mend=f"set bit 0 of bmAttributes: {st_sources.ATTRIBUTES}",
         )
     if functional.manifestation_tolerant:
         yield Finding(
@@ -151,7 +149,7 @@ def _attributes(seen: Observation) -> Iterator[Finding]:
             seen="bitManifestationTolerant is 1",
             means="ST's classic class then goes back to dfuIDLE after the leave and never resets: the application does "
             "not start until somebody presses RESET. (USBX does not look at this bit.)",
-            mend="clear bit 2 of bmAttributes (USBD_DFU_BM_ATTRIBUTES = 0x0B)",
+            mend=f"clear bit 2 of bmAttributes: {st_sources.ATTRIBUTES}",
         )
     if not functional.will_detach:
         yield Finding(
@@ -160,7 +158,7 @@ def _attributes(seen: Observation) -> Iterator[Finding]:
             seen="bitWillDetach is 0",
             means="USBX then stays on the bus after the leave until the host resets it, and ST's classic class waits "
             "in its interrupt where it should detach",
-            mend="set bit 3 of bmAttributes (USBD_DFU_BM_ATTRIBUTES = 0x0B)",
+            mend=f"set bit 3 of bmAttributes: {st_sources.ATTRIBUTES}",
         )
 
 
@@ -171,7 +169,8 @@ def _interface(seen: Observation) -> Iterator[Finding]:
             severity=Severity.WARNING,
             seen="the interface says bInterfaceProtocol 1 (run-time), and answers as a device in DFU mode",
             means="tools that look at the protocol send a DETACH first, and wait for a device that is there already",
-            mend="set bInterfaceProtocol to 2 in the bootloader's descriptors; 1 belongs in the application's",
+            mend="set bInterfaceProtocol to 2 in the bootloader's descriptors (1 belongs in the application's): "
+            f"{st_sources.PROTOCOL}",
         )
     names = [each.text for each in seen.alternates if each.text]
     if len(names) > 1 and len(set(names)) == 1:

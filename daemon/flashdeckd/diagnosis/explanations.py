@@ -33,9 +33,7 @@ def _data_read_failed(case: Case, seen: Observation) -> str:
     begin = "The tool reads in order to connect, from the start of the flash on. "
     failed = next((read for read in seen.reads if read.outcome is not ReadOutcome.DATA), None)
     if failed is not None and failed.outcome is ReadOutcome.LOST:
-        return (
-            begin + "This board does not survive a read, even inside a partition: it lost the connection at the first."
-        )
+        return begin + "This board does not survive a read, even inside a partition: one lost the connection here."
     if failed is not None:
         return begin + (
             f"This bootloader does not answer reads ({failed.message}), so the tool gives up before it has tried to "
@@ -65,8 +63,14 @@ def _read_operation_failed(seen: Observation) -> str:
             "does not, and not because of a protection: flashdeck writes it all the same, and says so where it is not "
             "verified."
         )
+    looked = (
+        "This board answered the reads that were tried here, inside its partitions: if one of the tool's failed, then "
+        "elsewhere."
+        if seen.reads
+        else "Whether this bootloader answers reads was not tried here."
+    )
     return (
-        "Even to write, the tool reads first, and one of its reads was refused. In ST's ROM an error status errVENDOR "
+        f"Even to write, the tool reads first. {looked} In ST's ROM an error status errVENDOR "
         "means that read protection is active; in a bootloader of your own the same number only means that its erase "
         "or write callback failed."
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from flashdeck.config import Enter
 from flashdeck.diagnosis import Finding, Severity
 from flashdeck.model import Presence
+from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case
 from flashdeckd.usb.device import PROTOCOL_RUNTIME, UsbDevice
 
@@ -37,7 +38,7 @@ def pins(case: Case, names: str) -> Iterator[Finding]:
 def _serial(case: Case, device: UsbDevice) -> Iterator[Finding]:
     mend = (
         "make the serial string from the chip's unique id (96 bits at UID_BASE), the same in bootloader and "
-        "application; until then, tell the boards apart by `port`"
+        f"application; until then, tell the boards apart by `port`. {st_sources.SERIAL}"
     )
     if not device.serial:
         yield Finding(
@@ -74,7 +75,8 @@ def _application(case: Case, device: UsbDevice) -> Iterator[Finding]:
             seen='the profile says enter = "detach", but the running application has no DFU run-time interface',
             means="there is nothing that a DETACH could be sent to: each job waits until somebody presses the buttons",
             mend="add an interface of class 0xFE, subclass 0x01, protocol 0x01 with a DFU functional descriptor to the "
-            'application, and restart into the bootloader on DETACH; or say enter = "manual"',
+            'application, and restart into the bootloader on DETACH; or say enter = "manual". '
+            f"{st_sources.DETACH}",
         )
     elif case.profile.enter is Enter.DETACH:
         yield Finding(

@@ -6,7 +6,7 @@ from flashdeck.diagnosis import BoardReport, Fact, Finding, Severity
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import Failure
 from flashdeck.text import clean, format_size
-from flashdeckd.diagnosis import banks, booting, descriptors, identity, maps, reading, timing
+from flashdeckd.diagnosis import banks, booting, descriptors, identity, maps, reading, st_sources, timing
 from flashdeckd.diagnosis.explanations import explanations
 from flashdeckd.diagnosis.observation import Case, Observation
 
@@ -68,8 +68,7 @@ def _failure(error: FlashdeckError) -> Iterator[Finding]:
             severity=Severity.ERROR,
             seen=error.message,
             means="the device does not come back to dfuIDLE, so no session can begin",
-            mend=f"{error.hint}. USBX stays in dfuDNBUSY for ever where the application does not call "
-            "ux_device_class_dfu_state_sync, ST's classic class after a command that it does not know",
+            mend=f"{error.hint}. {st_sources.STUCK}",
         )
 
 

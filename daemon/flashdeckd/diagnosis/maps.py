@@ -8,12 +8,8 @@ from flashdeck.geometry import Geometry, Range
 from flashdeck.text import format_size
 from flashdeckd.dfu.descriptor import VERSION_DFUSE
 from flashdeckd.dfu.memory_map import Access, MemoryMap
+from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case, Observation
-
-_MEND = (
-    "the map is the interface's string: FLASH_DESC_STR (or pStrDesc of the media) in ST's classic class, "
-    "USBD_DFU_STRING_DESC in its USBX port"
-)
 
 
 def findings(case: Case, seen: Observation) -> Iterator[Finding]:
@@ -50,7 +46,8 @@ def _none(seen: Observation) -> Iterator[Finding]:
             severity=Severity.WARNING,
             seen=trouble,
             means="flashdeck goes by the profile alone; most other tools refuse such a device or take half of the map",
-            mend=f"write it as @Name/0xADDRESS/COUNT*SIZE, as in @Internal Flash/0x08000000/16*8Ka,112*8Kg; {_MEND}",
+            mend="write it as @Name/0xADDRESS/COUNT*SIZE, as in @Internal Flash/0x08000000/16*8Ka,112*8Kg; "
+            f"{st_sources.MAP}",
         )
     else:
         yield Finding(
@@ -58,7 +55,7 @@ def _none(seen: Observation) -> Iterator[Finding]:
             severity=Severity.WARNING,
             seen="no alternate setting has a name, so there is no memory map",
             means="flashdeck goes by the profile alone, and nothing confirms that it is the right one for this chip",
-            mend=f"give the interface its string; {_MEND}",
+            mend=f"give the interface its string; {st_sources.MAP}",
         )
 
 
@@ -85,8 +82,8 @@ def _protected(partition: Partition, found: MemoryMap) -> Iterator[Finding]:
         f"from 0x{open_spans[0].start:08x} on",
         means="flashdeck never touches it. Any other tool may, and ST's classes do not check addresses: one image with "
         "the wrong address erases the bootloader while it runs",
-        mend="mark all of its sectors with the letter a (readable only) in the map, and refuse such addresses in the "
-        f"erase and write callbacks, which the map alone does not do; {_MEND}",
+        mend="mark all of its sectors with the letter a (readable only) in the map, and refuse such addresses, "
+        f"which the map alone does not do, {st_sources.REFUSE_ADDRESSES}; {st_sources.MAP}",
     )
 
 
@@ -102,8 +99,8 @@ def _target(case: Case, partition: Partition, found: MemoryMap) -> Iterator[Find
                 seen=f"in {partition.name} the map has the sector {theirs} where the profile's flash has {sector.span}",
                 means="one of the two is wrong, and an erase by the wrong one hits a neighbour: "
                 + ('the profile says map = "ignore", so its own sectors count' if ignored else "jobs are held"),
-                mend=f'mend `flash` or `sectors` in the profile, or the map; {_MEND}. map = "ignore" if only the map '
-                "is wrong and can not be changed",
+                mend=f'mend `flash` or `sectors` in the profile, or the map; {st_sources.MAP}. map = "ignore" if '
+                "only the map is wrong and can not be changed",
             )
             return
     if not found.permits(partition.span, Access.ERASE | Access.WRITE):
@@ -116,7 +113,7 @@ def _target(case: Case, partition: Partition, found: MemoryMap) -> Iterator[Find
             means='jobs are refused, unless the profile says map = "ignore"'
             if not ignored
             else "the map is ignored; the bootloader may still refuse to erase or write there",
-            mend=f"give its sectors the letter g in the map, or move the partition; {_MEND}",
+            mend=f"give its sectors the letter g in the map, or move the partition; {st_sources.MAP}",
         )
         return
     yield Finding(
@@ -139,5 +136,5 @@ def _extent(geometry: Geometry, maps: list[MemoryMap]) -> Iterator[Finding]:
             f"{format_size(last - end)} too much",
             means="flashdeck stays inside its partitions. A tool that reads all that the map offers reads beyond the "
             "flash; where Read does not check addresses that is a bus fault, and the board drops off the bus",
-            mend=f"say what this part really has, not what the largest of the family has; {_MEND}",
+            mend=f"say what this part really has, not what the largest of the family has; {st_sources.MAP}",
         )

@@ -4,17 +4,12 @@ from collections.abc import Iterator
 
 from flashdeck.diagnosis import Finding, Severity
 from flashdeckd.dfu.wire import set_address, state_name
+from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome, TestRead
 
 BLANK = 0xFF
 ST_REFUSED = 15
 """What ST's classic class says for a state after a Read that returned NULL: a status number, by mistake."""
-_MEND = (
-    "in ST's classic class, let Read (MEM_If_Read_FS) copy Len bytes from src to dest and return dest; ST's template "
-    "returns USBD_OK there, which is NULL. In USBX, let ux_slave_class_dfu_parameter_read (DFU_Read in ST's sample) "
-    "copy the bytes, set *actual_length and return UX_SUCCESS"
-)
-_BOUND = "answer an address outside the flash with an error, never with a read of it"
 
 
 def findings(case: Case, seen: Observation) -> Iterator[Finding]:
@@ -32,7 +27,7 @@ def findings(case: Case, seen: Observation) -> Iterator[Finding]:
             severity=Severity.WARNING,
             seen="bitCanUpload is 0, but a read was answered",
             means="hosts that believe the bit do not read, so nothing is ever verified",
-            mend="set bit 1 of bmAttributes (USBD_DFU_BM_ATTRIBUTES = 0x0B)",
+            mend=f"set bit 1 of bmAttributes: {st_sources.ATTRIBUTES}",
         )
 
 
@@ -55,7 +50,7 @@ def _failure(seen: Observation, read: TestRead, answered: list[TestRead]) -> Fin
             seen=f"the board did not answer any more after a read of {where}{before}: {read.message}",
             means="its Read faults or never returns, even inside a partition. A flash works without reading; nothing "
             "can be verified, and any tool that reads loses the board",
-            mend=f"{_MEND}; {_BOUND}",
+            mend=f"{st_sources.READ}; {st_sources.BOUND}",
         )
     if read.outcome is ReadOutcome.SHORT:
         return Finding(
@@ -64,7 +59,8 @@ def _failure(seen: Observation, read: TestRead, answered: list[TestRead]) -> Fin
             seen=f"a read of {where} was answered with too little{before}: {read.message}",
             means="a short answer ends an upload (USB DFU 1.1): the host takes it for the end of the memory. Nothing "
             "can be verified",
-            mend="answer as many bytes as are asked for, as long as the address is inside the flash",
+            mend="answer as many bytes as are asked for, as long as the address is inside the flash: "
+            f"{st_sources.UPLOAD_LENGTH}",
         )
     if read.outcome is ReadOutcome.FAILED:
         return Finding(
@@ -72,7 +68,7 @@ def _failure(seen: Observation, read: TestRead, answered: list[TestRead]) -> Fin
             severity=Severity.WARNING,
             seen=f"a read of {where} failed{before}: {read.message}",
             means="nothing can be verified; flashing works without it",
-            mend=_MEND,
+            mend=st_sources.READ,
         )
     if not seen.functional.can_upload:
         return Finding(
@@ -80,7 +76,7 @@ def _failure(seen: Observation, read: TestRead, answered: list[TestRead]) -> Fin
             severity=Severity.NOTE,
             seen=f"bitCanUpload is 0, and a read of {where} was refused",
             means="the bootloader can not be read, and says so. Flashing works; the result is never called verified",
-            mend=f"if verifying is wanted: {_MEND}; and set bit 1 of bmAttributes",
+            mend=f"if verifying is wanted: {st_sources.READ}; and set bit 1 of bmAttributes",
         )
     left = "" if read.state is None else f" and left {state_name(read.state)}"
     why = (
@@ -94,7 +90,7 @@ def _failure(seen: Observation, read: TestRead, answered: list[TestRead]) -> Fin
         seen=f"a read of {where} was refused with a STALL{left}{before}",
         means=f"{why}. Nothing on the board is protected by that. Flashing works without reading; everything is "
         "written each time (but for trust_cache = true in the profile), and the result says not verified",
-        mend=f"{_MEND}; {_BOUND}. Or clear bit 1 of bmAttributes, which is at least honest",
+        mend=f"{st_sources.READ}; {st_sources.BOUND}. Or clear bit 1 of bmAttributes, which is at least honest",
     )
 
 
@@ -107,7 +103,7 @@ def _contents(case: Case, seen: Observation, reads: list[TestRead]) -> Iterator[
             seen="a read answers with the Set Address command that was sent just before it",
             means="the class hands out its receive buffer, and Read has not filled it: every read-back shows what was "
             "sent last, whatever is in the flash. Other tools would call any flash verified",
-            mend=_MEND,
+            mend=st_sources.READ,
         )
         return
     known = dict(case.known)
@@ -119,7 +115,7 @@ def _contents(case: Case, seen: Observation, reads: list[TestRead]) -> Iterator[
             seen=f"{', '.join(read.partition for read in wrong)}: what is read is not what flashdeck last wrote there",
             means="somebody else has flashed it since, or the reads are constant or stale. The next flash will prove "
             "which: it reads a sector back after its erase and after its write",
-            mend=f"if nobody else flashed it: {_MEND}; invalidate the caches over the range before you copy",
+            mend=f"if nobody else flashed it: {st_sources.READ}; invalidate the caches over the range before you copy",
         )
     values = {byte for read in reads for byte in set(read.data)}
     if len(values) == 1 and values != {BLANK}:
@@ -139,7 +135,7 @@ def _contents(case: Case, seen: Observation, reads: list[TestRead]) -> Iterator[
             seen=f"{len(reads)} reads at different addresses answered the same {len(reads[0].data)} bytes",
             means="Read does not look at the address, so a read-back shows nothing. flashdeck will not call such a "
             "board verified",
-            mend=_MEND,
+            mend=st_sources.READ,
         )
     elif not wrong:
         yield _works(case, seen, reads)
@@ -163,7 +159,7 @@ def _constant(value: int, count: int) -> Finding:
         means="erased flash reads 0xff, so this is most likely a Read that does not read: some releases of ST's "
         "classic class send what lies at address 0 when Read returns NULL. Flashing works; nothing is ever called "
         "verified",
-        mend=_MEND,
+        mend=st_sources.READ,
     )
 
 

@@ -6,16 +6,12 @@ from flashdeck.config import PollPolicy
 from flashdeck.diagnosis import Finding, Severity
 from flashdeck.text import format_duration
 from flashdeckd.dfu.polling import Pace
+from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case, Observation
 
 _QUICK = 5
 """Milliseconds that Set Address may claim without a word: it changes a variable."""
 _ABSURD = 60_000
-_MEND = (
-    "in ST's classic class, GetStatus (MEM_If_GetStatus_FS) fills in FLASH_PROGRAM_TIME and FLASH_ERASE_TIME: the "
-    "class does the work before it has answered GETSTATUS, so 0 or 1 is honest there. In USBX, the time is in the "
-    "upper 24 bits of what ux_slave_class_dfu_parameter_get_status reports; give each operation its own"
-)
 
 
 def findings(case: Case, seen: Observation) -> Iterator[Finding]:
@@ -39,7 +35,7 @@ def _claims(case: Case, seen: Observation, claim: int) -> Iterator[Finding]:
             severity=Severity.WARNING,
             seen=f"{format_duration(claim / 1000)} were claimed for Set Address (bwPollTimeout {claim})",
             means="a host that obeys hangs; flashdeck obeys for a minute at the most until it has learned better",
-            mend=f"most likely uninitialised bytes; {_MEND}",
+            mend=f"most likely uninitialised bytes; {st_sources.TIMES}",
         )
     else:
         yield Finding(
@@ -48,7 +44,7 @@ def _claims(case: Case, seen: Observation, claim: int) -> Iterator[Finding]:
             seen=f"{claim} ms were claimed for Set Address, which only changes a variable",
             means=f"the same is most likely claimed for every block.{_cost(case, seen, claim)} flashdeck finds out on "
             "the first erase how soon this board may be asked, and then waits for nothing",
-            mend=_MEND,
+            mend=st_sources.TIMES,
         )
 
 

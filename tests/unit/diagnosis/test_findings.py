@@ -1,6 +1,9 @@
 """What the doctor makes of what was seen: every oddity by its name, with what it means and how to mend it."""
 
+import ast
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +13,11 @@ from hypothesis import strategies as st
 from diagnosis_rig import PROFILE, RAW_FUNCTIONAL, alternate, case, codes, finding, observation
 from flash_rig import APP1, PARTITION2
 from flashdeck.config import BankPolicy, Enter, MapPolicy, Partition, UsbId
-from flashdeck.diagnosis import Severity
+from flashdeck.diagnosis import BoardReport, Severity
 from flashdeck.errors import DeviceError, DevicePermissionError, ErrorKind
 from flashdeck.geometry import Geometry, Range
 from flashdeck.model import Presence
+from flashdeckd import diagnosis
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.dfu.wire import StatusReport
 from flashdeckd.diagnosis.judge import judge
@@ -41,52 +45,52 @@ def test_a_bootloader_with_nothing_odd_about_it_gets_no_complaint() -> None:
     assert only_bad(case(seen, device=DEVICE, experience=Experience(proved_banks=(0, 1)))) == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"raw_functional": b""}, "functional-missing"),
-        ({"raw_functional": RAW_FUNCTIONAL[:7], "functional": {"version": 0x0100}}, "functional-length"),
-        ({"raw_functional": RAW_FUNCTIONAL[:4]}, "functional-length"),
-        ({"functional": {"version": 0x0110}}, "version-not-dfuse"),
-        ({"functional": {"version": 0x0110}, "alternates": (Alternate(0, 2, "app", None, "no map"),)}, "plain-dfu"),
-        ({"functional": {"transfer_size": 0}}, "transfer-size-zero"),
-        ({"functional": {"transfer_size": 1000}}, "transfer-size-odd"),
-        ({"functional": {"transfer_size": 8}}, "transfer-size-odd"),
-        ({"quirk": "poll times are bogus"}, "quirk"),
-        ({"functional": {"transfer_size": 8192}}, "transfer-size-large"),
-        ({"functional": {"transfer_size": 64}}, "transfer-size-small"),
-        ({"functional": {"can_download": False}}, "no-download"),
-        ({"functional": {"manifestation_tolerant": True}}, "manifestation-tolerant"),
-        ({"functional": {"will_detach": False}}, "no-will-detach"),
-        ({"alternates": (replace(alternate(), protocol=1),)}, "protocol-runtime"),
-        ({"alternates": (alternate(), alternate(number=1))}, "same-names"),
-        ({"first_state": 10, "first_status": StatusReport(10, 0, 10)}, "found-in-error"),
-        ({"first_state": None}, "state-stalled"),
-        ({"first_state": 5}, "found-busy"),
-        ({"alternates": (Alternate(0, 2, ""),)}, "map-missing"),
-        ({"alternates": (Alternate(0, 2, "@Flash", None, "the memory map has no address"),)}, "map-unreadable"),
-        ({"alternates": (alternate("@F/0x08000000/128*8Kg"),)}, "map-opens-protected"),
-        ({"alternates": (alternate("@F/0x08000000/16*8Ka,240*8Kg"),)}, "map-too-large"),
-        ({"alternates": (alternate("@F/0x08000000/16*8Ka,56*16Kg"),)}, "map-other-sectors"),
-        ({"alternates": (alternate("@F/0x08000000/128*8Ka"),)}, "map-closes-partition"),
-        ({"alternates": (alternate("@F/0x08000000/16*8Ka,48*8Kg"),)}, "map-closes-partition"),
-        ({"claims": (50,)}, "claims-slow"),
-        ({"claims": (0xFFFFFF,)}, "claims-absurd"),
-        ({"claims": (0, 1)}, "claims-honest"),
-        ({"reads": (refused(15),)}, "read-refused"),
-        ({"reads": (refused(10),), "functional": {"can_upload": False}}, "read-absent"),
-        ({"reads": (GOOD_READ,), "functional": {"can_upload": False}}, "upload-bit-missing"),
-        ({"reads": (replace(GOOD_READ, outcome=ReadOutcome.SHORT, message="answered 3"),)}, "read-short"),
-        ({"reads": (replace(GOOD_READ, outcome=ReadOutcome.FAILED, message="no answer"),)}, "read-fails"),
-        ({"reads": (replace(GOOD_READ, outcome=ReadOutcome.LOST, message="gone"),)}, "read-kills"),
-        ({"reads": (replace(GOOD_READ, data=bytes(1024)),) * 2}, "read-constant"),
-        ({"reads": (replace(LAST_READ, data=b"\xff" * 1024),) * 2}, "read-blank"),
-        ({"reads": (GOOD_READ, replace(LAST_READ, data=GOOD_READ.data))}, "read-same"),
-        ({"reads": (replace(GOOD_READ, data=b"\x21\x00\x00\x02\x08" + bytes(1019)),)}, "read-echo"),
-        ({"unread": (("app1", "the map does not let it be read"),)}, "read-not-tried"),
-        ({"trouble": "it does not answer any more"}, "look-ended"),
-    ],
-)
+ODDITIES: list[tuple[dict[str, Any], str]] = [
+    ({"raw_functional": b""}, "functional-missing"),
+    ({"raw_functional": RAW_FUNCTIONAL[:7], "functional": {"version": 0x0100}}, "functional-length"),
+    ({"raw_functional": RAW_FUNCTIONAL[:4]}, "functional-length"),
+    ({"functional": {"version": 0x0110}}, "version-not-dfuse"),
+    ({"functional": {"version": 0x0110}, "alternates": (Alternate(0, 2, "app", None, "no map"),)}, "plain-dfu"),
+    ({"functional": {"transfer_size": 0}}, "transfer-size-zero"),
+    ({"functional": {"transfer_size": 1000}}, "transfer-size-odd"),
+    ({"functional": {"transfer_size": 8}}, "transfer-size-odd"),
+    ({"quirk": "poll times are bogus"}, "quirk"),
+    ({"functional": {"transfer_size": 8192}}, "transfer-size-large"),
+    ({"functional": {"transfer_size": 64}}, "transfer-size-small"),
+    ({"functional": {"can_download": False}}, "no-download"),
+    ({"functional": {"manifestation_tolerant": True}}, "manifestation-tolerant"),
+    ({"functional": {"will_detach": False}}, "no-will-detach"),
+    ({"alternates": (replace(alternate(), protocol=1),)}, "protocol-runtime"),
+    ({"alternates": (alternate(), alternate(number=1))}, "same-names"),
+    ({"first_state": 10, "first_status": StatusReport(10, 0, 10)}, "found-in-error"),
+    ({"first_state": None}, "state-stalled"),
+    ({"first_state": 5}, "found-busy"),
+    ({"alternates": (Alternate(0, 2, ""),)}, "map-missing"),
+    ({"alternates": (Alternate(0, 2, "@Flash", None, "the memory map has no address"),)}, "map-unreadable"),
+    ({"alternates": (alternate("@F/0x08000000/128*8Kg"),)}, "map-opens-protected"),
+    ({"alternates": (alternate("@F/0x08000000/16*8Ka,240*8Kg"),)}, "map-too-large"),
+    ({"alternates": (alternate("@F/0x08000000/16*8Ka,56*16Kg"),)}, "map-other-sectors"),
+    ({"alternates": (alternate("@F/0x08000000/128*8Ka"),)}, "map-closes-partition"),
+    ({"alternates": (alternate("@F/0x08000000/16*8Ka,48*8Kg"),)}, "map-closes-partition"),
+    ({"claims": (50,)}, "claims-slow"),
+    ({"claims": (0xFFFFFF,)}, "claims-absurd"),
+    ({"claims": (0, 1)}, "claims-honest"),
+    ({"reads": (refused(15),)}, "read-refused"),
+    ({"reads": (refused(10),), "functional": {"can_upload": False}}, "read-absent"),
+    ({"reads": (GOOD_READ,), "functional": {"can_upload": False}}, "upload-bit-missing"),
+    ({"reads": (replace(GOOD_READ, outcome=ReadOutcome.SHORT, message="answered 3"),)}, "read-short"),
+    ({"reads": (replace(GOOD_READ, outcome=ReadOutcome.FAILED, message="no answer"),)}, "read-fails"),
+    ({"reads": (replace(GOOD_READ, outcome=ReadOutcome.LOST, message="gone"),)}, "read-kills"),
+    ({"reads": (replace(GOOD_READ, data=bytes(1024)),) * 2}, "read-constant"),
+    ({"reads": (replace(LAST_READ, data=b"\xff" * 1024),) * 2}, "read-blank"),
+    ({"reads": (GOOD_READ, replace(LAST_READ, data=GOOD_READ.data))}, "read-same"),
+    ({"reads": (replace(GOOD_READ, data=b"\x21\x00\x00\x02\x08" + bytes(1019)),)}, "read-echo"),
+    ({"unread": (("app1", "the map does not let it be read"),)}, "read-not-tried"),
+    ({"trouble": "it does not answer any more"}, "look-ended"),
+]
+
+
+@pytest.mark.parametrize(("changes", "code"), ODDITIES)
 def test_each_oddity_has_its_finding(changes: dict[str, Any], code: str) -> None:
     found = finding(judge(case(observation(**changes))), code)
     assert found.seen
@@ -255,12 +259,109 @@ def test_the_vendor_tool_s_messages_are_explained_from_what_this_board_did() -> 
     assert "does not answer reads" in unread[0].meaning
     assert "not because of a protection" in unread[1].meaning
     assert "answered the reads" in readable[0].meaning
+    assert "answered the reads" in readable[1].meaning, "none of its reads was refused"
+    assert "not tried" in judge(case()).explanations[1].meaning
     assert all("erasing the whole chip" in each[2].meaning for each in (unread, readable))
 
 
 def test_a_plain_device_gets_no_explanations_of_a_tool_that_would_not_take_it() -> None:
     seen = observation(functional={"version": 0x0110}, alternates=(Alternate(0, 2, "app", None, "no map"),))
     assert judge(case(seen)).explanations == ()
+
+
+FUNCTIONAL = ("USBD_DFU_CfgDesc", "USBD_FrameWork_DFUDesc")
+SIZES = ("usbd_conf.h", "USBD_DFU_XFER_SIZE", "UX_SLAVE_REQUEST_CONTROL_MAX_LENGTH", "ux_user.h", "RX_Data")
+ATTRIBUTES = ("USBD_DFU_BM_ATTRIBUTES", "usbd_conf.h", "USBD_DFU_CfgDesc", "ux_device_descriptors.h")
+MAP = ("FLASH_DESC_STR", "USBD_DFU_STRING_DESC")
+READ = ("MEM_If_Read_FS", "ux_slave_class_dfu_parameter_read")
+TIMES = ("MEM_If_GetStatus_FS", "FLASH_ERASE_TIME", "ux_slave_class_dfu_parameter_get_status", "DFU_MEDIA_ERASE_TIME")
+SERIAL = ("Get_SerialNum", "USBD_SERIAL_NUMBER", "USBD_Get_String_Framework")
+ERASE = ("MEM_If_Erase_FS", "DFU_Erase")
+IN_THE_SOURCE = {
+    "functional-missing": (*FUNCTIONAL, "USB_DFU_CONFIG_DESC_SIZ", "ux_slave_class_dfu_parameter_framework"),
+    "functional-length": FUNCTIONAL,
+    "version-not-dfuse": FUNCTIONAL,
+    "plain-dfu": (*FUNCTIONAL, *MAP),
+    "transfer-size-zero": SIZES,
+    "transfer-size-large": SIZES,
+    "transfer-size-odd": SIZES,
+    "transfer-size-small": SIZES,
+    "no-download": ATTRIBUTES,
+    "manifestation-tolerant": ATTRIBUTES,
+    "no-will-detach": ATTRIBUTES,
+    "upload-bit-missing": ATTRIBUTES,
+    "protocol-runtime": ("USBD_DFU_IF_DESC", "__USBD_FRAMEWORK_SET_IF"),
+    "map-missing": MAP,
+    "map-unreadable": MAP,
+    "map-opens-protected": (*MAP, "MEM_If_Erase_FS", "MEM_If_Write_FS", "ux_slave_class_dfu_parameter_write"),
+    "map-other-sectors": MAP,
+    "map-closes-partition": MAP,
+    "map-too-large": MAP,
+    "claims-slow": TIMES,
+    "claims-absurd": TIMES,
+    "read-refused": READ,
+    "read-absent": READ,
+    "read-short": ("DFU_Upload", "USBD_DFU_XFER_SIZE", "ux_slave_class_dfu_parameter_read", "*actual_length"),
+    "read-fails": READ,
+    "read-kills": READ,
+    "read-constant": READ,
+    "read-same": READ,
+    "read-echo": READ,
+    "read-not-what-was-flashed": READ,
+    "serial-missing": SERIAL,
+    "serial-dummy": SERIAL,
+    "serial-shared": SERIAL,
+    "runtime-missing": ("USBD_ClassTypeDef", "ux_device_class_dfu_parameter_custom_request"),
+    "bank-unproved": ERASE,
+    "bank-wrong": ERASE,
+    "stack-check": ("USBD_DFU_APP_DEFAULT_ADD", "USBD_DFU_APP_MASK"),
+    "stuck": ("USBD_DFU_EP0_TxReady", "ux_device_class_dfu_state_sync"),
+}
+"""By finding: what its mend names of ST's classic class, and of USBX."""
+ELSEWHERE = {
+    "wants-addresses": "in the profile",
+    "map-changed": "in boards.toml",
+    "no-permission": "on this machine",
+    "look-ended": "not known: the look did not get that far",
+}
+"""Grave findings that are not mended in a source, and where they are."""
+NOT_OF_BOARDS = {"installation.py", "offline.py"}
+"""Modules whose findings are of this machine."""
+
+
+def odd_boards() -> Iterator[BoardReport]:
+    """Reports that have every finding of IN_THE_SOURCE between them."""
+    yield from (judge(case(observation(**changes))) for changes, _ in ODDITIES)
+    readable = observation(reads=(GOOD_READ, LAST_READ))
+    yield judge(case(readable, known=(("app1", b"something else"),)))
+    yield judge(case(device=replace(DEVICE, serial="")))
+    yield judge(case(device=replace(DEVICE, serial="FFFFFFFEFFFF")))
+    yield judge(case(device=DEVICE, rivals=("1-4.3",)))
+    yield judge(Case("left", replace(PROFILE, enter=Enter.DETACH), Presence.APP, DEVICE))
+    yield judge(case(experience=Experience(condemned_banks=(1,))))
+    yield judge(with_ram(case(known=(("app1", RAM_END.to_bytes(4, "little")),), unaccepted=frozenset({"app1"}))))
+    yield judge(replace(case(), seen=None), DeviceError("it stays with dfuDNBUSY", hint="reset the board"))
+
+
+@pytest.mark.parametrize("code", IN_THE_SOURCE)
+def test_a_mend_names_what_to_change_in_st_s_classic_class_and_in_usbx(code: str) -> None:
+    found = [each for report in odd_boards() for each in report.findings if each.code == code]
+    assert found
+    for each in found:
+        assert [name for name in IN_THE_SOURCE[code] if name not in each.mend] == [], each.mend
+
+
+def test_every_grave_finding_is_known_to_be_mended_in_the_source_or_elsewhere() -> None:
+    """So that a new one names both classes too, or says here why it does not."""
+    grave: set[str] = set()
+    for module in Path(diagnosis.__path__[0]).glob("*.py"):
+        for call in ast.walk(ast.parse(module.read_text())):
+            if not isinstance(call, ast.Call) or ast.unparse(call.func) != "Finding" or module.name in NOT_OF_BOARDS:
+                continue
+            given = {keyword.arg: keyword.value for keyword in call.keywords}
+            if ast.unparse(given["severity"]) not in ("Severity.NOTE", "Severity.GOOD"):
+                grave.add(ast.literal_eval(given["code"]))
+    assert grave - IN_THE_SOURCE.keys() == ELSEWHERE.keys()
 
 
 READS = st.lists(

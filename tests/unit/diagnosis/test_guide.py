@@ -11,6 +11,7 @@ import pytest
 from flash_rig import APP1, BOOTLOADER, PARTITION2
 from flashdeck_tui.cli.root import root
 from flashdeckd.dfu.memory_map import Access, parse_memory_map
+from flashdeckd.diagnosis import st_sources
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs/bootloader-guide.md").read_text()
@@ -34,7 +35,9 @@ HAL_StatusTypeDef HAL_FLASHEx_Erase(FLASH_EraseInitTypeDef *, uint32_t *);
 void invalidate_caches(void), NVIC_SystemReset(void), __DSB(void);
 #define RAM_START 0x20000000u
 #define RAM_SIZE 0xA0000u
-#define TRANSFER_SIZE 2048u
+#define USBD_DFU_XFER_SIZE 1024U
+#define UX_SLAVE_REQUEST_CONTROL_MAX_LENGTH 1024
+static UCHAR RX_Data[1024];
 static uint32_t pointer;
 """
 EXPECTED_WARNINGS = ("unused-function", "unused-parameter", "int-to-pointer-cast", "pointer-to-int-cast")
@@ -55,6 +58,13 @@ def test_its_map_protects_the_bootloader_and_opens_the_rest() -> None:
     found = parse_memory_map(text)
     assert not any(segment.access & (Access.ERASE | Access.WRITE) for segment in found.overlapping(BOOTLOADER))
     assert all(found.permits(span, Access.READ | Access.ERASE | Access.WRITE) for span in (APP1, PARTITION2))
+
+
+def test_it_has_all_that_the_doctor_names_in_the_source() -> None:
+    mends = " ".join(value for name, value in vars(st_sources).items() if name.isupper())
+    names = set(re.findall(r"\w*[a-zA-Z]_\w+(?:\.[ch])?", mends))
+    assert len(names) > 30
+    assert sorted(name for name in names if name not in GUIDE) == []
 
 
 def test_its_commands_exist_and_the_readme_leads_to_it() -> None:
