@@ -78,6 +78,9 @@ class Bench:
             if partition is None or partition.protected:
                 reason = f"{job.board}/{job.partition} is no longer a target in the configuration"
                 await self.book.change(job.id, status=JobStatus.CANCELLED, phase=None, reason=reason)
+            elif (newer := self.book.successor(job)) is not None:
+                reason = f"superseded by job {newer.id} when the daemon was restarted"
+                await self.book.change(job.id, status=JobStatus.SUPERSEDED, phase=None, reason=reason)
             else:
                 reason = "the daemon was restarted" if job.attempts else ""
                 await self.book.change(job.id, status=JobStatus.QUEUED, phase=None, reason=reason)
@@ -163,8 +166,9 @@ class Bench:
         admission = admit(active, self.book.holding(board.name, partition), partition, artifact.sha256, origin)
         job = await self.book.create(board.name, partition, artifact, origin) if admission.create else None
         for old in admission.superseded:
-            if self.book.job(old).status is JobStatus.RUNNING:
-                continue  # it began while the new one was being recorded, and is followed by it
+            now = self.book.job(old).status
+            if now is JobStatus.RUNNING or now.ended:
+                continue  # it began, or has ended, while the new one was being recorded
             reason = f"superseded by job {job.id}" if job else "superseded: the newest artifact is on the board already"
             await self.book.change(old, status=JobStatus.SUPERSEDED, phase=None, reason=reason)
         self.publish(board.name)

@@ -13,7 +13,7 @@ import usb.backend
 
 from flashdeck.config import Board, Partition
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckError
-from flashdeck.model import JobState, JobStatus, LogLevel, Presence
+from flashdeck.model import Failure, JobState, JobStatus, LogLevel, Presence
 from flashdeckd.boards import Sighting
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.plan import Plan
@@ -27,6 +27,7 @@ from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.detaching import Detaching
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of, may_read
+from flashdeckd.jobs.queue import overtaken
 from flashdeckd.jobs.reading import Reading
 from flashdeckd.jobs.setbacks import Setbacks
 from flashdeckd.jobs.situation import Situation
@@ -129,6 +130,7 @@ class Lane:
         try:
             while not self._situation.is_stopping:
                 self._situation.look()
+                await self._give_way()
                 job = self._first()
                 if job is None or not await self._advance(job):
                     await self._situation.changed()
@@ -189,6 +191,12 @@ class Lane:
             raise DeviceGoneError(f"board {self.board.name} is not in DFU mode")
         return device
 
+    async def _give_way(self) -> None:
+        """What was cut short goes on with the newest artifact; one that only has to leave is no flash any more."""
+        for old, newer in overtaken(self._book.active(self.board.name)):
+            if not self._attempts.only_leave_is_left(old):
+                await self._book.supersede(old.id, f"superseded by job {newer.id}")
+
     def _first(self) -> JobState | None:
         if self.held:
             return None
@@ -201,13 +209,25 @@ class Lane:
         try:
             return await self._step(job, device)
         except FlashdeckError as error:
-            await self._setbacks.meet(job, device, error)
+            await self._meet(job, device, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
             hint = "please report it with the daemon's log"
             fault = FlashdeckError(f"a fault in flashdeckd: {error!r}", hint=hint)
-            await self._setbacks.meet(job, device, fault)
+            await self._meet(job, device, fault)
         return True
+
+    async def _meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError) -> None:
+        """The job ends where what follows from its error can not be done either, as on a full disk."""
+        try:
+            await self._setbacks.meet(job, device, error)
+        except Exception as second:  # noqa: BLE001 -- neither must that
+            _log.exception("what follows from the end of job %d could not be done", job.id)
+            told = second.message if isinstance(second, FlashdeckError) else f"a fault in flashdeckd: {second!r}"
+            message = f"{error.message}; then: {told}"
+            failure = Failure(kind=error.kind, message=message, hint=error.hint)
+            await self._book.change(job.id, status=JobStatus.FAILED, phase=None, reason=message, failure=failure)
+            self._book.log(job, f"failed: {message}", LogLevel.ERROR)
 
     async def _step(self, job: JobState, device: UsbDevice | None) -> bool:
         if device is not None and self._setbacks.was_denied(device):

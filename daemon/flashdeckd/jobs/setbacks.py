@@ -89,6 +89,8 @@ class Setbacks:
 
     async def _park(self, job: JobState, error: ParkedError) -> None:
         if error.kind is not ErrorKind.CANCELLED:
+            if await self._gives_way(job):
+                return
             await self._book.change(job.id, status=JobStatus.QUEUED, phase=None, reason=error.message)
             return
         reason = error.message + self._torn(job)
@@ -127,7 +129,19 @@ class Setbacks:
         reason = f"board {job.board} stopped answering{self._where(job)}: its port is reset, and the job goes on"
         await self._try_again(job, reason, error)
 
+    async def _gives_way(self, job: JobState) -> bool:
+        """An interrupted job goes on with the newest artifact queued since (safety rule 6), which is another job."""
+        newer = self._book.successor(job)
+        if newer is None:
+            return False
+        reason = f"superseded by job {newer.id} when it was interrupted{self._torn(job)}"
+        await self._book.change(job.id, status=JobStatus.SUPERSEDED, phase=None, reason=reason)
+        self._book.log(job, reason)
+        return True
+
     async def _try_again(self, job: JobState, reason: str, error: FlashdeckError) -> None:
+        if await self._gives_way(job):
+            return
         await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
         self._book.log(job, f"{reason} ({error.message})", LogLevel.WARNING)
 
@@ -175,5 +189,10 @@ class Setbacks:
     async def _distrust(self, job: JobState) -> None:
         """What was read back is wrong: the partition does not hold the artifact, whatever was recorded."""
         holding = self._book.holding(job.board, job.partition)
-        if holding is not None:
+        if holding is None:
+            return
+        try:
             await self._book.hold(job.board, job.partition, replace(holding, complete=False))
+        except FlashdeckError as failure:  # this daemon knows it all the same, but not the next one
+            text = f"that {job.partition} holds no complete image could not be recorded: {failure.message}"
+            self._hub.log(text, level=LogLevel.ERROR, board=job.board)
