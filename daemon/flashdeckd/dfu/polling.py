@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from flashdeck.config import PollPolicy
-from flashdeck.errors import DeviceError, ErrorKind, StallError
+from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, StallError, TransferTimeoutError
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.wire import STATUS_OK, State, StatusReport, state_name
@@ -27,6 +27,8 @@ ERASE_PATIENCE = 35.0
 SECTOR_PATIENCE = 16.0
 """Seconds for the erase of one sector. ST's data sheets give 4 for the 128 KiB of an STM32F4 at its lowest voltage."""
 _WRITE_PATIENCE = 10.0
+LONGEST_SLEEP = 1800.0
+"""Seconds that one session sleeps in all because the device claims it: no honest one needs as much."""
 _CLAIMS = 2
 """An operation is given this many times what was claimed for it, or the patience above."""
 
@@ -101,7 +103,13 @@ class Poller:
         _Completion(self, self._pipe, what, erase=erase, patience=patience).run()
 
     def nap(self, seconds: float) -> None:
-        """Sleeps and counts it."""
+        """Sleeps and counts it; raises DeviceError where it would be too much in all."""
+        if self.slept + seconds > LONGEST_SLEEP:
+            raise DeviceError(
+                f"the bootloader has claimed more than {LONGEST_SLEEP / 60:.0f} minutes of waiting by now, and claims "
+                f"{seconds:.3f} s more",
+                hint='its bwPollTimeout is most likely wrong; poll = "auto" in the profile finds out what is needed',
+            )
         self._sleep(seconds)
         self.slept += seconds
 
@@ -151,6 +159,10 @@ class _Completion:
         except StallError:
             self._stalled = True
             return None
+        except (DeviceGoneError, TransferTimeoutError):
+            if self._probing:  # a bootloader may die of the question; where it was the cable, this costs only speed
+                self._object()
+            raise
         if report.state == State.DNBUSY:
             self._claimed = report.poll_ms / 1000
         return report

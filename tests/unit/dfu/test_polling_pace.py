@@ -1,14 +1,16 @@
 """When the device is asked again: sleeps are counted in simulated time."""
 
+from dataclasses import dataclass, field
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flashdeck.config import PollPolicy
-from flashdeck.errors import DeviceError, StallError
+from flashdeck.errors import DeviceError, DeviceGoneError, FlashdeckError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.polling import DfuStatusError, Pace, Poller
+from flashdeckd.dfu.polling import LONGEST_SLEEP, DfuStatusError, Pace, Poller
 from flashdeckd.dfu.session import Session
 from flashdeckd.dfu.wire import Request, State
 from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
@@ -188,3 +190,44 @@ def test_whatever_a_device_answers_an_operation_ends(
         assert pipe.asked < 4000
         assert poller.pace in {pace, Pace.CLAIMED} or pace is Pace.UNPROVEN
     assert trouble.hint
+
+
+@dataclass
+class DiesEarly(ModelPipe):
+    """Hangs, or leaves the bus, where it is asked before its time is over."""
+
+    error: FlashdeckError = field(default_factory=lambda: TransferTimeoutError("no answer"))
+
+    def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+        if request == Request.GETSTATUS and self.state == State.DNBUSY and self.clock < self.done_at:
+            self.early += 1
+            raise self.error
+        return super().receive(request, value, length, timeout=timeout)
+
+
+@pytest.mark.parametrize("error", [TransferTimeoutError("no answer"), DeviceGoneError("it is gone")])
+def test_a_board_that_dies_of_an_early_question_is_obeyed_by_the_next_session(error: FlashdeckError) -> None:
+    pipe = DiesEarly(duration=0.050, poll_ms=50, error=error)
+    first = opened(pipe)
+    with pytest.raises(type(error)):
+        first.erase(page(0))
+    assert first.pace is Pace.CLAIMED
+    pipe.clock += 1
+    pipe.state, pipe.pending = State.IDLE, None
+    second = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep, first.pace)
+    second.open()
+    second.erase(page(0))
+    assert pipe.early == 1
+
+
+def test_a_bootloader_that_claims_for_ever_is_given_up_in_the_end() -> None:
+    pipe = ModelPipe(poll_ms=0xFFFFFF)
+    session = opened(pipe, PollPolicy.SPEC)
+
+    def erase_for_ever() -> None:
+        for _ in range(1000):
+            session.erase(page(0))
+
+    with pytest.raises(DeviceError, match="minutes of waiting"):
+        erase_for_ever()
+    assert sum(pipe.naps) <= LONGEST_SLEEP
