@@ -78,9 +78,6 @@ class Bench:
             if partition is None or partition.protected:
                 reason = f"{job.board}/{job.partition} is no longer a target in the configuration"
                 await self.book.change(job.id, status=JobStatus.CANCELLED, phase=None, reason=reason)
-            elif (newer := self.book.successor(job)) is not None:
-                reason = f"superseded by job {newer.id} when the daemon was restarted"
-                await self.book.change(job.id, status=JobStatus.SUPERSEDED, phase=None, reason=reason)
             else:
                 reason = "the daemon was restarted" if job.attempts else ""
                 await self.book.change(job.id, status=JobStatus.QUEUED, phase=None, reason=reason)
@@ -166,11 +163,9 @@ class Bench:
         admission = admit(active, self.book.holding(board.name, partition), partition, artifact.sha256, origin)
         job = await self.book.create(board.name, partition, artifact, origin) if admission.create else None
         for old in admission.superseded:
-            now = self.book.job(old).status
-            if now is JobStatus.RUNNING or now.ended:
-                continue  # it began, or has ended, while the new one was being recorded
+            # One that began while the new one was being recorded is followed by it.
             reason = f"superseded by job {job.id}" if job else "superseded: the newest artifact is on the board already"
-            await self.book.change(old, status=JobStatus.SUPERSEDED, phase=None, reason=reason)
+            await self.book.supersede(old, reason)
         self.publish(board.name)
         self._lanes[board.name].poke()
         return job

@@ -29,7 +29,7 @@ class JobStatus(StrEnum):
     HELD = "held"  # will not start; `reason` says why
     DONE = "done"
     FAILED = "failed"
-    SUPERSEDED = "superseded"  # a newer artifact took its place before it began to write
+    SUPERSEDED = "superseded"  # a newer job took its place before it was done
     CANCELLED = "cancelled"
 
     @property

@@ -48,11 +48,6 @@ class JobBook:
         jobs = [job for job in self._jobs.values() if job.board == board and not job.status.ended]
         return sorted(jobs, key=lambda job: job.id)
 
-    def successor(self, job: JobState) -> JobState | None:
-        """The newest job for the same partition that came after this one and has not ended."""
-        later = [each for each in self.active(job.board) if each.partition == job.partition and each.id > job.id]
-        return later[-1] if later else None
-
     def newest(self, board: str, partition: str, sha256: str) -> JobState | None:
         """The newest job that was to bring this image there."""
         matching = [j for j in self._jobs.values() if (j.board, j.partition, j.sha256) == (board, partition, sha256)]

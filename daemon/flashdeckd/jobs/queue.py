@@ -1,4 +1,4 @@
-"""What a new job does to the queue of its partition. Pure."""
+"""What a new job does to the queue of its partition, and which of several goes on. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,3 +35,18 @@ def admit(
     held = holding.sha256 if holding is not None and holding.complete else ""
     expected = running[-1].sha256 if running else held
     return Admission(create=expected != sha256, superseded=superseded)
+
+
+def overtaken(active: Iterable[JobState]) -> list[tuple[JobState, JobState]]:
+    """Of a board's jobs that have not ended, those that give way, each with the job that takes its place.
+
+    A newer job leaves alone what runs. Is that cut short, then the partition goes on with the newest (safety rule 6),
+    as it would had the newer one come a moment later.
+    """
+    jobs = sorted(active, key=lambda job: job.id)
+    newest = {job.partition: job for job in jobs}
+    return [
+        (job, newest[job.partition])
+        for job in jobs
+        if job.status is not JobStatus.RUNNING and job.id != newest[job.partition].id
+    ]

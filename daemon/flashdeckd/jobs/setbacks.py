@@ -89,8 +89,6 @@ class Setbacks:
 
     async def _park(self, job: JobState, error: ParkedError) -> None:
         if error.kind is not ErrorKind.CANCELLED:
-            if await self._gives_way(job):
-                return
             await self._book.change(job.id, status=JobStatus.QUEUED, phase=None, reason=error.message)
             return
         reason = error.message + self._torn(job)
@@ -129,19 +127,7 @@ class Setbacks:
         reason = f"board {job.board} stopped answering{self._where(job)}: its port is reset, and the job goes on"
         await self._try_again(job, reason, error)
 
-    async def _gives_way(self, job: JobState) -> bool:
-        """An interrupted job goes on with the newest artifact queued since (safety rule 6), which is another job."""
-        newer = self._book.successor(job)
-        if newer is None:
-            return False
-        reason = f"superseded by job {newer.id} when it was interrupted{self._torn(job)}"
-        await self._book.change(job.id, status=JobStatus.SUPERSEDED, phase=None, reason=reason)
-        self._book.log(job, reason)
-        return True
-
     async def _try_again(self, job: JobState, reason: str, error: FlashdeckError) -> None:
-        if await self._gives_way(job):
-            return
         await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
         self._book.log(job, f"{reason} ({error.message})", LogLevel.WARNING)
 

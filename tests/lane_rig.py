@@ -1,0 +1,128 @@
+"""A lane that runs on one emulated board: what the tests of lanes share."""
+
+import asyncio
+import errno
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import usb.core
+
+from flash_rig import APP1, PARTITION2, TARGET, image
+from flash_rig import Rig as Emulated
+from flashdeck.config import BankPolicy, Board, Partition, Profile, UsbId
+from flashdeck.errors import FlashdeckError
+from flashdeck.model import DaemonState, JobState, JobStatus, LogLevel, Origin, Presence
+from flashdeckd.boards import Sighting
+from flashdeckd.hub import Hub
+from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.experiences import ExperienceBook
+from flashdeckd.jobs.lane import Lane
+from flashdeckd.journal import Journal
+from flashdeckd.virtual.backend import Handle, VirtualBackend
+from flashdeckd.virtual.board import VirtualBoard
+
+PROFILE = Profile(
+    name="product",
+    dfu=UsbId(0x0483, 0xDF11),
+    geometry=TARGET.geometry,
+    banks=BankPolicy.TRUSTED,
+    leave=False,
+    partitions={
+        "app1": Partition("app1", APP1, guards=frozenset()),
+        "partition2": Partition("partition2", PARTITION2, guards=frozenset()),
+    },
+)
+
+
+class Node(VirtualBackend):
+    """The emulated bench behind a device node whose permissions somebody else sets."""
+
+    def __init__(self, board: VirtualBoard) -> None:
+        super().__init__([board])
+        self.is_open = True
+        self.closed: list[bool] = []
+        """Whether the next tries are refused, while it is open."""
+        self.tries = threading.Semaphore(0)
+
+    def open_device(self, dev: object) -> Handle:
+        self.tries.release()
+        if not self.is_open or (self.closed and self.closed.pop(0)):
+            raise usb.core.USBError("Access denied", -3, errno.EACCES)
+        return super().open_device(dev)
+
+    async def tried(self, times: int) -> None:
+        """Waits for so many tries, from one that nobody has waited for yet."""
+        for _ in range(times):
+            assert await asyncio.to_thread(self.tries.acquire, timeout=30)
+
+
+class Scene:
+    """One lane that runs, on one emulated board in DFU mode."""
+
+    def __init__(self, journal: Journal, spool: Spool, profile: Profile = PROFILE) -> None:
+        self.board = Board("left", profile, serial="A1")
+        self.emulated = Emulated()
+        self.hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
+        self.node = Node(self.emulated.board)
+        self.holds: list[str] = []
+        self.disk_works = True
+        self._journal = journal
+        self._spool = spool
+        self.lane: Lane
+
+    async def begin(self) -> None:
+        ledger = await self._journal.load()
+        self.book = JobBook(self.hub, self._journal, ledger, lambda _: None)
+        self.lane = Lane(
+            self.board,
+            book=self.book,
+            experiences=ExperienceBook(self.hub, self._journal, ledger.experiences, lambda _: None),
+            hub=self.hub,
+            spool=self._spool,
+            backend=self.node,
+            hold=self._hold,
+        )
+        self.see()
+
+    async def _hold(self, reason: str) -> None:
+        self.lane.held = reason
+        self.holds.append(reason)
+        if not self.disk_works:
+            raise FlashdeckError("the disk is full")
+
+    def see(self) -> None:
+        """Hotplug finds the board."""
+        self.lane.see(Sighting(Presence.DFU, replace(self.emulated.device, serial="A1")))
+
+    async def order(self, partition: str = "app1", *, size: int = 20_000) -> JobState:
+        artifact = await asyncio.to_thread(self._spool.add, image(size))
+        job = await self.book.create("left", partition, artifact, Origin.HAND)
+        self.lane.poke()
+        return job
+
+    async def until(self, job: JobState, *statuses: JobStatus) -> JobState:
+        async with asyncio.timeout(30):
+            await self.hub.until(lambda: self.book.job(job.id).status in statuses)
+        return self.book.job(job.id)
+
+    def logged(self, level: LogLevel) -> list[str]:
+        return [line.text for line in self.hub.logs(limit=1000) if line.level is level]
+
+
+@asynccontextmanager
+async def running_lane(root: Path, profile: Profile = PROFILE) -> AsyncGenerator[Scene]:
+    """A scene whose lane runs, with journal and spool in `root`."""
+    journal = await Journal.open(root / "journal.sqlite3")
+    scene = Scene(journal, Spool(root / "spool"), profile)
+    await scene.begin()
+    running = asyncio.create_task(scene.lane.run())
+    try:
+        yield scene
+    finally:
+        scene.lane.stop()
+        await running
+        await journal.close()

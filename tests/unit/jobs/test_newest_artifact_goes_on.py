@@ -1,0 +1,127 @@
+"""Safety rule 6: a job that was cut short goes on with the newest artifact queued since."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
+from flashdeck.model import Holding, JobState, JobStatus, Origin, Verified
+from flashdeckd.boards import ABSENT
+from flashdeckd.flash import program
+from flashdeckd.flash.observer import Observer, Outcome
+from flashdeckd.jobs.queue import overtaken
+from lane_rig import Scene, running_lane
+
+OLD, NEW = 20_000, 30_000
+
+
+class CutShort:
+    """The engine, but for its first flash: while that runs a newer image is queued, and then it fails."""
+
+    def __init__(self, scene: Scene, error: FlashdeckError, *, began: bool = True) -> None:
+        self._scene, self._error, self._began = scene, error, began
+        self._loop = asyncio.get_running_loop()
+        self._real: Callable[..., Outcome] = program.flash
+        self.sizes: list[int] = []
+        self.newer: JobState | None = None
+
+    def __call__(self, pipe: object, image: bytes, target: object, observer: Observer, **rest: object) -> Outcome:
+        self.sizes.append(len(image))
+        if len(self.sizes) > 1:
+            return self._real(pipe, image, target, observer, **rest)
+        if self._began:
+            observer.began()
+        self.newer = asyncio.run_coroutine_threadsafe(self._scene.order(size=NEW), self._loop).result()
+        if isinstance(self._error, DeviceGoneError):
+            self._loop.call_soon_threadsafe(self._scene.lane.see, ABSENT)
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [DeviceGoneError("cable pulled"), TransferTimeoutError("no answer")], ids=str)
+async def test_an_interrupted_job_gives_way_to_the_newer_one_that_came_while_it_ran(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, error: FlashdeckError
+) -> None:
+    cut = CutShort(scene, error)
+    monkeypatch.setattr(program, "flash", cut)
+    old = await scene.until(await scene.order(size=OLD), JobStatus.SUPERSEDED)
+    assert cut.newer is not None
+    assert old.reason == f"superseded by job {cut.newer.id}"
+    if isinstance(error, DeviceGoneError):
+        holding = scene.book.holding("left", "app1")
+        assert holding is not None
+        assert not holding.complete
+        assert (await scene.until(cut.newer, JobStatus.WAITING)).reason.startswith("board left is not connected")
+        scene.see()
+    await scene.until(cut.newer, JobStatus.DONE)
+    assert cut.sizes == [OLD, NEW]
+    holding = scene.book.holding("left", "app1")
+    assert holding is not None
+    assert (holding.job, holding.complete) == (cut.newer.id, True)
+
+
+async def test_a_job_whose_image_is_whole_lacks_its_leave_alone_and_is_no_flash_to_give_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flash(pipe: object, image: bytes, target: object, observer: Observer, **rest: object) -> Outcome:
+        if not cut.sizes:
+            observer.committed()
+        return cut(pipe, image, target, observer, **rest)
+
+    cut = CutShort(scene, DeviceGoneError("cable pulled"), began=False)
+    monkeypatch.setattr(program, "flash", flash)
+    old = await scene.until(await scene.order(size=OLD), JobStatus.WAITING)
+    scene.see()
+    await scene.until(old, JobStatus.DONE)
+    assert cut.newer is not None
+    await scene.until(cut.newer, JobStatus.DONE)
+    assert cut.sizes == [OLD, NEW]
+
+
+async def test_another_partition_is_no_newer_artifact(scene: Scene) -> None:
+    scene.lane.see(ABSENT)
+    first, second = await scene.order(), await scene.order("partition2")
+    scene.see()
+    await scene.until(first, JobStatus.DONE)
+    await scene.until(second, JobStatus.DONE)
+
+
+async def test_after_a_restart_the_newest_goes_on_in_the_place_of_what_was_parked(tmp_path: Path) -> None:
+    async with running_lane(tmp_path) as scene:
+        scene.lane.see(ABSENT)
+        scene.lane.stop()
+        old = await scene.order(size=OLD)
+        # As a daemon leaves it that was killed: running, its partition begun.
+        await scene.book.change(old.id, status=JobStatus.RUNNING, attempts=1)
+        torn = Holding(sha256=old.sha256, size=OLD, flashed_at=0, verified=Verified.NO, job=old.id, complete=False)
+        await scene.book.hold("left", "app1", torn)
+        newer = await scene.order(size=NEW)
+    async with running_lane(tmp_path) as scene:
+        await scene.book.change(old.id, status=JobStatus.QUEUED, reason="the daemon was restarted")
+        scene.lane.poke()
+        await scene.until(newer, JobStatus.DONE)
+        assert scene.book.job(old.id).status is JobStatus.SUPERSEDED
+
+
+def job(number: int, status: JobStatus = JobStatus.QUEUED, partition: str = "app1") -> JobState:
+    return JobState(
+        id=number,
+        board="left",
+        partition=partition,
+        sha256="a" * 64,
+        size=1,
+        origin=Origin.BUILD,
+        status=status,
+        created_at=0,
+    )
+
+
+def test_what_does_not_run_gives_way_to_the_newest_of_its_partition() -> None:
+    held, waiting, newest = job(1, JobStatus.HELD), job(2, JobStatus.WAITING), job(4)
+    assert overtaken([newest, held, job(3, partition="app2"), waiting]) == [(held, newest), (waiting, newest)]
+
+
+def test_what_runs_gives_way_to_nothing() -> None:
+    assert overtaken([job(1, JobStatus.RUNNING), job(2)]) == []
+    assert overtaken([]) == []
