@@ -110,10 +110,32 @@ class JobBook:
         """Tells something of a job in the log."""
         self._hub.log(text, level=level, board=job.board, job=job.id)
 
-    async def hold(self, board: str, partition: str, holding: Holding) -> None:
-        """Records what a partition holds; raises FlashdeckError where that is impossible."""
+    async def begin(self, board: str, partition: str, holding: Holding) -> None:
+        """Records that a partition is about to lose what it holds.
+
+        Raises FlashdeckError where that is impossible; then it must not be touched, and holds what it did.
+        """
+        before = self._holdings.get((board, partition))
         self._holdings[board, partition] = holding
-        await self._journal.save_holding(board, partition, holding)
+        try:
+            await self._journal.save_holding(board, partition, holding)
+        except FlashdeckError:
+            if before is None:
+                del self._holdings[board, partition]
+            else:
+                self._holdings[board, partition] = before
+            raise
+        finally:
+            self._holding_changed(board)
+
+    async def hold(self, board: str, partition: str, holding: Holding) -> None:
+        """Records what a partition holds; where the disk fails, the log says so, and only this daemon knows it."""
+        self._holdings[board, partition] = holding
+        try:
+            await self._journal.save_holding(board, partition, holding)
+        except FlashdeckError as error:
+            text = f"what {partition} holds could not be recorded: {error.message}"
+            self._hub.log(text, level=LogLevel.ERROR, board=board)
         self._holding_changed(board)
 
     def _forget_old(self) -> None:
@@ -124,7 +146,7 @@ class JobBook:
             self._hub.forget_job(job_id)
 
     async def _put(self, job: JobState) -> None:
-        """A full disk stops no job here: one that would flash is refused in `hold`, before its first erase."""
+        """A full disk stops no job here: one that would flash is refused in `begin`, before its first erase."""
         self._jobs[job.id] = job
         try:
             await self._journal.save_job(job)

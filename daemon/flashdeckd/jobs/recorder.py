@@ -21,6 +21,7 @@ class Recorder:
     """Carries what the engine reports from the lane's thread into the event loop.
 
     `began`, `committed` and `learned` return only when the journal has it: a daemon killed right after them will know.
+    Where the disk fails, `began` raises, and the others go on with the log saying so.
     """
 
     def __init__(
@@ -57,13 +58,13 @@ class Recorder:
         """The plan needs no record of its own: it follows from image and target."""
 
     def began(self) -> None:
-        """Records that the partition holds no complete image from now on."""
+        """Records that the partition holds no complete image from now on; raises FlashdeckError where it can not."""
+        self._wait_for(self._book.begin(self._job.board, self._job.partition, self._holding(complete=False)))
         self._began = True
-        self._wait_for(self._hold(complete=False))
 
     def committed(self) -> None:
-        """Records that the partition holds the artifact."""
-        self._wait_for(self._hold(complete=True))
+        """Records that the partition holds the artifact. A full disk changes nothing in that."""
+        self._wait_for(self._hold())
 
     def check(self) -> None:
         """Raises ParkedError when the job is to end here."""
@@ -81,13 +82,16 @@ class Recorder:
         """
         holding = self._book.holding(self._job.board, self._job.partition)
         if holding is None or not self._began:
-            await self._hold(complete=True, verified=verified)
+            await self._hold(verified)
         else:
             await self._book.hold(self._job.board, self._job.partition, replace(holding, verified=verified))
 
-    async def _hold(self, *, complete: bool, verified: Verified = Verified.NO) -> None:
+    async def _hold(self, verified: Verified = Verified.NO) -> None:
+        await self._book.hold(self._job.board, self._job.partition, self._holding(complete=True, verified=verified))
+
+    def _holding(self, *, complete: bool, verified: Verified = Verified.NO) -> Holding:
         job = self._job
-        holding = Holding(
+        return Holding(
             sha256=job.sha256,
             size=job.size,
             version=job.version,
@@ -98,7 +102,6 @@ class Recorder:
             serial=self._bootloader.serial,
             bcd_device=self._bootloader.bcd_device,
         )
-        await self._book.hold(job.board, job.partition, holding)
 
     def _wait_for(self, work: Coroutine[None, None, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()

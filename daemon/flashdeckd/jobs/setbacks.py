@@ -175,10 +175,5 @@ class Setbacks:
     async def _distrust(self, job: JobState) -> None:
         """What was read back is wrong: the partition does not hold the artifact, whatever was recorded."""
         holding = self._book.holding(job.board, job.partition)
-        if holding is None:
-            return
-        try:
+        if holding is not None:
             await self._book.hold(job.board, job.partition, replace(holding, complete=False))
-        except FlashdeckError as failure:  # this daemon knows it all the same, but not the next one
-            text = f"that {job.partition} holds no complete image could not be recorded: {failure.message}"
-            self._hub.log(text, level=LogLevel.ERROR, board=job.board)

@@ -1,0 +1,153 @@
+"""A journal that can not be written: it ends no lane, and what it can not keep is not lost while the daemon runs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from flash_rig import APP1
+from flashdeck.errors import ErrorKind, FlashdeckError, VerifyError
+from flashdeck.model import Holding, JobStatus, LogLevel
+from flashdeckd.boards import ABSENT
+from flashdeckd.flash import program
+from flashdeckd.flash.observer import Observer, Outcome
+from flashdeckd.jobs.setbacks import Setbacks
+from flashdeckd.journal import Journal
+from lane_rig import Scene
+
+
+class Disk:
+    """The disk below the journal."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_full = False
+        self.refused = 0
+        for save in ("save_job", "save_holding", "save_experience"):
+            monkeypatch.setattr(Journal, save, self._over(getattr(Journal, save)))
+
+    def _over(self, save: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def saved(*what: object) -> None:
+            if self.is_full:
+                self.refused += 1
+                raise FlashdeckError("the disk is full")
+            await save(*what)
+
+        return saved
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def held(scene: Scene) -> Holding:
+    holding = scene.book.holding("left", "app1")
+    assert holding is not None
+    return holding
+
+
+class Patched:
+    """The engine with something that happens before its flashes, and after."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.flashes = 0
+        self.before: Callable[[], None] = lambda: None
+        self.committed: Callable[[], None] = lambda: None
+        self.after: Callable[[], None] = lambda: None
+        real: Callable[..., Outcome] = program.flash
+
+        def flash(pipe: object, image: bytes, target: object, observer: Observer, **rest: object) -> Outcome:
+            self.flashes += 1
+            self.before()
+            commit = observer.committed
+
+            def committed() -> None:
+                self.committed()
+                commit()
+
+            observer.committed = committed
+            outcome = real(pipe, image, target, observer, **rest)
+            self.after()
+            return outcome
+
+        monkeypatch.setattr(program, "flash", flash)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Patched:
+    return Patched(monkeypatch)
+
+
+async def test_a_bad_read_back_on_a_full_disk_ends_its_job_and_no_other(
+    scene: Scene, disk: Disk, engine: Patched
+) -> None:
+    def mismatch() -> None:
+        disk.is_full = True
+        raise VerifyError("app1 does not hold what was written")
+
+    engine.after = mismatch
+    scene.lane.see(ABSENT)
+    first, second = await scene.order(), await scene.order("partition2")
+    scene.see()
+    first = await scene.until(first, JobStatus.FAILED)
+    assert first.failure is not None
+    assert first.failure.kind is ErrorKind.VERIFY
+    assert not held(scene).complete, "as long as this daemon runs, it knows"
+    second = await scene.until(second, JobStatus.FAILED)
+    assert "disk is full" in second.reason
+    assert [text for text in scene.logged(LogLevel.ERROR) if "could not be recorded" in text]
+    refused = disk.refused
+    for _ in range(50):
+        await asyncio.to_thread(int)
+    assert (disk.refused, engine.flashes) == (refused, 2), "nothing is tried again and again"
+    disk.is_full = False
+    engine.after = lambda: None
+    third = await scene.until(await scene.order(), JobStatus.DONE)
+    assert held(scene).job == third.id
+
+
+async def test_a_flash_that_can_not_be_recorded_is_refused_before_it_erases(
+    scene: Scene, disk: Disk, engine: Patched
+) -> None:
+    await scene.until(await scene.order(size=20_000), JobStatus.DONE)
+    before, flash = held(scene), scene.emulated.memory(APP1)
+
+    def fill() -> None:
+        disk.is_full = True
+
+    engine.before = fill
+    second = await scene.until(await scene.order(size=30_000), JobStatus.FAILED)
+    assert second.reason == "the disk is full"
+    assert held(scene) == before
+    assert scene.emulated.memory(APP1) == flash
+
+
+async def test_a_disk_that_is_full_once_the_image_is_whole_costs_no_leave_and_no_failure(
+    scene: Scene, disk: Disk, engine: Patched
+) -> None:
+    def fill() -> None:
+        disk.is_full = True
+
+    engine.committed = fill
+    job = await scene.until(await scene.order(), JobStatus.DONE)
+    assert (held(scene).job, held(scene).complete) == (job.id, True)
+    assert [text for text in scene.logged(LogLevel.ERROR) if "app1" in text and "could not be recorded" in text]
+
+
+async def test_a_fault_while_a_setback_is_dealt_with_ends_its_job_and_no_other(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Setbacks, "meet", broken)
+        patch.setattr(program, "flash", broken_flash)
+        job = await scene.until(await scene.order(), JobStatus.FAILED)
+    assert "the first error" in job.reason
+    assert "a bug" in job.reason
+    await scene.until(await scene.order(), JobStatus.DONE)
+
+
+def broken_flash(*_: object, **__: object) -> Outcome:
+    raise FlashdeckError("the first error")
