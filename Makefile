@@ -2,7 +2,7 @@
 #
 #   make demo     the main job on emulated boards, to play with (ONCE=1, or without a terminal: ends by itself)
 #   make test     all tests
-#   make soak     the very large tests in full: every interruption, killed daemons, hostile devices (half an hour)
+#   make soak     the very large tests, larger: interruptions, killed daemons, hostile devices (some 20 minutes)
 #   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
 #   make bench    what flashdeck costs, as a table (QUICK=1: a smaller image, no virtual machine; JSON=FILE: as JSON too)
 #   make check    formatting, lint, types, import contracts

@@ -1,4 +1,7 @@
-"""An emulated board whose flash is as small as the rules allow, for tests that need very many of them."""
+"""An emulated board whose flash is as small as the rules allow, for tests that need very many of them.
+
+In a soak it is four times as large: everything that may happen is then more, and a sample of it is looked at.
+"""
 
 from flash_rig import Rig, image
 from flashdeck.config import PollPolicy
@@ -6,18 +9,25 @@ from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.flash.target import Target
 from flashdeckd.virtual.nor import FlashLayout, NorFlash, fill
 from flashdeckd.virtual.spec import BoardSpec, Content, Model
+from soaking import SOAK
 
+IMAGE_SECTORS = 20 if SOAK else 5
 SECTOR, BLOCK, WORD = 2048, 1024, 16
 BASE = 0x08020000 - 2 * SECTOR
-LAYOUT = FlashLayout(base=BASE, size=32 * 1024, sector=SECTOR, word=WORD, bank=16 * 1024)
-"""Two banks of eight sectors. The partition is where the plain models have theirs."""
-GEOMETRY = Geometry((Region(BASE, 8, SECTOR, 0), Region(BASE + 16 * 1024, 8, SECTOR, 1)), program_unit=WORD)
+BANK_SECTORS = 2 + IMAGE_SECTORS + 1
+"""Those of the bootloader, of the image, and one that stays free."""
+BANK = BANK_SECTORS * SECTOR
+LAYOUT = FlashLayout(base=BASE, size=2 * BANK, sector=SECTOR, word=WORD, bank=BANK)
+"""Two equal banks. The partition is where the plain models have theirs."""
+GEOMETRY = Geometry(
+    (Region(BASE, BANK_SECTORS, SECTOR, 0), Region(BASE + BANK, BANK_SECTORS, SECTOR, 1)), program_unit=WORD
+)
 BOOTLOADER = Range.sized(BASE, 2 * SECTOR)
-PARTITION = Range.sized(BASE + 2 * SECTOR, 6 * SECTOR)
-"""Five sectors for the image; the last one, and its twin in the other bank, are blank: a canary may go there."""
+PARTITION = Range.sized(BOOTLOADER.end, (IMAGE_SECTORS + 1) * SECTOR)
+"""Sectors for the image; the last one, and its twin in the other bank, are blank: a canary may go there."""
 TARGET = Target(partition="app", span=PARTITION, geometry=GEOMETRY, protected=(BOOTLOADER,))
 PLAIN = Target(partition="app", span=Range(0, PARTITION.size), geometry=Geometry(()), poll=PollPolicy.SPEC, alternate=0)
-SIZE = 5 * SECTOR - 100
+SIZE = IMAGE_SECTORS * SECTOR - 100
 STACK = (0x20005000).to_bytes(4, "little")
 """An initial stack pointer that every boot check takes, that of dapboot included."""
 OLD_IMAGE, NEW_IMAGE = (STACK + image(SIZE, seed, PARTITION.start)[4:] for seed in (1, 2))
@@ -41,7 +51,7 @@ def board(model: Model, flash: bytes) -> Rig:
         contents=(Content(BASE, flash),),
         layout=LAYOUT,
         app_address=PARTITION.start,
-        map=f"@Internal Flash   /0x{BASE:08x}/2*2Ka,14*2Kg",
+        map=f"@Internal Flash   /0x{BASE:08x}/2*2Ka,{2 * BANK_SECTORS - 2}*2Kg",
         transfer_size=BLOCK,
     )
 

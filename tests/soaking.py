@@ -1,4 +1,4 @@
-"""How much of a very large test runs: a part of it in `make test`, all of it in `make soak`."""
+"""How much of a very large test runs: all of a small case in `make test`, samples of large ones in `make soak`."""
 
 import os
 from collections.abc import Sequence
@@ -11,5 +11,5 @@ SOAK: Final = bool(os.environ.get("FLASHDECK_SOAK"))
 
 
 def part(cases: Sequence[T], step: int, seed: str) -> Sequence[T]:
-    """Every `step`-th case, in a soak every one. Which it begins with follows from `seed`, so that others differ."""
-    return cases if SOAK else cases[sum(seed.encode()) % step :: step]
+    """All cases, or in a soak, where they are very many, every `step`-th, so that others differ by their `seed`."""
+    return cases[sum(seed.encode()) % step :: step] if SOAK else cases

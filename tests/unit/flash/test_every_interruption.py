@@ -25,6 +25,7 @@ from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 from little_board import (
     BASE,
     DELTA_IMAGE,
+    IMAGE_SECTORS,
     NEW_IMAGE,
     OLD_IMAGE,
     PARTITION,
@@ -138,7 +139,7 @@ def torn() -> Start:
     began = proved()
     rig = board(Model.CLASSIC, began.flash)
     rig.experience = began.experience
-    rig.bench.cut_power("board", 5 + 2 * SECTOR // WORD + 11)
+    rig.bench.cut_power("board", IMAGE_SECTORS + 2 * SECTOR // WORD + 11)
     with pytest.raises(DeviceGoneError):
         rig.flash(NEW_IMAGE, TARGET)
     return Start(memory(rig), rig.experience)

@@ -29,7 +29,6 @@ from flashdeckd.usb.transport import Transport
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
-from soaking import part
 
 SIZE = 384 * 1024
 TOLERANT = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.MANIFESTATION_TOLERANT
@@ -461,7 +460,7 @@ def test_power_lost_in_an_erase_or_between_words_costs_nothing_but_the_attempt(m
     data, untroubled = image(FIVE - 24), Rig(model, attributes=attributes)
     untroubled.flash(data, ALT)
     state = untroubled.board.state()
-    for steps in part(range(state.words + state.erases), 9, f"{model}{attributes}"):
+    for steps in range(state.words + state.erases):
         rig, watcher = Rig(model, attributes=attributes), Watcher()
         rig.board.cut_power(steps)
         assert isinstance(rig.attempt(data, ALT, watcher), DeviceGoneError)
