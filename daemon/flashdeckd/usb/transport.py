@@ -6,6 +6,7 @@ a reference cycle is never closed by itself.
 
 import errno
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -140,21 +141,31 @@ class Transport:
         )
 
     def text(self, index: int) -> str:
-        """A string descriptor as the device sends it (not cleaned); "" where it can not be read.
+        """A string descriptor as the device sends it (not cleaned); "" where the device refuses it with a STALL.
 
-        Devices without a list of languages are asked for English. Raises DeviceGoneError where the device has left.
+        Devices without a list of languages are asked for English. What fails is asked once more: the memory map is such
+        a string, and what it forbids must not be allowed because of one bad moment on the bus. Raises what `send` does.
         """
-        self._transfers += 2
+        languages = self._device.langids
+        self._transfers += 1
+        language = languages[0] if languages else _ENGLISH
         try:
-            languages = self._device.langids
-            language = languages[0] if languages else _ENGLISH
-            raw = self._device.ctrl_transfer(_STANDARD_IN, _GET_DESCRIPTOR, _STRING << 8 | index, language, MAX_STRING)
-        except usb.core.USBError as error:
-            if error.errno in _GONE:
-                raise _translated(self._where, "reading a string", error) from error
-            return ""
-        except NotImplementedError:
-            return ""
+            return self._string(index, language)
+        except DeviceGoneError:
+            raise
+        except DeviceError:
+            with suppress(StallError):
+                return self._string(index, language)
+        return ""
+
+    def _string(self, index: int, language: int) -> str:
+        self._transfers += 1
+        raw = self._guarded(
+            "reading a string",
+            lambda: self._device.ctrl_transfer(
+                _STANDARD_IN, _GET_DESCRIPTOR, _STRING << 8 | index, language, MAX_STRING
+            ),
+        )
         return decode_string(raw.tobytes())
 
     def reset(self) -> None:

@@ -3,6 +3,7 @@
 import errno
 from array import array
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import usb.core
@@ -15,11 +16,13 @@ from flashdeck.errors import (
     DeviceGoneError,
     DevicePermissionError,
     ErrorKind,
+    RefusedError,
     StallError,
     TransferTimeoutError,
 )
 from flashdeckd.usb.transport import open_device
 from flashdeckd.virtual import spec
+from flashdeckd.virtual.backend import Handle
 from flashdeckd.virtual.identity import AlternateSetting, Functional
 
 
@@ -88,7 +91,7 @@ def test_a_device_without_a_dfu_interface_is_refused() -> None:
         (usb.core.USBError("Pipe error", -9, errno.EPIPE), StallError, ErrorKind.STALL),
         (usb.core.USBTimeoutError("Timed out", -7, errno.ETIMEDOUT), TransferTimeoutError, ErrorKind.TRANSFER_TIMEOUT),
         (usb.core.USBError("No such device", -4, errno.ENODEV), DeviceGoneError, ErrorKind.DEVICE_GONE),
-        (usb.core.USBError("Input/Output Error", -1, errno.EIO), DeviceGoneError, ErrorKind.DEVICE_GONE),
+        (usb.core.USBError("Input/Output Error", -1, errno.EOVERFLOW), DeviceGoneError, ErrorKind.DEVICE_GONE),
         (usb.core.USBError("Access denied", -3, errno.EACCES), DevicePermissionError, ErrorKind.NO_PERMISSION),
         (usb.core.USBError("Resource busy", -6, errno.EBUSY), DeviceError, ErrorKind.DEVICE_BUSY),
         (usb.core.USBError("Overflow", -8, errno.EOVERFLOW), DeviceError, ErrorKind.OTHER),
@@ -138,6 +141,44 @@ def test_a_string_that_can_not_be_read_is_empty(monkeypatch: pytest.MonkeyPatch)
         while answers:
             assert pipe.text(4) == ""
             answers.pop(0)
+
+
+def string_requests_fail(monkeypatch: pytest.MonkeyPatch, rig: Rig, number: int, times: int) -> None:
+    """The next requests for the map's string end with that errno."""
+    answer, left = rig.bench.backend.ctrl_transfer, [number] * times
+
+    def fail(handle: Handle, kind: int, request: int, value: int, *rest: Any) -> int:
+        if (kind, request, value >> 8) == (0x80, 6, 3) and value & 0xFF and left:
+            raise usb.core.USBError("not now", -1, left.pop())
+        return answer(handle, kind, request, value, *rest)
+
+    monkeypatch.setattr(rig.bench.backend, "ctrl_transfer", fail)
+
+
+@pytest.mark.parametrize("number", [errno.ETIMEDOUT, errno.EPIPE, errno.EOVERFLOW])
+def test_one_bad_moment_on_the_bus_costs_no_memory_map(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """What the map forbids would be allowed without it."""
+    read_only = "@Flash/0x08000000/20*8Ka,108*8Kg"
+    rig = Rig(map=read_only)
+    string_requests_fail(monkeypatch, rig, number, 1)
+    assert isinstance(rig.attempt(image(20_000)), RefusedError)
+    assert rig.memory() == rig.old
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(errno.ETIMEDOUT, TransferTimeoutError), (errno.EOVERFLOW, DeviceError), (errno.EPIPE, None)]
+)
+def test_only_a_device_that_refuses_its_string_twice_has_none(
+    monkeypatch: pytest.MonkeyPatch, number: int, error: type[DeviceError] | None
+) -> None:
+    rig = Rig()
+    with rig.open() as pipe:
+        string_requests_fail(monkeypatch, rig, number, 2)
+        if error is None:
+            assert pipe.text(5) == ""
+        else:
+            with pytest.raises(error):
+                pipe.text(5)
 
 
 def test_a_device_that_leaves_while_its_string_is_read_is_gone() -> None:
