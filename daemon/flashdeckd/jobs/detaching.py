@@ -1,5 +1,6 @@
 """How a running application is brought into DFU mode for a job."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from flashdeck.config import Board, Enter
@@ -12,18 +13,29 @@ from flashdeckd.usb.device import UsbDevice
 
 DETACH_SECONDS: Final = 15.0
 """How long a detached board may take to come back in DFU mode; slow hubs need a few seconds."""
+MAX_ASKED: Final = 3
+"""An application that came back as often for one job would do so for ever, and each time the board reboots."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whom a job has asked to detach."""
+
+    job: int = 0
+    device: UsbDevice | None = None
+    """The last one; it is not asked twice before it has enumerated anew."""
+    times: int = 0
 
 
 class Detaching:
-    """Asks the application of one board to detach, once for a job, where the profile lets it."""
+    """Asks the application of one board to detach, a few times for a job, where the profile lets it."""
 
     def __init__(self, board: Board, *, situation: Situation, thread: DeviceThread, book: JobBook) -> None:
         self._board = board
         self._situation = situation
         self._thread = thread
         self._book = book
-        self._asked: tuple[int, UsbDevice] | None = None
-        """The job for which an application was last asked to detach; it is not asked twice for one."""
+        self._asked: _Asked = _Asked()
 
     async def bring_into_dfu(self, job: JobState, device: UsbDevice) -> bool:
         """Answers whether the board came back; where it did not, the job waits for a person.
@@ -35,9 +47,14 @@ class Detaching:
         if profile.enter is Enter.MANUAL:
             await self._book.wait(job, f"{hint} (board {name} runs its application)")
             return False
-        if self._asked == (job.id, device):
+        asked = self._asked if self._asked.job == job.id else _Asked(job.id)
+        if asked.device == device:
             return False
-        self._asked = (job.id, device)
+        if asked.times >= MAX_ASKED:
+            reason = f"{hint} (board {name} runs its application again, asked {asked.times} times to detach)"
+            await self._book.wait(job, reason)
+            return False
+        self._asked = _Asked(job.id, device, asked.times + 1)
         await self._book.change(job.id, status=JobStatus.RUNNING, phase=Phase.DETACH, reason="")
         self._book.log(job, "asking the application to detach into DFU mode")
         try:
@@ -45,7 +62,7 @@ class Detaching:
         except DeviceGoneError:
             pass  # a device may reboot before it answers: what counts is whether it comes back
         except DevicePermissionError:
-            self._asked = None  # it was not asked
+            self._asked = asked  # it was not asked now
             raise
         except DeviceError as error:
             await self._book.wait(job, f"{hint} (board {name} can not be detached: {error.message})")

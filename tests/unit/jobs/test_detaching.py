@@ -1,0 +1,125 @@
+"""How often an application is asked to detach: what comes back as the application is not rebooted for ever."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flashdeck.config import Enter, UsbId
+from flashdeck.errors import DevicePermissionError
+from flashdeck.model import JobState, JobStatus, Presence
+from flashdeckd.boards import ABSENT, Sighting
+from flashdeckd.jobs import detaching, device_thread, setbacks
+from flashdeckd.jobs.detaching import MAX_ASKED
+from flashdeckd.jobs.worker import Worker
+from flashdeckd.usb.device import UsbDevice
+from lane_rig import PROFILE, Scene, running_lane
+
+APP = UsbId(0x0483, 0x5740)
+HINT = "hold SW2, press RESET"
+
+
+class Application:
+    """A board that runs its application, and what that does when it is asked to detach."""
+
+    def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._scene = scene
+        self._device = replace(scene.emulated.device, serial="A1", usb_id=APP)
+        self._loop = asyncio.get_running_loop()
+        self.asked = 0
+        self.when_asked: Callable[[], None] = lambda: None
+        monkeypatch.setattr(Worker, "detach", self._detach)
+        monkeypatch.setattr(Worker, "reach", self._reach)
+
+    def _reach(self, _: UsbDevice) -> None:
+        """It may be opened."""
+
+    def _detach(self, _: UsbDevice) -> None:
+        self.asked += 1
+        self.when_asked()
+
+    def start(self) -> None:
+        """The application enumerates, each time at another address."""
+        self._device = replace(self._device, address=self._device.address + 1)
+        self._scene.lane.see(Sighting(Presence.APP, self._device))
+
+    async def restart(self, job: JobState) -> JobState:
+        """The board goes away and comes back as its application; the job as it then waits."""
+        self._scene.lane.see(ABSENT)
+        await self.until(job, "is not connected")
+        self.start()
+        return await self.until(job, f"{HINT} (")
+
+    async def until(self, job: JobState, reason: str) -> JobState:
+        """The job, once it waits for that."""
+
+        def is_so() -> bool:
+            now = self._scene.book.job(job.id)
+            return now.status is JobStatus.WAITING and reason in now.reason
+
+        async with asyncio.timeout(30):
+            await self._scene.hub.until(is_so)
+        return self._scene.book.job(job.id)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    monkeypatch.setattr(detaching, "DETACH_SECONDS", 0.01)
+    monkeypatch.setattr(setbacks, "ACCESS_SECONDS", 0.01)
+    monkeypatch.setattr(device_thread, "OPEN_PAUSE", 0.001)
+    async with running_lane(tmp_path, replace(PROFILE, app=APP, enter=Enter.DETACH, enter_hint=HINT)) as scene:
+        yield scene
+
+
+@pytest.fixture
+async def application(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Application:
+    scene.lane.see(ABSENT)
+    return Application(scene, monkeypatch)
+
+
+async def test_an_application_that_comes_back_is_asked_a_few_times_and_then_left_to_a_person(
+    scene: Scene, application: Application
+) -> None:
+    application.start()
+    job = await application.until(await scene.order(), f"{HINT} (")
+    assert application.asked == 1
+    assert "did not come back in DFU mode" in job.reason
+    for _ in range(MAX_ASKED + 5):
+        job = await application.restart(job)
+    assert application.asked == MAX_ASKED
+    assert job.reason == f"{HINT} (board left runs its application again, asked {MAX_ASKED} times to detach)"
+    scene.see()
+    await scene.until(job, JobStatus.DONE)
+
+
+async def test_the_next_job_asks_anew(scene: Scene, application: Application) -> None:
+    application.start()
+    job = await application.until(await scene.order(), f"{HINT} (")
+    for _ in range(MAX_ASKED):
+        await application.restart(job)
+    await scene.lane.cancel(job)
+    await application.until(await scene.order(), f"{HINT} (")
+    assert application.asked == MAX_ASKED + 1
+
+
+async def test_what_changes_elsewhere_asks_nobody_again(scene: Scene, application: Application) -> None:
+    application.start()
+    job = await application.until(await scene.order(), f"{HINT} (")
+    scene.lane.poke()
+    await scene.order("partition2")
+    scene.lane.see(ABSENT)
+    await application.until(job, "not connected")
+    assert application.asked == 1
+
+
+async def test_an_application_that_could_not_be_opened_was_not_asked(scene: Scene, application: Application) -> None:
+    def refuse() -> None:
+        if application.asked <= 3 * device_thread.OPEN_TRIES:
+            raise DevicePermissionError("permission denied")
+
+    application.when_asked = refuse
+    application.start()
+    job = await application.until(await scene.order(), f"{HINT} (")
+    assert "did not come back in DFU mode" in job.reason
