@@ -91,7 +91,7 @@ def test_a_device_without_a_dfu_interface_is_refused() -> None:
         (usb.core.USBError("Pipe error", -9, errno.EPIPE), StallError, ErrorKind.STALL),
         (usb.core.USBTimeoutError("Timed out", -7, errno.ETIMEDOUT), TransferTimeoutError, ErrorKind.TRANSFER_TIMEOUT),
         (usb.core.USBError("No such device", -4, errno.ENODEV), DeviceGoneError, ErrorKind.DEVICE_GONE),
-        (usb.core.USBError("Input/Output Error", -1, errno.EOVERFLOW), DeviceGoneError, ErrorKind.DEVICE_GONE),
+        (usb.core.USBError("Input/Output Error", -1, errno.EIO), DeviceGoneError, ErrorKind.DEVICE_GONE),
         (usb.core.USBError("Access denied", -3, errno.EACCES), DevicePermissionError, ErrorKind.NO_PERMISSION),
         (usb.core.USBError("Resource busy", -6, errno.EBUSY), DeviceError, ErrorKind.DEVICE_BUSY),
         (usb.core.USBError("Overflow", -8, errno.EOVERFLOW), DeviceError, ErrorKind.OTHER),
