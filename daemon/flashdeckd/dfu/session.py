@@ -46,8 +46,9 @@ class Session:
         pace: Pace = Pace.UNPROVEN,
         *,
         multiplies: bool | None = None,
+        reading_proved: bool = False,
     ) -> None:
-        """`pace` and `multiplies` are what earlier sessions learned of this device."""
+        """`pace`, `multiplies` and `reading_proved` are what earlier sessions learned of this device."""
         self._pipe = pipe
         self._fence = fence
         self._sleep = sleep
@@ -60,6 +61,9 @@ class Session:
         """Whether the last operation was given up in dfuDNBUSY, and the device not yet recovered."""
         self._wedges = False
         """Whether an erase was seen to be done although the device stayed in dfuDNBUSY."""
+        self._reading_proved = reading_proved
+        self._not_blank: set[int] = set()
+        """Addresses where something else than erased flash was read, and no erase came since."""
         self.multiplies = multiplies
         """Whether wTransferSize is what this device multiplies block numbers with; None where nobody has seen it."""
         self.uploads = 0
@@ -112,7 +116,8 @@ class Session:
         """Erases one whole sector. After an error: `recover`, and erase again.
 
         A device that stays in dfuDNBUSY although it has erased (some STM32H743 do so in bank 2) is brought back; if
-        the sector then reads blank, the erase is done.
+        the sector then reads blank, the erase is done. That is believed where reading is proved, where the sector was
+        seen not to be blank before, and from then on for the others: some devices read as erased everywhere.
         """
         self._fence.allow_erase(sector)
         try:
@@ -169,6 +174,8 @@ class Session:
                 hint="its read callback does not reach as far; flashing works without it",
             )
         self.reading = False
+        if (block == FIRST_BLOCK or self.multiplies) and not _is_blank(data):
+            self._not_blank.add(address)
         return data
 
     def leave(self, address: int) -> bool:
@@ -186,11 +193,18 @@ class Session:
         patience = _KNOWN_WEDGE_PATIENCE if self._wedges else SECTOR_PATIENCE
         try:
             self._command(wire.erase_page(sector.start), f"erase of the sector {sector}", patience)
-        except StuckError:
+        except StuckError as error:
             self.recover()
             if not self._reads_blank(sector):
                 raise
+            if not self._believes_blank(sector):
+                raise StuckError(
+                    f"{error.message}; it reads as erased, but nothing has shown yet that this board is read truly",
+                    hint="reset the board and flash again; if it stays so, flash a partition first whose erases end: "
+                    "that shows whether reads are to be believed",
+                ) from error
             self._wedges = True
+        self._not_blank -= self._seen_in(sector)
 
     def _require_block(self, length: int) -> None:
         """ST's class takes no more than its buffer holds, and then waits for ever; USBX goes to dfuERROR."""
@@ -201,8 +215,9 @@ class Session:
         size = min(self._addressing.transfer_size or MAX_TRANSFER, MAX_TRANSFER, sector.size)
         try:
             for at in range(sector.start, sector.end, size):
-                data = self.read(at, min(size, sector.end - at))
-                if data.strip(bytes((_BLANK,))):
+                if not self.multiplies:  # a block reached by its number may be one of another sector
+                    self.point(at)
+                if not _is_blank(self.read(at, min(size, sector.end - at))):
                     return False
         except DeviceGoneError:
             raise
@@ -210,6 +225,12 @@ class Session:
             self.recover()
             return False
         return True
+
+    def _believes_blank(self, sector: Range) -> bool:
+        return self._reading_proved or self._wedges or bool(self._seen_in(sector))
+
+    def _seen_in(self, sector: Range) -> set[int]:
+        return {address for address in self._not_blank if sector.start <= address < sector.end}
 
     def _point(self, address: int, length: int) -> int:
         """The block number that reaches `address`; sets the address where no block does."""
@@ -262,3 +283,7 @@ class Session:
     def _leave_download(self) -> None:
         if self._mode is _Mode.DOWNLOAD:
             self.to_idle()
+
+
+def _is_blank(data: bytes) -> bool:
+    return data.count(_BLANK) == len(data)

@@ -128,8 +128,8 @@ def detach(pipe: ControlPipe) -> None:
 def _session(pipe: ControlPipe, target: Target, sleep: Sleep, experience: Experience = UNKNOWN) -> Session:
     twins = (site.twin for bank in unproved_banks(target, experience) for site in sites(target, bank))
     fence = Fence.around(target.span, target.geometry, (*twins, *witnesses(target)))
-    multiplies = experience.reading_proved or None
-    return Session(pipe, fence, target.poll, sleep, experience.pace, multiplies=multiplies)
+    proved = experience.reading_proved
+    return Session(pipe, fence, target.poll, sleep, experience.pace, multiplies=proved or None, reading_proved=proved)
 
 
 def _look_and_plan(session: Session, planner: Planner, observer: Observer | None = None) -> Plan:

@@ -1,24 +1,33 @@
 """Devices that stay in dfuDNBUSY, or do not answer: brought back where that can be done, given up in bounded time."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from flash_rig import BASE as FLASH_BASE
-from flash_rig import GEOMETRY, PARTITION2, SECTOR, Rig
-from flashdeck.config import PollPolicy
+from flash_rig import GEOMETRY, OLD, PARTITION2, SECTOR, TARGET, Rig, blank, image
+from flashdeck.config import BankPolicy, PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
+from flashdeck.model import Verified
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.polling import Pace, StuckError
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.session import Session
 from flashdeckd.dfu.wire import Request, State
+from flashdeckd.flash.program import Outcome
 from flashdeckd.virtual.faults import Fault
+from flashdeckd.virtual.nor import NorFlash
 from flashdeckd.virtual.spec import Model
 from model_pipe import BASE, PAGE, ModelPipe
 
 FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), Geometry((Region(BASE, 32, PAGE),), program_unit=16))
+OLD_IN_BANK_2 = (
+    OLD[: PARTITION2.start - FLASH_BASE]
+    + image(PARTITION2.size, 7, start=PARTITION2.start)
+    + OLD[PARTITION2.end - FLASH_BASE :]
+)
+IN_BANK_2 = replace(TARGET, span=PARTITION2, leave=False, banks=BankPolicy.TRUSTED)
 P2 = Fence.around(PARTITION2, GEOMETRY)
 
 
@@ -59,8 +68,8 @@ class Wedged(ModelPipe):
         return super().receive(request, value, length, timeout=timeout)
 
 
-def opened(pipe: ModelPipe, pace: Pace = Pace.UNPROVEN) -> Session:
-    session = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep, pace)
+def opened(pipe: ModelPipe, pace: Pace = Pace.UNPROVEN, *, reading_proved: bool = False) -> Session:
+    session = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep, pace, reading_proved=reading_proved)
     session.open()
     return session
 
@@ -69,6 +78,7 @@ def opened(pipe: ModelPipe, pace: Pace = Pace.UNPROVEN) -> Session:
 def test_an_erase_that_wedges_but_reads_blank_is_done(pace: Pace) -> None:
     pipe = Wedged()
     session = opened(pipe, pace)
+    session.read(BASE, 1024)
     for index in range(3):
         session.erase(page(index))
         session.write(page(index).start, bytes([index]) * 1024)
@@ -80,7 +90,7 @@ def test_an_erase_that_wedges_but_reads_blank_is_done(pace: Pace) -> None:
 
 def test_a_wedge_that_is_known_is_waited_for_less_long() -> None:
     pipe = Wedged(poll_ms=50)
-    session = opened(pipe)
+    session = opened(pipe, reading_proved=True)
     waits: list[float] = []
     for index in range(3):
         before = pipe.clock
@@ -95,7 +105,7 @@ def test_an_erase_that_wedges_and_is_not_seen_to_be_done_is_an_error_and_can_be_
     erases: bool, reads: bool
 ) -> None:
     pipe = Wedged(erases=erases, reads=reads)
-    session = opened(pipe)
+    session = opened(pipe, reading_proved=True)
     with pytest.raises(StuckError, match=r"0x08000000-0x080007ff.*stays in dfuDNBUSY"):
         session.erase(page(0))
     pipe.wedged.clear()
@@ -103,6 +113,39 @@ def test_an_erase_that_wedges_and_is_not_seen_to_be_done_is_an_error_and_can_be_
     session.erase(page(0))
     session.write(BASE, bytes(1024))
     assert bytes(pipe.memory[:1024]) == bytes(1024)
+
+
+@dataclass
+class ReadsAsErased(Wedged):
+    """Answers every UPLOAD as if all of the flash were erased."""
+
+    def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+        data = super().receive(request, value, length, timeout=timeout)
+        return b"\xff" * length if request == Request.UPLOAD else data
+
+
+def test_a_wedged_erase_is_not_done_because_a_device_reads_as_erased_everywhere() -> None:
+    pipe = ReadsAsErased(erases=False)
+    session = opened(pipe)
+    session.read(BASE, 1024)
+    for _ in range(2):
+        with pytest.raises(StuckError, match="reads as erased, but nothing has shown yet") as caught:
+            session.erase(page(0))
+        assert "a partition first" in caught.value.hint
+        session.recover()
+    pipe.wedged.clear()
+    session.erase(page(0))
+    assert bytes(pipe.memory[:PAGE]) == b"\xff" * PAGE
+
+
+def test_what_was_read_before_an_erase_proves_nothing_about_the_next_one() -> None:
+    pipe = Wedged(wedged=set())
+    session = opened(pipe)
+    session.read(BASE, 1024)
+    session.erase(page(0))
+    pipe.wedged.add(0)
+    with pytest.raises(StuckError, match="reads as erased"):
+        session.erase(page(0))
 
 
 def test_a_slow_erase_is_not_taken_for_a_wedge() -> None:
@@ -141,6 +184,7 @@ def test_the_emulated_h7_is_flashed_in_its_second_bank() -> None:
     with rig.open() as pipe:
         session = Session(pipe, P2, PollPolicy.AUTO, rig.nap)
         session.open()
+        session.read(PARTITION2.start, 1024)
         for sector in range(2):
             session.erase(Range.sized(PARTITION2.start + sector * SECTOR, SECTOR))
             for at in range(0, SECTOR, 1024):
@@ -148,6 +192,43 @@ def test_the_emulated_h7_is_flashed_in_its_second_bank() -> None:
     assert rig.memory(Range.sized(PARTITION2.start, 2 * SECTOR)) == bytes(SECTOR) + b"\x01" * SECTOR
     assert not rig.outside_changed(PARTITION2)
     assert sum(rig.naps) < 30
+
+
+def test_an_erase_that_hangs_on_a_board_that_reads_as_erased_everywhere_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def erase_nothing(_flash: NorFlash, _at: int) -> bool:
+        return True
+
+    def read_as_erased(_flash: NorFlash, _at: int, length: int, *, refused: bool = False) -> bytes:
+        return b"" if refused else b"\xff" * length
+
+    rig = Rig(Model.H7_WEDGE, old=OLD_IN_BANK_2)
+    with monkeypatch.context() as patch:
+        patch.setattr(NorFlash, "erase_now", erase_nothing)
+        patch.setattr(NorFlash, "read", read_as_erased)
+        error = rig.attempt(image(3 * SECTOR, start=PARTITION2.start), IN_BANK_2)
+    assert isinstance(error, StuckError), error
+    assert "reads as erased" in error.message
+    assert rig.memory() == rig.old
+
+
+@pytest.mark.parametrize(
+    ("old", "banks"),
+    [
+        (OLD_IN_BANK_2, BankPolicy.TRUSTED),
+        (blank(PARTITION2, Range.sized(0x0805E000, SECTOR)), BankPolicy.CHECK),
+    ],
+    ids=["over another image", "with a canary"],
+)
+def test_an_h7_that_nothing_is_known_of_is_flashed_in_its_second_bank(old: bytes, banks: BankPolicy) -> None:
+    rig = Rig(Model.H7_WEDGE, old=old)
+    data = image(3 * SECTOR, 5, start=PARTITION2.start)
+    result = rig.attempt(data, replace(IN_BANK_2, banks=banks))
+    assert isinstance(result, Outcome), result
+    assert result.verified is Verified.YES
+    assert rig.memory(PARTITION2)[: len(data)] == data
+    assert not rig.outside_changed(PARTITION2)
 
 
 class Hangs(ModelPipe):
