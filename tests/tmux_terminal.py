@@ -1,7 +1,6 @@
 """A real terminal to run programs in: a tmux server of its own with one pane, read as text and typed into."""
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -9,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from needed_tools import need
 
 PATIENCE = 60.0
 """Seconds until what is awaited has to be on the screen; a test that gets near it is broken, not slow."""
@@ -80,11 +81,7 @@ class Terminal:
 @contextmanager
 def terminal(home: Path, variables: Mapping[str, str] = os.environ, **size: int) -> Generator[Terminal]:
     """A terminal for the length of a block; needs tmux, and says so."""
-    if shutil.which("tmux") is None:
-        reason = "tmux is not installed: apt install tmux"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    need("tmux", packages="tmux")
     made = Terminal(home, variables, **size)
     try:
         made.start()

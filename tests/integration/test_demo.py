@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -17,8 +16,9 @@ from typing import Any
 import pytest
 
 from flashdeck import paths
-from flashdeck_tui.demo.firmware import TOOLS, with_version
+from flashdeck_tui.demo.firmware import with_version
 from leftovers import left_behind
+from needed_tools import need_compiler
 
 COMMAND = (Path(sys.executable).parent / "flashdeck", "demo")
 BOARDS = ("classic", "noread", "usbx")
@@ -72,8 +72,8 @@ async def demo(place: Path, *arguments: str, **variables: str) -> AsyncGenerator
 async def test_two_builds_land_on_three_boards_and_nothing_is_left(
     place: Path, others_socket: socket.socket, compiles: bool
 ) -> None:
-    if compiles and any(shutil.which(tool) is None for tool in TOOLS):
-        pytest.skip(f"needs {', '.join(TOOLS)}")
+    if compiles:
+        need_compiler()
     variables = {} if compiles else {"PATH": str(place)}
     async with demo(place, "--once", "--json", FLASHDECK_SOCKET=others_socket.getsockname(), **variables) as process:
         out, err = await process.communicate()

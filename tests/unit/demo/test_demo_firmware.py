@@ -10,7 +10,8 @@ import pytest
 
 from flashdeck import paths
 from flashdeck.errors import FlashdeckError
-from flashdeck_tui.demo.firmware import PIECES, TOOLS, Firmware, link_slowly, next_version, with_version
+from flashdeck_tui.demo.firmware import PIECES, Firmware, link_slowly, next_version, with_version
+from needed_tools import need_compiler
 
 SOURCE = paths.data_file("demo", "firmware")
 PREBUILT = SOURCE / "prebuilt"
@@ -77,9 +78,7 @@ def test_prebuilt_images_have_the_recorded_hashes() -> None:
 
 
 def test_the_recorded_compiler_makes_the_checked_in_images_again(copy: Path) -> None:
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
+    need_compiler()
     recorded = (PREBUILT / "COMPILER").read_text().strip()
     answer = subprocess.run(["arm-none-eabi-gcc", "--version"], capture_output=True, text=True, check=True)  # noqa: S607 - found on PATH, as make finds it
     present = answer.stdout.splitlines()[0]
@@ -110,8 +109,7 @@ async def test_without_a_compiler_a_one_line_change_only_changes_the_version(
 
 async def test_with_a_compiler_a_one_line_change_is_compiled(copy: Path) -> None:
     firmware = Firmware(copy)
-    if not firmware.compiles:
-        pytest.skip(f"needs {', '.join(TOOLS)}")
+    need_compiler()
     firmware.change_version()
     build = await firmware.build()
     assert build.version == next_version("demo 1.0.0")
@@ -122,8 +120,8 @@ async def test_with_a_compiler_a_one_line_change_is_compiled(copy: Path) -> None
 def test_the_shell_command_builds_what_was_edited_when_it_is_pasted_anywhere(
     tmp_path: Path, compiles: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if compiles and any(shutil.which(tool) is None for tool in TOOLS):
-        pytest.skip(f"needs {', '.join(TOOLS)}")
+    if compiles:
+        need_compiler()
     directory = tmp_path / "a name with 'blanks' in it"
     shutil.copytree(SOURCE, directory, ignore=shutil.ignore_patterns("build"))
     firmware = Firmware(directory)
@@ -140,8 +138,7 @@ def test_the_shell_command_builds_what_was_edited_when_it_is_pasted_anywhere(
 @pytest.mark.parametrize("edited", ["version.h", "waveforms.h", "main.c"])
 async def test_the_shell_command_sees_an_edit_also_after_a_build_by_hand(copy: Path, edited: str) -> None:
     firmware = Firmware(copy)
-    if not firmware.compiles:
-        pytest.skip(f"needs {', '.join(TOOLS)}")
+    need_compiler()
     await link_slowly((await firmware.build()).image, firmware.output, 0)
     built = firmware.output.stat().st_mtime_ns
     os.utime(copy / edited, ns=(built + 1, built + 1))
@@ -164,8 +161,7 @@ def test_without_a_compiler_a_version_that_does_not_fit_is_refused_and_nothing_b
 
 async def test_a_broken_source_says_what_the_compiler_said(copy: Path) -> None:
     firmware = Firmware(copy)
-    if not firmware.compiles:
-        pytest.skip(f"needs {', '.join(TOOLS)}")
+    need_compiler()
     with (copy / "main.c").open("a") as source:
         source.write("no such declaration;\n")
     with pytest.raises(FlashdeckError, match="does not build") as caught:
@@ -175,8 +171,7 @@ async def test_a_broken_source_says_what_the_compiler_said(copy: Path) -> None:
 
 async def test_a_build_that_is_given_up_leaves_no_compiler_behind(copy: Path) -> None:
     firmware = Firmware(copy)
-    if not firmware.compiles:
-        pytest.skip(f"needs {', '.join(TOOLS)}")
+    need_compiler()
     # A build that says that it has begun, and then never ends; the pipe closes when the last of its processes is gone.
     os.mkfifo(copy / "alive")
     (copy / "Makefile").write_text("staging/APP1.bin:\n\texec > alive; echo begun; exec sleep 1000\n")

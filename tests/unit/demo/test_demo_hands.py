@@ -12,10 +12,11 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.model import BoardState, Presence
 from flashdeck_tui.actions import Action, Context, registry
 from flashdeck_tui.demo.bench import Bench
-from flashdeck_tui.demo.firmware import TOOLS, Firmware
+from flashdeck_tui.demo.firmware import Firmware
 from flashdeck_tui.demo.hands import BenchHands
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
+from needed_tools import need_compiler
 
 
 class Person:
@@ -110,8 +111,7 @@ async def test_one_build_at_a_time(hands: BenchHands, firmware: Firmware, monkey
 
 
 async def test_a_build_that_fails_shows_the_compilers_complaint(hands: BenchHands, firmware: Firmware) -> None:
-    if not firmware.compiles:
-        pytest.skip(f"needs {', '.join(TOOLS)}")
+    need_compiler()
     with (firmware.source.parent / "main.c").open("a") as source:
         source.write("no such declaration;\n")
     with pytest.raises(FlashdeckError, match="does not build") as caught:

@@ -2,16 +2,14 @@
 
 import re
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
-
-import pytest
 
 from flash_rig import APP1, BOOTLOADER, PARTITION2
 from flashdeck_tui.cli.root import root
 from flashdeckd.dfu.memory_map import Access, parse_memory_map
 from flashdeckd.diagnosis import st_sources
+from needed_tools import need
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs/bootloader-guide.md").read_text()
@@ -43,8 +41,8 @@ static uint32_t pointer;
 EXPECTED_WARNINGS = ("unused-function", "unused-parameter", "int-to-pointer-cast", "pointer-to-int-cast")
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 def test_the_snippets_compile_together(tmp_path: Path) -> None:
+    need("cc", packages="gcc libc6-dev")
     source = tmp_path / "guide.c"
     source.write_text(STUBS + "\n".join(CODE))
     quiet = [f"-Wno-{name}" for name in EXPECTED_WARNINGS]  # addresses of the target on a host with 64 bits
