@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 
 from bench import counts, crowd, first_paint, idleness, reaction, readiness, subscriber, wall
-from bench.counts import FULL
 from bench.guest import Round
 from bench.machine import this_machine
 from bench.markdown import rendered
@@ -49,7 +48,7 @@ _EVERYBODY = ("dfu-util", "pydfuutil")
 _BESIDE_PEERS = (
     *(Round(model=model, boards=1, size=APP1.size, slowdown=4) for model in _MODELS),
     *(
-        Round(model=model, boards=boards, size=_SMALL, slowdown=20, jobs=(FULL,), peers=_EVERYBODY)
+        Round(model=model, boards=boards, size=_SMALL, slowdown=20, peers=_EVERYBODY)
         for boards in (1, 4, 8)
         for model in _MODELS
     ),
