@@ -6,6 +6,8 @@ It adds nothing to the plan but the recoveries named there; it leaves out reads 
 import time
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, HeldError, ParkedError, VerifyError
 from flashdeck.geometry import Range
@@ -60,7 +62,12 @@ def flash(
         facts = DeviceFacts.of(session.open())
         observer.progress(Phase.OPEN, 1, 1)
         planner = Planner(image, target, facts, experience=experience, cached=cached)
-        plan = _look_and_plan(session, planner, observer)
+        try:
+            plan = _look_and_plan(session, planner, observer)
+        finally:
+            if session.pace is not experience.pace:  # it objected to a look; that is so whatever becomes of the plan
+                experience = replace(experience, pace=session.pace)
+                observer.learned(experience)
         observer.planned(plan)
         run = _Run(session, plan, observer, Range.sized(target.span.start, len(image)), experience)
         run.fill()

@@ -255,6 +255,16 @@ def test_a_strict_board_has_nothing_to_object_to_where_the_specification_is_kept
     assert rig.experience.pace is Pace.UNPROVEN, "nothing was found out"
 
 
+def test_an_objection_is_remembered_where_nothing_comes_of_the_plan() -> None:
+    rig = Rig(Model.STRICT)
+    rig.experience = Experience(pace=Pace.SYNCHRONOUS, reading_proved=True)
+    for _ in range(3):
+        assert isinstance(rig.attempt(image(3 * SECTOR, start=PARTITION2.start), SECOND), HeldError)
+        assert len(rig.board.state().violations) == 1
+    assert rig.experience == Experience(pace=Pace.CLAIMED, reading_proved=True)
+    assert rig.memory() == rig.old
+
+
 @pytest.mark.parametrize(("fault", "at"), [(Fault.ERROR_ERASE, 1), (Fault.ERROR_WRITE, 420)])
 def test_a_failure_of_the_flash_costs_its_sector_once_more(fault: Fault, at: int) -> None:
     rig, data = proved(), changed(image(APP1.size), 0, 5, 9)
