@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from flashdeck.config import UsbId
+from flashdeck.errors import DescriptorError
 from flashdeckd.dfu.descriptor import VERSION_DFUSE
 from flashdeckd.dfu.memory_map import Access, MemoryMap
 
@@ -32,6 +33,8 @@ class Quirk:
     """Whether `dfu_protocol` means it only where the DFU interface is the only one."""
     unerasable: frozenset[str] = frozenset()
     """Names of memory maps whose sectors can not be erased, whatever the map says."""
+    wrong_map: bool = False
+    """Whether its memory maps are of another chip: it is then taken for a device that has none."""
 
     def is_dfu_mode(self, protocol: int, version: int | None, interfaces: int) -> bool:
         """Whether a DFU interface is in DFU mode.
@@ -50,7 +53,15 @@ class Quirk:
         return raw[:_VERSION_AT] + self.version.to_bytes(2, "little") + raw[_VERSION_AT + 2 :]
 
     def mend_map(self, memory_map: MemoryMap) -> MemoryMap:
-        """The memory map without the access that the device does not have."""
+        """The memory map without the access that the device does not have.
+
+        Raises DescriptorError, as for a map that can not be understood, where it is not to be believed.
+        """
+        if self.wrong_map:
+            raise DescriptorError(
+                f"the memory map {memory_map.name!r} is not believed: {self.reason}",
+                hint="the geometry in the profile is used instead; state there what the chip's data sheet says",
+            )
         if memory_map.name not in self.unerasable:
             return memory_map
         segments = (replace(each, access=each.access & ~Access.ERASE) for each in memory_map.segments)
@@ -94,6 +105,11 @@ QUIRKS: Mapping[str, Quirk] = {
     "0483:df11": Quirk(
         reason='the map of the STM32F4\'s ROM says that its "Device Feature" can be erased; it can not',
         unerasable=frozenset({"Device Feature"}),
+    ),
+    "28e9:0189": Quirk(
+        reason="the map of GigaDevice's GD32VF103 has pages of another size and number than the chip; what it really "
+        "has follows from the third letter of its serial number",
+        wrong_map=True,
     ),
 }
 """By VID:PID:bcdDevice, VID:PID, or VID:* for all products of a vendor; all hexadecimal, four digits each."""

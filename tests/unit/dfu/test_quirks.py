@@ -133,6 +133,20 @@ def test_the_device_feature_of_the_stm32f4_can_not_be_erased() -> None:
     assert not facts.memory_map.permits(PAGE_0, Access.ERASE)
 
 
+def test_the_map_of_the_gd32vf103_is_not_believed() -> None:
+    quirk = known("28e9:0189:0100")
+    text = "@Internal Flash  /0x08000000/512*002Kg"
+    assert NONE.mend_map(parse_memory_map(text)).segments
+    pipe = ModelPipe(quirk=quirk, texts={4: text})
+    facts, _ = read_facts(pipe, FENCE.span)
+    assert facts.memory_map is None
+    assert "GD32VF103" in facts.map_error
+    assert known("28e9:018a:0100") is NONE
+    session = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
+    session.open()
+    session.erase(PAGE_0)
+
+
 def test_a_name_that_all_alternate_settings_share_is_read_once() -> None:
     pipe = ModelPipe(alternates=tuple(AlternateSetting(number, 4, 2) for number in range(4)), texts={4: "no map"})
     facts, alternate = read_facts(pipe, FENCE.span)

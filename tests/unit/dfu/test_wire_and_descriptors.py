@@ -1,5 +1,8 @@
 """Bytes to values and back."""
 
+import inspect
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,11 +38,19 @@ def test_commands_are_five_bytes_long() -> None:
     assert wire.erase_page(0x08080000) == bytes.fromhex("4100000808")
 
 
-def test_nothing_on_the_wire_can_erase_the_chip_or_lift_its_protection() -> None:
-    makers = [getattr(wire, name) for name in dir(wire) if callable(getattr(wire, name)) and not name.startswith("_")]
-    commands = [maker(0x08000000) for maker in (wire.set_address, wire.erase_page) if maker in makers]
+MAKERS = [
+    each
+    for _, each in inspect.getmembers(wire, inspect.isfunction)
+    if inspect.signature(each).return_annotation is bytes
+]
+"""All functions that make something which can be sent."""
+
+
+@given(st.integers(0, 0xFFFFFFFF))
+def test_nothing_on_the_wire_can_erase_the_chip_or_lift_its_protection(address: int) -> None:
+    commands = [maker(address) for maker in MAKERS]
     assert {command[0] for command in commands} == {0x21, 0x41}
-    assert all(len(command) == 5 for command in commands)
+    assert all(command[1:] == address.to_bytes(4, "little") for command in commands), "0x41 alone erases all"
 
 
 @pytest.mark.parametrize(
@@ -63,8 +74,27 @@ def test_nothing_on_the_wire_can_erase_the_chip_or_lift_its_protection() -> None
         (b"", FunctionalDescriptor()),
     ],
 )
-def test_functional_descriptors_of_every_length(raw: bytes, expected: FunctionalDescriptor) -> None:
+def test_functional_descriptors_as_devices_send_them(raw: bytes, expected: FunctionalDescriptor) -> None:
     assert parse_functional(raw) == expected
+
+
+@pytest.mark.parametrize("length", range(14))
+@pytest.mark.parametrize("is_whole", [True, False], ids=["whole", "cut off"])
+def test_functional_descriptors_of_every_length(length: int, is_whole: bool) -> None:
+    """A field counts where all of it is there, whatever bLength says; what is behind the last one does not."""
+    claimed = length if is_whole else 13
+    raw = bytes((claimed, 0x21, 0x0B, 0xE8, 0x03, 0x00, 0x08, 0x1A, 0x01, 0xAA, 0xBB, 0xCC, 0xDD))[:length]
+    attributes = FunctionalDescriptor(can_upload=True, will_detach=True, version=0x0100)
+    detach = replace(attributes, detach_timeout_ms=1000)
+    size = replace(detach, transfer_size=2048)
+    every = (
+        *[FunctionalDescriptor()] * 3,
+        *[attributes] * 2,
+        *[detach] * 2,
+        *[size] * 2,
+        *[replace(size, version=0x011A)] * 5,
+    )
+    assert parse_functional(find_functional([raw])) == every[length]
 
 
 def test_the_functional_descriptor_is_found_wherever_it_is() -> None:

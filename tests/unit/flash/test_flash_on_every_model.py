@@ -2,14 +2,17 @@
 
 import pytest
 
-from flash_rig import APP1, FLASH_SIZE, Rig, image
+from flash_rig import APP1, FLASH_SIZE, ROOM, ROOM_TWIN, Rig, blank, image
 from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Range
 from flashdeck.model import Verified
-from flashdeckd.virtual.spec import Model
+from flashdeckd.virtual.board import Connection
+from flashdeckd.virtual.control import CLASS_REQUEST, Dfu, Setup
+from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 
 DOES_NOTHING = (Model.CLASSIC_TEMPLATE, Model.CLASSIC_OLD_TEMPLATE)
 """Models that say yes to everything and write nothing."""
+OLD_WITH_ROOM = blank(ROOM, ROOM_TWIN)
 
 
 @pytest.mark.parametrize("model", [*Model])
@@ -25,6 +28,29 @@ def test_ends_with_a_correct_flash_or_a_clear_error(model: Model, size: int) -> 
         return
     assert correct or model in DOES_NOTHING
     assert correct or result.verified is Verified.NO
+
+
+@pytest.mark.parametrize("model", [model for model in Model if model not in PLAIN_MODELS])
+def test_no_session_sends_another_command_than_set_address_and_erase_with_an_address(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0x41 alone would erase the whole chip, 0x92 lift its protection and erase it, and block 1 is reserved."""
+    rig, sent = Rig(model, old=OLD_WITH_ROOM), list[tuple[int, bytes]]()
+    transfer = rig.board.transfer
+
+    def overheard(connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
+        if (setup.kind, setup.request) == (CLASS_REQUEST, Dfu.DNLOAD):
+            sent.append((setup.value, bytes(data)))
+        return transfer(connection, setup, data, timeout)
+
+    monkeypatch.setattr(rig.board, "transfer", overheard)
+    for seed in (1, 1, 2):  # with a canary where it can be, unchanged, and as a delta
+        rig.attempt(image(20_000, seed))
+        rig.back_in_dfu()
+    commands = {(data[:1], len(data)) for block, data in sent if block == 0 and data}
+    assert (b"\x21", 5) in commands
+    assert commands <= {(b"\x21", 5), (b"\x41", 5)}
+    assert 1 not in {block for block, _ in sent}
 
 
 LIARS = (Model.CLASSIC_STALE, Model.CLASSIC_ECHO, Model.CLASSIC_CONSTANT, *DOES_NOTHING)
