@@ -46,6 +46,10 @@ class Node(VirtualBackend):
         self.is_open = True
         self.closed: list[bool] = []
         """Whether the next tries are refused, while it is open."""
+        self.is_claimed = False
+        """Whether another program has claimed the interface."""
+        self.claims = 0
+        """How often the next claims find that so, while it is not."""
         self.tries = threading.Semaphore(0)
 
     def open_device(self, dev: object) -> Handle:
@@ -53,6 +57,12 @@ class Node(VirtualBackend):
         if not self.is_open or (self.closed and self.closed.pop(0)):
             raise usb.core.USBError("Access denied", -3, errno.EACCES)
         return super().open_device(dev)
+
+    def claim_interface(self, dev_handle: object, intf: int) -> None:
+        busy, self.claims = self.is_claimed or self.claims > 0, max(0, self.claims - 1)
+        if busy:
+            raise usb.core.USBError("Resource busy", -6, errno.EBUSY)
+        super().claim_interface(dev_handle, intf)
 
     async def tried(self, times: int) -> None:
         """Waits for so many tries, from one that nobody has waited for yet."""

@@ -207,10 +207,20 @@ class DeviceGoneError(DeviceError):
         self.during_read = during_read
 
 
-class DevicePermissionError(DeviceError):
+class NoAccessError(DeviceError):
+    """The device is there and can not be opened now; nothing was sent to it."""
+
+
+class DevicePermissionError(NoAccessError):
     """The system does not let us open the device."""
 
     kind = ErrorKind.NO_PERMISSION
+
+
+class DeviceBusyError(NoAccessError):
+    """Another program, or a driver, has claimed the device."""
+
+    kind = ErrorKind.DEVICE_BUSY
 
 
 class DescriptorError(DeviceError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flashdeck.config import Board, Enter
-from flashdeck.errors import DeviceError, DeviceGoneError, DevicePermissionError
+from flashdeck.errors import DeviceError, DeviceGoneError, NoAccessError
 from flashdeck.model import JobState, JobStatus, Phase
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.device_thread import DeviceThread
@@ -40,7 +40,7 @@ class Detaching:
     async def bring_into_dfu(self, job: JobState, device: UsbDevice) -> bool:
         """Answers whether the board came back; where it did not, the job waits for a person.
 
-        Raises ParkedError when the job was to end meanwhile, DevicePermissionError where the device can not be opened.
+        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device can not be opened.
         """
         profile, name = self._board.profile, self._board.name
         hint = profile.enter_hint or "bring it into DFU mode by hand"
@@ -61,7 +61,7 @@ class Detaching:
             await self._thread.opened(lambda worker: worker.detach(device))
         except DeviceGoneError:
             pass  # a device may reboot before it answers: what counts is whether it comes back
-        except DevicePermissionError:
+        except NoAccessError:
             self._asked = asked  # it was not asked now
             raise
         except DeviceError as error:

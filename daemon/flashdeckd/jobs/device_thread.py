@@ -5,14 +5,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from flashdeck.errors import DevicePermissionError
+from flashdeck.errors import NoAccessError
 from flashdeckd.jobs.situation import Situation
 from flashdeckd.jobs.worker import Worker
 
 T = TypeVar("T")
 
 OPEN_TRIES: Final = 20
-"""A device node appears before udev has set its permissions; this often the open is tried again ..."""
+"""A device node appears before udev has set its permissions, and ModemManager or fwupd may look into a new device
+first. This often the open is tried again ..."""
 OPEN_PAUSE: Final = 0.25
 """... with this pause in seconds."""
 
@@ -30,11 +31,11 @@ class DeviceThread:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._worker)
 
     async def opened(self, work: Callable[[Worker], T]) -> T:
-        """Runs `work` in the thread, tried again while the node still lacks its permissions."""
+        """Runs `work` in the thread, tried again while the device can not be opened yet."""
         for _ in range(OPEN_TRIES - 1):
             try:
                 return await self.run(work)
-            except DevicePermissionError:
+            except NoAccessError:
                 await self._situation.until(lambda: self._situation.is_stopping, OPEN_PAUSE)
         return await self.run(work)
 

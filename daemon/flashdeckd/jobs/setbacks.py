@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from flashdeck.errors import (
     DeviceGoneError,
-    DevicePermissionError,
     ErrorKind,
     FlashdeckError,
     HeldError,
+    NoAccessError,
     ParkedError,
     TransferTimeoutError,
     VerifyError,
@@ -32,7 +32,7 @@ LOST_SECONDS: Final = 5.0
 MAX_ATTEMPTS: Final = 8
 """A job that was interrupted this often stops with a reason: something is wrong with the cable or the board."""
 ACCESS_SECONDS: Final = 5.0
-"""How often a board is looked at again to which the system gives no access; udev tells nobody of a changed mode."""
+"""How often a board is tried again that could not be opened: nobody tells of a changed mode, or that it is free."""
 
 
 class Setbacks:
@@ -56,7 +56,7 @@ class Setbacks:
         self._unproved: dict[int, tuple[Bootloader, int]] = {}
         """Jobs that were held because a bank could not be proved, and which it is."""
         self._denied: UsbDevice | None = None
-        """The device to which the system gave no access when it was last tried."""
+        """The device that could not be opened when it was last tried."""
 
     async def meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError) -> None:
         """Does to a job what follows from an error in its attempt on `device`; `job` is as it was before that."""
@@ -69,13 +69,13 @@ class Setbacks:
                 await self._interrupted(job, device, error)
             case TransferTimeoutError():
                 await self._hung(job, error)
-            case DevicePermissionError():
+            case NoAccessError():
                 await self._wait_for_access(job, device, error)
             case _:
                 await self._fail(job, error)
 
     def was_denied(self, device: UsbDevice) -> bool:
-        """Whether the system gave no access to this device when it was last tried; asked once, it is to be tried."""
+        """Whether this device could not be opened when it was last tried; asked once, it is to be tried."""
         denied = device == self._denied
         if denied:
             self._denied = None
@@ -135,7 +135,7 @@ class Setbacks:
         phase = self._book.job(job.id).phase
         return f" in its {phase} phase" if phase else ""
 
-    async def _wait_for_access(self, job: JobState, device: UsbDevice | None, error: DevicePermissionError) -> None:
+    async def _wait_for_access(self, job: JobState, device: UsbDevice | None, error: NoAccessError) -> None:
         """The job goes on by itself once the device may be opened, or another one has taken its place."""
         self._denied = device
         if self._book.job(job.id).attempts != job.attempts:

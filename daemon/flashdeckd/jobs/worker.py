@@ -6,7 +6,7 @@ from typing import TypeVar
 import usb.backend
 
 from flashdeck.config import Pins
-from flashdeck.errors import HeldError
+from flashdeck.errors import DeviceBusyError, DeviceError, ErrorKind, HeldError
 from flashdeck.text import clean
 from flashdeckd.dfu.facts import identify
 from flashdeckd.flash import program
@@ -32,24 +32,24 @@ class Worker:
 
     def identify(self, device: UsbDevice) -> str:
         """The memory map strings of a device, cleaned, as `adopt` pins them; writes nothing."""
-        with open_device(self._backend, device) as transport:
+        with self._open(device) as transport:
             return clean(identify(transport), MAX_MAPS)
 
     def reach(self, device: UsbDevice) -> None:
-        """Opens the device and closes it again; raises DevicePermissionError where the system does not let us."""
-        with open_device(self._backend, device):
+        """Opens the device and closes it again; raises NoAccessError where it can not be opened now."""
+        with self._open(device):
             pass
 
     def examine(self, device: UsbDevice, look: Callable[[Transport], T]) -> T:
         """Lets `look` ask an open device; pins are not checked, because what is odd is what it looks for."""
-        with open_device(self._backend, device) as transport:
+        with self._open(device) as transport:
             return look(transport)
 
     def survey(
         self, device: UsbDevice, image: bytes, target: Target, experience: Experience, cached: bytes | None
     ) -> Plan:
         """Asks the device for its map and plans; writes nothing."""
-        with open_device(self._backend, device) as transport:
+        with self._open(device) as transport:
             self._check_pins(transport)
             return program.survey(transport, image, target, experience=experience, cached=cached)
 
@@ -57,20 +57,29 @@ class Worker:
         self, device: UsbDevice, image: bytes, target: Target, recorder: Recorder, cached: bytes | None
     ) -> program.Outcome:
         """Brings the image onto the device; `cached` is what it is trusted to hold already."""
-        with open_device(self._backend, device) as transport:
+        with self._open(device) as transport:
             self._check_pins(transport)
             told = recorder.experience
             return program.flash(transport, image, target, recorder, experience=told, cached=cached)
 
     def leave(self, device: UsbDevice, target: Target) -> bool:
         """Starts the application; answers whether the device left."""
-        with open_device(self._backend, device) as transport:
+        with self._open(device) as transport:
             return program.leave(transport, target)
 
     def detach(self, device: UsbDevice) -> None:
         """Asks a running application to come back in DFU mode."""
-        with open_device(self._backend, device) as transport:
+        with self._open(device) as transport:
             program.detach(transport)
+
+    def _open(self, device: UsbDevice) -> Transport:
+        """Raises NoAccessError where the device can not be opened now: nothing was begun, so it may be tried again."""
+        try:
+            return open_device(self._backend, device)
+        except DeviceError as error:
+            if error.kind is ErrorKind.DEVICE_BUSY:
+                raise DeviceBusyError(error.message, hint=error.hint) from error
+            raise
 
     def _check_pins(self, transport: Transport) -> None:
         """Raises HeldError where an adopted board does not show the map that it was adopted with (safety rule 3)."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flashdeck.errors import DevicePermissionError, ErrorKind, FlashdeckError, WrongBankError
+from flashdeck.errors import DeviceError, DevicePermissionError, ErrorKind, FlashdeckError, WrongBankError
 from flashdeck.model import JobStatus, LogLevel
 from flashdeckd.boards import ABSENT
 from flashdeckd.flash import program
@@ -40,6 +40,35 @@ async def test_a_job_whose_access_is_taken_away_again_waits_again(scene: Scene) 
     turns = [status for status, _ in itertools.groupby(seen)]
     once = [JobStatus.RUNNING, JobStatus.WAITING]
     assert turns == [JobStatus.QUEUED, *once, *once, JobStatus.RUNNING, JobStatus.DONE]
+
+
+async def test_an_interface_that_others_hold_for_a_moment_costs_a_job_nothing(scene: Scene) -> None:
+    seen: list[JobStatus] = []
+    scene.hub.listen(lambda event: seen.append(event.job.status) if event.job else None)
+    scene.node.claims = OPEN_TRIES - 1
+    job = await scene.until(await scene.order(), JobStatus.DONE, JobStatus.FAILED)
+    assert (job.status, job.attempts) == (JobStatus.DONE, 1)
+    assert JobStatus.WAITING not in seen
+
+
+async def test_a_job_whose_board_another_program_holds_waits_and_goes_on_by_itself(scene: Scene) -> None:
+    scene.node.is_claimed = True
+    job = await scene.until(await scene.order(), JobStatus.WAITING, JobStatus.FAILED)
+    assert job.status is JobStatus.WAITING
+    assert "another program has claimed the device: close other DFU tools" in job.reason
+    assert job.attempts == 0
+    await scene.node.tried(OPEN_TRIES + 3)
+    assert scene.book.job(job.id) == job, "looking again is nothing to tell"
+    scene.node.is_claimed = False
+    assert (await scene.until(job, JobStatus.DONE)).attempts == 1
+
+
+async def test_what_is_taken_away_in_the_middle_of_a_flash_is_no_door_that_is_closed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "flash", failing(DeviceError("busy", kind=ErrorKind.DEVICE_BUSY)))
+    job = await scene.until(await scene.order(), JobStatus.FAILED)
+    assert job.attempts == 1
 
 
 async def test_a_waiting_job_is_looked_at_again_when_its_board_is_plugged_in_anew(
