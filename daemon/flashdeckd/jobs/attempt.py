@@ -17,7 +17,7 @@ from flashdeckd.flash.program import Outcome
 from flashdeckd.images import guards
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.book import JobBook
-from flashdeckd.jobs.cached_image import cached_image
+from flashdeckd.jobs.cached_image import cached_image, why_never_cached
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of
 from flashdeckd.jobs.reading import Reading
@@ -71,6 +71,8 @@ class Attempts:
         target = target_of(self.board, partition, may_read=self.reading.allowed(job.id, recorder.experience))
         holding = self.book.holding(job.board, job.partition)
         cached = await cached_image(self.board.profile, holding, device, self.spool)
+        if why := why_never_cached(self.board.profile, device):
+            self.book.log(job, why, LogLevel.WARNING)
         outcome = await self.thread.opened(lambda worker: worker.flash(device, image, target, recorder, cached))
         for note in outcome.notes:
             self.book.log(job, note)

@@ -12,8 +12,9 @@ from flashdeckd.usb.device import UsbDevice
 async def cached_image(profile: Profile, holding: Holding | None, device: UsbDevice, spool: Spool) -> bytes | None:
     """What this daemon last flashed there, whole, into this very device; None where that can not be trusted.
 
-    It can not once the board has shown another serial or bcdDevice. Nobody can notice here what else changes a flash: a
-    debugger, a DFU tool or a daemon of another machine, the firmware itself.
+    It can not once the board has shown another serial or bcdDevice, and never where it shows no serial: another board
+    at its port would look the same. Nobody can notice here what else changes a flash: a debugger, a DFU tool or a
+    daemon of another machine, the firmware itself.
     """
     if not profile.trust_cache or holding is None or not _is_undisturbed(holding, device):
         return None
@@ -23,10 +24,17 @@ async def cached_image(profile: Profile, holding: Holding | None, device: UsbDev
         return None
 
 
+def why_never_cached(profile: Profile, device: UsbDevice) -> str:
+    """Why `trust_cache` can not do anything for this device; "" where it can, or is not wanted."""
+    if not profile.trust_cache or device.serial:
+        return ""
+    return "the board shows no serial, so that trust_cache can not tell it from another one at its port: all is written"
+
+
 def _is_undisturbed(holding: Holding, device: UsbDevice) -> bool:
     """Whether this device holds what was last flashed, as far as anybody can tell.
 
     A bootloader that did not start the image may not have written it.
     """
     same = (holding.serial, holding.bcd_device) == (device.serial, device.bcd_device)
-    return same and holding.complete and not holding.disturbed and holding.started is not False
+    return same and device.serial != "" and holding.complete and not holding.disturbed and holding.started is not False

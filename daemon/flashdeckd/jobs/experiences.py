@@ -17,7 +17,12 @@ MAX_READS_LOST = 2
 
 
 def bootloader_of(board: str, device: UsbDevice) -> Bootloader:
-    """The bootloader of the device that is `board` now."""
+    """The bootloader of the device that is `board` now.
+
+    What was proved is remembered for a device without a serial, too, although another one at its port looks the same:
+    a proof is about the bootloader's code, which the bcdDevice tells apart, and not about what a flash holds. Were it
+    to end with each disconnect, every leave would end it: a board that was exchanged looks like one that was started.
+    """
     return Bootloader(board, device.serial, device.bcd_device)
 
 

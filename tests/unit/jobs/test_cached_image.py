@@ -1,0 +1,65 @@
+"""When a partition is trusted to hold what was last flashed there (`trust_cache`)."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flash_rig import Rig, image
+from flashdeck.model import Holding, JobStatus, LogLevel, Presence, Verified
+from flashdeckd.boards import Sighting
+from flashdeckd.images.spool import Artifact, Spool
+from flashdeckd.jobs.cached_image import cached_image, why_never_cached
+from flashdeckd.usb.device import UsbDevice
+from lane_rig import PROFILE, running_lane
+
+IMAGE = image(20_000)
+TRUSTING = replace(PROFILE, trust_cache=True)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool")
+
+
+def device(serial: str) -> UsbDevice:
+    return replace(Rig().device, serial=serial)
+
+
+def flashed(artifact: Artifact, into: UsbDevice) -> Holding:
+    return Holding(
+        sha256=artifact.sha256,
+        size=artifact.size,
+        flashed_at=0,
+        verified=Verified.NO,
+        job=1,
+        serial=into.serial,
+        bcd_device=into.bcd_device,
+    )
+
+
+async def test_the_board_that_was_flashed_is_trusted(spool: Spool) -> None:
+    holding = flashed(spool.add(IMAGE), device("A1"))
+    assert await cached_image(TRUSTING, holding, device("A1"), spool) == IMAGE
+    assert await cached_image(PROFILE, holding, device("A1"), spool) is None
+    assert await cached_image(TRUSTING, holding, device("B2"), spool) is None
+
+
+async def test_without_a_serial_two_boards_at_one_port_are_not_told_apart(spool: Spool) -> None:
+    holding = flashed(spool.add(IMAGE), device(""))
+    assert await cached_image(TRUSTING, holding, device(""), spool) is None
+
+
+def test_it_is_said_where_trust_is_wanted_and_can_not_be_had() -> None:
+    assert "no serial" in why_never_cached(TRUSTING, device(""))
+    assert why_never_cached(TRUSTING, device("A1")) == ""
+    assert why_never_cached(PROFILE, device("")) == ""
+
+
+async def test_a_job_says_where_its_board_can_not_be_trusted(tmp_path: Path) -> None:
+    async with running_lane(tmp_path, TRUSTING) as scene:
+        await scene.until(await scene.order(), JobStatus.DONE)
+        assert not scene.logged(LogLevel.WARNING)
+        scene.lane.see(Sighting(Presence.DFU, replace(scene.emulated.device, serial="")))
+        await scene.until(await scene.order(), JobStatus.DONE)
+        assert any("no serial" in text for text in scene.logged(LogLevel.WARNING))
