@@ -6,7 +6,6 @@ a reference cycle is never closed by itself.
 
 import errno
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -37,6 +36,8 @@ _STANDARD_IN = usb.util.build_request_type(
 _GET_DESCRIPTOR = 6
 _STRING = 3
 _ENGLISH = 0x0409
+_TIMES = 2
+"""A string that is refused so often is one that the device does not have."""
 _MAX_INTERFACES = 256
 _GONE = frozenset(
     (
@@ -141,21 +142,31 @@ class Transport:
         )
 
     def text(self, index: int) -> str:
-        """A string descriptor as the device sends it (not cleaned); "" where the device refuses it with a STALL.
+        """A string descriptor as the device sends it (not cleaned); "" where the device twice sends none or a STALL.
 
-        Devices without a list of languages are asked for English. What fails is asked once more: the memory map is such
-        a string, and what it forbids must not be allowed because of one bad moment on the bus. Raises what `send` does.
+        Devices without a list of languages are asked for English. What fails is asked again: the memory map is such a
+        string, and what it forbids must not be allowed because of one bad moment on the bus. Raises what `send` does,
+        the second time.
         """
         languages = self._device.langids
         self._transfers += 1
         language = languages[0] if languages else _ENGLISH
-        try:
-            return self._string(index, language)
-        except DeviceGoneError:
-            raise
-        except DeviceError:
-            with suppress(StallError):
-                return self._string(index, language)
+        refusals, failures = 0, 0
+        while refusals < _TIMES:
+            try:
+                text = self._string(index, language)
+            except DeviceGoneError:
+                raise
+            except StallError:
+                text = ""
+            except DeviceError:
+                failures += 1
+                if failures == _TIMES:
+                    raise
+                continue
+            if text:
+                return text
+            refusals += 1
         return ""
 
     def _string(self, index: int, language: int) -> str:

@@ -143,42 +143,73 @@ def test_a_string_that_can_not_be_read_is_empty(monkeypatch: pytest.MonkeyPatch)
             answers.pop(0)
 
 
-def string_requests_fail(monkeypatch: pytest.MonkeyPatch, rig: Rig, number: int, times: int) -> None:
-    """The next requests for the map's string end with that errno."""
-    answer, left = rig.bench.backend.ctrl_transfer, [number] * times
+EMPTY = 0
+"""Not an error number: an answer of no bytes."""
+
+
+def string_requests_fail(monkeypatch: pytest.MonkeyPatch, rig: Rig, *numbers: int) -> list[int]:
+    """The next requests for the map's string end with these error numbers; what is left of them."""
+    answer, left = rig.bench.backend.ctrl_transfer, list(reversed(numbers))
 
     def fail(handle: Handle, kind: int, request: int, value: int, *rest: Any) -> int:
         if (kind, request, value >> 8) == (0x80, 6, 3) and value & 0xFF and left:
-            raise usb.core.USBError("not now", -1, left.pop())
+            number = left.pop()
+            if number == EMPTY:
+                return 0
+            raise usb.core.USBError("not now", -1, number)
         return answer(handle, kind, request, value, *rest)
 
     monkeypatch.setattr(rig.bench.backend, "ctrl_transfer", fail)
+    return left
 
 
-@pytest.mark.parametrize("number", [errno.ETIMEDOUT, errno.EPIPE, errno.EOVERFLOW])
-def test_one_bad_moment_on_the_bus_costs_no_memory_map(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (errno.ETIMEDOUT,),
+        (errno.EPIPE,),
+        (errno.EOVERFLOW,),
+        (EMPTY,),
+        (errno.ETIMEDOUT, errno.EPIPE),
+        (errno.EPIPE, errno.ETIMEDOUT),
+        (errno.ETIMEDOUT, EMPTY),
+    ],
+)
+def test_one_bad_moment_on_the_bus_costs_no_memory_map(
+    monkeypatch: pytest.MonkeyPatch, numbers: tuple[int, ...]
+) -> None:
     """What the map forbids would be allowed without it."""
     read_only = "@Flash/0x08000000/20*8Ka,108*8Kg"
     rig = Rig(map=read_only)
-    string_requests_fail(monkeypatch, rig, number, 1)
+    left = string_requests_fail(monkeypatch, rig, *numbers)
     assert isinstance(rig.attempt(image(20_000)), RefusedError)
+    assert not left
     assert rig.memory() == rig.old
 
 
 @pytest.mark.parametrize(
-    ("number", "error"), [(errno.ETIMEDOUT, TransferTimeoutError), (errno.EOVERFLOW, DeviceError), (errno.EPIPE, None)]
+    ("numbers", "error"),
+    [
+        ((errno.ETIMEDOUT, errno.ETIMEDOUT), TransferTimeoutError),
+        ((errno.EOVERFLOW, errno.EOVERFLOW), DeviceError),
+        ((errno.EPIPE, errno.ETIMEDOUT, errno.ETIMEDOUT), TransferTimeoutError),
+        ((errno.EPIPE, errno.EPIPE), None),
+        ((errno.EPIPE, EMPTY), None),
+        ((errno.EPIPE, errno.ETIMEDOUT, errno.EPIPE), None),
+    ],
 )
 def test_only_a_device_that_refuses_its_string_twice_has_none(
-    monkeypatch: pytest.MonkeyPatch, number: int, error: type[DeviceError] | None
+    monkeypatch: pytest.MonkeyPatch, numbers: tuple[int, ...], error: type[DeviceError] | None
 ) -> None:
     rig = Rig()
     with rig.open() as pipe:
-        string_requests_fail(monkeypatch, rig, number, 2)
+        left = string_requests_fail(monkeypatch, rig, *numbers)
         if error is None:
             assert pipe.text(5) == ""
         else:
             with pytest.raises(error):
                 pipe.text(5)
+        assert not left
 
 
 def test_a_device_that_leaves_while_its_string_is_read_is_gone() -> None:
