@@ -67,6 +67,8 @@ class Reads(Enum):
     """It copies bytes without looking at the address: a bus fault outside the flash."""
     STALE = "stale"
     """It reads through a cache that nobody invalidates: what was read once is answered until the next reset."""
+    STALE_ERASE = "stale-erase"
+    """The same, but a write refreshes what it wrote; only an erase does not."""
     ECHO = "echo"
     """It leaves the class's buffer as it is: the last block, command or answer comes back."""
     CONSTANT = "constant"
@@ -141,6 +143,8 @@ class ClassicBootloader:
     def ended(self, operation: Operation) -> None:
         """The operation of the last outcome has been carried out."""
         self._flash.finished(operation, self._length)
+        if self._settings.reads is Reads.STALE_ERASE and operation.access is Access.WRITE:
+            self._refresh(operation.address, len(operation.data))
         if operation.failed and self._old:
             return  # the handler gives up; state and command stay, and the next IN transfer runs it again
         if operation.failed:
@@ -274,7 +278,7 @@ class ClassicBootloader:
                 return Outcome(data=bytes(self._buffer[: self._length]))
             case Reads.CONSTANT:
                 return Outcome(data=bytes((self._settings.constant,)) * self._length)
-            case Reads.STALE:
+            case Reads.STALE | Reads.STALE_ERASE:
                 data = self._cached(address)
             case _:
                 data = self._flash.read(address, self._length, refused=self._settings.reads is Reads.NULL)
@@ -299,6 +303,11 @@ class ClassicBootloader:
                 self._cache[line] = self._flash.read(line, CACHE_LINE) or b""
         held = b"".join(self._cache[line] for line in lines)
         return held[address - lines.start : end - lines.start]
+
+    def _refresh(self, address: int, size: int) -> None:
+        """Drops the lines of the cache that hold any of these bytes."""
+        for line in range(address - address % CACHE_LINE, address + size, CACHE_LINE):
+            self._cache.pop(line, None)
 
     def _before_status(self) -> None:
         if self.state is State.DNLOAD_SYNC:

@@ -59,6 +59,8 @@ class Model(StrEnum):
     """The same with nothing but ST's template."""
     CLASSIC_STALE = "classic-stale"
     """ST's classic class behind a cache: what was read once is answered again, whatever was erased or written since."""
+    CLASSIC_STALE_ERASE = "classic-stale-erase"
+    """The same, but writes go through the cache: only what was erased still reads as before."""
     CLASSIC_ECHO = "classic-echo"
     """ST's classic class; a read answers the last block that the class received."""
     CLASSIC_CONSTANT = "classic-constant"
@@ -120,6 +122,7 @@ DEFAULT_POLLS = {
     Model.CLASSIC_OLD_NOREAD: (50, 50),
     Model.CLASSIC_OLD_TEMPLATE: (0, 0),
     Model.CLASSIC_STALE: (50, 50),
+    Model.CLASSIC_STALE_ERASE: (50, 50),
     Model.CLASSIC_ECHO: (50, 50),
     Model.CLASSIC_CONSTANT: (50, 50),
     Model.CLASSIC_CRASH: (50, 50),
@@ -363,6 +366,7 @@ _READS = {
     Model.CLASSIC_OLD_NOREAD: Reads.NULL,
     Model.CLASSIC_OLD_TEMPLATE: Reads.NULL,
     Model.CLASSIC_STALE: Reads.STALE,
+    Model.CLASSIC_STALE_ERASE: Reads.STALE_ERASE,
     Model.CLASSIC_ECHO: Reads.ECHO,
     Model.CLASSIC_CONSTANT: Reads.CONSTANT,
     Model.CLASSIC_CRASH: Reads.CRASH,

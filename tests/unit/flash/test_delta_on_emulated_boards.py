@@ -21,7 +21,15 @@ from flash_rig import (
     small,
 )
 from flashdeck.config import BankPolicy, PollPolicy
-from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, HeldError, RefusedError, VerifyError
+from flashdeck.errors import (
+    DeviceError,
+    DeviceGoneError,
+    ErrorKind,
+    HeldError,
+    RefusedError,
+    VerifyError,
+    WrongBankError,
+)
 from flashdeck.geometry import Range
 from flashdeck.model import Verified
 from flashdeckd.dfu.polling import Pace
@@ -177,6 +185,20 @@ def test_the_second_bank_goes_on_by_itself_where_the_canary_sings() -> None:
     assert outcome.verified is Verified.YES
     assert rig.memory(Range.sized(PARTITION2.start, len(data))) == data
     assert not rig.outside_changed(PARTITION2)
+
+
+def test_reads_that_an_erase_leaves_stale_are_found_out_before_anything_is_touched() -> None:
+    rig, watcher, data = Rig(Model.CLASSIC_STALE_ERASE, old=blank(ROOM, ROOM_TWIN)), Watcher(), image(50_000)
+    with pytest.raises(WrongBankError, match="or its reads are stale; nothing else was touched") as caught:
+        rig.flash(data, TARGET, watcher)
+    assert "invalidate the caches after an erase" in caught.value.hint
+    assert not caught.value.harmed
+    assert "began" not in watcher.events
+    assert rig.memory() == rig.old, "not even the canary is left"
+    assert rig.present, "not reset"
+    assert rig.experience.condemned_banks == (0,)
+    with pytest.raises(RefusedError, match="answer reads with what was there before"):
+        rig.flash(data)
 
 
 def test_a_bootloader_that_erases_the_wrong_bank_is_found_out_before_it_hurts_anything() -> None:

@@ -622,6 +622,23 @@ def test_stale_reads_answer_what_was_there_until_the_board_is_reset() -> None:
     assert Host(only(bench)).read(0x08080000, 1024) == new
 
 
+def test_reads_that_are_stale_after_an_erase_only_answer_what_was_written() -> None:
+    old, new = fill(1024, 3), fill(1024, 4)
+    model = Model.CLASSIC_STALE_ERASE
+    bench = bench_of(BoardSpec(name="one", model=model, start=Start.DFU, contents=(Content(0x08080000, old),)))
+    host = Host(only(bench))
+    assert host.read(0x08080000, 1024) == old
+    host.send(ABORT)
+    assert host.command(0x41, 0x08080000) == DNLOAD_IDLE
+    host.send(ABORT)
+    assert host.read(0x08080000, 1024) == old
+    assert contents(bench, 0x08080000, 1024) == b"\xff" * 1024
+    host.send(ABORT)
+    assert host.write(0x08080000, new) == DNLOAD_IDLE
+    host.send(ABORT)
+    assert host.read(0x08080000, 1024) == new
+
+
 def test_echoing_reads_answer_the_last_block() -> None:
     bench = bench_of(BoardSpec(name="one", model=Model.CLASSIC_ECHO))
     host = Host(only(bench))
