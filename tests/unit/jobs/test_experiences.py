@@ -112,8 +112,16 @@ def test_a_condemned_bank_is_never_released_before_it_is_tried_anew(
     assert (after.condemned_banks, after.reads_lost) == ((), 0)
     assert list(doubts(after)) == []
     assert may_read(after)
-    kept = (experience.pace, experience.reading_proved, experience.proved_banks)
-    assert (after.pace, after.reading_proved, after.proved_banks) == kept
+    assert (after.reading_proved, after.proved_banks) == (experience.reading_proved, experience.proved_banks)
+    assert after.pace is (Pace.UNPROVEN if experience.pace is Pace.CLAIMED else experience.pace)
+
+
+async def test_a_release_tries_anew_whether_a_board_may_be_asked_early(book: ExperienceBook) -> None:
+    await book.put(LEFT, Experience(pace=Pace.CLAIMED))
+    (note,) = await book.release("left", ())
+    assert "asked early" in note
+    assert book.of(LEFT) == UNKNOWN
+    assert await book.release("left", ()) == []
 
 
 def test_only_a_board_that_was_never_seen_to_read_right_is_given_up() -> None:

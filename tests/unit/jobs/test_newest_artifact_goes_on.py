@@ -79,6 +79,12 @@ async def test_a_job_whose_image_is_whole_lacks_its_leave_alone_and_is_no_flash_
     assert cut.sizes == [OLD, NEW]
 
 
+async def test_a_job_that_has_ended_is_not_superseded_any_more(scene: Scene) -> None:
+    done = await scene.until(await scene.order(), JobStatus.DONE)
+    await scene.book.supersede(done.id, "superseded by job 2")
+    assert scene.book.job(done.id) == done
+
+
 async def test_another_partition_is_no_newer_artifact(scene: Scene) -> None:
     scene.lane.see(ABSENT)
     first, second = await scene.order(), await scene.order("partition2")
