@@ -56,7 +56,7 @@ class ControlPipe(Protocol):
         ...
 
     def text(self, index: int) -> str:
-        """A string descriptor as the device sends it (not cleaned); "" where it can not be read."""
+        """A string descriptor as the device sends it (not cleaned); "" where it has none, or refuses it for good."""
         ...
 
     def reset(self) -> None:

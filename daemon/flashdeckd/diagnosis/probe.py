@@ -41,8 +41,8 @@ Sleep = Callable[[float], object]
 def observe(pipe: ControlPipe, profile: Profile, experience: Experience, sleep: Sleep) -> Observation:
     """Looks at a device in DFU mode, and leaves it in dfuIDLE.
 
-    Raises DeviceError only where the device does not even answer GETSTATE or recover; what fails later is part of
-    what was seen.
+    Raises DeviceError only where the device does not even answer GETSTATE, recover or answer a request for a string;
+    what fails later is part of what was seen.
     """
     return _Look(pipe, profile, experience, sleep).run()
 

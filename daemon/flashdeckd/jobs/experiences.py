@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import LogLevel
+from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.hub import Hub
 from flashdeckd.journal import Bootloader, Journal
@@ -38,7 +39,8 @@ def released(experience: Experience, banks: Iterable[int]) -> Experience:
     was condemned: there the canary has to come first, once more.
     """
     trusted = {*experience.released_banks, *banks} - set(experience.condemned_banks)
-    return replace(experience, released_banks=tuple(sorted(trusted)), condemned_banks=(), reads_lost=0)
+    pace = Pace.UNPROVEN if experience.pace is Pace.CLAIMED else experience.pace
+    return replace(experience, pace=pace, released_banks=tuple(sorted(trusted)), condemned_banks=(), reads_lost=0)
 
 
 def doubts(experience: Experience) -> Iterator[str]:
@@ -118,3 +120,5 @@ def _consequences(before: Experience, after: Experience) -> Iterator[str]:
         yield f"whether the bootloader erases the right one is tried anew in bank {bank + 1}"
     if not may_read(before):
         yield "reading is tried again"
+    if after.pace is not before.pace:
+        yield "whether it may be asked early is tried anew on its next erase"
