@@ -1,22 +1,27 @@
 """Whatever a device answers: no crash, no hang, and nothing outside the partition is ever asked of it."""
 
+import tracemalloc
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flash_rig import APP1, BASE, FLASH_SIZE, GEOMETRY, SECTOR, TARGET, Watcher, image, small
+from flash_rig import APP1, BASE, FLASH_SIZE, GEOMETRY, SECTOR, TARGET, Rig, Watcher, image, small
+from flashdeck.config import PollPolicy
 from flashdeck.errors import DescriptorError, DeviceGoneError, FlashdeckError, StallError, TransferTimeoutError
-from flashdeck.geometry import Range
+from flashdeck.geometry import Geometry, Range
 from flashdeckd.dfu.memory_map import parse_memory_map
-from flashdeckd.dfu.pipe import AlternateSetting
+from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.quirks import NONE, Quirk
 from flashdeckd.dfu.wire import Request, State
 from flashdeckd.flash import program
 from flashdeckd.flash.plan import DeviceFacts
 from flashdeckd.flash.planner import make_plan
+from flashdeckd.flash.target import Target
+from flashdeckd.virtual.spec import Model
 from soaking import SOAK
 
 pytestmark = pytest.mark.soak
@@ -26,6 +31,11 @@ TWIN = Range.sized(SPAN.start + SECTOR + FLASH_SIZE // 2, SECTOR)
 READABLE = (SPAN, TWIN, Range.sized(BASE, SECTOR))
 """The partition, where a canary's twin would be, and the first sector of the bootloader."""
 DATA = image(9000)
+ALTERNATE = Target(partition="app1", span=Range(0, APP1.size), geometry=Geometry(()), alternate=0)
+LONGEST_SLEPT = 2 * 3600.0
+"""Seconds of one flash, whatever a device claims."""
+MOST_MEMORY = 32 * 1024 * 1024
+"""Bytes of one flash, whatever a device sends: the image, what is read back, and a great deal more."""
 
 
 @dataclass
@@ -137,6 +147,76 @@ def test_nothing_outside_is_asked_of_a_device_that_answers_anything(
     pipe = HostilePipe(data, functional, size or 64, map=text)
     with suppress(FlashdeckError):
         program.flash(pipe, DATA, small(2), Watcher(), pipe.sleep)
+    assert pipe.slept <= LONGEST_SLEPT
+
+
+class Sleeper:
+    """A board that claims hours for everything."""
+
+    def __init__(self, pipe: ControlPipe) -> None:
+        self._pipe = pipe
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pipe, name)
+
+    def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+        answer = self._pipe.receive(request, value, length, timeout=timeout)
+        return answer[:1] + b"\xff\xff\xff" + answer[4:] if request == Request.GETSTATUS else answer
+
+
+@pytest.mark.parametrize("model", [Model.CLASSIC, Model.USBX, Model.TINYUSB])
+def test_claims_of_hours_do_not_add_up(model: Model) -> None:
+    rig, target = Rig(model), ALTERNATE if model is Model.TINYUSB else TARGET
+    target = replace(target, poll=PollPolicy.SPEC)
+    with rig.open() as pipe:
+        sleeper = cast("ControlPipe", Sleeper(pipe))
+        with pytest.raises(FlashdeckError) as caught:
+            program.flash(sleeper, image(APP1.size), target, Watcher(), rig.nap)
+    assert caught.value.hint
+    assert sum(rig.naps) <= LONGEST_SLEPT
+    assert not rig.outside_changed(APP1)
+
+
+class Flood:
+    """A board that sends far more than it was asked for where a length may vary, and says far too much of itself."""
+
+    def __init__(self, pipe: ControlPipe, excess: int) -> None:
+        self._pipe = pipe
+        self._excess = excess
+        self.sent = 0
+        """Bytes that nobody asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pipe, name)
+
+    def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+        answer = self._pipe.receive(request, value, length, timeout=timeout)
+        if request == Request.GETSTATE:
+            return answer
+        self.sent += self._excess
+        return answer + bytes(self._excess)
+
+    def text(self, index: int) -> str:
+        self.sent += self._excess
+        return self._pipe.text(index) + "\0" * self._excess
+
+
+@pytest.mark.parametrize("model", [Model.CLASSIC, Model.TINYUSB])
+def test_a_device_that_sends_too_much_does_not_fill_the_memory(model: Model) -> None:
+    data, rig = image(APP1.size), Rig(model)
+    target = TARGET if model is Model.CLASSIC else ALTERNATE
+    with rig.open() as pipe:
+        flood = Flood(pipe, 1_000_000)
+        tracemalloc.start()
+        try:
+            with suppress(FlashdeckError):
+                program.flash(cast("ControlPipe", flood), data, target, Watcher(), rig.nap)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert flood.sent > 5 * MOST_MEMORY, "so much that keeping it would be seen"
+    assert most < MOST_MEMORY
+    assert rig.board.state().words, "it was written all the same, or to a part"
 
 
 @given(st.text(max_size=80), st.integers(0, 0xFFFF))

@@ -45,6 +45,8 @@ ERRORS = (errno.EPIPE, errno.ETIMEDOUT, errno.ENODEV, errno.EIO, errno.EOVERFLOW
 """What libusb's errors become, and two numbers that mean nothing."""
 MOST_TRANSFERS = 20_000
 LONGEST_NAP = 60.0
+LONGEST_SLEPT = 2 * 3600.0
+"""Seconds of one flash, whatever a device claims."""
 
 
 class SpoiltBackend(VirtualBackend):
@@ -157,6 +159,7 @@ def test_whatever_comes_from_below_ends_in_a_flash_or_in_a_clear_error(
     else:
         assert not changed_outside(FLASH, now)
     assert all(0 < nap <= LONGEST_NAP for nap in rig.naps)
+    assert sum(rig.naps) <= LONGEST_SLEPT
     if isinstance(ended, FlashdeckError):
         assert ended.message
         assert ended.hint, repr(ended)
