@@ -109,6 +109,8 @@ class Session:
     def to_idle(self) -> None:
         """Brings the device to dfuIDLE after an operation that went well."""
         if self._mode is not _Mode.IDLE:
+            if self._mode is _Mode.UPLOAD:
+                self._addressing.pointer = None  # where reads leave it is written nowhere
             requests.abort(self._pipe)
             self._mode = _Mode.IDLE
 

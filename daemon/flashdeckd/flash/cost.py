@@ -29,7 +29,9 @@ def cost(steps: tuple[Step, ...], block: int, transfer_size: int, *, counts: boo
                 requests += 1 + (mode is Action.WRITE)
                 mode = Action.READ_BACK
             continue
-        requests += mode is Action.READ_BACK
+        if mode is Action.READ_BACK:
+            requests += 1
+            addressing.pointer = None
         mode = Action.WRITE
         if step.action in (Action.ERASE, Action.ERASE_CANARY):
             addressing.pointer = None

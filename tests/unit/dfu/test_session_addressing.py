@@ -1,6 +1,7 @@
 """Which block goes where, and the fence that nothing leaves."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -124,7 +125,36 @@ def test_reading_and_writing_alternate_with_an_abort_between() -> None:
     assert pipe.state == State.IDLE
     assert pipe.errors == 0
     assert session.uploads == 3
-    assert blocks(pipe) == [0, 0, 2], "one address for all"
+    assert blocks(pipe) == [0, 0, 0, 2], "one address for the reads after the write, too"
+
+
+@dataclass
+class Wanders(ModelPipe):
+    """Its address pointer moves with every read, and with every ABORT that ends reading."""
+
+    def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
+        if request == Request.ABORT and self.state == State.UPLOAD_IDLE:
+            self.pointer += 1024
+        super().send(request, value, data, timeout=timeout)
+
+    def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+        data = super().receive(request, value, length, timeout=timeout)
+        if request == Request.UPLOAD:
+            self.pointer += length
+        return data
+
+
+def test_nothing_is_written_to_where_a_read_has_left_the_address() -> None:
+    pipe = Wanders()
+    session = opened(pipe)
+    session.erase(Range.sized(BASE, PAGE))
+    session.read(BASE, 1024)
+    session.write(BASE, b"\x01" * 16)
+    session.read(BASE, 1024)
+    session.to_idle()
+    session.write(BASE + 16, b"\x02" * 16)
+    assert bytes(pipe.memory[:PAGE]) == b"\x01" * 16 + b"\x02" * 16 + b"\xff" * (PAGE - 32)
+    assert not any(pipe.memory[PAGE:])
 
 
 def test_the_address_is_set_again_for_reads_before_the_block_number_overflows() -> None:
