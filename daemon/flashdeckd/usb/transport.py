@@ -193,8 +193,8 @@ class Transport:
 def open_device(backend: IBackend | None, device: UsbDevice) -> Transport:
     """Opens exactly the enumeration that `device` describes: its bus and address, checked again by ids and port.
 
-    `backend` None means the system's libusb. Raises DeviceGoneError where it is no longer there, DescriptorError where
-    another device has taken its place or it has no DFU interface, DevicePermissionError, or DeviceError `device-busy`.
+    `backend` None means the system's libusb. Raises DeviceGoneError where it is no longer there, or another device has
+    its address by now; DescriptorError where it has no DFU interface; DevicePermissionError; DeviceError `device-busy`.
     """
     try:
         found = usb.core.find(backend=backend, bus=device.bus, address=device.address)
@@ -221,7 +221,7 @@ def _check_same(found: usb.core.Device, device: UsbDevice) -> None:
     seen = (found.idVendor, found.idProduct, found.bcdDevice)
     wanted = (device.usb_id.vendor, device.usb_id.product, device.bcd_device)
     if seen != wanted:
-        raise DescriptorError(
+        raise DeviceGoneError(
             f"{_place(device)}: at bus {device.bus} address {device.address} is now {seen[0]:04x}:{seen[1]:04x} "
             f"(bcdDevice {seen[2]:04x}); expected was bcdDevice {device.bcd_device:04x}",
             hint="another device has taken its place; nothing was sent to it",
@@ -229,7 +229,7 @@ def _check_same(found: usb.core.Device, device: UsbDevice) -> None:
     ports = found.port_numbers
     expected = _port_numbers(device.name)
     if ports and expected and tuple(ports) != expected:
-        raise DescriptorError(
+        raise DeviceGoneError(
             f"{_place(device)}: the device at bus {device.bus} address {device.address} is now at port "
             f"{'.'.join(map(str, ports))}",
             hint="it was moved to another port; nothing was sent to it",

@@ -63,7 +63,7 @@ def test_another_device_in_its_place_is_not_touched() -> None:
         replace(rig.device, name="1-7"),
         replace(rig.device, name="1-1.1"),
     ):
-        with pytest.raises(DescriptorError, match="1-"):
+        with pytest.raises(DeviceGoneError, match="1-"):
             open_device(rig.bench.backend, changed)
     assert rig.board.state().transfers == 0
 

@@ -1,0 +1,19 @@
+"""A board that left, and another device has its bus address before hotplug tells of it."""
+
+from dataclasses import replace
+
+from flashdeck.model import JobStatus, Presence
+from flashdeckd.boards import Sighting
+from lane_rig import Scene
+
+
+async def test_a_job_waits_for_its_board_where_another_device_has_its_address(scene: Scene) -> None:
+    left = replace(scene.emulated.device, serial="A1", bcd_device=0x0199)
+    scene.lane.see(Sighting(Presence.DFU, left))
+    job = await scene.until(await scene.order(), JobStatus.WAITING, JobStatus.FAILED)
+    assert job.status is JobStatus.WAITING, job.reason
+    assert "plug in board left again" in job.reason
+    assert scene.emulated.board.state().transfers == 0
+    scene.see()
+    job = await scene.until(job, JobStatus.DONE, JobStatus.FAILED)
+    assert (job.status, job.attempts) == (JobStatus.DONE, 2)
