@@ -96,11 +96,11 @@ class Desk:
         pieces = [self.bench.dump(name, APP1 + at, min(MAX_DUMP, size - at)) for at in range(0, size, MAX_DUMP)]
         return b"".join(piece.data for piece in pieces)
 
-    def around_app1(self, name: str) -> bytes:
-        """All of a board's flash that app1 is no part of."""
+    def around(self, name: str, partition: int = APP1) -> bytes:
+        """All of a board's flash that the partition at that address is no part of."""
         parts = [self.bench.dump(name, _FLASH.base + at, MAX_DUMP).data for at in range(0, _FLASH.size, MAX_DUMP)]
         flash = b"".join(parts)
-        return flash[: APP1 - _FLASH.base] + flash[APP1 - _FLASH.base + 384 * 1024 :]
+        return flash[: partition - _FLASH.base] + flash[partition - _FLASH.base + 384 * 1024 :]
 
 
 def of(now: Snapshot, name: str) -> BoardState:

@@ -25,6 +25,7 @@ from flashdeck.errors import (
 from flashdeckd.dfu.descriptor import find_functional, parse_functional
 from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.quirks import Quirk, quirk_of
+from flashdeckd.usb.claim import Claim
 from flashdeckd.usb.device import DFU_CLASS, DFU_SUBCLASS, UsbDevice
 from flashdeckd.usb.strings import MAX_STRING, decode_string
 
@@ -74,6 +75,7 @@ class Transport:
                 for each in interfaces
             )
             self._guarded("open", lambda: usb.util.claim_interface(device, self._interface))
+            self._claim = Claim(where, device.get_active_configuration().bConfigurationValue, self._interface)
         except BaseException:
             self.close()
             raise
@@ -116,6 +118,7 @@ class Transport:
 
     def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
         """A class request that carries `data`, or nothing, to the DFU interface; timeout in seconds."""
+        self._require_claim()
         self._transfers += 1
         sent = self._guarded(
             f"request {request} of {len(data)} bytes",
@@ -126,6 +129,7 @@ class Transport:
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         """A class request that asks the DFU interface for at most `length` bytes; timeout in seconds."""
+        self._require_claim()
         self._transfers += 1
         answer = self._guarded(
             f"request {request} for {length} bytes",
@@ -182,6 +186,13 @@ class Transport:
     def reset(self) -> None:
         """Resets the device's port. It may enumerate anew, and then is gone for this transport."""
         self._guarded("reset", self._device.reset)
+
+    def _require_claim(self) -> None:
+        if self._claim.is_lost:
+            raise DeviceGoneError(
+                f"{_place(self._where)} was reset by another program, and has forgotten where it was",
+                hint="close other programs that use it; what was under way begins anew",
+            )
 
     def _guarded(self, what: str, call: Callable[[], _T]) -> _T:
         try:

@@ -14,13 +14,13 @@ async def test_boards_of_three_classes_are_flashed_and_again_by_way_of_their_app
     specs = board("left", 1), board("noread", 2, Model.CLASSIC_NOREAD), board("usbx", 3, Model.USBX)
     names = [spec.name for spec in specs]
     async with desk(root, *specs) as it:
-        around = {name: it.around_app1(name) for name in names}
+        around = {name: it.around(name) for name in names}
         await it.plug(*names)
         first = await it.flashed(ONE, *names)
         await it.until_present(Presence.APP, *names)
         second = await it.flashed(TWO, *names)  # each is told to detach, and comes back with another product id
         await it.until_present(Presence.APP, *names)
-        assert {name: it.around_app1(name) for name in names} == around
+        assert {name: it.around(name) for name in names} == around
     for jobs in (first, second):
         assert {job.status for job in jobs.values()} == {JobStatus.DONE}
         assert {job.attempts for job in jobs.values()} == {1}

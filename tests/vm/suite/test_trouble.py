@@ -10,7 +10,7 @@ import pytest
 
 from flashdeck.model import JobState, JobStatus, Phase, Presence
 from flashdeckd.virtual.control import Dfu
-from rig import firmware
+from rig import PARTITION2, firmware
 from vm.desk import Desk, board, desk, ran, slow_board
 from vm.vhci import Port
 
@@ -64,19 +64,21 @@ async def test_one_lost_transfer_is_unlinked_and_the_flash_goes_on(root: Path) -
         assert [setup.request for setup in it.cables.tallies["left"].unlinks] == [Dfu.GETSTATE]
 
 
-async def test_a_bus_reset_by_somebody_else_does_not_keep_an_image_from_its_board(root: Path) -> None:
+async def test_a_bus_reset_by_somebody_else_harms_nothing_and_the_job_goes_on(root: Path) -> None:
+    """ST's class then points at app1 again, and the blocks of partition2 would land there."""
+    image = firmware("2.0.0", base=PARTITION2)
     async with desk(root, slow_board("left", 1)) as it:
         await it.plug("left")
-        around = it.around_app1("left")
-        it.rig.build(ONE)
+        around = it.around("left", PARTITION2)
+        it.rig.build(image, name="APP2.bin")
         await it.until_job("left", lambda job: job.phase is Phase.WRITE)
         reset = await ran("usbreset", "0483:df11")
         assert reset.code == 0, reset
-        await it.waited(ONE, "left")
+        await it.rig.wait("partition2", image)
         assert it.cables.tallies["left"].resets >= 1
-        assert it.around_app1("left") == around
+        assert it.around("left", PARTITION2) == around
         (job,) = await it.rig.jobs()
-        assert job.status is JobStatus.DONE, "by itself, without anybody's retry"
+        assert (job.status, job.attempts) == (JobStatus.DONE, 2), "by itself, without anybody's retry"
 
 
 async def test_an_interface_that_another_program_holds_is_said_and_flashed_once_it_is_free(root: Path) -> None:

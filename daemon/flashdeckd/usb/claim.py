@@ -1,0 +1,33 @@
+"""Whether the kernel still has our claim of an interface.
+
+A bus reset by somebody else takes it away, and with the next transfer usbfs claims the interface again without a word
+(checkintf in the kernel's drivers/usb/core/devio.c). But the bootloader has begun anew: ST's class has its default
+address pointer again, and the next block would land there instead of in the partition.
+"""
+
+from pathlib import Path
+
+from flashdeckd.usb.device import UsbDevice
+
+DEVICES = Path("/sys/bus/usb/devices")
+_USBFS = "usbfs"
+
+
+class Claim:
+    """The claim of one interface, from when it was made. Costs one look at sysfs, and no transfer."""
+
+    def __init__(self, device: UsbDevice, configuration: int, interface: int, devices: Path = DEVICES) -> None:
+        """`devices` is sysfs's directory of USB devices and interfaces; where they are not, nothing can be seen."""
+        self._link = devices / f"{device.name}:{configuration}.{interface}" / "driver"
+        self._is_seen = self._is_held()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the claim was seen once, and is no more."""
+        return self._is_seen and not self._is_held()
+
+    def _is_held(self) -> bool:
+        try:
+            return self._link.readlink().name == _USBFS
+        except OSError:
+            return False
