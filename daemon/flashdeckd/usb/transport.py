@@ -74,8 +74,7 @@ class Transport:
                 AlternateSetting(each.bAlternateSetting, each.iInterface, each.bInterfaceProtocol)
                 for each in interfaces
             )
-            self._guarded("open", lambda: usb.util.claim_interface(device, self._interface))
-            self._claim = Claim(where, device.get_active_configuration().bConfigurationValue, self._interface)
+            self._claim = self._claimed()
         except BaseException:
             self.close()
             raise
@@ -186,6 +185,12 @@ class Transport:
     def reset(self) -> None:
         """Resets the device's port. It may enumerate anew, and then is gone for this transport."""
         self._guarded("reset", self._device.reset)
+        self._claim = self._claimed()
+
+    def _claimed(self) -> Claim:
+        self._guarded("open", lambda: usb.util.claim_interface(self._device, self._interface))
+        configuration = self._guarded("open", lambda: _configuration(self._device).bConfigurationValue)
+        return Claim(self._where, configuration, self._interface)
 
     def _require_claim(self) -> None:
         if self._claim.is_lost:
