@@ -93,13 +93,16 @@ class Desk:
 
     def app1_of(self, name: str, size: int) -> bytes:
         """The beginning of app1 as the emulator holds it."""
-        pieces = [self.bench.dump(name, APP1 + at, min(MAX_DUMP, size - at)) for at in range(0, size, MAX_DUMP)]
+        return self.flash_of(name, APP1, size)
+
+    def flash_of(self, name: str, address: int, size: int) -> bytes:
+        """So much of a board's flash, past everything that its bootloader says."""
+        pieces = [self.bench.dump(name, address + at, min(MAX_DUMP, size - at)) for at in range(0, size, MAX_DUMP)]
         return b"".join(piece.data for piece in pieces)
 
     def around(self, name: str, partition: int = APP1) -> bytes:
         """All of a board's flash that the partition at that address is no part of."""
-        parts = [self.bench.dump(name, _FLASH.base + at, MAX_DUMP).data for at in range(0, _FLASH.size, MAX_DUMP)]
-        flash = b"".join(parts)
+        flash = self.flash_of(name, _FLASH.base, _FLASH.size)
         return flash[: partition - _FLASH.base] + flash[partition - _FLASH.base + 384 * 1024 :]
 
 

@@ -79,7 +79,7 @@ async def test_a_bus_reset_by_somebody_else_harms_nothing_and_the_job_goes_on(ro
         assert it.cables.tallies["left"].resets >= 1
         assert it.around("left", PARTITION2) == around
         assert job.attempts == 2, "by itself, without anybody's retry"
-        assert await it.rig.partition_of("left", len(image), address=PARTITION2) == image
+        assert it.flash_of("left", PARTITION2, len(image)) == image
         assert job.failure is not None
         assert job.failure.kind is ErrorKind.NOT_ACCEPTED, "all is there but app1, which the board starts"
 
