@@ -155,8 +155,16 @@ async def enumerated(bench: VirtualBench, cables: Cables, name: str) -> None:
         bench.press(name)
     usb_id, product = bench.boards[name].spec.dfu, cables.port(name).device / "idProduct"
     async with asyncio.timeout(WAIT_SECONDS):
-        while not product.exists() or product.read_text() != f"{usb_id.product:04x}\n":  # noqa: ASYNC110 -- as for cables
+        while _attribute(product) != f"{usb_id.product:04x}":  # noqa: ASYNC110 -- as for cables
             await asyncio.sleep(0.05)
+
+
+def _attribute(path: Path) -> str:
+    """An attribute in sysfs; "" where the device has gone, or is not there yet."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 async def ran(*words: str) -> Run:
