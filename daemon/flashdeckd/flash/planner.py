@@ -236,8 +236,9 @@ class Planner:
         if changed:
             yield from self._canaries(seen)
             blocks = list(self._write_blocks(changed))
-            writes = [each for each in blocks if not is_blank(self._data(each))]
-            yield from (Step(Action.LEAVE_BLANK, run) for run in _runs([each for each in blocks if each not in writes]))
+            blank = {each for each in blocks if is_blank(self._data(each))}
+            writes = [each for each in blocks if each not in blank]
+            yield from (Step(Action.LEAVE_BLANK, run) for run in _runs(list(blank)))
             proof = None
             if reading and not (self._experience.reading_proved or seen.sites):
                 proof = next((s for s in changed if writes and s.overlaps(writes[0])), changed[0])

@@ -106,8 +106,6 @@ class _Look:
         self._block = block
         self._progress = progress
         self._spans: list[Range] = []
-        self._spare: list[Range] = []
-        """What was read beside, in vain or not, before what is searched."""
         self._measured: Range | None = None
         self._is_alive = False
         """Whether anything was read that is not as erased flash."""
@@ -117,7 +115,6 @@ class _Look:
         wanted = questions.compare or questions.sample
         present = b"" if wanted is None else self._present(wanted)
         if questions.ruler is not None:
-            self._spare.append(questions.ruler)
             self._measure(questions.ruler, self._read_block(questions.ruler))
         # What is protected lies lowest as a rule: from there all places to look at are reached by their block numbers.
         wanting = any(questions.candidates)
@@ -135,7 +132,7 @@ class _Look:
             sites, remembered = (), []
         return Seen(
             present=present,
-            compared=() if wanted is None else (wanted, *self._spare),
+            compared=tuple(span for span in (wanted, questions.ruler) if span is not None),
             measured=self._measured,
             multiplies=None if self._measured is None else self._session.multiplies,
             searched=tuple(self._spans),
