@@ -48,8 +48,8 @@ _EVERYBODY = ("dfu-util", "pydfuutil")
 _BESIDE_PEERS = (
     *(Round(model=model, boards=1, size=APP1.size, slowdown=4) for model in _MODELS),
     *(
-        Round(model=model, boards=boards, size=_SMALL, slowdown=20, peers=_EVERYBODY)
-        for boards in (1, 4, 8)
+        Round(model=model, boards=boards, size=_SMALL, slowdown=slowdown, peers=_EVERYBODY)
+        for boards, slowdown in ((1, 20), (4, 20), (8, 40))
         for model in _MODELS
     ),
 )
