@@ -12,7 +12,7 @@ from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.board import MAX_DUMP
 from flashdeckd.virtual.nor import FlashLayout
 from flashdeckd.virtual.spec import FIXED_POLLS, BoardSpec, Model, Start, Timing
-from rig import APP1, WAIT_SECONDS, Rig, prepare, running
+from rig import APP1, DAEMON, WAIT_SECONDS, Rig, prepare, running
 from vm.cables import Cables
 from vm.vhci import Port
 
@@ -36,10 +36,11 @@ def board(name: str, port: int, model: Model = Model.CLASSIC, serial: str = "") 
     )
 
 
-def slow_board(name: str, port: int) -> BoardSpec:
+def slow_board(name: str, port: int, model: Model = Model.CLASSIC) -> BoardSpec:
     """The same with a flash so slow that a cable can be pulled by hand, in whatever phase."""
     return BoardSpec(
         name=name,
+        model=model,
         port=port,
         serial=f"TEST{port:08}",
         runtime=True,
@@ -132,15 +133,21 @@ def configured(*specs: BoardSpec, by_port: bool = False) -> str:
 
 
 @asynccontextmanager
-async def desk(root: Path, *specs: BoardSpec, boards: str | None = None, careful: bool = True) -> AsyncGenerator[Desk]:
+async def desk(
+    root: Path,
+    *specs: BoardSpec,
+    boards: str | None = None,
+    careful: bool = True,
+    daemon: tuple[str, ...] = DAEMON,
+) -> AsyncGenerator[Desk]:
     """A daemon for these boards, none of them plugged in yet; `boards` are the configured ones, otherwise all.
 
-    At the end no board may have noted anything that a `careful` host does not do.
+    At the end no board may have noted anything that a `careful` host does not do. `daemon` is what Python runs.
     """
     prepare(root, boards=configured(*specs) if boards is None else boards, bench="")
     bench = VirtualBench(specs)
     with Cables(bench) as cables:
-        async with running(root, virtual=False) as rig:
+        async with running(root, virtual=False, daemon=daemon) as rig:
             yield Desk(rig, bench, cables)
     violations = {state.name: state.violations for state in bench.list() if state.violations}
     assert not careful or violations == {}

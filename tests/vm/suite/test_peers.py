@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from flashdeck.config import UsbId
-from flashdeck.model import JobStatus, Presence, Verified
+from flashdeck.model import JobStatus, Phase, Presence, Verified
 from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model, Timing
 from rig import APP1, firmware, sha256
 from vm.cables import Cables
-from vm.desk import board, configured, desk, enumerated, ran
+from vm.desk import board, configured, desk, enumerated, ran, slow_board
 
 SIZE = 6_000
 ONE, TWO, THREE = (firmware(version, size=SIZE, stack=0x20004000) for version in ("1.0.0", "1.0.1", "1.0.2"))
@@ -97,6 +97,35 @@ class DfuUtil:
 
 def peer_board(port: int, model: Model) -> BoardSpec:
     return replace(board(model.value.replace(".", "_"), port, model), timing=Timing.REAL)
+
+
+async def test_dfu_util_is_turned_away_from_a_board_that_is_being_flashed_and_harms_nothing(root: Path) -> None:
+    async with desk(root, slow_board("left", 1)) as it:
+        await it.plug("left")
+        around = it.around("left")
+        it.rig.build(ONE)
+        await it.until_job("left", lambda job: job.phase is Phase.WRITE)
+        assert await DfuUtil(it.bench.boards["left"].spec, it.cables, root).flash(TWO) == IOERR
+        await it.waited(ONE, "left")
+        (job,) = await it.rig.jobs()
+        assert (job.status, job.attempts) == (JobStatus.DONE, 1)
+        assert it.around("left") == around
+
+
+async def test_a_job_waits_while_dfu_util_flashes_its_board_and_has_it_afterwards(root: Path) -> None:
+    async with desk(root, slow_board("left", 1), careful=False) as it:
+        await it.plug("left")
+        long = firmware("2.0.0", size=7 * SIZE)
+        theirs = asyncio.create_task(DfuUtil(it.bench.boards["left"].spec, it.cables, root).flash(long))
+        while not it.bench.list()[0].erases:  # noqa: ASYNC110 -- an emulated board tells nobody what is done to it
+            await asyncio.sleep(0.01)
+        it.rig.build(ONE)
+        job = await it.until_job("left", lambda job: job.status.ended or "claimed" in job.reason)
+        assert job.status is JobStatus.WAITING, job
+        assert await theirs == 0
+        await it.waited(ONE, "left")
+        (done,) = await it.rig.jobs()
+        assert (done.id, done.status, done.attempts) == (job.id, JobStatus.DONE, 1)
 
 
 @pytest.mark.parametrize("half", [0, 1])

@@ -1,6 +1,7 @@
 """Cables pulled, buses reset, answers that never come, interfaces that are taken: on a real kernel."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ import pytest
 from flashdeck.errors import ErrorKind
 from flashdeck.model import JobState, JobStatus, Phase, Presence
 from flashdeckd.virtual.control import Dfu
+from flashdeckd.virtual.spec import Model
 from rig import PARTITION2, firmware
 from vm.desk import Desk, board, desk, ran, slow_board
 from vm.vhci import Port
@@ -42,6 +44,25 @@ async def test_a_job_goes_on_when_a_board_pulled_out_in_the_middle_is_back(root:
         await it.waited(ONE, "left")
         (job,) = await it.rig.jobs()
         assert (job.status, job.attempts) == (JobStatus.DONE, 2)
+
+
+@pytest.mark.parametrize(("model", "phase"), [(Model.CLASSIC, Phase.ERASE), (Model.USBX, Phase.WRITE)])
+async def test_a_daemon_killed_in_the_middle_leaves_the_board_to_the_next_one(
+    root: Path, model: Model, phase: Phase
+) -> None:
+    """The board lives on in whatever state it was left in, with its last command perhaps not carried out yet."""
+    async with desk(root, slow_board("left", 1, model)) as it:
+        await it.plug("left")
+        around = it.around("left")
+        it.rig.build(ONE)
+        await it.until_job("left", lambda job: job.phase is phase)
+        await it.rig.stop(signal.SIGKILL)
+        assert it.app1_of("left", 16) == b"\xff" * 16, "no boot check may accept a half-written image"
+        await it.rig.restart(virtual=False)
+        await it.waited(ONE, "left")
+        (job,) = await it.rig.jobs()
+        assert (job.status, job.attempts) == (JobStatus.DONE, 2)
+        assert it.around("left") == around
 
 
 async def test_a_transfer_without_an_answer_is_given_up_and_the_bus_reset(root: Path) -> None:
