@@ -20,6 +20,6 @@ mkdir -p /new/dev/pts /new/dev/shm
 mount -t devpts pts /new/dev/pts
 mount -t tmpfs shm /new/dev/shm
 mount -t tmpfs run /new/run
-mkdir /new/run/results /new/run/t
+mkdir /new/run/results /new/run/t /new/run/home
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 results /new/run/results
 exec switch_root /new /bin/sh "$FLASHDECK_TREE/tests/vm/guest.sh"
