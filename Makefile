@@ -4,7 +4,7 @@
 #   make test     all tests
 #   make soak     the very large tests, larger: interruptions, killed daemons, hostile devices (some 20 minutes)
 #   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
-#   make bench    what flashdeck costs, as a table (QUICK=1: a smaller image, no virtual machine; JSON=FILE: as JSON too)
+#   make bench    what flashdeck costs: a table, and build/bench/bench.json (QUICK=1: smaller, no virtual machine; JSON=FILE)
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make pictures docs/tui.svg, as the terminal interface draws itself

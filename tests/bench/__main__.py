@@ -1,4 +1,4 @@
-"""`make bench`: what flashdeck costs, measured here and now. A Markdown table on stdout; with --json the same as JSON.
+"""`make bench`: what flashdeck costs, measured here and now. A Markdown table on stdout, and the same in a JSON file.
 
 Ends with 1 where a count exceeds what flashdeck promises, or the virtual machine did not get to its end; times are
 only shown.
@@ -20,8 +20,9 @@ from bench.machine import this_machine
 from bench.markdown import rendered
 from bench.peers import Comparison, compared
 from bench.rows import Report, Row
+from bench.stands import CLASSIC, PATIENT, ROM, USBX
 from flash_rig import APP1
-from flashdeckd.virtual.spec import Model
+from vm.tree import ROOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +43,21 @@ class Extent:
     """What is measured in the virtual machine."""
 
 
-_MODELS = (Model.CLASSIC, Model.USBX, Model.ROM)
+_STANDS = (CLASSIC, USBX, ROM)
 _SMALL = 16 * 1024
 _EVERYBODY = ("dfu-util", "pydfuutil")
 _BESIDE_PEERS = (
-    *(Round(model=model, boards=1, size=APP1.size, slowdown=4) for model in _MODELS),
+    *(Round(stand=stand, boards=1, size=APP1.size, slowdown=4) for stand in _STANDS),
+    Round(stand=PATIENT, boards=1, size=64 * 1024, slowdown=4),
     *(
-        Round(model=model, boards=boards, size=_SMALL, slowdown=slowdown, peers=_EVERYBODY)
+        Round(stand=stand, boards=boards, size=_SMALL, slowdown=slowdown, peers=_EVERYBODY)
         for boards, slowdown in ((1, 20), (4, 20), (8, 40))
-        for model in _MODELS
+        for stand in _STANDS
     ),
 )
 """Peers sleep as long as a board claims, slowed down like all of it: the factors bound the length of a run."""
 _GUEST_SECONDS = 3600
+_JSON = ROOT / "build" / "bench" / "bench.json"
 
 EXTENSIVE = Extent(image=APP1.size, walls=3, crowds=(1, 4, 8, 32), repeats=11, idle=60, rounds=_BESIDE_PEERS)
 QUICK = Extent(image=64 * 1024, walls=1, crowds=(1, 32), repeats=3, idle=5, rounds=())
@@ -84,12 +87,18 @@ def main() -> int:
         rows=(*rows, *comparison.rows),
         notes=(*_NOTES, *(_NOTES_ON_PEERS if comparison.rows else ()), *comparison.missing),
     )
-    sys.stdout.write(rendered(report))
-    if options.json is not None:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    tell(report, options.json)
     for sentence in report.broken:
         _say(f"broken promise: {sentence}")
     return 1 if report.broken or not comparison.complete else 0
+
+
+def tell(report: Report, file: Path) -> None:
+    """The table on stdout, and all of the report in a JSON file."""
+    sys.stdout.write(rendered(report))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    _say(f"the same as JSON: {file}")
 
 
 def _beside_peers(extent: Extent) -> Comparison:
@@ -121,13 +130,15 @@ async def _around(extent: Extent) -> list[Row]:
 
 class _Arguments(argparse.Namespace):
     quick: bool
-    json: Path | None
+    json: Path
 
 
 def _arguments() -> _Arguments:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smaller image, less of everything")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the same goes as JSON")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", default=_JSON, help="where the same goes as JSON (default: %(default)s)"
+    )
     return parser.parse_args(namespace=_Arguments())
 
 

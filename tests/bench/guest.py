@@ -14,9 +14,8 @@ import msgspec
 
 from bench.counts import FULL, one_sector_changed
 from bench.rows import FLASHDECK, Cost, Row
-from bench.stands import EVERY_JOB, STANDS, Failure, Result, side_by_side
+from bench.stands import EVERY_JOB, Failure, Result, Stand, side_by_side
 from flashdeck.model import Presence
-from flashdeckd.virtual.spec import Model
 from rig import APP1, firmware
 from vm.desk import Desk, desk, ran, rests
 from vm.vhci import Port
@@ -46,7 +45,7 @@ class Peer:
 class Round:
     """What is measured on one kind of board."""
 
-    model: Model
+    stand: Stand
     boards: int
     size: int
     """Bytes of a full image."""
@@ -75,7 +74,7 @@ async def main(file: Path, plan: Plan) -> None:
 
 
 async def _measured(each: Round, peers: Sequence[Peer]) -> list[Row]:
-    stand = STANDS[each.model]
+    stand = each.stand
     specs = [stand.spec(port, each.slowdown) for port in range(1, each.boards + 1)]
     full = firmware("bench", size=each.size)
     images = {FULL: full, UNCHANGED: full, CHANGED: one_sector_changed(full)}

@@ -1,8 +1,11 @@
 """What `make bench` prints: rows, promises and ratios, and how a promise that is not kept is told."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from bench.__main__ import tell
 from bench.counts import full_limit, one_sector_changed
 from bench.markdown import rendered
 from bench.rows import Cost, Machine, Measure, Promise, Report, Row, Unit
@@ -87,6 +90,14 @@ def test_machine_versions_and_notes_are_told() -> None:
     head, *_ = text.splitlines()
     assert head == "`make bench` on 2 x A processor, load 0.2, Linux 6; Python 3.11, x 1. A full image has 64 KiB."
     assert text.endswith("- No VM.\n")
+
+
+def test_what_is_printed_is_in_the_file_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = report(Row(what="full", cost=Cost(erases=2), promises=(Promise("erases", 2, 2),)), notes=("No VM.",))
+    file = tmp_path / "new" / "bench.json"
+    tell(made, file)
+    assert capsys.readouterr().out == rendered(made)
+    assert msgspec.json.decode(file.read_bytes(), type=Report) == made
 
 
 def test_a_broken_promise_is_told_in_its_cell_and_of_the_report() -> None:
