@@ -49,6 +49,10 @@ def check_host() -> None:
         raise MissingError(
             f"the guest runs this machine's programs, and they are for {platform.machine()}", "an x86-64"
         )
+    if set(" ,\"'\\") & set(str(ROOT)):
+        raise MissingError(
+            f"the path {ROOT} can not be told to QEMU and a kernel", "git clone to a path without blanks and commas"
+        )
     for name in _PROGRAMS:
         if shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
             raise MissingError(f"there is no {name}", f"apt-get install {' '.join(PACKAGES)}")

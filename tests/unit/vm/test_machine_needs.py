@@ -2,6 +2,7 @@
 
 import lzma
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,12 @@ def test_a_missing_program_skips_the_suite_or_fails_it(
     assert vm_test.main() == code
     said = capsys.readouterr().err
     assert said.startswith(f"{word}: there is no no-such-program; to get it: apt-get install ")
+
+
+def test_a_checkout_that_qemu_can_not_be_told_of_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "ROOT", Path("/home/me/my projects/flashdeck"))
+    with pytest.raises(MissingError, match="without blanks and commas"):
+        machine.check_host()
 
 
 def test_a_kernel_is_taken_out_of_its_image() -> None:
