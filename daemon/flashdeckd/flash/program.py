@@ -222,6 +222,8 @@ class _Run:
                 if step.action not in _WITH_THE_ONE_BEFORE:
                     self._observer.check()
                 self._do(step)
+            if self._plan.changes:  # a blank boot unit has no step of its own that would ask for this
+                self._readback.require_proof()
         except (ParkedError, VerifyError, HeldError):
             with suppress(DeviceError):  # whatever becomes of it, the next session recovers it
                 self._session.to_idle()

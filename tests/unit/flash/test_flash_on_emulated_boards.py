@@ -174,6 +174,15 @@ def test_verify_always_writes_no_boot_unit_on_a_board_whose_reads_are_not_to_be_
     assert not watcher.experience.reading_proved
 
 
+@pytest.mark.parametrize("model", [Model.CLASSIC_CONSTANT, Model.CLASSIC_ECHO, Model.CLASSIC_STALE])
+def test_verify_always_fails_on_such_a_board_for_an_image_with_a_blank_start_too(model: Model) -> None:
+    rig, watcher = Rig(model), Watcher()
+    with pytest.raises(VerifyError, match='verify = "always"'):
+        rig.flash(b"\xff" * 16 + image(5000), replace(TARGET, verify=VerifyPolicy.ALWAYS), watcher)
+    assert "committed" not in watcher.events
+    assert rig.present, "no leave"
+
+
 def test_verify_always_on_a_board_that_can_be_read() -> None:
     outcome = Rig().flash(image(5000), replace(TARGET, verify=VerifyPolicy.ALWAYS))
     assert outcome.verified is Verified.YES
