@@ -17,7 +17,7 @@ from flashdeckd.flash.banks import Site, foreign_banks, sites, unproved_bank, un
 from flashdeckd.flash.cost import cost
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Step
-from flashdeckd.flash.survey import BLANK, NOTHING, Questions, Seen, is_blank
+from flashdeckd.flash.survey import BLANK, NOTHING, Questions, Seen, is_blank, is_telling
 from flashdeckd.flash.target import Target
 
 _MAX_CANDIDATES = 8
@@ -276,7 +276,8 @@ class Planner:
         ruler = self._ruler
         if self._experience.reading_proved or seen.multiplies is not None or ruler is None:
             return
-        if len(self._data(ruler)) == ruler.size and len(set(self._data(ruler))) > 1:
+        data, before = self._data(ruler), self._data(Range.sized(self._span.start, ruler.size))
+        if len(data) == ruler.size and is_telling(data, before):
             yield ruler
 
     def _canaries(self, seen: Seen) -> Iterator[Step]:

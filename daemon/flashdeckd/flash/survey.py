@@ -115,7 +115,7 @@ class _Look:
         wanted = questions.compare or questions.sample
         present = b"" if wanted is None else self._present(wanted)
         if questions.ruler is not None:
-            self._measure(questions.ruler, self._read_block(questions.ruler))
+            self._measure(questions.ruler, self._read_block(questions.ruler), present)
         # What is protected lies lowest as a rule: from there all places to look at are reached by their block numbers.
         wanting = any(questions.candidates)
         remembered: list[tuple[Range, bytes]] = []
@@ -123,7 +123,7 @@ class _Look:
             data = self._read(span)
             if questions.ruler is not None and not remembered and span.size >= 2 * self._block:
                 second = Range.sized(span.start + self._block, self._block)
-                self._measure(second, data[self._block : 2 * self._block])
+                self._measure(second, data[self._block : 2 * self._block], data[: self._block])
             remembered.append((span, data))
         sites = tuple(filter(None, (self._find(candidates) for candidates in questions.candidates)))
         remembered += [(site.twin, bytes([BLANK]) * site.twin.size) for site in sites]
@@ -148,9 +148,9 @@ class _Look:
                 self._progress(len(seen), span.size)
         return bytes(seen)
 
-    def _measure(self, block: Range, by_number: bytes) -> None:
-        """Reads a block by its address, too. One that is all alike tells nothing: those beside it may be the same."""
-        if self._measured is None and len(set(by_number)) > 1:
+    def _measure(self, block: Range, by_number: bytes, before: bytes) -> None:
+        """Reads a block by its address, too; `before` is the block before it."""
+        if self._measured is None and is_telling(by_number, before):
             self._session.point(block.start)
             self._session.multiplies = self._read_block(block) == by_number
             self._measured = block
@@ -182,6 +182,16 @@ class _Look:
 def is_blank(data: bytes) -> bool:
     """Whether nothing but erased flash is in there."""
     return data.count(BLANK) == len(data)
+
+
+def is_telling(block: bytes, before: bytes) -> bool:
+    """Whether a block shows where it was read, `before` being the one before it.
+
+    One that repeats itself does not, as erased flash or a test pattern: it may read the same from beside its place. The
+    first half of `before` says nothing about that, for there is the vector table.
+    """
+    half = len(block) // 2
+    return block[half:] not in (block[:half], before[half:])
 
 
 def blocks(span: Range, size: int) -> Iterator[Range]:

@@ -80,6 +80,15 @@ def erased_everywhere(_: NorFlash, _address: int, size: int, *, refused: bool = 
     return None if refused else b"\xff" * size
 
 
+def multiplies_with(monkeypatch: pytest.MonkeyPatch, multiplier: int) -> None:
+    """USBX boards reach a block at its number times this, whatever they state."""
+
+    def address(self: UsbxBootloader, block: int) -> int:
+        return self.pointer + (block - 2) * multiplier
+
+    monkeypatch.setattr(UsbxBootloader, "_address", address)
+
+
 def test_a_second_protected_partition_in_the_other_bank_does_not_lift_the_hold() -> None:
     settings = Range.sized(BASE + FLASH_SIZE - SECTOR, SECTOR)
     rig = Rig(Model.USBX, bank_bug=True)
@@ -202,11 +211,7 @@ def test_a_device_that_multiplies_with_something_else_than_it_states_writes_noth
     monkeypatch: pytest.MonkeyPatch, multiplier: int, *, readable: bool
 ) -> None:
     """As ST's USBX sample does, which takes the length of its control buffer whatever the descriptor says."""
-
-    def address(self: UsbxBootloader, block: int) -> int:
-        return self.pointer + (block - 2) * multiplier
-
-    monkeypatch.setattr(UsbxBootloader, "_address", address)
+    multiplies_with(monkeypatch, multiplier)
     old = OLD if readable else blank(Range.sized(BASE, FLASH_SIZE))
     rig = Rig(Model.USBX, old=old, attributes=0x0B if readable else 0x09)
     target = replace(STAYS, span=Range.sized(APP1.start, 128 * 1024), protected=())
@@ -220,3 +225,21 @@ def test_a_device_that_multiplies_with_something_else_than_it_states_writes_noth
     rig.flash(again, target)
     assert contents(rig, again) == again
     assert not rig.outside_changed(target.span)
+
+
+@pytest.mark.parametrize("period", [4, 256, 1024])
+@pytest.mark.parametrize("multiplier", [512, 2048, 4096])
+@pytest.mark.parametrize("protected", [(), (BOOTLOADER,)])
+def test_what_a_device_multiplies_with_is_not_told_from_contents_that_repeat_themselves(
+    monkeypatch: pytest.MonkeyPatch, protected: tuple[Range, ...], multiplier: int, period: int
+) -> None:
+    """A block of a test pattern reads the same from many places."""
+    multiplies_with(monkeypatch, multiplier)
+    pattern = OLD[:period] * (FLASH_SIZE // period)
+    span = Range.sized(APP1.start, 128 * 1024)
+    rig = Rig(Model.USBX, old=blank(Range(span.end, BASE + FLASH_SIZE), old=pattern))
+    target = replace(STAYS, span=span, protected=protected)
+    for data in (image(120_000), (image(8) + pattern)[:120_000], image(120_000, seed=2)):
+        rig.flash(data, target)
+        assert contents(rig, data) == data
+        assert not rig.outside_changed(span)
