@@ -252,7 +252,7 @@ class Planner:
                 # The map's sectors are the profile's. Without one, an erase may be larger than anybody here knows.
                 at_risk = changed if self._map is not None else self._sectors
                 yield from self._read_backs(at_risk, proof if writes else None)
-                yield from (Step(Action.CHECK_BLOCKS, ruler) for ruler in self._late_rulers(seen))
+                yield from (Step(Action.CHECK_BLOCKS, ruler) for ruler in self._late_rulers(seen, at_risk))
             if not is_blank(self._data(boot)):
                 yield Step(Action.WRITE_BOOT_UNIT, boot)
                 if reading:
@@ -271,13 +271,14 @@ class Planner:
         yield from (Step(Action.CHECK_BLOCKS, span) for span in in_search)
         yield from (Step(Action.FIND_BLANK, span) for span in seen.searched[1:])
 
-    def _late_rulers(self, seen: Seen) -> Iterator[Range]:
-        """Where the ruler told nothing before, it may once it is written and was read back by its number."""
+    def _late_rulers(self, seen: Seen, read: list[Range]) -> Iterator[Range]:
+        """Where the ruler told nothing before, it may once it was written and, in `read`, read back by its number."""
         ruler = self._ruler
         if self._experience.reading_proved or seen.multiplies is not None or ruler is None:
             return
         data, before = self._data(ruler), self._data(Range.sized(self._span.start, ruler.size))
-        if len(data) == ruler.size and is_telling(data, before):
+        is_read = any(run.covers(ruler) for run in _runs(read))
+        if is_read and len(data) == ruler.size and is_telling(data, before):
             yield ruler
 
     def _canaries(self, seen: Seen) -> Iterator[Step]:

@@ -21,12 +21,12 @@ from flash_rig import (
     blank,
     image,
 )
-from flashdeck.config import MapPolicy
+from flashdeck.config import ErasePolicy, MapPolicy
 from flashdeck.errors import DeviceError, HeldError, VerifyError
-from flashdeck.geometry import Range
+from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.model import Verified
 from flashdeckd.dfu.session import Session
-from flashdeckd.virtual.nor import NorFlash
+from flashdeckd.virtual.nor import FlashLayout, NorFlash
 from flashdeckd.virtual.spec import Model
 from flashdeckd.virtual.usbx import UsbxBootloader
 
@@ -243,3 +243,31 @@ def test_what_a_device_multiplies_with_is_not_told_from_contents_that_repeat_the
         rig.flash(data, target)
         assert contents(rig, data) == data
         assert not rig.outside_changed(span)
+
+
+def test_what_a_device_multiplies_with_is_not_told_from_a_block_that_was_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was never read by its number: the cache knew of it."""
+    page = 2048
+    multiplies_with(monkeypatch, 2 * page)
+    span = Range.sized(APP1.start, 64 * page)
+    rig = Rig(
+        Model.USBX,
+        old=blank(Range(span.end, APP1.end)),
+        transfer_size=page,
+        layout=FlashLayout(sector=page),
+        map="@Flash/0x08000000/512*2Kg",
+    )
+    target = replace(STAYS, span=span, geometry=Geometry((Region(BASE, 512, page),)), erase=ErasePolicy.PARTITION)
+    first = image(2 * page)
+    rig.flash(first, target)
+    rig.cached = first
+    rig.flash(image(page, seed=2) + first[page:], target)
+    rig.cached = None
+    data = image(span.size, seed=3)
+    rig.attempt(data, target)  # a place that was blank told nothing: it may read something else than it wrote
+    assert not rig.outside_changed(span)
+    rig.flash(data, target)
+    assert contents(rig, data) == data
+    assert not rig.outside_changed(span)
