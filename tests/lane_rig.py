@@ -108,8 +108,8 @@ class Scene:
         """Hotplug finds the board."""
         self.lane.see(Sighting(Presence.DFU, replace(self.emulated.device, serial="A1")))
 
-    async def order(self, partition: str = "app1", *, size: int = 20_000) -> JobState:
-        artifact = await asyncio.to_thread(self._spool.add, image(size))
+    async def order(self, partition: str = "app1", *, size: int = 20_000, data: bytes | None = None) -> JobState:
+        artifact = await asyncio.to_thread(self._spool.add, image(size) if data is None else data)
         job = await self.book.create("left", partition, artifact, Origin.HAND)
         self.lane.poke()
         return job

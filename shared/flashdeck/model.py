@@ -119,7 +119,8 @@ class Holding(State, frozen=True, kw_only=True):
     bcd_device: int = 0
     """Its bcdDevice then."""
     disturbed: bool = False
-    """Whether the board has since shown another serial or bcdDevice in DFU mode: its flash may have been changed."""
+    """Whether its flash may have been changed since: the board has shown another serial or bcdDevice in DFU mode, or a
+    job that did not come to its end has tried a canary there."""
 
 
 class PartitionState(State, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ class Observer(Protocol):
         ...
 
     def planned(self, plan: Plan) -> None:
-        """The plan is made; nothing was changed yet."""
+        """The plan is made; nothing was changed yet. Returns when what follows from that is recorded."""
         ...
 
     def began(self) -> None:

@@ -166,6 +166,11 @@ class Plan:
         """Whether anything in the partition will not be as it was."""
         return bool(self.erases or self._count(Action.DOWNLOAD))
 
+    @property
+    def tries_canary(self) -> bool:
+        """Whether a canary comes first, in a blank sector of the partition."""
+        return self._count(Action.WRITE_CANARY) > 0
+
     def data(self, span: Range) -> bytes:
         """The bytes that `span` holds afterwards; b"" behind the contents."""
         start = self.target.span.start

@@ -12,9 +12,9 @@ from flashdeckd.usb.device import UsbDevice
 async def cached_image(profile: Profile, holding: Holding | None, device: UsbDevice, spool: Spool) -> bytes | None:
     """What this daemon last flashed there, whole, into this very device; None where that can not be trusted.
 
-    It can not once the board has shown another serial or bcdDevice, and never where it shows no serial: another board
-    at its port would look the same. Nobody can notice here what else changes a flash: a debugger, a DFU tool or a
-    daemon of another machine, the firmware itself.
+    It can not once the board has shown another serial or bcdDevice, or a job was cut short that tried a canary there,
+    and never where it shows no serial: another board at its port would look the same. Nobody can notice here what else
+    changes a flash: a debugger, a DFU tool or a daemon of another machine, the firmware itself.
     """
     if not profile.trust_cache or holding is None or not _is_undisturbed(holding, device):
         return None

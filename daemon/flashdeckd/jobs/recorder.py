@@ -20,8 +20,8 @@ PROGRESS_SECONDS = 0.1
 class Recorder:
     """Carries what the engine reports from the lane's thread into the event loop.
 
-    `began`, `committed` and `learned` return only when the journal has it: a daemon killed right after them will know.
-    Where the disk fails, `began` raises, and the others go on with the log saying so.
+    `planned`, `began`, `committed` and `learned` return only when the journal has it: a daemon killed right after them
+    will know. Where the disk fails, `began` raises, and the others go on with the log saying so.
     """
 
     def __init__(
@@ -55,7 +55,12 @@ class Recorder:
         self._loop.call_soon_threadsafe(lambda: self._book.progress(self._job.id, phase=phase, done=done, total=total))
 
     def planned(self, plan: Plan) -> None:
-        """The plan needs no record of its own: it follows from image and target."""
+        """Records that what is there may be disturbed by a canary: a board that is lost then still has it.
+
+        The plan itself needs no record: it follows from image and target.
+        """
+        if plan.tries_canary:
+            self._wait_for(self._disturb())
 
     def began(self) -> None:
         """Records that the partition holds no complete image from now on; raises FlashdeckError where it can not."""
@@ -85,6 +90,11 @@ class Recorder:
             await self._hold(verified)
         else:
             await self._book.hold(self._job.board, self._job.partition, replace(holding, verified=verified))
+
+    async def _disturb(self) -> None:
+        holding = self._book.holding(self._job.board, self._job.partition)
+        if holding is not None:
+            await self._book.hold(self._job.board, self._job.partition, replace(holding, disturbed=True))
 
     async def _hold(self, verified: Verified = Verified.NO) -> None:
         await self._book.hold(self._job.board, self._job.partition, self._holding(complete=True, verified=verified))

@@ -4,11 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
-from flash_rig import Rig, image
+import lane_rig
+from flash_rig import APP1, BASE, ROOM, ROOM_TWIN, Rig, blank, image
+from flashdeck.config import BankPolicy
+from flashdeck.errors import DeviceGoneError
 from flashdeck.model import Holding, JobStatus, LogLevel, Presence, Verified
 from flashdeckd.boards import Sighting
+from flashdeckd.dfu.session import Session
 from flashdeckd.images.spool import Artifact, Spool
+from flashdeckd.jobs import setbacks
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
 from flashdeckd.usb.device import UsbDevice
 from lane_rig import PROFILE, running_lane
@@ -63,3 +69,28 @@ async def test_a_job_says_where_its_board_can_not_be_trusted(tmp_path: Path) -> 
         scene.lane.see(Sighting(Presence.DFU, replace(scene.emulated.device, serial="")))
         await scene.until(await scene.order(), JobStatus.DONE)
         assert any("no serial" in text for text in scene.logged(LogLevel.WARNING))
+
+
+async def test_a_canary_that_a_lost_board_still_holds_is_not_taken_for_blank(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (image(20_000, seed=seed).ljust(APP1.size, b"\xff") for seed in (1, 2))
+    flash = bytearray(blank(ROOM_TWIN))
+    flash[APP1.start - BASE : APP1.end - BASE] = first
+    monkeypatch.setattr(lane_rig, "Emulated", lambda: Rig(old=bytes(flash)))
+    read, lost = Session.read, [True]
+
+    def once_lost(self: Session, address: int, length: int) -> bytes:
+        if scene.emulated.memory(ROOM).strip(b"\xff") and lost:
+            lost.clear()
+            raise DeviceGoneError("cable pulled")
+        return read(self, address, length)
+
+    monkeypatch.setattr(Session, "read", once_lost)
+    monkeypatch.setattr(setbacks, "LOST_SECONDS", 0.01)
+    async with running_lane(tmp_path, replace(TRUSTING, banks=BankPolicy.CHECK)) as scene:
+        holding = flashed(Spool(tmp_path / "spool").add(first), replace(scene.emulated.device, serial="A1"))
+        await scene.book.hold("left", "app1", replace_struct(holding, job=0))
+        await scene.until(await scene.order(data=second), JobStatus.DONE)
+        assert not lost
+        assert scene.emulated.memory(APP1) == second
