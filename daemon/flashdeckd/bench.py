@@ -24,7 +24,7 @@ from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.experiences import ExperienceBook, doubts
 from flashdeckd.jobs.lane import Lane
-from flashdeckd.jobs.queue import admit
+from flashdeckd.jobs.queue import admit, outrun
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.journal import Journal, Ledger
 from flashdeckd.usb.device import UsbDevice
@@ -71,7 +71,13 @@ class Bench:
             self.publish(name)
 
     async def restore(self) -> None:
-        """Puts the jobs of an earlier daemon back into their lanes; those whose board or partition is gone end."""
+        """Puts the jobs of an earlier daemon back into their lanes.
+
+        Those whose board or partition is gone end, and those that had ended without a record of it.
+        """
+        for job, newer in outrun(self.book.jobs.values()):
+            reason = f"superseded: its end was not recorded, and job {newer.id} ran after it"
+            await self.book.change(job.id, status=JobStatus.SUPERSEDED, phase=None, reason=reason)
         for job in [job for job in self.book.jobs.values() if not job.status.ended]:
             board = self.config.boards.get(job.board)
             partition = board.profile.partitions.get(job.partition) if board else None

@@ -50,3 +50,15 @@ def overtaken(active: Iterable[JobState]) -> list[tuple[JobState, JobState]]:
         for job in jobs
         if job.status is not JobStatus.RUNNING and job.id != newest[job.partition].id
     ]
+
+
+def outrun(jobs: Iterable[JobState]) -> list[tuple[JobState, JobState]]:
+    """Of all jobs that an earlier daemon left, those that must not run any more, each with the newest that ran instead.
+
+    A lane begins no job before the older ones of its partition have ended. One that has not all the same could not be
+    recorded when it did, as on a full disk, and its image would go over a newer one.
+    """
+    known = sorted(jobs, key=lambda job: job.id)
+    newest = {(job.board, job.partition): job for job in known if job.started_at is not None}
+    places = ((job, newest.get((job.board, job.partition))) for job in known if not job.status.ended)
+    return [(job, newer) for job, newer in places if newer is not None and newer.id > job.id]

@@ -1,0 +1,98 @@
+"""All boards of one daemon: what is recorded, and what is told, when things happen at the same time or a disk fails."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from flashdeck.config import Board, Config
+from flashdeck.model import DaemonState, JobState, JobStatus, Origin
+from flashdeckd.bench import Bench
+from flashdeckd.hub import Hub
+from flashdeckd.images.spool import Spool
+from flashdeckd.journal import Journal
+from lane_rig import PROFILE
+
+CONFIG = Config(
+    profiles={"product": PROFILE},
+    boards={name: Board(name, PROFILE, serial=serial) for name, serial in (("left", "A1"), ("right", "B2"))},
+)
+
+
+class Scene:
+    """A bench on a journal, without any device."""
+
+    def __init__(self, bench: Bench, hub: Hub, journal: Journal) -> None:
+        self.bench = bench
+        self.hub = hub
+        self.journal = journal
+
+
+@asynccontextmanager
+async def opened(root: Path, config: Config = CONFIG) -> AsyncGenerator[Scene]:
+    """A bench as the daemon makes it from what an earlier one left in `root`."""
+    journal = await Journal.open(root / "journal.sqlite3")
+    hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
+    bench = Bench(
+        config,
+        hub=hub,
+        journal=journal,
+        ledger=await journal.load(),
+        spool=Spool(root / "spool"),
+        backend=None,
+        board_file=root / "boards.toml",
+    )
+    try:
+        yield Scene(bench, hub, journal)
+    finally:
+        await journal.close()
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with opened(tmp_path) as scene:
+        yield scene
+
+
+def job(number: int, status: JobStatus, *, started_at: float | None, partition: str = "app1") -> JobState:
+    return JobState(
+        id=number,
+        board="left",
+        partition=partition,
+        sha256=f"{number:064}",
+        size=1,
+        origin=Origin.BUILD,
+        status=status,
+        created_at=0.0,
+        started_at=started_at,
+    )
+
+
+async def restored(root: Path, *jobs: JobState) -> list[JobStatus]:
+    """What becomes of the jobs that a journal holds."""
+    async with opened(root) as scene:
+        for each in jobs:
+            await scene.journal.save_job(each)
+    async with opened(root) as scene:
+        await scene.bench.restore()
+        return [scene.bench.book.job(each.id).status for each in jobs]
+
+
+async def test_a_job_whose_end_was_not_recorded_does_not_flash_its_old_image_over_a_later_one(tmp_path: Path) -> None:
+    # The disk was full when the first one ended, and no more when the second one ran.
+    old, new = job(1, JobStatus.RUNNING, started_at=1.0), job(2, JobStatus.DONE, started_at=2.0)
+    assert await restored(tmp_path, old, new) == [JobStatus.SUPERSEDED, JobStatus.DONE]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        job(2, JobStatus.CANCELLED, started_at=None),
+        job(2, JobStatus.DONE, started_at=2.0, partition="partition2"),
+    ],
+    ids=["never began", "another partition"],
+)
+async def test_a_job_that_was_cut_short_goes_on_after_a_restart(tmp_path: Path, later: JobState) -> None:
+    statuses = await restored(tmp_path, job(1, JobStatus.RUNNING, started_at=1.0), later)
+    assert statuses == [JobStatus.QUEUED, later.status]
