@@ -58,6 +58,8 @@ class Bench:
         self._devices: frozenset[UsbDevice] = frozenset()
         self._settling: set[tuple[str, str]] = set()
         self._adopting = asyncio.Lock()
+        self._filing = asyncio.Lock()
+        """What is written to boards.toml is all of it: what changes any of that comes one after the other."""
         self._running: asyncio.TaskGroup | None = None
         self._stopped = asyncio.Event()
         self._experiences = ExperienceBook(hub, journal, ledger.experiences, self.publish)
@@ -182,11 +184,13 @@ class Bench:
 
     async def arm(self, patterns: Iterable[str], *, armed: bool) -> list[BoardState]:
         """Arms or disarms boards, also over a restart."""
-        boards = self.matching(patterns)
-        disarmed = self._disarmed()
-        await self._write_board_file(self.config, disarmed - set(boards) if armed else disarmed | set(boards))
+        async with self._filing:
+            boards = self.matching(patterns)
+            disarmed = self._disarmed()
+            await self._write_board_file(self.config, disarmed - set(boards) if armed else disarmed | set(boards))
+            for name in boards:
+                self._lanes[name].armed = armed
         for name in boards:
-            self._lanes[name].armed = armed
             self._hub.log("armed" if armed else "disarmed: new artifacts are only offered", board=name)
         return [self.publish(name) for name in boards]
 
@@ -203,9 +207,10 @@ class Bench:
             memory_map = await asyncio.to_thread(Worker(self._backend).identify, device)
             board = adopted(name, profile, device, self._devices, memory_map)
             config = replace_config(self.config, boards={**self.config.boards, board.name: board})
-            await self._write_board_file(config, self._disarmed())
-            self.config = config
-            self._add(board)
+            async with self._filing:
+                await self._write_board_file(config, self._disarmed())
+                self.config = config
+                self._add(board)
         known_by = f"serial {board.serial}" if not board.port else f"port {board.port}"
         self._hub.log(f"adopted with profile {profile.name}, known by its {known_by}", board=board.name)
         await self.see(self._devices)

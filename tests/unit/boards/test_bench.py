@@ -1,5 +1,7 @@
 """All boards of one daemon: what is recorded, and what is told, when things happen at the same time or a disk fails."""
 
+import asyncio
+import tomllib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,10 +25,11 @@ CONFIG = Config(
 class Scene:
     """A bench on a journal, without any device."""
 
-    def __init__(self, bench: Bench, hub: Hub, journal: Journal) -> None:
+    def __init__(self, bench: Bench, hub: Hub, journal: Journal, board_file: Path) -> None:
         self.bench = bench
         self.hub = hub
         self.journal = journal
+        self.board_file = board_file
 
 
 @asynccontextmanager
@@ -44,7 +47,7 @@ async def opened(root: Path, config: Config = CONFIG) -> AsyncGenerator[Scene]:
         board_file=root / "boards.toml",
     )
     try:
-        yield Scene(bench, hub, journal)
+        yield Scene(bench, hub, journal, root / "boards.toml")
     finally:
         await journal.close()
 
@@ -96,3 +99,9 @@ async def test_a_job_whose_end_was_not_recorded_does_not_flash_its_old_image_ove
 async def test_a_job_that_was_cut_short_goes_on_after_a_restart(tmp_path: Path, later: JobState) -> None:
     statuses = await restored(tmp_path, job(1, JobStatus.RUNNING, started_at=1.0), later)
     assert statuses == [JobStatus.QUEUED, later.status]
+
+
+async def test_boards_that_are_disarmed_at_once_are_all_disarmed_after_a_restart(scene: Scene) -> None:
+    bench = scene.bench
+    await asyncio.gather(bench.arm(["left"], armed=False), bench.arm(["right"], armed=False))
+    assert tomllib.loads(scene.board_file.read_text())["disarmed"] == ["left", "right"]
