@@ -16,10 +16,11 @@ from msgspec.structs import replace
 from flashdeck.config import Board, Config, Partition
 from flashdeck.errors import ErrorKind, FlashdeckError, RefusedError, RequestError
 from flashdeck.model import BoardState, Disposition, JobState, JobStatus, LogLevel, Origin, PartitionState, Presence
+from flashdeck.text import clean
 from flashdeckd.adoption import adopted, find_device, find_name, find_profile
 from flashdeckd.board_file import write_board_file
 from flashdeckd.boards import Sighting, recognise
-from flashdeckd.hub import Hub
+from flashdeckd.hub import LONGEST_LINE, Hub
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.experiences import ExperienceBook, doubts
@@ -247,7 +248,9 @@ class Bench:
     async def hold(self, name: str, reason: str) -> BoardState:
         """Stops a lane from starting anything, also over a restart."""
         lane = self.lane(name)
-        lane.held = reason or "held by hand"
+        # Every state of the board carries it, and has to fit into one line of the protocol.
+        lane.held = clean(reason, LONGEST_LINE) or "held by hand"
+        self.publish(name)  # it holds from now on, also where that can not be recorded
         await self._journal.save_hold(name, lane.held)
         self._hub.log(f"held: {lane.held}", board=name)
         return self.publish(name)

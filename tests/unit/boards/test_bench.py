@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from flashdeck.config import Board, Config
+from flashdeck.errors import FlashdeckError
 from flashdeck.model import DaemonState, JobState, JobStatus, Origin
 from flashdeckd.bench import Bench
-from flashdeckd.hub import Hub
+from flashdeckd.hub import LONGEST_LINE, Hub
 from flashdeckd.images.spool import Spool
 from flashdeckd.journal import Journal
 from lane_rig import PROFILE
@@ -105,3 +106,22 @@ async def test_boards_that_are_disarmed_at_once_are_all_disarmed_after_a_restart
     bench = scene.bench
     await asyncio.gather(bench.arm(["left"], armed=False), bench.arm(["right"], armed=False))
     assert tomllib.loads(scene.board_file.read_text())["disarmed"] == ["left", "right"]
+
+
+async def test_a_hold_that_can_not_be_recorded_is_shown_all_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise FlashdeckError("the disk is full")
+
+    monkeypatch.setattr(Journal, "save_hold", refuse)
+    with pytest.raises(FlashdeckError, match="the disk is full"):
+        await scene.bench.hold("left", "soldering")
+    assert scene.bench.lane("left").held == "soldering"
+    assert scene.hub.boards["left"].held == "soldering"
+
+
+async def test_the_reason_of_a_hold_fits_into_a_line_whatever_a_client_says(scene: Scene) -> None:
+    held = (await scene.bench.hold("left", "\x1b[2J" + "x" * 900_000)).held
+    assert "\x1b" not in held
+    assert len(held) <= LONGEST_LINE
