@@ -58,6 +58,7 @@ class Bench:
         self._ports = dict(ledger.ports)
         self._devices: frozenset[UsbDevice] = frozenset()
         self._settling: set[tuple[str, str]] = set()
+        self._seeing = asyncio.Lock()
         self._adopting = asyncio.Lock()
         self._filing = asyncio.Lock()
         """What is written to boards.toml is all of it: what changes any of that comes one after the other."""
@@ -94,7 +95,11 @@ class Bench:
     async def see(self, devices: frozenset[UsbDevice]) -> None:
         """Takes note of everything that is on the bus now."""
         self._devices = devices
-        roster = recognise(self.config, devices, self._ports)
+        async with self._seeing:  # an adoption looks, too, and the older of two looks must not come last
+            await self._look()
+
+    async def _look(self) -> None:
+        roster = recognise(self.config, self._devices, self._ports)
         for name, sighting in roster.boards.items():
             lane = self._lanes[name]
             if sighting == lane.sighting:

@@ -10,11 +10,12 @@ import pytest
 
 from flashdeck.config import Board, Config
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import DaemonState, JobState, JobStatus, Origin
+from flashdeck.model import DaemonState, JobState, JobStatus, Origin, Presence
 from flashdeckd.bench import Bench
 from flashdeckd.hub import LONGEST_LINE, Hub
 from flashdeckd.images.spool import Spool
 from flashdeckd.journal import Journal
+from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from lane_rig import PROFILE
 
 CONFIG = Config(
@@ -125,3 +126,37 @@ async def test_the_reason_of_a_hold_fits_into_a_line_whatever_a_client_says(scen
     held = (await scene.bench.hold("left", "\x1b[2J" + "x" * 900_000)).held
     assert "\x1b" not in held
     assert len(held) <= LONGEST_LINE
+
+
+async def test_what_is_seen_last_counts_where_an_adoption_looks_at_the_same_time(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, began = asyncio.Event(), asyncio.Event()
+
+    async def wait(*_: object) -> None:
+        began.set()
+        await slow.wait()
+
+    monkeypatch.setattr(Journal, "save_port", wait)
+    both = frozenset({device(1, "A1"), device(2, "B2"), device(3, "C3")})
+    earlier = asyncio.create_task(scene.bench.see(both))
+    await began.wait()
+    later = asyncio.create_task(scene.bench.see(frozenset()))
+    await asyncio.sleep(0)  # lets it begin
+    slow.set()
+    await asyncio.gather(earlier, later)
+    assert [board.presence for board in scene.hub.boards.values()] == [Presence.ABSENT, Presence.ABSENT]
+    assert scene.hub.devices == ()
+
+
+def device(place: int, serial: str) -> UsbDevice:
+    return UsbDevice(
+        name=f"1-{place}",
+        port=f"pci-0000:00:14.0-usb-0:{place}",
+        bus=1,
+        address=place,
+        usb_id=PROFILE.dfu,
+        bcd_device=0x0200,
+        serial=serial,
+        interfaces=(InterfaceClass(0, 0, 0xFE, 1, 2),),
+    )
