@@ -12,12 +12,16 @@ from flashdeck.api import BeginUpload, UploadDone
 from flashdeck.config import Board, Partition, Profile
 from flashdeck.errors import RefusedError
 from flashdeck.model import ArtifactState, Disposition, LogLevel, Origin
+from flashdeck.text import clean
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Settled, Watch
 from flashdeckd.hub import Hub
 from flashdeckd.images import formats, guards
 from flashdeckd.images.spool import Spool
 from flashdeckd.journal import Journal
+
+_LONGEST_PATH = 4096
+"""Characters: Linux has no longer paths (PATH_MAX)."""
 
 
 class Intake:
@@ -46,7 +50,7 @@ class Intake:
         state = ArtifactState(
             sha256=digest,
             size=len(image),
-            source=str(build.path),
+            source=clean(str(build.path), _LONGEST_PATH),  # a name that a glob found need not be UTF-8
             profile=watch.profile,
             partition=watch.partition,
             seen_at=time.time(),

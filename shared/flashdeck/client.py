@@ -219,9 +219,10 @@ class Client:
     async def upload(self, name: str, data: bytes, *, partition: str = "", boards: tuple[str, ...] = ()) -> UploadDone:
         """Sends a file's bytes in chunks. Returns what `flash` and `wait` need to know of the image in it.
 
-        Only with the `partition` that it is for it may be anything but a raw binary; see `BeginUpload`.
+        Only with the `partition` that it is for it may be anything but a raw binary; see `BeginUpload`. Its name may be
+        one that is no UTF-8.
         """
-        handle = await self.call(BeginUpload(name=name, size=len(data), partition=partition, boards=boards))
+        handle = await self.call(BeginUpload(name=clean(name), size=len(data), partition=partition, boards=boards))
         for start in range(0, len(data), UPLOAD_CHUNK):
             await self.call(UploadChunk(upload=handle.upload, data=data[start : start + UPLOAD_CHUNK]))
         return await self.call(CommitUpload(upload=handle.upload))

@@ -4,12 +4,13 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from flashdeck import api
 from flashdeck.model import JobStatus, Snapshot
-from rig import Rig, firmware, sha256
+from rig import Rig, board, firmware, prepare, running, sha256
 
 ONE, TWO, THREE = (firmware(version) for version in ("1.0.0", "1.0.1", "1.0.2"))
 
@@ -175,3 +176,15 @@ async def test_what_is_flashed_is_what_was_read_not_what_lies_there_later(rig: R
     await rig.plug("left")
     await rig.until(ended(1))
     assert await rig.partition_of("left", len(ONE)) == ONE
+
+
+async def test_a_build_whose_name_is_no_utf8_is_flashed_and_remembered(root: Path) -> None:
+    prepare(root, boards='[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n', bench=board("left"))
+    config = root / "config.toml"
+    config.write_text(config.read_text().replace("build/APP1.bin", "build/APP1*.bin"))
+    async with running(root) as rig:
+        rig.build(ONE, name=os.fsdecode(b"APP1-\xff.bin"))
+        snapshot = await rig.until(lambda s: bool(s.artifacts))
+        assert snapshot.artifacts[0].source.endswith("build/APP1-\N{REPLACEMENT CHARACTER}.bin")
+        await rig.wait(data=ONE)
+        assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE)]

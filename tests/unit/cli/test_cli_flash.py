@@ -1,6 +1,7 @@
 """`flash`: what it sends, how it follows its jobs, and what it exits with."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,13 @@ def test_flash_uploads_the_bytes_and_follows_the_jobs(daemon: CannedDaemon, cli:
     assert told[1:-1] == [line for line in between if line in told]
     assert run.out.splitlines()[1].split()[:5] == ["1", "board1", "app1", "1.2.3", "done"]
     assert "\x1b" not in run.out + run.err
+
+
+def test_a_file_whose_name_is_no_utf8_travels_under_a_harmless_one(daemon: CannedDaemon, cli: Cli, image: Path) -> None:
+    play(daemon, DONE)
+    odd = image.rename(image.with_name(os.fsdecode(b"APP1-\xff.hex")))
+    assert cli("flash", "app1", str(odd)).code == 0
+    assert [call.name for call in daemon.called(api.BeginUpload)] == ["APP1-\N{REPLACEMENT CHARACTER}.hex"]
 
 
 def test_without_a_file_nothing_is_uploaded(daemon: CannedDaemon, cli: Cli) -> None:
