@@ -36,20 +36,23 @@ def directories(pattern: str) -> Iterator[str]:
     nearest ancestor that does. For globs among the directories, each directory that matches so far. Never more than
     one level of each: the nearest ancestor of a build directory may be a home directory.
     """
-    parts = Path(pattern).parent.parts
+    parent = Path(pattern).parent
+    if _is_dir(parent):  # it exists as it is written, whatever it means as a glob
+        yield from _nearest(parent)
+    parts = parent.parts
     fixed = next((index for index, part in enumerate(parts) if glob.has_magic(part)), len(parts))
     yield from _nearest(Path(*parts[:fixed]))
     for length in range(fixed + 1, len(parts) + 1):
         prefix = str(Path(*parts[:length]))
-        yield from (path for path in glob.iglob(prefix, recursive=True) if Path(path).is_dir())  # noqa: PTH207 - as above
-    if Path(pattern).is_symlink():
+        yield from (path for path in glob.iglob(prefix, recursive=True) if _is_dir(path))  # noqa: PTH207 - as above
+    if _is_link(pattern):
         yield from _nearest(Path(os.path.realpath(pattern)).parent)
 
 
 def names(pattern: str) -> frozenset[str]:
     """The last parts (names and globs) of all paths at which a change may matter to `pattern`."""
     parts = Path(pattern).parts
-    if Path(pattern).is_symlink():
+    if _is_link(pattern):
         parts += Path(os.path.realpath(pattern)).parts
     return frozenset(parts)
 
@@ -71,7 +74,19 @@ def _age(found: Fingerprint) -> tuple[int, str]:
 
 
 def _nearest(directory: Path) -> Iterator[str]:
-    existing = next((path for path in (directory, *directory.parents) if path.is_dir()), None)
+    existing = next((path for path in (directory, *directory.parents) if _is_dir(path)), None)
     if existing is not None:
         yield str(existing)
         yield str(existing.parent)
+
+
+# A path that can not be looked at (no permission, too long, a server that is gone) is neither. pathlib would raise, and
+# that would end the watch on all the other directories.
+
+
+def _is_dir(path: str | Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - as above
+
+
+def _is_link(path: str) -> bool:
+    return os.path.islink(path)  # noqa: PTH114 - as above

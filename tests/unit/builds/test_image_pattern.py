@@ -115,3 +115,19 @@ def test_the_place_that_a_link_points_to_is_watched_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pattern", ["/APP1.bin", "/nowhere/at/all/APP1.bin"])
 def test_the_root_is_a_directory_like_any_other(pattern: str) -> None:
     assert set(directories(pattern)) == {"/"}
+
+
+def test_a_directory_that_can_not_be_looked_at_costs_no_other_its_watch(tmp_path: Path) -> None:
+    # As where a permission is missing, which root never notices.
+    far = tmp_path / ("x" * 300) / "build" / "APP1.bin"
+    assert isinstance(newest(str(far)), Unreadable)
+    assert set(directories(str(far))) == {str(tmp_path), str(tmp_path.parent)}
+    link = tmp_path / "APP2.bin"
+    link.symlink_to(far)
+    assert {str(tmp_path), str(tmp_path.parent)} <= set(directories(str(link)))
+
+
+def test_a_directory_that_exists_as_it_is_written_is_watched(tmp_path: Path) -> None:
+    pattern = make(tmp_path / "fw[1]" / "APP1.bin")
+    make(tmp_path / "fw1" / "APP1.bin")
+    assert {str(tmp_path / "fw[1]"), str(tmp_path / "fw1"), str(tmp_path)} <= set(directories(str(pattern)))
