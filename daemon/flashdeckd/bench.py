@@ -255,6 +255,7 @@ class Bench:
         lane = self.lane(name)
         # Every state of the board carries it, and has to fit into one line of the protocol.
         lane.held = clean(reason, LONGEST_LINE) or "held by hand"
+        lane.poke()
         self.publish(name)  # it holds from now on, also where that can not be recorded
         await self._journal.save_hold(name, lane.held)
         self._hub.log(f"held: {lane.held}", board=name)

@@ -24,7 +24,7 @@ class JobStatus(StrEnum):
     """The life of a job."""
 
     QUEUED = "queued"
-    WAITING = "waiting"  # first in its lane; the board is absent or must be brought into DFU mode
+    WAITING = "waiting"  # its board is absent, held by a person, or must be brought into DFU mode
     RUNNING = "running"
     HELD = "held"  # will not start; `reason` says why
     DONE = "done"

@@ -116,12 +116,17 @@ class Lane:
 
         The banks for which its jobs are held are flashed without proof from now on, also over a restart.
         """
+        told = self._why_held
         self.held = ""
-        held = [job for job in self._book.active(self.board.name) if job.status is JobStatus.HELD]
+        jobs = self._book.active(self.board.name)
+        held = [job for job in jobs if job.status is JobStatus.HELD]
         for note in await self._experiences.release(self.board.name, self._setbacks.released(held)):
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
-        for job in held:
-            if self._book.job(job.id).status is JobStatus.HELD:
+        for job in jobs:
+            now = self._book.job(job.id)
+            if (job in held and now.status is JobStatus.HELD) or (
+                now.status is JobStatus.WAITING and now.reason == told
+            ):
                 await self._book.change(job.id, status=JobStatus.QUEUED, reason="")
         self.poke()
 
@@ -131,6 +136,7 @@ class Lane:
             while not self._situation.is_stopping:
                 self._situation.look()
                 await self._give_way()
+                await self._tell_of_hold()
                 job = self._first()
                 if job is None or not await self._advance(job):
                     await self._situation.changed()
@@ -196,6 +202,16 @@ class Lane:
         for old, newer in overtaken(self._book.active(self.board.name)):
             if not self._attempts.only_leave_is_left(old):
                 await self._book.supersede(old.id, f"superseded by job {newer.id}")
+
+    @property
+    def _why_held(self) -> str:
+        return f"board {self.board.name} is held: {self.held} (`flashdeck release {self.board.name}` lets it go on)"
+
+    async def _tell_of_hold(self) -> None:
+        """Who follows a job must hear that it is not its turn that it waits for, nor its board."""
+        for job in self._book.active(self.board.name) if self.held else ():
+            if self._book.job(job.id).status is not JobStatus.HELD:
+                await self._book.wait(job, self._why_held)
 
     def _first(self) -> JobState | None:
         if self.held:

@@ -158,7 +158,7 @@ async def test_a_board_whose_bootloader_was_harmed_is_held_so_that_nothing_reset
     assert first.failure is not None
     assert first.failure.kind is ErrorKind.WRONG_BANK
     assert scene.holds == ["it changed: write it anew"]
-    assert scene.book.job(second.id).status is JobStatus.QUEUED
+    assert "board left is held: it changed" in (await scene.until(second, JobStatus.WAITING)).reason
     assert bool([text for text in scene.logged(LogLevel.ERROR) if "disk is full" in text]) is not disk_works
 
 
