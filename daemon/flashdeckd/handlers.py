@@ -85,6 +85,8 @@ class Handlers:
 
     async def logs(self, params: api.GetLogs, _connection: Connection) -> api.LogPage:
         """`logs`."""
+        if params.board:
+            self._bench.lane(params.board)  # none can be said of a board that there is not
         lines = self._hub.logs(after=params.after, limit=min(params.limit, LOG_PAGE), board=params.board)
         return api.LogPage(lines=lines, next=lines[-1].id if lines else params.after)
 

@@ -131,3 +131,8 @@ async def test_adopting_nonsense_is_refused_in_words(rig: Rig) -> None:
     assert "already" in (await refused(rig, api.Adopt(device="1-2", name="left"))).message
     assert "nope" in (await refused(rig, api.Adopt(device="1-2", profile="nope"))).message
     assert (await rig.emulated("stranger")).requests == 0
+
+
+async def test_the_log_of_a_board_that_there_is_not_is_refused(rig: Rig) -> None:
+    error = await refused(rig, api.GetLogs(board="lefd"))
+    assert (error.kind, error.hint) == (ErrorKind.NO_SUCH_BOARD, "did you mean 'left'?")
