@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from flashdeck.config import Board
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
@@ -9,6 +10,9 @@ from flashdeck.model import Disposition, JobState, JobStatus
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds
 from flashdeckd.hub import Hub
+
+LOOK_SECONDS: Final = 2.0
+"""What looking at the files may take in any case: who has no patience wants to know what is so now."""
 
 
 class Waiting:
@@ -25,11 +29,13 @@ class Waiting:
         Raises a FlashdeckError whose kind says why that can no longer happen.
         """
         boards = self._bench.select(partition, patterns)
+        now = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(now + max(seconds, LOOK_SECONDS)):
                 for profile in {board.profile.name for board in boards}:
                     await self._builds.look(profile, partition)
-                wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
+            wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
+            async with asyncio.timeout_at(now + seconds):
                 await self._hub.until(
                     lambda: all(self._is_there(board, partition, wanted[board.name]) for board in boards)
                 )

@@ -136,3 +136,13 @@ async def test_adopting_nonsense_is_refused_in_words(rig: Rig) -> None:
 async def test_the_log_of_a_board_that_there_is_not_is_refused(rig: Rig) -> None:
     error = await refused(rig, api.GetLogs(board="lefd"))
     assert (error.kind, error.hint) == (ErrorKind.NO_SUCH_BOARD, "did you mean 'left'?")
+
+
+async def test_a_wait_without_any_patience_tells_what_is_so_now(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    (job,) = (await rig.client.call(api.Wait(partition="app1", timeout=0))).jobs
+    assert job.status is JobStatus.DONE
+    await rig.unplug("left")
+    rig.build(TWO)
+    assert (await refused(rig, api.Wait(partition="app1", timeout=0))).kind is ErrorKind.TIMEOUT
