@@ -58,14 +58,21 @@ class Situation:
         await self._poked.wait()
 
     async def until(self, reached: Callable[[], bool], seconds: float | None) -> bool:
-        """Waits until something is so, the lane is stopped, or the time is over; answers whether it is so."""
+        """Waits until something is so, the lane is stopped, or the time is over; answers whether it is so.
+
+        What changed meanwhile may matter to others: `changed` returns at once for whoever asks next.
+        """
+        others = False
         try:
             async with asyncio.timeout(seconds):
                 while not (reached() or self.is_stopping):
+                    others = others or self._poked.is_set()
                     self.look()
                     await self.changed()
         except TimeoutError:
             pass
+        if others:
+            self.poke()
         return reached()
 
     def check(self, job_id: int) -> None:

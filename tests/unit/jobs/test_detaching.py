@@ -123,3 +123,19 @@ async def test_an_application_that_could_not_be_opened_was_not_asked(scene: Scen
     application.start()
     job = await application.until(await scene.order(), f"{HINT} (")
     assert "did not come back in DFU mode" in job.reason
+
+
+async def test_a_newer_build_that_came_while_the_board_was_waited_for_asks_at_once(
+    scene: Scene, application: Application
+) -> None:
+    loop, newer = asyncio.get_running_loop(), list[JobState]()
+
+    def build() -> None:
+        application.when_asked = lambda: None
+        newer.append(asyncio.run_coroutine_threadsafe(scene.order(size=30_000), loop).result())
+
+    application.when_asked = build
+    application.start()
+    await scene.until(await scene.order(), JobStatus.SUPERSEDED)
+    await application.until(newer[0], f"{HINT} (")
+    assert application.asked == 2
