@@ -67,8 +67,9 @@ class Detaching:
         except DeviceError as error:
             await self._book.wait(job, f"{hint} (board {name} can not be detached: {error.message})")
             return False
-        if await self._situation.until(lambda: self._is_over(job), DETACH_SECONDS):
-            self._situation.check(job.id)
+        came = await self._situation.until(lambda: self._is_over(job), DETACH_SECONDS)
+        self._situation.check(job.id)
+        if came:
             return True
         await self._book.wait(job, f"{hint} (board {name} did not come back in DFU mode when asked)")
         return False

@@ -139,3 +139,21 @@ async def test_a_newer_build_that_came_while_the_board_was_waited_for_asks_at_on
     await scene.until(await scene.order(), JobStatus.SUPERSEDED)
     await application.until(newer[0], f"{HINT} (")
     assert application.asked == 2
+
+
+async def test_a_daemon_that_stops_while_the_board_is_waited_for_tells_nothing_of_the_board(
+    scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detaching, "DETACH_SECONDS", 60.0)
+    asked, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def tell() -> None:
+        loop.call_soon_threadsafe(asked.set)
+
+    application.when_asked = tell
+    application.start()
+    job = await scene.order()
+    async with asyncio.timeout(30):
+        await asked.wait()
+    scene.lane.stop()
+    assert (await scene.until(job, JobStatus.QUEUED, JobStatus.WAITING)).reason == "parked: the daemon was stopped"
