@@ -79,6 +79,7 @@ class Journal:
         self._writer = writer
         self._notice = notice
         self._failure = ""
+        self._on_trouble: Callable[[str], None] = lambda _: None
         self._closed = False
 
     @classmethod
@@ -103,6 +104,11 @@ class Journal:
     def trouble(self) -> str:
         """What is wrong with the journal, and what to do; "" when nothing is."""
         return self._failure or self._notice
+
+    def watch(self, on_trouble: Callable[[str], None]) -> None:
+        """Tells `trouble` now, and from now on whenever the disk was tried. In the event loop's thread."""
+        self._on_trouble = on_trouble
+        on_trouble(self.trouble)
 
     async def load(self) -> Ledger:
         """Everything in the file. A row that can not be understood is left in place, logged and left out."""
@@ -178,8 +184,10 @@ class Journal:
         except sqlite3.Error as error:
             failure = _sqlite_failure(self._path, error)
             self._failure = f"{failure.message}; {failure.hint}"
+            self._on_trouble(self.trouble)
             raise failure from error
         self._failure = ""
+        self._on_trouble(self.trouble)
         return result
 
 

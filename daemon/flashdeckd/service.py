@@ -96,7 +96,7 @@ async def serve(options: Options) -> None:
         journal = await Journal.open(options.state_dir / "journal.sqlite3")
         stack.push_async_callback(journal.close)
         ledger = await journal.load()
-        health.report("journal", journal.trouble)
+        journal.watch(lambda trouble: health.report("journal", trouble))
         for artifact in ledger.artifacts.values():
             hub.publish_artifact(artifact)
         spool = Spool(options.state_dir / "spool")

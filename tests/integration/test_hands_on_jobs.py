@@ -1,5 +1,8 @@
 """What a person does to jobs and boards: cancel, retry, arm, disarm, adopt."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from flashdeck import api
@@ -146,3 +149,15 @@ async def test_a_wait_without_any_patience_tells_what_is_so_now(rig: Rig) -> Non
     await rig.unplug("left")
     rig.build(TWO)
     assert (await refused(rig, api.Wait(partition="app1", timeout=0))).kind is ErrorKind.TIMEOUT
+
+
+async def test_a_journal_that_can_not_be_written_is_shown_for_as_long_as_that_lasts(rig: Rig) -> None:
+    with closing(sqlite3.connect(rig.root / "state" / "journal.sqlite3", isolation_level=None)) as other:
+        other.execute("CREATE TRIGGER full BEFORE INSERT ON hold BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+        assert "disk is full" in (await refused(rig, api.Hold(board="left"))).message
+        (degraded,) = (await rig.client.call(api.GetStatus())).daemon.degraded
+        assert degraded.startswith("journal: ")
+        assert "disk is full" in degraded
+        other.execute("DROP TRIGGER full")
+    await rig.client.call(api.Hold(board="left"))
+    assert (await rig.client.call(api.GetStatus())).daemon.degraded == ()
