@@ -349,7 +349,7 @@ class Bench:
             alternate="" if partition.alternate is None else str(partition.alternate),
             protected=partition.protected,
             auto=partition.auto,
-            image=partition.image,
+            image=clean(partition.image, LONGEST_LINE),  # its directory need not have a name in UTF-8
             settling=(board.profile.name, partition.name) in self._settling,
             holding=holding,
             offered=self._offered(board, partition.name),

@@ -188,3 +188,14 @@ async def test_a_build_whose_name_is_no_utf8_is_flashed_and_remembered(root: Pat
         assert snapshot.artifacts[0].source.endswith("build/APP1-\N{REPLACEMENT CHARACTER}.bin")
         await rig.wait(data=ONE)
         assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE)]
+
+
+async def test_a_project_in_a_directory_whose_name_is_no_utf8_is_served_like_any_other(root: Path) -> None:
+    odd = root / os.fsdecode(b"\xff")
+    odd.mkdir(mode=0o700)
+    prepare(odd, boards='[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n', bench=board("left"))
+    async with running(odd) as rig:
+        (state,) = (await rig.client.call(api.GetStatus())).boards
+        assert state.partitions[1].image == str(root / "\N{REPLACEMENT CHARACTER}" / "build" / "APP1.bin")
+        rig.build(ONE)
+        await rig.wait(data=ONE)
