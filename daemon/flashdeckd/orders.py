@@ -1,7 +1,8 @@
 """What a person orders of the bench: flash, plan, cancel, retry."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from flashdeck.config import Board, Partition
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
 from flashdeck.model import Disposition, JobState, JobStatus, Origin, Presence
 from flashdeckd.bench import Bench
+from flashdeckd.builds.builds import Builds
 from flashdeckd.flash.program import preview
 from flashdeckd.hub import Hub
 from flashdeckd.images import guards
@@ -17,19 +19,23 @@ from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.unseen import UNSEEN, UNSEEN_NOTE
 from flashdeckd.planning import described
 
+WRITTEN_SECONDS: Final = 5.0
+"""How long a build may go on that is to be flashed: who ordered it looks at the terminal."""
+
 
 class Orders:
     """Orders by hand. Runs in the event loop's thread only."""
 
-    def __init__(self, bench: Bench, hub: Hub, spool: Spool) -> None:
+    def __init__(self, bench: Bench, builds: Builds, hub: Hub, spool: Spool) -> None:
         self._bench = bench
+        self._builds = builds
         self._hub = hub
         self._spool = spool
 
     async def flash(self, partition: str, sha256: str, patterns: Iterable[str], *, present_only: bool) -> JobList:
         """Queues one job a board by hand, all or none; with it comes what the guards warn of.
 
-        Raises RequestError, RefusedError or FlashdeckError (`ambiguous`).
+        Raises RequestError, RefusedError or FlashdeckError (`ambiguous`; `timeout` where the build does not end).
         """
         boards = self._bench.select(partition, patterns)
         for board in boards:
@@ -42,6 +48,7 @@ class Orders:
                     kind=ErrorKind.ABSENT,
                     hint=sighting.trouble or "connect it, or leave out --no-wait and the job waits for it",
                 )
+        await self._look(boards, partition, sha256)
         artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
         jobs = [
             await self._bench.enqueue(board, partition, artifact, Origin.HAND)
@@ -53,7 +60,9 @@ class Orders:
     async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
         """What `flash` would do, board by board; asks the boards that are in DFU mode, and writes nothing."""
         plans: list[BoardPlan] = []
-        for board in self._bench.select(partition, patterns):
+        boards = self._bench.select(partition, patterns)
+        await self._look(boards, partition, sha256)
+        for board in boards:
             artifact, warnings = await self._artifact_for(board, partition, sha256)
             plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact, warnings))
         return plans
@@ -82,6 +91,21 @@ class Orders:
             )
         (job,) = (await self.flash(job.partition, job.sha256, (job.board,), present_only=False)).jobs
         return job
+
+    async def _look(self, boards: Sequence[Board], partition: str, sha256: str) -> None:
+        """Where the newest build is wanted: it is the one that lies there now, and not the last that was noticed."""
+        if sha256:
+            return
+        try:
+            async with asyncio.timeout(WRITTEN_SECONDS + max(b.profile.partitions[partition].settle for b in boards)):
+                for profile in {board.profile.name for board in boards}:
+                    await self._builds.look(profile, partition)
+        except TimeoutError:
+            raise FlashdeckError(
+                f"the image of {partition} is still being written",
+                kind=ErrorKind.TIMEOUT,
+                hint="wait until the build has ended, or name a file",
+            ) from None
 
     async def _artifact_for(self, board: Board, partition: str, sha256: str) -> tuple[Artifact, tuple[str, ...]]:
         """The wanted image, or the newest one of the partition, and what the guards for this very place warn of."""

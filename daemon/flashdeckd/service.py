@@ -121,7 +121,8 @@ async def serve(options: Options) -> None:
             unreadable=intake.unreadable,
             settling=intake.settling,
         )
-        orders, waiting, doctor = Orders(bench, hub, spool), Waiting(bench, builds, hub), Doctor(bench, hub, spool)
+        orders, waiting = Orders(bench, builds, hub, spool), Waiting(bench, builds, hub)
+        doctor = Doctor(bench, hub, spool)
         handlers = dict(Handlers(hub, bench, orders, waiting, doctor).table())
         handlers |= Uploads(intake.accept).handlers()
         handlers |= recording_handlers(records)

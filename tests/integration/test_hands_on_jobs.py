@@ -2,13 +2,14 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import JobStatus, Phase, Snapshot, State
-from rig import Rig, firmware, sha256
+from rig import Rig, board, firmware, prepare, running, sha256
 
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
 
@@ -161,3 +162,35 @@ async def test_a_journal_that_can_not_be_written_is_shown_for_as_long_as_that_la
         other.execute("DROP TRIGGER full")
     await rig.client.call(api.Hold(board="left"))
     assert (await rig.client.call(api.GetStatus())).daemon.degraded == ()
+
+
+async def test_the_newest_build_is_the_one_that_lies_there_now_also_before_it_has_settled(root: Path) -> None:
+    left = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
+    prepare(root, boards=left, bench=board("left"), settle="500ms")
+    async with running(root) as rig:
+        rig.build(ONE)
+        await rig.wait(data=ONE)
+        await rig.client.call(api.Disarm())
+        await rig.press("left")
+        rig.build(TWO)
+        (plan,) = (await rig.client.call(api.Plan(partition="app1"))).plans
+        assert plan.sha256 == sha256(TWO)
+        rig.build(ONE)
+        rig.build(TWO + b"more")
+        (job,) = (await rig.client.call(api.Flash(partition="app1"))).jobs
+        assert job.sha256 == sha256(TWO + b"more")
+
+
+async def test_a_build_that_does_not_end_is_not_taken_for_an_older_one(root: Path) -> None:
+    left = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
+    prepare(root, boards=left, bench=board("left"))
+    async with running(root) as rig:
+        rig.build(ONE)
+        await rig.wait(data=ONE)
+        with rig.image.open("ab") as linker:
+            linker.write(b"half")
+            linker.flush()
+            error = await refused(rig, api.Flash(partition="app1"))
+            assert error.kind is ErrorKind.TIMEOUT
+            assert "is still being written" in error.message
+        assert [job.sha256 for job in await rig.jobs()] == [sha256(ONE)]
