@@ -89,9 +89,15 @@ class Attempts:
         await self._done(job, result)
 
     def only_leave_is_left(self, job: JobState) -> bool:
-        """Whether the image went in whole before the board was lost: what is left of the job is the start."""
+        """Whether the image went in whole before the board was lost: what is left of the job is the start.
+
+        Not on another board that is at its port by now.
+        """
         holding = self.book.holding(job.board, job.partition)
-        return holding is not None and holding.complete and holding.job == job.id
+        if holding is None or not holding.complete or holding.job != job.id:
+            return False
+        device = self.situation.sighting.device if self.situation.is_in_dfu else None  # an application may show another
+        return device is None or not (device.serial and holding.serial) or device.serial == holding.serial
 
     async def finish_leave(self, job: JobState, device: UsbDevice) -> None:
         """Starts what is on the board, if nothing has yet, and ends the job; raises what keeps it from that."""

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
-from flashdeck.model import Holding, JobState, JobStatus, Origin, Verified
-from flashdeckd.boards import ABSENT
+from flashdeck.model import Holding, JobState, JobStatus, Origin, Presence, Verified
+from flashdeckd.boards import ABSENT, Sighting
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Observer, Outcome
 from flashdeckd.jobs.queue import overtaken
@@ -77,6 +78,27 @@ async def test_a_job_whose_image_is_whole_lacks_its_leave_alone_and_is_no_flash_
     assert cut.newer is not None
     await scene.until(cut.newer, JobStatus.DONE)
     assert cut.sizes == [OLD, NEW]
+
+
+async def test_an_image_that_is_whole_on_another_board_of_that_port_is_flashed_and_not_only_started(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flash(pipe: object, image: bytes, target: object, observer: Observer, **rest: object) -> Outcome:
+        outcome = real(pipe, image, target, observer, **rest)
+        loop.call_soon_threadsafe(scene.lane.see, ABSENT)
+        interrupted.append(len(interrupted) == 0)
+        return replace(outcome, interrupted=interrupted[-1])
+
+    loop, interrupted = asyncio.get_running_loop(), list[bool]()
+    real: Callable[..., Outcome] = program.flash
+    monkeypatch.setattr(program, "flash", flash)
+    job = await scene.until(await scene.order(), JobStatus.WAITING)
+    scene.lane.see(Sighting(Presence.DFU, replace(scene.emulated.device, serial="B2")))
+    await scene.until(job, JobStatus.DONE)
+    assert interrupted == [True, False]
+    holding = scene.book.holding("left", "app1")
+    assert holding is not None
+    assert holding.serial == "B2"
 
 
 async def test_a_job_that_has_ended_is_not_superseded_any_more(scene: Scene) -> None:
