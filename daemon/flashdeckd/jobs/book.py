@@ -28,6 +28,9 @@ class JobBook:
         self._jobs = {job.id: job for job in ledger.jobs}
         self._holdings = dict(ledger.holdings)
         self._next_id = ledger.next_job
+        self._missed_jobs: set[int] = set()
+        self._missed_holdings: set[tuple[str, str]] = set()
+        """Of what the disk did not take the newest state; it is recorded with the next that it takes."""
         for job in ledger.jobs:
             hub.publish_job(job)
 
@@ -74,6 +77,7 @@ class JobBook:
         await self._journal.save_job(job)
         self._jobs[job.id] = job
         self._hub.publish_job(job)
+        await self._catch_up()
         self._forget_old()
         return job
 
@@ -134,8 +138,11 @@ class JobBook:
         try:
             await self._journal.save_holding(board, partition, holding)
         except FlashdeckError as error:
+            self._missed_holdings.add((board, partition))
             text = f"what {partition} holds could not be recorded: {error.message}"
             self._hub.log(text, level=LogLevel.ERROR, board=board)
+        else:
+            await self._catch_up()
         self._holding_changed(board)
 
     def _forget_old(self) -> None:
@@ -151,5 +158,26 @@ class JobBook:
         try:
             await self._journal.save_job(job)
         except FlashdeckError as error:
+            self._missed_jobs.add(job.id)
             self._hub.log(f"job {job.id} could not be recorded: {error.message}", level=LogLevel.ERROR, job=job.id)
+        else:
+            await self._catch_up()
         self._hub.publish_job(self._jobs[job.id])
+
+    async def _catch_up(self) -> None:
+        """Records what a full disk kept out of the journal: no job that has ended is to run again after a restart."""
+        while self._missed_holdings:
+            place = self._missed_holdings.pop()
+            try:
+                await self._journal.save_holding(*place, self._holdings[place])
+            except FlashdeckError:
+                self._missed_holdings.add(place)
+                return  # it was said when it was missed
+        while self._missed_jobs:
+            job_id = self._missed_jobs.pop()
+            try:
+                if job_id in self._jobs:
+                    await self._journal.save_job(self._jobs[job_id])
+            except FlashdeckError:
+                self._missed_jobs.add(job_id)
+                return

@@ -1,7 +1,9 @@
 """A journal that can not be written: it ends no lane, and what it can not keep is not lost while the daemon runs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from flashdeckd.boards import ABSENT
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Observer, Outcome
 from flashdeckd.jobs.setbacks import Setbacks
-from flashdeckd.journal import Journal
+from flashdeckd.journal import Journal, Ledger
 from lane_rig import Scene
 
 
@@ -134,6 +136,29 @@ async def test_a_disk_that_is_full_once_the_image_is_whole_costs_no_leave_and_no
     assert [text for text in scene.logged(LogLevel.ERROR) if "app1" in text and "could not be recorded" in text]
 
 
+async def test_what_a_full_disk_kept_out_of_the_journal_is_recorded_once_there_is_room(
+    scene: Scene, disk: Disk, engine: Patched, tmp_path: Path
+) -> None:
+    def fill() -> None:
+        disk.is_full = True
+
+    def leave() -> None:
+        loop.call_soon_threadsafe(scene.lane.see, ABSENT)
+
+    loop = asyncio.get_running_loop()
+    engine.committed, engine.after = fill, leave
+    scene.lane.see(ABSENT)
+    first, unwanted = await scene.order(), await scene.order("partition2")
+    scene.see()
+    await scene.until(first, JobStatus.DONE)
+    await scene.lane.cancel(await scene.until(unwanted, JobStatus.WAITING))
+    disk.is_full = False
+    await scene.order("partition2")
+    async with opened_journal(tmp_path) as ledger:
+        assert [job.status for job in ledger.jobs][:2] == [JobStatus.DONE, JobStatus.CANCELLED]
+        assert ledger.holdings["left", "app1"] == held(scene)
+
+
 async def test_a_fault_while_a_setback_is_dealt_with_ends_its_job_and_no_other(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,3 +176,13 @@ async def test_a_fault_while_a_setback_is_dealt_with_ends_its_job_and_no_other(
 
 def broken_flash(*_: object, **__: object) -> Outcome:
     raise FlashdeckError("the first error")
+
+
+@asynccontextmanager
+async def opened_journal(root: Path) -> AsyncGenerator[Ledger]:
+    """What the next daemon would know."""
+    journal = await Journal.open(root / "journal.sqlite3")
+    try:
+        yield await journal.load()
+    finally:
+        await journal.close()
