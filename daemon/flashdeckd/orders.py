@@ -50,12 +50,10 @@ class Orders:
                 )
         await self._look(boards, partition, sha256)
         artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
-        jobs = [
-            await self._bench.enqueue(board, partition, artifact, Origin.HAND)
-            for board, (artifact, _) in zip(boards, artifacts, strict=True)
-        ]
+        # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
+        jobs = await asyncio.shield(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
         warnings = dict.fromkeys(warning for _, warnings in artifacts for warning in warnings)
-        return JobList(jobs=tuple(job for job in jobs if job is not None), notes=tuple(warnings))
+        return JobList(jobs=tuple(jobs), notes=tuple(warnings))
 
     async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
         """What `flash` would do, board by board; asks the boards that are in DFU mode, and writes nothing."""
@@ -106,6 +104,13 @@ class Orders:
                 kind=ErrorKind.TIMEOUT,
                 hint="wait until the build has ended, or name a file",
             ) from None
+
+    async def _queue(self, boards: Sequence[Board], partition: str, artifacts: Sequence[Artifact]) -> list[JobState]:
+        queued = [
+            await self._bench.enqueue(board, partition, artifact, Origin.HAND)
+            for board, artifact in zip(boards, artifacts, strict=True)
+        ]
+        return [job for job in queued if job is not None]
 
     async def _artifact_for(self, board: Board, partition: str, sha256: str) -> tuple[Artifact, tuple[str, ...]]:
         """The wanted image, or the newest one of the partition, and what the guards for this very place warn of."""

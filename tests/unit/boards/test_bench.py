@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from flash_rig import image
 from flashdeck.config import Board, Config
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import DaemonState, JobState, JobStatus, Origin, Presence
 from flashdeckd.bench import Bench
+from flashdeckd.builds.builds import Builds, Settled
 from flashdeckd.hub import LONGEST_LINE, Hub
 from flashdeckd.images.spool import Spool
 from flashdeckd.journal import Journal
+from flashdeckd.orders import Orders
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from lane_rig import PROFILE
 
@@ -27,10 +30,11 @@ CONFIG = Config(
 class Scene:
     """A bench on a journal, without any device."""
 
-    def __init__(self, bench: Bench, hub: Hub, journal: Journal, board_file: Path) -> None:
+    def __init__(self, bench: Bench, hub: Hub, journal: Journal, spool: Spool, board_file: Path) -> None:
         self.bench = bench
         self.hub = hub
         self.journal = journal
+        self.spool = spool
         self.board_file = board_file
 
 
@@ -39,17 +43,18 @@ async def opened(root: Path, config: Config = CONFIG) -> AsyncGenerator[Scene]:
     """A bench as the daemon makes it from what an earlier one left in `root`."""
     journal = await Journal.open(root / "journal.sqlite3")
     hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
+    spool = Spool(root / "spool")
     bench = Bench(
         config,
         hub=hub,
         journal=journal,
         ledger=await journal.load(),
-        spool=Spool(root / "spool"),
+        spool=spool,
         backend=None,
         board_file=root / "boards.toml",
     )
     try:
-        yield Scene(bench, hub, journal, root / "boards.toml")
+        yield Scene(bench, hub, journal, spool, root / "boards.toml")
     finally:
         await journal.close()
 
@@ -147,6 +152,32 @@ async def test_what_is_seen_last_counts_where_an_adoption_looks_at_the_same_time
     await asyncio.gather(earlier, later)
     assert [board.presence for board in scene.hub.boards.values()] == [Presence.ABSENT, Presence.ABSENT]
     assert scene.hub.devices == ()
+
+
+async def test_an_order_whose_client_leaves_while_it_is_recorded_is_carried_through(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, slow, began = Journal.save_job, asyncio.Event(), asyncio.Event()
+
+    async def save(journal: Journal, saved: JobState) -> None:
+        began.set()
+        await slow.wait()
+        await real(journal, saved)
+
+    monkeypatch.setattr(Journal, "save_job", save)
+    artifact = await asyncio.to_thread(scene.spool.add, image(20_000))
+    orders = Orders(scene.bench, Builds([], nobody), scene.hub, scene.spool)
+    order = asyncio.create_task(orders.flash("app1", artifact.sha256, (), present_only=False))
+    await began.wait()
+    order.cancel()
+    await asyncio.wait([order])
+    slow.set()
+    async with asyncio.timeout(30):
+        await scene.hub.until(lambda: {job.board for job in scene.bench.book.jobs.values()} == {"left", "right"})
+
+
+async def nobody(_: Settled) -> None:
+    """There is no build."""
 
 
 def device(place: int, serial: str) -> UsbDevice:
