@@ -11,14 +11,20 @@ from pathlib import Path
 from flashdeckd.usb.device import UsbDevice
 
 DEVICES = Path("/sys/bus/usb/devices")
+_NOWHERE = Path("/nonexistent")
 _USBFS = "/usbfs"
 
 
 class Claim:
     """The claim of one interface, from when it was made. Costs one look at sysfs, and no transfer."""
 
-    def __init__(self, device: UsbDevice, configuration: int, interface: int, devices: Path = DEVICES) -> None:
-        """`devices` is sysfs's directory of USB devices and interfaces; where they are not, nothing can be seen."""
+    def __init__(self, device: UsbDevice, configuration: int, interface: int, devices: Path | None = None) -> None:
+        """`devices` is the directory of USB devices and interfaces; where they are not, nothing can be seen.
+
+        None means that of sysfs. An emulated device is not there, but a real one may be that has its name.
+        """
+        if devices is None:
+            devices = _NOWHERE if device.is_emulated else DEVICES
         self._link = str(devices / f"{device.name}:{configuration}.{interface}" / "driver")
         self._is_seen = self._is_held()
 

@@ -7,6 +7,8 @@ from typing import Protocol
 from flashdeck.config import UsbId
 from flashdeckd.dfu.quirks import quirk_of
 
+EMULATED_CONTROLLER = "virtual-bench"
+"""Where emulated devices are plugged in; the kernel knows of no such controller."""
 DFU_CLASS = 0xFE
 DFU_SUBCLASS = 0x01
 PROTOCOL_RUNTIME = 1
@@ -63,6 +65,11 @@ class UsbDevice:
             interface.is_dfu and quirk.is_dfu_mode(interface.protocol, self.dfu_version, count)
             for interface in self.interfaces
         )
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether it is one of an emulated bench, of which sysfs knows nothing."""
+        return self.port.startswith(f"{EMULATED_CONTROLLER}-")
 
     def is_at(self, port: str) -> bool:
         """Whether `port`, in either form, names where this device is plugged in."""

@@ -7,11 +7,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from flashdeck.text import clean
 from flashdeckd.usb.descriptors import dfu_version
-from flashdeckd.usb.device import InterfaceClass, UsbDevice
+from flashdeckd.usb.device import EMULATED_CONTROLLER, InterfaceClass, UsbDevice
 from flashdeckd.virtual.backend import BUS
 from flashdeckd.virtual.board import Connection, VirtualBoard
-
-CONTROLLER = "virtual-bench"
 
 
 class VirtualHotplug:
@@ -69,7 +67,7 @@ def usb_device(connection: Connection) -> UsbDevice:
     spec, identity = connection.board.spec, connection.identity
     return UsbDevice(
         name=f"{BUS}-{spec.port}",
-        port=f"{CONTROLLER}-usb-0:{spec.port}",
+        port=f"{EMULATED_CONTROLLER}-usb-0:{spec.port}",
         bus=BUS,
         address=connection.address,
         usb_id=identity.usb_id,

@@ -11,9 +11,10 @@ from flash_rig import APP1, PARTITION2, TARGET, Rig, blank, image
 from flashdeck.config import BankPolicy
 from flashdeck.errors import DeviceGoneError
 from flashdeck.geometry import Range
-from flashdeckd.usb import transport
+from flashdeckd.usb import claim, transport
 from flashdeckd.usb.claim import Claim
 from flashdeckd.virtual.board import Connection
+from flashdeckd.virtual.hotplug import usb_device
 from flashdeckd.virtual.spec import Model
 
 _USBFS = "../../../bus/usb/drivers/usbfs"
@@ -57,6 +58,22 @@ def test_nothing_is_sent_once_the_claim_is_lost(driver: Path, lose: Callable[[Pa
 
 def test_where_the_kernel_shows_no_claim_none_is_missed(tmp_path: Path) -> None:
     assert not Claim(Rig().device, 1, 0, tmp_path).is_lost
+
+
+def test_what_happens_to_a_real_device_is_nothing_to_an_emulated_one_of_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "1-1:1.0" / "driver"
+    link.parent.mkdir()
+    link.symlink_to(_USBFS)
+    monkeypatch.setattr(claim, "DEVICES", tmp_path)
+    connection = Rig().board.connection()
+    assert connection is not None
+    emulated = usb_device(connection)
+    assert emulated.name == "1-1"
+    claims = [Claim(device, 1, 0) for device in (emulated, replace(emulated, port="pci-0000:00:14.0-usb-0:1"))]
+    link.unlink()
+    assert [each.is_lost for each in claims] == [False, True]
 
 
 @pytest.mark.parametrize("model", [Model.CLASSIC, Model.CLASSIC_NOREAD, Model.USBX])
