@@ -46,6 +46,10 @@ class Intake:
         newest = self._hub.artifacts.get((watch.profile, watch.partition))
         was_refused = newest is not None and newest.disposition is Disposition.REFUSED
         if newest is not None and newest.sha256 == digest and not was_refused:
+            if not self._spool.has(
+                digest
+            ):  # damaged on the disk, or removed: whoever asks for it is told to build again
+                await asyncio.to_thread(self._spool.add, image)
             return
         state = ArtifactState(
             sha256=digest,

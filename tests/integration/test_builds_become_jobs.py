@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flashdeck import api
+from flashdeck.errors import FlashdeckError
 from flashdeck.model import JobStatus, Snapshot
 from rig import Rig, board, firmware, prepare, running, sha256
 
@@ -199,3 +200,15 @@ async def test_a_project_in_a_directory_whose_name_is_no_utf8_is_served_like_any
         assert state.partitions[1].image == str(root / "\N{REPLACEMENT CHARACTER}" / "build" / "APP1.bin")
         rig.build(ONE)
         await rig.wait(data=ONE)
+
+
+async def test_an_image_that_was_lost_on_the_disk_is_there_again_once_it_is_built_again(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    (rig.root / "state" / "spool" / sha256(ONE)).write_bytes(b"damaged")
+    with pytest.raises(FlashdeckError, match="was damaged on the disk") as caught:
+        await rig.client.call(api.Flash(partition="app1"))
+    assert "build it again" in caught.value.hint
+    rig.build(ONE)
+    (job,) = (await rig.client.call(api.Flash(partition="app1"))).jobs
+    assert job.sha256 == sha256(ONE)
