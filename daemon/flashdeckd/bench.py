@@ -263,9 +263,10 @@ class Bench:
 
     async def release(self, name: str) -> BoardState:
         """Ends a hold. Jobs that are held for a reason of their own are looked at once more (`Lane.release`)."""
+        lane = self.lane(name)
         await self._journal.save_hold(name, None)
         self._hub.log("released", board=name)
-        await self.lane(name).release()
+        await lane.release()
         return self.publish(name)
 
     def note_settling(self, profile: str, partition: str, *, settling: bool) -> None:

@@ -60,6 +60,12 @@ async def test_what_has_ended_is_not_cancelled_and_what_has_not_is_not_retried(r
     assert (await refused(rig, api.Retry(job=99))).kind is ErrorKind.NO_SUCH_JOB
 
 
+async def test_no_release_is_told_of_a_board_that_does_not_exist(rig: Rig) -> None:
+    assert (await refused(rig, api.Release(board="lfet"))).kind is ErrorKind.NO_SUCH_BOARD
+    lines = (await rig.client.call(api.GetLogs())).lines
+    assert "released" not in [line.text for line in lines]
+
+
 async def test_a_disarmed_board_is_only_offered_new_builds_also_after_a_restart(rig: Rig) -> None:
     (board,) = (await rig.client.call(api.Disarm(boards=("left",)))).boards
     assert not board.armed
