@@ -57,7 +57,9 @@ async def test_what_has_ended_is_not_cancelled_and_what_has_not_is_not_retried(r
     rig.build(TWO)
     await rig.until(lambda s: any(job.status is JobStatus.WAITING for job in s.jobs))
     assert "has not ended" in (await refused(rig, api.Retry(job=2))).message
-    assert (await refused(rig, api.Retry(job=99))).kind is ErrorKind.NO_SUCH_JOB
+    missing = await refused(rig, api.Retry(job=99))
+    assert missing.kind is ErrorKind.NO_SUCH_JOB
+    assert "`flashdeck jobs`" in missing.hint
 
 
 async def test_no_release_is_told_of_a_board_that_does_not_exist(rig: Rig) -> None:

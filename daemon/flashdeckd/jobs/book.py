@@ -44,7 +44,9 @@ class JobBook:
         try:
             return self._jobs[job_id]
         except KeyError:
-            raise RequestError(f"there is no job {job_id}", kind=ErrorKind.NO_SUCH_JOB) from None
+            raise RequestError(
+                f"there is no job {job_id}", kind=ErrorKind.NO_SUCH_JOB, hint="`flashdeck jobs` lists the newest"
+            ) from None
 
     def active(self, board: str) -> list[JobState]:
         """The jobs of a board that have not ended, oldest first."""
