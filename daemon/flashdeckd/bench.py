@@ -254,7 +254,7 @@ class Bench:
         """Stops a lane from starting anything, also over a restart."""
         lane = self.lane(name)
         # Every state of the board carries it, and has to fit into one line of the protocol.
-        lane.held = clean(reason, LONGEST_LINE) or "held by hand"
+        lane.held = clean(reason, LONGEST_LINE) or "by hand"
         lane.poke()
         self.publish(name)  # it holds from now on, also where that can not be recorded
         await self._journal.save_hold(name, lane.held)

@@ -273,7 +273,7 @@ def _retry_why_not(context: Context) -> str | None:
 
 
 async def _hold(context: Context) -> None:
-    await context.call(api.Hold(board=context.selection.board, reason="held from the terminal"))
+    await context.call(api.Hold(board=context.selection.board, reason="from the terminal"))
 
 
 def _hold_why_not(context: Context) -> str | None:
