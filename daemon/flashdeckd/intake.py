@@ -12,7 +12,7 @@ from flashdeck.api import BeginUpload, UploadDone
 from flashdeck.config import Board, Partition, Profile
 from flashdeck.errors import RefusedError
 from flashdeck.model import ArtifactState, Disposition, LogLevel, Origin
-from flashdeck.text import clean
+from flashdeck.text import clean, counted
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Settled, Watch
 from flashdeckd.hub import Hub
@@ -77,7 +77,7 @@ class Intake:
         jobs = [await self._bench.enqueue(board, partition.name, artifact, Origin.BUILD) for board in armed]
         count = sum(job is not None for job in jobs)
         if count:
-            self._hub.log(f"{build.path}: {what}: queued for {count} board{'s' if count > 1 else ''}")
+            self._hub.log(f"{build.path}: {what}: queued for {counted(count, 'board')}")
             state = replace(state, disposition=Disposition.QUEUED)
         elif offered or len(armed) < len(boards):
             offered = offered or "disarmed"

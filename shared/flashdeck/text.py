@@ -84,6 +84,11 @@ def format_age(seconds: float) -> str:
     return f"{whole} s"
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of something, with a plural in s where they are not one: "1 board", "3 boards"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def short_sha(sha256: str) -> str:
     """The first 12 hexadecimal digits of a SHA-256: enough to tell images apart by eye."""
     return sha256[:12]

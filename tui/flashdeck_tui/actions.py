@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from flashdeck import api
 from flashdeck.errors import RequestError
 from flashdeck.model import Disposition, JobState, JobStatus, State
-from flashdeck.text import format_age, format_size, short_sha
+from flashdeck.text import counted, format_age, format_size, short_sha
 from flashdeck_tui.cli.image import read_image
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
@@ -324,7 +324,7 @@ async def _save_log(context: Context) -> None:
         return
     lines = [f"{log_text(line)}\n" for line in context.store.log]
     path = await asyncio.to_thread(_write_new, answer, "".join(lines))
-    context.tell(f"{len(lines)} lines written to {path}")
+    context.tell(f"{counted(len(lines), 'line')} written to {path}")
 
 
 def _write_new(name: str, text: str) -> Path:

@@ -24,7 +24,7 @@ from flashdeck.model import (
     Presence,
     Verified,
 )
-from flashdeck.text import clean, format_age, format_duration, format_size, short_sha
+from flashdeck.text import clean, counted, format_age, format_duration, format_size, short_sha
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 
@@ -179,7 +179,7 @@ def header(store: Store, link: LinkState, socket: str) -> list[Cell]:
     cells = [Cell("flashdeck", Tone.STRONG), Cell(link.status.value, tones[link.status])]
     failed = sum(store.last_failure(board) is not None for board in store.boards)
     if failed:
-        cells.append(Cell(f"{failed} board{'' if failed == 1 else 's'} failed", Tone.BAD))
+        cells.append(Cell(f"{counted(failed, 'board')} failed", Tone.BAD))
     daemon = store.daemon
     if daemon is not None:
         cells.append(Cell(f"flashdeckd {_name(daemon.version)} on {_name(daemon.host)}"))
@@ -441,10 +441,10 @@ def _job_details(store: Store, job: JobState, now: float) -> Iterator[Line]:
     yield from _job_story(store, job)
     result = job.result
     if result is not None:
-        erases = f"{result.erases} erase{'' if result.erases == 1 else 's'}"
+        costs = f"{counted(result.erases, 'erase')}, {counted(result.transfers, 'transfer')}"
         same = f" {format_size(result.unchanged)} were right already and left alone." if result.unchanged else ""
         protection = _long(result.protection)
-        yield Line(f"{_short_result(result)}; {erases}, {result.transfers} transfers.{same} {protection}")
+        yield Line(f"{_short_result(result)}; {costs}.{same} {protection}")
     when = ago(job.finished_at or job.started_at or job.created_at, now)
     yield Line(
         f"asked for by {'a build' if job.origin == 'build' else 'hand'}, {when}; {format_size(job.size)}, "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from flashdeck.diagnosis import Finding, Severity
+from flashdeck.text import counted
 from flashdeckd.dfu.wire import set_address, state_name
 from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome, TestRead
@@ -42,7 +43,7 @@ def _unread(partition: str, why: str) -> Finding:
 
 def _failure(seen: Observation, read: TestRead, answered: list[TestRead]) -> Finding:
     where = f"{read.span.size} bytes at {read.span} ({read.partition})"
-    before = f" ({len(answered)} reads before it were answered)" if answered else ""
+    before = f" ({counted(len(answered), 'read')} before it got an answer)" if answered else ""
     if read.outcome is ReadOutcome.LOST:
         return Finding(
             code="read-kills",
@@ -124,7 +125,7 @@ def _contents(case: Case, seen: Observation, reads: list[TestRead]) -> Iterator[
         yield Finding(
             code="read-blank",
             severity=Severity.NOTE,
-            seen=f"all {len(reads)} test reads answered 0xff only",
+            seen=f"{counted(len(reads), 'test read')} answered 0xff only",
             means="the partitions are blank at both ends, or this bootloader answers 0xff from everywhere: only a "
             "flash can tell",
         )
@@ -155,7 +156,7 @@ def _constant(value: int, count: int) -> Finding:
     return Finding(
         code="read-constant",
         severity=Severity.WARNING,
-        seen=f"{count} test reads answered 0x{value:02x} only",
+        seen=f"{counted(count, 'test read')} answered 0x{value:02x} only",
         means="erased flash reads 0xff, so this is most likely a Read that does not read: some releases of ST's "
         "classic class send what lies at address 0 when Read returns NULL. Flashing works; nothing is ever called "
         "verified",
@@ -165,7 +166,7 @@ def _constant(value: int, count: int) -> Finding:
 
 def _works(case: Case, seen: Observation, reads: list[TestRead]) -> Finding:
     names = ", ".join(dict.fromkeys(read.partition for read in reads))
-    answered = f"{len(reads)} reads were answered in {names}"
+    answered = f"{counted(len(reads), 'read')} got an answer in {names}"
     if case.profile.is_plain and not seen.functional.manifestation_tolerant:
         return Finding(
             code="read-before-only",

@@ -29,7 +29,7 @@ def test_a_good_configuration(offline: Cli, tmp_path: Path) -> None:
     path = write(tmp_path / "config" / "flashdeck" / "flashdeck.toml", GOOD)
     run = offline("config", "check")
     assert (run.code, run.err) == (0, "")
-    assert str(path) in run.out
+    assert run.out == f"ok: 1 board, 1 profile in {path}\n"
     checked = offline("config", "check", "--config", str(path), "--json").json
     assert checked == {"ok": True, "files": [str(path)], "profiles": ["product"], "boards": ["left"], "adopted": []}
 
@@ -52,7 +52,7 @@ def test_adopted_boards_are_shown_with_the_rest(offline: Cli, tmp_path: Path) ->
     write(tmp_path / "boards.toml", 'disarmed = ["left"]\n' + pinned)
     checked = offline("config", "check", "--config", str(path))
     assert checked.code == 0
-    assert "2 boards (1 adopted), 1 profiles" in checked.out
+    assert "2 boards (1 adopted), 1 profile" in checked.out
     assert str(tmp_path / "boards.toml") in checked.out
     assert offline("config", "check", "--config", str(path), "--json").json["adopted"] == ["right"]
     assert "# bcd_device = 0x0200" in offline("config", "show", "--config", str(path)).out

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from flashdeck.text import (
     MAX_TEXT,
     clean,
+    counted,
     format_age,
     format_duration,
     format_size,
@@ -129,6 +130,10 @@ def test_durations_are_shown(seconds: float, text: str) -> None:
 )
 def test_ages_are_shown_in_their_largest_unit(seconds: float, text: str) -> None:
     assert format_age(seconds) == text
+
+
+def test_one_of_something_has_no_plural() -> None:
+    assert [counted(count, "board") for count in (0, 1, 2)] == ["0 boards", "1 board", "2 boards"]
 
 
 def test_a_short_sha_is_its_beginning() -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from flashdeck.model import BoardState, Holding, JobResult, JobState, JobStatus, LogLevel, Presence, Verified
-from flashdeck.text import clean, format_age, format_duration, format_size, short_sha
+from flashdeck.text import clean, counted, format_age, format_duration, format_size, short_sha
 from flashdeck_tui.cli.output import Colour
 from flashdeck_tui.cli.table import Cell
 
@@ -101,11 +101,10 @@ def percent(job: JobState) -> int:
 
 
 def _result(result: JobResult) -> str:
-    erases = f"{result.erases} erase{'' if result.erases == 1 else 's'}"
     started = {True: ", started", False: ", did not start", None: ""}[result.started]
     written = f"{format_size(result.bytes_written)} in {format_duration(result.seconds)}"
     same = f", {format_size(result.unchanged)} left alone" if result.unchanged else ""
-    return f"{written}{same}, {erases}, {result.verified}{started}"
+    return f"{written}{same}, {counted(result.erases, 'erase')}, {result.verified}{started}"
 
 
 def held(board: BoardState) -> str:

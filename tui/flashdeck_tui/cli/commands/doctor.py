@@ -16,7 +16,7 @@ from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity, exit_code
 from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RemoteError
 from flashdeck.model import Failure
-from flashdeck.text import clean
+from flashdeck.text import clean, counted
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.commands.boards import device_table
 from flashdeck_tui.cli.connect import ask
@@ -102,7 +102,7 @@ def _sections(diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def _board(report: BoardReport) -> Iterator[str]:
-    looked = f"{report.requests} requests, nothing erased or written" if report.requests else "not opened"
+    looked = f"{counted(report.requests, 'request')}, nothing erased or written" if report.requests else "not opened"
     title = clean(f"{report.board}: {report.profile}, {report.presence}")
     yield f"{paint(title, Colour.STRONG, sys.stdout)} ({looked})"
     if report.failure is not None:

@@ -13,7 +13,7 @@ from flashdeck import api
 from flashdeck.api import BoardPlan, PlanList, PlanStep
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode
-from flashdeck.text import clean, format_size, short_sha
+from flashdeck.text import clean, counted, format_size, short_sha
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.image import read_image, send_image
@@ -68,7 +68,7 @@ def _text(plan: BoardPlan) -> str:
 
 def _costs(plan: BoardPlan) -> str:
     counts = ((plan.erases, "erase"), (plan.blocks, "block"), (plan.requests, "request"))
-    words = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts]
+    words = [counted(count, what) for count, what in counts]
     words[-1] += " (more where a busy board is asked again)"
     if plan.unchanged:
         words.append(f"{format_size(plan.unchanged)} left alone")

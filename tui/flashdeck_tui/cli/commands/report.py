@@ -22,7 +22,7 @@ from flashdeck.full_json import full_json, plain
 from flashdeck.model import LogLine, Snapshot
 from flashdeck.paths import default_config_path
 from flashdeck.recording import MAX_FILE, MAX_LINE
-from flashdeck.text import clean, format_size
+from flashdeck.text import clean, counted, format_size
 from flashdeck.versions import software
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.bundle import write_bundle
@@ -152,7 +152,7 @@ async def _fetch(client: Client, found: _Gathered) -> None:
         room -= len(data)
         found.recordings[each.name] = data
     if left_out:
-        found.missing[f"{left_out} recordings"] = f"a report holds {format_size(MAX_RECORDINGS)} of them"
+        found.missing[counted(left_out, "recording")] = f"a report holds {format_size(MAX_RECORDINGS)} of them"
 
 
 async def _read(client: Client, index: int, name: str) -> bytes:

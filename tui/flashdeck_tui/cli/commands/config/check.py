@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from flashdeck.text import clean
+from flashdeck.text import clean, counted
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.commands.config.source import config_option, read
 from flashdeck_tui.cli.output import put, put_json
@@ -30,4 +30,5 @@ def command(*, path: Path | None, as_json: bool) -> None:
         )
     else:
         of_these = f" ({len(adopted)} adopted)" if adopted else ""
-        put(f"ok: {len(config.boards)} boards{of_these}, {len(config.profiles)} profiles in {', '.join(files)}")
+        boards, profiles = counted(len(config.boards), "board"), counted(len(config.profiles), "profile")
+        put(f"ok: {boards}{of_these}, {profiles} in {', '.join(files)}")
