@@ -25,6 +25,7 @@ from flashdeck.errors import (
 from flashdeckd.dfu.descriptor import find_functional, parse_functional
 from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.quirks import Quirk, quirk_of
+from flashdeckd.dfu.wire import Request
 from flashdeckd.usb.claim import Claim
 from flashdeckd.usb.device import DFU_CLASS, DFU_SUBCLASS, UsbDevice
 from flashdeckd.usb.strings import MAX_STRING, decode_string
@@ -120,18 +121,18 @@ class Transport:
         self._require_claim()
         self._transfers += 1
         sent = self._guarded(
-            f"request {request} of {len(data)} bytes",
+            f"{Request(request).name} of {len(data)} bytes",
             lambda: self._device.ctrl_transfer(_OUT, request, value, self._interface, data, _milliseconds(timeout)),
         )
         if sent != len(data):
-            raise DeviceError(f"{_place(self._where)}: took {sent} of {len(data)} bytes of request {request}")
+            raise DeviceError(f"{_place(self._where)}: took {sent} of {len(data)} bytes of a {Request(request).name}")
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         """A class request that asks the DFU interface for at most `length` bytes; timeout in seconds."""
         self._require_claim()
         self._transfers += 1
         answer = self._guarded(
-            f"request {request} for {length} bytes",
+            f"{Request(request).name} for {length} bytes",
             lambda: self._device.ctrl_transfer(_IN, request, value, self._interface, length, _milliseconds(timeout)),
         )
         return answer.tobytes()
@@ -323,7 +324,8 @@ def _translated(where: UsbDevice, doing: str, error: Exception) -> DeviceError:
                 hint=f"install flashdeck's udev rule for {where.usb_id} and plug the board in again",
             )
         case number if number in _GONE:
-            return DeviceGoneError(f"{what}: the device is gone ({error.strerror})", hint="was it unplugged or reset?")
+            reason = str(error.strerror).partition(" (")[0]  # libusb adds that it may have been disconnected
+            return DeviceGoneError(f"{what}: the device is gone: {reason}", hint="was it unplugged or reset?")
         case _:
             return _unusual(what, error)
 

@@ -107,13 +107,26 @@ def test_errors_of_pyusb_become_ours(
     rig = Rig()
     with rig.open() as pipe:
         monkeypatch.setattr(rig.bench.backend, "ctrl_transfer", fail)
-        for call in (
-            lambda: pipe.receive(3, 0, 6, timeout=1),
-            lambda: pipe.send(1, 2, b"x", timeout=1),
+        for name, call in (
+            ("GETSTATUS", lambda: pipe.receive(3, 0, 6, timeout=1)),
+            ("DNLOAD", lambda: pipe.send(1, 2, b"x", timeout=1)),
         ):
             with pytest.raises(expected, match=r"1-1 \(0483:df11\)") as caught:
                 call()
             assert caught.value.kind is kind
+            assert f" {name} " in caught.value.message
+
+
+def test_what_libusb_adds_in_brackets_is_not_told_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise usb.core.USBError("No such device (it may have been disconnected)", -4, errno.ENODEV)
+
+    rig = Rig()
+    with rig.open() as pipe:
+        monkeypatch.setattr(rig.bench.backend, "ctrl_transfer", fail)
+        with pytest.raises(DeviceGoneError) as caught:
+            pipe.receive(3, 0, 6, timeout=1)
+    assert caught.value.message == "1-1 (0483:df11): GETSTATUS for 6 bytes: the device is gone: No such device"
 
 
 def test_a_missing_permission_names_the_node_and_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
