@@ -277,6 +277,34 @@ async def test_the_log_stands_still_and_follows() -> None:
         assert log.auto_scroll
 
 
+@pytest.mark.parametrize("key", ["l", "o"])
+async def test_a_log_that_has_no_room_says_so(key: str) -> None:
+    app, _ = make_app(BENCH)
+    async with app.run_test(size=(60, 12)) as pilot:
+        screen = Screen(app, cast("FakeLink", app.link), pilot)
+        app.refresh_views()
+        await screen.select(LEFT)
+        await screen.press(key)
+        assert screen.said == ["There is no room for the log: make the terminal higher."]
+        assert app.main.log_panel.auto_scroll
+        assert not app.main.log_panel.board
+        await screen.press("tab", "tab")
+        assert app.main.query_one("#boards").has_focus, "Tab goes past it"
+
+
+async def test_the_log_of_one_board_needs_a_board_and_that_of_all_does_not() -> None:
+    async with opened() as screen:
+        await screen.select(Selection(device="1-5"))
+        await screen.press("o")
+        assert screen.said == ["Select a board first."]
+        await screen.select(LEFT)
+        await screen.press("o")
+        await screen.select(Selection(device="1-5"))
+        await screen.press("o")
+        assert not screen.app.main.log_panel.board
+        assert len(screen.said) == 1
+
+
 async def test_the_log_is_written_to_a_new_file_and_never_over_an_old_one(tmp_path: Path) -> None:
     file = tmp_path / "bench.log"
     async with opened() as screen:

@@ -104,6 +104,16 @@ class Context(Protocol):
         """Opens the choice of colours."""
         ...
 
+    @property
+    def log_has_room(self) -> bool:
+        """Whether a line of the log is visible."""
+        ...
+
+    @property
+    def log_board(self) -> str:
+        """The only board whose lines the log shows; "" where it shows all."""
+        ...
+
     def toggle_follow(self) -> None:
         """Lets the log follow its end, or stay where it is."""
         ...
@@ -310,6 +320,15 @@ def _disarm_why_not(context: Context) -> str | None:
     return None if board.armed else f"{board.name} is disarmed already: new builds are only offered."
 
 
+def _log_why_not(context: Context) -> str | None:
+    return None if context.log_has_room else "There is no room for the log: make the terminal higher."
+
+
+def _log_board_why_not(context: Context) -> str | None:
+    nothing_to_show = not (context.log_board or context.selection.board)
+    return _log_why_not(context) or ("Select a board first." if nothing_to_show else None)
+
+
 async def _follow_log(context: Context) -> None:
     context.toggle_follow()
 
@@ -426,6 +445,7 @@ ACTIONS: tuple[Action, ...] = (
         key="l",
         title="Log follows",
         description="Let the log follow its end, or stay where it is.",
+        check=_log_why_not,
         run=_follow_log,
         in_bar=False,
     ),
@@ -434,6 +454,7 @@ ACTIONS: tuple[Action, ...] = (
         key="o",
         title="Log of one board",
         description="Show only the selected board's lines in the log, or all.",
+        check=_log_board_why_not,
         run=_log_board,
         in_bar=False,
     ),

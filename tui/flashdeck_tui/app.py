@@ -219,6 +219,16 @@ class AppContext:
         """Opens the choice of colours."""
         self.app.search_themes()
 
+    @property
+    def log_has_room(self) -> bool:
+        """Whether a line of the log is visible."""
+        return self.app.main.log_panel.size.height > 0
+
+    @property
+    def log_board(self) -> str:
+        """The only board whose lines the log shows."""
+        return self.app.main.log_panel.board
+
     def toggle_follow(self) -> None:
         """The log follows, or stays."""
         log = self.app.main.log_panel

@@ -176,3 +176,4 @@ class MainScreen(Screen[None]):
         for widget, height in zip((boards, details, jobs, log), shares, strict=True):
             if widget.styles.height is None or widget.styles.height.value != height:
                 widget.styles.height = height
+        log.can_focus = shares[-1] > _BORDER
