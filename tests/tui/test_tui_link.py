@@ -22,8 +22,8 @@ from tui_scene import NOW
 BOARD = BoardState(name="left", profile="product", presence=Presence.DFU)
 
 
-def new_hub(instance: str = "one") -> Hub:
-    hub = Hub(DaemonState(version="0.1.0", pid=1, instance=instance, host="bench", started_at=NOW))
+def new_hub(instance: str = "one", *, virtual: bool = False) -> Hub:
+    hub = Hub(DaemonState(version="0.1.0", pid=1, instance=instance, host="bench", started_at=NOW, virtual=virtual))
     hub.publish_board(BOARD)
     hub.log(f"daemon {instance} started")
     return hub
@@ -136,6 +136,17 @@ async def test_it_keeps_what_it_knew_and_takes_up_with_the_next_daemon(socket: P
             assert [line.text for line in store.log] == ["daemon one started", "daemon two started"]
         await pauses.begun()
         assert pauses.asked == [FIRST_PAUSE, FIRST_PAUSE]  # a connection that came about ends the growing pauses
+
+
+async def test_a_daemon_of_virtual_boards_is_not_to_be_replaced_by_one_of_real_ones(socket: Path) -> None:
+    pauses = Pauses()
+    async with linked(socket, Store(), pauses) as link:
+        async with serving(new_hub(virtual=True), socket):
+            await until(lambda: link.connected)
+            pauses.go_on()
+        await until(lambda: len(pauses.asked) > 1)
+        assert "no flashdeckd listens" in link.state.reason
+        assert link.state.hint == f"start it: flashdeckd --virtual FILE --socket {socket} (a demo: q, and start it anew)"
 
 
 async def test_closing_the_link_leaves_the_daemon_alone(socket: Path) -> None:

@@ -129,13 +129,17 @@ class Link:
     def _hint(self, error: ConnectionFailedError) -> str:
         if error.kind is not ErrorKind.UNREACHABLE:
             return error.hint
+        daemon = self._store.daemon
+        if daemon is not None and daemon.virtual:  # a plain flashdeckd in its place would open real boards
+            return f"start it: {start_command(self.socket, '--virtual FILE')} (a demo: q, and start it anew)"
         return f"start it: {start_command(self.socket)}"
 
 
-def start_command(socket: Path) -> str:
-    """The command that starts a daemon which listens on `socket`."""
+def start_command(socket: Path, options: str = "") -> str:
+    """The command that starts a daemon, with `options`, which listens on `socket`."""
     try:
         usual = socket == socket_path()
     except FlashdeckError:
         usual = False
-    return "flashdeckd" if usual else f"flashdeckd --socket {shlex.quote(str(socket))}"
+    words = ("flashdeckd", options, "" if usual else f"--socket {shlex.quote(str(socket))}")
+    return " ".join(filter(None, words))
