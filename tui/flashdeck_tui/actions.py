@@ -491,7 +491,7 @@ ACTIONS: tuple[Action, ...] = (
         run=_palette,
         in_bar=False,
     ),
-    Action(id="quit", key="q", title="Quit", description="Leave. The daemon goes on.", run=_quit),
+    Action(id="quit", key="q", title="Quit", description="Leave. The daemon goes on; that of a demo ends.", run=_quit),
 )
 
 
