@@ -34,7 +34,7 @@ class DetailsScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """The sentences."""
         with VerticalScroll(id="box") as box:
-            box.border_title = Content(f"{self._title}: Escape closes" if self._title else "nothing is selected")
+            box.border_title = Content(f"{self._title or 'nothing is selected'}: Escape closes")
             yield Lines(id="text")
 
     def on_mount(self) -> None:
