@@ -146,7 +146,9 @@ async def test_a_daemon_of_virtual_boards_is_not_to_be_replaced_by_one_of_real_o
             pauses.go_on()
         await until(lambda: len(pauses.asked) > 1)
         assert "no flashdeckd listens" in link.state.reason
-        assert link.state.hint == f"start it: flashdeckd --virtual FILE --socket {socket} (a demo: q, and start it anew)"
+        assert (
+            link.state.hint == f"start it: flashdeckd --virtual FILE --socket {socket} (a demo: q, and start it anew)"
+        )
 
 
 async def test_closing_the_link_leaves_the_daemon_alone(socket: Path) -> None:

@@ -21,7 +21,7 @@ PATIENCE = 60.0
 class OnTerminal:
     """The application on a pseudo-terminal, its session leader."""
 
-    def __init__(self, *, ignore_hangup: bool = False) -> None:
+    def __init__(self, *, ignore_hangup: bool = False, columns: int = 80, lines: int = 24) -> None:
         self.seen = b""
         self.pid, self.master = pty.fork()
         if self.pid == 0:
@@ -30,7 +30,7 @@ class OnTerminal:
             os.execve(  # noqa: S606 - no shell is wanted
                 sys.executable,
                 (sys.executable, "-c", RUN, "/nowhere/s"),
-                os.environ | {"TERM": "xterm-256color", "LINES": "24", "COLUMNS": "80"},
+                os.environ | {"TERM": "xterm-256color", "LINES": str(lines), "COLUMNS": str(columns)},
             )
 
     def until(self, text: bytes) -> None:
@@ -84,6 +84,15 @@ def test_it_quits_with_0_and_puts_the_terminal_back() -> None:
     app.until(b"start it:")
     os.write(app.master, b"q")
     app.until(b"\x1b[?1049l")
+    assert app.ended() == 0
+    app.close()
+
+
+def test_the_first_screen_of_a_small_terminal_has_all_keys() -> None:
+    app = OnTerminal(columns=60, lines=20)
+    app.until(b"start it:")
+    app.until(b"Quit")
+    os.write(app.master, b"q")
     assert app.ended() == 0
     app.close()
 

@@ -30,7 +30,7 @@ class KeyBar(Static):
     """As many lines as the keys need; each can be clicked."""
 
     DEFAULT_CSS = """
-    KeyBar { height: auto; background: $panel; color: $text; padding: 0 1; }
+    KeyBar { height: 1; background: $panel; color: $text; padding: 0 1; }
     KeyBar:ansi { background: ansi_default; color: ansi_default; }
     """
 
@@ -72,6 +72,8 @@ class KeyBar(Static):
 
     def _draw(self) -> None:
         lines = self._lines()
+        # Said, not left to `auto`: while a first layout is under way, Textual keeps the height of the keys before.
+        self.styles.height = len(lines)
         self.update(Content("\n").join(Content(" " * _GAP).join(map(self._content, line)) for line in lines))
 
     def _content(self, key: Key) -> Content:
