@@ -267,6 +267,16 @@ async def test_what_the_daemon_refuses_is_shown_with_its_hint() -> None:
         assert screen.said == ["linked for [/]0x08080000\nbuild it for app1"]
 
 
+@pytest.mark.parametrize("state", [OFFLINE, LinkState(LinkStatus.CONNECTED)], ids=lambda state: state.status)
+async def test_the_panels_share_the_room_that_a_notice_takes_or_leaves(state: LinkState) -> None:
+    async with opened(state=LinkState(LinkStatus.CONNECTED) if state is OFFLINE else OFFLINE) as screen:
+        screen.link.state = state
+        screen.app.refresh_views()
+        await screen.settle()
+        panels = screen.app.main.query_one("#panels")
+        assert sum(panel.outer_size.height for panel in panels.children) == panels.size.height
+
+
 async def test_the_log_stands_still_and_follows() -> None:
     async with opened() as screen:
         log = screen.app.main.log_panel

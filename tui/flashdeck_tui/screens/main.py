@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.screen import Screen
 
 from flashdeck_tui import views
@@ -42,6 +43,17 @@ _LEAST = 2
 _LEAST_DETAILS = 4
 _BELOW = 9
 """Lines that the boards leave to the rest, where that is enough to show all of them."""
+
+
+class Panels(Vertical):
+    """What boards, details, jobs and log share: all lines that header, notices and keys leave."""
+
+    class Resized(Message):
+        """There are more lines now, or fewer."""
+
+    def on_resize(self) -> None:
+        """Notices come and go, and keys take another line."""
+        self.post_message(self.Resized())
 
 
 class MainScreen(Screen[None]):
@@ -80,7 +92,7 @@ class MainScreen(Screen[None]):
         yield Lines(id="header")
         yield Lines(id="notices")
         yield Lines(id="headline")
-        with Vertical(id="panels"):
+        with Panels(id="panels"):
             yield Rows(BOARD_COLUMNS, empty="", id="boards")
             with VerticalScroll(id="details-panel", can_focus=False):
                 yield Lines(id="details")
@@ -140,6 +152,7 @@ class MainScreen(Screen[None]):
             self._pointed = moved.rows.id or self._pointed
 
     @on(events.Resize)
+    @on(Panels.Resized)
     def resized(self) -> None:
         """The panels get other heights."""
         self.call_after_refresh(self._share_out)
