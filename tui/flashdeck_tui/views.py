@@ -442,9 +442,10 @@ def _job_details(store: Store, job: JobState, now: float) -> Iterator[Line]:
     result = job.result
     if result is not None:
         costs = f"{counted(result.erases, 'erase')}, {counted(result.transfers, 'transfer')}"
-        same = f" {format_size(result.unchanged)} were right already and left alone." if result.unchanged else ""
-        protection = _long(result.protection)
-        yield Line(f"{_short_result(result)}; {costs}.{same} {protection}")
+        same = f"; {format_size(result.unchanged)} were right already and left alone" if result.unchanged else ""
+        yield Line(f"{_short_result(result)}; {costs}{same}")
+        if result.protection:
+            yield Line(_long(result.protection))
     when = ago(job.finished_at or job.started_at or job.created_at, now)
     yield Line(
         f"asked for by {'a build' if job.origin == 'build' else 'hand'}, {when}; {format_size(job.size)}, "
