@@ -139,13 +139,8 @@ class Orders:
             if lane.sighting.presence is Presence.DFU:
                 plan = await lane.survey(image, partition)
             else:
-                wanted = replace(
-                    wanted,
-                    notes=(
-                        *wanted.notes,
-                        f"the board is {lane.sighting.presence}: {UNSEEN_NOTE}",
-                    ),
-                )
+                unseen = f"the board is not in DFU mode: {UNSEEN_NOTE}"
+                wanted = replace(wanted, notes=(*wanted.notes, unseen))
                 plan = preview(image, lane.target(partition), UNSEEN)
         except (RefusedError, HeldError, DeviceError) as error:
             return replace(wanted, blocked=error.advice)
