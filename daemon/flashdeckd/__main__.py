@@ -69,7 +69,7 @@ def main(
         asyncio.run(serve(options))
 
 
-@main.command()
+@main.command(short_help="Look at boards and this installation while no daemon runs.")
 @click.argument("boards", nargs=-1, metavar="[BOARD]...")
 @click.option("--config", type=EXISTING_FILE, help="Configuration file.")
 @click.option("--state-dir", type=click.Path(file_okay=False, path_type=Path), help="Journal and spooled images.")

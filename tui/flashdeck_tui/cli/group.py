@@ -5,6 +5,9 @@ from typing import Any
 
 import click
 
+_WHOLE = 1000
+"""Characters of a sentence, more than any has."""
+
 
 class CommandGroup(click.Group):
     """Finds the command `NAME` as `command` in the module `NAME` of the package `package`.
@@ -21,6 +24,12 @@ class CommandGroup(click.Group):
         """All names, in their order."""
         del ctx
         return list(self._names)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands, each with its whole first sentence: click would end it in the middle."""
+        found = ((name, self.get_command(ctx, name)) for name in self._names)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(_WHOLE)) for name, command in found if command])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command `cmd_name`, or None where there is none."""
