@@ -13,7 +13,11 @@ from flashdeck_tui.cli.words import held
 @click.argument("board", type=options.name)
 @options.as_json
 def command(*, board: str, as_json: bool) -> None:
-    """End the hold of BOARD; its queue goes on."""
+    """End the hold of BOARD; its queue goes on.
+
+    Its held jobs are looked at again. A bank of its flash for which one was held is from now on written without proof,
+    and what is held against its bootloader is tried anew.
+    """
     state = ask(api.Release(board=board))
     if as_json:
         put_json(state)
