@@ -35,7 +35,8 @@ EVENTS_KEPT = 10_000
 """Events kept for an iterator that falls behind; at one more the subscription ends."""
 
 R = TypeVar("R", bound=State)
-_START_HINT = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
+START_HINT = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
+"""Where nobody listens. Who knows more of the daemon that was looked for says which command starts that one."""
 
 
 class Subscription:
@@ -125,9 +126,9 @@ class Client:
                 kind=ErrorKind.NO_PERMISSION,
             ) from error
         except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise ConnectionFailedError(f"no flashdeckd listens on {shown}", hint=_START_HINT) from error
+            raise ConnectionFailedError(f"no flashdeckd listens on {shown}", hint=START_HINT) from error
         except OSError as error:
-            raise ConnectionFailedError(f"cannot connect to {shown}: {error}", hint=_START_HINT) from error
+            raise ConnectionFailedError(f"cannot connect to {shown}: {error}", hint=START_HINT) from error
         made = cls(reader, writer, where=shown)
         try:
             await made.greet(client)
@@ -264,7 +265,7 @@ class Client:
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
         except OSError as error:
-            self._lose(f"the connection to {self._where} broke: {error}", _START_HINT)
+            self._lose(f"the connection to {self._where} broke: {error}", START_HINT)
         else:
             self._lose(
                 f"the daemon at {self._where} closed the connection",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flashdeck import api
+from flashdeck import api, client
 from flashdeck.errors import ConnectionFailedError
 from flashdeck.model import BoardState, DaemonState, Presence, State
 from flashdeck_tui.link import FIRST_PAUSE, LONGEST_PAUSE, Link, LinkStatus, start_command
@@ -103,6 +103,24 @@ async def test_without_a_daemon_it_says_how_to_start_one_and_waits_longer_each_t
         with pytest.raises(ConnectionFailedError) as refused:
             await link.call(api.Hold(board="left"))
         assert refused.value.hint == link.state.hint
+
+
+async def test_a_daemon_that_does_not_answer_is_not_to_be_started_again(
+    socket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "HELLO_TIMEOUT", 0.01)
+    socket.parent.mkdir()
+    pauses = Pauses()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    stopped = await asyncio.start_unix_server(say_nothing, socket)
+    async with stopped, linked(socket, Store(), pauses) as link:
+        await pauses.begun()
+        assert "did not answer" in link.state.reason
+        assert "is it stopped" in link.state.hint
 
 
 async def test_it_connects_once_there_is_a_daemon_and_follows_it(socket: Path) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from flashdeck.api import GetLogs, Params, UploadDone
-from flashdeck.client import Client
-from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
+from flashdeck.client import START_HINT, Client
+from flashdeck.errors import ConnectionFailedError, FlashdeckError
 from flashdeck.model import Snapshot, State
 from flashdeck.paths import socket_path
 from flashdeck_tui.store import Store
@@ -127,7 +127,7 @@ class Link:
             self._store.revision += 1
 
     def _hint(self, error: ConnectionFailedError) -> str:
-        if error.kind is not ErrorKind.UNREACHABLE:
+        if error.hint != START_HINT:
             return error.hint
         daemon = self._store.daemon
         if daemon is not None and daemon.virtual:  # a plain flashdeckd in its place would open real boards

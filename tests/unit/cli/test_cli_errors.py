@@ -119,6 +119,21 @@ def test_a_name_that_is_not_utf8_can_not_travel(offline: Cli) -> None:
     assert "UTF-8" in run.json["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("words", "start"),
+    [
+        (["status"], "`flashdeckd`"),
+        (["--socket", "/nowhere/a b", "status"], "`flashdeckd --socket '/nowhere/a b'`"),
+        (["virtual", "list"], "`flashdeckd --virtual FILE`"),
+        (["--socket", "/nowhere/s", "virtual", "list"], "`flashdeckd --virtual FILE --socket /nowhere/s`"),
+    ],
+)
+def test_the_daemon_that_would_answer_is_the_one_to_start(offline: Cli, words: list[str], start: str) -> None:
+    run = offline(*words)
+    assert run.code == 3
+    assert f"hint: start it: {start}" in run.err
+
+
 def test_the_help_lists_all_commands(offline: Cli) -> None:
     run = offline("--help")
     assert run.code == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +10,8 @@ from typing import TypeVar
 import click
 
 from flashdeck.api import Params
-from flashdeck.client import Client
+from flashdeck.client import START_HINT, Client
+from flashdeck.errors import ConnectionFailedError
 from flashdeck.model import State
 from flashdeck.paths import SOCKET_VARIABLE, socket_path
 
@@ -32,7 +34,13 @@ def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -
         async with await Client.connect(path, client="flashdeck-cli") as client:
             return await work(client)
 
-    return asyncio.run(session())
+    try:
+        return asyncio.run(session())
+    except ConnectionFailedError as error:
+        options = _start_options(virtual=virtual)
+        if error.hint != START_HINT or not options:
+            raise
+        raise ConnectionFailedError(error.message, hint=f"start it: `flashdeckd {options}`") from error
 
 
 def ask(params: Params[R], *, virtual: bool = False) -> R:
@@ -42,6 +50,18 @@ def ask(params: Params[R], *, virtual: bool = False) -> R:
 
 def daemon_socket(*, virtual: bool = False) -> Path:
     """The socket that the command line, the environment or the defaults name."""
-    explicit: str | None = click.get_current_context().find_root().obj
+    explicit = _explicit_socket()
     named = explicit or os.environ.get(SOCKET_VARIABLE)
     return socket_path(explicit, virtual=virtual and not named)
+
+
+def _explicit_socket() -> str | None:
+    explicit: str | None = click.get_current_context().find_root().obj
+    return explicit
+
+
+def _start_options(*, virtual: bool) -> str:
+    """What a flashdeckd needs so that it is the one that was looked for; $FLASHDECK_SOCKET it finds by itself."""
+    explicit = _explicit_socket()
+    options = ("--virtual FILE" if virtual else "", f"--socket {shlex.quote(explicit)}" if explicit else "")
+    return " ".join(filter(None, options))
