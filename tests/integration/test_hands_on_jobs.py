@@ -68,6 +68,11 @@ async def test_no_release_is_told_of_a_board_that_does_not_exist(rig: Rig) -> No
     assert "released" not in [line.text for line in lines]
 
 
+async def test_a_log_of_a_board_that_does_not_exist_is_no_empty_log(rig: Rig) -> None:
+    assert (await refused(rig, api.GetLogs(board="lfet"))).kind is ErrorKind.NO_SUCH_BOARD
+    assert (await rig.client.call(api.GetLogs(board="left"))).lines
+
+
 async def test_a_disarmed_board_is_only_offered_new_builds_also_after_a_restart(rig: Rig) -> None:
     (board,) = (await rig.client.call(api.Disarm(boards=("left",)))).boards
     assert not board.armed
