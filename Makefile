@@ -63,5 +63,6 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf .venv .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist config/demo/firmware/build
+	rm -rf .venv .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist snapshot_report.html
+	rm -rf config/demo/firmware/build
 	find shared daemon tui tests -name __pycache__ -prune -exec rm -rf {} +
