@@ -23,6 +23,7 @@ HELLO_TIMEOUT = 10.0
 PATIENCE = 30.0
 """Seconds in which a client must take at least one byte of what waits for it, or be cut off."""
 MAX_CONNECTIONS = 64
+"""Clients at a time. As many again may be told so, and are closed without a word beyond that."""
 ACCEPT_RETRY = 1.0
 """Seconds until connections are accepted again when the system refused to, which is when descriptors have run out."""
 
@@ -104,8 +105,8 @@ class Server:
         if uid not in (0, os.geteuid()):
             _log.warning("closed a connection from uid %d: only uid %d may connect", uid, os.geteuid())
             return False
-        if len(self._connections) >= MAX_CONNECTIONS:
-            _log.warning("closed a connection: %d are open already", MAX_CONNECTIONS)
+        if len(self._connections) >= 2 * MAX_CONNECTIONS:
+            _log.warning("closed a connection: %d are open already", 2 * MAX_CONNECTIONS)
             return False
         return True
 
@@ -132,6 +133,12 @@ class Server:
                 f"flashdeckd {daemon.version} speaks protocol {PROTOCOL_VERSION}, the client {params.protocol}",
                 hint="install the same version of flashdeck on both sides, and restart the daemon",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
+            )
+        if len(self._connections) > MAX_CONNECTIONS:  # this one is among them
+            raise FlashdeckError(
+                f"{MAX_CONNECTIONS} clients are connected to flashdeckd already",
+                hint="end one of them, and try again",
+                kind=ErrorKind.UNREACHABLE,
             )
         connection.client = clean(params.client, 60)
         return Welcome(protocol=PROTOCOL_VERSION, daemon=daemon.version, host=daemon.host, instance=daemon.instance)

@@ -581,5 +581,17 @@ async def test_connections_are_capped(hub: Hub, path: Path) -> None:
     async with Server(hub, {}).listening(path), contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(peer(path)) for _ in range(MAX_CONNECTIONS)]
         async with peer(path, hello=False) as refused:
+            refused.send(HELLO)
+            error = await refused.error()
+            assert error["message"] == f"{MAX_CONNECTIONS} clients are connected to flashdeckd already"
+            assert error["data"]["kind"] == "unreachable"
             assert await refused.at_end()
         assert await status(clients[0], 1)
+
+
+async def test_connections_that_say_nothing_are_capped_too(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), contextlib.AsyncExitStack() as stack:
+        for _ in range(2 * MAX_CONNECTIONS):
+            await stack.enter_async_context(peer(path, hello=False))
+        async with peer(path, hello=False) as refused:
+            assert await refused.at_end()
