@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -70,7 +71,8 @@ class Intake:
         state = replace(state, version=artifact.version)
         what = f"{artifact.version or digest[:12]} for {partition.name} of {profile.name}"
         boards = self._boards(watch)
-        offered = _why_offered(build, first_ever=newest is None or was_refused, auto=partition.auto)
+        first_ever = newest is None or was_refused or not _is_from(newest.source, watch.pattern)
+        offered = _why_offered(build, first_ever=first_ever, auto=partition.auto)
         armed = [] if offered else [board for board in boards if self._bench.is_armed(board.name)]
         # Queued before it is recorded as seen: a daemon killed in between sees the file as new again, and the queue
         # knows the image by its hash.
@@ -151,6 +153,12 @@ def _image_for(boards: Sequence[Board], announced: BeginUpload, data: bytes) -> 
         raise RefusedError(f"not for {names}: {error.message}", hint=hint, kind=error.kind)
     # An image begins where its partition does, so that all profiles that take a file get the same one out of it.
     return next(iter(images.values()))
+
+
+def _is_from(source: str, pattern: str) -> bool:
+    """Whether `source` is at the configured path or glob, and not at one that the configuration had before."""
+    here = clean(pattern, _LONGEST_PATH).replace("/**/", "/*")  # no directory at all is among what ** stands for
+    return source == here or fnmatchcase(source, here)
 
 
 def _why_offered(build: Settled, *, first_ever: bool, auto: bool) -> str:

@@ -212,3 +212,38 @@ async def test_an_image_that_was_lost_on_the_disk_is_there_again_once_it_is_buil
     rig.build(ONE)
     (job,) = (await rig.client.call(api.Flash(partition="app1"))).jobs
     assert job.sha256 == sha256(ONE)
+
+
+@pytest.mark.parametrize("pattern", ["release/APP1.bin", "release/APP1*.bin"])
+async def test_a_file_at_another_path_than_before_is_one_that_was_never_seen(rig: Rig, pattern: str) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    await rig.stop()
+    config = rig.root / "config.toml"
+    config.write_text(config.read_text().replace("build/APP1.bin", pattern))
+    there = rig.root / "release" / "APP1.bin"
+    there.parent.mkdir()
+    there.write_bytes(TWO)
+    await rig.restart()
+    snapshot = await rig.until(lambda s: any(a.sha256 == sha256(TWO) for a in s.artifacts))
+    assert [artifact.disposition for artifact in snapshot.artifacts] == ["offered"]
+    there.write_bytes(THREE)
+    await rig.wait(data=THREE)
+    assert [sha for sha, _ in await flashed(rig)] == [sha256(ONE), sha256(THREE)]
+
+
+@pytest.mark.parametrize("pattern", ["build/APP1*.bin", "**/APP1*.bin", "build/**/APP1*.bin"])
+async def test_another_match_of_the_same_glob_is_flashed_where_it_came_while_the_daemon_was_away(
+    rig: Rig, pattern: str
+) -> None:
+    await rig.stop()
+    config = rig.root / "config.toml"
+    config.write_text(config.read_text().replace("build/APP1.bin", pattern))
+    await rig.restart()
+    rig.build(ONE, name="APP1-1.bin")
+    await rig.wait(data=ONE)
+    await rig.stop()
+    rig.build(TWO, name="APP1-2.bin")
+    await rig.restart()
+    await rig.wait(data=TWO)
+    assert [sha for sha, _ in await flashed(rig)] == [sha256(ONE), sha256(TWO)]
