@@ -225,6 +225,7 @@ class Bench:
     def _add(self, board: Board) -> None:
         """Gives an adopted board its lane; one that the configuration named takes over what was set on it."""
         lane = self._lane(board)
+        lane.armed = board.name not in self.config.disarmed
         former, self._lanes[board.name] = self._lanes.get(board.name), lane
         if former is not None:
             lane.held, lane.armed = former.held, former.armed
@@ -244,7 +245,10 @@ class Bench:
         )
 
     def _disarmed(self) -> set[str]:
-        return {name for name, lane in self._lanes.items() if not lane.armed}
+        """Those that the configuration has no more are not forgotten: they may be back in it tomorrow."""
+        return {name for name, lane in self._lanes.items() if not lane.armed} | (
+            self.config.disarmed - set(self._lanes)
+        )
 
     async def _write_board_file(self, config: Config, disarmed: set[str]) -> None:
         pinned = [board for board in config.boards.values() if board.pins is not None]

@@ -150,6 +150,18 @@ async def test_adopting_nonsense_is_refused_in_words(rig: Rig) -> None:
     assert (await rig.emulated("stranger")).requests == 0
 
 
+@pytest.mark.parametrize("rig", ["foreign"], indirect=True)
+async def test_a_board_that_is_adopted_anew_under_its_name_is_as_disarmed_as_it_was(rig: Rig) -> None:
+    await rig.stop()
+    (rig.root / "boards.toml").write_text('disarmed = ["right"]\n')
+    await rig.restart()
+    assert not (await rig.client.call(api.Adopt(device="1-2", name="right"))).armed
+    await rig.client.call(api.Arm())
+    await rig.stop()
+    await rig.restart()
+    assert [board.armed for board in (await rig.client.call(api.GetBoards())).boards] == [True, True]
+
+
 async def test_the_log_of_a_board_that_there_is_not_is_refused(rig: Rig) -> None:
     error = await refused(rig, api.GetLogs(board="lefd"))
     assert (error.kind, error.hint) == (ErrorKind.NO_SUCH_BOARD, "did you mean 'left'?")

@@ -4,6 +4,7 @@ import asyncio
 import tomllib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,12 @@ async def test_boards_that_are_disarmed_at_once_are_all_disarmed_after_a_restart
     bench = scene.bench
     await asyncio.gather(bench.arm(["left"], armed=False), bench.arm(["right"], armed=False))
     assert tomllib.loads(scene.board_file.read_text())["disarmed"] == ["left", "right"]
+
+
+async def test_a_disarmed_board_that_is_out_of_the_configuration_for_a_while_stays_disarmed(tmp_path: Path) -> None:
+    async with opened(tmp_path, replace(CONFIG, disarmed=frozenset({"away"}))) as scene:
+        await scene.bench.arm(["left"], armed=False)
+        assert tomllib.loads(scene.board_file.read_text())["disarmed"] == ["away", "left"]
 
 
 async def test_a_hold_that_can_not_be_recorded_is_shown_all_the_same(
