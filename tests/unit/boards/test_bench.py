@@ -1,18 +1,20 @@
 """All boards of one daemon: what is recorded, and what is told, when things happen at the same time or a disk fails."""
 
 import asyncio
+import time
 import tomllib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from flash_rig import image
 from flashdeck.config import Board, Config
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import DaemonState, JobState, JobStatus, Origin, Presence
+from flashdeck.model import DaemonState, Holding, JobState, JobStatus, Origin, Presence, Verified
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds, Settled
 from flashdeckd.hub import LONGEST_LINE, Hub
@@ -159,6 +161,27 @@ async def test_what_is_seen_last_counts_where_an_adoption_looks_at_the_same_time
     await asyncio.gather(earlier, later)
     assert [board.presence for board in scene.hub.boards.values()] == [Presence.ABSENT, Presence.ABSENT]
     assert scene.hub.devices == ()
+
+
+@pytest.mark.parametrize(("ago", "started"), [(1, False), (3600, None), (-3600, None)])
+async def test_a_board_in_dfu_mode_is_only_back_from_a_leave_that_was_just_now(
+    tmp_path: Path, ago: float, *, started: bool | None
+) -> None:
+    # A machine without a battery for its clock begins in the past: what has ended lies in the future then.
+    done = msgspec.structs.replace(job(1, JobStatus.DONE, started_at=1.0), finished_at=time.time() - ago)
+    held = Holding(
+        sha256=done.sha256, size=1, flashed_at=0.0, verified=Verified.NO, job=1, serial="A1", bcd_device=0x200
+    )
+    profile = replace(PROFILE, leave=True)
+    config = replace(CONFIG, profiles={"product": profile}, boards={"left": Board("left", profile, serial="A1")})
+    async with opened(tmp_path, config) as scene:
+        await scene.journal.save_job(done)
+        await scene.journal.save_holding("left", "app1", held)
+    async with opened(tmp_path, config) as scene:
+        await scene.bench.see(frozenset({device(1, "A1")}))
+        now = scene.bench.book.holding("left", "app1")
+        assert now is not None
+        assert now.started is started
 
 
 async def test_an_order_whose_client_leaves_while_it_is_recorded_is_carried_through(
