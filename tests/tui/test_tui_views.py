@@ -60,6 +60,7 @@ def bench_of(app1: Any, **fields: Any) -> Store:
         (bench_of(None, artifacts=()), "no build seen yet", Tone.FAINT),
         (bench_of(holding(complete=False)), "does not boot: f flashes it again", Tone.BAD),
         (bench_of(holding(started=False)), "was not seen to start", Tone.BAD),
+        (bench_of(holding(disturbed=True)), "in doubt: f makes sure", Tone.WAIT),
         (
             bench_of(None, artifacts=(replace(ARTIFACT, disposition=Disposition.REFUSED, reason="too large"),)),
             "build refused: too large",

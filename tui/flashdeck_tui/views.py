@@ -314,6 +314,8 @@ def _flaw(holding: Holding | None) -> Cell | None:
         return Cell("does not boot: f flashes it again", Tone.BAD)
     if holding is not None and holding.started is False:
         return Cell("was not seen to start", Tone.BAD)
+    if holding is not None and holding.disturbed:
+        return Cell("in doubt: f makes sure", Tone.WAIT)
     return None
 
 

@@ -68,6 +68,17 @@ def fill(daemon: CannedDaemon) -> None:
     daemon.on_loop(publish)
 
 
+def test_status_calls_nothing_verified_that_another_board_may_hold(daemon: CannedDaemon, cli: Cli) -> None:
+    holding = Holding(sha256=SHA, size=8, version="2.0", flashed_at=NOW, verified=Verified.YES, job=3, disturbed=True)
+    app1 = PartitionState(name="app1", address=0x08020000, size=0x60000, holding=holding)
+    daemon.on_loop(lambda: daemon.hub.publish_board(board("right", partitions=(app1,))))
+    run = cli("status")
+    rows = {tuple(line.split()[:2]): line for line in run.out.splitlines()}
+    assert rows["right", "app1"].split()[2:5] == ["2.0", "in", "doubt"]
+    assert "verified" not in run.out
+    assert "in doubt: another serial or bcdDevice was seen since" in run.out
+
+
 def test_status_shows_daemon_boards_holdings_strangers_and_the_queue(daemon: CannedDaemon, cli: Cli) -> None:
     fill(daemon)
     run = cli("status")

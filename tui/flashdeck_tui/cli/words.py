@@ -48,6 +48,8 @@ def verified(holding: Holding) -> Cell:
     """What is known of a partition's contents."""
     if not holding.complete:
         return Cell("incomplete", Colour.BAD)
+    if holding.disturbed:
+        return Cell("in doubt", Colour.WARNING)
     return Cell(holding.verified.value, Colour.GOOD if holding.verified is Verified.YES else Colour.WARNING)
 
 

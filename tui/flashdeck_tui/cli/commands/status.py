@@ -65,6 +65,9 @@ def _holdings(boards: tuple[BoardState, ...]) -> str:
                 row[-1] = f"{row[-1]}; a new image is offered"
             rows.append(row)
     lines = [table(["BOARD", "PARTITION", "VERSION", "VERIFIED", "FLASHED"], rows)]
-    if any(partition.offered for board in boards for partition in board.partitions):
+    partitions = [partition for board in boards for partition in board.partitions]
+    if any(partition.holding is not None and partition.holding.disturbed for partition in partitions):
+        lines.append("in doubt: another serial or bcdDevice was seen since; a flash makes sure")
+    if any(partition.offered for partition in partitions):
         lines.append("'flashdeck flash PARTITION' takes what is offered")
     return "\n".join(lines)
