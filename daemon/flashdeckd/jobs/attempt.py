@@ -28,6 +28,9 @@ from flashdeckd.usb.device import UsbDevice
 
 START_SECONDS: Final = 20.0
 """How long an application may take to enumerate after the leave."""
+WINDOW_SECONDS: Final = 5.0
+"""How long a bootloader may be back before it starts the application: some, Maple's among them, give a host the chance
+to ask for them after each reset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,8 @@ class Attempts:
         situation = self.situation
         job = await self.book.change(job.id, phase=Phase.START, result=result)
         await situation.until(lambda: situation.sighting.device not in (None, device), START_SECONDS)
+        if situation.is_in_dfu and await situation.until(lambda: not situation.is_in_dfu, WINDOW_SECONDS):
+            await situation.until(lambda: situation.sighting.device is not None, START_SECONDS)
         if situation.is_stopping:
             raise ParkedError("parked: the daemon was stopped while the board was starting")
         started = situation.sighting.presence is Presence.APP

@@ -1,0 +1,71 @@
+"""What counts as the start of an application, once its board was told to leave DFU mode."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flashdeck.config import Enter, UsbId
+from flashdeck.errors import ErrorKind
+from flashdeck.model import JobStatus, Presence
+from flashdeckd.boards import ABSENT, Sighting
+from flashdeckd.flash import program
+from flashdeckd.flash.observer import Outcome
+from flashdeckd.jobs import attempt
+from lane_rig import PROFILE, Scene, running_lane
+
+APP = UsbId(0x0483, 0x5740)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with running_lane(tmp_path, replace(PROFILE, app=APP, enter=Enter.MANUAL)) as scene:
+        yield scene
+
+
+@pytest.fixture
+async def shows(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[Sighting]:
+    """What hotplug tells one after the other once the board has left; the leave itself is only claimed."""
+    sightings: list[Sighting] = []
+    loop = asyncio.get_running_loop()
+    real: Callable[..., Outcome] = program.flash
+
+    async def show() -> None:
+        for sighting in sightings:
+            scene.lane.see(sighting)
+            await asyncio.sleep(0.001)  # lets the lane see each of them
+
+    def flash(*words: object, **rest: object) -> Outcome:
+        outcome = replace(real(*words, **rest), left=True)
+        asyncio.run_coroutine_threadsafe(show(), loop)
+        return outcome
+
+    monkeypatch.setattr(program, "flash", flash)
+    return sightings
+
+
+def dfu(scene: Scene) -> Sighting:
+    return Sighting(Presence.DFU, replace(scene.emulated.device, serial="A1", address=77))
+
+
+async def test_a_bootloader_that_shows_itself_before_it_starts_the_application_has_accepted_it(
+    scene: Scene, shows: list[Sighting]
+) -> None:
+    started = Sighting(Presence.APP, replace(scene.emulated.device, serial="A1", usb_id=APP, address=78))
+    shows += [ABSENT, dfu(scene), ABSENT, started]
+    job = await scene.until(await scene.order(), JobStatus.DONE, JobStatus.FAILED)
+    assert job.status is JobStatus.DONE, job.reason
+    assert job.result is not None
+    assert job.result.started
+
+
+async def test_a_bootloader_that_stays_has_not(
+    scene: Scene, shows: list[Sighting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "WINDOW_SECONDS", 0.01, raising=False)
+    shows += [ABSENT, dfu(scene)]
+    job = await scene.until(await scene.order(), JobStatus.FAILED)
+    assert job.failure is not None
+    assert job.failure.kind is ErrorKind.NOT_ACCEPTED
