@@ -99,10 +99,13 @@ class Orders:
                 for profile in {board.profile.name for board in boards}:
                     await self._builds.look(profile, partition)
         except TimeoutError:
+            trouble = self._builds.trouble
             raise FlashdeckError(
-                f"the image of {partition} is still being written",
+                f"the newest build is not known: {trouble}"
+                if trouble
+                else f"{partition}'s image is still being written",
                 kind=ErrorKind.TIMEOUT,
-                hint="wait until the build has ended, or name a file",
+                hint="name a file, or try again later",
             ) from None
 
     async def _queue(self, boards: Sequence[Board], partition: str, artifacts: Sequence[Artifact]) -> list[JobState]:

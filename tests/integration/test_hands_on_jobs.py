@@ -1,5 +1,6 @@
 """What a person does to jobs and boards: cancel, retry, arm, disarm, adopt."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -219,3 +220,16 @@ async def test_a_build_that_does_not_end_is_not_taken_for_an_older_one(root: Pat
             assert error.kind is ErrorKind.TIMEOUT
             assert "is still being written" in error.message
         assert [job.sha256 for job in await rig.jobs()] == [sha256(ONE)]
+
+
+async def test_a_newest_build_that_can_not_be_kept_says_so_and_no_older_one_is_flashed(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    spool = rig.root / "state" / "spool"
+    shutil.rmtree(spool)
+    spool.write_text("in the way")
+    rig.build(TWO)
+    error = await refused(rig, api.Flash(partition="app1"))
+    assert "can not be kept" in error.message
+    assert "being written" not in error.message
+    assert [job.sha256 for job in await rig.jobs()] == [sha256(ONE)]
