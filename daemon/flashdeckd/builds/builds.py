@@ -206,18 +206,20 @@ class _Post:
 
     async def tend(self) -> None:
         """Looks, waits and looks again, until cancelled."""
+        failed = ""
         try:
             while True:
                 self.wake.clear()
                 try:
                     pause = await self._once()
                 except Exception as error:  # noqa: BLE001 - what a callback raises must not end the watch
-                    _log.exception("%s could not be looked after", self.watch.pattern)
-                    self._trouble(
-                        self, f"{self.watch.pattern} could not be taken in ({_reason(error)}); tried again soon"
-                    )
-                    pause = RESTART
+                    reason = _reason(error)
+                    if reason != failed:  # a disk may be full for days
+                        _log.exception("%s could not be looked after", self.watch.pattern)
+                    self._trouble(self, f"{self.watch.pattern} could not be taken in ({reason}); tried again soon")
+                    failed, pause = reason, RESTART
                 else:
+                    failed = ""
                     self._trouble(self, "")
                 await self._clock.wait(self.wake, pause)
         finally:

@@ -301,6 +301,18 @@ async def test_a_build_that_could_not_be_taken_is_offered_again(file: Path) -> N
         assert len(rig.settled) == 1
 
 
+async def test_what_keeps_a_build_from_being_taken_is_logged_once_however_long_it_lasts(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write_bytes(b"image")
+    failures: list[Exception] = [*(FlashdeckError("the disk is full") for _ in range(9)), RuntimeError("a bug")]
+    async with running([watch(file)], failures=failures) as rig:
+        await rig.advance(SETTLE + 12 * RESTART)
+        assert len(rig.settled) == 1
+    logged = [str(line.exc_info[1]) for line in caplog.records if line.exc_info]
+    assert logged == ["the disk is full", "a bug"]
+
+
 class BrokenSource:
     """Breaks the first times, each time in another way, and then works."""
 
