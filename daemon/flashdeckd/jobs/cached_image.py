@@ -3,7 +3,7 @@
 import asyncio
 
 from flashdeck.config import Profile
-from flashdeck.errors import RequestError
+from flashdeck.errors import FlashdeckError
 from flashdeck.model import Holding
 from flashdeckd.images.spool import Spool
 from flashdeckd.usb.device import UsbDevice
@@ -20,7 +20,7 @@ async def cached_image(profile: Profile, holding: Holding | None, device: UsbDev
         return None
     try:
         return await asyncio.to_thread(spool.read, holding.sha256)
-    except RequestError:  # pruned, or damaged on the disk: without it there is nothing to compare with
+    except FlashdeckError:  # pruned, damaged, or not to be read: without it there is nothing to compare with
         return None
 
 

@@ -56,6 +56,16 @@ async def test_without_a_serial_two_boards_at_one_port_are_not_told_apart(spool:
     assert await cached_image(TRUSTING, holding, device(""), spool) is None
 
 
+async def test_an_old_image_that_the_disk_does_not_give_back_is_no_reason_to_fail_a_new_one(
+    spool: Spool, tmp_path: Path
+) -> None:
+    holding = flashed(spool.add(IMAGE), device("A1"))
+    image_file = tmp_path / "spool" / holding.sha256
+    image_file.unlink()
+    image_file.mkdir()
+    assert await cached_image(TRUSTING, holding, device("A1"), spool) is None
+
+
 def test_it_is_said_where_trust_is_wanted_and_can_not_be_had() -> None:
     assert "no serial" in why_never_cached(TRUSTING, device(""))
     assert why_never_cached(TRUSTING, device("A1")) == ""
