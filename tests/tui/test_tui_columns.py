@@ -58,6 +58,13 @@ def test_a_folded_log_line_fits_and_loses_nothing(text: str, width: int) -> None
     assert parts[0] + "".join(part[9:] for part in parts[1:]) == text
 
 
+def test_a_log_line_is_folded_between_words_where_there_are_any() -> None:
+    line = "12:00:00 left: plug in board left again: lost in its write phase"
+    assert folded(line, 40) == ["12:00:00 left: plug in board left ", "         again: lost in its write phase"]
+    path = "12:00:00 " + "x" * 60
+    assert folded(path, 40) == ["12:00:00 " + "x" * 31, "         " + "x" * 29]
+
+
 def test_no_key_is_broken_in_two() -> None:
     keys = [Key(str(n), "x", "Title" * n, enabled=True) for n in range(1, 6)]
     lines = wrapped(keys, 30)

@@ -102,15 +102,18 @@ class LogPanel(Log):
 
 
 def folded(line: str, width: int) -> list[str]:
-    """A line in pieces of at most `width` cells; all but the first are indented."""
-    if cell_len(line) <= width:
-        return [line]
-    pieces, used = [""], 0
-    for character in line:
-        cells = cell_len(character)
-        if used + cells > width:
-            pieces.append(_INDENT)
-            used = len(_INDENT)
-        pieces[-1] += character
-        used += cells
-    return pieces
+    """A line in pieces of at most `width` cells, between two words where that leaves no piece half empty.
+
+    All but the first are indented; without their indents they are the line again.
+    """
+    pieces: list[str] = []
+    indent, rest = "", line
+    while cell_len(rest) > (room := width - len(indent)):
+        fits, cells = 0, 0
+        while fits < len(rest) and cells + (wide := cell_len(rest[fits])) <= room:
+            fits, cells = fits + 1, cells + wide
+        behind_a_word = rest.rfind(" ", 0, fits) + 1
+        cut = behind_a_word if behind_a_word > fits // 2 else fits
+        pieces.append(indent + rest[:cut])
+        indent, rest = _INDENT, rest[cut:]
+    return [*pieces, indent + rest]
