@@ -132,6 +132,7 @@ def test_boards_lists_the_configured_and_the_strangers(daemon: CannedDaemon, cli
         ["spare", "product", "absent", "-", "-"],
     ]
     assert "not configured: listed, never touched" in run.out
+    assert run.out.endswith("\n'flashdeck suggest' and 'flashdeck adopt' make boards of them\n")
     listed = cli("boards", "--json").json
     assert [each["name"] for each in listed["boards"]] == ["left", "spare"]
     assert listed["devices"][0]["note"] == "in DFU mode"

@@ -49,4 +49,5 @@ def device_table(devices: Sequence[DeviceState]) -> str:
         for device in devices
     ]
     title = "not configured: listed, never touched"
-    return f"{title}\n{table(['USB ID', 'PORT', 'SERIAL', 'PRODUCT', 'NOTE'], rows)}"
+    end = "'flashdeck suggest' and 'flashdeck adopt' make boards of them"
+    return f"{title}\n{table(['USB ID', 'PORT', 'SERIAL', 'PRODUCT', 'NOTE'], rows)}\n{end}"
