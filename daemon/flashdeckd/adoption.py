@@ -16,7 +16,8 @@ def find_device(wanted: str, devices: Collection[UsbDevice], configured: Collect
     """
     found = [device for device in devices if device.is_at(wanted)] or [d for d in devices if d.serial == wanted]
     if not wanted or not found:
-        places = ", ".join(f"{device.name} ({device.serial})" for device in devices if device not in configured)
+        strangers = [device for device in devices if device not in configured]
+        places = ", ".join(f"{each.name} ({each.serial})" if each.serial else each.name for each in strangers)
         raise RequestError(
             f"there is no DFU device {wanted!r}",
             kind=ErrorKind.NO_SUCH_BOARD,

@@ -117,7 +117,8 @@ class Bench:
                 self._hub.log(sighting.trouble, level=LogLevel.WARNING, board=name)
             self.publish(name)
         for stranger in (device for device in roster.strangers if device not in self._hub.devices):
-            self._hub.log(f"DFU device {stranger.usb_id} {stranger.serial} at {stranger.port}: {stranger.note}")
+            serial = f" {stranger.serial}" if stranger.serial else ""
+            self._hub.log(f"DFU device {stranger.usb_id}{serial} at {stranger.port}: {stranger.note}")
         self._hub.publish_devices(roster.strangers)
 
     async def run(self) -> None:
