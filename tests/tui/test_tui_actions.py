@@ -277,6 +277,15 @@ async def test_the_panels_share_the_room_that_a_notice_takes_or_leaves(state: Li
         assert sum(panel.outer_size.height for panel in panels.children) == panels.size.height
 
 
+async def test_a_larger_terminal_shows_at_once_what_there_was_no_room_for() -> None:
+    async with opened() as screen:
+        rows = screen.app.main.query_one("#boards", Rows)
+        few = rows.count
+        await screen.pilot.resize_terminal(80, 60)
+        await screen.settle()
+        assert rows.count > few
+
+
 async def test_the_log_stands_still_and_follows() -> None:
     async with opened() as screen:
         log = screen.app.main.log_panel

@@ -28,7 +28,7 @@ from flashdeck_tui.hands import Hands
 from flashdeck_tui.link import Link, LinkState
 from flashdeck_tui.screens.details import DetailsScreen
 from flashdeck_tui.screens.help import HelpScreen
-from flashdeck_tui.screens.main import MainScreen
+from flashdeck_tui.screens.main import MainScreen, Panels
 from flashdeck_tui.screens.questions import AskScreen, ChooseScreen, ConfirmScreen
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import LONG_TEXT
@@ -122,6 +122,11 @@ class FlashdeckApp(App[int]):
         """Another thing is pointed at: other details, and other keys that do something."""
         self.main.show_details(self.store, self.clock())
         self._show_keys()
+
+    @on(Panels.Resized)
+    def room_changed(self) -> None:
+        """There is room for other rows."""
+        self.refresh_views()
 
     @on(KeyBar.Pressed)
     def key_clicked(self, pressed: KeyBar.Pressed) -> None:
