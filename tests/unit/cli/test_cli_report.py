@@ -206,6 +206,15 @@ def test_a_part_that_can_not_be_had_is_left_out_with_the_reason(
     assert "without --record" in run.out
 
 
+def test_a_configuration_whose_path_is_not_utf_8_is_in_it(offline: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    for words in ((), ("--redact",)):
+        _, parts = reported(offline, folder, *words)
+        assert b"caf?" in parts["config.toml"]
+        (folder / "r.tar.gz").unlink()
+
+
 def test_an_unusable_configuration_is_left_out_with_the_reason(
     prepared: CannedDaemon, cli: Cli, tmp_path: Path
 ) -> None:

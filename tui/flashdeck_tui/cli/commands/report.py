@@ -214,7 +214,8 @@ def _parts(found: _Gathered, redactor: Redactor | None) -> dict[str, bytes]:
     parts = {"versions.json": as_json(runs_on)}
     if found.config is not None:
         text = to_toml(found.config)
-        parts["config.toml"] = (text if redactor is None else redactor.text(text)).encode()
+        # A path need not be UTF-8, and a part of a report must be.
+        parts["config.toml"] = (text if redactor is None else redactor.text(text)).encode(errors="replace")
     if found.snapshot is not None:
         parts["status.json"] = as_json(found.snapshot)
     if found.diagnosis is not None:
