@@ -18,6 +18,8 @@ MAX_FILE = 16 * 1024 * 1024
 """Bytes of one recording at the most: a full flash of 1 MiB, with contents, read twice, takes a third."""
 MAX_LINE = 128 * 1024
 """Bytes of one line: a control transfer carries at most 64 KiB, and base64 makes four of three."""
+MAX_LENGTH = 0xFFFF
+"""wLength has 16 bits (USB 2.0, 9.3)."""
 SUFFIX = ".jsonl"
 
 
@@ -139,7 +141,7 @@ def encode(line: AnyLine) -> bytes:
 def decode(name: str, raw: bytes) -> tuple[AnyLine, ...]:
     """The lines of a recording; a last one that was cut in the middle is left out.
 
-    Raises ConfigError, naming the line, where it is none or too large.
+    Raises ConfigError, naming the line, where it is none, of another format, or too large.
     """
     if len(raw) > MAX_FILE + MAX_LINE:
         raise ConfigError(f"{name} has {len(raw)} bytes; a recording has at most {MAX_FILE + MAX_LINE}")
@@ -150,12 +152,22 @@ def decode(name: str, raw: bytes) -> tuple[AnyLine, ...]:
             if len(line) > MAX_LINE:
                 raise ConfigError(f"{name}, line {number}: {len(line)} bytes, and a line has at most {MAX_LINE}")
             lines.append(_DECODER.decode(line))
-        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(
                 f"{name}, line {number}: this is no recording: {clean(str(error))}",
                 hint="take a file that flashdeckd --record has written, as it was",
             ) from error
+        if number == 1:
+            _check_format(name, lines[0])  # before the lines of another format are taken for mistakes
     return tuple(lines)
+
+
+def _check_format(name: str, first: AnyLine) -> None:
+    if isinstance(first, Session) and first.format != FORMAT:
+        raise ConfigError(
+            f"{name} is a recording of format {first.format}, and this flashdeck reads format {FORMAT}",
+            hint=f"it was written by flashdeck {clean(first.flashdeck)}; replay it with that one",
+        )
 
 
 def parse(name: str, raw: bytes) -> Recording:
@@ -166,15 +178,14 @@ def parse(name: str, raw: bytes) -> Recording:
             f"{name} does not begin with a session: this is no recording",
             hint="take a file that flashdeckd --record has written, as it was",
         )
-    if lines[0].format != FORMAT:
-        raise ConfigError(
-            f"{name} is a recording of format {lines[0].format}, and this flashdeck reads format {FORMAT}",
-            hint=f"it was written by flashdeck {clean(lines[0].flashdeck)}; replay it with that one",
-        )
     steps = tuple(line for line in lines[1:] if isinstance(line, Transfer | Reset))
     for number, step in enumerate(steps, 1):
-        if isinstance(step, Transfer) and step.data is not None and len(step.data) != step.moved:
+        if not isinstance(step, Transfer):
+            continue
+        if step.data is not None and len(step.data) != step.moved:
             raise ConfigError(f"{name}, transfer {number}: {len(step.data)} bytes, and it says {step.moved}")
+        if not 0 <= step.moved <= step.length <= MAX_LENGTH:
+            raise ConfigError(f"{name}, transfer {number}: {step.moved} bytes, where {step.length} were asked for")
     last = lines[-1]
     return Recording(name=name, session=lines[0], steps=steps, complete=isinstance(last, End) and not last.full)
 

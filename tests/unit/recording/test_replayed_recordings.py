@@ -175,6 +175,23 @@ def test_a_bench_file_names_a_recording_beside_it(tmp_path: Path) -> None:
     assert Desk(spec).bench.list()[0].model == "replay"
 
 
+def answered(moved: int, length: int = 6, data: bytes | None = None) -> bytes:
+    session = Session(format=1, flashdeck="1", started=0, device=bytes(18), configuration=bytes(9))
+    transfer = Transfer(
+        at=0,
+        took=0,
+        request_type=0xA1,
+        request=2,
+        value=2,
+        index=0,
+        length=length,
+        ending=Ending.OK,
+        moved=moved,
+        data=data,
+    )
+    return encode(session) + encode(transfer)
+
+
 @pytest.mark.parametrize(
     ("recording", "text", "seen"),
     [
@@ -193,6 +210,16 @@ def test_a_bench_file_names_a_recording_beside_it(tmp_path: Path) -> None:
             "recording = 'r.jsonl'",
             "format 2",
         ),
+        (
+            encode(Session(format=2, flashdeck="9", started=0, device=b"", configuration=b"")) + b'{"type":"new"}\n',
+            "recording = 'r.jsonl'",
+            "format 2",
+        ),
+        (b'{"type":"session","x":' + 50_000 * b"[" + b"\n", "recording = 'r.jsonl'", "line 1"),
+        (answered(moved=1 << 40), "recording = 'r.jsonl'", "transfer 1: 1099511627776 bytes, where 6 were asked for"),
+        (answered(moved=1 << 40, length=1 << 40), "recording = 'r.jsonl'", "transfer 1"),
+        (answered(moved=-1), "recording = 'r.jsonl'", "transfer 1"),
+        (answered(moved=8, data=bytes(8)), "recording = 'r.jsonl'", "transfer 1: 8 bytes, where 6"),
         (b"", "recording = 'r.jsonl'\ncontents = []", "contents"),
         (b"", "recording = 'r.jsonl'\ndfu = '0483:df11'", "dfu"),
     ],
