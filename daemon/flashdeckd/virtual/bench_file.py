@@ -43,10 +43,12 @@ from flashdeckd.virtual.spec import (
     Timing,
 )
 
+MAX_PORT = 127
+Port = Annotated[int, msgspec.Meta(ge=1, le=MAX_PORT)]
 Poll = Annotated[int, msgspec.Meta(ge=0, lt=1 << 24)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
 _USB_ID = re.compile(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})")
-_SIZE = re.compile(r"(\d+)\s*([KM]?)")
+_SIZE = re.compile(r"(\d{1,9})\s*([KM]?)", re.ASCII)
 _UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
 _DEFAULT = BoardSpec(name="")
 
@@ -63,7 +65,7 @@ class _ReplayTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     model: Literal["replay"]
     recording: str
-    port: Annotated[int, msgspec.Meta(ge=1, le=127)] | None = None
+    port: Port | None = None
     serial: str = ""
     product: str = ""
     app: str | None = None
@@ -75,7 +77,7 @@ class _ReplayTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     model: Model
-    port: Annotated[int, msgspec.Meta(ge=1, le=127)] | None = None
+    port: Port | None = None
     serial: str = ""
     product: str = _DEFAULT.product
     manufacturer: str = _DEFAULT.manufacturer
@@ -110,8 +112,10 @@ def read_specs(path: Path) -> tuple[BoardSpec, ...]:
     Raises ConfigError, naming file, table and key.
     """
     tables = _decode(path)
+    if len(tables) > MAX_PORT:
+        raise ConfigError(f"{path}: {len(tables)} boards", hint=f"a bench has {MAX_PORT} ports")
     taken = {table.port for table in tables.values()}
-    free = iter(port for port in range(1, 128) if port not in taken)
+    free = iter(port for port in range(1, MAX_PORT + 1) if port not in taken)
     boards = [table for table in tables.values() if isinstance(table, _BoardTable)]
     files = [table.flash_file for table in boards if table.flash_file is not None]
     if shared := [file for file in files if files.count(file) > 1]:
@@ -124,7 +128,7 @@ def _decode(path: Path) -> dict[str, _BoardTable | _ReplayTable]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"the bench file {path} can not be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, arrays in arrays in arrays
         raise ConfigError(f"{path} is not TOML: {error}", hint="see the bench of the demo for an example") from error
     hint = "a bench file has one table [boards.NAME] a board, nothing else"
     if unknown := [key for key in document if key != "boards"]:
@@ -251,7 +255,10 @@ def _content(path: Path, where: str, table: _ContentTable) -> Content:
     if (table.file is None) == (table.size is None):
         raise ConfigError(f"{where}: needs either `file`, or `size` and `pattern`")
     if table.file is None:
-        return Content(table.address, fill(_size(where, table.size or 0), table.pattern or 0))
+        size = _size(where, table.size or 0)
+        if not 0 <= size <= FlashLayout().size:
+            raise ConfigError(f"{where}: {size} bytes do not fit into the flash")
+        return Content(table.address, fill(size, table.pattern or 0))
     try:
         return Content(table.address, (path.parent / table.file).read_bytes())
     except OSError as error:

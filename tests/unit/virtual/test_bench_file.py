@@ -107,6 +107,17 @@ def test_every_key(tmp_path: Path) -> None:
         ("[boards.one]\nmodel = 'usbx'\ncontents = [{address = 0, file = 'nowhere'}]", "nowhere", ""),
         ("[boards.one]\nmodel = 'usbx'\nport = 2\n[boards.two]\nmodel = 'usbx'\nport = 2", "port 2", "one board"),
         ("[boards", "is not TOML", ""),
+        pytest.param("x = " + 50_000 * "[", "is not TOML", "", id="deep"),
+        pytest.param("x = " + 5000 * "9", "is not TOML", "", id="digits"),
+        pytest.param("".join(f"[boards.b{n}]\nmodel = 'usbx'\n" for n in range(128)), "128 boards", "127", id="128"),
+        ("[boards.one]\nmodel = 'usbx'\ncontents = [{address = 0x08000000, size = '99999999M'}]", "do not fit", ""),
+        ("[boards.one]\nmodel = 'usbx'\ncontents = [{address = 0x08000000, size = -1}]", "do not fit", ""),
+        pytest.param(
+            f"[boards.one]\nmodel = 'usbx'\ncontents = [{{address = 0, size = '{5000 * '9'}'}}]",
+            "no size",
+            "128K",
+            id="size-digits",
+        ),
     ],
 )
 def test_a_wrong_file_is_named_with_table_and_key(tmp_path: Path, text: str, seen: str, hint: str) -> None:
