@@ -15,7 +15,8 @@ from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact
 from flashdeck.errors import RequestError
 from flashdeck.model import DeviceState, LogLevel, Presence
-from flashdeck.recording import End, Ending, Session, Transfer, encode, parse
+from flashdeck.recording import End, Ending, Session, Transfer, decode, encode, parse
+from flashdeck.toml_text import quoted
 from flashdeck_tui.cli.redaction import Redactor
 
 SERIAL = "336E36833233"
@@ -185,6 +186,33 @@ def test_real_names_are_nowhere_and_invented_ones_agree(prepared: CannedDaemon, 
     assert all(step.moved == (step.data or b"")[0] for step in recording.steps if isinstance(step, Transfer))
 
 
+def test_what_only_a_path_or_an_old_line_of_the_log_names_is_invented_as_well(
+    prepared: CannedDaemon, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "dave")
+    prepared.on_loop(lambda: prepared.hub.log("DFU device 0483:df11 LEFT 0815 at 1-4: not configured: never touched"))
+    prepared.on_loop(lambda: prepared.hub.publish_board(board(serial=SERIAL, product="dave's, LEFT 0815")))
+    prepared.on_loop(lambda: prepared.hub.log("/var/home/carol/fw/APP1.bin: refused: it is carol's"))
+    _, parts = reported(cli, tmp_path, "--redact")
+    everything = b"\n".join(parts.values()).decode()
+    for secret in ("LEFT", "0815", "carol", "dave"):
+        assert secret not in everything
+    assert "at 1-4: not configured" in everything
+
+
+def test_an_account_without_a_name_reports_as_well(
+    prepared: CannedDaemon, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert prepared
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    _, parts = reported(cli, tmp_path, "--redact")
+    assert SERIAL not in parts["status.json"].decode()
+
+
 def test_without_a_daemon_it_has_the_rest_and_says_so(offline: Cli, tmp_path: Path) -> None:
     run, parts = reported(offline, tmp_path)
     assert list(parts) == ["README.txt", "versions.json", "config.toml"]
@@ -267,3 +295,18 @@ def test_only_whole_names_are_replaced(text: str, expected: str) -> None:
 def test_with_nothing_to_hide_all_stays_as_it_is() -> None:
     redactor = Redactor(serials=(), hosts=(), users=(), home="/")
     assert redactor.value({"a": ["b / c", 1, None, True]}) == {"a": ["b / c", 1, None, True]}
+
+
+@pytest.mark.parametrize("name", ["Groß", "İz", "ŉ", 'é"Q'])
+def test_a_name_that_folds_to_something_else_is_found(name: str) -> None:
+    redactor = Redactor(serials=(), hosts=(), users=(name,), home=f"/home/{name}")
+    assert redactor.text(f"{name} in /home/{name}/fw and {quoted(name)}") == 'user1 in /home/user1/fw and "user1"'
+
+
+def test_a_longer_invented_name_leaves_a_string_descriptor_its_length() -> None:
+    redactor = Redactor(serials=(), hosts=(), users=("pi",), home="/")
+    (line,) = decode("r", redactor.recording("r", encode(string_transfer(2, "pi " * 42))))
+    assert isinstance(line, Transfer)
+    assert line.data is not None
+    assert len(line.data) == line.data[0] == line.moved == 254
+    assert line.data[2:].decode("utf-16-le").startswith("user1 user1 ")

@@ -1,6 +1,5 @@
 """Invented names in place of real ones, the same for the same in everything that goes through one `Redactor`."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
@@ -8,9 +7,14 @@ from typing import cast
 from msgspec.structs import replace
 
 from flashdeck.recording import Transfer, decode, encode
+from flashdeck.toml_text import quoted
 
 _SERIAL_IN_TEXT = re.compile(r"\bserial(?: number)?[ :=]+[\"']?([A-Za-z0-9][A-Za-z0-9._-]{3,})", re.IGNORECASE)
 """What a log line calls a serial, of a device that nothing else remembers."""
+_STRANGER_IN_TEXT = re.compile(r"\bDFU device [0-9a-f]{4}:[0-9a-f]{4} (\S.*?) at ")
+"""The same, of a device that is no configured board."""
+_USER_IN_TEXT = re.compile(r"/home/([^/\s\"']+)")
+"""Whose directory a path goes through: who reports need not be who builds."""
 _GET_STRING = (0x80, 6, 3)
 """bmRequestType, bRequest and descriptor type of a string descriptor's request (USB 2.0, 9.4.3)."""
 _HEADER = 2
@@ -23,6 +27,7 @@ class Redactor:
 
     def __init__(self, *, serials: Iterable[str], hosts: Iterable[str], users: Iterable[str], home: str) -> None:
         """Every invented serial is as long as the real one, so that recorded lengths stay true."""
+        serials, hosts, users = tuple(serials), tuple(hosts), tuple(users)
         self._invented: dict[str, str] = {}
         people = _distinct(users)
         if len(home) > 1:
@@ -33,10 +38,12 @@ class Redactor:
             self._invented.setdefault(name, f"host{number}")
         for number, serial in enumerate(_distinct(serials), 1):
             self._invented.setdefault(serial, f"X{str(number).rjust(len(serial) - 1, '0')}")
-        # A string in JSON or TOML may be written with escapes.
-        escaped = {json.dumps(name)[1:-1].casefold(): other for name, other in self._invented.items()}
+        # A string in TOML may be written with escapes.
+        escaped = {quoted(name)[1:-1].casefold(): other for name, other in self._invented.items()}
         self._all = escaped | self._invented
-        names = sorted(map(re.escape, self._all), key=len, reverse=True)
+        # Folding may change more than the case: what was folded would not be found as it was written.
+        written = {name for name in (*serials, *hosts, *users, home.rstrip("/")) if name.casefold() in self._all}
+        names = sorted(map(re.escape, {*self._all, *written}), key=len, reverse=True)
         self._pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(names)})(?![A-Za-z0-9])", re.IGNORECASE)
 
     def text(self, text: str) -> str:
@@ -68,6 +75,7 @@ class Redactor:
         other = self.text(text)
         if other == text:
             return line
+        other = other[: len(text)]  # a user's or a host's invented name may be longer, and a descriptor's room is not
         body = other.encode("utf-16-le", "surrogatepass")
         data = bytes((_HEADER + len(body), 3)) + body
         return replace(line, data=data, moved=len(data))
@@ -75,7 +83,12 @@ class Redactor:
 
 def serials_in_text(text: str) -> set[str]:
     """What a text calls a serial."""
-    return set(_SERIAL_IN_TEXT.findall(text))
+    return {*_SERIAL_IN_TEXT.findall(text), *_STRANGER_IN_TEXT.findall(text)}
+
+
+def users_in_text(text: str) -> set[str]:
+    """Whose home directories a text names."""
+    return set(_USER_IN_TEXT.findall(text))
 
 
 def serials_in_recording(name: str, raw: bytes) -> set[str]:

@@ -1,10 +1,11 @@
 """`flashdeck report`: all that somebody who is asked for help wants to see, in one file."""
 
+import contextlib
 import os
 import pwd
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -29,7 +30,7 @@ from flashdeck_tui.cli.bundle import write_bundle
 from flashdeck_tui.cli.commands.config.source import config_option
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json
-from flashdeck_tui.cli.redaction import Redactor, serials_in_recording, serials_in_text
+from flashdeck_tui.cli.redaction import Redactor, serials_in_recording, serials_in_text, users_in_text
 
 MAX_RECORDINGS = 64 * 1024 * 1024
 """Bytes of recordings in a report at the most; the newest go in."""
@@ -171,28 +172,45 @@ def _redactor(found: _Gathered) -> Redactor:
     hosts = {socket.gethostname(), socket.gethostname().partition(".")[0]}
     if found.snapshot is not None:
         hosts |= {found.snapshot.daemon.host, found.snapshot.daemon.host.partition(".")[0]}
+    texts = [*(line.text for line in found.log), *found.missing.values()]
     for value in (found.snapshot, found.diagnosis):
         serials |= _serials(plain(value))
+        texts += _texts(plain(value))
     if found.config is not None:
-        for board in found.config.boards.values():
-            serials.add(board.serial)
-    for line in found.log:
-        serials |= serials_in_text(line.text)
+        texts.append(to_toml(found.config))
+        serials |= {board.serial for board in found.config.boards.values()}
     for name, raw in tuple(found.recordings.items()):
         try:
             serials |= serials_in_recording(name, raw)
         except ConfigError as error:  # what can not be read can not be redacted
             del found.recordings[name]
             found.missing[f"recordings/{name}"] = error.message
-    user = pwd.getpwuid(os.getuid())
-    users = {user.pw_name, os.environ.get("USER", ""), os.environ.get("LOGNAME", "")}
-    return Redactor(serials=serials, hosts=hosts, users=users, home=os.environ.get("HOME") or user.pw_dir)
+    users = {os.environ.get(variable, "") for variable in ("USER", "LOGNAME", "SUDO_USER")}
+    home = os.environ.get("HOME", "")
+    with contextlib.suppress(KeyError):  # a container's user may have no account
+        user = pwd.getpwuid(os.getuid())
+        users.add(user.pw_name)
+        home = home or user.pw_dir
+    for text in texts:
+        serials |= serials_in_text(text)
+        users |= users_in_text(text)
+    return Redactor(serials=serials, hosts=hosts, users=users, home=home)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in what JSON knows."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in cast("dict[str, object]", value).values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _texts(item)
 
 
 def _serials(value: object) -> set[str]:
-    """Whatever is called a serial, and what a sentence calls one."""
-    if isinstance(value, str):
-        return serials_in_text(value)
+    """Whatever is called a serial."""
     found: set[str] = set()
     if isinstance(value, dict):
         for key, item in cast("dict[str, object]", value).items():
