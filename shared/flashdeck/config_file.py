@@ -30,7 +30,7 @@ from flashdeck.config import (
 )
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range, parse_sectors
-from flashdeck.paths import BOARD_FILE_NAME, board_file_path, default_config_path
+from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import clean, format_size
 from flashdeck.toml_table import MAX_PATH, Table, check_name, one_of
 
@@ -62,7 +62,7 @@ def load(path: Path) -> Config:
 
     Raises ConfigError for the first thing that is wrong.
     """
-    main = path.expanduser().absolute()
+    main = absolute(path)
     if main.name == BOARD_FILE_NAME:
         raise ConfigError(
             f"{_shown(main)}: this name belongs to the file that flashdeckd writes beside the configuration",

@@ -31,7 +31,22 @@ def default_config_path(*, virtual: bool = False, environ: Mapping[str, str] = o
 
 def board_file_path(config_path: Path) -> Path:
     """What the daemon itself writes beside the configuration: adopted boards, armed state. It may not exist."""
-    return config_path.expanduser().absolute().with_name(BOARD_FILE_NAME)
+    return absolute(config_path).with_name(BOARD_FILE_NAME)
+
+
+def absolute(path: str | Path) -> Path:
+    """`path` with its `~` expanded, from the root on. Raises ConfigError where that can not be."""
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigError(
+            f'"{clean(str(path))}": there is no such home directory', hint="write the path in full"
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f'"{clean(str(path))}" is relative to a directory that is gone: {error.strerror}',
+            hint="write the path in full, or go to another directory",
+        ) from error
 
 
 def state_dir(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
@@ -43,7 +58,7 @@ def socket_path(explicit: str | None = None, *, virtual: bool = False, environ: 
     """Where the daemon listens: `explicit`, else the first that there is of these.
 
     $FLASHDECK_SOCKET (not with `virtual`), $XDG_RUNTIME_DIR, /run/user/UID if it is ours and 0700, the state directory.
-    Raises ConfigError where the path is too long for a socket.
+    Raises ConfigError where there is no such path, or it is too long for a socket.
     """
     path, origin = _choose_socket(explicit, virtual=virtual, environ=environ)
     length = len(os.fsencode(path))
@@ -103,9 +118,9 @@ def data_file(*parts: str) -> Path:
 
 def _choose_socket(explicit: str | None, *, virtual: bool, environ: Mapping[str, str]) -> tuple[Path, str]:
     if explicit:
-        return Path(explicit).expanduser().absolute(), "--socket"
+        return absolute(explicit), "--socket"
     if not virtual and environ.get(SOCKET_VARIABLE):
-        return Path(environ[SOCKET_VARIABLE]).expanduser().absolute(), f"${SOCKET_VARIABLE}"
+        return absolute(environ[SOCKET_VARIABLE]), f"${SOCKET_VARIABLE}"
     tail = Path(_name(virtual=virtual), SOCKET_NAME)
     runtime = _absolute(environ.get("XDG_RUNTIME_DIR"))
     if runtime is not None:
@@ -125,7 +140,14 @@ def _xdg(variable: str, default: str, environ: Mapping[str, str]) -> Path:
 
 
 def _home(environ: Mapping[str, str]) -> Path:
-    return _absolute(environ.get("HOME")) or Path(pwd.getpwuid(os.getuid()).pw_dir)
+    home = _absolute(environ.get("HOME"))
+    try:
+        return home or Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError as error:  # as in a container
+        raise ConfigError(
+            f"there is no home directory: $HOME does not name one, and uid {os.getuid()} has no account",
+            hint="set HOME, or the XDG variables",
+        ) from error
 
 
 def _absolute(value: str | None) -> Path | None:

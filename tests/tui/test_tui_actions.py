@@ -342,6 +342,16 @@ async def test_the_log_is_written_to_a_new_file_and_never_over_an_old_one(tmp_pa
         assert not screen.calls
 
 
+async def test_a_home_directory_that_is_not_there_is_told() -> None:
+    async with opened() as screen:
+        await screen.press("w")
+        assert isinstance(screen.app.screen, AskScreen)
+        screen.app.screen.query_one(Input).value = "~nobody-like-this/bench.log"
+        await screen.press("enter")
+        await screen.done()
+        assert "no such home directory" in screen.said[0]
+
+
 async def test_the_log_of_one_board_and_of_all() -> None:
     async with opened() as screen:
         log = screen.app.main.log_panel

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from flashdeck import api
 from flashdeck.errors import RequestError
 from flashdeck.model import Disposition, JobState, JobStatus, State
+from flashdeck.paths import absolute
 from flashdeck.text import counted, format_age, format_size, short_sha
 from flashdeck_tui.cli.image import read_image
 from flashdeck_tui.link import LinkState, LinkStatus
@@ -204,7 +205,7 @@ async def _flash(context: Context) -> None:
 
 
 def _read(path: str) -> bytes:
-    return read_image(Path(path).expanduser())
+    return read_image(absolute(path))
 
 
 async def _choose_partition(context: Context, board: str) -> str | None:
@@ -347,7 +348,7 @@ async def _save_log(context: Context) -> None:
 
 
 def _write_new(name: str, text: str) -> Path:
-    path = Path(name).expanduser()
+    path = absolute(name)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

@@ -216,6 +216,8 @@ def test_an_image_of_another_kind_is_refused(main: Path, name: str) -> None:
 
 def test_an_unknown_home_directory_is_told(main: Path) -> None:
     assert "no such home" in refusal(main, PROFILE + APP1 + 'image = "~nobody-like-this/a.bin"').message
+    with pytest.raises(ConfigError, match="no such home"):
+        load(Path("~nobody-like-this/flashdeck.toml"))
 
 
 # Includes

@@ -34,6 +34,32 @@ def test_without_a_home_variable_the_account_says() -> None:
     assert state_dir(environ={}).is_absolute()
 
 
+def test_without_any_home_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert state_dir(environ={"HOME": "/home/me"}) == Path("/home/me/.local/state/flashdeck")
+    with pytest.raises(ConfigError, match="no home directory") as caught:
+        state_dir(environ={"HOME": "relative"})
+    assert "HOME" in caught.value.hint
+
+
+@pytest.mark.parametrize("variable", [None, "~nobody-like-this/d.sock"])
+def test_a_home_directory_that_is_not_there_is_told(variable: str | None) -> None:
+    environ = {"FLASHDECK_SOCKET": variable} if variable else {}
+    with pytest.raises(ConfigError, match="no such home directory"):
+        socket_path(None if variable else "~nobody-like-this/d.sock", environ=environ)
+
+
+def test_a_directory_that_is_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigError, match=r'"d\.sock" is relative to a directory that is gone'):
+        socket_path("d.sock", environ={})
+
+
 def test_the_socket_is_what_the_command_line_says_first() -> None:
     environ = {"FLASHDECK_SOCKET": "/e/d.sock", "XDG_RUNTIME_DIR": "/r", "HOME": "/h"}
     assert socket_path("/x/d.sock", environ=environ) == Path("/x/d.sock")
