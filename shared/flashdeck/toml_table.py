@@ -17,6 +17,8 @@ from flashdeck.text import clean, parse_duration, parse_size
 E = TypeVar("E", bound=StrEnum)
 MAX_PATH = 4096
 """Characters of a path in a message or a value."""
+MAX_NUMBER = (1 << 64) - 1
+"""The largest number that is taken as one; TOML promises less."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
 
 
@@ -83,7 +85,7 @@ class Table:
         value = self._required(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise self._wrong_type(key, "a whole number without quotes, as 0x08020000")
-        return value
+        return self._bounded(key, value)
 
     def size(self, key: str) -> int:
         """Bytes: a whole number, or text as "384K" and "1M"."""
@@ -95,7 +97,7 @@ class Table:
                 raise self.error(key, str(error)) from error
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise self._wrong_type(key, 'a size, as 0x60000 or "384K"')
-        return value
+        return self._bounded(key, value)
 
     def duration(self, key: str, *, default: float, shortest: float, longest: float) -> float:
         """Seconds, from text as "50ms" or "1.5s"."""
@@ -151,6 +153,11 @@ class Table:
             raise self.error(key, "is missing")
         return self.values[key]
 
+    def _bounded(self, key: str, value: int) -> int:
+        if value > MAX_NUMBER:
+            raise self.error(key, f"{_shown(value)} has more than 64 bits")
+        return value
+
     def _wrong_type(self, key: str, wanted: str) -> ConfigError:
         return self.error(key, f"{_shown(self.values[key])} is {_kind(self.values[key])}", hint=f"write {wanted}")
 
@@ -198,6 +205,8 @@ def _shown(value: object) -> str:
             return "true" if value else "false"
         case str():
             return f'"{clean(value, 60)}"'
+        case int() if abs(value) > MAX_NUMBER:
+            return clean(hex(value), 60)  # Python writes thousands of digits in hexadecimal only
         case dict():
             keys = ", ".join(f"{clean(key, 20)} = …" for key in list(cast("dict[str, object]", value))[:4])
             return f"{{ {keys} }}"

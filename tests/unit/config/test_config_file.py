@@ -322,6 +322,9 @@ def test_a_dangling_link_is_not_the_same_as_no_file(tmp_path: Path) -> None:
         default_config(environ={"XDG_CONFIG_HOME": str(tmp_path)})
 
 
+HUGE = f"0x{'f' * 5000}"
+"""Python reads so many digits, and writes them only in hexadecimal."""
+
 # Mistakes: the text, what the message says, what the hint says
 
 MISTAKES = [
@@ -419,6 +422,28 @@ MISTAKES = [
     (PROFILE + '[boards.left]\nprofile = "prodct"', 'there is no profile "prodct"', 'did you mean "product"?'),
     ('[boards.left]\nprofile = "x"', 'there is no profile "x"', "nothing is known here"),
     (PROFILE + '[boards.left]\nprofile = "product"\nserial = ""', "serial: is empty", "leave it out"),
+    pytest.param(
+        PROFILE + f'[boards.left]\nprofile = "product"\nserial = {HUGE}', "serial: 0xfff", "in quotes", id="huge text"
+    ),
+    pytest.param(
+        PROFILE + f'[profiles.product.partitions.a]\naddress = {HUGE}\nsize = "8K"',
+        "has more than 64 bits",
+        "",
+        id="huge address",
+    ),
+    pytest.param(
+        PROFILE + f"[profiles.product.partitions.a]\naddress = 0x08000000\nsize = {HUGE}",
+        "has more than 64 bits",
+        "",
+        id="huge size",
+    ),
+    pytest.param(
+        f'[profiles.p]\ndfu = "1:2"\n[profiles.p.partitions.a]\nalt = {HUGE}\nsize = 1',
+        "has more than 64 bits",
+        "",
+        id="huge alt",
+    ),
+    pytest.param(f"include = [{HUGE}]", "[0xfff", "an array of texts", id="huge in array"),
     (PROFILE + '[boards.left]\nprofile = "product"\nserial = 336', "serial: 336 is a number", "in quotes"),
     (PROFILE + '[boards.left]\nprofile = "product"\nserial = "a\\tb"', "cannot be printed", ""),
     (PROFILE + f'[boards.left]\nprofile = "product"\nserial = "{"x" * 127}"', "has 127 characters", "at most 126"),
