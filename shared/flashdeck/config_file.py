@@ -446,7 +446,8 @@ def _image(table: Table) -> str:
         )
     head, tail = text.split("/", 1) if text.startswith("~") and "/" in text else ("", text)
     base = glob.escape(str(_expand(table, "image", head)))
-    return os.path.normpath(PurePath(base) / tail)
+    # Two slashes behind a home directory are one; alone, what begins with a slash is a path of its own.
+    return os.path.normpath(PurePath(base) / (tail.lstrip("/") if head else tail))
 
 
 def _guards(table: Table, geometry: Geometry) -> frozenset[Guard]:

@@ -191,8 +191,9 @@ def test_a_relative_image_is_relative_to_its_file(main: Path) -> None:
 
 def test_an_image_may_be_in_the_home_directory(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    config = read(main, PROFILE + APP1 + 'image = "~/fw/*/APP1.BIN"')
-    assert config.profiles["product"].partitions["app1"].image == "/home/me/fw/*/APP1.BIN"
+    for image in ("~/fw/*/APP1.BIN", "~//fw/*/APP1.BIN"):
+        config = read(main, PROFILE + APP1 + f'image = "{image}"')
+        assert config.profiles["product"].partitions["app1"].image == "/home/me/fw/*/APP1.BIN"
 
 
 def test_only_what_was_written_is_a_pattern(tmp_path: Path) -> None:
