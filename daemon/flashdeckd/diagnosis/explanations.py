@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from flashdeck.diagnosis import Explanation
 from flashdeck.text import format_size
+from flashdeckd.diagnosis.maps import offered_end
 from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome
 
 DATA_READ_FAILED = "UPLOADING … Data read failed … connection lost"
@@ -42,8 +43,8 @@ def _data_read_failed(case: Case, seen: Observation) -> str:
     if not seen.reads:
         return begin + "Whether this bootloader answers reads was not tried here."
     end = case.profile.geometry.regions[-1].span.end
-    offered = max((s.span.end for a in seen.alternates if a.memory_map for s in a.memory_map.segments), default=end)
-    if end < offered <= end + (1 << 28):
+    offered = offered_end(case.profile.geometry, [a.memory_map for a in seen.alternates if a.memory_map is not None])
+    if offered > end:
         return begin + (
             f"This board answered reads inside its partitions, but its map offers {format_size(offered - end)} more "
             "than the flash has. A read beyond the flash is a bus fault where Read does not check the address: the "

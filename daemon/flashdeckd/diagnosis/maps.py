@@ -124,10 +124,15 @@ def _target(case: Case, partition: Partition, found: MemoryMap) -> Iterator[Find
     )
 
 
+def offered_end(geometry: Geometry, maps: list[MemoryMap]) -> int:
+    """Where the map of the flash ends. Option bytes and OTP, which have addresses of their own, do not count."""
+    base, end = geometry.regions[0].address, geometry.regions[-1].span.end
+    return max((s.span.end for m in maps for s in m.segments if base <= s.span.start <= end), default=end)
+
+
 def _extent(geometry: Geometry, maps: list[MemoryMap]) -> Iterator[Finding]:
     """Whether the map goes on where the flash has ended."""
-    base, end = geometry.regions[0].address, geometry.regions[-1].span.end
-    last = max((s.span.end for m in maps for s in m.segments if base <= s.span.start <= end), default=end)
+    end, last = geometry.regions[-1].span.end, offered_end(geometry, maps)
     if last > end:
         yield Finding(
             code="map-too-large",

@@ -264,6 +264,14 @@ def test_the_vendor_tool_s_messages_are_explained_from_what_this_board_did() -> 
     assert all("erasing the whole chip" in each[2].meaning for each in (unread, readable))
 
 
+def test_memory_with_addresses_of_its_own_is_no_flash_that_is_offered_too_much() -> None:
+    alternates = (alternate(), alternate("@OTP Memory   /0x08FFF000/01*2Ke", 1))
+    seen = observation(alternates=alternates, reads=(GOOD_READ, LAST_READ))
+    assert "more than the flash has" not in judge(case(seen)).explanations[0].meaning
+    seen = observation(alternates=(alternate("@F/0x08000000/256*8Kg/0x1FFF7800/1*512e"),), reads=(GOOD_READ, LAST_READ))
+    assert "offers 1 MiB more than the flash has" in judge(case(seen)).explanations[0].meaning
+
+
 def test_a_plain_device_gets_no_explanations_of_a_tool_that_would_not_take_it() -> None:
     seen = observation(functional={"version": 0x0110}, alternates=(Alternate(0, 2, "app", None, "no map"),))
     assert judge(case(seen)).explanations == ()
