@@ -16,6 +16,7 @@ from flashdeckd.virtual.control import (
     NAK,
     STALL,
     STANDARD_REQUEST,
+    Attribute,
     Bus,
     Dfu,
     Outcome,
@@ -281,6 +282,8 @@ class DfuseBootloader:
         self._running, self._running_size = operation, size
 
     def _download(self, setup: Setup, data: bytes) -> Outcome:
+        if not self._settings.functional.attributes & Attribute.CAN_DNLOAD:
+            return self._refuse()
         if setup.length == 0:
             return self._leave()
         if setup.length > self._size or setup.value == 1:
@@ -304,6 +307,8 @@ class DfuseBootloader:
                 return NAK
 
     def _upload(self, setup: Setup) -> Outcome:
+        if not self._settings.functional.attributes & Attribute.CAN_UPLOAD:
+            return self._refuse()
         if setup.length > self._size or setup.value == 1:
             return self._refuse()
         if setup.value == 0:

@@ -166,6 +166,10 @@ class TinyUsbBootloader:
                 return reply(setup, bytes((self.state,)))
             case Dfu.GETSTATUS:
                 return self._get_status(setup)
+            case Dfu.UPLOAD if not self._settings.functional.attributes & Attribute.CAN_UPLOAD:
+                return STALL
+            case Dfu.DNLOAD if not self._settings.functional.attributes & Attribute.CAN_DNLOAD:
+                return STALL
             case Dfu.UPLOAD if setup.length <= self._size and setup.is_in:
                 return self._upload(setup)
             case Dfu.DNLOAD if setup.length <= self._size and self.state in _STARTABLE and not setup.is_in:

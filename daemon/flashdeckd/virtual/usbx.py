@@ -12,6 +12,7 @@ from flashdeckd.virtual.control import (
     NAK,
     STALL,
     STANDARD_REQUEST,
+    Attribute,
     Bus,
     Dfu,
     Outcome,
@@ -206,6 +207,8 @@ class UsbxBootloader:
         if setup.length == 0 and self.state is State.UPLOAD_IDLE:
             return ACK
         if not 0 < setup.length <= len(self._buffer) or not setup.is_in:
+            return self._refuse(setup)
+        if not self._settings.functional.attributes & Attribute.CAN_UPLOAD:
             return self._refuse(setup)
         if setup.value == 0:
             data = self._commands()[: setup.length]

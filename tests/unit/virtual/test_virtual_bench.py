@@ -137,6 +137,28 @@ def test_no_read_fails_with_the_illegal_state() -> None:
     assert bench.list()[0].violations == ()
 
 
+@pytest.mark.parametrize("model", [Model.CLASSIC, Model.USBX, Model.USBX_DEFAULT, Model.GD32, Model.TINYUSB])
+def test_only_st_s_classic_class_answers_a_read_that_its_attributes_rule_out(model: Model) -> None:
+    host = Host(only(bench_of(BoardSpec(name="one", model=model, timing=Timing.NONE, attributes=0x09))))
+    if model is not Model.TINYUSB:
+        host.command(0x21, APP)
+        host.send(ABORT)
+    if model is Model.CLASSIC:
+        assert len(host.ask(UPLOAD, 64, 2)) == 64
+        return
+    with pytest.raises(usb.core.USBError) as caught:
+        host.ask(UPLOAD, 64, 2)
+    assert caught.value.errno == errno.EPIPE
+
+
+@pytest.mark.parametrize("model", [Model.STRICT, Model.TINYUSB])
+def test_a_download_that_the_attributes_rule_out_is_refused(model: Model) -> None:
+    host = Host(only(bench_of(BoardSpec(name="one", model=model, timing=Timing.NONE, attributes=0x0A))))
+    with pytest.raises(usb.core.USBError) as caught:
+        host.send(DNLOAD, 0, bytes(5))
+    assert caught.value.errno == errno.EPIPE
+
+
 def test_the_usbx_bank_bug_erases_the_bootloader() -> None:
     spec = BoardSpec(name="one", model=Model.USBX, bank_bug=True, contents=(Content(0x08000000, bytes(8192)),))
     bench = bench_of(spec)
