@@ -11,7 +11,7 @@ from flashdeck.toml_text import quoted
 
 _SERIAL_IN_TEXT = re.compile(r"\bserial(?: number)?[ :=]+[\"']?([A-Za-z0-9][A-Za-z0-9._-]{3,})", re.IGNORECASE)
 """What a log line calls a serial, of a device that nothing else remembers."""
-_STRANGER_IN_TEXT = re.compile(r"\bDFU device [0-9a-f]{4}:[0-9a-f]{4} (\S.*?) at ")
+_STRANGER_IN_TEXT = re.compile(r"\bDFU device [0-9a-f]{4}:[0-9a-f]{4} (?!at )(\S.*?) at ")
 """The same, of a device that is no configured board."""
 _USER_IN_TEXT = re.compile(r"/home/([^/\s\"']+)")
 """Whose directory a path goes through: who reports need not be who builds."""
