@@ -113,12 +113,31 @@ class ReadBack:
             )
 
     def read_boot_unit(self, span: Range) -> bool:
-        """Whether the boot unit reads as written; raises VerifyError where it does not and reading is proved."""
+        """Whether the boot unit reads as written.
+
+        Raises VerifyError where it does not and reading is proved, or where `verify = "always"` asks for more than that
+        nobody knows.
+        """
+        reads = self._reads_boot_unit(span)
+        if not reads and self._target.verify is VerifyPolicy.ALWAYS:
+            raise VerifyError(
+                f'verify = "always", but the boot unit of {self._target.partition} could not be read back: '
+                f"{'; '.join(self.notes)}",
+                hint='all else was: flash again, or say verify = "auto" in the profile to take that for enough',
+            )
+        return reads
+
+    def _reads_boot_unit(self, span: Range) -> bool:
         if self.reading is Reading.UNPROVED:
             return False
         was_proved, self.reading = self.reading is Reading.PROVED, Reading.UNTRIED
-        data = self._try_read(span)
-        if data is None:
+        try:
+            data = self._read_again(span)
+        except DeviceGoneError:
+            raise
+        except DeviceError as error:
+            recover_from_read(self._session, error)
+            self.disprove(error.message)
             return False
         wrong = _first_difference(span.start, data, self._plan.data(span))
         if wrong is None:

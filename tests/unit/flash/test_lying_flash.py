@@ -21,11 +21,12 @@ from flash_rig import (
     blank,
     image,
 )
-from flashdeck.config import ErasePolicy, MapPolicy
+from flashdeck.config import ErasePolicy, MapPolicy, VerifyPolicy
 from flashdeck.errors import DeviceError, HeldError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.model import Verified
 from flashdeckd.dfu.session import Session
+from flashdeckd.flash.observer import Outcome
 from flashdeckd.virtual.nor import FlashLayout, NorFlash
 from flashdeckd.virtual.spec import Model
 from flashdeckd.virtual.usbx import UsbxBootloader
@@ -203,6 +204,29 @@ def test_a_boot_unit_that_reads_as_before_it_was_written_is_no_bad_flash(monkeyp
     end()
     assert contents(rig, data) == data
     assert not rig.experience.reading_proved
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_verify_always_fails_where_the_boot_unit_can_not_be_read_back_and_forgives_a_single_failure(
+    monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    read, watcher, left = Session.read, Watcher(), [True] * failures
+
+    def refused(self: Session, address: int, length: int) -> bytes:
+        if "committed" in watcher.events and left:
+            left.pop()
+            raise DeviceError("refused")
+        return read(self, address, length)
+
+    monkeypatch.setattr(Session, "read", refused)
+    rig = Rig()
+    result = rig.attempt(image(20_000), replace(TARGET, verify=VerifyPolicy.ALWAYS), watcher)
+    if failures == 1:
+        assert isinstance(result, Outcome)
+        assert result.verified is Verified.YES
+    else:
+        assert isinstance(result, VerifyError)
+        assert rig.present, "no leave"
 
 
 @pytest.mark.parametrize("readable", [True, False])
