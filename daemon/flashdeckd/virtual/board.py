@@ -303,7 +303,7 @@ class VirtualBoard:
             if outcome.operation is not None and not outcome.after_status:
                 self._run(connection, outcome.operation, started, timeout)
             if outcome.delay_ms and self._pace:
-                self._pass_time(connection, self._pace.block(outcome.delay_ms / 1000))
+                self._block(connection, self._pace, outcome, timeout)
             if self._pace:
                 self._pass_time(connection, self._pace.deadline)
             if fault is Fault.WRONG_STATE and outcome.bus is Bus.STAYS:
@@ -453,6 +453,15 @@ class VirtualBoard:
             self._pass_time(connection, running.ends)
         self._finish()
         self._expect(connection)
+
+    def _block(self, connection: Connection, pace: Pace, outcome: Outcome, timeout: float | None) -> None:
+        """The device does not answer for a while; a host with less patience is gone by then."""
+        seconds = outcome.delay_ms / 1000
+        if timeout is not None and seconds > timeout:
+            self._pass_time(connection, pace.block(timeout))
+            self._change_bus(connection, outcome)
+            raise timed_out()
+        self._pass_time(connection, pace.block(seconds))
 
     def _wait_for_bus_work(self, connection: Connection, timeout: float | None) -> None:
         """An operation that outlived its transfer, or began after it, still holds endpoint 0."""

@@ -428,6 +428,13 @@ def real(**changes: float) -> VirtualBench:
     return bench_of(replace(spec, **changes))
 
 
+def test_a_device_that_blocks_for_longer_than_the_timeout_is_given_up() -> None:
+    device = only(real(attributes=0x03))
+    device.default_timeout = 20
+    with pytest.raises(usb.core.USBTimeoutError):
+        Host(device).send(DETACH, 1500)
+
+
 def test_an_operation_that_takes_longer_than_the_timeout_goes_on() -> None:
     bench = real(erase_time=0.15)
     device = only(bench)
