@@ -17,6 +17,7 @@ from flashdeck.config import Board, Config, Partition
 from flashdeck.errors import ErrorKind, FlashdeckError, RefusedError, RequestError
 from flashdeck.model import BoardState, Disposition, JobState, JobStatus, LogLevel, Origin, PartitionState, Presence
 from flashdeck.text import clean
+from flashdeck.toml_table import MAX_PATH
 from flashdeckd.adoption import adopted, find_device, find_name, find_profile
 from flashdeckd.board_file import write_board_file
 from flashdeckd.boards import Sighting, recognise
@@ -355,7 +356,7 @@ class Bench:
             alternate="" if partition.alternate is None else str(partition.alternate),
             protected=partition.protected,
             auto=partition.auto,
-            image=clean(partition.image, LONGEST_LINE),  # its directory need not have a name in UTF-8
+            image=clean(partition.image, MAX_PATH),  # its directory need not have a name in UTF-8
             settling=(board.profile.name, partition.name) in self._settling,
             holding=holding,
             offered=self._offered(board, partition.name),

@@ -14,15 +14,13 @@ from flashdeck.config import Board, Partition, Profile
 from flashdeck.errors import RefusedError
 from flashdeck.model import ArtifactState, Disposition, LogLevel, Origin
 from flashdeck.text import clean, counted
+from flashdeck.toml_table import MAX_PATH
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Settled, Watch
 from flashdeckd.hub import Hub
 from flashdeckd.images import formats, guards
 from flashdeckd.images.spool import Spool
 from flashdeckd.journal import Journal
-
-_LONGEST_PATH = 4096
-"""Characters: Linux has no longer paths (PATH_MAX)."""
 
 
 class Intake:
@@ -47,15 +45,13 @@ class Intake:
         newest = self._hub.artifacts.get((watch.profile, watch.partition))
         was_refused = newest is not None and newest.disposition is Disposition.REFUSED
         if newest is not None and newest.sha256 == digest and not was_refused:
-            if not self._spool.has(
-                digest
-            ):  # damaged on the disk, or removed: whoever asks for it is told to build again
+            if not self._spool.has(digest):  # damaged, or removed: whoever asks for it is told to build it again
                 await asyncio.to_thread(self._spool.add, image)
             return
         state = ArtifactState(
             sha256=digest,
             size=len(image),
-            source=clean(str(build.path), _LONGEST_PATH),  # a name that a glob found need not be UTF-8
+            source=clean(str(build.path), MAX_PATH),  # a name that a glob found need not be UTF-8
             profile=watch.profile,
             partition=watch.partition,
             seen_at=time.time(),
@@ -157,7 +153,7 @@ def _image_for(boards: Sequence[Board], announced: BeginUpload, data: bytes) -> 
 
 def _is_from(source: str, pattern: str) -> bool:
     """Whether `source` is at the configured path or glob, and not at one that the configuration had before."""
-    here = clean(pattern, _LONGEST_PATH).replace("/**/", "/*")  # no directory at all is among what ** stands for
+    here = clean(pattern, MAX_PATH).replace("/**/", "/*")  # no directory at all is among what ** stands for
     return source == here or fnmatchcase(source, here)
 
 

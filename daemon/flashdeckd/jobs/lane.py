@@ -124,9 +124,8 @@ class Lane:
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
         for job in jobs:
             now = self._book.job(job.id)
-            if (job in held and now.status is JobStatus.HELD) or (
-                now.status is JobStatus.WAITING and now.reason == told
-            ):
+            waited_for_this = (now.status, now.reason) == (JobStatus.WAITING, told)
+            if waited_for_this or (job in held and now.status is JobStatus.HELD):
                 await self._book.change(job.id, status=JobStatus.QUEUED, reason="")
         self.poke()
 
