@@ -67,7 +67,7 @@ def _holdings(boards: tuple[BoardState, ...]) -> str:
     lines = [table(["BOARD", "PARTITION", "VERSION", "VERIFIED", "FLASHED"], rows)]
     partitions = [partition for board in boards for partition in board.partitions]
     if any(partition.holding is not None and partition.holding.disturbed for partition in partitions):
-        lines.append("in doubt: another serial or bcdDevice was seen since; a flash makes sure")
+        lines.append("in doubt: another serial or bcdDevice was seen since, or a job was cut short; a flash makes sure")
     if any(partition.offered for partition in partitions):
         lines.append("'flashdeck flash PARTITION' takes what is offered")
     return "\n".join(lines)
