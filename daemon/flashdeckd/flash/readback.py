@@ -131,13 +131,8 @@ class ReadBack:
         if self.reading is Reading.UNPROVED:
             return False
         was_proved, self.reading = self.reading is Reading.PROVED, Reading.UNTRIED
-        try:
-            data = self._read_again(span)
-        except DeviceGoneError:
-            raise
-        except DeviceError as error:
-            recover_from_read(self._session, error)
-            self.disprove(error.message)
+        data = self._try_read(span, forgiving=True)
+        if data is None:
             return False
         wrong = _first_difference(span.start, data, self._plan.data(span))
         if wrong is None:
@@ -173,10 +168,10 @@ class ReadBack:
         blank = min(len(data), max(0, self._target.span.start + self._plan.boot_unit - block.start))
         return bytes([BLANK]) * blank + data[blank:]
 
-    def _try_read(self, block: Range) -> bytes | None:
-        """Reads while that is still on trial; None, and a working session, where it fails."""
+    def _try_read(self, block: Range, *, forgiving: bool = False) -> bytes | None:
+        """Reads while that is still on trial; None, and a working session, where it fails, `forgiving`: twice."""
         try:
-            return self._session.read(block.start, block.size)
+            return self._read_again(block) if forgiving else self._session.read(block.start, block.size)
         except DeviceGoneError:
             raise
         except DeviceError as error:
