@@ -65,6 +65,21 @@ class BankPolicy(StrEnum):
     TRUSTED = "trusted"
 
 
+class Holds(StrEnum):
+    """What a partition is for."""
+
+    PROGRAM = "program"
+    DATA = "data"
+    """Nothing boots from it: a change in one sector does not erase the first."""
+
+
+class Outside(StrEnum):
+    """What becomes of the pieces of a file that lie outside the partition."""
+
+    REFUSE = "refuse"
+    LEAVE_OUT = "leave-out"
+
+
 class Guard(StrEnum):
     """A check that an image belongs where it is going."""
 
@@ -88,6 +103,10 @@ class Partition:
     """Absolute path or glob of the image file; "" where none is watched."""
     auto: bool = True
     guards: frozenset[Guard] = ALL_GUARDS
+    holds: Holds = Holds.PROGRAM
+    outside: Outside = Outside.REFUSE
+    base: int | None = None
+    """The address of the first byte of a raw binary, where that is not the partition's own."""
     settle: float = 0.05
     """Seconds that an image file must be unchanged once no writer has it open."""
     alternate: int | str | None = None
