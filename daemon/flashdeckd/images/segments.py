@@ -8,7 +8,7 @@ from flashdeck.config import Partition, Profile
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Range
 from flashdeck.text import format_size
-from flashdeckd.images.guards import partition_at
+from flashdeckd.images.addresses import partition_at
 
 MAX_SEGMENTS = 256
 """Segments of one file that are looked at; firmware has a handful."""
