@@ -76,7 +76,7 @@ class Location:
         match self.place, self.partition:
             case Place.PARTITION, Partition() as partition:
                 return f"partition {partition.name}"
-            case (Place.SECURE_FLASH | Place.NONSECURE_FLASH), Partition() as partition:
+            case ((Place.SECURE_FLASH | Place.NONSECURE_FLASH), Partition() as partition):
                 return f"{self.place.words}, partition {partition.name}"
             case _:
                 return self.place.words
