@@ -21,7 +21,9 @@ from flashdeck.config import (
     Enter,
     ErasePolicy,
     Guard,
+    Holds,
     MapPolicy,
+    Outside,
     Partition,
     PollPolicy,
     Profile,
@@ -46,13 +48,17 @@ PROFILE_KEYS = (
     *("erase", "verify", "poll", "banks", "trust_cache", "partitions"),
 )
 PROFILE_KEYS_LATER = ("hooks",)
-PARTITION_KEYS = ("address", "alt", "size", "protected", "image", "auto", "guards", "settle")
-_NOT_IF_PROTECTED = ("image", "auto", "guards", "settle")
+PARTITION_KEYS = (
+    *("address", "alt", "size", "protected", "image", "auto", "guards", "settle"),
+    *("holds", "outside", "base"),
+)
+_NOT_IF_PROTECTED = ("image", "auto", "guards", "settle", "outside", "base")
+_NOT_WITHOUT_ADDRESS = ("outside", "base")
+"""Keys of a partition that mean nothing for an alternate setting."""
 _NOT_IF_PLAIN = ("flash", "sectors", "map", "erase", "banks", "trust_cache")
 """Keys of a profile that say something about addresses."""
 _MAX_ALTERNATE = 255
 """bAlternateSetting has one byte (USB 2.0, table 9-12)."""
-_IMAGES = (".bin", ".elf", ".hex", ".dfu")
 
 _USB_ID = re.compile(r"([0-9a-f]{1,4}):([0-9a-f]{1,4})", re.ASCII | re.IGNORECASE)
 
@@ -373,6 +379,9 @@ def _partition(
     for key in _NOT_IF_PROTECTED:
         if protected and key in table:
             raise table.error(key, "this partition is protected and never written", hint=f"remove {key} or protected")
+    for key in _NOT_WITHOUT_ADDRESS:
+        if alternate is not None and key in table:
+            raise table.error(key, "is about addresses, and a partition with alt has none", hint=f"remove {key}")
     return Partition(
         name=name,
         span=_span(table, geometry) if alternate is None else Range.sized(0, _positive_size(table)),
@@ -380,6 +389,9 @@ def _partition(
         image=_image(table) if "image" in table else "",
         auto=table.flag("auto", default=True),
         guards=_guards(table, geometry) if alternate is None else _guards_without_address(table),
+        holds=table.choice("holds", Holds.PROGRAM),
+        outside=table.choice("outside", Outside.REFUSE),
+        base=_base(table) if "base" in table else None,
         settle=_settle(table, settle),
         alternate=alternate,
     )
@@ -437,17 +449,24 @@ def _in_file(size: int) -> str:
 def _image(table: Table) -> str:
     """An absolute path or glob. Only what the file says is a pattern; a directory put before it is literal."""
     text = table.text("image", limit=MAX_PATH)
-    suffix = PurePath(text).suffix.lower()
-    if suffix not in _IMAGES:
+    if PurePath(text).name in {"", "..", "~"} or text.endswith(("/", "/.")):
         raise table.error(
             "image",
-            f'"{clean(text, 60)}" does not end in {", ".join(_IMAGES[:-1])} or {_IMAGES[-1]}',
-            hint="name the file that the build writes",
+            f'"{clean(text, 60)}" is a directory',
+            hint='name the file that the build writes, or a pattern, as "~/fw/build/*.elf"',
         )
     head, tail = text.split("/", 1) if text.startswith("~") and "/" in text else ("", text)
     base = glob.escape(str(_expand(table, "image", head)))
     # Two slashes behind a home directory are one; alone, what begins with a slash is a path of its own.
     return os.path.normpath(PurePath(base) / (tail.lstrip("/") if head else tail))
+
+
+def _base(table: Table) -> int:
+    """The address of the first byte of a raw binary."""
+    base = table.number("base")
+    if base >= ADDRESS_SPACE:
+        raise table.error("base", f"0x{base:x} is outside 32-bit addresses", hint="write it as 0x08000000")
+    return base
 
 
 def _guards(table: Table, geometry: Geometry) -> frozenset[Guard]:

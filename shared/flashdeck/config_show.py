@@ -81,11 +81,15 @@ def _partition(partition: Partition) -> dict[str, Scalar]:
     at: dict[str, Scalar] = (
         {"address": partition.span.start} if partition.alternate is None else {"alt": partition.alternate}
     )
-    values = at | {"size": partition.span.size}
+    values = at | {"size": partition.span.size, "holds": partition.holds.value}
     if partition.protected:
         return values | {"protected": True}
     if partition.image:
         values["image"] = partition.image
+    if partition.alternate is None:
+        values["outside"] = partition.outside.value
+    if partition.base is not None:
+        values["base"] = partition.base
     return values | {
         "auto": partition.auto,
         "guards": sorted(guard.value for guard in partition.guards),
@@ -130,7 +134,7 @@ def _value(key: str, value: Scalar) -> str:
 def _number(key: str, value: int) -> str:
     if key == "alt":
         return str(value)
-    digits = {"address": 8, "bcd_device": 4}.get(key)
+    digits = {"address": 8, "base": 8, "bcd_device": 4}.get(key)
     return f"0x{value:0{digits}x}" if digits else _size(value)
 
 

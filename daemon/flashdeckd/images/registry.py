@@ -90,7 +90,7 @@ def _dfu(shown: str, data: bytes, profile: Profile) -> bytes:
 def _uf2(shown: str) -> RefusedError:
     return RefusedError(
         f"{shown} is a UF2 file, which is for bootloaders that show up as a USB drive; no DFU bootloader takes it",
-        hint=f"take another file of the same build: {TITLES_IN_WORDS} can be flashed",
+        hint=f"take another file of the same build; what can be flashed: {TITLES_IN_WORDS}",
     )
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from flashdeck.chips import CHIPS
 from flashdeck.config import Profile
 from flashdeck.geometry import Geometry
+from flashdeck.image_formats import SUFFIXES_IN_WORDS
 from flashdeck.model import BoardState, DeviceState
 from flashdeck.text import clean, format_size
 from flashdeck.toml_text import header, quoted
@@ -30,7 +31,7 @@ _PARTITIONS = """\
 #[{app}]
 #address = 0x08020000
 #size = "384K"
-#image = "~/fw/app/Debug/APP.bin" # the .bin that its build writes
+#image = "~/fw/app/Debug/APP.bin" # what its build writes: {formats}
 """
 
 
@@ -125,7 +126,7 @@ def _profile(name: str, usb_id: str) -> str:
         '# a DFU run-time interface, enter = "detach" lets flashdeck send it into DFU mode.',
         '#app = "0483:5740"',
         '#enter = "detach"',
-        _PARTITIONS.format_map(partitions),
+        _PARTITIONS.format(formats=SUFFIXES_IN_WORDS, **partitions),
     ]
     return "\n".join(lines)
 
