@@ -220,7 +220,9 @@ def test_a_directory_is_no_image(main: Path, name: str) -> None:
 
 
 def test_what_a_partition_holds_and_takes_of_a_file(main: Path) -> None:
-    text = PROFILE + BOOTLOADER + 'holds = "data"\n' + APP1 + 'outside = "leave-out"\nbase = 0x08000000\nholds = "program"'
+    text = (
+        PROFILE + BOOTLOADER + 'holds = "data"\n' + APP1 + 'outside = "leave-out"\nbase = 0x08000000\nholds = "program"'
+    )
     config = read(main, text)
     partitions = config.profiles["product"].partitions
     assert shown_again(config, main) == config
