@@ -111,8 +111,7 @@ def parse_sectors(text: str) -> Geometry:
     """The geometry that `text` describes: runs of equal sectors, `COUNT*SIZE@ADDRESS`, divided by commas.
 
     A run without `@ADDRESS` goes on where the one before it ended: "4*16K@0x08000000, 1*64K, 7*128K". Runs are in
-    ascending order and do not overlap. Banks and RAM can not be said this way: all sectors count as one bank, and no
-    stack guard is possible.
+    ascending order and do not overlap. Banks can not be said this way: all sectors count as one.
 
     Raises ValueError, with a sentence, for anything else.
     """
@@ -152,7 +151,11 @@ def parse_ranges(text: str) -> tuple[Range, ...]:
 
 def format_ranges(ranges: Iterable[Range]) -> str:
     """What `parse_ranges` makes these ranges of again."""
-    return ", ".join(f"0x{each.start:08x}+{each.size}" for each in ranges)
+    return ", ".join(f"0x{each.start:08x}+{_in_k(each.size)}" for each in ranges)
+
+
+def _in_k(size: int) -> str:
+    return f"{size // 1024}K" if size % 1024 == 0 else str(size)
 
 
 def _parse_range(text: str) -> Range:

@@ -42,7 +42,7 @@ class Result:
     without_flash: list[str] = field(default_factory=list[str])
     """Lines that have no flash of their own, as STM32N657."""
     unproven: list[str] = field(default_factory=list[str])
-    """Lines with USB and flash, of which no chip is in the table."""
+    """Parts with USB and flash that are left out."""
 
 
 class _LeftOutError(Exception):
@@ -56,12 +56,15 @@ def compare(claims: Iterable[Claim]) -> Result:
     for claim in claims:
         chips.setdefault(f"{_line(claim.part)}?{claim.part[-1]}", []).append(claim)
     for name, said in sorted(chips.items()):
-        if not any(claim.layouts for claim in said) or not (any(claim.usb for claim in said) or manuals.is_kept(said[0].part)):
+        if not any(claim.usb for claim in said) and not manuals.is_kept(said[0].part):
             continue  # `_sort_lines` says why
+        if not any(claim.layouts or claim.flash_size for claim in said):
+            continue  # the same
         try:
             row, corrections = _row(said)
         except _LeftOutError as error:
             result.left_out[name] = str(error)
+            result.unproven += sorted({claim.part for claim in said})
         else:
             result.rows.append(row)
             if corrections:
@@ -90,8 +93,6 @@ def _sort_lines(chips: Iterable[Sequence[Claim]], result: Result) -> None:
             result.without_usb.append(line)
         elif not any(claim.layouts or claim.flash_size or claim.erased_by for claim in said):
             result.without_flash.append(line)
-        else:
-            result.unproven.append(line)
 
 
 def _row(said: Sequence[Claim]) -> tuple[Row, list[str]]:
@@ -134,6 +135,8 @@ def _check_usb(said: Sequence[Claim], corrections: list[str]) -> None:
 def _layout(said: Sequence[Claim], corrections: list[str]) -> Layout:
     """The mode that the chip is delivered in, of all that the sources have."""
     modes = {claim.layouts for claim in said if claim.layouts}
+    if not modes:
+        raise _LeftOutError("no source has its banks")
     if len(modes) != 1:
         raise _LeftOutError("a source says different things of its packages")
     mode = manuals.mode_of(said[0].part)

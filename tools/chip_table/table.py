@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from chip_table.claims import Layout
 from chip_table.compare import Result, Row
-from flashdeck.geometry import Range
+from flashdeck.geometry import format_ranges
 
 _KIB = 1024
 
@@ -17,14 +17,12 @@ def to_json(result: Result) -> str:
         alike.setdefault(json.dumps(_facts(row)), []).append(row)
     merged = sorted((_names(part for row in rows for part in row.parts), rows[0]) for rows in alike.values())
     chips = ",\n".join(f"  {json.dumps({'names': names, **_facts(row)})}" for names, row in merged)
-    rest = ",\n".join(
-        f'"{key}": {json.dumps(" ".join(lines))}'
-        for key, lines in (
-            ("without_usb", result.without_usb),
-            ("without_flash", result.without_flash),
-            ("unproven", result.unproven),
-        )
-    )
+    absent = {
+        "without_usb": " ".join(result.without_usb),
+        "without_flash": " ".join(result.without_flash),
+        "unproven": _names(result.unproven),
+    }
+    rest = ",\n".join(f"{json.dumps(key)}: {json.dumps(names)}" for key, names in absent.items())
     return f'{{"chips": [\n{chips}\n],\n{rest}}}\n'
 
 
@@ -33,9 +31,9 @@ def _facts(row: Row) -> dict[str, str | int | bool]:
     facts: dict[str, str | int | bool] = {
         "sectors": _layout(row.layout),
         "unit": row.program_unit,
-        "ram": _ranges(row.ram),
-        "options": _ranges(row.option_bytes),
-        "otp": _ranges(row.otp),
+        "ram": format_ranges(row.ram),
+        "options": format_ranges(row.option_bytes),
+        "otp": format_ranges(row.otp),
         "secure": row.secure_alias,
         "manual": row.manual,
         "mode": row.mode,
@@ -59,10 +57,6 @@ def _layout(layout: Layout) -> str:
         bank = banks.setdefault(region.bank, [])
         bank.append(run if bank else f"{run}@0x{region.address:08x}")
     return " | ".join(", ".join(runs) for runs in banks.values())
-
-
-def _ranges(ranges: Iterable[Range]) -> str:
-    return ", ".join(f"0x{each.start:08x}+{_size(each.size)}" for each in ranges)
 
 
 def _size(size: int) -> str:
