@@ -9,11 +9,12 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path, PurePath
 
 from flashdeck.board_tables import BOARD_FILE_KEYS, check_identities, read_adopted_board, read_board
-from flashdeck.chips import find_chip
+from flashdeck.chips import Chip, find_chip
 from flashdeck.config import (
     BankPolicy,
     Config,
@@ -28,7 +29,7 @@ from flashdeck.config import (
     VerifyPolicy,
 )
 from flashdeck.errors import ConfigError
-from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range, parse_sectors
+from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range, parse_ranges, parse_sectors
 from flashdeck.guard_tables import read_guards, read_vectors, read_version
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import clean, format_size
@@ -42,7 +43,7 @@ MAX_FILES = 64
 TOP_KEYS = ("include", "daemon", "profiles", "boards")
 TOP_KEYS_LATER = ("hosts", "tui", "hooks")
 PROFILE_KEYS = (
-    *("dfu", "app", "enter", "enter_hint", "leave", "flash", "sectors", "map"),
+    *("dfu", "app", "enter", "enter_hint", "leave", "flash", "sectors", "ram", "map"),
     *("erase", "verify", "poll", "banks", "trust_cache", "partitions"),
 )
 PROFILE_KEYS_LATER = ("hooks",)
@@ -50,8 +51,9 @@ PARTITION_KEYS = (
     *("address", "alt", "size", "protected", "image", "auto", "holds", "guards", "vectors", "version", "settle"),
 )
 _NOT_IF_PROTECTED = ("image", "auto", "guards", "version", "settle")
-_NOT_IF_PLAIN = ("flash", "sectors", "map", "erase", "banks", "trust_cache")
+_NOT_IF_PLAIN = ("flash", "sectors", "ram", "map", "erase", "banks", "trust_cache")
 """Keys of a profile that say something about addresses."""
+_GIVEN_BY_FLASH = {"sectors": "the geometry is", "ram": "the RAM is"}
 _MAX_ALTERNATE = 255
 """bAlternateSetting has one byte (USB 2.0, table 9-12)."""
 _IMAGES = (".bin", ".elf", ".hex", ".dfu")
@@ -212,7 +214,8 @@ def _expand(table: Table, key: str, text: str) -> Path:
 def _profile(name: str, table: Table, settle: float) -> Profile:
     table.check_keys(PROFILE_KEYS, PROFILE_KEYS_LATER)
     is_plain = _is_plain(table)
-    chip, geometry = ("", Geometry(())) if is_plain else _flash(table)
+    chip = None if is_plain else _chip(table)
+    geometry = Geometry(()) if is_plain else chip.geometry if chip else _geometry(table)
     dfu = _usb_id(table, "dfu")
     app = _usb_id(table, "app") if "app" in table else None
     if app == dfu:
@@ -225,7 +228,10 @@ def _profile(name: str, table: Table, settle: float) -> Profile:
         name=name,
         dfu=dfu,
         geometry=geometry,
-        chip=chip,
+        chip=chip.name if chip else "",
+        option_bytes=chip.option_bytes if chip else (),
+        otp=chip.otp if chip else (),
+        secure_alias=chip.secure_alias if chip else False,
         app=app,
         enter=_enter(table, app),
         enter_hint=table.text("enter_hint") if "enter_hint" in table else "",
@@ -266,25 +272,48 @@ def _is_plain(profile: Table) -> bool:
     return True
 
 
-def _flash(table: Table) -> tuple[str, Geometry]:
-    if "flash" in table and "sectors" in table:
-        raise table.error("sectors", "the geometry is already given by flash", hint="keep one of the two")
-    if "flash" in table:
-        try:
-            chip = find_chip(table.text("flash"))
-        except ConfigError as error:
-            raise table.error("flash", error.message, hint=error.hint) from error
-        return chip.name, chip.geometry
-    if "sectors" in table:
-        try:
-            return "", parse_sectors(table.text("sectors", limit=2000))
-        except ValueError as error:
-            raise table.error("sectors", str(error)) from error
-    raise table.error(
-        "flash",
-        "is missing",
-        hint='name the chip, as flash = "STM32H563RG", or give its sectors, as sectors = "128*8K@0x08000000"',
-    )
+def _chip(table: Table) -> Chip | None:
+    """The chip that `flash` names; None where there is no `flash`."""
+    if "flash" not in table:
+        return None
+    for key in ("sectors", "ram"):
+        if key in table:
+            raise table.error(key, f"{_GIVEN_BY_FLASH[key]} already given by flash", hint="keep one of the two")
+    try:
+        return find_chip(table.text("flash"))
+    except ConfigError as error:
+        raise table.error("flash", error.message, hint=error.hint) from error
+
+
+def _geometry(table: Table) -> Geometry:
+    """The geometry that `sectors` and `ram` describe."""
+    if "sectors" not in table:
+        raise table.error(
+            "flash",
+            "is missing",
+            hint='name the chip, as flash = "STM32H563RG", or give its sectors, as sectors = "128*8K@0x08000000"',
+        )
+    try:
+        geometry = parse_sectors(table.text("sectors", limit=2000))
+    except ValueError as error:
+        raise table.error("sectors", str(error)) from error
+    return replace(geometry, ram=_ram(table, geometry)) if "ram" in table else geometry
+
+
+def _ram(table: Table, geometry: Geometry) -> tuple[Range, ...]:
+    try:
+        ram = parse_ranges(table.text("ram", limit=1000))
+    except ValueError as error:
+        raise table.error("ram", str(error)) from error
+    for area in ram:
+        for region in geometry.regions:
+            if area.overlaps(region.span):
+                raise table.error(
+                    "ram",
+                    f"{area} is flash by sectors ({region.span})",
+                    hint="give the addresses of the RAM, as 0x20000000+640K",
+                )
+    return ram
 
 
 def _enter(table: Table, app: UsbId | None) -> Enter:

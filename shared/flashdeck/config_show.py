@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from flashdeck.config import AnyGuard, Board, Config, CrcGuard, Guard, Holds, Partition, Profile
-from flashdeck.geometry import format_sectors
+from flashdeck.geometry import format_ranges, format_sectors
 from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.toml_text import header, quoted
 
@@ -67,6 +67,8 @@ def _profile(profile: Profile) -> dict[str, Scalar]:
         values["flash"] = profile.chip
     else:
         values["sectors"] = format_sectors(profile.geometry)
+        if profile.geometry.ram:
+            values["ram"] = format_ranges(profile.geometry.ram)
     return values | {
         "map": profile.map.value,
         "erase": profile.erase.value,

@@ -46,8 +46,8 @@ def read_guards(table: Table, size: int, holds: Holds, *, has_ram: bool, is_plai
     if Guard.STACK in guards and not has_ram:
         raise table.error(
             "guards",
-            'there is no "stack" guard with sectors, which do not say where the RAM is',
-            hint='take "stack" out, or name the chip with flash',
+            'there is no "stack" guard where nothing says where the RAM is',
+            hint='add it beside sectors, as ram = "0x20000000+640K", or take "stack" out',
         )
     return guards
 

@@ -65,7 +65,7 @@ class Program:
     @cached_property
     def vectors(self) -> tuple[int, ...]:
         """The words of its vector table, as many of the first 16 as there are."""
-        return tuple(self._words(self.table))
+        return tuple(self._words(self.table, self.body.end))
 
     @property
     def handlers(self) -> tuple[int, ...]:
@@ -129,7 +129,7 @@ class Program:
         at = self._first_word()
         if self.header is not None or at not in _HEADER_SIZES:
             return 0
-        words = tuple(self._words(at))
+        words = tuple(self._words(at, self.image.end))
         return at if len(words) > 1 and self._may_be_vectors(*words[:2]) else 0
 
     def _first_word(self) -> int:
@@ -149,8 +149,9 @@ class Program:
         code = locate(reset, self.profile).place in (Place.PARTITION, Place.UNASSIGNED, Place.SECURE_FLASH)
         return bool(reset & 1) and code and (self.is_in_ram(stack) or not self.profile.geometry.ram)
 
-    def _words(self, start: int) -> Iterator[int]:
+    def _words(self, start: int, end: int) -> Iterator[int]:
+        """Yield the words from `start` on, as many of the first 16 as lie before `end` and are defined."""
         for at in range(start, start + _SYSTEM_VECTORS * WORD.size, WORD.size):
-            if not self.image.covers(Range.sized(at, WORD.size)):
+            if at + WORD.size > end or not self.image.covers(Range.sized(at, WORD.size)):
                 return
             yield int(WORD.unpack_from(self.flat, at)[0])
