@@ -1,9 +1,9 @@
 """The program in an image: where its vector table is, what that says, and where it was linked for. Pure.
 
 A program for a Cortex-M begins with its vector table (Armv7-M and Armv8-M Architecture Reference Manuals, "The vector
-table"): word 0 is the initial stack pointer, word 1 the address of the reset handler with bit 0 set (Thumb code), the rest
-are the addresses of other handlers. It is the first thing in an image, or follows a header: that of MCUboot, or one of the
-product's own.
+table"): word 0 is the initial stack pointer, word 1 the address of the reset handler with bit 0 set (Thumb code), the
+rest are the addresses of other handlers. It is the first thing in an image, or follows a header: that of MCUboot, or
+one of the product's own.
 """
 
 import struct
@@ -14,7 +14,7 @@ from functools import cached_property
 from flashdeck.config import Partition, Profile
 from flashdeck.geometry import Range
 from flashdeckd.images import mcuboot
-from flashdeckd.images.addresses import SECURE_RAM_OFFSET, Place, is_secure, locate
+from flashdeckd.images.addresses import Place, locate
 from flashdeckd.images.image import Image
 
 WORD = struct.Struct("<I")
@@ -100,10 +100,7 @@ class Program:
 
     def is_in_ram(self, stack: int) -> bool:
         """Tell whether `stack` may be the end of a stack, which is the first address behind it."""
-        areas = list(self.profile.geometry.ram)
-        if is_secure(self.partition, self.profile):
-            areas += [Range(each.start + SECURE_RAM_OFFSET, each.end + SECURE_RAM_OFFSET) for each in areas]
-        return any(area.start <= stack <= area.end for area in areas)
+        return any(area.start <= stack <= area.end for area in self.profile.geometry.ram)
 
     @property
     def linked_for(self) -> int | None:
