@@ -142,7 +142,7 @@ class CrcGuard:
     start: int = 0
     """The first offset that it covers."""
     end: int | None = None
-    """The first one behind what it covers; None: the CRC itself where that lies behind `start`, else the image's end."""
+    """The first one behind what it covers; None: the CRC where that lies behind `start`, else the image's end."""
     order: ByteOrder = ByteOrder.LITTLE
     field: CrcField | None = None
     """Set if and only if the CRC lies in what it covers."""

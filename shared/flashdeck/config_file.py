@@ -35,6 +35,7 @@ from flashdeck.guard_tables import read_guards, read_vectors, read_version
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import clean, format_size
 from flashdeck.toml_table import MAX_PATH, Table, check_name, one_of
+from flashdeck.trustzone import FLASH_OFFSET, SECURE_FLASH, secure_view
 
 DEFAULT_SETTLE = 0.05
 """Seconds that an image file must be unchanged where nothing else is configured."""
@@ -218,7 +219,7 @@ def _profile(name: str, table: Table, settle: float) -> Profile:
     table.check_keys(PROFILE_KEYS, PROFILE_KEYS_LATER)
     is_plain = _is_plain(table)
     chip = None if is_plain else _chip(table)
-    geometry = Geometry(()) if is_plain else chip.geometry if chip else _geometry(table)
+    geometry = Geometry(()) if is_plain else _chip_geometry(table, chip) if chip else _geometry(table)
     dfu = _usb_id(table, "dfu")
     app = _usb_id(table, "app") if "app" in table else None
     if app == dfu:
@@ -286,6 +287,26 @@ def _chip(table: Table) -> Chip | None:
         return find_chip(table.text("flash"))
     except ConfigError as error:
         raise table.error("flash", error.message, hint=error.hint) from error
+
+
+def _chip_geometry(table: Table, chip: Chip) -> Geometry:
+    """Return the geometry of `chip` at the addresses that the partitions have: secure ones, or those of all chips.
+
+    One profile has one kind, so that two partitions, one of them protected, never name the same flash in two ways.
+    """
+    partitions = [partition for _, partition in table.tables("partitions") if "address" in partition]
+    secure = [each for each in partitions if SECURE_FLASH.start <= each.number("address") < SECURE_FLASH.end]
+    if not chip.secure_alias or not secure:
+        return chip.geometry
+    for partition in partitions:
+        address = partition.number("address")
+        if partition not in secure and chip.geometry.sectors_in(Range.sized(address, 1)):
+            raise partition.error(
+                "address",
+                f"0x{address:08x} is not secure, and {secure[0].name} has a secure address: both name the same flash",
+                hint=f"use one kind in a profile: 0x{address + FLASH_OFFSET:08x} is the secure address of this one",
+            )
+    return secure_view(chip.geometry)
 
 
 def _geometry(table: Table) -> Geometry:

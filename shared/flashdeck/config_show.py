@@ -1,13 +1,13 @@
 """A checked configuration, written out: as TOML that reads back to the same, and as plain values for JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flashdeck.config import AnyGuard, Board, Config, CrcGuard, Guard, Partition, Profile
 from flashdeck.geometry import format_ranges, format_sectors
 from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.toml_text import header, quoted
 
-Scalar = str | int | bool | list["str | dict[str, str]"]
+Scalar = str | int | bool | Sequence["str | dict[str, str]"]
 
 
 def to_builtins(config: Config) -> dict[str, object]:
@@ -155,7 +155,7 @@ def _value(key: str, value: Scalar) -> str:
             return _number(key, value)
         case str():
             return quoted(value)
-        case list():
+        case _:
             return f"[{', '.join(_item(item) for item in value)}]"
 
 
