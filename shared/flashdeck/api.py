@@ -105,7 +105,10 @@ class UploadDone(State, frozen=True, kw_only=True):
 
     sha256: str
     size: int
+    """Bytes that it defines."""
     version: str
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the file was read."""
 
 
 class CommitUpload(Params[UploadDone], frozen=True, kw_only=True):
@@ -149,6 +152,8 @@ class BoardPlan(State, frozen=True, kw_only=True):
     """DFU requests that it would cost, leave included."""
     unchanged: int = 0
     """Bytes of the sectors that hold their part of the image already, and are left alone."""
+    partly: int = 0
+    """Bytes beside the image that would be erased, because it covers only part of their sectors."""
     protection: str = ""
     notes: tuple[str, ...] = ()
     blocked: str = ""
