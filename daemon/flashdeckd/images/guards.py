@@ -6,12 +6,14 @@ the first thing in an image, or follows the header that MCUboot reads.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flashdeck.config import Guard, Partition, Profile
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Range
 from flashdeckd.images import mcuboot
+from flashdeckd.images.addresses import partition_at
+from flashdeckd.images.image import Image
 from flashdeckd.images.sample_checks import RAM_START, sample_check
 
 _VECTORS = struct.Struct("<II")
@@ -31,8 +33,22 @@ class _Program:
     """Whether it stands behind an MCUboot header."""
 
 
-def check(image: bytes, profile: Profile, partition: Partition) -> tuple[str, ...]:
-    """Checks `image` for `partition` of `profile` with the partition's guards.
+def is_program_for(image: Image, profile: Profile, partition: Partition) -> bool:
+    """Tell whether what lies in `partition` passes the guards `stack` and `reset`, whichever guards the partition has.
+
+    False where no RAM is known: then nobody can tell a stack pointer.
+    """
+    if not profile.geometry.ram or partition.alternate is not None or not image.is_program:
+        return False
+    try:
+        check(image, profile, replace(partition, guards=frozenset((Guard.STACK, Guard.RESET))))
+    except RefusedError:
+        return False
+    return True
+
+
+def check(pieces: Image, profile: Profile, partition: Partition) -> tuple[str, ...]:
+    """Checks `pieces` for `partition` of `profile` with the partition's guards.
 
     Returns warnings: things that are allowed and seldom meant. Raises RefusedError with the likely mistake.
 
@@ -40,6 +56,7 @@ def check(image: bytes, profile: Profile, partition: Partition) -> tuple[str, ..
     partition. Leaving `fits` out of the guards therefore allows nothing; it only changes the error's kind from `guard`
     to `outside-partition`, so that nobody looks for a guard to turn off.
     """
+    image = pieces.read(Range(0, pieces.end))
     if len(image) > partition.span.size:
         raise _too_large(image, profile, partition)
     guards = partition.guards & {Guard.STACK, Guard.RESET}
@@ -198,12 +215,6 @@ def _check_stack(stack: int, program: _Program, profile: Profile, partition: Par
 def _in_ram(stack: int, profile: Profile) -> bool:
     """Whether it may be a stack's end, which is the first address behind the stack."""
     return any(area.start <= stack <= area.end for area in profile.geometry.ram)
-
-
-def partition_at(address: int, profile: Profile) -> Partition | None:
-    """The partition that `address` is in. Alternate settings have no addresses."""
-    ranges = (p for p in profile.partitions.values() if p.alternate is None)
-    return next((p for p in ranges if p.span.start <= address < p.span.end), None)
 
 
 def _names(guards: frozenset[Guard]) -> str:

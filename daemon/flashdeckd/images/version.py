@@ -2,8 +2,11 @@
 
 import re
 
+from flashdeck.config import Partition
+from flashdeck.geometry import Range
 from flashdeck.text import clean
 from flashdeckd.images import mcuboot
+from flashdeckd.images.image import Image
 
 _SCANNED = 4 * 1024 * 1024
 """Bytes of an image that are searched."""
@@ -23,12 +26,13 @@ _BUILD_ID = re.compile(rb"\x04\x00\x00\x00(?P<size>[\x08-\x20])\x00\x00\x00\x03\
 _NOTE_ALIGNMENT = 4
 
 
-def find_version(image: bytes) -> str:
+def find_version(pieces: Image, partition: Partition) -> str:
     """The best guess at what `image` is called, printable and at most 80 characters long; "" where there is none.
 
     The version in an MCUboot header; else the likeliest version string; else the GNU build-id, as `build-id 1f2e…`.
     An .elf file's build-id is one of the bytes that it loads, and so in its .bin, too.
     """
+    image = pieces.read(Range(0, pieces.end))
     head = mcuboot.header(image)
     return (head.version if head is not None else "") or _version_string(image) or _build_id(image)
 
