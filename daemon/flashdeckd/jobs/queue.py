@@ -33,12 +33,11 @@ def admit(
     mine = sorted((job for job in active if job.partition == target.partition), key=lambda job: job.id)
     running = [job for job in mine if job.status is JobStatus.RUNNING]
     pending = [job for job in mine if job.status is not JobStatus.RUNNING]
-    begins_with = NOTHING if running else known  # what runs has erased some of it
 
     def is_brought_by(jobs: list[JobState]) -> bool:
-        return (bool(jobs) and jobs[-1].sha256 == wanted.sha256) or _after(
-            begins_with, jobs, target, image_of
-        ).satisfies(demanded(wanted, target))
+        if jobs and jobs[-1].sha256 == wanted.sha256:
+            return True
+        return _after(known, jobs, target, image_of).satisfies(demanded(wanted, target))
 
     if origin is not Origin.HAND and pending and is_brought_by([*running, *pending]):
         return Admission(create=False)
