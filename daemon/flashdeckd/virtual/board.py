@@ -92,6 +92,8 @@ class VirtualBoard:
         self._running: _Running | None = None
         self._crashed = False
         self._hung = False
+        self._reset_waits = False
+        """Whether the bus was reset while the device worked inside a request, and it has not heard of it yet."""
         self._affliction: Affliction | None = None
         self._steps_to_cut: int | None = None
         self._share_cut: float | None = None
@@ -232,24 +234,33 @@ class VirtualBoard:
         """A bus reset: the device is configured again and keeps its place.
 
         A plain DFU device in dfuMANIFEST-WAIT-RESET restarts instead (USB DFU 1.1, A.2.9), dapboot in any state, and
-        is gone.
+        is gone. Flash work beside the bus goes on; a device that works inside a request hears of the reset after that.
         """
         with self._endpoint, self._lock:
             self._expect(connection)
-            waits = self._fresh().state is State.MANIFEST_WAIT_RESET or self.spec.model is Model.DAPBOOT
-            if waits and connection.is_dfu and self.spec.model in PLAIN_MODELS:
+            self._hung, self._affliction = False, None
+            self._settle()
+            if self._running is not None and not self._running.beside_bus:
+                self._reset_waits = True
+                return
+            self._take_reset()
+            self._expect(connection)
+
+    def _take_reset(self) -> None:
+        """The device hears of a bus reset. What restarts by that is gone."""
+        self._reset_waits = False
+        function = self._fresh()
+        waits = function.state is State.MANIFEST_WAIT_RESET or self.spec.model is Model.DAPBOOT
+        if waits and self._mode == "dfu" and self.spec.model in PLAIN_MODELS:
+            self._restart()
+            self._on_change()
+            return
+        function.attach()
+        if isinstance(function, ReplayedBoard):
+            self._note_replay(function)
+            if function.is_gone:
                 self._restart()
                 self._on_change()
-                raise gone()
-            self._hung, self._affliction = False, None
-            function = self._fresh()
-            function.attach()  # flash work goes on
-            if isinstance(function, ReplayedBoard):
-                self._note_replay(function)
-                if function.is_gone:
-                    self._restart()
-                    self._on_change()
-                    raise gone()
 
     def transfer(
         self,
@@ -548,6 +559,8 @@ class VirtualBoard:
         function.ended(operation)
         if (following := function.busy) is not None:  # one piece of work leads to the next
             self._begin(following, running.ends, beside_bus=running.beside_bus)
+        elif self._reset_waits:
+            self._take_reset()
 
     def _start_cut(self, outcome: Outcome) -> None:
         """The cable is pulled half-way through what this request started."""
@@ -626,7 +639,7 @@ class VirtualBoard:
         self._connect(identity, is_dfu=True)
 
     def _recovered(self) -> None:
-        self._crashed = self._hung = False
+        self._crashed = self._hung = self._reset_waits = False
         self._affliction = None
 
     def _connect(self, identity: Identity, *, is_dfu: bool) -> None:

@@ -76,13 +76,14 @@ class UsbxBootloader:
 
     def ended(self, operation: Operation) -> None:
         """The flash work is done; the sample tells the class. What came after a bus reset has waited."""
-        if operation is self._pending:
+        awaited = operation is self._pending
+        if awaited:
             self._pending = None
         if operation.access is not Access.WRITE:
             self.pointer = operation.address  # not only Set Address moves it: an erase does too
         if operation.access is not Access.NOTHING:
             self._flash.finished(operation, self._pending_size)
-        if operation.access is Access.ERASE and operation.failed:
+        if awaited and operation.access is Access.ERASE and operation.failed:
             self._status = STATUS_ERASE  # that of a write is lost
         if self.state is State.DNBUSY:
             self.state = State.DNLOAD_SYNC

@@ -40,13 +40,14 @@ class UsbxDefaultBootloader(UsbxBootloader):
 
     def ended(self, operation: Operation) -> None:
         """The flash work is done; the application tells the class."""
+        awaited = not self._asynchronous or operation is self._pending
         if operation is self._pending:
             self._pending = None
         if operation.access is Access.NOTHING:
             self.pointer = operation.address
         else:
             self._flash.finished(operation, self._pending_size)
-        if operation.failed:
+        if awaited and operation.failed:
             self._status = STATUS_WRITE
         if self.state is State.DNBUSY:
             self.state = State.DNLOAD_SYNC
