@@ -247,8 +247,10 @@ class VirtualBoard:
             self._expect(connection)
 
     def _take_reset(self) -> None:
-        """The device hears of a bus reset. What restarts by that is gone."""
+        """The device hears of a bus reset, unless its processor stands still. What restarts by that is gone."""
         self._reset_waits = False
+        if self._crashed:
+            return
         function = self._fresh()
         waits = function.state is State.MANIFEST_WAIT_RESET or self.spec.model is Model.DAPBOOT
         if waits and self._mode == "dfu" and self.spec.model in PLAIN_MODELS:
@@ -535,7 +537,10 @@ class VirtualBoard:
         """Seconds that flash work takes by the board's model."""
         if not operation.steps:
             return 0.0
-        seconds = self.spec.word_time * operation.steps if operation.data else self.spec.erase_time
+        if operation.data:
+            seconds = self.spec.word_time * operation.steps
+        else:
+            seconds = self.spec.erase_time * self._flash.share_of(operation.sector)
         return seconds * self.spec.slowdown
 
     def _finish(self) -> None:
@@ -555,6 +560,9 @@ class VirtualBoard:
                 return
             self._steps_to_cut -= operation.steps
         operation.advance()
+        if operation.crashed:
+            self._crashed = True
+            return
         function = self._fresh()
         function.ended(operation)
         if (following := function.busy) is not None:  # one piece of work leads to the next

@@ -271,8 +271,7 @@ class DfuseBootloader:
             self._start(self._flash.write(self._address(), padded), len(data))
         elif self._access is Access.ERASE:
             address = int.from_bytes(data[1:], "little")
-            layout = self._flash.layout
-            self._wedged = self._manner.wedges and layout.base + layout.bank <= address < layout.base + layout.size
+            self._wedged = self._manner.wedges and self._flash.bank_of(address) > 0
             self._start(self._flash.erase(address), len(data))
         elif len(data) == COMMAND_LENGTH and data[0] == SET_ADDRESS:
             self.pointer = int.from_bytes(data[1:], "little")

@@ -233,7 +233,7 @@ class TinyUsbBootloader:
             return self._conclude(STATUS_ADDRESS)
         address = part.start + at
         self._work = _Work([self._flash.write(address, self._block_data(self._length))], self._length)
-        if at % self._flash.layout.sector == 0:
+        if self._flash.sector_of(address) >= 0 and self._flash.span_of(address).start == address:
             self._work.operations.insert(0, self._flash.erase(address))
         return None if self._settings.asynchronous else self.busy
 

@@ -199,10 +199,9 @@ class UsbxBootloader:
             self._stuck = True
 
     def _write_operation(self, block: int) -> Operation:
-        word = self._flash.word
-        rounded = -(-self._pending_size // word) * word
+        data = self._flash.whole_words(self._buffer, self._pending_size)
         # A refused word is skipped; the sample's loop then forgets that it was refused.
-        return self._flash.write(self._address(block), bytes(self._buffer[:rounded]), stop_at_refused=False)
+        return self._flash.write(self._address(block), data, stop_at_refused=False)
 
     def _upload(self, setup: Setup) -> Outcome:
         if setup.length == 0 and self.state is State.UPLOAD_IDLE:

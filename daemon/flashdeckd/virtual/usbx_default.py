@@ -109,9 +109,8 @@ class UsbxDefaultBootloader(UsbxBootloader):
     def _write_callback(self, block: int) -> Operation | None:
         """What the application sets going; None for what it refuses."""
         if block > 1:
-            word = self._flash.word
-            rounded = -(-self._pending_size // word) * word
-            return self._flash.write(self._address(block), bytes(self._buffer[:rounded]))
+            data = self._flash.whole_words(self._buffer, self._pending_size)
+            return self._flash.write(self._address(block), data)
         if block == 1 or self._pending_size != COMMAND_LENGTH:
             return None
         address = int.from_bytes(self._buffer[1:COMMAND_LENGTH], "little")
