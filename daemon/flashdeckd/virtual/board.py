@@ -171,15 +171,24 @@ class VirtualBoard:
         self._on_change()
         return self.state()
 
-    def fault(self, fault: Fault, after: int, *, any_transfer: bool = False) -> VirtualBoardState:
-        """Arms a fault at the `after`-th DFU request from now; with `any_transfer`, at the control transfer."""
+    def fault(
+        self, fault: Fault, after: int, *, any_transfer: bool = False, times: int = 1, address: int | None = None
+    ) -> VirtualBoardState:
+        """Arms a fault at the `after`-th DFU request from now; with `any_transfer`, at the control transfer.
+
+        It happens `times`; one of the flash only to what touches `address`, if that is given.
+        """
         if self.spec.recording is not None:
             raise RequestError(
                 f"{self.spec.name} replays a recording, and has no faults but those that are in it",
                 hint="take another model",
             )
+        if address is not None and self._flash.sector_of(address) < 0:
+            raise RequestError(
+                f"0x{address:08x} is not in the flash of {self.spec.name}", hint=f"it is {self._flash.whole}"
+            )
         with self._lock:
-            self._faults.arm(fault, after, any_transfer=any_transfer)
+            self._faults.arm(fault, after, any_transfer=any_transfer, times=times, address=address)
         return self.state()
 
     def cut_power(self, after: int, share: float | None = None) -> None:
@@ -202,8 +211,7 @@ class VirtualBoard:
         if not 0 <= start < layout.size or not 0 < size <= MAX_DUMP:
             raise RequestError(
                 f"no {size} bytes of flash at 0x{address:08x}",
-                hint=f"the flash of {self.spec.name} is 0x{layout.base:08x}-0x{layout.base + layout.size - 1:08x}; "
-                f"ask for at most {MAX_DUMP} bytes at a time",
+                hint=f"the flash of {self.spec.name} is {self._flash.whole}; ask for at most {MAX_DUMP} bytes",
             )
         with self._lock:
             self._settle()
@@ -498,7 +506,7 @@ class VirtualBoard:
             self._begin(operation, started, beside_bus=True)
 
     def _begin(self, operation: Operation, started: float, *, beside_bus: bool) -> _Running:
-        self._prepare(operation)
+        self._faults.on_operation(operation)
         requests = BUSY_REQUESTS if beside_bus and not self._pace else 0
         takes = self._duration(operation)
         self._busy_seconds += takes
@@ -523,15 +531,6 @@ class VirtualBoard:
             running.requests_left -= 1
             if running.requests_left < 0:
                 self._finish()
-
-    def _prepare(self, operation: Operation) -> None:
-        match self._faults.on_operation(operation.access):
-            case Fault.CORRUPT if operation.data:
-                operation.corrupt()
-            case Fault.ERROR_ERASE | Fault.ERROR_WRITE:
-                operation.refuse()
-            case _:
-                pass
 
     def _duration(self, operation: Operation) -> float:
         """Seconds that flash work takes by the board's model."""
@@ -573,7 +572,7 @@ class VirtualBoard:
     def _start_cut(self, outcome: Outcome) -> None:
         """The cable is pulled half-way through what this request started."""
         if outcome.operation is not None and not outcome.after_status:
-            self._prepare(outcome.operation)
+            self._faults.on_operation(outcome.operation)
             self._running = _Running(outcome.operation, 0, 0, 0, beside_bus=False)
         if self._running is not None:
             operation = self._running.operation

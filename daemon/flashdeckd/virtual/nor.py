@@ -95,8 +95,8 @@ class Operation:
         self.data = self.data[:first] + wrong + self.data[first + len(wrong) :]
 
     def skip(self) -> None:
-        """Makes it succeed without touching the flash."""
-        self.steps = self.done = 0
+        """Makes it succeed, in its time, without touching the flash."""
+        self.done = self.steps
 
     def touches(self, address: int) -> bool:
         """Whether it erases or writes the byte at `address`."""
@@ -225,6 +225,11 @@ class NorFlash:
         """The number of the sector that contains `address`, -1 outside the flash."""
         number = bisect_right(self._starts, address) - 1
         return number if number >= 0 and address < self._sectors[number].span.end else -1
+
+    @property
+    def whole(self) -> Range:
+        """All of its addresses."""
+        return Range.sized(self.layout.base, self.layout.size)
 
     def share_of(self, sector: int) -> float:
         """How large a sector, by number, is beside the largest; 1 where there is none of that number."""
