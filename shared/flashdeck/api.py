@@ -390,11 +390,14 @@ class VirtualPress(Params[VirtualBoardState], frozen=True, kw_only=True):
 
 
 class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Arms a fault: at the `after`-th DFU request from now (1 is the next), `fault` happens once."""
+    """Arms a fault: at the `after`-th DFU request from now (1 is the next), `fault` happens, `times` in a row."""
 
     board: str
     fault: str
     after: int = 1
+    times: int = 1
+    address: int | None = None
+    """A byte of the flash: only what erases or writes it is struck. Faults of the flash only."""
 
 
 class FlashBytes(State, frozen=True, kw_only=True):

@@ -110,6 +110,8 @@ class DfuseBootloader:
         self._first_status = settings.manner.first_status
         self._running: Operation | None = None
         self._running_size = 0
+        self._awaited: Operation | None = None
+        """The flash work whose end is still to be told; one that an error or a bus reset has overtaken is not."""
         self._initialise()
 
     def _initialise(self) -> None:
@@ -121,6 +123,7 @@ class DfuseBootloader:
         """What the last DNLOAD brought, until it is carried out."""
         self._result = STATUS_OK
         self._access = Access.NOTHING
+        self._awaited = None
         self._wedged = False
         self._not_before = 0.0
 
@@ -139,7 +142,7 @@ class DfuseBootloader:
         """The flash work is done."""
         self._running = None
         self._flash.finished(operation, self._running_size)
-        if operation.failed and self.state is State.DNBUSY:
+        if operation is self._awaited and operation.failed:
             self._result = _FAILURES[operation.access]
 
     def request(self, setup: Setup, data: bytes = b"") -> Outcome:
@@ -218,6 +221,7 @@ class DfuseBootloader:
             self._status = status
         self.state = State.ERROR
         self._data = b""
+        self._awaited = None
         self._wedged = False
         return STALL
 
@@ -267,8 +271,7 @@ class DfuseBootloader:
             self._start(self._flash.write(self._address(), padded), len(data))
         elif self._access is Access.ERASE:
             address = int.from_bytes(data[1:], "little")
-            layout = self._flash.layout
-            self._wedged = self._manner.wedges and layout.base + layout.bank <= address < layout.base + layout.size
+            self._wedged = self._manner.wedges and self._flash.bank_of(address) > 0
             self._start(self._flash.erase(address), len(data))
         elif len(data) == COMMAND_LENGTH and data[0] == SET_ADDRESS:
             self.pointer = int.from_bytes(data[1:], "little")
@@ -279,7 +282,8 @@ class DfuseBootloader:
         if self._alternate or self._flash.sector_of(operation.address) < 0:
             self._result = STATUS_TARGET
             return
-        self._running, self._running_size = operation, size
+        self._running = self._awaited = operation
+        self._running_size = size
 
     def _download(self, setup: Setup, data: bytes) -> Outcome:
         if not self._settings.functional.attributes & Attribute.CAN_DNLOAD:

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from flashdeckd.virtual.dapboot import DapbootBootloader, DapbootSettings
 from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSettings, Early, Leave, Manner
 from flashdeckd.virtual.flash_file import kept
 from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
-from flashdeckd.virtual.nor import FlashLayout, NorFlash
+from flashdeckd.virtual.nor import FlashLayout, NorFlash, Overwrite
 from flashdeckd.virtual.replay import ReplayedBoard, recorded_identity
 from flashdeckd.virtual.tinyusb import TinyUsbBootloader, TinyUsbSettings
 from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
@@ -101,7 +101,9 @@ CLASSIC_MODELS = frozenset(model for model in Model if model.startswith("classic
 """Models that run ST's classic class."""
 CONSTANT_MODELS = frozenset({Model.CLASSIC_CONSTANT, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE})
 """Models whose reads answer one byte from everywhere."""
-PLAIN_MODELS = frozenset({Model.TINYUSB, Model.TINYUSB_ASYNC, Model.DAPBOOT})
+TINYUSB_MODELS = frozenset({Model.TINYUSB, Model.TINYUSB_ASYNC})
+"""Models with the partitions of `PARTITIONS`."""
+PLAIN_MODELS = TINYUSB_MODELS | {Model.DAPBOOT}
 """Models that speak plain DFU 1.1, not DfuSe: no memory map, no commands, block numbers from 0."""
 FIXED_POLLS = frozenset({Model.USBX_DEFAULT, Model.USBX_ASYNC}) | PLAIN_MODELS
 """Models whose poll times nobody can choose."""
@@ -189,7 +191,8 @@ class BoardSpec:
     """None: the application has no USB, and the board vanishes from the bus when it starts."""
     runtime: bool = False
     """Whether the application has a run-time DFU interface."""
-    map: str = HONEST_MAP
+    map: str | None = None
+    """Memory map string; None: one that fits the flash, what lies before the application being read-only in it."""
     transfer_size: int | None = None
     """wTransferSize; None: that of the model."""
     attributes: int = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.WILL_DETACH
@@ -200,7 +203,7 @@ class BoardSpec:
     poll_write: int | None = None
     """Milliseconds that it claims for everything else (the only one that USBX models know); None: the same."""
     erase_time: float = 0.002
-    """Seconds that an erase really takes (STM32H5, 8 KiB, typical)."""
+    """Seconds that an erase of the largest sector really takes (STM32H5, 8 KiB, typical); the others in proportion."""
     word_time: float = 0.00003
     """Seconds to program one word (STM32H5, 16 bytes, typical)."""
     attach_time: float = 0.1
@@ -236,12 +239,18 @@ class BoardSpec:
         """What the board says for wTransferSize."""
         return self.transfer_size or TRANSFER_SIZES.get(self.model, 1024)
 
+    @property
+    def memory_map(self) -> str:
+        """What a DfuSe bootloader says of its flash."""
+        return self.layout.memory_map(self.app_address) if self.map is None else self.map
+
     def new_flash(self) -> NorFlash:
         """A flash with the initial contents, or with those of its file. Raises ConfigError where that is unusable.
 
         Where the application is not at its start, a bootloader is there: no board runs from a blank flash.
         """
-        flash = NorFlash(self.layout)
+        half_words = replace(self.layout, word=dapboot.HALF_WORD, overwrite=Overwrite.ZEROS, faults=True)
+        flash = NorFlash(half_words if self.model is Model.DAPBOOT else self.layout)
         if self.app_address >= self.layout.base + len(_BOOTLOADER):
             flash.load(self.layout.base, _BOOTLOADER)
         for content in self.contents:
@@ -263,7 +272,7 @@ class BoardSpec:
             names = tuple(name for name, _ in PARTITIONS)
         else:
             functional = Functional(self.attributes, transfer_size=self.block_size)
-            names = (self.map, *OTHER_MAPS.get(self.model, ()))
+            names = (self.memory_map, *OTHER_MAPS.get(self.model, ()))
         identity = Identity(
             self.dfu,
             dfu_settings(functional, alternates=len(names), string=_MAP_STRING),

@@ -559,6 +559,12 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
     assert "error-write" in fault.value.hint
     with pytest.raises(RequestError):
         bench.fault("left", "stall", 0)
+    with pytest.raises(RequestError, match="0 times"):
+        bench.fault("left", "stall", times=0)
+    with pytest.raises(RequestError, match="no address"):
+        bench.fault("left", "stall", address=APP)
+    with pytest.raises(RequestError, match="0x20000000 is not in the flash"):
+        bench.fault("left", "corrupt", address=0x20000000)
     with pytest.raises(RequestError):
         bench.dump("left", 0x20000000)
 
