@@ -15,12 +15,11 @@ from pathlib import Path, PurePath
 from flashdeck.board_tables import BOARD_FILE_KEYS, check_identities, read_adopted_board, read_board
 from flashdeck.chips import find_chip
 from flashdeck.config import (
-    ALL_GUARDS,
     BankPolicy,
     Config,
     Enter,
     ErasePolicy,
-    Guard,
+    Holds,
     MapPolicy,
     Partition,
     PollPolicy,
@@ -30,6 +29,7 @@ from flashdeck.config import (
 )
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range, parse_sectors
+from flashdeck.guard_tables import read_guards, read_vectors, read_version
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import clean, format_size
 from flashdeck.toml_table import MAX_PATH, Table, check_name, one_of
@@ -46,8 +46,10 @@ PROFILE_KEYS = (
     *("erase", "verify", "poll", "banks", "trust_cache", "partitions"),
 )
 PROFILE_KEYS_LATER = ("hooks",)
-PARTITION_KEYS = ("address", "alt", "size", "protected", "image", "auto", "guards", "settle")
-_NOT_IF_PROTECTED = ("image", "auto", "guards", "settle")
+PARTITION_KEYS = (
+    *("address", "alt", "size", "protected", "image", "auto", "holds", "guards", "vectors", "version", "settle"),
+)
+_NOT_IF_PROTECTED = ("image", "auto", "guards", "version", "settle")
 _NOT_IF_PLAIN = ("flash", "sectors", "map", "erase", "banks", "trust_cache")
 """Keys of a profile that say something about addresses."""
 _MAX_ALTERNATE = 255
@@ -373,13 +375,19 @@ def _partition(
     for key in _NOT_IF_PROTECTED:
         if protected and key in table:
             raise table.error(key, "this partition is protected and never written", hint=f"remove {key} or protected")
+    is_plain = alternate is not None
+    span = Range.sized(0, _positive_size(table)) if is_plain else _span(table, geometry)
+    holds = table.choice("holds", Holds.PROGRAM)
     return Partition(
         name=name,
-        span=_span(table, geometry) if alternate is None else Range.sized(0, _positive_size(table)),
+        span=span,
         protected=protected,
         image=_image(table) if "image" in table else "",
         auto=table.flag("auto", default=True),
-        guards=_guards(table, geometry) if alternate is None else _guards_without_address(table),
+        guards=read_guards(table, span.size, holds, has_ram=bool(geometry.ram), is_plain=is_plain),
+        holds=holds,
+        vectors=read_vectors(table, span.size, holds, is_plain=is_plain),
+        version=read_version(table),
         settle=_settle(table, settle),
         alternate=alternate,
     )
@@ -448,32 +456,6 @@ def _image(table: Table) -> str:
     base = glob.escape(str(_expand(table, "image", head)))
     # Two slashes behind a home directory are one; alone, what begins with a slash is a path of its own.
     return os.path.normpath(PurePath(base) / (tail.lstrip("/") if head else tail))
-
-
-def _guards(table: Table, geometry: Geometry) -> frozenset[Guard]:
-    """The default is every guard that the geometry allows: without a known RAM no stack pointer can be judged."""
-    if "guards" not in table:
-        return ALL_GUARDS if geometry.ram else ALL_GUARDS - {Guard.STACK}
-    guards = frozenset(table.member("guards", text, Guard) for text in table.texts("guards"))
-    if Guard.STACK in guards and not geometry.ram:
-        raise table.error(
-            "guards",
-            'there is no "stack" guard with sectors, which do not say where the RAM is',
-            hint='take "stack" out, or name the chip with flash',
-        )
-    return guards
-
-
-def _guards_without_address(table: Table) -> frozenset[Guard]:
-    """Nobody knows where an alternate setting lies, so only its size can be checked."""
-    guards = frozenset(table.member("guards", text, Guard) for text in table.texts("guards"))
-    for guard in sorted(guards - {Guard.FITS}):
-        raise table.error(
-            "guards",
-            f'"{guard}" needs an address, and a partition with alt has none',
-            hint='"fits" is what can be checked here',
-        )
-    return guards if "guards" in table else frozenset((Guard.FITS,))
 
 
 def _settle(table: Table, default: float) -> float:

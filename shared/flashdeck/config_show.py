@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from flashdeck.config import Board, Config, Partition, Profile
+from flashdeck.config import AnyGuard, Board, Config, CrcGuard, Guard, Holds, Partition, Profile
 from flashdeck.geometry import format_sectors
 from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.toml_text import header, quoted
 
-Scalar = str | int | bool | list[str]
+Scalar = str | int | bool | list["str | dict[str, str]"]
 
 
 def to_builtins(config: Config) -> dict[str, object]:
@@ -82,15 +82,43 @@ def _partition(partition: Partition) -> dict[str, Scalar]:
         {"address": partition.span.start} if partition.alternate is None else {"alt": partition.alternate}
     )
     values = at | {"size": partition.span.size}
+    if partition.vectors is not None:
+        values["vectors"] = _offset(partition.vectors)
     if partition.protected:
         return values | {"protected": True}
+    if partition.holds is not Holds.PROGRAM:
+        values["holds"] = partition.holds.value
+    if partition.version is not None:
+        values["version"] = partition.version.text
     if partition.image:
         values["image"] = partition.image
     return values | {
         "auto": partition.auto,
-        "guards": sorted(guard.value for guard in partition.guards),
+        "guards": _guards(partition.guards),
         "settle": _duration(partition.settle),
     }
+
+
+def _guards(guards: frozenset[AnyGuard]) -> list[str | dict[str, str]]:
+    names = sorted(guard.value for guard in guards if isinstance(guard, Guard))
+    crcs = sorted((guard for guard in guards if isinstance(guard, CrcGuard)), key=repr)
+    return [*names, *map(_crc, crcs)]
+
+
+def _crc(guard: CrcGuard) -> dict[str, str]:
+    values = {
+        "crc": guard.crc.value,
+        "at": "end" if guard.at is None else _offset(guard.at),
+        "from": _offset(guard.start),
+    }
+    if guard.end is not None:
+        values["to"] = _offset(guard.end)
+    values["order"] = guard.order.value
+    return values if guard.field is None else values | {"field": guard.field.value}
+
+
+def _offset(offset: int) -> str:
+    return f"+0x{offset:x}"
 
 
 def _board(board: Board) -> dict[str, Scalar]:
@@ -124,7 +152,13 @@ def _value(key: str, value: Scalar) -> str:
         case str():
             return quoted(value)
         case list():
-            return f"[{', '.join(quoted(item) for item in value)}]"
+            return f"[{', '.join(_item(item) for item in value)}]"
+
+
+def _item(item: str | dict[str, str]) -> str:
+    if isinstance(item, str):
+        return quoted(item)
+    return f"{{ {', '.join(f'{key} = {quoted(value)}' for key, value in item.items())} }}"
 
 
 def _number(key: str, value: int) -> str:

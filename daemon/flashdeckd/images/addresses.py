@@ -14,6 +14,7 @@ from flashdeck.geometry import Range
 
 SECURE_FLASH_OFFSET = 0x04000000
 """From flash to its secure alias on STM32 with TrustZone: 0x08000000 is also 0x0c000000 (ST RM0481, "Memory map")."""
+SECURE_FLASH = Range(0x0C000000, 0x10000000)
 SECURE_RAM_OFFSET = 0x10000000
 """From RAM to its secure alias on STM32 with TrustZone: 0x20000000 is also 0x30000000."""
 
@@ -124,6 +125,11 @@ def locate(address: int, profile: Profile) -> Location:
 def is_trustzone(profile: Profile) -> bool:
     """Tell whether the chip of `profile` has TrustZone, and with it secure aliases of flash and RAM."""
     return profile.chip.startswith(_TRUSTZONE) and not profile.chip.startswith("STM32H503")
+
+
+def is_secure(partition: Partition, profile: Profile) -> bool:
+    """Tell whether `partition` is named by the secure alias of its addresses: what runs there runs in secure state."""
+    return is_trustzone(profile) and SECURE_FLASH.start <= partition.span.start < SECURE_FLASH.end
 
 
 _TRUSTZONE = ("STM32H5", "STM32L5", "STM32U5", "STM32WBA")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flashdeck import config_file
 from flashdeck.board_tables import BOARD_KEYS
 from flashdeck.config import (
-    ALL_GUARDS,
+    DEFAULT_GUARDS,
     BankPolicy,
     Config,
     Enter,
@@ -114,7 +114,7 @@ def test_the_defaults_are_the_documented_ones(main: Path) -> None:
     assert (profile.map, profile.erase, profile.verify) == (MapPolicy.CHECK, ErasePolicy.NEEDED, VerifyPolicy.AUTO)
     assert (profile.poll, profile.banks, profile.trust_cache) == (PollPolicy.AUTO, BankPolicy.CHECK, False)
     app1 = profile.partitions["app1"]
-    assert (app1.protected, app1.image, app1.auto, app1.guards, app1.settle) == (False, "", True, ALL_GUARDS, 0.05)
+    assert (app1.protected, app1.image, app1.auto, app1.guards, app1.settle) == (False, "", True, DEFAULT_GUARDS, 0.05)
 
 
 def test_every_value_arrives(main: Path) -> None:
@@ -416,8 +416,12 @@ MISTAKES = [
     ),
     (PROFILE + BOOTLOADER + 'image = "b.bin"', "image: this partition is protected and never written", "remove image"),
     (PROFILE + BOOTLOADER + "auto = false", "auto: this partition is protected and never written", "remove auto"),
-    (PROFILE + APP1 + 'guards = ["stak"]', 'guards: "stak" is not a value', 'use "fits" or "stack" or "reset"'),
-    (PROFILE + APP1 + 'guards = "fits"', 'guards: "fits" is text', "an array of texts"),
+    (
+        PROFILE + APP1 + 'guards = ["stak"]',
+        'guards: "stak" is not a value',
+        'use "fits" or "mcuboot" or "reset" or "stack"',
+    ),
+    (PROFILE + APP1 + 'guards = "fits"', 'guards: "fits" is text', "an array, as"),
     # boards
     ("[boards.left]\n", "[boards.left] profile: is missing", ""),
     (PROFILE + '[boards.left]\nprofile = "prodct"', 'there is no profile "prodct"', 'did you mean "product"?'),

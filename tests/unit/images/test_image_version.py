@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeckd.images.version import find_version
+from flashdeck.config import Partition
+from flashdeck.geometry import Range
+from flashdeckd.images.image import Image
+from flashdeckd.images.version import find_version as version_of
 
+APP = Partition("app", Range.sized(0x08020000, 8 * 1024 * 1024))
 NOISE = b"\x12\x00\xfe\x08 \x80\x00"
 PREBUILT = Path(__file__).parents[3] / "config" / "demo" / "firmware" / "prebuilt"
+
+
+def find_version(data: bytes) -> str:
+    return version_of(Image.raw(data), APP)
 
 
 @pytest.mark.parametrize(
