@@ -87,7 +87,7 @@ class BeginUpload(Params[UploadHandle], frozen=True, kw_only=True):
     """
 
     name: str
-    """The file's name, for messages and its suffix."""
+    """The file's name, for messages, and as its ending may tell what it should be."""
     size: int
     partition: str = ""
     boards: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class UploadChunk(Params[Empty], frozen=True, kw_only=True):
 
 
 class UploadDone(State, frozen=True, kw_only=True):
-    """The spooled image: an .elf file and its raw binary are the same one."""
+    """The spooled image: files of one build are the same one in every format."""
 
     sha256: str
     size: int

@@ -142,7 +142,7 @@ class CrcGuard:
     start: int = 0
     """The first offset that it covers."""
     end: int | None = None
-    """The first one behind what it covers; None: the CRC itself where that lies behind `start`, else the image's end."""
+    """The first one behind what it covers; None: the CRC where that lies behind `start`, else the image's end."""
     order: ByteOrder = ByteOrder.LITTLE
     field: CrcField | None = None
     """Set if and only if the CRC lies in what it covers."""
@@ -190,6 +190,12 @@ class Profile:
     """Empty for a plain DFU 1.1 device."""
     chip: str = ""
     """Name in the chip table; "" where `sectors` was given."""
+    option_bytes: tuple[Range, ...] = ()
+    """Where the chip has option bytes in memory; empty also where nobody knows."""
+    otp: tuple[Range, ...] = ()
+    """What can be written once and never again; empty also where nobody knows."""
+    secure_alias: bool = False
+    """Whether TrustZone shows the flash at 0x0C000000 too."""
     app: UsbId | None = None
     enter: Enter = Enter.MANUAL
     enter_hint: str = ""

@@ -1,4 +1,4 @@
-"""The guards of a partition, and what else tells how to look at its images, read from its table in the configuration."""
+"""The guards of a partition, and what else tells how to look at its images, read from the configuration."""
 
 from flashdeck.config import DEFAULT_GUARDS, AnyGuard, ByteOrder, Crc, CrcField, CrcGuard, Guard, Holds
 from flashdeck.geometry import Range
@@ -19,8 +19,8 @@ MAX_GUARDS = 16
 def read_guards(table: Table, size: int, holds: Holds, *, has_ram: bool, is_plain: bool) -> frozenset[AnyGuard]:
     """Return the guards of the partition of `size` bytes that `table` describes.
 
-    The default is every guard that can be applied: none but `fits` for data and alternate settings, and no `stack` where
-    no RAM is known. Raises ConfigError.
+    The default is every guard that can be applied: none but `fits` for data and alternate settings, and no `stack`
+    where no RAM is known. Raises ConfigError.
     """
     if "guards" not in table:
         if is_plain or holds is Holds.DATA:
@@ -46,8 +46,8 @@ def read_guards(table: Table, size: int, holds: Holds, *, has_ram: bool, is_plai
     if Guard.STACK in guards and not has_ram:
         raise table.error(
             "guards",
-            'there is no "stack" guard with sectors, which do not say where the RAM is',
-            hint='take "stack" out, or name the chip with flash',
+            'there is no "stack" guard where nothing says where the RAM is',
+            hint='add it beside sectors, as ram = "0x20000000+640K", or take "stack" out',
         )
     return guards
 

@@ -30,5 +30,5 @@ _USUAL = tuple(each.suffixes[0] for each in TAKEN if each.suffixes)
 
 SUFFIXES_IN_WORDS = f"{', '.join(_USUAL[:-1])} or {_USUAL[-1]}"
 """The usual file names of what can be flashed, for help texts: ".bin, .elf, … or .dfu"."""
-TITLES_IN_WORDS = "raw binaries, ELF, Intel HEX, Motorola S-record, DfuSe and plain DFU files"
-"""The formats that can be flashed, for messages."""
+TITLES_IN_WORDS = f"{', '.join(each.title for each in TAKEN[:-1])} and {TAKEN[-1].title}"
+"""The formats that can be flashed, for messages: "raw binary, ELF, … and …"."""

@@ -1,8 +1,8 @@
 """What lives at an address of a board's chip, in words, and what to do about an image that has bytes there. Pure.
 
-Flash, RAM, option bytes and OTP are known from the chip's entry in the chip table. Where that says nothing, the areas are
-those that Arm's memory map (Armv7-M and Armv8-M Architecture Reference Manuals, "System address map") and the reference
-manuals of most STM32 families have in common.
+Flash, RAM, option bytes and OTP are known from the chip's entry in the chip table. Where that says nothing, the areas
+are those that Arm's memory map (Armv7-M and Armv8-M Architecture Reference Manuals, "System address map") and the
+reference manuals of most STM32 families have in common.
 """
 
 from collections.abc import Iterable
@@ -11,16 +11,11 @@ from enum import Enum
 
 from flashdeck.config import Partition, Profile
 from flashdeck.geometry import Range
-
-SECURE_FLASH_OFFSET = 0x04000000
-"""From flash to its secure alias on STM32 with TrustZone: 0x08000000 is also 0x0c000000 (ST RM0481, "Memory map")."""
-SECURE_FLASH = Range(0x0C000000, 0x10000000)
-SECURE_RAM_OFFSET = 0x10000000
-"""From RAM to its secure alias on STM32 with TrustZone: 0x20000000 is also 0x30000000."""
+from flashdeck.trustzone import FLASH_OFFSET, RAM_OFFSET
 
 _RAM_HINT = (
-    "look at which section the linker put there: initial values are stored in the flash (add AT> FLASH to the section), "
-    "and a section without any needs NOLOAD"
+    "look at which section the linker put there: initial values are stored in the flash (add AT> FLASH to the "
+    "section), and a section without any needs NOLOAD"
 )
 
 
@@ -41,18 +36,16 @@ class Place(Enum):
     SYSTEM_MEMORY = ("the chip's ROM (system memory)", "nothing can be written there: take it out of the file")
     EXTERNAL = (
         "external memory (FMC, QSPI or OSPI)",
-        "flashdeck writes internal flash only: take these bytes out of the file (objcopy --remove-section), and write "
-        "them with an external loader",
+        "flashdeck writes internal flash only: take that out of the file (objcopy --remove-section)",
     )
     PERIPHERALS = ("registers of peripherals", "no program belongs there: look at the linker script")
     SECURE_FLASH = (
         "the secure alias of flash (TrustZone)",
-        "link the image for the address of the partition; or, if the bootloader takes secure addresses, give the "
-        "partition its secure address",
+        "link the image for the partition's address; or give the partition its secure address",
     )
     NONSECURE_FLASH = (
         "the non-secure alias of flash (TrustZone)",
-        "link the image for the secure address, which the partition has; or give the partition its non-secure address",
+        "link the image for the partition's address; or give the partition its non-secure address",
     )
     SECURE_RAM = ("the secure alias of RAM (TrustZone)", _RAM_HINT)
     NOWHERE = ("no memory of this chip", "look at the linker script, and whether this file is for this chip")
@@ -93,12 +86,12 @@ class Location:
             case Place.SECURE_FLASH, Partition() as partition:
                 return (
                     f"link it for 0x{partition.span.start:08x}; or, if the bootloader takes secure addresses, set "
-                    f"address = 0x{partition.span.start + SECURE_FLASH_OFFSET:08x} for {partition.name}"
+                    f"address = 0x{partition.span.start + FLASH_OFFSET:08x} for {partition.name}"
                 )
             case Place.NONSECURE_FLASH, Partition() as partition:
                 return (
                     f"link it for 0x{partition.span.start:08x}; or set "
-                    f"address = 0x{partition.span.start - SECURE_FLASH_OFFSET:08x} for {partition.name}"
+                    f"address = 0x{partition.span.start - FLASH_OFFSET:08x} for {partition.name}"
                 )
             case _:
                 return self.place.hint
@@ -117,22 +110,12 @@ def locate(address: int, profile: Profile) -> Location:
         return Location(address, Place.PARTITION, partition)
     if _is_in(address, (region.span for region in profile.geometry.regions)):
         return Location(address, Place.UNASSIGNED)
-    if _is_in(address, profile.geometry.ram):
-        return Location(address, Place.RAM)
+    of_chip = ((Place.OPTION_BYTES, profile.option_bytes), (Place.OTP, profile.otp), (Place.RAM, profile.geometry.ram))
+    for place, areas in of_chip:
+        if _is_in(address, areas):
+            return Location(address, place)
     return _alias(address, profile) or Location(address, _unlisted(address))
 
-
-def is_trustzone(profile: Profile) -> bool:
-    """Tell whether the chip of `profile` has TrustZone, and with it secure aliases of flash and RAM."""
-    return profile.chip.startswith(_TRUSTZONE) and not profile.chip.startswith("STM32H503")
-
-
-def is_secure(partition: Partition, profile: Profile) -> bool:
-    """Tell whether `partition` is named by the secure alias of its addresses: what runs there runs in secure state."""
-    return is_trustzone(profile) and SECURE_FLASH.start <= partition.span.start < SECURE_FLASH.end
-
-
-_TRUSTZONE = ("STM32H5", "STM32L5", "STM32U5", "STM32WBA")
 
 _KNOWN_AREAS = (
     # Option bytes of F0, F1 and F3; F2 and F4; F42x's second bank; F7; C0, G0, G4, L4, WB; L4's second bank; L0 and L1.
@@ -167,15 +150,15 @@ def _unlisted(address: int) -> Place:
 
 def _alias(address: int, profile: Profile) -> Location | None:
     """Return what `address` is by another name, on a chip with TrustZone."""
-    if not is_trustzone(profile):
+    if not profile.secure_alias:
         return None
-    secure = address - SECURE_FLASH_OFFSET
+    secure = address - FLASH_OFFSET
     if _is_in(secure, (region.span for region in profile.geometry.regions)):
         return Location(address, Place.SECURE_FLASH, partition_at(secure, profile))
-    nonsecure = address + SECURE_FLASH_OFFSET
+    nonsecure = address + FLASH_OFFSET
     if _is_in(nonsecure, (region.span for region in profile.geometry.regions)):
         return Location(address, Place.NONSECURE_FLASH, partition_at(nonsecure, profile))
-    if _is_in(address - SECURE_RAM_OFFSET, profile.geometry.ram):
+    if _is_in(address - RAM_OFFSET, profile.geometry.ram):
         return Location(address, Place.SECURE_RAM)
     return None
 

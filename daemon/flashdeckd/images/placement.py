@@ -126,8 +126,8 @@ def _too_large(shown: str, whole: Image, border: int, profile: Profile, partitio
     return _outside(
         f"{shown} has {span} in one piece, which {where.format(counted(excess, 'byte'))} {partition.name} "
         f"({partition.span}), in {locate(beyond, profile).words}: it is too large",
-        hint="build a smaller image, or look at the linker script. If these are several things in one file, give a .hex "
-        "whose pieces are apart",
+        hint="build a smaller image, or look at the linker script; if these are several things in one file, give a "
+        ".hex whose pieces are apart",
     )
 
 

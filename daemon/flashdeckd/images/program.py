@@ -1,9 +1,9 @@
 """The program in an image: where its vector table is, what that says, and where it was linked for. Pure.
 
 A program for a Cortex-M begins with its vector table (Armv7-M and Armv8-M Architecture Reference Manuals, "The vector
-table"): word 0 is the initial stack pointer, word 1 the address of the reset handler with bit 0 set (Thumb code), the rest
-are the addresses of other handlers. It is the first thing in an image, or follows a header: that of MCUboot, or one of the
-product's own.
+table"): word 0 is the initial stack pointer, word 1 the address of the reset handler with bit 0 set (Thumb code), the
+rest are the addresses of other handlers. It is the first thing in an image, or follows a header: that of MCUboot, or
+one of the product's own.
 """
 
 import struct
@@ -14,7 +14,7 @@ from functools import cached_property
 from flashdeck.config import Partition, Profile
 from flashdeck.geometry import Range
 from flashdeckd.images import mcuboot
-from flashdeckd.images.addresses import SECURE_RAM_OFFSET, Place, is_secure, locate
+from flashdeckd.images.addresses import Place, locate
 from flashdeckd.images.image import Image
 
 WORD = struct.Struct("<I")
@@ -65,7 +65,7 @@ class Program:
     @cached_property
     def vectors(self) -> tuple[int, ...]:
         """The words of its vector table, as many of the first 16 as there are."""
-        return tuple(self._words(self.table))
+        return tuple(self._words(self.table, self.body.end))
 
     @property
     def handlers(self) -> tuple[int, ...]:
@@ -100,10 +100,7 @@ class Program:
 
     def is_in_ram(self, stack: int) -> bool:
         """Tell whether `stack` may be the end of a stack, which is the first address behind it."""
-        areas = list(self.profile.geometry.ram)
-        if is_secure(self.partition, self.profile):
-            areas += [Range(each.start + SECURE_RAM_OFFSET, each.end + SECURE_RAM_OFFSET) for each in areas]
-        return any(area.start <= stack <= area.end for area in areas)
+        return any(area.start <= stack <= area.end for area in self.profile.geometry.ram)
 
     @property
     def linked_for(self) -> int | None:
@@ -129,7 +126,7 @@ class Program:
         at = self._first_word()
         if self.header is not None or at not in _HEADER_SIZES:
             return 0
-        words = tuple(self._words(at))
+        words = tuple(self._words(at, self.image.end))
         return at if len(words) > 1 and self._may_be_vectors(*words[:2]) else 0
 
     def _first_word(self) -> int:
@@ -149,8 +146,9 @@ class Program:
         code = locate(reset, self.profile).place in (Place.PARTITION, Place.UNASSIGNED, Place.SECURE_FLASH)
         return bool(reset & 1) and code and (self.is_in_ram(stack) or not self.profile.geometry.ram)
 
-    def _words(self, start: int) -> Iterator[int]:
+    def _words(self, start: int, end: int) -> Iterator[int]:
+        """Yield the words from `start` on, as many of the first 16 as lie before `end` and are defined."""
         for at in range(start, start + _SYSTEM_VECTORS * WORD.size, WORD.size):
-            if not self.image.covers(Range.sized(at, WORD.size)):
+            if at + WORD.size > end or not self.image.covers(Range.sized(at, WORD.size)):
                 return
             yield int(WORD.unpack_from(self.flat, at)[0])

@@ -66,6 +66,28 @@ def only_raw(shown: str, data: bytes) -> bytes:
 
 
 def _raw(shown: str, data: bytes) -> bytes:
+    named = next((each for each in ImageFormat if each is not ImageFormat.RAW and _is_named(shown, each)), None)
+    if data and named:
+        raise RefusedError(
+            f"{shown} is named like a file of format {named.title}, but its contents are not",
+            hint="if it is a raw binary, give it a name that ends in .bin; if not, look at what wrote it",
+        )
+    return _checked(shown, data)
+
+
+def _dfu(shown: str, data: bytes, profile: Profile) -> bytes:
+    content = bytes(dfu_file.payload(shown, data, profile))
+    found = recognised("", content)  # the name is that of the file with the suffix
+    if found.format is not ImageFormat.RAW:
+        raise RefusedError(
+            f"{shown} is a file of format {found.format.title} with a DFU suffix, not a raw binary with one",
+            hint="take the file as it was without the suffix (dfu-suffix --delete)",
+        )
+    return _checked(shown, content)
+
+
+def _checked(shown: str, data: bytes) -> bytes:
+    """Return the bytes of a raw binary; raises RefusedError where there are none, or none that a build wrote."""
     if not data:
         raise RefusedError(f"{shown} is empty", hint="look at the build: it made the file and wrote nothing into it")
     if data.startswith(PREFIX):
@@ -73,24 +95,13 @@ def _raw(shown: str, data: bytes) -> bytes:
             f"{shown} is from flashdeck's own store of images, and no build wrote it",
             hint="name the file that the build wrote",
         )
-    named = next((each for each in ImageFormat if each is not ImageFormat.RAW and _is_named(shown, each)), None)
-    if named:
-        raise RefusedError(
-            f"{shown} is named like a file of format {named.title}, but its contents are not",
-            hint="if it is a raw binary, give it a name that ends in .bin; if not, look at what wrote it",
-        )
     return data
-
-
-def _dfu(shown: str, data: bytes, profile: Profile) -> bytes:
-    content = bytes(dfu_file.payload(shown, data, profile))
-    return only_raw(f"the content of {shown}", content)
 
 
 def _uf2(shown: str) -> RefusedError:
     return RefusedError(
         f"{shown} is a UF2 file, which is for bootloaders that show up as a USB drive; no DFU bootloader takes it",
-        hint=f"take another file of the same build: {TITLES_IN_WORDS} can be flashed",
+        hint=f"take another file of the same build; what can be flashed: {TITLES_IN_WORDS}",
     )
 
 
@@ -120,6 +131,7 @@ READERS = (
         dfu_file.is_dfuse,
         lambda shown, data, profile: dfu_file.read_dfuse(shown, dfu_file.payload(shown, data, profile)),
     ),
+    Reader(ImageFormat.DFU, dfu_file.has_suffix, _dfu, "dfu-suffix --delete '{shown}'"),
     Reader(ImageFormat.UF2, lambda data: data.startswith(b"UF2\n"), _refuse_uf2),
     Reader(
         ImageFormat.INTEL_HEX,
@@ -133,6 +145,5 @@ READERS = (
         lambda shown, data, _: s_record.read(shown, data),
         _OBJCOPY.format("-I srec -O binary"),
     ),
-    Reader(ImageFormat.DFU, dfu_file.has_suffix, _dfu, "dfu-suffix --delete '{shown}'"),
     Reader(ImageFormat.RAW, lambda _: True, lambda shown, data, _: _raw(shown, data)),
 )

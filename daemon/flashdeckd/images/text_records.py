@@ -19,7 +19,7 @@ _PADDING = b" \t\r\n\0\x1a"
 """What follows the text of some files: DOS ended one with Ctrl-Z (0x1A)."""
 _COMMENT = rb"(?:[;#*!]|//|--)"
 # `objcopy -O symbolsrec` puts a list of symbols before the records: "$$ NAME", "  main $08000101", …, "$$".
-_LINE_WITHOUT_RECORD = re.compile(_COMMENT + rb".*|\$\$.*|[^\s$]+ +\$[0-9A-Fa-f]+", re.DOTALL)
+_LINE_WITHOUT_RECORD = re.compile(_COMMENT + rb".*|\$\$.*|\S+ +\$[0-9A-Fa-f]+", re.DOTALL)
 _RECORD_WITH_COMMENT = re.compile(rb"(\S+)\s+" + _COMMENT + rb".*", re.DOTALL)
 _LOOKED_AT = 64 * 1024
 """Bytes in which the first record must be found, for the file to be known by it."""

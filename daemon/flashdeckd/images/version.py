@@ -31,9 +31,9 @@ _NOTE_ALIGNMENT = 4
 def find_version(image: Image, partition: Partition) -> str:
     """Return what `image` is most likely called, printable and at most 80 characters long; "" where nothing tells.
 
-    What the partition's own pattern finds; else the version in an MCUboot header; else the likeliest version string; else
-    the GNU build-id, as `build-id 1f2e…`. An .elf file's build-id is one of the bytes that it loads, and so in its .bin,
-    too. The first 4 MiB are searched, each piece by itself.
+    What the partition's own pattern finds; else the version in an MCUboot header; else the likeliest version string;
+    else the GNU build-id, as `build-id 1f2e…`. An .elf file's build-id is one of the bytes that it loads, and so in its
+    .bin, too. The first 4 MiB are searched, each piece by itself.
     """
     pieces = tuple(_searched(image))
     head = mcuboot.header(pieces[0].data) if image.is_program else None

@@ -19,7 +19,9 @@ from flashdeck.config import (
     Enter,
     ErasePolicy,
     Guard,
+    Holds,
     MapPolicy,
+    Outside,
     PollPolicy,
     UsbId,
     VerifyPolicy,
@@ -204,15 +206,31 @@ def test_only_what_was_written_is_a_pattern(tmp_path: Path) -> None:
     assert glob.glob(image) == [str(directory / "x1.bin")]  # noqa: PTH207 - pathlib has no absolute patterns
 
 
-@pytest.mark.parametrize("name", ["app.bin", "app.elf", "app.HEX", "*.dfu"])
-def test_an_image_may_be_of_any_format_that_can_be_flashed(main: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["app.bin", "app.HEX", "*.dfu", "out/blinky", "build/*", "app.axf", "a.out", "x.txt"])
+def test_an_image_may_have_any_name(main: Path, name: str) -> None:
     image = read(main, PROFILE + APP1 + f'image = "{name}"').profiles["product"].partitions["app1"].image
     assert image == str(main.parent / name)
 
 
-@pytest.mark.parametrize("name", ["app", "build/*", "app.txt", "app.s19", "dir/"])
-def test_an_image_of_another_kind_is_refused(main: Path, name: str) -> None:
-    assert "does not end in .bin, .elf, .hex or .dfu" in refusal(main, PROFILE + APP1 + f'image = "{name}"').message
+@pytest.mark.parametrize("name", ["dir/", "..", ".", "~", "~/", "build/.", "build/.."])
+def test_a_directory_is_no_image(main: Path, name: str) -> None:
+    error = refusal(main, PROFILE + APP1 + f'image = "{name}"')
+    assert f'image: "{name}" is a directory' in error.message
+    assert "name the file" in error.hint
+
+
+def test_what_a_partition_holds_and_takes_of_a_file(main: Path) -> None:
+    text = (
+        PROFILE + BOOTLOADER + 'holds = "data"\n' + APP1 + 'outside = "leave-out"\nbase = 0x08000000\nholds = "program"'
+    )
+    config = read(main, text)
+    partitions = config.profiles["product"].partitions
+    assert shown_again(config, main) == config
+    assert partitions["bootloader"].holds is Holds.DATA
+    app1 = partitions["app1"]
+    assert (app1.holds, app1.outside, app1.base) == (Holds.PROGRAM, Outside.LEAVE_OUT, 0x08000000)
+    app1 = read(main, PROFILE + APP1).profiles["product"].partitions["app1"]
+    assert (app1.holds, app1.outside, app1.base) == (Holds.PROGRAM, Outside.REFUSE, None)
 
 
 def test_an_unknown_home_directory_is_told(main: Path) -> None:
@@ -334,7 +352,7 @@ MISTAKES = [
     ('[daemon]\nsetle = "1s"', "[daemon] setle: unknown key", 'did you mean "settle"?'),
     (PROFILE + "verfy = 1", "[profiles.product] verfy: unknown key", 'did you mean "verify"?'),
     (PROFILE + APP1 + "adress = 1", "[profiles.product.partitions.app1] adress: unknown key", '"address"'),
-    (PROFILE + APP1 + "zzz = 1", "zzz: unknown key", "known here: address, alt, auto, guards"),
+    (PROFILE + APP1 + "zzz = 1", "zzz: unknown key", "known here: address, alt, auto, base"),
     (PROFILE + LEFT + "ports = 1", "[boards.left] ports: unknown key", 'did you mean "port"?'),
     ('"\\u001b[2J" = 1', "unknown key", "known here"),
     ('[hosts]\nlab = "me@lab"', "[hosts] is not supported by this version", "leave it out"),
@@ -414,6 +432,12 @@ MISTAKES = [
         "a (0x0801e000-0x08021fff) overlaps bootloader (0x08000000-0x0801ffff)",
         "move or shorten",
     ),
+    (PROFILE + BOOTLOADER + "base = 0", "base: this partition is protected and never written", "remove base"),
+    (PROFILE + BOOTLOADER + 'outside = "refuse"', "outside: this partition is protected", "remove outside"),
+    (PROFILE + APP1 + "base = 0x100000000", "base: 0x100000000 is outside 32-bit addresses", "0x08000000"),
+    (PROFILE + APP1 + 'base = "384K"', "base: ", "0x08020000"),
+    (PROFILE + APP1 + 'holds = "nothing"', "holds: ", "data"),
+    (PROFILE + APP1 + 'outside = "cut"', "outside: ", "leave-out"),
     (PROFILE + BOOTLOADER + 'image = "b.bin"', "image: this partition is protected and never written", "remove image"),
     (PROFILE + BOOTLOADER + "auto = false", "auto: this partition is protected and never written", "remove auto"),
     (

@@ -1,0 +1,71 @@
+"""What the sources say of chips, in one form: values that can be compared."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flashdeck.geometry import Range, Region
+
+FLASH = 0x08000000
+"""Where the flash of every chip of the table starts."""
+
+Layout = tuple[Region, ...]
+"""The flash of a chip in one of its modes."""
+
+
+class SourceError(Exception):
+    """A checkout is not what the reader knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one source says of one part. What it does not say is None, or empty."""
+
+    source: str
+    part: str
+    """The name up to the letter of the flash's size, as STM32F405RG."""
+    layouts: tuple[Layout, ...] = ()
+    """All modes of its flash, with banks, where the source knows them."""
+    erased_by: tuple[Layout, ...] = ()
+    """What erases this part's flash, by its sectors. It may reach further than the flash of this part."""
+    flash_size: int | None = None
+    ram: tuple[Range, ...] | None = None
+    usb: bool | None = None
+    option_bytes: tuple[Range, ...] = ()
+    otp: tuple[Range, ...] = ()
+
+
+def sectors_of(layout: Layout) -> tuple[Range, ...]:
+    """Every sector in ascending order."""
+    return tuple(
+        Range.sized(region.address + index * region.sector_size, region.sector_size)
+        for region in layout
+        for index in range(region.count)
+    )
+
+
+def flash_size(layout: Layout) -> int:
+    """Bytes of all sectors."""
+    return sum(region.span.size for region in layout)
+
+
+def bank_count(layout: Layout) -> int:
+    """How many banks the sectors are in."""
+    return len({region.bank for region in layout})
+
+
+def erases(eraser: Layout, layout: Layout) -> bool:
+    """Whether the sectors of `layout` are sectors of `eraser` too, and nothing that it has there is left out."""
+    spans = [region.span for region in layout]
+    inside = [sector for sector in sectors_of(eraser) if any(span.overlaps(sector) for span in spans)]
+    return tuple(inside) == sectors_of(layout)
+
+
+def joined(ranges: Iterable[Range]) -> tuple[Range, ...]:
+    """The same addresses in as few ranges as possible: a stack may lie across neighbours."""
+    found: list[Range] = []
+    for each in sorted(ranges):
+        if found and each.start <= found[-1].end:
+            found[-1] = Range(found[-1].start, max(found[-1].end, each.end))
+        else:
+            found.append(each)
+    return tuple(found)
