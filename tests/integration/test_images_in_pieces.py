@@ -9,12 +9,12 @@ import pytest
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError, RemoteError
 from flashdeck.model import JobStatus, PartitionState
-from image_files import WITH_ADDRESSES, Pieces, binary
+from image_writers import WRITERS, Pieces, binary, elf, hexed
 from rig import APP1, Rig, board, firmware, prepare, running
 
 SECTOR = 8192
 PIECES: Pieces = ((APP1, firmware("1.0.0", size=3000)), (APP1 + 5 * SECTOR + 100, b"second piece" * 20))
-FILES = {ending: write(PIECES) for ending, write in WITH_ADDRESSES.items()}
+FILES = {name.rpartition(".")[2]: write(PIECES) for name, write in WRITERS.items()}
 FILLED = {"00": binary(PIECES, fill=0x00), "ff": binary(PIECES, fill=0xFF)}
 USED = random.Random(7).randbytes(384 * 1024)  # noqa: S311 -- contents, nothing secret
 
@@ -109,7 +109,7 @@ async def test_a_gap_that_was_erased_counts_as_filled_with_0xff(root: Path) -> N
     prepare(root, boards=LEFT, bench=board("left"), profile='banks = "trusted"\n')
     close: Pieces = ((APP1, firmware("1.0.0", size=3000)), (APP1 + 3500, b"in the same sector"))
     async with running(root) as rig:
-        await flash(rig, await taken(rig, "app.elf", WITH_ADDRESSES["elf"](close)))
+        await flash(rig, await taken(rig, "app.elf", elf(close)))
         await wait(rig, await taken(rig, "app.bin", binary(close, fill=0xFF)))
         with pytest.raises(RemoteError):
             await wait(rig, await taken(rig, "app.bin", binary(close, fill=0x00)))
@@ -146,7 +146,7 @@ PATCH: Pieces = ((APP1 + 20 * SECTOR, b"a table"),)
 async def test_a_patch_is_laid_over_the_program_and_listed_with_it(bare: Rig) -> None:
     program = await taken(bare, "app.bin", firmware("1.0.0"))
     await flash(bare, program)
-    patch = await taken(bare, "patch.hex", WITH_ADDRESSES["hex"](PATCH))
+    patch = await taken(bare, "patch.hex", hexed(PATCH))
     await flash(bare, patch)
     partition = await app1(bare)
     assert partition.holding is not None
@@ -158,7 +158,7 @@ async def test_a_patch_is_laid_over_the_program_and_listed_with_it(bare: Rig) ->
 
 async def test_a_program_by_hand_queues_the_newest_builds_patch_again_behind_it(bare: Rig) -> None:
     await flash(bare, await taken(bare, "app.bin", firmware("1.0.0", size=200_000)))
-    bare.build(WITH_ADDRESSES["hex"](PATCH))
+    bare.build(hexed(PATCH))
     await wait(bare, "")
     other = await taken(bare, "other.bin", firmware("1.0.1", size=200_000))
     (job,) = (await bare.client.call(api.Flash(partition="app1", sha256=other))).jobs
@@ -175,7 +175,7 @@ async def test_a_program_by_hand_queues_the_newest_builds_patch_again_behind_it(
 
 async def test_a_program_that_leaves_the_patch_alone_queues_none(bare: Rig) -> None:
     await flash(bare, await taken(bare, "app.bin", firmware("1.0.0")))
-    bare.build(WITH_ADDRESSES["hex"](PATCH))
+    bare.build(hexed(PATCH))
     await wait(bare, "")
     await flash(bare, await taken(bare, "other.bin", firmware("1.0.1")))
     await wait(bare, "")  # it is still there
@@ -188,7 +188,7 @@ async def test_data_may_be_blank_and_begin_anywhere_and_replaces_the_last(root: 
     async with running(root) as rig:
         blank = await taken(rig, "blank.bin", b"\xff" * 20_000)
         await flash(rig, blank)
-        later = await taken(rig, "later.hex", WITH_ADDRESSES["hex"](PATCH))
+        later = await taken(rig, "later.hex", hexed(PATCH))
         await flash(rig, later)
         partition = await app1(rig)
         assert partition.holding is not None
