@@ -1,5 +1,6 @@
 """What the sources say of chips, in one form: values that can be compared."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -7,6 +8,9 @@ from flashdeck.geometry import Range, Region
 
 FLASH = 0x08000000
 """Where the flash of every chip of the table starts."""
+RAM = 0x20000000
+"""Where the main RAM of most chips starts."""
+_ORDERED = re.compile(r"((?:GD32|AT32)[A-Z]+\d\w*?)[A-Z]\d(?:-\d)?", re.ASCII)
 
 Layout = tuple[Region, ...]
 """The flash of a chip in one of its modes."""
@@ -32,6 +36,12 @@ class Claim:
     usb: bool | None = None
     option_bytes: tuple[Range, ...] = ()
     otp: tuple[Range, ...] = ()
+
+
+def part_of(number: str) -> str:
+    """What GigaDevice or Artery sell, up to the size of its flash: AT32F403ACG of AT32F403ACGT7; "" for others."""
+    match = _ORDERED.fullmatch(number.upper())
+    return match[1] if match else ""
 
 
 def sectors_of(layout: Layout) -> tuple[Range, ...]:
