@@ -34,11 +34,11 @@ class Chip:
     name: str
     geometry: Geometry
     option_bytes: tuple[Range, ...]
-    """Where option bytes are in memory; empty where only registers show them."""
+    """The addresses of option bytes; none where only registers show them."""
     otp: tuple[Range, ...]
-    """What can be written once and never again."""
+    """The addresses that can be written once and never again."""
     secure_alias: bool
-    """Whether TrustZone shows the flash at 0x0C000000 too."""
+    """True where TrustZone shows the flash at 0x0C000000 too."""
     manual: str
     """The document of its flash."""
     mode: str
@@ -46,7 +46,7 @@ class Chip:
 
     @property
     def ram(self) -> tuple[Range, ...]:
-        """Where a stack may lie."""
+        """The addresses of RAM that a stack may lie in."""
         return self.geometry.ram
 
 
@@ -76,7 +76,7 @@ class _Table:
     rows: Mapping[str, _Row]
     """By name."""
     absent: Mapping[str, str]
-    """Why lines and parts are not in the table, by the start of their names."""
+    """The reason why lines and parts are not in the table, by the start of their names."""
 
 
 def find_chip(part: str) -> Chip:

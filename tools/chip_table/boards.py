@@ -31,7 +31,7 @@ class _Board(msgspec.Struct):
 
 
 def read(checkout: Path, name: str) -> Iterator[Claim]:
-    """What the platform `name` says of each part that is on a board of it: generic boards have every part."""
+    """The claims of the platform `name` about each part that is on a board of it: generic boards have every part."""
     files = sorted(checkout.glob("boards/*.json"))
     if not files:
         raise SourceError(f"{checkout} has no boards/*.json, as a checkout of {name} has")

@@ -80,7 +80,7 @@ def _line(part: str) -> str:
 
 
 def _sort_lines(chips: Iterable[Sequence[Claim]], result: Result) -> None:
-    """Why the lines that have no chip in the table have none."""
+    """Sort the lines that have no chip in the table by the reason."""
     lines: dict[str, list[Claim]] = {}
     for said in chips:
         for claim in said:
@@ -212,7 +212,7 @@ def _ram(said: Sequence[Claim], corrections: list[str]) -> tuple[Range, ...]:
 
 
 def problems(result: Result) -> Iterator[str]:
-    """What was decided, a line each, for whoever makes the table."""
+    """The decisions, a line each, for whoever makes the table."""
     for name, words in result.corrected.items():
         yield f"{name}: corrected: {words}"
     for name, words in result.left_out.items():

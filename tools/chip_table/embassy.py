@@ -46,7 +46,7 @@ class _Chip(msgspec.Struct):
 
 
 def read(checkout: Path) -> Iterator[Claim]:
-    """What it says of each part."""
+    """Its claims about each part."""
     files = sorted(checkout.glob("data/chips/*.json"))
     if not files:
         raise SourceError(f"{checkout} has no data/chips/*.json, as a checkout of {NAME} has")

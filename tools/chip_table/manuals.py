@@ -1,4 +1,4 @@
-"""What the makers' manuals say: what no source says, and what is right where the sources differ or are wrong.
+"""Facts from the makers' manuals: those that no source has, and those that decide where sources differ or are wrong.
 
 Document numbers are those of st.com: RM reference manuals, PM programming manuals, DS data sheets. Chapters go by their
 titles, because their numbers change from revision to revision: what is said of flash is in "Embedded flash memory", of
@@ -31,7 +31,7 @@ def _sizes(letters: str) -> Iterator[tuple[str, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What all parts that `parts` matches have in common. The first match counts."""
+    """The facts that all parts that `parts` matches have in common. The first match counts."""
 
     parts: str
     """A regular expression for names up to the size of the flash."""
@@ -40,10 +40,10 @@ class Family:
     program_unit: int
     """Bytes that are programmed at once, as at 2.7 V and more without an external programming voltage."""
     option_bytes: str = ""
-    """Where they are in memory; "" where only registers show them."""
+    """Their addresses; "" where only registers show them."""
     otp: str = ""
     secure_alias: bool = False
-    """Whether TrustZone shows the flash at 0x0C000000 too."""
+    """True where TrustZone shows the flash at 0x0C000000 too."""
 
 
 FAMILIES = (
@@ -115,7 +115,7 @@ class Mode:
     words: str
     """The mode, for people, where option bytes choose one: what is said of it is true as the chip is delivered."""
     halved: str = ""
-    """Where the banks are equal halves and no source says so: the document."""
+    """The document, where the banks are equal halves and no source says so."""
 
 
 MODES = (
@@ -129,7 +129,7 @@ MODES = (
         2,
         "two banks of 2 KB pages (option bit DBANK set, as delivered; without it, one bank of 4 KB pages)",
     ),
-    Mode("STM32H5.{4}", 2, ""),
+    Mode("STM32H5.{4}", 2, "", halved="RM0481, RM0492"),
     Mode("STM32H7[45].{2}[GI]|STM32H7[AB]3.{2}", 2, ""),
     Mode("STM32L0[78].{2}[BZ]", 2, "", halved="RM0376, RM0367"),
     Mode("STM32L1.{3}[DE]", 2, ""),
@@ -185,13 +185,13 @@ LAYOUTS = (
 
 @dataclass(frozen=True, slots=True)
 class Ram:
-    """Where a stack may lie. Takes the place of what the sources say."""
+    """The RAM that a stack may lie in. Takes the place of what the sources say."""
 
     parts: str
     ranges: str
     manual: str
     reason: str
-    """What the sources say that is wrong, or that only one of them knows these parts."""
+    """The error of the sources; or that only one of them knows these parts."""
 
 
 RAM = (
@@ -207,6 +207,7 @@ RAM = (
     Ram("STM32G4[78].{3}", "0x10000000+32K, 0x20000000+128K", "RM0440", "one source misses CCM behind SRAM2"),
     Ram("STM32G4[9A]1.{2}", "0x10000000+16K, 0x20000000+112K", "RM0440", "one source misses CCM behind SRAM2"),
     Ram("STM32H5[23]3.{2}", "0x20000000+272K", "RM0481", "one source"),
+    Ram("STM32H5[67][23].{2}", "0x20000000+640K", "RM0481", "SRAM1 alone in older versions of a source"),
     Ram(
         "STM32H742.{2}",
         "0x20000000+128K, 0x24000000+384K, 0x30000000+32K, 0x30020000+16K, 0x38000000+64K",
@@ -331,12 +332,12 @@ def usb_by_manual(part: str) -> str | None:
 
 
 def is_kept(part: str) -> bool:
-    """Whether the part is in the table even without USB."""
+    """True where the part is in the table even without USB."""
     return any(re.fullmatch(parts, part) for parts in KEPT)
 
 
 def is_corrected(part: str, source: str) -> bool:
-    """Whether `source` is known to be wrong about how large the flash of this part is."""
+    """True where `source` is known to be wrong about how large the flash of this part is."""
     return any(each.source == source and re.fullmatch(each.parts, part) for each in FLASH_SIZES)
 
 

@@ -21,7 +21,7 @@ _CONDITION = "device-"
 
 
 def read(checkout: Path) -> Iterator[Claim]:
-    """What it says of each part, once for each of its packages."""
+    """Its claims about each part, once for each of its packages where they differ."""
     files = sorted(checkout.glob("devices/stm32/*.xml"))
     if not files:
         raise SourceError(f"{checkout} has no devices/stm32/*.xml, as a checkout of {NAME} has")
@@ -75,7 +75,7 @@ def _claim(device: ET.Element, fields: Mapping[str, str]) -> Claim:
 
 
 def _holds(element: ET.Element, fields: Mapping[str, str]) -> bool:
-    """Whether what is said here is said of this part."""
+    """True where what is said here is said of this part."""
     return all(
         fields[key.removeprefix(_CONDITION)] in value.split("|")
         for key, value in element.attrib.items()

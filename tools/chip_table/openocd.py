@@ -21,7 +21,7 @@ _PART = re.compile(
 
 
 def read(checkout: Path) -> Iterator[Claim]:
-    """What it says of each part."""
+    """Its claims about each part."""
     file = checkout / _FILE
     if not file.exists():
         raise SourceError(f"{checkout} has no {_FILE}, as a checkout of {NAME} has")

@@ -68,7 +68,7 @@ class _Algorithm:
 
 
 def read(checkout: Path) -> Iterator[Claim]:
-    """What it says of each part."""
+    """Its claims about each part."""
     files = [file for maker in ("STM32", "GD32", "AT32") for file in checkout.glob(_FILES.format(maker))]
     if not files:
         raise SourceError(f"{checkout} has no {_FILES.format('STM32')}, as a checkout of {NAME} has")

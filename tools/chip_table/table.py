@@ -72,7 +72,7 @@ def family_name(part: str) -> str:
 
 
 def sums(result: Result) -> Iterator[str]:
-    """How many parts each family has, and how much flash together, a line each."""
+    """The number of parts of each family, and their flash together, a line each."""
     families: dict[str, tuple[int, int]] = {}
     for row in result.rows:
         flash = sum(region.span.size for region in row.layout) // _KIB

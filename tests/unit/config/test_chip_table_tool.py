@@ -1,4 +1,4 @@
-"""How the chip table is made: from tiny checkouts, with parts whose manuals the tool knows."""
+"""The tool that makes the chip table, on tiny checkouts with parts whose manuals it knows."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -214,6 +214,22 @@ def test_banks_that_no_source_has_are_halves_by_the_manual(tmp_path: Path) -> No
     assert '"sectors": "768*128@0x08000000 | 768*128@0x08018000"' in to_json(result)
 
 
+def test_a_source_with_one_bank_and_a_part_of_the_ram_is_corrected(tmp_path: Path) -> None:
+    result = Sources(
+        tmp_path,
+        part="STM32H563RG",
+        banks=[[("BANK_1", 0x08000000, 1024, 8)]],
+        embassy_ram=((0x20000000, 256),),
+        modm_ram=((0x20000000, 640),),
+        sectors=((0, 8),),
+    ).compare()
+    text = to_json(result)
+    assert '"sectors": "64*8K@0x08000000 | 64*8K@0x08080000"' in text
+    assert '"ram": "0x20000000+640K"' in text
+    (line,) = problems(result)
+    assert line.count("RM0481") == 2
+
+
 def test_lines_that_have_no_usb_or_no_flash_are_named(tmp_path: Path) -> None:
     assert Sources(tmp_path / "a", part="STM32WBA55CG", usb=False, modm_usb=False).compare().without_usb == [
         "STM32WBA55"
@@ -350,7 +366,7 @@ def test_so_is_what_they_do_not_agree_on(tmp_path: Path, kib: int, ram: int, rea
 
 
 def checkouts(root: Path) -> list[str]:
-    """What the command takes, all from one place."""
+    """The arguments of the command, all from one place."""
     names = ("embassy", "modm", "probe-rs", "openocd", "gd32", "at32")
     return [word for name in names for word in (f"--{name}", str(root))]
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -141,7 +142,7 @@ def written(chip: Chip) -> str:
     return " | ".join(", ".join(runs) for runs in banks.values())
 
 
-MANUALS: list[tuple[str, list[int], list[float], int, dict[int, int], int | None, Range | None]] = [
+MANUALS: list[tuple[str, list[int], Sequence[float], int, dict[int, int], int | None, Range | None]] = [
     # PM0075, RM0008: medium density, pages of 1 KB
     ("STM32F103C8", [0x08000000], [1] * 64, 2, {0x20000000: 20}, 0x1FFFF800, None),
     # RM0091: STM32F07x, pages of 2 KB
@@ -266,7 +267,7 @@ MANUALS: list[tuple[str, list[int], list[float], int, dict[int, int], int | None
 
 @pytest.mark.parametrize("row", MANUALS, ids=[row[0] for row in MANUALS])
 def test_a_chip_is_as_its_manual_says(
-    row: tuple[str, list[int], list[float], int, dict[int, int], int | None, Range | None],
+    row: tuple[str, list[int], Sequence[float], int, dict[int, int], int | None, Range | None],
 ) -> None:
     name, starts, sizes, unit, ram, option_bytes, otp = row
     chip = find_chip(name)

@@ -19,7 +19,7 @@ NEW_PROFILE = "product"
 _EXAMPLE_CHIP = "STM32H563RG"
 _MOST_CHIPS = 4
 _CHIP = re.compile(r"[A-Z]{2,4}32[A-Z0-9]{4,9}", re.ASCII)
-"""What looks like the name of a chip, at least up to its product line."""
+"""Words that look like the name of a chip, at least up to its product line."""
 _TITLE = """\
 # DFU devices that are plugged in and are no configured board. Add this to the configuration of flashdeckd, which is
 # ~/.config/flashdeck/flashdeck.toml where it was started without --config, and start flashdeckd again.
