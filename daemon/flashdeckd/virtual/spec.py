@@ -89,6 +89,9 @@ class Model(StrEnum):
     """ST's ROM bootloader: 2 KiB blocks, in dfuERROR at power-on, several memories, jumps to the address pointer."""
     ROM_STALLS = "rom-stalls"
     """The same as on the STM32L4: it claims too little, and STALLs what comes while it is busy."""
+    ROM_RDP1_SILENT = "rom-rdp1-silent"
+    """The same at read protection level 1, as on the STM32U5: writes and erases are answered OK and store nothing,
+    reads are refused."""
     TINYUSB = "tinyusb"
     """TinyUSB's plain DFU 1.1: a partition in each alternate setting; nothing is answered during the flash work."""
     TINYUSB_ASYNC = "tinyusb-async"
@@ -99,6 +102,8 @@ class Model(StrEnum):
 
 CLASSIC_MODELS = frozenset(model for model in Model if model.startswith("classic"))
 """Models that run ST's classic class."""
+STORES_NOTHING = frozenset({Model.CLASSIC_TEMPLATE, Model.CLASSIC_OLD_TEMPLATE, Model.ROM_RDP1_SILENT})
+"""Models that say yes to every erase and write, and do nothing."""
 CONSTANT_MODELS = frozenset({Model.CLASSIC_CONSTANT, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE})
 """Models whose reads answer one byte from everywhere."""
 TINYUSB_MODELS = frozenset({Model.TINYUSB, Model.TINYUSB_ASYNC})
@@ -112,9 +117,11 @@ _ROM_MAPS = (
     "@OTP Memory   /0x1FFF7800/01*512 e,01*016 e",
     "@Device Feature/0xFFFF0000/01*004 e",
 )
-OTHER_MAPS = {Model.ROM: _ROM_MAPS, Model.ROM_STALLS: _ROM_MAPS}
+ROM_MODELS: tuple[Model, ...] = (Model.ROM, Model.ROM_STALLS, Model.ROM_RDP1_SILENT)
+"""Models of the bootloader that ST puts into its chips."""
+OTHER_MAPS: dict[Model, tuple[str, ...]] = dict.fromkeys(ROM_MODELS, _ROM_MAPS)
 """Memory maps of the alternate settings from 1 on. Nothing is behind them: every address there is refused."""
-TRANSFER_SIZES = {Model.ROM: 2048, Model.ROM_STALLS: 2048}
+TRANSFER_SIZES: dict[Model, int] = dict.fromkeys(ROM_MODELS, 2048)
 """wTransferSize where it is not the usual 1024."""
 DEFAULT_POLLS = {
     Model.CLASSIC: (50, 50),
@@ -139,6 +146,7 @@ DEFAULT_POLLS = {
     Model.GD32_SILENT: (50, 5),
     Model.ROM: (50, 5),
     Model.ROM_STALLS: (2, 1),
+    Model.ROM_RDP1_SILENT: (50, 5),
     Model.TINYUSB: (tinyusb.POLL_FIRST, tinyusb.POLL_FIRST),
     Model.TINYUSB_ASYNC: (tinyusb.POLL_FIRST, tinyusb.POLL_FIRST),
     Model.DAPBOOT: (dapboot.POLL, dapboot.POLL),
@@ -319,7 +327,7 @@ class BoardSpec:
             functional,
             pointer=self.app_address,
             reads=_READS.get(self.model, Reads.GOOD),
-            writes=self.model not in (Model.CLASSIC_TEMPLATE, Model.CLASSIC_OLD_TEMPLATE),
+            writes=self.model not in STORES_NOTHING,
             release=Release.V2_9_0 if self.model in _OLD else Release.CURRENT,
             poll_erase=poll_erase,
             poll_other=poll_write,
@@ -366,6 +374,7 @@ _MANNERS = {
     Model.GD32_SILENT: Manner(leave=Leave.IGNORES),
     Model.ROM: Manner(first_status=STATUS_FIRMWARE),
     Model.ROM_STALLS: Manner(busy_stalls=True, first_status=STATUS_FIRMWARE),
+    Model.ROM_RDP1_SILENT: Manner(protected=True, first_status=STATUS_FIRMWARE),
 }
 """What sets the models of a DfuSe device by the book apart."""
 _OLD = (Model.CLASSIC_OLD, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE)

@@ -62,6 +62,7 @@ CONDUCT = {
     Model.DAPBOOT: replace(VANISHES, flash=IOERR),
     Model.GD32: VANISHES,
     Model.GD32_SILENT: Conduct(leave=IOERR, starts=False),
+    Model.ROM_RDP1_SILENT: Conduct(holds=False, read=IOERR, reads=False),
 }
 """Where it is not GOOD, and why.
 
