@@ -38,6 +38,7 @@ STATUS_TARGET = 1
 STATUS_ERASE = 4
 STATUS_PROG = 6
 STATUS_FIRMWARE = 10
+STATUS_VENDOR = 11
 STATUS_STALLED = 15
 _FAILURES = {Access.ERASE: STATUS_ERASE, Access.WRITE: STATUS_PROG}
 _ABORTABLE = (State.IDLE, State.DNLOAD_IDLE, State.UPLOAD_IDLE)
@@ -78,6 +79,9 @@ class Manner:
     wedges: bool = False
     """Whether an erase in bank 2 is done, but leaves the device in dfuDNBUSY (STM32H743, revision V)."""
     leave: Leave = Leave.ANSWERS
+    protected: bool = False
+    """Whether read protection is at level 1, and silent: erases and writes are answered OK, in their time, and do
+    nothing, as reported of the STM32U5; a read is refused with errVENDOR (AN3156)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,6 +286,8 @@ class DfuseBootloader:
         if self._alternate or self._flash.sector_of(operation.address) < 0:
             self._result = STATUS_TARGET
             return
+        if self._manner.protected:
+            operation.skip()
         self._running = self._awaited = operation
         self._running_size = size
 
@@ -319,9 +325,10 @@ class DfuseBootloader:
             self.state = State.IDLE
             return Outcome(data=COMMANDS[: setup.length])
         self._block = setup.value
-        data = self._flash.read(self._address(), setup.length, refused=self._alternate != 0)
+        protected = self._manner.protected
+        data = self._flash.read(self._address(), setup.length, refused=protected or self._alternate != 0)
         if data is None:
-            return self._refuse(STATUS_TARGET)
+            return self._refuse(STATUS_VENDOR if protected else STATUS_TARGET)
         self.state = State.UPLOAD_IDLE
         return Outcome(data=data)
 
