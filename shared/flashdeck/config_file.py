@@ -22,6 +22,7 @@ from flashdeck.config import (
     ErasePolicy,
     Holds,
     MapPolicy,
+    Outside,
     Partition,
     PollPolicy,
     Profile,
@@ -50,14 +51,16 @@ PROFILE_KEYS = (
 PROFILE_KEYS_LATER = ("hooks",)
 PARTITION_KEYS = (
     *("address", "alt", "size", "protected", "image", "auto", "holds", "guards", "vectors", "version", "settle"),
+    *("outside", "base"),
 )
-_NOT_IF_PROTECTED = ("image", "auto", "guards", "version", "settle")
+_NOT_IF_PROTECTED = ("image", "auto", "guards", "version", "settle", "outside", "base")
+_NOT_WITHOUT_ADDRESS = ("outside", "base")
+"""Keys of a partition that mean nothing for an alternate setting."""
 _NOT_IF_PLAIN = ("flash", "sectors", "ram", "map", "erase", "banks", "trust_cache")
 """Keys of a profile that say something about addresses."""
 _GIVEN_BY_FLASH = {"sectors": "the geometry is", "ram": "the RAM is"}
 _MAX_ALTERNATE = 255
 """bAlternateSetting has one byte (USB 2.0, table 9-12)."""
-_IMAGES = (".bin", ".elf", ".hex", ".dfu")
 
 _USB_ID = re.compile(r"([0-9a-f]{1,4}):([0-9a-f]{1,4})", re.ASCII | re.IGNORECASE)
 
@@ -426,6 +429,9 @@ def _partition(
         if protected and key in table:
             raise table.error(key, "this partition is protected and never written", hint=f"remove {key} or protected")
     is_plain = alternate is not None
+    for key in _NOT_WITHOUT_ADDRESS:
+        if is_plain and key in table:
+            raise table.error(key, "is about addresses, and a partition with alt has none", hint=f"remove {key}")
     span = Range.sized(0, _positive_size(table)) if is_plain else _span(table, geometry)
     holds = table.choice("holds", Holds.PROGRAM)
     return Partition(
@@ -436,6 +442,8 @@ def _partition(
         auto=table.flag("auto", default=True),
         guards=read_guards(table, span.size, holds, has_ram=bool(geometry.ram), is_plain=is_plain),
         holds=holds,
+        outside=table.choice("outside", Outside.REFUSE),
+        base=_base(table) if "base" in table else None,
         vectors=read_vectors(table, span.size, holds, is_plain=is_plain),
         version=read_version(table),
         settle=_settle(table, settle),
@@ -495,17 +503,24 @@ def _in_file(size: int) -> str:
 def _image(table: Table) -> str:
     """An absolute path or glob. Only what the file says is a pattern; a directory put before it is literal."""
     text = table.text("image", limit=MAX_PATH)
-    suffix = PurePath(text).suffix.lower()
-    if suffix not in _IMAGES:
+    if PurePath(text).name in {"", "..", "~"} or text.endswith(("/", "/.")):
         raise table.error(
             "image",
-            f'"{clean(text, 60)}" does not end in {", ".join(_IMAGES[:-1])} or {_IMAGES[-1]}',
-            hint="name the file that the build writes",
+            f'"{clean(text, 60)}" is a directory',
+            hint='name the file that the build writes, or a pattern, as "~/fw/build/*.elf"',
         )
     head, tail = text.split("/", 1) if text.startswith("~") and "/" in text else ("", text)
     base = glob.escape(str(_expand(table, "image", head)))
     # Two slashes behind a home directory are one; alone, what begins with a slash is a path of its own.
     return os.path.normpath(PurePath(base) / (tail.lstrip("/") if head else tail))
+
+
+def _base(table: Table) -> int:
+    """The address of the first byte of a raw binary."""
+    base = table.number("base")
+    if base >= ADDRESS_SPACE:
+        raise table.error("base", f"0x{base:x} is outside 32-bit addresses", hint="write it as 0x08000000")
+    return base
 
 
 def _settle(table: Table, default: float) -> float:

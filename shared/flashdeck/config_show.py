@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from flashdeck.config import AnyGuard, Board, Config, CrcGuard, Guard, Holds, Partition, Profile
+from flashdeck.config import AnyGuard, Board, Config, CrcGuard, Guard, Partition, Profile
 from flashdeck.geometry import format_ranges, format_sectors
 from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.toml_text import header, quoted
@@ -83,17 +83,19 @@ def _partition(partition: Partition) -> dict[str, Scalar]:
     at: dict[str, Scalar] = (
         {"address": partition.span.start} if partition.alternate is None else {"alt": partition.alternate}
     )
-    values = at | {"size": partition.span.size}
+    values = at | {"size": partition.span.size, "holds": partition.holds.value}
     if partition.vectors is not None:
         values["vectors"] = _offset(partition.vectors)
     if partition.protected:
         return values | {"protected": True}
-    if partition.holds is not Holds.PROGRAM:
-        values["holds"] = partition.holds.value
     if partition.version is not None:
         values["version"] = partition.version.text
     if partition.image:
         values["image"] = partition.image
+    if partition.alternate is None:
+        values["outside"] = partition.outside.value
+    if partition.base is not None:
+        values["base"] = partition.base
     return values | {
         "auto": partition.auto,
         "guards": _guards(partition.guards),
@@ -166,7 +168,7 @@ def _item(item: str | dict[str, str]) -> str:
 def _number(key: str, value: int) -> str:
     if key == "alt":
         return str(value)
-    digits = {"address": 8, "bcd_device": 4}.get(key)
+    digits = {"address": 8, "base": 8, "bcd_device": 4}.get(key)
     return f"0x{value:0{digits}x}" if digits else _size(value)
 
 
