@@ -127,6 +127,15 @@ def container(targets: Sequence[bytes], *, more: int = 0, **ids: int) -> bytes:
     return suffixed(struct.pack("<5sBIB", b"DfuSe", 1, size, len(targets)) + b"".join(targets), **ids)
 
 
+def binary(pieces: Pieces, *, fill: int) -> bytes:
+    """What `objcopy -O binary` makes: all gaps filled."""
+    start, end = min(at for at, _ in pieces), max(at + len(data) for at, data in pieces)
+    whole = bytearray([fill]) * (end - start)
+    for at, data in pieces:
+        whole[at - start : at - start + len(data)] = data
+    return bytes(whole)
+
+
 WRITERS: dict[str, Callable[[Pieces], bytes]] = {
     "APP1.elf": elf,
     "APP1.axf": elf_with_sections,

@@ -105,7 +105,10 @@ class UploadDone(State, frozen=True, kw_only=True):
 
     sha256: str
     size: int
+    """Bytes that it defines."""
     version: str
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the file was read."""
 
 
 class CommitUpload(Params[UploadDone], frozen=True, kw_only=True):
@@ -149,6 +152,8 @@ class BoardPlan(State, frozen=True, kw_only=True):
     """DFU requests that it would cost, leave included."""
     unchanged: int = 0
     """Bytes of the sectors that hold their part of the image already, and are left alone."""
+    partly: int = 0
+    """Bytes beside the image that would be erased, because it covers only part of their sectors."""
     protection: str = ""
     notes: tuple[str, ...] = ()
     blocked: str = ""
@@ -385,11 +390,14 @@ class VirtualPress(Params[VirtualBoardState], frozen=True, kw_only=True):
 
 
 class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Arms a fault: at the `after`-th DFU request from now (1 is the next), `fault` happens once."""
+    """Arms a fault: at the `after`-th DFU request from now (1 is the next), `fault` happens, `times` in a row."""
 
     board: str
     fault: str
     after: int = 1
+    times: int = 1
+    address: int | None = None
+    """A byte of the flash: only what erases or writes it is struck. Faults of the flash only."""
 
 
 class FlashBytes(State, frozen=True, kw_only=True):

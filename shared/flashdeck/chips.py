@@ -1,7 +1,7 @@
 """The chip table: what is known of the microcontrollers that `flash = "…"` can name.
 
-It is the file `chips.json`, which `make chips` writes from public sources (`tools/chip_table`), and is read when the first
-chip is asked for: most commands never do.
+It is the file `chips.json`, which `make chips` writes from public sources (`tools/chip_table`), and is read when the
+first chip is asked for: most commands never do.
 """
 
 import difflib
@@ -18,12 +18,13 @@ from flashdeck.geometry import Geometry, Range, Region, parse_ranges, parse_sect
 from flashdeck.text import clean
 
 _FILE = Path(__file__).with_name("chips.json")
-_MAKER = "STM32"  # people leave it out
+_ST = "STM32"  # people leave it out
+_MAKERS = (_ST, "GD32", "AT32")
 _MAX_NAME = 40
 _NEAREST = 3
 _NAMES = re.compile(r"(?P<line>\w+)\[(?P<packages>\w+)\](?P<size>\w)", re.ASCII)
-_SUFFIX = re.compile(r"[A-Z](?:[0-9X][A-Z0-9]{0,4})?", re.ASCII)
-"""Package, temperature, options: T6, I6Q, T6TR; Tx as in tools; T as from people in a hurry."""
+_SUFFIX = re.compile(r"[A-Z](?:[0-9X][A-Z0-9]{0,4}(?:-[0-9])?)?", re.ASCII)
+"""Package, temperature, options: T6, I6Q, T6TR, U7-4; Tx as in tools; T as from people in a hurry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,11 @@ class Chip:
     name: str
     geometry: Geometry
     option_bytes: tuple[Range, ...]
-    """Where option bytes are in memory; empty where only registers show them."""
+    """The addresses of option bytes; none where only registers show them."""
     otp: tuple[Range, ...]
-    """What can be written once and never again."""
+    """The addresses that can be written once and never again."""
     secure_alias: bool
-    """Whether TrustZone shows the flash at 0x0C000000 too."""
+    """True where TrustZone shows the flash at 0x0C000000 too."""
     manual: str
     """The document of its flash."""
     mode: str
@@ -45,7 +46,7 @@ class Chip:
 
     @property
     def ram(self) -> tuple[Range, ...]:
-        """Where a stack may lie."""
+        """The addresses of RAM that a stack may lie in."""
         return self.geometry.ram
 
 
@@ -75,7 +76,7 @@ class _Table:
     rows: Mapping[str, _Row]
     """By name."""
     absent: Mapping[str, str]
-    """Why lines and parts are not in the table, by the start of their names."""
+    """The reason why lines and parts are not in the table, by the start of their names."""
 
 
 def find_chip(part: str) -> Chip:
@@ -84,19 +85,19 @@ def find_chip(part: str) -> Chip:
     Raises ConfigError where the table has no such chip.
     """
     table = _table()
-    wanted = part.upper() if len(part) <= _MAX_NAME else ""
-    for text in (wanted, _MAKER + wanted):
+    wanted = part.upper() if part.isascii() and len(part) <= _MAX_NAME else ""
+    for text in (wanted, _ST + wanted):
         # A name ends with the letter of the flash's size, and no name begins with another.
         for name in (text[:length] for length in range(len(text), 0, -1)):
             if name in table.rows and (name == text or _SUFFIX.fullmatch(text.removeprefix(name))):
                 return _chip(name, table.rows[name])
     reason = _why_absent(table, wanted)
-    near = _nearest(table, wanted) if not reason else []
-    advice = "for any other chip give its sectors, as " if near else "give its sectors, as "
+    near = [] if reason else _nearest(table, wanted)
     raise ConfigError(
         f'the chip table has no "{clean(part, 40)}"' + (f": {reason}" if reason else ""),
-        hint=(f"the nearest are {', '.join(near)}; " if near else "")
-        + f'{advice}sectors = "128*8K@0x08000000" and ram = "0x20000000+640K"',
+        hint=(f"the nearest are {', '.join(near)}; for any other chip " if near else "")
+        + 'give the sectors and the RAM of what is flashed, as sectors = "128*8K@0x08000000" and '
+        'ram = "0x20000000+640K"',
     )
 
 
@@ -134,7 +135,7 @@ def _table() -> _Table:
 
 
 def _unproven(name: str) -> str:
-    return f"public sources do not agree about {name}, or only one has it"
+    return f"what is public about {name} does not agree, or is from one source only"
 
 
 def _expanded(names: str) -> Iterator[str]:
@@ -145,7 +146,7 @@ def _expanded(names: str) -> Iterator[str]:
 
 
 def _why_absent(table: _Table, wanted: str) -> str:
-    for text in (wanted, _MAKER + wanted):
+    for text in (wanted, _ST + wanted):
         for start, reason in table.absent.items():
             if text.startswith(start):
                 return reason
@@ -153,11 +154,11 @@ def _why_absent(table: _Table, wanted: str) -> str:
 
 
 def _nearest(table: _Table, wanted: str) -> list[str]:
-    """Names that may have been meant: of the same line where there is one, since then only the size is wrong."""
+    """Names that may have been meant: of the same line where there is one, since then only what follows is wrong."""
     if len(wanted) <= 1:
         return []
-    name = wanted if wanted.startswith(tuple({name[:4] for name in table.rows})) else _MAKER + wanted
-    same_line = [each for each in table.rows if name.startswith(each[:-2])]
-    choice = same_line or list(table.rows)
-    length = max(map(len, choice))
-    return difflib.get_close_matches(name[:length], choice, n=_NEAREST, cutoff=0.0 if same_line else 0.75)
+    name = wanted if wanted.startswith(_MAKERS) else _ST + wanted
+    if same_line := [each for each in table.rows if name.startswith(each[:-2])]:
+        meant = name[len(same_line[0]) - 2 :]
+        return sorted(same_line, key=lambda each: (each[-2] != meant[:1], each[-1] != meant[1:2], each))[:_NEAREST]
+    return difflib.get_close_matches(name[: max(map(len, table.rows))], table.rows, n=_NEAREST, cutoff=0.75)

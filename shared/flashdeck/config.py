@@ -191,11 +191,11 @@ class Profile:
     chip: str = ""
     """Name in the chip table; "" where `sectors` was given."""
     option_bytes: tuple[Range, ...] = ()
-    """Where the chip has option bytes in memory; empty also where nobody knows."""
+    """The addresses of the chip's option bytes; empty also where nobody knows."""
     otp: tuple[Range, ...] = ()
-    """What can be written once and never again; empty also where nobody knows."""
+    """The addresses that can be written once and never again; empty also where nobody knows."""
     secure_alias: bool = False
-    """Whether TrustZone shows the flash at 0x0C000000 too."""
+    """True where TrustZone shows the flash at 0x0C000000 too."""
     app: UsbId | None = None
     enter: Enter = Enter.MANUAL
     enter_hint: str = ""

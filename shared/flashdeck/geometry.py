@@ -150,7 +150,7 @@ def parse_ranges(text: str) -> tuple[Range, ...]:
 
 
 def format_ranges(ranges: Iterable[Range]) -> str:
-    """What `parse_ranges` makes these ranges of again."""
+    """The text that `parse_ranges` makes these ranges of again."""
     return ", ".join(f"0x{each.start:08x}+{_in_k(each.size)}" for each in ranges)
 
 

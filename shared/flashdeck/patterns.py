@@ -16,7 +16,7 @@ from flashdeck.text import clean
 
 REACH = 256
 """Bytes that one attempt looks at."""
-ATTEMPTS = 500_000
+ATTEMPTS = 200_000
 """Attempts of one search; a place counts as one only where the expression can begin."""
 MAX_PATTERN = 200
 """Characters of an expression."""

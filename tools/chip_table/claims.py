@@ -1,12 +1,16 @@
-"""What the sources say of chips, in one form: values that can be compared."""
+"""Claims of the sources about chips, in one form: values that can be compared."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flashdeck.geometry import Range, Region
 
 FLASH = 0x08000000
-"""Where the flash of every chip of the table starts."""
+"""The start of the flash of every chip of the table."""
+RAM = 0x20000000
+"""The start of the main RAM of most chips."""
+_ORDERED = re.compile(r"((?:GD32|AT32)[A-Z]+\d\w*?)[A-Z]\d(?:-\d)?", re.ASCII)
 
 Layout = tuple[Region, ...]
 """The flash of a chip in one of its modes."""
@@ -18,7 +22,7 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one source says of one part. What it does not say is None, or empty."""
+    """The claims of one source about one part; None, or empty, where it makes none."""
 
     source: str
     part: str
@@ -26,12 +30,18 @@ class Claim:
     layouts: tuple[Layout, ...] = ()
     """All modes of its flash, with banks, where the source knows them."""
     erased_by: tuple[Layout, ...] = ()
-    """What erases this part's flash, by its sectors. It may reach further than the flash of this part."""
+    """The sectors of what erases this part's flash. They may reach further than the flash of this part."""
     flash_size: int | None = None
     ram: tuple[Range, ...] | None = None
     usb: bool | None = None
     option_bytes: tuple[Range, ...] = ()
     otp: tuple[Range, ...] = ()
+
+
+def part_of(number: str) -> str:
+    """The name of GigaDevice's or Artery's part `number` up to its size: AT32F403ACG of AT32F403ACGT7; or ""."""
+    match = _ORDERED.fullmatch(number.upper())
+    return match[1] if match else ""
 
 
 def sectors_of(layout: Layout) -> tuple[Range, ...]:
@@ -49,12 +59,12 @@ def flash_size(layout: Layout) -> int:
 
 
 def bank_count(layout: Layout) -> int:
-    """How many banks the sectors are in."""
+    """The number of banks that the sectors are in."""
     return len({region.bank for region in layout})
 
 
 def erases(eraser: Layout, layout: Layout) -> bool:
-    """Whether the sectors of `layout` are sectors of `eraser` too, and nothing that it has there is left out."""
+    """True where the sectors of `layout` are those of `eraser` too, and all that it has there."""
     spans = [region.span for region in layout]
     inside = [sector for sector in sectors_of(eraser) if any(span.overlaps(sector) for span in spans)]
     return tuple(inside) == sectors_of(layout)

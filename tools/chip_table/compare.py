@@ -56,7 +56,8 @@ def compare(claims: Iterable[Claim]) -> Result:
     for claim in claims:
         chips.setdefault(f"{_line(claim.part)}?{claim.part[-1]}", []).append(claim)
     for name, said in sorted(chips.items()):
-        if not any(claim.usb for claim in said) and not manuals.is_kept(said[0].part):
+        part = said[0].part
+        if not any(claim.usb for claim in said) and not manuals.usb_by_manual(part) and not manuals.is_kept(part):
             continue  # `_sort_lines` says why
         if not any(claim.layouts or claim.flash_size for claim in said):
             continue  # the same
@@ -79,7 +80,7 @@ def _line(part: str) -> str:
 
 
 def _sort_lines(chips: Iterable[Sequence[Claim]], result: Result) -> None:
-    """Why the lines that have no chip in the table have none."""
+    """Sort the lines that have no chip in the table by the reason."""
     lines: dict[str, list[Claim]] = {}
     for said in chips:
         for claim in said:
@@ -111,7 +112,7 @@ def _row(said: Sequence[Claim]) -> tuple[Row, list[str]]:
     _check_starts("OTP", (claim.otp for claim in said), otp)
     mode = manuals.mode_of(part)
     row = Row(
-        parts=tuple(sorted({claim.part for claim in said if claim.layouts})),
+        parts=tuple(sorted({claim.part for claim in said if claim.layouts} or {claim.part for claim in said})),
         layout=layout,
         program_unit=family.program_unit,
         ram=_ram(said, corrections),
@@ -136,6 +137,8 @@ def _layout(said: Sequence[Claim], corrections: list[str]) -> Layout:
     """The mode that the chip is delivered in, of all that the sources have."""
     modes = {claim.layouts for claim in said if claim.layouts}
     if not modes:
+        if looked_up := manuals.layout_of(said[0].part):
+            return looked_up
         raise _LeftOutError("no source has its banks")
     if len(modes) != 1:
         raise _LeftOutError("a source says different things of its packages")
@@ -165,7 +168,7 @@ def _halved(layout: Layout) -> Layout:
 
 def _check_size(said: Sequence[Claim], layout: Layout, corrections: list[str]) -> None:
     size, part = flash_size(layout), said[0].part
-    if size != manuals.LETTERS.get(part[-1], 0) * _KIB:
+    if size != (manuals.size_by_name(part) or 0) * _KIB:
         raise _LeftOutError(f"{size // _KIB} KiB is not what its name says")
     wrong = {claim.source: claim.flash_size for claim in said if claim.flash_size not in (None, size)}
     for source, other in wrong.items():
@@ -209,7 +212,7 @@ def _ram(said: Sequence[Claim], corrections: list[str]) -> tuple[Range, ...]:
 
 
 def problems(result: Result) -> Iterator[str]:
-    """What was decided, a line each, for whoever makes the table."""
+    """The decisions, a line each, for whoever makes the table."""
     for name, words in result.corrected.items():
         yield f"{name}: corrected: {words}"
     for name, words in result.left_out.items():

@@ -1,7 +1,7 @@
 """Reads a checkout of embassy-rs/stm32-data-generated: the parts, their USB, their flash with banks, and their RAM.
 
-Parts and peripherals are made from ST's CubeMX database. Sizes, banks, sectors and RAM are a table that people wrote and
-maintain by hand.
+Parts and peripherals are made from ST's CubeMX database. Sizes, banks, sectors and RAM are a table that people wrote
+and maintain by hand.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ class _Chip(msgspec.Struct):
 
 
 def read(checkout: Path) -> Iterator[Claim]:
-    """What it says of each part."""
+    """Its claims about each part."""
     files = sorted(checkout.glob("data/chips/*.json"))
     if not files:
         raise SourceError(f"{checkout} has no data/chips/*.json, as a checkout of {NAME} has")

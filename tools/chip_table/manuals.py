@@ -1,19 +1,37 @@
-"""What people read in ST's manuals: what no source says, and what is right where the sources differ or are wrong.
+"""Facts from the makers' manuals: those that no source has, and those that decide where sources differ or are wrong.
 
 Document numbers are those of st.com: RM reference manuals, PM programming manuals, DS data sheets. Chapters go by their
-titles, because their numbers change from revision to revision: what is said of flash is in "Embedded flash memory", of RAM in
-"Memory organization", of sizes by part number in "Ordering information".
+titles, because their numbers change from revision to revision: what is said of flash is in "Embedded flash memory", of
+RAM in "Memory organization", of sizes by part number in "Ordering information".
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from flashdeck.geometry import Range, parse_ranges
+from chip_table import claims
+from flashdeck.geometry import Range, Region, parse_ranges, parse_sectors
+
+_LETTERS = dict(
+    zip("468BZCDEYFGHIKJ", (16, 32, 64, 128, 192, 256, 384, 512, 640, 768, 1024, 1536, 2048, 3072, 4096), strict=True)
+)
+_LETTERS_OF_ARTERY = {"D": 448, "M": 4032}
+
+
+def size_by_name(part: str) -> int | None:
+    """KiB of flash by the last letter of a name, as data sheets explain it; None for a letter that means nothing."""
+    other = _LETTERS_OF_ARTERY.get(part[-1]) if part.startswith("AT32") else None
+    return other or _LETTERS.get(part[-1])
+
+
+def _sizes(letters: str) -> Iterator[tuple[str, int]]:
+    """Each letter, and the KiB that it means to GigaDevice, and mostly to all."""
+    return ((letter, _LETTERS[letter]) for letter in letters)
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What all parts that `parts` matches have in common. The first match counts."""
+    """The facts that all parts that `parts` matches have in common. The first match counts."""
 
     parts: str
     """A regular expression for names up to the size of the flash."""
@@ -22,10 +40,10 @@ class Family:
     program_unit: int
     """Bytes that are programmed at once, as at 2.7 V and more without an external programming voltage."""
     option_bytes: str = ""
-    """Where they are in memory; "" where only registers show them."""
+    """Their addresses; "" where only registers show them."""
     otp: str = ""
     secure_alias: bool = False
-    """Whether TrustZone shows the flash at 0x0C000000 too."""
+    """True where TrustZone shows the flash at 0x0C000000 too."""
 
 
 FAMILIES = (
@@ -72,6 +90,19 @@ FAMILIES = (
     Family("STM32U5.{4}", "RM0456", 16, otp="0x0bfa0000+512", secure_alias=True),
     Family("STM32WB[35].{3}", "RM0434", 8, "0x1fff8000+128", "0x1fff7000+1K"),
     Family("STM32WBA6.{3}", "RM0515", 16, otp="0x0bfa0000+512", secure_alias=True),
+    Family("GD32F10[357].{2}", "GD32F10x User Manual", 4, "0x1ffff800+16"),
+    Family("GD32F150.{2}", "GD32F1x0 User Manual", 4, "0x1ffff800+16"),
+    Family("GD32F30[357].{2}", "GD32F30x User Manual", 4, "0x1ffff800+16"),
+    Family("GD32F350.{2}", "GD32F3x0 User Manual", 4, "0x1ffff800+16"),
+    Family("GD32F403.{2}", "GD32F403 User Manual", 4, "0x1ffff800+16"),
+    Family("GD32F4[0257][057].{2}", "GD32F4xx User Manual", 4, "0x1ffec000+16, 0x1fffc000+16", "0x1fff7800+528"),
+    Family("AT32[AF]403A.{2}|AT32F407A?.{2}", "RM_AT32F403A_407", 4, "0x1ffff800+48"),
+    Family("AT32F413.{2}", "RM_AT32F413", 4, "0x1ffff800+48"),
+    Family("AT32F415.{2}", "RM_AT32F415", 4, "0x1ffff800+1K"),
+    Family("AT32F423.{2}", "RM_AT32F423", 4, "0x1ffff800+512"),
+    Family("AT32F425.{2}", "RM_AT32F425", 4, "0x1ffff800+512"),
+    Family("AT32F43[57].[CG]", "RM_AT32F435_437", 4, "0x1fffc000+512"),
+    Family("AT32F43[57].[DM]", "RM_AT32F435_437", 4, "0x1fffc000+4K"),
 )
 
 
@@ -84,7 +115,7 @@ class Mode:
     words: str
     """The mode, for people, where option bytes choose one: what is said of it is true as the chip is delivered."""
     halved: str = ""
-    """Where the banks are equal halves and no source says so: the document."""
+    """The document, where the banks are equal halves and no source says so."""
 
 
 MODES = (
@@ -98,7 +129,7 @@ MODES = (
         2,
         "two banks of 2 KB pages (option bit DBANK set, as delivered; without it, one bank of 4 KB pages)",
     ),
-    Mode("STM32H5.{4}", 2, ""),
+    Mode("STM32H5.{4}", 2, "", halved="RM0481, RM0492"),
     Mode("STM32H7[45].{2}[GI]|STM32H7[AB]3.{2}", 2, ""),
     Mode("STM32L0[78].{2}[BZ]", 2, "", halved="RM0376, RM0367"),
     Mode("STM32L1.{3}[DE]", 2, ""),
@@ -107,7 +138,7 @@ MODES = (
     Mode(
         "STM32L4[PQRS].{3}",
         2,
-        "two banks of 4 KB pages (option bit DBANK, DB1M or DB512 set, as delivered; without it, one bank of 8 KB pages)",
+        "two banks of 4 KB pages (option bit DBANK, DB1M or DB512 set, as delivered; without it, one of 8 KB pages)",
     ),
     Mode(
         "STM32L5.{4}",
@@ -123,14 +154,44 @@ MODES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """The sectors of parts of which no source has the banks. Algorithms must erase by these sectors all the same."""
+
+    parts: str
+    sectors: str
+    """As in a configuration, with `|` between banks; the whole flash, which must be as large as their name says."""
+    manual: str
+
+
+# GigaDevice's pages behind the first 512 KB have 4 KB by the manual and 2 KB by its own algorithm: such parts are out.
+LAYOUTS = (
+    *(Layout(f"GD32F103.{size}", f"{kib}*1K", "GD32F10x User Manual") for size, kib in _sizes("468B")),
+    *(Layout(f"GD32F103.{size}", f"{kib // 2}*2K", "GD32F10x User Manual") for size, kib in _sizes("CDE")),
+    *(Layout(f"GD32F10[57].{size}", f"{kib // 2}*2K", "GD32F10x User Manual") for size, kib in _sizes("8BCDE")),
+    *(Layout(f"GD32F150.{size}", f"{kib}*1K", "GD32F1x0 User Manual") for size, kib in _sizes("468")),
+    *(Layout(f"GD32F30[357].{size}", f"{kib // 2}*2K", "GD32F30x User Manual") for size, kib in _sizes("BCE")),
+    *(Layout(f"GD32F350.{size}", f"{kib}*1K", "GD32F3x0 User Manual") for size, kib in _sizes("468B")),
+    *(Layout(f"GD32F403.{size}", f"{kib // 2}*2K", "GD32F403 User Manual") for size, kib in _sizes("CE")),
+    Layout("GD32F4[0257][057].E", "4*16K, 1*64K, 3*128K", "GD32F4xx User Manual"),
+    Layout("GD32F4[0257][057].G", "4*16K, 1*64K, 7*128K", "GD32F4xx User Manual"),
+    Layout("GD32F4[0257][057].I", "4*16K, 1*64K, 7*128K | 4*16K, 1*64K, 7*128K", "GD32F4xx User Manual"),
+    Layout("GD32F4[0257][057].K", "4*16K, 1*64K, 7*128K | 4*16K, 1*64K, 7*128K, 4*256K", "GD32F4xx User Manual"),
+    Layout("AT32[AF]403A.G|AT32F407A?.G", "256*2K | 256*2K", "RM_AT32F403A_407"),
+    *(Layout(f"AT32A403A.{size}", f"{kib // 2}*2K", "RM_AT32F403A_407") for size, kib in _sizes("CE")),
+    Layout("AT32F43[57].G", "256*2K | 256*2K", "RM_AT32F435_437"),
+    Layout("AT32F43[57].M", "512*4K | 496*4K", "RM_AT32F435_437"),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Ram:
-    """Where a stack may lie. Takes the place of what the sources say."""
+    """The RAM that a stack may lie in. Takes the place of what the sources say."""
 
     parts: str
     ranges: str
     manual: str
     reason: str
-    """What the sources say that is wrong, or that only one of them knows these parts."""
+    """The error of the sources; or that only one of them knows these parts."""
 
 
 RAM = (
@@ -146,6 +207,7 @@ RAM = (
     Ram("STM32G4[78].{3}", "0x10000000+32K, 0x20000000+128K", "RM0440", "one source misses CCM behind SRAM2"),
     Ram("STM32G4[9A]1.{2}", "0x10000000+16K, 0x20000000+112K", "RM0440", "one source misses CCM behind SRAM2"),
     Ram("STM32H5[23]3.{2}", "0x20000000+272K", "RM0481", "one source"),
+    Ram("STM32H5[67][23].{2}", "0x20000000+640K", "RM0481", "SRAM1 alone in older versions of a source"),
     Ram(
         "STM32H742.{2}",
         "0x20000000+128K, 0x24000000+384K, 0x30000000+32K, 0x30020000+16K, 0x38000000+64K",
@@ -191,6 +253,13 @@ RAM = (
     ),
     Ram("STM32WB55.[EGY]", "0x10000000+64K, 0x20000000+256K", "RM0434", "one source misses SRAM2 at 0x10000000"),
     Ram("STM32WBA6.{2}I", "0x20000000+512K", "RM0515", "one source"),
+    Ram("GD32F40[57].{2}", "0x10000000+64K, 0x20000000+128K", "GD32F4xx User Manual", "both miss the TCM"),
+    Ram("GD32F42[57].{2}", "0x10000000+64K, 0x20000000+192K", "GD32F4xx User Manual", "both miss the TCM"),
+    Ram("GD32F4[57]0.[EK]", "0x10000000+64K, 0x20000000+192K", "GD32F4xx User Manual", "both miss the TCM"),
+    Ram("GD32F450.G", "0x10000000+64K, 0x20000000+192K", "GD32F4xx User Manual", "both miss the TCM"),
+    Ram("GD32F450.I", "0x10000000+64K, 0x20000000+448K", "GD32F4xx User Manual", "both miss the TCM"),
+    Ram("AT32F413.[BC]", "0x20000000+64K", "RM_AT32F413", "32 KB as delivered, 64 by an option byte"),
+    Ram("AT32F43[57].{2}", "0x20000000+512K", "RM_AT32F435_437", "384 KB as delivered, 512 by an option byte"),
 )
 
 
@@ -203,24 +272,25 @@ class FlashSize:
     manual: str
 
 
-FLASH_SIZES = (FlashSize("STM32L4P5.[EG]", "modm-io/modm-devices", "DS12902"),)
+FLASH_SIZES = (
+    FlashSize("STM32L4P5.[EG]", "modm-io/modm-devices", "DS12902"),
+    FlashSize("GD32F450.K", "CommunityGD32Cores/platform-gd32", "GD32F450xx Datasheet"),
+)
 
 SECTORS = {
     "STM32G47[134].C": "RM0440: the algorithm is for one bank of 4 KB pages, and delivered are two of 2 KB pages"
 }
-"""Parts whose sectors differ, where the layout that is delivered is proved by a manual: the document, and what differs."""
+"""Parts whose sectors differ, where a manual proves what is delivered: the document, and what differs."""
 
-USB = {"STM32G0B0.E": "RM0454: one source has no USB for it"}
+USB = {
+    "STM32G0B0.E": "RM0454: one source has no USB for it",
+    "GD32F(10[357]|150|30[357]|350|403|4[0257][057]).{2}": "data sheets: no source says it",
+    "AT32([AF]403A|F407A?|F413|F415|F423|F425|F43[57]).{2}": "data sheets: no source says it",
+}
 """Parts that have USB, though not in every source."""
 
 KEPT = {"STM32G071.B": "the first tables had it: it has no USB, and a configuration that names it must stay readable"}
 """Parts that are in the table without USB, and why."""
-
-LETTERS = {
-    **{"4": 16, "6": 32, "8": 64, "B": 128, "Z": 192, "C": 256, "D": 384},
-    **{"E": 512, "Y": 640, "F": 768, "G": 1024, "H": 1536, "I": 2048, "J": 4096},
-}
-"""KiB of flash by the last letter of a name: ordering information, in the last chapter of every data sheet."""
 
 
 def family_of(part: str) -> Family | None:
@@ -231,6 +301,19 @@ def family_of(part: str) -> Family | None:
 def mode_of(part: str) -> Mode | None:
     """The mode of a part that has, or could have, more than one bank."""
     return next((each for each in MODES if re.fullmatch(each.parts, part)), None)
+
+
+def layout_of(part: str) -> tuple[Region, ...]:
+    """The sectors, with banks, of a part that no source has them of; () where nobody looked its manual up."""
+    text = next((each.sectors for each in LAYOUTS if re.fullmatch(each.parts, part)), "")
+    regions: list[Region] = []
+    address = claims.FLASH
+    for bank, runs in enumerate(text.split("|") if text else ()):
+        first, _, others = runs.strip().partition(",")
+        sectors = parse_sectors(f"{first}@{address:#x}" + (f",{others}" if others else ""))
+        regions += (replace(region, bank=bank) for region in sectors.regions)
+        address = regions[-1].span.end
+    return tuple(regions)
 
 
 def ram_of(part: str) -> Ram | None:
@@ -249,12 +332,12 @@ def usb_by_manual(part: str) -> str | None:
 
 
 def is_kept(part: str) -> bool:
-    """Whether the part is in the table even without USB."""
+    """True where the part is in the table even without USB."""
     return any(re.fullmatch(parts, part) for parts in KEPT)
 
 
 def is_corrected(part: str, source: str) -> bool:
-    """Whether `source` is known to be wrong about how large the flash of this part is."""
+    """True where `source` is known to be wrong about how large the flash of this part is."""
     return any(each.source == source and re.fullmatch(each.parts, part) for each in FLASH_SIZES)
 
 

@@ -1,14 +1,14 @@
 """Reads a checkout of modm-io/modm-devices: the size of the flash, the RAM, and whether there is USB.
 
-Names and peripherals are made from ST's CubeMX database. The memories are from a table that its authors wrote by hand, with
-data sheets and reference manuals, and know nothing of the one of embassy.
+Names and peripherals are made from ST's CubeMX database. The memories are from a table that its authors wrote by hand,
+with data sheets and reference manuals, and know nothing of the one of embassy.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from chip_table.claims import Claim, SourceError, joined
 from flashdeck.geometry import Range
@@ -16,17 +16,17 @@ from flashdeck.geometry import Range
 NAME = "modm-io/modm-devices"
 _NO_STACK = ("flash", "eeprom", "backup", "bkpsram", "itcm")
 _FIELDS = ("platform", "family", "name", "pin", "size", "package", "temperature", "variant")
-_PART = re.compile(r"(stm32)(..)(..)(.)(.)(.)(.)([^@]*)")
+_PART = re.compile(r"(stm32)(wba|..)(..)(.)(.)(.)(.)([^@]*)")
 _CONDITION = "device-"
 
 
 def read(checkout: Path) -> Iterator[Claim]:
-    """What it says of each part, once for each of its packages."""
+    """Its claims about each part, once for each of its packages where they differ."""
     files = sorted(checkout.glob("devices/stm32/*.xml"))
     if not files:
         raise SourceError(f"{checkout} has no devices/stm32/*.xml, as a checkout of {NAME} has")
     for file in files:
-        root = ElementTree.parse(file).getroot()  # noqa: S314 -- a file that the developer chose
+        root = ET.parse(file).getroot()  # noqa: S314 -- a file that the developer chose
         device = root.find("device")
         if device is None:
             raise SourceError(f"{file} has no device")
@@ -38,7 +38,7 @@ def read(checkout: Path) -> Iterator[Claim]:
                 yield claim
 
 
-def _parts(device: ElementTree.Element) -> Iterator[Mapping[str, str]]:
+def _parts(device: ET.Element) -> Iterator[Mapping[str, str]]:
     """Each part of a file: those that it lists, or all combinations but those that it excludes."""
     listed = [each.text or "" for each in device.findall("valid-device")]
     excluded = {each.text for each in device.findall("invalid-device")}
@@ -54,7 +54,7 @@ def _parts(device: ElementTree.Element) -> Iterator[Mapping[str, str]]:
         yield dict(zip(_FIELDS, match.groups(), strict=True))
 
 
-def _claim(device: ElementTree.Element, fields: Mapping[str, str]) -> Claim:
+def _claim(device: ET.Element, fields: Mapping[str, str]) -> Claim:
     memories = [
         (each.get("name", ""), Range.sized(int(each.get("start", ""), 0), int(each.get("size", ""), 0)))
         for driver in device.findall("driver")
@@ -74,8 +74,8 @@ def _claim(device: ElementTree.Element, fields: Mapping[str, str]) -> Claim:
     )
 
 
-def _holds(element: ElementTree.Element, fields: Mapping[str, str]) -> bool:
-    """Whether what is said here is said of this part."""
+def _holds(element: ET.Element, fields: Mapping[str, str]) -> bool:
+    """True where what is said here is said of this part."""
     return all(
         fields[key.removeprefix(_CONDITION)] in value.split("|")
         for key, value in element.attrib.items()

@@ -1,6 +1,7 @@
 """The chip table as a file: a line for each chip, so that a change can be read in a diff."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 from chip_table.claims import Layout
@@ -8,6 +9,7 @@ from chip_table.compare import Result, Row
 from flashdeck.geometry import format_ranges
 
 _KIB = 1024
+_FAMILY = re.compile(r"[A-Z]+32[A-Z]+\d", re.ASCII)
 
 
 def to_json(result: Result) -> str:
@@ -63,13 +65,19 @@ def _size(size: int) -> str:
     return f"{size // _KIB}K" if size % _KIB == 0 else str(size)
 
 
+def family_name(part: str) -> str:
+    """The family of a part, as STM32F4 or AT32F4."""
+    match = _FAMILY.match(part)
+    return match[0] if match else part
+
+
 def sums(result: Result) -> Iterator[str]:
-    """How many parts each family has, and how much flash together, a line each."""
+    """The number of parts of each family, and their flash together, a line each."""
     families: dict[str, tuple[int, int]] = {}
     for row in result.rows:
         flash = sum(region.span.size for region in row.layout) // _KIB
         for part in row.parts:
-            family = part[: -len("05RG")]
+            family = family_name(part)
             count, total = families.get(family, (0, 0))
             families[family] = (count + 1, total + flash)
     for family, (count, total) in families.items():

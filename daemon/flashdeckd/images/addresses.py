@@ -118,11 +118,10 @@ def locate(address: int, profile: Profile) -> Location:
 
 
 _KNOWN_AREAS = (
-    # Option bytes of F0, F1 and F3; F2 and F4; F42x's second bank; F7; C0, G0, G4, L4, WB; L4's second bank; L0 and L1.
+    # Option bytes of F0, F1 and F3; F2 and F4; F42x's second bank; C0, G0, G4, L4, WB; L4's second bank; L0 and L1.
     (Range(0x1FFFF800, 0x1FFFF810), Place.OPTION_BYTES),
     (Range(0x1FFFC000, 0x1FFFC010), Place.OPTION_BYTES),
     (Range(0x1FFEC000, 0x1FFEC010), Place.OPTION_BYTES),
-    (Range(0x1FFF0000, 0x1FFF0020), Place.OPTION_BYTES),
     (Range(0x1FFF7800, 0x1FFF7880), Place.OPTION_BYTES),
     (Range(0x1FF80000, 0x1FF80020), Place.OPTION_BYTES),
     # OTP of C0, G0, G4, L4, WB; F7; H5 and H7A; U5.

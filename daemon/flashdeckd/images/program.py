@@ -20,6 +20,8 @@ from flashdeckd.images.image import Image
 WORD = struct.Struct("<I")
 _SYSTEM_VECTORS = 16
 """Words of the vector table that every Cortex-M has."""
+_LOOKED_AT = 2
+"""Words of it that must be right: initial stack pointer and reset vector."""
 _HEADER_SIZES = range(0x20, 0x1000 + 1, 0x20)
 """Sizes of the header that imgtool puts into the room that a linker script leaves for it."""
 _BLANK = (bytes(WORD.size), b"\xff" * WORD.size)
@@ -104,17 +106,20 @@ class Program:
 
     @property
     def linked_for(self) -> int | None:
-        """The likeliest address of its first byte, told from its vectors; None where they do not agree on one."""
+        """The likeliest address of its first byte, told from its vectors.
+
+        None where they do not agree on one, or where that is the right one.
+        """
         handlers = self.handlers
         if not handlers:
             return None
-        highest = handlers[0] - self.table - 2 * WORD.size
-        above = handlers[-1] - self.image.end
+        highest = handlers[0] - self.table - _LOOKED_AT * WORD.size
+        above = handlers[-1] - self.body.end
         # Linker scripts put programs at round addresses: the roundest one from which all handlers lie in the image.
         for bit in reversed(range(2, 32)):
             address = highest >> bit << bit
-            if above < address and address >= 0:
-                return address
+            if above < address:
+                return None if address == self.home.start else address
         return None
 
     @property
@@ -126,8 +131,17 @@ class Program:
         at = self._first_word()
         if self.header is not None or at not in _HEADER_SIZES:
             return 0
-        words = tuple(self._words(at, self.image.end))
-        return at if len(words) > 1 and self._may_be_vectors(*words[:2]) else 0
+        return at if self._may_be_table(at) else 0
+
+    @property
+    def table_elsewhere(self) -> int | None:
+        """The offset of what looks like its vector table, behind a header of the product's own; None: nothing does."""
+        within = range(_LOOKED_AT * WORD.size, min(_HEADER_SIZES.stop, self.image.end), WORD.size)
+        return next((at for at in within if self._may_be_table(at) and self._starts_here(at)), None)
+
+    def _starts_here(self, table: int) -> bool:
+        offset = int(WORD.unpack_from(self.flat, table + WORD.size)[0]) - 1 - self.home.start
+        return self.image.covers(Range.sized(offset, 2))
 
     def _first_word(self) -> int:
         """Return the offset of the first word that is not blank; that of the first filler decides what blank is."""
@@ -140,7 +154,11 @@ class Program:
         words = range(0, last, WORD.size)
         return next((at for at in words if self.flat[at : at + WORD.size] != blank), last)
 
-    def _may_be_vectors(self, stack: int, reset: int) -> bool:
+    def _may_be_table(self, at: int) -> bool:
+        words = tuple(self._words(at, min(self.image.end, at + _LOOKED_AT * WORD.size)))
+        if len(words) < _LOOKED_AT:
+            return False
+        stack, reset = words
         if self.partition.alternate is not None:
             return locate(stack - 1, self.profile).place is Place.RAM and bool(reset & 1)
         code = locate(reset, self.profile).place in (Place.PARTITION, Place.UNASSIGNED, Place.SECURE_FLASH)

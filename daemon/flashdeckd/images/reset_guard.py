@@ -7,10 +7,9 @@ from flashdeck.errors import RefusedError
 from flashdeckd.images import mcuboot_guard
 from flashdeckd.images.addresses import Location, Place, locate
 from flashdeckd.images.program import Program
-from flashdeckd.images.vector_table import not_looked_at, place, stack_and_reset, subject
+from flashdeckd.images.vector_table import no_table, not_looked_at, place, stack_and_reset, subject
 
-_NO_CODE = (Place.NOWHERE, Place.PERIPHERALS, Place.SYSTEM_MEMORY, Place.EXTERNAL, Place.OPTION_BYTES, Place.OTP)
-"""Places that programs are hardly ever linked for: with a bad stack pointer beside it, such a vector is none."""
+_FLASH = (Place.PARTITION, Place.UNASSIGNED, Place.SECURE_FLASH, Place.NONSECURE_FLASH)
 
 
 def check(program: Program) -> Iterator[str]:
@@ -25,8 +24,7 @@ def check(program: Program) -> Iterator[str]:
         raise RefusedError(
             f"word 1 of the {subject(program)}, 0x{reset:08x}, is even and so no reset vector: there is no vector "
             f"table at {place(program)}",
-            hint='is this the right file? Behind a header of your own, say where its end is, as vectors = "+0x200". '
-            f'Where partition {program.partition.name} holds data, leave "reset" and "stack" out of its guards',
+            hint=no_table(program),
         )
     if not program.defines(reset - 1):
         raise _elsewhere(stack, reset, program)
@@ -42,12 +40,11 @@ def _elsewhere(stack: int, reset: int, program: Program) -> RefusedError:
             "header",
             hint="give imgtool the --load-addr that the image is linked for",
         )
-    if location.place in _NO_CODE and profile.geometry.ram and not program.is_in_ram(stack):
+    if location.place not in _FLASH and profile.geometry.ram and not program.is_in_ram(stack):
         return RefusedError(
-            f"the image does not begin with a vector table: 0x{stack:08x} is no stack pointer in RAM, and "
-            f"0x{reset:08x} no reset vector in {partition.name}",
-            hint=f"is this firmware for this chip? Where partition {partition.name} holds data, leave "
-            '"reset" and "stack" out of its guards',
+            f"the {subject(program)} has no vector table at {place(program)}: 0x{stack:08x} is no stack pointer, "
+            f"and 0x{reset:08x} no reset vector in {partition.name}",
+            hint=no_table(program),
         )
     if location.place is Place.PARTITION and location.partition == profile.partitions.get(partition.name):
         message, hint = _in_no_code(reset, program)
@@ -62,7 +59,7 @@ def _in_no_code(reset: int, program: Program) -> tuple[str, str]:
     """Return message and hint about a reset vector in the partition, where the image defines nothing."""
     start, body = program.home.start, program.body
     image = f"0x{start + body.start:08x}-0x{start + body.end - 1:08x}"
-    if not any(program.defines(handler) for handler in program.handlers):
+    if program.linked_for is not None and not any(map(program.defines, program.handlers)):
         vectors = f"all vectors of the {subject(program)} ({image}) lie outside it"
         return (
             f"{vectors}, the reset vector 0x{reset:08x} among them{_guess(program)}",

@@ -8,7 +8,7 @@ from flashdeckd.images import mcuboot_guard
 from flashdeckd.images.addresses import Place, locate
 from flashdeckd.images.program import Program
 from flashdeckd.images.sample_checks import RAM_START, sample_check
-from flashdeckd.images.vector_table import not_looked_at, place, stack_and_reset, subject
+from flashdeckd.images.vector_table import no_table, not_looked_at, stack_and_reset, subject
 
 
 def check(program: Program) -> Iterator[str]:
@@ -28,8 +28,7 @@ def check(program: Program) -> Iterator[str]:
         raise RefusedError(
             f"word 0 of the {subject(program)}, 0x{stack:08x}, is no initial stack pointer: the RAM of profile "
             f"{profile.name} is {known}{secure}",
-            hint=f"is this image for this chip, with the vector table at {place(program)}? "
-            f'"stack" can be left out of the guards of partition {program.partition.name}',
+            hint=no_table(program),
         )
     sample = sample_check(profile.chip)
     if program.header is None and not sample.accepts(stack):

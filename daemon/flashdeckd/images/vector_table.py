@@ -54,6 +54,14 @@ def stack_and_reset(program: Program) -> tuple[int, int] | None:
     return program.vectors[0], program.vectors[1]
 
 
+def no_table(program: Program) -> str:
+    """Return a hint for an image without a vector table where it belongs."""
+    name, found = program.partition.name, program.table_elsewhere
+    if found is not None:
+        return f'one seems to be at +0x{found:x}: if a header of your own comes before it, set vectors = "+0x{found:x}"'
+    return f"is this firmware for this chip? Where {name} holds data, leave {names(program)} out of its guards"
+
+
 def not_looked_at(program: Program) -> str:
     """Return what to warn of where the vector table can not be looked at."""
     return f"{program.why_hidden}: whether it belongs into {program.partition.name} was not checked"

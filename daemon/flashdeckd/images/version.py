@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
 
 from flashdeck.config import Partition
 from flashdeck.patterns import Pattern
@@ -12,6 +14,8 @@ from flashdeckd.images.image import Image, Piece
 
 _SCANNED = 4 * 1024 * 1024
 """Bytes of an image that are searched."""
+_MOST_BANNERS = 10_000
+"""Versions of systems and libraries that are passed over; firmware has a handful."""
 _LONGEST = 80
 """Characters of a version string that are kept."""
 
@@ -59,6 +63,16 @@ def _configured(pieces: Iterable[Piece], pattern: Pattern) -> str:
     return clean(next((text for text in found if text), "").strip(), _LONGEST)
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """What may be a version."""
+
+    score: tuple[bool, bool, bool, bool]
+    text: bytes
+    before: bytes = field(repr=False)
+    """What stands before the version itself."""
+
+
 def _version_string(pieces: Iterable[Piece]) -> str:
     """Return the likeliest one.
 
@@ -68,25 +82,36 @@ def _version_string(pieces: Iterable[Piece]) -> str:
     there are several, preferred are, in this order: one that `git describe` made, one that ends with a NUL, one with a
     word before it, one with a `v`, and then the first.
     """
-    best: tuple[bool, bool, bool, bool] | None = None
-    text = b""
-    for data in (piece.data for piece in pieces):
-        for match in _NUMBERS.finditer(data):
-            start = match.start()
-            suffix = match["suffix"] or b""
-            described = _DESCRIBED.search(suffix) is not None
-            before = _NAME.search(data[max(0, start - _NAME_LOOKED_BACK) : start])
-            terminated = match["end"] == b"\x00"
-            two_numbers = match["patch"] is None and match["v"] is None and not described
-            four_numbers = suffix[:1] == b"." and suffix[1:2].isdigit()
-            in_a_sentence = not (terminated or before or match["v"])
-            if two_numbers or four_numbers or in_a_sentence:
-                continue
-            score = (described, terminated, before is not None, match["v"] is not None)
-            if (best is None or score > best) and not is_banner(data[max(0, start - LONGEST) : start]):
-                best = score
-                text = (before[0] if before else b"") + data[start : match.end() - 1]
-    return clean(text.decode("ascii"), _LONGEST)
+    best: _Candidate | None = None
+    banners = 0
+    for found in chain.from_iterable(_candidates(piece.data) for piece in pieces):
+        if best is not None and found.score <= best.score:
+            continue
+        if not is_banner(found.before):
+            best = found
+            continue
+        banners += 1
+        if banners == _MOST_BANNERS:
+            break
+    return "" if best is None else clean(best.text.decode("ascii"), _LONGEST)
+
+
+def _candidates(data: bytes) -> Iterator[_Candidate]:
+    for match in _NUMBERS.finditer(data):
+        start = match.start()
+        suffix = match["suffix"] or b""
+        described = _DESCRIBED.search(suffix) is not None
+        word = _NAME.search(data[max(0, start - _NAME_LOOKED_BACK) : start])
+        terminated = match["end"] == b"\x00"
+        two_numbers = match["patch"] is None and match["v"] is None and not described
+        four_numbers = suffix[:1] == b"." and suffix[1:2].isdigit()
+        in_a_sentence = not (terminated or word or match["v"])
+        if not (two_numbers or four_numbers or in_a_sentence):
+            yield _Candidate(
+                score=(described, terminated, word is not None, match["v"] is not None),
+                text=(word[0] if word else b"") + data[start : match.end() - 1],
+                before=data[max(0, start - LONGEST) : start],
+            )
 
 
 def _build_id(pieces: Iterable[Piece]) -> str:

@@ -37,6 +37,7 @@ PROFILE = """
 dfu = "0483:df11"
 flash = "STM32H563RG"
 """
+SECTORS = '[profiles.p]\ndfu = "0483:df11"\nsectors = "8*8K@0x08000000"\n'
 BOOTLOADER = """
 [profiles.product.partitions.bootloader]
 address = 0x08000000
@@ -100,6 +101,27 @@ def test_the_example_shows_every_key_that_works() -> None:
     text = data_file("flashdeck.example.toml").read_text()
     keys = config_file.TOP_KEYS + config_file.PROFILE_KEYS + config_file.PARTITION_KEYS + BOARD_KEYS
     assert [key for key in keys if not re.search(rf"^#?{key} = |^\[(.*\.)?{key}\b", text, re.MULTILINE)] == []
+
+
+def test_ram_beside_sectors_makes_a_stack_guard_possible(main: Path) -> None:
+    partition = '[profiles.p.partitions.a]\naddress = 0x08000000\nsize = "8K"\n'
+    without = read(main, SECTORS + partition).profiles["p"]
+    assert without.geometry.ram == ()
+    assert Guard.STACK not in without.partitions["a"].guards
+    profile = read(main, SECTORS + 'ram = "0x20000000 + 128K,0x10000000+64K"\n' + partition).profiles["p"]
+    assert profile.geometry.ram == (Range(0x10000000, 0x10010000), Range(0x20000000, 0x20020000))
+    assert profile.partitions["a"].guards == ALL_GUARDS
+    assert 'ram = "0x10000000+64K, 0x20000000+128K"' in to_toml(read(main, main.read_text()))
+
+
+def test_what_else_is_known_of_a_chip_is_in_its_profile(main: Path) -> None:
+    profile = read(main, PROFILE).profiles["product"]
+    assert (profile.otp, profile.secure_alias) == ((Range(0x08FFF000, 0x08FFF800),), True)
+    profile = read(main, PROFILE.replace("STM32H563RG", "f405rgt6")).profiles["product"]
+    assert (profile.chip, profile.secure_alias) == ("STM32F405RG", False)
+    assert profile.option_bytes == (Range(0x1FFFC000, 0x1FFFC010),)
+    profile = read(main, SECTORS).profiles["p"]
+    assert (profile.option_bytes, profile.otp, profile.secure_alias) == ((), (), False)
 
 
 def test_the_configuration_of_the_demo_is_valid() -> None:
@@ -388,6 +410,21 @@ MISTAKES = [
     ('[profiles.p]\ndfu = "0483-df11"\nflash = "STM32H563RG"', 'dfu: "0483-df11" is not a USB id', '"0483:df11"'),
     ('[profiles.p]\ndfu = "0483:df11"', "[profiles.p] flash: is missing", "sectors ="),
     (PROFILE + 'sectors = "1*8K@0"', "sectors: the geometry is already given by flash", "keep one"),
+    (PROFILE + 'ram = "0x20000000+640K"', "ram: the RAM is already given by flash", "keep one"),
+    ('[profiles.p]\ndfu = "0483:df11"\nram = "0x20000000+640K"', "[profiles.p] flash: is missing", "sectors ="),
+    (SECTORS + 'ram = "640K"', 'ram: "640K" is not a range of addresses', ""),
+    (SECTORS + 'ram = "0x20000000+0K"', 'ram: "0x20000000+0K" is empty', ""),
+    (SECTORS + 'ram = "0xffffff00+1K"', "ends at 0x100000300, outside 32-bit addresses", ""),
+    (SECTORS + 'ram = "0x20000000+16K, 0x20001000+16K"', "overlap", ""),
+    (SECTORS + 'ram = "0x08001000+16K"', "is flash by sectors", "addresses of the RAM"),
+    (SECTORS + f'ram = "{", ".join(f"{0x20000000 + n * 16:#x}+16" for n in range(17))}"', "more than 16 ranges", ""),
+    (SECTORS + "ram = 640", "ram:", ""),
+    (SECTORS + 'ram = " "', "ram:", ""),
+    (
+        SECTORS + '[profiles.p.partitions.a]\naddress = 0x08000000\nsize = "8K"\nguards = ["stack"]',
+        'guards: there is no "stack" guard where nothing says where the RAM is',
+        "ram =",
+    ),
     (
         '[profiles.p]\ndfu = "0483:df11"\nflash = "STM32H563R"',
         'flash: the chip table has no "STM32H563R"',

@@ -11,8 +11,8 @@ from flashdeck.config import Guard, Partition, Profile, UsbId
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.text import MAX_TEXT
-from flashdeckd.images.guards import check, is_program_for
-from flashdeckd.images.image import Image, Piece
+from flashdeckd.images.guards import check
+from flashdeckd.images.image import Image
 
 K = 1024
 BOOTLOADER = Partition("bootloader", Range.sized(0x08000000, 128 * K), protected=True)
@@ -67,7 +67,7 @@ def test_an_image_linked_for_no_partition_is_told_where_to_link() -> None:
 
 def test_a_file_that_is_no_program_is_told_so_and_not_to_be_linked() -> None:
     error = refusal(Image.raw(b"hello world, this is text\n" * 100), APP1)
-    assert "does not begin with a vector table" in error.message
+    assert "no vector table at its start" in error.message
     assert "link" not in error.hint
 
 

@@ -13,7 +13,9 @@ from flashdeck.errors import ExitCode
 from flashdeck_tui.cli.root import COMMANDS, root
 
 ROOT = Path(__file__).resolve().parents[3]
-_PATH = re.compile(r"`((?:shared|daemon|tui|tests|config|\.ci)/[\w./-]+|(?:config|pyproject\.toml|CHANGELOG\.md))`")
+_PATH = re.compile(
+    r"`((?:shared|daemon|tui|tests|tools|config|\.ci)/[\w./-]+|(?:config|pyproject\.toml|CHANGELOG\.md))`"
+)
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([0-9][^\s;]*)")
 
 

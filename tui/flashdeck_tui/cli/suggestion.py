@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -20,7 +20,7 @@ NEW_PROFILE = "product"
 _EXAMPLE_CHIP = "STM32H563RG"
 _MOST_CHIPS = 4
 _CHIP = re.compile(r"[A-Z]{2,4}32[A-Z0-9]{4,9}", re.ASCII)
-"""What looks like the name of a chip, at least up to its product line."""
+"""Words that look like the name of a chip, at least up to its product line."""
 _TITLE = """\
 # DFU devices that are plugged in and are no configured board. Add this to the configuration of flashdeckd, which is
 # ~/.config/flashdeck/flashdeck.toml where it was started without --config, and start flashdeckd again.
@@ -126,7 +126,7 @@ def _profile(name: str, devices: Sequence[DeviceState]) -> str:
         f"# A profile for the product that shows up as {usb_id}. Its name is yours.",
         header(*table),
         f"dfu = {quoted(usb_id)}",
-        "# Its flash: the chip by its name, up to the letter for the size of its flash or longer, as it is printed on it,",
+        "# Its flash: the chip by its name, up to the letter for the size of its flash or longer, as on the chip,",
         *(f"#flash = {quoted(chip)}" for chip in _chips(devices)),
         "# or, for a chip that flashdeck does not know, runs of sectors as COUNT*SIZE@ADDRESS, and its RAM.",
         '#sectors = "128*8K@0x08000000"',
@@ -145,8 +145,12 @@ def _profile(name: str, devices: Sequence[DeviceState]) -> str:
 def _chips(devices: Iterable[DeviceState]) -> tuple[str, ...]:
     """Chips that these devices may be, by what their products are called; an example where that says nothing."""
     words = {word for device in devices for word in _CHIP.findall(device.product.upper())}
-    fitting = [name for name in chip_names() if name.startswith(tuple(words))] if words else []
-    return tuple(fitting[:_MOST_CHIPS]) or (_EXAMPLE_CHIP,)
+    fitting = (
+        [name for name in chip_names() if any(name.startswith(word) or word.startswith(name) for word in words)]
+        if words
+        else []
+    )
+    return tuple(sorted(fitting)[:_MOST_CHIPS]) or (_EXAMPLE_CHIP,)
 
 
 def _board(suggestion: Suggestion) -> str:
