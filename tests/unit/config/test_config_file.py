@@ -110,7 +110,7 @@ def test_ram_beside_sectors_makes_a_stack_guard_possible(main: Path) -> None:
     assert Guard.STACK not in without.partitions["a"].guards
     profile = read(main, SECTORS + 'ram = "0x20000000 + 128K,0x10000000+64K"\n' + partition).profiles["p"]
     assert profile.geometry.ram == (Range(0x10000000, 0x10010000), Range(0x20000000, 0x20020000))
-    assert profile.partitions["a"].guards == ALL_GUARDS
+    assert profile.partitions["a"].guards == DEFAULT_GUARDS
     assert 'ram = "0x10000000+64K, 0x20000000+128K"' in to_toml(read(main, main.read_text()))
 
 
