@@ -38,9 +38,9 @@ from flashdeckd.virtual.spec import (
     CLASSIC_MODELS,
     CONSTANT_MODELS,
     FIXED_POLLS,
+    PARTITIONED_MODELS,
     PARTITIONS,
     PLAIN_MODELS,
-    TINYUSB_MODELS,
     BoardSpec,
     Content,
     Model,
@@ -94,7 +94,7 @@ class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     flash: str | None = None
     """A chip of the chip table; None: the flash of a 1 MB STM32H5."""
     transfer_size: Annotated[int, msgspec.Meta(ge=16, le=4096)] | None = None
-    attributes: Annotated[int, msgspec.Meta(ge=0, le=255)] = _DEFAULT.attributes
+    attributes: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     bcd_device: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] = _DEFAULT.bcd_device
     timing: Timing = Timing.REAL
     poll_erase: Poll | None = None
@@ -247,7 +247,7 @@ def _flash(where: str, table: _BoardTable) -> ChipFlash:
     whole = Range.sized(layout.base, layout.size)
     if not whole.start <= table.app_address < whole.end:
         raise ConfigError(f"{where}, key app_address: 0x{table.app_address:08x} is not in its flash", hint=str(whole))
-    if table.model in TINYUSB_MODELS and not all(whole.covers(span) for _, span in PARTITIONS):
+    if table.model in PARTITIONED_MODELS and not all(whole.covers(span) for _, span in PARTITIONS):
         named = ", ".join(f"{name} at {span}" for name, span in PARTITIONS)
         raise ConfigError(f"{where}, key flash: too small for the partitions of this model", hint=named)
     return replace(found, layout=replace(layout, bad=frozenset(table.bad_sectors)))

@@ -33,7 +33,7 @@ from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.nor import Operation
 from flashdeckd.virtual.pace import Pace, bus_time
 from flashdeckd.virtual.replay import REPLAY, ReplayedBoard
-from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model, Start, Timing
+from flashdeckd.virtual.spec import PLAIN_MODELS, TINYUSB_MODELS, BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.violations import judge
 
 MAX_VIOLATIONS = 50
@@ -241,8 +241,8 @@ class VirtualBoard:
     def reset(self, connection: Connection) -> None:
         """A bus reset: the device is configured again and keeps its place.
 
-        A plain DFU device in dfuMANIFEST-WAIT-RESET restarts instead (USB DFU 1.1, A.2.9), dapboot in any state, and
-        is gone. Flash work beside the bus goes on; a device that works inside a request hears of the reset after that.
+        TinyUSB's in dfuMANIFEST-WAIT-RESET restarts instead (USB DFU 1.1, A.2.9), dapboot in any state, and is gone.
+        Flash work beside the bus goes on; a device that works inside a request hears of the reset after that.
         """
         with self._endpoint, self._lock:
             self._expect(connection)
@@ -260,8 +260,9 @@ class VirtualBoard:
         if self._crashed:
             return
         function = self._fresh()
-        waits = function.state is State.MANIFEST_WAIT_RESET or self.spec.model is Model.DAPBOOT
-        if waits and self._mode == "dfu" and self.spec.model in PLAIN_MODELS:
+        model = self.spec.model
+        waits = function.state is State.MANIFEST_WAIT_RESET and model in TINYUSB_MODELS
+        if self._mode == "dfu" and (waits or model is Model.DAPBOOT):
             self._restart()
             self._on_change()
             return
@@ -321,8 +322,7 @@ class VirtualBoard:
             if fault is Fault.UNPLUG:
                 self._start_cut(outcome)
                 raise gone()
-            if outcome.operation is not None and not outcome.after_status:
-                self._run(connection, outcome.operation, started, timeout)
+            outcome = self._run(connection, outcome, started, timeout)
             if outcome.delay_ms and self._pace:
                 self._block(connection, self._pace, outcome, timeout)
             if self._pace:
@@ -463,17 +463,23 @@ class VirtualBoard:
             if self._given_up is not None and self._given_up.is_set():
                 raise timed_out()
 
-    def _run(self, connection: Connection, operation: Operation, started: float, timeout: float | None) -> None:
-        """Carries out an operation while the host waits for the status stage."""
-        running = self._begin(operation, started, beside_bus=False)
-        if self._pace:
-            self._pace.deadline = running.ends
-            if timeout is not None and running.ends - started > timeout:
-                self._pass_time(connection, started + timeout)
-                raise timed_out()  # the device goes on; `_wait_for_bus_work` sees to the rest
-            self._pass_time(connection, running.ends)
-        self._finish()
-        self._expect(connection)
+    def _run(self, connection: Connection, outcome: Outcome, started: float, timeout: float | None) -> Outcome:
+        """Carries out an operation, and those that follow it, while the host waits for the status stage."""
+        if outcome.operation is None or outcome.after_status:
+            return outcome
+        running: _Running | None = self._begin(outcome.operation, started, beside_bus=False)
+        while running is not None:
+            if self._pace:
+                self._pace.deadline = running.ends
+                if timeout is not None and running.ends - started > timeout:
+                    self._pass_time(connection, started + timeout)
+                    raise timed_out()  # the device goes on; `_wait_for_bus_work` sees to the rest
+                self._pass_time(connection, running.ends)
+            self._finish()
+            self._expect(connection)
+            running = self._running
+        failed = outcome.refused_on_error and self._fresh().state is State.ERROR
+        return STALL if failed else outcome
 
     def _block(self, connection: Connection, pace: Pace, outcome: Outcome, timeout: float | None) -> None:
         """The device does not answer for a while; a host with less patience is gone by then."""

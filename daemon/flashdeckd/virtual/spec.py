@@ -10,19 +10,20 @@ from pathlib import Path
 from flashdeck.config import UsbId
 from flashdeck.geometry import Range
 from flashdeck.recording import Recording
-from flashdeckd.virtual import dapboot, tinyusb, usbx_default
+from flashdeckd.virtual import dapboot, tinyusb, usbx_default, zephyr
 from flashdeckd.virtual.application import Application
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
 from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.dapboot import DapbootBootloader, DapbootSettings
 from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSettings, Early, Leave, Manner
 from flashdeckd.virtual.flash_file import kept
-from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
+from flashdeckd.virtual.identity import DFUSE, Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash, Overwrite
 from flashdeckd.virtual.replay import ReplayedBoard, recorded_identity
 from flashdeckd.virtual.tinyusb import TinyUsbBootloader, TinyUsbSettings
 from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
 from flashdeckd.virtual.usbx_default import DefaultSettings, UsbxDefaultBootloader
+from flashdeckd.virtual.zephyr import ZephyrBootloader, ZephyrSettings
 
 HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
 """The first 128 KB, the bootloader's own, only to be read; all the rest for everything."""
@@ -30,12 +31,15 @@ _MAP_STRING = 5
 PLAIN_VERSION = 0x0101
 """bcdDFUVersion of TinyUSB in DFU mode."""
 PARTITIONS = (("app1", Range.sized(0x08020000, 384 * 1024)), ("partition2", Range.sized(0x08080000, 384 * 1024)))
-"""Alternate settings of the plain DFU models: their names, and what they write to."""
+"""Alternate settings of plain DFU models: TinyUSB's names for them, and what they write to."""
 RUNTIME_VERSION = 0x0110
 """bcdDFUVersion of the run-time interface: plain DFU 1.1."""
 _ST_DFU = UsbId(0x0483, 0xDF11)
 _ST_SERIAL_PORT = UsbId(0x0483, 0x5740)
 _STM32H5 = FlashLayout()
+_ATTRIBUTES = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.WILL_DETACH
+_DETACH_TIMEOUT = 255
+"""wDetachTimeOut in milliseconds, where nothing else is known."""
 _MAX_POLL = (1 << 24) - 1
 """bwPollTimeout has three bytes."""
 _STACK_MASK = 0x2FFC0000
@@ -96,6 +100,8 @@ class Model(StrEnum):
     """TinyUSB's plain DFU 1.1: a partition in each alternate setting; nothing is answered during the flash work."""
     TINYUSB_ASYNC = "tinyusb-async"
     """The same; the flash work runs beside the bus, and whoever asks is told that it does."""
+    ZEPHYR = "zephyr"
+    """Zephyr's plain DFU 1.1: an image in each alternate setting, flash work inside DNLOAD, no restart at the end."""
     DAPBOOT = "dapboot"
     """dapboot's plain DFU 1.1: one alternate setting, no block numbers; a bus reset restarts it."""
 
@@ -107,8 +113,10 @@ STORES_NOTHING = frozenset({Model.CLASSIC_TEMPLATE, Model.CLASSIC_OLD_TEMPLATE, 
 CONSTANT_MODELS = frozenset({Model.CLASSIC_CONSTANT, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE})
 """Models whose reads answer one byte from everywhere."""
 TINYUSB_MODELS = frozenset({Model.TINYUSB, Model.TINYUSB_ASYNC})
-"""Models with the partitions of `PARTITIONS`."""
-PLAIN_MODELS = TINYUSB_MODELS | {Model.DAPBOOT}
+"""Models of TinyUSB's class."""
+PARTITIONED_MODELS = TINYUSB_MODELS | {Model.ZEPHYR}
+"""Models whose alternate settings are those of `PARTITIONS`."""
+PLAIN_MODELS = PARTITIONED_MODELS | {Model.DAPBOOT}
 """Models that speak plain DFU 1.1, not DfuSe: no memory map, no commands, block numbers from 0."""
 FIXED_POLLS = frozenset({Model.USBX_DEFAULT, Model.USBX_ASYNC}) | PLAIN_MODELS
 """Models whose poll times nobody can choose."""
@@ -121,7 +129,7 @@ ROM_MODELS: tuple[Model, ...] = (Model.ROM, Model.ROM_STALLS, Model.ROM_RDP1_SIL
 """Models of the bootloader that ST puts into its chips."""
 OTHER_MAPS: dict[Model, tuple[str, ...]] = dict.fromkeys(ROM_MODELS, _ROM_MAPS)
 """Memory maps of the alternate settings from 1 on. Nothing is behind them: every address there is refused."""
-TRANSFER_SIZES: dict[Model, int] = dict.fromkeys(ROM_MODELS, 2048)
+TRANSFER_SIZES: dict[Model, int] = {**dict.fromkeys(ROM_MODELS, 2048), Model.ZEPHYR: zephyr.TRANSFER_SIZE}
 """wTransferSize where it is not the usual 1024."""
 DEFAULT_POLLS = {
     Model.CLASSIC: (50, 50),
@@ -149,6 +157,7 @@ DEFAULT_POLLS = {
     Model.ROM_RDP1_SILENT: (50, 5),
     Model.TINYUSB: (tinyusb.POLL_FIRST, tinyusb.POLL_FIRST),
     Model.TINYUSB_ASYNC: (tinyusb.POLL_FIRST, tinyusb.POLL_FIRST),
+    Model.ZEPHYR: (zephyr.POLL, zephyr.POLL),
     Model.DAPBOOT: (dapboot.POLL, dapboot.POLL),
 }
 """Milliseconds claimed for an erase and for everything else, by the published code where there is any."""
@@ -203,7 +212,8 @@ class BoardSpec:
     """Memory map string; None: one that fits the flash, what lies before the application being read-only in it."""
     transfer_size: int | None = None
     """wTransferSize; None: that of the model."""
-    attributes: int = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.WILL_DETACH
+    attributes: int | None = None
+    """bmAttributes; None: those of the model."""
     bcd_device: int = 0x0200
     timing: Timing = Timing.NONE
     poll_erase: int | None = None
@@ -248,6 +258,12 @@ class BoardSpec:
         return self.transfer_size or TRANSFER_SIZES.get(self.model, 1024)
 
     @property
+    def dfu_attributes(self) -> int:
+        """What the board says for bmAttributes."""
+        usual = zephyr.ATTRIBUTES if self.model is Model.ZEPHYR else _ATTRIBUTES
+        return usual if self.attributes is None else self.attributes
+
+    @property
     def memory_map(self) -> str:
         """What a DfuSe bootloader says of its flash."""
         return self.layout.memory_map(self.app_address) if self.map is None else self.map
@@ -272,15 +288,10 @@ class BoardSpec:
         if self.recording is not None:
             recorded = recorded_identity(self.recording)
             return recorded, ReplayedBoard(self.recording, recorded)
-        if self.model is Model.DAPBOOT:
-            functional = Functional(self.attributes, transfer_size=self.block_size, version=dapboot.VERSION)
-            names = (dapboot.NAME,)
-        elif self.model in PLAIN_MODELS:
-            functional = Functional(self.attributes, transfer_size=self.block_size, version=PLAIN_VERSION)
-            names = tuple(name for name, _ in PARTITIONS)
-        else:
-            functional = Functional(self.attributes, transfer_size=self.block_size)
-            names = (self.memory_map, *OTHER_MAPS.get(self.model, ()))
+        dfuse = DFUSE, (self.memory_map, *OTHER_MAPS.get(self.model, ()))
+        version, names = _PLAIN.get(self.model, dfuse)
+        detach = zephyr.DETACH_TIMEOUT if self.model is Model.ZEPHYR else _DETACH_TIMEOUT
+        functional = Functional(self.dfu_attributes, detach, self.block_size, version)
         identity = Identity(
             self.dfu,
             dfu_settings(functional, alternates=len(names), string=_MAP_STRING),
@@ -301,11 +312,8 @@ class BoardSpec:
             case Model.USBX_DEFAULT | Model.USBX_ASYNC:
                 beside = self.model is Model.USBX_ASYNC
                 return UsbxDefaultBootloader(flash, identity, DefaultSettings(functional, self.app_address, beside))
-            case Model.TINYUSB | Model.TINYUSB_ASYNC:
-                partitions, beside = tuple(span for _, span in PARTITIONS), self.model is Model.TINYUSB_ASYNC
-                return TinyUsbBootloader(flash, identity, TinyUsbSettings(functional, partitions, beside))
-            case Model.DAPBOOT:
-                return DapbootBootloader(flash, identity, DapbootSettings(functional, self.app_address))
+            case model if model in PLAIN_MODELS:
+                return self._plain_bootloader(flash, identity, functional)
             case model if model in _MANNERS:
                 dfuse = DfuseSettings(
                     functional=functional,
@@ -318,6 +326,17 @@ class BoardSpec:
                 return DfuseBootloader(flash, identity, dfuse)
             case _:
                 return ClassicBootloader(flash, identity, self._classic(functional, poll_erase, poll_write))
+
+    def _plain_bootloader(self, flash: NorFlash, identity: Identity, functional: Functional) -> UsbFunction:
+        partitions = tuple(span for _, span in PARTITIONS)
+        match self.model:
+            case Model.DAPBOOT:
+                return DapbootBootloader(flash, identity, DapbootSettings(functional, self.app_address))
+            case Model.ZEPHYR:
+                return ZephyrBootloader(flash, identity, ZephyrSettings(functional, partitions))
+            case _:
+                beside = self.model is Model.TINYUSB_ASYNC
+                return TinyUsbBootloader(flash, identity, TinyUsbSettings(functional, partitions, beside))
 
     def _claimed(self, milliseconds: int) -> int:
         return min(round(milliseconds * self.slowdown), _MAX_POLL)
@@ -341,7 +360,7 @@ class BoardSpec:
             return None
         functional = None
         if self.runtime:
-            attributes = self.attributes | Attribute.WILL_DETACH
+            attributes = self.dfu_attributes | Attribute.WILL_DETACH
             functional = Functional(attributes, transfer_size=self.block_size, version=RUNTIME_VERSION)
         strings = (self.manufacturer, self.product, self.serial)
         identity = Identity(self.app, app_settings(functional), strings, bcd_device=self.bcd_device)
@@ -365,6 +384,13 @@ class BoardSpec:
         return stack & _STACK_MASK == _STACK_BASE and reset & 1 == 1 and in_flash
 
 
+_PLAIN = {
+    Model.TINYUSB: (PLAIN_VERSION, tuple(name for name, _ in PARTITIONS)),
+    Model.TINYUSB_ASYNC: (PLAIN_VERSION, tuple(name for name, _ in PARTITIONS)),
+    Model.ZEPHYR: (zephyr.VERSION, zephyr.NAMES),
+    Model.DAPBOOT: (dapboot.VERSION, (dapboot.NAME,)),
+}
+"""bcdDFUVersion, and the names of the alternate settings."""
 _MANNERS = {
     Model.STRICT_ERASE: Manner(early_erase=Early.ERROR),
     Model.STRICT_WRITE: Manner(early_other=Early.ERROR),
