@@ -24,6 +24,8 @@ _RECORD_WITH_COMMENT = re.compile(rb"(\S+)\s+" + _COMMENT + rb".*", re.DOTALL)
 _LOOKED_AT = 64 * 1024
 """Bytes in which the first record must be found, for the file to be known by it."""
 
+_SHOWN = 60
+"""Characters of a wrong line that a message has."""
 _NAMED = 4
 """Kinds of lines that a note names."""
 
@@ -44,13 +46,16 @@ class Records:
     def read(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Yield each record in upper case, with the number of its line; raises RefusedError for what is none."""
         for number, text in _lines(data):
-            record = _record(text)
+            record = text.upper()
+            if self.form.fullmatch(record) is None:
+                record = _record(text)
             if not record:
                 self.passed_over["comment line"] += 1
             elif self.form.fullmatch(record):
                 yield number, record
             else:
-                raise self.broken(number, f"is no {self.format.title} record: '{clean(text.decode('latin-1'), 60)}'")
+                shown = clean(text[:_SHOWN].decode("latin-1"), _SHOWN)
+                raise self.broken(number, f"is no {self.format.title} record: '{shown}'")
 
     def broken(self, number: int, problem: str) -> RefusedError:
         """Return what to raise about the record on line `number`."""
