@@ -1,7 +1,7 @@
 """Flash geometry: address ranges, sectors and banks. Pure arithmetic, no I/O."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -42,6 +42,17 @@ class Range:
 
     def __str__(self) -> str:
         return f"0x{self.start:08x}-0x{self.end - 1:08x}"
+
+
+def joined(spans: Iterable[Range]) -> tuple[Range, ...]:
+    """Return the spans in ascending order, those that touch or overlap as one."""
+    runs: list[Range] = []
+    for span in sorted(spans):
+        if runs and span.start <= runs[-1].end:
+            runs[-1] = Range(runs[-1].start, max(runs[-1].end, span.end))
+        else:
+            runs.append(span)
+    return tuple(runs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, PollPolicy, VerifyPolicy
+from flashdeck.config import BankPolicy, ErasePolicy, Holds, MapPolicy, PollPolicy, VerifyPolicy
 from flashdeck.geometry import Geometry, Range
 
 
@@ -22,6 +22,8 @@ class Target:
     verify: VerifyPolicy = VerifyPolicy.AUTO
     poll: PollPolicy = PollPolicy.AUTO
     banks: BankPolicy = BankPolicy.CHECK
+    holds: Holds = Holds.PROGRAM
+    """Data boots nothing: no part of it is written last."""
     leave: bool = True
     may_read: bool = True
     """False where an earlier attempt of this job died while reading: then nothing is read."""
