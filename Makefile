@@ -9,13 +9,14 @@
 #   make format   what `make check` would ask for, done
 #   make pictures docs/tui.svg, as the terminal interface draws itself
 #   make recordings  tests/data/recordings, recorded anew on an emulated board
+#   make chips    the chip table again, from clones of its sources under SOURCES=DIR (see CONTRIBUTING)
 #   make clean    back to a fresh clone
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test soak vm-test bench check format pictures recordings clean
+.PHONY: help demo test soak vm-test bench check format pictures recordings chips clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -51,6 +52,11 @@ pictures: $(READY)
 recordings: $(READY)
 	$(BIN)/python tests/renew_recordings.py
 
+chips: $(READY)
+	@PYTHONPATH=tools $(BIN)/python -m chip_table --embassy '$(SOURCES)/stm32-data-generated' --modm '$(SOURCES)/modm-devices' \
+	  --probe-rs '$(SOURCES)/probe-rs' --openocd '$(SOURCES)/openocd' --gd32 '$(SOURCES)/platform-gd32' \
+	  --at32 '$(SOURCES)/platform-arterytekat32'
+
 # The build backend is installed first and by itself, so that it is pinned like all the rest.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -65,4 +71,4 @@ $(READY): pyproject.toml constraints.txt
 clean:
 	rm -rf .venv .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist snapshot_report.html
 	rm -rf config/demo/firmware/build
-	find shared daemon tui tests -name __pycache__ -prune -exec rm -rf {} +
+	find shared daemon tui tests tools -name __pycache__ -prune -exec rm -rf {} +

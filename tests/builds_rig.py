@@ -131,7 +131,7 @@ async def running(
         watches,
         take,
         source or by_hand,
-        unreadable=lambda _watch, path, reason: unreadable.append((path.name, reason)),
+        unreadable=lambda _watch, file: unreadable.append((Path(file.path).name, file.reason) if file else ("", "")),
         on_trouble=troubles.append,
         clock=clock,
     )

@@ -17,6 +17,8 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.model import DaemonState, JobState, JobStatus, LogLevel, Origin, Presence
 from flashdeckd.boards import Sighting
 from flashdeckd.hub import Hub
+from flashdeckd.images.image import Image
+from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.experiences import ExperienceBook
@@ -93,6 +95,7 @@ class Scene:
             experiences=ExperienceBook(self.hub, self._journal, ledger.experiences, lambda _: None),
             hub=self.hub,
             spool=self._spool,
+            shelf=Shelf(self._spool),
             backend=self.node,
             hold=self._hold,
         )
@@ -109,8 +112,11 @@ class Scene:
         self.lane.see(Sighting(Presence.DFU, replace(self.emulated.device, serial="A1")))
 
     async def order(self, partition: str = "app1", *, size: int = 20_000, data: bytes | None = None) -> JobState:
-        artifact = await asyncio.to_thread(self._spool.add, image(size) if data is None else data)
-        job = await self.book.create("left", partition, artifact, Origin.HAND)
+        return await self.bring(Image.raw(image(size) if data is None else data), partition)
+
+    async def bring(self, image: Image, partition: str = "app1") -> JobState:
+        artifact = await asyncio.to_thread(self._spool.add, image)
+        job = await self.book.create("left", partition, artifact, Origin.HAND, patch=not image.is_program)
         self.lane.poke()
         return job
 

@@ -61,7 +61,7 @@ def holding(sha256: str = NEWEST, **fields: Any) -> Holding:
     return Holding(**known | fields)
 
 
-def partitions(app1: Holding | None = None, *, offered: str = "") -> tuple[PartitionState, ...]:
+def partitions(app1: Holding | None = None, *, offered: str = "", trouble: str = "") -> tuple[PartitionState, ...]:
     return (
         PartitionState(name="bootloader", address=0x08000000, size=0x20000, protected=True),
         PartitionState(
@@ -71,6 +71,8 @@ def partitions(app1: Holding | None = None, *, offered: str = "") -> tuple[Parti
             image="/home/dev/fw/app1/Debug/APP1.bin",
             holding=app1,
             offered=offered,
+            current=app1 is not None and app1.complete and app1.sha256 == NEWEST,
+            trouble=trouble,
         ),
         PartitionState(name="partition2", address=0x08080000, size=0x60000, image="/home/dev/fw/app2/Debug/APP2.bin"),
     )

@@ -15,18 +15,32 @@ from msgspec.structs import replace
 
 from flashdeck.config import Board, Config, Partition
 from flashdeck.errors import ErrorKind, FlashdeckError, RefusedError, RequestError
-from flashdeck.model import BoardState, Disposition, JobState, JobStatus, LogLevel, Origin, PartitionState, Presence
+from flashdeck.model import (
+    ArtifactState,
+    BoardState,
+    Disposition,
+    JobState,
+    JobStatus,
+    LogLevel,
+    Origin,
+    PartitionState,
+    Presence,
+)
 from flashdeck.text import clean
 from flashdeck.toml_table import MAX_PATH
 from flashdeckd.adoption import adopted, find_device, find_name, find_profile
 from flashdeckd.board_file import write_board_file
 from flashdeckd.boards import Sighting, recognise
 from flashdeckd.hub import LONGEST_LINE, Hub
+from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.contents import is_patch, known_bytes
 from flashdeckd.jobs.experiences import ExperienceBook, doubts
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.queue import admit, outrun
+from flashdeckd.jobs.satisfaction import Satisfaction
+from flashdeckd.jobs.targets import target_of
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.journal import Journal, Ledger
 from flashdeckd.usb.device import UsbDevice
@@ -51,6 +65,8 @@ class Bench:
     ) -> None:
         self.config = config
         self.book = JobBook(hub, journal, ledger, self.publish)
+        self.shelf = Shelf(spool)
+        self.satisfaction = Satisfaction(self.book, self.shelf)
         self._hub = hub
         self._journal = journal
         self._spool = spool
@@ -59,6 +75,8 @@ class Bench:
         self._ports = dict(ledger.ports)
         self._devices: frozenset[UsbDevice] = frozenset()
         self._settling: set[tuple[str, str]] = set()
+        self._untaken: dict[tuple[str, str], str] = {}
+        """Why what lies at a watched path can not be taken, by profile and partition."""
         self._seeing = asyncio.Lock()
         self._adopting = asyncio.Lock()
         self._filing = asyncio.Lock()
@@ -174,17 +192,58 @@ class Bench:
         return having
 
     async def enqueue(self, board: Board, partition: str, artifact: Artifact, origin: Origin) -> JobState | None:
-        """Queues a job unless it is not needed (safety rule 7); older ones that have not begun give way."""
+        """Queue a job unless it is not needed (safety rule 7); older ones that have not begun give way.
+
+        A program that is asked for by hand is followed by the patch that the newest build is, where the board has that
+        patch, or was to get it: the flash takes it away.
+        """
+        lost = self._patch_to_queue_again(board, partition, artifact) if origin is Origin.HAND else None
+        job = await self._enqueue(board, partition, artifact, origin)
+        if job is not None and lost is not None:
+            await self._enqueue(board, partition, lost, Origin.BUILD)
+        self.publish(board.name)
+        self._lanes[board.name].poke()
+        return job
+
+    async def _enqueue(self, board: Board, partition: str, artifact: Artifact, origin: Origin) -> JobState | None:
+        image = await asyncio.to_thread(self.shelf.image, artifact.sha256)
+        if image is None:  # it says why
+            image = await asyncio.to_thread(self._spool.read, artifact.sha256)
+        target = target_of(board, board.profile.partitions[partition])
+        holding = self.book.holding(board.name, partition)
+        known = await asyncio.to_thread(known_bytes, holding, target, self.shelf.image)
         active = self.book.active(board.name)
-        admission = admit(active, self.book.holding(board.name, partition), partition, artifact.sha256, origin)
-        job = await self.book.create(board.name, partition, artifact, origin) if admission.create else None
+        admission = admit(active, known, image, target=target, origin=origin, image_of=self.shelf.image)
+        patch = is_patch(image, target)
+        job = None
+        if admission.create:
+            job = await self.book.create(board.name, partition, artifact, origin, patch=patch)
         for old in admission.superseded:
             # One that began while the new one was being recorded is followed by it.
             reason = f"superseded by job {job.id}" if job else "superseded: the newest artifact is on the board already"
             await self.book.supersede(old, reason)
-        self.publish(board.name)
-        self._lanes[board.name].poke()
         return job
+
+    def _patch_to_queue_again(self, board: Board, partition: str, program: Artifact) -> Artifact | None:
+        newest = self._hub.artifacts.get((board.profile.name, partition))
+        if newest is None or not newest.patch or newest.disposition is Disposition.REFUSED or not program.is_program:
+            return None
+        if newest.sha256 == program.sha256 or not self.is_armed(board.name):
+            return None
+        target = board.profile.partitions[partition]
+        queued = self.satisfaction.job_for(board, target, newest.sha256)
+        is_queued = queued is not None and not queued.status.ended
+        if not is_queued and not self.satisfaction.has(board, target, newest.sha256):
+            return None
+        return Artifact(newest.sha256, newest.size, newest.version, is_program=False)
+
+    async def rename_image(self, profile: str, partition: str, sha256: str, artifact: Artifact) -> None:
+        """Let the jobs of a partition that wait with an image bring the one that the same file makes now."""
+        for job in [job for job in self.book.jobs.values() if (job.partition, job.sha256) == (partition, sha256)]:
+            board = self.config.boards.get(job.board)
+            if board is None or board.profile.name != profile or job.status.ended or job.status is JobStatus.RUNNING:
+                continue
+            await self.book.change(job.id, sha256=artifact.sha256, size=artifact.size, patch=not artifact.is_program)
 
     def is_armed(self, name: str) -> bool:
         """Whether new artifacts flash by themselves on a board."""
@@ -242,6 +301,7 @@ class Bench:
             experiences=self._experiences,
             hub=self._hub,
             spool=self._spool,
+            shelf=self.shelf,
             backend=self._backend,
             hold=partial(self.hold, board.name),
         )
@@ -281,6 +341,24 @@ class Bench:
             self._settling.add((profile, partition))
         else:
             self._settling.discard((profile, partition))
+        self.publish_all(profile)
+
+    def note_untaken(self, profile: str, partition: str, reason: str) -> None:
+        """Show at the boards of a profile why what lies at an image's path can not be taken; "" once it can."""
+        if reason:
+            self._untaken[profile, partition] = reason
+        elif self._untaken.pop((profile, partition), None) is None:
+            return
+        self.publish_all(profile)
+
+    def untaken(self, profile: str, partition: str) -> str:
+        """Return why what lies at an image's path can not be taken, with what to do; "" where it can."""
+        artifact = self._hub.artifacts.get((profile, partition))
+        refused = artifact.reason if artifact is not None and artifact.disposition is Disposition.REFUSED else ""
+        return self._untaken.get((profile, partition), "") or refused
+
+    def publish_all(self, profile: str) -> None:
+        """Tell everybody the state of all boards of a profile."""
         for board in self.config.boards.values():
             if board.profile.name == profile:
                 self.publish(board.name)
@@ -349,6 +427,10 @@ class Bench:
 
     def _partition_state(self, board: Board, partition: Partition) -> PartitionState:
         holding = self.book.holding(board.name, partition.name)
+        newest = self._hub.artifacts.get((board.profile.name, partition.name))
+        if newest is not None and newest.disposition is Disposition.REFUSED:
+            newest = None
+        current = newest is not None and self.satisfaction.has(board, partition, newest.sha256)
         return PartitionState(
             name=partition.name,
             address=partition.span.start,
@@ -359,18 +441,13 @@ class Bench:
             image=clean(partition.image, MAX_PATH),  # its directory need not have a name in UTF-8
             settling=(board.profile.name, partition.name) in self._settling,
             holding=holding,
-            offered=self._offered(board, partition.name),
+            offered="" if newest is None or current or self._has_job(board, partition, newest) else newest.sha256,
+            current=current,
+            trouble=self.untaken(board.profile.name, partition.name),
         )
 
-    def _offered(self, board: Board, partition: str) -> str:
-        """The newest artifact where this board has neither got it nor a job for it."""
-        newest = self._hub.artifacts.get((board.profile.name, partition))
-        if newest is None or newest.disposition is Disposition.REFUSED:
-            return ""
-        holding = self.book.holding(board.name, partition)
-        is_held = holding is not None and holding.complete and holding.sha256 == newest.sha256
-        is_known = is_held or self.book.newest(board.name, partition, newest.sha256) is not None
-        return "" if is_known else newest.sha256
+    def _has_job(self, board: Board, partition: Partition, artifact: ArtifactState) -> bool:
+        return self.satisfaction.job_for(board, partition, artifact.sha256) is not None
 
     def matching(self, patterns: Iterable[str]) -> dict[str, Board]:
         """The boards that names and globs mean, all for none; raises RequestError (`no-such-board`)."""

@@ -165,6 +165,10 @@ def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Hand
         api.VirtualPlug: on(lambda params: bench.plug(params.board)),
         api.VirtualUnplug: on(lambda params: bench.unplug(params.board)),
         api.VirtualPress: on(lambda params: bench.press(params.board)),
-        api.VirtualFault: on(lambda params: bench.fault(params.board, params.fault, params.after)),
+        api.VirtualFault: on(
+            lambda params: bench.fault(
+                params.board, params.fault, params.after, times=params.times, address=params.address
+            )
+        ),
         api.VirtualDump: on(lambda params: bench.dump(params.board, params.address, params.size)),
     }

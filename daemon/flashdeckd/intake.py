@@ -4,68 +4,97 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from msgspec.structs import replace
 
 from flashdeck.api import BeginUpload, UploadDone
 from flashdeck.config import Board, Partition, Profile
-from flashdeck.errors import RefusedError
+from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.model import ArtifactState, Disposition, LogLevel, Origin
 from flashdeck.text import clean, counted
 from flashdeck.toml_table import MAX_PATH
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Settled, Watch
-from flashdeckd.hub import Hub
+from flashdeckd.builds.lease import Unreadable
+from flashdeckd.hub import LONGEST_LINE, Hub
 from flashdeckd.images import formats, guards
+from flashdeckd.images.file_notes import FileNotes
+from flashdeckd.images.formats import Parsed
+from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
+from flashdeckd.images.version import find_version
 from flashdeckd.journal import Journal
+
+MAX_NOTES = 16
+"""Notes about one file that are kept with its build."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """A build, judged for its partition."""
+
+    name: str
+    """The SHA-256 of its image; of the file, where that holds none."""
+    size: int
+    image: Image | None = None
+    notes: tuple[str, ...] = ()
+    version: str = ""
+    refused: str = ""
+    """Why it is not taken; "" where it is."""
 
 
 class Intake:
     """Decides what becomes of each image file that has settled."""
 
-    def __init__(self, bench: Bench, hub: Hub, journal: Journal, spool: Spool) -> None:
+    def __init__(self, bench: Bench, hub: Hub, journal: Journal, spool: Spool, notes: FileNotes) -> None:
         self._bench = bench
         self._hub = hub
         self._journal = journal
         self._spool = spool
+        self._notes = notes
 
     async def settled(self, build: Settled) -> None:
-        """Takes one settled file. Bytes that were seen there before are nothing new (touched, or built alike).
+        """Take one settled file. Bytes that were seen there before are nothing new (touched, or built alike).
 
         What was refused is looked at again: the configuration may have been mended since.
         """
         watch = build.watch
         profile = self._bench.config.profiles[watch.profile]
         partition = profile.partitions[watch.partition]
-        image, refused = await asyncio.to_thread(_judge, build, profile, partition)
-        digest = await asyncio.to_thread(lambda: hashlib.sha256(image).hexdigest())
+        verdict = await asyncio.to_thread(_judge, build, profile, partition)
         newest = self._hub.artifacts.get((watch.profile, watch.partition))
+        if newest is not None and newest.flattened:
+            newest = await self._named_anew(newest, build, verdict)
         was_refused = newest is not None and newest.disposition is Disposition.REFUSED
-        if newest is not None and newest.sha256 == digest and not was_refused:
-            if not self._spool.has(digest):  # damaged, or removed: whoever asks for it is told to build it again
-                await asyncio.to_thread(self._spool.add, image)
+        if newest is not None and newest.sha256 == verdict.name and not was_refused and not verdict.refused:
+            if verdict.image is not None and not self._spool.has(verdict.name):
+                # It was damaged, or removed: whoever asks for it is told to build it again.
+                await asyncio.to_thread(self._spool.add, verdict.image)
             return
         state = ArtifactState(
-            sha256=digest,
-            size=len(image),
+            sha256=verdict.name,
+            size=verdict.size,
             source=clean(str(build.path), MAX_PATH),  # a name that a glob found need not be UTF-8
             profile=watch.profile,
             partition=watch.partition,
             seen_at=time.time(),
             disposition=Disposition.REFUSED,
+            notes=tuple(clean(note, LONGEST_LINE) for note in verdict.notes[:MAX_NOTES]),
         )
-        if refused:
-            if newest is not None and (newest.sha256, newest.reason) == (digest, refused):
+        if verdict.image is None or verdict.refused:
+            if newest is not None and (newest.sha256, newest.reason) == (verdict.name, verdict.refused):
                 return
-            self._hub.log(f"{build.path}: refused: {refused}", level=LogLevel.ERROR)
-            await self._publish(replace(state, reason=refused))
+            self._hub.log(f"{build.path}: refused: {verdict.refused}", level=LogLevel.ERROR)
+            await self._publish(replace(state, reason=verdict.refused))
+            self._bench.publish_all(profile.name)
             return
-        artifact = await asyncio.to_thread(self._spool.add, image)
-        state = replace(state, version=artifact.version)
-        what = f"{artifact.version or digest[:12]} for {partition.name} of {profile.name}"
+        artifact = await asyncio.to_thread(self._spool.add, verdict.image, verdict.version)
+        state = replace(state, version=artifact.version, patch=not artifact.is_program)
+        what = f"{artifact.version or artifact.sha256[:12]} for {partition.name} of {profile.name}"
+        for note in state.notes:
+            self._hub.log(f"{build.path}: {note}")
         boards = self._boards(watch)
         first_ever = newest is None or was_refused or not _is_from(newest.source, watch.pattern)
         offered = _why_offered(build, first_ever=first_ever, auto=partition.auto)
@@ -86,30 +115,57 @@ class Intake:
             self._hub.log(f"{build.path}: {what}: {reason}")
             state = replace(state, disposition=Disposition.UNCHANGED, reason=reason)
         await self._publish(state)
-        for board in boards:
-            self._bench.publish(board.name)
+        self._bench.publish_all(profile.name)
+
+    async def _named_anew(self, newest: ArtifactState, build: Settled, verdict: _Verdict) -> ArtifactState:
+        """Give a build that an older release has seen the name that its image has now.
+
+        It had the hash of the bytes with all gaps filled. A file that still makes the same bytes that way was not built
+        anew, and what was to be done with it stays so.
+        """
+        profile = self._bench.config.profiles[newest.profile]
+        partition = profile.partitions[newest.partition]
+        flattened = await asyncio.to_thread(formats.flattened_before, build.path.name, build.data, profile, partition)
+        was_named = verdict.name if flattened is None else await asyncio.to_thread(_hash, flattened)
+        if verdict.image is None or verdict.refused or newest.sha256 != was_named:
+            return newest
+        artifact = await asyncio.to_thread(self._spool.add, verdict.image, verdict.version)
+        renamed = replace(
+            newest, sha256=artifact.sha256, size=artifact.size, patch=not artifact.is_program, flattened=False
+        )
+        await self._bench.rename_image(newest.profile, newest.partition, newest.sha256, artifact)
+        await self._publish(renamed)
+        return renamed
 
     async def accept(self, announced: BeginUpload, data: bytes) -> UploadDone:
-        """Spools the image in a file that a client sent.
+        """Spool the image in a file that a client sent.
 
         Without the partition that it is for, only a raw binary is taken: addresses could not be checked.
         Raises RefusedError, and what `Bench.select` does.
         """
-        if announced.partition:
-            boards = self._bench.select(announced.partition, announced.boards)
-            image = await asyncio.to_thread(_image_for, boards, announced, data)
-        else:
+        if not announced.partition:
             image = await asyncio.to_thread(formats.parse, announced.name, data)
-        artifact = await asyncio.to_thread(self._spool.add, image)
-        return UploadDone(sha256=artifact.sha256, size=artifact.size, version=artifact.version)
+            artifact = await asyncio.to_thread(self._spool.add, image)
+            return UploadDone(sha256=artifact.sha256, size=artifact.size, version=artifact.version)
+        boards = self._bench.select(announced.partition, announced.boards)
+        parsed = await asyncio.to_thread(_image_for, boards, announced, data)
+        version = find_version(parsed.image, boards[0].profile.partitions[announced.partition])
+        artifact = await asyncio.to_thread(self._spool.add, parsed.image, version)
+        self._notes.keep(announced.partition, artifact.sha256, parsed.notes)
+        return UploadDone(sha256=artifact.sha256, size=artifact.size, version=version, notes=parsed.notes)
 
     def settling(self, watch: Watch, is_settling: bool) -> None:
-        """An image file began to change, or is done with that."""
+        """Note that an image file began to change, or is done with that."""
         self._bench.note_settling(watch.profile, watch.partition, settling=is_settling)
 
-    def unreadable(self, watch: Watch, path: Path, reason: str) -> None:
-        """An image file that is there and can not be read."""
-        self._hub.log(f"{path} (for {watch.partition}) can not be read: {reason}", level=LogLevel.WARNING)
+    def unreadable(self, watch: Watch, file: Unreadable | None) -> None:
+        """Note that an image file is there and can not be read; None: it can, or is not there any more."""
+        if file is None:
+            self._bench.note_untaken(watch.profile, watch.partition, "")
+            return
+        reason = clean(f"{file.path} can not be read: {file.reason}", LONGEST_LINE)
+        self._hub.log(f"{reason} (for {watch.partition})", level=LogLevel.WARNING)
+        self._bench.note_untaken(watch.profile, watch.partition, reason)
 
     def _boards(self, watch: Watch) -> list[Board]:
         return [board for board in self._bench.config.boards.values() if board.profile.name == watch.profile]
@@ -119,36 +175,50 @@ class Intake:
         self._hub.publish_artifact(state)
 
 
-def _judge(build: Settled, profile: Profile, partition: Partition) -> tuple[bytes, str]:
-    """The image in a file (the file as it is where it holds none), and why it is refused ("" where it is not)."""
-    image = build.data
+def _judge(build: Settled, profile: Profile, partition: Partition) -> _Verdict:
     try:
-        image = formats.parse_for(build.path.name, build.data, profile, partition)
+        parsed = formats.parse_for(build.path.name, build.data, profile, partition)
+    except RefusedError as error:
+        return _Verdict(_hash(build.data), len(build.data), refused=error.advice)
+    image = parsed.image
+    refused = ""
+    try:
         guards.check(image, profile, partition)
     except RefusedError as error:
-        return image, error.advice
-    return image, ""
+        refused = error.advice
+    version = find_version(image, partition)
+    return _Verdict(image.sha256, image.size, image, parsed.notes, version, refused)
 
 
-def _image_for(boards: Sequence[Board], announced: BeginUpload, data: bytes) -> bytes:
-    """The one image that a file is for all of the boards."""
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _image_for(boards: Sequence[Board], announced: BeginUpload, data: bytes) -> Parsed:
+    """Return the one image that a file is for all of the boards."""
     profiles = {board.profile.name: board.profile for board in boards}
-    images: dict[str, bytes] = {}
+    found: dict[str, Parsed] = {}
     refusals: dict[str, RefusedError] = {}
     for name, profile in profiles.items():
         try:
-            images[name] = formats.parse_for(announced.name, data, profile, profile.partitions[announced.partition])
+            found[name] = formats.parse_for(announced.name, data, profile, profile.partitions[announced.partition])
         except RefusedError as error:
             refusals[name] = error
     if refusals:
         refused, error = next(iter(refusals.items()))
-        if not images:
+        if not found:
             raise error
         names = ", ".join(board.name for board in boards if board.profile.name == refused)
         hint = f"{error.hint} (--board names the boards that a file is for)"
         raise RefusedError(f"not for {names}: {error.message}", hint=hint, kind=error.kind)
-    # An image begins where its partition does, so that all profiles that take a file get the same one out of it.
-    return next(iter(images.values()))
+    first, *others = found.values()
+    if any(other.image != first.image for other in others):
+        raise RefusedError(
+            f"{clean(announced.name)} makes different images for the profiles {', '.join(found)}",
+            hint="name boards of one profile with --board, once for each profile",
+            kind=ErrorKind.OUTSIDE_PARTITION,
+        )
+    return first
 
 
 def _is_from(source: str, pattern: str) -> bool:

@@ -32,6 +32,10 @@ MIGRATIONS: tuple[str, ...] = (
         board TEXT NOT NULL, serial TEXT NOT NULL, bcd_device INTEGER NOT NULL, state TEXT NOT NULL,
         PRIMARY KEY (board, serial, bcd_device));
     """,
+    # 3. Builds had the hash of their bytes with all gaps filled; they get the name of their image when next seen.
+    """
+    UPDATE artifact SET state = json_set(state, '$.flattened', json('true')) WHERE json_valid(state);
+    """,
 )
 """SQL scripts; the n-th (from 1) makes schema n out of schema n - 1. Released ones never change."""
 

@@ -9,13 +9,15 @@ from msgspec.structs import replace
 from flashdeck.api import BoardPlan, JobList
 from flashdeck.config import Board, Partition
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
-from flashdeck.model import Disposition, JobState, JobStatus, Origin, Presence
+from flashdeck.model import JobState, JobStatus, Origin, Presence
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds
 from flashdeckd.flash.program import preview
 from flashdeckd.hub import Hub
 from flashdeckd.images import guards
+from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Artifact, Spool
+from flashdeckd.images.version import find_version
 from flashdeckd.jobs.unseen import UNSEEN, UNSEEN_NOTE
 from flashdeckd.planning import described
 
@@ -26,11 +28,12 @@ WRITTEN_SECONDS: Final = 5.0
 class Orders:
     """Orders by hand. Runs in the event loop's thread only."""
 
-    def __init__(self, bench: Bench, builds: Builds, hub: Hub, spool: Spool) -> None:
+    def __init__(self, bench: Bench, builds: Builds, hub: Hub, spool: Spool, notes: FileNotes) -> None:
         self._bench = bench
         self._builds = builds
         self._hub = hub
         self._spool = spool
+        self._notes = notes
 
     async def flash(self, partition: str, sha256: str, patterns: Iterable[str], *, present_only: bool) -> JobList:
         """Queues one job a board by hand, all or none; with it comes what the guards warn of.
@@ -119,18 +122,22 @@ class Orders:
         """The wanted image, or the newest one of the partition, and what the guards for this very place warn of."""
         if not sha256:
             newest = self._hub.artifacts.get((board.profile.name, partition))
+            untaken = self._bench.untaken(board.profile.name, partition)
+            if untaken:
+                raise RefusedError(untaken)
             if newest is None:
                 raise RequestError(
                     f"no artifact is known for partition {partition} of board {board.name}",
                     kind=ErrorKind.NO_SUCH_ARTIFACT,
                     hint="build it, or name a file",
                 )
-            if newest.disposition is Disposition.REFUSED:
-                raise RefusedError(newest.reason)
-            sha256 = newest.sha256
+            sha256, notes = newest.sha256, newest.notes
+        else:
+            notes = self._notes.of(partition, sha256)
         image = await asyncio.to_thread(self._spool.read, sha256)
-        warnings = guards.check(image, board.profile, board.profile.partitions[partition])
-        return self._spool.describe(image), warnings
+        target = board.profile.partitions[partition]
+        warnings = guards.check(image, board.profile, target)
+        return Artifact.of(image, find_version(image, target)), (*notes, *warnings)
 
     async def _plan_for(
         self, board: Board, partition: Partition, artifact: Artifact, warnings: tuple[str, ...]

@@ -23,6 +23,7 @@ from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.endpoint import Endpoint, claimed
 from flashdeckd.handlers import Handlers, recording_handlers, version_handlers, virtual_handlers
 from flashdeckd.hub import Hub, this_daemon
+from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Spool
 from flashdeckd.intake import Intake
 from flashdeckd.journal import Journal, Ledger
@@ -113,7 +114,8 @@ async def serve(options: Options) -> None:
             config, hub=hub, journal=journal, ledger=ledger, spool=spool, backend=backend, board_file=board_file
         )
         await bench.restore()
-        intake = Intake(bench, hub, journal, spool)
+        notes = FileNotes()
+        intake = Intake(bench, hub, journal, spool, notes)
         builds = Builds(
             _watches(config),
             intake.settled,
@@ -121,8 +123,8 @@ async def serve(options: Options) -> None:
             unreadable=intake.unreadable,
             settling=intake.settling,
         )
-        orders, waiting = Orders(bench, builds, hub, spool), Waiting(bench, builds, hub)
-        doctor = Doctor(bench, hub, spool)
+        orders, waiting = Orders(bench, builds, hub, spool, notes), Waiting(bench, builds, hub)
+        doctor = Doctor(bench, hub)
         handlers = dict(Handlers(hub, bench, orders, waiting, doctor).table())
         handlers |= Uploads(intake.accept).handlers()
         handlers |= recording_handlers(records)
@@ -216,4 +218,5 @@ def _watches(config: Config) -> list[Watch]:
 def _referenced(ledger: Ledger) -> set[str]:
     """Images that somebody may still ask for: on a board, in a job that is kept, or newest at its place."""
     holders = (*ledger.jobs, *ledger.holdings.values(), *ledger.artifacts.values())
-    return {holder.sha256 for holder in holders}
+    layers = (layer for holding in ledger.holdings.values() for layer in (*holding.layers, *holding.patches))
+    return {holder.sha256 for holder in (*holders, *layers)}

@@ -34,6 +34,7 @@ class Waiting:
             async with asyncio.timeout_at(now + max(seconds, LOOK_SECONDS)):
                 for profile in {board.profile.name for board in boards}:
                     await self._builds.look(profile, partition)
+            await self._fetch(boards, partition, sha256)
             wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
             async with asyncio.timeout_at(now + seconds):
                 await self._hub.until(
@@ -45,7 +46,7 @@ class Waiting:
                 kind=ErrorKind.TIMEOUT,
                 hint="`flashdeck jobs` shows what each job waits for",
             ) from None
-        jobs = (self._bench.book.newest(board.name, partition, wanted[board.name]) for board in boards)
+        jobs = (self._job(board, partition, wanted[board.name]) for board in boards)
         return [job for job in jobs if job is not None]
 
     async def for_jobs(self, ids: Sequence[int], seconds: float) -> list[JobState]:
@@ -59,7 +60,19 @@ class Waiting:
             raise FlashdeckError(f"the jobs had not ended after {seconds:g} s", kind=ErrorKind.TIMEOUT) from None
         return [book.job(job_id) for job_id in ids]
 
+    async def _fetch(self, boards: Sequence[Board], partition: str, sha256: str) -> None:
+        """Read the wanted images where that does not hold up the event loop."""
+        newest = (self._hub.artifacts.get((board.profile.name, partition)) for board in boards)
+        for wanted in {sha256} if sha256 else {artifact.sha256 for artifact in newest if artifact is not None}:
+            await asyncio.to_thread(self._bench.shelf.image, wanted)
+
+    def _job(self, board: Board, partition: str, sha256: str) -> JobState | None:
+        return self._bench.satisfaction.job_for(board, board.profile.partitions[partition], sha256)
+
     def _newest(self, board: Board, partition: str) -> str:
+        untaken = self._bench.untaken(board.profile.name, partition)
+        if untaken:
+            raise RefusedError(untaken)
         artifact = self._hub.artifacts.get((board.profile.name, partition))
         if artifact is None:
             raise RequestError(
@@ -71,7 +84,7 @@ class Waiting:
 
     def _is_there(self, board: Board, partition: str, sha256: str) -> bool:
         """Whether the image is on the board and runs; raises when it will not be."""
-        job = self._bench.book.newest(board.name, partition, sha256)
+        job = self._job(board, partition, sha256)
         if job is not None and not job.status.ended:
             if job.status is JobStatus.HELD:
                 raise HeldError(f"job {job.id} for board {board.name} is held: {job.reason}")
@@ -82,7 +95,7 @@ class Waiting:
                 )
             return False
         holding = self._bench.book.holding(board.name, partition)
-        if holding is not None and holding.complete and holding.sha256 == sha256:
+        if holding is not None and self._bench.satisfaction.has(board, board.profile.partitions[partition], sha256):
             if board.profile.app is not None and board.profile.leave and holding.started is False:
                 raise _failure(job, f"board {board.name} holds the image and was not seen to start")
             return True
@@ -99,7 +112,8 @@ class Waiting:
 
     def _why_never(self, board: Board, partition: str, sha256: str) -> FlashdeckError:
         newest = self._hub.artifacts.get((board.profile.name, partition))
-        if newest is None or newest.sha256 != sha256:
+        place = board.profile.partitions[partition]
+        if newest is None or not self._bench.satisfaction.is_brought_by(newest.sha256, board, place, sha256):
             return RequestError(
                 f"no job brings this image to {partition} of board {board.name}",
                 kind=ErrorKind.NO_TARGET,

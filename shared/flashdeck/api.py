@@ -87,7 +87,7 @@ class BeginUpload(Params[UploadHandle], frozen=True, kw_only=True):
     """
 
     name: str
-    """The file's name, for messages and its suffix."""
+    """The file's name, for messages, and as its ending may tell what it should be."""
     size: int
     partition: str = ""
     boards: tuple[str, ...] = ()
@@ -101,11 +101,14 @@ class UploadChunk(Params[Empty], frozen=True, kw_only=True):
 
 
 class UploadDone(State, frozen=True, kw_only=True):
-    """The spooled image: an .elf file and its raw binary are the same one."""
+    """The spooled image: files of one build are the same one in every format."""
 
     sha256: str
     size: int
+    """Bytes that it defines."""
     version: str
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the file was read."""
 
 
 class CommitUpload(Params[UploadDone], frozen=True, kw_only=True):
@@ -149,6 +152,8 @@ class BoardPlan(State, frozen=True, kw_only=True):
     """DFU requests that it would cost, leave included."""
     unchanged: int = 0
     """Bytes of the sectors that hold their part of the image already, and are left alone."""
+    partly: int = 0
+    """Bytes beside the image that would be erased, because it covers only part of their sectors."""
     protection: str = ""
     notes: tuple[str, ...] = ()
     blocked: str = ""
@@ -385,11 +390,14 @@ class VirtualPress(Params[VirtualBoardState], frozen=True, kw_only=True):
 
 
 class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Arms a fault: at the `after`-th DFU request from now (1 is the next), `fault` happens once."""
+    """Arms a fault: at the `after`-th DFU request from now (1 is the next), `fault` happens, `times` in a row."""
 
     board: str
     fault: str
     after: int = 1
+    times: int = 1
+    address: int | None = None
+    """A byte of the flash: only what erases or writes it is struck. Faults of the flash only."""
 
 
 class FlashBytes(State, frozen=True, kw_only=True):

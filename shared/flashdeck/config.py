@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from flashdeck.geometry import Geometry, Range
+from flashdeck.patterns import Pattern
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -81,14 +82,75 @@ class Outside(StrEnum):
 
 
 class Guard(StrEnum):
-    """A check that an image belongs where it is going."""
+    """A check that an image belongs where it is going, in the order in which they are made."""
 
     FITS = "fits"
-    STACK = "stack"
+    MCUBOOT = "mcuboot"
+    """It has an MCUboot header, sizes that fit, and the hash that was made when it was signed."""
     RESET = "reset"
+    STACK = "stack"
 
 
-ALL_GUARDS = frozenset(Guard)
+class Crc(StrEnum):
+    """A kind of CRC, by the name that tools have for it."""
+
+    CRC32 = "crc32"
+    """CRC-32/ISO-HDLC: zlib, Ethernet, `srec_cat -crc32`."""
+    CRC32_MPEG2 = "crc32-mpeg2"
+    """CRC-32/MPEG-2: byte by byte, most significant bit first, without a final XOR."""
+    CRC32_BZIP2 = "crc32-bzip2"
+    CRC32_JAMCRC = "crc32-jamcrc"
+    """CRC-32 without its final XOR."""
+    STM32 = "stm32"
+    """The CRC unit of STM32 with its defaults: CRC-32/MPEG-2 over little-endian words, `srec_cat -stm32`."""
+    CRC16_CCITT = "crc16-ccitt"
+    """CRC-16/IBM-3740, also called CCITT-FALSE: it begins with 0xffff."""
+    CRC16_XMODEM = "crc16-xmodem"
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes it has."""
+        return 2 if self in (Crc.CRC16_CCITT, Crc.CRC16_XMODEM) else 4
+
+
+class ByteOrder(StrEnum):
+    """The order in which a number's bytes are stored."""
+
+    LITTLE = "little"
+    BIG = "big"
+
+
+class CrcField(StrEnum):
+    """How the bytes of a CRC counted when it was made, where they lie in the range that it covers."""
+
+    SKIPPED = "skipped"
+    ZEROS = "zeros"
+    ONES = "ones"
+    """0xff, as in erased flash."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrcGuard:
+    """The check of a CRC that a post-build step put into the image. All offsets are from the partition's start.
+
+    Places that the image leaves open count as 0xff, as in erased flash.
+    """
+
+    crc: Crc
+    at: int | None = None
+    """The offset of the CRC; None: it is the last thing in the image."""
+    start: int = 0
+    """The first offset that it covers."""
+    end: int | None = None
+    """The first one behind what it covers; None: the CRC where that lies behind `start`, else the image's end."""
+    order: ByteOrder = ByteOrder.LITTLE
+    field: CrcField | None = None
+    """Set if and only if the CRC lies in what it covers."""
+
+
+AnyGuard = Guard | CrcGuard
+DEFAULT_GUARDS: frozenset[AnyGuard] = frozenset((Guard.FITS, Guard.RESET, Guard.STACK))
+"""The guards of a partition that holds a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +164,12 @@ class Partition:
     image: str = ""
     """Absolute path or glob of the image file; "" where none is watched."""
     auto: bool = True
-    guards: frozenset[Guard] = ALL_GUARDS
+    guards: frozenset[AnyGuard] = DEFAULT_GUARDS
+    vectors: int | None = None
+    """The offset of the vector table, behind a header of the product's own; None: the partition's start, or behind an
+    MCUboot header."""
+    version: Pattern | None = None
+    """Finds the version in an image; None where none is configured."""
     holds: Holds = Holds.PROGRAM
     outside: Outside = Outside.REFUSE
     base: int | None = None
@@ -123,6 +190,12 @@ class Profile:
     """Empty for a plain DFU 1.1 device."""
     chip: str = ""
     """Name in the chip table; "" where `sectors` was given."""
+    option_bytes: tuple[Range, ...] = ()
+    """The addresses of the chip's option bytes; empty also where nobody knows."""
+    otp: tuple[Range, ...] = ()
+    """The addresses that can be written once and never again; empty also where nobody knows."""
+    secure_alias: bool = False
+    """True where TrustZone shows the flash at 0x0C000000 too."""
     app: UsbId | None = None
     enter: Enter = Enter.MANUAL
     enter_hint: str = ""

@@ -9,19 +9,20 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path, PurePath
 
 from flashdeck.board_tables import BOARD_FILE_KEYS, check_identities, read_adopted_board, read_board
-from flashdeck.chips import find_chip
+from flashdeck.chips import Chip, find_chip
 from flashdeck.config import (
-    ALL_GUARDS,
     BankPolicy,
     Config,
     Enter,
     ErasePolicy,
-    Guard,
+    Holds,
     MapPolicy,
+    Outside,
     Partition,
     PollPolicy,
     Profile,
@@ -29,10 +30,12 @@ from flashdeck.config import (
     VerifyPolicy,
 )
 from flashdeck.errors import ConfigError
-from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range, parse_sectors
+from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range, parse_ranges, parse_sectors
+from flashdeck.guard_tables import read_guards, read_vectors, read_version
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import clean, format_size
 from flashdeck.toml_table import MAX_PATH, Table, check_name, one_of
+from flashdeck.trustzone import FLASH_OFFSET, SECURE_FLASH, secure_view
 
 DEFAULT_SETTLE = 0.05
 """Seconds that an image file must be unchanged where nothing else is configured."""
@@ -42,17 +45,22 @@ MAX_FILES = 64
 TOP_KEYS = ("include", "daemon", "profiles", "boards")
 TOP_KEYS_LATER = ("hosts", "tui", "hooks")
 PROFILE_KEYS = (
-    *("dfu", "app", "enter", "enter_hint", "leave", "flash", "sectors", "map"),
+    *("dfu", "app", "enter", "enter_hint", "leave", "flash", "sectors", "ram", "map"),
     *("erase", "verify", "poll", "banks", "trust_cache", "partitions"),
 )
 PROFILE_KEYS_LATER = ("hooks",)
-PARTITION_KEYS = ("address", "alt", "size", "protected", "image", "auto", "guards", "settle")
-_NOT_IF_PROTECTED = ("image", "auto", "guards", "settle")
-_NOT_IF_PLAIN = ("flash", "sectors", "map", "erase", "banks", "trust_cache")
+PARTITION_KEYS = (
+    *("address", "alt", "size", "protected", "image", "auto", "holds", "guards", "vectors", "version", "settle"),
+    *("outside", "base"),
+)
+_NOT_IF_PROTECTED = ("image", "auto", "guards", "version", "settle", "outside", "base")
+_NOT_WITHOUT_ADDRESS = ("outside", "base")
+"""Keys of a partition that mean nothing for an alternate setting."""
+_NOT_IF_PLAIN = ("flash", "sectors", "ram", "map", "erase", "banks", "trust_cache")
 """Keys of a profile that say something about addresses."""
+_GIVEN_BY_FLASH = {"sectors": "the geometry is", "ram": "the RAM is"}
 _MAX_ALTERNATE = 255
 """bAlternateSetting has one byte (USB 2.0, table 9-12)."""
-_IMAGES = (".bin", ".elf", ".hex", ".dfu")
 
 _USB_ID = re.compile(r"([0-9a-f]{1,4}):([0-9a-f]{1,4})", re.ASCII | re.IGNORECASE)
 
@@ -210,7 +218,8 @@ def _expand(table: Table, key: str, text: str) -> Path:
 def _profile(name: str, table: Table, settle: float) -> Profile:
     table.check_keys(PROFILE_KEYS, PROFILE_KEYS_LATER)
     is_plain = _is_plain(table)
-    chip, geometry = ("", Geometry(())) if is_plain else _flash(table)
+    chip = None if is_plain else _chip(table)
+    geometry = Geometry(()) if is_plain else _chip_geometry(table, chip) if chip else _geometry(table)
     dfu = _usb_id(table, "dfu")
     app = _usb_id(table, "app") if "app" in table else None
     if app == dfu:
@@ -223,7 +232,10 @@ def _profile(name: str, table: Table, settle: float) -> Profile:
         name=name,
         dfu=dfu,
         geometry=geometry,
-        chip=chip,
+        chip=chip.name if chip else "",
+        option_bytes=chip.option_bytes if chip else (),
+        otp=chip.otp if chip else (),
+        secure_alias=chip.secure_alias if chip else False,
         app=app,
         enter=_enter(table, app),
         enter_hint=table.text("enter_hint") if "enter_hint" in table else "",
@@ -264,25 +276,68 @@ def _is_plain(profile: Table) -> bool:
     return True
 
 
-def _flash(table: Table) -> tuple[str, Geometry]:
-    if "flash" in table and "sectors" in table:
-        raise table.error("sectors", "the geometry is already given by flash", hint="keep one of the two")
-    if "flash" in table:
-        try:
-            chip = find_chip(table.text("flash"))
-        except ConfigError as error:
-            raise table.error("flash", error.message, hint=error.hint) from error
-        return chip.name, chip.geometry
-    if "sectors" in table:
-        try:
-            return "", parse_sectors(table.text("sectors", limit=2000))
-        except ValueError as error:
-            raise table.error("sectors", str(error)) from error
-    raise table.error(
-        "flash",
-        "is missing",
-        hint='name the chip, as flash = "STM32H563RG", or give its sectors, as sectors = "128*8K@0x08000000"',
-    )
+def _chip(table: Table) -> Chip | None:
+    """The chip that `flash` names; None where there is no `flash`."""
+    if "flash" not in table:
+        return None
+    for key in ("sectors", "ram"):
+        if key in table:
+            raise table.error(key, f"{_GIVEN_BY_FLASH[key]} already given by flash", hint="keep one of the two")
+    try:
+        return find_chip(table.text("flash"))
+    except ConfigError as error:
+        raise table.error("flash", error.message, hint=error.hint) from error
+
+
+def _chip_geometry(table: Table, chip: Chip) -> Geometry:
+    """Return the geometry of `chip` at the addresses that the partitions have: secure ones, or those of all chips.
+
+    One profile has one kind, so that two partitions, one of them protected, never name the same flash in two ways.
+    """
+    partitions = [partition for _, partition in table.tables("partitions") if "address" in partition]
+    secure = [each for each in partitions if SECURE_FLASH.start <= each.number("address") < SECURE_FLASH.end]
+    if not chip.secure_alias or not secure:
+        return chip.geometry
+    for partition in partitions:
+        address = partition.number("address")
+        if partition not in secure and chip.geometry.sectors_in(Range.sized(address, 1)):
+            raise partition.error(
+                "address",
+                f"0x{address:08x} is not secure, and {secure[0].name} has a secure address: both name the same flash",
+                hint=f"use one kind in a profile: 0x{address + FLASH_OFFSET:08x} is the secure address of this one",
+            )
+    return secure_view(chip.geometry)
+
+
+def _geometry(table: Table) -> Geometry:
+    """The geometry that `sectors` and `ram` describe."""
+    if "sectors" not in table:
+        raise table.error(
+            "flash",
+            "is missing",
+            hint='name the chip, as flash = "STM32H563RG", or give its sectors, as sectors = "128*8K@0x08000000"',
+        )
+    try:
+        geometry = parse_sectors(table.text("sectors", limit=2000))
+    except ValueError as error:
+        raise table.error("sectors", str(error)) from error
+    return replace(geometry, ram=_ram(table, geometry)) if "ram" in table else geometry
+
+
+def _ram(table: Table, geometry: Geometry) -> tuple[Range, ...]:
+    try:
+        ram = parse_ranges(table.text("ram", limit=1000))
+    except ValueError as error:
+        raise table.error("ram", str(error)) from error
+    for area in ram:
+        for region in geometry.regions:
+            if area.overlaps(region.span):
+                raise table.error(
+                    "ram",
+                    f"{area} is flash by sectors ({region.span})",
+                    hint="give the addresses of the RAM, as 0x20000000+640K",
+                )
+    return ram
 
 
 def _enter(table: Table, app: UsbId | None) -> Enter:
@@ -373,13 +428,24 @@ def _partition(
     for key in _NOT_IF_PROTECTED:
         if protected and key in table:
             raise table.error(key, "this partition is protected and never written", hint=f"remove {key} or protected")
+    is_plain = alternate is not None
+    for key in _NOT_WITHOUT_ADDRESS:
+        if is_plain and key in table:
+            raise table.error(key, "is about addresses, and a partition with alt has none", hint=f"remove {key}")
+    span = Range.sized(0, _positive_size(table)) if is_plain else _span(table, geometry)
+    holds = table.choice("holds", Holds.PROGRAM)
     return Partition(
         name=name,
-        span=_span(table, geometry) if alternate is None else Range.sized(0, _positive_size(table)),
+        span=span,
         protected=protected,
         image=_image(table) if "image" in table else "",
         auto=table.flag("auto", default=True),
-        guards=_guards(table, geometry) if alternate is None else _guards_without_address(table),
+        guards=read_guards(table, span.size, holds, has_ram=bool(geometry.ram), is_plain=is_plain),
+        holds=holds,
+        outside=table.choice("outside", Outside.REFUSE),
+        base=_base(table) if "base" in table else None,
+        vectors=read_vectors(table, span.size, holds, is_plain=is_plain),
+        version=read_version(table),
         settle=_settle(table, settle),
         alternate=alternate,
     )
@@ -437,12 +503,11 @@ def _in_file(size: int) -> str:
 def _image(table: Table) -> str:
     """An absolute path or glob. Only what the file says is a pattern; a directory put before it is literal."""
     text = table.text("image", limit=MAX_PATH)
-    suffix = PurePath(text).suffix.lower()
-    if suffix not in _IMAGES:
+    if PurePath(text).name in {"", "..", "~"} or text.endswith(("/", "/.")):
         raise table.error(
             "image",
-            f'"{clean(text, 60)}" does not end in {", ".join(_IMAGES[:-1])} or {_IMAGES[-1]}',
-            hint="name the file that the build writes",
+            f'"{clean(text, 60)}" is a directory',
+            hint='name the file that the build writes, or a pattern, as "~/fw/build/*.elf"',
         )
     head, tail = text.split("/", 1) if text.startswith("~") and "/" in text else ("", text)
     base = glob.escape(str(_expand(table, "image", head)))
@@ -450,30 +515,12 @@ def _image(table: Table) -> str:
     return os.path.normpath(PurePath(base) / (tail.lstrip("/") if head else tail))
 
 
-def _guards(table: Table, geometry: Geometry) -> frozenset[Guard]:
-    """The default is every guard that the geometry allows: without a known RAM no stack pointer can be judged."""
-    if "guards" not in table:
-        return ALL_GUARDS if geometry.ram else ALL_GUARDS - {Guard.STACK}
-    guards = frozenset(table.member("guards", text, Guard) for text in table.texts("guards"))
-    if Guard.STACK in guards and not geometry.ram:
-        raise table.error(
-            "guards",
-            'there is no "stack" guard with sectors, which do not say where the RAM is',
-            hint='take "stack" out, or name the chip with flash',
-        )
-    return guards
-
-
-def _guards_without_address(table: Table) -> frozenset[Guard]:
-    """Nobody knows where an alternate setting lies, so only its size can be checked."""
-    guards = frozenset(table.member("guards", text, Guard) for text in table.texts("guards"))
-    for guard in sorted(guards - {Guard.FITS}):
-        raise table.error(
-            "guards",
-            f'"{guard}" needs an address, and a partition with alt has none',
-            hint='"fits" is what can be checked here',
-        )
-    return guards if "guards" in table else frozenset((Guard.FITS,))
+def _base(table: Table) -> int:
+    """The address of the first byte of a raw binary."""
+    base = table.number("base")
+    if base >= ADDRESS_SPACE:
+        raise table.error("base", f"0x{base:x} is outside 32-bit addresses", hint="write it as 0x08000000")
+    return base
 
 
 def _settle(table: Table, default: float) -> float:

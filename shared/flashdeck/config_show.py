@@ -1,13 +1,13 @@
 """A checked configuration, written out: as TOML that reads back to the same, and as plain values for JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from flashdeck.config import Board, Config, Partition, Profile
-from flashdeck.geometry import format_sectors
+from flashdeck.config import AnyGuard, Board, Config, CrcGuard, Guard, Partition, Profile
+from flashdeck.geometry import format_ranges, format_sectors
 from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.toml_text import header, quoted
 
-Scalar = str | int | bool | list[str]
+Scalar = str | int | bool | Sequence["str | dict[str, str]"]
 
 
 def to_builtins(config: Config) -> dict[str, object]:
@@ -67,6 +67,8 @@ def _profile(profile: Profile) -> dict[str, Scalar]:
         values["flash"] = profile.chip
     else:
         values["sectors"] = format_sectors(profile.geometry)
+        if profile.geometry.ram:
+            values["ram"] = format_ranges(profile.geometry.ram)
     return values | {
         "map": profile.map.value,
         "erase": profile.erase.value,
@@ -81,16 +83,46 @@ def _partition(partition: Partition) -> dict[str, Scalar]:
     at: dict[str, Scalar] = (
         {"address": partition.span.start} if partition.alternate is None else {"alt": partition.alternate}
     )
-    values = at | {"size": partition.span.size}
+    values = at | {"size": partition.span.size, "holds": partition.holds.value}
+    if partition.vectors is not None:
+        values["vectors"] = _offset(partition.vectors)
     if partition.protected:
         return values | {"protected": True}
+    if partition.version is not None:
+        values["version"] = partition.version.text
     if partition.image:
         values["image"] = partition.image
+    if partition.alternate is None:
+        values["outside"] = partition.outside.value
+    if partition.base is not None:
+        values["base"] = partition.base
     return values | {
         "auto": partition.auto,
-        "guards": sorted(guard.value for guard in partition.guards),
+        "guards": _guards(partition.guards),
         "settle": _duration(partition.settle),
     }
+
+
+def _guards(guards: frozenset[AnyGuard]) -> list[str | dict[str, str]]:
+    names = sorted(guard.value for guard in guards if isinstance(guard, Guard))
+    crcs = sorted((guard for guard in guards if isinstance(guard, CrcGuard)), key=repr)
+    return [*names, *map(_crc, crcs)]
+
+
+def _crc(guard: CrcGuard) -> dict[str, str]:
+    values = {
+        "crc": guard.crc.value,
+        "at": "end" if guard.at is None else _offset(guard.at),
+        "from": _offset(guard.start),
+    }
+    if guard.end is not None:
+        values["to"] = _offset(guard.end)
+    values["order"] = guard.order.value
+    return values if guard.field is None else values | {"field": guard.field.value}
+
+
+def _offset(offset: int) -> str:
+    return f"+0x{offset:x}"
 
 
 def _board(board: Board) -> dict[str, Scalar]:
@@ -123,14 +155,20 @@ def _value(key: str, value: Scalar) -> str:
             return _number(key, value)
         case str():
             return quoted(value)
-        case list():
-            return f"[{', '.join(quoted(item) for item in value)}]"
+        case _:
+            return f"[{', '.join(_item(item) for item in value)}]"
+
+
+def _item(item: str | dict[str, str]) -> str:
+    if isinstance(item, str):
+        return quoted(item)
+    return f"{{ {', '.join(f'{key} = {quoted(value)}' for key, value in item.items())} }}"
 
 
 def _number(key: str, value: int) -> str:
     if key == "alt":
         return str(value)
-    digits = {"address": 8, "bcd_device": 4}.get(key)
+    digits = {"address": 8, "base": 8, "bcd_device": 4}.get(key)
     return f"0x{value:0{digits}x}" if digits else _size(value)
 
 

@@ -122,8 +122,7 @@ def parse_sectors(text: str) -> Geometry:
     """The geometry that `text` describes: runs of equal sectors, `COUNT*SIZE@ADDRESS`, divided by commas.
 
     A run without `@ADDRESS` goes on where the one before it ended: "4*16K@0x08000000, 1*64K, 7*128K". Runs are in
-    ascending order and do not overlap. Banks and RAM can not be said this way: all sectors count as one bank, and no
-    stack guard is possible.
+    ascending order and do not overlap. Banks can not be said this way: all sectors count as one.
 
     Raises ValueError, with a sentence, for anything else.
     """
@@ -141,6 +140,46 @@ def parse_sectors(text: str) -> Geometry:
 def format_sectors(geometry: Geometry) -> str:
     """What `parse_sectors` makes this geometry of again, banks and RAM aside."""
     return ", ".join(f"{r.count}*{r.sector_size}@0x{r.address:08x}" for r in geometry.regions)
+
+
+_RANGE = re.compile(r"(?P<address>0x[0-9a-f]{1,16}) ?\+ ?(?P<size>[^+]+)", re.IGNORECASE | re.ASCII)
+MAX_RANGES = 16
+
+
+def parse_ranges(text: str) -> tuple[Range, ...]:
+    """The addresses that `text` names: `START+SIZE`, divided by commas, as "0x20000000+640K". Ranges do not overlap.
+
+    Raises ValueError, with a sentence, for anything else.
+    """
+    ranges = sorted(_parse_range(part.strip()) for part in text.split(","))
+    if len(ranges) > MAX_RANGES:
+        raise ValueError(f"more than {MAX_RANGES} ranges are more than any chip has")
+    for one, other in pairwise(ranges):
+        if one.overlaps(other):
+            raise ValueError(f"{one} and {other} overlap")
+    return tuple(ranges)
+
+
+def format_ranges(ranges: Iterable[Range]) -> str:
+    """The text that `parse_ranges` makes these ranges of again."""
+    return ", ".join(f"0x{each.start:08x}+{_in_k(each.size)}" for each in ranges)
+
+
+def _in_k(size: int) -> str:
+    return f"{size // 1024}K" if size % 1024 == 0 else str(size)
+
+
+def _parse_range(text: str) -> Range:
+    shown = clean(text, 60)
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise ValueError(f'"{shown}" is not a range of addresses; write START+SIZE, as 0x20000000+640K')
+    start, size = int(match["address"], 16), parse_size(match["size"])
+    if not size:
+        raise ValueError(f'"{shown}" is empty')
+    if start + size > ADDRESS_SPACE:
+        raise ValueError(f'"{shown}": ends at 0x{start + size:x}, outside 32-bit addresses')
+    return Range.sized(start, size)
 
 
 def _parse_run(run: str, previous_end: int | None) -> Region:

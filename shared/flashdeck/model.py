@@ -101,10 +101,31 @@ class Failure(State, frozen=True, kw_only=True):
     hint: str = ""
 
 
-class Holding(State, frozen=True, kw_only=True):
-    """What a partition of a board holds, as far as this daemon knows."""
+class Layer(State, frozen=True, kw_only=True):
+    """One image that was written into a partition, over what was there before."""
 
     sha256: str
+    """The image; "" where a flash was cut short, and nothing is known of what it had erased."""
+    erased: tuple[tuple[int, int], ...] = ()
+    """Start and end, counted from the partition's start, of what was erased for it: what the image does not define
+    there is 0xFF."""
+
+
+class Patch(State, frozen=True, kw_only=True):
+    """An image that was laid over a program: it does not define the partition's first word."""
+
+    sha256: str
+    size: int
+    version: str = ""
+    flashed_at: float
+    job: int
+
+
+class Holding(State, frozen=True, kw_only=True):
+    """What a partition of a board holds, as far as this daemon knows: a program, and what was laid over it."""
+
+    sha256: str
+    """The program, or the newest image of a partition for data; "" where only patches are known."""
     size: int
     version: str = ""
     flashed_at: float
@@ -121,6 +142,11 @@ class Holding(State, frozen=True, kw_only=True):
     disturbed: bool = False
     """Whether its flash may have been changed since: the board has shown another serial or bcdDevice in DFU mode, or a
     job that did not come to its end has tried a canary there."""
+    patches: tuple[Patch, ...] = ()
+    """What was laid over the program, the newest first."""
+    layers: tuple[Layer, ...] = ()
+    """All that its bytes are known from, the newest first. Empty where an older release recorded it: then `sha256`
+    alone."""
 
 
 class PartitionState(State, frozen=True, kw_only=True):
@@ -140,6 +166,10 @@ class PartitionState(State, frozen=True, kw_only=True):
     holding: Holding | None = None
     offered: str = ""
     """SHA-256 of the newest artifact where this board neither holds it nor has a job for it: it waits for a person."""
+    current: bool = False
+    """Whether the partition has every byte of the newest artifact."""
+    trouble: str = ""
+    """Why what lies at the image's path can not be taken, and what to do; "" where it can."""
 
 
 class BoardState(State, frozen=True, kw_only=True):
@@ -195,6 +225,8 @@ class JobResult(State, frozen=True, kw_only=True):
     started: bool | None = None
     unchanged: int = 0
     """Bytes of sectors that held the image already and were left alone."""
+    partly: int = 0
+    """Bytes beside the image that were erased, because it covers only part of their sectors."""
 
 
 class JobState(State, frozen=True, kw_only=True):
@@ -207,6 +239,8 @@ class JobState(State, frozen=True, kw_only=True):
     size: int
     version: str = ""
     origin: Origin
+    patch: bool = False
+    """Whether the image is laid over the program that is there: it does not define the partition's first word."""
     status: JobStatus
     reason: str = ""
     """Why it waits, is held or was superseded, and what to do."""
@@ -235,6 +269,12 @@ class ArtifactState(State, frozen=True, kw_only=True):
     seen_at: float
     disposition: Disposition
     reason: str = ""
+    patch: bool = False
+    """Whether it is laid over a program: it does not define the partition's first word."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the file was read."""
+    flattened: bool = False
+    """Whether an older release named it, by the hash of its bytes with all gaps filled."""
 
 
 class LogLine(State, frozen=True, kw_only=True):

@@ -73,6 +73,21 @@ class Table:
             raise self._wrong_type(key, 'an array of texts, as ["…", "…"]')
         return tuple(self._printable(key, str(item), MAX_PATH) for item in items)
 
+    def items(self, key: str, wanted: str) -> tuple["str | Table", ...]:
+        """Return the texts and tables of an array; `wanted` is how to write it."""
+        value = self.values[key]
+        if not isinstance(value, list):
+            raise self._wrong_type(key, wanted)
+        found: list[str | Table] = []
+        for item in cast("list[object]", value):
+            if isinstance(item, str):
+                found.append(self._printable(key, item, MAX_PATH))
+            elif isinstance(item, dict):
+                found.append(Table(self.file, f"{self.name}.{clean(key, 60)}", cast("dict[str, object]", item)))
+            else:
+                raise self._wrong_type(key, wanted)
+        return tuple(found)
+
     def flag(self, key: str, *, default: bool) -> bool:
         """`true` or `false`."""
         value = self.values.get(key, default)

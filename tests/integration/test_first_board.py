@@ -20,7 +20,7 @@ timing = "none"
 app = "0483:5740"
 runtime = true
 """
-BLANKS = r'^#(?=(flash = "STM32H563AG"|app = |enter = |\[profiles|address|size|protected|image))'
+BLANKS = r'^#(?=(flash = "STM32H563RG"|app = |enter = |\[profiles|address|size|protected|image))'
 ONE, TWO = firmware("1.0.0"), firmware("1.0.1")
 
 

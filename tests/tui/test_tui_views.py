@@ -36,12 +36,12 @@ def bench_of(app1: Any, **fields: Any) -> Store:
     """One board whose app1 holds this, and the newest build."""
     store = Store()
     jobs, artifacts = fields.pop("jobs", ()), fields.pop("artifacts", (ARTIFACT,))
-    offered = fields.pop("offered", "")
+    offered, trouble = fields.pop("offered", ""), fields.pop("trouble", "")
     store.take(
         Snapshot(
             seq=1,
             daemon=DAEMON,
-            boards=(board("left", partitions=partitions(app1, offered=offered), **fields),),
+            boards=(board("left", partitions=partitions(app1, offered=offered, trouble=trouble), **fields),),
             jobs=jobs,
             artifacts=artifacts,
         )
@@ -62,8 +62,12 @@ def bench_of(app1: Any, **fields: Any) -> Store:
         (bench_of(holding(started=False)), "was not seen to start", Tone.BAD),
         (bench_of(holding(disturbed=True)), "in doubt: f makes sure", Tone.WAIT),
         (
-            bench_of(None, artifacts=(replace(ARTIFACT, disposition=Disposition.REFUSED, reason="too large"),)),
-            "build refused: too large",
+            bench_of(
+                None,
+                artifacts=(replace(ARTIFACT, disposition=Disposition.REFUSED, reason="too large"),),
+                trouble="too large",
+            ),
+            "build not taken: too large",
             Tone.BAD,
         ),
         (bench_of(holding(), jobs=(job(1, status=JobStatus.QUEUED),)), "queued 1.0.2", Tone.PLAIN),

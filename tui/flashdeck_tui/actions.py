@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from flashdeck import api
 from flashdeck.errors import RequestError
+from flashdeck.image_formats import SUFFIXES_IN_WORDS
 from flashdeck.model import Disposition, JobState, JobStatus, State
 from flashdeck.paths import absolute
 from flashdeck.text import counted, format_age, format_size, short_sha
@@ -189,7 +190,7 @@ async def _flash(context: Context) -> None:
         choices.append(
             Choice(_NEWEST, f"the newest build: {name}", f"{format_size(artifact.size)}, {age} old, {artifact.source}")
         )
-    choices.append(Choice(_FILE, "a file …", "its bytes are sent: .bin, .hex, .elf or .dfu"))
+    choices.append(Choice(_FILE, "a file …", f"its bytes are sent: {SUFFIXES_IN_WORDS}"))
     match await context.choose(f"Flash {partition} of {board} with", choices):
         case "newest":
             await _order(context, partition, artifact.sha256 if artifact else "", board)

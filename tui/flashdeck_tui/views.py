@@ -25,6 +25,7 @@ from flashdeck.model import (
     Verified,
 )
 from flashdeck.text import clean, counted, format_age, format_duration, format_size, short_sha
+from flashdeck.words import contents_name, image_name
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 
@@ -216,9 +217,9 @@ def ago(then: float, now: float) -> str:
     return f"{format_age(now - then)} ago" if now - then >= _MINUTE else "just now"
 
 
-def version_of(thing: JobState | Holding | ArtifactState) -> str:
-    """How people tell images apart: by the version in them, else by the start of their hash."""
-    return clean(thing.version, 24) if thing.version else short_sha(clean(thing.sha256))
+def version_of(thing: JobState | ArtifactState) -> str:
+    """Return how people tell images apart."""
+    return image_name(thing.version, thing.sha256)
 
 
 def percent(job: JobState) -> int:
@@ -251,7 +252,7 @@ def _partition_row(store: Store, board: BoardState, partition: PartitionState, n
         Selection(board=board.name, partition=partition.name),
         (
             Cell(f"  {_name(partition.name)}"),
-            Cell(version_of(holding) if holding else NONE, Tone.PLAIN if holding else Tone.FAINT),
+            Cell(contents_name(holding) if holding else NONE, Tone.PLAIN if holding else Tone.FAINT),
             _being_written(store, board, partition) or _holding_cell(holding, now),
             _partition_now(store, board, partition),
         ),
@@ -301,12 +302,12 @@ def _active_cell(job: JobState) -> Cell:
 
 
 def _idle_cell(artifact: ArtifactState | None, partition: PartitionState) -> Cell:
-    if artifact is not None and artifact.disposition is Disposition.REFUSED:
-        return Cell(f"build refused: {_long(artifact.reason)}", Tone.BAD)
+    if partition.trouble:
+        return Cell(f"build not taken: {_long(partition.trouble)}", Tone.BAD)
     if partition.offered:
         version = version_of(artifact) if artifact and artifact.sha256 == partition.offered else "a build"
         return Cell(f"offered {version}: f flashes it", Tone.WAIT)
-    return _flaw(partition.holding) or _compared(partition.holding, artifact)
+    return _flaw(partition.holding) or _compared(partition, artifact)
 
 
 def _flaw(holding: Holding | None) -> Cell | None:
@@ -319,10 +320,11 @@ def _flaw(holding: Holding | None) -> Cell | None:
     return None
 
 
-def _compared(holding: Holding | None, artifact: ArtifactState | None) -> Cell:
+def _compared(partition: PartitionState, artifact: ArtifactState | None) -> Cell:
+    holding = partition.holding
     if artifact is None:
         return _IDLE if holding is None else Cell("no build seen", Tone.FAINT)
-    if holding is not None and artifact.sha256 == holding.sha256:
+    if holding is not None and partition.current:
         sure = "" if holding.verified is Verified.YES else ", not verified"
         return Cell(f"up to date{sure}", Tone.GOOD)
     return Cell(f"newest build is {version_of(artifact)}", Tone.WAIT)
@@ -475,16 +477,18 @@ def _board_facts(board: BoardState) -> Iterator[Line]:
 
 def _partition_facts(store: Store, board: BoardState, partition: PartitionState, now: float) -> Iterator[Line]:
     holding = partition.holding
+    artifact = store.artifact(board.name, partition.name)
     if holding is not None:
         written = _being_written(store, board, partition)
         yield (
-            Line(f"{version_of(holding)} is being written", Tone.BUSY)
+            Line(f"{contents_name(holding)} is being written", Tone.BUSY)
             if written
             else _holding_line(holding, now, plain=bool(partition.alternate))
         )
+    if partition.trouble and (artifact is None or artifact.disposition is not Disposition.REFUSED):
+        yield Line(f"the newest build can not be taken: {_long(partition.trouble)}", Tone.BAD)
     if partition.settling:
         yield Line("its image file is being written: it is taken once nobody writes it any more", Tone.BUSY)
-    artifact = store.artifact(board.name, partition.name)
     if artifact is not None:
         yield from _artifact_lines(artifact, partition, now)
     elif partition.image:
@@ -497,7 +501,9 @@ def _partition_facts(store: Store, board: BoardState, partition: PartitionState,
 
 
 def _holding_line(holding: Holding, now: float, *, plain: bool) -> Line:
-    what = f"{version_of(holding)} ({format_size(holding.size)}, SHA-256 {short_sha(clean(holding.sha256))})"
+    what = contents_name(holding)
+    if holding.sha256:
+        what += f" ({format_size(holding.size)}, SHA-256 {short_sha(clean(holding.sha256))})"
     when = f"flashed {ago(holding.flashed_at, now)} by job {holding.job}"
     if not holding.complete:
         boots = "half of it may be started" if plain else "no boot check accepts it"

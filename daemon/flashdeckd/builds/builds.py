@@ -80,7 +80,8 @@ class Builds:
 
     `settled` is called with each new state of each file, one at a time for each watch; a state is also new when the
     file was only touched or written again with the same bytes. Where it raises, the file is handed on again later.
-    `unreadable` is called once for each reason why a file that is there can not be read, `settling` when a new state
+    `unreadable` is called once for each reason why a file that is there can not be read, and with None once that is
+    over, `settling` when a new state
     begins to be waited for and when that is over, and `on_trouble` with each new value of `trouble`.
     """
 
@@ -90,7 +91,7 @@ class Builds:
         settled: Callable[[Settled], Awaitable[None]],
         source: BuildSource | None = None,
         *,
-        unreadable: Callable[[Watch, Path, str], None] | None = None,
+        unreadable: Callable[[Watch, Unreadable | None], None] | None = None,
         settling: Callable[[Watch, bool], None] | None = None,
         on_trouble: Callable[[str], None] | None = None,
         clock: Clock | None = None,
@@ -174,7 +175,7 @@ class _Post:
         self,
         watch: Watch,
         settled: Callable[[Settled], Awaitable[None]],
-        unreadable: Callable[[Watch, Path, str], None] | None,
+        unreadable: Callable[[Watch, Unreadable | None], None] | None,
         settling: Callable[[Watch, bool], None] | None,
         *,
         trouble: Callable[[object, str], None],
@@ -272,8 +273,8 @@ class _Post:
                 self._tell_settling(self.watch, settling)
 
     def _complain(self, complaint: Unreadable | None) -> None:
-        if complaint is not None and complaint != self._complaint and self._unreadable is not None:
-            self._unreadable(self.watch, Path(complaint.path), complaint.reason)
+        if complaint != self._complaint and self._unreadable is not None:
+            self._unreadable(self.watch, complaint)
         self._complaint = complaint
 
     def _answer(self, asking: Iterable[asyncio.Future[bool]], *, there: bool) -> None:

@@ -14,8 +14,9 @@ from flashdeckd.diagnosis.judge import judge
 from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome
 from flashdeckd.diagnosis.probe import observe
 from flashdeckd.hub import Hub
-from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.contents import known_bytes
 from flashdeckd.jobs.lane import Lane
+from flashdeckd.jobs.targets import target_of
 
 MAX_KNOWN = 4096
 """Bytes of what a partition should hold that a look is held against: as many as one transfer can carry."""
@@ -24,10 +25,9 @@ MAX_KNOWN = 4096
 class Doctor:
     """Looks and tells; nothing is erased or written. Runs in the event loop's thread."""
 
-    def __init__(self, bench: Bench, hub: Hub, spool: Spool) -> None:
+    def __init__(self, bench: Bench, hub: Hub) -> None:
         self._bench = bench
         self._hub = hub
-        self._spool = spool
 
     async def examine(self, patterns: Iterable[str] = (), *, troubles: Iterable[str] = ()) -> Diagnosis:
         """All boards that names and globs mean, all for none; `troubles` are what is known not to work here.
@@ -86,15 +86,11 @@ class Doctor:
     async def _known(self, board: Board) -> tuple[tuple[str, bytes], ...]:
         """What each partition should begin with, where this daemon flashed it whole."""
         known: list[tuple[str, bytes]] = []
-        for name in board.profile.partitions:
-            holding = self._bench.book.holding(board.name, name)
-            if holding is None or not holding.complete:
-                continue
-            try:
-                image = await asyncio.to_thread(self._spool.read, holding.sha256)
-            except FlashdeckError:
-                continue  # pruned or damaged: then there is nothing to hold the reads against
-            known.append((name, image[:MAX_KNOWN]))
+        for name, partition in board.profile.partitions.items():
+            holding, target = self._bench.book.holding(board.name, name), target_of(board, partition)
+            image = await asyncio.to_thread(known_bytes, holding, target, self._bench.shelf.image)
+            if image.is_program:
+                known.append((name, image.pieces[0].data[:MAX_KNOWN]))
         return tuple(known)
 
     def _unaccepted(self, board: Board) -> frozenset[str]:

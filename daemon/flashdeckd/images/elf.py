@@ -1,59 +1,180 @@
-"""ELF files, as a linker writes them: the loadable segments at their physical addresses."""
+"""ELF files, as a linker writes them: the loadable segments at their physical addresses.
 
-import io
-from collections.abc import Iterator
+Only the tables that say where bytes are get read (System V ABI, chapters "Object Files" and "Program Loading"). Names,
+symbols and notes carry no bytes for the chip, and whatever is wrong with them is no reason to refuse a file.
+"""
 
-from elftools.common.utils import struct_parse
-from elftools.elf.elffile import ELFFile
+import struct
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from flashdeck.errors import RefusedError
-from flashdeckd.images.segments import MAX_SEGMENTS, Segment
+from flashdeck.geometry import Range
+from flashdeckd.images.segments import Contents, Segment, bounded, joined
 
-FILL = 0x00
-"""What lies between segments: as `objcopy -O binary` has it, so that an .elf and its .bin are the same image."""
+_MAGIC = b"\x7fELF"
+_CLASS_32, _CLASS_64 = 1, 2
+_BYTE_ORDERS = {1: "<", 2: ">"}
 
+_HEADER = "16xHHIIIIIHHHHHH"  # ident, type, machine, version, entry, then the tables as in `_tables`
+_HEADER_SIZE = struct.calcsize("<" + _HEADER)
+_PROGRAM_HEADER = (
+    "8I"  # type, offset, virtual and physical address, bytes in the file, bytes in memory, flags, alignment
+)
+_SECTION_HEADER = "10I"  # name, type, flags, address, offset, size, link, info, alignment, size of an entry
+
+_LOAD = 1
+_WITHOUT_BYTES = frozenset((0, 8))
+"""Types of sections that have nothing in the file: SHT_NULL, SHT_NOBITS."""
+_ALLOCATED = 0x2
+_COUNTED_ELSEWHERE = 0xFFFF
+"""In place of a number of segments that does not fit (PN_XNUM): the first section header has it."""
 _LOOK = "is this the file that the linker wrote, whole?"
 
 
-def segments(shown: str, data: bytes) -> tuple[Segment, ...]:
-    """The bytes of every PT_LOAD segment that has any in the file (p_filesz), at its p_paddr.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Bytes of the file that belong to an address."""
 
-    The physical address is where a linker script's `AT>` puts initial values, as those of .data, in the flash; what is
-    only zeroed at the start (.bss) has no bytes. Raises RefusedError for what is no whole 32-bit ELF file.
+    span: Range
+    """Offsets in the file."""
+    address: int
+
+
+def is_in(data: bytes) -> bool:
+    """Tell whether `data` is an ELF file by its first bytes."""
+    return data.startswith(_MAGIC)
+
+
+def read(shown: str, data: bytes) -> Contents:
+    """Return the bytes of every PT_LOAD segment that some section covers, at their physical addresses (p_paddr).
+
+    That is where a linker script's `AT>` puts initial values, as those of .data, in the flash; what is only zeroed at
+    the start (.bss) has no bytes in the file. What a segment has between its sections is filling, and what it has
+    before the first one often the header of the ELF file itself. Where a file has no section headers, or none that
+    tells of what is loaded, all bytes of its segments count.
+
+    Raises RefusedError for what is no whole 32-bit ELF file, and where the file's own header would be flashed.
     """
+    tables = _tables(shown, data)
+    loads = tuple(_loads(shown, data, tables))
+    notes: tuple[str, ...] = ()
     try:
-        found = tuple(_load(shown, data))
-    except RefusedError:
-        raise
-    except Exception as error:  # a parser of foreign bytes: pyelftools raises whatever a malformed file makes it
-        raise RefusedError(f"{shown} is a broken ELF file", hint=_LOOK) from error
-    for each in found:
-        if data[:4] == bytes(each.data[:4]):
-            raise RefusedError(
-                f"the segment of {shown} at 0x{each.address:08x} begins with the header of the ELF file itself",
-                hint="link with -Wl,--nmagic (or a smaller -z max-page-size), or make a raw binary with objcopy",
-            )
-    return found
+        sections = _sections(data, tables)
+    except struct.error:
+        sections = ()
+        notes = (f"{shown}: the section headers are broken, so all bytes of the segments count",)
+    if not any(next(_covered(load, sections), None) for load in loads):
+        sections = (Range(0, len(data)),)
+    parts = (part for load in loads for part in _covered(load, sections))
+    return Contents(bounded(shown, joined(_segments(shown, data, parts))), notes)
 
 
-def _load(shown: str, data: bytes) -> Iterator[Segment]:
-    stream = io.BytesIO(data)
-    elf = ELFFile(stream)
-    if elf.elfclass != 32:  # noqa: PLR2004 -- bits
+def whole_segments(shown: str, data: bytes) -> tuple[Segment, ...]:
+    """Return all bytes of every PT_LOAD segment, whatever sections there are; raises RefusedError as `read` does."""
+    return bounded(shown, _segments(shown, data, _loads(shown, data, _tables(shown, data))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """Where the headers of segments and sections are."""
+
+    order: str
+    """The byte order, as `struct` has it."""
+    segments_at: int
+    segment_size: int
+    segments: int
+    sections_at: int
+    section_size: int
+    sections: int
+
+
+def _tables(shown: str, data: bytes) -> _Tables:
+    bits, order = data[4:6].ljust(2, b"\0")
+    if bits == _CLASS_64:
         raise RefusedError(
             f"{shown} is an ELF file for 64-bit addresses",
             hint="is this the firmware, or a program for this computer?",
         )
-    count = int(elf["e_phnum"])
-    if count > MAX_SEGMENTS:
-        raise RefusedError(f"{shown} has {count} segments, more than {MAX_SEGMENTS}", hint=_LOOK)
-    whole = memoryview(data)
-    # Headers only: the objects that pyelftools makes of other kinds of segments look through all sections of the file.
+    if bits != _CLASS_32 or order not in _BYTE_ORDERS:
+        raise _broken(shown)
+    try:
+        header = struct.unpack_from(_BYTE_ORDERS[order] + _HEADER, data)
+    except struct.error as error:
+        raise _broken(shown) from error
+    *_, segments_at, sections_at, _flags, _size, segment_size, segments, section_size, sections, _names = header
+    return _Tables(_BYTE_ORDERS[order], segments_at, segment_size, segments, sections_at, section_size, sections)
+
+
+def _loads(shown: str, data: bytes, tables: _Tables) -> Iterator[_Part]:
+    """Yield the file's PT_LOAD segments, as far as they have bytes in it."""
+    form = struct.Struct(tables.order + _PROGRAM_HEADER)
+    try:
+        count = tables.segments
+        if count == _COUNTED_ELSEWHERE:
+            count = _first_section(data, tables)[7]
+        for header in _entries(data, form, tables.segments_at, tables.segment_size, count):
+            kind, start, _virtual, address, size, *_ = header
+            if kind == _LOAD and size:
+                if start + size > len(data):
+                    raise RefusedError(f"{shown} ends before its segments do", hint=_LOOK)
+                yield _Part(Range.sized(start, size), address)
+    except struct.error as error:
+        raise _broken(shown) from error
+
+
+def _sections(data: bytes, tables: _Tables) -> tuple[Range, ...]:
+    """Return what sections that are loaded have in the file, in ascending order and merged; raises struct.error."""
+    if not tables.sections_at:
+        return ()
+    count = tables.sections or _first_section(data, tables)[5]
+    form = struct.Struct(tables.order + _SECTION_HEADER)
+    found: list[Range] = []
+    for header in _entries(data, form, tables.sections_at, tables.section_size, count):
+        _name, kind, flags, _address, start, size, *_ = header
+        if flags & _ALLOCATED and size and kind not in _WITHOUT_BYTES:
+            found.append(Range.sized(start, size))
+    merged: list[Range] = []
+    for each in sorted(found):
+        if merged and each.start <= merged[-1].end:
+            merged[-1] = Range(merged[-1].start, max(merged[-1].end, each.end))
+        else:
+            merged.append(each)
+    return tuple(merged)
+
+
+def _first_section(data: bytes, tables: _Tables) -> tuple[int, ...]:
+    return struct.unpack_from(tables.order + _SECTION_HEADER, data, tables.sections_at)
+
+
+def _entries(data: bytes, form: struct.Struct, at: int, size: int, count: int) -> Iterator[tuple[int, ...]]:
+    """Yield the entries of a table; raises struct.error where it is not whole or its entries are too small."""
+    if count and (size < form.size or at + count * size > len(data)):
+        raise struct.error("the table is not whole")
     for index in range(count):
-        header = struct_parse(elf.structs.Elf_Phdr, stream, stream_pos=elf["e_phoff"] + index * elf["e_phentsize"])
-        if header["p_type"] != "PT_LOAD":
-            continue
-        start, size = int(header["p_offset"]), int(header["p_filesz"])
-        if start + size > len(data):
-            raise RefusedError(f"{shown} ends before its segments do", hint=_LOOK)
-        yield Segment(int(header["p_paddr"]), whole[start : start + size])
+        yield form.unpack_from(data, at + index * size)
+
+
+def _covered(load: _Part, sections: tuple[Range, ...]) -> Iterator[_Part]:
+    """Yield the parts of a segment that sections cover."""
+    for index in range(bisect_right(sections, load.span.start, key=lambda each: each.end), len(sections)):
+        start, end = max(sections[index].start, load.span.start), min(sections[index].end, load.span.end)
+        if start >= end:
+            return
+        yield _Part(Range(start, end), load.address + start - load.span.start)
+
+
+def _segments(shown: str, data: bytes, parts: Iterable[_Part]) -> Iterator[Segment]:
+    whole = memoryview(data)
+    for part in parts:
+        if part.span.start < _HEADER_SIZE:
+            raise RefusedError(
+                f"the segment of {shown} at 0x{part.address:08x} begins with the header of the ELF file itself",
+                hint="link with -Wl,--nmagic (or a smaller -z max-page-size), or make a raw binary with objcopy",
+            )
+        yield Segment(part.address, whole[part.span.start : part.span.end])
+
+
+def _broken(shown: str) -> RefusedError:
+    return RefusedError(f"{shown} is a broken ELF file", hint=_LOOK)

@@ -1,70 +1,94 @@
-"""Intel HEX files (Intel's Hexadecimal Object File Format Specification, 1988): text records with addresses."""
+"""Intel HEX files (Intel's Hexadecimal Object File Format Specification, 1988): text records with addresses.
 
-import io
+They are decoded here, record by record: the usual library keeps every byte of a file as an entry of a dictionary, which
+takes a hundred times the file's memory, and takes a byte that is given twice for a mistake even where both are equal.
+"""
+
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
 
-from intelhex import IntelHex, IntelHexError
+from flashdeck.image_formats import ImageFormat
+from flashdeckd.images.segments import Contents, Segment, bounded, joined
+from flashdeckd.images.text_records import Records, first_record
 
-from flashdeck.errors import RefusedError
-from flashdeck.text import clean
-from flashdeckd.images.segments import MAX_SEGMENTS, Segment
-
-FILL = 0xFF
-"""What lies between records: as erased flash."""
-
-_BOM = b"\xef\xbb\xbf"
-_RECORD = re.compile(rb":[0-9A-Fa-f]{6}(?P<type>[0-9A-Fa-f]{2})(?P<data>[0-9A-Fa-f]{0,510})[0-9A-Fa-f]{2}")
-_DATA, _END_OF_FILE = b"00", b"01"
-_LONGEST_FOR_A_BYTE = 16
-"""Characters that a record of one byte takes, with its line end."""
+# The number of bytes, the address, the type, the bytes, a checksum.
+_RECORD = re.compile(rb":(?:[0-9A-F]{2}){5,260}")
 _MADE_AGAIN = "make it again: arm-none-eabi-objcopy -O ihex PROGRAM.elf PROGRAM.hex"
 
 
-def segments(shown: str, data: bytes, *, limit: int) -> tuple[Segment, ...]:
-    """The runs of bytes in the file. Raises RefusedError for a broken file and for one of more than `limit` bytes."""
-    lines = _records(shown, data, limit)
-    decoded = IntelHex()
-    try:
-        decoded.loadhex(io.StringIO(b"\n".join(lines).decode("ascii")))
-    except IntelHexError as error:
-        raise RefusedError(f"{shown} is a broken Intel HEX file: {clean(str(error))}", hint=_MADE_AGAIN) from error
-    runs = decoded.segments()
-    if len(runs) > MAX_SEGMENTS:
-        raise RefusedError(f"{shown} is in {len(runs)} pieces, more than {MAX_SEGMENTS}", hint=_MADE_AGAIN)
-    return tuple(Segment(start, decoded.tobinstr(start=start, size=end - start)) for start, end in runs)
+class _Type(IntEnum):
+    DATA = 0
+    END = 1
+    SEGMENT = 2
+    """Bits 4 to 19 of the addresses that follow."""
+    START_SEGMENT = 3
+    LINEAR = 4
+    """Bits 16 to 31 of the addresses that follow."""
+    START_LINEAR = 5
 
 
-def _records(shown: str, data: bytes, limit: int) -> list[bytes]:
-    """The lines of the file, of the form of records and with one end-of-file record at the end.
+_LENGTHS: dict[int, int] = {
+    _Type.END: 0,
+    _Type.SEGMENT: 2,
+    _Type.START_SEGMENT: 4,
+    _Type.LINEAR: 2,
+    _Type.START_LINEAR: 4,
+}
+"""Bytes in the records that carry none for the chip."""
 
-    Its size is judged here, because a decoded file takes a hundred times as much memory as its bytes.
-    """
-    lines: list[bytes] = []
-    size = 0
-    ended = False
-    if len(data) > _LONGEST_FOR_A_BYTE * limit + 4096:
-        raise _too_large(shown, f"{len(data)} characters", limit)
-    for number, line in enumerate(data.removeprefix(_BOM).replace(b"\r", b"\n").split(b"\n"), start=1):
-        text = line.strip()
-        if not text:
-            continue
+
+def is_in(data: bytes) -> bool:
+    """Tell whether `data` is such a file by its first record."""
+    return _RECORD.fullmatch(first_record(data)) is not None
+
+
+def read(shown: str, data: bytes) -> Contents:
+    """Return what the file holds. Raises RefusedError for a broken file."""
+    records = Records(shown, ImageFormat.INTEL_HEX, _RECORD, _MADE_AGAIN)
+    return Contents(bounded(shown, joined(_segments(records, data))), records.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    type: int
+    address: int
+    """16 bits."""
+    body: bytes
+
+
+def _segments(records: Records, data: bytes) -> Iterator[Segment]:
+    base = ended = 0
+    for number, text in records.read(data):
         if ended:
-            raise RefusedError(f"{shown} goes on after its end-of-file record", hint=_MADE_AGAIN)
-        record = _RECORD.fullmatch(text)
-        if record is None:
-            raise RefusedError(f"line {number} of {shown} is no Intel HEX record", hint=_MADE_AGAIN)
-        size += len(record["data"]) // 2 if record["type"] == _DATA else 0
-        ended = record["type"] == _END_OF_FILE
-        lines.append(text)
+            raise records.goes_on(ended)
+        record = _record(records, number, text)
+        match record.type:
+            case _Type.DATA:
+                yield Segment(base + record.address, record.body)
+            case _Type.END:
+                ended = number
+            case _Type.SEGMENT:
+                base = int.from_bytes(record.body) << 4
+            case _Type.LINEAR:
+                base = int.from_bytes(record.body) << 16
+            case _Type.START_SEGMENT | _Type.START_LINEAR:
+                pass  # where to start: for a debugger
+            case _:
+                records.passed_over[f"type 0x{record.type:02X} record"] += 1
     if not ended:
-        raise RefusedError(f"{shown} has no end-of-file record: it was cut off", hint=_MADE_AGAIN)
-    if size > limit:
-        raise _too_large(shown, f"{size} bytes", limit)
-    return lines
+        raise records.cut_off("end-of-file record")
 
 
-def _too_large(shown: str, size: str, limit: int) -> RefusedError:
-    return RefusedError(
-        f"{shown} holds {size}, and the partition has {limit} bytes",
-        hint="build a smaller image, or look whether this is the right file (one with the bootloader in it?)",
-    )
+def _record(records: Records, number: int, text: bytes) -> _Record:
+    raw = bytes.fromhex(text[1:].decode())
+    record = _Record(raw[3], int.from_bytes(raw[1:3]), raw[4:-1])
+    if len(record.body) != raw[0]:
+        raise records.broken(number, f"says {raw[0]} bytes and has {len(record.body)}")
+    if sum(raw) & 0xFF:
+        raise records.broken(number, "has a wrong checksum")
+    length = _LENGTHS.get(record.type)
+    if length is not None and length != raw[0]:
+        raise records.broken(number, f"has {raw[0]} bytes, and records of its type have {length}")
+    return record

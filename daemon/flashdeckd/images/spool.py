@@ -13,7 +13,7 @@ from pathlib import Path
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.text import clean
 from flashdeckd.durable import TEMPORARY, write_durably
-from flashdeckd.images.version import find_version
+from flashdeckd.images.image import Image
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -25,9 +25,16 @@ class Artifact:
     sha256: str
     """Lower-case hexadecimal."""
     size: int
-    """Bytes."""
+    """Bytes that it defines."""
     version: str
     """What it calls itself: a version, else its build-id, "" where there is neither."""
+    is_program: bool = True
+    """Whether it defines the partition's first word."""
+
+    @classmethod
+    def of(cls, image: Image, version: str = "") -> "Artifact":
+        """Return what `image` is called here; nothing is spooled by that."""
+        return cls(image.sha256, image.size, version, image.is_program)
 
 
 class Spool:
@@ -40,31 +47,25 @@ class Spool:
         self._directory = directory
         self._writing = threading.Lock()
 
-    @staticmethod
-    def describe(data: bytes) -> Artifact:
-        """What `data` is called here; adds nothing."""
-        return Artifact(hashlib.sha256(data).hexdigest(), len(data), find_version(data))
-
-    def add(self, data: bytes) -> Artifact:
-        """Keeps `data`. On return it is on the disk, whole; adding the same again changes nothing.
+    def add(self, image: Image, version: str = "") -> Artifact:
+        """Keep `image`. On return it is on the disk, whole; adding the same again changes nothing.
 
         Raises FlashdeckError where the system does not let us write (disk full, no permission).
         """
-        artifact = self.describe(data)
-        path = self._directory / artifact.sha256
+        path = self._directory / image.sha256
         with self._writing:
             try:
-                if not self._holds(path, artifact.sha256):
-                    self._write(path, data)
+                if not self._holds(path, image.sha256):
+                    self._write(path, image.encoded)
             except OSError as error:
                 raise FlashdeckError(
                     f"the image can not be kept in {self._directory}: {error.strerror or error}",
                     hint="make room there, or make the directory writable for the daemon",
                 ) from error
-        return artifact
+        return Artifact.of(image, version)
 
-    def read(self, sha256: str) -> bytes:
-        """The image called `sha256`, its hash checked.
+    def read(self, sha256: str) -> Image:
+        """Return the image called `sha256`, its hash checked.
 
         Raises RequestError (kind `no-such-artifact`) where there is none; one that was damaged on the disk is removed.
         """
@@ -88,7 +89,8 @@ class Spool:
                 f"the image {sha256[:12]} can not be read: {error.strerror or error}", hint=f"look at {path}"
             ) from error
         found = hashlib.sha256(data).hexdigest()
-        if found != sha256:
+        image = _decoded(data) if found == sha256 else None
+        if image is None:
             path.unlink(missing_ok=True)
             raise RequestError(
                 f"the image {sha256[:12]} was damaged on the disk ({len(data)} bytes with the hash {found[:12]}) "
@@ -96,7 +98,7 @@ class Spool:
                 hint="build it again; if this happens again, look at the disk",
                 kind=ErrorKind.NO_SUCH_ARTIFACT,
             )
-        return data
+        return image
 
     def has(self, sha256: str) -> bool:
         """Whether there is an image of that name; it is not read."""
@@ -126,3 +128,10 @@ class Spool:
     def _write(self, path: Path, data: bytes) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_durably(path, data)
+
+
+def _decoded(data: bytes) -> Image | None:
+    try:
+        return Image.decode(data)
+    except ValueError:  # named by its hash, and so written by us: another release had another form
+        return None

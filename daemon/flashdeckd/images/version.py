@@ -1,12 +1,21 @@
-"""Finds what tells one build of a program from another: its version, or the build-id that its linker gave it."""
+"""Find what tells one build of a program from another: its version, or the build-id that its linker gave it."""
 
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
 
+from flashdeck.config import Partition
+from flashdeck.patterns import Pattern
 from flashdeck.text import clean
 from flashdeckd.images import mcuboot
+from flashdeckd.images.banners import LONGEST, is_banner
+from flashdeckd.images.image import Image, Piece
 
 _SCANNED = 4 * 1024 * 1024
 """Bytes of an image that are searched."""
+_MOST_BANNERS = 10_000
+"""Versions of systems and libraries that are passed over; firmware has a handful."""
 _LONGEST = 80
 """Characters of a version string that are kept."""
 
@@ -23,49 +32,93 @@ _BUILD_ID = re.compile(rb"\x04\x00\x00\x00(?P<size>[\x08-\x20])\x00\x00\x00\x03\
 _NOTE_ALIGNMENT = 4
 
 
-def find_version(image: bytes) -> str:
-    """The best guess at what `image` is called, printable and at most 80 characters long; "" where there is none.
+def find_version(image: Image, partition: Partition) -> str:
+    """Return what `image` is most likely called, printable and at most 80 characters long; "" where nothing tells.
 
-    The version in an MCUboot header; else the likeliest version string; else the GNU build-id, as `build-id 1f2e…`.
-    An .elf file's build-id is one of the bytes that it loads, and so in its .bin, too.
+    What the partition's own pattern finds; else the version in an MCUboot header; else the likeliest version string;
+    else the GNU build-id, as `build-id 1f2e…`. An .elf file's build-id is one of the bytes that it loads, and so in its
+    .bin, too. The first 4 MiB are searched, each piece by itself.
     """
-    head = mcuboot.header(image)
-    return (head.version if head is not None else "") or _version_string(image) or _build_id(image)
+    pieces = tuple(_searched(image))
+    head = mcuboot.header(pieces[0].data) if image.is_program else None
+    return (
+        (_configured(pieces, partition.version) if partition.version is not None else "")
+        or (head.version if head is not None else "")
+        or _version_string(pieces)
+        or _build_id(pieces)
+    )
 
 
-def _version_string(image: bytes) -> str:
-    """The likeliest one.
+def _searched(image: Image) -> Iterator[Piece]:
+    left = _SCANNED
+    for piece in image.pieces:
+        yield piece if len(piece.data) <= left else Piece(piece.offset, piece.data[:left])
+        left -= len(piece.data)
+        if left <= 0:
+            return
+
+
+def _configured(pieces: Iterable[Piece], pattern: Pattern) -> str:
+    found = (pattern.search(piece.data) for piece in pieces)
+    return clean(next((text for text in found if text), "").strip(), _LONGEST)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """What may be a version."""
+
+    score: tuple[bool, bool, bool, bool]
+    text: bytes
+    before: bytes = field(repr=False)
+    """What stands before the version itself."""
+
+
+def _version_string(pieces: Iterable[Piece]) -> str:
+    """Return the likeliest one.
 
     A version is `1.2.3` or `v1.2`, perhaps with a suffix (`-rc1`, `+build5`, `-4-gabcdef`), perhaps after one word and
     a space (`flashdeck-demo 1.2.3`), as ASCII, ended by a NUL, a blank or a line end. Two bare numbers without a `v`
-    are none (`USB 2.0`), nor are four (an IP address). Where there are several, preferred are, in this order: one that
-    `git describe` made, one that ends with a NUL, one with a word before it, one with a `v`, and then the first.
-    The first 4 MiB are searched.
+    are none (`USB 2.0`), nor are four (an IP address), nor the version of a known operating system or library. Where
+    there are several, preferred are, in this order: one that `git describe` made, one that ends with a NUL, one with a
+    word before it, one with a `v`, and then the first.
     """
-    best: tuple[bool, bool, bool, bool] | None = None
-    text = b""
-    for match in _NUMBERS.finditer(image, 0, min(len(image), _SCANNED)):
+    best: _Candidate | None = None
+    banners = 0
+    for found in chain.from_iterable(_candidates(piece.data) for piece in pieces):
+        if best is not None and found.score <= best.score:
+            continue
+        if not is_banner(found.before):
+            best = found
+            continue
+        banners += 1
+        if banners == _MOST_BANNERS:
+            break
+    return "" if best is None else clean(best.text.decode("ascii"), _LONGEST)
+
+
+def _candidates(data: bytes) -> Iterator[_Candidate]:
+    for match in _NUMBERS.finditer(data):
         start = match.start()
         suffix = match["suffix"] or b""
         described = _DESCRIBED.search(suffix) is not None
-        before = _NAME.search(image[max(0, start - _NAME_LOOKED_BACK) : start])
+        word = _NAME.search(data[max(0, start - _NAME_LOOKED_BACK) : start])
         terminated = match["end"] == b"\x00"
         two_numbers = match["patch"] is None and match["v"] is None and not described
         four_numbers = suffix[:1] == b"." and suffix[1:2].isdigit()
-        in_a_sentence = not (terminated or before or match["v"])
-        if two_numbers or four_numbers or in_a_sentence:
-            continue
-        score = (described, terminated, before is not None, match["v"] is not None)
-        if best is None or score > best:
-            best = score
-            text = (before[0] if before else b"") + image[start : match.end() - 1]
-    return clean(text.decode("ascii"), _LONGEST)
+        in_a_sentence = not (terminated or word or match["v"])
+        if not (two_numbers or four_numbers or in_a_sentence):
+            yield _Candidate(
+                score=(described, terminated, word is not None, match["v"] is not None),
+                text=(word[0] if word else b"") + data[start : match.end() - 1],
+                before=data[max(0, start - LONGEST) : start],
+            )
 
 
-def _build_id(image: bytes) -> str:
-    for match in _BUILD_ID.finditer(image, 0, min(len(image), _SCANNED)):
-        found = image[match.end() : match.end() + match["size"][0]]
-        whole = len(found) == match["size"][0] and len(set(found)) > 1
-        if whole and match.start() % _NOTE_ALIGNMENT == 0:
-            return f"build-id {found.hex()}"
+def _build_id(pieces: Iterable[Piece]) -> str:
+    for piece in pieces:
+        for match in _BUILD_ID.finditer(piece.data):
+            found = piece.data[match.end() : match.end() + match["size"][0]]
+            whole = len(found) == match["size"][0] and len(set(found)) > 1
+            if whole and (piece.offset + match.start()) % _NOTE_ALIGNMENT == 0:
+                return f"build-id {found.hex()}"
     return ""

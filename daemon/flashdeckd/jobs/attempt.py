@@ -15,6 +15,7 @@ from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, ParkedErro
 from flashdeck.model import JobResult, JobState, JobStatus, LogLevel, Phase, Presence
 from flashdeckd.flash.program import Outcome
 from flashdeckd.images import guards
+from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
@@ -44,6 +45,7 @@ class Attempts:
     experiences: ExperienceBook
     reading: Reading
     spool: Spool
+    shelf: Shelf
 
     async def flash(self, job: JobState, device: UsbDevice) -> None:
         """Brings the job's image onto the device and ends the job; raises what keeps it from that."""
@@ -63,17 +65,20 @@ class Attempts:
         )
         what = job.version or job.sha256[:12]
         self.book.log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
+        experience = self.experiences.of(bootloader_of(self.board.name, device))
+        target = target_of(self.board, partition, may_read=self.reading.allowed(job.id, experience))
         recorder = Recorder(
             loop=asyncio.get_running_loop(),
             book=self.book,
             experiences=self.experiences,
             job=job,
+            target=target,
+            shelf=self.shelf,
             bootloader=bootloader_of(self.board.name, device),
             check=lambda: self.situation.check(job.id),
         )
-        target = target_of(self.board, partition, may_read=self.reading.allowed(job.id, recorder.experience))
         holding = self.book.holding(job.board, job.partition)
-        cached = await cached_image(self.board.profile, holding, device, self.spool)
+        cached = await cached_image(holding, device, self.board, target, self.shelf)
         if why := why_never_cached(self.board.profile, device):
             self.book.log(job, why, LogLevel.WARNING)
         outcome = await self.thread.opened(lambda worker: worker.flash(device, image, target, recorder, cached))
@@ -169,4 +174,5 @@ def _result(outcome: Outcome) -> JobResult:
         verified=outcome.verified,
         protection=outcome.protection,
         unchanged=outcome.unchanged,
+        partly=outcome.partly,
     )

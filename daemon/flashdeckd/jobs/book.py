@@ -53,17 +53,14 @@ class JobBook:
         jobs = [job for job in self._jobs.values() if job.board == board and not job.status.ended]
         return sorted(jobs, key=lambda job: job.id)
 
-    def newest(self, board: str, partition: str, sha256: str) -> JobState | None:
-        """The newest job that was to bring this image there."""
-        matching = [j for j in self._jobs.values() if (j.board, j.partition, j.sha256) == (board, partition, sha256)]
-        return max(matching, key=lambda job: job.id, default=None)
-
     def holding(self, board: str, partition: str) -> Holding | None:
         """What a partition of a board holds, as far as is known."""
         return self._holdings.get((board, partition))
 
-    async def create(self, board: str, partition: str, artifact: Artifact, origin: Origin) -> JobState:
-        """Adds a queued job at the end of the board's lane; raises FlashdeckError where it can not be recorded."""
+    async def create(
+        self, board: str, partition: str, artifact: Artifact, origin: Origin, *, patch: bool = False
+    ) -> JobState:
+        """Add a queued job at the end of the board's lane; raises FlashdeckError where it can not be recorded."""
         job = JobState(
             id=self._next_id,
             board=board,
@@ -72,6 +69,7 @@ class JobBook:
             size=artifact.size,
             version=artifact.version,
             origin=origin,
+            patch=patch,
             status=JobStatus.QUEUED,
             created_at=time.time(),
         )

@@ -2,26 +2,27 @@
 
 import asyncio
 
-from flashdeck.config import Profile
-from flashdeck.errors import FlashdeckError
+from flashdeck.config import Board, Profile
 from flashdeck.model import Holding
-from flashdeckd.images.spool import Spool
+from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image
+from flashdeckd.images.shelf import Shelf
+from flashdeckd.jobs.contents import known_bytes
 from flashdeckd.usb.device import UsbDevice
 
 
-async def cached_image(profile: Profile, holding: Holding | None, device: UsbDevice, spool: Spool) -> bytes | None:
-    """What this daemon last flashed there, whole, into this very device; None where that can not be trusted.
+async def cached_image(
+    holding: Holding | None, device: UsbDevice, board: Board, target: Target, shelf: Shelf
+) -> Image | None:
+    """Return the bytes that this daemon's flashes left in this very device; None where that can not be trusted.
 
     It can not once the board has shown another serial or bcdDevice, or a job was cut short that tried a canary there,
     and never where it shows no serial: another board at its port would look the same. Nobody can notice here what else
     changes a flash: a debugger, a DFU tool or a daemon of another machine, the firmware itself.
     """
-    if not profile.trust_cache or holding is None or not _is_undisturbed(holding, device):
+    if not board.profile.trust_cache or holding is None or not _is_undisturbed(holding, device):
         return None
-    try:
-        return await asyncio.to_thread(spool.read, holding.sha256)
-    except FlashdeckError:  # pruned, damaged, or not to be read: without it there is nothing to compare with
-        return None
+    return await asyncio.to_thread(known_bytes, holding, target, shelf.image)
 
 
 def why_never_cached(profile: Profile, device: UsbDevice) -> str:

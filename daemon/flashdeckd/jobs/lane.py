@@ -20,6 +20,8 @@ from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.program import preview
 from flashdeckd.flash.target import Target
 from flashdeckd.hub import Hub
+from flashdeckd.images.image import Image
+from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.attempt import Attempts
 from flashdeckd.jobs.book import JobBook
@@ -52,6 +54,7 @@ class Lane:
         experiences: ExperienceBook,
         hub: Hub,
         spool: Spool,
+        shelf: Shelf,
         backend: usb.backend.IBackend | None,
         hold: Callable[[str], Awaitable[object]],
     ) -> None:
@@ -65,6 +68,7 @@ class Lane:
         self._experiences = experiences
         self._hub = hub
         self._spool = spool
+        self._shelf = shelf
         self._checked = 0
         """The job that was last found fit to run."""
         self._situation = situation = Situation()
@@ -80,6 +84,7 @@ class Lane:
             experiences=experiences,
             reading=reading,
             spool=spool,
+            shelf=shelf,
         )
 
     @property
@@ -142,7 +147,7 @@ class Lane:
         finally:
             await self._thread.end()
 
-    async def survey(self, image: bytes, partition: Partition) -> Plan:
+    async def survey(self, image: Image, partition: Partition) -> Plan:
         """The plan for an image on the board as it is now, asked of the device itself; nothing is written.
 
         Raises DeviceGoneError when the board is not in DFU mode, and all that planning raises.
@@ -150,7 +155,7 @@ class Lane:
         device, experience = self._device_in_dfu(), self.experience
         target = self.target(partition, may_read=may_read(experience))
         holding = self._book.holding(self.board.name, partition.name)
-        cached = await cached_image(self.board.profile, holding, device, self._spool)
+        cached = await cached_image(holding, device, self.board, target, self._shelf)
         try:
             return await self._thread.run(lambda worker: worker.survey(device, image, target, experience, cached))
         except DeviceGoneError as error:

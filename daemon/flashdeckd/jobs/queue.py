@@ -3,7 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flashdeck.model import Holding, JobState, JobStatus, Origin
+from flashdeck.config import Holds
+from flashdeck.model import JobState, JobStatus, Origin
+from flashdeckd.flash.target import Target
+from flashdeckd.images.image import NOTHING, Image
+from flashdeckd.jobs.contents import ImageOf, demanded, touched
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,43 +21,48 @@ class Admission:
 
 
 def admit(
-    active: Iterable[JobState], holding: Holding | None, partition: str, sha256: str, origin: Origin
+    active: Iterable[JobState], known: Image, wanted: Image, *, target: Target, origin: Origin, image_of: ImageOf
 ) -> Admission:
-    """Decides over an artifact bound for `partition`, given the board's jobs that have not ended.
+    """Decide over an image bound for the partition `target`, given the board's jobs that have not ended.
 
-    A build is flashed once: not when it is what the partition holds, or will hold once the queue has run. What a
-    person asks for is always done. Either way the newest wish takes the place of older ones that do not run yet.
+    `known` are the bytes that the partition has now. A build is flashed once: not when the partition has its bytes, or
+    will have them once the queue has run. What a person asks for is always done. Either way a new program takes the
+    place of everything older that does not run yet. A patch is queued behind it, and takes the place of older patches
+    of which it defines every place; in a partition for data every new image replaces the last.
     """
-    mine = sorted((job for job in active if job.partition == partition), key=lambda job: job.id)
+    mine = sorted((job for job in active if job.partition == target.partition), key=lambda job: job.id)
     running = [job for job in mine if job.status is JobStatus.RUNNING]
     pending = [job for job in mine if job.status is not JobStatus.RUNNING]
-    superseded = tuple(job.id for job in pending)
+
+    def is_brought_by(jobs: list[JobState]) -> bool:
+        if jobs and jobs[-1].sha256 == wanted.sha256:
+            return True
+        return _after(known, jobs, target, image_of).satisfies(demanded(wanted, target))
+
+    if origin is not Origin.HAND and pending and is_brought_by([*running, *pending]):
+        return Admission(create=False)
+    replaced = [job for job in pending if _replaces(wanted, job, target, image_of)]
+    superseded = tuple(job.id for job in replaced)
     if origin is Origin.HAND:
         return Admission(create=True, superseded=superseded)
-    if pending and pending[-1].sha256 == sha256:
-        return Admission(create=False)
-    held = holding.sha256 if holding is not None and holding.complete else ""
-    expected = running[-1].sha256 if running else held
-    return Admission(create=expected != sha256, superseded=superseded)
+    left = [*running, *(job for job in pending if job not in replaced)]
+    return Admission(create=not is_brought_by(left), superseded=superseded)
 
 
 def overtaken(active: Iterable[JobState]) -> list[tuple[JobState, JobState]]:
-    """Of a board's jobs that have not ended, those that give way, each with the job that takes its place.
+    """Return, of a board's jobs that have not ended, those that give way, each with the job that takes its place.
 
     A newer job leaves alone what runs. Is that cut short, then the partition goes on with the newest (safety rule 6),
-    as it would had the newer one come a moment later.
+    as it would had the newer one come a moment later. A patch takes no program's place.
     """
     jobs = sorted(active, key=lambda job: job.id)
-    newest = {job.partition: job for job in jobs}
-    return [
-        (job, newest[job.partition])
-        for job in jobs
-        if job.status is not JobStatus.RUNNING and job.id != newest[job.partition].id
-    ]
+    newest = {job.partition: job for job in jobs if not job.patch}
+    places = ((job, newest.get(job.partition)) for job in jobs if job.status is not JobStatus.RUNNING)
+    return [(job, newer) for job, newer in places if newer is not None and newer.id > job.id]
 
 
 def outrun(jobs: Iterable[JobState]) -> list[tuple[JobState, JobState]]:
-    """Of all jobs that an earlier daemon left, those that must not run any more, each with the newest that ran instead.
+    """Return, of all jobs that an earlier daemon left, those that must not run, each with the newest that ran instead.
 
     A lane begins no job before the older ones of its partition have ended. One that has not all the same could not be
     recorded when it did, as on a full disk, and its image would go over a newer one.
@@ -62,3 +71,19 @@ def outrun(jobs: Iterable[JobState]) -> list[tuple[JobState, JobState]]:
     newest = {(job.board, job.partition): job for job in known if job.started_at is not None}
     places = ((job, newest.get((job.board, job.partition))) for job in known if not job.status.ended)
     return [(job, newer) for job, newer in places if newer is not None and newer.id > job.id]
+
+
+def _after(known: Image, jobs: Iterable[JobState], target: Target, image_of: ImageOf) -> Image:
+    """Return the bytes that a partition will have for certain once these jobs have run in their order."""
+    for job in jobs:
+        image = image_of(job.sha256)
+        left = known.without(touched(image, target)) if image else NOTHING
+        known = demanded(image, target).over(left) if image else NOTHING
+    return known
+
+
+def _replaces(wanted: Image, older: JobState, target: Target, image_of: ImageOf) -> bool:
+    if target.holds is Holds.DATA or wanted.is_program:
+        return True
+    image = image_of(older.sha256) if older.patch else None
+    return image is not None and all(wanted.covers(piece.span) for piece in image.pieces)

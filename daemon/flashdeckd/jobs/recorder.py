@@ -6,10 +6,14 @@ from collections.abc import Callable, Coroutine
 
 from msgspec.structs import replace
 
+from flashdeck.geometry import Range
 from flashdeck.model import Holding, JobState, Phase, Verified
 from flashdeckd.flash.experience import Experience
 from flashdeckd.flash.plan import Plan
+from flashdeckd.flash.target import Target
+from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.contents import begun, flashed
 from flashdeckd.jobs.experiences import ExperienceBook
 from flashdeckd.journal import Bootloader
 
@@ -31,6 +35,8 @@ class Recorder:
         book: JobBook,
         experiences: ExperienceBook,
         job: JobState,
+        target: Target,
+        shelf: Shelf,
         bootloader: Bootloader,
         check: Callable[[], None],
     ) -> None:
@@ -38,6 +44,10 @@ class Recorder:
         self._book = book
         self._experiences = experiences
         self._job = job
+        self._target = target
+        self._shelf = shelf
+        self._erased: tuple[Range, ...] = ()
+        """What the plan erases, counted from the partition's start."""
         self._bootloader = bootloader
         self._check = check
         self._began = False
@@ -59,12 +69,16 @@ class Recorder:
 
         The plan itself needs no record: it follows from image and target.
         """
+        start = self._target.span.start
+        self._erased = tuple(Range(span.start - start, span.end - start) for span in plan.erased)
         if plan.tries_canary:
             self._wait_for(self._disturb())
 
     def began(self) -> None:
-        """Records that the partition holds no complete image from now on; raises FlashdeckError where it can not."""
-        self._wait_for(self._book.begin(self._job.board, self._job.partition, self._holding(complete=False)))
+        """Record that what is erased from now on is not known any more; raises FlashdeckError where it can not."""
+        job = self._job
+        after = begun(self._before, job, self._erased, made=self._made(), target=self._target)
+        self._wait_for(self._book.begin(job.board, job.partition, after))
         self._began = True
 
     def committed(self) -> None:
@@ -85,30 +99,42 @@ class Recorder:
 
         An image that was there already was neither begun nor committed; it counts as this job's all the same.
         """
-        holding = self._book.holding(self._job.board, self._job.partition)
-        if holding is None or not self._began:
-            await self._hold(verified)
-        else:
-            await self._book.hold(self._job.board, self._job.partition, replace(holding, verified=verified))
+        if not self._began:
+            await self._hold()
+        holding = self._before
+        if holding is None:
+            return
+        if self._job.patch and holding.sha256 and holding.verified is Verified.NO:
+            verified = Verified.NO  # the program below was not verified, and still is not
+        await self._book.hold(self._job.board, self._job.partition, replace(holding, verified=verified))
+
+    @property
+    def _before(self) -> Holding | None:
+        return self._book.holding(self._job.board, self._job.partition)
 
     async def _disturb(self) -> None:
-        holding = self._book.holding(self._job.board, self._job.partition)
+        holding = self._before
         if holding is not None:
             await self._book.hold(self._job.board, self._job.partition, replace(holding, disturbed=True))
 
-    async def _hold(self, verified: Verified = Verified.NO) -> None:
-        await self._book.hold(self._job.board, self._job.partition, self._holding(complete=True, verified=verified))
+    async def _hold(self) -> None:
+        job, before, made = self._job, self._before, self._made()
+        erased = self._erased if self._began else ()
+        after = await asyncio.to_thread(
+            lambda: flashed(before, job, erased, made=made, target=self._target, image_of=self._shelf.image)
+        )
+        await self._book.hold(job.board, job.partition, after)
 
-    def _holding(self, *, complete: bool, verified: Verified = Verified.NO) -> Holding:
+    def _made(self) -> Holding:
+        """What is to be said of the partition once it has the job's image, its layers aside."""
         job = self._job
         return Holding(
             sha256=job.sha256,
             size=job.size,
             version=job.version,
             flashed_at=time.time(),
-            verified=verified,
+            verified=Verified.NO,
             job=job.id,
-            complete=complete,
             serial=self._bootloader.serial,
             bcd_device=self._bootloader.bcd_device,
         )

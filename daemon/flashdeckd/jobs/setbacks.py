@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-from msgspec.structs import replace
-
 from flashdeck.errors import (
     DeviceGoneError,
     ErrorKind,
@@ -21,6 +19,7 @@ from flashdeck.errors import (
 from flashdeck.model import Failure, JobState, JobStatus, LogLevel
 from flashdeckd.hub import Hub
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.contents import distrusted
 from flashdeckd.jobs.experiences import bootloader_of
 from flashdeckd.jobs.reading import Reading
 from flashdeckd.jobs.situation import Situation
@@ -176,4 +175,4 @@ class Setbacks:
         """What was read back is wrong: the partition does not hold the artifact, whatever was recorded."""
         holding = self._book.holding(job.board, job.partition)
         if holding is not None:
-            await self._book.hold(job.board, job.partition, replace(holding, complete=False))
+            await self._book.hold(job.board, job.partition, distrusted(holding))

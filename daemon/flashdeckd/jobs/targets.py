@@ -17,6 +17,7 @@ def target_of(board: Board, partition: Partition, *, may_read: bool = True) -> T
         verify=profile.verify,
         poll=profile.poll,
         banks=profile.banks,
+        holds=partition.holds,
         leave=profile.leave,
         may_read=may_read,
         alternate=partition.alternate,

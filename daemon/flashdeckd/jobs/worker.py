@@ -13,6 +13,7 @@ from flashdeckd.flash import program
 from flashdeckd.flash.experience import Experience
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image
 from flashdeckd.jobs.recorder import Recorder
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.transport import Transport, open_device
@@ -46,7 +47,7 @@ class Worker:
             return look(transport)
 
     def survey(
-        self, device: UsbDevice, image: bytes, target: Target, experience: Experience, cached: bytes | None
+        self, device: UsbDevice, image: Image, target: Target, experience: Experience, cached: Image | None
     ) -> Plan:
         """Asks the device for its map and plans; writes nothing."""
         with self._open(device) as transport:
@@ -54,7 +55,7 @@ class Worker:
             return program.survey(transport, image, target, experience=experience, cached=cached)
 
     def flash(
-        self, device: UsbDevice, image: bytes, target: Target, recorder: Recorder, cached: bytes | None
+        self, device: UsbDevice, image: Image, target: Target, recorder: Recorder, cached: Image | None
     ) -> program.Outcome:
         """Brings the image onto the device; `cached` is what it is trusted to hold already."""
         with self._open(device) as transport:

@@ -10,9 +10,12 @@ from flashdeck.errors import ConfigError, ErrorKind, RequestError
 from flashdeckd.virtual.backend import VirtualBackend
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.board import VirtualBoard
-from flashdeckd.virtual.faults import Fault
+from flashdeckd.virtual.faults import ON_MEDIA, Fault
 from flashdeckd.virtual.hotplug import VirtualHotplug
 from flashdeckd.virtual.spec import BoardSpec
+
+MAX_TIMES = 1_000_000
+"""How often one fault may happen."""
 
 
 class VirtualBench:
@@ -51,17 +54,31 @@ class VirtualBench:
         """Restarts a board into its bootloader, from whatever it does; it must be plugged in."""
         return self._board(name).press()
 
-    def fault(self, name: str, fault: str, after: int = 1, *, any_transfer: bool = False) -> VirtualBoardState:
-        """Arms a fault at the `after`-th DFU request from now (1 is the next); it happens once.
+    def fault(
+        self,
+        name: str,
+        fault: str,
+        after: int = 1,
+        *,
+        any_transfer: bool = False,
+        times: int = 1,
+        address: int | None = None,
+    ) -> VirtualBoardState:
+        """Arms a fault at the `after`-th DFU request from now (1 is the next); it happens once, or `times` in a row.
 
-        With `any_transfer` it is the `after`-th control transfer, standard requests included.
+        With `any_transfer` it is the `after`-th control transfer, standard requests included. A fault of the flash with
+        an `address` happens to the erases or writes of that byte: nothing else counts. Raises RequestError.
         """
         board = self._board(name)
         if fault not in list(Fault):
             raise RequestError(f"there is no fault {fault!r}", hint=f"known faults: {', '.join(Fault)}")
         if after < 1:
             raise RequestError(f"a fault after {after} requests can not be", hint="1 is the next request")
-        return board.fault(Fault(fault), after, any_transfer=any_transfer)
+        if not 1 <= times <= MAX_TIMES:
+            raise RequestError(f"a fault {times} times can not be", hint=f"from 1 to {MAX_TIMES} times")
+        if address is not None and fault not in ON_MEDIA:
+            raise RequestError(f"the fault {fault} has no address", hint=f"those that have one: {', '.join(ON_MEDIA)}")
+        return board.fault(Fault(fault), after, any_transfer=any_transfer, times=times, address=address)
 
     def cut_power(self, name: str, after: int, share: float | None = None) -> None:
         """Lets a board's power fail once `after` more sectors are erased and words programmed, all counted together.

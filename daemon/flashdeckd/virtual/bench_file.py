@@ -3,6 +3,7 @@
 ```toml
 [boards.left]
 model = "classic"        # whose bootloader it runs
+flash = "STM32F405RG"    # whose flash it has, by the chip table; without it that of a 1 MB STM32H5
 serial = "DEMO00000001"
 runtime = true           # its application can be told to go to DFU mode
 contents = [
@@ -28,13 +29,17 @@ import msgspec
 
 from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError
+from flashdeck.geometry import Range
 from flashdeck.recording import read
+from flashdeckd.virtual.chip_flash import ChipFlash, Family, chip_flash
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.replay import REPLAY, recorded_identity
 from flashdeckd.virtual.spec import (
     CLASSIC_MODELS,
     CONSTANT_MODELS,
     FIXED_POLLS,
+    PARTITIONED_MODELS,
+    PARTITIONS,
     PLAIN_MODELS,
     BoardSpec,
     Content,
@@ -51,6 +56,7 @@ _USB_ID = re.compile(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})")
 _SIZE = re.compile(r"(\d{1,9})\s*([KM]?)", re.ASCII)
 _UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
 _DEFAULT = BoardSpec(name="")
+_STM32H5 = ChipFlash(FlashLayout(), Family())
 
 
 class _ContentTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -85,14 +91,16 @@ class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     app: str | None = str(_DEFAULT.app)
     runtime: bool = _DEFAULT.runtime
     map: str | None = None
+    flash: str | None = None
+    """A chip of the chip table; None: the flash of a 1 MB STM32H5."""
     transfer_size: Annotated[int, msgspec.Meta(ge=16, le=4096)] | None = None
-    attributes: Annotated[int, msgspec.Meta(ge=0, le=255)] = _DEFAULT.attributes
+    attributes: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     bcd_device: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] = _DEFAULT.bcd_device
     timing: Timing = Timing.REAL
     poll_erase: Poll | None = None
     poll_write: Poll | None = None
-    erase_time: Seconds = _DEFAULT.erase_time
-    word_time: Seconds = _DEFAULT.word_time
+    erase_time: Seconds | None = None
+    word_time: Seconds | None = None
     attach_time: Seconds = _DEFAULT.attach_time
     slowdown: Annotated[float, msgspec.Meta(ge=1, le=1000)] = _DEFAULT.slowdown
     plugged: bool = _DEFAULT.plugged
@@ -187,7 +195,7 @@ def _replay(path: Path, name: str, table: _ReplayTable, port: int) -> BoardSpec:
 def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
     where = f"{path}, [boards.{name}]"
     _refuse_meaningless(where, table)
-    layout = replace(FlashLayout(), bad=frozenset(table.bad_sectors))
+    flash = _flash(where, table)
     spec = BoardSpec(
         name=name,
         model=table.model,
@@ -198,22 +206,23 @@ def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
         dfu=_usb_id(f"{where}, key dfu", table.dfu),
         app=_usb_id(f"{where}, key app", table.app) if table.app else None,
         runtime=table.runtime,
-        map=_DEFAULT.map if table.map is None else table.map,
+        map=table.map,
         transfer_size=table.transfer_size,
         attributes=table.attributes,
         bcd_device=table.bcd_device,
         timing=table.timing,
         poll_erase=table.poll_erase,
         poll_write=table.poll_write,
-        erase_time=table.erase_time,
-        word_time=table.word_time,
+        erase_time=flash.family.erase_time if table.erase_time is None else table.erase_time,
+        word_time=flash.family.word_time if table.word_time is None else table.word_time,
         attach_time=table.attach_time,
         slowdown=table.slowdown,
         plugged=table.plugged,
         start=table.start,
         app_address=table.app_address,
-        layout=layout,
-        contents=tuple(_content(path, f"{where}, key contents", item) for item in table.contents),
+        layout=flash.layout,
+        ram=flash.ram,
+        contents=tuple(_content(path, f"{where}, key contents", item, flash.layout.size) for item in table.contents),
         flash_file=None if table.flash_file is None else path.parent / table.flash_file,
         bank_bug=bool(table.bank_bug),
         leave_answers=bool(table.leave_answers),
@@ -224,6 +233,25 @@ def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
     except ValueError as error:
         raise ConfigError(f"{where}, key contents: {error}") from error
     return spec
+
+
+def _flash(where: str, table: _BoardTable) -> ChipFlash:
+    """The flash of a board, with its bad sectors. Raises ConfigError where it does not fit what else is said."""
+    try:
+        found = _STM32H5 if table.flash is None else chip_flash(table.flash)
+    except ConfigError as error:
+        raise ConfigError(f"{where}, key flash: {error.message}", hint=error.hint) from error
+    layout = found.layout
+    highest = len(layout.sectors()) - 1
+    if bad := [sector for sector in table.bad_sectors if not 0 <= sector <= highest]:
+        raise ConfigError(f"{where}, key bad_sectors: no sector {bad[0]}", hint=f"sectors are 0 to {highest}")
+    whole = Range.sized(layout.base, layout.size)
+    if not whole.start <= table.app_address < whole.end:
+        raise ConfigError(f"{where}, key app_address: 0x{table.app_address:08x} is not in its flash", hint=str(whole))
+    if table.model in PARTITIONED_MODELS and not all(whole.covers(span) for _, span in PARTITIONS):
+        named = ", ".join(f"{name} at {span}" for name, span in PARTITIONS)
+        raise ConfigError(f"{where}, key flash: too small for the partitions of this model", hint=named)
+    return replace(found, layout=replace(layout, bad=frozenset(table.bad_sectors)))
 
 
 def _refuse_meaningless(where: str, table: _BoardTable) -> None:
@@ -246,17 +274,14 @@ def _refuse_meaningless(where: str, table: _BoardTable) -> None:
     for key, meaningless, why in checks:
         if meaningless:
             raise ConfigError(f"{where}: {key} means nothing for this board: {why}", hint="take the key out")
-    highest = FlashLayout().size // FlashLayout().sector - 1
-    if bad := [sector for sector in table.bad_sectors if not 0 <= sector <= highest]:
-        raise ConfigError(f"{where}, key bad_sectors: no sector {bad[0]}", hint=f"sectors are 0 to {highest}")
 
 
-def _content(path: Path, where: str, table: _ContentTable) -> Content:
+def _content(path: Path, where: str, table: _ContentTable, room: int) -> Content:
     if (table.file is None) == (table.size is None):
         raise ConfigError(f"{where}: needs either `file`, or `size` and `pattern`")
     if table.file is None:
         size = _size(where, table.size or 0)
-        if not 0 <= size <= FlashLayout().size:
+        if not 0 <= size <= room:
             raise ConfigError(f"{where}: {size} bytes do not fit into the flash")
         return Content(table.address, fill(size, table.pattern or 0))
     try:

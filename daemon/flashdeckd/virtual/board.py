@@ -33,7 +33,7 @@ from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.nor import Operation
 from flashdeckd.virtual.pace import Pace, bus_time
 from flashdeckd.virtual.replay import REPLAY, ReplayedBoard
-from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model, Start, Timing
+from flashdeckd.virtual.spec import PLAIN_MODELS, TINYUSB_MODELS, BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.violations import judge
 
 MAX_VIOLATIONS = 50
@@ -92,6 +92,8 @@ class VirtualBoard:
         self._running: _Running | None = None
         self._crashed = False
         self._hung = False
+        self._reset_waits = False
+        """Whether the bus was reset while the device worked inside a request, and it has not heard of it yet."""
         self._affliction: Affliction | None = None
         self._steps_to_cut: int | None = None
         self._share_cut: float | None = None
@@ -169,15 +171,24 @@ class VirtualBoard:
         self._on_change()
         return self.state()
 
-    def fault(self, fault: Fault, after: int, *, any_transfer: bool = False) -> VirtualBoardState:
-        """Arms a fault at the `after`-th DFU request from now; with `any_transfer`, at the control transfer."""
+    def fault(
+        self, fault: Fault, after: int, *, any_transfer: bool = False, times: int = 1, address: int | None = None
+    ) -> VirtualBoardState:
+        """Arms a fault at the `after`-th DFU request from now; with `any_transfer`, at the control transfer.
+
+        It happens `times`; one of the flash only to what touches `address`, if that is given.
+        """
         if self.spec.recording is not None:
             raise RequestError(
                 f"{self.spec.name} replays a recording, and has no faults but those that are in it",
                 hint="take another model",
             )
+        if address is not None and self._flash.sector_of(address) < 0:
+            raise RequestError(
+                f"0x{address:08x} is not in the flash of {self.spec.name}", hint=f"it is {self._flash.whole}"
+            )
         with self._lock:
-            self._faults.arm(fault, after, any_transfer=any_transfer)
+            self._faults.arm(fault, after, any_transfer=any_transfer, times=times, address=address)
         return self.state()
 
     def cut_power(self, after: int, share: float | None = None) -> None:
@@ -200,8 +211,7 @@ class VirtualBoard:
         if not 0 <= start < layout.size or not 0 < size <= MAX_DUMP:
             raise RequestError(
                 f"no {size} bytes of flash at 0x{address:08x}",
-                hint=f"the flash of {self.spec.name} is 0x{layout.base:08x}-0x{layout.base + layout.size - 1:08x}; "
-                f"ask for at most {MAX_DUMP} bytes at a time",
+                hint=f"the flash of {self.spec.name} is {self._flash.whole}; ask for at most {MAX_DUMP} bytes",
             )
         with self._lock:
             self._settle()
@@ -231,25 +241,37 @@ class VirtualBoard:
     def reset(self, connection: Connection) -> None:
         """A bus reset: the device is configured again and keeps its place.
 
-        A plain DFU device in dfuMANIFEST-WAIT-RESET restarts instead (USB DFU 1.1, A.2.9), dapboot in any state, and
-        is gone.
+        TinyUSB's in dfuMANIFEST-WAIT-RESET restarts instead (USB DFU 1.1, A.2.9), dapboot in any state, and is gone.
+        Flash work beside the bus goes on; a device that works inside a request hears of the reset after that.
         """
         with self._endpoint, self._lock:
             self._expect(connection)
-            waits = self._fresh().state is State.MANIFEST_WAIT_RESET or self.spec.model is Model.DAPBOOT
-            if waits and connection.is_dfu and self.spec.model in PLAIN_MODELS:
+            self._hung, self._affliction = False, None
+            self._settle()
+            if self._running is not None and not self._running.beside_bus:
+                self._reset_waits = True
+                return
+            self._take_reset()
+            self._expect(connection)
+
+    def _take_reset(self) -> None:
+        """The device hears of a bus reset, unless its processor stands still. What restarts by that is gone."""
+        self._reset_waits = False
+        if self._crashed:
+            return
+        function = self._fresh()
+        model = self.spec.model
+        waits = function.state is State.MANIFEST_WAIT_RESET and model in TINYUSB_MODELS
+        if self._mode == "dfu" and (waits or model is Model.DAPBOOT):
+            self._restart()
+            self._on_change()
+            return
+        function.attach()
+        if isinstance(function, ReplayedBoard):
+            self._note_replay(function)
+            if function.is_gone:
                 self._restart()
                 self._on_change()
-                raise gone()
-            self._hung, self._affliction = False, None
-            function = self._fresh()
-            function.attach()  # flash work goes on
-            if isinstance(function, ReplayedBoard):
-                self._note_replay(function)
-                if function.is_gone:
-                    self._restart()
-                    self._on_change()
-                    raise gone()
 
     def transfer(
         self,
@@ -300,8 +322,7 @@ class VirtualBoard:
             if fault is Fault.UNPLUG:
                 self._start_cut(outcome)
                 raise gone()
-            if outcome.operation is not None and not outcome.after_status:
-                self._run(connection, outcome.operation, started, timeout)
+            outcome = self._run(connection, outcome, started, timeout)
             if outcome.delay_ms and self._pace:
                 self._block(connection, self._pace, outcome, timeout)
             if self._pace:
@@ -442,17 +463,23 @@ class VirtualBoard:
             if self._given_up is not None and self._given_up.is_set():
                 raise timed_out()
 
-    def _run(self, connection: Connection, operation: Operation, started: float, timeout: float | None) -> None:
-        """Carries out an operation while the host waits for the status stage."""
-        running = self._begin(operation, started, beside_bus=False)
-        if self._pace:
-            self._pace.deadline = running.ends
-            if timeout is not None and running.ends - started > timeout:
-                self._pass_time(connection, started + timeout)
-                raise timed_out()  # the device goes on; `_wait_for_bus_work` sees to the rest
-            self._pass_time(connection, running.ends)
-        self._finish()
-        self._expect(connection)
+    def _run(self, connection: Connection, outcome: Outcome, started: float, timeout: float | None) -> Outcome:
+        """Carries out an operation, and those that follow it, while the host waits for the status stage."""
+        if outcome.operation is None or outcome.after_status:
+            return outcome
+        running: _Running | None = self._begin(outcome.operation, started, beside_bus=False)
+        while running is not None:
+            if self._pace:
+                self._pace.deadline = running.ends
+                if timeout is not None and running.ends - started > timeout:
+                    self._pass_time(connection, started + timeout)
+                    raise timed_out()  # the device goes on; `_wait_for_bus_work` sees to the rest
+                self._pass_time(connection, running.ends)
+            self._finish()
+            self._expect(connection)
+            running = self._running
+        failed = outcome.refused_on_error and self._fresh().state is State.ERROR
+        return STALL if failed else outcome
 
     def _block(self, connection: Connection, pace: Pace, outcome: Outcome, timeout: float | None) -> None:
         """The device does not answer for a while; a host with less patience is gone by then."""
@@ -485,7 +512,7 @@ class VirtualBoard:
             self._begin(operation, started, beside_bus=True)
 
     def _begin(self, operation: Operation, started: float, *, beside_bus: bool) -> _Running:
-        self._prepare(operation)
+        self._faults.on_operation(operation)
         requests = BUSY_REQUESTS if beside_bus and not self._pace else 0
         takes = self._duration(operation)
         self._busy_seconds += takes
@@ -511,20 +538,14 @@ class VirtualBoard:
             if running.requests_left < 0:
                 self._finish()
 
-    def _prepare(self, operation: Operation) -> None:
-        match self._faults.on_operation(operation.access):
-            case Fault.CORRUPT if operation.data:
-                operation.corrupt()
-            case Fault.ERROR_ERASE | Fault.ERROR_WRITE:
-                operation.refuse()
-            case _:
-                pass
-
     def _duration(self, operation: Operation) -> float:
         """Seconds that flash work takes by the board's model."""
         if not operation.steps:
             return 0.0
-        seconds = self.spec.word_time * operation.steps if operation.data else self.spec.erase_time
+        if operation.data:
+            seconds = self.spec.word_time * operation.steps
+        else:
+            seconds = self.spec.erase_time * self._flash.share_of(operation.sector)
         return seconds * self.spec.slowdown
 
     def _finish(self) -> None:
@@ -544,15 +565,20 @@ class VirtualBoard:
                 return
             self._steps_to_cut -= operation.steps
         operation.advance()
+        if operation.crashed:
+            self._crashed = True
+            return
         function = self._fresh()
         function.ended(operation)
         if (following := function.busy) is not None:  # one piece of work leads to the next
             self._begin(following, running.ends, beside_bus=running.beside_bus)
+        elif self._reset_waits:
+            self._take_reset()
 
     def _start_cut(self, outcome: Outcome) -> None:
         """The cable is pulled half-way through what this request started."""
         if outcome.operation is not None and not outcome.after_status:
-            self._prepare(outcome.operation)
+            self._faults.on_operation(outcome.operation)
             self._running = _Running(outcome.operation, 0, 0, 0, beside_bus=False)
         if self._running is not None:
             operation = self._running.operation
@@ -626,7 +652,7 @@ class VirtualBoard:
         self._connect(identity, is_dfu=True)
 
     def _recovered(self) -> None:
-        self._crashed = self._hung = False
+        self._crashed = self._hung = self._reset_waits = False
         self._affliction = None
 
     def _connect(self, identity: Identity, *, is_dfu: bool) -> None:

@@ -378,10 +378,8 @@ class ClassicBootloader:
     def _write_operation(self) -> Operation:
         if not self._settings.writes:
             return self._flash.pretend(Access.WRITE, self._block_address())
-        word = self._flash.word
-        rounded = -(-self._length // word) * word
         # What lies behind the data in the buffer goes along: words are programmed whole.
-        return self._flash.write(self._block_address(), bytes(self._buffer[:rounded]))
+        return self._flash.write(self._block_address(), self._flash.whole_words(self._buffer, self._length))
 
     def _erase_operation(self, address: int) -> Operation:
         return self._flash.erase(address) if self._settings.writes else self._flash.pretend(Access.ERASE, address)

@@ -140,6 +140,8 @@ class Outcome:
     """Runs between the data stage and the status stage; the class hears of its end."""
     after_status: bool = False
     """The operation runs after the status stage instead, and nothing else is answered until it is over."""
+    refused_on_error: bool = False
+    """The request is STALLed after all if its flash work leads to dfuERROR."""
     bus: Bus = Bus.STAYS
     jump: int = 0
     """Where a device that jumps goes."""

@@ -38,6 +38,7 @@ STATUS_TARGET = 1
 STATUS_ERASE = 4
 STATUS_PROG = 6
 STATUS_FIRMWARE = 10
+STATUS_VENDOR = 11
 STATUS_STALLED = 15
 _FAILURES = {Access.ERASE: STATUS_ERASE, Access.WRITE: STATUS_PROG}
 _ABORTABLE = (State.IDLE, State.DNLOAD_IDLE, State.UPLOAD_IDLE)
@@ -78,6 +79,9 @@ class Manner:
     wedges: bool = False
     """Whether an erase in bank 2 is done, but leaves the device in dfuDNBUSY (STM32H743, revision V)."""
     leave: Leave = Leave.ANSWERS
+    protected: bool = False
+    """Whether read protection is at level 1, and silent: erases and writes are answered OK, in their time, and do
+    nothing, as reported of the STM32U5; a read is refused with errVENDOR (AN3156)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,8 @@ class DfuseBootloader:
         self._first_status = settings.manner.first_status
         self._running: Operation | None = None
         self._running_size = 0
+        self._awaited: Operation | None = None
+        """The flash work whose end is still to be told; one that an error or a bus reset has overtaken is not."""
         self._initialise()
 
     def _initialise(self) -> None:
@@ -121,6 +127,7 @@ class DfuseBootloader:
         """What the last DNLOAD brought, until it is carried out."""
         self._result = STATUS_OK
         self._access = Access.NOTHING
+        self._awaited = None
         self._wedged = False
         self._not_before = 0.0
 
@@ -139,7 +146,7 @@ class DfuseBootloader:
         """The flash work is done."""
         self._running = None
         self._flash.finished(operation, self._running_size)
-        if operation.failed and self.state is State.DNBUSY:
+        if operation is self._awaited and operation.failed:
             self._result = _FAILURES[operation.access]
 
     def request(self, setup: Setup, data: bytes = b"") -> Outcome:
@@ -218,6 +225,7 @@ class DfuseBootloader:
             self._status = status
         self.state = State.ERROR
         self._data = b""
+        self._awaited = None
         self._wedged = False
         return STALL
 
@@ -267,8 +275,7 @@ class DfuseBootloader:
             self._start(self._flash.write(self._address(), padded), len(data))
         elif self._access is Access.ERASE:
             address = int.from_bytes(data[1:], "little")
-            layout = self._flash.layout
-            self._wedged = self._manner.wedges and layout.base + layout.bank <= address < layout.base + layout.size
+            self._wedged = self._manner.wedges and self._flash.bank_of(address) > 0
             self._start(self._flash.erase(address), len(data))
         elif len(data) == COMMAND_LENGTH and data[0] == SET_ADDRESS:
             self.pointer = int.from_bytes(data[1:], "little")
@@ -279,7 +286,10 @@ class DfuseBootloader:
         if self._alternate or self._flash.sector_of(operation.address) < 0:
             self._result = STATUS_TARGET
             return
-        self._running, self._running_size = operation, size
+        if self._manner.protected:
+            operation.skip()
+        self._running = self._awaited = operation
+        self._running_size = size
 
     def _download(self, setup: Setup, data: bytes) -> Outcome:
         if not self._settings.functional.attributes & Attribute.CAN_DNLOAD:
@@ -315,9 +325,10 @@ class DfuseBootloader:
             self.state = State.IDLE
             return Outcome(data=COMMANDS[: setup.length])
         self._block = setup.value
-        data = self._flash.read(self._address(), setup.length, refused=self._alternate != 0)
+        protected = self._manner.protected
+        data = self._flash.read(self._address(), setup.length, refused=protected or self._alternate != 0)
         if data is None:
-            return self._refuse(STATUS_TARGET)
+            return self._refuse(STATUS_VENDOR if protected else STATUS_TARGET)
         self.state = State.UPLOAD_IDLE
         return Outcome(data=data)
 

@@ -1,11 +1,11 @@
-"""Faults that happen once, at a chosen request, and the states that some of them leave a device in."""
+"""Faults that happen at a chosen request, once or several times, and the states that some leave a device in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from flashdeckd.virtual.control import Dfu, Setup, State
-from flashdeckd.virtual.nor import Access
+from flashdeckd.virtual.nor import Access, Operation
 
 STATUS_UNKNOWN = 0x0E
 """errUNKNOWN (USB DFU 1.1, 6.1.2): something went wrong, and the device does not know what."""
@@ -35,11 +35,25 @@ class Fault(StrEnum):
     ERROR_WRITE = "error-write"
     """The next write from that request on fails."""
     CORRUPT = "corrupt"
-    """The next write from that request on programs one byte wrong and says OK."""
+    """The next write from that request on programs one bit wrong and says OK."""
+    CORRUPT_WORD = "corrupt-word"
+    """The next write from that request on programs four bytes in a row wrong and says OK."""
+    SILENT_ERASE = "silent-erase"
+    """The next erase from that request on leaves its sector as it was and says OK."""
+    SILENT_WRITE = "silent-write"
+    """The next write from that request on programs nothing and says OK."""
 
 
-ON_MEDIA = {Fault.ERROR_ERASE: Access.ERASE, Fault.ERROR_WRITE: Access.WRITE, Fault.CORRUPT: Access.WRITE}
+ON_MEDIA = {
+    Fault.ERROR_ERASE: Access.ERASE,
+    Fault.ERROR_WRITE: Access.WRITE,
+    Fault.CORRUPT: Access.WRITE,
+    Fault.CORRUPT_WORD: Access.WRITE,
+    Fault.SILENT_ERASE: Access.ERASE,
+    Fault.SILENT_WRITE: Access.WRITE,
+}
 """Faults of the flash, and the operation that they wait for."""
+_WRONG_BYTES = {Fault.CORRUPT: 1, Fault.CORRUPT_WORD: 4}
 
 
 @dataclass
@@ -49,6 +63,10 @@ class _Armed:
     """Requests until it is due."""
     any_transfer: bool
     """Whether standard requests count, too."""
+    times: int
+    """How often it still happens."""
+    address: int | None
+    """Of the flash: what the operation must touch, and the first byte that goes wrong; None: any, in its middle."""
 
 
 class Faults:
@@ -57,30 +75,54 @@ class Faults:
     def __init__(self) -> None:
         self._armed: list[_Armed] = []
 
-    def arm(self, fault: Fault, after: int, *, any_transfer: bool = False) -> None:
-        """At the `after`-th DFU request from now (1 is the next), `fault` happens.
+    def arm(
+        self, fault: Fault, after: int, *, any_transfer: bool = False, times: int = 1, address: int | None = None
+    ) -> None:
+        """At the `after`-th DFU request from now (1 is the next), `fault` happens, and `times` in all from there on.
 
-        With `any_transfer`, standard requests are counted and struck, too.
+        With `any_transfer`, standard requests are counted and struck, too. A fault of the flash with an `address`
+        strikes only what erases or writes that byte.
         """
-        self._armed.append(_Armed(fault, after, any_transfer))
+        self._armed.append(_Armed(fault, after, any_transfer, times, address))
 
     def on_transfer(self, setup: Setup) -> Fault | None:
         """Counts a control transfer; the fault that strikes it, if one does."""
         counts = [armed for armed in self._armed if armed.any_transfer or setup.is_dfu]
         for armed in counts:
             armed.left -= 1
-        return self._take(lambda armed: armed in counts and armed.left <= 0 and armed.fault not in ON_MEDIA)
+        struck = self._take(lambda armed: armed in counts and armed.left <= 0 and armed.fault not in ON_MEDIA)
+        return struck.fault if struck else None
 
-    def on_operation(self, access: Access) -> Fault | None:
-        """The fault that strikes a flash operation that begins now, if one does."""
-        return self._take(lambda armed: armed.left <= 0 and ON_MEDIA.get(armed.fault) is access)
+    def on_operation(self, operation: Operation) -> None:
+        """Lets a flash operation that begins now go wrong, if a fault strikes it."""
+        struck = self._take(lambda armed: armed.left <= 0 and _concerns(armed, operation))
+        match struck.fault if struck else None:
+            case Fault.ERROR_ERASE | Fault.ERROR_WRITE:
+                operation.refuse()
+            case Fault.SILENT_ERASE | Fault.SILENT_WRITE:
+                operation.skip()
+            case Fault.CORRUPT | Fault.CORRUPT_WORD as fault:
+                operation.corrupt(_WRONG_BYTES[fault], struck.address if struck else None)
+            case _:
+                pass
 
-    def _take(self, strikes: Callable[[_Armed], bool]) -> Fault | None:
+    def _take(self, strikes: Callable[[_Armed], bool]) -> _Armed | None:
         for armed in self._armed:
             if strikes(armed):
-                self._armed.remove(armed)
-                return armed.fault
+                armed.times -= 1
+                if not armed.times:
+                    self._armed.remove(armed)
+                return armed
         return None
+
+
+def _concerns(armed: _Armed, operation: Operation) -> bool:
+    """Whether a fault waits for such an operation at such a place. One that does nothing can only be refused."""
+    if ON_MEDIA.get(armed.fault) is not operation.access:
+        return False
+    if not operation.steps and armed.fault not in (Fault.ERROR_ERASE, Fault.ERROR_WRITE):
+        return False
+    return armed.address is None or operation.touches(armed.address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,26 +3,27 @@
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from flashdeck.config import UsbId
 from flashdeck.geometry import Range
 from flashdeck.recording import Recording
-from flashdeckd.virtual import dapboot, tinyusb, usbx_default
+from flashdeckd.virtual import dapboot, tinyusb, usbx_default, zephyr
 from flashdeckd.virtual.application import Application
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
 from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.dapboot import DapbootBootloader, DapbootSettings
 from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSettings, Early, Leave, Manner
 from flashdeckd.virtual.flash_file import kept
-from flashdeckd.virtual.identity import Functional, Identity, app_settings, dfu_settings
-from flashdeckd.virtual.nor import FlashLayout, NorFlash
+from flashdeckd.virtual.identity import DFUSE, Functional, Identity, app_settings, dfu_settings
+from flashdeckd.virtual.nor import FlashLayout, NorFlash, Overwrite
 from flashdeckd.virtual.replay import ReplayedBoard, recorded_identity
 from flashdeckd.virtual.tinyusb import TinyUsbBootloader, TinyUsbSettings
 from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
 from flashdeckd.virtual.usbx_default import DefaultSettings, UsbxDefaultBootloader
+from flashdeckd.virtual.zephyr import ZephyrBootloader, ZephyrSettings
 
 HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
 """The first 128 KB, the bootloader's own, only to be read; all the rest for everything."""
@@ -30,12 +31,15 @@ _MAP_STRING = 5
 PLAIN_VERSION = 0x0101
 """bcdDFUVersion of TinyUSB in DFU mode."""
 PARTITIONS = (("app1", Range.sized(0x08020000, 384 * 1024)), ("partition2", Range.sized(0x08080000, 384 * 1024)))
-"""Alternate settings of the plain DFU models: their names, and what they write to."""
+"""Alternate settings of plain DFU models: TinyUSB's names for them, and what they write to."""
 RUNTIME_VERSION = 0x0110
 """bcdDFUVersion of the run-time interface: plain DFU 1.1."""
 _ST_DFU = UsbId(0x0483, 0xDF11)
 _ST_SERIAL_PORT = UsbId(0x0483, 0x5740)
 _STM32H5 = FlashLayout()
+_ATTRIBUTES = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.WILL_DETACH
+_DETACH_TIMEOUT = 255
+"""wDetachTimeOut in milliseconds, where nothing else is known."""
 _MAX_POLL = (1 << 24) - 1
 """bwPollTimeout has three bytes."""
 _STACK_MASK = 0x2FFC0000
@@ -89,19 +93,30 @@ class Model(StrEnum):
     """ST's ROM bootloader: 2 KiB blocks, in dfuERROR at power-on, several memories, jumps to the address pointer."""
     ROM_STALLS = "rom-stalls"
     """The same as on the STM32L4: it claims too little, and STALLs what comes while it is busy."""
+    ROM_RDP1_SILENT = "rom-rdp1-silent"
+    """The same at read protection level 1, as on the STM32U5: writes and erases are answered OK and store nothing,
+    reads are refused."""
     TINYUSB = "tinyusb"
     """TinyUSB's plain DFU 1.1: a partition in each alternate setting; nothing is answered during the flash work."""
     TINYUSB_ASYNC = "tinyusb-async"
     """The same; the flash work runs beside the bus, and whoever asks is told that it does."""
+    ZEPHYR = "zephyr"
+    """Zephyr's plain DFU 1.1: an image in each alternate setting, flash work inside DNLOAD, no restart at the end."""
     DAPBOOT = "dapboot"
     """dapboot's plain DFU 1.1: one alternate setting, no block numbers; a bus reset restarts it."""
 
 
 CLASSIC_MODELS = frozenset(model for model in Model if model.startswith("classic"))
 """Models that run ST's classic class."""
+STORES_NOTHING = frozenset({Model.CLASSIC_TEMPLATE, Model.CLASSIC_OLD_TEMPLATE, Model.ROM_RDP1_SILENT})
+"""Models that say yes to every erase and write, and do nothing."""
 CONSTANT_MODELS = frozenset({Model.CLASSIC_CONSTANT, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE})
 """Models whose reads answer one byte from everywhere."""
-PLAIN_MODELS = frozenset({Model.TINYUSB, Model.TINYUSB_ASYNC, Model.DAPBOOT})
+TINYUSB_MODELS = frozenset({Model.TINYUSB, Model.TINYUSB_ASYNC})
+"""Models of TinyUSB's class."""
+PARTITIONED_MODELS = TINYUSB_MODELS | {Model.ZEPHYR}
+"""Models whose alternate settings are those of `PARTITIONS`."""
+PLAIN_MODELS = PARTITIONED_MODELS | {Model.DAPBOOT}
 """Models that speak plain DFU 1.1, not DfuSe: no memory map, no commands, block numbers from 0."""
 FIXED_POLLS = frozenset({Model.USBX_DEFAULT, Model.USBX_ASYNC}) | PLAIN_MODELS
 """Models whose poll times nobody can choose."""
@@ -110,9 +125,11 @@ _ROM_MAPS = (
     "@OTP Memory   /0x1FFF7800/01*512 e,01*016 e",
     "@Device Feature/0xFFFF0000/01*004 e",
 )
-OTHER_MAPS = {Model.ROM: _ROM_MAPS, Model.ROM_STALLS: _ROM_MAPS}
+ROM_MODELS: tuple[Model, ...] = (Model.ROM, Model.ROM_STALLS, Model.ROM_RDP1_SILENT)
+"""Models of the bootloader that ST puts into its chips."""
+OTHER_MAPS: dict[Model, tuple[str, ...]] = dict.fromkeys(ROM_MODELS, _ROM_MAPS)
 """Memory maps of the alternate settings from 1 on. Nothing is behind them: every address there is refused."""
-TRANSFER_SIZES = {Model.ROM: 2048, Model.ROM_STALLS: 2048}
+TRANSFER_SIZES: dict[Model, int] = {**dict.fromkeys(ROM_MODELS, 2048), Model.ZEPHYR: zephyr.TRANSFER_SIZE}
 """wTransferSize where it is not the usual 1024."""
 DEFAULT_POLLS = {
     Model.CLASSIC: (50, 50),
@@ -137,8 +154,10 @@ DEFAULT_POLLS = {
     Model.GD32_SILENT: (50, 5),
     Model.ROM: (50, 5),
     Model.ROM_STALLS: (2, 1),
+    Model.ROM_RDP1_SILENT: (50, 5),
     Model.TINYUSB: (tinyusb.POLL_FIRST, tinyusb.POLL_FIRST),
     Model.TINYUSB_ASYNC: (tinyusb.POLL_FIRST, tinyusb.POLL_FIRST),
+    Model.ZEPHYR: (zephyr.POLL, zephyr.POLL),
     Model.DAPBOOT: (dapboot.POLL, dapboot.POLL),
 }
 """Milliseconds claimed for an erase and for everything else, by the published code where there is any."""
@@ -189,10 +208,12 @@ class BoardSpec:
     """None: the application has no USB, and the board vanishes from the bus when it starts."""
     runtime: bool = False
     """Whether the application has a run-time DFU interface."""
-    map: str = HONEST_MAP
+    map: str | None = None
+    """Memory map string; None: one that fits the flash, what lies before the application being read-only in it."""
     transfer_size: int | None = None
     """wTransferSize; None: that of the model."""
-    attributes: int = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.WILL_DETACH
+    attributes: int | None = None
+    """bmAttributes; None: those of the model."""
     bcd_device: int = 0x0200
     timing: Timing = Timing.NONE
     poll_erase: int | None = None
@@ -200,7 +221,7 @@ class BoardSpec:
     poll_write: int | None = None
     """Milliseconds that it claims for everything else (the only one that USBX models know); None: the same."""
     erase_time: float = 0.002
-    """Seconds that an erase really takes (STM32H5, 8 KiB, typical)."""
+    """Seconds that an erase of the largest sector really takes (STM32H5, 8 KiB, typical); the others in proportion."""
     word_time: float = 0.00003
     """Seconds to program one word (STM32H5, 16 bytes, typical)."""
     attach_time: float = 0.1
@@ -215,6 +236,8 @@ class BoardSpec:
     app_address: int = 0x08020000
     """Where the bootloader looks for an application to start."""
     layout: FlashLayout = _STM32H5
+    ram: tuple[Range, ...] = ()
+    """Where the boot check wants the initial stack pointer, the end of each included; empty: where ST's sample does."""
     contents: tuple[Content, ...] = ()
     flash_file: Path | None = None
     """Where the flash is kept between runs, `contents` being for the first; None: it goes with the bench."""
@@ -236,12 +259,24 @@ class BoardSpec:
         """What the board says for wTransferSize."""
         return self.transfer_size or TRANSFER_SIZES.get(self.model, 1024)
 
+    @property
+    def dfu_attributes(self) -> int:
+        """What the board says for bmAttributes."""
+        usual = zephyr.ATTRIBUTES if self.model is Model.ZEPHYR else _ATTRIBUTES
+        return usual if self.attributes is None else self.attributes
+
+    @property
+    def memory_map(self) -> str:
+        """What a DfuSe bootloader says of its flash."""
+        return self.layout.memory_map(self.app_address) if self.map is None else self.map
+
     def new_flash(self) -> NorFlash:
         """A flash with the initial contents, or with those of its file. Raises ConfigError where that is unusable.
 
         Where the application is not at its start, a bootloader is there: no board runs from a blank flash.
         """
-        flash = NorFlash(self.layout)
+        half_words = replace(self.layout, word=dapboot.HALF_WORD, overwrite=Overwrite.ZEROS, faults=True)
+        flash = NorFlash(half_words if self.model is Model.DAPBOOT else self.layout)
         if self.app_address >= self.layout.base + len(_BOOTLOADER):
             flash.load(self.layout.base, _BOOTLOADER)
         for content in self.contents:
@@ -255,15 +290,10 @@ class BoardSpec:
         if self.recording is not None:
             recorded = recorded_identity(self.recording)
             return recorded, ReplayedBoard(self.recording, recorded)
-        if self.model is Model.DAPBOOT:
-            functional = Functional(self.attributes, transfer_size=self.block_size, version=dapboot.VERSION)
-            names = (dapboot.NAME,)
-        elif self.model in PLAIN_MODELS:
-            functional = Functional(self.attributes, transfer_size=self.block_size, version=PLAIN_VERSION)
-            names = tuple(name for name, _ in PARTITIONS)
-        else:
-            functional = Functional(self.attributes, transfer_size=self.block_size)
-            names = (self.map, *OTHER_MAPS.get(self.model, ()))
+        dfuse = DFUSE, (self.memory_map, *OTHER_MAPS.get(self.model, ()))
+        version, names = _PLAIN.get(self.model, dfuse)
+        detach = zephyr.DETACH_TIMEOUT if self.model is Model.ZEPHYR else _DETACH_TIMEOUT
+        functional = Functional(self.dfu_attributes, detach, self.block_size, version)
         identity = Identity(
             self.dfu,
             dfu_settings(functional, alternates=len(names), string=_MAP_STRING),
@@ -284,11 +314,8 @@ class BoardSpec:
             case Model.USBX_DEFAULT | Model.USBX_ASYNC:
                 beside = self.model is Model.USBX_ASYNC
                 return UsbxDefaultBootloader(flash, identity, DefaultSettings(functional, self.app_address, beside))
-            case Model.TINYUSB | Model.TINYUSB_ASYNC:
-                partitions, beside = tuple(span for _, span in PARTITIONS), self.model is Model.TINYUSB_ASYNC
-                return TinyUsbBootloader(flash, identity, TinyUsbSettings(functional, partitions, beside))
-            case Model.DAPBOOT:
-                return DapbootBootloader(flash, identity, DapbootSettings(functional, self.app_address))
+            case model if model in PLAIN_MODELS:
+                return self._plain_bootloader(flash, identity, functional)
             case model if model in _MANNERS:
                 dfuse = DfuseSettings(
                     functional=functional,
@@ -302,6 +329,17 @@ class BoardSpec:
             case _:
                 return ClassicBootloader(flash, identity, self._classic(functional, poll_erase, poll_write))
 
+    def _plain_bootloader(self, flash: NorFlash, identity: Identity, functional: Functional) -> UsbFunction:
+        partitions = tuple(span for _, span in PARTITIONS)
+        match self.model:
+            case Model.DAPBOOT:
+                return DapbootBootloader(flash, identity, DapbootSettings(functional, self.app_address))
+            case Model.ZEPHYR:
+                return ZephyrBootloader(flash, identity, ZephyrSettings(functional, partitions))
+            case _:
+                beside = self.model is Model.TINYUSB_ASYNC
+                return TinyUsbBootloader(flash, identity, TinyUsbSettings(functional, partitions, beside))
+
     def _claimed(self, milliseconds: int) -> int:
         return min(round(milliseconds * self.slowdown), _MAX_POLL)
 
@@ -310,7 +348,7 @@ class BoardSpec:
             functional,
             pointer=self.app_address,
             reads=_READS.get(self.model, Reads.GOOD),
-            writes=self.model not in (Model.CLASSIC_TEMPLATE, Model.CLASSIC_OLD_TEMPLATE),
+            writes=self.model not in STORES_NOTHING,
             release=Release.V2_9_0 if self.model in _OLD else Release.CURRENT,
             poll_erase=poll_erase,
             poll_other=poll_write,
@@ -324,7 +362,7 @@ class BoardSpec:
             return None
         functional = None
         if self.runtime:
-            attributes = self.attributes | Attribute.WILL_DETACH
+            attributes = self.dfu_attributes | Attribute.WILL_DETACH
             functional = Functional(attributes, transfer_size=self.block_size, version=RUNTIME_VERSION)
         strings = (self.manufacturer, self.product, self.serial)
         identity = Identity(self.app, app_settings(functional), strings, bcd_device=self.bcd_device)
@@ -333,8 +371,8 @@ class BoardSpec:
     def boots(self, flash: NorFlash, address: int | None = None) -> bool:
         """The boot check of what is at `address`, the application's by default.
 
-        A stack pointer in the low RAM (all that ST's sample asks), and a reset vector that is odd and in the flash;
-        dapboot has a check of its own.
+        A stack pointer in the RAM (in the low RAM is all that ST's sample asks), and a reset vector that is odd and in
+        the flash; dapboot has a check of its own.
         """
         if self.recording is not None:
             return True  # a recorded board that has left starts what it has, which nobody recorded
@@ -345,9 +383,18 @@ class BoardSpec:
         if self.model is Model.DAPBOOT:
             return dapboot.accepts(stack)
         in_flash = 0 <= reset - flash.layout.base < flash.layout.size
-        return stack & _STACK_MASK == _STACK_BASE and reset & 1 == 1 and in_flash
+        in_ram = any(area.start < stack <= area.end for area in self.ram)
+        in_ram = in_ram if self.ram else stack & _STACK_MASK == _STACK_BASE
+        return in_ram and reset & 1 == 1 and in_flash
 
 
+_PLAIN = {
+    Model.TINYUSB: (PLAIN_VERSION, tuple(name for name, _ in PARTITIONS)),
+    Model.TINYUSB_ASYNC: (PLAIN_VERSION, tuple(name for name, _ in PARTITIONS)),
+    Model.ZEPHYR: (zephyr.VERSION, zephyr.NAMES),
+    Model.DAPBOOT: (dapboot.VERSION, (dapboot.NAME,)),
+}
+"""bcdDFUVersion, and the names of the alternate settings."""
 _MANNERS = {
     Model.STRICT_ERASE: Manner(early_erase=Early.ERROR),
     Model.STRICT_WRITE: Manner(early_other=Early.ERROR),
@@ -357,6 +404,7 @@ _MANNERS = {
     Model.GD32_SILENT: Manner(leave=Leave.IGNORES),
     Model.ROM: Manner(first_status=STATUS_FIRMWARE),
     Model.ROM_STALLS: Manner(busy_stalls=True, first_status=STATUS_FIRMWARE),
+    Model.ROM_RDP1_SILENT: Manner(protected=True, first_status=STATUS_FIRMWARE),
 }
 """What sets the models of a DfuSe device by the book apart."""
 _OLD = (Model.CLASSIC_OLD, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE)

@@ -6,7 +6,7 @@ The application erases a sector when a block begins it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flashdeck.geometry import Range
 from flashdeckd.virtual.control import (
@@ -50,6 +50,18 @@ class TinyUsbSettings:
     """Whether the flash work runs beside the bus; else the device answers nothing until it is done."""
 
 
+@dataclass(slots=True)
+class _Work:
+    """What the application was told to do. It remembers one thing: the next replaces it, verdict and all."""
+
+    operations: list[Operation] = field(default_factory=list[Operation])
+    """Flash work that is left to do, the first of it under way."""
+    size: int = 0
+    """Length of the block that is being written."""
+    verdict: int = STATUS_OK
+    """How the work ends, if the flash does not fail."""
+
+
 class TinyUsbBootloader:
     """The class and its application, from power-up on."""
 
@@ -62,12 +74,7 @@ class TinyUsbBootloader:
         self._alternate = 0
         self._buffer = bytearray(self._size)
         """For downloads and uploads alike: an upload spoils a block that waits to be written."""
-        self._queue: list[Operation] = []
-        """Flash work that is left to do, the first of it under way."""
-        self._under_way = 0
-        """Length of the block that is being written."""
-        self._result = STATUS_OK
-        """How the work ends, if the flash does not fail."""
+        self._work = _Work()
         self._reset()
 
     def _reset(self) -> None:
@@ -87,20 +94,21 @@ class TinyUsbBootloader:
     @property
     def busy(self) -> Operation | None:
         """The flash work under way."""
-        return self._queue[0] if self._queue else None
+        return self._work.operations[0] if self._work.operations else None
 
     def ended(self, operation: Operation) -> None:
         """One piece of flash work is done; the application reports when it was the last."""
-        if operation not in self._queue:
-            return  # begun before a bus reset, and forgotten when the next one began
-        self._queue.remove(operation)
+        work = self._work
+        if operation not in work.operations:
+            return  # begun before a reset of the class, and forgotten when the next one began
+        work.operations.remove(operation)
         if operation.access is not Access.NOTHING:
-            self._flash.finished(operation, self._under_way)
+            self._flash.finished(operation, work.size)
         if operation.failed:
-            self._queue.clear()
-        if not self._queue:
-            result, self._result = self._result, STATUS_OK
-            self._complete(_FAILURES[operation.access] if operation.failed else result)
+            work.operations.clear()
+            work.verdict = _FAILURES[operation.access]
+        if not work.operations:
+            self._complete(work.verdict)
 
     def _complete(self, status: int) -> None:
         """What the class does once the application says that it has finished."""
@@ -223,27 +231,26 @@ class TinyUsbBootloader:
             return self._complete(STATUS_TARGET)
         if at + self._length > part.size:
             return self._conclude(STATUS_ADDRESS)
-        self._under_way = self._length
         address = part.start + at
-        self._queue = [self._flash.write(address, self._block_data())]
-        if at % self._flash.layout.sector == 0:
-            self._queue.insert(0, self._flash.erase(address))
-        return None if self._settings.asynchronous else self._queue[0]
+        self._work = _Work([self._flash.write(address, self._block_data(self._length))], self._length)
+        if self._flash.sector_of(address) >= 0 and self._flash.span_of(address).start == address:
+            self._work.operations.insert(0, self._flash.erase(address))
+        return None if self._settings.asynchronous else self.busy
 
     def _fill(self, data: bytes) -> None:
         """Puts `data` into the buffer, from which a write that has not begun takes what it finds."""
         self._buffer[: len(data)] = data
-        if self._queue and self._queue[-1].access is Access.WRITE:
-            self._queue[-1].data = self._block_data()
+        work = self._work
+        if work.operations and work.operations[-1].access is Access.WRITE:
+            work.operations[-1].data = self._block_data(work.size)
 
-    def _block_data(self) -> bytes:
-        return bytes(self._buffer[: self._under_way]) + b"\xff" * (-self._under_way % self._flash.word)
+    def _block_data(self, size: int) -> bytes:
+        return bytes(self._buffer[:size]) + b"\xff" * (-size % self._flash.word)
 
     def _conclude(self, status: int) -> None:
         """What needs no flash work ends with `status`: at once, or when the application gets round to it."""
         if self._settings.asynchronous:
-            self._result = status
-            self._queue = [self._flash.pretend(Access.NOTHING, 0)]
+            self._work = _Work([self._flash.pretend(Access.NOTHING, 0)], verdict=status)
         else:
             self._complete(status)
 

@@ -76,13 +76,14 @@ class UsbxBootloader:
 
     def ended(self, operation: Operation) -> None:
         """The flash work is done; the sample tells the class. What came after a bus reset has waited."""
-        if operation is self._pending:
+        awaited = operation is self._pending
+        if awaited:
             self._pending = None
         if operation.access is not Access.WRITE:
             self.pointer = operation.address  # not only Set Address moves it: an erase does too
         if operation.access is not Access.NOTHING:
             self._flash.finished(operation, self._pending_size)
-        if operation.access is Access.ERASE and operation.failed:
+        if awaited and operation.access is Access.ERASE and operation.failed:
             self._status = STATUS_ERASE  # that of a write is lost
         if self.state is State.DNBUSY:
             self.state = State.DNLOAD_SYNC
@@ -198,10 +199,9 @@ class UsbxBootloader:
             self._stuck = True
 
     def _write_operation(self, block: int) -> Operation:
-        word = self._flash.word
-        rounded = -(-self._pending_size // word) * word
+        data = self._flash.whole_words(self._buffer, self._pending_size)
         # A refused word is skipped; the sample's loop then forgets that it was refused.
-        return self._flash.write(self._address(block), bytes(self._buffer[:rounded]), stop_at_refused=False)
+        return self._flash.write(self._address(block), data, stop_at_refused=False)
 
     def _upload(self, setup: Setup) -> Outcome:
         if setup.length == 0 and self.state is State.UPLOAD_IDLE:

@@ -40,13 +40,14 @@ class UsbxDefaultBootloader(UsbxBootloader):
 
     def ended(self, operation: Operation) -> None:
         """The flash work is done; the application tells the class."""
+        awaited = not self._asynchronous or operation is self._pending
         if operation is self._pending:
             self._pending = None
         if operation.access is Access.NOTHING:
             self.pointer = operation.address
         else:
             self._flash.finished(operation, self._pending_size)
-        if operation.failed:
+        if awaited and operation.failed:
             self._status = STATUS_WRITE
         if self.state is State.DNBUSY:
             self.state = State.DNLOAD_SYNC
@@ -108,9 +109,8 @@ class UsbxDefaultBootloader(UsbxBootloader):
     def _write_callback(self, block: int) -> Operation | None:
         """What the application sets going; None for what it refuses."""
         if block > 1:
-            word = self._flash.word
-            rounded = -(-self._pending_size // word) * word
-            return self._flash.write(self._address(block), bytes(self._buffer[:rounded]))
+            data = self._flash.whole_words(self._buffer, self._pending_size)
+            return self._flash.write(self._address(block), data)
         if block == 1 or self._pending_size != COMMAND_LENGTH:
             return None
         address = int.from_bytes(self._buffer[1:COMMAND_LENGTH], "little")

@@ -18,6 +18,8 @@ from flashdeck.model import DaemonState, Holding, JobState, JobStatus, Origin, P
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds, Settled
 from flashdeckd.hub import LONGEST_LINE, Hub
+from flashdeckd.images.file_notes import FileNotes
+from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
 from flashdeckd.journal import Journal
 from flashdeckd.orders import Orders
@@ -195,8 +197,8 @@ async def test_an_order_whose_client_leaves_while_it_is_recorded_is_carried_thro
         await real(journal, saved)
 
     monkeypatch.setattr(Journal, "save_job", save)
-    artifact = await asyncio.to_thread(scene.spool.add, image(20_000))
-    orders = Orders(scene.bench, Builds([], nobody), scene.hub, scene.spool)
+    artifact = await asyncio.to_thread(scene.spool.add, Image.raw(image(20_000)))
+    orders = Orders(scene.bench, Builds([], nobody), scene.hub, scene.spool, FileNotes())
     order = asyncio.create_task(orders.flash("app1", artifact.sha256, (), present_only=False))
     await began.wait()
     order.cancel()

@@ -283,7 +283,7 @@ async def test_what_can_not_be_read_is_told_once_and_again_after_it_could(file: 
         spoil()
         await rig.hint()
         await rig.advance(LONG)
-        assert len(rig.unreadable) == 2
+        assert [bool(name) for name, _ in rig.unreadable] == [True, False, True]
 
 
 async def test_a_build_that_could_not_be_taken_is_offered_again(file: Path) -> None:

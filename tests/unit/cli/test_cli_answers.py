@@ -329,9 +329,11 @@ def test_the_hands_on_a_virtual_bench(daemon: CannedDaemon, cli: Cli) -> None:
         assert cli("virtual", hand, "left", "--json").json["mode"] == mode
     assert "left" in cli("virtual", "fault", "left", "stall", "--after", "12").out
     assert cli("virtual", "fault", "left", "stall", "--json").json["name"] == "left"
+    assert cli("virtual", "fault", "left", "corrupt", "--times", "3", "--address", "0x08020008").code == 0
     assert daemon.called(api.VirtualFault) == [
         api.VirtualFault(board="left", fault="stall", after=12),
         api.VirtualFault(board="left", fault="stall", after=1),
+        api.VirtualFault(board="left", fault="corrupt", after=1, times=3, address=0x08020008),
     ]
 
 

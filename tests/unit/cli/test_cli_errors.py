@@ -91,6 +91,7 @@ def test_a_socket_that_is_named_beats_the_environment(daemon: CannedDaemon, cli:
         ("wait app1 --timeout -1", "0"),
         ("virtual dump left x --size 3Q", "3Q"),
         ("virtual fault left stall --after 0", "1"),
+        ("virtual fault left stall --times 0", "1"),
         ("status --jsonl", "--jsonl"),
         ("--bogus", "--bogus"),
         ("flash app1 --json --jsonl", "--jsonl"),

@@ -224,3 +224,8 @@ def test_what_jobs_came_to_does_not_depend_on_their_order() -> None:
 
 def _all_done(jobs: tuple[JobState, ...]) -> bool:
     return all(each.status is JobStatus.DONE for each in jobs)
+
+
+@pytest.mark.parametrize("command", ["flash", "plan", "wait"])
+def test_help_names_the_files_that_can_be_flashed(offline: Cli, command: str) -> None:
+    assert SUFFIXES_IN_WORDS in " ".join(offline(f"{command} --help").out.split())

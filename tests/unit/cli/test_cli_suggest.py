@@ -45,7 +45,7 @@ def offer(daemon: CannedDaemon, *devices: DeviceState) -> None:
 def filled_in(text: str) -> str:
     """`text` after somebody followed its comments: a chip for each profile, and the partitions."""
     return re.sub(
-        r'^#(?=(flash = "STM32H563AG"|\[profiles|address|size|protected|image))', "", text, flags=re.MULTILINE
+        r'^#(?=(flash = "STM32H563RG"|\[profiles|address|size|protected|image))', "", text, flags=re.MULTILINE
     )
 
 
@@ -102,12 +102,29 @@ def test_a_new_product_comes_with_a_profile_to_fill_in(daemon: CannedDaemon, cli
     assert partitions["app"].image.endswith(".bin")
 
 
-@pytest.mark.parametrize("line", ['flash = "STM32H563AI"', 'sectors = "128*8K@0x08000000"'])
+@pytest.mark.parametrize("line", ['flash = "STM32H563RG"', 'sectors = "128*8K@0x08000000"'])
 def test_every_choice_of_a_flash_can_be_taken(daemon: CannedDaemon, cli: Cli, tmp_path: Path, line: str) -> None:
     offer(daemon, ONE)
     text = cli("suggest").out
     assert f"#{line}" in text
     assert read(text.replace(f"#{line}", line), tmp_path).boards["product-1"].serial == "S1"
+
+
+@pytest.mark.parametrize(
+    ("product", "chips"),
+    [
+        ("STM32  BOOTLOADER", ["STM32H563RG"]),
+        ("ACME stm32f405 DFU", ["STM32F405OE", "STM32F405OG", "STM32F405RG", "STM32F405VG"]),
+        ("STM32H503 loader", ["STM32H503CB", "STM32H503EB", "STM32H503KB", "STM32H503RB"]),
+        ("STM32F405RGT6", ["STM32F405RG"]),
+        ("STM32H5", ["STM32H563RG"]),
+    ],
+)
+def test_few_chips_are_offered_and_those_that_the_product_names(
+    daemon: CannedDaemon, cli: Cli, product: str, chips: list[str]
+) -> None:
+    offer(daemon, DeviceState(port="1-1", usb_id="0483:df11", serial="S1", product=product, note="not configured"))
+    assert re.findall(r'^#flash = "(.*)"', cli("suggest").out, re.MULTILINE) == chips
 
 
 def test_a_serial_that_two_have_is_no_identity(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:

@@ -84,6 +84,8 @@ NAMED = FIRMWARE.replace("alt = 0", 'alt = "one"')
         (PROFILE + FIRMWARE + 'guards = ["fits", "stack"]', 'guards: "stack" needs an address', '"fits"'),
         (PROFILE + FIRMWARE + 'guards = ["reset"]', 'guards: "reset" needs an address', '"fits"'),
         (PROFILE + FIRMWARE + 'guards = ["stak"]', 'guards: "stak" is not a value', '"fits"'),
+        (PROFILE + FIRMWARE + "base = 0", "base: is about addresses", "remove base"),
+        (PROFILE + FIRMWARE + 'outside = "leave-out"', "outside: is about addresses", "remove outside"),
         (PROFILE + BOOT + "auto = false", "auto: this partition is protected", "remove auto"),
         (PROFILE + 'flash = "STM32H563RG"' + FIRMWARE, "flash: means nothing for partitions with alt", "take it out"),
         (PROFILE + 'sectors = "1*8K@0"' + FIRMWARE, "sectors: means nothing", "take it out"),

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from flashdeck import config_file
 from flashdeck.board_tables import BOARD_KEYS
 from flashdeck.config import (
-    ALL_GUARDS,
+    DEFAULT_GUARDS,
     BankPolicy,
     Config,
     Enter,
     ErasePolicy,
     Guard,
+    Holds,
     MapPolicy,
+    Outside,
     PollPolicy,
     UsbId,
     VerifyPolicy,
@@ -35,6 +37,7 @@ PROFILE = """
 dfu = "0483:df11"
 flash = "STM32H563RG"
 """
+SECTORS = '[profiles.p]\ndfu = "0483:df11"\nsectors = "8*8K@0x08000000"\n'
 BOOTLOADER = """
 [profiles.product.partitions.bootloader]
 address = 0x08000000
@@ -100,6 +103,27 @@ def test_the_example_shows_every_key_that_works() -> None:
     assert [key for key in keys if not re.search(rf"^#?{key} = |^\[(.*\.)?{key}\b", text, re.MULTILINE)] == []
 
 
+def test_ram_beside_sectors_makes_a_stack_guard_possible(main: Path) -> None:
+    partition = '[profiles.p.partitions.a]\naddress = 0x08000000\nsize = "8K"\n'
+    without = read(main, SECTORS + partition).profiles["p"]
+    assert without.geometry.ram == ()
+    assert Guard.STACK not in without.partitions["a"].guards
+    profile = read(main, SECTORS + 'ram = "0x20000000 + 128K,0x10000000+64K"\n' + partition).profiles["p"]
+    assert profile.geometry.ram == (Range(0x10000000, 0x10010000), Range(0x20000000, 0x20020000))
+    assert profile.partitions["a"].guards == DEFAULT_GUARDS
+    assert 'ram = "0x10000000+64K, 0x20000000+128K"' in to_toml(read(main, main.read_text()))
+
+
+def test_what_else_is_known_of_a_chip_is_in_its_profile(main: Path) -> None:
+    profile = read(main, PROFILE).profiles["product"]
+    assert (profile.otp, profile.secure_alias) == ((Range(0x08FFF000, 0x08FFF800),), True)
+    profile = read(main, PROFILE.replace("STM32H563RG", "f405rgt6")).profiles["product"]
+    assert (profile.chip, profile.secure_alias) == ("STM32F405RG", False)
+    assert profile.option_bytes == (Range(0x1FFFC000, 0x1FFFC010),)
+    profile = read(main, SECTORS).profiles["p"]
+    assert (profile.option_bytes, profile.otp, profile.secure_alias) == ((), (), False)
+
+
 def test_the_configuration_of_the_demo_is_valid() -> None:
     assert load(data_file("demo", "flashdeck.toml")).boards
 
@@ -114,7 +138,7 @@ def test_the_defaults_are_the_documented_ones(main: Path) -> None:
     assert (profile.map, profile.erase, profile.verify) == (MapPolicy.CHECK, ErasePolicy.NEEDED, VerifyPolicy.AUTO)
     assert (profile.poll, profile.banks, profile.trust_cache) == (PollPolicy.AUTO, BankPolicy.CHECK, False)
     app1 = profile.partitions["app1"]
-    assert (app1.protected, app1.image, app1.auto, app1.guards, app1.settle) == (False, "", True, ALL_GUARDS, 0.05)
+    assert (app1.protected, app1.image, app1.auto, app1.guards, app1.settle) == (False, "", True, DEFAULT_GUARDS, 0.05)
 
 
 def test_every_value_arrives(main: Path) -> None:
@@ -204,15 +228,31 @@ def test_only_what_was_written_is_a_pattern(tmp_path: Path) -> None:
     assert glob.glob(image) == [str(directory / "x1.bin")]  # noqa: PTH207 - pathlib has no absolute patterns
 
 
-@pytest.mark.parametrize("name", ["app.bin", "app.elf", "app.HEX", "*.dfu"])
-def test_an_image_may_be_of_any_format_that_can_be_flashed(main: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["app.bin", "app.HEX", "*.dfu", "out/blinky", "build/*", "app.axf", "a.out", "x.txt"])
+def test_an_image_may_have_any_name(main: Path, name: str) -> None:
     image = read(main, PROFILE + APP1 + f'image = "{name}"').profiles["product"].partitions["app1"].image
     assert image == str(main.parent / name)
 
 
-@pytest.mark.parametrize("name", ["app", "build/*", "app.txt", "app.s19", "dir/"])
-def test_an_image_of_another_kind_is_refused(main: Path, name: str) -> None:
-    assert "does not end in .bin, .elf, .hex or .dfu" in refusal(main, PROFILE + APP1 + f'image = "{name}"').message
+@pytest.mark.parametrize("name", ["dir/", "..", ".", "~", "~/", "build/.", "build/.."])
+def test_a_directory_is_no_image(main: Path, name: str) -> None:
+    error = refusal(main, PROFILE + APP1 + f'image = "{name}"')
+    assert f'image: "{name}" is a directory' in error.message
+    assert "name the file" in error.hint
+
+
+def test_what_a_partition_holds_and_takes_of_a_file(main: Path) -> None:
+    text = (
+        PROFILE + BOOTLOADER + 'holds = "data"\n' + APP1 + 'outside = "leave-out"\nbase = 0x08000000\nholds = "program"'
+    )
+    config = read(main, text)
+    partitions = config.profiles["product"].partitions
+    assert shown_again(config, main) == config
+    assert partitions["bootloader"].holds is Holds.DATA
+    app1 = partitions["app1"]
+    assert (app1.holds, app1.outside, app1.base) == (Holds.PROGRAM, Outside.LEAVE_OUT, 0x08000000)
+    app1 = read(main, PROFILE + APP1).profiles["product"].partitions["app1"]
+    assert (app1.holds, app1.outside, app1.base) == (Holds.PROGRAM, Outside.REFUSE, None)
 
 
 def test_an_unknown_home_directory_is_told(main: Path) -> None:
@@ -334,7 +374,7 @@ MISTAKES = [
     ('[daemon]\nsetle = "1s"', "[daemon] setle: unknown key", 'did you mean "settle"?'),
     (PROFILE + "verfy = 1", "[profiles.product] verfy: unknown key", 'did you mean "verify"?'),
     (PROFILE + APP1 + "adress = 1", "[profiles.product.partitions.app1] adress: unknown key", '"address"'),
-    (PROFILE + APP1 + "zzz = 1", "zzz: unknown key", "known here: address, alt, auto, guards"),
+    (PROFILE + APP1 + "zzz = 1", "zzz: unknown key", "known here: address, alt, auto, base"),
     (PROFILE + LEFT + "ports = 1", "[boards.left] ports: unknown key", 'did you mean "port"?'),
     ('"\\u001b[2J" = 1', "unknown key", "known here"),
     ('[hosts]\nlab = "me@lab"', "[hosts] is not supported by this version", "leave it out"),
@@ -370,6 +410,21 @@ MISTAKES = [
     ('[profiles.p]\ndfu = "0483-df11"\nflash = "STM32H563RG"', 'dfu: "0483-df11" is not a USB id', '"0483:df11"'),
     ('[profiles.p]\ndfu = "0483:df11"', "[profiles.p] flash: is missing", "sectors ="),
     (PROFILE + 'sectors = "1*8K@0"', "sectors: the geometry is already given by flash", "keep one"),
+    (PROFILE + 'ram = "0x20000000+640K"', "ram: the RAM is already given by flash", "keep one"),
+    ('[profiles.p]\ndfu = "0483:df11"\nram = "0x20000000+640K"', "[profiles.p] flash: is missing", "sectors ="),
+    (SECTORS + 'ram = "640K"', 'ram: "640K" is not a range of addresses', ""),
+    (SECTORS + 'ram = "0x20000000+0K"', 'ram: "0x20000000+0K" is empty', ""),
+    (SECTORS + 'ram = "0xffffff00+1K"', "ends at 0x100000300, outside 32-bit addresses", ""),
+    (SECTORS + 'ram = "0x20000000+16K, 0x20001000+16K"', "overlap", ""),
+    (SECTORS + 'ram = "0x08001000+16K"', "is flash by sectors", "addresses of the RAM"),
+    (SECTORS + f'ram = "{", ".join(f"{0x20000000 + n * 16:#x}+16" for n in range(17))}"', "more than 16 ranges", ""),
+    (SECTORS + "ram = 640", "ram:", ""),
+    (SECTORS + 'ram = " "', "ram:", ""),
+    (
+        SECTORS + '[profiles.p.partitions.a]\naddress = 0x08000000\nsize = "8K"\nguards = ["stack"]',
+        'guards: there is no "stack" guard where nothing says where the RAM is',
+        "ram =",
+    ),
     (
         '[profiles.p]\ndfu = "0483:df11"\nflash = "STM32H563R"',
         'flash: the chip table has no "STM32H563R"',
@@ -414,10 +469,20 @@ MISTAKES = [
         "a (0x0801e000-0x08021fff) overlaps bootloader (0x08000000-0x0801ffff)",
         "move or shorten",
     ),
+    (PROFILE + BOOTLOADER + "base = 0", "base: this partition is protected and never written", "remove base"),
+    (PROFILE + BOOTLOADER + 'outside = "refuse"', "outside: this partition is protected", "remove outside"),
+    (PROFILE + APP1 + "base = 0x100000000", "base: 0x100000000 is outside 32-bit addresses", "0x08000000"),
+    (PROFILE + APP1 + 'base = "384K"', "base: ", "0x08020000"),
+    (PROFILE + APP1 + 'holds = "nothing"', "holds: ", "data"),
+    (PROFILE + APP1 + 'outside = "cut"', "outside: ", "leave-out"),
     (PROFILE + BOOTLOADER + 'image = "b.bin"', "image: this partition is protected and never written", "remove image"),
     (PROFILE + BOOTLOADER + "auto = false", "auto: this partition is protected and never written", "remove auto"),
-    (PROFILE + APP1 + 'guards = ["stak"]', 'guards: "stak" is not a value', 'use "fits" or "stack" or "reset"'),
-    (PROFILE + APP1 + 'guards = "fits"', 'guards: "fits" is text', "an array of texts"),
+    (
+        PROFILE + APP1 + 'guards = ["stak"]',
+        'guards: "stak" is not a value',
+        'use "fits" or "mcuboot" or "reset" or "stack"',
+    ),
+    (PROFILE + APP1 + 'guards = "fits"', 'guards: "fits" is text', "an array, as"),
     # boards
     ("[boards.left]\n", "[boards.left] profile: is missing", ""),
     (PROFILE + '[boards.left]\nprofile = "prodct"', 'there is no profile "prodct"', 'did you mean "product"?'),

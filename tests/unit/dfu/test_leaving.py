@@ -12,7 +12,7 @@ from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.session import Session
 from flashdeckd.dfu.wire import Request, State
 from flashdeckd.virtual.control import Attribute
-from flashdeckd.virtual.spec import Model
+from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 from model_pipe import BASE, PAGE, ModelPipe
 
 FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), Geometry((Region(BASE, 32, PAGE),), program_unit=16))
@@ -123,7 +123,7 @@ def test_a_device_that_waits_for_a_reset_gets_one_unless_it_detaches_itself(attr
     assert pipe.resets == resets
 
 
-ALL_BUT_PLAIN = [model for model in Model if not model.startswith(("tinyusb", "dapboot", "classic-crash"))]
+ALL_BUT_PLAIN = [model for model in Model if model not in PLAIN_MODELS | {Model.CLASSIC_CRASH}]
 
 
 @pytest.mark.parametrize("model", ALL_BUT_PLAIN)

@@ -15,7 +15,7 @@ from flashdeckd.dfu.polling import DfuStatusError, Pace, TooEarlyError
 from flashdeckd.dfu.session import Session
 from flashdeckd.dfu.wire import State
 from flashdeckd.virtual.faults import Fault
-from flashdeckd.virtual.spec import Model
+from flashdeckd.virtual.spec import PLAIN_MODELS, STORES_NOTHING, Model
 from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
 
 FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), Geometry((Region(BASE, 32, PAGE),), program_unit=16))
@@ -240,7 +240,7 @@ def test_an_honest_device_is_flashed_with_at_most_one_objection(  # noqa: PLR091
     assert pipe.clock - before[1] <= 3 * 4 * longest / 1000 + 1e-6, "hardly more sleep than was claimed"
 
 
-DFUSE = [model for model in Model if not model.startswith(("tinyusb", "dapboot")) and "template" not in model]
+DFUSE = [model for model in Model if model not in PLAIN_MODELS | STORES_NOTHING]
 
 
 @pytest.mark.parametrize("model", DFUSE)

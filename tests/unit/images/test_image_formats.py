@@ -1,18 +1,23 @@
-"""Only raw binaries are images; everything else is refused with the way to one."""
+"""The format of a file comes from its contents; without a partition only raw binaries are images."""
 
 import struct
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flashdeck.errors import ErrorKind, RefusedError
+from flashdeck.image_formats import SUFFIXES_IN_WORDS, TAKEN, TITLES_IN_WORDS, ImageFormat
 from flashdeckd.images.formats import parse
+from flashdeckd.images.image import PREFIX, Image, Piece
+from flashdeckd.images.registry import READERS
+from image_writers import WRITERS, hexed, srec, suffixed
 
 RAW = struct.pack("<II", 0x20030000, 0x08020251) + bytes(range(200))
-HEX = b":020000040802F0\r\n:10000000000003205102020800000000000000006E\r\n:00000001FF\r\n"
-SREC = b"S0030000FC\nS31508020000000003205102020800000000000000005C\nS70508020251A3\n"
-DFU_SUFFIX = bytes.fromhex("000011df83041a01") + b"UFD" + b"\x10" + bytes(4)
+HEX = hexed([(0x08020000, RAW)])
+SREC = srec([(0x08020000, RAW)])
 
 
 def refusal(name: str, data: bytes) -> RefusedError:
@@ -23,9 +28,20 @@ def refusal(name: str, data: bytes) -> RefusedError:
     return caught.value
 
 
-@pytest.mark.parametrize("name", ["APP1.bin", "APP1", "firmware.img", "/some/where/APP1.BIN", ""])
+def test_every_format_has_a_reader() -> None:
+    assert [reader.format for reader in READERS].count(ImageFormat.RAW) == 1
+    assert {reader.format for reader in READERS} == set(ImageFormat)
+
+
+def test_help_texts_are_made_from_the_formats() -> None:
+    assert SUFFIXES_IN_WORDS == ".bin, .elf, .hex, .srec or .dfu"
+    assert all(each.title in TITLES_IN_WORDS for each in TAKEN)
+    assert "UF2" not in TITLES_IN_WORDS
+
+
+@pytest.mark.parametrize("name", ["APP1.bin", "APP1", "firmware.img", "/some/where/APP1.BIN", "", "a.out"])
 def test_a_raw_binary_is_itself_whatever_its_name(name: str) -> None:
-    assert parse(name, RAW) == RAW
+    assert parse(name, RAW) == Image.raw(RAW)
 
 
 @pytest.mark.parametrize(
@@ -36,11 +52,15 @@ def test_a_raw_binary_is_itself_whatever_its_name(name: str) -> None:
         ("APP1.hex", HEX, "Intel HEX", "objcopy -I ihex -O binary 'APP1.hex' 'APP1.bin'"),
         ("APP1.bin", b"\xef\xbb\xbf" + HEX, "Intel HEX", "-I ihex"),
         ("APP1.bin", b"\r\n" + HEX, "Intel HEX", "-I ihex"),
+        ("APP1.bin", b"; made by a tool\n\n# really\n" + HEX.lower(), "Intel HEX", "-I ihex"),
         ("APP1.s19", SREC, "S-record", "-I srec"),
-        ("APP1.dfu", b"DfuSe\x01" + bytes(300) + DFU_SUFFIX, "DfuSe", ".bin"),
+        ("APP1", b"// made by a tool\r" + SREC.lower().replace(b"\n", b"\r"), "S-record", "-I srec"),
+        ("APP1.dfu", suffixed(b"DfuSe\x01" + bytes(300)), "DfuSe", ".bin"),
         ("APP1.bin", b"DfuSe\x01" + RAW, "DfuSe", ".bin"),
-        ("APP1.bin", RAW + DFU_SUFFIX, "DFU suffix", "dfu-suffix --delete 'APP1.bin'"),
-        ("APP1.uf2", b"UF2\n" + bytes(508), "UF2", ".bin"),
+        ("APP1.bin", suffixed(RAW), "DFU suffix", "dfu-suffix --delete 'APP1.bin'"),
+        ("APP1.uf2", b"UF2\n" + bytes(508), "UF2", "S-record"),
+        ("APP1.bin", PREFIX + RAW, "flashdeck's own store", "build wrote"),
+        ("APP1.bin", Image((Piece(8, RAW),)).encoded, "flashdeck's own store", "build wrote"),
     ],
 )
 def test_other_formats_are_told_by_their_contents(name: str, data: bytes, said: str, hinted: str) -> None:
@@ -57,18 +77,18 @@ def test_a_name_of_another_format_with_raw_contents_is_refused(name: str) -> Non
     assert "contents are not" in error.message
 
 
-def test_a_colon_at_the_start_alone_makes_no_intel_hex() -> None:
-    data = b":\x00\x03\x20" + RAW
-    assert parse("APP1.bin", data) == data
+@pytest.mark.parametrize("data", [b":\x00\x03\x20" + RAW, b"#" + RAW, b"; a text, and no record\n", b"S0ME TEXT\n" * 9])
+def test_one_sign_of_text_records_alone_makes_none(data: bytes) -> None:
+    assert parse("APP1.bin", data) == Image.raw(data)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"\xff" * 4096, b"\x00" * 4096])
-def test_empty_and_erased_looking_files_are_refused(data: bytes) -> None:
-    assert "APP1.bin" in refusal("APP1.bin", data).message
+def test_an_empty_file_is_refused() -> None:
+    assert "APP1.bin is empty" in refusal("APP1.bin", b"").message
 
 
-def test_other_constant_bytes_are_data() -> None:
-    assert parse("pattern.bin", b"\x55" * 64) == b"\x55" * 64
+@pytest.mark.parametrize("data", [b"\x00", b"\xff" * 4096, b"\x00" * 4096, b"\x55" * 64])
+def test_any_bytes_can_be_data(data: bytes) -> None:
+    assert parse("pattern.bin", data) == Image.raw(data)
 
 
 def test_a_name_with_control_characters_reaches_no_message() -> None:
@@ -79,7 +99,27 @@ def test_a_name_with_control_characters_reaches_no_message() -> None:
 def test_anything_is_either_itself_or_refused(name: str, data: bytes) -> None:
     said = ""
     try:
-        assert parse(name, data) == data
+        assert parse(name, data) == Image.raw(data)
     except RefusedError as error:
         said = error.message + error.hint
     assert said.isprintable()
+
+
+LOADED = """
+import sys, flashdeckd.service
+from flashdeckd.images.registry import recognised
+from flashdeck.config import Profile, UsbId
+from flashdeck.geometry import Geometry
+data = sys.stdin.buffer.read()
+recognised("a file", data).read("a file", data, Profile("p", UsbId(0x0483, 0xdf11), Geometry(())))
+print("bincopy" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("name", [*WRITERS, "APP1.bin"])
+def test_the_library_for_s_records_is_loaded_only_when_such_a_file_comes(name: str) -> None:
+    data = WRITERS[name]([(0x08020000, RAW)]) if name in WRITERS else RAW
+    done = subprocess.run(  # noqa: S603 -- our own words
+        [sys.executable, "-c", LOADED], input=data, capture_output=True, check=True
+    )
+    assert done.stdout.split() == [str(name == "APP1.srec").encode()]

@@ -12,6 +12,7 @@ from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.text import MAX_TEXT
 from flashdeckd.images.guards import check
+from flashdeckd.images.image import Image
 
 K = 1024
 BOOTLOADER = Partition("bootloader", Range.sized(0x08000000, 128 * K), protected=True)
@@ -28,13 +29,13 @@ PROFILE = Profile(
 )
 
 
-def image(stack: int = 0x20030000, reset: int = 0x08020251, size: int = 4096) -> bytes:
-    return struct.pack("<II", stack, reset) + bytes(size - 8)
+def image(stack: int = 0x20030000, reset: int = 0x08020251, size: int = 4096) -> Image:
+    return Image.raw(struct.pack("<II", stack, reset) + bytes(size - 8))
 
 
-def refusal(data: bytes, partition: Partition) -> RefusedError:
+def refusal(data: Image, partition: Partition, profile: Profile = PROFILE) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
-        check(data, PROFILE, partition)
+        check(data, profile, partition)
     assert caught.value.hint
     return caught.value
 
@@ -65,8 +66,8 @@ def test_an_image_linked_for_no_partition_is_told_where_to_link() -> None:
 
 
 def test_a_file_that_is_no_program_is_told_so_and_not_to_be_linked() -> None:
-    error = refusal(b"hello world, this is text\n" * 100, APP1)
-    assert "does not begin with a vector table" in error.message
+    error = refusal(Image.raw(b"hello world, this is text\n" * 100), APP1)
+    assert "no vector table at its start" in error.message
     assert "link" not in error.hint
 
 
@@ -114,7 +115,7 @@ def test_each_guard_can_be_left_out_alone() -> None:
 
 @pytest.mark.parametrize("size", [1, 7])
 def test_an_image_too_short_for_a_vector_table(size: int) -> None:
-    short = image()[:size]
+    short = image().within(Range(0, size))
     assert f"{size} bytes" in refusal(short, APP1).message
     assert check(short, PROFILE, without(APP1, Guard.STACK, Guard.RESET)) == ()
 
@@ -156,9 +157,10 @@ def test_the_stack_pointers_that_are_warned_of_are_those_that_the_samples_reject
         assert all(f"below 0x{below:08x}" in warning for warning in warnings)
 
 
-def test_a_reset_vector_behind_the_end_of_the_image_is_warned_of() -> None:
-    (warning,) = check(image(reset=0x08020000 + 4097, size=4096), PROFILE, APP1)
-    assert "cut off" in warning
+def test_a_reset_vector_behind_the_end_of_the_image_is_refused() -> None:
+    data = image(reset=0x08020000 + 4097, size=4096)
+    assert "cut off" in refusal(data, APP1).hint
+    assert check(data, PROFILE, without(APP1, Guard.RESET)) == ()
 
 
 def test_without_known_ram_the_stack_guard_says_so() -> None:
@@ -169,6 +171,7 @@ def test_without_known_ram_the_stack_guard_says_so() -> None:
 
 word = st.one_of(
     st.integers(0, 0xFFFFFFFF),
+    st.integers(0x0801FFF0, 0x08020050),
     st.integers(0x0801FFF0, 0x080E0010),
     st.integers(RAM.start - 16, RAM.end + 16),
 )
@@ -176,7 +179,8 @@ word = st.one_of(
 
 @given(stack=word, reset=word, size=st.integers(8, 64))
 def test_what_passes_is_exactly_what_belongs_there(stack: int, reset: int, size: int) -> None:
-    belongs = RAM.start <= stack <= RAM.end and reset % 2 == 1 and APP1.span.start <= reset < APP1.span.end
+    start = APP1.span.start
+    belongs = RAM.start <= stack <= RAM.end and reset % 2 == 1 and start + 8 <= reset - 1 <= start + size - 2
     try:
         check(image(stack, reset, size), PROFILE, APP1)
     except RefusedError:

@@ -11,8 +11,9 @@ from flashdeck.config import Partition, Profile, UsbId
 from flashdeck.errors import RefusedError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.images import mcuboot
-from flashdeckd.images.guards import check
-from flashdeckd.images.version import find_version
+from flashdeckd.images.guards import check as check_image
+from flashdeckd.images.image import Image
+from flashdeckd.images.version import find_version as version_of
 
 K = 1024
 SLOT0 = Partition("slot0", Range.sized(0x08020000, 256 * K))
@@ -26,6 +27,14 @@ PROFILE = Profile(
 )
 HEADER = 0x200
 ENCRYPTED, NON_BOOTABLE, RAM_LOAD = 0x04, 0x10, 0x20
+
+
+def check(image: bytes, profile: Profile, partition: Partition) -> tuple[str, ...]:
+    return check_image(Image.raw(image), profile, partition)
+
+
+def find_version(image: bytes) -> str:
+    return version_of(Image.raw(image), SLOT0)
 
 
 def program(stack: int = 0x20030000, reset: int = 0x08020000 + HEADER + 0x101) -> bytes:

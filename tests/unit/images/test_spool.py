@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeckd.images.image import PREFIX, Image, Piece
 from flashdeckd.images.spool import Artifact, Spool
 
-IMAGE = b"\x00\x00\x03\x20\x51\x02\x02\x08pump 1.2.3\x00" + bytes(range(256))
-HASH = hashlib.sha256(IMAGE).hexdigest()
+BYTES = b"\x00\x00\x03\x20\x51\x02\x02\x08pump 1.2.3\x00" + bytes(range(256))
+IMAGE = Image.raw(BYTES)
+HASH = hashlib.sha256(BYTES).hexdigest()
 
 
 @pytest.fixture
@@ -27,9 +29,17 @@ def spool(directory: Path) -> Spool:
 
 def test_an_image_comes_back_as_it_was(spool: Spool) -> None:
     assert not spool.has(HASH)
-    assert spool.add(IMAGE) == Artifact(HASH, len(IMAGE), "pump 1.2.3") == spool.describe(IMAGE)
+    assert spool.add(IMAGE, "pump 1.2.3") == Artifact(HASH, len(BYTES), "pump 1.2.3")
     assert spool.has(HASH)
     assert spool.read(HASH) == IMAGE
+
+
+def test_an_image_in_pieces_comes_back_in_pieces(spool: Spool, directory: Path) -> None:
+    pieces = Image.of([Piece(16, b"one"), Piece(4096, b"two")])
+    artifact = spool.add(pieces)
+    assert (artifact.size, artifact.is_program) == (6, False)
+    assert spool.read(artifact.sha256) == pieces
+    assert (directory / artifact.sha256).read_bytes().startswith(PREFIX)
 
 
 def test_another_spool_on_the_same_directory_knows_it(spool: Spool, directory: Path) -> None:
@@ -69,7 +79,7 @@ def test_no_other_name_reaches_the_disk(spool: Spool, directory: Path, name: str
     assert caught.value.message.isprintable()
 
 
-@pytest.mark.parametrize("damage", [b"", IMAGE[:-1], IMAGE + b"\0", b"\xff" + IMAGE[1:]])
+@pytest.mark.parametrize("damage", [b"", BYTES[:-1], BYTES + b"\0", b"\xff" + BYTES[1:]])
 def test_a_damaged_image_is_told_and_removed(spool: Spool, directory: Path, damage: bytes) -> None:
     spool.add(IMAGE)
     (directory / HASH).write_bytes(damage)
@@ -89,7 +99,7 @@ def test_adding_mends_a_damaged_image(spool: Spool, directory: Path) -> None:
 
 
 def test_pruning_keeps_what_is_named_and_what_is_not_ours(spool: Spool, directory: Path) -> None:
-    kept, dropped = spool.add(IMAGE).sha256, spool.add(IMAGE + b"2").sha256
+    kept, dropped = spool.add(IMAGE).sha256, spool.add(Image.raw(BYTES + b"2")).sha256
     (directory / "README").write_text("not an image")
     (directory / ".writing-left").write_bytes(b"half")
     spool.prune([kept])

@@ -8,18 +8,21 @@ from msgspec.structs import replace as replace_struct
 
 import lane_rig
 from flash_rig import APP1, BASE, ROOM, ROOM_TWIN, Rig, blank, image
-from flashdeck.config import BankPolicy
+from flashdeck.config import BankPolicy, Board, Profile
 from flashdeck.errors import DeviceGoneError
 from flashdeck.model import Holding, JobStatus, LogLevel, Presence, Verified
 from flashdeckd.boards import Sighting
 from flashdeckd.dfu.session import Session
+from flashdeckd.images.image import NOTHING, Image
+from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs import setbacks
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
+from flashdeckd.jobs.targets import target_of
 from flashdeckd.usb.device import UsbDevice
 from lane_rig import PROFILE, running_lane
 
-IMAGE = image(20_000)
+IMAGE = Image.raw(image(20_000))
 TRUSTING = replace(PROFILE, trust_cache=True)
 
 
@@ -44,16 +47,22 @@ def flashed(artifact: Artifact, into: UsbDevice) -> Holding:
     )
 
 
+async def cached(profile: Profile, holding: Holding, seen: UsbDevice, spool: Spool) -> Image | None:
+    board = Board("left", profile, serial="A1")
+    target = target_of(board, profile.partitions["app1"])
+    return await cached_image(holding, seen, board, target, Shelf(spool))
+
+
 async def test_the_board_that_was_flashed_is_trusted(spool: Spool) -> None:
     holding = flashed(spool.add(IMAGE), device("A1"))
-    assert await cached_image(TRUSTING, holding, device("A1"), spool) == IMAGE
-    assert await cached_image(PROFILE, holding, device("A1"), spool) is None
-    assert await cached_image(TRUSTING, holding, device("B2"), spool) is None
+    assert await cached(TRUSTING, holding, device("A1"), spool) == IMAGE
+    assert await cached(PROFILE, holding, device("A1"), spool) is None
+    assert await cached(TRUSTING, holding, device("B2"), spool) is None
 
 
 async def test_without_a_serial_two_boards_at_one_port_are_not_told_apart(spool: Spool) -> None:
     holding = flashed(spool.add(IMAGE), device(""))
-    assert await cached_image(TRUSTING, holding, device(""), spool) is None
+    assert await cached(TRUSTING, holding, device(""), spool) is None
 
 
 async def test_an_old_image_that_the_disk_does_not_give_back_is_no_reason_to_fail_a_new_one(
@@ -63,7 +72,7 @@ async def test_an_old_image_that_the_disk_does_not_give_back_is_no_reason_to_fai
     image_file = tmp_path / "spool" / holding.sha256
     image_file.unlink()
     image_file.mkdir()
-    assert await cached_image(TRUSTING, holding, device("A1"), spool) is None
+    assert await cached(TRUSTING, holding, device("A1"), spool) == NOTHING
 
 
 def test_it_is_said_where_trust_is_wanted_and_can_not_be_had() -> None:
@@ -99,7 +108,7 @@ async def test_a_canary_that_a_lost_board_still_holds_is_not_taken_for_blank(
     monkeypatch.setattr(Session, "read", once_lost)
     monkeypatch.setattr(setbacks, "LOST_SECONDS", 0.01)
     async with running_lane(tmp_path, replace(TRUSTING, banks=BankPolicy.CHECK)) as scene:
-        holding = flashed(Spool(tmp_path / "spool").add(first), replace(scene.emulated.device, serial="A1"))
+        holding = flashed(Spool(tmp_path / "spool").add(Image.raw(first)), replace(scene.emulated.device, serial="A1"))
         await scene.book.hold("left", "app1", replace_struct(holding, job=0))
         await scene.until(await scene.order(data=second), JobStatus.DONE)
         assert not lost

@@ -11,6 +11,7 @@ from flashdeck.errors import DeviceError, DevicePermissionError, ErrorKind, Flas
 from flashdeck.model import JobStatus, LogLevel
 from flashdeckd.boards import ABSENT
 from flashdeckd.flash import program
+from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs import setbacks
 from flashdeckd.jobs.device_thread import OPEN_TRIES
@@ -122,7 +123,7 @@ async def test_a_job_that_is_cancelled_while_its_image_is_read_is_not_flashed(
     reading, read = threading.Semaphore(0), threading.Semaphore(0)
     original = Spool.read
 
-    def slow(spool: Spool, sha256: str) -> bytes:
+    def slow(spool: Spool, sha256: str) -> Image:
         reading.release()
         assert read.acquire(timeout=30)
         return original(spool, sha256)

@@ -1,4 +1,4 @@
-"""dapboot through pyusb: what its source says that it does."""
+"""dapboot through pyusb: what its source says that it does, and what a board makes of it. Recordings judge the rest."""
 
 from dataclasses import replace
 
@@ -101,11 +101,36 @@ def test_what_comes_at_the_wrong_time_is_noted() -> None:
     device.ctrl_transfer(OUT, DNLOAD, 0, 0, b"12345678")
     device.ctrl_transfer(OUT, DNLOAD, 0, 0, b"abcd")
     assert state(device) == SYNC
-    assert device.ctrl_transfer(IN, UPLOAD, 0, 0, 8).tobytes() == b"abcd5678", "whatever is in its buffer"
+    sent = device.ctrl_transfer(IN, UPLOAD, 0, 0, 8).tobytes()
+    assert sent == bytes([SYNC]) + b"bcd5678", "its one buffer, with the last answer over the last data"
     with pytest.raises(usb.core.USBError):
         device.ctrl_transfer(OUT, 99, 0, 0)
     assert state(device) == ERROR
     assert "in DNLOAD_SYNC, where it has no place" in bench.list()[0].violations[0]
+
+
+def test_a_block_after_an_odd_one_kills_it_until_the_next_power_cycle() -> None:
+    bench, device = board()
+    download(device, GOOD[:1001])
+    device.ctrl_transfer(OUT, DNLOAD, 1, 0, GOOD[1001:1101])
+    assert status(device) == (0, 100, BUSY)
+    device.reset()
+    with pytest.raises(usb.core.USBTimeoutError):
+        state(device)
+    assert bench.list()[0].mode == "dfu"
+    bench.unplug("one")
+    bench.plug("one")
+    (device,) = usb.core.find(find_all=True, backend=bench.backend)
+    assert state(device) == IDLE
+
+
+def test_a_status_that_is_asked_for_in_part_overflows_and_starts_nothing() -> None:
+    bench, device = board()
+    device.ctrl_transfer(OUT, DNLOAD, 0, 0, GOOD[:1024])
+    with pytest.raises(usb.core.USBError, match="Overflow"):
+        device.ctrl_transfer(IN, GETSTATUS, 0, 0, 3)
+    assert state(device) == BUSY
+    assert bench.list()[0].words == 0
 
 
 def test_an_odd_last_byte_is_left_out() -> None:

@@ -223,6 +223,31 @@ def test_a_busy_rom_bootloader_may_stall_without_harm() -> None:
     assert bench.violations == ()
 
 
+def test_a_protected_rom_says_yes_stores_nothing_and_refuses_to_be_read() -> None:
+    old = bootable(APP) + fill(8184, 1)
+    bench = Bench(Model.ROM_RDP1_SILENT, {"contents": (Content(APP, old),)})
+    assert bench.status() == (10, 0, ERROR), "FIRMWARE, from power-on"
+    bench.send(CLRSTATUS)
+    bench.send(DNLOAD, 0, bytes([ERASE]) + APP.to_bytes(4, "little"))
+    assert bench.status() == (0, 50, BUSY), "it even takes its time"
+    assert bench.finish() == (0, DNLOAD_IDLE)
+    assert bench.command(SET_ADDRESS, APP) == (0, DNLOAD_IDLE)
+    bench.send(DNLOAD, 2, fill(2048, 7))
+    assert bench.finish() == (0, DNLOAD_IDLE)
+    assert bench.bench.dump("one", APP, 8192).data == old
+    assert (bench.bench.list()[0].erases, bench.bench.list()[0].words) == (0, 0)
+    bench.send(ABORT)
+    assert bench.ask(UPLOAD, 16, 0) == bytes([0x00, SET_ADDRESS, ERASE]), "its commands are no secret"
+    with pytest.raises(usb.core.USBError):
+        bench.ask(UPLOAD, 2048, 2)
+    assert bench.status() == (11, 0, ERROR)
+    bench.send(CLRSTATUS)
+    assert bench.command(SET_ADDRESS, APP) == (0, DNLOAD_IDLE)
+    bench.send(DNLOAD)
+    assert bench.status()[2] == MANIFEST
+    assert bench.bench.list()[0].mode == "app", "the old one"
+
+
 def test_a_leave_without_an_answer() -> None:
     gone = Bench(Model.GD32, {"contents": (Content(APP, bootable(APP)),)})
     with pytest.raises(usb.core.USBError) as caught:

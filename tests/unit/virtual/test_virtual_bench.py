@@ -89,8 +89,11 @@ PLAIN = {
     Model.TINYUSB: (0x0101, "app1"),
     Model.TINYUSB_ASYNC: (0x0101, "app1"),
     Model.DAPBOOT: (0x0110, "DAPBoot DFU"),
+    Model.ZEPHYR: (0x0110, "slot0_image"),
 }
 """bcdDFUVersion, and the name of the first alternate setting."""
+SIZES = {Model.ROM: 2048, Model.ROM_STALLS: 2048, Model.ROM_RDP1_SILENT: 2048, Model.ZEPHYR: 512}
+"""wTransferSize, where it is not 1024."""
 
 
 @pytest.mark.parametrize("model", [*Model])
@@ -103,9 +106,10 @@ def test_descriptors_and_strings(model: Model) -> None:
     interface, *others = device.get_active_configuration()
     assert (interface.bInterfaceClass, interface.bInterfaceSubClass, interface.bInterfaceProtocol) == (0xFE, 1, 2)
     last = others[-1] if others else interface
-    size = 2048 if model.startswith("rom") else 1024
+    size = SIZES.get(model, 1024)
+    begins = "09210f0000" if model is Model.ZEPHYR else "09210bff00"
     version, name = PLAIN.get(model, (0x011A, HONEST_MAP))
-    assert bytes(last.extra_descriptors) == bytes.fromhex("09210bff00") + struct.pack("<HH", size, version)
+    assert bytes(last.extra_descriptors) == bytes.fromhex(begins) + struct.pack("<HH", size, version)
     assert usb.util.get_string(device, interface.iInterface) == name
     assert bench.list()[0].requests == 0
     assert bench.list()[0].transfers > 0
@@ -559,6 +563,12 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
     assert "error-write" in fault.value.hint
     with pytest.raises(RequestError):
         bench.fault("left", "stall", 0)
+    with pytest.raises(RequestError, match="0 times"):
+        bench.fault("left", "stall", times=0)
+    with pytest.raises(RequestError, match="no address"):
+        bench.fault("left", "stall", address=APP)
+    with pytest.raises(RequestError, match="0x20000000 is not in the flash"):
+        bench.fault("left", "corrupt", address=0x20000000)
     with pytest.raises(RequestError):
         bench.dump("left", 0x20000000)
 

@@ -46,6 +46,8 @@ def sample(kind: inspect.Type) -> Any:  # noqa: PLR0911 - one for each kind of t
             return sample(next(one for one in types if not isinstance(one, inspect.NoneType)))
         case inspect.VarTupleType(item_type):
             return (sample(item_type), sample(item_type))
+        case inspect.TupleType(item_types):
+            return tuple(map(sample, item_types))
         case inspect.EnumType(cls):
             return list(cls)[-1]
         case inspect.BoolType():

@@ -3,7 +3,11 @@
 import click
 
 from flashdeck.errors import RequestError
+from flashdeck.image_formats import SUFFIXES_IN_WORDS
 from flashdeck.text import clean, parse_size
+
+FILES = f"FILE is an image file as builds write it: {SUFFIXES_IN_WORDS}. Its contents tell the format, not its name."
+"""Stands below the help of each command that takes such a file."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 as_jsonl = click.option("--jsonl", "as_jsonl", is_flag=True, help="Print a JSON object a line, as things happen.")

@@ -1,21 +1,26 @@
 """What is plugged in and not configured, as configuration. Pure."""
 
+import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 from msgspec.structs import replace
 
-from flashdeck.chips import CHIPS
+from flashdeck.chips import chip_names
 from flashdeck.config import Profile
-from flashdeck.geometry import Geometry
+from flashdeck.image_formats import SUFFIXES_IN_WORDS
 from flashdeck.model import BoardState, DeviceState
-from flashdeck.text import clean, format_size
+from flashdeck.text import clean
 from flashdeck.toml_text import header, quoted
 
 NEW_PROFILE = "product"
+_EXAMPLE_CHIP = "STM32H563RG"
+_MOST_CHIPS = 4
+_CHIP = re.compile(r"[A-Z]{2,4}32[A-Z0-9]{4,9}", re.ASCII)
+"""Words that look like the name of a chip, at least up to its product line."""
 _TITLE = """\
 # DFU devices that are plugged in and are no configured board. Add this to the configuration of flashdeckd, which is
 # ~/.config/flashdeck/flashdeck.toml where it was started without --config, and start flashdeckd again.
@@ -30,7 +35,7 @@ _PARTITIONS = """\
 #[{app}]
 #address = 0x08020000
 #size = "384K"
-#image = "~/fw/app/Debug/APP.bin" # the .bin that its build writes
+#image = "~/fw/app/Debug/APP.bin" # what its build writes: {formats}
 """
 
 
@@ -91,7 +96,10 @@ def to_toml(found: Sequence[Suggestion]) -> str:
     """The suggestions as lines for the configuration file, with everything that has to be known beside them."""
     if not found:
         return _NOTHING
-    missing = {each.profile: each.device.usb_id for each in found if not each.profiles}
+    missing: dict[str, list[DeviceState]] = {}
+    for each in found:
+        if not each.profiles:
+            missing.setdefault(each.profile, []).append(each.device)
     return "\n".join([_TITLE, *(_profile(*each) for each in missing.items()), *map(_board, found)])
 
 
@@ -109,36 +117,40 @@ def _free(profile: str, names: set[str]) -> str:
     return next(name for number in count(1) if (name := f"{profile[:27]}-{number}") not in names)
 
 
-def _profile(name: str, usb_id: str) -> str:
+def _profile(name: str, devices: Sequence[DeviceState]) -> str:
+    """A profile for devices that share their USB id."""
+    usb_id = devices[0].usb_id
     table = ("profiles", name)
     partitions = {part: header(*table, "partitions", part)[1:-1] for part in ("bootloader", "app")}
     lines = [
         f"# A profile for the product that shows up as {usb_id}. Its name is yours.",
         header(*table),
         f"dfu = {quoted(usb_id)}",
-        "# Its flash: take the # from one of these.",
-        *_chips(),
-        '#sectors = "128*8K@0x08000000" # any other chip: runs of sectors, COUNT*SIZE@ADDRESS',
+        "# Its flash: the chip by its name, up to the letter for the size of its flash or longer, as on the chip,",
+        *(f"#flash = {quoted(chip)}" for chip in _chips(devices)),
+        "# or, for a chip that flashdeck does not know, runs of sectors as COUNT*SIZE@ADDRESS, and its RAM.",
+        '#sectors = "128*8K@0x08000000"',
+        '#ram = "0x20000000+640K"',
         "# A device that speaks plain DFU 1.1 (bcdDFUVersion is not 0x011a) has none of these, and its partitions have",
         "# alt = 0, the number or name of an alternate setting, in place of address.",
         "# Optional: its USB id while the application runs, so that flashdeck can see it start. If the application has",
         '# a DFU run-time interface, enter = "detach" lets flashdeck send it into DFU mode.',
         '#app = "0483:5740"',
         '#enter = "detach"',
-        _PARTITIONS.format_map(partitions),
+        _PARTITIONS.format(formats=SUFFIXES_IN_WORDS, **partitions),
     ]
     return "\n".join(lines)
 
 
-def _chips() -> Iterator[str]:
-    """A line for each flash that the chip table knows."""
-    alike: dict[Geometry, list[str]] = {}
-    for chip in CHIPS.values():
-        alike.setdefault(chip.geometry, []).append(chip.name)
-    for geometry, (first, *others) in alike.items():
-        size = format_size(sum(region.span.size for region in geometry.regions))
-        also = f"; the same for {', '.join(others)}" if others else ""
-        yield f'#flash = "{first}" # {size}{also}'
+def _chips(devices: Iterable[DeviceState]) -> tuple[str, ...]:
+    """Chips that these devices may be, by what their products are called; an example where that says nothing."""
+    words = {word for device in devices for word in _CHIP.findall(device.product.upper())}
+    fitting = (
+        [name for name in chip_names() if any(name.startswith(word) or word.startswith(name) for word in words)]
+        if words
+        else []
+    )
+    return tuple(sorted(fitting)[:_MOST_CHIPS]) or (_EXAMPLE_CHIP,)
 
 
 def _board(suggestion: Suggestion) -> str:

@@ -4,14 +4,13 @@ import time
 from collections.abc import Iterable, Iterator
 
 from flashdeck.model import BoardState, Holding, JobResult, JobState, JobStatus, LogLevel, Presence, Verified
-from flashdeck.text import clean, counted, format_age, format_duration, format_size, short_sha
+from flashdeck.text import clean, counted, format_age, format_duration, format_size
 from flashdeck_tui.cli.output import Colour
 from flashdeck_tui.cli.table import Cell
 
 NOTHING = "-"
 """What a cell shows that has nothing to show."""
 
-_LONGEST_VERSION = 24
 """Characters of a version in a table; `--json` has all of it."""
 
 _PRESENCE = {
@@ -51,11 +50,6 @@ def verified(holding: Holding) -> Cell:
     if holding.disturbed:
         return Cell("in doubt", Colour.WARNING)
     return Cell(holding.verified.value, Colour.GOOD if holding.verified is Verified.YES else Colour.WARNING)
-
-
-def version(text: str, sha256: str) -> str:
-    """How people tell images apart: by the version in it, else by the start of its hash."""
-    return clean(text, _LONGEST_VERSION) if text else short_sha(sha256)
 
 
 def age(then: float) -> str:

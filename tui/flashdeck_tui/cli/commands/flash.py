@@ -17,7 +17,7 @@ from flashdeck_tui.cli.outcome import exit_code
 from flashdeck_tui.cli.output import put, put_json, say
 
 
-@click.command()
+@click.command(epilog=options.FILES)
 @click.argument("partition", type=options.name)
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @options.boards
@@ -27,7 +27,7 @@ from flashdeck_tui.cli.output import put, put_json, say
 def command(
     *, partition: str, file: Path | None, boards: tuple[str, ...], no_wait: bool, as_json: bool, as_jsonl: bool
 ) -> ExitCode:
-    """Flash FILE (.bin, .hex, .elf or .dfu), or the newest build, into PARTITION.
+    """Flash FILE, or the newest build, into PARTITION.
 
     Follows the jobs until each has ended or is held. A board that is absent is waited for.
     """

@@ -6,6 +6,7 @@ import click
 
 from flashdeck import api
 from flashdeck.model import JobState
+from flashdeck.words import image_name
 from flashdeck_tui.cli import options, words
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
@@ -34,7 +35,7 @@ def job_table(jobs: Sequence[JobState]) -> str:
             Cell(str(job.id), right=True),
             job.board,
             job.partition,
-            words.version(job.version, job.sha256),
+            image_name(job.version, job.sha256),
             words.status(job),
             words.age(job.finished_at or job.started_at or job.created_at),
             words.detail(job),

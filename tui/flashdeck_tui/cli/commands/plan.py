@@ -27,13 +27,13 @@ _MOST_PIECES = 4
 """Rows for one kind of step in separate places; more of them are one row. `--json` has every step."""
 
 
-@click.command()
+@click.command(epilog=options.FILES)
 @click.argument("partition", type=options.name)
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @options.boards
 @options.as_json
 def command(*, partition: str, file: Path | None, boards: tuple[str, ...], as_json: bool) -> ExitCode:
-    """Show what flashing FILE (.bin, .hex, .elf or .dfu), or the newest build, would do. Writes nothing.
+    """Show what flashing FILE, or the newest build, would do. Writes nothing.
 
     Exits with 13 where it would not start on any of the boards.
     """

@@ -5,6 +5,7 @@ import click
 from flashdeck import api
 from flashdeck.model import BoardState, DaemonState, Snapshot
 from flashdeck.text import clean
+from flashdeck.words import contents_name
 from flashdeck_tui.cli import options, words
 from flashdeck_tui.cli.commands.boards import board_table, device_table
 from flashdeck_tui.cli.commands.jobs import job_table
@@ -53,13 +54,15 @@ def _holdings(boards: tuple[BoardState, ...]) -> str:
             holding = partition.holding
             if holding is not None:
                 row += [
-                    words.version(holding.version, holding.sha256),
+                    contents_name(holding),
                     words.verified(holding),
                     words.ago(holding.flashed_at),
                 ]
             else:
                 row += [words.NOTHING, words.NOTHING, "protected" if partition.protected else "never flashed here"]
-            if partition.settling:
+            if partition.trouble:
+                row[-1] = f"{row[-1]}; the newest build can not be taken"
+            elif partition.settling:
                 row[-1] = f"{row[-1]}; a build is settling"
             elif partition.offered:
                 row[-1] = f"{row[-1]}; a new image is offered"
@@ -68,6 +71,13 @@ def _holdings(boards: tuple[BoardState, ...]) -> str:
     partitions = [partition for board in boards for partition in board.partitions]
     if any(partition.holding is not None and partition.holding.disturbed for partition in partitions):
         lines.append("in doubt: another serial or bcdDevice was seen since, or a job was cut short; a flash makes sure")
+    troubles = {
+        (board.profile, partition.name): partition.trouble
+        for board in boards
+        for partition in board.partitions
+        if partition.trouble
+    }
+    lines += [clean(f"{name} of {profile}: {trouble}") for (profile, name), trouble in troubles.items()]
     if any(partition.offered for partition in partitions):
         lines.append("'flashdeck flash PARTITION' takes what is offered")
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from flashdeck_tui.cli.image import read_image, send_image
 from flashdeck_tui.cli.output import put, put_json
 
 
-@click.command()
+@click.command(epilog=options.FILES)
 @click.argument("partition", type=options.name)
 @click.option("--for", "file", type=click.Path(path_type=Path), metavar="FILE", help="Wait for the image in it.")
 @options.boards
@@ -30,7 +30,8 @@ from flashdeck_tui.cli.output import put, put_json
 def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeout: float, as_json: bool) -> None:
     """Return once the image of --for, or the newest build, is on the boards' PARTITION.
 
-    An .elf file and its .bin are the same image, whichever of them was flashed.
+    Files of one build are the same image in every format, whichever of them was flashed. Only a .bin with filled gaps
+    is another one.
 
     Returns at once, with the exit code that says why, when that can no longer happen.
     """

@@ -20,10 +20,25 @@ from flashdeck_tui.cli.output import put, put_json
     metavar="N",
     help="At the N-th DFU request from now; 1 is the next.",
 )
+@click.option(
+    "--times",
+    type=click.IntRange(1, 1_000_000),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How often it happens, in a row.",
+)
+@click.option(
+    "--address",
+    type=options.size,
+    metavar="ADDRESS",
+    help="Only to erases or writes of this byte of the flash; what is corrupted is corrupted there.",
+)
 @options.as_json
-def command(*, board: str, fault: str, after: int, as_json: bool) -> None:
-    """Let FAULT happen to BOARD, once. A fault that does not exist is answered with those that do."""
-    state = ask(api.VirtualFault(board=board, fault=fault, after=after), virtual=True)
+def command(*, board: str, fault: str, after: int, times: int, address: int | None, as_json: bool) -> None:
+    """Let FAULT happen to BOARD. A fault that does not exist is answered with those that do."""
+    params = api.VirtualFault(board=board, fault=fault, after=after, times=times, address=address)
+    state = ask(params, virtual=True)
     if as_json:
         put_json(state)
     else:

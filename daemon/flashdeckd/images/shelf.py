@@ -1,0 +1,36 @@
+"""Spooled images that are looked at again and again, in memory."""
+
+import threading
+from collections import OrderedDict
+
+from flashdeck.errors import FlashdeckError
+from flashdeckd.images.image import Image
+from flashdeckd.images.spool import Spool
+
+KEPT_BYTES = 32 * 1024 * 1024
+"""How much is kept in memory; the image that was asked for last is kept whatever its size."""
+
+
+class Shelf:
+    """Images by their SHA-256, read from the spool once. May be used from several threads."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._images: OrderedDict[str, Image] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def image(self, sha256: str) -> Image | None:
+        """Return an image; None where the spool does not have it (any more), or it can not be read."""
+        with self._lock:
+            if sha256 in self._images:
+                self._images.move_to_end(sha256)
+                return self._images[sha256]
+        try:
+            image = self._spool.read(sha256)
+        except FlashdeckError:  # pruned, damaged, or never there: nothing is known of its bytes
+            return None
+        with self._lock:
+            self._images[sha256] = image
+            while len(self._images) > 1 and sum(each.size for each in self._images.values()) > KEPT_BYTES:
+                self._images.popitem(last=False)
+        return image

@@ -1,0 +1,157 @@
+"""What a partition has: the sum of what was written into it, and what follows from that. Pure.
+
+The newest image lies over what earlier ones left. What was erased for an image and is not part of it is 0xFF. What is
+not known satisfies nothing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec.structs import replace
+
+from flashdeck.config import ErasePolicy, Holds
+from flashdeck.geometry import Range
+from flashdeck.model import Holding, JobState, Layer, Patch
+from flashdeckd.flash.target import Target
+from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
+
+MAX_LAYERS = 16
+"""Images that the bytes of one partition are known from; of older ones nothing is known any more."""
+MAX_PATCHES = 16
+"""Patches that are listed with a program, the newest."""
+
+ImageOf = Callable[[str], Image | None]
+"""The image of a SHA-256; None where nobody has it any more."""
+
+
+def known_bytes(holding: Holding | None, target: Target, image_of: ImageOf) -> Image:
+    """Return the bytes that a partition is known to have."""
+    known = NOTHING
+    for layer in reversed(_known_layers(holding, target)):
+        erased = _ranges(layer.erased)
+        below = known.without(erased)
+        image = image_of(layer.sha256) if layer.sha256 else NOTHING
+        if image is None:  # it may have been laid over anything
+            known = NOTHING
+        elif layer.sha256:
+            blank = Image(tuple(Piece(span.start, bytes([BLANK]) * span.size) for span in erased))
+            known = image.over(blank.over(below))
+        else:
+            known = below
+    return known
+
+
+def demanded(image: Image, target: Target) -> Image:
+    """Return what a flash of `image` sees to: the image, or with `erase = "partition"` the whole partition."""
+    return Image.raw(image.read(Range(0, target.span.size))) if _is_whole(target) else image
+
+
+def touched(image: Image, target: Target) -> tuple[Range, ...]:
+    """Return where a flash of `image` may change any byte, counted from the partition's start; neighbours joined."""
+    if _is_whole(target):
+        return (Range(0, target.span.size),)
+    if target.alternate is not None:
+        return (Range(0, image.end),)
+    start = target.span.start
+    sectors = (Range(sector.start - start, sector.end - start) for sector in target.sectors)
+    return _joined(sector for sector in sectors if image.touches(sector))
+
+
+def is_patch(image: Image, target: Target) -> bool:
+    """Tell whether `image` is laid over the program that is there, and does not replace it."""
+    return target.holds is Holds.PROGRAM and not image.is_program
+
+
+def begun(before: Holding | None, job: JobState, erased: Sequence[Range], *, made: Holding, target: Target) -> Holding:
+    """Return what a partition has from the first erase of `job` on: nothing is known of `erased` (from its start).
+
+    `made` is what is to be said of it once the job's image is there.
+    """
+    lost = Layer(sha256="", erased=_places(erased))
+    layers = (lost, *_known_layers(before, target))[:MAX_LAYERS]
+    if not job.patch:
+        return replace(made, complete=False, layers=layers)
+    if before is None:
+        return replace(made, sha256="", size=0, version="", job=0, complete=False, layers=layers)
+    return replace(before, layers=layers)  # the program is what it was, but for what the patch erases
+
+
+def flashed(
+    before: Holding | None, job: JobState, erased: Sequence[Range], *, made: Holding, target: Target, image_of: ImageOf
+) -> Holding:
+    """Return what a partition has once the image of `job` is there, `erased` (from its start) having been erased."""
+    spans = (Range(0, target.span.size),) if _is_whole(target) else tuple(erased)
+    written = Layer(sha256=job.sha256, erased=_places(spans))
+    layers = _uncovered((written, *_known_layers(before, target)), image_of)[:MAX_LAYERS]
+    if not job.patch:
+        return replace(made, layers=layers)
+    patch = Patch(sha256=job.sha256, size=job.size, version=job.version, flashed_at=made.flashed_at, job=job.id)
+    if before is None or not before.sha256:
+        return replace(made, sha256="", size=0, version="", layers=layers, patches=(patch,))
+    others = (each for each in before.patches if each.sha256 != job.sha256)
+    return replace(
+        made,
+        sha256=before.sha256,
+        size=before.size,
+        version=before.version,
+        complete=before.complete,
+        verified=before.verified,
+        disturbed=before.disturbed,
+        patches=(patch, *others)[:MAX_PATCHES],
+        layers=layers,
+    )
+
+
+def distrusted(holding: Holding) -> Holding:
+    """Return what is left of a holding whose bytes were read back, and are not what was written: nothing is known."""
+    return replace(holding, complete=False, layers=())
+
+
+def _known_layers(holding: Holding | None, target: Target) -> tuple[Layer, ...]:
+    """Return the layers, also of what an older release recorded: it erased as its profile said, and told nobody."""
+    if holding is None:
+        return ()
+    if holding.layers:
+        return holding.layers
+    whole = ((0, target.span.size),) if _is_whole(target) else ()
+    return (Layer(sha256=holding.sha256 if holding.complete else "", erased=whole),)
+
+
+def _uncovered(layers: Sequence[Layer], image_of: ImageOf) -> tuple[Layer, ...]:
+    """Return the layers of which there is still something to be seen."""
+    kept: list[Layer] = []
+    cover: tuple[Range, ...] = ()
+    for layer in layers:
+        image = image_of(layer.sha256) if layer.sha256 else NOTHING
+        erased = _ranges(layer.erased)
+        if image is None:
+            kept.append(layer)
+            cover = _joined((*cover, *erased))
+            continue
+        extent = _joined((*erased, *(piece.span for piece in image.pieces)))
+        if not all(any(span.covers(part) for span in cover) for part in extent):
+            kept.append(layer)
+        cover = _joined((*cover, *extent))
+    return tuple(kept)
+
+
+def _is_whole(target: Target) -> bool:
+    return target.erase is ErasePolicy.PARTITION and target.alternate is None
+
+
+def _ranges(places: Iterable[tuple[int, int]]) -> tuple[Range, ...]:
+    return tuple(Range(start, end) for start, end in places)
+
+
+def _places(spans: Iterable[Range]) -> tuple[tuple[int, int], ...]:
+    return tuple((span.start, span.end) for span in spans)
+
+
+def _joined(spans: Iterable[Range]) -> tuple[Range, ...]:
+    """Return `spans` in ascending order, those that overlap or touch made one."""
+    joined: list[Range] = []
+    for span in sorted(spans):
+        if joined and span.start <= joined[-1].end:
+            joined[-1] = Range(joined[-1].start, max(joined[-1].end, span.end))
+        else:
+            joined.append(span)
+    return tuple(joined)

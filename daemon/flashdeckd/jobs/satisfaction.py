@@ -1,0 +1,96 @@
+"""What is on the boards and in their queues, held against an image that somebody wants, by its bytes."""
+
+from collections.abc import Callable, Hashable
+
+from flashdeck.config import Board, Partition
+from flashdeck.model import Holding, JobState
+from flashdeckd.flash.target import Target
+from flashdeckd.images.shelf import Shelf
+from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.contents import demanded, known_bytes
+from flashdeckd.jobs.targets import target_of
+
+_REMEMBERED = 4096
+"""Answers that are kept; what is asked for again and again is the newest build on each board."""
+
+
+class Satisfaction:
+    """Answers from the book of jobs and the spool. Runs in the event loop's thread only."""
+
+    def __init__(self, book: JobBook, shelf: Shelf) -> None:
+        self._book = book
+        self._shelf = shelf
+        self._answers: dict[Hashable, bool] = {}
+
+    def has(self, board: Board, partition: Partition, sha256: str) -> bool:
+        """Tell whether a partition has every byte of an image, as far as this daemon knows."""
+        holding = self._book.holding(board.name, partition.name)
+        if holding is None:
+            return False
+        if _is_on_top(holding, sha256):
+            return True
+        target = target_of(board, partition)
+
+        def look() -> bool | None:
+            wanted = self._shelf.image(sha256)
+            if wanted is None:
+                return None
+            return known_bytes(holding, target, self._shelf.image).satisfies(demanded(wanted, target))
+
+        known = (holding.layers, holding.sha256, holding.complete)
+        return self._remembered((known, _policy(target), sha256), look)
+
+    def job_for(self, board: Board, partition: Partition, sha256: str) -> JobState | None:
+        """Return the newest job that was to bring every byte of an image there.
+
+        Of the jobs that have ended, only the last one is looked at by its bytes; the others are known by their images'
+        names.
+        """
+        of_partition = (
+            job for job in self._book.jobs.values() if (job.board, job.partition) == (board.name, partition.name)
+        )
+        was_last = False
+        for job in sorted(of_partition, key=lambda job: job.id, reverse=True):
+            if job.sha256 == sha256:
+                return job
+            if was_last and job.status.ended:
+                continue
+            was_last = was_last or job.status.ended
+            if self.is_brought_by(job.sha256, board, partition, sha256):
+                return job
+        return None
+
+    def is_brought_by(self, other: str, board: Board, partition: Partition, sha256: str) -> bool:
+        """Tell whether a flash of the image `other` brings every byte of the image `sha256`."""
+        target = target_of(board, partition)
+
+        def look() -> bool | None:
+            image, wanted = self._shelf.image(other), self._shelf.image(sha256)
+            if image is None or wanted is None:
+                return None
+            return demanded(image, target).satisfies(demanded(wanted, target))
+
+        return other == sha256 or self._remembered((other, _policy(target), sha256), look)
+
+    def _remembered(self, question: Hashable, look: Callable[[], bool | None]) -> bool:
+        """Return an answer; one that could not be given, because the spool lacks an image, is asked for again."""
+        if question in self._answers:
+            return self._answers[question]
+        answer = look()
+        if answer is None:
+            return False
+        if len(self._answers) >= _REMEMBERED:
+            self._answers.clear()
+        self._answers[question] = answer
+        return answer
+
+
+def _is_on_top(holding: Holding, sha256: str) -> bool:
+    """Tell whether it is the very image that was written last: then no byte needs to be looked at."""
+    if holding.layers:
+        return holding.layers[0].sha256 == sha256
+    return holding.complete and holding.sha256 == sha256
+
+
+def _policy(target: Target) -> Hashable:
+    return (target.erase, target.span.size)

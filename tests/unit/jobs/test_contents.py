@@ -1,0 +1,217 @@
+"""What a partition has: the newest image over what earlier ones left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flash_rig import APP1, SECTOR, TARGET
+from flashdeck.config import ErasePolicy
+from flashdeck.geometry import Range
+from flashdeck.model import Holding, JobState, JobStatus, Layer, Origin, Verified
+from flashdeckd.flash.target import Target
+from flashdeckd.images.image import NOTHING, Image, Piece
+from flashdeckd.jobs.contents import MAX_LAYERS, begun, distrusted, flashed, known_bytes, touched
+
+SECTORS = 4
+SMALL = replace(TARGET, span=Range.sized(APP1.start, SECTORS * SECTOR))
+PROGRAM = Image.raw(b"P" * 100)
+PATCH = Image.of([Piece(2 * SECTOR + 10, b"patch")])
+
+
+@dataclass
+class Board:
+    """What is recorded of one partition, and the images that it was made from."""
+
+    target: Target = SMALL
+    holding: Holding | None = None
+    images: dict[str, Image] = field(default_factory=dict[str, Image])
+    jobs: int = 0
+
+    def job(self, image: Image) -> JobState:
+        self.jobs += 1
+        self.images[image.sha256] = image
+        return JobState(
+            id=self.jobs,
+            board="left",
+            partition="app1",
+            sha256=image.sha256,
+            size=image.size,
+            origin=Origin.BUILD,
+            patch=not image.is_program,
+            status=JobStatus.RUNNING,
+            created_at=0.0,
+        )
+
+    def begin(self, image: Image, erased: Sequence[Range]) -> JobState:
+        job = self.job(image)
+        self.holding = begun(self.holding, job, erased, made=made(job), target=self.target)
+        return job
+
+    def flash(self, image: Image, erased: Sequence[Range] | None = None) -> None:
+        spans = touched(image, self.target) if erased is None else erased
+        job = self.begin(image, spans)
+        self.holding = flashed(self.holding, job, spans, made=made(job), target=self.target, image_of=self.images.get)
+
+    @property
+    def known(self) -> Image:
+        return known_bytes(self.holding, self.target, self.images.get)
+
+
+def made(job: JobState) -> Holding:
+    return Holding(sha256=job.sha256, size=job.size, flashed_at=0.0, verified=Verified.NO, job=job.id)
+
+
+def test_a_program_and_the_rest_of_its_sectors() -> None:
+    board = Board()
+    board.flash(PROGRAM)
+    assert board.known == Image.raw(b"P" * 100 + b"\xff" * (SECTOR - 100))
+
+
+def test_a_patch_lies_over_the_program_and_leaves_it_what_it_is() -> None:
+    board = Board()
+    board.flash(PROGRAM)
+    board.flash(PATCH)
+    assert board.holding is not None
+    assert board.holding.sha256 == PROGRAM.sha256
+    assert [patch.sha256 for patch in board.holding.patches] == [PATCH.sha256]
+    assert board.known.satisfies(PROGRAM)
+    assert board.known.satisfies(PATCH)
+    board.flash(Image.raw(b"N" * (3 * SECTOR)))
+    assert board.holding.patches == ()
+    assert not board.known.satisfies(PATCH)
+
+
+def test_a_patch_on_a_board_of_which_nothing_is_known() -> None:
+    board = Board()
+    board.flash(PATCH)
+    assert board.holding is not None
+    assert board.holding.sha256 == ""
+    assert board.known.satisfies(PATCH)
+
+
+def test_a_patch_does_not_make_a_program_whole_that_was_cut_short() -> None:
+    board = Board()
+    board.begin(PROGRAM, touched(PROGRAM, SMALL))
+    board.flash(PATCH)
+    assert board.holding is not None
+    assert not board.holding.complete
+    assert not board.known.satisfies(PROGRAM)
+
+
+def test_what_an_interrupted_flash_has_erased_is_not_known_and_the_rest_is() -> None:
+    board = Board()
+    board.flash(Image.raw(b"x" * (3 * SECTOR)))
+    board.begin(PROGRAM, touched(PROGRAM, SMALL))
+    assert board.known == Image.of([Piece(SECTOR, b"x" * (2 * SECTOR))])
+
+
+def test_a_smaller_program_leaves_what_it_does_not_touch() -> None:
+    board = Board()
+    board.flash(Image.raw(b"x" * (3 * SECTOR)))
+    board.flash(PROGRAM)
+    assert board.known.within(Range(SECTOR, 3 * SECTOR)) == Image.of([Piece(SECTOR, b"x" * (2 * SECTOR))])
+    assert board.holding is not None
+    assert len(board.holding.layers) == 2
+
+
+def test_an_image_that_covers_all_of_another_is_all_that_is_remembered() -> None:
+    board = Board()
+    for letter in b"abc":
+        board.flash(Image.raw(bytes([letter]) * 100))
+    assert board.holding is not None
+    assert len(board.holding.layers) == 1
+
+
+def test_layers_are_bounded() -> None:
+    board = Board()
+    for number in range(3 * MAX_LAYERS):
+        board.flash(Image.of([Piece(number * 16, bytes([number]))]), erased=())
+    assert board.holding is not None
+    assert len(board.holding.layers) == MAX_LAYERS
+
+
+def test_all_of_the_partition_is_known_where_all_of_it_is_erased() -> None:
+    board = Board(replace(SMALL, erase=ErasePolicy.PARTITION))
+    board.flash(PROGRAM)
+    assert board.known.size == SMALL.span.size
+
+
+def test_what_an_older_release_recorded() -> None:
+    old = Holding(sha256=PROGRAM.sha256, size=100, flashed_at=0.0, verified=Verified.YES, job=1)
+    board = Board(holding=old, images={PROGRAM.sha256: PROGRAM})
+    assert board.known == PROGRAM
+    assert Board(holding=msgspec.structs.replace(old, complete=False), images=board.images).known == NOTHING
+
+
+def test_an_image_that_nobody_has_any_more_may_have_been_anywhere() -> None:
+    board = Board()
+    board.flash(PROGRAM)
+    board.flash(PATCH)
+    del board.images[PATCH.sha256]
+    assert board.known == NOTHING
+
+
+def test_what_was_read_back_wrong_is_not_known() -> None:
+    board = Board()
+    board.flash(PROGRAM)
+    assert board.holding is not None
+    board.holding = distrusted(board.holding)
+    assert board.known == NOTHING
+    board.flash(PATCH)
+    assert board.known.satisfies(PATCH)
+    assert not board.holding.complete
+
+
+def test_layers_travel() -> None:
+    board = Board()
+    board.flash(PROGRAM)
+    assert board.holding is not None
+    assert board.holding.layers == (Layer(sha256=PROGRAM.sha256, erased=((0, SECTOR),)),)
+    assert msgspec.json.decode(msgspec.json.encode(board.holding), type=Holding) == board.holding
+
+
+def pieces_over(pieces: list[tuple[int, bytes]]) -> Image:
+    image = NOTHING
+    for offset, data in pieces:
+        image = Image.of([Piece(offset, data)]).over(image)
+    return image
+
+
+SIZE = SECTORS * SECTOR
+spots = st.sampled_from([0, 1, 100, SECTOR - 1, SECTOR, SECTOR + 5, 2 * SECTOR, 3 * SECTOR - 2, 3 * SECTOR + 9])
+images = st.lists(st.tuples(spots, st.binary(min_size=1, max_size=8)), min_size=1, max_size=4).map(pieces_over)
+flashes = st.lists(st.tuples(images, st.sets(st.integers(0, SECTORS - 1)), st.booleans()), max_size=6)
+
+
+@given(flashes, st.binary(min_size=1, max_size=1))
+@settings(deadline=None)
+def test_what_is_said_to_be_known_is_there(history: list[tuple[Image, set[int], bool]], old: bytes) -> None:
+    """Whatever a plan erases (here: any of the touched sectors), nothing is believed that the flash does not have."""
+    board, flash = Board(), bytearray(old * SIZE)
+    for image, kept, cut_short in history:
+        erased = [span for span in sectors_of(image) if span.start // SECTOR not in kept]
+        kept_right = all(
+            image.difference(span.start, flash[span.start : span.end]) is None
+            for span in sectors_of(image)
+            if span not in erased
+        )
+        if not kept_right:
+            erased = sectors_of(image)
+        for span in erased:
+            flash[span.start : span.end] = b"\xff" * span.size
+        if cut_short:
+            board.begin(image, erased)
+            continue
+        for piece in image.pieces:
+            flash[piece.offset : piece.end] = piece.data
+        board.flash(image, erased)
+        assert board.known.satisfies(image)
+    assert board.known.difference(0, bytes(flash)) is None
+
+
+def sectors_of(image: Image) -> list[Range]:
+    spans = [Range.sized(index * SECTOR, SECTOR) for index in range(SECTORS)]
+    return [span for span in spans if image.touches(span)]
