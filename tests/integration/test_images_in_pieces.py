@@ -183,7 +183,7 @@ async def test_a_program_that_leaves_the_patch_alone_queues_none(bare: Rig) -> N
 
 
 async def test_data_may_be_blank_and_begin_anywhere_and_replaces_the_last(root: Path) -> None:
-    prepare(root, boards=LEFT, bench=board("left"))
+    prepare(root, boards=LEFT, bench=board("left"), profile="leave = false\n")
     with_guards_off(root, 'holds = "data"\n')
     async with running(root) as rig:
         blank = await taken(rig, "blank.bin", b"\xff" * 20_000)
