@@ -221,6 +221,7 @@ def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
         start=table.start,
         app_address=table.app_address,
         layout=flash.layout,
+        ram=flash.ram,
         contents=tuple(_content(path, f"{where}, key contents", item, flash.layout.size) for item in table.contents),
         flash_file=None if table.flash_file is None else path.parent / table.flash_file,
         bank_bug=bool(table.bank_bug),

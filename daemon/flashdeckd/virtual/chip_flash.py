@@ -8,6 +8,7 @@ memory: RM0090 (F4), RM0385 (F7), RM0433 (H7), RM0351 (L4), RM0444 (G0), RM0440 
 from dataclasses import dataclass
 
 from flashdeck.chips import find_chip
+from flashdeck.geometry import Range
 from flashdeckd.virtual.nor import FlashLayout, Overwrite
 
 
@@ -35,10 +36,12 @@ _FAMILIES = {
 
 @dataclass(frozen=True, slots=True)
 class ChipFlash:
-    """The flash of one chip."""
+    """The flash of one chip, and what a bootloader in it knows of the chip."""
 
     layout: FlashLayout
     family: Family
+    ram: tuple[Range, ...] = ()
+    """Where an application may have its stack; empty: nobody knows."""
 
 
 def chip_flash(part: str) -> ChipFlash:
@@ -48,4 +51,4 @@ def chip_flash(part: str) -> ChipFlash:
     """
     geometry = find_chip(part).geometry
     family = next((found for prefix, found in _FAMILIES.items() if part.upper().startswith(prefix)), _OTHERS)
-    return ChipFlash(FlashLayout.of(geometry, family.overwrite), family)
+    return ChipFlash(FlashLayout.of(geometry, family.overwrite), family, geometry.ram)

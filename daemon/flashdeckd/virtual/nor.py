@@ -343,20 +343,31 @@ class NorFlash:
         words = min(words, len(data) // self.word)
         while done < words:
             at = address + done * self.word
-            word = data[done * self.word : (done + 1) * self.word]
-            if not self._takes(at, word):
+            count = self._blank_words(at, words - done) or 1
+            piece = data[done * self.word : (done + count) * self.word]
+            if not self._takes(at, piece):
                 break
             start = at - self.layout.base
-            old = self.content[start : start + self.word]
-            if old != self._blank_word:
-                word = bytes(new & before for new, before in zip(word, old, strict=True))
-            self.content[start : start + self.word] = word
-            done += 1
+            old = self.content[start : start + len(piece)]
+            # Programming only clears bits; for most pieces, which lie in blank flash, that is the piece itself.
+            blank = count > 1 or old == self._blank_word
+            new = piece if blank else bytes(new & before for new, before in zip(piece, old, strict=True))
+            self.content[start : start + len(piece)] = new
+            done += count
         self.words += done
         return done
 
-    def _takes(self, address: int, word: bytes) -> bool:
-        """Whether the flash programs this word there, whatever becomes of it."""
+    def _blank_words(self, address: int, most: int) -> int:
+        """How many words from there on are blank and in one sector: `most`, or as many as that has, or else none."""
+        sector = self.sector_of(address)
+        if sector < 0:
+            return 0
+        count = min(most, (self._sectors[sector].span.end - address) // self.word)
+        start = address - self.layout.base
+        return count if self.content[start : start + count * self.word] == self._blank_word * count else 0
+
+    def _takes(self, address: int, data: bytes) -> bool:
+        """Whether the flash programs these words of one sector there, whatever becomes of them: one, or blank ones."""
         sector = self.sector_of(address)
         if sector < 0 or sector in self.layout.bad:
             return False
@@ -367,7 +378,7 @@ class NorFlash:
             case Overwrite.REFUSED:
                 return False
             case Overwrite.ZEROS:
-                return not any(word)
+                return not any(data)
             case Overwrite.CLEARS:
                 return True
 

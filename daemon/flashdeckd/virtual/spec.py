@@ -236,6 +236,8 @@ class BoardSpec:
     app_address: int = 0x08020000
     """Where the bootloader looks for an application to start."""
     layout: FlashLayout = _STM32H5
+    ram: tuple[Range, ...] = ()
+    """Where the boot check wants the initial stack pointer, the end of each included; empty: where ST's sample does."""
     contents: tuple[Content, ...] = ()
     flash_file: Path | None = None
     """Where the flash is kept between runs, `contents` being for the first; None: it goes with the bench."""
@@ -369,8 +371,8 @@ class BoardSpec:
     def boots(self, flash: NorFlash, address: int | None = None) -> bool:
         """The boot check of what is at `address`, the application's by default.
 
-        A stack pointer in the low RAM (all that ST's sample asks), and a reset vector that is odd and in the flash;
-        dapboot has a check of its own.
+        A stack pointer in the RAM (in the low RAM is all that ST's sample asks), and a reset vector that is odd and in
+        the flash; dapboot has a check of its own.
         """
         if self.recording is not None:
             return True  # a recorded board that has left starts what it has, which nobody recorded
@@ -381,7 +383,9 @@ class BoardSpec:
         if self.model is Model.DAPBOOT:
             return dapboot.accepts(stack)
         in_flash = 0 <= reset - flash.layout.base < flash.layout.size
-        return stack & _STACK_MASK == _STACK_BASE and reset & 1 == 1 and in_flash
+        in_ram = any(area.start < stack <= area.end for area in self.ram)
+        in_ram = in_ram if self.ram else stack & _STACK_MASK == _STACK_BASE
+        return in_ram and reset & 1 == 1 and in_flash
 
 
 _PLAIN = {

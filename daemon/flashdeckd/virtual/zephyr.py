@@ -156,10 +156,10 @@ class _Image:
         self._operations.append(self._flash.write(address, data + b"\xff" * (-len(data) % self._flash.word)))
 
     def _erase(self, address: int) -> None:
-        page = self._flash.span_of(address)
-        if page != self._page:
-            self._page = page
-            self._operations.append(self._flash.erase(page.start))
+        if not self._page.start <= address < self._page.end:
+            operation = self._flash.erase(address)
+            self._operations.append(operation)
+            self._page = self._flash.span_of(address) if operation.sector >= 0 else Range(0, 0)
 
 
 class ZephyrBootloader:

@@ -30,8 +30,11 @@ def test_a_recorded_flash_replays_without_a_difference(tmp_path: Path, model: Mo
     assert state.replayed == state.recorded > 20
 
 
-@pytest.mark.parametrize("payloads", [True, False])
-@pytest.mark.parametrize("model", sorted(PLAIN_MODELS))
+@pytest.mark.parametrize(
+    ("model", "payloads"),
+    # Zephyr's is manifestation-tolerant, so that what it had before is read, which only payloads keep.
+    [(model, keep) for model in sorted(PLAIN_MODELS) for keep in (True, False) if keep or model is not Model.ZEPHYR],
+)
 def test_a_recorded_flash_over_plain_dfu_replays_without_a_difference(
     tmp_path: Path, model: Model, *, payloads: bool
 ) -> None:
@@ -42,11 +45,12 @@ def test_a_recorded_flash_over_plain_dfu_replays_without_a_difference(
     state = replay(path, data, target).board.state()
     assert state.violations == ()
     assert state.replayed == state.recorded > len(IMAGE) // 1024
-    # One leaves by itself, the others only by the reset that USB DFU 1.1 wants there.
+    # One leaves by itself, the others only by the reset that USB DFU 1.1 wants there, if at all.
     assert any(isinstance(step, Reset) for step in recording.steps) == (model is not Model.DAPBOOT)
     other = replay(path, data[:-1] + b"\0", target).board.state()
     (difference,) = other.violations
-    assert "recorded: DNLOAD (wValue 32, " in difference
+    last = (len(data) - 1) // (512 if model is Model.ZEPHYR else 1024)
+    assert f"recorded: DNLOAD (wValue {last}, " in difference
 
 
 def test_another_image_differs_at_its_first_block_and_nothing_is_answered_after_it(tmp_path: Path) -> None:

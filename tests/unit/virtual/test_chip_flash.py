@@ -64,14 +64,14 @@ def test_what_lies_before_the_application_is_read_only_in_it(tmp_path: Path) -> 
 @ALL
 def test_an_erase_takes_exactly_its_own_sector(part: str) -> None:
     layout = chip_flash(part).layout
+    flash = NorFlash(layout)
+    flash.load(layout.base, bytes(layout.size))
     for number, sector in enumerate(layout.sectors()):
-        flash = NorFlash(layout)
-        flash.load(layout.base, bytes(layout.size))
         flash.erase(sector.span.end - 1).advance()
         start, end = sector.span.start - BASE, sector.span.end - BASE
-        assert not any(flash.content[:start])
-        assert not any(flash.content[end:])
         assert flash.content[start:end] == b"\xff" * sector.span.size
+        assert bytes(flash.content).count(0xFF) == sector.span.size
+        flash.load(sector.span.start, bytes(sector.span.size))
         assert flash.sector_of(sector.span.start) == flash.sector_of(sector.span.end - 1) == number
 
 
@@ -135,6 +135,21 @@ def test_the_engine_flashes_it_and_nothing_beside(part: str, model: Model) -> No
     assert now[: span.start - BASE] == old[: span.start - BASE]
     assert now[span.end - BASE :] == old[span.end - BASE :]
     assert rig.board.state().violations == ()
+
+
+def test_an_application_may_have_its_stack_wherever_the_chip_has_ram(tmp_path: Path) -> None:
+    def boots(part: str, stack: int) -> bool:
+        (spec,) = read_specs(bench_file(tmp_path, f"model = 'rom'\nflash = '{part}'\napp_address = {BASE}"))
+        flash = spec.new_flash()
+        flash.load(BASE, stack.to_bytes(4, "little") + (BASE + 0x201).to_bytes(4, "little"))
+        return spec.boots(flash)
+
+    assert boots("STM32H743ZI", 0x24080000), "its end included"
+    assert boots("STM32H743ZI", 0x20020000)
+    assert boots("STM32F405RG", 0x10010000)
+    assert not boots("STM32F405RG", 0x24000100)
+    assert not boots("STM32F405RG", 0x20000000), "no room below it"
+    assert not boots("STM32F405RG", 0xFFFFFFFF)
 
 
 def test_times_are_those_of_the_family_unless_the_file_says_others(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Flash work that a reset of the class has overtaken: its verdict is never that of what comes after."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -94,6 +95,19 @@ def test_nor_does_a_command_after_an_early_poll() -> None:
         now += 0.1
         told = status(device)
     assert told == (0, DNLOAD_IDLE)
+
+
+def test_dapboot_restarts_by_a_bus_reset_when_its_block_is_written() -> None:
+    bench, device = board(Model.DAPBOOT, timing=Timing.REAL, attach_time=0.0, erase_time=0.2, layout=FlashLayout())
+    block = (0x20005000).to_bytes(4, "little") + fill(1020, 1)
+    device.ctrl_transfer(OUT, DNLOAD, 0, 0, block)
+    assert status(device) == (0, BUSY)
+    device.reset()
+    with pytest.raises(usb.core.USBError) as caught:
+        device.ctrl_transfer(IN, GETSTATE, 0, 0, 1)
+    assert caught.value.errno == errno.ENODEV
+    assert bench.dump("one", APP, 1024).data == block
+    assert bench.list()[0].mode == "app"
 
 
 @pytest.mark.parametrize("model", [Model.CLASSIC, Model.CLASSIC_OLD, Model.USBX_DEFAULT, Model.TINYUSB])

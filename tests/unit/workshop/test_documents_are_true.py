@@ -11,6 +11,8 @@ import pytest
 from flashdeck.config_file import load
 from flashdeck.errors import ExitCode
 from flashdeck_tui.cli.root import COMMANDS, root
+from flashdeckd.virtual.replay import REPLAY
+from flashdeckd.virtual.spec import Model
 
 ROOT = Path(__file__).resolve().parents[3]
 _PATH = re.compile(
@@ -44,6 +46,12 @@ def test_the_readme_lists_all_exit_codes_and_commands() -> None:
     codes = {int(code) for code in re.findall(r"\| (\d+) (?=\|)", section)}
     assert codes == set(ExitCode)
     assert [name for name in COMMANDS if f"`{name}`" not in text] == []
+
+
+def test_the_readme_lists_all_emulated_boards() -> None:
+    section = (ROOT / "README.md").read_text().partition("### Emulated boards")[2].partition("\n## ")[0]
+    rows = re.findall(r"(?m)^\| (`.+?`) \|", section)
+    assert sorted(" ".join(rows[1:]).replace("`", "").split()) == sorted([*Model, REPLAY])
 
 
 def test_every_configuration_in_the_readme_is_one(tmp_path: Path) -> None:
