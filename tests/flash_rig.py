@@ -12,6 +12,7 @@ from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image, Piece
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.usb.transport import Transport, open_device
 from flashdeckd.virtual.bench import VirtualBench
@@ -46,6 +47,16 @@ def image(size: int, seed: int = 1, start: int = APP1.start) -> bytes:
     """An image of `size` bytes that ST's sample boot check accepts."""
     head = (0x20030000).to_bytes(4, "little") + (start + 0x201).to_bytes(4, "little")
     return (head + random.Random(seed).randbytes(size))[:size]  # noqa: S311 - invented contents, nothing secret
+
+
+def pieces(*parts: tuple[int, bytes]) -> Image:
+    """An image of these bytes at these offsets."""
+    return Image.of(Piece(offset, data) for offset, data in parts)
+
+
+def as_image(data: bytes | Image) -> Image:
+    """What a raw binary is, or what it was given already."""
+    return Image.raw(data) if isinstance(data, bytes) else data
 
 
 def small(sectors: int = 5) -> Target:
@@ -106,8 +117,8 @@ class Rig:
         self.naps: list[float] = []
         self.experience = UNKNOWN
         """What the flashes so far have shown of the bootloader; each begins with it, as a board's lane does."""
-        self.cached: bytes | None = None
-        """What the flashes take for the image that is there."""
+        self.cached: Image | None = None
+        """What the flashes take for what is there."""
 
     def nap(self, seconds: float) -> None:
         """The host's sleep: noted, and over at once."""
@@ -139,19 +150,20 @@ class Rig:
         """The board, opened."""
         return open_device(self.bench.backend, self.device)
 
-    def flash(self, data: bytes, target: Target = TARGET, watcher: Watcher | None = None) -> Outcome:
+    def flash(self, data: bytes | Image, target: Target = TARGET, watcher: Watcher | None = None) -> Outcome:
         """Flashes through pyusb."""
         watcher = watcher or Watcher()
         watcher.experience = self.experience
         try:
             with self.open() as pipe:
-                return program.flash(
-                    pipe, data, target, watcher, self.nap, experience=self.experience, cached=self.cached
-                )
+                known, wanted = self.experience, as_image(data)
+                return program.flash(pipe, wanted, target, watcher, self.nap, experience=known, cached=self.cached)
         finally:
             self.experience = watcher.experience
 
-    def attempt(self, data: bytes, target: Target = TARGET, watcher: Watcher | None = None) -> Outcome | FlashdeckError:
+    def attempt(
+        self, data: bytes | Image, target: Target = TARGET, watcher: Watcher | None = None
+    ) -> Outcome | FlashdeckError:
         """Flashes, and returns the error where it ends in one."""
         try:
             return self.flash(data, target, watcher)

@@ -11,6 +11,7 @@ from flashdeck.recording import Recording, read
 from flashdeckd.flash import program
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording import Recorder, RecordingBackend
@@ -62,7 +63,7 @@ class Desk:
         backend = inner if self.recorder is None else RecordingBackend(inner, self.recorder)
         try:
             with open_device(backend, device) as pipe:
-                return program.flash(pipe, data, self.target, Watcher(), self.nap)
+                return program.flash(pipe, Image.raw(data), self.target, Watcher(), self.nap)
         except FlashdeckError as error:
             return error
 

@@ -230,9 +230,17 @@ class DescriptorError(DeviceError):
 
 
 class VerifyError(DeviceError):
-    """What was read back is not what was written."""
+    """What was read back is not what was written.
+
+    `may_boot` tells whether what makes the image start is there all the same and could not be erased: then nothing may
+    start the board.
+    """
 
     kind = ErrorKind.VERIFY
+
+    def __init__(self, message: str, *, hint: str = "", may_boot: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.may_boot = may_boot
 
 
 class WrongBankError(DeviceError):

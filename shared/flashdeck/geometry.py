@@ -44,6 +44,17 @@ class Range:
         return f"0x{self.start:08x}-0x{self.end - 1:08x}"
 
 
+def joined(spans: Iterable[Range]) -> tuple[Range, ...]:
+    """Return the spans in ascending order, those that touch or overlap as one."""
+    runs: list[Range] = []
+    for span in sorted(spans):
+        if runs and span.start <= runs[-1].end:
+            runs[-1] = Range(runs[-1].start, max(runs[-1].end, span.end))
+        else:
+            runs.append(span)
+    return tuple(runs)
+
+
 @dataclass(frozen=True, slots=True)
 class Sector:
     """The smallest part of a flash that can be erased by itself."""

@@ -1,18 +1,20 @@
 """The last line of safety rule 1: whatever the plan says, the session sends nothing that leaves the partition."""
 
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from flashdeck.errors import ErrorKind, RefusedError
-from flashdeck.geometry import Geometry, Range
+from flashdeck.geometry import Geometry, Range, joined
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fence:
     """Where a session may point, read, erase and write."""
 
     span: Range
     sectors: frozenset[Range]
-    """The only things that may be erased; all inside `span`."""
+    """The only things that may be erased, and written to; all inside `span`."""
     program_unit: int
     """Writes start and end on a multiple of it: a device fills up the last unit with whatever its buffer holds."""
     readable: tuple[Range, ...] = ()
@@ -23,6 +25,14 @@ class Fence:
         """A fence around `span`, with the sectors of the flash that lie wholly inside."""
         inside = (sector.span for sector in geometry.sectors_in(span) if span.covers(sector.span))
         return cls(span, frozenset(inside), geometry.program_unit, readable)
+
+    def confined(self, sectors: AbstractSet[Range]) -> "Fence":
+        """Return a fence in which only those of its sectors may be erased and written that are in `sectors`, too."""
+        return replace(self, sectors=self.sectors & sectors)
+
+    @cached_property
+    def _writable(self) -> tuple[Range, ...]:
+        return joined(self.sectors)
 
     def allow_point(self, address: int) -> None:
         """Raises RefusedError unless `address` may be written or read. What is written is asked for once more."""
@@ -40,15 +50,16 @@ class Fence:
             raise self._refusal(f"{sector} was about to be erased")
 
     def allow_write(self, span: Range) -> None:
-        """Raises RefusedError unless all of `span` is inside and made of whole program units."""
+        """Raises RefusedError unless all of `span` is inside the sectors and made of whole program units."""
         whole = span.start % self.program_unit == 0 and span.size % self.program_unit == 0
-        if not self.span.covers(span) or span.size <= 0 or not whole:
+        inside = self.span.covers(span) and any(run.covers(span) for run in self._writable)
+        if not inside or span.size <= 0 or not whole:
             raise self._refusal(f"{span} was about to be written")
 
     def _refusal(self, what: str) -> RefusedError:
         return RefusedError(
-            f"{what}, which the partition {self.span} with its sectors and program unit of {self.program_unit} bytes "
-            "does not allow; nothing was sent",
+            f"{what}, which the plan for the partition {self.span} with its sectors and program unit of "
+            f"{self.program_unit} bytes does not allow; nothing was sent",
             hint="this is a fault in flashdeck: please report it with the configuration and the image's size",
             kind=ErrorKind.OUTSIDE_PARTITION,
         )

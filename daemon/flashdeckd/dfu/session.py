@@ -1,6 +1,7 @@
 """One DfuSe session: a device is opened, recovered, pointed, erased, written, read and left (ST AN3156)."""
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from enum import Enum
 
@@ -70,6 +71,8 @@ class Session:
         """UPLOAD requests so far."""
         self.reading = False
         """True during an UPLOAD, and after one that failed until the device was recovered."""
+        self.was_refused = False
+        """Whether the device has answered an UPLOAD with a STALL."""
 
     @property
     def slept(self) -> float:
@@ -95,6 +98,10 @@ class Session:
         self._functional = facts.functional
         self._addressing = Addressing(facts.functional.transfer_size)
         return facts
+
+    def confine(self, sectors: AbstractSet[Range]) -> None:
+        """From now on, erase nothing but these sectors, and write nothing that lies outside them."""
+        self._fence = self._fence.confined(sectors)
 
     def recover(self) -> None:
         """Brings the device to dfuIDLE from whatever state it is in; raises DeviceError where that fails."""
@@ -165,6 +172,7 @@ class Session:
         try:
             data = requests.upload(self._pipe, block, length)
         except StallError as error:
+            self.was_refused = True
             raise StallError(
                 f"read of {length} bytes at 0x{address:08x}: the bootloader refused it with a STALL",
                 hint="its read callback is missing or refuses this address; flashing works without it",

@@ -7,11 +7,12 @@ bank, a canary is written into a sector that is blank and whose twin in the othe
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from flashdeck.config import BankPolicy
+from flashdeck.config import BankPolicy, Holds
 from flashdeck.errors import HeldError
 from flashdeck.geometry import Geometry, Range
 from flashdeckd.flash.experience import Experience
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import BLANK
 
 _PATTERN = b"flashdeck canary"
 _BANKS = 2
@@ -28,13 +29,33 @@ class Site:
     """The sector of the same number in the other bank."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A sector with a canary that an earlier job did not take back, and nothing else."""
+
+    sector: Range
+    is_whole: bool
+    """False where it was cut short as it was written or erased."""
+
+
 def canary(unit: int) -> bytes:
-    """The pattern, one program unit of it. No byte is 0xFF."""
+    """Return the pattern, one program unit of it. No byte is 0xFF."""
     return (_PATTERN * -(-unit // len(_PATTERN)))[:unit]
 
 
+def left_of_canary(data: bytes, unit: int) -> bytes:
+    """Return what is left of a canary in a whole sector, `data`; b"" where there is nothing, or anything else.
+
+    A write or an erase that was cut short has programmed or erased only some of its bits: none is 0 but the canary's.
+    """
+    seen, wanted = data[:unit], canary(unit)
+    is_part = all(byte | bit == byte for byte, bit in zip(seen, wanted, strict=True))
+    is_alone = data.count(BLANK, unit) == len(data) - unit
+    return seen if is_part and is_alone and seen.count(BLANK) < unit else b""
+
+
 def unproved_banks(target: Target, experience: Experience) -> tuple[int, ...]:
-    """The banks of the partition in which a canary has to come first."""
+    """Return the banks of the partition in which a canary has to come first."""
     if target.banks is BankPolicy.TRUSTED or len(_all_banks(target.geometry)) != _BANKS:
         return ()
     settled = {*experience.proved_banks, *experience.released_banks}
@@ -59,9 +80,9 @@ def foreign_banks(target: Target) -> frozenset[int]:
 def sites(target: Target, bank: int) -> Iterator[Site]:
     """The sectors of the partition in that bank which may take a canary, the last first: it is most likely blank.
 
-    Never the boot unit's sector, and none whose twin is missing, of another size, protected or in the partition.
+    Never the sector of a boot unit, and none whose twin is missing, of another size, protected or in the partition.
     """
-    boot = target.sectors[0]
+    boot = target.sectors[0] if target.holds is Holds.PROGRAM else None
     real = {sector.span for sector in target.geometry.sectors()}
     for sector, twin in reversed(list(_pairs(target, bank))):
         if sector != boot and twin in real and not _overlaps(twin, (target.span, *target.protected)):

@@ -3,27 +3,50 @@
 from flashdeck.errors import DeviceError, DeviceGoneError, WrongBankError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.session import Session
-from flashdeckd.flash.banks import canary, foreign_banks, unproved_bank, witnesses
+from flashdeckd.flash.banks import canary, foreign_banks, left_of_canary, unproved_bank, witnesses
+from flashdeckd.flash.layout import blocks
+from flashdeckd.flash.lessons import Lessons
 from flashdeckd.flash.plan import Action, Plan, Step
-from flashdeckd.flash.survey import BLANK, blocks, recover_from_read
+from flashdeckd.flash.survey import recover_from_read
+from flashdeckd.images.image import BLANK
 
 
 class Canary:
-    """The canary steps of one plan, in their order."""
+    """The canary steps of one plan, in their order.
 
-    def __init__(self, session: Session, plan: Plan) -> None:
+    Where a canary lies is remembered before it is written, so that whatever ends this job, a later one takes it back.
+    """
+
+    def __init__(self, session: Session, plan: Plan, lessons: Lessons, *, reading_proved: bool) -> None:
         self._session = session
         self._plan = plan
+        self._lessons = lessons
         self._unit = plan.target.geometry.program_unit
         self._remembered = dict(plan.seen.remembered)
-        self._foreign = foreign_banks(plan.target) & {site.bank for site in plan.seen.sites}
-        self._sent: set[int] = set()
+        self._foreign = foreign_banks(plan.target) & {site.bank for site in plan.trials}
+        self._is_believed = reading_proved or bool(plan.trials)
+        """Whether a read may condemn a bank: by what was proved before, or by the canary that was just read."""
+        self._there = {each.sector.start for each in plan.seen.leftovers}
         """Where a canary may be now."""
+        self._erased: set[int] = set()
+        self._blank: set[int] = set()
         self.doubt = ""
         """Why the canary proves nothing after all; the job goes on without it."""
 
+    @property
+    def gone(self) -> frozenset[int]:
+        """Addresses of sectors in which no canary lies any more: they were erased, and read blank."""
+        return frozenset(self._blank)
+
+    def take_owed(self) -> list[Range]:
+        """Return the sectors that the image needs erased and a canary that was given up has not; once."""
+        mine = (site.sector for site in self._plan.trials if any(run.covers(site.sector) for run in self._plan.erased))
+        owed = [sector for sector in mine if sector.start not in self._erased]
+        self._erased.update(sector.start for sector in owed)
+        return owed
+
     def do(self, step: Step) -> None:
-        """One step.
+        """Do one step.
 
         Raises HeldError where nothing was proved and the bootloader lies in the other bank, DeviceError (`wrong-bank`)
         where an erase did not do what it was meant for.
@@ -41,7 +64,9 @@ class Canary:
                 self._check(step.span)
 
     def _write(self, span: Range) -> None:
-        self._sent.add(span.start)
+        self._lessons.learn(canaries=(span.start,))
+        self._there.add(span.start)
+        self._blank.discard(span.start)
         try:
             self._session.write(span.start, canary(span.size))
         except DeviceGoneError:
@@ -67,8 +92,9 @@ class Canary:
     def _take_back(self, sector: Range) -> None:
         if self.doubt and self._plan.target.geometry.banks_of(sector) & self._foreign:
             self._refuse_foreign_banks()
-        if sector.start in self._sent:
+        if sector.start in self._there:
             self._erase(sector)
+            self._erased.add(sector.start)
 
     def _erase(self, sector: Range) -> None:
         try:
@@ -88,7 +114,12 @@ class Canary:
                 continue
             if span in witnesses(self._plan.target):
                 raise _harmed(each)
+            if not self._is_believed:
+                self.doubt = f"0x{each.start:08x} does not read as erased, after it was"
+                return
             raise _wrong_bank(each, data, is_canary=span not in self._remembered, unit=self._unit)
+        if span.start in self._erased:
+            self._blank.add(span.start)
 
     def _read_twice(self, span: Range) -> bytes:
         try:
@@ -119,7 +150,7 @@ def _wrong_bank(span: Range, data: bytes, *, is_canary: bool, unit: int) -> Wron
         "the board was not reset: read it out over SWD before anything else; in the bootloader, choose the bank by the "
         "address (ST's USBX sample always takes the first one), and invalidate the caches after an erase"
     )
-    if is_canary and data.startswith(canary(unit)):
+    if is_canary and left_of_canary(data, unit):
         seen = (
             f"0x{span.start:08x} still reads what was written there after its sector was erased: this bootloader "
             "erases the wrong bank, or its reads are stale"

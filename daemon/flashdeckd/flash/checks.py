@@ -10,6 +10,7 @@ from flashdeckd.dfu.wire import usable_transfer_size
 from flashdeckd.flash.experience import Experience
 from flashdeckd.flash.plan import DeviceFacts
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image
 
 
 def check_partition(target: Target, boot_unit: int) -> None:
@@ -36,15 +37,15 @@ def check_partition(target: Target, boot_unit: int) -> None:
         )
 
 
-def check_image(image: bytes, target: Target) -> None:
+def check_image(image: Image, target: Target) -> None:
     """Raises RefusedError unless there is an image and it fits."""
-    if not image:
+    if not image.pieces:
         raise RefusedError("the image is empty", hint="build it again", kind=ErrorKind.GUARD)
-    if len(image) > target.span.size:
+    if image.end > target.span.size:
         where = f" at 0x{target.span.start:08x}" if target.alternate is None else ""
+        size = f"has {image.end} bytes" if image.is_raw else f"ends {image.end} bytes behind the partition's start"
         raise RefusedError(
-            f"the image has {len(image)} bytes and does not fit into {target.partition} "
-            f"({target.span.size} bytes{where})",
+            f"the image {size} and does not fit into {target.partition} ({target.span.size} bytes{where})",
             hint="it was built for a larger partition, or has outgrown this one",
             kind=ErrorKind.OUTSIDE_PARTITION,
         )

@@ -18,6 +18,8 @@ class Experience(State, frozen=True, kw_only=True):
     """Banks that a person let go on without that proof."""
     condemned_banks: tuple[int, ...] = ()
     """Banks in which an erase hit something else, or reads are stale: nothing is flashed there any more."""
+    canaries: tuple[int, ...] = ()
+    """Addresses of sectors in which a canary may still lie, because a job ended before it was seen to be gone."""
     reads_lost: int = 0
     """How often the board was lost while it was read before reading was proved; some bootloaders die of it."""
 

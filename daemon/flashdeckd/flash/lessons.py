@@ -24,8 +24,10 @@ class Lessons:
         pace: Pace | None = None,
         proved_banks: tuple[int, ...] = (),
         condemned_banks: tuple[int, ...] = (),
+        canaries: tuple[int, ...] = (),
+        canaries_gone: frozenset[int] = frozenset(),
     ) -> None:
-        """Adds what is given to what is known."""
+        """Add what is given to what is known; canaries that are gone are forgotten."""
         before = self._experience
         if reading_proved is None or (reading_proved and not self.multiplies):
             reading_proved = before.reading_proved
@@ -35,6 +37,7 @@ class Lessons:
             pace=pace or before.pace,
             proved_banks=tuple(sorted({*before.proved_banks, *proved_banks})),
             condemned_banks=tuple(sorted({*before.condemned_banks, *condemned_banks})),
+            canaries=tuple(sorted({*before.canaries, *canaries} - canaries_gone)),
         )
         if self._experience != before:
             self._learned(self._experience)

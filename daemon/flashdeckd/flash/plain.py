@@ -1,36 +1,33 @@
-"""A flash over plain DFU 1.1: its plan, and the doing of it.
+"""A flash over plain DFU 1.1: its plan, and what can be done with a board. The doing is in `plain_run`.
 
 The device takes an image from its start to its end, into an alternate setting, and erases by itself. So nothing can be
-left out, nothing can be written last, and an image that was broken off begins again at the first block.
+left out, nothing can be written last, and an image that was broken off begins again at the first block. What an image
+leaves open is sent as erased flash.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 
-from msgspec.structs import replace
-
-from flashdeck.config import VerifyPolicy
+from flashdeck.config import Holds, VerifyPolicy
 from flashdeck.errors import (
-    DeviceError,
     DeviceGoneError,
     ErrorKind,
-    ParkedError,
     RefusedError,
     VerifyError,
 )
 from flashdeck.geometry import Range
-from flashdeck.model import Phase, Verified
+from flashdeck.model import Phase
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.plain import Ending, PlainSession, block_size
+from flashdeckd.dfu.plain import PlainSession, block_size
 from flashdeckd.dfu.wire import MAX_TRANSFER
 from flashdeckd.flash.checks import check_download, check_image
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.observer import Observer, Outcome, Sleep
+from flashdeckd.flash.plain_run import PlainRun
 from flashdeckd.flash.plan import Action, Plan, Step
-from flashdeckd.flash.survey import recover_from_read
+from flashdeckd.flash.remarks import DATA
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image
 
 UNSEEN = FunctionalDescriptor(transfer_size=1024)
 """What is taken for granted of a device that can not be asked now."""
@@ -38,6 +35,8 @@ PROTECTION = (
     "not protectable: plain DFU 1.1 writes an image from its start, so one that is broken off is half an image that "
     "may be started"
 )
+_LEAST_UNIT = 2
+"""Bytes that a device writes at once where nothing says more: half-words, as the STM32F1 and its kind."""
 _OPENING = 3  # GETSTATE and a name with its language
 _BLOCK = 3  # DNLOAD, GETSTATUS that starts it, GETSTATUS that ends it
 _ENDING = 3  # DNLOAD of no bytes, GETSTATUS that starts the manifestation, GETSTATUS that ends it
@@ -45,14 +44,14 @@ _LEAVING = 2  # DETACH and one GETSTATE
 
 
 def make_plan(
-    image: bytes,
+    image: Image,
     target: Target,
     functional: FunctionalDescriptor = UNSEEN,
     *,
     experience: Experience = UNKNOWN,
     opening: int = _OPENING,
 ) -> Plan:
-    """Works out the steps that bring `image` into the target's alternate setting; `opening` is what `open` has cost.
+    """Work out the steps that bring `image` into the target's alternate setting; `opening` is what `open` has cost.
 
     Raises RefusedError where it does not fit or might reach beyond its size, DescriptorError where the device can not
     be written, VerifyError where it must be read back and can not be.
@@ -68,7 +67,10 @@ def make_plan(
             kind=ErrorKind.OUTSIDE_PARTITION,
         )
     notes = [f"alternate setting {target.alternate}: all offsets count from its start"]
-    obstacle = _obstacle_to_reading(len(image), target, functional, block, experience)
+    sent, filled = _filled(image, target)
+    notes += filled
+    size = len(sent)
+    obstacle = _obstacle_to_reading(size, target, functional, block, experience)
     if obstacle and target.verify is VerifyPolicy.ALWAYS:
         raise VerifyError(
             f'verify = "always", but {obstacle}; nothing was sent',
@@ -76,29 +78,31 @@ def make_plan(
         )
     if obstacle:
         notes.append(f"not verified: {obstacle}")
-    steps = _steps(len(image), target, block, reading=not obstacle, proved=experience.reading_proved)
+    steps = _steps(size, target, block, reading=not obstacle, proved=experience.reading_proved)
     return Plan(
         target=target,
-        contents=image,
+        image=Image.raw(sent),
         boot_unit=0,
         block=block,
         steps=steps,
         requests=opening + sum(_cost(step, block) for step in steps),
-        protection=PROTECTION,
+        protection=DATA if target.holds is Holds.DATA else PROTECTION,
+        erased=(Range(0, size),),
+        erased_beside=size - image.size,
         notes=tuple(notes),
     )
 
 
 def flash(
     pipe: ControlPipe,
-    image: bytes,
+    image: Image,
     target: Target,
     observer: Observer,
     sleep: Sleep = time.sleep,
     *,
     experience: Experience = UNKNOWN,
 ) -> Outcome:
-    """Brings `image` into the target's alternate setting, by the plan.
+    """Bring `image` into the target's alternate setting, by the plan.
 
     Raises what `make_plan` raises before anything was sent; ParkedError where the observer asked to stop, with the
     device in dfuIDLE; DeviceGoneError where the board was lost before it had accepted the end of the image, with
@@ -112,14 +116,14 @@ def flash(
         plan = _survey(session, pipe, image, target, experience)
         observer.progress(Phase.OPEN, 1, 1)
         observer.planned(plan)
-        run = _Run(session, plan, observer, experience)
+        run = PlainRun(session, plan, observer, experience)
         ending = run.send_twice()
     except DeviceGoneError as error:
         raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
     observer.committed()
     run.finish(ending)
     return Outcome(
-        bytes_written=len(image),
+        bytes_written=image.size,
         erases=0,
         blocks=plan.blocks,
         transfers=pipe.transfers - transfers,
@@ -134,13 +138,13 @@ def flash(
     )
 
 
-def survey(pipe: ControlPipe, image: bytes, target: Target, *, experience: Experience = UNKNOWN) -> Plan:
-    """Asks the device what it is and plans; writes and reads nothing, and leaves the device in dfuIDLE."""
+def survey(pipe: ControlPipe, image: Image, target: Target, *, experience: Experience = UNKNOWN) -> Plan:
+    """Ask the device what it is and plans; writes and reads nothing, and leaves the device in dfuIDLE."""
     return _survey(_session(pipe, target, time.sleep), pipe, image, target, experience)
 
 
 def leave(pipe: ControlPipe, target: Target, sleep: Sleep = time.sleep) -> bool:
-    """Starts the application of a board that only lacks that; True if the board took it."""
+    """Start the application of a board that only lacks that; True if the board took it."""
     session = _session(pipe, target, sleep)
     session.open()
     return session.leave()
@@ -152,10 +156,26 @@ def _session(pipe: ControlPipe, target: Target, sleep: Sleep) -> PlainSession:
     return PlainSession(pipe, target.alternate, target.span.size, sleep)
 
 
-def _survey(session: PlainSession, pipe: ControlPipe, image: bytes, target: Target, experience: Experience) -> Plan:
+def _survey(session: PlainSession, pipe: ControlPipe, image: Image, target: Target, experience: Experience) -> Plan:
     before = pipe.transfers
     functional = session.open().functional
     return make_plan(image, target, functional, experience=experience, opening=pipe.transfers - before)
+
+
+def _filled(image: Image, target: Target) -> tuple[bytes, list[str]]:
+    """Return what is sent for an image: whole units of the flash as far as there is room, no gaps. And what to say."""
+    unit = target.geometry.program_unit if target.geometry.regions else _LEAST_UNIT
+    size = max(image.end, min(-(-image.end // unit) * unit, target.span.size))
+    notes: list[str] = []
+    if image.end > image.size:
+        notes.append(
+            f"plain DFU 1.1 knows no addresses: {image.end - image.size} bytes between pieces are sent as 0xff"
+        )
+    if size > image.end:
+        notes.append(f"filled up with 0xff to {size} bytes: a device may lose what is no whole unit of its flash")
+    elif size % unit:
+        notes.append(f"{size} bytes fill the partition and are no whole units of a flash: a device may lose the last")
+    return image.read(Range(0, size)), notes
 
 
 def _obstacle_to_reading(
@@ -195,160 +215,3 @@ def _cost(step: Step, block: int) -> int:
             return _LEAVING
         case _:
             return -(-step.span.size // block) + 1  # and the ABORT behind the UPLOADs
-
-
-class _Run:
-    """One flash under way."""
-
-    def __init__(self, session: PlainSession, plan: Plan, observer: Observer, experience: Experience) -> None:
-        self._session = session
-        self._plan = plan
-        self._target = plan.target
-        self._observer = observer
-        self._experience = experience
-        self._size = len(plan.contents)
-        self._old: tuple[int, bytes] | None = None
-        """The first block that was read before and is not what is to be written: its offset, and what it held."""
-        self._readable = True
-        self.verified = Verified.NO
-        self.left = False
-        self.interrupted = False
-        self.notes: list[str] = []
-
-    def send_twice(self) -> Ending:
-        """Everything up to the end of the image; what fails once is begun anew, for blocks can not be repeated."""
-        try:
-            return self._send()
-        except (DeviceGoneError, VerifyError):
-            raise
-        except DeviceError as error:
-            self._session.recover()
-            self.notes.append(f"sent again from the first block: {error.message}")
-        return self._send()
-
-    def _send(self) -> Ending:
-        try:
-            for step in self._plan.steps:
-                self._observer.check()
-                match step.action:
-                    case Action.SAMPLE:
-                        self._sample()
-                    case Action.DOWNLOAD:
-                        self._download(step.span)
-                    case _:
-                        break
-        except ParkedError:
-            with suppress(DeviceError):  # whatever becomes of it, the next session recovers it
-                self._session.to_idle()
-            raise
-        return self._session.manifest()
-
-    def finish(self, ending: Ending) -> None:
-        """The steps behind the end of the image: from here on a lost board costs only the leave."""
-        actions = {step.action for step in self._plan.steps}
-        try:
-            if Action.READ_BACK in actions and self._readable:
-                self._read_back(ending)
-            if Action.LEAVE in actions:
-                self._leave(ending)
-        except VerifyError:
-            raise
-        except DeviceGoneError as error:
-            self.interrupted = True
-            self.notes.append(f"lost after the image was accepted: {error.message}")
-        except DeviceError as error:
-            self.notes.append(f"the leave failed: {error.message}")
-        if self.verified is not Verified.YES and self._target.verify is VerifyPolicy.ALWAYS:
-            raise VerifyError(
-                f'verify = "always", but {self._target.partition} could not be read back: {"; ".join(self.notes)}',
-                hint='the device has accepted the image; say verify = "auto" in the profile to take that for enough',
-            )
-
-    def _download(self, span: Range) -> None:
-        if not span.start:
-            self._observer.began()
-        self._session.download(self._plan.data(span))
-        self._observer.progress(Phase.WRITE, span.end, self._size)
-
-    def _sample(self) -> None:
-        """Reads what is there, up to the first block that is not what is to be written."""
-        for at, data, wanted in self._reads():
-            self._observer.check()
-            if data is None:
-                return
-            if data != wanted:
-                self._old = at, data
-                break
-        self._session.to_idle()
-
-    def _read_back(self, ending: Ending) -> None:
-        if ending is not Ending.IDLE:
-            self.notes.append(f"not verified: the device is {ending.value} after the end of the image")
-            return
-        proved = self._experience.reading_proved
-        for at, data, wanted in self._reads(again=True):
-            if data is None:
-                return
-            if data != wanted:
-                self._mismatch(at, data, proved=proved)
-                return
-            self._observer.progress(Phase.VERIFY, at + len(wanted), self._size)
-        self._session.to_idle()
-        if proved or self._old is not None:
-            self.verified = Verified.YES
-        else:
-            self.notes.append("not verified: the same was read before the image was sent, which proves nothing")
-        if self.verified is Verified.YES and not proved:
-            self._observer.learned(replace(self._experience, reading_proved=True))
-
-    def _mismatch(self, at: int, data: bytes, *, proved: bool) -> None:
-        if proved:
-            with suppress(DeviceError):
-                self._session.to_idle()
-            raise VerifyError(
-                f"{self._target.partition} does not hold what was sent: it differs in the block at offset 0x{at:x}",
-                hint="flash again; at the same place again, the flash or the bootloader's driver is at fault",
-            )
-        is_stale = self._old == (at, data)
-        what = "still reads as before the download: a stale read" if is_stale else "does not read as it was sent"
-        self._doubt(f"the block at offset 0x{at:x} {what}")
-        self._session.to_idle()
-
-    def _reads(self, *, again: bool = False) -> Iterator[tuple[int, bytes | None, bytes]]:
-        """Offset, contents and wanted contents of each block; None, with a working session, where reading fails.
-
-        With `again`, a first failure is forgiven, and the first block comes once more.
-        """
-        for span in self._plan.read_blocks(Range(0, self._size)):
-            wanted = self._plan.data(span)
-            # A whole block is asked for where the partition has it: some devices take fewer bytes for the end.
-            length = min(self._plan.block, self._target.span.size - span.start)
-            try:
-                data = self._session.upload(length)
-            except DeviceGoneError:
-                raise
-            except DeviceError as error:
-                recover_from_read(self._session, error)
-                if again:
-                    yield from self._reads()
-                    return
-                self._doubt(error.message)
-                yield span.start, None, wanted
-                return
-            if len(data) < len(wanted):
-                self._session.to_idle()
-                self._doubt(f"at offset 0x{span.start:x} it answered {len(data)} of {length} bytes")
-                yield span.start, None, wanted
-                return
-            yield span.start, data[: len(wanted)], wanted
-
-    def _doubt(self, reason: str) -> None:
-        self._readable = False
-        self.notes.append(f"not verified, because reading does not work on this board: {reason}")
-
-    def _leave(self, ending: Ending) -> None:
-        self.left = ending is Ending.GONE or self._session.leave(after=ending)
-        if self.left:
-            self._observer.progress(Phase.LEAVE, 1, 1)
-        else:
-            self.notes.append("the bootloader did not restart: reset the board to start the application")

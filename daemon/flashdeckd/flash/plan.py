@@ -7,35 +7,40 @@ from enum import StrEnum
 from flashdeck.geometry import Range
 from flashdeckd.dfu.facts import Facts
 from flashdeckd.dfu.memory_map import MemoryMap
-from flashdeckd.flash.survey import NOTHING, Seen, blocks
+from flashdeckd.flash.banks import Site
+from flashdeckd.flash.layout import blocks
+from flashdeckd.flash.survey import UNASKED, Seen
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image
 
 
 class Action(StrEnum):
     """What one step does."""
 
     SAMPLE = "sample"
-    """Reads the first block, where reading is not yet believed: a stale read can be told by it later. Plain DFU 1.1:
-    up to the first block that is not what is to be written."""
+    """Reads the first block that the image touches, where reading is not yet believed: a stale read can be told by it
+    later. Plain DFU 1.1: up to the first block that is not what is to be written."""
     CHECK_BLOCKS = "check blocks"
     """Reads one block by its number, and again by its address: so the device multiplies as it says. Where it does not,
     or that can not be seen, each block gets its own address."""
     COMPARE = "compare"
     """Reads what is there, where reading was proved before: what is equal is left alone."""
     FIND_BLANK = "find blank"
-    """Looks for a blank sector whose twin in the other bank is blank too, and remembers what it must not change."""
+    """Looks for a blank sector whose twin in the other bank is blank too, and remembers what it must not change. Looks
+    also where an earlier job may have left a canary."""
     KEEP = "keep"
     """Nothing: these sectors hold their part of the image already."""
     LEAVE_BLANK = "leave blank"
-    """Nothing: these blocks are as erased flash, once their sectors are erased."""
+    """Nothing: in these blocks the image is as erased flash, once their sectors are erased."""
     WRITE_CANARY = "write canary"
     READ_CANARY = "read canary"
     ERASE_CANARY = "erase canary"
     CHECK_BANKS = "check banks"
-    """The canary must be gone, and nothing else may have changed: the bootloader erases the right bank."""
+    """The canary must be gone, and nothing else may have changed: the bootloader erases the right bank. Its sector is
+    blank then, and not erased once more."""
     ERASE = "erase"
     CHECK_BLANK = "check blank"
-    """Reads a freshly erased sector: the first half of the proof that reading works."""
+    """Reads an erased sector before anything is written: the first half of the proof that reading works."""
     WRITE = "write"
     PROVE_READING = "prove reading"
     """Reads back what was written first: the other half."""
@@ -82,9 +87,9 @@ RECOVERIES = {
     Action.CHECK_BLANK: "go on without reading",
     Action.WRITE: "its sector again once, from the erase",
     Action.PROVE_READING: "go on without reading",
-    Action.READ_BACK: "read again once",
-    Action.WRITE_BOOT_UNIT: "its sector again once, from the erase",
-    Action.READ_BOOT_UNIT: "go on without reading",
+    Action.READ_BACK: "its sector again once, from the erase",
+    Action.WRITE_BOOT_UNIT: "its sector again once, from the erase; then that is erased and left blank",
+    Action.READ_BOOT_UNIT: "its sector again once, from the erase; then that is erased and left blank",
 }
 """What may be done about an error, by step: nothing where it is not named here. A board that is lost is none of
 these: the job begins anew when it is back."""
@@ -127,10 +132,10 @@ class Plan:
     """The steps of one flash, in order. The program does nothing that is not in it."""
 
     target: Target
-    contents: bytes = field(repr=False)
-    """What the partition begins with afterwards: the image, filled up to whole program units."""
+    image: Image = field(repr=False)
+    """What the image defines, by address. On a plain DFU 1.1 device: all that is sent."""
     boot_unit: int
-    """Length in bytes of the part that is written last."""
+    """Length in bytes of the part that is written last; 0 where nothing is."""
     block: int
     """The most bytes in one transfer."""
     steps: tuple[Step, ...]
@@ -138,7 +143,17 @@ class Plan:
     """Control requests that it costs on a device that answers at once, from opening the session to the leave."""
     protection: str
     """How a half-written image is kept from booting."""
-    seen: Seen = NOTHING
+    erased: tuple[Range, ...]
+    """The sectors that are erased for the image, in ascending order, neighbours joined. Where it defines nothing there,
+    they read 0xFF afterwards. The sector of a canary is among them only if it is one of these anyway. On a plain DFU
+    1.1 device: all that is sent, which says nothing of what lies behind it."""
+    erased_beside: int = 0
+    """Bytes in these sectors that the image does not bring back; where they were read, only those that are not 0xFF."""
+    trials: tuple[Site, ...] = ()
+    """Where canaries show whether the right bank is erased."""
+    is_mapped: bool = False
+    """False where only the profile says how large the sectors are: an erase may take more than one."""
+    seen: Seen = UNASKED
     """What the board held when the plan was made."""
     unchanged: int = 0
     """Bytes of the sectors that hold the image already, and are left alone."""
@@ -163,21 +178,25 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        """Whether anything in the partition will not be as it was."""
-        return bool(self.erases or self._count(Action.DOWNLOAD))
+        """Tell whether anything of the image is written, or erased for it."""
+        return bool(self.erased)
 
     @property
     def tries_canary(self) -> bool:
-        """Whether a canary comes first, in a blank sector of the partition."""
-        return self._count(Action.WRITE_CANARY) > 0
+        """Tell whether canaries come and go first, in sectors of the partition that hold nothing else."""
+        return self._count(Action.ERASE_CANARY) > 0
+
+    @property
+    def touched(self) -> frozenset[Range]:
+        """The sectors that are erased at all, those of canaries included: nothing else changes."""
+        return frozenset(s.span for s in self.steps if s.action in (Action.ERASE, Action.ERASE_CANARY))
 
     def data(self, span: Range) -> bytes:
-        """The bytes that `span` holds afterwards; b"" behind the contents."""
-        start = self.target.span.start
-        return self.contents[span.start - start : span.end - start]
+        """Return the bytes that `span` holds afterwards, 0xFF where the image defines nothing."""
+        return self.image.read(span)
 
     def read_blocks(self, span: Range) -> Iterator[Range]:
-        """`span` in transfers."""
+        """Divide `span` into transfers."""
         return blocks(span, self.block)
 
     def _count(self, action: Action) -> int:

@@ -1,46 +1,50 @@
 """How a plan is made. Pure: image, target and what is known of the device in, a plan out.
 
 The order is that of safety rule 6: the sector of the boot unit is erased first, everything but the boot unit is written
-and read back, and the boot unit is written last and alone. Until then no boot check accepts the partition.
+and read back, and the boot unit is written last and alone. Until then no boot check accepts the partition. Data, and an
+image that does not define the partition's first word, have no boot unit: their sectors are done in ascending order.
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 
-from flashdeck.config import ErasePolicy, MapPolicy, PollPolicy, VerifyPolicy
+from flashdeck.config import ErasePolicy, Holds, MapPolicy, PollPolicy, VerifyPolicy
 from flashdeck.errors import VerifyError
-from flashdeck.geometry import Range
+from flashdeck.geometry import Range, joined
 from flashdeckd.dfu.memory_map import Access
 from flashdeckd.dfu.polling import Pace
-from flashdeckd.flash import checks
+from flashdeckd.flash import checks, remarks
 from flashdeckd.flash.banks import Site, foreign_banks, sites, unproved_bank, unproved_banks, witnesses
 from flashdeckd.flash.cost import cost
 from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.layout import Layout, is_blank, placed
 from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Step
-from flashdeckd.flash.survey import BLANK, NOTHING, Questions, Seen, is_blank, is_telling
+from flashdeckd.flash.survey import UNASKED, Questions, Seen, is_telling
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import NOTHING, Image
 
 _MAX_CANDIDATES = 8
-"""Sectors that are looked at for a canary in one bank: most partitions are blank at their end, or nowhere."""
+"""Sectors of the image, and as many others, that are looked at for a canary in one bank: most partitions are blank at
+their end, or nowhere."""
 MIN_BOOT_UNIT = 16
 """Bytes: initial stack pointer, reset vector and a little more, whatever the flash programs at once."""
 
 
 def make_plan(
-    image: bytes,
+    image: Image,
     target: Target,
     facts: DeviceFacts,
     *,
     experience: Experience = UNKNOWN,
-    cached: bytes | None = None,
+    cached: Image | None = None,
     seen: Seen | None = None,
 ) -> Plan:
-    """Works out the steps that bring `image` into the target's partition, or why that must not be.
+    """Work out the steps that bring `image` into the target's partition, or why that must not be.
 
-    `experience` is what is known of the board from earlier jobs, `cached` the image that was last flashed there where
-    that may be trusted, `seen` what the board answered to `Planner.questions`, None where it was not asked.
-    Raises RefusedError where it would touch what it must not, HeldError where somebody has to look first, VerifyError
-    where it must be read back and can not be, DescriptorError where the device can not be written.
+    `experience` is what is known of the board from earlier jobs, `cached` what the partition holds where that may be
+    trusted, as far as it is known; `seen` is what the board answered to `Planner.questions`, None where it was not
+    asked. Raises RefusedError where it would touch what it must not, HeldError where somebody has to look first,
+    VerifyError where it must be read back and can not be, DescriptorError where the device can not be written.
     """
     return Planner(image, target, facts, experience=experience, cached=cached).plan(seen)
 
@@ -53,12 +57,12 @@ class Planner:
 
     def __init__(
         self,
-        image: bytes,
+        image: Image,
         target: Target,
         facts: DeviceFacts,
         *,
         experience: Experience = UNKNOWN,
-        cached: bytes | None = None,
+        cached: Image | None = None,
     ) -> None:
         self._image = image
         self._target = target
@@ -67,24 +71,23 @@ class Planner:
         self._cached = cached
         self._span = target.span
         self._unit = target.geometry.program_unit
-        self._boot_unit = max(MIN_BOOT_UNIT, self._unit)
+        self._least = max(MIN_BOOT_UNIT, self._unit)
         self._map = facts.memory_map if target.map is MapPolicy.CHECK else None
         self._notes: list[str] = []
-        checks.check_partition(target, self._boot_unit)
+        checks.check_partition(target, self._least)
         checks.check_image(image, target)
         checks.check_banks(target, experience)
-        self._block = checks.block_size(facts, self._boot_unit)
+        self._block = checks.block_size(facts, self._least)
         if self._block != facts.transfer_size:
             stated = facts.transfer_size or "not stated"
             self._notes.append(f"wTransferSize is {stated}: blocks of {self._block} bytes, each with its own address")
-        self._contents = self._whole_units(image)
-        self._written = Range.sized(self._span.start, len(self._contents))
-        self._sectors = self._needed_sectors()
+        boot_unit = self._least if image.is_program and target.holds is Holds.PROGRAM else 0
+        self._layout = Layout(target, placed(image, self._span.start), self._block, boot_unit)
         if self._map is None:
             reason = 'map = "ignore"' if facts.memory_map else facts.map_error or "the device has no map"
             self._notes.append(f"the sectors are those of the profile alone: {reason}")
         else:
-            checks.check_map(target, self._map, self._sectors)
+            checks.check_map(target, self._map, self._layout.sectors)
         self._obstacle = self._obstacle_to_reading()
 
     @property
@@ -92,38 +95,47 @@ class Planner:
         """What to read before `plan`. Nothing where this board is not to be read."""
         if self._obstacle:
             return Questions(self._block)
-        sample = Range(self._span.start, min(self._span.start + self._block, self._span.end))
-        proved, never = self._experience.reading_proved, self._target.verify is VerifyPolicy.NEVER
+        proved = self._experience.reading_proved
+        samples = not proved and self._target.verify is not VerifyPolicy.NEVER
         banks = unproved_banks(self._target, self._experience)
         return Questions(
             block=self._block,
-            sample=None if proved or never else sample,
-            ruler=None if proved or never else self._ruler,
-            compare=self._compared() if proved else None,
+            unit=self._unit,
+            sample=self._sample if samples else None,
+            ruler=self._ruler if samples else None,
+            compare=self._layout.compared if proved else (),
+            rest=lambda present: self._layout.rest(self._changed(present), present),
+            leftovers=self._leftovers,
             candidates=tuple(self._candidates(bank) for bank in banks),
             witnesses=tuple(each for each in witnesses(self._target) if self._may_read(each)),
         )
 
     def plan(self, seen: Seen | None) -> Plan:
-        """The plan, by what the board answered; without an answer, everything is taken to be different."""
-        asked, seen = seen is not None, seen or NOTHING
+        """Return the plan, by what the board answered; without an answer, everything is taken to be different."""
+        asked, seen = seen is not None, seen or UNASKED
         reading = self._reading(seen)
         known, is_cached = self._known(seen)
         changed = self._changed(known)
         if asked and changed:
             self._check_banks(seen)
-        steps = tuple(self._steps(changed, seen, reading=reading))
+        trials = self._trials(changed, seen)
+        steps = tuple(self._steps(changed, seen, trials, reading=reading))
         if self._target.verify is VerifyPolicy.ALWAYS and changed and not self._proves(steps):
-            raise _unprovable(f"the image has nothing behind its first {self._boot_unit} bytes to prove reading with")
-        unchanged = sum(sector.size for sector in self._sectors if sector not in changed)
+            behind = f" behind its first {self._least} bytes" if self._layout.boot_unit else ""
+            raise _unprovable(f"the image has nothing{behind} to prove reading with")
+        unchanged = sum(sector.size for sector in self._layout.sectors if sector not in changed)
         return Plan(
             target=self._target,
-            contents=self._contents,
-            boot_unit=self._boot_unit,
+            image=self._layout.image,
+            boot_unit=self._layout.boot_unit,
             block=self._block,
             steps=steps,
             requests=cost(steps, self._block, self._facts.transfer_size, counts=self._counts_blocks(seen)),
-            protection=self._protection(),
+            protection=remarks.protection(self._layout, self._image),
+            erased=joined(changed),
+            erased_beside=sum(self._layout.beside(sector, self._read_before(seen)) for sector in changed),
+            trials=trials,
+            is_mapped=self._map is not None,
             seen=seen,
             unchanged=unchanged,
             trusts_cache=is_cached and bool(unchanged),
@@ -131,22 +143,11 @@ class Planner:
         )
 
     def _counts_blocks(self, seen: Seen) -> bool:
-        """Whether the session will reach blocks by their numbers, see `Session.write`."""
+        """Tell whether the session will reach blocks by their numbers, see `Session.write`."""
         if self._experience.reading_proved or seen.multiplies is not None:
             return seen.multiplies is not False
         hopeful = self._target.poll is PollPolicy.AUTO and self._experience.pace is Pace.UNPROVEN
         return hopeful or self._experience.pace is Pace.SYNCHRONOUS
-
-    def _whole_units(self, image: bytes) -> bytes:
-        size = max(self._boot_unit, -(-len(image) // self._unit) * self._unit)
-        return image.ljust(size, bytes([BLANK]))
-
-    def _needed_sectors(self) -> list[Range]:
-        """The sectors that the image has a say in, the boot unit's first."""
-        sectors = self._target.sectors
-        if self._target.erase is ErasePolicy.PARTITION:
-            return list(sectors)
-        return [sector for sector in sectors if sector.overlaps(self._written)]
 
     def _check_banks(self, seen: Seen) -> None:
         """In another bank than the bootloader's own, an erase in the wrong one would hit the bootloader."""
@@ -154,19 +155,67 @@ class Planner:
         for bank in unproved_banks(self._target, self._experience):
             if bank in found or bank not in foreign_banks(self._target):
                 continue
-            why = self._obstacle or seen.obstacle or "no sector there is blank in both banks"
+            why = self._obstacle or seen.obstacle or self._no_room("there")
             raise unproved_bank(self._target, bank, why)
 
     @property
+    def _sample(self) -> Range:
+        """The first block that the image touches."""
+        start = self._layout.compared[0].start
+        return Range(start, min(start + self._block, self._span.end))
+
+    @property
     def _ruler(self) -> Range | None:
-        """The partition's second block, whose number is the first that is multiplied with anything."""
-        second = Range.sized(self._span.start + self._block, self._block)
+        """The block behind it, whose number is the first that is multiplied with anything."""
+        second = Range.sized(self._sample.end, self._block)
         return second if self._span.covers(second) else None
 
+    # Canaries.
+
+    @property
+    def _may_go_anywhere(self) -> bool:
+        """Tell whether a canary may go into a sector that the image does not touch.
+
+        Not beside an image in pieces, a patch or data: what lies there is somebody's. What erases all of the partition
+        spares nothing there.
+        """
+        is_program = self._image.is_raw and self._target.holds is Holds.PROGRAM
+        return is_program or self._target.erase is ErasePolicy.PARTITION
+
     def _candidates(self, bank: int) -> tuple[Site, ...]:
+        """The places for a canary: where one lies already, then sectors of the image, then others."""
         every = Access.READ | Access.ERASE | Access.WRITE
-        fit = (s for s in sites(self._target, bank) if self._permits(s.sector, every) and self._may_read(s.twin))
-        return tuple(islice(fit, _MAX_CANDIDATES))
+        fit = [s for s in sites(self._target, bank) if self._permits(s.sector, every) and self._may_read(s.twin)]
+        mine = [site for site in fit if site.sector in self._layout.touched]
+        others = [site for site in fit if site not in mine] if self._may_go_anywhere else []
+        left = (site for site in (*mine, *others) if site.sector in self._leftovers)
+        order = chain(left, islice(mine, _MAX_CANDIDATES), islice(others, _MAX_CANDIDATES))
+        return tuple(dict.fromkeys(order))
+
+    @property
+    def _leftovers(self) -> tuple[Range, ...]:
+        """The sectors in which an earlier job may have left a canary."""
+        every = Access.READ | Access.ERASE
+        known = (sector for sector in self._target.sectors if sector.start in self._experience.canaries)
+        return tuple(sector for sector in known if self._permits(sector, every))
+
+    def _trials(self, changed: list[Range], seen: Seen) -> tuple[Site, ...]:
+        """The banks that are tried: where something is to change there, or a canary waits to be taken back."""
+        left = {each.sector for each in seen.leftovers}
+        return seen.sites if changed or any(site.sector in left for site in seen.sites) else ()
+
+    def _swept(self, seen: Seen, trials: tuple[Site, ...]) -> list[Range]:
+        """The sectors of canaries that are only taken back, because their bank needs no trial, or has had it then."""
+        untried = {*unproved_banks(self._target, self._experience)} - {site.bank for site in trials}
+        here = {site.sector for site in trials}
+        found = (each.sector for each in seen.leftovers if each.sector not in here)
+        return [sector for sector in found if not untried & self._target.geometry.banks_of(sector)]
+
+    def _no_room(self, where: str) -> str:
+        within = where if self._may_go_anywhere else f"{where} that the image touches"
+        return f"no sector {within} is blank in both banks"
+
+    # Reading.
 
     def _may_read(self, span: Range) -> bool:
         return self._permits(span, Access.READ)
@@ -179,21 +228,12 @@ class Planner:
             return "the device says that it can not be read (bitCanUpload is 0)"
         if not self._target.may_read:
             return "an earlier attempt lost the board while reading"
-        if not self._may_read(self._compared()):
+        if not all(self._may_read(span) for span in self._layout.compared):
             return "the device's memory map does not let the partition be read"
         return ""
 
-    def _compared(self) -> Range:
-        """All of the partition that matters, in whole blocks where the partition has them."""
-        whole = self._target.erase is ErasePolicy.PARTITION
-        return self._span if whole else Range(self._span.start, self._end_of_blocks())
-
-    def _end_of_blocks(self) -> int:
-        size = -(-self._written.size // self._block) * self._block
-        return min(self._span.start + size, self._span.end)
-
     def _reading(self, seen: Seen) -> bool:
-        """Whether what is written is read back."""
+        """Tell whether what is written is read back."""
         if self._target.verify is VerifyPolicy.NEVER:
             return False
         obstacle = self._obstacle or seen.obstacle
@@ -201,64 +241,79 @@ class Planner:
             raise _unprovable(obstacle)
         return not obstacle
 
-    def _known(self, seen: Seen) -> tuple[bytes, bool]:
-        """What the partition begins with as far as that is to be believed, and whether only the cache says so."""
-        if self._experience.reading_proved and seen.compared and not seen.obstacle:
-            return seen.present, False
+    def _read_before(self, seen: Seen) -> Image:
+        """Return what the board holds, as far as it was read and reading is believed."""
+        believed = self._experience.reading_proved and seen.compared and not seen.obstacle
+        return seen.present if believed else NOTHING
+
+    def _known(self, seen: Seen) -> tuple[Image, bool]:
+        """Return what the partition holds as far as that is to be believed, and whether only the cache says so."""
+        if (present := self._read_before(seen)).pieces:
+            return present, False
         if self._cached is None or self._target.verify is VerifyPolicy.ALWAYS:
-            return b"", False
-        known = self._whole_units(self._cached)
-        if self._target.erase is ErasePolicy.PARTITION:
-            known = known.ljust(self._span.size, bytes([BLANK]))
-        return known[: self._span.size], True
+            return NOTHING, False
+        return placed(self._cached, self._span.start), True
 
-    def _changed(self, known: bytes) -> list[Range]:
+    def _changed(self, known: Image) -> list[Range]:
         """The sectors to erase: those that differ, and if there are any, the boot unit's before all others."""
-        differing = [sector for sector in self._sectors if not self._holds(known, sector)]
-        first = self._sectors[0]
-        return [first, *(sector for sector in differing if sector != first)] if differing else []
+        differing = [sector for sector in self._layout.sectors if not self._layout.holds(known, sector)]
+        if not differing or not self._layout.boot_unit:
+            return differing
+        first = self._layout.sectors[0]
+        return [first, *(sector for sector in differing if sector != first)]
 
-    def _holds(self, known: bytes, sector: Range) -> bool:
-        """Whether a sector holds its part of the image already."""
-        part = self._data(sector)
-        if self._target.erase is ErasePolicy.PARTITION:
-            part = part.ljust(sector.size, bytes([BLANK]))
-        at = sector.start - self._span.start
-        return known[at : at + len(part)] == part
+    # Steps.
+
+    def _steps(self, changed: list[Range], seen: Seen, trials: tuple[Site, ...], *, reading: bool) -> Iterator[Step]:
+        yield from self._looks(seen)
+        kept = joined(sector for sector in self._layout.sectors if sector not in changed)
+        yield from (Step(Action.KEEP, run) for run in kept)
+        swept = self._swept(seen, trials)
+        yield from self._canaries(seen, trials, swept)
+        if changed:
+            believes = self._experience.reading_proved or bool(trials)
+            blank = {*swept, *(site.sector for site in trials)} if believes else set[Range]()
+            yield from self._changes(changed, blank, seen, reading=reading, proves=reading and not believes)
+        if self._target.leave:
+            yield Step(Action.LEAVE, Range.sized(self._span.start, self._least))
+
+    def _changes(
+        self, changed: list[Range], blank: set[Range], seen: Seen, *, reading: bool, proves: bool
+    ) -> Iterator[Step]:
+        """Everything that is done for the image; `blank` are sectors that a canary has left so."""
+        blocks = list(self._layout.writes(changed))
+        left_blank = {each for each in blocks if is_blank(self._data(each))}
+        writes = [each for each in blocks if each not in left_blank]
+        yield from (Step(Action.LEAVE_BLANK, run) for run in joined(left_blank))
+        erases = [sector for sector in changed if sector not in blank]
+        proof = next(self._proofs(erases, writes), None) if proves else None
+        yield from (Step(Action.ERASE, sector) for sector in erases)
+        if proves:
+            # Behind the last erase: some caches are emptied by an erase, and not by a write.
+            yield Step(Action.CHECK_BLANK, proof[0] if proof else erases[0])
+        for each in writes:
+            yield Step(Action.WRITE, each)
+        if reading:
+            # The map's sectors are the profile's. Without one, an erase may be larger than anybody here knows.
+            cells = list(self._layout.read_backs(changed if self._map is not None else self._layout.sectors))
+            yield from self._read_backs(joined(cells), proof)
+            yield from (Step(Action.CHECK_BLOCKS, ruler) for ruler in self._late_rulers(seen, cells))
+        boot = self._layout.boot
+        if not is_blank(self._data(boot)):
+            yield Step(Action.WRITE_BOOT_UNIT, boot)
+            if reading:
+                yield Step(Action.READ_BOOT_UNIT, boot)
+
+    def _proofs(self, erases: list[Range], writes: list[Range]) -> Iterator[tuple[Range, Range]]:
+        """Where reading can be proved: sectors that are erased, and what is written in them."""
+        for sector in erases:
+            for each in writes:
+                part = Range(max(each.start, sector.start), min(each.end, sector.end))
+                if part.size > 0 and not is_blank(self._data(part)):
+                    yield sector, part
 
     def _data(self, span: Range) -> bytes:
-        return self._contents[span.start - self._span.start : span.end - self._span.start]
-
-    def _steps(self, changed: list[Range], seen: Seen, *, reading: bool) -> Iterator[Step]:
-        yield from self._looks(seen)
-        yield from (Step(Action.KEEP, run) for run in _runs([each for each in self._sectors if each not in changed]))
-        boot = Range.sized(self._span.start, self._boot_unit)
-        if changed:
-            yield from self._canaries(seen)
-            blocks = list(self._write_blocks(changed))
-            blank = {each for each in blocks if is_blank(self._data(each))}
-            writes = [each for each in blocks if each not in blank]
-            yield from (Step(Action.LEAVE_BLANK, run) for run in _runs(list(blank)))
-            proof = None
-            if reading and not (self._experience.reading_proved or seen.sites):
-                proof = next((s for s in changed if writes and s.overlaps(writes[0])), changed[0])
-            for sector in changed:
-                yield Step(Action.ERASE, sector)
-                if sector == proof:
-                    yield Step(Action.CHECK_BLANK, sector)
-            for each in writes:
-                yield Step(Action.WRITE, each)
-            if reading:
-                # The map's sectors are the profile's. Without one, an erase may be larger than anybody here knows.
-                at_risk = changed if self._map is not None else self._sectors
-                yield from self._read_backs(at_risk, proof if writes else None)
-                yield from (Step(Action.CHECK_BLOCKS, ruler) for ruler in self._late_rulers(seen, at_risk))
-            if not is_blank(self._data(boot)):
-                yield Step(Action.WRITE_BOOT_UNIT, boot)
-                if reading:
-                    yield Step(Action.READ_BOOT_UNIT, boot)
-        if self._target.leave:
-            yield Step(Action.LEAVE, boot)
+        return self._layout.image.read(span)
 
     def _looks(self, seen: Seen) -> Iterator[Step]:
         """What was read for this plan."""
@@ -272,57 +327,52 @@ class Planner:
         yield from (Step(Action.FIND_BLANK, span) for span in seen.searched[1:])
 
     def _late_rulers(self, seen: Seen, read: list[Range]) -> Iterator[Range]:
-        """Where the ruler told nothing before, it may once it was written and, in `read`, read back by its number."""
-        ruler = self._ruler
+        """Where the ruler told nothing before, it may once it was written and `read` back behind the sample.
+
+        So it is reached by its number there.
+        """
+        ruler, sample = self._ruler, self._sample
         if self._experience.reading_proved or seen.multiplies is not None or ruler is None:
             return
-        data, before = self._data(ruler), self._data(Range.sized(self._span.start, ruler.size))
-        is_read = any(run.covers(ruler) for run in _runs(read))
-        if is_read and len(data) == ruler.size and is_telling(data, before):
+        is_read = {sample, ruler} <= set(read)
+        is_written = self._layout.written.covers(Range(sample.start, ruler.end))
+        if is_read and is_written and is_telling(self._data(ruler), self._data(sample)):
             yield ruler
 
-    def _canaries(self, seen: Seen) -> Iterator[Step]:
-        for site in seen.sites:
-            unit = Range.sized(site.sector.start, self._unit)
+    def _canaries(self, seen: Seen, trials: tuple[Site, ...], swept: list[Range]) -> Iterator[Step]:
+        left = {each.sector: each for each in seen.leftovers}
+        for site in trials:
+            old = left.get(site.sector)
+            if old is not None and not old.is_whole:
+                yield from _sweep(site.sector)
+                old = None
+            if old is None:
+                yield Step(Action.WRITE_CANARY, Range.sized(site.sector.start, self._unit))
             whole = Range(site.sector.start, min(site.sector.start + self._block, site.sector.end))
-            yield Step(Action.WRITE_CANARY, unit)
             yield Step(Action.READ_CANARY, whole)
             yield Step(Action.ERASE_CANARY, site.sector)
-        if seen.sites:
-            for span, _ in seen.remembered:
-                yield Step(Action.CHECK_BANKS, span)
-        for site in seen.sites:
-            yield Step(Action.CHECK_BANKS, site.sector)
+        if trials:
+            yield from (Step(Action.CHECK_BANKS, span) for span, _ in seen.remembered)
+        yield from (Step(Action.CHECK_BANKS, site.sector) for site in trials)
+        for sector in swept:
+            yield from _sweep(sector)
 
-    def _read_backs(self, changed: list[Range], proof: Range | None) -> Iterator[Step]:
-        # A whole block is read where the partition has it: some devices mistake the place of a short one.
-        end = self._end_of_blocks()
-        runs = [Range(run.start, min(run.end, end)) for run in _runs(changed) if run.start < end]
+    def _read_backs(self, runs: tuple[Range, ...], proof: tuple[Range, Range] | None) -> Iterator[Step]:
+        """Whatever is read back; first of all that which proves reading, up to the end of its sector."""
         if proof is not None:
-            run = next(run for run in runs if run.overlaps(proof))
-            middle = min(run.start + -(-(proof.end - run.start) // self._block) * self._block, run.end)
+            sector, written = proof
+            run = next(run for run in runs if run.overlaps(written))
+            middle = min(run.start + -(-(sector.end - run.start) // self._block) * self._block, run.end)
             yield Step(Action.PROVE_READING, Range(run.start, middle))
-            runs[runs.index(run)] = Range(middle, run.end)
-        for run in runs:
-            if run.size > 0:
-                yield Step(Action.READ_BACK, run)
-
-    def _write_blocks(self, changed: list[Range]) -> Iterator[Range]:
-        """All but the boot unit, on a grid of whole blocks from the partition's start as far as the sectors let."""
-        start = self._span.start
-        for run in _runs(changed):
-            at = max(run.start, start + self._boot_unit)
-            last = min(run.end, self._written.end)
-            while at < last:
-                boundary = start + ((at - start) // self._block + 1) * self._block
-                end = min(boundary, last)
-                yield Range(at, end)
-                at = end
+            runs = tuple(each if each != run else Range(middle, run.end) for each in runs)
+        yield from (Step(Action.READ_BACK, run) for run in runs if run.size > 0)
 
     def _proves(self, steps: tuple[Step, ...]) -> bool:
-        """Whether reading is proved by the time that the boot unit is written, if all goes well."""
+        """Tell whether reading is proved by the time that the boot unit is written, if all goes well."""
         proving = (Action.PROVE_READING, Action.READ_CANARY)
         return self._experience.reading_proved or any(step.action in proving for step in steps)
+
+    # Words.
 
     def _remarks(
         self, seen: Seen, changed: list[Range], unchanged: int, *, is_cached: bool, asked: bool
@@ -340,24 +390,21 @@ class Planner:
         if not changed:
             yield "the partition holds this image already: nothing is erased or written"
         elif unchanged:
-            yield f"{len(changed)} of {len(self._sectors)} sectors differ; the others are left alone"
+            yield f"{len(changed)} of {len(self._layout.sectors)} sectors differ; the others are left alone"
         if is_cached and unchanged:
             yield "what is left alone was not read: it is taken for what was last flashed there (trust_cache)"
+        yield from remarks.beside(self._layout, changed, self._read_before(seen))
         banks = unproved_banks(self._target, self._experience)
         if not asked and banks:
             yield f"a canary in bank {banks[0] + 1} comes first, where one can be placed"
         elif banks and not seen.sites:
-            yield "no canary: " + (obstacle or "no sector of the partition is blank in both banks")
+            yield "no canary: " + (obstacle or self._no_room("of the partition"))
 
-    def _protection(self) -> str:
-        if is_blank(self._contents[: self._boot_unit]):
-            return (
-                f"not protectable: the first {self._boot_unit} bytes of the image are as those of an erased partition"
-            )
-        return (
-            f"the sector at 0x{self._span.start:08x} is erased first and its first {self._boot_unit} bytes are written "
-            "last: until then no boot check accepts the partition"
-        )
+
+def _sweep(sector: Range) -> Iterator[Step]:
+    """What takes back a canary that an earlier job has left."""
+    yield Step(Action.ERASE_CANARY, sector)
+    yield Step(Action.CHECK_BANKS, sector)
 
 
 def _unprovable(obstacle: str) -> VerifyError:
@@ -365,14 +412,3 @@ def _unprovable(obstacle: str) -> VerifyError:
         f'verify = "always", but {obstacle}; nothing was erased',
         hint='say verify = "auto" in the profile to flash without reading back',
     )
-
-
-def _runs(sectors: list[Range]) -> list[Range]:
-    """The sectors, neighbours joined, in ascending order."""
-    runs: list[Range] = []
-    for sector in sorted(sectors):
-        if runs and runs[-1].end == sector.start:
-            runs[-1] = Range(runs[-1].start, sector.end)
-        else:
-            runs.append(sector)
-    return runs

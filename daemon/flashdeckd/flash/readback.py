@@ -1,6 +1,7 @@
 """Reading back what was written, and whether that is to be believed (safety rule 9)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 
 from flashdeck.config import VerifyPolicy
@@ -10,7 +11,8 @@ from flashdeck.model import Verified
 from flashdeckd.dfu.session import Session
 from flashdeckd.flash.lessons import Lessons
 from flashdeckd.flash.plan import Plan
-from flashdeckd.flash.survey import BLANK, recover_from_read
+from flashdeckd.flash.survey import recover_from_read
+from flashdeckd.images.image import BLANK, Image, Piece
 
 
 class Reading(Enum):
@@ -19,6 +21,15 @@ class Reading(Enum):
     UNTRIED = "untried"
     PROVED = "proved"
     UNPROVED = "unproved"
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A byte that does not read as it was written, where reading is proved."""
+
+    address: int
+    error: VerifyError
+    """Raised where nothing can be done about it any more."""
 
 
 class ReadBack:
@@ -30,12 +41,16 @@ class ReadBack:
         self._target = plan.target
         self._lessons = lessons
         self._check = check
+        boot = Piece(plan.target.span.start, bytes([BLANK]) * plan.boot_unit)
+        self._expected = Image((boot,)).over(plan.image) if plan.boot_unit else plan.image
+        """What is there before the boot unit is written."""
+        self._withheld = "its boot unit was not written" if plan.boot_unit else "what was written could not be withheld"
         self.reading = Reading.UNTRIED
         self.notes: list[str] = []
 
     @property
     def verified(self) -> Verified:
-        """Whether all of the image was read from the board, by a read that is to be believed."""
+        """Tell whether all of the image was read from the board, by a read that is to be believed."""
         is_read = self._plan.reads or not self._plan.changes
         believed = is_read and self.reading is Reading.PROVED and not self._plan.trusts_cache
         return Verified.YES if believed else Verified.NO
@@ -59,95 +74,69 @@ class ReadBack:
                 return
             self._check()
             data = self._try_read(block)
-            wrong = None if data is None else _first_difference(block.start, data, self._without_boot_unit(block))
-            if data is not None and wrong is not None:
+            at = None if data is None else self._expected.difference(block.start, data)
+            if data is not None and at is not None:
+                wrong = self._in_words(at, block, data)
                 self.disprove(f"{wrong}, right after it was written{self._stale(block, data)}")
             progress(block.size)
         if self.reading is Reading.UNTRIED:
             self.reading = Reading.PROVED
             self._lessons.learn(reading_proved=True)
 
-    def read_back(self, span: Range, progress: Callable[[int], None]) -> None:
-        """Where reading is proved, all of `span`; raises VerifyError for the first block that is not as written."""
+    def compare(self, block: Range) -> Mismatch | None:
+        """Read one block back, as far as the image defines it; None also where reading is not proved."""
         if self.reading is not Reading.PROVED:
-            return
-        for block in self._plan.read_blocks(span):
-            self._check()
-            self.compare(block)
-            progress(block.size)
+            return None
+        self._check()
+        data = self._read_again(block)
+        at = self._expected.difference(block.start, data)
+        if at is not None and self._session.multiplies is None:
+            data, at = self._compare_by_address(block, data, at)
+        return None if at is None else Mismatch(at, self._mismatch(at, block, data))
 
     def check_blocks(self, ruler: Range) -> None:
-        """A block that was read back by its number, once more by its address; raises VerifyError where it differs."""
-        if self.reading is not Reading.PROVED:
+        """Read a block by its address that was read back by its number; raises VerifyError where it differs."""
+        if self.reading is not Reading.PROVED or self._session.multiplies is False:
             return
         self._session.point(ruler.start)
-        self.compare(ruler)
+        data = self._read_again(ruler)
+        at = self._expected.difference(ruler.start, data)
+        if at is not None:  # nothing to be done again: block numbers reach other places than they should
+            raise self._mismatch(at, ruler, data)
         self._lessons.multiplies = True
         self._lessons.learn(reading_proved=True)
-
-    def compare(self, block: Range) -> None:
-        """One block, as far as it is written before the boot unit; raises VerifyError."""
-        data = self._read_again(block)
-        wrong = _first_difference(block.start, data, self._without_boot_unit(block))
-        if wrong is None:
-            return
-        self._lessons.learn(reading_proved=False)  # the next job proves it anew, and writes everything
-        name = self._target.partition
-        if self._stale(block, data):
-            raise VerifyError(
-                f"{name} reads as it did before it was written: {wrong}, a stale read; its boot unit was not written",
-                hint="the flash is most likely right: in the bootloader, invalidate the caches after erase and write",
-            )
-        raise VerifyError(
-            f"{name} does not hold what was written: {wrong}; its boot unit was not written",
-            hint="flash again; at the same place again, the flash or the bootloader's driver is at fault",
-        )
 
     def require_proof(self) -> None:
         """Raises VerifyError where the boot unit may only be written on proved reading, and there is none."""
         if self._target.verify is VerifyPolicy.ALWAYS and self.reading is not Reading.PROVED:
             raise VerifyError(
-                f'verify = "always", but {self._target.partition} is {"; ".join(self.notes)}; '
-                "its boot unit was not written",
+                f'verify = "always", but {self._target.partition} is {"; ".join(self.notes)}; {self._withheld}',
                 hint='say verify = "auto" in the profile to flash this board without reading back',
             )
 
-    def read_boot_unit(self, span: Range) -> bool:
-        """Whether the boot unit reads as written.
+    def read_boot_unit(self, span: Range) -> VerifyError | None:
+        """Return what is wrong with the boot unit, on proved reading.
 
-        Raises VerifyError where it does not and reading is proved, or where `verify = "always"` asks for more than that
-        nobody knows.
+        It is taken for wrong also where it reads blank, which a stale read would, too: nobody can tell one from the
+        other, and what was not seen to be there is not started. The next job proves reading anew.
+        Raises VerifyError where `verify = "always"` asks for more than that nobody knows.
         """
-        reads = self._reads_boot_unit(span)
-        if not reads and self._target.verify is VerifyPolicy.ALWAYS:
+        wrong = self._wrong_boot_unit(span)
+        if self.reading is Reading.UNPROVED and self._target.verify is VerifyPolicy.ALWAYS:
             raise VerifyError(
                 f'verify = "always", but the boot unit of {self._target.partition} could not be read back: '
                 f"{'; '.join(self.notes)}",
                 hint='all else was: flash again, or say verify = "auto" in the profile to take that for enough',
             )
-        return reads
+        return wrong
 
-    def _reads_boot_unit(self, span: Range) -> bool:
-        if self.reading is Reading.UNPROVED:
-            return False
-        was_proved, self.reading = self.reading is Reading.PROVED, Reading.UNTRIED
-        data = self._try_read(span, forgiving=True)
-        if data is None:
-            return False
-        wrong = _first_difference(span.start, data, self._plan.data(span))
-        if wrong is None:
-            self.reading = Reading.PROVED
-            self._lessons.learn(reading_proved=True)
-            return True
-        if was_proved and data.strip(bytes([BLANK])):
-            self._lessons.learn(reading_proved=False)
-            raise VerifyError(
-                f"the boot unit of {self._target.partition} does not hold what was written: {wrong}",
-                hint="flash again; if it stays so, the flash or the bootloader's driver is at fault",
-            )
-        stale = "; what was there before, so most likely a stale read" if was_proved else ""
-        self.disprove(f"{wrong}, right after it was written{stale}")
-        return False
+    def not_blank(self, sector: Range) -> str:
+        """Say what of a sector does not read as erased; "" where all of it does, or reading is not proved."""
+        for block in self._plan.read_blocks(sector) if self.reading is Reading.PROVED else ():
+            wrong = _first_difference(block.start, self._read_again(block), bytes([BLANK]) * block.size)
+            if wrong is not None:
+                return wrong
+        return ""
 
     def disprove(self, reason: str) -> None:
         """From now on nothing that is read is believed."""
@@ -155,21 +144,60 @@ class ReadBack:
         self._lessons.learn(reading_proved=False)
         self.notes.append(f"not verified, because reading does not work on this board: {reason}")
 
+    def _compare_by_address(self, block: Range, data: bytes, at: int) -> tuple[bytes, int | None]:
+        """Read a wrong block once more, by its address: perhaps block numbers do not reach what they should."""
+        self._session.point(block.start)
+        again = self._read_again(block)
+        if self._expected.difference(block.start, again) is not None:
+            return data, at
+        self._session.multiplies = False
+        return again, None
+
+    def _mismatch(self, at: int, block: Range, data: bytes) -> VerifyError:
+        name, wrong = self._target.partition, self._in_words(at, block, data)
+        if self._stale(block, data):
+            return VerifyError(
+                f"{name} reads as it did before it was written: {wrong}, a stale read; {self._withheld}",
+                hint="the flash is most likely right: in the bootloader, invalidate the caches after erase and write",
+            )
+        return VerifyError(
+            f"{name} does not hold what was written: {wrong}; {self._withheld}",
+            hint="flash again; at the same place again, the flash or the bootloader's driver is at fault",
+        )
+
+    def _wrong_boot_unit(self, span: Range) -> VerifyError | None:
+        if self.reading is Reading.UNPROVED:
+            return None
+        was_proved = self.reading is Reading.PROVED
+        data = self._try_read(span, forgiving=True)
+        if data is None:
+            return None
+        wrong = _first_difference(span.start, data, self._plan.data(span))
+        if wrong is None:
+            self.reading = Reading.PROVED
+            self._lessons.learn(reading_proved=True)
+            return None
+        if not was_proved:
+            self.disprove(f"{wrong}, right after it was written")
+            return None
+        stale = ", as before it was written: perhaps a stale read" if data.count(BLANK) == len(data) else ""
+        return VerifyError(
+            f"the boot unit of {self._target.partition} does not hold what was written: {wrong}{stale}",
+            hint="flash again; if it stays so, the flash or the bootloader's driver is at fault",
+        )
+
     def _stale(self, block: Range, data: bytes) -> str:
         """Words for a read that answers what was there before, where that is known; "" for any other."""
-        at = block.start - self._target.span.start
-        before = self._plan.seen.present[at : at + block.size]
-        known = len(before) == block.size
-        return " (a stale read: it is what was there before)" if known and data == before else ""
+        before = self._plan.seen.present
+        is_stale = before.covers(block) and data == before.read(block)
+        return " (a stale read: it is what was there before)" if is_stale else ""
 
-    def _without_boot_unit(self, block: Range) -> bytes:
-        """What a block holds before the boot unit is written."""
-        data = self._plan.data(block)
-        blank = min(len(data), max(0, self._target.span.start + self._plan.boot_unit - block.start))
-        return bytes([BLANK]) * blank + data[blank:]
+    def _in_words(self, at: int, block: Range, data: bytes) -> str:
+        seen, wanted = data[at - block.start], self._expected.read(Range.sized(at, 1))[0]
+        return f"0x{at:08x} reads 0x{seen:02x} instead of 0x{wanted:02x}"
 
     def _try_read(self, block: Range, *, forgiving: bool = False) -> bytes | None:
-        """Reads while that is still on trial; None, and a working session, where it fails, `forgiving`: twice."""
+        """Read while that is still on trial; None, and a working session, where it fails, `forgiving`: twice."""
         try:
             return self._read_again(block) if forgiving else self._session.read(block.start, block.size)
         except DeviceGoneError:
@@ -180,7 +208,7 @@ class ReadBack:
             return None
 
     def _read_again(self, block: Range) -> bytes:
-        """Reads where reading is proved; a single failure is forgiven."""
+        """Read where reading is proved; a single failure is forgiven."""
         try:
             return self._session.read(block.start, block.size)
         except DeviceGoneError:
@@ -190,9 +218,8 @@ class ReadBack:
             return self._session.read(block.start, block.size)
 
 
-def _first_difference(address: int, data: bytes, wanted: bytes | bytearray) -> str | None:
-    """Compares as much as `wanted` is long."""
-    if data[: len(wanted)] == wanted:
+def _first_difference(address: int, data: bytes, wanted: bytes) -> str | None:
+    if data == wanted:
         return None
-    at = next(i for i, (seen, right) in enumerate(zip(data, wanted, strict=False)) if seen != right)
+    at = next(i for i, (seen, right) in enumerate(zip(data, wanted, strict=True)) if seen != right)
     return f"0x{address + at:08x} reads 0x{data[at]:02x} instead of 0x{wanted[at]:02x}"

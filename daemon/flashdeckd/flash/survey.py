@@ -3,16 +3,20 @@
 Nothing is erased or written here, so a board that dies of being read is as it was.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from flashdeck.errors import DeviceError, DeviceGoneError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.session import Session
-from flashdeckd.flash.banks import Site
+from flashdeckd.flash.banks import Leftover, Site, canary, left_of_canary
+from flashdeckd.flash.layout import blocks, is_blank
+from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
 
-BLANK = 0xFF
+
+def _nothing_more(_: Image) -> tuple[Range, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +25,19 @@ class Questions:
 
     block: int
     """The most bytes in one transfer."""
+    unit: int = 16
+    """Bytes that the flash programs at once: the length of a canary."""
     sample: Range | None = None
     """To be read where reading is not yet believed: a stale read can be told by it later."""
     ruler: Range | None = None
-    """The second block of the partition: to be read by its number and by its address, where it is not yet known what
-    block numbers are multiplied with."""
-    compare: Range | None = None
+    """The block behind the sample: to be read by its number and by its address, where it is not yet known what block
+    numbers are multiplied with."""
+    compare: tuple[Range, ...] = ()
     """To be read where reading is believed; only what differs will be written."""
+    rest: Callable[[Image], tuple[Range, ...]] = _nothing_more
+    """What else to read once that was answered: all that would be lost, where a part of a sector differs."""
+    leftovers: tuple[Range, ...] = ()
+    """Sectors in which a canary of an earlier job may lie."""
     candidates: tuple[tuple[Site, ...], ...] = ()
     """For each bank that needs a canary, the places to look at, in order."""
     witnesses: tuple[Range, ...] = ()
@@ -38,45 +48,49 @@ class Questions:
 class Seen:
     """The answers."""
 
-    present: bytes = field(default=b"", repr=False)
-    """What the partition began with, as far as it was read."""
+    present: Image = field(default=NOTHING, repr=False)
+    """What was there, by address, as far as it was compared or sampled."""
     compared: tuple[Range, ...] = ()
-    """What was read for `present`."""
+    """What was read for `present`, in order."""
     measured: Range | None = None
     """The block that was read by its number and by its address: the ruler, or one of the first place that was searched,
     right after that."""
     multiplies: bool | None = None
     """Whether its number reached what it should; None where that was not asked, or could not be seen."""
     searched: tuple[Range, ...] = ()
-    """What was read after that in search of blank sectors, and remembered, in order."""
+    """What was read after that in search of blank sectors and of canaries, and remembered, in order."""
+    leftovers: tuple[Leftover, ...] = ()
+    """Canaries of earlier jobs."""
+    gone: tuple[Range, ...] = ()
+    """Sectors in which one was looked for, and is not."""
     sites: tuple[Site, ...] = ()
-    """One for each bank where there is one."""
+    """One for each bank where there is one: the sector is blank, or holds one of the `leftovers`."""
     remembered: tuple[tuple[Range, bytes], ...] = ()
     """What must not change while a canary comes and goes."""
     obstacle: str = ""
     """Why this board can not be read after all."""
 
 
-NOTHING = Seen()
+UNASKED = Seen()
 
 
 def look(session: Session, questions: Questions, progress: Callable[[int, int], None] | None = None) -> Seen:
-    """Asks the board. `progress` hears how many bytes of the comparison are done, and of how many.
+    """Ask the board. `progress` hears how many bytes of the comparison are done, and of how many.
 
     Raises DeviceGoneError, also where the board is there and does not answer any more. Any other failure to read is an
     answer, too (`Seen.obstacle`); where reading is believed, only the second one.
     """
     obstacle = ""
-    for _ in range(1 if questions.compare is None else 2):
+    for _ in range(2 if questions.compare else 1):
         try:
-            return _Look(session, questions.block, progress).answer(questions)
+            return _Look(session, questions, progress).answer()
         except DeviceGoneError:
             raise
         except DeviceError as error:
             recover_from_read(session, error)
             obstacle = error.message
-    wanted = questions.compare or questions.sample
-    tried = () if wanted is None else (next(blocks(wanted, questions.block)),)
+    wanted = questions.compare or (() if questions.sample is None else (questions.sample,))
+    tried = tuple(next(blocks(span, questions.block)) for span in wanted[:1])
     return Seen(compared=tried, obstacle=obstacle)
 
 
@@ -84,12 +98,12 @@ class Recoverable(Protocol):
     """A session of either kind."""
 
     def recover(self) -> None:
-        """Brings the device to dfuIDLE; raises DeviceError where that fails."""
+        """Bring the device to dfuIDLE; raises DeviceError where that fails."""
         ...
 
 
 def recover_from_read(session: Recoverable, cause: DeviceError) -> None:
-    """Back to dfuIDLE after a read that failed; raises DeviceGoneError (`during_read`) where that kills the board."""
+    """Go back to dfuIDLE after a read that failed; raises DeviceGoneError (`during_read`) where the board is lost."""
     try:
         session.recover()
     except DeviceError as error:
@@ -101,64 +115,91 @@ def recover_from_read(session: Recoverable, cause: DeviceError) -> None:
 
 
 class _Look:
-    def __init__(self, session: Session, block: int, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(self, session: Session, questions: Questions, progress: Callable[[int, int], None] | None) -> None:
         self._session = session
-        self._block = block
+        self._questions = questions
+        self._block = questions.block
         self._progress = progress
-        self._spans: list[Range] = []
+        self._compared: list[Range] = []
+        self._present: list[Piece] = []
+        self._taken = 0
+        self._searched: list[Range] = []
         self._measured: Range | None = None
         self._is_alive = False
         """Whether anything was read that is not as erased flash."""
 
-    def answer(self, questions: Questions) -> Seen:
-        # The partition's start comes first: most of what follows lies above it, and is reached by its block number.
-        wanted = questions.compare or questions.sample
-        present = b"" if wanted is None else self._present(wanted)
-        if questions.ruler is not None:
-            self._measure(questions.ruler, self._read_block(questions.ruler), present)
+    def answer(self) -> Seen:
+        asked = self._questions
+        # The partition comes first: most of what follows lies above its start, and is reached by its block number.
+        present = self._compare()
+        if asked.ruler is not None:
+            before = b"" if asked.sample is None else present.read(asked.sample)
+            self._compared.append(asked.ruler)
+            self._measure(asked.ruler, self._read_block(asked.ruler), before)
         # What is protected lies lowest as a rule: from there all places to look at are reached by their block numbers.
-        wanting = any(questions.candidates)
-        remembered: list[tuple[Range, bytes]] = []
-        for span in sorted(questions.witnesses) if wanting else ():
-            data = self._read(span)
-            if questions.ruler is not None and not remembered and span.size >= 2 * self._block:
-                second = Range.sized(span.start + self._block, self._block)
-                self._measure(second, data[self._block : 2 * self._block], data[: self._block])
-            remembered.append((span, data))
-        sites = tuple(filter(None, (self._find(candidates) for candidates in questions.candidates)))
+        remembered = self._remember(asked.witnesses) if any(asked.candidates) else []
+        read = [(sector, left_of_canary(self._read(sector), asked.unit)) for sector in asked.leftovers]
+        found = {sector: left for sector, left in read if left}
+        sites = tuple(filter(None, (self._find(candidates, found, present) for candidates in asked.candidates)))
         remembered += [(site.twin, bytes([BLANK]) * site.twin.size) for site in sites]
         if not sites or self._session.multiplies is False or not self._is_alive:
             # What reads blank was another place, or this board reads as erased everywhere.
             sites, remembered = (), []
         return Seen(
             present=present,
-            compared=tuple(span for span in (wanted, questions.ruler) if span is not None),
+            compared=tuple(self._compared),
             measured=self._measured,
             multiplies=None if self._measured is None else self._session.multiplies,
-            searched=tuple(self._spans),
+            searched=tuple(self._searched),
+            leftovers=tuple(Leftover(sector, left == canary(asked.unit)) for sector, left in found.items()),
+            gone=tuple(sector for sector, left in read if not left),
             sites=sites,
             remembered=tuple(remembered),
         )
 
-    def _present(self, span: Range) -> bytes:
-        seen = bytearray()
-        for each in blocks(span, self._block):
-            seen += self._read_block(each)
-            if self._progress is not None:
-                self._progress(len(seen), span.size)
-        return bytes(seen)
+    def _compare(self) -> Image:
+        """Read what is there: all that is to be compared and then the rest, or the sample."""
+        asked = self._questions
+        wanted = asked.compare or (() if asked.sample is None else (asked.sample,))
+        self._take(wanted, total=sum(span.size for span in wanted))
+        if asked.compare:
+            rest = asked.rest(Image.of(self._present))
+            self._take(rest, total=sum(span.size for span in (*wanted, *rest)))
+        return Image.of(self._present)
+
+    def _take(self, spans: tuple[Range, ...], total: int) -> None:
+        for span in spans:
+            self._compared.append(span)
+            for each in blocks(span, self._block):
+                self._present.append(Piece(each.start, self._read_block(each)))
+                self._taken += each.size
+                if self._progress is not None:
+                    self._progress(self._taken, total)
+
+    def _remember(self, witnesses: Iterable[Range]) -> list[tuple[Range, bytes]]:
+        remembered: list[tuple[Range, bytes]] = []
+        for span in sorted(witnesses):
+            data = self._read(span)
+            if self._questions.ruler is not None and not remembered and span.size >= 2 * self._block:
+                second = Range.sized(span.start + self._block, self._block)
+                self._measure(second, data[self._block : 2 * self._block], data[: self._block])
+            remembered.append((span, data))
+        return remembered
 
     def _measure(self, block: Range, by_number: bytes, before: bytes) -> None:
-        """Reads a block by its address, too; `before` is the block before it."""
+        """Read a block by its address, too; `before` is the block before it."""
         if self._measured is None and is_telling(by_number, before):
             self._session.point(block.start)
             self._session.multiplies = self._read_block(block) == by_number
             self._measured = block
 
-    def _find(self, candidates: Iterable[Site]) -> Site | None:
-        return next((site for site in candidates if self._is_blank(site.sector) and self._is_blank(site.twin)), None)
+    def _find(self, candidates: Iterable[Site], left: dict[Range, bytes], present: Image) -> Site | None:
+        fit = (site for site in candidates if site.sector in left or self._is_blank(site.sector, present))
+        return next((site for site in fit if self._is_blank(site.twin)), None)
 
-    def _is_blank(self, sector: Range) -> bool:
+    def _is_blank(self, sector: Range, present: Image = NOTHING) -> bool:
+        if not all(is_blank(piece.data) for piece in present.within(sector).pieces):
+            return False
         end = sector.start
         try:
             for each in blocks(sector, self._block):
@@ -166,11 +207,11 @@ class _Look:
                 if not is_blank(self._read_block(each)):
                     return False
         finally:
-            self._spans.append(Range(sector.start, end))
+            self._searched.append(Range(sector.start, end))
         return True
 
     def _read(self, span: Range) -> bytes:
-        self._spans.append(span)
+        self._searched.append(span)
         return b"".join(self._read_block(each) for each in blocks(span, self._block))
 
     def _read_block(self, block: Range) -> bytes:
@@ -179,22 +220,11 @@ class _Look:
         return data
 
 
-def is_blank(data: bytes) -> bool:
-    """Whether nothing but erased flash is in there."""
-    return data.count(BLANK) == len(data)
-
-
 def is_telling(block: bytes, before: bytes) -> bool:
-    """Whether a block shows where it was read, `before` being the one before it.
+    """Tell whether a block shows where it was read, `before` being the one before it.
 
     One that repeats itself does not, as erased flash or a test pattern: it may read the same from beside its place. The
     first half of `before` says nothing about that, for there is the vector table.
     """
     half = len(block) // 2
     return block[half:] not in (block[:half], before[half:])
-
-
-def blocks(span: Range, size: int) -> Iterator[Range]:
-    """`span` in pieces of `size`, the last one shorter."""
-    for at in range(span.start, span.end, size):
-        yield Range(at, min(at + size, span.end))

@@ -23,6 +23,7 @@ class Target:
     poll: PollPolicy = PollPolicy.AUTO
     banks: BankPolicy = BankPolicy.CHECK
     holds: Holds = Holds.PROGRAM
+    """Data boots nothing: no part of it is written last."""
     leave: bool = True
     may_read: bool = True
     """False where an earlier attempt of this job died while reading: then nothing is read."""

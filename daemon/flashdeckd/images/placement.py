@@ -14,6 +14,8 @@ from flashdeckd.images.segments import Contents
 
 _NAMED = 3
 """Ranges of addresses that a message names."""
+_APART = frozenset((Place.PARTITION, Place.UNASSIGNED, Place.OPTION_BYTES, Place.OTP, Place.EXTERNAL))
+"""What a file may have beside a program. What it has elsewhere, as in RAM, is likely a part of the program itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,19 @@ def _refused(shown: str, whole: Image, profile: Profile, partition: Partition) -
         tuple(_cuts(shown, whole, profile, partition))
     except RefusedError as error:
         return error
-    location = locate(strays[0].offset, profile)
     own_part = f'outside = "leave-out" for {partition.name} in the configuration takes its own part of such a file'
+    locations = (locate(each.offset, profile) for each in strays)
+    astray = next((each for each in locations if each.place not in _APART), None)
+    first = locate(strays[0].offset, profile)
+    if astray is not None:
+        hint = astray.hint
+    elif first.place is Place.PARTITION:
+        hint = own_part
+    else:
+        hint = f"{first.hint}. Or: {own_part}"
     return _outside(
         f"{shown} has bytes for {_places(strays, profile)} beside those for {partition.name} ({partition.span})",
-        hint=own_part if location.place is Place.PARTITION else f"{location.hint}. Or: {own_part}",
+        hint=hint,
     )
 
 

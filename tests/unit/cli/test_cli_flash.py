@@ -12,6 +12,7 @@ from canned_daemon import CannedDaemon, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.image_formats import SUFFIXES_IN_WORDS
 from flashdeck.model import Failure, JobState, JobStatus, Phase
 
 RUN = (
@@ -228,4 +229,4 @@ def _all_done(jobs: tuple[JobState, ...]) -> bool:
 
 @pytest.mark.parametrize("command", ["flash", "plan", "wait"])
 def test_help_names_the_files_that_can_be_flashed(offline: Cli, command: str) -> None:
-    assert SUFFIXES_IN_WORDS in " ".join(offline(f"{command} --help").out.split())
+    assert SUFFIXES_IN_WORDS in " ".join(offline(command, "--help").out.split())

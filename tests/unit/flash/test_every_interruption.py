@@ -20,6 +20,7 @@ from flashdeckd.flash import program
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 from little_board import (
@@ -76,7 +77,7 @@ class Scenario:
     target: Target = TARGET
     only_leave: bool = False
     """Whether the image is there already, and only the start of the application is missing."""
-    trusts: bytes | None = None
+    trusts: Image | None = None
     """What the partition is trusted to hold until a job begins to change it (`trust_cache`)."""
 
     def __str__(self) -> str:
@@ -157,7 +158,7 @@ SCENARIOS = (
     Scenario("full-usbx", Model.USBX, used),
     Scenario("full-strict", Model.STRICT, used),
     Scenario("delta", Model.CLASSIC, proved, DELTA_IMAGE),
-    Scenario("delta-trusted", Model.CLASSIC_NOREAD, used, DELTA_IMAGE, trusts=OLD_IMAGE),
+    Scenario("delta-trusted", Model.CLASSIC_NOREAD, used, DELTA_IMAGE, trusts=Image.raw(OLD_IMAGE)),
     Scenario("resume", Model.CLASSIC, torn),
     Scenario("leave", Model.CLASSIC, complete, only_leave=True),
     Scenario("plain", Model.TINYUSB, used, target=PLAIN),

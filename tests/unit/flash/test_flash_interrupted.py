@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flash_rig import APP1, BASE, FLASH_SIZE, Rig, Watcher, image, small
-from flashdeck.errors import DeviceError, DeviceGoneError, FlashdeckError, VerifyError
+from flashdeck.errors import DeviceError, DeviceGoneError, FlashdeckError
 from flashdeck.geometry import Range
 from flashdeck.model import Verified
 from flashdeckd.usb.transport import open_device
@@ -92,23 +92,18 @@ def test_a_fault_at_any_request(model: Model, fault: Fault) -> None:
     ],
 )
 def test_a_write_that_fails_in_silence_is_never_called_verified(model: Model, fault: Fault) -> None:
-    caught = 0
+    mended = 0
     for at in range(1, requests_of(model) + 1, 3):
         rig, watcher = used(model), Watcher()
         rig.bench.fault("board", fault, at)
-        try:
-            outcome = rig.flash(DATA, TARGET, watcher)
-        except VerifyError:
-            caught += 1
-            assert rig.present, "no leave"
-            assert "committed" in watcher.events or not boots(rig)
-        else:
-            assert outcome.verified is Verified.NO or whole(rig, DATA)
+        outcome = rig.flash(DATA, TARGET, watcher)
+        assert outcome.verified is Verified.NO or whole(rig, DATA)
+        mended += any("done again" in note for note in outcome.notes)
         assert not rig.outside_changed(TARGET.span)
         finish(rig)
         finish(rig)
         assert whole(rig, DATA)
-    assert caught or model is Model.CLASSIC_NOREAD
+    assert mended or model is Model.CLASSIC_NOREAD
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -29,6 +29,7 @@ from flashdeck.model import Phase, Verified
 from flashdeckd.dfu.polling import DfuStatusError, Pace
 from flashdeckd.flash import program
 from flashdeckd.flash.experience import Experience
+from flashdeckd.images.image import Image
 from flashdeckd.virtual.nor import FlashLayout
 from flashdeckd.virtual.spec import HONEST_MAP, PLAIN_MODELS, Model
 
@@ -192,7 +193,7 @@ def test_verify_always_on_a_board_that_can_be_read() -> None:
 def test_a_survey_writes_nothing_and_costs_little(model: Model) -> None:
     rig = Rig(model)
     with rig.open() as pipe:
-        plan = program.survey(pipe, image(5000), TARGET)
+        plan = program.survey(pipe, Image.raw(image(5000)), TARGET)
     assert plan.erases == 1
     state = rig.board.state()
     assert (state.erases, state.words) == (0, 0)

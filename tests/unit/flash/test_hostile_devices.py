@@ -21,6 +21,7 @@ from flashdeckd.flash import program
 from flashdeckd.flash.plan import DeviceFacts
 from flashdeckd.flash.planner import make_plan
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image
 from flashdeckd.virtual.spec import Model
 from soaking import SOAK
 
@@ -146,7 +147,7 @@ def test_nothing_outside_is_asked_of_a_device_that_answers_anything(
     size = int.from_bytes(functional[5:7], "little") if len(functional) >= 7 else 0
     pipe = HostilePipe(data, functional, size or 64, map=text)
     with suppress(FlashdeckError):
-        program.flash(pipe, DATA, small(2), Watcher(), pipe.sleep)
+        program.flash(pipe, Image.raw(DATA), small(2), Watcher(), pipe.sleep)
     assert pipe.slept <= LONGEST_SLEPT
 
 
@@ -171,7 +172,7 @@ def test_claims_of_hours_do_not_add_up(model: Model) -> None:
     with rig.open() as pipe:
         sleeper = cast("ControlPipe", Sleeper(pipe))
         with pytest.raises(FlashdeckError) as caught:
-            program.flash(sleeper, image(APP1.size), target, Watcher(), rig.nap)
+            program.flash(sleeper, Image.raw(image(APP1.size)), target, Watcher(), rig.nap)
     assert caught.value.hint
     assert sum(rig.naps) <= LONGEST_SLEPT
     assert not rig.outside_changed(APP1)
@@ -210,7 +211,7 @@ def test_a_device_that_sends_too_much_does_not_fill_the_memory(model: Model) -> 
         tracemalloc.start()
         try:
             with suppress(FlashdeckError):
-                program.flash(cast("ControlPipe", flood), data, target, Watcher(), rig.nap)
+                program.flash(cast("ControlPipe", flood), Image.raw(data), target, Watcher(), rig.nap)
             _, most = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -226,7 +227,9 @@ def test_any_map_and_size_give_a_plan_inside_or_a_clear_error(text: str, size: i
     except DescriptorError:
         memory_map = None
     try:
-        plan = make_plan(DATA, TARGET, DeviceFacts(transfer_size=size, memory_map=memory_map, map_error="broken"))
+        plan = make_plan(
+            Image.raw(DATA), TARGET, DeviceFacts(transfer_size=size, memory_map=memory_map, map_error="broken")
+        )
     except FlashdeckError:
         return
     assert all(APP1.covers(step.span) for step in plan.steps)

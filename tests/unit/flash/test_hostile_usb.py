@@ -18,6 +18,7 @@ from flash_rig import Watcher
 from flashdeck.errors import DeviceError, FlashdeckError
 from flashdeckd.dfu.facts import identify
 from flashdeckd.flash import program
+from flashdeckd.images.image import Image
 from flashdeckd.usb.transport import open_device
 from flashdeckd.virtual.backend import VirtualBackend
 from flashdeckd.virtual.control import Dfu
@@ -150,7 +151,7 @@ def test_whatever_comes_from_below_ends_in_a_flash_or_in_a_clear_error(
     ended: program.Outcome | FlashdeckError
     try:
         with open_device(backend, device) as pipe:
-            ended = program.flash(pipe, NEW_IMAGE, target, Watcher(), rig.nap)
+            ended = program.flash(pipe, Image.raw(NEW_IMAGE), target, Watcher(), rig.nap)
     except FlashdeckError as error:
         ended = error
     now = memory(rig)

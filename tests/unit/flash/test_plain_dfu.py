@@ -25,6 +25,7 @@ from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.plan import Action
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image
 from flashdeckd.usb.transport import Transport
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.faults import Fault
@@ -145,7 +146,7 @@ def test_the_device_says_how_long_a_block_is(size: int) -> None:
 def test_a_device_whose_blocks_might_land_elsewhere_is_left_alone(stated: int) -> None:
     functional = FunctionalDescriptor(can_upload=True, manifestation_tolerant=True, transfer_size=stated)
     with pytest.raises(RefusedError, match="wTransferSize") as caught:
-        plain.make_plan(image(5000), ALT, functional)
+        plain.make_plan(Image.raw(image(5000)), ALT, functional)
     assert caught.value.kind is ErrorKind.OUTSIDE_PARTITION
     assert "4096" in caught.value.hint
 
@@ -218,28 +219,44 @@ def test_a_result_says_why_nothing_was_read(attributes: int, verify: VerifyPolic
         assert "nothing was sent" in error.message
 
 
-def test_a_flash_that_went_wrong_unseen_by_the_device_is_not_called_verified() -> None:
+@pytest.mark.parametrize("known", [UNKNOWN, Experience(reading_proved=True)], ids=["first job", "proved before"])
+@pytest.mark.parametrize("model", [Model.TINYUSB, Model.DAPBOOT])
+@pytest.mark.parametrize("block", [0, 2, 4])
+def test_a_flash_that_went_wrong_unseen_by_the_device_is_an_error_and_the_board_is_not_started(
+    model: Model, block: int, known: Experience
+) -> None:
+    """On a first job, too: the first block read otherwise before, and others read as they were sent."""
+    rig = Rig(model, attributes=TOLERANT)
+    rig.experience = known
+    rig.board.fault(Fault.CORRUPT, _requests_before(model, image(FIVE), block, known))
+    error = rig.attempt(image(FIVE), ALT)
+    assert isinstance(error, VerifyError)
+    assert f"offset 0x{block * 1024:x}" in error.message
+    assert rig.present, "no leave"
+
+
+def _requests_before(model: Model, data: bytes, block: int, known: Experience = UNKNOWN) -> int:
+    """After how many requests the block is the next that is written."""
+    rig, seen = Rig(model, attributes=TOLERANT), [0]
+    rig.experience = known
+    watcher = Watcher(on_check=lambda _: seen.append(rig.board.state().requests))
+    rig.flash(data, ALT, watcher)
+    return seen[block - 1 - -(-len(data) // 1024)]  # it looks up before each block and the end
+
+
+def test_a_mismatch_without_any_other_block_to_tell_by_is_not_called_damage() -> None:
     rig = Rig(Model.TINYUSB, attributes=TOLERANT)
-    rig.board.fault(Fault.CORRUPT, 10)
-    outcome = rig.flash(image(20_000), ALT)
+    rig.board.fault(Fault.CORRUPT, _requests_before(Model.TINYUSB, image(2000), 1))
+    outcome = rig.flash(image(2000), ALT)
     assert outcome.verified is Verified.NO
     assert "does not read as it was sent" in " ".join(outcome.notes)
 
 
-def test_on_proved_reading_it_is_an_error_and_the_board_is_not_started() -> None:
-    rig = Rig(Model.TINYUSB, attributes=TOLERANT)
-    rig.board.fault(Fault.CORRUPT, 10)
-    rig.experience = Experience(reading_proved=True)
-    with pytest.raises(VerifyError, match="does not hold what was sent"):
-        rig.flash(image(20_000), ALT)
-    assert rig.present
-
-
 def test_verify_always_fails_where_the_proof_does() -> None:
     rig = Rig(Model.TINYUSB, attributes=TOLERANT)
-    rig.board.fault(Fault.CORRUPT, 10)
+    rig.board.fault(Fault.CORRUPT, _requests_before(Model.TINYUSB, image(2000), 1))
     watcher = Watcher()
-    error = rig.attempt(image(20_000), replace(ALT, verify=VerifyPolicy.ALWAYS), watcher)
+    error = rig.attempt(image(2000), replace(ALT, verify=VerifyPolicy.ALWAYS), watcher)
     assert isinstance(error, VerifyError)
     assert "could not be read back" in error.message
 
@@ -283,7 +300,7 @@ def test_a_read_that_lies_never_proves_a_flash(lie: str) -> None:
     for seed in (1, 2):
         data = image(20_000, seed)
         with rig.open() as pipe:
-            outcome = program.flash(LyingReads(pipe, lie, rig.memory(APP1)), data, ALT, watcher, rig.nap)
+            outcome = program.flash(LyingReads(pipe, lie, rig.memory(APP1)), Image.raw(data), ALT, watcher, rig.nap)
         assert outcome.verified is Verified.NO
         assert "reading does not work on this board" in " ".join(outcome.notes)
         assert rig.memory(Range.sized(APP1.start, len(data))) == data
@@ -408,7 +425,7 @@ def test_a_job_that_is_stopped_leaves_the_device_in_idle() -> None:
     assert watcher.events == ["planned", "began"]
     with rig.open() as pipe:
         before = pipe.transfers
-        program.survey(pipe, image(FIVE), ALT)
+        program.survey(pipe, Image.raw(image(FIVE)), ALT)
         assert pipe.transfers - before == 4, "GETSTATE, a name with its language, SET_INTERFACE: no ladder"
 
 
@@ -431,12 +448,12 @@ def test_what_only_lacks_its_start_gets_it() -> None:
 
 
 def test_a_plan_is_made_without_the_board_and_nothing_is_written_for_one_with_it() -> None:
-    blind = plain.make_plan(image(FIVE), ALT)
+    blind = plain.make_plan(Image.raw(image(FIVE)), ALT)
     assert [step.action for step in blind.steps] == [*[Action.DOWNLOAD] * 5, Action.MANIFEST, Action.LEAVE]
     assert (blind.blocks, blind.erases, blind.changes) == (5, 0, True)
     rig = Rig(Model.TINYUSB, attributes=TOLERANT)
     with rig.open() as pipe:
-        asked = program.survey(pipe, image(FIVE), ALT)
+        asked = program.survey(pipe, Image.raw(image(FIVE)), ALT)
     actions = [step.action for step in asked.steps]
     assert actions == [
         Action.SAMPLE,
@@ -452,7 +469,7 @@ def test_a_plan_is_made_without_the_board_and_nothing_is_written_for_one_with_it
 
 def test_protected_addresses_of_another_kind_of_device_change_nothing() -> None:
     target = replace(ALT, protected=(BOOTLOADER,), geometry=GEOMETRY)
-    assert plain.make_plan(image(FIVE), target).blocks == 5
+    assert plain.make_plan(Image.raw(image(FIVE)), target).blocks == 5
 
 
 @MODELS

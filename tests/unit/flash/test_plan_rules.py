@@ -6,18 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flash_rig import APP1, BASE, BOOTLOADER, GEOMETRY, PARTITION2, SECTOR, TARGET, image
+from flash_rig import APP1, BASE, BOOTLOADER, GEOMETRY, PARTITION2, SECTOR, TARGET, as_image, image
 from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, VerifyPolicy
 from flashdeck.errors import DescriptorError, ErrorKind, HeldError, RefusedError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
-from flashdeckd.flash import banks
+from flashdeckd.flash import banks, planner
 from flashdeckd.flash.banks import Site
 from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.layout import placed
 from flashdeckd.flash.plan import Action, DeviceFacts, Plan
-from flashdeckd.flash.planner import Planner, make_plan
+from flashdeckd.flash.planner import Planner
 from flashdeckd.flash.survey import Seen
 from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image
 
 HONEST = parse_memory_map("@Internal Flash   /0x08000000/16*8Ka,112*8Kg")
 SAMPLE = parse_memory_map("@Internal Flash   /0x08000000/4*8Ka,252*8Kg")
@@ -29,6 +31,19 @@ def spans(plan: Plan, action: Action) -> list[Range]:
     return [step.span for step in plan.steps if step.action is action]
 
 
+def make_plan(
+    data: bytes | Image,
+    target: Target,
+    facts: DeviceFacts,
+    *,
+    experience: Experience = UNKNOWN,
+    cached: bytes | None = None,
+    seen: Seen | None = None,
+) -> Plan:
+    known = None if cached is None else Image.raw(cached)
+    return planner.make_plan(as_image(data), target, facts, experience=experience, cached=known, seen=seen)
+
+
 def planned(size: int, target: Target = TARGET, facts: DeviceFacts = FACTS) -> Plan:
     return make_plan(image(size), target, facts)
 
@@ -37,7 +52,13 @@ def asked(
     target: Target, *, experience: Experience = UNKNOWN, facts: DeviceFacts = FACTS, seen: Seen | None = None
 ) -> Plan:
     """Planned for a board that was asked, and by default can be read and has no blank sector."""
-    return make_plan(image(5000), target, facts, experience=experience, seen=seen or Seen(present=b"old"))
+    return make_plan(
+        image(5000),
+        target,
+        facts,
+        experience=experience,
+        seen=seen or Seen(present=placed(Image.raw(b"old"), APP1.start)),
+    )
 
 
 def with_map(memory_map: MemoryMap | None) -> DeviceFacts:
@@ -48,9 +69,8 @@ def test_the_order_is_boot_sector_everything_else_proof_boot_unit_leave() -> Non
     plan = planned(20_000)
     actions = [step.action for step in plan.steps]
     assert actions == [
-        Action.ERASE,
+        *[Action.ERASE] * 3,
         Action.CHECK_BLANK,
-        *[Action.ERASE] * 2,
         *[Action.WRITE] * 20,
         Action.PROVE_READING,
         Action.READ_BACK,
@@ -76,9 +96,8 @@ def test_only_the_sectors_that_the_image_needs_are_erased() -> None:
 def test_the_last_write_is_filled_up_and_stays_inside() -> None:
     plan = planned(APP1.size - 5)
     assert spans(plan, Action.WRITE)[-1].end == APP1.end
-    assert plan.contents[-5:] == b"\xff" * 5
-    assert len(plan.contents) == APP1.size
-    assert planned(1025).contents[1025:] == b"\xff" * 15
+    assert plan.data(APP1)[-5:] == b"\xff" * 5
+    assert spans(planned(1025), Action.WRITE)[-1] == Range.sized(APP1.start + 1024, 16)
 
 
 def test_blank_blocks_are_left_out() -> None:
@@ -107,7 +126,7 @@ def test_the_boot_unit_is_what_the_flash_programs_at_once_but_at_least_sixteen_b
 def test_images_about_as_long_as_the_boot_unit(size: int) -> None:
     plan = planned(size)
     assert spans(plan, Action.WRITE_BOOT_UNIT) == [Range.sized(APP1.start, 16)]
-    assert plan.contents.startswith(image(size))
+    assert plan.data(Range.sized(APP1.start, size)) == image(size)
     assert plan.blocks == (1 if size <= 16 else 2)
 
 
@@ -272,7 +291,7 @@ def test_a_bank_that_was_seen_to_be_mistaken_is_refused() -> None:
 
 SITE = Site(0, Range.sized(APP1.end - SECTOR, SECTOR), Range.sized(BASE + 0xFE000, SECTOR))
 BLANK_SITE = Seen(
-    present=b"old",
+    present=placed(Image.raw(b"old"), APP1.start),
     compared=(Range.sized(APP1.start, 1024),),
     searched=(SITE.sector, SITE.twin),
     sites=(SITE,),
@@ -305,12 +324,12 @@ def test_candidates_are_never_the_boot_sector_and_have_an_unprotected_twin() -> 
             assert not site.twin.overlaps(BOOTLOADER)
             assert abs(site.twin.start - site.sector.start) == 512 * 1024
     assert [site.sector for site in banks.sites(SECOND, 1)][-1].start == PARTITION2.start + BOOTLOADER.size
-    assert len(Planner(image(100), TARGET, FACTS).questions.candidates[0]) == 8
+    assert len(Planner(Image.raw(image(100)), TARGET, FACTS).questions.candidates[0]) == 8
 
 
 def test_a_flash_of_one_bank_needs_no_canary() -> None:
     one = replace(TARGET, geometry=Geometry((Region(BASE, 128, SECTOR, 0),), 16))
-    assert Planner(image(100), one, FACTS).questions.candidates == ()
+    assert Planner(Image.raw(image(100)), one, FACTS).questions.candidates == ()
 
 
 # Only what differs.
@@ -324,7 +343,7 @@ PROVED = Experience(reading_proved=True, proved_banks=(0,))
 
 
 def there(present: bytes) -> Seen:
-    return Seen(present=present, compared=(Range.sized(APP1.start, len(present)),))
+    return Seen(present=placed(Image.raw(present), APP1.start), compared=(Range.sized(APP1.start, len(present)),))
 
 
 def test_an_equal_partition_is_left_alone() -> None:
@@ -428,7 +447,7 @@ def _seen(draw: st.DrawFn, target: Target, data: bytes) -> Seen:
     present = bytearray(data.ljust(target.span.size, b"\xff")[: target.span.size])
     for at in draw(st.lists(st.integers(0, target.span.size - 1), max_size=4)):
         present[at] ^= 1
-    return Seen(present=bytes(present), compared=(target.span,))
+    return Seen(present=placed(Image.raw(bytes(present)), target.span.start), compared=(target.span,))
 
 
 @given(st.data(), _targets(), st.binary(min_size=1, max_size=6000), st.integers(0, 5000), st.booleans())
@@ -443,7 +462,7 @@ def test_no_plan_leaves_its_partition(
         plan = make_plan(data, target, facts, experience=experience, seen=seen)
     except (RefusedError, HeldError, VerifyError, DescriptorError):
         return
-    before = seen.present if seen and experience.reading_proved else b""
+    before = seen.present.read(target.span) if seen and experience.reading_proved else b""
     erased: list[Range] = []
     sectors = {sector.span for sector in target.geometry.sectors()}
     written: dict[int, int] = {}
@@ -461,12 +480,12 @@ def test_no_plan_leaves_its_partition(
                 assert at not in written, "a word is written once"
                 assert any(sector.start <= at < sector.end for sector in erased)
                 written[at] = byte
-    held = bytearray(before[: len(plan.contents)].ljust(len(plan.contents), b"\x00"))
+    held = bytearray(before[: len(data)].ljust(len(data), b"\x00"))
     for at in range(len(held)):
         address = target.span.start + at
         if any(sector.start <= address < sector.end for sector in erased):
             held[at] = written.get(address, 0xFF)
-    assert held == plan.contents
+    assert held == data
     if not plan.changes:
         assert experience.reading_proved
         return

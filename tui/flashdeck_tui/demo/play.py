@@ -16,7 +16,7 @@ class DemoApp(FlashdeckApp):
 
 
 async def play() -> int:
-    """Until somebody quits it; the exit code is 129 when the terminal went away."""
+    """Show it until somebody quits it, and return the exit code."""
     say(f"starting flashdeckd with three emulated boards, {SLOWNESS} times slower than real ones")
     async with bench(slow=True) as own:
         app = DemoApp(own.socket, BenchHands(own))

@@ -1,0 +1,127 @@
+"""An image on the sectors and blocks of its partition: what it touches, what is written, what is lost beside it. Pure.
+
+Everything here counts in addresses: `placed` moves an image from the partition's start to where it goes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from flashdeck.config import ErasePolicy
+from flashdeck.geometry import Range, joined
+from flashdeckd.flash.target import Target
+from flashdeckd.images.image import BLANK, Image, Piece
+
+
+def placed(image: Image, start: int) -> Image:
+    """Return the image with addresses for offsets, in a partition that begins at `start`."""
+    return Image(tuple(Piece(start + piece.offset, piece.data) for piece in image.pieces))
+
+
+def blocks(span: Range, size: int) -> Iterator[Range]:
+    """Divide `span` into pieces of `size`, the last one shorter."""
+    for at in range(span.start, span.end, size):
+        yield Range(at, min(at + size, span.end))
+
+
+def is_blank(data: bytes) -> bool:
+    """Tell whether nothing but erased flash is in there."""
+    return data.count(BLANK) == len(data)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where an image lies in its partition."""
+
+    target: Target
+    image: Image
+    """What it defines, by address."""
+    block: int
+    """The most bytes in one transfer; whole program units."""
+    boot_unit: int
+    """How many of the first bytes are written last; 0 where that protects nothing."""
+
+    @property
+    def boot(self) -> Range:
+        """The bytes that are written last and alone."""
+        return Range.sized(self.target.span.start, self.boot_unit)
+
+    @cached_property
+    def written(self) -> Image:
+        """The bytes that go to the flash: whole program units, and the boot unit without a gap."""
+        whole = self.image.padded(self.target.geometry.program_unit)
+        fill = Piece(self.boot.start, bytes([BLANK]) * self.boot_unit)
+        return whole.over(Image((fill,))) if self.boot_unit else whole
+
+    @cached_property
+    def touched(self) -> tuple[Range, ...]:
+        """The sectors in which the image defines at least one byte, in ascending order."""
+        return tuple(sector for sector in self.target.sectors if self.image.touches(sector))
+
+    @cached_property
+    def sectors(self) -> tuple[Range, ...]:
+        """The sectors that a flash of this image may erase, in ascending order: no others."""
+        return self.target.sectors if self._is_whole else self.touched
+
+    @cached_property
+    def compared(self) -> tuple[Range, ...]:
+        """The parts to read before anything is changed, in whole blocks where the partition has them."""
+        if self._is_whole:
+            return (self.target.span,)
+        return joined(self._on_grid(piece.span) for piece in self.image.pieces)
+
+    def holds(self, known: Image, sector: Range) -> bool:
+        """Tell whether a sector is as it has to be already, by what is `known` of the flash."""
+        if self._is_whole:
+            return known.satisfies(Image((Piece(sector.start, self.image.read(sector)),)))
+        return known.satisfies(self.image.within(sector))
+
+    def rest(self, erased: Iterable[Range], known: Image) -> tuple[Range, ...]:
+        """Return what is not yet `known` of sectors that are to be erased, in blocks."""
+        partly = (sector for sector in erased if not self.image.covers(sector))
+        cells = (cell for sector in partly for cell in blocks(self._on_grid(sector), self.block))
+        return joined(cell for cell in cells if not known.covers(cell))
+
+    def beside(self, sector: Range, known: Image) -> int:
+        """Return how many bytes of a sector an erase takes that the image does not bring back.
+
+        Where all of the sector is `known`, bytes that are as erased already do not count.
+        """
+        mine = self.image.within(sector)
+        if not known.covers(sector):
+            return sector.size - mine.size
+        lost = known.within(sector).without(piece.span for piece in mine.pieces)
+        return sum(len(piece.data) - piece.data.count(BLANK) for piece in lost.pieces)
+
+    def writes(self, erased: Iterable[Range]) -> Iterator[Range]:
+        """Divide what is written before the boot unit into transfers, inside the `erased` sectors alone.
+
+        They lie on a grid of whole blocks from the partition's start, cut where the sectors end: one for each cell in
+        which the image defines something, from its first to its last byte there.
+        """
+        for run in joined(erased):
+            at = max(run.start, self.boot.end)
+            while at < run.end:
+                cell = Range(at, min(self._on_grid(Range(at, at + 1)).end, run.end))
+                part = self.written.within(cell)
+                if part.pieces:
+                    yield Range(part.pieces[0].offset, part.end)
+                at = cell.end
+
+    def read_backs(self, sectors: Iterable[Range]) -> Iterator[Range]:
+        """Divide what is read back of `sectors` into transfers.
+
+        A whole block is read where the sectors have it: some devices mistake the place of a short one.
+        """
+        for run in joined(sectors):
+            yield from (cell for cell in blocks(run, self.block) if self.image.touches(cell))
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.target.erase is ErasePolicy.PARTITION
+
+    def _on_grid(self, span: Range) -> Range:
+        """Return `span` drawn out to whole blocks from the partition's start, as far as the partition goes."""
+        origin, end = self.target.span.start, self.target.span.end
+        first, last = (span.start - origin) // self.block, (span.end - 1 - origin) // self.block
+        return Range(origin + first * self.block, min(origin + (last + 1) * self.block, end))

@@ -1,0 +1,50 @@
+"""A plan in sentences: how an image is protected, and what is lost or kept beside it. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from flashdeck.config import ErasePolicy, Holds
+from flashdeck.geometry import Range
+from flashdeckd.flash.layout import Layout, is_blank
+from flashdeckd.images.image import Image
+
+DATA = "data: nothing boots from this partition, so no part of the image is written last"
+
+
+def protection(layout: Layout, image: Image) -> str:
+    """Say how a half-written image is kept from booting, or that it is not."""
+    start = layout.target.span.start
+    if layout.target.holds is Holds.DATA:
+        return DATA
+    if not image.is_program:
+        return (
+            f"not protectable: the image begins later than the partition, at 0x{layout.image.pieces[0].offset:08x}, so "
+            "no part of it can be written last"
+        )
+    if is_blank(layout.image.read(layout.boot)):
+        return f"not protectable: the first {layout.boot_unit} bytes of the image are as those of an erased partition"
+    return (
+        f"the sector at 0x{start:08x} is erased first and its first {layout.boot_unit} bytes are written last: until "
+        "then no boot check accepts the partition"
+    )
+
+
+def beside(layout: Layout, erased: Sequence[Range], known: Image) -> Iterator[str]:
+    """Say what else is in the `erased` sectors, as far as it is `known`, and which sectors are left alone."""
+    lost = {sector: layout.beside(sector, known) for sector in erased}
+    partly = [sector for sector in erased if lost[sector] and sector in layout.touched]
+    if partly:
+        where = f"sector {partly[0]}" if len(partly) == 1 else f"{len(partly)} sectors"
+        size = _size(sum(lost[sector] for sector in partly), partly, known)
+        yield f"the image covers only part of {where}: {size} other bytes there are erased"
+    others = [sector for sector in erased if sector not in layout.touched]
+    if others:
+        size = _size(sum(lost[sector] for sector in others), others, known)
+        yield f'erase = "partition": {len(others)} sectors beside the image are erased, too, with {size} bytes in them'
+    spared = len(layout.target.sectors) - len(layout.touched)
+    if spared and len(layout.image.pieces) > 1 and layout.target.erase is ErasePolicy.NEEDED:
+        yield f"{spared} sectors between or behind the pieces keep what they hold"
+
+
+def _size(lost: int, sectors: Sequence[Range], known: Image) -> str:
+    is_exact = all(known.covers(sector) for sector in sectors)
+    return str(lost) if is_exact else f"up to {lost}"
