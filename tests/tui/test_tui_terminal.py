@@ -9,6 +9,7 @@ import pytest
 
 from flashdeck_tui import terminal
 from pseudo_terminal import PATIENCE, OnTerminal
+from tui_scene import make_app
 
 NOWHERE = ("--socket", "/nowhere/s")
 
@@ -115,3 +116,14 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     none = terminal.refusal(instead="flashdeck status", is_terminal=lambda _: False)
     assert "stdin and stderr are no terminals" in (none or "")
     assert terminal.refusal(instead="flashdeck status", is_terminal=lambda _: True) is None
+
+
+async def test_a_screen_that_closed_by_itself_did_not_end_well() -> None:
+    app, _ = make_app()
+    async with app.run_test():
+        app.panic("the terminal can not be read")  # as Textual does where reading it fails
+    assert app.exit_code == 129
+    app, _ = make_app()
+    async with app.run_test() as pilot:
+        await pilot.press("q")
+    assert app.exit_code == 0

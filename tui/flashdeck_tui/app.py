@@ -109,6 +109,15 @@ class FlashdeckApp(App[int]):
         else:
             self.run_worker(self._do(action, context), name=name, group="actions")
 
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with, once it was closed.
+
+        Textual knows no code where it closed by itself because its terminal can not be read any more, and may be
+        quicker than the thread that ends the process with it.
+        """
+        return terminal.GONE if self.return_code is None else self.return_code
+
     def refresh_views(self) -> None:
         """Shows the store as it is now."""
         self._shown, self._shown_at = self.store.revision, self.clock()
@@ -259,4 +268,4 @@ async def _run(app: FlashdeckApp) -> int:
 
     with terminal.ended_by(SIGNALS, end, within=END_WITHIN):
         await app.run_async()
-    return app.return_code or 0
+    return app.exit_code

@@ -1,6 +1,5 @@
 """The demo played by hand: the terminal interface on a bench that is slow enough to watch."""
 
-from flashdeck.errors import ExitCode
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.cli.output import say
 from flashdeck_tui.demo.bench import SLOWNESS, bench
@@ -21,4 +20,4 @@ async def play() -> int:
     async with bench(slow=True) as own:
         app = DemoApp(own.socket, BenchHands(own))
         await app.run_async()
-    return app.return_code or ExitCode.OK
+    return app.exit_code
