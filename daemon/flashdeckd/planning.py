@@ -23,7 +23,7 @@ def described(wanted: BoardPlan, plan: Plan) -> BoardPlan:
         blocks=plan.blocks,
         requests=plan.requests,
         unchanged=plan.unchanged,
-        erased_beside=plan.erased_beside,
+        partly=plan.partly,
         protection=plan.protection,
         notes=(*wanted.notes, *plan.notes),
     )

@@ -40,7 +40,7 @@ def place(shown: str, contents: Contents, profile: Profile, partition: Partition
     own = _part(whole, partition.span)
     strays = whole.without([partition.span]).pieces
     if strays and partition.outside is Outside.REFUSE:
-        raise _refused(shown, whole, profile, partition)
+        raise _refused(shown, contents, whole, profile, partition)
     if not own.pieces:
         raise _nothing(shown, strays, profile, partition)
     cuts = tuple(_cuts(shown, whole, profile, partition))
@@ -94,7 +94,7 @@ def _has_program(whole: Image, profile: Profile, partition: Partition) -> bool:
     return partition.holds is Holds.PROGRAM and is_program_for(_part(whole, partition.span), profile, partition)
 
 
-def _refused(shown: str, whole: Image, profile: Profile, partition: Partition) -> RefusedError:
+def _refused(shown: str, contents: Contents, whole: Image, profile: Profile, partition: Partition) -> RefusedError:
     """Return what to raise about a file with bytes outside the partition."""
     strays = whole.without([partition.span]).pieces
     if not whole.touches(partition.span):
@@ -108,7 +108,10 @@ def _refused(shown: str, whole: Image, profile: Profile, partition: Partition) -
     astray = next((each for each in locations if each.place not in _APART), None)
     first = locate(strays[0].offset, profile)
     if astray is not None:
-        hint = astray.hint
+        section = next(
+            (each.section for each in contents.segments if each.span.start <= astray.address < each.span.end), ""
+        )
+        hint = f"section {section}: {astray.hint}" if section else astray.hint
     elif first.place is Place.PARTITION:
         hint = own_part
     else:

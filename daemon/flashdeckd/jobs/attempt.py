@@ -174,5 +174,5 @@ def _result(outcome: Outcome) -> JobResult:
         verified=outcome.verified,
         protection=outcome.protection,
         unchanged=outcome.unchanged,
-        erased_beside=outcome.erased_beside,
+        partly=outcome.partly,
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec.structs import replace
 
 from flashdeck.config import ErasePolicy, Holds
-from flashdeck.geometry import Range
+from flashdeck.geometry import Range, joined
 from flashdeck.model import Holding, JobState, Layer, Patch
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
@@ -53,7 +53,7 @@ def touched(image: Image, target: Target) -> tuple[Range, ...]:
         return (Range(0, image.end),)
     start = target.span.start
     sectors = (Range(sector.start - start, sector.end - start) for sector in target.sectors)
-    return _joined(sector for sector in sectors if image.touches(sector))
+    return joined(sector for sector in sectors if image.touches(sector))
 
 
 def is_patch(image: Image, target: Target) -> bool:
@@ -125,12 +125,12 @@ def _uncovered(layers: Sequence[Layer], image_of: ImageOf) -> tuple[Layer, ...]:
         erased = _ranges(layer.erased)
         if image is None:
             kept.append(layer)
-            cover = _joined((*cover, *erased))
+            cover = joined((*cover, *erased))
             continue
-        extent = _joined((*erased, *(piece.span for piece in image.pieces)))
+        extent = joined((*erased, *(piece.span for piece in image.pieces)))
         if not all(any(span.covers(part) for span in cover) for part in extent):
             kept.append(layer)
-        cover = _joined((*cover, *extent))
+        cover = joined((*cover, *extent))
     return tuple(kept)
 
 
@@ -144,14 +144,3 @@ def _ranges(places: Iterable[tuple[int, int]]) -> tuple[Range, ...]:
 
 def _places(spans: Iterable[Range]) -> tuple[tuple[int, int], ...]:
     return tuple((span.start, span.end) for span in spans)
-
-
-def _joined(spans: Iterable[Range]) -> tuple[Range, ...]:
-    """Return `spans` in ascending order, those that overlap or touch made one."""
-    joined: list[Range] = []
-    for span in sorted(spans):
-        if joined and span.start <= joined[-1].end:
-            joined[-1] = Range(joined[-1].start, max(joined[-1].end, span.end))
-        else:
-            joined.append(span)
-    return tuple(joined)

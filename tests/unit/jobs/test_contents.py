@@ -194,7 +194,7 @@ def test_what_is_said_to_be_known_is_there(history: list[tuple[Image, set[int], 
     for image, kept, cut_short in history:
         erased = [span for span in sectors_of(image) if span.start // SECTOR not in kept]
         kept_right = all(
-            image.difference(span.start, flash[span.start : span.end]) is None
+            image.difference(span.start, bytes(flash[span.start : span.end])) is None
             for span in sectors_of(image)
             if span not in erased
         )
