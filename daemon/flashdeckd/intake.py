@@ -149,7 +149,8 @@ class Intake:
             return UploadDone(sha256=artifact.sha256, size=artifact.size, version=artifact.version)
         boards = self._bench.select(announced.partition, announced.boards)
         parsed = await asyncio.to_thread(_image_for, boards, announced, data)
-        version = find_version(parsed.image, boards[0].profile.partitions[announced.partition])
+        partition = boards[0].profile.partitions[announced.partition]
+        version = await asyncio.to_thread(find_version, parsed.image, partition)
         artifact = await asyncio.to_thread(self._spool.add, parsed.image, version)
         self._notes.keep(announced.partition, artifact.sha256, parsed.notes)
         return UploadDone(sha256=artifact.sha256, size=artifact.size, version=version, notes=parsed.notes)

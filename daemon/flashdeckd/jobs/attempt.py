@@ -51,9 +51,10 @@ class Attempts:
         """Brings the job's image onto the device and ends the job; raises what keeps it from that."""
         partition = self.board.profile.partitions[job.partition]
         image = await asyncio.to_thread(self.spool.read, job.sha256)
+        warnings = await asyncio.to_thread(guards.check, image, self.board.profile, partition)
         if self.book.job(job.id).status.ended:
             return  # cancelled, or superseded, while its image was read
-        for warning in guards.check(image, self.board.profile, partition):
+        for warning in warnings:
             self.book.log(job, warning, LogLevel.WARNING)
         job = await self.book.change(
             job.id,
