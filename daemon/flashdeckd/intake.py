@@ -164,7 +164,8 @@ class Intake:
         if file is None:
             self._bench.note_untaken(watch.profile, watch.partition, "")
             return
-        reason = clean(f"{file.path} can not be read: {file.reason}", LONGEST_LINE)
+        mend = "it is taken once it can; is this the file that the build writes?"
+        reason = clean(f"{file.path} can not be read: {file.reason}: {mend}", LONGEST_LINE)
         self._hub.log(f"{reason} (for {watch.partition})", level=LogLevel.WARNING)
         self._bench.note_untaken(watch.profile, watch.partition, reason)
 

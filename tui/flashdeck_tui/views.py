@@ -492,7 +492,8 @@ def _partition_facts(store: Store, board: BoardState, partition: PartitionState,
     if artifact is not None:
         yield from _artifact_lines(artifact, partition, now)
     elif partition.image:
-        yield Line(f"waits for a first build of {_long(partition.image)}")
+        if not partition.trouble:
+            yield Line(f"waits for a first build of {_long(partition.image)}")
     else:
         yield Line("no image file is configured; f flashes one of yours")
     auto = "" if partition.auto else "; builds are only offered here"
