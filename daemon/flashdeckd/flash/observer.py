@@ -23,11 +23,17 @@ class Observer(Protocol):
         ...
 
     def began(self) -> None:
-        """The first erase comes next. Returns when that is recorded."""
+        """The first erase comes next: what is in `Plan.erased` goes. Returns when that is recorded.
+
+        Heard once more where a boot unit that reads back wrong is done again.
+        """
         ...
 
     def committed(self) -> None:
-        """The boot unit is written: the partition holds the artifact. Returns when that is recorded."""
+        """The boot unit is written: the partition holds the image, and 0xFF where `Plan.erased` has nothing of it.
+
+        Returns when that is recorded. Heard once more where the boot unit had to be done again.
+        """
         ...
 
     def check(self) -> None:
@@ -59,6 +65,8 @@ class Outcome:
     """Whether the board took the leave. False also where the profile wants none."""
     unchanged: int = 0
     """Bytes of sectors that held the image already and were left alone."""
+    partly: int = 0
+    """Bytes beside the image that were erased, because it covers only part of their sectors."""
     interrupted: bool = False
     """Lost after the boot unit was written: the partition holds the image, only the leave is missing."""
     notes: tuple[str, ...] = ()

@@ -88,7 +88,7 @@ def make_plan(
         requests=opening + sum(_cost(step, block) for step in steps),
         protection=DATA if target.holds is Holds.DATA else PROTECTION,
         erased=(Range(0, size),),
-        erased_beside=size - image.size,
+        partly=size - image.size,
         notes=tuple(notes),
     )
 
@@ -133,6 +133,7 @@ def flash(
         verified=run.verified,
         protection=plan.protection,
         left=run.left,
+        partly=plan.partly,
         interrupted=run.interrupted,
         notes=(*plan.notes, *run.notes),
     )

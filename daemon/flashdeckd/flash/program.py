@@ -85,6 +85,7 @@ def flash(
         protection=plan.protection,
         left=run.left,
         unchanged=plan.unchanged,
+        partly=plan.partly,
         interrupted=run.interrupted,
         notes=(*plan.notes, *run.remarks, *([_LOCKED] if is_locked else [])),
     )
