@@ -289,11 +289,12 @@ class Planner:
         proof = next(self._proofs(erases, writes), None) if proves else None
         yield from (Step(Action.ERASE, sector) for sector in erases)
         if proves:
-            # Behind the last erase: some caches are emptied by an erase, and not by a write.
-            yield Step(Action.CHECK_BLANK, proof[0] if proof else erases[0])
+            # Behind the last erase: some caches are emptied by an erase, and not by a write. Where nothing is written
+            # but the boot unit, only that can be the other half of the proof, and all else is read here.
+            yield from (Step(Action.CHECK_BLANK, sector) for sector in ([proof[0]] if proof else erases))
         for each in writes:
             yield Step(Action.WRITE, each)
-        if reading:
+        if reading and (proof or not proves):
             # The map's sectors are the profile's. Without one, an erase may be larger than anybody here knows.
             cells = list(self._layout.read_backs(changed if self._map is not None else self._layout.sectors))
             yield from self._read_backs(joined(cells), proof)
