@@ -67,8 +67,8 @@ async def test_the_plan_says_what_a_piece_costs_beside_it(root: Path) -> None:
         image = await taken(rig, "app.hex", FILES["hex"])
         (plan,) = (await rig.client.call(api.Plan(partition="app1", sha256=image))).plans
         assert plan.erases == 2
-        assert plan.partly == 2 * SECTOR - sum(len(data) for _, data in PIECES)
-        assert any(f"{plan.partly} " in note for note in plan.notes)
+        assert plan.erased_beside == 2 * SECTOR - sum(len(data) for _, data in PIECES)
+        assert any(f"{plan.erased_beside} " in note for note in plan.notes)
 
 
 async def test_files_of_one_build_are_one_image(rig: Rig) -> None:

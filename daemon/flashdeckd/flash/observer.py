@@ -65,7 +65,7 @@ class Outcome:
     """Whether the board took the leave. False also where the profile wants none."""
     unchanged: int = 0
     """Bytes of sectors that held the image already and were left alone."""
-    partly: int = 0
+    erased_beside: int = 0
     """Bytes beside the image that were erased, because it covers only part of their sectors."""
     interrupted: bool = False
     """Lost after the boot unit was written: the partition holds the image, only the leave is missing."""

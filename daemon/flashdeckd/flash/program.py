@@ -85,7 +85,7 @@ def flash(
         protection=plan.protection,
         left=run.left,
         unchanged=plan.unchanged,
-        partly=plan.partly,
+        erased_beside=plan.erased_beside,
         interrupted=run.interrupted,
         notes=(*plan.notes, *run.remarks, *([_LOCKED] if is_locked else [])),
     )

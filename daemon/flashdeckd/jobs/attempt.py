@@ -175,5 +175,5 @@ def _result(outcome: Outcome) -> JobResult:
         verified=outcome.verified,
         protection=outcome.protection,
         unchanged=outcome.unchanged,
-        partly=outcome.partly,
+        erased_beside=outcome.erased_beside,
     )
