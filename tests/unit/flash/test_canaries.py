@@ -1,0 +1,425 @@
+"""Where a canary goes, beside what kind of image; and that none is left, whatever interrupts the job."""
+
+from dataclasses import replace
+
+import pytest
+
+from flash_rig import APP1, BASE, FLASH_SIZE, PARTITION2, ROOM, SECTOR, TARGET, Rig, Watcher, blank, image, pieces
+from flashdeck.config import BankPolicy, ErasePolicy, Holds, VerifyPolicy
+from flashdeck.errors import DeviceGoneError, FlashdeckError, HeldError, WrongBankError
+from flashdeck.geometry import Range
+from flashdeck.model import Verified
+from flashdeckd.flash.banks import canary, left_of_canary
+from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.plan import Action, Plan
+from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.target import Target
+from flashdeckd.images.image import Image
+from flashdeckd.virtual.faults import Fault
+from flashdeckd.virtual.spec import Model
+
+STAYS = replace(TARGET, leave=False)
+SECOND = replace(STAYS, partition="partition2", span=PARTITION2)
+ALL_BLANK = blank(Range(APP1.start, BASE + FLASH_SIZE))
+TWO = image(SECTOR + 3000)
+"""An image of two sectors, the last of which may take a canary."""
+MARK = canary(16)
+MODELS = (Model.CLASSIC, Model.USBX, Model.ROM)
+
+
+def sector(index: int, target: Target = STAYS) -> Range:
+    return Range.sized(target.span.start + index * SECTOR, SECTOR)
+
+
+def with_mark(flash: bytes, *sectors: Range, mark: bytes = MARK) -> bytes:
+    """The same flash; each of these sectors holds a canary and nothing else."""
+    changed = bytearray(flash)
+    for each in sectors:
+        changed[each.start - BASE : each.end - BASE] = mark.ljust(each.size, b"\xff")
+    return bytes(changed)
+
+
+def planned(rig: Rig, data: bytes | Image, target: Target = STAYS) -> tuple[Plan, Outcome]:
+    watcher = Watcher()
+    outcome = rig.flash(data, target, watcher)
+    assert watcher.plan is not None
+    return watcher.plan, outcome
+
+
+def spans(plan: Plan, action: Action) -> list[Range]:
+    return [step.span for step in plan.steps if step.action is action]
+
+
+# Where it goes.
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_sector_of_the_image_takes_it_and_is_not_erased_once_more(model: Model) -> None:
+    rig = Rig(model, old=ALL_BLANK)
+    plan, outcome = planned(rig, TWO)
+    assert spans(plan, Action.ERASE_CANARY) == [sector(1)]
+    assert spans(plan, Action.ERASE) == [sector(0)]
+    assert plan.erased == (Range(sector(0).start, sector(1).end),)
+    assert plan.erases == outcome.erases == rig.board.state().erases == 2
+    assert outcome.verified is Verified.YES
+    assert rig.memory(Range.sized(APP1.start, len(TWO))) == TWO
+    assert rig.experience.proved_banks == (0,)
+    assert rig.experience.canaries == ()
+    assert not rig.outside_changed(Range.sized(APP1.start, 2 * SECTOR))
+
+
+def test_another_blank_sector_takes_it_only_where_none_of_the_image_can_and_the_image_is_one_piece() -> None:
+    room_elsewhere = blank(ROOM, Range.sized(ROOM.start + FLASH_SIZE // 2, SECTOR))
+    plan, _ = planned(Rig(old=room_elsewhere), TWO)
+    assert spans(plan, Action.ERASE_CANARY) == [ROOM]
+    assert plan.erased == (Range(sector(0).start, sector(1).end),)
+    for what, target in (
+        (pieces((0, TWO[:100]), (SECTOR, b"more")), STAYS),
+        (pieces((SECTOR, TWO)), STAYS),
+        (Image.raw(TWO), replace(STAYS, holds=Holds.DATA)),
+    ):
+        rig = Rig(old=room_elsewhere)
+        plan, outcome = planned(rig, what, target)
+        assert spans(plan, Action.WRITE_CANARY) == []
+        assert any("no sector of the partition that the image touches" in note for note in outcome.notes)
+        assert outcome.verified is Verified.YES
+
+
+@pytest.mark.parametrize(
+    ("what", "holds", "where"),
+    [
+        (pieces((0, TWO[:100]), (3 * SECTOR + 5, b"more"), (7 * SECTOR, b"more")), Holds.PROGRAM, 7),
+        (pieces((0, TWO[:100]), (3 * SECTOR + 5, b"more")), Holds.PROGRAM, 3),
+        (pieces((3 * SECTOR + 5, b"patch")), Holds.PROGRAM, 3),
+        (pieces((0, TWO)), Holds.DATA, 1),
+        (pieces((0, b"data")), Holds.DATA, 0),
+    ],
+)
+def test_beside_pieces_patches_and_data_it_stays_in_what_the_image_touches(
+    what: Image, holds: Holds, where: int
+) -> None:
+    rig = Rig(old=ALL_BLANK)
+    plan, outcome = planned(rig, what, replace(STAYS, holds=holds))
+    assert spans(plan, Action.ERASE_CANARY) == [sector(where)]
+    assert sector(where) not in spans(plan, Action.ERASE)
+    assert plan.erases == outcome.erases == rig.board.state().erases == len(plan.touched)
+    assert outcome.verified is Verified.YES
+    assert Image.raw(rig.memory(APP1)).satisfies(what)
+    assert not rig.outside_changed(Range(APP1.start, sector(where).end))
+
+
+def test_the_boot_unit_s_sector_of_a_program_never_takes_it() -> None:
+    for what in (Image.raw(TWO[:100]), pieces((0, TWO[:100]), (200, b"more")), pieces((50, b"patch"))):
+        rig = Rig(old=ALL_BLANK)
+        plan, _ = planned(rig, what)
+        assert sector(0) not in spans(plan, Action.ERASE_CANARY)
+
+
+def test_with_erase_partition_the_whole_partition_may_take_it() -> None:
+    room_elsewhere = blank(ROOM, Range.sized(ROOM.start + FLASH_SIZE // 2, SECTOR))
+    rig = Rig(old=room_elsewhere)
+    plan, outcome = planned(rig, pieces((0, TWO[:100]), (SECTOR, b"more")), replace(STAYS, erase=ErasePolicy.PARTITION))
+    assert spans(plan, Action.ERASE_CANARY) == [ROOM]
+    assert plan.erases == outcome.erases == 48
+
+
+def test_the_other_bank_is_blocked_where_no_sector_of_an_image_in_pieces_can_take_it() -> None:
+    away = FLASH_SIZE // 2
+    room = Range.sized(PARTITION2.end - SECTOR, SECTOR)
+    rig = Rig(old=blank(room, Range.sized(room.start - away, SECTOR)))
+    what = pieces((0, TWO[:100]), (SECTOR, b"more"))
+    with pytest.raises(HeldError, match="no sector there that the image touches is blank in both banks") as caught:
+        rig.flash(what, SECOND)
+    assert caught.value.bank == 1
+    assert rig.memory() == rig.old
+    assert rig.flash(what, replace(SECOND, banks=BankPolicy.TRUSTED)).verified is Verified.YES
+    rig = Rig(old=rig.old)
+    rig.experience = Experience(proved_banks=(1,))
+    assert rig.flash(what, SECOND).verified is Verified.YES, "what was proved before stays proved"
+
+
+def test_a_canary_that_was_given_up_in_a_sector_of_the_image_leaves_it_erased() -> None:
+    for fault in (Fault.SILENT_WRITE, Fault.ERROR_WRITE, Fault.CORRUPT):
+        rig = Rig(old=ALL_BLANK)
+        rig.board.fault(fault, 1, address=sector(1).start)
+        _, outcome = planned(rig, TWO)
+        assert outcome.verified is Verified.NO
+        assert rig.memory(Range.sized(APP1.start, len(TWO))) == TWO
+        assert rig.experience.canaries == (sector(1).start,), "nobody has seen it go"
+
+
+def test_a_sector_that_was_promised_to_a_second_canary_is_erased_all_the_same() -> None:
+    """A partition in both banks: the first canary fails, so the second is never written."""
+    span = Range(PARTITION2.start - 2 * SECTOR, PARTITION2.start + 2 * SECTOR)
+    target = replace(STAYS, span=span, protected=(), holds=Holds.DATA)
+    what = Image.raw(image(span.size, seed=9))
+    rig = Rig(old=blank(Range.sized(BASE, FLASH_SIZE - SECTOR)))
+    watcher = Watcher()
+    rig.flash(what, target, watcher)
+    assert watcher.plan is not None
+    assert len(watcher.plan.trials) == 2
+    rig = Rig(old=rig.old)
+    first, second = (site.sector for site in watcher.plan.trials)
+    rig.board.fault(Fault.SILENT_WRITE, 1, address=first.start)
+    outcome = rig.flash(what, target)
+    assert outcome.verified is Verified.NO
+    assert rig.memory(span) == what.read(Range(0, span.size))
+    assert second.start not in rig.experience.canaries
+
+
+# What an interruption leaves.
+
+
+@pytest.mark.parametrize("mark", [MARK, bytes(b | 0x42 for b in MARK), bytes(b | 0xBD for b in MARK)])
+def test_what_is_left_of_a_canary_is_known(mark: bytes) -> None:
+    assert left_of_canary(mark + b"\xff" * 100, 16) == mark
+    assert not left_of_canary(mark + b"\xff" * 99 + b"\xfe", 16)
+    assert not left_of_canary(b"\x00" + mark[1:] + b"\xff" * 100, 16)
+    assert not left_of_canary(b"\xff" * 116, 16)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("target", "data", "where"),
+    [
+        (STAYS, Image.raw(TWO), ROOM),
+        (STAYS, Image.raw(TWO), sector(1)),
+        (SECOND, Image.raw(TWO), sector(20, SECOND)),
+        (STAYS, pieces((0, TWO[:100]), (3 * SECTOR + 50, b"more")), sector(3)),
+        (STAYS, pieces((0, TWO[:100]), (3 * SECTOR + 50, b"more")), sector(2)),
+        (replace(STAYS, holds=Holds.DATA), pieces((0, TWO)), sector(0)),
+    ],
+)
+def test_one_that_lies_there_is_taken_back_and_serves_as_the_trial_where_one_is_due(
+    target: Target, data: Image, where: Range, *, whole: bool
+) -> None:
+    mark = MARK if whole else bytes(b | 0x42 for b in MARK)
+    rig = Rig(old=with_mark(ALL_BLANK, where, mark=mark))
+    rig.experience = Experience(canaries=(where.start,))
+    plan, outcome = planned(rig, data, target)
+    bank = min(target.geometry.banks_of(target.span))
+    assert rig.experience.canaries == ()
+    assert rig.experience.proved_banks == (bank,)
+    assert outcome.verified is Verified.YES
+    if whole and (data.touches(Range(where.start - target.span.start, where.end - target.span.start)) or data.is_raw):
+        assert spans(plan, Action.WRITE_CANARY) == [], "it is there already"
+    now = Image.raw(rig.memory(target.span))
+    assert now.satisfies(data)
+    assert MARK[:8] not in rig.memory(target.span)
+    assert outcome.erases == plan.erases == rig.board.state().erases
+    assert not rig.outside_changed(target.span)
+
+
+@pytest.mark.parametrize(
+    ("experience", "banks"),
+    [
+        (Experience(reading_proved=True, proved_banks=(0,)), BankPolicy.CHECK),
+        (Experience(proved_banks=(0,)), BankPolicy.CHECK),
+        (Experience(released_banks=(0,)), BankPolicy.CHECK),
+        (Experience(reading_proved=True), BankPolicy.TRUSTED),
+        (UNKNOWN, BankPolicy.TRUSTED),
+    ],
+)
+@pytest.mark.parametrize("index", [1, 20])
+def test_where_no_trial_is_due_it_is_just_erased(experience: Experience, banks: BankPolicy, index: int) -> None:
+    rig = Rig(old=with_mark(blank(ROOM), sector(index)))
+    rig.experience = replace_canaries(experience, sector(index).start)
+    plan, outcome = planned(rig, TWO, replace(STAYS, banks=banks))
+    assert rig.experience.canaries == ()
+    assert spans(plan, Action.WRITE_CANARY) == []
+    assert sector(index) in spans(plan, Action.ERASE_CANARY)
+    assert (sector(index) in spans(plan, Action.ERASE)) is (index == 1 and not experience.reading_proved)
+    assert outcome.erases == plan.erases == rig.board.state().erases
+    assert rig.memory(sector(20)) == (b"\xff" * SECTOR if index == 20 else rig.old[sector(20).start - BASE :][:SECTOR])
+    assert outcome.verified is Verified.YES
+
+
+def replace_canaries(experience: Experience, *addresses: int) -> Experience:
+    return Experience(
+        reading_proved=experience.reading_proved,
+        proved_banks=experience.proved_banks,
+        released_banks=experience.released_banks,
+        canaries=addresses,
+    )
+
+
+def test_one_is_taken_back_also_where_the_image_is_there_already() -> None:
+    rig = Rig(old=ALL_BLANK)
+    rig.flash(TWO, STAYS)
+    lying = Rig(old=with_mark(rig.memory(), sector(9)))
+    lying.experience = replace_canaries(rig.experience, sector(9).start)
+    watcher = Watcher()
+    outcome = lying.flash(TWO, STAYS, watcher)
+    assert watcher.events == ["planned"], "nothing of the image was touched"
+    assert (outcome.erases, outcome.blocks) == (1, 0)
+    assert lying.memory(APP1) == rig.memory(APP1)
+    assert lying.experience.canaries == ()
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_what_holds_anything_else_is_left_alone_and_forgotten_once_reading_is_believed(*, proved: bool) -> None:
+    rig = Rig(old=with_mark(blank(), sector(20), mark=MARK + b"\xff" * 40 + b"mine"))
+    rig.experience = Experience(reading_proved=proved, proved_banks=(0,), canaries=(sector(20).start,))
+    planned(rig, TWO)
+    assert rig.memory(sector(20)) == rig.old[sector(20).start - BASE :][:SECTOR]
+    assert rig.experience.canaries == (() if proved else (sector(20).start,))
+    planned(rig, TWO[:-1])
+    assert rig.experience.canaries == ()
+
+
+def test_one_that_can_not_be_read_is_left_alone_and_remembered() -> None:
+    rig = Rig(Model.CLASSIC_NOREAD, old=with_mark(blank(), sector(20)))
+    rig.experience = Experience(canaries=(sector(20).start,))
+    planned(rig, TWO)
+    assert rig.memory(sector(20)) == rig.old[sector(20).start - BASE :][:SECTOR]
+    assert rig.experience.canaries == (sector(20).start,)
+    rig = Rig(old=with_mark(blank(), sector(20)))
+    rig.experience = Experience(canaries=(sector(20).start,))
+    planned(rig, TWO, replace(STAYS, may_read=False))
+    assert rig.memory(sector(20)) == rig.old[sector(20).start - BASE :][:SECTOR]
+
+
+def test_one_whose_twin_is_not_blank_any_more_waits_until_its_bank_is_proved() -> None:
+    """Its erase might hit the twin."""
+    rig = Rig(old=with_mark(blank(), sector(20)))
+    rig.experience = Experience(canaries=(sector(20).start,))
+    planned(rig, TWO)
+    assert rig.memory(sector(20)) == rig.old[sector(20).start - BASE :][:SECTOR]
+    assert rig.experience.canaries == (sector(20).start,)
+    rig.experience = Experience(proved_banks=(0,), canaries=(sector(20).start,))
+    planned(rig, TWO)
+    assert rig.memory(sector(20)) == b"\xff" * SECTOR
+
+
+def test_two_of_them_in_one_bank_are_both_taken_back() -> None:
+    rig = Rig(old=with_mark(ALL_BLANK, sector(20), sector(30)))
+    rig.experience = Experience(canaries=(sector(20).start, sector(30).start))
+    planned(rig, TWO)
+    assert rig.memory(Range(sector(2).start, APP1.end)).count(0xFF) == APP1.end - sector(2).start
+    assert rig.experience.canaries == ()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_wrong_bank_is_found_out_by_one_that_was_left_too(*, whole: bool) -> None:
+    where = sector(20, SECOND)
+    mark = MARK if whole else bytes(b | 0x42 for b in MARK)
+    rig = Rig(Model.USBX, old=with_mark(ALL_BLANK, where, mark=mark), bank_bug=True)
+    rig.experience = Experience(canaries=(where.start,))
+    with pytest.raises(WrongBankError, match="still reads what was written there"):
+        rig.flash(TWO, SECOND)
+    assert rig.experience.condemned_banks == (1,)
+    assert rig.experience.canaries == (where.start,)
+    assert rig.memory() == rig.old
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_a_swept_canary_that_still_reads_condemns_only_where_reading_is_believed(*, proved: bool) -> None:
+    rig = Rig(old=with_mark(blank(), sector(20)))
+    rig.board.fault(Fault.SILENT_ERASE, 1, address=sector(20).start)
+    rig.experience = Experience(reading_proved=proved, proved_banks=(0,), canaries=(sector(20).start,))
+    ended = rig.attempt(TWO, STAYS)
+    if proved:
+        assert isinstance(ended, WrongBankError)
+        assert rig.experience.condemned_banks == (0,)
+    else:
+        assert isinstance(ended, Outcome)
+        assert ended.verified is Verified.NO
+
+
+def records(rig: Rig, data: bytes | Image, target: Target = STAYS) -> list[tuple[int, ...]]:
+    """What is recorded of canaries, change by change."""
+    seen: list[tuple[int, ...]] = [rig.experience.canaries]
+
+    class Book(Watcher):
+        def learned(self, experience: Experience) -> None:
+            super().learned(experience)
+            if experience.canaries != seen[-1]:
+                seen.append(experience.canaries)
+
+    rig.flash(data, target, Book())
+    return seen
+
+
+def test_it_is_recorded_once_before_and_once_behind() -> None:
+    assert records(Rig(old=ALL_BLANK), TWO) == [(), (sector(1).start,), ()]
+    assert records(Rig(old=blank()), TWO) == [()]
+
+
+JOBS = {
+    "one piece": (STAYS, Image.raw(TWO[:3000])),
+    "two sectors": (STAYS, Image.raw(TWO)),
+    "pieces": (STAYS, pieces((0, TWO[:100]), (3 * SECTOR + 50, b"more"))),
+    "patch": (STAYS, pieces((3 * SECTOR + 50, b"more"))),
+    "data": (replace(STAYS, holds=Holds.DATA), pieces((0, b"data"))),
+    "other bank": (SECOND, Image.raw(TWO[:3000])),
+    "both banks": (
+        replace(STAYS, span=Range(PARTITION2.start - 4 * SECTOR, PARTITION2.start + 4 * SECTOR), protected=()),
+        Image.raw(TWO + TWO + TWO),
+    ),
+}
+
+
+def check_behind(rig: Rig, target: Target, data: Image) -> None:
+    """The image is there, all sectors that it touches have it and nothing else, and all others are as they were."""
+    wanted = bytearray(rig.old)
+    for each in target.sectors:
+        place = Range(each.start - target.span.start, each.end - target.span.start)
+        if data.touches(place):
+            wanted[each.start - BASE : each.end - BASE] = data.read(place)
+    assert rig.memory() == bytes(wanted)
+    assert not rig.experience.canaries
+
+
+@pytest.mark.parametrize("fault", [Fault.UNPLUG, Fault.HANG, Fault.LOST_ANSWER, Fault.ERROR_STATUS])
+@pytest.mark.parametrize("job", JOBS)
+def test_whatever_happens_while_one_is_there_none_is_left(job: str, fault: Fault) -> None:
+    target, data = JOBS[job]
+    old = blank(Range(BASE, BASE + FLASH_SIZE)) if job == "both banks" else ALL_BLANK
+    rig, requests = Rig(old=old), [0]
+    rig.flash(data, target, Watcher(on_began=lambda: requests.append(rig.board.state().requests)))
+    assert requests[-1] > 20
+    for at in range(1, requests[-1] + 1):
+        rig = Rig(old=old)
+        rig.board.fault(fault, at)
+        ended = rig.attempt(data, target)
+        for _ in range(4):
+            if isinstance(ended, Outcome) and not rig.experience.canaries:
+                break
+            if not rig.present:
+                rig.back_in_dfu()
+            ended = rig.attempt(data, target)
+        check_behind(rig, target, data)
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_whenever_the_power_fails_while_one_is_written_or_erased_none_is_left(job: str) -> None:
+    target, data = JOBS[job]
+    old = blank(Range(BASE, BASE + FLASH_SIZE)) if job == "both banks" else ALL_BLANK
+    steps = 4 if job == "both banks" else 2
+    for after in range(steps):
+        for share in (None, 0.0, 0.25, 0.5, 0.75, 1.0):
+            rig = Rig(old=old)
+            rig.bench.cut_power("board", after, share)
+            assert isinstance(rig.attempt(data, target), DeviceGoneError)
+            rig.back_in_dfu()
+            assert not isinstance(rig.attempt(data, target), FlashdeckError)
+            check_behind(rig, target, data)
+
+
+def test_another_image_takes_it_back_as_well() -> None:
+    rig = Rig(old=ALL_BLANK)
+    rig.bench.cut_power("board", 1)
+    assert isinstance(rig.attempt(TWO[:3000], STAYS), DeviceGoneError)
+    assert rig.experience.canaries == (ROOM.start,)
+    assert rig.memory(ROOM) != b"\xff" * SECTOR
+    rig.back_in_dfu()
+    other = pieces((5 * SECTOR, b"another one, in pieces"), (9 * SECTOR, b"and a second"))
+    outcome = rig.flash(other, STAYS)
+    assert outcome.verified is Verified.YES
+    check_behind(rig, STAYS, other)
+
+
+def test_verify_always_stands_with_a_canary_as_its_proof() -> None:
+    rig = Rig(old=ALL_BLANK)
+    target = replace(STAYS, holds=Holds.DATA, verify=VerifyPolicy.ALWAYS)
+    assert rig.flash(pieces((0, b"data")), target).verified is Verified.YES
