@@ -227,6 +227,8 @@ class JobResult(State, frozen=True, kw_only=True):
     """Bytes of sectors that held the image already and were left alone."""
     erased_beside: int = 0
     """Bytes beside the image that were erased, because it covers only part of their sectors."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of how it went: why it is not verified, what had to be done again."""
 
 
 class JobState(State, frozen=True, kw_only=True):

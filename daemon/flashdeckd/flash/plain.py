@@ -136,6 +136,7 @@ def flash(
         erased_beside=plan.erased_beside,
         interrupted=run.interrupted,
         notes=(*plan.notes, *run.notes),
+        remarks=tuple(run.notes),
     )
 
 

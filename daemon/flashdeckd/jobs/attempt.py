@@ -13,7 +13,9 @@ from msgspec.structs import replace
 from flashdeck.config import Board
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, ParkedError
 from flashdeck.model import JobResult, JobState, JobStatus, LogLevel, Phase, Presence
+from flashdeck.text import clean
 from flashdeckd.flash.program import Outcome
+from flashdeckd.hub import LONGEST_LINE
 from flashdeckd.images import guards
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -27,6 +29,8 @@ from flashdeckd.jobs.situation import Situation
 from flashdeckd.jobs.targets import target_of
 from flashdeckd.usb.device import UsbDevice
 
+MAX_REMARKS: Final = 16
+"""Remarks that are kept with a job's result."""
 START_SECONDS: Final = 20.0
 """How long an application may take to enumerate after the leave."""
 WINDOW_SECONDS: Final = 5.0
@@ -176,4 +180,5 @@ def _result(outcome: Outcome) -> JobResult:
         protection=outcome.protection,
         unchanged=outcome.unchanged,
         erased_beside=outcome.erased_beside,
+        remarks=tuple(clean(remark, LONGEST_LINE) for remark in outcome.remarks[:MAX_REMARKS]),
     )
