@@ -33,16 +33,21 @@ def beside(layout: Layout, erased: Sequence[Range], known: Image) -> Iterator[st
     lost = {sector: layout.beside(sector, known) for sector in erased}
     partly = [sector for sector in erased if lost[sector] and sector in layout.touched]
     if partly:
-        where = f"sector {partly[0]}" if len(partly) == 1 else f"{len(partly)} sectors"
+        where = f"sector {partly[0]}" if len(partly) == 1 else _sectors(len(partly))
         size = _size(sum(lost[sector] for sector in partly), partly, known)
         yield f"the image covers only part of {where}: {size} other bytes there are erased"
     others = [sector for sector in erased if sector not in layout.touched]
     if others:
         size = _size(sum(lost[sector] for sector in others), others, known)
-        yield f'erase = "partition": {len(others)} sectors beside the image are erased, too, with {size} bytes in them'
+        yield f'erase = "partition": {_sectors(len(others))} beside the image erased, too, and {size} bytes there'
     spared = len(layout.target.sectors) - len(layout.touched)
     if spared and len(layout.image.pieces) > 1 and layout.target.erase is ErasePolicy.NEEDED:
-        yield f"{spared} sectors between or behind the pieces keep what they hold"
+        keep = "keeps what it holds" if spared == 1 else "keep what they hold"
+        yield f"{_sectors(spared)} between or behind the pieces {keep}"
+
+
+def _sectors(count: int) -> str:
+    return "1 sector" if count == 1 else f"{count} sectors"
 
 
 def _size(lost: int, sectors: Sequence[Range], known: Image) -> str:

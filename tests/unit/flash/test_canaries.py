@@ -370,7 +370,7 @@ def check_behind(rig: Rig, target: Target, data: Image) -> None:
     assert not rig.experience.canaries
 
 
-@pytest.mark.parametrize("fault", [Fault.UNPLUG, Fault.HANG, Fault.LOST_ANSWER, Fault.ERROR_STATUS])
+@pytest.mark.parametrize("fault", [Fault.UNPLUG, Fault.LOST_ANSWER])
 @pytest.mark.parametrize("job", JOBS)
 def test_whatever_happens_while_one_is_there_none_is_left(job: str, fault: Fault) -> None:
     target, data = JOBS[job]

@@ -189,6 +189,7 @@ SCENARIOS = (
     Scenario("resume", Model.CLASSIC, torn),
     Scenario("leave", Model.CLASSIC, complete, only_leave=True),
     Scenario("pieces", Model.CLASSIC, roomy, PIECES, old=Image.raw(SHORT_IMAGE)),
+    Scenario("pieces-usbx", Model.USBX, roomy, PIECES, old=Image.raw(SHORT_IMAGE)),
     Scenario("plain", Model.TINYUSB, used, target=PLAIN),
     Scenario("plain-async", Model.TINYUSB_ASYNC, used, target=PLAIN),
     Scenario("plain-sequential", Model.DAPBOOT, used, target=PLAIN),
@@ -366,7 +367,7 @@ def test_the_host_killed_at_any_transfer(scenario: Scenario, *, sent: bool, monk
 def cuts(operations: tuple[int, ...]) -> Iterator[tuple[int, float | None]]:
     """After how many steps the power fails, and in the middle of what: each erase, each word of the outermost blocks.
 
-    Of all blocks in between, the first word and one in the middle.
+    (Of half-words, each fifth or so.) Of all blocks in between, the first word and one in the middle.
     """
     writes = [index for index, words in enumerate(operations) if words > 1]
     outermost = {writes[0], writes[-1]}
@@ -375,7 +376,8 @@ def cuts(operations: tuple[int, ...]) -> Iterator[tuple[int, float | None]]:
         if not words:
             yield from ((step, share) for share in (0.0, 0.25, 0.5, 0.75, 1.0))
         elif index in outermost or words == 1:
-            yield from ((step + word, share) for word in range(words) for share in (None, 0.5, 1.0))
+            every = range(0, words, 1 + words // 100)
+            yield from ((step + word, share) for word in every for share in (None, 0.5, 1.0))
         else:
             yield from ((step, None), (step + words // 2, 0.5))
         step += words or 1

@@ -2,15 +2,18 @@
 
 import pytest
 
-from flash_rig import APP1, FLASH_SIZE, ROOM, ROOM_TWIN, Rig, blank, image
+from flash_rig import APP1, BASE, FLASH_SIZE, OLD, ROOM, ROOM_TWIN, SECTOR, TARGET, Rig, blank, image, pieces
 from flashdeck.errors import FlashdeckError
-from flashdeck.geometry import Range
+from flashdeck.geometry import Geometry, Range
 from flashdeck.model import Verified
+from flashdeckd.flash.target import Target
 from flashdeckd.virtual.board import Connection
 from flashdeckd.virtual.control import CLASS_REQUEST, Dfu, Setup
 from flashdeckd.virtual.spec import PLAIN_MODELS, STORES_NOTHING, Model
 
 OLD_WITH_ROOM = blank(ROOM, ROOM_TWIN)
+PLAIN = Target(partition="app1", span=Range(0, APP1.size), geometry=Geometry(()), alternate=0)
+BETWEEN = Range.sized(APP1.start + SECTOR, SECTOR)
 
 
 @pytest.mark.parametrize("model", [*Model])
@@ -26,6 +29,32 @@ def test_ends_with_a_correct_flash_or_a_clear_error(model: Model, size: int) -> 
         return
     assert correct or model in STORES_NOTHING
     assert correct or result.verified is Verified.NO
+
+
+TWO = pieces((0, image(1500)), (2 * SECTOR + 100, image(SECTOR + 1000, seed=7)))
+"""It touches the sectors 0, 2 and 3."""
+
+
+@pytest.mark.parametrize("old", [OLD, OLD_WITH_ROOM], ids=["used", "with room"])
+@pytest.mark.parametrize("model", [*Model])
+def test_what_lies_between_two_pieces_stays_byte_for_byte(model: Model, old: bytes) -> None:
+    rig, end = Rig(model, old=old), APP1.start + 4 * SECTOR
+    target = PLAIN if model in PLAIN_MODELS else TARGET
+    for what in (TWO, TWO.over(pieces((2 * SECTOR + 3000, b"changed")))):
+        if not rig.present:
+            rig.back_in_dfu()
+        result = rig.attempt(what, target)
+        assert not rig.outside_changed(APP1)
+        stored = model not in STORES_NOTHING and not isinstance(result, FlashdeckError)
+        if model in PLAIN_MODELS:
+            assert not stored or rig.memory(Range(APP1.start, end))[: what.end] == what.read(Range(0, what.end))
+            continue
+        assert rig.memory(BETWEEN) == rig.old[BETWEEN.start - BASE : BETWEEN.end - BASE]
+        assert rig.memory(Range(end, APP1.end)) == rig.old[end - BASE : APP1.end - BASE]
+        assert isinstance(result, FlashdeckError) or stored or result.verified is Verified.NO
+        if stored:
+            assert rig.memory(Range(APP1.start, BETWEEN.start)) == what.read(Range(0, SECTOR))
+            assert rig.memory(Range(BETWEEN.end, end)) == what.read(Range(2 * SECTOR, 4 * SECTOR))
 
 
 @pytest.mark.parametrize("model", [model for model in Model if model not in PLAIN_MODELS])

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from flash_rig import APP1, BOOTLOADER, GEOMETRY, PARTITION2, TARGET, Rig, Watcher
-from flashdeck.config import PollPolicy, VerifyPolicy
+from flash_rig import APP1, BOOTLOADER, GEOMETRY, PARTITION2, TARGET, Rig, Watcher, pieces
+from flashdeck.config import Holds, PollPolicy, VerifyPolicy
 from flashdeck.errors import (
     DescriptorError,
     DeviceGoneError,
@@ -29,7 +29,7 @@ from flashdeckd.images.image import Image
 from flashdeckd.usb.transport import Transport
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.faults import Fault
-from flashdeckd.virtual.spec import Model
+from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 
 SIZE = 384 * 1024
 TOLERANT = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.MANIFESTATION_TOLERANT
@@ -127,11 +127,56 @@ def test_what_does_not_fit_is_refused_before_anything_is_sent() -> None:
     assert rig.board.state().downloads == 0
 
 
-def test_a_partition_is_filled_to_its_last_byte_and_never_padded() -> None:
+def test_a_partition_is_filled_to_its_last_byte_and_never_beyond() -> None:
     rig, data = Rig(Model.TINYUSB, attributes=TOLERANT), image(5001)
     outcome = rig.flash(data, replace(ALT, span=Range(0, 5001)))
     assert (outcome.bytes_written, outcome.verified) == (5001, Verified.YES)
     assert rig.memory(Range.sized(APP1.start, 5001)) == data
+    assert any("no whole units" in note for note in outcome.notes)
+
+
+@pytest.mark.parametrize("model", sorted(PLAIN_MODELS))
+@pytest.mark.parametrize("size", [5001, 1025, 3 * 1024 - 1, 4096])
+def test_an_image_of_odd_length_is_filled_up_so_that_no_device_loses_its_end(model: Model, size: int) -> None:
+    rig, data = Rig(model, attributes=TOLERANT), image(size)
+    plan = plain.make_plan(Image.raw(data), ALT)
+    outcome = rig.flash(data, ALT)
+    even = size + size % 2
+    assert rig.memory(Range.sized(APP1.start, even)) == data.ljust(even, b"\xff")
+    assert outcome.bytes_written == size
+    assert any(f"filled up with 0xff to {even} bytes" in note for note in outcome.notes) is bool(size % 2)
+    assert plan.erased == (Range(0, even),)
+    assert plan.partly == even - size
+    assert not rig.outside_changed(APP1)
+
+
+def test_what_the_flash_writes_at_once_is_filled_where_that_is_known() -> None:
+    plan = plain.make_plan(Image.raw(image(5001)), replace(ALT, geometry=GEOMETRY))
+    assert plan.erased == (Range(0, 5008),)
+
+
+@pytest.mark.parametrize("model", sorted(PLAIN_MODELS))
+@pytest.mark.parametrize(
+    "what", [pieces((0, image(3000)), (9000, b"more")), pieces((5000, b"begins later"))], ids=["gap", "patch"]
+)
+def test_what_an_image_leaves_open_is_sent_as_erased_flash_and_said(model: Model, what: Image) -> None:
+    rig, watcher = Rig(model, attributes=TOLERANT), Watcher()
+    result = rig.attempt(what, ALT, watcher)
+    if isinstance(result, FlashdeckError):
+        assert model is Model.DAPBOOT, "it starts nothing without a stack pointer"
+        assert not what.is_program
+        return
+    assert rig.memory(Range.sized(APP1.start, what.end)) == what.read(Range(0, what.end))
+    assert any(f"{what.end - what.size} bytes between pieces are sent as 0xff" in note for note in result.notes)
+    assert result.partly == what.end - what.size
+    assert result.verified is Verified.YES
+    assert watcher.plan is not None
+    assert watcher.plan.erased == (Range(0, what.end),)
+
+
+def test_data_is_said_to_be_data() -> None:
+    plan = plain.make_plan(Image.raw(image(5000)), replace(ALT, holds=Holds.DATA))
+    assert plan.protection.startswith("data")
 
 
 @pytest.mark.parametrize("size", [64, 512, 4096])
@@ -477,7 +522,8 @@ def test_power_lost_in_an_erase_or_between_words_costs_nothing_but_the_attempt(m
     data, untroubled = image(FIVE - 24), Rig(model, attributes=attributes)
     untroubled.flash(data, ALT)
     state = untroubled.board.state()
-    for steps in range(state.words + state.erases):
+    every = state.words + state.erases
+    for steps in range(0, every, 1 + every // 400):
         rig, watcher = Rig(model, attributes=attributes), Watcher()
         rig.board.cut_power(steps)
         assert isinstance(rig.attempt(data, ALT, watcher), DeviceGoneError)
