@@ -22,7 +22,7 @@ async def flashed(rig: Rig, data: bytes = ONE) -> JobState:
 
 def made(root: Path, *, profile: str = "", **keys: object) -> None:
     """One board in DFU mode that stays there."""
-    prepare(root, boards=LEFT, bench=board("left", **keys), profile=f"leave = false\n{profile}")
+    prepare(root, boards=LEFT, bench=board("left", 1, **keys), profile=f"leave = false\n{profile}")
 
 
 async def test_a_locked_rom_that_stores_nothing_is_not_verified_and_said_so_once(root: Path) -> None:
