@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashdeck.model import Event, LogLevel, LogLine
-from flashdeckd.backlog import LINES_KEPT, THINGS_KEPT, Backlog
 from flashdeckd.hub import Hub
+from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
 from unit.wire.peer import board, job, make_hub
 
 

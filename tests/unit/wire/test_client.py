@@ -33,7 +33,7 @@ from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, HeldError, RemoteError, RequestError
 from flashdeck.model import Event, Failure, Snapshot, State
 from flashdeckd.hub import Hub
-from flashdeckd.server import Server
+from flashdeckd.server.server import Server
 from unit.wire.peer import board, is_there, job, make_hub
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeckd.endpoint import claimed, peer_uid
 from flashdeckd.hub import Hub
-from flashdeckd.server import Server
+from flashdeckd.server.endpoint import claimed, peer_uid
+from flashdeckd.server.server import Server
 from unit.wire.peer import is_there, peer
 
 
@@ -65,7 +65,7 @@ async def test_a_claim_can_be_held_before_and_while_serving(hub: Hub, path: Path
 
 async def test_the_socket_of_a_killed_daemon_is_taken_over(hub: Hub, path: Path) -> None:
     script = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom flashdeckd.endpoint import claimed\n"
+        "import os, signal, sys\nfrom pathlib import Path\nfrom flashdeckd.server.endpoint import claimed\n"
         "with claimed(Path(sys.argv[1])) as e, e.listening():\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", script, path], check=False)  # noqa: ASYNC221,S603 - our own code, and quick

@@ -13,7 +13,8 @@ from flashdeckd.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.hub import Hub
 from flashdeckd.orders import Orders
-from flashdeckd.server import Connection, Handler
+from flashdeckd.server.connection import Connection
+from flashdeckd.server.server import Handler
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.waiting import Waiting

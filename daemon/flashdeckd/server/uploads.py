@@ -19,7 +19,8 @@ from flashdeck.api import (
 from flashdeck.errors import RequestError
 from flashdeck.model import State
 from flashdeck.text import clean
-from flashdeckd.server import Connection, Handler
+from flashdeckd.server.connection import Connection
+from flashdeckd.server.server import Handler
 
 MAX_IMAGE: Final = 64 * 1024 * 1024
 """Bytes of one image at the most."""
