@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import BoardState, DaemonState, JobState, JobStatus, Origin, PartitionState, Presence, State
-from flashdeckd.hub import Hub
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
+from flashdeckd.state.hub import Hub
 
 NOW = time.time()
 SHA = hashlib.sha256(b"an image").hexdigest()

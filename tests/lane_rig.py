@@ -16,14 +16,14 @@ from flashdeck.config import BankPolicy, Board, Partition, Profile, UsbId
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import DaemonState, JobState, JobStatus, LogLevel, Origin, Presence
 from flashdeckd.boards import Sighting
-from flashdeckd.hub import Hub
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.experiences import ExperienceBook
 from flashdeckd.jobs.lane import Lane
-from flashdeckd.journal import Journal
+from flashdeckd.state.hub import Hub
+from flashdeckd.state.journal import Journal
 from flashdeckd.virtual.backend import Handle, VirtualBackend
 from flashdeckd.virtual.board import VirtualBoard
 

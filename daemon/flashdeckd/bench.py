@@ -31,7 +31,6 @@ from flashdeck.toml_table import MAX_PATH
 from flashdeckd.adoption import adopted, find_device, find_name, find_profile
 from flashdeckd.board_file import write_board_file
 from flashdeckd.boards import Sighting, recognise
-from flashdeckd.hub import LONGEST_LINE, Hub
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
@@ -42,7 +41,8 @@ from flashdeckd.jobs.queue import admit, outrun
 from flashdeckd.jobs.satisfaction import Satisfaction
 from flashdeckd.jobs.targets import target_of
 from flashdeckd.jobs.worker import Worker
-from flashdeckd.journal import Journal, Ledger
+from flashdeckd.state.hub import LONGEST_LINE, Hub
+from flashdeckd.state.journal import Journal, Ledger
 from flashdeckd.usb.device import UsbDevice
 
 RETURN_SECONDS: Final = 3.0

@@ -14,7 +14,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.paths import PRIVATE_MODE
 from flashdeck.text import clean
 from flashdeck.toml_table import NAME_RULE, is_name
-from flashdeckd.durable import write_durably
+from flashdeckd.state.durable import write_durably
 
 HEADER = """\
 # written by flashdeckd; `flashdeck adopt`, `flashdeck arm` and `flashdeck disarm` change it.

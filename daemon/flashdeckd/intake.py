@@ -18,14 +18,14 @@ from flashdeck.toml_table import MAX_PATH
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Settled, Watch
 from flashdeckd.builds.lease import Unreadable
-from flashdeckd.hub import LONGEST_LINE, Hub
 from flashdeckd.images import formats, guards
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.formats import Parsed
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
 from flashdeckd.images.version import find_version
-from flashdeckd.journal import Journal
+from flashdeckd.state.hub import LONGEST_LINE, Hub
+from flashdeckd.state.journal import Journal
 
 MAX_NOTES = 16
 """Notes about one file that are kept with its build."""

@@ -13,13 +13,13 @@ from flashdeck.model import JobState, JobStatus, Origin, Presence
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds
 from flashdeckd.flash.program import preview
-from flashdeckd.hub import Hub
 from flashdeckd.images import guards
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.unseen import UNSEEN, UNSEEN_NOTE
 from flashdeckd.planning import described
+from flashdeckd.state.hub import Hub
 
 WRITTEN_SECONDS: Final = 5.0
 """How long a build may go on that is to be flashed: who ordered it looks at the terminal."""

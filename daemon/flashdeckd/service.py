@@ -19,18 +19,18 @@ from flashdeck.text import clean
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
-from flashdeckd.hub import Hub, this_daemon
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Spool
 from flashdeckd.intake import Intake
-from flashdeckd.journal import Journal, Ledger
-from flashdeckd.lock import exclusive
 from flashdeckd.orders import Orders
 from flashdeckd.server.endpoint import Endpoint, claimed
 from flashdeckd.server.handlers import Handlers, recording_handlers, version_handlers, virtual_handlers
 from flashdeckd.server.server import Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
+from flashdeckd.state.hub import Hub, this_daemon
+from flashdeckd.state.journal import Journal, Ledger
+from flashdeckd.state.lock import exclusive
 from flashdeckd.usb.backend import library_version, open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug

@@ -9,7 +9,7 @@ from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, 
 from flashdeck.model import Disposition, JobState, JobStatus
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds
-from flashdeckd.hub import Hub
+from flashdeckd.state.hub import Hub
 
 LOOK_SECONDS: Final = 2.0
 """What looking at the files may take in any case: who has no patience wants to know what is so now."""

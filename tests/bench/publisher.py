@@ -7,9 +7,9 @@ from pathlib import Path
 
 from flashdeck import api
 from flashdeck.model import DaemonState, JobState, JobStatus, Origin
-from flashdeckd.hub import Hub
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
+from flashdeckd.state.hub import Hub
 
 BATCH = 2000
 """Events that are published at once: fewer than the server keeps for one client."""

@@ -13,7 +13,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.model import JobStatus, Phase, Snapshot
-from flashdeckd.journal import Journal
+from flashdeckd.state.journal import Journal
 from rig import WAIT_SECONDS, Rig, board, firmware, prepare, sha256, start
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -139,7 +139,7 @@ def starting(root: Path) -> Generator[Starting]:
             process.kill()
 
 
-MOMENTS = ("flashdeckd.hub", "flashdeckd.service", "listens on")
+MOMENTS = ("flashdeckd.state.hub", "flashdeckd.service", "listens on")
 
 
 @pytest.mark.parametrize("number", ENDING)

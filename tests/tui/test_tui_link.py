@@ -14,9 +14,9 @@ from flashdeck.errors import ConnectionFailedError
 from flashdeck.model import BoardState, DaemonState, Presence, State
 from flashdeck_tui.link import FIRST_PAUSE, LONGEST_PAUSE, Link, LinkStatus, start_command
 from flashdeck_tui.store import Store
-from flashdeckd.hub import Hub
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
+from flashdeckd.state.hub import Hub
 from tui_scene import NOW
 
 BOARD = BoardState(name="left", profile="product", presence=Presence.DFU)

@@ -13,10 +13,10 @@ from flashdeckd.diagnosis import installation
 from flashdeckd.diagnosis.judge import judge
 from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome
 from flashdeckd.diagnosis.probe import observe
-from flashdeckd.hub import Hub
 from flashdeckd.jobs.contents import known_bytes
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.targets import target_of
+from flashdeckd.state.hub import Hub
 
 MAX_KNOWN = 4096
 """Bytes of what a partition should hold that a look is held against: as many as one transfer can carry."""

@@ -20,10 +20,10 @@ from flashdeck.model import Failure
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeckd.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
-from flashdeckd.hub import Hub, this_daemon
 from flashdeckd.images.spool import Spool
-from flashdeckd.journal import Journal
-from flashdeckd.lock import exclusive
+from flashdeckd.state.hub import Hub, this_daemon
+from flashdeckd.state.journal import Journal
+from flashdeckd.state.lock import exclusive
 from flashdeckd.usb.backend import open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug

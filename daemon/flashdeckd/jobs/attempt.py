@@ -15,7 +15,6 @@ from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, ParkedErro
 from flashdeck.model import JobResult, JobState, JobStatus, LogLevel, Phase, Presence
 from flashdeck.text import clean
 from flashdeckd.flash.program import Outcome
-from flashdeckd.hub import LONGEST_LINE
 from flashdeckd.images import guards
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -27,6 +26,7 @@ from flashdeckd.jobs.reading import Reading
 from flashdeckd.jobs.recorder import Recorder
 from flashdeckd.jobs.situation import Situation
 from flashdeckd.jobs.targets import target_of
+from flashdeckd.state.hub import LONGEST_LINE
 from flashdeckd.usb.device import UsbDevice
 
 MAX_REMARKS: Final = 16

@@ -7,9 +7,9 @@ import msgspec
 
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.model import Holding, JobState, JobStatus, LogLevel, Origin
-from flashdeckd.hub import Hub
 from flashdeckd.images.spool import Artifact
-from flashdeckd.journal import Journal, Ledger
+from flashdeckd.state.hub import Hub
+from flashdeckd.state.journal import Journal, Ledger
 
 KEPT_JOBS = 500
 """Ended jobs that are kept in memory, the newest."""

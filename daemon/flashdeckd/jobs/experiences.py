@@ -9,8 +9,8 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.model import LogLevel
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash.experience import UNKNOWN, Experience
-from flashdeckd.hub import Hub
-from flashdeckd.journal import Bootloader, Journal
+from flashdeckd.state.hub import Hub
+from flashdeckd.state.journal import Bootloader, Journal
 from flashdeckd.usb.device import UsbDevice
 
 MAX_READS_LOST = 2

@@ -19,7 +19,6 @@ from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.program import preview
 from flashdeckd.flash.target import Target
-from flashdeckd.hub import Hub
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -36,6 +35,7 @@ from flashdeckd.jobs.situation import Situation
 from flashdeckd.jobs.targets import target_of
 from flashdeckd.jobs.unseen import UNSEEN
 from flashdeckd.jobs.worker import Worker
+from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.transport import Transport
 

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from flashdeck.model import LogLevel
 from flashdeckd.flash.experience import Experience
-from flashdeckd.hub import Hub
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of, may_read
+from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
 
 _PATIENCE = 2

@@ -15,7 +15,7 @@ from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.contents import begun, flashed
 from flashdeckd.jobs.experiences import ExperienceBook
-from flashdeckd.journal import Bootloader
+from flashdeckd.state.journal import Bootloader
 
 PROGRESS_SECONDS = 0.1
 """Progress of one phase is passed on at most this often."""

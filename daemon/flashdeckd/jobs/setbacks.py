@@ -17,13 +17,13 @@ from flashdeck.errors import (
     WrongBankError,
 )
 from flashdeck.model import Failure, JobState, JobStatus, LogLevel
-from flashdeckd.hub import Hub
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.contents import distrusted
 from flashdeckd.jobs.experiences import bootloader_of
 from flashdeckd.jobs.reading import Reading
 from flashdeckd.jobs.situation import Situation
-from flashdeckd.journal import Bootloader
+from flashdeckd.state.hub import Hub
+from flashdeckd.state.journal import Bootloader
 from flashdeckd.usb.device import UsbDevice
 
 LOST_SECONDS: Final = 5.0

@@ -12,8 +12,8 @@ from flashdeck.api import PROTOCOL_VERSION
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.model import Event, Snapshot, State
 from flashdeck.text import clean
-from flashdeckd.hub import Hub
 from flashdeckd.server.backlog import Backlog
+from flashdeckd.state.hub import Hub
 
 HELLO_LINE = 4096
 """Bytes of the first line at the most."""

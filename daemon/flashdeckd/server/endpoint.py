@@ -12,7 +12,7 @@ from typing import Final
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.paths import SOCKET_PATH_MAX, ensure_private_dir
 from flashdeck.text import clean
-from flashdeckd.lock import exclusive
+from flashdeckd.state.lock import exclusive
 
 _BACKLOG: Final = 100
 _UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid

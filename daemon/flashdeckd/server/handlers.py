@@ -11,10 +11,10 @@ from flashdeck.model import BoardState, JobState, State
 from flashdeck.versions import software
 from flashdeckd.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
-from flashdeckd.hub import Hub
 from flashdeckd.orders import Orders
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
+from flashdeckd.state.hub import Hub
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.waiting import Waiting

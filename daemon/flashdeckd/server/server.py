@@ -14,9 +14,9 @@ from flashdeck.api import METHODS, PROTOCOL_VERSION, GetStatus, Hello, Params, S
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import Snapshot, State
 from flashdeck.text import clean
-from flashdeckd.hub import Hub
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.endpoint import Endpoint, claimed, peer_uid
+from flashdeckd.state.hub import Hub
 
 HELLO_TIMEOUT = 10.0
 """Seconds in which the first line must arrive."""

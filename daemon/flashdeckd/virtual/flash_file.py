@@ -8,7 +8,7 @@ from mmap import mmap
 from pathlib import Path
 
 from flashdeck.errors import ConfigError
-from flashdeckd.durable import write_durably
+from flashdeckd.state.durable import write_durably
 
 
 def kept(path: Path, initial: bytes) -> mmap:

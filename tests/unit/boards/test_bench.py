@@ -17,12 +17,12 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.model import DaemonState, Holding, JobState, JobStatus, Origin, Presence, Verified
 from flashdeckd.bench import Bench
 from flashdeckd.builds.builds import Builds, Settled
-from flashdeckd.hub import LONGEST_LINE, Hub
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
-from flashdeckd.journal import Journal
 from flashdeckd.orders import Orders
+from flashdeckd.state.hub import LONGEST_LINE, Hub
+from flashdeckd.state.journal import Journal
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from lane_rig import PROFILE
 

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from flashdeck.model import DaemonState
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash.experience import UNKNOWN, Experience
-from flashdeckd.hub import Hub
 from flashdeckd.jobs.experiences import MAX_READS_LOST, ExperienceBook, doubts, may_read, released
-from flashdeckd.journal import Bootloader, Journal
+from flashdeckd.state.hub import Hub
+from flashdeckd.state.journal import Bootloader, Journal
 
 LEFT = Bootloader("left", "A", 0x200)
 BANKS = st.frozensets(st.integers(0, 3)).map(lambda banks: tuple(sorted(banks)))

@@ -14,7 +14,7 @@ from flashdeckd.boards import ABSENT
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Observer, Outcome
 from flashdeckd.jobs.setbacks import Setbacks
-from flashdeckd.journal import Journal, Ledger
+from flashdeckd.state.journal import Journal, Ledger
 from lane_rig import Scene
 
 

@@ -24,11 +24,11 @@ from flashdeck.model import (
     Phase,
     Verified,
 )
-from flashdeckd import journal as journal_module
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash.experience import Experience
-from flashdeckd.journal import LOADED_JOBS, Bootloader, Journal, Ledger
-from flashdeckd.journal_schema import APPLICATION_ID, MIGRATIONS, connect
+from flashdeckd.state import journal as journal_module
+from flashdeckd.state.journal import LOADED_JOBS, Bootloader, Journal, Ledger
+from flashdeckd.state.journal_schema import APPLICATION_ID, MIGRATIONS, connect
 
 RELEASED = Path(__file__).parents[2] / "data" / "journal"
 A, B = "aa" * 32, "bb" * 32
@@ -174,7 +174,7 @@ async def test_an_awaited_save_survives_a_kill(path: Path) -> None:
     program = textwrap.dedent(f"""
         import asyncio, pathlib
         from flashdeck.model import JobState, JobStatus, Origin
-        from flashdeckd.journal import Journal
+        from flashdeckd.state.journal import Journal
 
         async def main():
             journal = await Journal.open(pathlib.Path({str(path)!r}))

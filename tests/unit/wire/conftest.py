@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from flashdeckd.hub import Hub
+from flashdeckd.state.hub import Hub
 from unit.wire.peer import make_hub, short_directory
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flashdeck.model import BoardState, DaemonState, JobState, JobStatus, Origin, Presence
-from flashdeckd.hub import Hub
+from flashdeckd.state.hub import Hub
 
 HELLO = {"jsonrpc": "2.0", "id": 0, "method": "hello", "params": {"protocol": 1, "client": "peer"}}
 

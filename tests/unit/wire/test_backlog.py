@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashdeck.model import Event, LogLevel, LogLine
-from flashdeckd.hub import Hub
 from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
+from flashdeckd.state.hub import Hub
 from unit.wire.peer import board, job, make_hub
 
 

@@ -32,8 +32,8 @@ from flashdeck.api import (
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, HeldError, RemoteError, RequestError
 from flashdeck.model import Event, Failure, Snapshot, State
-from flashdeckd.hub import Hub
 from flashdeckd.server.server import Server
+from flashdeckd.state.hub import Hub
 from unit.wire.peer import board, is_there, job, make_hub
 
 

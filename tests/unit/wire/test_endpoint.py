@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeckd.hub import Hub
 from flashdeckd.server.endpoint import claimed, peer_uid
 from flashdeckd.server.server import Server
+from flashdeckd.state.hub import Hub
 from unit.wire.peer import is_there, peer
 
 

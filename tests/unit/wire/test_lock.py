@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeckd.lock import exclusive
+from flashdeckd.state.lock import exclusive
 
 ROUNDS = 300
 

@@ -16,11 +16,11 @@ from flashdeck import rpc
 from flashdeck.api import Empty, Flash, GetBoards, JobList, Wait
 from flashdeck.errors import HeldError
 from flashdeck.model import State
-from flashdeckd.hub import Hub
 from flashdeckd.server import connection as connection_module
 from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
 from flashdeckd.server.connection import HELLO_LINE, Connection, drained
 from flashdeckd.server.server import MAX_CONNECTIONS, Server
+from flashdeckd.state.hub import Hub
 from unit.wire.peer import HELLO, Peer, board, is_there, job, make_hub, peer, short_directory
 
 

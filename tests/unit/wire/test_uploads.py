@@ -10,10 +10,10 @@ from flashdeck.api import UPLOAD_CHUNK, BeginUpload, BoardList, CommitUpload, Ge
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, RemoteError
 from flashdeck.model import State
-from flashdeckd.hub import Hub
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
 from flashdeckd.server.uploads import MAX_IMAGE, MAX_UPLOADS, Uploads
+from flashdeckd.state.hub import Hub
 
 
 class Spool:

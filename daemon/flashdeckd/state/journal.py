@@ -21,7 +21,7 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.model import ArtifactState, Holding, JobState, State
 from flashdeck.text import clean
 from flashdeckd.flash.experience import Experience
-from flashdeckd.journal_schema import UnusableFileError, connect
+from flashdeckd.state.journal_schema import UnusableFileError, connect
 
 LOADED_JOBS = 500
 """Newest jobs that `load` gives, besides all that have not ended."""
