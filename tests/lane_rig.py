@@ -15,7 +15,7 @@ from flash_rig import Rig as Emulated
 from flashdeck.config import BankPolicy, Board, Partition, Profile, UsbId
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import DaemonState, JobState, JobStatus, LogLevel, Origin, Presence
-from flashdeckd.boards import Sighting
+from flashdeckd.boards.roster import Sighting
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool

@@ -15,7 +15,7 @@ from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.model import ArtifactState, Disposition, LogLevel, Origin
 from flashdeck.text import clean, counted
 from flashdeck.toml_table import MAX_PATH
-from flashdeckd.bench import Bench
+from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Settled, Watch
 from flashdeckd.builds.lease import Unreadable
 from flashdeckd.images import formats, guards

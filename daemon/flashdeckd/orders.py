@@ -10,7 +10,7 @@ from flashdeck.api import BoardPlan, JobList
 from flashdeck.config import Board, Partition
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
 from flashdeck.model import JobState, JobStatus, Origin, Presence
-from flashdeckd.bench import Bench
+from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
 from flashdeckd.flash.program import preview
 from flashdeckd.images import guards

@@ -16,7 +16,7 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.model import LogLevel
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeck.text import clean
-from flashdeckd.bench import Bench
+from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.images.file_notes import FileNotes

@@ -7,7 +7,7 @@ from typing import Final
 from flashdeck.config import Board
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
 from flashdeck.model import Disposition, JobState, JobStatus
-from flashdeckd.bench import Bench
+from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
 from flashdeckd.state.hub import Hub
 

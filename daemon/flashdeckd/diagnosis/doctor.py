@@ -8,7 +8,7 @@ from flashdeck.config import Board
 from flashdeck.diagnosis import BoardReport, Diagnosis, Finding
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError
 from flashdeck.model import Presence
-from flashdeckd.bench import Bench
+from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis import installation
 from flashdeckd.diagnosis.judge import judge
 from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome

@@ -18,7 +18,7 @@ from flashdeck.diagnosis import Diagnosis, Finding, Severity
 from flashdeck.errors import ConfigError, FlashdeckError
 from flashdeck.model import Failure
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
-from flashdeckd.bench import Bench
+from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.images.spool import Spool
 from flashdeckd.state.hub import Hub, this_daemon

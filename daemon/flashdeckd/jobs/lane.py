@@ -14,7 +14,7 @@ import usb.backend
 from flashdeck.config import Board, Partition
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckError
 from flashdeck.model import Failure, JobState, JobStatus, LogLevel, Presence
-from flashdeckd.boards import Sighting
+from flashdeckd.boards.roster import Sighting
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.program import preview

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flashdeck.errors import ErrorKind, ParkedError
 from flashdeck.model import Presence
-from flashdeckd.boards import ABSENT, Sighting
+from flashdeckd.boards.roster import ABSENT, Sighting
 
 
 class Situation:

@@ -9,7 +9,7 @@ from flashdeck.diagnosis import Diagnosis, Fact
 from flashdeck.errors import RequestError
 from flashdeck.model import BoardState, JobState, State
 from flashdeck.versions import software
-from flashdeckd.bench import Bench
+from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.orders import Orders
 from flashdeckd.server.connection import Connection

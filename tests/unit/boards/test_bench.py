@@ -15,7 +15,7 @@ from flash_rig import image
 from flashdeck.config import Board, Config
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import DaemonState, Holding, JobState, JobStatus, Origin, Presence, Verified
-from flashdeckd.bench import Bench
+from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds, Settled
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from flashdeck.config import Board, Config, Pins, Profile, UsbId
 from flashdeck.geometry import Geometry, Region
 from flashdeck.model import Presence
-from flashdeckd.boards import recognise
+from flashdeckd.boards.roster import recognise
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 
 DFU = UsbId(0x0483, 0xDF11)

@@ -17,7 +17,7 @@ from flashdeck.config_show import to_toml
 from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.paths import board_file_path
 from flashdeck.text import clean
-from flashdeckd.board_file import HEADER, write_board_file
+from flashdeckd.boards.board_file import HEADER, write_board_file
 
 MAIN = """
 [profiles.product]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from flashdeck.model import JobStatus, Presence
-from flashdeckd.boards import Sighting
+from flashdeckd.boards.roster import Sighting
 from lane_rig import Scene
 
 

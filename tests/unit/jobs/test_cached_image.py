@@ -11,7 +11,7 @@ from flash_rig import APP1, BASE, ROOM, ROOM_TWIN, Rig, blank, image
 from flashdeck.config import BankPolicy, Board, Profile
 from flashdeck.errors import DeviceGoneError
 from flashdeck.model import Holding, JobStatus, LogLevel, Presence, Verified
-from flashdeckd.boards import Sighting
+from flashdeckd.boards.roster import Sighting
 from flashdeckd.dfu.session import Session
 from flashdeckd.images.image import NOTHING, Image
 from flashdeckd.images.shelf import Shelf

@@ -10,7 +10,7 @@ import pytest
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DevicePermissionError
 from flashdeck.model import JobState, JobStatus, Presence
-from flashdeckd.boards import ABSENT, Sighting
+from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.jobs import detaching, device_thread, setbacks
 from flashdeckd.jobs.detaching import MAX_ASKED
 from flashdeckd.jobs.worker import Worker

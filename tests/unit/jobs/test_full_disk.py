@@ -10,7 +10,7 @@ import pytest
 from flash_rig import APP1
 from flashdeck.errors import ErrorKind, FlashdeckError, VerifyError
 from flashdeck.model import Holding, JobStatus, LogLevel
-from flashdeckd.boards import ABSENT
+from flashdeckd.boards.roster import ABSENT
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Observer, Outcome
 from flashdeckd.jobs.setbacks import Setbacks

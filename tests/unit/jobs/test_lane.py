@@ -9,7 +9,7 @@ import pytest
 
 from flashdeck.errors import DeviceError, DevicePermissionError, ErrorKind, FlashdeckError, WrongBankError
 from flashdeck.model import JobStatus, LogLevel
-from flashdeckd.boards import ABSENT
+from flashdeckd.boards.roster import ABSENT
 from flashdeckd.flash import program
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool

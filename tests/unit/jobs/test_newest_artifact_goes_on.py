@@ -9,7 +9,7 @@ import pytest
 
 from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
 from flashdeck.model import Holding, JobState, JobStatus, Origin, Presence, Verified
-from flashdeckd.boards import ABSENT, Sighting
+from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Observer, Outcome
 from flashdeckd.images.image import Image

@@ -10,7 +10,7 @@ import pytest
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import ErrorKind
 from flashdeck.model import JobStatus, Presence
-from flashdeckd.boards import ABSENT, Sighting
+from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Outcome
 from flashdeckd.jobs import attempt

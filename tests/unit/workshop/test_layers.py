@@ -20,7 +20,7 @@ def loaded_by(*modules: str) -> set[str]:
         (("flashdeck_tui.cli",), {"flashdeckd", "usb", "pyudev", "watchfiles", "textual", "tomli_w"}),
         (
             ("flashdeckd.dfu.session", "flashdeckd.flash.program", "flashdeckd.images.spool"),
-            {"flashdeckd.bench", "flashdeckd.server", "flashdeckd.usb", "flashdeckd.state.journal", "usb", "sqlite3"},
+            {"flashdeckd.boards", "flashdeckd.server", "flashdeckd.usb", "flashdeckd.state.journal", "usb", "sqlite3"},
         ),
         (("flashdeckd.virtual.bench",), REAL_HARDWARE),
         (("flashdeckd.service",), {"flashdeck_tui", "textual", *REAL_HARDWARE}),

@@ -28,9 +28,9 @@ from flashdeck.model import (
 )
 from flashdeck.text import clean
 from flashdeck.toml_table import MAX_PATH
-from flashdeckd.adoption import adopted, find_device, find_name, find_profile
-from flashdeckd.board_file import write_board_file
-from flashdeckd.boards import Sighting, recognise
+from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile
+from flashdeckd.boards.board_file import write_board_file
+from flashdeckd.boards.roster import Sighting, recognise
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
