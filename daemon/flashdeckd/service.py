@@ -21,8 +21,9 @@ from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Spool
-from flashdeckd.intake import Intake
-from flashdeckd.orders import Orders
+from flashdeckd.requests.by_build import BuildRequests
+from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, claimed
 from flashdeckd.server.handlers import Handlers, recording_handlers, version_handlers, virtual_handlers
 from flashdeckd.server.server import Server
@@ -37,7 +38,6 @@ from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording import Recorder, RecordingBackend
 from flashdeckd.virtual.bench import VirtualBench, load_bench
-from flashdeckd.waiting import Waiting
 
 FIRST_LOOK_SECONDS = 5.0
 """How long the socket waits for the first look at bus and builds: the first client finds the boards, and what is built
@@ -116,18 +116,18 @@ async def serve(options: Options, signals: Signals) -> None:
         )
         await bench.restore()
         notes = FileNotes()
-        intake = Intake(bench, hub, journal, spool, notes)
+        by_build = BuildRequests(bench, hub, journal, spool, notes)
         builds = Builds(
             _watches(config),
-            intake.settled,
+            by_build.settled,
             on_trouble=lambda trouble: health.report("builds", trouble),
-            unreadable=intake.unreadable,
-            settling=intake.settling,
+            unreadable=by_build.unreadable,
+            settling=by_build.settling,
         )
-        orders, waiting = Orders(bench, builds, hub, spool, notes), Waiting(bench, builds, hub)
+        by_hand, waits = HandRequests(bench, builds, hub, spool, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub)
-        handlers = dict(Handlers(hub, bench, orders, waiting, doctor).table())
-        handlers |= Uploads(intake.accept).handlers()
+        handlers = dict(Handlers(hub, bench, by_hand, waits, doctor).table())
+        handlers |= Uploads(by_build.accept).handlers()
         handlers |= recording_handlers(records)
         handlers |= version_handlers(libusb)
         if virtual is not None:

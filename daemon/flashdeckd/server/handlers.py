@@ -11,13 +11,13 @@ from flashdeck.model import BoardState, JobState, State
 from flashdeck.versions import software
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
-from flashdeckd.orders import Orders
+from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.virtual.bench import VirtualBench
-from flashdeckd.waiting import Waiting
 
 LOG_PAGE = 500
 """Log lines in one page at the most, so that a page stays far below the wire's line cap."""
@@ -27,11 +27,11 @@ JOB_PAGE = 500
 class Handlers:
     """The methods, one each. `table` is what the server dispatches on."""
 
-    def __init__(self, hub: Hub, bench: Bench, orders: Orders, waiting: Waiting, doctor: Doctor) -> None:
+    def __init__(self, hub: Hub, bench: Bench, by_hand: HandRequests, waits: WaitRequests, doctor: Doctor) -> None:
         self._hub = hub
         self._bench = bench
-        self._orders = orders
-        self._waiting = waiting
+        self._by_hand = by_hand
+        self._waits = waits
         self._doctor = doctor
 
     def table(self) -> Mapping[type[api.Params[Any]], Handler]:
@@ -67,22 +67,22 @@ class Handlers:
 
     async def flash(self, params: api.Flash, _connection: Connection) -> api.JobList:
         """`flash`."""
-        return await self._orders.flash(
+        return await self._by_hand.flash(
             params.partition, params.sha256, params.boards, present_only=params.present_only
         )
 
     async def plan(self, params: api.Plan, _connection: Connection) -> api.PlanList:
         """`plan`."""
-        return api.PlanList(plans=tuple(await self._orders.plan(params.partition, params.sha256, params.boards)))
+        return api.PlanList(plans=tuple(await self._by_hand.plan(params.partition, params.sha256, params.boards)))
 
     async def wait(self, params: api.Wait, _connection: Connection) -> api.JobList:
         """`wait`."""
-        jobs = await self._waiting.for_image(params.partition, params.sha256, params.boards, params.timeout)
+        jobs = await self._waits.for_image(params.partition, params.sha256, params.boards, params.timeout)
         return api.JobList(jobs=tuple(jobs))
 
     async def wait_jobs(self, params: api.WaitJobs, _connection: Connection) -> api.JobList:
         """`jobs.wait`."""
-        return api.JobList(jobs=tuple(await self._waiting.for_jobs(params.ids, params.timeout)))
+        return api.JobList(jobs=tuple(await self._waits.for_jobs(params.ids, params.timeout)))
 
     async def logs(self, params: api.GetLogs, _connection: Connection) -> api.LogPage:
         """`logs`."""
@@ -101,11 +101,11 @@ class Handlers:
 
     async def cancel(self, params: api.Cancel, _connection: Connection) -> JobState:
         """`cancel`."""
-        return await self._orders.cancel(params.job)
+        return await self._by_hand.cancel(params.job)
 
     async def retry(self, params: api.Retry, _connection: Connection) -> JobState:
         """`retry`."""
-        return await self._orders.retry(params.job)
+        return await self._by_hand.retry(params.job)
 
     async def arm(self, params: api.Arm, _connection: Connection) -> api.BoardList:
         """`arm`."""

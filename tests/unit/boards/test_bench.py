@@ -20,7 +20,7 @@ from flashdeckd.builds.builds import Builds, Settled
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
-from flashdeckd.orders import Orders
+from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
@@ -198,8 +198,8 @@ async def test_an_order_whose_client_leaves_while_it_is_recorded_is_carried_thro
 
     monkeypatch.setattr(Journal, "save_job", save)
     artifact = await asyncio.to_thread(scene.spool.add, Image.raw(image(20_000)))
-    orders = Orders(scene.bench, Builds([], nobody), scene.hub, scene.spool, FileNotes())
-    order = asyncio.create_task(orders.flash("app1", artifact.sha256, (), present_only=False))
+    by_hand = HandRequests(scene.bench, Builds([], nobody), scene.hub, scene.spool, FileNotes())
+    order = asyncio.create_task(by_hand.flash("app1", artifact.sha256, (), present_only=False))
     await began.wait()
     order.cancel()
     await asyncio.wait([order])

@@ -1,4 +1,4 @@
-"""What a person orders of the bench: flash, plan, cancel, retry."""
+"""Requests of a person: flash, plan, cancel, retry."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -18,15 +18,15 @@ from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.unseen import UNSEEN, UNSEEN_NOTE
-from flashdeckd.planning import described
+from flashdeckd.requests.planning import described
 from flashdeckd.state.hub import Hub
 
 WRITTEN_SECONDS: Final = 5.0
-"""How long a build may go on that is to be flashed: who ordered it looks at the terminal."""
+"""How long a build may go on that is to be flashed: who asked for it looks at the terminal."""
 
 
-class Orders:
-    """Orders by hand. Runs in the event loop's thread only."""
+class HandRequests:
+    """Carries out what a person asks for. Runs in the event loop's thread only."""
 
     def __init__(self, bench: Bench, builds: Builds, hub: Hub, spool: Spool, notes: FileNotes) -> None:
         self._bench = bench

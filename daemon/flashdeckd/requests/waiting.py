@@ -15,7 +15,7 @@ LOOK_SECONDS: Final = 2.0
 """What looking at the files may take in any case: who has no patience wants to know what is so now."""
 
 
-class Waiting:
+class WaitRequests:
     """Answers `wait` and `jobs.wait` from what the hub publishes."""
 
     def __init__(self, bench: Bench, builds: Builds, hub: Hub) -> None:

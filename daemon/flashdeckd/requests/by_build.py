@@ -45,8 +45,8 @@ class _Verdict:
     """Why it is not taken; "" where it is."""
 
 
-class Intake:
-    """Decides what becomes of each image file that has settled."""
+class BuildRequests:
+    """Decides what becomes of each image file that has settled, and takes those that clients send."""
 
     def __init__(self, bench: Bench, hub: Hub, journal: Journal, spool: Spool, notes: FileNotes) -> None:
         self._bench = bench
