@@ -15,6 +15,7 @@ from flashdeck.config import Board, Partition
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckError
 from flashdeck.model import Failure, JobState, JobStatus, LogLevel, Presence
 from flashdeckd.boards.roster import Sighting
+from flashdeckd.entering.detach import Detach
 from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.program import preview
@@ -25,7 +26,6 @@ from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.attempt import Attempts
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.cached_image import cached_image
-from flashdeckd.jobs.detaching import Detaching
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of, may_read
 from flashdeckd.jobs.queue import overtaken
@@ -74,7 +74,7 @@ class Lane:
         self._situation = situation = Situation()
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), situation)
         self._reading = reading = Reading(board.name, experiences, hub)
-        self._detaching = Detaching(board, situation=situation, thread=thread, book=book)
+        self._detach = Detach(board, situation=situation, thread=thread, book=book)
         self._setbacks = Setbacks(situation=situation, book=book, reading=reading, hub=hub, hold_board=hold)
         self._attempts = Attempts(
             board=board,
@@ -264,7 +264,7 @@ class Lane:
             await self._wait_for_board(job)
             return False
         elif self.sighting.presence is Presence.APP:
-            return await self._detaching.bring_into_dfu(job, device)
+            return await self._detach.bring_into_dfu(job, device)
         else:
             await self._attempts.flash(job, device)
         return True

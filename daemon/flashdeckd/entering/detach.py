@@ -27,7 +27,7 @@ class _Asked:
     times: int = 0
 
 
-class Detaching:
+class Detach:
     """Asks the application of one board to detach, a few times for a job, where the profile lets it."""
 
     def __init__(self, board: Board, *, situation: Situation, thread: DeviceThread, book: JobBook) -> None:

@@ -11,8 +11,9 @@ from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DevicePermissionError
 from flashdeck.model import JobState, JobStatus, Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
-from flashdeckd.jobs import detaching, device_thread, setbacks
-from flashdeckd.jobs.detaching import MAX_ASKED
+from flashdeckd.entering import detach
+from flashdeckd.entering.detach import MAX_ASKED
+from flashdeckd.jobs import device_thread, setbacks
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.usb.device import UsbDevice
 from lane_rig import PROFILE, Scene, running_lane
@@ -66,7 +67,7 @@ class Application:
 
 @pytest.fixture
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    monkeypatch.setattr(detaching, "DETACH_SECONDS", 0.01)
+    monkeypatch.setattr(detach, "DETACH_SECONDS", 0.01)
     monkeypatch.setattr(setbacks, "ACCESS_SECONDS", 0.01)
     monkeypatch.setattr(device_thread, "OPEN_PAUSE", 0.001)
     async with running_lane(tmp_path, replace(PROFILE, app=APP, enter=Enter.DETACH, enter_hint=HINT)) as scene:
@@ -144,7 +145,7 @@ async def test_a_newer_build_that_came_while_the_board_was_waited_for_asks_at_on
 async def test_a_daemon_that_stops_while_the_board_is_waited_for_tells_nothing_of_the_board(
     scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detaching, "DETACH_SECONDS", 60.0)
+    monkeypatch.setattr(detach, "DETACH_SECONDS", 60.0)
     asked, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def tell() -> None:

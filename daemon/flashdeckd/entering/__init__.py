@@ -1,0 +1,1 @@
+"""The ways in which a running application is brought into DFU mode."""
