@@ -13,7 +13,8 @@ from typing import Any, cast
 
 import usb.core
 
-from flashdeckd import __main__, service
+from flashdeckd import __main__
+from flashdeckd.virtual import bench as virtual_bench
 from flashdeckd.virtual.backend import VirtualBackend
 from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.bench_file import read_specs
@@ -119,5 +120,5 @@ def _look(changed: Callable[[], None]) -> None:
 
 
 if __name__ == "__main__":
-    service.load_bench = distant_bench
+    virtual_bench.load_bench = distant_bench
     __main__.main()

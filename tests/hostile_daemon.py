@@ -7,7 +7,8 @@ import random
 from dataclasses import fields
 from pathlib import Path
 
-from flashdeckd import __main__, service
+from flashdeckd import __main__
+from flashdeckd.virtual import bench as virtual_bench
 from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.control import Answer, Bus, Outcome, Setup, State, UsbFunction
@@ -108,5 +109,5 @@ def hostile_bench(path: Path) -> VirtualBench:
 
 
 if __name__ == "__main__":
-    service.load_bench = hostile_bench
+    virtual_bench.load_bench = hostile_bench
     __main__.main()

@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import usb.backend
 from msgspec.structs import replace
 
-from flashdeck import __version__
+from flashdeck import __version__, api
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.errors import FlashdeckError
@@ -25,8 +27,8 @@ from flashdeckd.requests.by_build import BuildRequests
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, claimed
-from flashdeckd.server.handlers import Handlers, recording_handlers, version_handlers, virtual_handlers
-from flashdeckd.server.server import Server
+from flashdeckd.server.handlers import Handlers, recording_handlers, version_handlers
+from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
 from flashdeckd.state.hub import Hub, this_daemon
@@ -37,7 +39,6 @@ from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording import Recorder, RecordingBackend
-from flashdeckd.virtual.bench import VirtualBench, load_bench
 
 FIRST_LOOK_SECONDS = 5.0
 """How long the socket waits for the first look at bus and builds: the first client finds the boards, and what is built
@@ -60,6 +61,15 @@ class Options:
     """A directory for recordings of every session with every device; None: nothing is recorded."""
     record_payloads: bool = False
     """Whether image bytes are recorded, too, and not only their hashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Emulated:
+    """A bench of emulated boards: its bus, and the methods of the socket that only such a daemon has."""
+
+    backend: usb.backend.IBackend
+    hotplug: HotplugSource
+    handlers: Mapping[type[api.Params[Any]], Handler]
 
 
 class Health:
@@ -87,7 +97,7 @@ async def serve(options: Options, signals: Signals) -> None:
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(signals.asked())
         config = load(options.config) if options.config else default_config(virtual=options.virtual is not None)
-        virtual = None if options.virtual is None else load_bench(options.virtual)
+        virtual = None if options.virtual is None else _emulated(options.virtual)
         ensure_private_dir(options.state_dir)
         # Two daemons on one journal would flash everything twice.
         hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
@@ -131,7 +141,7 @@ async def serve(options: Options, signals: Signals) -> None:
         handlers |= recording_handlers(records)
         handlers |= version_handlers(libusb)
         if virtual is not None:
-            handlers |= virtual_handlers(virtual)
+            handlers |= virtual.handlers
         server = Server(hub, handlers)
         await _run(stop, endpoint, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
 
@@ -206,7 +216,16 @@ async def _follow_bus(source: HotplugSource, bench: Bench, health: Health, scann
         failures += 1
 
 
-def _usb(virtual: VirtualBench | None, health: Health) -> tuple[usb.backend.IBackend | None, HotplugSource]:
+def _emulated(bench_file: Path) -> _Emulated:
+    # Imported here: a daemon for real boards loads nothing of it (safety rule 10).
+    from flashdeckd.virtual.bench import load_bench  # noqa: PLC0415
+    from flashdeckd.virtual.methods import virtual_handlers  # noqa: PLC0415
+
+    bench = load_bench(bench_file)
+    return _Emulated(bench.backend, bench.hotplug, virtual_handlers(bench))
+
+
+def _usb(virtual: _Emulated | None, health: Health) -> tuple[usb.backend.IBackend | None, HotplugSource]:
     if virtual is not None:
         return virtual.backend, virtual.hotplug
     try:

@@ -27,12 +27,13 @@ from flashdeckd.state.lock import exclusive
 from flashdeckd.usb.backend import open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
-from flashdeckd.virtual.bench import VirtualBench, load_bench
 
 FIRST_LOOK_SECONDS = 10.0
 """How long the bus may take to be listed."""
 SETTLE_SECONDS = 1.0
 """How long devices that are just being enumerated are waited for after that."""
+
+_Bus = tuple[usb.backend.IBackend, HotplugSource]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,20 @@ async def examine(place: Place, patterns: Iterable[str] = ()) -> Diagnosis:
     Raises FlashdeckError (`already-running`) where a daemon has the place, RequestError (`no-such-board`), ConfigError
     where the bench file is unusable, and OSError where the directories can not be used.
     """
-    bench = None if place.virtual is None else load_bench(place.virtual)
+    virtual = None if place.virtual is None else _emulated(place.virtual)
     try:
-        config = load(place.config) if place.config else default_config(virtual=bench is not None)
+        config = load(place.config) if place.config else default_config(virtual=virtual is not None)
     except ConfigError as error:
         return _without_config(error)
     async with AsyncExitStack() as stack:
         ensure_private_dir(place.state_dir)
         hint = "ask that one: flashdeck doctor"
         stack.enter_context(exclusive(place.state_dir / "lock", does=f"uses {place.state_dir}", hint=hint))
-        return await _examine(place, config, bench, tuple(patterns), stack)
+        return await _examine(place, config, virtual, tuple(patterns), stack)
 
 
 async def _examine(
-    place: Place, config: Config, virtual: VirtualBench | None, patterns: tuple[str, ...], stack: AsyncExitStack
+    place: Place, config: Config, virtual: _Bus | None, patterns: tuple[str, ...], stack: AsyncExitStack
 ) -> Diagnosis:
     hub = Hub(this_daemon(virtual=virtual is not None))
     journal = await Journal.open(place.state_dir / "journal.sqlite3")
@@ -96,9 +97,16 @@ async def _see(bench: Bench, source: HotplugSource) -> None:
             timeout = SETTLE_SECONDS
 
 
-def _usb(virtual: VirtualBench | None) -> tuple[usb.backend.IBackend | None, HotplugSource, str]:
+def _emulated(bench_file: Path) -> _Bus:
+    from flashdeckd.virtual.bench import load_bench  # noqa: PLC0415 -- real boards are examined without any of it
+
+    bench = load_bench(bench_file)
+    return bench.backend, bench.hotplug
+
+
+def _usb(virtual: _Bus | None) -> tuple[usb.backend.IBackend | None, HotplugSource, str]:
     if virtual is not None:
-        return virtual.backend, virtual.hotplug, ""
+        return *virtual, ""
     try:
         return open_backend(), PyudevHotplug(), ""
     except FlashdeckError as error:

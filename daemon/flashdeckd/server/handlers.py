@@ -1,13 +1,13 @@
 """What each method of the socket protocol does, beyond those that the server answers itself."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flashdeck import api
 from flashdeck.diagnosis import Diagnosis, Fact
 from flashdeck.errors import RequestError
-from flashdeck.model import BoardState, JobState, State
+from flashdeck.model import BoardState, JobState
 from flashdeck.versions import software
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
@@ -17,7 +17,6 @@ from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.record_directory import RecordDirectory
-from flashdeckd.virtual.bench import VirtualBench
 
 LOG_PAGE = 500
 """Log lines in one page at the most, so that a page stays far below the wire's line cap."""
@@ -150,26 +149,3 @@ def recording_handlers(directory: RecordDirectory | None) -> Mapping[type[api.Pa
         return await asyncio.to_thread(directory.piece, params.index, params.offset, params.size)
 
     return {api.GetRecordings: listing, api.ReadRecording: piece}
-
-
-def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Handler]:
-    """The hands on an emulated bench; a daemon with real boards has none of these methods."""
-
-    def on(action: Callable[[Any], State]) -> Handler:
-        async def handler(params: Any, _connection: Connection) -> State:
-            return action(params)
-
-        return handler
-
-    return {
-        api.VirtualList: on(lambda _: api.VirtualBench(boards=bench.list())),
-        api.VirtualPlug: on(lambda params: bench.plug(params.board)),
-        api.VirtualUnplug: on(lambda params: bench.unplug(params.board)),
-        api.VirtualPress: on(lambda params: bench.press(params.board)),
-        api.VirtualFault: on(
-            lambda params: bench.fault(
-                params.board, params.fault, params.after, times=params.times, address=params.address
-            )
-        ),
-        api.VirtualDump: on(lambda params: bench.dump(params.board, params.address, params.size)),
-    }

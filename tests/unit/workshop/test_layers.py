@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pkgutil import walk_packages
 
 import pytest
+
+import flashdeckd
 
 REAL_HARDWARE = {"usb.backend.libusb1", "usb.backend.libusb0", "usb.backend.openusb", "libusb_package", "pyudev"}
 
@@ -28,3 +31,10 @@ def loaded_by(*modules: str) -> set[str]:
 )
 def test_no_side_loads_what_it_must_not_know(modules: tuple[str, ...], forbidden: set[str]) -> None:
     assert loaded_by(*modules) & forbidden == set()
+
+
+def test_a_daemon_for_real_boards_loads_nothing_of_the_emulated_ones() -> None:
+    modules = [module.name for module in walk_packages(flashdeckd.__path__, "flashdeckd.")]
+    real = [name for name in modules if not name.startswith("flashdeckd.virtual")]
+    assert {"flashdeckd.__main__", "flashdeckd.service", "flashdeckd.diagnosis.offline"} < set(real) < set(modules)
+    assert [name for name in loaded_by(*real) if name.startswith("flashdeckd.virtual")] == []

@@ -1,0 +1,33 @@
+"""The methods of the socket protocol that only a daemon of emulated boards has."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flashdeck import api
+from flashdeck.model import State
+from flashdeckd.server.connection import Connection
+from flashdeckd.server.server import Handler
+from flashdeckd.virtual.bench import VirtualBench
+
+
+def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Handler]:
+    """The hands on an emulated bench; a daemon with real boards has none of these methods."""
+
+    def on(action: Callable[[Any], State]) -> Handler:
+        async def handler(params: Any, _connection: Connection) -> State:
+            return action(params)
+
+        return handler
+
+    return {
+        api.VirtualList: on(lambda _: api.VirtualBench(boards=bench.list())),
+        api.VirtualPlug: on(lambda params: bench.plug(params.board)),
+        api.VirtualUnplug: on(lambda params: bench.unplug(params.board)),
+        api.VirtualPress: on(lambda params: bench.press(params.board)),
+        api.VirtualFault: on(
+            lambda params: bench.fault(
+                params.board, params.fault, params.after, times=params.times, address=params.address
+            )
+        ),
+        api.VirtualDump: on(lambda params: bench.dump(params.board, params.address, params.size)),
+    }
