@@ -34,7 +34,7 @@ vm-test: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m vm
 
 bench: $(READY)
-	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(JSON),--json '$(JSON)')
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(JSON),--json '$(JSON)')
 
 check: $(READY)
 	$(BIN)/ruff format --check

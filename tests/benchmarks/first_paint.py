@@ -13,8 +13,8 @@ import termios
 import time
 from pathlib import Path
 
-from bench.desk import BOARD, desk
-from bench.rows import Measure, Row, Unit
+from benchmarks.desk import BOARD, desk
+from benchmarks.rows import Measure, Row, Unit
 from rig import WAIT_SECONDS
 
 _CLI = Path(sys.executable).with_name("flashdeck")

@@ -5,8 +5,8 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bench.desk import desk
-from bench.rows import Measure, Row, Unit
+from benchmarks.desk import desk
+from benchmarks.rows import Measure, Row, Unit
 
 _CALM_SECONDS = 2.0
 """For what a start still does afterwards."""

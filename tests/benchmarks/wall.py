@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from statistics import median
 
-from bench.counts import CASES, FULL, Case, flashed, one_sector_changed, remark_on
-from bench.rows import Measure, Row, Unit
+from benchmarks.counts import CASES, FULL, Case, flashed, one_sector_changed, remark_on
+from benchmarks.rows import Measure, Row, Unit
 from flash_rig import ROOM, ROOM_TWIN, Rig, blank, image
 from flashdeckd.virtual.spec import Timing
 

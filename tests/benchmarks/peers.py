@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from bench.guest import Peer, Plan, Round
-from bench.rows import Row
+from benchmarks.guest import Peer, Plan, Round
+from benchmarks.rows import Row
 from vm.kernel import MissingError, cached_kernel, kernel_cache
 from vm.machine import RESULTS, boot, check_host
 from vm.tree import ROOT, snapshot
@@ -62,7 +62,7 @@ def compared(rounds: Sequence[Round], seconds: int) -> Comparison:
     file.unlink(missing_ok=True)
     command = [
         *("env", f"FLASHDECK_PATIENCE={_PATIENCE}", "PYTHONPATH=tests"),
-        *(str(ROOT / ".venv/bin/python"), "-m", "bench.guest"),
+        *(str(ROOT / ".venv/bin/python"), "-m", "benchmarks.guest"),
         *(f"{RESULTS}/{_FILE}", msgspec.json.encode(Plan(tuple(rounds), tuple(peers))).decode()),
     ]
     with tempfile.TemporaryDirectory(prefix="flashdeck-tree-") as scratch:

@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.__main__ import tell
-from bench.counts import full_limit, one_sector_changed
-from bench.markdown import rendered
-from bench.rows import Cost, Machine, Measure, Promise, Report, Row, Unit
-from bench.stands import EVERY_JOB, Failure, Result, side_by_side
+from benchmarks.__main__ import tell
+from benchmarks.counts import full_limit, one_sector_changed
+from benchmarks.markdown import rendered
+from benchmarks.rows import Cost, Machine, Measure, Promise, Report, Row, Unit
+from benchmarks.stands import EVERY_JOB, Failure, Result, side_by_side
 from flash_rig import APP1, SECTOR, image
 from flashdeck.api import VirtualBoardState
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from bench.rows import Measure, Row, Unit
+from benchmarks.rows import Measure, Row, Unit
 from rig import HONEST_MAP, board, firmware, prepare, running
 
 AIM = 1.2

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.rows import FLASHDECK, Cost, Measure, Row, Unit
+from benchmarks.rows import FLASHDECK, Cost, Measure, Row, Unit
 from flashdeckd.virtual.spec import BoardSpec, Model, Start, Timing
 
 EVERY_JOB = "any of these jobs"

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import msgspec
 
-from bench import counts, crowd, first_paint, idleness, reaction, readiness, subscriber, wall
-from bench.guest import Round
-from bench.machine import this_machine
-from bench.markdown import rendered
-from bench.peers import Comparison, compared
-from bench.rows import Report, Row
-from bench.stands import CLASSIC, PATIENT, ROM, USBX
+from benchmarks import counts, crowd, first_paint, idleness, reaction, readiness, subscriber, wall
+from benchmarks.guest import Round
+from benchmarks.machine import this_machine
+from benchmarks.markdown import rendered
+from benchmarks.peers import Comparison, compared
+from benchmarks.rows import Report, Row
+from benchmarks.stands import CLASSIC, PATIENT, ROM, USBX
 from flash_rig import APP1
 from vm.tree import ROOT
 

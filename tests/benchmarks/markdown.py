@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.rows import Cost, Measure, Promise, Report, Row, Unit
+from benchmarks.rows import Cost, Measure, Promise, Report, Row, Unit
 
 _HEAD = (
     *("what", "tool", "DNLOAD", "GETSTATUS", "UPLOAD", "other", "bytes", "erases", "sleeps", "seconds", "measured"),

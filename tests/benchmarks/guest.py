@@ -1,6 +1,6 @@
 """Inside the virtual machine: flashdeck and its peers on the same emulated boards, one tool after the other.
 
-`python -m bench.guest FILE PLAN` writes rows as JSON; the plan is a `Plan`, as JSON.
+`python -m benchmarks.guest FILE PLAN` writes rows as JSON; the plan is a `Plan`, as JSON.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from bench.counts import FULL, one_sector_changed
-from bench.rows import FLASHDECK, Cost, Row
-from bench.stands import EVERY_JOB, Failure, Result, Stand, side_by_side
+from benchmarks.counts import FULL, one_sector_changed
+from benchmarks.rows import FLASHDECK, Cost, Row
+from benchmarks.stands import EVERY_JOB, Failure, Result, Stand, side_by_side
 from flashdeck.model import Presence
 from rig import APP1, firmware
 from vm.desk import Desk, desk, ran, rests

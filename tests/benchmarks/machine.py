@@ -8,7 +8,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.rows import Machine
+from benchmarks.rows import Machine
 
 _PACKAGES = ("flashdeck", "pyusb", "textual")
 

@@ -4,8 +4,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.desk import set_up
-from bench.rows import Measure, Row, Unit
+from benchmarks.desk import set_up
+from benchmarks.rows import Measure, Row, Unit
 from rig import start
 
 

@@ -6,8 +6,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.publisher import BATCH
-from bench.rows import Measure, Row, Unit
+from benchmarks.publisher import BATCH
+from benchmarks.rows import Measure, Row, Unit
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError
@@ -21,7 +21,7 @@ async def row(batches: int) -> Row:
     with tempfile.TemporaryDirectory(prefix="fd-", dir="/tmp") as directory:
         socket = Path(directory, "d", "s")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bench.publisher", str(socket)), cwd=_TESTS
+            *(sys.executable, "-m", "benchmarks.publisher", str(socket)), cwd=_TESTS
         )
         try:
             async with asyncio.timeout(START_SECONDS):

@@ -7,8 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bench.desk import BOARD, SETTLE, desk
-from bench.rows import Measure, Row, Unit
+from benchmarks.desk import BOARD, SETTLE, desk
+from benchmarks.rows import Measure, Row, Unit
 from flashdeck import api
 from flashdeck.model import JobStatus
 from rig import WAIT_SECONDS, firmware

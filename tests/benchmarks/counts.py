@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.rows import Cost, Promise, Row
+from benchmarks.rows import Cost, Promise, Row
 from flash_rig import APP1, ROOM, ROOM_TWIN, SECTOR, Rig, blank, image
 from flashdeckd.virtual.spec import Model
 
