@@ -1,6 +1,6 @@
 """One attempt of one job on a board in DFU mode: flash, leave, and see the application start.
 
-Whatever comes in between is raised; `setbacks` has what becomes of the job then.
+Whatever comes in between is raised; `retry_policy` has what becomes of the job then.
 """
 
 import asyncio

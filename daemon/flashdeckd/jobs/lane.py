@@ -1,7 +1,7 @@
 """A board's lane: its queue, and the task that works it off, one job at a time.
 
-The lane decides what is next. `attempt` carries it out, `setbacks` has what becomes of a job that can not go on, and
-`device_thread` the one thread in which the board's USB handle lives.
+The lane decides what is next. `attempt` carries it out, `retry_policy` has what becomes of a job that can not go on,
+and `device_thread` the one thread in which the board's USB handle lives.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of, may_read
 from flashdeckd.jobs.queue import overtaken
 from flashdeckd.jobs.reading import Reading
-from flashdeckd.jobs.setbacks import Setbacks
+from flashdeckd.jobs.retry_policy import RetryPolicy
 from flashdeckd.jobs.situation import Situation
 from flashdeckd.jobs.targets import target_of
 from flashdeckd.jobs.unseen import UNSEEN
@@ -75,7 +75,7 @@ class Lane:
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), situation)
         self._reading = reading = Reading(board.name, experiences, hub)
         self._detach = Detach(board, situation=situation, thread=thread, book=book)
-        self._setbacks = Setbacks(situation=situation, book=book, reading=reading, hub=hub, hold_board=hold)
+        self._retry_policy = RetryPolicy(situation=situation, book=book, reading=reading, hub=hub, hold_board=hold)
         self._attempts = Attempts(
             board=board,
             situation=situation,
@@ -125,7 +125,7 @@ class Lane:
         self.held = ""
         jobs = self._book.active(self.board.name)
         held = [job for job in jobs if job.status is JobStatus.HELD]
-        for note in await self._experiences.release(self.board.name, self._setbacks.released(held)):
+        for note in await self._experiences.release(self.board.name, self._retry_policy.released(held)):
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
         for job in jobs:
             now = self._book.job(job.id)
@@ -240,7 +240,7 @@ class Lane:
     async def _meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError) -> None:
         """The job ends where what follows from its error can not be done either, as on a full disk."""
         try:
-            await self._setbacks.meet(job, device, error)
+            await self._retry_policy.meet(job, device, error)
         except Exception as second:  # noqa: BLE001 -- neither must that
             _log.exception("what follows from the end of job %d could not be done", job.id)
             told = second.message if isinstance(second, FlashdeckError) else f"a fault in flashdeckd: {second!r}"
@@ -250,7 +250,7 @@ class Lane:
             self._book.log(job, f"failed: {message}", LogLevel.ERROR)
 
     async def _step(self, job: JobState, device: UsbDevice | None) -> bool:
-        if device is not None and self._setbacks.was_denied(device):
+        if device is not None and self._retry_policy.was_denied(device):
             await self._thread.run(lambda worker: worker.reach(device))
         elif self._attempts.only_leave_is_left(job):
             if device is None:

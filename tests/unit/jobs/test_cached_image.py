@@ -16,7 +16,7 @@ from flashdeckd.dfu.session import Session
 from flashdeckd.images.image import NOTHING, Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact, Spool
-from flashdeckd.jobs import setbacks
+from flashdeckd.jobs import retry_policy
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
 from flashdeckd.jobs.targets import target_of
 from flashdeckd.usb.device import UsbDevice
@@ -106,7 +106,7 @@ async def test_a_canary_that_a_lost_board_still_holds_is_not_taken_for_blank(
         return read(self, address, length)
 
     monkeypatch.setattr(Session, "read", once_lost)
-    monkeypatch.setattr(setbacks, "LOST_SECONDS", 0.01)
+    monkeypatch.setattr(retry_policy, "LOST_SECONDS", 0.01)
     async with running_lane(tmp_path, replace(TRUSTING, banks=BankPolicy.CHECK)) as scene:
         holding = flashed(Spool(tmp_path / "spool").add(Image.raw(first)), replace(scene.emulated.device, serial="A1"))
         await scene.book.hold("left", "app1", replace_struct(holding, job=0))

@@ -13,7 +13,7 @@ from flashdeck.model import JobState, JobStatus, Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.entering import detach
 from flashdeckd.entering.detach import MAX_ASKED
-from flashdeckd.jobs import device_thread, setbacks
+from flashdeckd.jobs import device_thread, retry_policy
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.usb.device import UsbDevice
 from lane_rig import PROFILE, Scene, running_lane
@@ -68,7 +68,7 @@ class Application:
 @pytest.fixture
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     monkeypatch.setattr(detach, "DETACH_SECONDS", 0.01)
-    monkeypatch.setattr(setbacks, "ACCESS_SECONDS", 0.01)
+    monkeypatch.setattr(retry_policy, "ACCESS_SECONDS", 0.01)
     monkeypatch.setattr(device_thread, "OPEN_PAUSE", 0.001)
     async with running_lane(tmp_path, replace(PROFILE, app=APP, enter=Enter.DETACH, enter_hint=HINT)) as scene:
         yield scene

@@ -13,7 +13,7 @@ from flashdeck.model import Holding, JobStatus, LogLevel
 from flashdeckd.boards.roster import ABSENT
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Observer, Outcome
-from flashdeckd.jobs.setbacks import Setbacks
+from flashdeckd.jobs.retry_policy import RetryPolicy
 from flashdeckd.state.journal import Journal, Ledger
 from lane_rig import Scene
 
@@ -166,7 +166,7 @@ async def test_a_fault_while_a_setback_is_dealt_with_ends_its_job_and_no_other(
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Setbacks, "meet", broken)
+        patch.setattr(RetryPolicy, "meet", broken)
         patch.setattr(program, "flash", broken_flash)
         job = await scene.until(await scene.order(), JobStatus.FAILED)
     assert "the first error" in job.reason

@@ -13,7 +13,7 @@ from flashdeckd.boards.roster import ABSENT
 from flashdeckd.flash import program
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
-from flashdeckd.jobs import setbacks
+from flashdeckd.jobs import retry_policy
 from flashdeckd.jobs.device_thread import OPEN_TRIES
 from flashdeckd.jobs.worker import Worker
 from lane_rig import Scene
@@ -75,7 +75,7 @@ async def test_what_is_taken_away_in_the_middle_of_a_flash_is_no_door_that_is_cl
 async def test_a_waiting_job_is_looked_at_again_when_its_board_is_plugged_in_anew(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(setbacks, "ACCESS_SECONDS", 1000.0)
+    monkeypatch.setattr(retry_policy, "ACCESS_SECONDS", 1000.0)
     scene.node.is_open = False
     job = await scene.until(await scene.order(), JobStatus.WAITING)
     scene.lane.see(ABSENT)

@@ -34,8 +34,8 @@ ACCESS_SECONDS: Final = 5.0
 """How often a board is tried again that could not be opened: nobody tells of a changed mode, or that it is free."""
 
 
-class Setbacks:
-    """The setbacks of one board's jobs, and what a release or a new try has to know of them."""
+class RetryPolicy:
+    """What becomes of one board's jobs after an error, and what a release or a new try has to know of that."""
 
     def __init__(
         self,
