@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeckd.builds.gate import Fingerprint, Gate
-from flashdeckd.builds.lease import Busy, Reading, Unreadable, being_written, install_sigio, read_settled
+from flashdeckd.builds.lease import Busy, FileSnapshot, Unreadable, being_written, install_sigio, read_settled
 from flashdeckd.builds.pattern import newest
 from flashdeckd.builds.source import BuildSource, WatchfilesSource
 
@@ -261,10 +261,10 @@ class _Post:
         self._gate.passed = fingerprint
         return None
 
-    async def _hand_on(self, reading: Reading) -> None:
+    async def _hand_on(self, snapshot: FileSnapshot) -> None:
         self._complain(None)
-        first = reading.fingerprint == self._at_start
-        await self._settled(Settled(self.watch, Path(reading.fingerprint.path), reading.data, first))
+        first = snapshot.fingerprint == self._at_start
+        await self._settled(Settled(self.watch, Path(snapshot.fingerprint.path), snapshot.data, first))
 
     def _note_settling(self, *, settling: bool) -> None:
         if settling != self._settling:

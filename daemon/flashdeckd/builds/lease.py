@@ -26,7 +26,7 @@ _PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FileSnapshot:
     """One consistent state of a file."""
 
     fingerprint: Fingerprint
@@ -82,7 +82,7 @@ def being_written(path: str) -> bool:
         return False
 
 
-def read_settled(path: str) -> Reading | Busy | Unreadable | None:
+def read_settled(path: str) -> FileSnapshot | Busy | Unreadable | None:
     """Reads the file if nobody writes to it; None where there is none. Blocks on the disk only: call it in a thread."""
     try:
         mode = Path(path).stat().st_mode
@@ -133,7 +133,7 @@ def _writer_waits(descriptor: int) -> bool:
     return fcntl.fcntl(descriptor, fcntl.F_GETLEASE) != fcntl.F_RDLCK
 
 
-def _read(path: str, descriptor: int) -> Reading | Busy | Unreadable:
+def _read(path: str, descriptor: int) -> FileSnapshot | Busy | Unreadable:
     lease = _take_lease(descriptor)
     if lease is _Lease.WRITER:
         return Busy()
@@ -147,7 +147,7 @@ def _read(path: str, descriptor: int) -> Reading | Busy | Unreadable:
     fingerprint = Fingerprint.of(path, status)
     # The lease is on the file, not on its name: by now the name may stand for the next build.
     undisturbed = fingerprint == Fingerprint.of(path, os.fstat(descriptor)) == Fingerprint.of(path, Path(path).stat())
-    return Reading(fingerprint, data, leased) if data is not None and undisturbed else Busy()
+    return FileSnapshot(fingerprint, data, leased) if data is not None and undisturbed else Busy()
 
 
 def _contents(descriptor: int, size: int, *, leased: bool) -> bytes | None:

@@ -22,7 +22,7 @@ from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of
-from flashdeckd.jobs.reading import Reading
+from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.recorder import Recorder
 from flashdeckd.jobs.situation import Situation
 from flashdeckd.jobs.targets import target_of
@@ -47,7 +47,7 @@ class Attempts:
     thread: DeviceThread
     book: JobBook
     experiences: ExperienceBook
-    reading: Reading
+    lost_reads: LostReads
     spool: Spool
     shelf: Shelf
 
@@ -71,7 +71,7 @@ class Attempts:
         what = job.version or job.sha256[:12]
         self.book.log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
         experience = self.experiences.of(bootloader_of(self.board.name, device))
-        target = target_of(self.board, partition, may_read=self.reading.allowed(job.id, experience))
+        target = target_of(self.board, partition, may_read=self.lost_reads.reading_allowed(job.id, experience))
         recorder = Recorder(
             loop=asyncio.get_running_loop(),
             book=self.book,
@@ -161,7 +161,7 @@ class Attempts:
         )
 
     async def _done(self, job: JobState, result: JobResult | None) -> None:
-        self.reading.forget(job.id)
+        self.lost_reads.forget(job.id)
         job = await self.book.change(job.id, status=JobStatus.DONE, phase=None, reason="", result=result)
         verified = "" if result is None else f", {result.verified}"
         self.book.log(job, f"{job.partition} holds {job.version or job.sha256[:12]}{verified}")

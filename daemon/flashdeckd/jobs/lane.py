@@ -28,8 +28,8 @@ from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of, may_read
+from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
-from flashdeckd.jobs.reading import Reading
 from flashdeckd.jobs.retry_policy import RetryPolicy
 from flashdeckd.jobs.situation import Situation
 from flashdeckd.jobs.targets import target_of
@@ -73,16 +73,18 @@ class Lane:
         """The job that was last found fit to run."""
         self._situation = situation = Situation()
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), situation)
-        self._reading = reading = Reading(board.name, experiences, hub)
+        self._lost_reads = lost_reads = LostReads(board.name, experiences, hub)
         self._detach = Detach(board, situation=situation, thread=thread, book=book)
-        self._retry_policy = RetryPolicy(situation=situation, book=book, reading=reading, hub=hub, hold_board=hold)
+        self._retry_policy = RetryPolicy(
+            situation=situation, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold
+        )
         self._attempts = Attempts(
             board=board,
             situation=situation,
             thread=thread,
             book=book,
             experiences=experiences,
-            reading=reading,
+            lost_reads=lost_reads,
             spool=spool,
             shelf=shelf,
         )
@@ -189,7 +191,7 @@ class Lane:
 
     async def lost_in_a_read(self, device: UsbDevice) -> None:
         """Records that the board did not survive a read of somebody who looked at it."""
-        await self._reading.lost(device)
+        await self._lost_reads.add(device)
 
     def target(self, partition: Partition, *, may_read: bool = True) -> Target:
         """A partition of this board as the engine needs it."""

@@ -20,7 +20,7 @@ from flashdeck.model import Failure, JobState, JobStatus, LogLevel
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.contents import distrusted
 from flashdeckd.jobs.experiences import bootloader_of
-from flashdeckd.jobs.reading import Reading
+from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.situation import Situation
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Bootloader
@@ -42,14 +42,14 @@ class RetryPolicy:
         *,
         situation: Situation,
         book: JobBook,
-        reading: Reading,
+        lost_reads: LostReads,
         hub: Hub,
         hold_board: Callable[[str], Awaitable[object]],
     ) -> None:
         """`hold_board` holds the board durably, with a reason."""
         self._situation = situation
         self._book = book
-        self._reading = reading
+        self._lost_reads = lost_reads
         self._hub = hub
         self._hold_board = hold_board
         self._unproved: dict[int, tuple[Bootloader, int]] = {}
@@ -107,7 +107,7 @@ class RetryPolicy:
 
     async def _interrupted(self, job: JobState, lost: UsbDevice | None, error: DeviceGoneError) -> None:
         if error.during_read and lost is not None:
-            await self._reading.lost(lost, job.id)
+            await self._lost_reads.add(lost, job.id)
         if self._book.job(job.id).attempts >= MAX_ATTEMPTS:
             await self._fail(job, error)
             return

@@ -14,7 +14,7 @@ import pytest
 from builds_rig import PATIENCE, needs_leases
 from flashdeckd.builds import lease
 from flashdeckd.builds.filesystem import filesystem_type, is_remote
-from flashdeckd.builds.lease import Busy, Reading, Unreadable, being_written, install_sigio, read_settled
+from flashdeckd.builds.lease import Busy, FileSnapshot, Unreadable, being_written, install_sigio, read_settled
 
 IMAGE = bytes(range(256)) * 1024
 
@@ -51,7 +51,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Non
 
 def test_a_file_at_rest_is_read_whole_under_a_lease(file: Path) -> None:
     reading = read_settled(str(file))
-    assert isinstance(reading, Reading)
+    assert isinstance(reading, FileSnapshot)
     assert reading.data == IMAGE
     assert reading.leased
     assert not being_written(str(file))
@@ -60,7 +60,7 @@ def test_a_file_at_rest_is_read_whole_under_a_lease(file: Path) -> None:
 def test_an_empty_file_is_a_file(file: Path) -> None:
     file.write_bytes(b"")
     reading = read_settled(str(file))
-    assert isinstance(reading, Reading)
+    assert isinstance(reading, FileSnapshot)
     assert reading.data == b""
 
 
@@ -69,7 +69,7 @@ def test_a_file_that_is_open_for_writing_is_not_read(file: Path, mode: str) -> N
     with file.open(mode):
         assert being_written(str(file))
         assert read_settled(str(file)) == Busy()
-    assert isinstance(read_settled(str(file)), Reading)
+    assert isinstance(read_settled(str(file)), FileSnapshot)
 
 
 def test_a_writer_in_another_process_counts(file: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_writer_in_another_process_counts(file: Path) -> None:
         assert writer.stdout.readline() == b"open\n"
         assert read_settled(str(file)) == Busy()
         writer.communicate(b"\n", timeout=PATIENCE)
-    assert isinstance(read_settled(str(file)), Reading)
+    assert isinstance(read_settled(str(file)), FileSnapshot)
 
 
 def test_a_shared_mapping_counts_as_a_writer_after_its_file_is_closed(file: Path) -> None:
@@ -88,12 +88,12 @@ def test_a_shared_mapping_counts_as_a_writer_after_its_file_is_closed(file: Path
         mapping = mmap.mmap(opened.fileno(), 0)
     assert read_settled(str(file)) == Busy()
     mapping.close()
-    assert isinstance(read_settled(str(file)), Reading)
+    assert isinstance(read_settled(str(file)), FileSnapshot)
 
 
 def test_a_reader_does_not_count(file: Path) -> None:
     with file.open("rb"):
-        assert isinstance(read_settled(str(file)), Reading)
+        assert isinstance(read_settled(str(file)), FileSnapshot)
 
 
 def test_a_writer_that_comes_while_we_read_gets_the_file_and_we_live(
@@ -109,7 +109,7 @@ def test_a_writer_that_comes_while_we_read_gets_the_file_and_we_live(
     with file.open("wb") as opened:
         opened.write(b"next")
     reading = read_settled(str(file))
-    assert isinstance(reading, Reading)
+    assert isinstance(reading, FileSnapshot)
     assert reading.data == b"next"
 
 
@@ -151,7 +151,7 @@ def test_a_file_replaced_while_we_read_is_left_to_the_next_look(file: Path, monk
 
 def test_a_file_that_goes_while_we_read_is_not_handed_on(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     meanwhile(monkeypatch, file.unlink)
-    assert not isinstance(read_settled(str(file)), Reading)
+    assert not isinstance(read_settled(str(file)), FileSnapshot)
     assert read_settled(str(file)) is None
 
 
@@ -182,7 +182,7 @@ def test_no_lease_is_taken_while_sigio_would_end_the_process(file: Path) -> None
     with file.open("r+b"):
         assert not being_written(str(file))
         reading = read_settled(str(file))
-    assert isinstance(reading, Reading)
+    assert isinstance(reading, FileSnapshot)
     assert not reading.leased
 
 

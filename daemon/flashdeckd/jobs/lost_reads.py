@@ -1,4 +1,4 @@
-"""Whether a board is read: some bootloaders hang in an UPLOAD, and a job must not lose its board to the same again."""
+"""The reads in which a board was lost: some bootloaders hang in an UPLOAD, and a job must not lose it to one twice."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ _PATIENCE = 2
 """Reads that a job may lose its board in, where reading was proved, before it tries without."""
 
 
-class Reading:
+class LostReads:
     """What was lost in reads of one board, and what follows from that."""
 
     def __init__(self, board: str, experiences: ExperienceBook, hub: Hub) -> None:
@@ -24,7 +24,7 @@ class Reading:
         self._lost = Counter[int]()
         """How often a job lost the board while reading, since it last went without."""
 
-    def allowed(self, job: int, experience: Experience) -> bool:
+    def reading_allowed(self, job: int, experience: Experience) -> bool:
         """Whether the attempt of a job that begins now may read.
 
         Not once the job has lost the board in a read. Where reading was proved, that was most likely a pulled cable,
@@ -37,7 +37,7 @@ class Reading:
             return False
         return may_read(experience) and not self._lost[job]
 
-    async def lost(self, device: UsbDevice, job: int = 0) -> None:
+    async def add(self, device: UsbDevice, job: int = 0) -> None:
         """Records that the board did not survive a read: after a few, nothing reads it any more.
 
         `job` is the one that read, 0 for none. Where reading was proved, the board was most likely unplugged, and only
