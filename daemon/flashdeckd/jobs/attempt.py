@@ -21,9 +21,9 @@ from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
 from flashdeckd.jobs.device_thread import DeviceThread
+from flashdeckd.jobs.engine_reports import EngineReports
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of
 from flashdeckd.jobs.lost_reads import LostReads
-from flashdeckd.jobs.recorder import Recorder
 from flashdeckd.jobs.situation import Situation
 from flashdeckd.jobs.targets import target_of
 from flashdeckd.state.hub import LONGEST_LINE
@@ -72,7 +72,7 @@ class Attempts:
         self.book.log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
         experience = self.experiences.of(bootloader_of(self.board.name, device))
         target = target_of(self.board, partition, may_read=self.lost_reads.reading_allowed(job.id, experience))
-        recorder = Recorder(
+        reports = EngineReports(
             loop=asyncio.get_running_loop(),
             book=self.book,
             experiences=self.experiences,
@@ -86,10 +86,10 @@ class Attempts:
         cached = await cached_image(holding, device, self.board, target, self.shelf)
         if why := why_never_cached(self.board.profile, device):
             self.book.log(job, why, LogLevel.WARNING)
-        outcome = await self.thread.opened(lambda worker: worker.flash(device, image, target, recorder, cached))
+        outcome = await self.thread.opened(lambda worker: worker.flash(device, image, target, reports, cached))
         for note in outcome.notes:
             self.book.log(job, note)
-        await recorder.settled(outcome.verified)
+        await reports.settled(outcome.verified)
         result = _result(outcome)
         if outcome.interrupted:
             await self.book.change(job.id, result=result)

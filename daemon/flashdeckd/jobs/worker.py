@@ -14,7 +14,7 @@ from flashdeckd.flash.experience import Experience
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
-from flashdeckd.jobs.recorder import Recorder
+from flashdeckd.jobs.engine_reports import EngineReports
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.transport import Transport, open_device
 
@@ -55,13 +55,13 @@ class Worker:
             return program.survey(transport, image, target, experience=experience, cached=cached)
 
     def flash(
-        self, device: UsbDevice, image: Image, target: Target, recorder: Recorder, cached: Image | None
+        self, device: UsbDevice, image: Image, target: Target, reports: EngineReports, cached: Image | None
     ) -> program.Outcome:
         """Brings the image onto the device; `cached` is what it is trusted to hold already."""
         with self._open(device) as transport:
             self._check_pins(transport)
-            told = recorder.experience
-            return program.flash(transport, image, target, recorder, experience=told, cached=cached)
+            told = reports.experience
+            return program.flash(transport, image, target, reports, experience=told, cached=cached)
 
     def leave(self, device: UsbDevice, target: Target) -> bool:
         """Starts the application; answers whether the device left."""

@@ -21,7 +21,7 @@ PROGRESS_SECONDS = 0.1
 """Progress of one phase is passed on at most this often."""
 
 
-class Recorder:
+class EngineReports:
     """Carries what the engine reports from the lane's thread into the event loop.
 
     `planned`, `began`, `committed` and `learned` return only when the journal has it: a daemon killed right after them
