@@ -36,10 +36,10 @@ from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.contents import is_patch, known_bytes
 from flashdeckd.jobs.experiences import ExperienceBook, doubts
+from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.queue import admit, outrun
 from flashdeckd.jobs.satisfaction import Satisfaction
-from flashdeckd.jobs.targets import target_of
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal, Ledger

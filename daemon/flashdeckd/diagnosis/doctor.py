@@ -14,8 +14,8 @@ from flashdeckd.diagnosis.judge import judge
 from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome
 from flashdeckd.diagnosis.probe import observe
 from flashdeckd.jobs.contents import known_bytes
+from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.lane import Lane
-from flashdeckd.jobs.targets import target_of
 from flashdeckd.state.hub import Hub
 
 MAX_KNOWN = 4096

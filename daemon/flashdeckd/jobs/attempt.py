@@ -23,9 +23,9 @@ from flashdeckd.jobs.cached_image import cached_image, why_never_cached
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.engine_reports import EngineReports
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of
+from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.situation import Situation
-from flashdeckd.jobs.targets import target_of
 from flashdeckd.state.hub import LONGEST_LINE
 from flashdeckd.usb.device import UsbDevice
 

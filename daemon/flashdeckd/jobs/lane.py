@@ -23,17 +23,17 @@ from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS
 from flashdeckd.jobs.attempt import Attempts
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of, may_read
+from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
 from flashdeckd.jobs.retry_policy import RetryPolicy
 from flashdeckd.jobs.situation import Situation
-from flashdeckd.jobs.targets import target_of
-from flashdeckd.jobs.unseen import UNSEEN
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
@@ -260,7 +260,7 @@ class Lane:
                 return False
             await self._attempts.finish_leave(job, device)
         elif job.id != self._checked:
-            await self._check_unseen(job)
+            await self._check_by_assumed_facts(job)
             self._checked = job.id
         elif device is None:
             await self._wait_for_board(job)
@@ -271,10 +271,10 @@ class Lane:
             await self._attempts.flash(job, device)
         return True
 
-    async def _check_unseen(self, job: JobState) -> None:
+    async def _check_by_assumed_facts(self, job: JobState) -> None:
         """What would keep the job from running on any board is said before the board is touched, or even there."""
         image = await asyncio.to_thread(self._spool.read, job.sha256)
-        preview(image, self.target(self.board.profile.partitions[job.partition]), UNSEEN)
+        preview(image, self.target(self.board.profile.partitions[job.partition]), ASSUMED_FACTS)
 
     async def _wait_for_board(self, job: JobState) -> None:
         trouble = self.sighting.trouble

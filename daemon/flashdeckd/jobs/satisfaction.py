@@ -8,7 +8,7 @@ from flashdeckd.flash.target import Target
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.contents import demanded, known_bytes
-from flashdeckd.jobs.targets import target_of
+from flashdeckd.jobs.flash_target import target_of
 
 _REMEMBERED = 4096
 """Answers that are kept; what is asked for again and again is the newest build on each board."""

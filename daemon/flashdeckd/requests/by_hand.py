@@ -17,7 +17,7 @@ from flashdeckd.images import guards
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.images.version import find_version
-from flashdeckd.jobs.unseen import UNSEEN, UNSEEN_NOTE
+from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
 from flashdeckd.requests.planning import described
 from flashdeckd.state.hub import Hub
 
@@ -149,9 +149,9 @@ class HandRequests:
             if lane.sighting.presence is Presence.DFU:
                 plan = await lane.survey(image, partition)
             else:
-                unseen = f"the board is not in DFU mode: {UNSEEN_NOTE}"
-                wanted = replace(wanted, notes=(*wanted.notes, unseen))
-                plan = preview(image, lane.target(partition), UNSEEN)
+                note = f"the board is not in DFU mode: {ASSUMED_NOTE}"
+                wanted = replace(wanted, notes=(*wanted.notes, note))
+                plan = preview(image, lane.target(partition), ASSUMED_FACTS)
         except (RefusedError, HeldError, DeviceError) as error:
             return replace(wanted, blocked=error.advice)
         if lane.held:

@@ -18,7 +18,7 @@ from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs import retry_policy
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
-from flashdeckd.jobs.targets import target_of
+from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.usb.device import UsbDevice
 from lane_rig import PROFILE, running_lane
 

@@ -2,6 +2,6 @@
 
 from flashdeckd.flash.plan import DeviceFacts
 
-UNSEEN = DeviceFacts(transfer_size=1024, map_error="the board can not be asked for its map now")
+ASSUMED_FACTS = DeviceFacts(transfer_size=1024, map_error="the board can not be asked for its map now")
 """1024 is the wTransferSize of most ST bootloaders; a plan that is carried out always asks the board itself."""
-UNSEEN_NOTE = "planned from the configured geometry alone, in blocks of 1024 bytes"
+ASSUMED_NOTE = "planned from the configured geometry alone, in blocks of 1024 bytes"
