@@ -8,7 +8,7 @@ from flashdeck.errors import DeviceError, DeviceGoneError, NoAccessError
 from flashdeck.model import JobState, JobStatus, Phase
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.device_thread import DeviceThread
-from flashdeckd.jobs.situation import Situation
+from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.usb.device import UsbDevice
 
 DETACH_SECONDS: Final = 15.0
@@ -30,9 +30,9 @@ class _Asked:
 class Detach:
     """Asks the application of one board to detach, a few times for a job, where the profile lets it."""
 
-    def __init__(self, board: Board, *, situation: Situation, thread: DeviceThread, book: JobBook) -> None:
+    def __init__(self, board: Board, *, state: LaneState, thread: DeviceThread, book: JobBook) -> None:
         self._board = board
-        self._situation = situation
+        self._state = state
         self._thread = thread
         self._book = book
         self._asked: _Asked = _Asked()
@@ -67,12 +67,12 @@ class Detach:
         except DeviceError as error:
             await self._book.wait(job, f"{hint} (board {name} can not be detached: {error.message})")
             return False
-        came = await self._situation.until(lambda: self._is_over(job), DETACH_SECONDS)
-        self._situation.check(job.id)
+        came = await self._state.until(lambda: self._is_over(job), DETACH_SECONDS)
+        self._state.check(job.id)
         if came:
             return True
         await self._book.wait(job, f"{hint} (board {name} did not come back in DFU mode when asked)")
         return False
 
     def _is_over(self, job: JobState) -> bool:
-        return self._situation.is_in_dfu or self._situation.cancelling == job.id
+        return self._state.is_in_dfu or self._state.cancelling == job.id

@@ -24,8 +24,8 @@ from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.engine_reports import EngineReports
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of
 from flashdeckd.jobs.flash_target import target_of
+from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
-from flashdeckd.jobs.situation import Situation
 from flashdeckd.state.hub import LONGEST_LINE
 from flashdeckd.usb.device import UsbDevice
 
@@ -43,7 +43,7 @@ class Attempts:
     """Carries out attempts on one board. Nothing is kept from one to the next but what the books have."""
 
     board: Board
-    situation: Situation
+    state: LaneState
     thread: DeviceThread
     book: JobBook
     experiences: ExperienceBook
@@ -80,7 +80,7 @@ class Attempts:
             target=target,
             shelf=self.shelf,
             bootloader=bootloader_of(self.board.name, device),
-            check=lambda: self.situation.check(job.id),
+            check=lambda: self.state.check(job.id),
         )
         holding = self.book.holding(job.board, job.partition)
         cached = await cached_image(holding, device, self.board, target, self.shelf)
@@ -96,7 +96,7 @@ class Attempts:
             raise DeviceGoneError(f"board {self.board.name} left the bus before the leave; the image is complete on it")
         if outcome.left and self.board.profile.app is not None:
             result = await self._see_it_start(job, device, result)
-        elif outcome.left and self.situation.is_in_dfu and self.situation.sighting.device != device:
+        elif outcome.left and self.state.is_in_dfu and self.state.sighting.device != device:
             await self._note_start(job, result, started=False)
             raise self._not_accepted(job)
         await self._done(job, result)
@@ -109,13 +109,13 @@ class Attempts:
         holding = self.book.holding(job.board, job.partition)
         if holding is None or not holding.complete or holding.job != job.id:
             return False
-        device = self.situation.sighting.device if self.situation.is_in_dfu else None  # an application may show another
+        device = self.state.sighting.device if self.state.is_in_dfu else None  # an application may show another
         return device is None or not (device.serial and holding.serial) or device.serial == holding.serial
 
     async def finish_leave(self, job: JobState, device: UsbDevice) -> None:
         """Starts what is on the board, if nothing has yet, and ends the job; raises what keeps it from that."""
         target = target_of(self.board, self.board.profile.partitions[job.partition])
-        if self.situation.is_in_dfu and target.leave:
+        if self.state.is_in_dfu and target.leave:
             attempts = job.attempts + 1
             await self.book.change(job.id, status=JobStatus.RUNNING, phase=Phase.LEAVE, reason="", attempts=attempts)
             left = await self.thread.opened(lambda worker: worker.leave(device, target))
@@ -125,14 +125,14 @@ class Attempts:
 
     async def _see_it_start(self, job: JobState, device: UsbDevice, result: JobResult | None) -> JobResult | None:
         """Waits for the application's own identity; raises DeviceError (`not-accepted`) when it does not come."""
-        situation = self.situation
+        state = self.state
         job = await self.book.change(job.id, phase=Phase.START, result=result)
-        await situation.until(lambda: situation.sighting.device not in (None, device), START_SECONDS)
-        if situation.is_in_dfu and await situation.until(lambda: not situation.is_in_dfu, WINDOW_SECONDS):
-            await situation.until(lambda: situation.sighting.device is not None, START_SECONDS)
-        if situation.is_stopping:
+        await state.until(lambda: state.sighting.device not in (None, device), START_SECONDS)
+        if state.is_in_dfu and await state.until(lambda: not state.is_in_dfu, WINDOW_SECONDS):
+            await state.until(lambda: state.sighting.device is not None, START_SECONDS)
+        if state.is_stopping:
             raise ParkedError("parked: the daemon was stopped while the board was starting")
-        started = situation.sighting.presence is Presence.APP
+        started = state.sighting.presence is Presence.APP
         result = await self._note_start(job, result, started=started)
         if not started:
             raise self._not_accepted(job)
@@ -150,7 +150,7 @@ class Attempts:
     def _not_accepted(self, job: JobState) -> DeviceError:
         seen = (
             "came back in DFU mode: the bootloader did not accept the image"
-            if self.situation.is_in_dfu
+            if self.state.is_in_dfu
             else f"was not seen to start within {START_SECONDS:.0f} s"
         )
         return DeviceError(

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from flashdeck.errors import NoAccessError
-from flashdeckd.jobs.situation import Situation
+from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.worker import Worker
 
 T = TypeVar("T")
@@ -21,9 +21,9 @@ OPEN_PAUSE: Final = 0.25
 class DeviceThread:
     """Runs blocking work on one board, one piece after the other."""
 
-    def __init__(self, board: str, worker: Worker, situation: Situation) -> None:
+    def __init__(self, board: str, worker: Worker, state: LaneState) -> None:
         self._worker = worker
-        self._situation = situation
+        self._state = state
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{board}")
 
     async def run(self, work: Callable[[Worker], T]) -> T:
@@ -36,7 +36,7 @@ class DeviceThread:
             try:
                 return await self.run(work)
             except NoAccessError:
-                await self._situation.until(lambda: self._situation.is_stopping, OPEN_PAUSE)
+                await self._state.until(lambda: self._state.is_stopping, OPEN_PAUSE)
         return await self.run(work)
 
     async def end(self) -> None:

@@ -30,10 +30,10 @@ from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of, may_read
 from flashdeckd.jobs.flash_target import target_of
+from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
 from flashdeckd.jobs.retry_policy import RetryPolicy
-from flashdeckd.jobs.situation import Situation
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
@@ -71,16 +71,14 @@ class Lane:
         self._shelf = shelf
         self._checked = 0
         """The job that was last found fit to run."""
-        self._situation = situation = Situation()
-        self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), situation)
+        self._state = state = LaneState()
+        self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), state)
         self._lost_reads = lost_reads = LostReads(board.name, experiences, hub)
-        self._detach = Detach(board, situation=situation, thread=thread, book=book)
-        self._retry_policy = RetryPolicy(
-            situation=situation, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold
-        )
+        self._detach = Detach(board, state=state, thread=thread, book=book)
+        self._retry_policy = RetryPolicy(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
         self._attempts = Attempts(
             board=board,
-            situation=situation,
+            state=state,
             thread=thread,
             book=book,
             experiences=experiences,
@@ -92,19 +90,19 @@ class Lane:
     @property
     def sighting(self) -> Sighting:
         """Where the board is now."""
-        return self._situation.sighting
+        return self._state.sighting
 
     def see(self, sighting: Sighting) -> None:
         """Tells the lane where its board is now."""
-        self._situation.see(sighting)
+        self._state.see(sighting)
 
     def poke(self) -> None:
         """Something changed (queue, hold, presence): look again."""
-        self._situation.poke()
+        self._state.poke()
 
     def stop(self) -> None:
         """Parks the running job at its next safe point and ends `run`. Safe to call many times."""
-        self._situation.stop()
+        self._state.stop()
 
     async def cancel(self, job: JobState) -> None:
         """Ends one of this board's jobs; returns once it is not running any more.
@@ -115,7 +113,7 @@ class Lane:
             await self._book.change(job.id, status=JobStatus.CANCELLED, phase=None, reason="cancelled by hand")
             self.poke()
             return
-        self._situation.cancel(job.id)
+        self._state.cancel(job.id)
         await self._hub.until(lambda: self._book.job(job.id).status is not JobStatus.RUNNING)
 
     async def release(self) -> None:
@@ -139,13 +137,13 @@ class Lane:
     async def run(self) -> None:
         """Works the queue off until `stop`."""
         try:
-            while not self._situation.is_stopping:
-                self._situation.look()
+            while not self._state.is_stopping:
+                self._state.look()
                 await self._give_way()
                 await self._tell_of_hold()
                 job = self._first()
                 if job is None or not await self._advance(job):
-                    await self._situation.changed()
+                    await self._state.changed()
         finally:
             await self._thread.end()
 
@@ -199,7 +197,7 @@ class Lane:
 
     def _device_in_dfu(self) -> UsbDevice:
         device = self.sighting.device
-        if device is None or not self._situation.is_in_dfu:
+        if device is None or not self._state.is_in_dfu:
             raise DeviceGoneError(f"board {self.board.name} is not in DFU mode")
         return device
 

@@ -20,8 +20,8 @@ from flashdeck.model import Failure, JobState, JobStatus, LogLevel
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.contents import distrusted
 from flashdeckd.jobs.experiences import bootloader_of
+from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
-from flashdeckd.jobs.situation import Situation
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Bootloader
 from flashdeckd.usb.device import UsbDevice
@@ -40,14 +40,14 @@ class RetryPolicy:
     def __init__(
         self,
         *,
-        situation: Situation,
+        state: LaneState,
         book: JobBook,
         lost_reads: LostReads,
         hub: Hub,
         hold_board: Callable[[str], Awaitable[object]],
     ) -> None:
         """`hold_board` holds the board durably, with a reason."""
-        self._situation = situation
+        self._state = state
         self._book = book
         self._lost_reads = lost_reads
         self._hub = hub
@@ -97,7 +97,7 @@ class RetryPolicy:
     async def _hold(self, job: JobState, error: HeldError) -> None:
         if self._book.job(job.id).status.ended:
             return
-        device = self._situation.sighting.device
+        device = self._state.sighting.device
         if error.bank is not None and device is not None:
             self._unproved[job.id] = (bootloader_of(job.board, device), error.bank)
         else:
@@ -114,7 +114,7 @@ class RetryPolicy:
         reason = f"plug in board {job.board} again: lost{self._where(job)}, the job goes on in DFU mode"
         await self._try_again(job, reason, error)
         # Hotplug may not have told yet. A device that stays was cut off by a bad cable, and is tried again.
-        await self._situation.until(lambda: self._situation.sighting.device != lost, LOST_SECONDS)
+        await self._state.until(lambda: self._state.sighting.device != lost, LOST_SECONDS)
 
     async def _hung(self, job: JobState, error: TransferTimeoutError) -> None:
         """The board is there and does not answer; the next attempt begins by resetting its port."""
@@ -142,7 +142,7 @@ class RetryPolicy:
         await self._book.wait(job, error.advice)
         with suppress(TimeoutError):
             async with asyncio.timeout(ACCESS_SECONDS):
-                await self._situation.changed()
+                await self._state.changed()
 
     async def _fail(self, job: JobState, error: FlashdeckError) -> None:
         if self._book.job(job.id).status.ended:

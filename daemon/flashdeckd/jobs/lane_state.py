@@ -9,7 +9,7 @@ from flashdeck.model import Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
 
 
-class Situation:
+class LaneState:
     """Changed in the event loop only; `check` may be called in any thread."""
 
     def __init__(self) -> None:
