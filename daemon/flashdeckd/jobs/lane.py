@@ -138,7 +138,7 @@ class Lane:
         """Works the queue off until `stop`."""
         try:
             while not self._state.is_stopping:
-                self._state.look()
+                self._state.forget_changes()
                 await self._give_way()
                 await self._tell_of_hold()
                 job = self._first()
@@ -250,7 +250,7 @@ class Lane:
             self._book.log(job, f"failed: {message}", LogLevel.ERROR)
 
     async def _step(self, job: JobState, device: UsbDevice | None) -> bool:
-        if device is not None and self._retry_policy.was_denied(device):
+        if device is not None and self._retry_policy.take_denial(device):
             await self._thread.run(lambda worker: worker.reach(device))
         elif self._attempts.only_leave_is_left(job):
             if device is None:

@@ -49,12 +49,12 @@ class LaneState:
         """Something changed, here or elsewhere."""
         self._poked.set()
 
-    def look(self) -> None:
-        """Begins to wait for what changes from now on."""
+    def forget_changes(self) -> None:
+        """Forget what has changed until now: `changed` waits for what comes after."""
         self._poked.clear()
 
     async def changed(self) -> None:
-        """Returns once something has changed since the last `look`."""
+        """Returns once something has changed since the last `forget_changes`."""
         await self._poked.wait()
 
     async def until(self, reached: Callable[[], bool], seconds: float | None) -> bool:
@@ -67,7 +67,7 @@ class LaneState:
             async with asyncio.timeout(seconds):
                 while not (reached() or self.is_stopping):
                     others = others or self._poked.is_set()
-                    self.look()
+                    self.forget_changes()
                     await self.changed()
         except TimeoutError:
             pass

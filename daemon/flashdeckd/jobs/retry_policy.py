@@ -73,8 +73,8 @@ class RetryPolicy:
             case _:
                 await self._fail(job, error)
 
-    def was_denied(self, device: UsbDevice) -> bool:
-        """Whether this device could not be opened when it was last tried; asked once, it is to be tried."""
+    def take_denial(self, device: UsbDevice) -> bool:
+        """Return whether this device could not be opened when it was last tried; asked once, it is to be tried."""
         denied = device == self._denied
         if denied:
             self._denied = None
