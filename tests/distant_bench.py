@@ -14,15 +14,15 @@ from typing import Any, cast
 import usb.core
 
 from flashdeckd import __main__
-from flashdeckd.virtual import bench as virtual_bench
+from flashdeckd.virtual import virtual_bench
 from flashdeckd.virtual.backend import VirtualBackend
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.board import Connection, VirtualBoard, gone
 from flashdeckd.virtual.control import Setup
 from flashdeckd.virtual.hotplug import VirtualHotplug
 from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.spec import BoardSpec
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 LOOK_SECONDS = 0.02
 """How often the daemon's side asks what is on the bus; udev would tell."""

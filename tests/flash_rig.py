@@ -15,8 +15,8 @@ from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.usb.transport import Transport, open_device
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.spec import BoardSpec, Content, Model, Start
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 BASE = 0x08000000
 FLASH_SIZE = 1024 * 1024

@@ -8,13 +8,13 @@ from dataclasses import fields
 from pathlib import Path
 
 from flashdeckd import __main__
-from flashdeckd.virtual import bench as virtual_bench
-from flashdeckd.virtual.bench import VirtualBench
+from flashdeckd.virtual import virtual_bench
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.control import Answer, Bus, Outcome, Setup, State, UsbFunction
 from flashdeckd.virtual.identity import AlternateSetting, Identity
 from flashdeckd.virtual.nor import NorFlash, Operation
 from flashdeckd.virtual.spec import BoardSpec
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 LONGEST_POLL = 200
 """Milliseconds that a hostile board claims; what a claim of hours does is for tests whose clock is not the world's."""

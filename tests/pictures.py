@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from flashdeck.model import JobState, JobStatus, Phase
-from flashdeck_tui.demo.bench import bench
+from flashdeck_tui.demo.demo_bench import demo_bench
 from flashdeck_tui.demo.hands import BenchHands
 from flashdeck_tui.demo.play import DemoApp
 from flashdeck_tui.store import Store
@@ -31,7 +31,7 @@ PATIENCE = 60.0
 
 async def tui() -> str:
     """A first build is on all boards; of the second, one board is half written and another waits for a person."""
-    async with bench(slow=True) as own:
+    async with demo_bench(slow=True) as own:
         app = DemoApp(own.socket, BenchHands(own))
         async with app.run_test(size=SIZE) as pilot:
             await _until(pilot, lambda: len(app.store.boards) == BOARDS)

@@ -16,9 +16,9 @@ from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording import Recorder, RecordingBackend
 from flashdeckd.usb.transport import open_device
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.board import VirtualBoard
 from flashdeckd.virtual.spec import BoardSpec, Content, Model, Start
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 IMAGE = image(4 * 8192 + 100)
 SHORT_IMAGE = image(2100)

@@ -218,8 +218,8 @@ async def _follow_bus(source: HotplugSource, bench: Bench, health: Health, scann
 
 def _emulated(bench_file: Path) -> _Emulated:
     # Imported here: a daemon for real boards loads nothing of it (safety rule 10).
-    from flashdeckd.virtual.bench import load_bench  # noqa: PLC0415
     from flashdeckd.virtual.methods import virtual_handlers  # noqa: PLC0415
+    from flashdeckd.virtual.virtual_bench import load_bench  # noqa: PLC0415
 
     bench = load_bench(bench_file)
     return _Emulated(bench.backend, bench.hotplug, virtual_handlers(bench))

@@ -10,9 +10,9 @@ import pytest
 
 import distant_bench
 from flashdeck.model import JobStatus, Phase, Snapshot
-from flashdeckd.virtual.bench import load_bench
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model
+from flashdeckd.virtual.virtual_bench import load_bench
 from rig import APP1, DAEMON, board, firmware, prepare, running, sha256
 from soaking import SOAK
 

@@ -5,8 +5,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.board import VirtualBoard
+from flashdeckd.virtual.virtual_bench import VirtualBench
 from vm.usbip import Export, Tally
 from vm.vhci import Port
 

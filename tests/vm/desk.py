@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cli_run import Run
 from flashdeck.model import BoardState, JobState, JobStatus, Presence, Snapshot
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.board import MAX_DUMP
 from flashdeckd.virtual.nor import FlashLayout
 from flashdeckd.virtual.spec import FIXED_POLLS, BoardSpec, Model, Start, Timing
+from flashdeckd.virtual.virtual_bench import VirtualBench
 from rig import APP1, DAEMON, WAIT_SECONDS, Rig, prepare, running
 from vm.cables import Cables
 from vm.vhci import Port

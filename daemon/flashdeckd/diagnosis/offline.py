@@ -98,7 +98,7 @@ async def _see(bench: Bench, source: HotplugSource) -> None:
 
 
 def _emulated(bench_file: Path) -> _Bus:
-    from flashdeckd.virtual.bench import load_bench  # noqa: PLC0415 -- real boards are examined without any of it
+    from flashdeckd.virtual.virtual_bench import load_bench  # noqa: PLC0415 -- real boards are examined without any of it
 
     bench = load_bench(bench_file)
     return bench.backend, bench.hotplug

@@ -7,7 +7,7 @@ from flashdeck import api
 from flashdeck.model import State
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
-from flashdeckd.virtual.bench import VirtualBench
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 
 def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Handler]:

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from flashdeck import paths
-from flashdeck_tui.demo.bench import SLOWNESS, slowed
+from flashdeck_tui.demo.demo_bench import SLOWNESS, slowed
 from flashdeckd.virtual.bench_file import read_specs
 
 

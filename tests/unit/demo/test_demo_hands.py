@@ -11,7 +11,7 @@ from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import BoardState, Presence
 from flashdeck_tui.actions import Action, Context, registry
-from flashdeck_tui.demo.bench import Bench
+from flashdeck_tui.demo.demo_bench import DemoBench
 from flashdeck_tui.demo.firmware import Firmware
 from flashdeck_tui.demo.hands import BenchHands
 from flashdeck_tui.link import LinkState, LinkStatus
@@ -52,7 +52,7 @@ def firmware(tmp_path: Path) -> Firmware:
 def hands(firmware: Firmware, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchHands:
     monkeypatch.setattr("flashdeck_tui.demo.hands.PAUSES", 0)
     config = config_file.load(Path(shutil.copy(paths.data_file("demo", "flashdeck.toml"), tmp_path)))
-    return BenchHands(Bench(cast("Client", None), config, firmware, tmp_path / "s"))
+    return BenchHands(DemoBench(cast("Client", None), config, firmware, tmp_path / "s"))
 
 
 def action(hands: BenchHands, key: str) -> Action:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ConfigError
-from flashdeckd.virtual.bench import load_bench
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.spec import BoardSpec, Model, Start, Timing
+from flashdeckd.virtual.virtual_bench import load_bench
 
 DEMO = Path(__file__).parents[3] / "config" / "demo" / "bench.toml"
 
@@ -134,7 +134,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_a_bench_never_loads_libusb_or_udev() -> None:
     code = (
-        "import sys, pathlib, usb.core; from flashdeckd.virtual.bench import load_bench; "
+        "import sys, pathlib, usb.core; from flashdeckd.virtual.virtual_bench import load_bench; "
         f"bench = load_bench(pathlib.Path({str(DEMO)!r})); list(usb.core.find(find_all=True, backend=bench.backend)); "
         "print([name for name in ('libusb_package', 'usb.backend.libusb1', 'usb.backend.libusb0', 'pyudev') "
         "if name in sys.modules])"

@@ -13,11 +13,11 @@ from flashdeck.errors import ConfigError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.flash.target import Target
-from flashdeckd.virtual.bench import load_bench
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.chip_flash import chip_flash
 from flashdeckd.virtual.nor import FlashLayout, NorFlash, Overwrite
 from flashdeckd.virtual.spec import Model
+from flashdeckd.virtual.virtual_bench import load_bench
 
 BASE = 0x08000000
 K = 1024

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import usb.core
 
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.spec import BoardSpec, Model, Start, Timing
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 OUT, IN = 0x21, 0xA1
 DETACH, DNLOAD, UPLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT = range(7)

@@ -8,9 +8,9 @@ import pytest
 import usb.core
 import usb.util
 
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.spec import BoardSpec, Content, Model, Start
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 OUT, IN = 0x21, 0xA1
 DETACH, DNLOAD, UPLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT = range(7)

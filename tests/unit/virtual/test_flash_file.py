@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ConfigError
-from flashdeckd.virtual.bench import load_bench
 from flashdeckd.virtual.nor import FlashLayout, fill
+from flashdeckd.virtual.virtual_bench import load_bench
 
 SIZE = FlashLayout().size
 BENCH = """

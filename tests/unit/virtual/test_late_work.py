@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import usb.core
 
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.spec import BoardSpec, Model, Start, Timing
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 OUT, IN = 0x21, 0xA1
 DNLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT = 1, 3, 4, 5, 6

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import usb.core
 
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.spec import BoardSpec, Model, Start, Timing
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 OUT, IN = 0x21, 0xA1
 DNLOAD, UPLOAD, GETSTATUS, CLRSTATUS = 1, 2, 3, 4

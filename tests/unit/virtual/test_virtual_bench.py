@@ -13,9 +13,9 @@ import usb.util
 from flashdeck.api import VirtualBoardState
 from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError, RequestError
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.spec import HONEST_MAP, BoardSpec, Content, Model, Start, Timing
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 APP = 0x08020000
 GOOD_VECTORS = (0x20030000).to_bytes(4, "little") + (0x08020201).to_bytes(4, "little") + bytes(8)

@@ -8,8 +8,8 @@ import pytest
 import usb.core
 
 from flashdeckd.usb.device import HotplugSource, InterfaceClass, UsbDevice
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.spec import BoardSpec, Content, Start, Timing
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 GOOD_VECTORS = (0x20030000).to_bytes(4, "little") + (0x08020201).to_bytes(4, "little")
 RUNNING = (Content(0x08020000, GOOD_VECTORS),)

@@ -15,10 +15,10 @@ from flash_rig import APP1, PARTITION2, Rig, image
 from flashdeck.config import PollPolicy
 from flashdeck.geometry import Geometry, Range
 from flashdeckd.flash.target import Target
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.spec import BoardSpec, Content, Model, Start, Timing
+from flashdeckd.virtual.virtual_bench import VirtualBench
 
 OUT, IN = 0x21, 0xA1
 DETACH, DNLOAD, UPLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT = range(7)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.spec import BoardSpec, Start, Timing
+from flashdeckd.virtual.virtual_bench import VirtualBench
 from vm.usbip import Export, Tally
 
 GET_DEVICE = bytes.fromhex("8006 0001 0000 1200")

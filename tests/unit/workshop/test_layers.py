@@ -25,7 +25,7 @@ def loaded_by(*modules: str) -> set[str]:
             ("flashdeckd.dfu.session", "flashdeckd.flash.program", "flashdeckd.images.spool"),
             {"flashdeckd.boards", "flashdeckd.server", "flashdeckd.usb", "flashdeckd.state.journal", "usb", "sqlite3"},
         ),
-        (("flashdeckd.virtual.bench",), REAL_HARDWARE),
+        (("flashdeckd.virtual.virtual_bench",), REAL_HARDWARE),
         (("flashdeckd.service",), {"flashdeck_tui", "textual", *REAL_HARDWARE}),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 
 from flashdeck.config import UsbId
 from flashdeck.model import JobStatus, Phase, Presence, Verified
-from flashdeckd.virtual.bench import VirtualBench
 from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model, Timing
+from flashdeckd.virtual.virtual_bench import VirtualBench
 from rig import APP1, firmware, sha256
 from vm.cables import Cables
 from vm.desk import board, configured, desk, enumerated, ran, slow_board

@@ -12,7 +12,7 @@ from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.model import Failure
 from flashdeck_tui import terminal
 from flashdeck_tui.cli.output import is_terminal, put, put_json, report, say
-from flashdeck_tui.demo.bench import bench
+from flashdeck_tui.demo.demo_bench import demo_bench
 from flashdeck_tui.demo.keeper import STOP_WITHIN
 from flashdeck_tui.demo.loop import build_and_land
 from flashdeck_tui.demo.report import Report, complaints, table
@@ -70,7 +70,7 @@ async def _played() -> int:
 
 async def _unattended(*, as_json: bool) -> int:
     say("starting flashdeckd with three emulated boards")
-    async with bench() as own:
+    async with demo_bench() as own:
         try:
             async with asyncio.timeout(TIME_LIMIT):
                 if not own.firmware.compiles:

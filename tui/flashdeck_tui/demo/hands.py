@@ -6,7 +6,7 @@ from flashdeck import api
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import Presence
 from flashdeck_tui.actions import Action, Context, Needs
-from flashdeck_tui.demo.bench import SLOWNESS, Bench
+from flashdeck_tui.demo.demo_bench import SLOWNESS, DemoBench
 from flashdeck_tui.demo.firmware import link_slowly
 from flashdeck_tui.demo.loop import PARTITION, PAUSES
 
@@ -14,7 +14,7 @@ from flashdeck_tui.demo.loop import PARTITION, PAUSES
 class BenchHands:
     """Builds the demo's firmware, and plugs, unplugs and presses its boards."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: DemoBench) -> None:
         self._firmware = bench.firmware
         self._pause = PAUSES * next(iter(bench.config.boards.values())).profile.partitions[PARTITION].settle
         self._building = asyncio.Lock()

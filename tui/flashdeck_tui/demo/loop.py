@@ -11,7 +11,7 @@ from flashdeck.config import Enter
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import BoardState, Event, JobState, JobStatus, Presence, Snapshot
 from flashdeck_tui.cli.output import say
-from flashdeck_tui.demo.bench import Bench
+from flashdeck_tui.demo.demo_bench import DemoBench
 from flashdeck_tui.demo.firmware import Build, link_slowly
 from flashdeck_tui.demo.report import Row
 
@@ -25,7 +25,7 @@ _ALL_JOBS = 500
 T = TypeVar("T")
 
 
-async def build_and_land(bench: Bench) -> tuple[Row, ...]:
+async def build_and_land(bench: DemoBench) -> tuple[Row, ...]:
     """Builds what is there, lets it land, and says for each board what became of it.
 
     Raises FlashdeckError where the build does not get onto all boards.
@@ -84,7 +84,7 @@ async def _erases(client: Client) -> Mapping[str, int]:
     return {board.name: board.erases for board in (await client.call(api.VirtualList())).boards}
 
 
-async def _write_and_wait(bench: Bench, build: Build) -> dict[str, JobState]:
+async def _write_and_wait(bench: DemoBench, build: Build) -> dict[str, JobState]:
     """Writes the build where the daemon watches; the jobs that brought it onto the boards, by board."""
     partition = next(iter(bench.config.boards.values())).profile.partitions[PARTITION]
     pause = PAUSES * partition.settle
@@ -114,7 +114,7 @@ async def _with(beside: Coroutine[Any, Any, None], work: Coroutine[Any, Any, T])
 class _Hands:
     """Whoever stands at the bench: watches a build land, tells of it, and presses where a board needs that."""
 
-    def __init__(self, bench: Bench, build: Build) -> None:
+    def __init__(self, bench: DemoBench, build: Build) -> None:
         self.pressed: set[str] = set()
         """Boards whose buttons were pressed."""
         self._bench = bench

@@ -2,7 +2,7 @@
 
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.cli.output import say
-from flashdeck_tui.demo.bench import SLOWNESS, bench
+from flashdeck_tui.demo.demo_bench import SLOWNESS, demo_bench
 from flashdeck_tui.demo.hands import BenchHands
 
 
@@ -17,7 +17,7 @@ class DemoApp(FlashdeckApp):
 async def play() -> int:
     """Show it until somebody quits it, and return the exit code."""
     say(f"starting flashdeckd with three emulated boards, {SLOWNESS} times slower than real ones")
-    async with bench(slow=True) as own:
+    async with demo_bench(slow=True) as own:
         app = DemoApp(own.socket, BenchHands(own))
         await app.run_async()
     return app.exit_code

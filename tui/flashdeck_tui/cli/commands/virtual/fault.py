@@ -4,7 +4,7 @@ import click
 
 from flashdeck import api
 from flashdeck_tui.cli import options
-from flashdeck_tui.cli.commands.virtual.bench import bench_table
+from flashdeck_tui.cli.commands.virtual.board_table import board_table
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 
@@ -42,4 +42,4 @@ def command(*, board: str, fault: str, after: int, times: int, address: int | No
     if as_json:
         put_json(state)
     else:
-        put(bench_table([state]))
+        put(board_table([state]))

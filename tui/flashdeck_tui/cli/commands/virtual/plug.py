@@ -4,7 +4,7 @@ import click
 
 from flashdeck import api
 from flashdeck_tui.cli import options
-from flashdeck_tui.cli.commands.virtual.bench import bench_table
+from flashdeck_tui.cli.commands.virtual.board_table import board_table
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 
@@ -18,4 +18,4 @@ def command(*, board: str, as_json: bool) -> None:
     if as_json:
         put_json(state)
     else:
-        put(bench_table([state]))
+        put(board_table([state]))

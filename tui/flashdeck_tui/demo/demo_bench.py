@@ -36,7 +36,7 @@ _INHERITED_FROM = ("FLASHDECK_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class DemoBench:
     """A daemon that serves the emulated bench, and what it watches."""
 
     client: Client
@@ -58,7 +58,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(*, slow: bool = False) -> AsyncGenerator[Bench, None]:
+async def demo_bench(*, slow: bool = False) -> AsyncGenerator[DemoBench, None]:
     """Sets the bench up, and takes it down again whatever happens.
 
     A `slow` one has boards that are `SLOWNESS` times slower, so that somebody can watch a flash and interrupt it. A
@@ -78,7 +78,7 @@ async def bench(*, slow: bool = False) -> AsyncGenerator[Bench, None]:
         kept.start(sys.executable, "-m", "flashdeckd", *(str(word) for option in options.items() for word in option))
         try:
             async with await _connected(kept.ended, socket) as client:
-                yield Bench(client, config_file.load(settings), Firmware(kept.directory / "firmware"), socket)
+                yield DemoBench(client, config_file.load(settings), Firmware(kept.directory / "firmware"), socket)
             await kept.end()
         except FlashdeckError as error:
             with contextlib.suppress(FileNotFoundError):  # it did not come to that

@@ -7,7 +7,7 @@ from flashdeck.text import clean
 from flashdeck_tui.cli.table import Cell, table
 
 
-def bench_table(boards: Sequence[VirtualBoardState]) -> str:
+def board_table(boards: Sequence[VirtualBoardState]) -> str:
     """The boards with their counters, and below them what a host did wrong."""
     head = ["BOARD", "MODEL", "PORT", "MODE", "ERASES", "WORDS", "REQUESTS", "DOWN", "UP", "BYTES", "SLEEPS", "WRONG"]
     rows: list[list[str | Cell]] = [
