@@ -15,6 +15,7 @@ import usb.core
 
 from flashdeck.api import FlashBytes, VirtualBoardState
 from flashdeck.errors import ErrorKind, RequestError
+from flashdeckd.virtual.bus_clock import BusClock, bus_time
 from flashdeckd.virtual.control import (
     ACK,
     CLASS_REQUEST,
@@ -31,7 +32,6 @@ from flashdeckd.virtual.control import (
 from flashdeckd.virtual.faults import ERROR, Affliction, Fault, Faults, lost
 from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.nor import Operation
-from flashdeckd.virtual.pace import Pace, bus_time
 from flashdeckd.virtual.replay import REPLAY, ReplayedBoard
 from flashdeckd.virtual.spec import PLAIN_MODELS, TINYUSB_MODELS, BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.violations import judge
@@ -83,7 +83,7 @@ class VirtualBoard:
         self._endpoint = threading.Lock()
         self._lock = threading.Condition()
         self._flash = spec.new_flash()
-        self._pace = Pace() if spec.timing is Timing.REAL else None
+        self._bus_clock = BusClock() if spec.timing is Timing.REAL else None
         self._faults = Faults()
         self._plugged = False
         self._mode = "unplugged"
@@ -293,8 +293,8 @@ class VirtualBoard:
                 return self._transfer(connection, setup, data, timeout)
             finally:
                 self._answered = self.spec.clock()
-                if self._pace:
-                    self._pace.returned()
+                if self._bus_clock:
+                    self._bus_clock.returned()
 
     def look_up(self) -> None:
         """Lets a transfer under way see that the host has given it up."""
@@ -305,7 +305,7 @@ class VirtualBoard:
         with self._lock:
             self._expect(connection)
             fault = self._count(setup, data)
-            self._pass_time(connection, self._pace.begin() if self._pace else 0)
+            self._pass_time(connection, self._bus_clock.begin() if self._bus_clock else 0)
             self._wait_for_bus_work(connection, timeout)
             if fault is Fault.STALL:
                 raise stalled()
@@ -317,16 +317,16 @@ class VirtualBoard:
             outcome = self._suffer(setup) or self._ask(connection, setup, data)
             on_bus = bus_time(len(data) + len(outcome.data)) * self.spec.slowdown
             self._bus_seconds += on_bus
-            started = self._pace.spend(on_bus) if self._pace else 0.0
+            started = self._bus_clock.spend(on_bus) if self._bus_clock else 0.0
             self._begin_work(outcome, started)
             if fault is Fault.UNPLUG:
                 self._start_cut(outcome)
                 raise gone()
             outcome = self._run(connection, outcome, started, timeout)
-            if outcome.delay_ms and self._pace:
-                self._block(connection, self._pace, outcome, timeout)
-            if self._pace:
-                self._pass_time(connection, self._pace.deadline)
+            if outcome.delay_ms and self._bus_clock:
+                self._block(connection, self._bus_clock, outcome, timeout)
+            if self._bus_clock:
+                self._pass_time(connection, self._bus_clock.deadline)
             if fault is Fault.WRONG_STATE and outcome.bus is Bus.STAYS:
                 self._afflict(lost(self._transfers))
                 outcome = self._suffer(setup, answered=outcome) or outcome
@@ -352,7 +352,7 @@ class VirtualBoard:
         running, now = self._running, self.spec.clock()
         since = self._answered
         if running is not None and running.beside_bus:
-            if self._pace is None:
+            if self._bus_clock is None:
                 return  # busy for a number of requests, however long the host waits for each
             since = max(since, running.ends)
         if now - since >= self.spec.shortest_pause * self.spec.slowdown and self._fresh().state not in _PAUSELESS:
@@ -449,7 +449,7 @@ class VirtualBoard:
 
     def _never(self, connection: Connection, timeout: float | None) -> usb.core.USBError:
         """The answer never comes: the host waits for all of its timeout."""
-        if self._pace:
+        if self._bus_clock:
             self._pass_time(connection, None if timeout is None else time.monotonic() + timeout)
         return timed_out()
 
@@ -457,7 +457,7 @@ class VirtualBoard:
 
     def _pass_time(self, connection: Connection, until: float | None) -> None:
         """Waits on the clock; raises at once if the connection ends meanwhile."""
-        while (left := 1.0 if until is None else until - time.monotonic()) > Pace.GRAIN:
+        while (left := 1.0 if until is None else until - time.monotonic()) > BusClock.GRAIN:
             self._lock.wait(left)
             self._expect(connection)
             if self._given_up is not None and self._given_up.is_set():
@@ -469,8 +469,8 @@ class VirtualBoard:
             return outcome
         running: _Running | None = self._begin(outcome.operation, started, beside_bus=False)
         while running is not None:
-            if self._pace:
-                self._pace.deadline = running.ends
+            if self._bus_clock:
+                self._bus_clock.deadline = running.ends
                 if timeout is not None and running.ends - started > timeout:
                     self._pass_time(connection, started + timeout)
                     raise timed_out()  # the device goes on; `_wait_for_bus_work` sees to the rest
@@ -481,14 +481,14 @@ class VirtualBoard:
         failed = outcome.refused_on_error and self._fresh().state is State.ERROR
         return STALL if failed else outcome
 
-    def _block(self, connection: Connection, pace: Pace, outcome: Outcome, timeout: float | None) -> None:
+    def _block(self, connection: Connection, clock: BusClock, outcome: Outcome, timeout: float | None) -> None:
         """The device does not answer for a while; a host with less patience is gone by then."""
         seconds = outcome.delay_ms / 1000
         if timeout is not None and seconds > timeout:
-            self._pass_time(connection, pace.block(timeout))
+            self._pass_time(connection, clock.block(timeout))
             self._change_bus(connection, outcome)
             raise timed_out()
-        self._pass_time(connection, pace.block(seconds))
+        self._pass_time(connection, clock.block(seconds))
 
     def _wait_for_bus_work(self, connection: Connection, timeout: float | None) -> None:
         """An operation that outlived its transfer, or began after it, still holds endpoint 0."""
@@ -513,24 +513,24 @@ class VirtualBoard:
 
     def _begin(self, operation: Operation, started: float, *, beside_bus: bool) -> _Running:
         self._faults.on_operation(operation)
-        requests = BUSY_REQUESTS if beside_bus and not self._pace else 0
+        requests = BUSY_REQUESTS if beside_bus and not self._bus_clock else 0
         takes = self._duration(operation)
         self._busy_seconds += takes
-        ends = started + (takes if self._pace else 0.0)
+        ends = started + (takes if self._bus_clock else 0.0)
         self._running = _Running(operation, started, ends, requests, beside_bus=beside_bus)
         return self._running
 
     def _settle(self, *, on_request: bool = False) -> None:
         """Ends what runs beside the bus or after a status stage, if its time is over."""
         while (running := self._running) is not None and not running.beside_bus:
-            if self._pace and time.monotonic() < running.ends:
+            if self._bus_clock and time.monotonic() < running.ends:
                 return
             self._finish()
         if running is None:
             return
-        if self._pace:
+        if self._bus_clock:
             # A request is dated on the device's clock, which our own lateness does not move.
-            if (self._pace.deadline if on_request else time.monotonic()) >= running.ends:
+            if (self._bus_clock.deadline if on_request else time.monotonic()) >= running.ends:
                 self._finish()
             return
         if on_request:
@@ -656,7 +656,7 @@ class VirtualBoard:
         self._affliction = None
 
     def _connect(self, identity: Identity, *, is_dfu: bool) -> None:
-        delay = self.spec.attach_time * self.spec.slowdown if self._pace else 0.0
+        delay = self.spec.attach_time * self.spec.slowdown if self._bus_clock else 0.0
         self._connection = Connection(self, self._new_address(), identity, is_dfu, time.monotonic() + delay)
         self._lock.notify_all()
 

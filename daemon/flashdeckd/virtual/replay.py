@@ -13,10 +13,10 @@ from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError
 from flashdeck.recording import Ending, Recording, Reset, Step, Transfer
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, find_functional, parse_functional
+from flashdeckd.virtual.bus_clock import bus_time
 from flashdeckd.virtual.control import Answer, Bus, Dfu, Outcome, Setup, Standard, State
 from flashdeckd.virtual.identity import INTERFACE_DESCRIPTOR, AlternateSetting, Identity
 from flashdeckd.virtual.nor import Operation
-from flashdeckd.virtual.pace import bus_time
 
 REPLAY = "replay"
 """What a bench file calls the model of such a board."""

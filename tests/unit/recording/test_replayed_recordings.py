@@ -11,9 +11,9 @@ from flashdeck.geometry import Geometry, Range
 from flashdeck.recording import End, Ending, Reset, Session, Transfer, decode, encode, read
 from flashdeckd.flash.target import Target
 from flashdeckd.virtual.bench_file import read_specs
+from flashdeckd.virtual.bus_clock import bus_time
 from flashdeckd.virtual.control import Setup
 from flashdeckd.virtual.faults import Fault
-from flashdeckd.virtual.pace import bus_time
 from flashdeckd.virtual.replay import ReplayedBoard, recorded_identity
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 from recording_rig import IMAGE, SHORT_IMAGE, Desk, record, replay, replayed

@@ -16,7 +16,7 @@ def bus_time(size: int) -> float:
     return TRANSFER + PACKET * -(-size // PACKET_SIZE)
 
 
-class Pace:
+class BusClock:
     """The clock of one board's endpoint 0."""
 
     GRAIN = 0.00005
