@@ -1,7 +1,7 @@
 """A recording: what went over a device's endpoint 0 between opening and closing it, as JSON Lines.
 
-The first line is a `Session`, the last one an `End`; between them are `Transfer` and `Reset`, in order. A recording
-whose `End` is missing was cut: the daemon was killed, or the disk was full.
+The first line is a `RecordedSession`, the last one an `End`; between them are `Transfer` and `Reset`, in order. A
+recording whose `End` is missing was cut: the daemon was killed, or the disk was full.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     """Base of all lines. Unknown fields are ignored."""
 
 
-class Session(Line, frozen=True, kw_only=True, tag="session"):
+class RecordedSession(Line, frozen=True, kw_only=True, tag="session"):
     """What the device said of itself before anything was asked."""
 
     format: int
@@ -111,14 +111,14 @@ class End(Line, frozen=True, kw_only=True, tag="end"):
 
 
 Step = Transfer | Reset
-AnyLine = Session | Transfer | Reset | End
+AnyLine = RecordedSession | Transfer | Reset | End
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
     """A recording that was read and checked."""
 
     name: str
-    session: Session
+    session: RecordedSession
     steps: tuple[Step, ...]
     complete: bool
     """Whether it reaches the end of its session."""
@@ -163,7 +163,7 @@ def decode(name: str, raw: bytes) -> tuple[AnyLine, ...]:
 
 
 def _check_format(name: str, first: AnyLine) -> None:
-    if isinstance(first, Session) and first.format != FORMAT:
+    if isinstance(first, RecordedSession) and first.format != FORMAT:
         raise ConfigError(
             f"{name} is a recording of format {first.format}, and this flashdeck reads format {FORMAT}",
             hint=f"it was written by flashdeck {clean(first.flashdeck)}; replay it with that one",
@@ -173,7 +173,7 @@ def _check_format(name: str, first: AnyLine) -> None:
 def parse(name: str, raw: bytes) -> Recording:
     """A recording from its bytes. Raises ConfigError, naming the line, where they are none."""
     lines = decode(name, raw)
-    if not lines or not isinstance(lines[0], Session):
+    if not lines or not isinstance(lines[0], RecordedSession):
         raise ConfigError(
             f"{name} does not begin with a session: this is no recording",
             hint="take a file that flashdeckd --record has written, as it was",

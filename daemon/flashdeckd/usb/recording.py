@@ -18,7 +18,7 @@ import usb.backend
 import usb.core
 
 from flashdeck import __version__
-from flashdeck.recording import FORMAT, MAX_FILE, AnyLine, End, Ending, Reset, Session, Transfer, encode
+from flashdeck.recording import FORMAT, MAX_FILE, AnyLine, End, Ending, RecordedSession, Reset, Transfer, encode
 from flashdeckd.usb.record_directory import RecordDirectory
 
 SHORT = 8
@@ -78,7 +78,7 @@ class Recorder:
 class _Log:
     """The file that a session goes to, or nothing once it can not be written."""
 
-    def __init__(self, recorder: Recorder, session: Session | None) -> None:
+    def __init__(self, recorder: Recorder, session: RecordedSession | None) -> None:
         self._recorder = recorder
         self._began = time.monotonic()
         self._path: Path | None = None
@@ -340,13 +340,13 @@ class RecordingBackend(usb.backend.IBackend):
             errno=number,
         )
 
-    def _session(self, dev: object) -> Session | None:
+    def _session(self, dev: object) -> RecordedSession | None:
         """What the system knows of the device already; None for one whose descriptors make no sense."""
         try:
             device, configuration = self._device(dev), self._configuration(dev)
         except (usb.core.USBError, NotImplementedError, ValueError, IndexError, OverflowError):
             return None  # whoever opened it stumbles over the same at once, and says so
-        return Session(
+        return RecordedSession(
             format=FORMAT,
             flashdeck=__version__,
             started=time.time(),

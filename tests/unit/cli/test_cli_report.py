@@ -15,7 +15,7 @@ from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact
 from flashdeck.errors import RequestError
 from flashdeck.model import DeviceState, LogLevel, Presence
-from flashdeck.recording import End, Ending, Session, Transfer, decode, encode, parse
+from flashdeck.recording import End, Ending, RecordedSession, Transfer, decode, encode, parse
 from flashdeck.toml_text import quoted
 from flashdeck_tui.cli.redaction import Redactor
 
@@ -45,7 +45,7 @@ RECORDING = b"".join(
     map(
         encode,
         (
-            Session(format=1, flashdeck="0.1.0", started=NOW, device=DEVICE, configuration=b"\t\x02"),
+            RecordedSession(format=1, flashdeck="0.1.0", started=NOW, device=DEVICE, configuration=b"\t\x02"),
             string_transfer(3, GONE),
             string_transfer(2, f"Board {SERIAL} of somebody"),
             End(at=1),

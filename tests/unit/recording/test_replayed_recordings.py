@@ -8,7 +8,7 @@ from msgspec import structs
 
 from flashdeck.errors import ConfigError, RequestError
 from flashdeck.geometry import Geometry, Range
-from flashdeck.recording import End, Ending, Reset, Session, Transfer, decode, encode, read
+from flashdeck.recording import End, Ending, RecordedSession, Reset, Transfer, decode, encode, read
 from flashdeckd.flash.target import Target
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.bus_clock import bus_time
@@ -180,7 +180,7 @@ def test_a_bench_file_names_a_recording_beside_it(tmp_path: Path) -> None:
 
 
 def answered(moved: int, length: int = 6, data: bytes | None = None) -> bytes:
-    session = Session(format=1, flashdeck="1", started=0, device=bytes(18), configuration=bytes(9))
+    session = RecordedSession(format=1, flashdeck="1", started=0, device=bytes(18), configuration=bytes(9))
     transfer = Transfer(
         at=0,
         took=0,
@@ -205,17 +205,18 @@ def answered(moved: int, length: int = 6, data: bytes | None = None) -> bytes:
         (b"{}\n", "recording = 'r.jsonl'", "line 1"),
         (b"\xff\n", "recording = 'r.jsonl'", "line 1"),
         (
-            encode(Session(format=1, flashdeck="1", started=0, device=b"", configuration=b"")),
+            encode(RecordedSession(format=1, flashdeck="1", started=0, device=b"", configuration=b"")),
             "recording = 'r.jsonl'",
             "descriptors",
         ),
         (
-            encode(Session(format=2, flashdeck="9", started=0, device=b"", configuration=b"")),
+            encode(RecordedSession(format=2, flashdeck="9", started=0, device=b"", configuration=b"")),
             "recording = 'r.jsonl'",
             "format 2",
         ),
         (
-            encode(Session(format=2, flashdeck="9", started=0, device=b"", configuration=b"")) + b'{"type":"new"}\n',
+            encode(RecordedSession(format=2, flashdeck="9", started=0, device=b"", configuration=b""))
+            + b'{"type":"new"}\n',
             "recording = 'r.jsonl'",
             "format 2",
         ),
@@ -246,7 +247,9 @@ def test_a_recording_for_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_lines_read_back_as_they_were_written() -> None:
-    session = Session(format=1, flashdeck="1", started=1.5, device=b"\x12\x01", configuration=b"\t\x02", payloads=True)
+    session = RecordedSession(
+        format=1, flashdeck="1", started=1.5, device=b"\x12\x01", configuration=b"\t\x02", payloads=True
+    )
     transfer = Transfer(
         at=0.1,
         took=0.2,
