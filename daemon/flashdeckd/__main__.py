@@ -15,6 +15,7 @@ from flashdeck.diagnosis import exit_code
 from flashdeck.errors import FlashdeckError
 from flashdeck.full_json import full_json
 from flashdeck.model import Failure
+from flashdeckd.signals import Signals
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -54,7 +55,8 @@ def main(
         raise click.UsageError("--record-payloads says what to record, and nothing is recorded without --record DIR")
     logging.basicConfig(level=logging.INFO, format="%(levelname).1s %(message)s", stream=sys.stderr)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it counts every change it sees
-    with _told():
+    signals = Signals()
+    with signals.heard(), _told():
         from flashdeckd.service import Options, serve  # noqa: PLC0415 -- only here can a missing extra be explained
 
         is_virtual = virtual is not None
@@ -66,7 +68,7 @@ def main(
             record=record,
             record_payloads=record_payloads,
         )
-        asyncio.run(serve(options))
+        asyncio.run(serve(options, signals))
 
 
 @main.command(short_help="Look at boards and this installation while no daemon runs.")

@@ -149,7 +149,8 @@ class Intake:
             return UploadDone(sha256=artifact.sha256, size=artifact.size, version=artifact.version)
         boards = self._bench.select(announced.partition, announced.boards)
         parsed = await asyncio.to_thread(_image_for, boards, announced, data)
-        version = find_version(parsed.image, boards[0].profile.partitions[announced.partition])
+        partition = boards[0].profile.partitions[announced.partition]
+        version = await asyncio.to_thread(find_version, parsed.image, partition)
         artifact = await asyncio.to_thread(self._spool.add, parsed.image, version)
         self._notes.keep(announced.partition, artifact.sha256, parsed.notes)
         return UploadDone(sha256=artifact.sha256, size=artifact.size, version=version, notes=parsed.notes)
@@ -163,7 +164,8 @@ class Intake:
         if file is None:
             self._bench.note_untaken(watch.profile, watch.partition, "")
             return
-        reason = clean(f"{file.path} can not be read: {file.reason}", LONGEST_LINE)
+        mend = "it is taken once it can; is this the file that the build writes?"
+        reason = clean(f"{file.path} can not be read: {file.reason}: {mend}", LONGEST_LINE)
         self._hub.log(f"{reason} (for {watch.partition})", level=LogLevel.WARNING)
         self._bench.note_untaken(watch.profile, watch.partition, reason)
 

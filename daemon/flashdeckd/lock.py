@@ -12,29 +12,53 @@ from flashdeck.text import clean
 
 @contextlib.contextmanager
 def exclusive(path: Path, *, does: str, hint: str) -> Generator[None, None, None]:
-    """Holds the lock file `path`, with our pid in it. `does` says in an error what the other one does with the place.
+    """Holds the lock file `path`, with our pid in it, and removes it at the end.
 
-    Raises FlashdeckError of kind `already-running` if another process holds it; it is left alone then.
+    `does` says in an error what the other one does with the place. Raises FlashdeckError of kind `already-running` if
+    another process holds it; it is left alone then.
     """
-    shown = clean(str(path))
+    lock = _locked(path, does=does, hint=hint)
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise FlashdeckError(
-            f"cannot open the lock file {shown}: {error.strerror}",
-            hint="remove it if no flashdeckd runs, or name another place with --socket",
-            kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
-        ) from error
-    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        if _is_at(path, lock):
+            with contextlib.suppress(OSError):  # where it can not be removed it stays, and does no harm unlocked
+                path.unlink()
+        os.close(lock)
+
+
+def _locked(path: Path, *, does: str, hint: str) -> int:
+    """A descriptor of the file that is at `path`, locked."""
+    while True:
+        lock = _opened(path)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+            os.close(lock)
             who = f"flashdeckd with pid {holder}" if holder.isdigit() else "another flashdeckd"
             raise FlashdeckError(f"{who} already {does}", hint=hint, kind=ErrorKind.ALREADY_RUNNING) from error
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        # The file stays when we end: removing it would let two daemons hold locks on two files of one name.
-        yield
-    finally:
-        os.close(lock)
+        if _is_at(path, lock):
+            return lock
+        os.close(lock)  # its holder has removed it, and ended, since we opened it: a lock on it keeps nobody out
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FlashdeckError(
+            f"cannot open the lock file {clean(str(path))}: {error.strerror}",
+            hint="remove it if no flashdeckd runs, or name another place with --socket",
+            kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
+        ) from error
+
+
+def _is_at(path: Path, lock: int) -> bool:
+    """Return whether `path` names the file that is open as `lock`."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(lock))
+    except OSError:
+        return False

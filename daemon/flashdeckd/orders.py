@@ -136,8 +136,8 @@ class Orders:
             notes = self._notes.of(partition, sha256)
         image = await asyncio.to_thread(self._spool.read, sha256)
         target = board.profile.partitions[partition]
-        warnings = guards.check(image, board.profile, target)
-        return Artifact.of(image, find_version(image, target)), (*notes, *warnings)
+        warnings = await asyncio.to_thread(guards.check, image, board.profile, target)
+        return Artifact.of(image, await asyncio.to_thread(find_version, image, target)), (*notes, *warnings)
 
     async def _plan_for(
         self, board: Board, partition: Partition, artifact: Artifact, warnings: tuple[str, ...]

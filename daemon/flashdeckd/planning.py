@@ -23,7 +23,7 @@ def described(wanted: BoardPlan, plan: Plan) -> BoardPlan:
         blocks=plan.blocks,
         requests=plan.requests,
         unchanged=plan.unchanged,
-        partly=plan.partly,
+        erased_beside=plan.erased_beside,
         protection=plan.protection,
         notes=(*wanted.notes, *plan.notes),
     )

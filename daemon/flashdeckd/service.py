@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from flashdeckd.journal import Journal, Ledger
 from flashdeckd.lock import exclusive
 from flashdeckd.orders import Orders
 from flashdeckd.server import Server
+from flashdeckd.signals import Signals
 from flashdeckd.uploads import Uploads
 from flashdeckd.usb.backend import library_version, open_backend
 from flashdeckd.usb.device import HotplugSource
@@ -79,14 +79,15 @@ class Health:
         self._hub.publish_daemon(replace(self._hub.daemon, degraded=degraded))
 
 
-async def serve(options: Options) -> None:
-    """Runs a daemon until SIGTERM or SIGINT; a running job is parked at its next safe point first.
+async def serve(options: Options, signals: Signals) -> None:
+    """Run a daemon until a signal ends it; a running job is parked at its next safe point first.
 
     Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories can not be used.
     """
-    config = load(options.config) if options.config else default_config(virtual=options.virtual is not None)
-    virtual = None if options.virtual is None else load_bench(options.virtual)
     async with AsyncExitStack() as stack:
+        stop = stack.enter_context(signals.asked())
+        config = load(options.config) if options.config else default_config(virtual=options.virtual is not None)
+        virtual = None if options.virtual is None else load_bench(options.virtual)
         ensure_private_dir(options.state_dir)
         # Two daemons on one journal would flash everything twice.
         hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
@@ -132,16 +133,21 @@ async def serve(options: Options) -> None:
         if virtual is not None:
             handlers |= virtual_handlers(virtual)
         server = Server(hub, handlers)
-        await _run(endpoint, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
+        await _run(stop, endpoint, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
 
 
 async def _run(
-    endpoint: Endpoint, server: Server, *, hub: Hub, bench: Bench, builds: Builds, source: HotplugSource, health: Health
+    stop: asyncio.Event,
+    endpoint: Endpoint,
+    server: Server,
+    *,
+    hub: Hub,
+    bench: Bench,
+    builds: Builds,
+    source: HotplugSource,
+    health: Health,
 ) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    """Do everything at once until `stop` is set, and then end all of it."""
     scanned = asyncio.Event()
     tasks = [
         asyncio.create_task(_follow_bus(source, bench, health, scanned)),
@@ -151,10 +157,7 @@ async def _run(
     for task in tasks:
         task.add_done_callback(lambda _: stop.set())  # none of them ends by itself: one that does has failed
     try:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_LOOK_SECONDS):
-                await scanned.wait()
-                await builds.looked()
+        await _first_look(scanned, builds, stop)
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
             await stop.wait()
@@ -166,6 +169,24 @@ async def _run(
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
+
+
+async def _first_look(scanned: asyncio.Event, builds: Builds, stop: asyncio.Event) -> None:
+    """Wait until bus and builds were looked at once: `FIRST_LOOK_SECONDS` at most, and not where it is to stop."""
+
+    async def look() -> None:
+        await scanned.wait()
+        await builds.looked()
+
+    tasks = [asyncio.create_task(look()), asyncio.create_task(stop.wait())]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=FIRST_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _follow_bus(source: HotplugSource, bench: Bench, health: Health, scanned: asyncio.Event) -> None:

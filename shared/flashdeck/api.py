@@ -152,7 +152,7 @@ class BoardPlan(State, frozen=True, kw_only=True):
     """DFU requests that it would cost, leave included."""
     unchanged: int = 0
     """Bytes of the sectors that hold their part of the image already, and are left alone."""
-    partly: int = 0
+    erased_beside: int = 0
     """Bytes beside the image that would be erased, because it covers only part of their sectors."""
     protection: str = ""
     notes: tuple[str, ...] = ()

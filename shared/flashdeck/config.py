@@ -143,7 +143,10 @@ class CrcGuard:
     """The first offset that it covers."""
     end: int | None = None
     """The first one behind what it covers; None: the CRC where that lies behind `start`, else the image's end."""
+    length: int | None = None
+    """The offset of a number of 32 bits in the image, which says how many bytes it covers; None: `end` tells."""
     order: ByteOrder = ByteOrder.LITTLE
+    """That of the CRC, and of `length`."""
     field: CrcField | None = None
     """Set if and only if the CRC lies in what it covers."""
 

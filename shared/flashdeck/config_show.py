@@ -117,6 +117,8 @@ def _crc(guard: CrcGuard) -> dict[str, str]:
     }
     if guard.end is not None:
         values["to"] = _offset(guard.end)
+    if guard.length is not None:
+        values["length"] = _offset(guard.length)
     values["order"] = guard.order.value
     return values if guard.field is None else values | {"field": guard.field.value}
 

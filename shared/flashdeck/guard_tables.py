@@ -6,10 +6,12 @@ from flashdeck.patterns import MAX_PATTERN, Pattern, parse_pattern
 from flashdeck.text import parse_size
 from flashdeck.toml_table import Table
 
-_CRC_KEYS = ("crc", "at", "from", "to", "order", "field")
+_CRC_KEYS = ("crc", "at", "from", "to", "length", "order", "field")
 _WORD = 4
 _VECTORS = 8
 """Bytes of a vector table that are looked at: initial stack pointer and reset vector."""
+_LENGTH = 4
+"""Bytes of the number that says how much a CRC covers."""
 _END = "end"
 _NEED_ADDRESS = (Guard.RESET, Guard.STACK)
 """Guards that look at addresses in the image; alternate settings have none."""
@@ -96,6 +98,7 @@ def _crc(table: Table, size: int) -> CrcGuard:
         at=_end_or_offset(table, "at"),
         start=_offset(table, "from") if "from" in table else 0,
         end=_end_or_offset(table, "to"),
+        length=_offset(table, "length") if "length" in table else None,
         order=table.choice("order", ByteOrder.LITTLE),
         field=table.member("field", table.values["field"], CrcField) if "field" in table else None,
     )
@@ -103,22 +106,37 @@ def _crc(table: Table, size: int) -> CrcGuard:
     return guard
 
 
-def _check_places(table: Table, guard: CrcGuard, size: int) -> None:
-    """Raise ConfigError where the CRC, or what it covers, is no place in a partition of `size` bytes."""
-    for key, end in (("at", (guard.at or 0) + guard.crc.size), ("from", guard.start + 1), ("to", guard.end or 0)):
+def _check_inside(table: Table, guard: CrcGuard, size: int) -> None:
+    """Raise ConfigError where a place that the guard names is outside a partition of `size` bytes."""
+    ends = {
+        "at": (guard.at or 0) + guard.crc.size,
+        "from": guard.start + 1,
+        "to": guard.end or 0,
+        "length": 0 if guard.length is None else guard.length + _LENGTH,
+    }
+    for key, end in ends.items():
         if end > size:
             raise table.error(
                 key,
                 f"is not inside the partition, which has 0x{size:x} bytes",
                 hint="all places are distances from the partition's start",
             )
+
+
+def _check_places(table: Table, guard: CrcGuard, size: int) -> None:
+    """Raise ConfigError where the CRC, and what it covers, do not go together in a partition of `size` bytes."""
+    _check_inside(table, guard, size)
     if guard.end is not None and guard.end <= guard.start:
         raise table.error("to", f"+0x{guard.end:x} is not behind from (+0x{guard.start:x})", hint="nothing is covered")
     if guard.at is None:
-        for key in ("to", "field"):
+        for key in ("to", "length", "field"):
             if key in table:
                 raise table.error(key, 'with at = "end", what is covered ends at the CRC', hint=f"take {key} out")
         return
+    if guard.length is not None:
+        if "to" in table:
+            raise table.error("to", "how much is covered is already given by length", hint="keep one of the two")
+        return  # where the CRC lies is seen in each image
     field = Range.sized(guard.at, guard.crc.size)
     covered = Range(guard.start, size if guard.end is None else guard.end)
     open_end = guard.end is None and "to" not in table and guard.field is None  # ends at the CRC, if that is behind

@@ -225,8 +225,10 @@ class JobResult(State, frozen=True, kw_only=True):
     started: bool | None = None
     unchanged: int = 0
     """Bytes of sectors that held the image already and were left alone."""
-    partly: int = 0
+    erased_beside: int = 0
     """Bytes beside the image that were erased, because it covers only part of their sectors."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of how it went: why it is not verified, what had to be done again."""
 
 
 class JobState(State, frozen=True, kw_only=True):

@@ -23,6 +23,9 @@ from needed_tools import need_compiler
 COMMAND = (Path(sys.executable).parent / "flashdeck", "demo")
 BOARDS = ("classic", "noread", "usbx")
 VERSIONS = ("demo 1.0.0", "demo 1.0.1")
+PATIENCE = 60.0
+"""Seconds that bound a broken test."""
+LOOK_AGAIN = 0.05
 STAND_IN = """
 import sys
 print("something the daemon said", file=sys.stderr)
@@ -116,6 +119,19 @@ async def test_a_signal_in_the_middle_leaves_nothing_behind(place: Path, number:
     assert out == b""
     assert number.name in err.decode()
     assert left_behind(place) == []
+
+
+async def test_a_demo_that_is_killed_takes_its_daemon_and_its_files_along(place: Path) -> None:
+    async with demo(place) as process:
+        assert process.stderr
+        while b"written in pieces" not in (line := await process.stderr.readline()):
+            assert line, "the demo ended early"
+        assert len(left_behind(place)) >= 3, "a directory, its keeper, and its daemon"
+        process.kill()
+        await process.wait()
+        async with asyncio.timeout(PATIENCE):
+            while left_behind(place):  # noqa: ASYNC110 - no children of ours, which could be waited for
+                await asyncio.sleep(LOOK_AGAIN)
 
 
 async def test_a_daemon_that_does_not_start_is_told_with_its_last_words(place: Path) -> None:

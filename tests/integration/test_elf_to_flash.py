@@ -32,7 +32,8 @@ async def test_an_elf_file_is_flashed_as_its_bin_and_known_by_it(rig: Rig) -> No
     assert await rig.partition_of("left", len(image)) == image
     artifacts = {each.partition: each for each in (await rig.client.call(api.GetStatus())).artifacts}
     assert artifacts["app1"].sha256 == sha256(image)
-    assert "where app1 is" in artifacts["partition2"].reason
+    assert "nothing for partition2" in artifacts["partition2"].reason
+    assert "partition app1" in artifacts["partition2"].reason
     rig.build(firmware("2.0.0"), name="APP1.elf")  # a raw binary under that name belongs nowhere
     snapshot = await rig.until(lambda s: all(a.disposition is Disposition.REFUSED for a in s.artifacts))
     assert len(snapshot.jobs) == 1
@@ -48,11 +49,14 @@ async def test_a_file_of_every_format_can_be_flashed_and_waited_for_by_hand(rig:
     assert await rig.partition_of("left", len(image)) == image
 
 
-async def test_what_a_build_pads_is_another_image_because_it_erases_more(rig: Rig) -> None:
-    await padded_build(rig, (PREBUILT / "APP1.bin").read_bytes())
+async def test_what_a_build_pads_has_all_that_the_program_has_and_not_the_other_way_round(rig: Rig) -> None:
+    image = (PREBUILT / "APP1.bin").read_bytes()
+    await padded_build(rig, image)
     whole = await rig.client.upload("APP1.elf", (PREBUILT / "APP1.elf").read_bytes(), partition="app1")
+    await rig.client.call(api.Wait(partition="app1", sha256=whole.sha256))
+    longer = await rig.client.upload("APP1.bin", image + b"\xff" * 100_000, partition="app1")
     with pytest.raises(RemoteError, match="no job brings this image to app1 of board left") as caught:
-        await rig.client.call(api.Wait(partition="app1", sha256=whole.sha256))
+        await rig.client.call(api.Wait(partition="app1", sha256=longer.sha256))
     assert caught.value.kind is ErrorKind.NO_TARGET
     assert "pads" in caught.value.hint
 
@@ -69,7 +73,7 @@ async def padded_build(rig: Rig, image: bytes) -> None:
 
 async def test_a_file_for_another_partition_is_refused_before_there_is_a_job(rig: Rig) -> None:
     data = (PREBUILT / "APP1.elf").read_bytes()
-    with pytest.raises(RemoteError, match=r"^APP1\.elf has bytes for .*app1 is; it was about to go to part") as caught:
+    with pytest.raises(RemoteError, match=r"^APP1\.elf has nothing for partition2 .*\(partition app1\)") as caught:
         await rig.client.upload("APP1.elf", data, partition="partition2")
     assert caught.value.kind is ErrorKind.OUTSIDE_PARTITION
     with pytest.raises(RemoteError, match="protected"):
@@ -103,7 +107,7 @@ async def test_a_file_that_fits_one_of_two_profiles_is_refused_with_the_boards_t
     await rig.stop()
     await rig.restart()
     data = (PREBUILT / "APP1.elf").read_bytes()
-    with pytest.raises(RemoteError, match=r"^not for right: .*it was about to go to app1") as caught:
+    with pytest.raises(RemoteError, match=r"^not for right: APP1\.elf has nothing for app1") as caught:
         await rig.client.upload("APP1.elf", data, partition="app1")
     assert "--board" in caught.value.hint
     left = await rig.client.upload("APP1.elf", data, partition="app1", boards=("left",))

@@ -67,8 +67,8 @@ async def test_the_plan_says_what_a_piece_costs_beside_it(root: Path) -> None:
         image = await taken(rig, "app.hex", FILES["hex"])
         (plan,) = (await rig.client.call(api.Plan(partition="app1", sha256=image))).plans
         assert plan.erases == 2
-        assert plan.partly == 2 * SECTOR - sum(len(data) for _, data in PIECES)
-        assert any(f"{plan.partly} " in note for note in plan.notes)
+        assert plan.erased_beside == 2 * SECTOR - sum(len(data) for _, data in PIECES)
+        assert any(f"{plan.erased_beside} " in note for note in plan.notes)
 
 
 async def test_files_of_one_build_are_one_image(rig: Rig) -> None:
@@ -183,7 +183,7 @@ async def test_a_program_that_leaves_the_patch_alone_queues_none(bare: Rig) -> N
 
 
 async def test_data_may_be_blank_and_begin_anywhere_and_replaces_the_last(root: Path) -> None:
-    prepare(root, boards=LEFT, bench=board("left"))
+    prepare(root, boards=LEFT, bench=board("left"), profile="leave = false\n")
     with_guards_off(root, 'holds = "data"\n')
     async with running(root) as rig:
         blank = await taken(rig, "blank.bin", b"\xff" * 20_000)

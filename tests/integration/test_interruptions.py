@@ -106,20 +106,6 @@ async def test_a_newer_build_takes_over_from_an_interrupted_job(rig: Rig) -> Non
 
 
 @pytest.mark.parametrize("rig", ["slow"], indirect=True)
-async def test_sigterm_mid_flash_parks_the_job_and_the_next_daemon_finishes_it(rig: Rig) -> None:
-    rig.build(ONE)
-    await rig.until(writing)
-    assert await rig.stop(signal.SIGTERM) == 0
-    await rig.restart()
-    (job,) = await rig.jobs()
-    assert job.attempts >= 1
-    # The emulated bench is made anew with its daemon: what counts is that the job goes on by itself.
-    await rig.wait(data=ONE)
-    assert [(j.sha256, j.status) for j in await rig.jobs()] == [(sha256(ONE), JobStatus.DONE)]
-    assert await rig.partition_of("left", len(ONE)) == ONE
-
-
-@pytest.mark.parametrize("rig", ["slow"], indirect=True)
 async def test_a_killed_daemon_is_followed_by_one_that_finishes_the_job(rig: Rig) -> None:
     rig.build(ONE)
     await rig.until(writing)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from flashdeck import api
 from flashdeck.model import Snapshot
-from rig import Rig, running
+from image_writers import hexed
+from rig import Rig, firmware, running
 
 LEFT_BEHIND = Path(__file__).resolve().parents[1] / "data" / "upgrade"
 JOBS = 22
+APP2 = 0x08080000
 BOARDS = tuple(f"b{number}" for number in range(1, 9))
 
 
@@ -51,13 +53,11 @@ async def test_builds_with_gaps_that_an_older_release_flashed_are_no_jobs(root: 
 
 async def built_again(rig: Rig) -> None:
     """A build that has changed is flashed as ever."""
-    hexed = rig.root / "build" / "APP2.hex"
-    lines = hexed.read_text().splitlines()
+    lines = (rig.root / "build" / "APP2.hex").read_text().splitlines()
     lines[-2], lines[-3] = lines[-3], lines[-2]
-    hexed.write_text("\n".join(lines) + "\n")  # other characters, the same bytes
+    rig.build("\n".join(lines).encode(), name="APP2.hex")  # other characters, the same bytes
     await rig.client.call(api.Wait(partition="app2", boards=BOARDS[:6], timeout=60))
     assert len(await rig.jobs()) == JOBS
-    del lines[-2]
-    hexed.write_text("\n".join(lines) + "\n")
-    await rig.client.call(api.Wait(partition="app2", boards=BOARDS[:7], timeout=60))
-    assert len(await rig.jobs()) == JOBS + 7
+    changed = firmware("2.0.0", base=APP2)
+    rig.build(hexed([(APP2, changed)]), name="APP2.hex")
+    await rig.until(lambda s: len(s.jobs) == JOBS + 7)

@@ -6,7 +6,6 @@ one thing that blocks, reading an image file, goes through `asyncio.to_thread` a
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -39,9 +38,10 @@ FRAME = 0.25
 """Seconds between two looks at the store: however much happens, the screen changes four times a second."""
 AGES = 5.0
 """Seconds after which the screen is looked at though nothing happened, because things grew older."""
-TERMINAL_CHECK = 1.0
-_BY_SIGNAL = 128
-"""A shell's exit code for a process that a signal ended is this and the signal's number."""
+SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+"""They end it in order."""
+END_WITHIN = 5.0
+"""Seconds for that, where the terminal takes nothing."""
 
 R = TypeVar("R", bound=State)
 
@@ -84,8 +84,6 @@ class FlashdeckApp(App[int]):
         """Starts what runs for as long as the application does."""
         self.run_worker(self.link.run(), name="link", group="link")
         self.set_interval(FRAME, self._look)
-        if not self.is_headless:
-            self.set_interval(TERMINAL_CHECK, self._check_terminal)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette has what the registry has."""
@@ -110,6 +108,15 @@ class FlashdeckApp(App[int]):
             self.notify(clean(why_not, LONG_TEXT), title=action.title, severity="warning", markup=False)
         else:
             self.run_worker(self._do(action, context), name=name, group="actions")
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with, once it was closed.
+
+        Textual knows no code where it closed by itself because its terminal can not be read any more, and may be
+        quicker than the thread that ends the process with it.
+        """
+        return terminal.GONE if self.return_code is None else self.return_code
 
     def refresh_views(self) -> None:
         """Shows the store as it is now."""
@@ -154,10 +161,6 @@ class FlashdeckApp(App[int]):
                 if action.in_bar and action.key
             ]
         )
-
-    def _check_terminal(self) -> None:
-        if terminal.is_gone():
-            self.exit(return_code=terminal.GONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,20 +253,19 @@ class AppContext:
 
 
 def run(socket: Path, hands: Hands | None = None) -> int:
-    """Opens the interface on the daemon at `socket`, which need not be there; returns the exit code.
+    """Open the interface on the daemon at `socket`, which need not be there, and return the exit code.
 
-    0 after quitting, 2 where there is no terminal to draw on, 129 when the terminal went away, 143 after SIGTERM.
+    0 after quitting, 128 and its number after a signal.
     """
-    refused = terminal.refusal()
-    if refused:
-        sys.stderr.write(f"{refused}\n")
-        return 2
     return asyncio.run(_run(FlashdeckApp(socket, hands)))
 
 
 async def _run(app: FlashdeckApp) -> int:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        loop.add_signal_handler(number, partial(app.exit, return_code=_BY_SIGNAL + number))
-    await app.run_async()
-    return app.return_code or 0
+
+    def end(number: signal.Signals) -> None:
+        loop.call_soon_threadsafe(partial(app.exit, return_code=128 + number))
+
+    with terminal.ended_by(SIGNALS, end, within=END_WITHIN):
+        await app.run_async()
+    return app.exit_code

@@ -1,34 +1,95 @@
-"""The terminal under the application: whether there is one, and whether it is still there."""
+"""The terminal under the application: whether a screen can be drawn on it, and how the process ends with it."""
 
 import os
 import select
-import sys
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
-GONE = 129
-"""Exit code where the terminal went away: 128 and the number of SIGHUP, as shells have it."""
+GONE = 128 + signal.SIGHUP
+"""Exit code where the terminal went away: as shells have it for a process that SIGHUP ended."""
+_UNABLE = ("dumb", "unknown")
+"""Values of TERM for what takes text and no control sequences."""
+_LOOK_AGAIN = 1.0
+"""Seconds: a poll that waits is not told of every way in which a terminal can end, but the next one sees it."""
+_STDIN, _STDOUT, _STDERR = range(3)
 
 
-def refusal(is_terminal: Callable[[int], bool] = os.isatty) -> str | None:
-    """Why a screen can not be drawn here, in a sentence; None where it can.
+def takes_control_sequences() -> bool:
+    """Return whether TERM says that the terminal can do more than print text."""
+    return os.environ.get("TERM", "").partition("-")[0] not in ("", *_UNABLE)
 
-    Keys come from stdin (0) and the screen is drawn on stderr (2), so both must be terminals.
+
+def refusal(*, instead: str, is_terminal: Callable[[int], bool] = os.isatty) -> str | None:
+    """Return why a screen can not be drawn here, in a line, and the command to use `instead`; None where it can.
+
+    Keys come from stdin and the screen is drawn on stderr, so both must be terminals, and able to draw.
     """
-    lacking = [name for name, number in (("stdin", 0), ("stderr", 2)) if not _is(is_terminal, number)]
-    if not lacking:
-        return None
-    what = " and ".join(lacking)
-    verb = "is no terminal" if len(lacking) == 1 else "are no terminals"
-    return f"flashdeck: {what} {verb}, so there is nowhere to draw the screen; 'flashdeck --help' lists the commands"
+    lacking = [name for name, number in (("stdin", _STDIN), ("stderr", _STDERR)) if not _is(is_terminal, number)]
+    if lacking:
+        what = " and ".join(lacking)
+        verb = "is no terminal" if len(lacking) == 1 else "are no terminals"
+        return (
+            f"flashdeck: {what} {verb}, so there is nowhere to draw the screen; 'flashdeck --help' lists the commands"
+        )
+    if not takes_control_sequences():
+        name = os.environ.get("TERM", "")
+        seen = f"TERM={name} shows no screen" if name else "TERM is not set"
+        return f"flashdeck: {seen}; use '{instead}' or set TERM"
+    return None
 
 
-def is_gone() -> bool:
-    """Whether the terminal of stdin was closed. A terminal that hung up would be read in a tight loop for ever."""
-    if sys.__stdin__ is None or sys.__stdin__.closed:
-        return True
+def end_with_it() -> None:
+    """From now on, end the process with `GONE` as soon as its terminal hangs up.
+
+    This is a thread of its own: where a terminal that took nothing more went away, the main thread waits for ever to
+    write to it. Nothing is put back, as there is nothing left to put it on. Other processes must see by themselves
+    that this one has gone.
+    """
+    threading.Thread(target=_end_at_hang_up, name="hang-up", daemon=True).start()
+
+
+@contextmanager
+def ended_by(
+    numbers: Sequence[signal.Signals], end: Callable[[signal.Signals], object], *, within: float
+) -> Generator[None]:
+    """Call `end` when the first of these signals comes, for the length of the block: at once, between any two lines.
+
+    A loop that waits for a terminal which takes nothing hears of no signal: where the process is still there `within`
+    seconds later, it ends with the signal's exit code all the same.
+    """
+    asked: list[int] = []
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        if asked:
+            return  # whoever is impatient does not stop the cleaning up
+        asked.append(number)
+        end(signal.Signals(number))
+        at_last = threading.Timer(within, os._exit, (128 + number,))
+        at_last.daemon = True
+        at_last.start()
+
+    # What was started by `nohup` goes on; what needs its terminal ends with that in any case.
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    wanted = [number for number in numbers if not (nohup and number is signal.SIGHUP)]
+    before = {number: signal.signal(number, ask) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_at_hang_up() -> None:
     poll = select.poll()
-    poll.register(sys.__stdin__.fileno(), 0)  # hang-up and error are always told
-    return any(what & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, what in poll.poll(0))
+    for number in (_STDIN, _STDOUT, _STDERR):
+        if number != _STDOUT or _is(os.isatty, number):  # stdout may be a file or a pipe: it takes no part in this
+            poll.register(number, 0)  # hang-up and error are always told
+    while not poll.poll(_LOOK_AGAIN * 1000):
+        pass
+    os._exit(GONE)
 
 
 def _is(is_terminal: Callable[[int], bool], number: int) -> bool:

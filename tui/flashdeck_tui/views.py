@@ -450,6 +450,7 @@ def _job_details(store: Store, job: JobState, now: float) -> Iterator[Line]:
         yield Line(f"{_short_result(result)}; {costs}{same}")
         if result.protection:
             yield Line(_long(result.protection))
+        yield from (Line(_long(remark), Tone.WAIT) for remark in result.remarks)
     when = ago(job.finished_at or job.started_at or job.created_at, now)
     yield Line(
         f"asked for by {'a build' if job.origin == 'build' else 'hand'}, {when}; {format_size(job.size)}, "
@@ -492,7 +493,8 @@ def _partition_facts(store: Store, board: BoardState, partition: PartitionState,
     if artifact is not None:
         yield from _artifact_lines(artifact, partition, now)
     elif partition.image:
-        yield Line(f"waits for a first build of {_long(partition.image)}")
+        if not partition.trouble:
+            yield Line(f"waits for a first build of {_long(partition.image)}")
     else:
         yield Line("no image file is configured; f flashes one of yours")
     auto = "" if partition.auto else "; builds are only offered here"

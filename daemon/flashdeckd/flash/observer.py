@@ -65,8 +65,11 @@ class Outcome:
     """Whether the board took the leave. False also where the profile wants none."""
     unchanged: int = 0
     """Bytes of sectors that held the image already and were left alone."""
-    partly: int = 0
+    erased_beside: int = 0
     """Bytes beside the image that were erased, because it covers only part of their sectors."""
     interrupted: bool = False
     """Lost after the boot unit was written: the partition holds the image, only the leave is missing."""
     notes: tuple[str, ...] = ()
+    """What the plan said, and `remarks`."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of how it went."""

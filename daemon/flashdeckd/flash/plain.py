@@ -88,7 +88,7 @@ def make_plan(
         requests=opening + sum(_cost(step, block) for step in steps),
         protection=DATA if target.holds is Holds.DATA else PROTECTION,
         erased=(Range(0, size),),
-        partly=size - image.size,
+        erased_beside=size - image.size,
         notes=tuple(notes),
     )
 
@@ -133,9 +133,10 @@ def flash(
         verified=run.verified,
         protection=plan.protection,
         left=run.left,
-        partly=plan.partly,
+        erased_beside=plan.erased_beside,
         interrupted=run.interrupted,
         notes=(*plan.notes, *run.notes),
+        remarks=tuple(run.notes),
     )
 
 

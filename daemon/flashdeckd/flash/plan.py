@@ -147,7 +147,7 @@ class Plan:
     """The sectors that are erased for the image, in ascending order, neighbours joined. Where it defines nothing there,
     they read 0xFF afterwards. The sector of a canary is among them only if it is one of these anyway. On a plain DFU
     1.1 device: all that is sent, which says nothing of what lies behind it."""
-    partly: int = 0
+    erased_beside: int = 0
     """Bytes in these sectors that the image does not bring back; where they were read, those that are 0xFF do not
     count."""
     trials: tuple[Site, ...] = ()

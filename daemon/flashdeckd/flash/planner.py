@@ -133,7 +133,7 @@ class Planner:
             requests=cost(steps, self._block, self._facts.transfer_size, counts=self._counts_blocks(seen)),
             protection=remarks.protection(self._layout, self._image),
             erased=joined(changed),
-            partly=sum(self._layout.beside(sector, self._read_before(seen)) for sector in changed),
+            erased_beside=sum(self._layout.beside(sector, self._read_before(seen)) for sector in changed),
             trials=trials,
             is_mapped=self._map is not None,
             seen=seen,

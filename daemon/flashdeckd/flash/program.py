@@ -73,6 +73,7 @@ def flash(
     except DeviceGoneError as error:
         raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
     is_locked = session.was_refused and plan.changes and run.verified is not Verified.YES
+    remarks = (*run.remarks, *([_LOCKED] if is_locked else []))
     return Outcome(
         bytes_written=run.programmed,
         erases=run.erases,
@@ -85,9 +86,10 @@ def flash(
         protection=plan.protection,
         left=run.left,
         unchanged=plan.unchanged,
-        partly=plan.partly,
+        erased_beside=plan.erased_beside,
         interrupted=run.interrupted,
-        notes=(*plan.notes, *run.remarks, *([_LOCKED] if is_locked else [])),
+        notes=(*plan.notes, *remarks),
+        remarks=remarks,
     )
 
 

@@ -34,6 +34,14 @@ class Place(Enum):
         "flashdeck never writes OTP: take it out of the file; STM32CubeProgrammer can write it",
     )
     SYSTEM_MEMORY = ("the chip's ROM (system memory)", "nothing can be written there: take it out of the file")
+    EEPROM = (
+        "the chip's memory for data (EEPROM)",
+        "flashdeck writes flash only: take that out of the file (objcopy --remove-section)",
+    )
+    ADDRESS_ZERO = (
+        "the memory at address 0, which is what the chip boots from, or RAM",
+        "link the image for its address in the flash (FLASH ORIGIN in the linker script)",
+    )
     EXTERNAL = (
         "external memory (FMC, QSPI or OSPI)",
         "flashdeck writes internal flash only: take that out of the file (objcopy --remove-section)",
@@ -114,7 +122,13 @@ def locate(address: int, profile: Profile) -> Location:
     for place, areas in of_chip:
         if _is_in(address, areas):
             return Location(address, place)
-    return _alias(address, profile) or Location(address, _unlisted(address))
+    return _alias(address, profile) or Location(address, _unlisted(address, profile.chip))
+
+
+_EEPROM = (
+    (("STM32L0", "STM32L1"), Range(0x08080000, 0x08084000)),  # ST RM0367, RM0038: data EEPROM
+    (("STM32H5",), Range(0x09000000, 0x09018000)),  # ST RM0481: flash high-cycle data
+)
 
 
 _KNOWN_AREAS = (
@@ -133,6 +147,7 @@ _KNOWN_AREAS = (
     (Range(0x1FF00000, 0x20000000), Place.SYSTEM_MEMORY),
     (Range(0x0BF80000, 0x0C000000), Place.SYSTEM_MEMORY),
     # Arm's memory map.
+    (Range(0x00000000, 0x08000000), Place.ADDRESS_ZERO),
     (Range(0x20000000, 0x40000000), Place.RAM),
     (Range(0x40000000, 0x60000000), Place.PERIPHERALS),
     (Range(0x60000000, 0xA0000000), Place.EXTERNAL),
@@ -143,7 +158,9 @@ _KNOWN_AREAS = (
 """The first one that has an address counts."""
 
 
-def _unlisted(address: int) -> Place:
+def _unlisted(address: int, chip: str) -> Place:
+    if any(chip.startswith(lines) and area.start <= address < area.end for lines, area in _EEPROM):
+        return Place.EEPROM
     return next((place for area, place in _KNOWN_AREAS if area.start <= address < area.end), Place.NOWHERE)
 
 

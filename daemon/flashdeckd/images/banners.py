@@ -7,6 +7,7 @@ import re
 
 _NAMES = (
     "Arm Compiler",
+    "arm-none-eabi-gcc",
     "armcc",
     "Azure RTOS",
     "BearSSL",
@@ -15,6 +16,10 @@ _NAMES = (
     "cJSON",
     "clang",
     "CMSIS",
+    "CMSIS-DAP",
+    "CMSIS-DSP",
+    "CMSIS-RTOS",
+    "CMSIS-RTOS2",
     "Contiki",
     "Contiki-NG",
     "CycloneTCP",
@@ -44,8 +49,8 @@ _NAMES = (
     "LUFA",
     "lwIP",
     "LVGL",
-    "mbed",
     "mbed OS",
+    "mbed-os",
     "mbed TLS",
     "mbedTLS",
     "MCUboot",
@@ -100,7 +105,9 @@ _NAMES = (
     "zlib",
 )
 _BANNER = re.compile(
-    rb"(?<![0-9A-Za-z])(?:" + b"|".join(re.escape(name.encode()) for name in _NAMES) + rb")(?![0-9A-Za-z])",
+    rb"(?<![0-9A-Za-z_-])(?:"
+    + b"|".join(re.escape(name.encode()) for name in _NAMES)
+    + rb")(?![0-9A-Za-z_]|-(?![vV]?[0-9]|$))",  # my-zephyr, zephyr-pump and mbed_pump are names of somebody's own
     re.IGNORECASE,
 )
 LONGEST = 96

@@ -49,17 +49,27 @@ def crc(kind: Crc, data: bytes) -> int:
 
 def check(image: Image, guard: CrcGuard, partition: Partition) -> None:
     """Raise RefusedError where the CRC in `image` is not that of the bytes which it covers."""
-    place = _place(image, guard)
-    covered = _covered(image, guard, place)
+    place = Range.sized(image.end - guard.crc.size if guard.at is None else guard.at, guard.crc.size)
     what = f"the {guard.crc} {'at its end' if guard.at is None else f'at +0x{place.start:x}'}"
     leave_out = f"or leave this CRC out of the guards of {partition.name}"
-    if place.start < 0 or not image.covers(place):
+    number = None if guard.length is None else Range.sized(guard.length, _WORD)
+    if place.start < 0 or not image.covers(place) or (number is not None and not image.covers(number)):
         raise RefusedError(
-            f"the image does not define {what}, which the guards of partition {partition.name} ask for",
+            f"the image does not define {what}, which the guards of partition {partition.name} ask for"
+            + ("" if number is None else f", or its length at +0x{number.start:x}"),
             hint=f"take the file that the post-build step wrote, {leave_out}",
         )
-    if covered.size <= 0:
-        raise RefusedError(f"the image ends before what {what} covers", hint=f"take the whole file, {leave_out}")
+    covered = _covered(image, guard, place, number)
+    if covered.size <= 0 or (number is not None and covered.end > image.end):
+        raise RefusedError(
+            f"the image ends at +0x{image.end:x}, and {what} covers {covered.size} bytes from +0x{covered.start:x} on",
+            hint=f"take the whole file, {leave_out}",
+        )
+    if place.overlaps(covered) and guard.field is None:
+        raise RefusedError(
+            f"{what} lies in what it covers, which is +0x{covered.start:x} to +0x{covered.end - 1:x}",
+            hint=f'say how its bytes counted when it was made, as field = "zeros", {leave_out}',
+        )
     data = _read(image, guard, place, covered)
     if guard.crc is Crc.STM32 and len(data) % _WORD:
         raise RefusedError(
@@ -76,24 +86,22 @@ def check(image: Image, guard: CrcGuard, partition: Partition) -> None:
         )
 
 
-def _place(image: Image, guard: CrcGuard) -> Range:
-    """Return the offsets of the CRC."""
-    return Range.sized(image.end - guard.crc.size if guard.at is None else guard.at, guard.crc.size)
-
-
-def _covered(image: Image, guard: CrcGuard, place: Range) -> Range:
-    """Return the offsets that it covers."""
+def _covered(image: Image, guard: CrcGuard, place: Range, number: Range | None) -> Range:
+    """Return the offsets that the CRC at `place` covers, as many as `number` says."""
+    if number is not None:
+        return Range.sized(guard.start, int.from_bytes(image.read(number), guard.order.value))
     if guard.end is not None:
         return Range(guard.start, guard.end)
     return Range(guard.start, place.start if place.start >= guard.start and guard.field is None else image.end)
 
 
 def _read(image: Image, guard: CrcGuard, place: Range, covered: Range) -> bytes:
-    if guard.field is None:
+    """Return the bytes that the CRC at `place` covers, its own as they counted when it was made."""
+    if guard.field is None or not place.overlaps(covered):
         return image.read(covered)
-    inside = {CrcField.SKIPPED: b"", CrcField.ZEROS: bytes(place.size), CrcField.ONES: b"\xff" * place.size}
-    before, behind = Range(covered.start, place.start), Range(place.end, covered.end)
-    return image.read(before) + inside[guard.field] + image.read(behind)
+    own = Range(max(place.start, covered.start), min(place.end, covered.end))
+    counted = {CrcField.SKIPPED: b"", CrcField.ZEROS: bytes(own.size), CrcField.ONES: b"\xff" * own.size}[guard.field]
+    return image.read(Range(covered.start, own.start)) + counted + image.read(Range(own.end, covered.end))
 
 
 def _advice(data: bytes, found: bytes, leave_out: str) -> str:

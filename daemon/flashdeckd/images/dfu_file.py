@@ -14,6 +14,8 @@ from flashdeck.text import counted
 from flashdeckd.images.segments import Contents, Segment, bounded, joined
 
 _SUFFIX = struct.Struct("<HHHH3sBI")  # bcdDevice, idProduct, idVendor, bcdDFU, "UFD", its length, CRC-32
+_SIGNATURE = b"UFD" + bytes((_SUFFIX.size,))
+_CRC = struct.Struct("<I")
 _PREFIX = struct.Struct("<5sBIB")  # "DfuSe", version, bytes up to the suffix, number of targets
 _TARGET = struct.Struct("<6sBI255sII")  # "Target", alternate setting, is named, name, bytes of elements, their number
 _ELEMENT = struct.Struct("<II")  # address, bytes
@@ -24,7 +26,7 @@ _MADE_AGAIN = "copy or make the file again, or name the .bin of the build"
 
 def has_suffix(data: bytes | memoryview) -> bool:
     """Tell whether `data` ends in a DFU suffix, by its signature and its length."""
-    return bytes(data[-8:-4]) == b"UFD" + bytes((_SUFFIX.size,))
+    return bytes(data[-8:-4]) == _SIGNATURE
 
 
 def is_dfuse(data: bytes) -> bool:
@@ -43,8 +45,14 @@ def payload(shown: str, data: bytes, profile: Profile) -> memoryview:
         raise RefusedError(f"{shown} has no DFU suffix: it may have been cut off", hint=_MADE_AGAIN)
     *_, product, vendor, _, _, _, crc = _SUFFIX.unpack(data[-_SUFFIX.size :])
     whole = memoryview(data)
-    found = zlib.crc32(whole[:-4]) ^ 0xFFFFFFFF  # the standard leaves out the last inversion
+    found = _crc(whole)
     if found != crc:
+        end = data.find(_SIGNATURE) + len(_SIGNATURE) + _CRC.size
+        if end < len(data) and _CRC.unpack(data[end - _CRC.size : end]) == (_crc(whole[:end]),):
+            raise RefusedError(
+                f"{shown} ends at byte {end} and goes on: two files in one",
+                hint="take the two files apart, or make one DfuSe file of both",
+            )
         raise RefusedError(
             f"{shown} is damaged: its DFU suffix says CRC 0x{crc:08x}, and it has 0x{found:08x}", hint=_MADE_AGAIN
         )
@@ -61,6 +69,11 @@ def payload(shown: str, data: bytes, profile: Profile) -> memoryview:
             hint="is this the right file? If it is, give its DFU suffix the right ids (dfu-suffix --add)",
         )
     return content
+
+
+def _crc(whole: memoryview) -> int:
+    """Return what the CRC at the end of `whole` must be; the standard leaves out the last inversion."""
+    return zlib.crc32(whole[: -_CRC.size]) ^ 0xFFFFFFFF
 
 
 def read_dfuse(shown: str, content: memoryview) -> Contents:

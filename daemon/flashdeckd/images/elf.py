@@ -1,7 +1,8 @@
 """ELF files, as a linker writes them: the loadable segments at their physical addresses.
 
-Only the tables that say where bytes are get read (System V ABI, chapters "Object Files" and "Program Loading"). Names,
-symbols and notes carry no bytes for the chip, and whatever is wrong with them is no reason to refuse a file.
+Only the tables that say where bytes are get read (System V ABI, chapters "Object Files" and "Program Loading"), and
+the names of sections, for messages. Names, symbols and notes carry no bytes for the chip, and whatever is wrong with
+them is no reason to refuse a file.
 """
 
 import struct
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 
 from flashdeck.errors import RefusedError
 from flashdeck.geometry import Range
-from flashdeckd.images.segments import Contents, Segment, bounded, joined
+from flashdeck.text import clean
+from flashdeckd.images.segments import Contents, Segment, bounded
 
 _MAGIC = b"\x7fELF"
 _CLASS_32, _CLASS_64 = 1, 2
@@ -29,8 +31,19 @@ _WITHOUT_BYTES = frozenset((0, 8))
 """Types of sections that have nothing in the file: SHT_NULL, SHT_NOBITS."""
 _ALLOCATED = 0x2
 _COUNTED_ELSEWHERE = 0xFFFF
-"""In place of a number of segments that does not fit (PN_XNUM): the first section header has it."""
+"""In place of a number or index that does not fit (PN_XNUM, SHN_XINDEX): the first section header has it."""
+_LONGEST_NAME = 40
+"""Characters of a section's name that messages have."""
 _LOOK = "is this the file that the linker wrote, whole?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """Bytes of the file that a section covers."""
+
+    span: Range
+    """Offsets in the file."""
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,7 @@ class _Part:
     span: Range
     """Offsets in the file."""
     address: int
+    section: str = ""
 
 
 def is_in(data: bytes) -> bool:
@@ -66,9 +80,9 @@ def read(shown: str, data: bytes) -> Contents:
         sections = ()
         notes = (f"{shown}: the section headers are broken, so all bytes of the segments count",)
     if not any(next(_covered(load, sections), None) for load in loads):
-        sections = (Range(0, len(data)),)
+        sections = (_Section(Range(0, len(data)), ""),)
     parts = (part for load in loads for part in _covered(load, sections))
-    return Contents(bounded(shown, joined(_segments(shown, data, parts))), notes)
+    return Contents(bounded(shown, _segments(shown, data, parts)), notes)
 
 
 def whole_segments(shown: str, data: bytes) -> tuple[Segment, ...]:
@@ -88,6 +102,8 @@ class _Tables:
     sections_at: int
     section_size: int
     sections: int
+    names: int
+    """The index of the section with the names of sections."""
 
 
 def _tables(shown: str, data: bytes) -> _Tables:
@@ -103,8 +119,8 @@ def _tables(shown: str, data: bytes) -> _Tables:
         header = struct.unpack_from(_BYTE_ORDERS[order] + _HEADER, data)
     except struct.error as error:
         raise _broken(shown) from error
-    *_, segments_at, sections_at, _flags, _size, segment_size, segments, section_size, sections, _names = header
-    return _Tables(_BYTE_ORDERS[order], segments_at, segment_size, segments, sections_at, section_size, sections)
+    *_, segments_at, sections_at, _flags, _size, segment_size, segments, section_size, sections, names = header
+    return _Tables(_BYTE_ORDERS[order], segments_at, segment_size, segments, sections_at, section_size, sections, names)
 
 
 def _loads(shown: str, data: bytes, tables: _Tables) -> Iterator[_Part]:
@@ -124,24 +140,35 @@ def _loads(shown: str, data: bytes, tables: _Tables) -> Iterator[_Part]:
         raise _broken(shown) from error
 
 
-def _sections(data: bytes, tables: _Tables) -> tuple[Range, ...]:
-    """Return what sections that are loaded have in the file, in ascending order and merged; raises struct.error."""
+def _sections(data: bytes, tables: _Tables) -> tuple[_Section, ...]:
+    """Return what sections that are loaded have in the file, in ascending order and disjoint; raises struct.error."""
     if not tables.sections_at:
         return ()
     count = tables.sections or _first_section(data, tables)[5]
     form = struct.Struct(tables.order + _SECTION_HEADER)
-    found: list[Range] = []
+    names = _names(data, tables, count)
+    found: list[tuple[Range, bytes]] = []
     for header in _entries(data, form, tables.sections_at, tables.section_size, count):
-        _name, kind, flags, _address, start, size, *_ = header
+        name, kind, flags, _address, start, size, *_ = header
         if flags & _ALLOCATED and size and kind not in _WITHOUT_BYTES:
-            found.append(Range.sized(start, size))
-    merged: list[Range] = []
-    for each in sorted(found):
-        if merged and each.start <= merged[-1].end:
-            merged[-1] = Range(merged[-1].start, max(merged[-1].end, each.end))
-        else:
-            merged.append(each)
-    return tuple(merged)
+            found.append((Range.sized(start, size), names[name : name + _LONGEST_NAME].split(b"\0", 1)[0]))
+    sections: list[_Section] = []
+    end = 0
+    for span, name in sorted(found):
+        if span.end > end:
+            sections.append(_Section(Range(max(span.start, end), span.end), clean(name.decode("latin-1"))))
+            end = span.end
+    return tuple(sections)
+
+
+def _names(data: bytes, tables: _Tables, count: int) -> bytes:
+    """Return the table of the names of the `count` sections; b"" where the file has none. Raises struct.error."""
+    index = _first_section(data, tables)[6] if tables.names == _COUNTED_ELSEWHERE else tables.names
+    if not 0 < index < count:
+        return b""
+    form = tables.order + _SECTION_HEADER
+    start, size = struct.unpack_from(form, data, tables.sections_at + index * tables.section_size)[4:6]
+    return data[start : start + size]
 
 
 def _first_section(data: bytes, tables: _Tables) -> tuple[int, ...]:
@@ -156,13 +183,15 @@ def _entries(data: bytes, form: struct.Struct, at: int, size: int, count: int) -
         yield form.unpack_from(data, at + index * size)
 
 
-def _covered(load: _Part, sections: tuple[Range, ...]) -> Iterator[_Part]:
+def _covered(load: _Part, sections: tuple[_Section, ...]) -> Iterator[_Part]:
     """Yield the parts of a segment that sections cover."""
-    for index in range(bisect_right(sections, load.span.start, key=lambda each: each.end), len(sections)):
-        start, end = max(sections[index].start, load.span.start), min(sections[index].end, load.span.end)
+    first = bisect_right(sections, load.span.start, key=lambda each: each.span.end)
+    for index in range(first, len(sections)):
+        section = sections[index]
+        start, end = max(section.span.start, load.span.start), min(section.span.end, load.span.end)
         if start >= end:
             return
-        yield _Part(Range(start, end), load.address + start - load.span.start)
+        yield _Part(Range(start, end), load.address + start - load.span.start, section.name)
 
 
 def _segments(shown: str, data: bytes, parts: Iterable[_Part]) -> Iterator[Segment]:
@@ -173,7 +202,7 @@ def _segments(shown: str, data: bytes, parts: Iterable[_Part]) -> Iterator[Segme
                 f"the segment of {shown} at 0x{part.address:08x} begins with the header of the ELF file itself",
                 hint="link with -Wl,--nmagic (or a smaller -z max-page-size), or make a raw binary with objcopy",
             )
-        yield Segment(part.address, whole[part.span.start : part.span.end])
+        yield Segment(part.address, whole[part.span.start : part.span.end], part.section)
 
 
 def _broken(shown: str) -> RefusedError:

@@ -14,6 +14,8 @@ from flashdeckd.images.segments import Contents
 
 _NAMED = 3
 """Ranges of addresses that a message names."""
+_APART = frozenset((Place.PARTITION, Place.UNASSIGNED, Place.OPTION_BYTES, Place.OTP, Place.EXTERNAL))
+"""What a file may have beside a program. What it has elsewhere, as in RAM, is likely a part of the program itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def place(shown: str, contents: Contents, profile: Profile, partition: Partition
     own = _part(whole, partition.span)
     strays = whole.without([partition.span]).pieces
     if strays and partition.outside is Outside.REFUSE:
-        raise _refused(shown, whole, profile, partition)
+        raise _refused(shown, contents, whole, profile, partition)
     if not own.pieces:
         raise _nothing(shown, strays, profile, partition)
     cuts = tuple(_cuts(shown, whole, profile, partition))
@@ -92,7 +94,7 @@ def _has_program(whole: Image, profile: Profile, partition: Partition) -> bool:
     return partition.holds is Holds.PROGRAM and is_program_for(_part(whole, partition.span), profile, partition)
 
 
-def _refused(shown: str, whole: Image, profile: Profile, partition: Partition) -> RefusedError:
+def _refused(shown: str, contents: Contents, whole: Image, profile: Profile, partition: Partition) -> RefusedError:
     """Return what to raise about a file with bytes outside the partition."""
     strays = whole.without([partition.span]).pieces
     if not whole.touches(partition.span):
@@ -101,11 +103,22 @@ def _refused(shown: str, whole: Image, profile: Profile, partition: Partition) -
         tuple(_cuts(shown, whole, profile, partition))
     except RefusedError as error:
         return error
-    location = locate(strays[0].offset, profile)
     own_part = f'outside = "leave-out" for {partition.name} in the configuration takes its own part of such a file'
+    locations = (locate(each.offset, profile) for each in strays)
+    astray = next((each for each in locations if each.place not in _APART), None)
+    first = locate(strays[0].offset, profile)
+    if astray is not None:
+        section = next(
+            (each.section for each in contents.segments if each.span.start <= astray.address < each.span.end), ""
+        )
+        hint = f"section {section}: {astray.hint}" if section else astray.hint
+    elif first.place is Place.PARTITION:
+        hint = own_part
+    else:
+        hint = f"{first.hint}. Or: {own_part}"
     return _outside(
         f"{shown} has bytes for {_places(strays, profile)} beside those for {partition.name} ({partition.span})",
-        hint=own_part if location.place is Place.PARTITION else f"{location.hint}. Or: {own_part}",
+        hint=hint,
     )
 
 

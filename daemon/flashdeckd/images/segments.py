@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from flashdeck.errors import RefusedError
-from flashdeck.geometry import PROGRAM_UNIT
+from flashdeck.geometry import PROGRAM_UNIT, Range
 from flashdeck.text import format_size
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -19,6 +19,13 @@ class Segment:
 
     address: int
     data: bytes | memoryview
+    section: str = ""
+    """What the linker script calls them, where the file says so."""
+
+    @property
+    def span(self) -> Range:
+        """The addresses of the bytes."""
+        return Range.sized(self.address, len(self.data))
 
 
 @dataclass(frozen=True, slots=True)

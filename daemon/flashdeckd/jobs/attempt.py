@@ -13,7 +13,9 @@ from msgspec.structs import replace
 from flashdeck.config import Board
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, ParkedError
 from flashdeck.model import JobResult, JobState, JobStatus, LogLevel, Phase, Presence
+from flashdeck.text import clean
 from flashdeckd.flash.program import Outcome
+from flashdeckd.hub import LONGEST_LINE
 from flashdeckd.images import guards
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -27,6 +29,8 @@ from flashdeckd.jobs.situation import Situation
 from flashdeckd.jobs.targets import target_of
 from flashdeckd.usb.device import UsbDevice
 
+MAX_REMARKS: Final = 16
+"""Remarks that are kept with a job's result."""
 START_SECONDS: Final = 20.0
 """How long an application may take to enumerate after the leave."""
 WINDOW_SECONDS: Final = 5.0
@@ -51,9 +55,10 @@ class Attempts:
         """Brings the job's image onto the device and ends the job; raises what keeps it from that."""
         partition = self.board.profile.partitions[job.partition]
         image = await asyncio.to_thread(self.spool.read, job.sha256)
+        warnings = await asyncio.to_thread(guards.check, image, self.board.profile, partition)
         if self.book.job(job.id).status.ended:
             return  # cancelled, or superseded, while its image was read
-        for warning in guards.check(image, self.board.profile, partition):
+        for warning in warnings:
             self.book.log(job, warning, LogLevel.WARNING)
         job = await self.book.change(
             job.id,
@@ -174,5 +179,6 @@ def _result(outcome: Outcome) -> JobResult:
         verified=outcome.verified,
         protection=outcome.protection,
         unchanged=outcome.unchanged,
-        partly=outcome.partly,
+        erased_beside=outcome.erased_beside,
+        remarks=tuple(clean(remark, LONGEST_LINE) for remark in outcome.remarks[:MAX_REMARKS]),
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec.structs import replace
 
 from flashdeck.config import ErasePolicy, Holds
-from flashdeck.geometry import Range
+from flashdeck.geometry import Range, joined
 from flashdeck.model import Holding, JobState, Layer, Patch
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
@@ -53,7 +53,7 @@ def touched(image: Image, target: Target) -> tuple[Range, ...]:
         return (Range(0, image.end),)
     start = target.span.start
     sectors = (Range(sector.start - start, sector.end - start) for sector in target.sectors)
-    return _joined(sector for sector in sectors if image.touches(sector))
+    return joined(sector for sector in sectors if image.touches(sector))
 
 
 def is_patch(image: Image, target: Target) -> bool:
@@ -69,7 +69,7 @@ def begun(before: Holding | None, job: JobState, erased: Sequence[Range], *, mad
     lost = Layer(sha256="", erased=_places(erased))
     layers = (lost, *_known_layers(before, target))[:MAX_LAYERS]
     if not job.patch:
-        return replace(made, complete=False, layers=layers)
+        return replace(made, complete=False, layers=layers, patches=before.patches if before is not None else ())
     if before is None:
         return replace(made, sha256="", size=0, version="", job=0, complete=False, layers=layers)
     return replace(before, layers=layers)  # the program is what it was, but for what the patch erases
@@ -82,12 +82,14 @@ def flashed(
     spans = (Range(0, target.span.size),) if _is_whole(target) else tuple(erased)
     written = Layer(sha256=job.sha256, erased=_places(spans))
     layers = _uncovered((written, *_known_layers(before, target)), image_of)[:MAX_LAYERS]
+    made = replace(made, layers=layers)
+    others = _still_there(before, made, target, image_of) if target.holds is Holds.PROGRAM else ()
     if not job.patch:
-        return replace(made, layers=layers)
+        return replace(made, patches=others)
     patch = Patch(sha256=job.sha256, size=job.size, version=job.version, flashed_at=made.flashed_at, job=job.id)
+    patches = (patch, *(each for each in others if each.sha256 != job.sha256))[:MAX_PATCHES]
     if before is None or not before.sha256:
-        return replace(made, sha256="", size=0, version="", layers=layers, patches=(patch,))
-    others = (each for each in before.patches if each.sha256 != job.sha256)
+        return replace(made, sha256="", size=0, version="", patches=patches)
     return replace(
         made,
         sha256=before.sha256,
@@ -96,14 +98,22 @@ def flashed(
         complete=before.complete,
         verified=before.verified,
         disturbed=before.disturbed,
-        patches=(patch, *others)[:MAX_PATCHES],
-        layers=layers,
+        patches=patches,
     )
 
 
 def distrusted(holding: Holding) -> Holding:
     """Return what is left of a holding whose bytes were read back, and are not what was written: nothing is known."""
     return replace(holding, complete=False, layers=())
+
+
+def _still_there(before: Holding | None, after: Holding, target: Target, image_of: ImageOf) -> tuple[Patch, ...]:
+    """Return the patches of `before` that were not overwritten."""
+    if before is None or not before.patches:
+        return ()
+    known = known_bytes(after, target, image_of)
+    images = ((patch, image_of(patch.sha256)) for patch in before.patches)
+    return tuple(patch for patch, image in images if image is not None and known.satisfies(image))
 
 
 def _known_layers(holding: Holding | None, target: Target) -> tuple[Layer, ...]:
@@ -125,12 +135,12 @@ def _uncovered(layers: Sequence[Layer], image_of: ImageOf) -> tuple[Layer, ...]:
         erased = _ranges(layer.erased)
         if image is None:
             kept.append(layer)
-            cover = _joined((*cover, *erased))
+            cover = joined((*cover, *erased))
             continue
-        extent = _joined((*erased, *(piece.span for piece in image.pieces)))
+        extent = joined((*erased, *(piece.span for piece in image.pieces)))
         if not all(any(span.covers(part) for span in cover) for part in extent):
             kept.append(layer)
-        cover = _joined((*cover, *extent))
+        cover = joined((*cover, *extent))
     return tuple(kept)
 
 
@@ -144,14 +154,3 @@ def _ranges(places: Iterable[tuple[int, int]]) -> tuple[Range, ...]:
 
 def _places(spans: Iterable[Range]) -> tuple[tuple[int, int], ...]:
     return tuple((span.start, span.end) for span in spans)
-
-
-def _joined(spans: Iterable[Range]) -> tuple[Range, ...]:
-    """Return `spans` in ascending order, those that overlap or touch made one."""
-    joined: list[Range] = []
-    for span in sorted(spans):
-        if joined and span.start <= joined[-1].end:
-            joined[-1] = Range(joined[-1].start, max(joined[-1].end, span.end))
-        else:
-            joined.append(span)
-    return tuple(joined)

@@ -151,12 +151,12 @@ class Setbacks:
             await self._distrust(job)
         message = error.message + self._torn(job)
         failure = Failure(kind=error.kind, message=message, hint=error.hint)
-        if isinstance(error, WrongBankError) and error.harmed:
+        if (isinstance(error, WrongBankError) and error.harmed) or (isinstance(error, VerifyError) and error.may_boot):
             await self._keep_from_reset(job, error)
         await self._book.change(job.id, status=JobStatus.FAILED, phase=None, reason=message, failure=failure)
         self._book.log(job, f"failed: {message}" + (f": {error.hint}" if error.hint else ""), LogLevel.ERROR)
 
-    async def _keep_from_reset(self, job: JobState, error: WrongBankError) -> None:
+    async def _keep_from_reset(self, job: JobState, error: FlashdeckError) -> None:
         """Whatever comes next would leave DFU mode sooner or later: nothing does until a person has looked."""
         try:
             await self._hold_board(error.advice)

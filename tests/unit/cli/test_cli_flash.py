@@ -12,7 +12,8 @@ from canned_daemon import CannedDaemon, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import Failure, JobState, JobStatus, Phase
+from flashdeck.image_formats import SUFFIXES_IN_WORDS
+from flashdeck.model import Failure, JobResult, JobState, JobStatus, Phase, Verified
 
 RUN = (
     {"status": JobStatus.RUNNING, "phase": Phase.ERASE, "done": 0, "total": 1000},
@@ -59,6 +60,25 @@ def image(tmp_path: Path) -> Path:
     path = tmp_path / "APP1.bin"
     path.write_bytes(bytes(range(256)) * 2000)
     return path
+
+
+def test_what_is_to_be_known_of_a_result_is_said(daemon: CannedDaemon, cli: Cli, image: Path) -> None:
+    result = JobResult(
+        bytes_written=1,
+        erases=1,
+        blocks=1,
+        transfers=1,
+        uploads=0,
+        slept=0.0,
+        seconds=1.0,
+        verified=Verified.NO,
+        protection="",
+        remarks=("reading was refused",),
+    )
+    play(daemon, {"status": JobStatus.DONE, "result": result})
+    run = cli("flash", "app1", str(image))
+    assert run.code == 0
+    assert run.err.splitlines()[-1] == "board1 app1: reading was refused"
 
 
 def test_flash_uploads_the_bytes_and_follows_the_jobs(daemon: CannedDaemon, cli: Cli, image: Path) -> None:
@@ -228,4 +248,4 @@ def _all_done(jobs: tuple[JobState, ...]) -> bool:
 
 @pytest.mark.parametrize("command", ["flash", "plan", "wait"])
 def test_help_names_the_files_that_can_be_flashed(offline: Cli, command: str) -> None:
-    assert SUFFIXES_IN_WORDS in " ".join(offline(f"{command} --help").out.split())
+    assert SUFFIXES_IN_WORDS in " ".join(offline(command, "--help").out.split())

@@ -8,6 +8,18 @@ import pytest
 
 from canned_daemon import CannedDaemon
 from cli_run import Cli
+from flashdeck_tui import terminal
+
+
+@pytest.fixture
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that can show the screen, and whose end does not end this process."""
+
+    def fine(*, instead: str) -> None:
+        assert instead == "flashdeck status"
+
+    monkeypatch.setattr(terminal, "refusal", fine)
+    monkeypatch.setattr(terminal, "end_with_it", lambda: None)
 
 
 def without(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
@@ -17,6 +29,7 @@ def without(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     monkeypatch.setitem(sys.modules, package, None)
 
 
+@pytest.mark.usefixtures("on_terminal")
 def test_the_screen_gets_the_socket_and_gives_the_exit_code(
     daemon: CannedDaemon, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -34,6 +47,7 @@ def test_the_screen_gets_the_socket_and_gives_the_exit_code(
     assert opened == [daemon.socket, Path("/tmp/other")]
 
 
+@pytest.mark.usefixtures("on_terminal")
 def test_without_its_extra_it_names_the_command_that_adds_it(offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "textual")
     run = offline()

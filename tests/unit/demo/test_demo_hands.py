@@ -52,7 +52,7 @@ def firmware(tmp_path: Path) -> Firmware:
 def hands(firmware: Firmware, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchHands:
     monkeypatch.setattr("flashdeck_tui.demo.hands.PAUSES", 0)
     config = config_file.load(Path(shutil.copy(paths.data_file("demo", "flashdeck.toml"), tmp_path)))
-    return BenchHands(Bench(cast("Client", None), config, firmware, tmp_path / "s", 0))
+    return BenchHands(Bench(cast("Client", None), config, firmware, tmp_path / "s"))
 
 
 def action(hands: BenchHands, key: str) -> Action:

@@ -84,7 +84,7 @@ def test_in_a_header_over_what_follows() -> None:
     header = struct.pack("<4sII", b"FWHD", len(DATA), zlib.crc32(DATA)).ljust(0x200, b"\0")
     assert taken(header + DATA, profile(guards=guard)) == ()
     assert "covers (+0x200 to" in refused(header + DATA + b"x", profile(guards=guard)).message
-    assert "ends before" in refused(header, profile(guards=guard)).message
+    assert "covers 0 bytes" in refused(header, profile(guards=guard)).message
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,35 @@ def test_a_range_of_its_own() -> None:
     guard = guarded(CrcGuard(Crc.CRC16_CCITT, at=0x800, start=0x100, end=0x400))
     image = DATA[:0x800] + struct.pack("<H", crc(Crc.CRC16_CCITT, DATA[0x100:0x400])) + DATA
     assert taken(image, profile(guards=guard)) == ()
+
+
+@pytest.mark.parametrize("order", ByteOrder)
+def test_a_length_in_the_header_says_how_much_is_covered(order: ByteOrder) -> None:
+    guard = guarded(CrcGuard(Crc.CRC32, at=8, start=0x200, length=4, order=order))
+
+    def image(length: int) -> bytes:
+        numbers = length.to_bytes(4, order.value) + zlib.crc32(DATA).to_bytes(4, order.value)
+        return (b"FWHD" + numbers).ljust(0x200, b"\0") + DATA
+
+    assert taken(image(len(DATA)), profile(guards=guard)) == ()
+    assert taken(image(len(DATA)) + b"\xff" * 100, profile(guards=guard)) == ()
+    assert "the image ends at" in refused(image(len(DATA) + 1), profile(guards=guard)).message
+    assert "the image ends at" in refused(image(0), profile(guards=guard)).message
+    assert "the image ends at" in refused(image(0xFFFFFFFF), profile(guards=guard)).message
+    assert "that of the bytes" in refused(image(len(DATA) - 1), profile(guards=guard)).message
+    nowhere = guarded(CrcGuard(Crc.CRC32, at=8, start=0x200, length=0x10000))
+    assert "or its length at +0x10000" in refused(image(len(DATA)), profile(guards=nowhere)).message
+
+
+def test_a_length_that_takes_in_the_crc_itself() -> None:
+    image = struct.pack("<4sI", b"FWHD", 64) + DATA
+    assert "field" in refused(image, profile(guards=guarded(CrcGuard(Crc.CRC32, at=8, length=4)))).hint
+    zeros = CrcGuard(Crc.CRC32, at=8, length=4, field=CrcField.ZEROS)
+    value = zlib.crc32(image[:8] + bytes(4) + image[12:64])
+    assert taken(image[:8] + struct.pack("<I", value) + image[12:], profile(guards=guarded(zeros))) == ()
+    outside = CrcGuard(Crc.CRC32, at=100, length=4, field=CrcField.ZEROS)
+    value = zlib.crc32(image[:64])
+    assert taken(image[:100] + struct.pack("<I", value) + image[104:], profile(guards=guarded(outside))) == ()
 
 
 def test_words_need_whole_words() -> None:

@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flashdeck.config import Profile, UsbId
 from flashdeck.errors import ErrorKind, RefusedError
+from flashdeck.geometry import Geometry
 from flashdeck.image_formats import SUFFIXES_IN_WORDS, TAKEN, TITLES_IN_WORDS, ImageFormat
 from flashdeckd.images.formats import parse
 from flashdeckd.images.image import PREFIX, Image, Piece
-from flashdeckd.images.registry import READERS
+from flashdeckd.images.registry import READERS, recognised
 from image_writers import WRITERS, hexed, srec, suffixed
 
+PROFILE = Profile("product", UsbId(0x0483, 0xDF11), Geometry(()))
 RAW = struct.pack("<II", 0x20030000, 0x08020251) + bytes(range(200))
 HEX = hexed([(0x08020000, RAW)])
 SREC = srec([(0x08020000, RAW)])
@@ -80,6 +83,17 @@ def test_a_name_of_another_format_with_raw_contents_is_refused(name: str) -> Non
 @pytest.mark.parametrize("data", [b":\x00\x03\x20" + RAW, b"#" + RAW, b"; a text, and no record\n", b"S0ME TEXT\n" * 9])
 def test_one_sign_of_text_records_alone_makes_none(data: bytes) -> None:
     assert parse("APP1.bin", data) == Image.raw(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("APP1.hex", "Intel HEX"), ("app.ihex", "Intel HEX"), ("a.s19", "S-record")]
+)
+def test_text_that_is_named_as_records_is_told_which_line_is_wrong(name: str, title: str) -> None:
+    data = b"built by make\n" + HEX
+    with pytest.raises(RefusedError) as caught:
+        recognised(name, data).read(name, data, PROFILE)
+    assert caught.value.message.startswith(f"line 1 of {name} is no ")
+    assert title in caught.value.message
 
 
 def test_an_empty_file_is_refused() -> None:

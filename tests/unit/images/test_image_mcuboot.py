@@ -2,17 +2,18 @@
 
 import hashlib
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeck.config import Partition, Profile, UsbId
+from flashdeck.config import AnyGuard, Guard, Partition, Profile, UsbId
 from flashdeck.errors import RefusedError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.images import mcuboot
 from flashdeckd.images.guards import check as check_image
-from flashdeckd.images.image import Image
+from flashdeckd.images.image import Image, Piece
 from flashdeckd.images.version import find_version as version_of
 
 K = 1024
@@ -117,6 +118,61 @@ def test_what_mcuboot_will_not_start_is_warned_of(image: bytes, said: str) -> No
     (warning,) = check(image, PROFILE, SLOT0)
     assert said in warning
     assert "MCUboot will not start it" in warning
+
+
+SIGNED_ONLY = frozenset[AnyGuard]((Guard.FITS, Guard.MCUBOOT))
+SLOT = replace(SLOT0, guards=SIGNED_ONLY)
+ALTERNATE = Partition("slot", Range(0, 256 * K), guards=SIGNED_ONLY, alternate=0)
+PLAIN = replace(PROFILE, geometry=Geometry(()), chip="", partitions={"slot": ALTERNATE})
+
+
+@pytest.mark.parametrize(("profile", "slot"), [(PROFILE, SLOT), (PLAIN, ALTERNATE)])
+def test_the_guard_for_mcuboot_takes_what_is_signed(profile: Profile, slot: Partition) -> None:
+    assert check(signed(program()), profile, slot) == ()
+    assert check(signed(program(), protected=area(0x6908, tlv(0x50, b"\1\0\0\0"))), profile, slot) == ()
+    assert check(signed(program()).ljust(200 * K, b"\xff"), profile, slot) == ()
+    assert check(signed(b"\x55" * 1000, flags=ENCRYPTED), profile, slot) == ()  # its hash is that of the plain program
+    assert check(signed(b"anything"), profile, slot) == ()  # where it runs is for the other guards
+
+
+@pytest.mark.parametrize(("profile", "slot"), [(PROFILE, SLOT), (PLAIN, ALTERNATE)])
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (program(), "does not begin with an MCUboot header"),
+        (b"", "does not begin with an MCUboot header"),
+        (bytes(100), "does not begin with an MCUboot header"),
+        (signed(program())[4:], "does not begin with an MCUboot header"),
+        (signed(program())[:31], "does not begin with an MCUboot header"),
+        (signed(program())[: HEADER + 100], "announces"),
+        (signed(program(), hashed=False), "no hash follows"),
+        (signed(b"\x55" * 1000, flags=ENCRYPTED, hashed=False), "no hash follows"),
+        (signed(program())[:-1], "no hash follows"),
+        (signed(program()).replace(b"9.9.9", b"9.9.8"), "changed or damaged"),
+        (b"\xff" * 0x200 + program(reset=0x08020000 + HEADER + 0x101), "before signing"),
+    ],
+)
+def test_the_guard_for_mcuboot_refuses_what_is_not_signed(
+    profile: Profile, slot: Partition, image: bytes, said: str
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        check(image, profile, slot)
+    assert said in caught.value.message
+    assert "imgtool sign" in caught.value.hint
+
+
+def test_a_signed_image_may_leave_out_what_is_as_erased_flash() -> None:
+    body = program() + b"\xff" * 512 + b"end"
+    whole = signed(body)
+    start = HEADER + len(program())
+    image = Image.of([Piece(0, whole[:start]), Piece(start + 512, whole[start + 512 :])])
+    assert check_image(image, PROFILE, SLOT) == ()
+    assert check_image(image, PROFILE, SLOT0) == ()
+
+
+def test_the_room_for_a_header_of_mcuboot_is_that_of_its_program_linked_elsewhere_too() -> None:
+    unsigned = bytes(HEADER) + program()
+    assert "before signing" in refusal(unsigned, SLOT1).message
 
 
 @pytest.mark.parametrize(("flags", "said"), [(ENCRYPTED, "encrypted"), (0x400, "compressed"), (NON_BOOTABLE, "not st")])

@@ -151,6 +151,7 @@ def test_a_build_id_stands_in_for_a_version(image: bytes, shown: str) -> None:
         b"STM32 HAL v1.8.1",
         b"STM32Cube FW_F4 V1.27.1",
         b"CMSIS-RTOS 2.1.3",
+        b"arm-none-eabi-gcc 12.2.1",
         b"NuttX 12.3.0",
         b"ChibiOS/RT 6.1.3",
         b"SEGGER embOS V5.16.1",
@@ -167,7 +168,9 @@ def test_the_version_of_a_system_or_library_is_not_the_firmwares(banner: bytes) 
     assert find_version(bytes(64) + NOTE + b"\0" + banner + b"\0") == "build-id " + NOTE[16:].hex()
 
 
-@pytest.mark.parametrize("text", [b"MicroPython v1.20.0", b"CircuitPython 8.2.0", b"HALO 1.2.3", b"my-zephyrs 1.2.3"])
+@pytest.mark.parametrize(
+    "text", [b"MicroPython v1.20.0", b"CircuitPython 8.2.0", b"HALO 1.2.3", b"my-zephyr 1.2.3", b"zephyr-pump 1.2.3"]
+)
 def test_what_only_looks_like_a_banner(text: bytes) -> None:
     assert find_version(b"\0" + text + b"\0") == text.decode()
 

@@ -321,6 +321,27 @@ def test_sections_that_say_nothing_of_what_is_loaded_are_none() -> None:
     assert parsed("APP1.elf", elf(PIECES)) == parsed("APP1.elf", sectioned(elf(PIECES), bytes(40) + far))
 
 
+@pytest.mark.parametrize("first", [".data", ".ramfunc\x1b[31m", ""])
+def test_the_section_that_went_astray_is_named(first: str) -> None:
+    pieces = [(0x08020000, BIN), (0x20000000, b"initial values")]
+    at = 52 + 2 * 32
+    names = b"\0.text\0" + first.encode() + b"\0"
+    file = elf(pieces) + names
+    table = bytes(40) + b"".join(
+        struct.pack("<10I", *row)
+        for row in (
+            (1, 1, 2, 0, at, len(BIN), 0, 0, 4, 0),
+            (7, 1, 2, 0, at + len(BIN), 14, 0, 0, 4, 0),
+            (0, 3, 0, 0, len(elf(pieces)), len(names), 0, 0, 1, 0),
+        )
+    )
+    whole = sectioned(file, table)
+    error = refusal("APP1.elf", whole[:50] + struct.pack("<H", 3) + whole[52:])
+    assert "0x20000000-0x2000000d (RAM)" in error.message
+    assert error.hint.startswith(f"section {first[:8]}" if first else "look at")
+    assert refusal("APP1.elf", whole).hint.startswith("look at")
+
+
 def sectioned(file: bytes, table: bytes, *, count: int | None = None, entry: int = 40) -> bytes:
     """The file with a table of section headers behind it."""
     counted = len(table) // 40 if count is None else count
@@ -425,6 +446,13 @@ def test_a_second_suffix_is_told(name: str, content: bytes) -> None:
         error = refusal(name, data)
         assert error.message == f"{name} has two DFU suffixes"
         assert "once" in error.hint
+
+
+@pytest.mark.parametrize("first", [suffixed(BIN), dfuse(PIECES)])
+def test_two_dfu_files_in_one_are_told_with_the_byte(first: bytes) -> None:
+    for second in (first, suffixed(b"other", vendor=1)):
+        error = refusal("APP1.dfu", first + second)
+        assert error.message == f"APP1.dfu ends at byte {len(first)} and goes on: two files in one"
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))

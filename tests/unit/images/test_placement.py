@@ -154,6 +154,19 @@ def test_a_file_with_nothing_for_the_partition_is_refused_whatever_is_configured
     refusal(name, [(BELOW.span.start, program(BELOW, 64))], beside("protected program"))
 
 
+@each_format
+def test_bytes_in_ram_are_no_reason_to_leave_them_out(name: str) -> None:
+    """They are initial values that the linker did not put into the flash: the program would start without them."""
+    if name == RAW:
+        return
+    for strays in ([(0x20000000, b"data")], [(BELOW.span.start, b"boot"), (0x20000000, b"data")]):
+        pieces = [(OWN.span.start, program(OWN, 64)), *strays]
+        error = refusal(name, pieces, beside("program"), replace(OWN, outside=Outside.REFUSE))
+        assert "RAM" in error.message
+        assert "leave-out" not in error.hint
+        assert "AT>" in error.hint
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_note_of_what_was_left_out_is_bounded(name: str) -> None:
     strays = [(0x20000000 + 16 * n, b"x") for n in range(1000)]

@@ -79,9 +79,21 @@ def test_a_patch_lies_over_the_program_and_leaves_it_what_it_is() -> None:
     assert [patch.sha256 for patch in board.holding.patches] == [PATCH.sha256]
     assert board.known.satisfies(PROGRAM)
     assert board.known.satisfies(PATCH)
+    board.flash(Image.raw(b"N" * 200))
+    assert [patch.sha256 for patch in board.holding.patches] == [PATCH.sha256]  # its sector was not touched
     board.flash(Image.raw(b"N" * (3 * SECTOR)))
     assert board.holding.patches == ()
     assert not board.known.satisfies(PATCH)
+
+
+def test_a_patch_over_another_takes_its_place_in_the_list() -> None:
+    board = Board()
+    board.flash(PROGRAM)
+    board.flash(PATCH)
+    other = Image.of([Piece(2 * SECTOR + 8, b"another patch")])
+    board.flash(other)
+    assert board.holding is not None
+    assert [patch.sha256 for patch in board.holding.patches] == [other.sha256]
 
 
 def test_a_patch_on_a_board_of_which_nothing_is_known() -> None:
@@ -194,7 +206,7 @@ def test_what_is_said_to_be_known_is_there(history: list[tuple[Image, set[int], 
     for image, kept, cut_short in history:
         erased = [span for span in sectors_of(image) if span.start // SECTOR not in kept]
         kept_right = all(
-            image.difference(span.start, flash[span.start : span.end]) is None
+            image.difference(span.start, bytes(flash[span.start : span.end])) is None
             for span in sectors_of(image)
             if span not in erased
         )

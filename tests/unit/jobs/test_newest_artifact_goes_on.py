@@ -12,6 +12,7 @@ from flashdeck.model import Holding, JobState, JobStatus, Origin, Presence, Veri
 from flashdeckd.boards import ABSENT, Sighting
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Observer, Outcome
+from flashdeckd.images.image import Image
 from flashdeckd.jobs.queue import overtaken
 from lane_rig import Scene, running_lane
 
@@ -28,8 +29,8 @@ class CutShort:
         self.sizes: list[int] = []
         self.newer: JobState | None = None
 
-    def __call__(self, pipe: object, image: bytes, target: object, observer: Observer, **rest: object) -> Outcome:
-        self.sizes.append(len(image))
+    def __call__(self, pipe: object, image: Image, target: object, observer: Observer, **rest: object) -> Outcome:
+        self.sizes.append(image.size)
         if len(self.sizes) > 1:
             return self._real(pipe, image, target, observer, **rest)
         if self._began:
@@ -65,7 +66,7 @@ async def test_an_interrupted_job_gives_way_to_the_newer_one_that_came_while_it_
 async def test_a_job_whose_image_is_whole_lacks_its_leave_alone_and_is_no_flash_to_give_up(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def flash(pipe: object, image: bytes, target: object, observer: Observer, **rest: object) -> Outcome:
+    def flash(pipe: object, image: Image, target: object, observer: Observer, **rest: object) -> Outcome:
         if not cut.sizes:
             observer.committed()
         return cut(pipe, image, target, observer, **rest)
@@ -83,7 +84,7 @@ async def test_a_job_whose_image_is_whole_lacks_its_leave_alone_and_is_no_flash_
 async def test_an_image_that_is_whole_on_another_board_of_that_port_is_flashed_and_not_only_started(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def flash(pipe: object, image: bytes, target: object, observer: Observer, **rest: object) -> Outcome:
+    def flash(pipe: object, image: Image, target: object, observer: Observer, **rest: object) -> Outcome:
         outcome = real(pipe, image, target, observer, **rest)
         loop.call_soon_threadsafe(scene.lane.see, ABSENT)
         interrupted.append(len(interrupted) == 0)

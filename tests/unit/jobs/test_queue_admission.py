@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import msgspec
+
 from flash_rig import TARGET
 from flashdeck.config import ErasePolicy, Holds
 from flashdeck.geometry import Range
@@ -97,12 +99,8 @@ def test_a_file_with_its_gaps_filled_satisfies_the_pieces_and_not_the_other_way_
 
 
 def test_what_is_there_of_no_known_bytes_satisfies_nothing() -> None:
-    lost = replace_sha(job(1, A), "0" * 64)
+    lost = msgspec.structs.replace(job(1, A), sha256="0" * 64)
     assert built([lost], A, A) == Admission(create=False, superseded=(1,))
-
-
-def replace_sha(of: JobState, sha256: str) -> JobState:
-    return JobState(**{name: getattr(of, name) for name in of.__struct_fields__} | {"sha256": sha256})
 
 
 def test_a_patch_is_queued_behind_the_program_and_a_program_takes_the_place_of_both() -> None:

@@ -3,7 +3,9 @@
 Nothing that a device, a file or a daemon said reaches a terminal uncleaned, whoever cleaned it before.
 """
 
+import errno
 import os
+import stat
 import sys
 from enum import StrEnum
 from io import TextIOWrapper
@@ -12,6 +14,7 @@ from typing import BinaryIO, TextIO, cast
 from flashdeck.full_json import full_json
 from flashdeck.model import Failure
 from flashdeck.text import clean
+from flashdeck_tui.terminal import takes_control_sequences
 
 _LONGEST = 4000
 """Characters kept of one line of talk: as much as the wire carries of a message."""
@@ -42,7 +45,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 def paint(text: str, colour: Colour | None, stream: TextIO | None) -> str:
     """`text` in `colour` where `stream` is a terminal and neither NO_COLOR nor a dumb terminal says no."""
-    wanted = is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    wanted = is_terminal(stream) and not os.environ.get("NO_COLOR") and takes_control_sequences()
     return f"\x1b[{colour.value}m{text}\x1b[0m" if colour and wanted else text
 
 
@@ -87,10 +90,17 @@ def _write(stream: TextIO | None, text: str) -> bool:
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not _nobody_reads(stream, error):
+            raise
         silence(stream)
         return False
     return True
+
+
+def _nobody_reads(stream: TextIO, error: OSError) -> bool:
+    """Return whether a pipe's reader has left, or a terminal was closed; of a file EIO says that its disk fails."""
+    return error.errno == errno.EPIPE or (error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode))
 
 
 def silence(stream: TextIO | None) -> None:

@@ -11,6 +11,7 @@ from flashdeck.text import clean, format_size
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, paint, say, write_talk
 from flashdeck_tui.cli.table import columns
+from flashdeck_tui.terminal import takes_control_sequences
 
 _BAR = 20
 _REDRAW = 0.1
@@ -32,8 +33,8 @@ class Progress(Protocol):
 
 
 def progress(jobs: Sequence[JobState]) -> Progress:
-    """What suits stderr: bars need a terminal that has a line for each job."""
-    if is_terminal(sys.stderr) and len(jobs) < shutil.get_terminal_size().lines:
+    """What suits stderr: bars need a terminal that can go up, and has a line for each job."""
+    if is_terminal(sys.stderr) and takes_control_sequences() and len(jobs) < shutil.get_terminal_size().lines:
         return Bars(jobs)
     return Lines(jobs)
 

@@ -2,17 +2,23 @@
 
 from importlib import import_module
 
-from flashdeck.errors import FlashdeckError
+from flashdeck.errors import ExitCode, FlashdeckError
+from flashdeck_tui import terminal
 from flashdeck_tui.cli.connect import daemon_socket
+from flashdeck_tui.cli.output import say
 
 _EXTRA = "flashdeck[tui]"
 
 
 def open_screen() -> int:
-    """Opens the terminal interface on the daemon that is meant, and returns its exit code once it is closed.
+    """Open the terminal interface on the daemon that is meant, and return its exit code once it is closed.
 
     Raises FlashdeckError where what it is made of is not installed.
     """
+    if refused := terminal.refusal(instead="flashdeck status"):
+        say(refused)
+        return ExitCode.USAGE
+    terminal.end_with_it()  # before anything that takes its time: it may close while the screen starts
     try:
         app = import_module("flashdeck_tui.app")
     except ModuleNotFoundError as error:

@@ -3,26 +3,27 @@
 import asyncio
 import contextlib
 import importlib.util
+import json
 import os
 import shutil
 import sys
 import tempfile
 import tomllib
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from flashdeck import api, config_file, paths
 from flashdeck.client import Client
 from flashdeck.config import Config
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
+from flashdeck_tui.demo import keeper
 from flashdeck_tui.demo.firmware import Firmware
 
 START_WITHIN = 30.0
 """Seconds until the daemon has to serve its socket; a loaded machine needs some for the imports."""
-STOP_WITHIN = 20.0
-"""Seconds until the daemon has to be gone after SIGTERM; it may finish the block that it is writing."""
 _RETRY = 0.05
 _LOG_KEPT = 4000
 SLOWNESS = 25
@@ -42,7 +43,6 @@ class Bench:
     config: Config
     firmware: Firmware
     socket: Path
-    pid: int
 
     async def dump(self, board: str) -> bytes:
         """The whole flash of a board, past all its bootloader says."""
@@ -66,15 +66,23 @@ async def bench(*, slow: bool = False) -> AsyncGenerator[Bench, None]:
     """
     if importlib.util.find_spec("flashdeckd") is None:
         raise FlashdeckError("the daemon is not installed", hint="pip install 'flashdeck[daemon]'")
-    with _private_directory() as directory:
-        settings, boards = _copied(directory, slow=slow)
-        socket, state, log = directory / paths.SOCKET_NAME, directory / "state", directory / "daemon.log"
-        firmware = Firmware(directory / "firmware")
+    async with _kept() as kept:
+        settings, boards = _copied(kept.directory, slow=slow)
+        socket, log = kept.directory / paths.SOCKET_NAME, kept.directory / keeper.LOG
+        options = {
+            "--virtual": boards,
+            "--config": settings,
+            "--socket": socket,
+            "--state-dir": kept.directory / "state",
+        }
+        kept.start(sys.executable, "-m", "flashdeckd", *(str(word) for option in options.items() for word in option))
         try:
-            async with _daemon(settings, boards, socket, state, log) as (process, client):
-                yield Bench(client, config_file.load(settings), firmware, socket, process.pid)
+            async with await _connected(kept.ended, socket) as client:
+                yield Bench(client, config_file.load(settings), Firmware(kept.directory / "firmware"), socket)
+            await kept.end()
         except FlashdeckError as error:
-            error.add_note(f"The end of the daemon's log:\n{log.read_text(errors='replace')[-_LOG_KEPT:]}")
+            with contextlib.suppress(FileNotFoundError):  # it did not come to that
+                error.add_note(f"The end of the daemon's log:\n{log.read_text(errors='replace')[-_LOG_KEPT:]}")
             raise
 
 
@@ -96,50 +104,67 @@ def slowed(boards: str) -> str:
     return tomli_w.dumps({"boards": {name: keys | times for name, keys in tomllib.loads(boards)["boards"].items()}})
 
 
-@contextmanager
-def _private_directory() -> Generator[Path, None, None]:
-    """A new directory that only we can enter, with a path short enough for a Unix socket."""
-    prefix = "flashdeck-demo-"
-    room = paths.SOCKET_PATH_MAX - len(f"/{prefix}12345678/{paths.SOCKET_NAME}")
-    parent = tempfile.gettempdir()
-    if len(os.fsencode(parent)) > room:
-        parent = "/tmp"  # noqa: S108 - mkdtemp makes the directory 0700 and with a name of its own
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as name:
-        yield Path(name).resolve()
+class _Kept:
+    """A directory of our own and a daemon, both in the hands of a keeper that ends them once this process has ended."""
+
+    def __init__(self, tell: asyncio.StreamWriter, said: asyncio.StreamReader, directory: Path) -> None:
+        self.directory = directory
+        self._tell = tell
+        self._said = said
+        self.ended = asyncio.ensure_future(self._status())
+        """The daemon's exit status, once it has ended; None if the keeper ended before."""
+
+    def start(self, *words: str) -> None:
+        """Let the keeper start the daemon."""
+        self._tell.write(f"{json.dumps(words)}\n".encode())
+
+    async def end(self) -> None:
+        """Let it end the daemon by SIGTERM, or by SIGKILL where it does not listen.
+
+        Raises FlashdeckError where the daemon did not end well.
+        """
+        self._tell.write(b"\n")
+        if (status := await self.ended) != 0:
+            raise FlashdeckError(f"flashdeckd was asked to end, and ended with {status} in place of 0")
+
+    async def _status(self) -> int | None:
+        line = await self._said.readline()
+        return json.loads(line) if line else None
 
 
 @asynccontextmanager
-async def _daemon(
-    settings: Path, boards: Path, socket: Path, state: Path, log: Path
-) -> AsyncGenerator[tuple[asyncio.subprocess.Process, Client], None]:
-    options = {"--virtual": boards, "--config": settings, "--socket": socket, "--state-dir": state}
-    with log.open("wb") as output:
-        # In a session of its own the terminal's Ctrl-C reaches only us, and we stop the daemon in order.
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "flashdeckd",
-            *(str(word) for option in options.items() for word in option),
-            env={name: value for name, value in os.environ.items() if not name.startswith(_INHERITED_FROM)},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+async def _kept() -> AsyncGenerator[_Kept, None]:
+    """A new directory that only we can enter, with a path short enough for a Unix socket, and its keeper."""
+    room = paths.SOCKET_PATH_MAX - len(f"/{keeper.PREFIX}12345678/{paths.SOCKET_NAME}")
+    parent = tempfile.gettempdir()
+    if len(os.fsencode(parent)) > room:
+        parent = "/tmp"  # noqa: S108 - mkdtemp makes the directory 0700 and with a name of its own
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        keeper.__file__,
+        parent,
+        env={name: value for name, value in os.environ.items() if not name.startswith(_INHERITED_FROM)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # the terminal's Ctrl-C reaches only us, and we end the daemon in order
+    )
+    tell = cast("asyncio.StreamWriter", process.stdin)  # all three are pipes, as was asked for
+    said, complaints = cast("asyncio.StreamReader", process.stdout), cast("asyncio.StreamReader", process.stderr)
     try:
-        async with await _connected(process, socket) as client:
-            yield process, client
-        status = await _stop(process)
-    except BaseException:
-        await _stop(process)  # for good, also where the first attempt was what got interrupted
-        raise
-    if status:
-        raise FlashdeckError(f"flashdeckd was asked to end, and ended with {status} in place of 0")
+        line = await said.readline()
+        if not line:
+            words = (await complaints.read()).decode(errors="replace").strip().splitlines()
+            raise FlashdeckError(f"the demo gets no directory: {words[-1] if words else 'its keeper ended'}")
+        yield _Kept(tell, said, Path(json.loads(line)))
+    finally:
+        tell.close()
+        await process.wait()
 
 
-async def _connected(process: asyncio.subprocess.Process, socket: Path) -> Client:
+async def _connected(ended: asyncio.Future[int | None], socket: Path) -> Client:
     """A connection to the daemon, as soon as it serves."""
-    ended = asyncio.ensure_future(process.wait())
     try:
         async with asyncio.timeout(START_WITHIN):
             while True:
@@ -153,17 +178,3 @@ async def _connected(process: asyncio.subprocess.Process, socket: Path) -> Clien
                     raise FlashdeckError(f"flashdeckd ended with {ended.result()} before it served its socket")
     except TimeoutError:
         raise FlashdeckError(f"flashdeckd did not serve its socket within {START_WITHIN:g} s") from None
-    finally:
-        ended.cancel()
-
-
-async def _stop(process: asyncio.subprocess.Process) -> int:
-    """Ends the daemon by SIGTERM, or by SIGKILL where it does not listen; its exit status."""
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_WITHIN):
-            return await process.wait()
-    except TimeoutError:
-        process.kill()
-        return await process.wait()

@@ -10,14 +10,18 @@ from typing import Any, TypeVar
 
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.model import Failure
+from flashdeck_tui import terminal
 from flashdeck_tui.cli.output import is_terminal, put, put_json, report, say
 from flashdeck_tui.demo.bench import bench
+from flashdeck_tui.demo.keeper import STOP_WITHIN
 from flashdeck_tui.demo.loop import build_and_land
 from flashdeck_tui.demo.report import Report, complaints, table
 
 TIME_LIMIT = 240.0
 """Seconds for everything between the daemon's start and its end, where nobody is needed."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_END_WITHIN = 2 * STOP_WITHIN
+"""Seconds for an orderly end after one of them; what is left of the demo then ends by itself."""
 
 T = TypeVar("T")
 
@@ -33,7 +37,7 @@ def run(*, once: bool, json: bool) -> int:
 
     Unattended, it builds twice, waits for both builds on all three boards, and prints what is there now. Returns the
     exit code. Raises FlashdeckError where the demo could not be run to its end; the end of the daemon's log is then on
-    stderr. Nothing is left behind in any case.
+    stderr. Nothing is left behind in any case. 2 where it is to be played and the terminal can not show the screen.
     """
     unattended = once or json or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
     try:
@@ -55,6 +59,10 @@ async def _played() -> int:
             "the terminal interface needs textual, which is not installed",
             hint="pip install 'flashdeck[tui]'; 'flashdeck demo --once' works without it",
         )
+    if refused := terminal.refusal(instead="flashdeck demo --once"):
+        say(refused)
+        return ExitCode.USAGE
+    terminal.end_with_it()  # before the slow part: it may close while the screen starts
     from flashdeck_tui.demo.play import play  # noqa: PLC0415 - an extra, and slow to import
 
     return await play()
@@ -85,27 +93,22 @@ async def _unattended(*, as_json: bool) -> int:
 
 
 async def _until_signal(work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which the first signal cancels; later ones wait for it to clean up."""
+    """Return the result of `work`, which the first signal cancels; later ones wait for it to clean up."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
     received: list[signal.Signals] = []
 
     def stop(number: signal.Signals) -> None:
-        if not received:
-            received.append(number)
-            task.cancel()
+        received.append(number)
+        loop.call_soon_threadsafe(task.cancel)
 
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop, number)
-    try:
-        result = await task
-    except asyncio.CancelledError:
-        if received:
-            raise _InterruptedError(received[0]) from None
-        raise
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
+    with terminal.ended_by(_SIGNALS, stop, within=_END_WITHIN):
+        try:
+            result = await task
+        except asyncio.CancelledError:
+            if received:
+                raise _InterruptedError(received[0]) from None
+            raise
     if received:  # Textual ends quietly where it is cancelled
         raise _InterruptedError(received[0])
     return result

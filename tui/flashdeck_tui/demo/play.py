@@ -1,6 +1,5 @@
 """The demo played by hand: the terminal interface on a bench that is slow enough to watch."""
 
-from flashdeck.errors import ExitCode
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.cli.output import say
 from flashdeck_tui.demo.bench import SLOWNESS, bench
@@ -16,9 +15,9 @@ class DemoApp(FlashdeckApp):
 
 
 async def play() -> int:
-    """Until somebody quits it; the exit code is 129 when the terminal went away."""
+    """Show it until somebody quits it, and return the exit code."""
     say(f"starting flashdeckd with three emulated boards, {SLOWNESS} times slower than real ones")
     async with bench(slow=True) as own:
         app = DemoApp(own.socket, BenchHands(own))
         await app.run_async()
-    return app.return_code or ExitCode.OK
+    return app.exit_code

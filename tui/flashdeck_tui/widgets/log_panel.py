@@ -1,7 +1,11 @@
 """The daemon's log: batched, bounded, selectable."""
 
+from bisect import bisect_left
+
 from rich.cells import cell_len
 from textual.content import Content
+from textual.geometry import Offset
+from textual.selection import Selection
 from textual.widgets import Log
 
 from flashdeck_tui.store import LOG_LINES, Store
@@ -34,22 +38,41 @@ class LogPanel(Log):
         """The only board whose lines are shown; "" shows all."""
         self._seen = 0
         self._width_shown = 0
+        self._origins: list[tuple[int, int]] = []
+        """Where each line of the panel comes from: a line of the log, counted from the store's first, and its piece."""
 
     def on_mount(self) -> None:
         """Says what is shown."""
         self._entitle()
 
     def show(self, store: Store) -> None:
-        """Adds what is new, all at once; after a change of the width, all of it again."""
-        if self._width_shown != self._wrap_at:
+        """Add what is new, all at once; after a change of the width, all of it again.
+
+        A panel that stands still goes on showing the same lines, for as long as they are kept.
+        """
+        top = self._origin_at_top
+        folds_anew = self._width_shown != self._wrap_at
+        if folds_anew:
             self._width_shown, self._seen = self._wrap_at, 0
+            self._origins.clear()
             self.clear()
-        new = (line for line in store.log_since(self._seen) if self.board in ("", line.board))
-        lines = [part for line in new for part in folded(log_text(line), self._wrap_at)]
-        self._seen = store.log_count
+            self._select(None)
+        new = store.log_since(self._seen)
+        first, self._seen = store.log_count - len(new), store.log_count
+        lines: list[str] = []
+        for number, line in enumerate(new, first):
+            if self.board in ("", line.board):
+                pieces = folded(log_text(line), self._wrap_at)
+                lines += pieces
+                self._origins += [(number, piece) for piece in range(len(pieces))]
         if lines:
             self.write_lines(lines)
-            self._to_end()
+            self._let_go(len(self._origins) - len(self.lines))
+        if self.auto_scroll:
+            if lines:
+                self._to_end()
+        elif lines or folds_anew:
+            self.scroll_to(y=bisect_left(self._origins, top), animate=False, immediate=True)
 
     def show_board(self, store: Store, board: str) -> None:
         """Shows one board's lines from now on, or those of all."""
@@ -91,6 +114,27 @@ class LogPanel(Log):
         self.follow(follow=False)
         super().action_scroll_home()
 
+    @property
+    def _origin_at_top(self) -> tuple[int, int]:
+        """Where the first line that is visible comes from."""
+        return self._origins[min(self.scroll_offset.y, len(self._origins) - 1)] if self._origins else (0, 0)
+
+    def _let_go(self, count: int) -> None:
+        """The log dropped so many of its first lines: all others move up, and so does what is selected."""
+        if not count:
+            return
+        del self._origins[:count]
+        # The log draws what it added, at the place where it stood before others were dropped, and nothing else.
+        self.refresh()
+        selected = self.text_selection
+        if selected is not None:
+            self._select(_moved_up(selected, count))
+
+    def _select(self, selection: Selection | None) -> None:
+        if self in self.screen.selections:
+            others = {widget: kept for widget, kept in self.screen.selections.items() if widget is not self}
+            self.screen.selections = others if selection is None else {**others, self: selection}
+
     def _to_end(self) -> None:
         if self.auto_scroll:
             self.scroll_end(animate=False, immediate=True)
@@ -99,6 +143,17 @@ class LogPanel(Log):
         following = "following, l stops" if self.auto_scroll else "standing still, l follows"
         whose = f"of {self.board} only, o shows all" if self.board else "of all boards, o shows one"
         self.border_title = Content(f"log {whose}; {following}")
+
+
+def _moved_up(selection: Selection, lines: int) -> Selection | None:
+    """The selection that many lines further up; None where nothing of it is left."""
+    start, end = selection
+    if end is not None and end.y < lines:
+        return None
+    return Selection(
+        None if start is None or start.y < lines else start - Offset(0, lines),
+        None if end is None else end - Offset(0, lines),
+    )
 
 
 def folded(line: str, width: int) -> list[str]:

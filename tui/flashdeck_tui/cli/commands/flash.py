@@ -47,6 +47,9 @@ def command(
         return await follow(client, changes, reply.jobs, as_jsonl=as_jsonl), reply.notes
 
     jobs, notes = converse(work)
+    for job in jobs:
+        for remark in job.result.remarks if job.result is not None else ():
+            say(f"{job.board} {job.partition}: {remark}")
     if as_json:
         put_json({"jobs": jobs, "notes": notes})
     elif not as_jsonl:

@@ -1,0 +1,162 @@
+"""Signals to a daemon: those that end it do so in order, in a write and at any other time; others do it no harm."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from flashdeck import api
+from flashdeck.model import JobStatus, Phase, Snapshot
+from flashdeckd.journal import Journal
+from rig import WAIT_SECONDS, Rig, board, firmware, prepare, sha256, start
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+HARMLESS = (signal.SIGUSR1, signal.SIGUSR2)
+ONE = firmware("1.0.0", size=60_000)
+LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
+LEAVINGS = ("s", "s.lock", "state/lock", "state/journal.sqlite3-wal", "state/journal.sqlite3-shm")
+
+
+def writing(snapshot: Snapshot) -> bool:
+    return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
+
+
+def left_behind(root: Path) -> list[str]:
+    """What a daemon that ended in order has taken with it."""
+    return [name for name in LEAVINGS if (root / name).exists()]
+
+
+async def jobs_on_disk(root: Path) -> list[tuple[JobStatus, str]]:
+    """The jobs as the next daemon finds them."""
+    journal = await Journal.open(root / "state" / "journal.sqlite3")
+    try:
+        return [(job.status, job.reason) for job in (await journal.load()).jobs]
+    finally:
+        await journal.close()
+
+
+@pytest.mark.parametrize("rig", ["slow"], indirect=True)
+@pytest.mark.parametrize("number", ENDING)
+async def test_in_a_write_it_parks_the_job_and_the_next_daemon_finishes_it(rig: Rig, number: signal.Signals) -> None:
+    rig.build(ONE)
+    await rig.until(writing)
+    assert await rig.stop(number) == 0
+    assert left_behind(rig.root) == []
+    assert await jobs_on_disk(rig.root) == [(JobStatus.QUEUED, "parked: the daemon was stopped")]
+    await rig.restart()
+    await rig.wait(data=ONE)
+    assert [(job.sha256, job.status) for job in await rig.jobs()] == [(sha256(ONE), JobStatus.DONE)]
+    assert await rig.partition_of("left", len(ONE)) == ONE
+
+
+@pytest.mark.parametrize("number", ENDING)
+async def test_without_a_job_it_leaves_nothing(rig: Rig, number: signal.Signals) -> None:
+    assert await rig.stop(number) == 0
+    assert left_behind(rig.root) == []
+
+
+@pytest.mark.parametrize("rig", ["slow"], indirect=True)
+async def test_whoever_is_impatient_changes_nothing(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.until(writing)
+    ended = asyncio.create_task(rig.process.wait())
+    while not ended.done():  # until the very end of the process
+        for number in (*ENDING, *HARMLESS):
+            if rig.process.returncode is None:
+                rig.process.send_signal(number)
+        await asyncio.wait((ended,), timeout=0.002)
+    assert await ended == 0
+    assert left_behind(rig.root) == []
+    assert (await jobs_on_disk(rig.root))[0][0] is JobStatus.QUEUED
+
+
+@pytest.mark.parametrize("rig", ["slow"], indirect=True)
+async def test_signals_that_mean_nothing_do_no_harm_in_a_write(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.until(writing)
+    done = asyncio.create_task(rig.wait(data=ONE))
+    while not done.done():
+        for number in HARMLESS:
+            rig.process.send_signal(number)
+        await asyncio.wait((done,), timeout=0.01)
+    (job,) = await done
+    assert (job.status, job.attempts) == (JobStatus.DONE, 1)
+    assert await rig.partition_of("left", len(ONE)) == ONE
+    assert not (await rig.client.call(api.GetStatus())).daemon.degraded
+
+
+async def test_a_daemon_that_was_started_by_nohup_goes_on(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=board("left"))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a child inherits that, as of nohup
+    try:
+        rig = await start(root)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    rig.process.send_signal(signal.SIGHUP)
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    assert await rig.stop() == 0
+
+
+class Starting:
+    """A daemon that is being started, and says what it imports and logs."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr
+        self.process, self.said = process, process.stderr
+
+    def until(self, words: str) -> None:
+        """Waits for a line with these words."""
+        while words not in (line := self.said.readline()):
+            assert line, f"it ended before {words}"
+
+    def ended(self) -> int:
+        """The exit code, once it has ended."""
+        self.said.read()
+        return self.process.wait(WAIT_SECONDS)
+
+
+@contextmanager
+def starting(root: Path) -> Generator[Starting]:
+    prepare(root, boards=LEFT, bench=board("left"))
+    options = {"--virtual": "bench.toml", "--config": "config.toml", "--socket": "s", "--state-dir": "state"}
+    with subprocess.Popen(  # noqa: S603 - ours
+        (sys.executable, "-X", "importtime", "-m", "flashdeckd", *chain.from_iterable(options.items())),
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Starting(process)
+        finally:
+            process.kill()
+
+
+MOMENTS = ("flashdeckd.hub", "flashdeckd.service", "listens on")
+
+
+@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_while_it_starts_it_ends_in_order(root: Path, number: signal.Signals, moment: str) -> None:
+    with starting(root) as daemon:
+        daemon.until(moment)
+        daemon.process.send_signal(number)
+        assert daemon.ended() == 0
+    assert left_behind(root) == []
+
+
+def test_while_it_starts_others_do_no_harm(root: Path) -> None:
+    with starting(root) as daemon:
+        for moment in MOMENTS:
+            daemon.until(moment)
+            for number in HARMLESS:
+                daemon.process.send_signal(number)
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.ended() == 0
