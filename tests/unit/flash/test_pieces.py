@@ -128,7 +128,7 @@ def test_the_plan_counts_what_is_lost_beside_the_pieces(*, proved: bool) -> None
     present = b"\x00" * 1500 + b"ab" * 50 + b"\xff" * 5000
     plan = planned(TWO, experience=PROVED if proved else UNKNOWN, present=present)
     open_bytes = 3 * SECTOR - TWO.size
-    assert plan.partly == (100 if proved else open_bytes)
+    assert plan.erased_beside == (100 if proved else open_bytes)
     (note,) = (note for note in plan.notes if "covers only part of" in note)
     if proved:
         assert note == f"the image covers only part of sector {TOUCHED[0]}: 100 other bytes there are erased"
@@ -139,13 +139,13 @@ def test_the_plan_counts_what_is_lost_beside_the_pieces(*, proved: bool) -> None
 
 def test_nothing_is_said_to_be_lost_where_all_of_it_is_blank_already() -> None:
     plan = planned(TWO, experience=PROVED)
-    assert plan.partly == 0
+    assert plan.erased_beside == 0
     assert not any("other bytes" in note for note in plan.notes)
 
 
 def test_a_single_piece_says_what_the_rest_of_its_last_sector_loses() -> None:
     plan = planned(Image.raw(image(SECTOR + 1000)), experience=PROVED, present=b"\x00" * (SECTOR + 1500))
-    assert plan.partly == 500
+    assert plan.erased_beside == 500
     assert not any("between or behind" in note for note in plan.notes)
 
 
@@ -155,7 +155,7 @@ def test_erase_partition_says_what_it_costs(*, proved: bool) -> None:
     present = b"\xff" * (20 * SECTOR) + b"settings"
     plan = planned(PATCH, target, experience=PROVED if proved else UNKNOWN, present=present)
     assert plan.erases == (2 if proved else 48)
-    assert plan.partly == (8 if proved else APP1.size - 5)
+    assert plan.erased_beside == (8 if proved else APP1.size - 5)
     (note,) = (note for note in plan.notes if 'erase = "partition"' in note)
     others, lost = ("1 sector", "8") if proved else ("47 sectors", f"up to {47 * SECTOR}")
     assert note == f'erase = "partition": {others} beside the image erased, too, and {lost} bytes there'
@@ -242,7 +242,7 @@ def test_whatever_lies_beside_the_pieces_stays(model: Model, what: Image) -> Non
     assert rig.memory() == behind(rig.old, BASE, STAYS, what)
     assert outcome.verified is (Verified.NO if model is Model.CLASSIC_NOREAD else Verified.YES)
     assert watcher.plan is not None
-    assert outcome.partly == watcher.plan.partly > 0
+    assert outcome.erased_beside == watcher.plan.erased_beside > 0
     assert outcome.bytes_written == what.size
     if model is Model.CLASSIC:
         assert watcher.plan.requests == outcome.transfers
@@ -389,9 +389,9 @@ def test_what_no_piece_touches_is_as_before_and_what_is_defined_is_there(
             for run in watcher.plan.erased
             for at in range(run.start, run.end)
         )
-        assert lost <= watcher.plan.partly
+        assert lost <= watcher.plan.erased_beside
         if spans(watcher.plan, Action.COMPARE):
-            assert lost == watcher.plan.partly
+            assert lost == watcher.plan.erased_beside
         rig.cached = None
 
 

@@ -146,7 +146,7 @@ def test_an_image_of_odd_length_is_filled_up_so_that_no_device_loses_its_end(mod
     assert outcome.bytes_written == size
     assert any(f"filled up with 0xff to {even} bytes" in note for note in outcome.notes) is bool(size % 2)
     assert plan.erased == (Range(0, even),)
-    assert plan.partly == even - size
+    assert plan.erased_beside == even - size
     assert not rig.outside_changed(APP1)
 
 
@@ -168,7 +168,7 @@ def test_what_an_image_leaves_open_is_sent_as_erased_flash_and_said(model: Model
         return
     assert rig.memory(Range.sized(APP1.start, what.end)) == what.read(Range(0, what.end))
     assert any(f"{what.end - what.size} bytes between pieces are sent as 0xff" in note for note in result.notes)
-    assert result.partly == what.end - what.size
+    assert result.erased_beside == what.end - what.size
     assert result.verified is Verified.YES
     assert watcher.plan is not None
     assert watcher.plan.erased == (Range(0, what.end),)
