@@ -25,7 +25,7 @@ from flashdeckd.hub import Hub, this_daemon
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Spool
 from flashdeckd.intake import Intake
-from flashdeckd.journal import Journal, Ledger
+from flashdeckd.journal import Journal
 from flashdeckd.lock import exclusive
 from flashdeckd.orders import Orders
 from flashdeckd.server import Server
@@ -102,7 +102,7 @@ async def serve(options: Options, signals: Signals) -> None:
         for artifact in ledger.artifacts.values():
             hub.publish_artifact(artifact)
         spool = Spool(options.state_dir / "spool")
-        await asyncio.to_thread(spool.prune, _referenced(ledger))
+        await asyncio.to_thread(spool.prune, ledger.images)
         backend, source = _usb(virtual, health)
         libusb = "not loaded" if backend is None or virtual is not None else library_version(backend)
         records = None if options.record is None else RecordDirectory(options.record)
@@ -234,10 +234,3 @@ def _watches(config: Config) -> list[Watch]:
         for partition in profile.partitions.values()
         if partition.image
     ]
-
-
-def _referenced(ledger: Ledger) -> set[str]:
-    """Images that somebody may still ask for: on a board, in a job that is kept, or newest at its place."""
-    holders = (*ledger.jobs, *ledger.holdings.values(), *ledger.artifacts.values())
-    layers = (layer for holding in ledger.holdings.values() for layer in (*holding.layers, *holding.patches))
-    return {holder.sha256 for holder in (*holders, *layers)}

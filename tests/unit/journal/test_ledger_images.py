@@ -2,7 +2,6 @@
 
 from flashdeck.model import Holding, Layer, Patch, Verified
 from flashdeckd.journal import Ledger
-from flashdeckd.service import _referenced
 
 
 def test_the_images_below_the_newest_one_and_its_patches_are_kept() -> None:
@@ -18,4 +17,4 @@ def test_the_images_below_the_newest_one_and_its_patches_are_kept() -> None:
     ledger = Ledger(
         jobs=(), holdings={("left", "app1"): holding}, artifacts={}, holds={}, ports={}, experiences={}, next_job=1
     )
-    assert {"program", "patch", "below"} <= _referenced(ledger)
+    assert {"program", "patch", "below"} <= ledger.images
