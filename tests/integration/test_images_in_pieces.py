@@ -1,6 +1,5 @@
 """Images with gaps: what lies between their pieces stays, and files that define the same bytes are one image."""
 
-import itertools
 import random
 from pathlib import Path
 
@@ -76,14 +75,15 @@ async def test_files_of_one_build_are_one_image(rig: Rig) -> None:
     assert len(names) == 1
 
 
-@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(FILES, 2)))
-async def test_whichever_file_was_flashed_the_others_are_there(rig: Rig, first: str, second: str) -> None:
+@pytest.mark.parametrize("first", FILES)
+async def test_whichever_file_was_flashed_the_others_are_there(rig: Rig, first: str) -> None:
     await flash(rig, await taken(rig, f"app.{first}", FILES[first]))
-    await wait(rig, await taken(rig, f"app.{second}", FILES[second]))
-    rig.build(FILES[second], name="APP1.bin")  # the build writes another format than was flashed by hand
-    await wait(rig, "")
-    assert len(await rig.jobs()) == 1
-    assert (await app1(rig)).current
+    for second, data in FILES.items():
+        await wait(rig, await taken(rig, f"app.{second}", data))
+        rig.build(data, name="APP1.bin")  # the build writes another format than was flashed by hand
+        await wait(rig, "")
+        assert len(await rig.jobs()) == 1
+        assert (await app1(rig)).current
 
 
 @pytest.mark.parametrize("fill", FILLED)
