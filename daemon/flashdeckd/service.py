@@ -32,7 +32,7 @@ from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
 from flashdeckd.state.hub import Hub, this_daemon
-from flashdeckd.state.journal import Journal, Ledger
+from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
 from flashdeckd.usb.backend import library_version, open_backend
 from flashdeckd.usb.device import HotplugSource
@@ -112,7 +112,7 @@ async def serve(options: Options, signals: Signals) -> None:
         for artifact in ledger.artifacts.values():
             hub.publish_artifact(artifact)
         spool = Spool(options.state_dir / "spool")
-        await asyncio.to_thread(spool.prune, _referenced(ledger))
+        await asyncio.to_thread(spool.prune, ledger.images)
         backend, source = _usb(virtual, health)
         libusb = "not loaded" if backend is None or virtual is not None else library_version(backend)
         records = None if options.record is None else RecordDirectory(options.record)
@@ -253,10 +253,3 @@ def _watches(config: Config) -> list[Watch]:
         for partition in profile.partitions.values()
         if partition.image
     ]
-
-
-def _referenced(ledger: Ledger) -> set[str]:
-    """Images that somebody may still ask for: on a board, in a job that is kept, or newest at its place."""
-    holders = (*ledger.jobs, *ledger.holdings.values(), *ledger.artifacts.values())
-    layers = (layer for holding in ledger.holdings.values() for layer in (*holding.layers, *holding.patches))
-    return {holder.sha256 for holder in (*holders, *layers)}

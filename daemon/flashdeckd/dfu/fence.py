@@ -19,12 +19,16 @@ class Fence:
     """Writes start and end on a multiple of it: a device fills up the last unit with whatever its buffer holds."""
     readable: tuple[Range, ...] = ()
     """What may be read, and pointed at for that, although it lies outside: to see that it does not change."""
+    starts: int | None = None
+    """An address outside that a leave may name: a ROM bootloader starts what is there."""
 
     @classmethod
-    def around(cls, span: Range, geometry: Geometry, readable: tuple[Range, ...] = ()) -> "Fence":
+    def around(
+        cls, span: Range, geometry: Geometry, readable: tuple[Range, ...] = (), *, starts: int | None = None
+    ) -> "Fence":
         """A fence around `span`, with the sectors of the flash that lie wholly inside."""
         inside = (sector.span for sector in geometry.sectors_in(span) if span.covers(sector.span))
-        return cls(span, frozenset(inside), geometry.program_unit, readable)
+        return cls(span, frozenset(inside), geometry.program_unit, readable, starts)
 
     def confined(self, sectors: AbstractSet[Range]) -> "Fence":
         """Return a fence in which only those of its sectors may be erased and written that are in `sectors`, too."""
@@ -35,8 +39,8 @@ class Fence:
         return joined(self.sectors)
 
     def allow_point(self, address: int) -> None:
-        """Raises RefusedError unless `address` may be written or read. What is written is asked for once more."""
-        if not any(span.start <= address < span.end for span in (self.span, *self.readable)):
+        """Raises RefusedError unless `address` may be written, read or started. A write is asked for once more."""
+        if address != self.starts and not any(span.start <= address < span.end for span in (self.span, *self.readable)):
             raise self._refusal(f"address 0x{address:08x} was about to be set")
 
     def allow_read(self, span: Range) -> None:

@@ -275,7 +275,7 @@ class Planner:
             blank = {*swept, *(site.sector for site in trials)} if believes else set[Range]()
             yield from self._changes(changed, blank, seen, reading=reading, proves=reading and not believes)
         if self._target.leave:
-            yield Step(Action.LEAVE, Range.sized(self._span.start, self._least))
+            yield Step(Action.LEAVE, Range.sized(self._target.starts, self._least))
 
     def _changes(
         self, changed: list[Range], blank: set[Range], seen: Seen, *, reading: bool, proves: bool

@@ -124,7 +124,7 @@ def leave(pipe: ControlPipe, target: Target, sleep: Sleep = time.sleep) -> bool:
         return plain.leave(pipe, target, sleep)
     session = _session(pipe, target, sleep)
     session.open()
-    return session.leave(target.span.start)
+    return session.leave(target.starts)
 
 
 def detach(pipe: ControlPipe) -> None:
@@ -134,7 +134,7 @@ def detach(pipe: ControlPipe) -> None:
 
 def _session(pipe: ControlPipe, target: Target, sleep: Sleep, experience: Experience = UNKNOWN) -> Session:
     twins = (site.twin for bank in unproved_banks(target, experience) for site in sites(target, bank))
-    fence = Fence.around(target.span, target.geometry, (*twins, *witnesses(target)))
+    fence = Fence.around(target.span, target.geometry, (*twins, *witnesses(target)), starts=target.starts)
     proved = experience.reading_proved
     return Session(pipe, fence, target.poll, sleep, experience.pace, multiplies=proved or None, reading_proved=proved)
 

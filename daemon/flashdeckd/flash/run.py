@@ -68,6 +68,7 @@ class Run:
         """What may be erased for the image."""
         self._is_canary_over = False
         self._began = False
+        self._is_first_erased = False
         self._written: list[Step] = []
         self._read: list[Range] = []
         """Blocks that were read back, and are right."""
@@ -97,6 +98,19 @@ class Run:
     def fill(self) -> None:
         """Do all steps up to and with the boot unit."""
         try:
+            self._fill()
+        except (ParkedError, VerifyError, HeldError) as error:
+            self._stop(error)
+            raise
+        except DeviceError as error:
+            if error.kind is ErrorKind.WRONG_BANK:
+                self._lessons.learn(condemned_banks=self._banks_of_canaries)
+            raise
+        finally:
+            self._learn_pace()
+
+    def _fill(self) -> None:
+        try:
             for step in self._filling():
                 if step.action not in CANARY:
                     self._believe_canary()
@@ -109,15 +123,11 @@ class Run:
             if self._plan.changes:
                 self._begin()
                 self._readback.require_proof()  # a blank boot unit has no step of its own that would ask for this
-        except (ParkedError, VerifyError, HeldError) as error:
-            self._stop(error)
-            raise
+        except (DeviceGoneError, TransferTimeoutError):
+            raise  # the job goes on, from the erase
         except DeviceError as error:
-            if error.kind is ErrorKind.WRONG_BANK:
-                self._lessons.learn(condemned_banks=self._banks_of_canaries)
+            self._leave_unbootable(error)
             raise
-        finally:
-            self._learn_pace()
 
     def _filling(self) -> Iterator[Step]:
         for step in self._plan.steps:
@@ -221,6 +231,7 @@ class Run:
             self._claim(error, sector)
             self._recover()
             self._session.erase(sector)
+        self._is_first_erased |= sector == self._sectors[0]
         self._learn_pace()
         self.erases += 1
         self._progress(Phase.ERASE, sector.size)
@@ -269,9 +280,9 @@ class Run:
         for step in lost:
             self._program(step)
         # The map's sectors are the profile's. Without one, an erase may be larger than anybody here knows.
-        hit = [b for b in self._read if not self._plan.is_mapped or any(b.overlaps(sector) for sector in sectors)]
+        hit = {b for b in self._read if not self._plan.is_mapped or any(b.overlaps(sector) for sector in sectors)}
         self._read = [block for block in self._read if block not in hit]
-        for block in hit:
+        for block in sorted(hit):
             self._read_back(block)
 
     def _together(self, wrong: Range) -> tuple[list[Range], list[Step]]:
@@ -338,20 +349,26 @@ class Run:
             self._withdraw(error)
         self._observer.committed()
 
+    def _leave_unbootable(self, cause: DeviceError) -> None:
+        """See to it that what a failed job leaves does not boot: an erase may be answered OK and not be done."""
+        is_told = isinstance(cause, VerifyError) and cause.may_boot
+        if not self._plan.boot_unit or not self._is_first_erased or is_told:
+            return
+        try:
+            self._session.recover()
+            wrong = self._readback.not_blank(Range.sized(self._target.span.start, self._plan.boot_unit))
+        except DeviceError:
+            return  # the erase was answered OK, and nobody can know more
+        if wrong:
+            self._withdraw(cause)
+
     def _withdraw(self, cause: FlashdeckError) -> NoReturn:
         """Erase the boot unit, for good in this job: what is left is not to boot. Raises `cause`, or says that it may.
 
         Its sector may have had its second try; this is not another one.
         """
         sector, name = self._sectors[0], self._target.partition
-        try:
-            self._session.recover()
-            self._erase_twice(sector)
-            wrong = self._readback.not_blank(sector)
-        except (DeviceGoneError, TransferTimeoutError):
-            raise  # the job goes on, from the erase
-        except DeviceError as error:
-            wrong = error.message
+        wrong = self._erase_for_good(sector) and self._erase_for_good(sector)
         if wrong:
             raise VerifyError(
                 f"{name} may boot something incomplete: {cause.message}; then its first sector could not be erased: "
@@ -365,15 +382,17 @@ class Run:
             ) from cause
         raise cause
 
-    def _erase_twice(self, sector: Range) -> None:
+    def _erase_for_good(self, sector: Range) -> str:
+        """Erase a sector; return "" if it reads blank where reading is proved, else what is wrong."""
         try:
-            self._session.erase(sector)
-        except (DeviceGoneError, TransferTimeoutError):
-            raise
-        except DeviceError:
             self._session.recover()
             self._session.erase(sector)
-        self.erases += 1
+            self.erases += 1
+            return self._readback.not_blank(sector)
+        except (DeviceGoneError, TransferTimeoutError):
+            raise  # the job goes on, from the erase
+        except DeviceError as error:
+            return error.message
 
     # The end.
 

@@ -31,6 +31,15 @@ class Target:
     """The alternate setting, by number or name, that is this partition on a plain DFU 1.1 device, which knows no
     addresses: `span` then counts from 0 and only says how much fits. None: a DfuSe device."""
 
+    program: int | None = None
+    """Where the program begins that the leave starts, for a partition that holds data; None: at the partition's own
+    start. A ROM bootloader jumps to that address."""
+
+    @property
+    def starts(self) -> int:
+        """The address that a leave names."""
+        return self.span.start if self.program is None else self.program
+
     @property
     def sectors(self) -> tuple[Range, ...]:
         """The sectors of the flash that the partition is made of, in ascending order."""

@@ -1,6 +1,6 @@
 """A partition of a board as the flash engine needs it. Pure."""
 
-from flashdeck.config import Board, Partition
+from flashdeck.config import Board, Holds, Partition, Profile
 from flashdeckd.flash.target import Target
 
 
@@ -18,7 +18,16 @@ def target_of(board: Board, partition: Partition, *, may_read: bool = True) -> T
         poll=profile.poll,
         banks=profile.banks,
         holds=partition.holds,
+        program=_program_beside(profile, partition),
         leave=profile.leave,
         may_read=may_read,
         alternate=partition.alternate,
     )
+
+
+def _program_beside(profile: Profile, partition: Partition) -> int | None:
+    """Return where the chip's program begins, for a partition of data: nothing starts from there."""
+    if partition.holds is Holds.PROGRAM or partition.alternate is not None:
+        return None
+    programs = (each.span.start for each in profile.partitions.values() if each.holds is Holds.PROGRAM)
+    return min(programs, default=None)

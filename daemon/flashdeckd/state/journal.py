@@ -66,6 +66,13 @@ class Ledger:
     next_job: int
     """An id that no job in this file ever had."""
 
+    @property
+    def images(self) -> frozenset[str]:
+        """The images that somebody may still ask for: on a board, in a job that is kept, or newest at its place."""
+        holders = (*self.jobs, *self.holdings.values(), *self.artifacts.values())
+        layers = (layer for holding in self.holdings.values() for layer in (*holding.layers, *holding.patches))
+        return frozenset(holder.sha256 for holder in (*holders, *layers))
+
 
 class Journal:
     """The journal's file, open. Use `Journal.open`; every method raises `FlashdeckError` where the disk fails.

@@ -108,6 +108,32 @@ def test_a_sector_that_reads_back_wrong_twice_ends_the_job_without_boot_unit_and
     assert rig.flash(NEW, TARGET).verified is Verified.YES
 
 
+@pytest.mark.parametrize("times", [2, 3, 4])
+@pytest.mark.parametrize("later", [None, Fault.CORRUPT, Fault.ERROR_WRITE])
+def test_an_old_boot_unit_whose_erase_was_only_claimed_is_not_left_to_boot(times: int, later: Fault | None) -> None:
+    """Whatever ends the job: a mismatch there, one elsewhere, or a write that fails loudly."""
+    rig = proved()
+    spoil(rig, Fault.SILENT_ERASE, APP1.start, times=times)
+    if later is not None:
+        spoil(rig, later, APP1.start + 3 * SECTOR + 100, times=3)
+    ended = rig.attempt(NEW, TARGET)
+    assert isinstance(ended, DeviceError)
+    assert rig.present
+    told = isinstance(ended, VerifyError) and ended.may_boot
+    assert told or head(rig) == b"\xff" * 16
+    assert told is (head(rig) != b"\xff" * 16)
+
+
+def test_a_first_sector_that_can_not_be_erased_at_all_leaves_the_board_as_it_was() -> None:
+    rig = proved()
+    before = rig.memory(APP1)
+    spoil(rig, Fault.ERROR_ERASE, APP1.start, times=9)
+    ended = rig.attempt(NEW, TARGET)
+    assert isinstance(ended, DeviceError)
+    assert not isinstance(ended, VerifyError)
+    assert rig.memory(APP1) == before
+
+
 def test_a_block_that_failed_loudly_and_then_in_silence_has_had_its_second_try() -> None:
     rig = proved()
     spoil(rig, Fault.ERROR_WRITE, APP1.start + 2 * SECTOR + 2000)
