@@ -12,7 +12,7 @@ from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.diagnosis.judge import judge
 from flashdeckd.diagnosis.observation import Alternate, Case, Observation
 from flashdeckd.diagnosis.probe import observe
-from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.virtual.spec import HONEST_MAP
 
 PROFILE = Profile(
@@ -48,11 +48,11 @@ def case(seen: Observation | None = None, **changes: Any) -> Case:
     return replace(Case("left", PROFILE, Presence.DFU, seen=seen or observation()), **changes)
 
 
-def look(rig: Rig, experience: Experience = UNKNOWN, profile: Profile = PROFILE) -> tuple[Observation, BoardReport]:
+def look(rig: Rig, history: BootloaderHistory = UNKNOWN, profile: Profile = PROFILE) -> tuple[Observation, BoardReport]:
     """The doctor's look at an emulated board, through pyusb."""
     with rig.open() as pipe:
-        seen = observe(pipe, profile, experience, rig.nap)
-    board = Case("board", profile, Presence.DFU, rig.device, seen, experience=experience)
+        seen = observe(pipe, profile, history, rig.nap)
+    board = Case("board", profile, Presence.DFU, rig.device, seen, history=history)
     return seen, judge(board)
 
 

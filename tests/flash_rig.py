@@ -8,7 +8,7 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.model import Phase
 from flashdeckd.flash import program
-from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
@@ -74,7 +74,7 @@ class Watcher:
     on_began: Callable[[], None] | None = None
     on_committed: Callable[[], None] | None = None
     checks: int = 0
-    experience: Experience = UNKNOWN
+    history: BootloaderHistory = UNKNOWN
     last: dict[Phase, tuple[int, int]] = field(default_factory=dict[Phase, tuple[int, int]])
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
@@ -95,8 +95,8 @@ class Watcher:
         if self.on_committed:
             self.on_committed()
 
-    def learned(self, experience: Experience) -> None:
-        self.experience = experience
+    def learned(self, history: BootloaderHistory) -> None:
+        self.history = history
 
     def check(self) -> None:
         self.checks += 1
@@ -115,7 +115,7 @@ class Rig:
         self.bench = VirtualBench([replace(spec, clock=lambda: self.now, **changes)])
         self.board = self.bench.boards["board"]
         self.naps: list[float] = []
-        self.experience = UNKNOWN
+        self.history = UNKNOWN
         """What the flashes so far have shown of the bootloader; each begins with it, as a board's lane does."""
         self.cached: Image | None = None
         """What the flashes take for what is there."""
@@ -153,13 +153,13 @@ class Rig:
     def flash(self, data: bytes | Image, target: Target = TARGET, watcher: Watcher | None = None) -> Outcome:
         """Flashes through pyusb."""
         watcher = watcher or Watcher()
-        watcher.experience = self.experience
+        watcher.history = self.history
         try:
             with self.open() as pipe:
-                known, wanted = self.experience, as_image(data)
-                return program.flash(pipe, wanted, target, watcher, self.nap, experience=known, cached=self.cached)
+                known, wanted = self.history, as_image(data)
+                return program.flash(pipe, wanted, target, watcher, self.nap, history=known, cached=self.cached)
         finally:
-            self.experience = watcher.experience
+            self.history = watcher.history
 
     def attempt(
         self, data: bytes | Image, target: Target = TARGET, watcher: Watcher | None = None

@@ -20,7 +20,7 @@ from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.book import JobBook
-from flashdeckd.jobs.experiences import ExperienceBook
+from flashdeckd.jobs.bootloader_book import BootloaderBook
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal
@@ -92,7 +92,7 @@ class Scene:
         self.lane = Lane(
             self.board,
             book=self.book,
-            experiences=ExperienceBook(self.hub, self._journal, ledger.experiences, lambda _: None),
+            histories=BootloaderBook(self.hub, self._journal, ledger.histories, lambda _: None),
             hub=self.hub,
             spool=self._spool,
             shelf=Shelf(self._spool),

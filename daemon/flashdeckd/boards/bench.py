@@ -34,8 +34,8 @@ from flashdeckd.boards.roster import Sighting, recognise
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.bootloader_book import BootloaderBook, doubts
 from flashdeckd.jobs.contents import is_patch, known_bytes
-from flashdeckd.jobs.experiences import ExperienceBook, doubts
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.queue import admit, outrun
@@ -83,7 +83,7 @@ class Bench:
         """What is written to boards.toml is all of it: what changes any of that comes one after the other."""
         self._running: asyncio.TaskGroup | None = None
         self._stopped = asyncio.Event()
-        self._experiences = ExperienceBook(hub, journal, ledger.experiences, self.publish)
+        self._histories = BootloaderBook(hub, journal, ledger.histories, self.publish)
         self._lanes = {name: self._lane(board) for name, board in config.boards.items()}
         for name in config.disarmed & self._lanes.keys():
             self._lanes[name].armed = False
@@ -298,7 +298,7 @@ class Bench:
         return Lane(
             board,
             book=self.book,
-            experiences=self._experiences,
+            histories=self._histories,
             hub=self._hub,
             spool=self._spool,
             shelf=self.shelf,
@@ -378,7 +378,7 @@ class Bench:
             armed=lane.armed,
             adopted=board.pins is not None,
             trouble=lane.sighting.trouble,
-            doubts=tuple(doubts(lane.experience)),
+            doubts=tuple(doubts(lane.history)),
             partitions=tuple(self._partition_state(board, p) for p in board.profile.partitions.values()),
         )
         self._hub.publish_board(state)

@@ -16,7 +16,7 @@ _MEND = (
 
 def findings(case: Case) -> Iterator[Finding]:
     """One finding for each bank in which a partition lies, where the flash has several."""
-    geometry, known = case.profile.geometry, case.experience
+    geometry, known = case.profile.geometry, case.history
     if len({region.bank for region in geometry.regions}) < _SEVERAL:
         return
     home = {bank for span in case.profile.protected for bank in geometry.banks_of(span)}

@@ -52,7 +52,7 @@ class Doctor:
 
     async def _board(self, board: Board) -> BoardReport:
         lane = self._bench.lane(board.name)
-        sighting, experience = lane.sighting, lane.experience
+        sighting, history = lane.sighting, lane.history
         seen: Observation | None = None
         problem: FlashdeckError | None = None
         if sighting.presence is Presence.DFU:
@@ -75,7 +75,7 @@ class Doctor:
             speed=""
             if device is None or self._hub.daemon.virtual
             else await asyncio.to_thread(installation.speed, device),
-            experience=experience,
+            history=history,
             pinned_map=None if board.pins is None else board.pins.map,
             rivals=tuple(sorted(each.name for each in others if device and device.serial == each.serial != "")),
             known=await self._known(board),

@@ -9,7 +9,7 @@ from flashdeck.model import Presence
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.memory_map import MemoryMap
 from flashdeckd.dfu.wire import StatusReport
-from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.usb.device import UsbDevice
 
 
@@ -99,7 +99,7 @@ class Case:
     """None where the device was not opened."""
     speed: str = ""
     """Of the link, in Mbit/s, as the kernel says it; "" where it does not."""
-    experience: Experience = UNKNOWN
+    history: BootloaderHistory = UNKNOWN
     pinned_map: str | None = None
     """What `adopt` saw of the maps; None for a board that was not adopted."""
     rivals: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ from flashdeckd.dfu.session import Session
 from flashdeckd.dfu.wire import State
 from flashdeckd.diagnosis.harmless import HarmlessPipe
 from flashdeckd.diagnosis.observation import Alternate, Observation, ReadOutcome, TestRead
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 
 MAX_ALTERNATES = 16
 MAX_PARTITIONS = 8
@@ -38,22 +38,22 @@ _MAX_READS_LOST = 2
 Sleep = Callable[[float], object]
 
 
-def observe(pipe: ControlPipe, profile: Profile, experience: Experience, sleep: Sleep) -> Observation:
+def observe(pipe: ControlPipe, profile: Profile, history: BootloaderHistory, sleep: Sleep) -> Observation:
     """Looks at a device in DFU mode, and leaves it in dfuIDLE.
 
     Raises DeviceError only where the device does not even answer GETSTATE, recover or answer a request for a string;
     what fails later is part of what was seen.
     """
-    return _Look(pipe, profile, experience, sleep).run()
+    return _Look(pipe, profile, history, sleep).run()
 
 
 class _Look:
-    def __init__(self, pipe: ControlPipe, profile: Profile, experience: Experience, sleep: Sleep) -> None:
+    def __init__(self, pipe: ControlPipe, profile: Profile, history: BootloaderHistory, sleep: Sleep) -> None:
         self._partitions = [each for each in profile.partitions.values() if not each.protected]
         addresses = tuple(each.span for each in self._partitions if each.alternate is None)
         self._pipe = HarmlessPipe(pipe, addresses)
         self._profile = profile
-        self._experience = experience
+        self._history = history
         self._sleep: Sleep = lambda seconds: sleep(min(seconds, LONGEST_NAP))
         self._functional: FunctionalDescriptor = parse_functional(pipe.functional)
         self._reads: list[TestRead] = []
@@ -125,8 +125,8 @@ class _Look:
             return "the device speaks plain DFU, which has no addresses"
         if self._reads and (not self._functional.can_upload or self._reads[-1].outcome is not ReadOutcome.DATA):
             return "one read was enough to know"
-        if not self._experience.reading_proved and self._experience.reads_lost >= _MAX_READS_LOST:
-            return f"the board was lost in {self._experience.reads_lost} reads already"
+        if not self._history.reading_proved and self._history.reads_lost >= _MAX_READS_LOST:
+            return f"the board was lost in {self._history.reads_lost} reads already"
         if len(self._reads) >= 2 * MAX_PARTITIONS:
             return f"reads in {MAX_PARTITIONS} partitions are enough"
         return _unreadable(partition.span, maps)

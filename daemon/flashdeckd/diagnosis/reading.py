@@ -109,7 +109,7 @@ def _contents(case: Case, seen: Observation, reads: list[TestRead]) -> Iterator[
         return
     known = dict(case.known)
     wrong = [r for r in reads if _disagrees(r, starts.get(r.partition), known.get(r.partition, b""))]
-    if wrong and not case.experience.reading_proved:
+    if wrong and not case.history.reading_proved:
         yield Finding(
             code="read-not-what-was-flashed",
             severity=Severity.WARNING,
@@ -174,7 +174,7 @@ def _works(case: Case, seen: Observation, reads: list[TestRead]) -> Finding:
             seen=f"{answered}, but the device leaves as soon as it has an image (bitManifestationTolerant is 0)",
             means="flashdeck can not read back what it wrote: flashing works, and the result is never called verified",
         )
-    if case.experience.reading_proved:
+    if case.history.reading_proved:
         return Finding(
             code="read-proved",
             severity=Severity.GOOD,

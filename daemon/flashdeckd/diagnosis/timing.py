@@ -64,7 +64,7 @@ def _cost(case: Case, seen: Observation, claim: int) -> str:
 
 
 def _pace(case: Case) -> Iterator[Finding]:
-    pace = case.experience.pace
+    pace = case.history.pace
     if pace is Pace.CLAIMED and case.profile.poll is PollPolicy.AUTO:
         yield Finding(
             code="pace-claimed",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from flashdeck.config import BankPolicy, Holds
 from flashdeck.errors import HeldError
 from flashdeck.geometry import Geometry, Range
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import BLANK
 
@@ -54,11 +54,11 @@ def left_of_canary(data: bytes, unit: int) -> bytes:
     return seen if is_part and is_alone and seen.count(BLANK) < unit else b""
 
 
-def unproved_banks(target: Target, experience: Experience) -> tuple[int, ...]:
+def unproved_banks(target: Target, history: BootloaderHistory) -> tuple[int, ...]:
     """Return the banks of the partition in which a canary has to come first."""
     if target.banks is BankPolicy.TRUSTED or len(_all_banks(target.geometry)) != _BANKS:
         return ()
-    settled = {*experience.proved_banks, *experience.released_banks}
+    settled = {*history.proved_banks, *history.released_banks}
     return tuple(sorted(target.geometry.banks_of(target.span) - settled))
 
 

@@ -4,8 +4,8 @@ from flashdeck.errors import DeviceError, DeviceGoneError, WrongBankError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.session import Session
 from flashdeckd.flash.banks import canary, foreign_banks, left_of_canary, unproved_bank, witnesses
+from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.layout import blocks
-from flashdeckd.flash.lessons import Lessons
 from flashdeckd.flash.plan import Action, Plan, Step
 from flashdeckd.flash.survey import recover_from_read
 from flashdeckd.images.image import BLANK
@@ -17,10 +17,10 @@ class Canary:
     Where a canary lies is remembered before it is written, so that whatever ends this job, a later one takes it back.
     """
 
-    def __init__(self, session: Session, plan: Plan, lessons: Lessons, *, reading_proved: bool) -> None:
+    def __init__(self, session: Session, plan: Plan, history_writer: HistoryWriter, *, reading_proved: bool) -> None:
         self._session = session
         self._plan = plan
-        self._lessons = lessons
+        self._history_writer = history_writer
         self._unit = plan.target.geometry.program_unit
         self._remembered = dict(plan.seen.remembered)
         self._foreign = foreign_banks(plan.target) & {site.bank for site in plan.trials}
@@ -64,7 +64,7 @@ class Canary:
                 self._check(step.span)
 
     def _write(self, span: Range) -> None:
-        self._lessons.learn(canaries=(span.start,))
+        self._history_writer.learn(canaries=(span.start,))
         self._there.add(span.start)
         self._blank.discard(span.start)
         try:

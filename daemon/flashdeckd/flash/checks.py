@@ -7,7 +7,7 @@ from flashdeck.errors import DescriptorError, ErrorKind, HeldError, RefusedError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import Access, MemoryMap
 from flashdeckd.dfu.wire import usable_transfer_size
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.plan import DeviceFacts
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
@@ -51,9 +51,9 @@ def check_image(image: Image, target: Target) -> None:
         )
 
 
-def check_banks(target: Target, experience: Experience) -> None:
+def check_banks(target: Target, history: BootloaderHistory) -> None:
     """Raises RefusedError (`wrong-bank`) where this bootloader was seen to erase the wrong bank."""
-    bad = target.geometry.banks_of(target.span) & frozenset(experience.condemned_banks)
+    bad = target.geometry.banks_of(target.span) & frozenset(history.condemned_banks)
     if bad and target.banks is not BankPolicy.TRUSTED:
         raise RefusedError(
             f"{target.partition} lies in bank {min(bad) + 1}, where this bootloader was seen to erase something else "

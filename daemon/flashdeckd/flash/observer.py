@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flashdeck.model import Phase, Verified
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.plan import Plan
 
 Sleep = Callable[[float], object]
@@ -40,7 +40,7 @@ class Observer(Protocol):
         """Raises ParkedError at a safe point when the flash is to stop."""
         ...
 
-    def learned(self, experience: Experience) -> None:
+    def learned(self, history: BootloaderHistory) -> None:
         """This is known of the board's bootloader from now on. Returns when that is recorded."""
         ...
 

@@ -20,8 +20,8 @@ from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.plain import PlainSession, block_size
 from flashdeckd.dfu.wire import MAX_TRANSFER
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.checks import check_download, check_image
-from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.observer import Observer, Outcome, Sleep
 from flashdeckd.flash.plain_run import PlainRun
 from flashdeckd.flash.plan import Action, Plan, Step
@@ -48,7 +48,7 @@ def make_plan(
     target: Target,
     functional: FunctionalDescriptor = UNSEEN,
     *,
-    experience: Experience = UNKNOWN,
+    history: BootloaderHistory = UNKNOWN,
     opening: int = _OPENING,
 ) -> Plan:
     """Work out the steps that bring `image` into the target's alternate setting; `opening` is what `open` has cost.
@@ -70,7 +70,7 @@ def make_plan(
     sent, filled = _filled(image, target)
     notes += filled
     size = len(sent)
-    obstacle = _obstacle_to_reading(size, target, functional, block, experience)
+    obstacle = _obstacle_to_reading(size, target, functional, block, history)
     if obstacle and target.verify is VerifyPolicy.ALWAYS:
         raise VerifyError(
             f'verify = "always", but {obstacle}; nothing was sent',
@@ -78,7 +78,7 @@ def make_plan(
         )
     if obstacle:
         notes.append(f"not verified: {obstacle}")
-    steps = _steps(size, target, block, reading=not obstacle, proved=experience.reading_proved)
+    steps = _steps(size, target, block, reading=not obstacle, proved=history.reading_proved)
     return Plan(
         target=target,
         image=Image.raw(sent),
@@ -100,7 +100,7 @@ def flash(
     observer: Observer,
     sleep: Sleep = time.sleep,
     *,
-    experience: Experience = UNKNOWN,
+    history: BootloaderHistory = UNKNOWN,
 ) -> Outcome:
     """Bring `image` into the target's alternate setting, by the plan.
 
@@ -113,10 +113,10 @@ def flash(
     session = _session(pipe, target, sleep)
     try:
         observer.progress(Phase.OPEN, 0, 1)
-        plan = _survey(session, pipe, image, target, experience)
+        plan = _survey(session, pipe, image, target, history)
         observer.progress(Phase.OPEN, 1, 1)
         observer.planned(plan)
-        run = PlainRun(session, plan, observer, experience)
+        run = PlainRun(session, plan, observer, history)
         ending = run.send_twice()
     except DeviceGoneError as error:
         raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
@@ -140,9 +140,9 @@ def flash(
     )
 
 
-def survey(pipe: ControlPipe, image: Image, target: Target, *, experience: Experience = UNKNOWN) -> Plan:
+def survey(pipe: ControlPipe, image: Image, target: Target, *, history: BootloaderHistory = UNKNOWN) -> Plan:
     """Ask the device what it is and plans; writes and reads nothing, and leaves the device in dfuIDLE."""
-    return _survey(_session(pipe, target, time.sleep), pipe, image, target, experience)
+    return _survey(_session(pipe, target, time.sleep), pipe, image, target, history)
 
 
 def leave(pipe: ControlPipe, target: Target, sleep: Sleep = time.sleep) -> bool:
@@ -158,10 +158,10 @@ def _session(pipe: ControlPipe, target: Target, sleep: Sleep) -> PlainSession:
     return PlainSession(pipe, target.alternate, target.span.size, sleep)
 
 
-def _survey(session: PlainSession, pipe: ControlPipe, image: Image, target: Target, experience: Experience) -> Plan:
+def _survey(session: PlainSession, pipe: ControlPipe, image: Image, target: Target, history: BootloaderHistory) -> Plan:
     before = pipe.transfers
     functional = session.open().functional
-    return make_plan(image, target, functional, experience=experience, opening=pipe.transfers - before)
+    return make_plan(image, target, functional, history=history, opening=pipe.transfers - before)
 
 
 def _filled(image: Image, target: Target) -> tuple[bytes, list[str]]:
@@ -181,7 +181,7 @@ def _filled(image: Image, target: Target) -> tuple[bytes, list[str]]:
 
 
 def _obstacle_to_reading(
-    size: int, target: Target, functional: FunctionalDescriptor, block: int, experience: Experience
+    size: int, target: Target, functional: FunctionalDescriptor, block: int, history: BootloaderHistory
 ) -> str:
     """Why the image can not be read back, or would prove nothing; "" where it can."""
     checks = (
@@ -193,7 +193,7 @@ def _obstacle_to_reading(
         ),
         (not target.may_read, "an earlier attempt lost the board while reading"),
         # The buffer of many devices still holds the last block that they received.
-        (size <= block and not experience.reading_proved, "an image of a single block proves nothing when it is read"),
+        (size <= block and not history.reading_proved, "an image of a single block proves nothing when it is read"),
     )
     return next((why for applies, why in checks if applies), "")
 

@@ -11,7 +11,7 @@ from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, VerifyEr
 from flashdeck.geometry import Range
 from flashdeck.model import Phase, Verified
 from flashdeckd.dfu.plain import Ending, PlainSession
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.observer import Observer
 from flashdeckd.flash.plan import Action, Plan
 from flashdeckd.flash.survey import recover_from_read
@@ -55,12 +55,12 @@ class _Comparison:
 class PlainRun:
     """One flash under way."""
 
-    def __init__(self, session: PlainSession, plan: Plan, observer: Observer, experience: Experience) -> None:
+    def __init__(self, session: PlainSession, plan: Plan, observer: Observer, history: BootloaderHistory) -> None:
         self._session = session
         self._plan = plan
         self._target = plan.target
         self._observer = observer
-        self._experience = experience
+        self._history = history
         self._size = plan.image.size
         self._old: tuple[int, bytes] | None = None
         """The first block that was read before and is not what is to be written: its offset, and what it held."""
@@ -147,7 +147,7 @@ class PlainRun:
             if not at:
                 seen = _Comparison(self._old)
             seen.take(at, data, wanted)
-            if seen.is_stale or (seen.wrong is not None and self._experience.reading_proved):
+            if seen.is_stale or (seen.wrong is not None and self._history.reading_proved):
                 break  # whatever follows
             self._observer.progress(Phase.VERIFY, at + len(wanted), self._size)
         if seen.wrong is not None:
@@ -157,7 +157,7 @@ class PlainRun:
             self._all_as_sent()
 
     def _mismatch(self, at: int, seen: "_Comparison") -> None:
-        if self._experience.reading_proved or seen.proves:
+        if self._history.reading_proved or seen.proves:
             with suppress(DeviceError):
                 self._session.to_idle()
             raise VerifyError(
@@ -168,11 +168,11 @@ class PlainRun:
         self._doubt(f"the block at offset 0x{at:x} {what}")
 
     def _all_as_sent(self) -> None:
-        if self._experience.reading_proved:
+        if self._history.reading_proved:
             self.verified = Verified.YES
         elif self._old is not None:
             self.verified = Verified.YES
-            self._observer.learned(replace(self._experience, reading_proved=True))
+            self._observer.learned(replace(self._history, reading_proved=True))
         else:
             self.notes.append("not verified: the same was read before the image was sent, which proves nothing")
 

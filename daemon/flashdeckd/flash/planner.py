@@ -15,8 +15,8 @@ from flashdeckd.dfu.memory_map import Access
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash import checks, remarks
 from flashdeckd.flash.banks import Site, foreign_banks, sites, unproved_bank, unproved_banks, witnesses
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.cost import cost
-from flashdeckd.flash.experience import UNKNOWN, Experience
 from flashdeckd.flash.layout import Layout, is_blank, placed
 from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Step
 from flashdeckd.flash.survey import UNASKED, Questions, Seen, is_telling
@@ -35,18 +35,18 @@ def make_plan(
     target: Target,
     facts: DeviceFacts,
     *,
-    experience: Experience = UNKNOWN,
+    history: BootloaderHistory = UNKNOWN,
     cached: Image | None = None,
     seen: Seen | None = None,
 ) -> Plan:
     """Work out the steps that bring `image` into the target's partition, or why that must not be.
 
-    `experience` is what is known of the board from earlier jobs, `cached` what the partition holds where that may be
+    `history` is what is known of the board from earlier jobs, `cached` what the partition holds where that may be
     trusted, as far as it is known; `seen` is what the board answered to `Planner.questions`, None where it was not
     asked. Raises RefusedError where it would touch what it must not, HeldError where somebody has to look first,
     VerifyError where it must be read back and can not be, DescriptorError where the device can not be written.
     """
-    return Planner(image, target, facts, experience=experience, cached=cached).plan(seen)
+    return Planner(image, target, facts, history=history, cached=cached).plan(seen)
 
 
 class Planner:
@@ -61,13 +61,13 @@ class Planner:
         target: Target,
         facts: DeviceFacts,
         *,
-        experience: Experience = UNKNOWN,
+        history: BootloaderHistory = UNKNOWN,
         cached: Image | None = None,
     ) -> None:
         self._image = image
         self._target = target
         self._facts = facts
-        self._experience = experience
+        self._history = history
         self._cached = cached
         self._span = target.span
         self._unit = target.geometry.program_unit
@@ -76,7 +76,7 @@ class Planner:
         self._notes: list[str] = []
         checks.check_partition(target, self._least)
         checks.check_image(image, target)
-        checks.check_banks(target, experience)
+        checks.check_banks(target, history)
         self._block = checks.block_size(facts, self._least)
         if self._block != facts.transfer_size:
             stated = facts.transfer_size or "not stated"
@@ -95,9 +95,9 @@ class Planner:
         """What to read before `plan`. Nothing where this board is not to be read."""
         if self._obstacle:
             return Questions(self._block)
-        proved = self._experience.reading_proved
+        proved = self._history.reading_proved
         samples = not proved and self._target.verify is not VerifyPolicy.NEVER
-        banks = unproved_banks(self._target, self._experience)
+        banks = unproved_banks(self._target, self._history)
         return Questions(
             block=self._block,
             unit=self._unit,
@@ -144,15 +144,15 @@ class Planner:
 
     def _counts_blocks(self, seen: Seen) -> bool:
         """Tell whether the session will reach blocks by their numbers, see `Session.write`."""
-        if self._experience.reading_proved or seen.multiplies is not None:
+        if self._history.reading_proved or seen.multiplies is not None:
             return seen.multiplies is not False
-        hopeful = self._target.poll is PollPolicy.AUTO and self._experience.pace is Pace.UNPROVEN
-        return hopeful or self._experience.pace is Pace.SYNCHRONOUS
+        hopeful = self._target.poll is PollPolicy.AUTO and self._history.pace is Pace.UNPROVEN
+        return hopeful or self._history.pace is Pace.SYNCHRONOUS
 
     def _check_banks(self, seen: Seen) -> None:
         """In another bank than the bootloader's own, an erase in the wrong one would hit the bootloader."""
         found = {site.bank for site in seen.sites}
-        for bank in unproved_banks(self._target, self._experience):
+        for bank in unproved_banks(self._target, self._history):
             if bank in found or bank not in foreign_banks(self._target):
                 continue
             why = self._obstacle or seen.obstacle or self._no_room("there")
@@ -196,7 +196,7 @@ class Planner:
     def _leftovers(self) -> tuple[Range, ...]:
         """The sectors in which an earlier job may have left a canary."""
         every = Access.READ | Access.ERASE
-        known = (sector for sector in self._target.sectors if sector.start in self._experience.canaries)
+        known = (sector for sector in self._target.sectors if sector.start in self._history.canaries)
         return tuple(sector for sector in known if self._permits(sector, every))
 
     def _trials(self, changed: list[Range], seen: Seen) -> tuple[Site, ...]:
@@ -206,7 +206,7 @@ class Planner:
 
     def _swept(self, seen: Seen, trials: tuple[Site, ...]) -> list[Range]:
         """The sectors of canaries that are only taken back, because their bank needs no trial, or has had it then."""
-        untried = {*unproved_banks(self._target, self._experience)} - {site.bank for site in trials}
+        untried = {*unproved_banks(self._target, self._history)} - {site.bank for site in trials}
         here = {site.sector for site in trials}
         found = (each.sector for each in seen.leftovers if each.sector not in here)
         return [sector for sector in found if not untried & self._target.geometry.banks_of(sector)]
@@ -243,7 +243,7 @@ class Planner:
 
     def _read_before(self, seen: Seen) -> Image:
         """Return what the board holds, as far as it was read and reading is believed."""
-        believed = self._experience.reading_proved and seen.compared and not seen.obstacle
+        believed = self._history.reading_proved and seen.compared and not seen.obstacle
         return seen.present if believed else NOTHING
 
     def _known(self, seen: Seen) -> tuple[Image, bool]:
@@ -271,7 +271,7 @@ class Planner:
         swept = self._swept(seen, trials)
         yield from self._canaries(seen, trials, swept)
         if changed:
-            believes = self._experience.reading_proved or bool(trials)
+            believes = self._history.reading_proved or bool(trials)
             blank = {*swept, *(site.sector for site in trials)} if believes else set[Range]()
             yield from self._changes(changed, blank, seen, reading=reading, proves=reading and not believes)
         if self._target.leave:
@@ -318,7 +318,7 @@ class Planner:
 
     def _looks(self, seen: Seen) -> Iterator[Step]:
         """What was read for this plan."""
-        action = Action.COMPARE if self._experience.reading_proved else Action.SAMPLE
+        action = Action.COMPARE if self._history.reading_proved else Action.SAMPLE
         yield from (Step(action, span) for span in seen.compared)
         in_search = [seen.measured] if seen.measured and seen.measured not in seen.compared else []
         if seen.measured and not in_search:
@@ -333,7 +333,7 @@ class Planner:
         So it is reached by its number there.
         """
         ruler, sample = self._ruler, self._sample
-        if self._experience.reading_proved or seen.multiplies is not None or ruler is None:
+        if self._history.reading_proved or seen.multiplies is not None or ruler is None:
             return
         is_read = {sample, ruler} <= set(read)
         is_written = self._layout.written.covers(Range(sample.start, ruler.end))
@@ -371,7 +371,7 @@ class Planner:
     def _proves(self, steps: tuple[Step, ...]) -> bool:
         """Tell whether reading is proved by the time that the boot unit is written, if all goes well."""
         proving = (Action.PROVE_READING, Action.READ_CANARY)
-        return self._experience.reading_proved or any(step.action in proving for step in steps)
+        return self._history.reading_proved or any(step.action in proving for step in steps)
 
     # Words.
 
@@ -395,7 +395,7 @@ class Planner:
         if is_cached and unchanged:
             yield "what is left alone was not read: it is taken for what was last flashed there (trust_cache)"
         yield from remarks.beside(self._layout, changed, self._read_before(seen))
-        banks = unproved_banks(self._target, self._experience)
+        banks = unproved_banks(self._target, self._history)
         if not asked and banks:
             yield f"a canary in bank {banks[0] + 1} comes first, where one can be placed"
         elif banks and not seen.sites:

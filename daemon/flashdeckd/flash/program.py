@@ -13,7 +13,7 @@ from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.session import Session
 from flashdeckd.flash import plain
 from flashdeckd.flash.banks import sites, unproved_banks, witnesses
-from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.observer import Observer, Outcome, Sleep
 from flashdeckd.flash.plan import DeviceFacts, Plan
 from flashdeckd.flash.planner import Planner, make_plan
@@ -34,12 +34,12 @@ def flash(
     observer: Observer,
     sleep: Sleep = time.sleep,
     *,
-    experience: Experience = UNKNOWN,
+    history: BootloaderHistory = UNKNOWN,
     cached: Image | None = None,
 ) -> Outcome:
     """Bring `image` into the target's partition, by the plan.
 
-    `experience` is what earlier jobs found out about the board. `cached` is what the partition holds as far as that is
+    `history` is what earlier jobs found out about the board. `cached` is what the partition holds as far as that is
     known and the profile says that it may be trusted; nothing is known of its gaps.
     Raises what `make_plan` raises before anything was changed; ParkedError where the observer asked to stop, with the
     device in dfuIDLE; DeviceGoneError where the board was lost before the image was whole, with `during_read` where the
@@ -49,23 +49,23 @@ def flash(
     Once the boot unit is written, a lost board is no error any more, unless the boot unit had to be done again.
     """
     if target.alternate is not None:
-        return plain.flash(pipe, image, target, observer, sleep, experience=experience)
+        return plain.flash(pipe, image, target, observer, sleep, history=history)
     started, transfers = time.monotonic(), pipe.transfers
-    session = _session(pipe, target, sleep, experience)
+    session = _session(pipe, target, sleep, history)
     try:
         observer.progress(Phase.OPEN, 0, 1)
         facts = DeviceFacts.of(session.open())
         observer.progress(Phase.OPEN, 1, 1)
-        planner = Planner(image, target, facts, experience=experience, cached=cached)
+        planner = Planner(image, target, facts, history=history, cached=cached)
         try:
             plan = _look_and_plan(session, planner, observer)
         finally:
-            if session.pace is not experience.pace:  # it objected to a look; that is so whatever becomes of the plan
-                experience = replace(experience, pace=session.pace)
-                observer.learned(experience)
+            if session.pace is not history.pace:  # it objected to a look; that is so whatever becomes of the plan
+                history = replace(history, pace=session.pace)
+                observer.learned(history)
         observer.planned(plan)
         session.confine(plan.touched)
-        run = Run(session, plan, observer, experience)
+        run = Run(session, plan, observer, history)
         run.fill()
         if plan.changes:
             observer.committed()
@@ -94,18 +94,23 @@ def flash(
 
 
 def survey(
-    pipe: ControlPipe, image: Image, target: Target, *, experience: Experience = UNKNOWN, cached: Image | None = None
+    pipe: ControlPipe,
+    image: Image,
+    target: Target,
+    *,
+    history: BootloaderHistory = UNKNOWN,
+    cached: Image | None = None,
 ) -> Plan:
     """Ask the device what it is and reads what a plan needs; writes nothing and leaves the device in dfuIDLE.
 
     Raises what `make_plan` raises, and DeviceGoneError.
     """
     if target.alternate is not None:
-        return plain.survey(pipe, image, target, experience=experience)
-    session = _session(pipe, target, time.sleep, experience)
+        return plain.survey(pipe, image, target, history=history)
+    session = _session(pipe, target, time.sleep, history)
     try:
         facts = DeviceFacts.of(session.open())
-        planner = Planner(image, target, facts, experience=experience, cached=cached)
+        planner = Planner(image, target, facts, history=history, cached=cached)
         return _look_and_plan(session, planner)
     except DeviceGoneError as error:
         raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
@@ -132,11 +137,11 @@ def detach(pipe: ControlPipe) -> None:
     leaving.detach(pipe)
 
 
-def _session(pipe: ControlPipe, target: Target, sleep: Sleep, experience: Experience = UNKNOWN) -> Session:
-    twins = (site.twin for bank in unproved_banks(target, experience) for site in sites(target, bank))
+def _session(pipe: ControlPipe, target: Target, sleep: Sleep, history: BootloaderHistory = UNKNOWN) -> Session:
+    twins = (site.twin for bank in unproved_banks(target, history) for site in sites(target, bank))
     fence = Fence.around(target.span, target.geometry, (*twins, *witnesses(target)), starts=target.starts)
-    proved = experience.reading_proved
-    return Session(pipe, fence, target.poll, sleep, experience.pace, multiplies=proved or None, reading_proved=proved)
+    proved = history.reading_proved
+    return Session(pipe, fence, target.poll, sleep, history.pace, multiplies=proved or None, reading_proved=proved)
 
 
 def _look_and_plan(session: Session, planner: Planner, observer: Observer | None = None) -> Plan:

@@ -9,7 +9,7 @@ from flashdeck.errors import DeviceError, DeviceGoneError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.model import Verified
 from flashdeckd.dfu.session import Session
-from flashdeckd.flash.lessons import Lessons
+from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.survey import recover_from_read
 from flashdeckd.images.image import BLANK, Image, Piece
@@ -35,11 +35,11 @@ class Mismatch:
 class ReadBack:
     """The reads of one plan, and what they prove. `check` raises ParkedError where the flash is to stop."""
 
-    def __init__(self, session: Session, plan: Plan, lessons: Lessons, check: Callable[[], None]) -> None:
+    def __init__(self, session: Session, plan: Plan, history_writer: HistoryWriter, check: Callable[[], None]) -> None:
         self._session = session
         self._plan = plan
         self._target = plan.target
-        self._lessons = lessons
+        self._history_writer = history_writer
         self._check = check
         boot = Piece(plan.target.span.start, bytes([BLANK]) * plan.boot_unit)
         self._expected = Image((boot,)).over(plan.image) if plan.boot_unit else plan.image
@@ -81,7 +81,7 @@ class ReadBack:
             progress(block.size)
         if self.reading is Reading.UNTRIED:
             self.reading = Reading.PROVED
-            self._lessons.learn(reading_proved=True)
+            self._history_writer.learn(reading_proved=True)
 
     def compare(self, block: Range) -> Mismatch | None:
         """Read one block back, as far as the image defines it; None also where reading is not proved."""
@@ -103,8 +103,8 @@ class ReadBack:
         at = self._expected.difference(ruler.start, data)
         if at is not None:  # nothing to be done again: block numbers reach other places than they should
             raise self._mismatch(at, ruler, data)
-        self._lessons.multiplies = True
-        self._lessons.learn(reading_proved=True)
+        self._history_writer.multiplies = True
+        self._history_writer.learn(reading_proved=True)
 
     def require_proof(self) -> None:
         """Raises VerifyError where the boot unit may only be written on proved reading, and there is none."""
@@ -141,7 +141,7 @@ class ReadBack:
     def disprove(self, reason: str) -> None:
         """From now on nothing that is read is believed."""
         self.reading = Reading.UNPROVED
-        self._lessons.learn(reading_proved=False)
+        self._history_writer.learn(reading_proved=False)
         self.notes.append(f"not verified, because reading does not work on this board: {reason}")
 
     def _compare_by_address(self, block: Range, data: bytes, at: int) -> tuple[bytes, int | None]:
@@ -175,7 +175,7 @@ class ReadBack:
         wrong = _first_difference(span.start, data, self._plan.data(span))
         if wrong is None:
             self.reading = Reading.PROVED
-            self._lessons.learn(reading_proved=True)
+            self._history_writer.learn(reading_proved=True)
             return None
         if not was_proved:
             self.disprove(f"{wrong}, right after it was written")

@@ -22,9 +22,9 @@ from flashdeck.errors import (
 from flashdeck.geometry import Range
 from flashdeck.model import Phase, Verified
 from flashdeckd.dfu.session import Session
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.canary import Canary
-from flashdeckd.flash.experience import Experience
-from flashdeckd.flash.lessons import Lessons
+from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.observer import Observer
 from flashdeckd.flash.plan import CANARY, SKIPS, Action, Plan, Step
 from flashdeckd.flash.readback import ReadBack, Reading
@@ -52,18 +52,18 @@ _LAST = frozenset((Action.READ_BOOT_UNIT, Action.LEAVE))
 class Run:
     """The steps of one flash under way."""
 
-    def __init__(self, session: Session, plan: Plan, observer: Observer, experience: Experience) -> None:
+    def __init__(self, session: Session, plan: Plan, observer: Observer, history: BootloaderHistory) -> None:
         self._session = session
         self._plan = plan
         self._target = plan.target
         self._observer = observer
-        multiplies = experience.reading_proved or bool(plan.seen.multiplies)
-        self._lessons = Lessons(experience, observer.learned, multiplies=multiplies)
-        self._canary = Canary(session, plan, self._lessons, reading_proved=experience.reading_proved)
-        self._readback = ReadBack(session, plan, self._lessons, observer.check)
-        if experience.reading_proved:
+        multiplies = history.reading_proved or bool(plan.seen.multiplies)
+        self._history_writer = HistoryWriter(history, observer.learned, multiplies=multiplies)
+        self._canary = Canary(session, plan, self._history_writer, reading_proved=history.reading_proved)
+        self._readback = ReadBack(session, plan, self._history_writer, observer.check)
+        if history.reading_proved:
             self._readback.reading = Reading.PROVED
-            self._lessons.learn(canaries_gone=frozenset(sector.start for sector in plan.seen.gone))
+            self._history_writer.learn(canaries_gone=frozenset(sector.start for sector in plan.seen.gone))
         self._sectors = tuple(s for s in self._target.sectors if any(run.covers(s) for run in plan.erased))
         """What may be erased for the image."""
         self._is_canary_over = False
@@ -104,7 +104,7 @@ class Run:
             raise
         except DeviceError as error:
             if error.kind is ErrorKind.WRONG_BANK:
-                self._lessons.learn(condemned_banks=self._banks_of_canaries)
+                self._history_writer.learn(condemned_banks=self._banks_of_canaries)
             raise
         finally:
             self._learn_pace()
@@ -158,7 +158,7 @@ class Run:
     def _stop(self, error: ParkedError | VerifyError | HeldError) -> None:
         """Leave the board in dfuIDLE, and forget what is not to be believed any more."""
         if isinstance(error, VerifyError):
-            self._lessons.learn(reading_proved=False)  # the next job proves it anew, and writes everything
+            self._history_writer.learn(reading_proved=False)  # the next job proves it anew, and writes everything
         with suppress(DeviceError):  # whatever becomes of it, the next session recovers it
             self._session.to_idle()
 
@@ -202,7 +202,9 @@ class Run:
         banks = () if self._canary.doubt else tuple(site.bank for site in self._plan.trials)
         if banks:
             self._readback.reading = Reading.PROVED
-        self._lessons.learn(reading_proved=bool(banks) or None, proved_banks=banks, canaries_gone=self._canary.gone)
+        self._history_writer.learn(
+            reading_proved=bool(banks) or None, proved_banks=banks, canaries_gone=self._canary.gone
+        )
         if self._canary.doubt:
             self._readback.disprove(self._canary.doubt)
             self._readback.require_proof()
@@ -220,7 +222,7 @@ class Run:
 
     def _learn_pace(self) -> None:
         if self._target.poll is PollPolicy.AUTO:
-            self._lessons.learn(pace=self._session.pace)
+            self._history_writer.learn(pace=self._session.pace)
 
     def _erase(self, sector: Range) -> None:
         try:

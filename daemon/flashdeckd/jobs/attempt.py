@@ -19,10 +19,10 @@ from flashdeckd.images import guards
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.engine_reports import EngineReports
-from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
@@ -46,7 +46,7 @@ class Attempts:
     state: LaneState
     thread: DeviceThread
     book: JobBook
-    experiences: ExperienceBook
+    histories: BootloaderBook
     lost_reads: LostReads
     spool: Spool
     shelf: Shelf
@@ -70,12 +70,12 @@ class Attempts:
         )
         what = job.version or job.sha256[:12]
         self.book.log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
-        experience = self.experiences.of(bootloader_of(self.board.name, device))
-        target = target_of(self.board, partition, may_read=self.lost_reads.reading_allowed(job.id, experience))
+        history = self.histories.of(bootloader_of(self.board.name, device))
+        target = target_of(self.board, partition, may_read=self.lost_reads.reading_allowed(job.id, history))
         reports = EngineReports(
             loop=asyncio.get_running_loop(),
             book=self.book,
-            experiences=self.experiences,
+            histories=self.histories,
             job=job,
             target=target,
             shelf=self.shelf,

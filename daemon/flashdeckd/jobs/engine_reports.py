@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from flashdeck.geometry import Range
 from flashdeck.model import Holding, JobState, Phase, Verified
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.target import Target
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.bootloader_book import BootloaderBook
 from flashdeckd.jobs.contents import begun, flashed
-from flashdeckd.jobs.experiences import ExperienceBook
 from flashdeckd.state.journal import Bootloader
 
 PROGRESS_SECONDS = 0.1
@@ -33,7 +33,7 @@ class EngineReports:
         *,
         loop: asyncio.AbstractEventLoop,
         book: JobBook,
-        experiences: ExperienceBook,
+        histories: BootloaderBook,
         job: JobState,
         target: Target,
         shelf: Shelf,
@@ -42,7 +42,7 @@ class EngineReports:
     ) -> None:
         self._loop = loop
         self._book = book
-        self._experiences = experiences
+        self._histories = histories
         self._job = job
         self._target = target
         self._shelf = shelf
@@ -51,7 +51,7 @@ class EngineReports:
         self._bootloader = bootloader
         self._check = check
         self._began = False
-        self.experience = experiences.of(bootloader)
+        self.history = histories.of(bootloader)
         """What the engine was told, or has told, of the bootloader."""
         self._phase: Phase | None = None
         self._last = 0.0
@@ -89,10 +89,10 @@ class EngineReports:
         """Raises ParkedError when the job is to end here."""
         self._check()
 
-    def learned(self, experience: Experience) -> None:
+    def learned(self, history: BootloaderHistory) -> None:
         """Records what this job has found out about the bootloader."""
-        before, self.experience = self.experience, experience
-        self._wait_for(self._experiences.learn(self._bootloader, before, experience))
+        before, self.history = self.history, history
+        self._wait_for(self._histories.learn(self._bootloader, before, history))
 
     async def settled(self, verified: Verified) -> None:
         """Records what reading has shown once the engine is through. Called in the event loop.

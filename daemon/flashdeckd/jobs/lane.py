@@ -16,7 +16,7 @@ from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckE
 from flashdeck.model import Failure, JobState, JobStatus, LogLevel, Presence
 from flashdeckd.boards.roster import Sighting
 from flashdeckd.entering.detach import Detach
-from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.program import preview
 from flashdeckd.flash.target import Target
@@ -26,9 +26,9 @@ from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS
 from flashdeckd.jobs.attempt import Attempts
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of, may_read
 from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.device_thread import DeviceThread
-from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of, may_read
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
@@ -51,7 +51,7 @@ class Lane:
         board: Board,
         *,
         book: JobBook,
-        experiences: ExperienceBook,
+        histories: BootloaderBook,
         hub: Hub,
         spool: Spool,
         shelf: Shelf,
@@ -65,7 +65,7 @@ class Lane:
         self.held = ""
         """Why nothing starts; "" when the lane is free."""
         self._book = book
-        self._experiences = experiences
+        self._histories = histories
         self._hub = hub
         self._spool = spool
         self._shelf = shelf
@@ -73,7 +73,7 @@ class Lane:
         """The job that was last found fit to run."""
         self._state = state = LaneState()
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), state)
-        self._lost_reads = lost_reads = LostReads(board.name, experiences, hub)
+        self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
         self._detach = Detach(board, state=state, thread=thread, book=book)
         self._retry_policy = RetryPolicy(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
         self._attempts = Attempts(
@@ -81,7 +81,7 @@ class Lane:
             state=state,
             thread=thread,
             book=book,
-            experiences=experiences,
+            histories=histories,
             lost_reads=lost_reads,
             spool=spool,
             shelf=shelf,
@@ -125,7 +125,7 @@ class Lane:
         self.held = ""
         jobs = self._book.active(self.board.name)
         held = [job for job in jobs if job.status is JobStatus.HELD]
-        for note in await self._experiences.release(self.board.name, self._retry_policy.released(held)):
+        for note in await self._histories.release(self.board.name, self._retry_policy.released(held)):
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
         for job in jobs:
             now = self._book.job(job.id)
@@ -152,24 +152,24 @@ class Lane:
 
         Raises DeviceGoneError when the board is not in DFU mode, and all that planning raises.
         """
-        device, experience = self._device_in_dfu(), self.experience
-        target = self.target(partition, may_read=may_read(experience))
+        device, history = self._device_in_dfu(), self.history
+        target = self.target(partition, may_read=may_read(history))
         holding = self._book.holding(self.board.name, partition.name)
         cached = await cached_image(holding, device, self.board, target, self._shelf)
         try:
-            return await self._thread.run(lambda worker: worker.survey(device, image, target, experience, cached))
+            return await self._thread.run(lambda worker: worker.survey(device, image, target, history, cached))
         except DeviceGoneError as error:
             if error.during_read:
                 await self.lost_in_a_read(device)
             raise
 
     @property
-    def experience(self) -> Experience:
+    def history(self) -> BootloaderHistory:
         """What is known of the bootloader of the device that is there now."""
         device = self.sighting.device
-        return UNKNOWN if device is None else self._experiences.of(bootloader_of(self.board.name, device))
+        return UNKNOWN if device is None else self._histories.of(bootloader_of(self.board.name, device))
 
-    async def examine(self, look: Callable[[Transport, Experience], T]) -> T:
+    async def examine(self, look: Callable[[Transport, BootloaderHistory], T]) -> T:
         """Lets somebody look at the board through an open transport, in the lane's thread and never within a job.
 
         `look` runs there; it must change nothing and leave the device in dfuIDLE. A job that is to begin meanwhile
@@ -184,8 +184,8 @@ class Lane:
                 kind=ErrorKind.DEVICE_BUSY,
                 hint=f"ask again when it has ended, or end it: flashdeck cancel {running.id}",
             )
-        experience = self.experience
-        return await self._thread.run(lambda worker: worker.examine(device, lambda pipe: look(pipe, experience)))
+        history = self.history
+        return await self._thread.run(lambda worker: worker.examine(device, lambda pipe: look(pipe, history)))
 
     async def lost_in_a_read(self, device: UsbDevice) -> None:
         """Records that the board did not survive a read of somebody who looked at it."""

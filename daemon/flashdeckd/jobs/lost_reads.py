@@ -5,8 +5,8 @@ from collections import Counter
 from msgspec.structs import replace
 
 from flashdeck.model import LogLevel
-from flashdeckd.flash.experience import Experience
-from flashdeckd.jobs.experiences import ExperienceBook, bootloader_of, may_read
+from flashdeckd.flash.bootloader_history import BootloaderHistory
+from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of, may_read
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
 
@@ -17,25 +17,25 @@ _PATIENCE = 2
 class LostReads:
     """What was lost in reads of one board, and what follows from that."""
 
-    def __init__(self, board: str, experiences: ExperienceBook, hub: Hub) -> None:
+    def __init__(self, board: str, histories: BootloaderBook, hub: Hub) -> None:
         self._board = board
-        self._experiences = experiences
+        self._histories = histories
         self._hub = hub
         self._lost = Counter[int]()
         """How often a job lost the board while reading, since it last went without."""
 
-    def reading_allowed(self, job: int, experience: Experience) -> bool:
+    def reading_allowed(self, job: int, history: BootloaderHistory) -> bool:
         """Whether the attempt of a job that begins now may read.
 
         Not once the job has lost the board in a read. Where reading was proved, that was most likely a pulled cable,
         and it takes two: something half written may be what the board dies of. Then one attempt goes without.
         """
-        if experience.reading_proved:
+        if history.reading_proved:
             if self._lost[job] < _PATIENCE:
                 return True
             del self._lost[job]
             return False
-        return may_read(experience) and not self._lost[job]
+        return may_read(history) and not self._lost[job]
 
     async def add(self, device: UsbDevice, job: int = 0) -> None:
         """Records that the board did not survive a read: after a few, nothing reads it any more.
@@ -46,11 +46,11 @@ class LostReads:
         if job:
             self._lost[job] += 1
         bootloader = bootloader_of(self._board, device)
-        known = self._experiences.of(bootloader)
+        known = self._histories.of(bootloader)
         if known.reading_proved:
             return
         known = replace(known, reads_lost=known.reads_lost + 1)
-        await self._experiences.put(bootloader, known)
+        await self._histories.put(bootloader, known)
         if not may_read(known):
             text = (
                 f"board {self._board} was lost in {known.reads_lost} reads and is not read any more: nothing on it "

@@ -18,8 +18,8 @@ from flashdeck.errors import (
 )
 from flashdeck.model import Failure, JobState, JobStatus, LogLevel
 from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.bootloader_book import bootloader_of
 from flashdeckd.jobs.contents import distrusted
-from flashdeckd.jobs.experiences import bootloader_of
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.state.hub import Hub

@@ -10,7 +10,7 @@ from flashdeck.errors import DeviceBusyError, DeviceError, ErrorKind, HeldError
 from flashdeck.text import clean
 from flashdeckd.dfu.facts import identify
 from flashdeckd.flash import program
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
@@ -47,12 +47,12 @@ class Worker:
             return look(transport)
 
     def survey(
-        self, device: UsbDevice, image: Image, target: Target, experience: Experience, cached: Image | None
+        self, device: UsbDevice, image: Image, target: Target, history: BootloaderHistory, cached: Image | None
     ) -> Plan:
         """Asks the device for its map and plans; writes nothing."""
         with self._open(device) as transport:
             self._check_pins(transport)
-            return program.survey(transport, image, target, experience=experience, cached=cached)
+            return program.survey(transport, image, target, history=history, cached=cached)
 
     def flash(
         self, device: UsbDevice, image: Image, target: Target, reports: EngineReports, cached: Image | None
@@ -60,8 +60,8 @@ class Worker:
         """Brings the image onto the device; `cached` is what it is trusted to hold already."""
         with self._open(device) as transport:
             self._check_pins(transport)
-            told = reports.experience
-            return program.flash(transport, image, target, reports, experience=told, cached=cached)
+            told = reports.history
+            return program.flash(transport, image, target, reports, history=told, cached=cached)
 
     def leave(self, device: UsbDevice, target: Target) -> bool:
         """Starts the application; answers whether the device left."""

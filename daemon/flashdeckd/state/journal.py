@@ -20,14 +20,14 @@ import msgspec
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import ArtifactState, Holding, JobState, State
 from flashdeck.text import clean
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state.journal_schema import UnusableFileError, connect
 
 LOADED_JOBS = 500
 """Newest jobs that `load` gives, besides all that have not ended."""
 KEPT_JOBS = 10_000
 """Newest job ids that the file keeps; older jobs go once they have ended."""
-KEPT_EXPERIENCES = 1000
+KEPT_HISTORIES = 1000
 """Bootloaders that the file keeps, the last ones learned of: a port can see a new board every few minutes."""
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Ledger:
     """Why each held board is held."""
     ports: Mapping[str, str]
     """Where each board was last seen."""
-    experiences: Mapping[Bootloader, Experience]
+    histories: Mapping[Bootloader, BootloaderHistory]
     """What is known of each bootloader."""
     next_job: int
     """An id that no job in this file ever had."""
@@ -155,16 +155,16 @@ class Journal:
         """Keeps where a board was last seen."""
         await self._execute(("REPLACE INTO port VALUES (?, ?)", (board, port)))
 
-    async def save_experience(self, bootloader: Bootloader, experience: Experience) -> None:
-        """Keeps what is known of a bootloader."""
+    async def save_history(self, bootloader: Bootloader, history: BootloaderHistory) -> None:
+        """Keeps what is known of a bootloader, in the table that the file calls experience."""
         key = (bootloader.board, bootloader.serial, bootloader.bcd_device)
         await self._execute(
-            ("REPLACE INTO experience VALUES (?, ?, ?, ?)", (*key, _encode(experience))),
+            ("REPLACE INTO experience VALUES (?, ?, ?, ?)", (*key, _encode(history))),
             # A replaced row gets a new number, so these are the ones that were not learned of for longest.
-            ("DELETE FROM experience WHERE rowid <= (SELECT max(rowid) FROM experience) - ?", (KEPT_EXPERIENCES,)),
+            ("DELETE FROM experience WHERE rowid <= (SELECT max(rowid) FROM experience) - ?", (KEPT_HISTORIES,)),
         )
 
-    async def forget_experience(self, bootloader: Bootloader) -> None:
+    async def forget_history(self, bootloader: Bootloader) -> None:
         """Forgets a bootloader."""
         key = (bootloader.board, bootloader.serial, bootloader.bcd_device)
         await self._execute(("DELETE FROM experience WHERE (board, serial, bcd_device) = (?, ?, ?)", key))
@@ -250,8 +250,8 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
             LOADED_JOBS,
         )
     ]
-    experiences = {
-        Bootloader(board, serial, int(bcd_device)): decode(Experience, f"experience {board}/{serial}", text)
+    histories = {
+        Bootloader(board, serial, int(bcd_device)): decode(BootloaderHistory, f"experience {board}/{serial}", text)
         for board, serial, bcd_device, text in rows(
             "SELECT board, serial, CAST(bcd_device AS INTEGER), state FROM experience"
         )
@@ -263,7 +263,7 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         artifacts=table(ArtifactState, "SELECT profile, partition, state FROM artifact", "artifact"),
         holds={row[0]: row[1] for row in rows("SELECT board, reason FROM hold")},
         ports={row[0]: row[1] for row in rows("SELECT board, port FROM port")},
-        experiences={key: state for key, state in experiences.items() if state is not None},
+        histories={key: state for key, state in histories.items() if state is not None},
         next_job=int(highest[0][0]) + 1 if highest else 1,
     )
     return ledger, unread

@@ -22,7 +22,7 @@ from flashdeckd.dfu.polling import Pace
 from flashdeckd.dfu.wire import StatusReport
 from flashdeckd.diagnosis.judge import judge
 from flashdeckd.diagnosis.observation import Alternate, Case, Observation, ReadOutcome, TestRead
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 
 GOOD_READ = TestRead("app1", Range.sized(APP1.start, 1024), ReadOutcome.DATA, bytes(range(256)) * 4)
@@ -42,7 +42,7 @@ def only_bad(board: Case) -> list[str]:
 
 def test_a_bootloader_with_nothing_odd_about_it_gets_no_complaint() -> None:
     seen = observation(reads=(GOOD_READ, LAST_READ))
-    assert only_bad(case(seen, device=DEVICE, experience=Experience(proved_banks=(0, 1)))) == []
+    assert only_bad(case(seen, device=DEVICE, history=BootloaderHistory(proved_banks=(0, 1)))) == []
 
 
 ODDITIES: list[tuple[dict[str, Any], str]] = [
@@ -127,7 +127,7 @@ def test_a_plain_device_that_leaves_with_its_image_is_never_promised_to_be_verif
 ) -> None:
     functional = {"version": 0x0110, "manifestation_tolerant": tolerant}
     device = observation(functional=functional, alternates=(Alternate(0, 2, "app"),), reads=(GOOD_READ,))
-    report = judge(case(device, profile=PLAIN, experience=Experience(reading_proved=proved)))
+    report = judge(case(device, profile=PLAIN, history=BootloaderHistory(reading_proved=proved)))
     (reading,) = [each for each in report.findings if each.code.startswith("read-")]
     assert ("never called verified" in reading.means) is not tolerant
     assert "left alone" not in reading.means, "plain DFU writes all of an image"
@@ -153,17 +153,17 @@ def test_a_map_that_is_ignored_is_no_obstacle_any_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("experience", "banks", "code"),
+    ("history", "banks", "code"),
     [
-        (Experience(), BankPolicy.CHECK, "bank-unproved"),
-        (Experience(proved_banks=(0, 1)), BankPolicy.CHECK, "bank-proved"),
-        (Experience(released_banks=(1,)), BankPolicy.CHECK, "bank-trusted"),
-        (Experience(), BankPolicy.TRUSTED, "bank-trusted"),
-        (Experience(condemned_banks=(1,)), BankPolicy.CHECK, "bank-wrong"),
+        (BootloaderHistory(), BankPolicy.CHECK, "bank-unproved"),
+        (BootloaderHistory(proved_banks=(0, 1)), BankPolicy.CHECK, "bank-proved"),
+        (BootloaderHistory(released_banks=(1,)), BankPolicy.CHECK, "bank-trusted"),
+        (BootloaderHistory(), BankPolicy.TRUSTED, "bank-trusted"),
+        (BootloaderHistory(condemned_banks=(1,)), BankPolicy.CHECK, "bank-wrong"),
     ],
 )
-def test_what_is_known_of_the_banks_is_said(experience: Experience, banks: BankPolicy, code: str) -> None:
-    report = judge(case(experience=experience, profile=replace(PROFILE, banks=banks)))
+def test_what_is_known_of_the_banks_is_said(history: BootloaderHistory, banks: BankPolicy, code: str) -> None:
+    report = judge(case(history=history, profile=replace(PROFILE, banks=banks)))
     assert any("partition2" in each.seen for each in report.findings if each.code == code)
 
 
@@ -171,12 +171,12 @@ def test_what_is_known_of_the_banks_is_said(experience: Experience, banks: BankP
     ("pace", "code"), [(Pace.CLAIMED, "pace-claimed"), (Pace.SYNCHRONOUS, "pace-known"), (Pace.STALLING, "pace-known")]
 )
 def test_what_is_known_of_the_pace_is_said(pace: Pace, code: str) -> None:
-    assert code in codes(judge(case(experience=Experience(pace=pace))))
+    assert code in codes(judge(case(history=BootloaderHistory(pace=pace))))
 
 
 def test_reads_that_an_earlier_flash_proved_are_called_proved() -> None:
     seen = observation(reads=(GOOD_READ, LAST_READ))
-    assert "read-proved" in codes(judge(case(seen, experience=Experience(reading_proved=True))))
+    assert "read-proved" in codes(judge(case(seen, history=BootloaderHistory(reading_proved=True))))
     assert "read-answers" in codes(judge(case(seen)))
 
 
@@ -346,7 +346,7 @@ def odd_boards() -> Iterator[BoardReport]:
     yield judge(case(device=replace(DEVICE, serial="FFFFFFFEFFFF")))
     yield judge(case(device=DEVICE, rivals=("1-4.3",)))
     yield judge(Case("left", replace(PROFILE, enter=Enter.DETACH), Presence.APP, DEVICE))
-    yield judge(case(experience=Experience(condemned_banks=(1,))))
+    yield judge(case(history=BootloaderHistory(condemned_banks=(1,))))
     yield judge(with_ram(case(known=(("app1", RAM_END.to_bytes(4, "little")),), unaccepted=frozenset({"app1"}))))
     yield judge(replace(case(), seen=None), DeviceError("it stays with dfuDNBUSY", hint="reset the board"))
 

@@ -17,7 +17,7 @@ from flashdeckd.dfu.facts import identify
 from flashdeckd.dfu.wire import Request, State, erase_page, set_address
 from flashdeckd.diagnosis.harmless import HarmlessPipe
 from flashdeckd.diagnosis.observation import ReadOutcome
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.jobs.worker import MAX_MAPS
 from flashdeckd.virtual.spec import PLAIN_MODELS, STORES_NOTHING, Model
 
@@ -122,7 +122,7 @@ def test_what_the_map_does_not_let_be_read_is_not_read() -> None:
 
 def test_a_board_that_was_lost_in_reads_before_is_not_read() -> None:
     rig = Rig(Model.CLASSIC)
-    seen, _ = look(rig, Experience(reads_lost=2))
+    seen, _ = look(rig, BootloaderHistory(reads_lost=2))
     assert (seen.reads, rig.board.state().uploads) == ((), 0)
 
 

@@ -10,7 +10,7 @@ from flashdeck.errors import DeviceGoneError, FlashdeckError, HeldError, WrongBa
 from flashdeck.geometry import Range
 from flashdeck.model import Verified
 from flashdeckd.flash.banks import canary, left_of_canary
-from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.plan import Action, Plan
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
@@ -64,8 +64,8 @@ def test_a_sector_of_the_image_takes_it_and_is_not_erased_once_more(model: Model
     assert plan.erases == outcome.erases == rig.board.state().erases == 2
     assert outcome.verified is Verified.YES
     assert rig.memory(Range.sized(APP1.start, len(TWO))) == TWO
-    assert rig.experience.proved_banks == (0,)
-    assert rig.experience.canaries == ()
+    assert rig.history.proved_banks == (0,)
+    assert rig.history.canaries == ()
     assert not rig.outside_changed(Range.sized(APP1.start, 2 * SECTOR))
 
 
@@ -135,7 +135,7 @@ def test_the_other_bank_is_blocked_where_no_sector_of_an_image_in_pieces_can_tak
     assert rig.memory() == rig.old
     assert rig.flash(what, replace(SECOND, banks=BankPolicy.TRUSTED)).verified is Verified.YES
     rig = Rig(old=rig.old)
-    rig.experience = Experience(proved_banks=(1,))
+    rig.history = BootloaderHistory(proved_banks=(1,))
     assert rig.flash(what, SECOND).verified is Verified.YES, "what was proved before stays proved"
 
 
@@ -146,7 +146,7 @@ def test_a_canary_that_was_given_up_in_a_sector_of_the_image_leaves_it_erased() 
         _, outcome = planned(rig, TWO)
         assert outcome.verified is Verified.NO
         assert rig.memory(Range.sized(APP1.start, len(TWO))) == TWO
-        assert rig.experience.canaries == (sector(1).start,), "nobody has seen it go"
+        assert rig.history.canaries == (sector(1).start,), "nobody has seen it go"
 
 
 def test_a_sector_that_was_promised_to_a_second_canary_is_erased_all_the_same() -> None:
@@ -165,7 +165,7 @@ def test_a_sector_that_was_promised_to_a_second_canary_is_erased_all_the_same() 
     outcome = rig.flash(what, target)
     assert outcome.verified is Verified.NO
     assert rig.memory(span) == what.read(Range(0, span.size))
-    assert second.start not in rig.experience.canaries
+    assert second.start not in rig.history.canaries
 
 
 # What an interruption leaves.
@@ -196,11 +196,11 @@ def test_one_that_lies_there_is_taken_back_and_serves_as_the_trial_where_one_is_
 ) -> None:
     mark = MARK if whole else bytes(b | 0x42 for b in MARK)
     rig = Rig(old=with_mark(ALL_BLANK, where, mark=mark))
-    rig.experience = Experience(canaries=(where.start,))
+    rig.history = BootloaderHistory(canaries=(where.start,))
     plan, outcome = planned(rig, data, target)
     bank = min(target.geometry.banks_of(target.span))
-    assert rig.experience.canaries == ()
-    assert rig.experience.proved_banks == (bank,)
+    assert rig.history.canaries == ()
+    assert rig.history.proved_banks == (bank,)
     assert outcome.verified is Verified.YES
     if whole and (data.touches(Range(where.start - target.span.start, where.end - target.span.start)) or data.is_raw):
         assert spans(plan, Action.WRITE_CANARY) == [], "it is there already"
@@ -212,34 +212,34 @@ def test_one_that_lies_there_is_taken_back_and_serves_as_the_trial_where_one_is_
 
 
 @pytest.mark.parametrize(
-    ("experience", "banks"),
+    ("history", "banks"),
     [
-        (Experience(reading_proved=True, proved_banks=(0,)), BankPolicy.CHECK),
-        (Experience(proved_banks=(0,)), BankPolicy.CHECK),
-        (Experience(released_banks=(0,)), BankPolicy.CHECK),
-        (Experience(reading_proved=True), BankPolicy.TRUSTED),
+        (BootloaderHistory(reading_proved=True, proved_banks=(0,)), BankPolicy.CHECK),
+        (BootloaderHistory(proved_banks=(0,)), BankPolicy.CHECK),
+        (BootloaderHistory(released_banks=(0,)), BankPolicy.CHECK),
+        (BootloaderHistory(reading_proved=True), BankPolicy.TRUSTED),
         (UNKNOWN, BankPolicy.TRUSTED),
     ],
 )
 @pytest.mark.parametrize("index", [1, 20])
-def test_where_no_trial_is_due_it_is_just_erased(experience: Experience, banks: BankPolicy, index: int) -> None:
+def test_where_no_trial_is_due_it_is_just_erased(history: BootloaderHistory, banks: BankPolicy, index: int) -> None:
     rig = Rig(old=with_mark(blank(ROOM), sector(index)))
-    rig.experience = replace_canaries(experience, sector(index).start)
+    rig.history = replace_canaries(history, sector(index).start)
     plan, outcome = planned(rig, TWO, replace(STAYS, banks=banks))
-    assert rig.experience.canaries == ()
+    assert rig.history.canaries == ()
     assert spans(plan, Action.WRITE_CANARY) == []
     assert sector(index) in spans(plan, Action.ERASE_CANARY)
-    assert (sector(index) in spans(plan, Action.ERASE)) is (index == 1 and not experience.reading_proved)
+    assert (sector(index) in spans(plan, Action.ERASE)) is (index == 1 and not history.reading_proved)
     assert outcome.erases == plan.erases == rig.board.state().erases
     assert rig.memory(sector(20)) == (b"\xff" * SECTOR if index == 20 else rig.old[sector(20).start - BASE :][:SECTOR])
     assert outcome.verified is Verified.YES
 
 
-def replace_canaries(experience: Experience, *addresses: int) -> Experience:
-    return Experience(
-        reading_proved=experience.reading_proved,
-        proved_banks=experience.proved_banks,
-        released_banks=experience.released_banks,
+def replace_canaries(history: BootloaderHistory, *addresses: int) -> BootloaderHistory:
+    return BootloaderHistory(
+        reading_proved=history.reading_proved,
+        proved_banks=history.proved_banks,
+        released_banks=history.released_banks,
         canaries=addresses,
     )
 
@@ -248,34 +248,34 @@ def test_one_is_taken_back_also_where_the_image_is_there_already() -> None:
     rig = Rig(old=ALL_BLANK)
     rig.flash(TWO, STAYS)
     lying = Rig(old=with_mark(rig.memory(), sector(9)))
-    lying.experience = replace_canaries(rig.experience, sector(9).start)
+    lying.history = replace_canaries(rig.history, sector(9).start)
     watcher = Watcher()
     outcome = lying.flash(TWO, STAYS, watcher)
     assert watcher.events == ["planned"], "nothing of the image was touched"
     assert (outcome.erases, outcome.blocks) == (1, 0)
     assert lying.memory(APP1) == rig.memory(APP1)
-    assert lying.experience.canaries == ()
+    assert lying.history.canaries == ()
 
 
 @pytest.mark.parametrize("proved", [True, False])
 def test_what_holds_anything_else_is_left_alone_and_forgotten_once_reading_is_believed(*, proved: bool) -> None:
     rig = Rig(old=with_mark(blank(), sector(20), mark=MARK + b"\xff" * 40 + b"mine"))
-    rig.experience = Experience(reading_proved=proved, proved_banks=(0,), canaries=(sector(20).start,))
+    rig.history = BootloaderHistory(reading_proved=proved, proved_banks=(0,), canaries=(sector(20).start,))
     planned(rig, TWO)
     assert rig.memory(sector(20)) == rig.old[sector(20).start - BASE :][:SECTOR]
-    assert rig.experience.canaries == (() if proved else (sector(20).start,))
+    assert rig.history.canaries == (() if proved else (sector(20).start,))
     planned(rig, TWO[:-1])
-    assert rig.experience.canaries == ()
+    assert rig.history.canaries == ()
 
 
 def test_one_that_can_not_be_read_is_left_alone_and_remembered() -> None:
     rig = Rig(Model.CLASSIC_NOREAD, old=with_mark(blank(), sector(20)))
-    rig.experience = Experience(canaries=(sector(20).start,))
+    rig.history = BootloaderHistory(canaries=(sector(20).start,))
     planned(rig, TWO)
     assert rig.memory(sector(20)) == rig.old[sector(20).start - BASE :][:SECTOR]
-    assert rig.experience.canaries == (sector(20).start,)
+    assert rig.history.canaries == (sector(20).start,)
     rig = Rig(old=with_mark(blank(), sector(20)))
-    rig.experience = Experience(canaries=(sector(20).start,))
+    rig.history = BootloaderHistory(canaries=(sector(20).start,))
     planned(rig, TWO, replace(STAYS, may_read=False))
     assert rig.memory(sector(20)) == rig.old[sector(20).start - BASE :][:SECTOR]
 
@@ -283,21 +283,21 @@ def test_one_that_can_not_be_read_is_left_alone_and_remembered() -> None:
 def test_one_whose_twin_is_not_blank_any_more_waits_until_its_bank_is_proved() -> None:
     """Its erase might hit the twin."""
     rig = Rig(old=with_mark(blank(), sector(20)))
-    rig.experience = Experience(canaries=(sector(20).start,))
+    rig.history = BootloaderHistory(canaries=(sector(20).start,))
     planned(rig, TWO)
     assert rig.memory(sector(20)) == rig.old[sector(20).start - BASE :][:SECTOR]
-    assert rig.experience.canaries == (sector(20).start,)
-    rig.experience = Experience(proved_banks=(0,), canaries=(sector(20).start,))
+    assert rig.history.canaries == (sector(20).start,)
+    rig.history = BootloaderHistory(proved_banks=(0,), canaries=(sector(20).start,))
     planned(rig, TWO)
     assert rig.memory(sector(20)) == b"\xff" * SECTOR
 
 
 def test_two_of_them_in_one_bank_are_both_taken_back() -> None:
     rig = Rig(old=with_mark(ALL_BLANK, sector(20), sector(30)))
-    rig.experience = Experience(canaries=(sector(20).start, sector(30).start))
+    rig.history = BootloaderHistory(canaries=(sector(20).start, sector(30).start))
     planned(rig, TWO)
     assert rig.memory(Range(sector(2).start, APP1.end)).count(0xFF) == APP1.end - sector(2).start
-    assert rig.experience.canaries == ()
+    assert rig.history.canaries == ()
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -305,11 +305,11 @@ def test_the_wrong_bank_is_found_out_by_one_that_was_left_too(*, whole: bool) ->
     where = sector(20, SECOND)
     mark = MARK if whole else bytes(b | 0x42 for b in MARK)
     rig = Rig(Model.USBX, old=with_mark(ALL_BLANK, where, mark=mark), bank_bug=True)
-    rig.experience = Experience(canaries=(where.start,))
+    rig.history = BootloaderHistory(canaries=(where.start,))
     with pytest.raises(WrongBankError, match="still reads what was written there"):
         rig.flash(TWO, SECOND)
-    assert rig.experience.condemned_banks == (1,)
-    assert rig.experience.canaries == (where.start,)
+    assert rig.history.condemned_banks == (1,)
+    assert rig.history.canaries == (where.start,)
     assert rig.memory() == rig.old
 
 
@@ -317,11 +317,11 @@ def test_the_wrong_bank_is_found_out_by_one_that_was_left_too(*, whole: bool) ->
 def test_a_swept_canary_that_still_reads_condemns_only_where_reading_is_believed(*, proved: bool) -> None:
     rig = Rig(old=with_mark(blank(), sector(20)))
     rig.board.fault(Fault.SILENT_ERASE, 1, address=sector(20).start)
-    rig.experience = Experience(reading_proved=proved, proved_banks=(0,), canaries=(sector(20).start,))
+    rig.history = BootloaderHistory(reading_proved=proved, proved_banks=(0,), canaries=(sector(20).start,))
     ended = rig.attempt(TWO, STAYS)
     if proved:
         assert isinstance(ended, WrongBankError)
-        assert rig.experience.condemned_banks == (0,)
+        assert rig.history.condemned_banks == (0,)
     else:
         assert isinstance(ended, Outcome)
         assert ended.verified is Verified.NO
@@ -329,13 +329,13 @@ def test_a_swept_canary_that_still_reads_condemns_only_where_reading_is_believed
 
 def records(rig: Rig, data: bytes | Image, target: Target = STAYS) -> list[tuple[int, ...]]:
     """What is recorded of canaries, change by change."""
-    seen: list[tuple[int, ...]] = [rig.experience.canaries]
+    seen: list[tuple[int, ...]] = [rig.history.canaries]
 
     class Book(Watcher):
-        def learned(self, experience: Experience) -> None:
-            super().learned(experience)
-            if experience.canaries != seen[-1]:
-                seen.append(experience.canaries)
+        def learned(self, history: BootloaderHistory) -> None:
+            super().learned(history)
+            if history.canaries != seen[-1]:
+                seen.append(history.canaries)
 
     rig.flash(data, target, Book())
     return seen
@@ -368,7 +368,7 @@ def check_behind(rig: Rig, target: Target, data: Image) -> None:
         if data.touches(place):
             wanted[each.start - BASE : each.end - BASE] = data.read(place)
     assert rig.memory() == bytes(wanted)
-    assert not rig.experience.canaries
+    assert not rig.history.canaries
 
 
 @pytest.mark.soak
@@ -385,7 +385,7 @@ def test_whatever_happens_while_one_is_there_none_is_left(job: str, fault: Fault
         rig.board.fault(fault, at)
         ended = rig.attempt(data, target)
         for _ in range(4):
-            if isinstance(ended, Outcome) and not rig.experience.canaries:
+            if isinstance(ended, Outcome) and not rig.history.canaries:
                 break
             if not rig.present:
                 rig.back_in_dfu()
@@ -412,7 +412,7 @@ def test_another_image_takes_it_back_as_well() -> None:
     rig = Rig(old=ALL_BLANK)
     rig.bench.cut_power("board", 1)
     assert isinstance(rig.attempt(TWO[:3000], STAYS), DeviceGoneError)
-    assert rig.experience.canaries == (ROOM.start,)
+    assert rig.history.canaries == (ROOM.start,)
     assert rig.memory(ROOM) != b"\xff" * SECTOR
     rig.back_in_dfu()
     other = pieces((5 * SECTOR, b"another one, in pieces"), (9 * SECTOR, b"and a second"))

@@ -34,7 +34,7 @@ from flashdeck.geometry import Range
 from flashdeck.model import Verified
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash import program
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.plan import Action
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.faults import Fault
@@ -59,7 +59,7 @@ def proved(model: Model = Model.CLASSIC, *, old: bytes = ALL_BLANK, **changes: o
     rig = Rig(model, old=old, **changes)
     rig.flash(image(100), STAY)
     rig.flash(image(APP1.size), STAY)
-    assert rig.experience.reading_proved
+    assert rig.history.reading_proved
     return rig
 
 
@@ -131,11 +131,11 @@ def test_an_interrupted_flash_goes_on_with_what_is_missing() -> None:
 
 def test_a_read_that_has_become_stale_is_told_from_a_bad_flash() -> None:
     rig, data = Rig(Model.CLASSIC_STALE, old=ALL_BLANK), image(3 * SECTOR)
-    rig.experience = Experience(reading_proved=True, proved_banks=(0,))
+    rig.history = BootloaderHistory(reading_proved=True, proved_banks=(0,))
     with pytest.raises(VerifyError, match="stale read") as caught:
         rig.flash(data, STAY)
     assert "cache" in caught.value.hint
-    assert not rig.experience.reading_proved, "the next job finds out anew"
+    assert not rig.history.reading_proved, "the next job finds out anew"
     assert rig.memory(Range.sized(APP1.start, 16)) == b"\xff" * 16
     outcome = rig.flash(data, STAY)
     assert outcome.verified is Verified.NO
@@ -159,7 +159,7 @@ def test_a_cache_that_is_trusted_saves_an_unreadable_board_the_rest_and_verifies
 def test_the_canary_proves_reading_and_bank_and_leaves_no_trace() -> None:
     rig, watcher = Rig(old=blank(ROOM, ROOM_TWIN)), Watcher()
     outcome = rig.flash(image(5000), STAY, watcher)
-    assert rig.experience == Experience(pace=Pace.SYNCHRONOUS, reading_proved=True, proved_banks=(0,))
+    assert rig.history == BootloaderHistory(pace=Pace.SYNCHRONOUS, reading_proved=True, proved_banks=(0,))
     assert rig.memory(ROOM) == rig.memory(ROOM_TWIN) == b"\xff" * SECTOR
     assert watcher.plan is not None
     assert [step.span.start for step in watcher.plan.steps if step.action is Action.WRITE_CANARY] == [ROOM.start]
@@ -173,7 +173,7 @@ def test_the_second_bank_goes_on_by_itself_where_the_canary_sings() -> None:
     rig = Rig(Model.USBX, old=ALL_BLANK)
     data = image(50_000, start=PARTITION2.start)
     outcome = rig.flash(data, SECOND)
-    assert rig.experience.proved_banks == (1,)
+    assert rig.history.proved_banks == (1,)
     assert outcome.verified is Verified.YES
     assert rig.memory(Range.sized(PARTITION2.start, len(data))) == data
     assert not rig.outside_changed(PARTITION2)
@@ -188,7 +188,7 @@ def test_reads_that_an_erase_leaves_stale_are_found_out_before_anything_is_touch
     assert "began" not in watcher.events
     assert rig.memory() == rig.old, "not even the canary is left"
     assert rig.present, "not reset"
-    assert rig.experience.condemned_banks == (0,)
+    assert rig.history.condemned_banks == (0,)
     with pytest.raises(RefusedError, match="answer reads with what was there before"):
         rig.flash(data)
 
@@ -228,7 +228,7 @@ def test_without_a_proof_the_other_bank_waits_for_a_person_and_its_own_goes_on(m
     assert rig.board.state().erases == 0, "an erase is what may hit the wrong bank"
     assert not rig.outside_changed(PARTITION2)
     assert rig.flash(image(5000), STAY).erases >= 1
-    rig.experience = Experience(released_banks=(1,))
+    rig.history = BootloaderHistory(released_banks=(1,))
     rig.flash(data, SECOND)
     assert rig.memory(Range.sized(PARTITION2.start, len(data))) == data
 
@@ -245,8 +245,8 @@ def test_a_survey_finds_the_canary_s_place_and_writes_nothing() -> None:
 def test_trusted_banks_need_no_canary() -> None:
     rig, watcher = Rig(old=ALL_BLANK), Watcher()
     rig.flash(image(5000), replace(STAY, banks=BankPolicy.TRUSTED), watcher)
-    assert rig.experience.proved_banks == ()
-    assert rig.experience.reading_proved
+    assert rig.history.proved_banks == ()
+    assert rig.history.reading_proved
 
 
 # What a device objects to.
@@ -259,23 +259,23 @@ def test_a_strict_board_objects_once_and_never_again(model: Model) -> None:
         rig.flash(each, STAY)
         assert rig.memory(Range.sized(APP1.start, len(each))) == each
         assert len(rig.board.state().violations) <= 1
-    assert rig.experience.pace is Pace.CLAIMED
+    assert rig.history.pace is Pace.CLAIMED
 
 
 def test_a_strict_board_has_nothing_to_object_to_where_the_specification_is_kept() -> None:
     rig = Rig(Model.STRICT, old=ALL_BLANK)
     rig.flash(image(3 * SECTOR), replace(STAY, poll=PollPolicy.SPEC))
     assert rig.board.state().violations == ()
-    assert rig.experience.pace is Pace.UNPROVEN, "nothing was found out"
+    assert rig.history.pace is Pace.UNPROVEN, "nothing was found out"
 
 
 def test_an_objection_is_remembered_where_nothing_comes_of_the_plan() -> None:
     rig = Rig(Model.STRICT)
-    rig.experience = Experience(pace=Pace.SYNCHRONOUS, reading_proved=True)
+    rig.history = BootloaderHistory(pace=Pace.SYNCHRONOUS, reading_proved=True)
     for _ in range(3):
         assert isinstance(rig.attempt(image(3 * SECTOR, start=PARTITION2.start), SECOND), HeldError)
         assert len(rig.board.state().violations) == 1
-    assert rig.experience == Experience(pace=Pace.CLAIMED, reading_proved=True)
+    assert rig.history == BootloaderHistory(pace=Pace.CLAIMED, reading_proved=True)
     assert rig.memory() == rig.old
 
 
@@ -285,7 +285,7 @@ def test_a_failure_of_the_flash_costs_its_sector_once_more(fault: Fault, at: int
     rig.bench.fault("board", fault, at)
     outcome = rig.flash(data, STAY)
     assert rig.memory(APP1) == data
-    assert rig.experience.pace is Pace.CLAIMED, "it may have been asked too early"
+    assert rig.history.pace is Pace.CLAIMED, "it may have been asked too early"
     assert outcome.verified is Verified.YES
     assert not rig.outside_changed(APP1)
 
@@ -318,7 +318,7 @@ def test_proof_and_canary_cost_at_most_forty_requests_once(model: Model, span: R
         before = rig.board.state()
         outcome = rig.flash(image(40_000, seed=seed, start=span.start), target)
         costs.append(rig.board.state().requests - before.requests - outcome.uploads)
-    assert len(rig.experience.proved_banks) == 1
+    assert len(rig.history.proved_banks) == 1
     assert costs[0] - costs[1] <= 40
 
 
@@ -333,6 +333,6 @@ def test_a_board_that_is_fresh_from_the_programmer_is_proved_by_its_first_job(mo
         outcome = rig.flash(image(40_000, seed=seed), target)
         costs.append(rig.board.state().requests - before.requests - outcome.uploads)
         assert outcome.verified is Verified.YES
-        assert rig.experience.reading_proved
-    assert rig.experience.proved_banks == (0,)
+        assert rig.history.reading_proved
+    assert rig.history.proved_banks == (0,)
     assert costs[0] - costs[1] <= 40

@@ -18,7 +18,7 @@ from flash_rig import Rig, Watcher, pieces
 from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
 from flashdeck.geometry import Range
 from flashdeckd.flash import program
-from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.layout import placed
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
@@ -69,7 +69,7 @@ class Start:
     """A board at the moment when a job begins."""
 
     flash: bytes
-    experience: Experience = UNKNOWN
+    history: BootloaderHistory = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -147,19 +147,19 @@ def proved(model: Model = Model.CLASSIC) -> Start:
     """The same after a job that has proved reading and bank."""
     rig = board(model, flash_with(b""))
     rig.flash(OLD_IMAGE, TARGET)
-    assert rig.experience.reading_proved == (model is Model.CLASSIC)
-    return Start(memory(rig), rig.experience)
+    assert rig.history.reading_proved == (model is Model.CLASSIC)
+    return Start(memory(rig), rig.history)
 
 
 def torn() -> Start:
     """A board that was lost in the middle of a job: its boot sector is erased, two other sectors hold the new image."""
     began = proved()
     rig = board(Model.CLASSIC, began.flash)
-    rig.experience = began.experience
+    rig.history = began.history
     rig.bench.cut_power("board", IMAGE_SECTORS + 2 * SECTOR // WORD + 11)
     with pytest.raises(DeviceGoneError):
         rig.flash(NEW_IMAGE, TARGET)
-    return Start(memory(rig), rig.experience)
+    return Start(memory(rig), rig.history)
 
 
 def roomy() -> Start:
@@ -173,7 +173,7 @@ def roomy() -> Start:
 def complete() -> Start:
     """A board that was lost when its boot unit had been written."""
     began = proved()
-    return Start(flash_with(NEW_IMAGE), began.experience)
+    return Start(flash_with(NEW_IMAGE), began.history)
 
 
 SHORT_IMAGE = OLD_IMAGE[: 3 * SECTOR]
@@ -209,7 +209,7 @@ class Case:
     def __post_init__(self) -> None:
         start = self.scenario.begin()
         self.rig = board(self.scenario.model, start.flash)
-        self.rig.experience = start.experience
+        self.rig.history = start.history
         self.only_leave = self.scenario.only_leave
         self.rig.cached = self.scenario.trusts
 
@@ -256,7 +256,7 @@ class Case:
                     assert self.only_leave
                 case DeviceGoneError():
                     # Where reading was proved, one attempt goes without; else all that follow.
-                    self.may_read = not ended.during_read and (self.may_read or self.rig.experience.reading_proved)
+                    self.may_read = not ended.during_read and (self.may_read or self.rig.history.reading_proved)
                 case TransferTimeoutError():
                     pass
                 case _:
@@ -296,9 +296,7 @@ class Case:
             assert not isinstance(again, FlashdeckError), repr(again)
         assert self.holds(memory(self.rig), self.scenario.image)
         if self.scenario.is_protected:
-            if (
-                not self.may_read and self.rig.experience.canaries
-            ):  # who may not read must leave a canary to the next job
+            if not self.may_read and self.rig.history.canaries:  # who may not read must leave a canary to the next job
                 self.rig.back_in_dfu()
                 self.rig.flash(self.scenario.image, self.scenario.target)
             assert memory(self.rig) == self.scenario.wanted(), "what the image leaves open is another, or has a canary"

@@ -28,7 +28,7 @@ from flashdeck.geometry import Range
 from flashdeck.model import Phase, Verified
 from flashdeckd.dfu.polling import DfuStatusError, Pace
 from flashdeckd.flash import program
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.nor import FlashLayout
 from flashdeckd.virtual.spec import HONEST_MAP, PLAIN_MODELS, Model
@@ -65,7 +65,7 @@ def test_a_full_partition_costs_three_requests_a_block_and_three_a_sector(transf
     rig, watcher = Rig(Model.CLASSIC, old=blank(ROOM, ROOM_TWIN), transfer_size=transfer_size), Watcher()
     stay = replace(TARGET, leave=False)
     first = rig.flash(image(100), stay)
-    assert rig.experience == Experience(pace=Pace.SYNCHRONOUS, reading_proved=True, proved_banks=(0,))
+    assert rig.history == BootloaderHistory(pace=Pace.SYNCHRONOUS, reading_proved=True, proved_banks=(0,))
     rig.naps.clear()
     again = rig.flash(image(100, seed=2), stay)
     assert (again.erases, again.blocks) == (first.erases - 1, first.blocks), "the canary's"
@@ -172,7 +172,7 @@ def test_verify_always_writes_no_boot_unit_on_a_board_whose_reads_are_not_to_be_
     assert held(rig, 16) == b"\xff" * 16
     assert "committed" not in watcher.events
     assert rig.present, "no leave"
-    assert not watcher.experience.reading_proved
+    assert not watcher.history.reading_proved
 
 
 @pytest.mark.parametrize("model", [Model.CLASSIC_CONSTANT, Model.CLASSIC_ECHO, Model.CLASSIC_STALE])

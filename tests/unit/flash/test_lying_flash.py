@@ -207,7 +207,7 @@ def test_a_boot_unit_that_still_reads_blank_when_it_was_done_again_is_not_starte
     assert not caught.value.may_boot
     assert rig.present, "no leave"
     assert watcher.events == ["planned", "began", "committed", "began", "committed"]
-    assert not rig.experience.reading_proved
+    assert not rig.history.reading_proved
     again = rig.flash(data, STAYS)
     assert again.verified is Verified.NO
     assert any("stale read" in note for note in again.notes)

@@ -27,7 +27,7 @@ def proved(model: Model = Model.CLASSIC) -> Rig:
     """A board whose reading is proved, with a complete older image."""
     rig = Rig(model, old=blank(ROOM, ROOM_TWIN))
     rig.flash(OLD, STAYS)
-    assert rig.experience.reading_proved
+    assert rig.history.reading_proved
     return rig
 
 
@@ -64,7 +64,7 @@ def test_a_block_that_went_wrong_in_silence_costs_its_sector_once_more(fault: Fa
     assert outcome.erases == rig.board.state().erases - before.erases == 6
     assert len(redone(outcome)) == 1
     assert f"0x{APP1.start + at // SECTOR * SECTOR:08x}" in redone(outcome)[0]
-    assert rig.experience.reading_proved
+    assert rig.history.reading_proved
     assert not rig.outside_changed(APP1)
 
 
@@ -104,7 +104,7 @@ def test_a_sector_that_reads_back_wrong_twice_ends_the_job_without_boot_unit_and
     assert head(rig) == b"\xff" * 16
     assert rig.present, "no leave"
     assert "committed" not in watcher.events
-    assert not rig.experience.reading_proved, "the next job finds out anew"
+    assert not rig.history.reading_proved, "the next job finds out anew"
     assert rig.flash(NEW, TARGET).verified is Verified.YES
 
 
@@ -205,7 +205,7 @@ def test_a_boot_unit_that_reads_back_wrong_twice_is_erased_again(fault: Fault) -
     assert not caught.value.may_boot
     assert rig.memory(HEAD) == b"\xff" * SECTOR
     assert rig.present, "no leave"
-    assert not rig.experience.reading_proved
+    assert not rig.history.reading_proved
     assert rig.flash(NEW, TARGET).verified is Verified.YES
     assert there(rig)
 

@@ -14,7 +14,7 @@ from flashdeck.errors import FlashdeckError, RefusedError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.model import Verified
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.layout import placed
 from flashdeckd.flash.plan import Action, DeviceFacts, Plan
 from flashdeckd.flash.planner import Planner, make_plan
@@ -29,7 +29,7 @@ from flashdeckd.virtual.spec import Content, Model
 
 STAYS = replace(TARGET, leave=False)
 FACTS = DeviceFacts(transfer_size=1024, map_error="none")
-PROVED = Experience(reading_proved=True, proved_banks=(0,))
+PROVED = BootloaderHistory(reading_proved=True, proved_banks=(0,))
 PROGRAM = image(1500)
 TWO = pieces((0, PROGRAM), (2 * SECTOR + 100, image(SECTOR + 1000, seed=7)))
 """It touches sectors 0, 2 and 3, and none of them whole."""
@@ -41,9 +41,9 @@ def spans(plan: Plan, action: Action) -> list[Range]:
     return [step.span for step in plan.steps if step.action is action]
 
 
-def planned(what: Image, target: Target = STAYS, *, experience: Experience = UNKNOWN, present: bytes = b"") -> Plan:
+def planned(what: Image, target: Target = STAYS, *, history: BootloaderHistory = UNKNOWN, present: bytes = b"") -> Plan:
     """Planned for a board that holds `present` and nothing else."""
-    planner = Planner(what, target, FACTS, experience=experience)
+    planner = Planner(what, target, FACTS, history=history)
     asked = planner.questions
     there = placed(Image.raw(present.ljust(target.span.size, b"\xff")), target.span.start)
     read = Image.of(piece for span in asked.compare for piece in there.within(span).pieces)
@@ -94,7 +94,7 @@ def test_one_changed_piece_costs_its_sector_and_the_boot_unit_s(index: int) -> N
     sector = TOUCHED[index]
     first = placed(TWO, APP1.start).within(sector).pieces[0].offset - APP1.start
     held[first + 30] ^= 1
-    plan = planned(TWO, experience=PROVED, present=bytes(held))
+    plan = planned(TWO, history=PROVED, present=bytes(held))
     assert spans(plan, Action.ERASE) == list(dict.fromkeys((TOUCHED[0], sector)))
     assert plan.unchanged == (3 - plan.erases) * SECTOR
 
@@ -103,13 +103,13 @@ def test_what_lies_beside_the_pieces_makes_no_difference() -> None:
     present = bytearray(random.Random(5).randbytes(APP1.size))  # noqa: S311 - invented contents
     for piece in TWO.pieces:
         present[piece.offset : piece.end] = piece.data
-    assert not planned(TWO, experience=PROVED, present=bytes(present)).changes
-    whole = planned(TWO, replace(STAYS, erase=ErasePolicy.PARTITION), experience=PROVED, present=bytes(present))
+    assert not planned(TWO, history=PROVED, present=bytes(present)).changes
+    whole = planned(TWO, replace(STAYS, erase=ErasePolicy.PARTITION), history=PROVED, present=bytes(present))
     assert whole.erases == 48
 
 
 def test_only_blocks_that_the_image_touches_are_compared_and_the_rest_of_what_is_to_be_erased() -> None:
-    asked = Planner(TWO, STAYS, FACTS, experience=PROVED).questions
+    asked = Planner(TWO, STAYS, FACTS, history=PROVED).questions
     assert [(span.start - APP1.start, span.size) for span in asked.compare] == [
         (0, 2048),
         (2 * SECTOR, 9 * 1024 + 1024),
@@ -126,7 +126,7 @@ def test_only_blocks_that_the_image_touches_are_compared_and_the_rest_of_what_is
 @pytest.mark.parametrize("proved", [True, False])
 def test_the_plan_counts_what_is_lost_beside_the_pieces(*, proved: bool) -> None:
     present = b"\x00" * 1500 + b"ab" * 50 + b"\xff" * 5000
-    plan = planned(TWO, experience=PROVED if proved else UNKNOWN, present=present)
+    plan = planned(TWO, history=PROVED if proved else UNKNOWN, present=present)
     open_bytes = 3 * SECTOR - TWO.size
     assert plan.erased_beside == (100 if proved else open_bytes)
     (note,) = (note for note in plan.notes if "covers only part of" in note)
@@ -138,13 +138,13 @@ def test_the_plan_counts_what_is_lost_beside_the_pieces(*, proved: bool) -> None
 
 
 def test_nothing_is_said_to_be_lost_where_all_of_it_is_blank_already() -> None:
-    plan = planned(TWO, experience=PROVED)
+    plan = planned(TWO, history=PROVED)
     assert plan.erased_beside == 0
     assert not any("other bytes" in note for note in plan.notes)
 
 
 def test_a_single_piece_says_what_the_rest_of_its_last_sector_loses() -> None:
-    plan = planned(Image.raw(image(SECTOR + 1000)), experience=PROVED, present=b"\x00" * (SECTOR + 1500))
+    plan = planned(Image.raw(image(SECTOR + 1000)), history=PROVED, present=b"\x00" * (SECTOR + 1500))
     assert plan.erased_beside == 500
     assert not any("between or behind" in note for note in plan.notes)
 
@@ -153,7 +153,7 @@ def test_a_single_piece_says_what_the_rest_of_its_last_sector_loses() -> None:
 def test_erase_partition_says_what_it_costs(*, proved: bool) -> None:
     target = replace(STAYS, erase=ErasePolicy.PARTITION)
     present = b"\xff" * (20 * SECTOR) + b"settings"
-    plan = planned(PATCH, target, experience=PROVED if proved else UNKNOWN, present=present)
+    plan = planned(PATCH, target, history=PROVED if proved else UNKNOWN, present=present)
     assert plan.erases == (2 if proved else 48)
     assert plan.erased_beside == (8 if proved else APP1.size - 5)
     (note,) = (note for note in plan.notes if 'erase = "partition"' in note)
@@ -168,7 +168,7 @@ def test_a_patch_and_data_touch_only_what_differs_and_have_no_boot_unit(holds: H
     what = PATCH if holds is Holds.PROGRAM else Image.raw(image(4 * SECTOR))
     changed = bytearray(what.read(Range(0, APP1.size)))
     changed[2 * SECTOR + 102] ^= 1
-    plan = planned(what, target, experience=PROVED, present=bytes(changed))
+    plan = planned(what, target, history=PROVED, present=bytes(changed))
     assert spans(plan, Action.ERASE) == [TOUCHED[1]]
     assert spans(plan, Action.WRITE_BOOT_UNIT) == []
     assert plan.boot_unit == 0
@@ -305,7 +305,7 @@ def test_sectors_of_every_size_beside_the_pieces_stay(chip: str, model: Model) -
 
 
 @st.composite
-def _cases(draw: st.DrawFn) -> tuple[Target, bytes, list[Image], Experience, Model, int]:
+def _cases(draw: st.DrawFn) -> tuple[Target, bytes, list[Image], BootloaderHistory, Model, int]:
     unit = draw(st.sampled_from((4, 8, 16, 32)))
     regions: list[Region] = []
     at = BASE
@@ -332,8 +332,8 @@ def _cases(draw: st.DrawFn) -> tuple[Target, bytes, list[Image], Experience, Mod
             flash[sector.span.start - BASE : sector.span.end - BASE] = b"\xff" * sector.span.size
     images = [draw(_images(span.size)) for _ in range(2)]
     model = draw(st.sampled_from((Model.CLASSIC, Model.CLASSIC, Model.CLASSIC_NOREAD, Model.USBX, Model.STRICT)))
-    experience = PROVED if model is not Model.CLASSIC_NOREAD and draw(st.booleans()) else UNKNOWN
-    return target, bytes(flash), images, experience, model, draw(st.sampled_from((64, 256, 1000, 1024, 2048)))
+    history = PROVED if model is not Model.CLASSIC_NOREAD and draw(st.booleans()) else UNKNOWN
+    return target, bytes(flash), images, history, model, draw(st.sampled_from((64, 256, 1000, 1024, 2048)))
 
 
 @st.composite
@@ -354,14 +354,14 @@ def _images(draw: st.DrawFn, size: int) -> Image:
 @settings(max_examples=120, deadline=None)
 @given(_cases(), st.data())
 def test_what_no_piece_touches_is_as_before_and_what_is_defined_is_there(
-    case: tuple[Target, bytes, list[Image], Experience, Model, int], drawn: st.DataObject
+    case: tuple[Target, bytes, list[Image], BootloaderHistory, Model, int], drawn: st.DataObject
 ) -> None:
-    target, flash, images, experience, model, block = case
+    target, flash, images, history, model, block = case
     layout = FlashLayout.of(target.geometry, Overwrite.REFUSED)
     rig = Rig(
         model, contents=(Content(BASE, flash),), layout=layout, app_address=target.span.start, transfer_size=block
     )
-    rig.experience = experience
+    rig.history = history
     known = Image.raw(flash[target.span.start - BASE : target.span.end - BASE])
     if drawn.draw(st.booleans(), "trusted"):
         rig.cached = known.within(Range(0, drawn.draw(st.integers(0, target.span.size))))
@@ -403,7 +403,7 @@ def _touched(what: Image, target: Target) -> list[Range]:
 @settings(max_examples=40, deadline=None)
 @given(_images(4 * SECTOR), st.randoms(use_true_random=False), st.sampled_from((UNKNOWN, PROVED)))
 def test_the_same_bytes_in_one_or_in_many_pieces_end_alike(
-    what: Image, chance: random.Random, experience: Experience
+    what: Image, chance: random.Random, history: BootloaderHistory
 ) -> None:
     cut = [
         Piece(piece.offset + at, piece.data[at : at + 333])
@@ -414,7 +414,7 @@ def test_the_same_bytes_in_one_or_in_many_pieces_end_alike(
     ends: list[bytes] = []
     for each in (what, Image.of(cut)):
         rig = Rig()
-        rig.experience = experience
+        rig.history = history
         rig.flash(each, replace(STAYS, span=Range.sized(APP1.start, 4 * SECTOR)))
         ends.append(rig.memory(APP1))
     assert ends[0] == ends[1]

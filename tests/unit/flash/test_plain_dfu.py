@@ -21,7 +21,7 @@ from flashdeck.model import Verified
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.wire import Request
 from flashdeckd.flash import plain, program
-from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.plan import Action
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
@@ -219,7 +219,7 @@ def test_what_read_differently_before_and_equal_after_is_verified(model: Model) 
     rig, data, watcher = Rig(model, attributes=TOLERANT), image(20_000), Watcher()
     outcome = rig.flash(data, ALT, watcher)
     assert outcome.verified is Verified.YES
-    assert watcher.experience.reading_proved
+    assert watcher.history.reading_proved
     assert outcome.uploads == 1 + 20, "one block before, for it differs, and all of them after"
     assert watcher.events == ["planned", "began", "committed"]
     assert rig.board.state().violations == ()
@@ -229,11 +229,11 @@ def test_the_same_image_again_proves_nothing_on_a_board_that_nothing_is_known_of
     data = image(20_000)
     rig = Rig(Model.TINYUSB, attributes=TOLERANT)
     rig.flash(data, ALT)
-    known, rig.experience = rig.experience, UNKNOWN
+    known, rig.history = rig.history, UNKNOWN
     outcome = rig.flash(data, ALT)
     assert (outcome.verified, outcome.uploads) == (Verified.NO, 40)
     assert "proves nothing" in " ".join(outcome.notes)
-    rig.experience = known
+    rig.history = known
     again = rig.flash(data, ALT)
     assert (again.verified, again.uploads) == (Verified.YES, 20), "no read before"
 
@@ -264,15 +264,15 @@ def test_a_result_says_why_nothing_was_read(attributes: int, verify: VerifyPolic
         assert "nothing was sent" in error.message
 
 
-@pytest.mark.parametrize("known", [UNKNOWN, Experience(reading_proved=True)], ids=["first job", "proved before"])
+@pytest.mark.parametrize("known", [UNKNOWN, BootloaderHistory(reading_proved=True)], ids=["first job", "proved before"])
 @pytest.mark.parametrize("model", [Model.TINYUSB, Model.DAPBOOT])
 @pytest.mark.parametrize("block", [0, 2, 4])
 def test_a_flash_that_went_wrong_unseen_by_the_device_is_an_error_and_the_board_is_not_started(
-    model: Model, block: int, known: Experience
+    model: Model, block: int, known: BootloaderHistory
 ) -> None:
     """On a first job, too: the first block read otherwise before, and others read as they were sent."""
     rig = Rig(model, attributes=TOLERANT)
-    rig.experience = known
+    rig.history = known
     rig.board.fault(Fault.CORRUPT, _requests_before(model, image(FIVE), block, known))
     error = rig.attempt(image(FIVE), ALT)
     assert isinstance(error, VerifyError)
@@ -280,10 +280,10 @@ def test_a_flash_that_went_wrong_unseen_by_the_device_is_an_error_and_the_board_
     assert rig.present, "no leave"
 
 
-def _requests_before(model: Model, data: bytes, block: int, known: Experience = UNKNOWN) -> int:
+def _requests_before(model: Model, data: bytes, block: int, known: BootloaderHistory = UNKNOWN) -> int:
     """After how many requests the block is the next that is written."""
     rig, seen = Rig(model, attributes=TOLERANT), [0]
-    rig.experience = known
+    rig.history = known
     watcher = Watcher(on_check=lambda _: seen.append(rig.board.state().requests))
     rig.flash(data, ALT, watcher)
     return seen[block - 1 - -(-len(data) // 1024)]  # it looks up before each block and the end
@@ -349,7 +349,7 @@ def test_a_read_that_lies_never_proves_a_flash(lie: str) -> None:
         assert outcome.verified is Verified.NO
         assert "reading does not work on this board" in " ".join(outcome.notes)
         assert rig.memory(Range.sized(APP1.start, len(data))) == data
-        assert not watcher.experience.reading_proved
+        assert not watcher.history.reading_proved
 
 
 # The end of it

@@ -13,7 +13,7 @@ from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
 from flashdeckd.flash import banks, planner
 from flashdeckd.flash.banks import Site
-from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.layout import placed
 from flashdeckd.flash.plan import Action, DeviceFacts, Plan
 from flashdeckd.flash.planner import Planner
@@ -36,12 +36,12 @@ def make_plan(
     target: Target,
     facts: DeviceFacts,
     *,
-    experience: Experience = UNKNOWN,
+    history: BootloaderHistory = UNKNOWN,
     cached: bytes | None = None,
     seen: Seen | None = None,
 ) -> Plan:
     known = None if cached is None else Image.raw(cached)
-    return planner.make_plan(as_image(data), target, facts, experience=experience, cached=known, seen=seen)
+    return planner.make_plan(as_image(data), target, facts, history=history, cached=known, seen=seen)
 
 
 def planned(size: int, target: Target = TARGET, facts: DeviceFacts = FACTS) -> Plan:
@@ -49,14 +49,14 @@ def planned(size: int, target: Target = TARGET, facts: DeviceFacts = FACTS) -> P
 
 
 def asked(
-    target: Target, *, experience: Experience = UNKNOWN, facts: DeviceFacts = FACTS, seen: Seen | None = None
+    target: Target, *, history: BootloaderHistory = UNKNOWN, facts: DeviceFacts = FACTS, seen: Seen | None = None
 ) -> Plan:
     """Planned for a board that was asked, and by default can be read and has no blank sector."""
     return make_plan(
         image(5000),
         target,
         facts,
-        experience=experience,
+        history=history,
         seen=seen or Seen(present=placed(Image.raw(b"old"), APP1.start)),
     )
 
@@ -266,8 +266,8 @@ def test_another_bank_than_the_bootloader_s_is_held_until_it_is_proved_released_
     assert 'banks = "trusted"' in caught.value.hint
     assert "flashdeck release" in caught.value.hint
     assert asked(replace(SECOND, banks=BankPolicy.TRUSTED)).erases == 1
-    assert asked(SECOND, experience=Experience(released_banks=(1,))).erases == 1
-    assert asked(SECOND, experience=Experience(proved_banks=(1,))).erases == 1
+    assert asked(SECOND, history=BootloaderHistory(released_banks=(1,))).erases == 1
+    assert asked(SECOND, history=BootloaderHistory(proved_banks=(1,))).erases == 1
     assert asked(replace(SECOND, protected=())).erases == 1, "nothing to protect"
     assert asked(TARGET).erases == 1, "the bootloader's own bank"
     with pytest.raises(HeldError, match="bitCanUpload"):
@@ -279,12 +279,12 @@ def test_a_board_that_was_not_asked_is_not_held() -> None:
 
 
 def test_a_bank_that_was_seen_to_be_mistaken_is_refused() -> None:
-    condemned = Experience(reading_proved=True, condemned_banks=(1,))
+    condemned = BootloaderHistory(reading_proved=True, condemned_banks=(1,))
     with pytest.raises(RefusedError) as caught:
-        asked(SECOND, experience=condemned)
+        asked(SECOND, history=condemned)
     assert caught.value.kind is ErrorKind.WRONG_BANK
-    assert asked(TARGET, experience=condemned).erases == 1
-    assert asked(replace(SECOND, banks=BankPolicy.TRUSTED), experience=condemned).erases == 1
+    assert asked(TARGET, history=condemned).erases == 1
+    assert asked(replace(SECOND, banks=BankPolicy.TRUSTED), history=condemned).erases == 1
 
 
 # The canary.
@@ -339,7 +339,7 @@ def with_change(data: bytes, at: int) -> bytes:
     return data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :]
 
 
-PROVED = Experience(reading_proved=True, proved_banks=(0,))
+PROVED = BootloaderHistory(reading_proved=True, proved_banks=(0,))
 
 
 def there(present: bytes) -> Seen:
@@ -348,7 +348,7 @@ def there(present: bytes) -> Seen:
 
 def test_an_equal_partition_is_left_alone() -> None:
     data = image(5 * SECTOR)
-    plan = make_plan(data, TARGET, FACTS, experience=PROVED, seen=there(data))
+    plan = make_plan(data, TARGET, FACTS, history=PROVED, seen=there(data))
     assert [step.action for step in plan.steps] == [Action.COMPARE, Action.KEEP, Action.LEAVE]
     assert spans(plan, Action.KEEP) == [Range.sized(APP1.start, 5 * SECTOR)]
     assert (plan.unchanged, plan.changes) == (5 * SECTOR, False)
@@ -358,7 +358,7 @@ def test_an_equal_partition_is_left_alone() -> None:
 @pytest.mark.parametrize("sector", range(5))
 def test_one_changed_sector_costs_its_own_erase_and_the_boot_unit_s(sector: int) -> None:
     data = image(5 * SECTOR)
-    plan = make_plan(data, TARGET, FACTS, experience=PROVED, seen=there(with_change(data, sector * SECTOR + 100)))
+    plan = make_plan(data, TARGET, FACTS, history=PROVED, seen=there(with_change(data, sector * SECTOR + 100)))
     first, own = (Range.sized(APP1.start + at * SECTOR, SECTOR) for at in (0, sector))
     assert spans(plan, Action.ERASE) == list(dict.fromkeys((first, own)))
     assert plan.unchanged == (5 - plan.erases) * SECTOR
@@ -372,7 +372,7 @@ def test_reading_that_is_not_proved_lets_nothing_be_skipped() -> None:
     data = image(5 * SECTOR)
     assert make_plan(data, TARGET, FACTS, seen=there(data)).erases == 5
     gone = Seen(obstacle="it answers with a STALL")
-    plan = make_plan(data, TARGET, FACTS, experience=PROVED, seen=gone)
+    plan = make_plan(data, TARGET, FACTS, history=PROVED, seen=gone)
     assert plan.erases == 5
     assert not plan.reads
 
@@ -385,17 +385,17 @@ def test_a_cache_that_is_trusted_stands_in_where_nothing_can_be_read() -> None:
     assert any("trust_cache" in note for note in plan.notes)
     assert make_plan(data, TARGET, facts, cached=data[: 3 * SECTOR], seen=Seen()).erases == 3
     assert not make_plan(data, TARGET, facts, cached=data, seen=Seen()).changes
-    with_reading = make_plan(data, TARGET, FACTS, experience=PROVED, cached=data, seen=there(bytes(len(data))))
+    with_reading = make_plan(data, TARGET, FACTS, history=PROVED, cached=data, seen=there(bytes(len(data))))
     assert with_reading.erases == 5, "what was read counts for more"
 
 
 def test_the_rest_of_an_erased_partition_counts_too() -> None:
     data, target = image(100), replace(TARGET, erase=ErasePolicy.PARTITION)
     present = data.ljust(APP1.size, b"\xff")
-    assert not make_plan(data, target, FACTS, experience=PROVED, seen=there(present)).changes
+    assert not make_plan(data, target, FACTS, history=PROVED, seen=there(present)).changes
     dirty = with_change(present, APP1.size - 1)
-    assert make_plan(data, target, FACTS, experience=PROVED, seen=there(dirty)).erases == 2
-    assert not make_plan(data, TARGET, FACTS, experience=PROVED, seen=there(dirty)).changes
+    assert make_plan(data, target, FACTS, history=PROVED, seen=there(dirty)).erases == 2
+    assert not make_plan(data, TARGET, FACTS, history=PROVED, seen=there(dirty)).changes
 
 
 # Devices that do not fit.
@@ -456,13 +456,13 @@ def test_no_plan_leaves_its_partition(
 ) -> None:
     facts = DeviceFacts(transfer_size=transfer_size, map_error="none")
     data = b"\xff" * 600 + data if blank else data
-    experience = drawn.draw(st.sampled_from((UNKNOWN, Experience(reading_proved=True))))
+    history = drawn.draw(st.sampled_from((UNKNOWN, BootloaderHistory(reading_proved=True))))
     seen = drawn.draw(st.none() | _seen(target, data))
     try:
-        plan = make_plan(data, target, facts, experience=experience, seen=seen)
+        plan = make_plan(data, target, facts, history=history, seen=seen)
     except (RefusedError, HeldError, VerifyError, DescriptorError):
         return
-    before = seen.present.read(target.span) if seen and experience.reading_proved else b""
+    before = seen.present.read(target.span) if seen and history.reading_proved else b""
     erased: list[Range] = []
     sectors = {sector.span for sector in target.geometry.sectors()}
     written: dict[int, int] = {}
@@ -487,7 +487,7 @@ def test_no_plan_leaves_its_partition(
             held[at] = written.get(address, 0xFF)
     assert held == data
     if not plan.changes:
-        assert experience.reading_proved
+        assert history.reading_proved
         return
     assert erased[0].start == target.span.start
     boot = Range.sized(target.span.start, plan.boot_unit)

@@ -24,7 +24,7 @@ class Disk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_full = False
         self.refused = 0
-        for save in ("save_job", "save_holding", "save_experience"):
+        for save in ("save_job", "save_holding", "save_history"):
             monkeypatch.setattr(Journal, save, self._over(getattr(Journal, save)))
 
     def _over(self, save: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

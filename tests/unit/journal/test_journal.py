@@ -25,7 +25,7 @@ from flashdeck.model import (
     Verified,
 )
 from flashdeckd.dfu.polling import Pace
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state import journal as journal_module
 from flashdeckd.state.journal import LOADED_JOBS, Bootloader, Journal, Ledger
 from flashdeckd.state.journal_schema import APPLICATION_ID, MIGRATIONS, connect
@@ -119,7 +119,9 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
     failed = a_job(2, JobStatus.FAILED, failure=Failure(kind=ErrorKind.VERIFY, message="at 0x08020000", hint="again"))
     running = a_job(3, JobStatus.RUNNING, phase=Phase.WRITE, done=10, total=20, reason="\x1b[31m and \N{SNOWMAN}")
     halfway = a_holding(B, complete=False, started=False, version="v2", serial="X", bcd_device=0x200, disturbed=True)
-    learned = Experience(pace=Pace.STALLING, reading_proved=True, proved_banks=(0,), released_banks=(1,), reads_lost=1)
+    learned = BootloaderHistory(
+        pace=Pace.STALLING, reading_proved=True, proved_banks=(0,), released_banks=(1,), reads_lost=1
+    )
     async with opened(path) as journal:
         for job in (done, failed, running):
             await journal.save_job(job)
@@ -134,21 +136,21 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
         await journal.save_hold("right", None)
         await journal.save_port("left", "1-4.2")
         await journal.save_port("left", "pci-0000:00:14.0-usb-0:4.2")
-        await journal.save_experience(Bootloader("left", "X", 0x200), Experience())
-        await journal.save_experience(Bootloader("left", "X", 0x200), learned)
-        await journal.save_experience(Bootloader("left", "", 0xFFFF), Experience(condemned_banks=(1,)))
-        await journal.save_experience(Bootloader("right", "X", 0x200), learned)
-        await journal.forget_experience(Bootloader("right", "X", 0x200))
-        await journal.forget_experience(Bootloader("right", "never seen", 0x200))
+        await journal.save_history(Bootloader("left", "X", 0x200), BootloaderHistory())
+        await journal.save_history(Bootloader("left", "X", 0x200), learned)
+        await journal.save_history(Bootloader("left", "", 0xFFFF), BootloaderHistory(condemned_banks=(1,)))
+        await journal.save_history(Bootloader("right", "X", 0x200), learned)
+        await journal.forget_history(Bootloader("right", "X", 0x200))
+        await journal.forget_history(Bootloader("right", "never seen", 0x200))
     assert await loaded(path) == Ledger(
         jobs=(done, failed, running),
         holdings={("left", "app1"): a_holding(), ("right", "app1"): halfway},
         artifacts={("product", "app1"): an_artifact(B), ("product", "partition2"): an_artifact(A, "partition2")},
         holds={"left": "asked by hand"},
         ports={"left": "pci-0000:00:14.0-usb-0:4.2"},
-        experiences={
+        histories={
             Bootloader("left", "X", 0x200): learned,
-            Bootloader("left", "", 0xFFFF): Experience(condemned_banks=(1,)),
+            Bootloader("left", "", 0xFFFF): BootloaderHistory(condemned_banks=(1,)),
         },
         next_job=4,
     )
@@ -224,11 +226,11 @@ async def test_old_jobs_go_once_ended_and_their_ids_never_come_back(
 
 
 async def test_bootloaders_that_were_not_learned_of_for_longest_go(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "KEPT_EXPERIENCES", 3)
+    monkeypatch.setattr(journal_module, "KEPT_HISTORIES", 3)
     async with opened(path) as journal:
         for serial in ("A", "B", "C", "A", "D"):
-            await journal.save_experience(Bootloader("left", serial, 1), Experience(reads_lost=1))
-        assert {key.serial for key in (await journal.load()).experiences} == {"C", "A", "D"}
+            await journal.save_history(Bootloader("left", serial, 1), BootloaderHistory(reads_lost=1))
+        assert {key.serial for key in (await journal.load()).histories} == {"C", "A", "D"}
 
 
 async def test_rows_of_other_versions_load(path: Path) -> None:
@@ -249,7 +251,7 @@ async def test_rows_of_other_versions_load(path: Path) -> None:
         ledger = await journal.load()
         assert [(job.id, job.attempts, job.status) for job in ledger.jobs] == [(7, 0, JobStatus.QUEUED)]
         assert ledger.next_job == 9
-        assert ledger.experiences == {Bootloader("left", "X", 1): Experience(reads_lost=1)}
+        assert ledger.histories == {Bootloader("left", "X", 1): BootloaderHistory(reads_lost=1)}
         assert "3 entries" in journal.trouble
         assert "job 8" in journal.trouble
     with closing(sqlite3.connect(path)) as other:
@@ -384,9 +386,9 @@ async def test_the_file_of_every_released_schema_loads(released: Path, path: Pat
         assert ledger.artifacts["product", "app1"].sha256 == "ab" * 32
         assert (ledger.holds, ledger.ports) == ({"left": "by hand"}, {"left": "1-4.2"})
         assert ledger.next_job == 42
-        learned = Experience(pace=Pace.SYNCHRONOUS, reading_proved=True, proved_banks=(0,))
+        learned = BootloaderHistory(pace=Pace.SYNCHRONOUS, reading_proved=True, proved_banks=(0,))
         known = {} if released.stem == "v1" else {Bootloader("left", "336E36833233", 0x200): learned}
-        assert ledger.experiences == known
+        assert ledger.histories == known
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
 

@@ -15,6 +15,6 @@ def test_the_images_below_the_newest_one_and_its_patches_are_kept() -> None:
         layers=(Layer(sha256="patch"), Layer(sha256="program"), Layer(sha256="below")),
     )
     ledger = Ledger(
-        jobs=(), holdings={("left", "app1"): holding}, artifacts={}, holds={}, ports={}, experiences={}, next_job=1
+        jobs=(), holdings={("left", "app1"): holding}, artifacts={}, holds={}, ports={}, histories={}, next_job=1
     )
     assert {"program", "patch", "below"} <= ledger.images

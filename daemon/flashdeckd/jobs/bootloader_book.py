@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import LogLevel
 from flashdeckd.dfu.polling import Pace
-from flashdeckd.flash.experience import UNKNOWN, Experience
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Bootloader, Journal
 from flashdeckd.usb.device import UsbDevice
@@ -27,31 +27,31 @@ def bootloader_of(board: str, device: UsbDevice) -> Bootloader:
     return Bootloader(board, device.serial, device.bcd_device)
 
 
-def may_read(experience: Experience) -> bool:
+def may_read(history: BootloaderHistory) -> bool:
     """Whether a new job may try to read a board."""
-    return experience.reading_proved or experience.reads_lost < MAX_READS_LOST
+    return history.reading_proved or history.reads_lost < MAX_READS_LOST
 
 
-def released(experience: Experience, banks: Iterable[int]) -> Experience:
+def released(history: BootloaderHistory, banks: Iterable[int]) -> BootloaderHistory:
     """What is known once a person has said that the board is to go on.
 
     Doubts go, so that what raised them is tried anew. `banks` are flashed without proof from now on, but for one that
     was condemned: there the canary has to come first, once more.
     """
-    trusted = {*experience.released_banks, *banks} - set(experience.condemned_banks)
-    pace = Pace.UNPROVEN if experience.pace is Pace.CLAIMED else experience.pace
-    return replace(experience, pace=pace, released_banks=tuple(sorted(trusted)), condemned_banks=(), reads_lost=0)
+    trusted = {*history.released_banks, *banks} - set(history.condemned_banks)
+    pace = Pace.UNPROVEN if history.pace is Pace.CLAIMED else history.pace
+    return replace(history, pace=pace, released_banks=tuple(sorted(trusted)), condemned_banks=(), reads_lost=0)
 
 
-def doubts(experience: Experience) -> Iterator[str]:
+def doubts(history: BootloaderHistory) -> Iterator[str]:
     """What is held against a bootloader until a release, in words."""
-    for bank in experience.condemned_banks:
+    for bank in history.condemned_banks:
         yield f"nothing is flashed into bank {bank + 1}: an erase there hit something else, or its reads are stale"
-    if not may_read(experience):
-        yield f"it is not read, and nothing verified: it was lost in {experience.reads_lost} reads"
+    if not may_read(history):
+        yield f"it is not read, and nothing verified: it was lost in {history.reads_lost} reads"
 
 
-class ExperienceBook:
+class BootloaderBook:
     """Reads at once, writes durably: when an awaited change returns, the next daemon will know of it.
 
     Where the disk fails, the log says so, and what was learned is known for as long as the daemon runs. Runs in the
@@ -59,7 +59,11 @@ class ExperienceBook:
     """
 
     def __init__(
-        self, hub: Hub, journal: Journal, known: Mapping[Bootloader, Experience], changed: Callable[[str], object]
+        self,
+        hub: Hub,
+        journal: Journal,
+        known: Mapping[Bootloader, BootloaderHistory],
+        changed: Callable[[str], object],
     ) -> None:
         """`changed` is called with the name of a board of which something else is known now."""
         self._changed = changed
@@ -67,28 +71,28 @@ class ExperienceBook:
         self._journal = journal
         self._known = dict(known)
 
-    def of(self, bootloader: Bootloader) -> Experience:
+    def of(self, bootloader: Bootloader) -> BootloaderHistory:
         """What is known of a bootloader; `UNKNOWN` where that is nothing."""
         return self._known.get(bootloader, UNKNOWN)
 
-    async def learn(self, bootloader: Bootloader, before: Experience, after: Experience) -> None:
+    async def learn(self, bootloader: Bootloader, before: BootloaderHistory, after: BootloaderHistory) -> None:
         """Takes over what a job that was told `before` has changed in it; all else stays as it is now.
 
         A person may have released a bank while that job ran.
         """
         await self.put(bootloader, replace(self.of(bootloader), **_differences(before, after)))
 
-    async def put(self, bootloader: Bootloader, experience: Experience) -> None:
+    async def put(self, bootloader: Bootloader, history: BootloaderHistory) -> None:
         """Records what is known of a bootloader from now on; `UNKNOWN` forgets it."""
-        if experience == self.of(bootloader):
+        if history == self.of(bootloader):
             return
         try:
-            if experience == UNKNOWN:
+            if history == UNKNOWN:
                 self._known.pop(bootloader, None)
-                await self._journal.forget_experience(bootloader)
+                await self._journal.forget_history(bootloader)
             else:
-                self._known[bootloader] = experience
-                await self._journal.save_experience(bootloader, experience)
+                self._known[bootloader] = history
+                await self._journal.save_history(bootloader, history)
         except FlashdeckError as error:
             text = f"what was learned of its bootloader could not be recorded: {error.message}"
             self._hub.log(text, level=LogLevel.ERROR, board=bootloader.board)
@@ -108,12 +112,12 @@ class ExperienceBook:
         return list(notes)
 
 
-def _differences(before: Experience, after: Experience) -> dict[str, object]:
+def _differences(before: BootloaderHistory, after: BootloaderHistory) -> dict[str, object]:
     one, other = msgspec.structs.asdict(before), msgspec.structs.asdict(after)
     return {name: value for name, value in other.items() if value != one[name]}
 
 
-def _consequences(before: Experience, after: Experience) -> Iterator[str]:
+def _consequences(before: BootloaderHistory, after: BootloaderHistory) -> Iterator[str]:
     for bank in set(after.released_banks) - set(before.released_banks):
         yield f"bank {bank + 1} is flashed from now on without proof that the bootloader erases the right one"
     for bank in before.condemned_banks:

@@ -1,20 +1,22 @@
-"""What one flash learns about a board's bootloader, passed on as soon as it is known."""
+"""Adds what one flash learns about a board's bootloader to its history, as soon as it is known."""
 
 from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from flashdeckd.dfu.polling import Pace
-from flashdeckd.flash.experience import Experience
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 
 
-class Lessons:
+class HistoryWriter:
     """What was known before, and what is added; `learned` hears every change and returns when that is recorded."""
 
-    def __init__(self, experience: Experience, learned: Callable[[Experience], None], *, multiplies: bool) -> None:
+    def __init__(
+        self, history: BootloaderHistory, learned: Callable[[BootloaderHistory], None], *, multiplies: bool
+    ) -> None:
         self.multiplies = multiplies
         """Whether block numbers were seen to reach what they should: only then is reading remembered as proved."""
-        self._experience = experience
+        self._history = history
         self._learned = learned
 
     def learn(
@@ -28,10 +30,10 @@ class Lessons:
         canaries_gone: frozenset[int] = frozenset(),
     ) -> None:
         """Add what is given to what is known; canaries that are gone are forgotten."""
-        before = self._experience
+        before = self._history
         if reading_proved is None or (reading_proved and not self.multiplies):
             reading_proved = before.reading_proved
-        self._experience = replace(
+        self._history = replace(
             before,
             reading_proved=reading_proved,
             pace=pace or before.pace,
@@ -39,5 +41,5 @@ class Lessons:
             condemned_banks=tuple(sorted({*before.condemned_banks, *condemned_banks})),
             canaries=tuple(sorted({*before.canaries, *canaries} - canaries_gone)),
         )
-        if self._experience != before:
-            self._learned(self._experience)
+        if self._history != before:
+            self._learned(self._history)

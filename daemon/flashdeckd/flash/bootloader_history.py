@@ -4,7 +4,7 @@ from flashdeck.model import State
 from flashdeckd.dfu.polling import Pace
 
 
-class Experience(State, frozen=True, kw_only=True):
+class BootloaderHistory(State, frozen=True, kw_only=True):
     """Kept for one physical board with one bootloader: another serial or bcdDevice begins with nothing."""
 
     pace: Pace = Pace.UNPROVEN
@@ -24,5 +24,5 @@ class Experience(State, frozen=True, kw_only=True):
     """How often the board was lost while it was read before reading was proved; some bootloaders die of it."""
 
 
-UNKNOWN = Experience()
+UNKNOWN = BootloaderHistory()
 """A board that nothing is known about."""
