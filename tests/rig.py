@@ -8,7 +8,7 @@ import signal
 import struct
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from flashdeck import api
@@ -168,11 +168,20 @@ class Rig:
     async def unplug(self, board: str) -> None:
         await self.client.call(api.VirtualUnplug(board=board))
 
+    def send_signal(self, number: int) -> None:
+        """Sends the daemon a signal, unless it has ended.
+
+        Not `Process.send_signal`: that polls the child first, and where it has just ended takes its exit code from
+        under asyncio, which then warns of an unknown child.
+        """
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
+
     async def stop(self, number: int = signal.SIGTERM) -> int:
         """Ends the daemon and answers its exit code."""
         await self.client.close()
-        if self.process.returncode is None:
-            self.process.send_signal(number)
+        self.send_signal(number)
         return await asyncio.wait_for(self.process.wait(), WAIT_SECONDS)
 
     async def restart(self, *, virtual: bool = True) -> None:

@@ -68,8 +68,7 @@ async def test_whoever_is_impatient_changes_nothing(rig: Rig) -> None:
     ended = asyncio.create_task(rig.process.wait())
     while not ended.done():  # until the very end of the process
         for number in (*ENDING, *HARMLESS):
-            if rig.process.returncode is None:
-                rig.process.send_signal(number)
+            rig.send_signal(number)
         await asyncio.wait((ended,), timeout=0.002)
     assert await ended == 0
     assert left_behind(rig.root) == []
@@ -83,7 +82,7 @@ async def test_signals_that_mean_nothing_do_no_harm_in_a_write(rig: Rig) -> None
     done = asyncio.create_task(rig.wait(data=ONE))
     while not done.done():
         for number in HARMLESS:
-            rig.process.send_signal(number)
+            rig.send_signal(number)
         await asyncio.wait((done,), timeout=0.01)
     (job,) = await done
     assert (job.status, job.attempts) == (JobStatus.DONE, 1)
@@ -98,7 +97,7 @@ async def test_a_daemon_that_was_started_by_nohup_goes_on(root: Path) -> None:
         rig = await start(root)
     finally:
         signal.signal(signal.SIGHUP, before)
-    rig.process.send_signal(signal.SIGHUP)
+    rig.send_signal(signal.SIGHUP)
     rig.build(ONE)
     await rig.wait(data=ONE)
     assert await rig.stop() == 0
