@@ -108,7 +108,7 @@ class UploadDone(State, frozen=True, kw_only=True):
     """Bytes that it defines."""
     version: str
     notes: tuple[str, ...] = ()
-    """What a person should know of how the file was read."""
+    """Notes on how the file was read."""
 
 
 class CommitUpload(Params[UploadDone], frozen=True, kw_only=True):

@@ -67,7 +67,7 @@ class BankPolicy(StrEnum):
 
 
 class Holds(StrEnum):
-    """What a partition is for."""
+    """The use of a partition."""
 
     PROGRAM = "program"
     DATA = "data"
@@ -75,7 +75,7 @@ class Holds(StrEnum):
 
 
 class Outside(StrEnum):
-    """What becomes of the pieces of a file that lie outside the partition."""
+    """The fate of a file's pieces that lie outside the partition."""
 
     REFUSE = "refuse"
     LEAVE_OUT = "leave-out"

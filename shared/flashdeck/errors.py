@@ -230,7 +230,7 @@ class DescriptorError(DeviceError):
 
 
 class VerifyError(DeviceError):
-    """What was read back is not what was written.
+    """The bytes that were read back are not those that were written.
 
     `may_boot` tells whether what makes the image start is there all the same and could not be erased: then nothing may
     start the board.

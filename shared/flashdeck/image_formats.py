@@ -18,9 +18,9 @@ class ImageFormat(Enum):
 
     def __init__(self, title: str, suffixes: tuple[str, ...]) -> None:
         self.title = title
-        """How messages call it."""
+        """Its name in messages."""
         self.suffixes = suffixes
-        """How names of such files usually end, in lower case, the most usual one first. Contents decide, not names."""
+        """The usual endings of such files' names, in lower case, the most usual first. Contents decide, not names."""
 
 
 TAKEN = tuple(each for each in ImageFormat if each is not ImageFormat.UF2)

@@ -122,7 +122,7 @@ class Patch(State, frozen=True, kw_only=True):
 
 
 class Holding(State, frozen=True, kw_only=True):
-    """What a partition of a board holds, as far as this daemon knows: a program, and what was laid over it."""
+    """The contents of a partition of a board, as far as this daemon knows: a program, and patches over it."""
 
     sha256: str
     """The program, or the newest image of a partition for data; "" where only patches are known."""
@@ -143,7 +143,7 @@ class Holding(State, frozen=True, kw_only=True):
     """Whether its flash may have been changed since: the board has shown another serial or bcdDevice in DFU mode, or a
     job that did not come to its end has tried a canary there."""
     patches: tuple[Patch, ...] = ()
-    """What was laid over the program, the newest first."""
+    """The patches over the program, the newest first."""
     layers: tuple[Layer, ...] = ()
     """All that its bytes are known from, the newest first. Empty where an older release recorded it: then `sha256`
     alone."""
@@ -167,7 +167,7 @@ class PartitionState(State, frozen=True, kw_only=True):
     offered: str = ""
     """SHA-256 of the newest artifact where this board neither holds it nor has a job for it: it waits for a person."""
     current: bool = False
-    """Whether the partition has every byte of the newest artifact."""
+    """True if the partition has every byte of the newest artifact."""
     trouble: str = ""
     """Why what lies at the image's path can not be taken, and what to do; "" where it can."""
 
@@ -228,7 +228,7 @@ class JobResult(State, frozen=True, kw_only=True):
     erased_beside: int = 0
     """Bytes beside the image that were erased, because it covers only part of their sectors."""
     remarks: tuple[str, ...] = ()
-    """What a person should know of how it went: why it is not verified, what had to be done again."""
+    """Remarks on how it went: why it is not verified, what had to be done again."""
 
 
 class JobState(State, frozen=True, kw_only=True):
@@ -242,7 +242,7 @@ class JobState(State, frozen=True, kw_only=True):
     version: str = ""
     origin: Origin
     patch: bool = False
-    """Whether the image is laid over the program that is there: it does not define the partition's first word."""
+    """True if the image is laid over the program that is there: it does not define the partition's first word."""
     status: JobStatus
     reason: str = ""
     """Why it waits, is held or was superseded, and what to do."""
@@ -272,11 +272,11 @@ class ArtifactState(State, frozen=True, kw_only=True):
     disposition: Disposition
     reason: str = ""
     patch: bool = False
-    """Whether it is laid over a program: it does not define the partition's first word."""
+    """True if it is laid over a program: it does not define the partition's first word."""
     notes: tuple[str, ...] = ()
-    """What a person should know of how the file was read."""
+    """Notes on how the file was read."""
     flattened: bool = False
-    """Whether an older release named it, by the hash of its bytes with all gaps filled."""
+    """True if an older release named it, by the hash of its bytes with all gaps filled."""
 
 
 class LogLine(State, frozen=True, kw_only=True):

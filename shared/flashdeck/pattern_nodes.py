@@ -23,9 +23,9 @@ class Node:
     fixed: tuple[Bytes, ...]
     """Its first bytes, as far as it has no choice."""
     is_fixed: bool
-    """Whether `fixed` is all of it."""
+    """True if `fixed` is all of it."""
     is_nullable: bool
-    """Whether it matches nothing at all, too."""
+    """True if it matches nothing at all, too."""
     written: str
     """As Python's `re` has it."""
 
@@ -50,9 +50,9 @@ class Repeat(Node):
 
     part: Node
     is_open: bool
-    """Whether the number of times is not fixed."""
+    """True if the number of times is not fixed."""
     is_again: bool
-    """Whether it may be more than one time."""
+    """True if it may be more than one time."""
     text: str
     """As it was written."""
 

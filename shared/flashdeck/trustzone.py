@@ -11,7 +11,7 @@ from flashdeck.geometry import Geometry, Range
 FLASH_OFFSET = 0x04000000
 RAM_OFFSET = 0x10000000
 SECURE_FLASH = Range(0x0C000000, 0x10000000)
-"""Where flash has its secure addresses."""
+"""The first secure address of flash."""
 
 
 def secure_view(geometry: Geometry) -> Geometry:

@@ -72,7 +72,7 @@ class Session:
         self.reading = False
         """True during an UPLOAD, and after one that failed until the device was recovered."""
         self.was_refused = False
-        """Whether the device has answered an UPLOAD with a STALL."""
+        """True if the device has answered an UPLOAD with a STALL."""
 
     @property
     def slept(self) -> float:

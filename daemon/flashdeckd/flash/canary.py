@@ -25,7 +25,7 @@ class Canary:
         self._remembered = dict(plan.seen.remembered)
         self._foreign = foreign_banks(plan.target) & {site.bank for site in plan.trials}
         self._is_believed = reading_proved or bool(plan.trials)
-        """Whether a read may condemn a bank: by what was proved before, or by the canary that was just read."""
+        """True if a read may condemn a bank: by what was proved before, or by the canary that was just read."""
         self._there = {each.sector.start for each in plan.seen.leftovers}
         """Where a canary may be now."""
         self._erased: set[int] = set()

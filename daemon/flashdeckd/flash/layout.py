@@ -31,15 +31,15 @@ def is_blank(data: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where an image lies in its partition."""
+    """An image on the sectors and blocks of its partition."""
 
     target: Target
     image: Image
-    """What it defines, by address."""
+    """The bytes that it defines, by address."""
     block: int
     """The most bytes in one transfer; whole program units."""
     boot_unit: int
-    """How many of the first bytes are written last; 0 where that protects nothing."""
+    """The number of first bytes that are written last; 0 where that protects nothing."""
 
     @property
     def boot(self) -> Range:

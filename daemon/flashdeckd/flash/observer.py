@@ -70,6 +70,6 @@ class Outcome:
     interrupted: bool = False
     """Lost after the boot unit was written: the partition holds the image, only the leave is missing."""
     notes: tuple[str, ...] = ()
-    """What the plan said, and `remarks`."""
+    """All that the plan said, and `remarks`."""
     remarks: tuple[str, ...] = ()
-    """What a person should know of how it went."""
+    """All that a person should know of how it went."""

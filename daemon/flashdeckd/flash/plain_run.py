@@ -22,14 +22,14 @@ _ENOUGH = 2
 
 @dataclass
 class _Comparison:
-    """What reads have shown of an image that was sent, block by block."""
+    """The reads of an image that was sent, block by block, and all that they show."""
 
     sample: tuple[int, bytes] | None
     """A block that was read before: its offset, and what it held, which was not what is sent."""
     wrong: int | None = None
     """The offset of the first block that does not read as it was sent."""
     is_stale: bool = False
-    """Whether the sample still reads as before."""
+    """True if the sample still reads as before."""
     _is_new: bool = False
     _right: set[bytes] = field(default_factory=set[bytes])
 

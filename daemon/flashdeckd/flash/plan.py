@@ -133,7 +133,7 @@ class Plan:
 
     target: Target
     image: Image = field(repr=False)
-    """What the image defines, by address. On a plain DFU 1.1 device: all that is sent."""
+    """The bytes that the image defines, by address. On a plain DFU 1.1 device: all that is sent."""
     boot_unit: int
     """Length in bytes of the part that is written last; 0 where nothing is."""
     block: int
@@ -151,7 +151,7 @@ class Plan:
     """Bytes in these sectors that the image does not bring back; where they were read, those that are 0xFF do not
     count."""
     trials: tuple[Site, ...] = ()
-    """Where canaries show whether the right bank is erased."""
+    """The places where canaries show whether the right bank is erased."""
     is_mapped: bool = False
     """False where only the profile says how large the sectors are: an erase may take more than one."""
     seen: Seen = UNASKED

@@ -306,7 +306,7 @@ class Planner:
                 yield Step(Action.READ_BOOT_UNIT, boot)
 
     def _proofs(self, erases: list[Range], writes: list[Range]) -> Iterator[tuple[Range, Range]]:
-        """Where reading can be proved: sectors that are erased, and what is written in them."""
+        """Yield the places where reading can be proved: sectors that are erased, and what is written in them."""
         for sector in erases:
             for each in writes:
                 part = Range(max(each.start, sector.start), min(each.end, sector.end))
@@ -403,7 +403,7 @@ class Planner:
 
 
 def _sweep(sector: Range) -> Iterator[Step]:
-    """What takes back a canary that an earlier job has left."""
+    """Yield the steps that take back a canary of an earlier job."""
     yield Step(Action.ERASE_CANARY, sector)
     yield Step(Action.CHECK_BANKS, sector)
 

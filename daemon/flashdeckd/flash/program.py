@@ -1,4 +1,4 @@
-"""What can be done with a board: a flash, a plan, a leave. DfuSe here; plain DFU 1.1 goes its own way, see `plain`."""
+"""The ways to use a board: a flash, a plan, a leave. DfuSe here; plain DFU 1.1 goes its own way, see `plain`."""
 
 import time
 from contextlib import suppress

@@ -43,7 +43,7 @@ class ReadBack:
         self._check = check
         boot = Piece(plan.target.span.start, bytes([BLANK]) * plan.boot_unit)
         self._expected = Image((boot,)).over(plan.image) if plan.boot_unit else plan.image
-        """What is there before the boot unit is written."""
+        """Return the bytes that are there before the boot unit is written."""
         self._withheld = "its boot unit was not written" if plan.boot_unit else "what was written could not be withheld"
         self.reading = Reading.UNTRIED
         self.notes: list[str] = []

@@ -65,7 +65,7 @@ class Run:
             self._readback.reading = Reading.PROVED
             self._history_writer.learn(canaries_gone=frozenset(sector.start for sector in plan.seen.gone))
         self._sectors = tuple(s for s in self._target.sectors if any(run.covers(s) for run in plan.erased))
-        """What may be erased for the image."""
+        """The sectors that may be erased for the image."""
         self._is_canary_over = False
         self._began = False
         self._is_first_erased = False

@@ -35,7 +35,7 @@ class Questions:
     compare: tuple[Range, ...] = ()
     """To be read where reading is believed; only what differs will be written."""
     rest: Callable[[Image], tuple[Range, ...]] = _nothing_more
-    """What else to read once that was answered: all that would be lost, where a part of a sector differs."""
+    """Gives the ranges to read once that was answered: all that would be lost, where a part of a sector differs."""
     leftovers: tuple[Range, ...] = ()
     """Sectors in which a canary of an earlier job may lie."""
     candidates: tuple[tuple[Site, ...], ...] = ()
@@ -49,16 +49,16 @@ class Seen:
     """The answers."""
 
     present: Image = field(default=NOTHING, repr=False)
-    """What was there, by address, as far as it was compared or sampled."""
+    """The bytes that were there, by address, as far as it was compared or sampled."""
     compared: tuple[Range, ...] = ()
-    """What was read for `present`, in order."""
+    """The ranges that were read for `present`, in order."""
     measured: Range | None = None
     """The block that was read by its number and by its address: the ruler, or one of the first place that was searched,
     right after that."""
     multiplies: bool | None = None
     """Whether its number reached what it should; None where that was not asked, or could not be seen."""
     searched: tuple[Range, ...] = ()
-    """What was read after that in search of blank sectors and of canaries, and remembered, in order."""
+    """The ranges that were read after that in search of blank sectors and of canaries, and remembered, in order."""
     leftovers: tuple[Leftover, ...] = ()
     """Canaries of earlier jobs."""
     gone: tuple[Range, ...] = ()

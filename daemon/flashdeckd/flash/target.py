@@ -32,7 +32,7 @@ class Target:
     addresses: `span` then counts from 0 and only says how much fits. None: a DfuSe device."""
 
     program: int | None = None
-    """Where the program begins that the leave starts, for a partition that holds data; None: at the partition's own
+    """The address of the program that the leave starts, for a partition that holds data; None: at the partition's own
     start. A ROM bootloader jumps to that address."""
 
     @property

@@ -1,4 +1,4 @@
-"""What was to be said of files that clients sent, for as long as their images may be asked for."""
+"""Notes about files that clients sent, for as long as their images may be asked for."""
 
 from collections import OrderedDict
 

@@ -15,9 +15,9 @@ from itertools import accumulate, pairwise
 from flashdeck.geometry import Range
 
 BLANK = 0xFF
-"""What erased flash reads as."""
+"""The byte that erased flash reads as."""
 PREFIX = b"\x93flashdeck pieces 1\r\n\x1a\n"
-"""How the encoded form of an image in several pieces begins. No raw image may begin so."""
+"""The bytes with which the encoded form of an image in several pieces begins. No raw image may begin so."""
 _COUNT = struct.Struct("<I")
 _ENTRY = struct.Struct("<II")  # offset, size
 
@@ -36,7 +36,7 @@ class Piece:
     """Bytes without a gap."""
 
     offset: int
-    """Where they begin: bytes from the partition's start."""
+    """Their place: bytes from the partition's start."""
     data: bytes = field(repr=False)
 
     @property
@@ -136,7 +136,7 @@ class Image:
 
     @cached_property
     def size(self) -> int:
-        """How many bytes it defines."""
+        """The number of bytes that it defines."""
         return sum(len(piece.data) for piece in self.pieces)
 
     @property

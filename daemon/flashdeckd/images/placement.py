@@ -1,4 +1,4 @@
-"""Which bytes of a file with addresses are one partition's. Pure."""
+"""From a file with addresses to the bytes of one partition. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ _APART = frozenset((Place.PARTITION, Place.UNASSIGNED, Place.OPTION_BYTES, Place
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a file says about one partition."""
+    """A file's part for one partition."""
 
     image: Image
     notes: tuple[str, ...] = ()
-    """What was passed over or left out, for log and plan."""
+    """Notes on all that was passed over or left out, for log and plan."""
 
 
 def place(shown: str, contents: Contents, profile: Profile, partition: Partition) -> Parsed:

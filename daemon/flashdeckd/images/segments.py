@@ -1,4 +1,4 @@
-"""What the readers of formats with addresses make of a file: runs of bytes, each with its address."""
+"""Runs of bytes, each with its address: the form that readers of formats with addresses give a file."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file holds for a flash."""
+    """The bytes of a file that are for a flash."""
 
     segments: tuple[Segment, ...]
     """In the file's order, none empty. They may overlap."""
     notes: tuple[str, ...] = ()
-    """What was passed over, for log and plan."""
+    """Notes on all that was passed over, for log and plan."""
 
 
 def joined(segments: Iterable[Segment]) -> Iterator[Segment]:

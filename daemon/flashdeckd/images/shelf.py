@@ -8,7 +8,7 @@ from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
 
 KEPT_BYTES = 32 * 1024 * 1024
-"""How much is kept in memory; the image that was asked for last is kept whatever its size."""
+"""Bytes that are kept in memory; the image that was asked for last is kept whatever its size."""
 
 
 class Shelf:

@@ -29,7 +29,7 @@ class Artifact:
     version: str
     """What it calls itself: a version, else its build-id, "" where there is neither."""
     is_program: bool = True
-    """Whether it defines the partition's first word."""
+    """True if it defines the partition's first word."""
 
     @classmethod
     def of(cls, image: Image, version: str = "") -> "Artifact":

@@ -1,4 +1,4 @@
-"""What the guards `reset` and `stack` have in common: a vector table must be there before it can be judged."""
+"""The common part of the guards `reset` and `stack`: a vector table must be there before it can be judged."""
 
 from flashdeck.config import AnyGuard, Guard
 from flashdeck.errors import RefusedError

@@ -1,4 +1,4 @@
-"""What a partition has: the sum of what was written into it, and what follows from that. Pure.
+"""The contents of a partition: the sum of all that was written into it. Pure.
 
 The newest image lies over what earlier ones left. What was erased for an image and is not part of it is 0xFF. What is
 not known satisfies nothing.

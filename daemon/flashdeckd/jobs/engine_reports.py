@@ -47,7 +47,7 @@ class EngineReports:
         self._target = target
         self._shelf = shelf
         self._erased: tuple[Range, ...] = ()
-        """What the plan erases, counted from the partition's start."""
+        """The ranges that the plan erases, counted from the partition's start."""
         self._bootloader = bootloader
         self._check = check
         self._began = False
@@ -126,7 +126,7 @@ class EngineReports:
         await self._book.hold(job.board, job.partition, after)
 
     def _made(self) -> Holding:
-        """What is to be said of the partition once it has the job's image, its layers aside."""
+        """Return the record of the partition once it has the job's image, its layers aside."""
         job = self._job
         return Holding(
             sha256=job.sha256,

@@ -1,4 +1,4 @@
-"""What is on the boards and in their queues, held against an image that somebody wants, by its bytes."""
+"""Boards and queues, held against an image that somebody wants, by its bytes."""
 
 from collections.abc import Callable, Hashable
 

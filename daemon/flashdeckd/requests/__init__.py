@@ -1,1 +1,1 @@
-"""What is asked of the boards: by a person, by a build, and by whoever waits for an image."""
+"""Requests to the boards: by a person, by a build, and by whoever waits for an image."""

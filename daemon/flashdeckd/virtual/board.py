@@ -93,7 +93,7 @@ class VirtualBoard:
         self._crashed = False
         self._hung = False
         self._reset_waits = False
-        """Whether the bus was reset while the device worked inside a request, and it has not heard of it yet."""
+        """True if the bus was reset while the device worked inside a request, and it has not heard of it yet."""
         self._affliction: Affliction | None = None
         self._steps_to_cut: int | None = None
         self._share_cut: float | None = None

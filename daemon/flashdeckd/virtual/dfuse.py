@@ -80,7 +80,7 @@ class Manner:
     """Whether an erase in bank 2 is done, but leaves the device in dfuDNBUSY (STM32H743, revision V)."""
     leave: Leave = Leave.ANSWERS
     protected: bool = False
-    """Whether read protection is at level 1, and silent: erases and writes are answered OK, in their time, and do
+    """True if read protection is at level 1, and silent: erases and writes are answered OK, in their time, and do
     nothing, as reported of the STM32U5; a read is refused with errVENDOR (AN3156)."""
 
 

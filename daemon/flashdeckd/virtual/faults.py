@@ -117,7 +117,7 @@ class Faults:
 
 
 def _concerns(armed: _Armed, operation: Operation) -> bool:
-    """Whether a fault waits for such an operation at such a place. One that does nothing can only be refused."""
+    """True if a fault waits for such an operation at such a place. One that does nothing can only be refused."""
     if ON_MEDIA.get(armed.fault) is not operation.access:
         return False
     if not operation.steps and armed.fault not in (Fault.ERROR_ERASE, Fault.ERROR_WRITE):

@@ -52,7 +52,7 @@ class Operation:
         self.done = 0
         self.failed = False
         self.crashed = False
-        """Whether the processor took a bus fault over it, and does nothing any more."""
+        """True if the processor took a bus fault over it, and does nothing any more."""
         self._stop_at_refused = stop_at_refused
         self._verified = verified
 
@@ -99,7 +99,7 @@ class Operation:
         self.done = self.steps
 
     def touches(self, address: int) -> bool:
-        """Whether it erases or writes the byte at `address`."""
+        """True if it erases or writes the byte at `address`."""
         if self.access is Access.ERASE:
             return self.sector >= 0 and self._flash.sector_of(address) == self.sector
         return self.address <= address < self.address + len(self.data)
@@ -151,7 +151,7 @@ class FlashLayout:
     """Sectors, by number, that refuse to be erased or programmed."""
     overwrite: Overwrite = Overwrite.REFUSED
     faults: bool = False
-    """Whether a write to an address that is not a multiple of `word` is a bus fault (STM32F1); else it is refused."""
+    """True if a write to an address that is not a multiple of `word` is a bus fault (STM32F1); else it is refused."""
     regions: tuple[Region, ...] = ()
     """All sectors, where they are not as `size`, `sector` and `bank` say."""
 
@@ -255,12 +255,12 @@ class NorFlash:
         return bytes(self.content[start : start + size]) if inside else None
 
     def holds(self, address: int, data: bytes) -> bool:
-        """Whether these bytes are there, as a driver finds that looks at them itself."""
+        """True if these bytes are there, as a driver finds that looks at them itself."""
         start = address - self.layout.base
         return self._covers(address, len(data)) and self.content[start : start + len(data)] == data
 
     def _covers(self, address: int, size: int) -> bool:
-        """Whether all of these bytes lie inside, and no hole between two banks among them."""
+        """True if all of these bytes lie inside, and no hole between two banks among them."""
         return any(run.covers(Range.sized(address, size)) for run in self._runs)
 
     def erase(self, address: int, *, banks: bool = True) -> Operation:
@@ -367,7 +367,7 @@ class NorFlash:
         return count if self.content[start : start + count * self.word] == self._blank_word * count else 0
 
     def _takes(self, address: int, data: bytes) -> bool:
-        """Whether the flash programs these words of one sector there, whatever becomes of them: one, or blank ones."""
+        """True if the flash programs these words of one sector there, whatever becomes of them: one, or blank ones."""
         sector = self.sector_of(address)
         if sector < 0 or sector in self.layout.bad:
             return False

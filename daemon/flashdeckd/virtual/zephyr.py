@@ -247,7 +247,7 @@ class ZephyrBootloader:
         return self._refuse(STATUS_UNKNOWN)
 
     def _denied(self, setup: Setup) -> bool:
-        """Whether a request has a place in this state but not as it is."""
+        """True if a request has a place in this state but not as it is."""
         attributes = self._settings.functional.attributes
         match self.state, setup.request:
             case State.IDLE, Dfu.DNLOAD:
