@@ -380,7 +380,7 @@ def test_whatever_happens_while_one_is_there_none_is_left(job: str, fault: Fault
     rig, requests = Rig(old=old), [0]
     rig.flash(data, target, Watcher(on_began=lambda: requests.append(rig.board.state().requests)))
     assert requests[-1] > 20
-    for at in range(1, requests[-1] + 1, 1 if SOAK else 3):
+    for at in range(1, requests[-1] + 1, 1 if SOAK else 5):
         rig = Rig(old=old)
         rig.board.fault(fault, at)
         ended = rig.attempt(data, target)

@@ -21,7 +21,7 @@ TWO = pieces((0, NEW_IMAGE[:1500]), (3 * SECTOR + 100, NEW_IMAGE[: SECTOR + 700]
 """It touches the first sector and the last two of five."""
 BETWEEN = Range(PARTITION.start - BASE + SECTOR, PARTITION.start - BASE + 3 * SECTOR)
 ATTEMPTS = 4
-MOMENTS = 4
+MOMENTS = 3
 """How many transfers of each job are struck in `make test`; a soak strikes every one."""
 SHARES = (0.0, 0.5, 1.0)
 """How much of an erase is done when the power fails."""
