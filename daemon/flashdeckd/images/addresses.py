@@ -1,4 +1,4 @@
-"""What lives at an address of a board's chip, in words, and what to do about an image that has bytes there. Pure.
+"""The kinds of places of a chip's addresses, in words, with what to do about an image that has bytes there. Pure.
 
 Flash, RAM, option bytes and OTP are known from the chip's entry in the chip table. Where that says nothing, the areas
 are those that Arm's memory map (Armv7-M and Armv8-M Architecture Reference Manuals, "System address map") and the

@@ -92,7 +92,7 @@ def whole_segments(shown: str, data: bytes) -> tuple[Segment, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Tables:
-    """Where the headers of segments and sections are."""
+    """The places of the headers of segments and sections."""
 
     order: str
     """The byte order, as `struct` has it."""

@@ -20,7 +20,7 @@ class Segment:
     address: int
     data: bytes | memoryview
     section: str = ""
-    """What the linker script calls them, where the file says so."""
+    """Their name in the linker script, where the file has it."""
 
     @property
     def span(self) -> Range:

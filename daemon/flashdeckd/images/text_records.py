@@ -16,7 +16,7 @@ from flashdeck.text import clean, counted
 
 _BOM = b"\xef\xbb\xbf"
 _PADDING = b" \t\r\n\0\x1a"
-"""What follows the text of some files: DOS ended one with Ctrl-Z (0x1A)."""
+"""Bytes that follow the text of some files: DOS ended one with Ctrl-Z (0x1A)."""
 _COMMENT = rb"(?:[;#*!]|//|--)"
 # `objcopy -O symbolsrec` puts a list of symbols before the records: "$$ NAME", "  main $08000101", …, "$$".
 _LINE_WITHOUT_RECORD = re.compile(_COMMENT + rb".*|\$\$.*|\S+ +\$[0-9A-Fa-f]+", re.DOTALL)
@@ -41,7 +41,7 @@ class Records:
     made_again: str
     """A hint: how to make such a file."""
     passed_over: Counter[str] = field(default_factory=Counter[str])
-    """What was read and carries no bytes for the chip, by its name in the singular."""
+    """Kinds of lines that carry no bytes for the chip, by their names in the singular, counted."""
 
     def read(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Yield each record in upper case, with the number of its line; raises RefusedError for what is none."""

@@ -70,8 +70,9 @@ class Attempts:
         )
         what = job.version or job.sha256[:12]
         self.book.log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
-        history = self.histories.of(bootloader_of(self.board.name, device))
-        target = target_of(self.board, partition, may_read=self.lost_reads.reading_allowed(job.id, history))
+        bootloader = bootloader_of(self.board.name, device)
+        may_read = self.lost_reads.reading_allowed(job.id, self.histories.of(bootloader))
+        target = target_of(self.board, partition, may_read=may_read)
         reports = EngineReports(
             loop=asyncio.get_running_loop(),
             book=self.book,
@@ -79,7 +80,7 @@ class Attempts:
             job=job,
             target=target,
             shelf=self.shelf,
-            bootloader=bootloader_of(self.board.name, device),
+            bootloader=bootloader,
             check=lambda: self.state.check(job.id),
         )
         holding = self.book.holding(job.board, job.partition)
