@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import BoardState, DaemonState, JobState, JobStatus, Origin, PartitionState, Presence
+from flashdeck.job_state import JobStatus
+from flashdeck.model import BoardState, DaemonState, JobState, Origin, PartitionState, Presence
 from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeck.model import Phase
+from flashdeck.job_state import Phase
 from flashdeckd.flash import program
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.plan import Plan

@@ -16,7 +16,8 @@ from typing import Any
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
-from flashdeck.model import JobState, JobStatus, Phase
+from flashdeck.job_state import JobStatus, Phase
+from flashdeck.model import JobState
 from flashdeck_tui.demo.demo_bench import demo_bench
 from flashdeck_tui.demo.hands import BenchHands
 from flashdeck_tui.demo.play import DemoApp

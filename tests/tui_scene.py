@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
+from flashdeck.job_state import Failure, JobResult, JobStatus, Phase, Verified
 from flashdeck.model import (
     ArtifactState,
     BoardState,
@@ -16,18 +17,13 @@ from flashdeck.model import (
     DeviceState,
     Disposition,
     Event,
-    Failure,
-    JobResult,
     JobState,
-    JobStatus,
     LogLevel,
     LogLine,
     Origin,
     PartitionState,
-    Phase,
     Presence,
     Snapshot,
-    Verified,
 )
 from flashdeck.value import Value
 from flashdeck_tui.app import FlashdeckApp

@@ -6,12 +6,23 @@ Unknown fields are ignored. A reply means that what was asked is done.
 
 from typing import Generic, TypeVar
 
+from msgspec import field
+
 from flashdeck.diagnosis import Diagnosis, Fact
+from flashdeck.job_state import Failure
 from flashdeck.model import BoardState, DeviceState, JobState, LogLine, Snapshot
 from flashdeck.value import Value
 
-PROTOCOL_VERSION = 1
-"""Both sides must name the same; anything else ends with the kind `protocol-mismatch`."""
+LOWEST_PROTOCOL = 2
+HIGHEST_PROTOCOL = 2
+"""The protocols that this release speaks. The highest that both sides speak counts; where there is none, the kind is
+`protocol-mismatch`. Within a protocol, methods, fields and members of unions and enums may be added."""
+
+
+def protocols(lowest: int, highest: int) -> str:
+    """Return a range of protocols in words."""
+    return str(highest) if lowest == highest else f"{lowest} to {highest}"
+
 
 R_co = TypeVar("R_co", bound=Value, covariant=True)
 
@@ -28,16 +39,28 @@ class Welcome(Value, frozen=True, kw_only=True):
     """Answer to `hello`."""
 
     protocol: int
+    """The one that counts on this connection."""
+    lowest: int = LOWEST_PROTOCOL
+    highest: int = HIGHEST_PROTOCOL
     daemon: str
+    """Its release."""
     host: str
     instance: str
+    read_only: bool = False
+    """True if nothing can be changed through this connection."""
+    degraded: tuple[str, ...] = ()
+    """Parts of the daemon that do not work, each with what to do."""
 
 
 class Hello(Params[Welcome], frozen=True, kw_only=True):
     """First call on every connection."""
 
-    protocol: int
+    protocol: int = HIGHEST_PROTOCOL
+    """The highest protocol that the client speaks; releases before 2 said only this one."""
+    lowest: int | None = None
+    """The lowest; None: that one only."""
     client: str = ""
+    release: str = ""
 
 
 class Subscribe(Params[Snapshot], frozen=True, kw_only=True):
@@ -121,14 +144,16 @@ class CommitUpload(Params[UploadDone], frozen=True, kw_only=True):
 class Flash(Params[JobList], frozen=True, kw_only=True):
     """Queues one job a board by hand.
 
-    `sha256` names a spooled artifact, "" the newest one of the partition. `boards` are names and globs, empty means all
-    boards that have the partition. `present_only` refuses (kind `absent`) unless every board is there now.
+    `sha256` names a spooled image, "" the newest build for the partition. `boards` are names and globs, empty means all
+    boards that have the partition. `no_wait` refuses (kind `absent` or `held`) unless every board can run it now.
+    `cancel_on_exit` cancels the jobs once this connection ends.
     """
 
     partition: str
     sha256: str = ""
     boards: tuple[str, ...] = ()
-    present_only: bool = False
+    no_wait: bool = False
+    cancel_on_exit: bool = False
 
 
 class PlanStep(Value, frozen=True, kw_only=True):
@@ -174,11 +199,31 @@ class Plan(Params[PlanList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
-class Wait(Params[JobList], frozen=True, kw_only=True):
+class BoardOutcome(Value, frozen=True, kw_only=True):
+    """How far one board is with an image that is waited for."""
+
+    board: str
+    partition: str
+    is_there: bool = field(default_factory=bool)  # not a default, which would not be written where it is False
+    """True once the board has the image, and runs it where that can be seen."""
+    job: JobState | None = None
+    """The job that brings it, or did."""
+    failure: Failure | None = None
+    """Why it can no longer get there, or was not there in time; None where it is there, or still can."""
+
+
+class WaitResult(Value, frozen=True, kw_only=True):
+    """Answer to `wait`: a row a board."""
+
+    boards: tuple[BoardOutcome, ...]
+
+
+class Wait(Params[WaitResult], frozen=True, kw_only=True):
     """Looks at the partition's image path again, then returns once that image is on all those boards.
 
-    `sha256` is the wanted image, "" the newest artifact. `timeout` in seconds. Fails with the kind that says why it can
-    no longer happen (superseded, held, offered, guard, no-target, timeout, or the failure of the job).
+    `sha256` is the wanted image, "" the newest build. `timeout` in seconds. Returns at once, too, when a board can no
+    longer get it (superseded, held, offered, guard, no-target, or the failure of its job) and nothing is under way on
+    the others.
     """
 
     partition: str
@@ -188,7 +233,7 @@ class Wait(Params[JobList], frozen=True, kw_only=True):
 
 
 class WaitJobs(Params[JobList], frozen=True, kw_only=True):
-    """Returns once all the jobs have ended or are held, or after `timeout` seconds with the kind `timeout`."""
+    """Returns once all the jobs have ended or need a person, or after `timeout` seconds with the kind `timeout`."""
 
     ids: tuple[int, ...]
     timeout: float = 3600.0
@@ -253,7 +298,7 @@ class Disarm(Params[BoardList], frozen=True, kw_only=True):
 class Doctor(Params[Diagnosis], frozen=True, kw_only=True):
     """Looks at boards (names and globs, empty: all) and at this installation; nothing is erased or written.
 
-    A board on which a job runs is not disturbed: its report says so (`device-busy`). Devices that are no configured
+    A board on which a job runs is not uncertain: its report says so (`device-busy`). Devices that are no configured
     board are listed and not opened.
     """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.desk import BOARD, SETTLE, desk
 from benchmarks.rows import Measure, Row, Unit
 from flashdeck import api
-from flashdeck.model import JobStatus
+from flashdeck.job_state import JobStatus
 from rig import WAIT_SECONDS, firmware
 
 _WHAT = "writer's close to the start of"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck import api
-from flashdeck.model import JobStatus, Presence, Snapshot
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Presence, Snapshot
 from rig import board, firmware, prepare, running
 
 IMAGE = firmware("1.0.0", size=20_000)

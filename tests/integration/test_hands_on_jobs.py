@@ -9,7 +9,8 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import JobStatus, Phase, Snapshot
+from flashdeck.job_state import JobStatus, Phase
+from flashdeck.model import Snapshot
 from flashdeck.value import Value
 from rig import Rig, board, firmware, prepare, running, sha256
 

@@ -7,7 +7,8 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError, RemoteError
-from flashdeck.model import JobStatus, PartitionState
+from flashdeck.job_state import JobStatus
+from flashdeck.model import PartitionState
 from image_writers import WRITERS, Pieces, binary, elf, hexed
 from rig import APP1, Rig, board, firmware, prepare, running
 

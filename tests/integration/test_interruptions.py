@@ -5,7 +5,8 @@ import signal
 import pytest
 
 from flashdeck import api
-from flashdeck.model import JobStatus, Phase, Snapshot
+from flashdeck.job_state import JobStatus, Phase
+from flashdeck.model import Snapshot
 from rig import APP1, Rig, firmware, sha256
 
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))

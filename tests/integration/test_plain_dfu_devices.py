@@ -7,7 +7,8 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import JobState, JobStatus, Phase, Presence, Snapshot, Verified
+from flashdeck.job_state import JobStatus, Phase, Verified
+from flashdeck.model import JobState, Presence, Snapshot
 from rig import APP1, PARTITION2, Rig, firmware, running, sha256
 
 CONFIG = """

@@ -8,7 +8,8 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind
-from flashdeck.model import Contents, JobResult, JobState, JobStatus, Presence, Snapshot, Verified
+from flashdeck.job_state import JobResult, JobStatus, Verified
+from flashdeck.model import Contents, JobState, Presence, Snapshot
 from rig import PARTITION2, Rig, board, firmware, prepare, running, sha256
 
 AT_PORT_1 = '[boards.left]\nprofile = "product"\nport = "1-1"\n'
@@ -255,11 +256,11 @@ async def test_trust_ends_where_another_board_was_seen(root: Path) -> None:
     async with bench(root, profile=TRUSTING, model="classic-noread") as rig:
         assert [await erases_of(rig, ONE) for _ in range(2)] == [ALL, 0]
         await replaced(rig, model="classic-noread", serial="OTHER0000002")
-        assert (await contents(rig)).disturbed
+        assert (await contents(rig)).uncertain
         await replaced(rig, model="classic-noread")
         assert [await erases_of(rig, ONE) for _ in range(2)] == [ALL, 0]
         assert await rig.partition_of("left", len(ONE)) == ONE
-        assert not (await contents(rig)).disturbed
+        assert not (await contents(rig)).uncertain
 
 
 async def test_trust_ends_where_the_image_did_not_start(root: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import JobStatus, Presence
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Presence
 from flashdeck.value import Value
 from rig import APP1, PARTITION2, Rig, firmware, prepare, running, sha256
 

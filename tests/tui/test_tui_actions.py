@@ -13,7 +13,8 @@ from textual.widgets import Input
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, RemoteError
-from flashdeck.model import Disposition, JobStatus, Snapshot
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Disposition, Snapshot
 from flashdeck_tui.actions import ACTIONS, Action, Context, Needs, registry
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.link import LinkState, LinkStatus

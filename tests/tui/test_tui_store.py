@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from flashdeck.model import JobStatus, LogLevel, LogLine, Phase, Presence, Snapshot
+from flashdeck.job_state import JobStatus, Phase
+from flashdeck.model import LogLevel, LogLine, Presence, Snapshot
 from flashdeck_tui.store import ENDED_JOBS, LOG_LINES, Selection, Store
 from tui_scene import ARTIFACT, BENCH, DAEMON, NOW, RUNNING, board, event, filled_store, job
 

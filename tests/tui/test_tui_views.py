@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from flashdeck.model import Disposition, Event, JobStatus, Phase, Snapshot, Verified
+from flashdeck.job_state import JobStatus, Phase, Verified
+from flashdeck.model import Disposition, Event, Snapshot
 from flashdeck_tui import views
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import Tone
@@ -60,7 +61,7 @@ def bench_of(app1: Any, **fields: Any) -> Store:
         (bench_of(None, artifacts=()), "no build seen yet", Tone.FAINT),
         (bench_of(contents(complete=False)), "does not boot: f flashes it again", Tone.BAD),
         (bench_of(contents(started=False)), "was not seen to start", Tone.BAD),
-        (bench_of(contents(disturbed=True)), "in doubt: f makes sure", Tone.WAIT),
+        (bench_of(contents(uncertain=True)), "in doubt: f makes sure", Tone.WAIT),
         (
             bench_of(
                 None,

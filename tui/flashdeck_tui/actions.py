@@ -13,7 +13,8 @@ from typing import Protocol, TypeVar
 from flashdeck import api
 from flashdeck.errors import RequestError
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
-from flashdeck.model import Disposition, JobState, JobStatus
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Disposition, JobState
 from flashdeck.paths import absolute
 from flashdeck.text import counted, format_age, format_size, short_sha
 from flashdeck.value import Value

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from flashdeck.job_state import JobStatus
 from flashdeck.model import (
     ArtifactState,
     BoardState,
@@ -17,7 +18,6 @@ from flashdeck.model import (
     DeviceState,
     Event,
     JobState,
-    JobStatus,
     LogLine,
     PartitionState,
     Snapshot,

@@ -8,24 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from flashdeck.job_state import JobResult, JobStatus, Phase, Verified
 from flashdeck.model import (
     ArtifactState,
     BoardState,
     Contents,
     DeviceState,
     Disposition,
-    JobResult,
     JobState,
-    JobStatus,
     LogLevel,
     LogLine,
     PartitionState,
-    Phase,
     Presence,
-    Verified,
 )
 from flashdeck.text import clean, counted, format_age, format_duration, format_size, short_sha
-from flashdeck.words import contents_name, image_name
+from flashdeck.words.contents import contents_name, image_name
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 
@@ -315,7 +312,7 @@ def _flaw(contents: Contents | None) -> Cell | None:
         return Cell("does not boot: f flashes it again", Tone.BAD)
     if contents is not None and contents.started is False:
         return Cell("was not seen to start", Tone.BAD)
-    if contents is not None and contents.disturbed:
+    if contents is not None and contents.uncertain:
         return Cell("in doubt: f makes sure", Tone.WAIT)
     return None
 

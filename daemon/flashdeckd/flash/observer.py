@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from flashdeck.model import Phase, Verified
+from flashdeck.job_state import Phase, Verified
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.plan import Plan
+from flashdeckd.flash.plan import DeviceFacts, Plan
 
 Sleep = Callable[[float], object]
 
@@ -38,6 +38,14 @@ class Observer(Protocol):
 
     def check(self) -> None:
         """Raises ParkedError at a safe point when the flash is to stop."""
+        ...
+
+    def opened(self, facts: DeviceFacts) -> None:
+        """The device said what it is; nothing was changed yet. Raises OtherDeviceError where it is another one."""
+        ...
+
+    def may_leave(self) -> bool:
+        """Tell whether the board is to be started now; otherwise it stays in DFU mode for what comes next."""
         ...
 
     def learned(self, history: BootloaderHistory) -> None:

@@ -15,7 +15,7 @@ from flashdeck.errors import (
     VerifyError,
 )
 from flashdeck.geometry import Range
-from flashdeck.model import Phase
+from flashdeck.job_state import Phase
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.plain import PlainSession, block_size

@@ -6,7 +6,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from flashdeck.errors import DeviceError, DeviceGoneError
-from flashdeck.model import Phase, Verified
+from flashdeck.job_state import Phase, Verified
 from flashdeckd.dfu import leaving
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pipe import ControlPipe
@@ -56,6 +56,7 @@ def flash(
         observer.progress(Phase.OPEN, 0, 1)
         facts = DeviceFacts.of(session.open())
         observer.progress(Phase.OPEN, 1, 1)
+        observer.opened(facts)
         planner = Planner(image, target, facts, history=history, cached=cached)
         try:
             plan = _look_and_plan(session, planner, observer)

@@ -7,7 +7,7 @@ from enum import Enum
 from flashdeck.config import VerifyPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, VerifyError
 from flashdeck.geometry import Range
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.dfu.session import Session
 from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.plan import Plan

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.errors import ErrorKind, HostError, RequestError
 from flashdeck.text import clean
 from flashdeckd.images.image import Image
 from flashdeckd.state.durable import TEMPORARY, write_durably
@@ -50,7 +50,7 @@ class Spool:
     def add(self, image: Image, version: str = "") -> Artifact:
         """Keep `image`. On return it is on the disk, whole; adding the same again changes nothing.
 
-        Raises FlashdeckError where the system does not let us write (disk full, no permission).
+        Raises HostError where the system does not let us write (disk full, no permission).
         """
         path = self._directory / image.sha256
         with self._writing:
@@ -58,7 +58,7 @@ class Spool:
                 if not self._holds(path, image.sha256):
                     self._write(path, image.encoded)
             except OSError as error:
-                raise FlashdeckError(
+                raise HostError(
                     f"the image can not be kept in {self._directory}: {error.strerror or error}",
                     hint="make room there, or make the directory writable for the daemon",
                 ) from error
@@ -68,6 +68,7 @@ class Spool:
         """Return the image called `sha256`, its hash checked.
 
         Raises RequestError (kind `no-such-artifact`) where there is none; one that was damaged on the disk is removed.
+        Raises HostError where the system does not let us read it.
         """
         if not _NAME.fullmatch(sha256):
             raise RequestError(
@@ -85,7 +86,7 @@ class Spool:
                 kind=ErrorKind.NO_SUCH_ARTIFACT,
             ) from None
         except OSError as error:
-            raise FlashdeckError(
+            raise HostError(
                 f"the image {sha256[:12]} can not be read: {error.strerror or error}", hint=f"look at {path}"
             ) from error
         found = hashlib.sha256(data).hexdigest()

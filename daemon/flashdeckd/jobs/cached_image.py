@@ -39,5 +39,5 @@ def _is_undisturbed(contents: Contents, device: UsbDevice) -> bool:
     """
     same = (contents.serial, contents.bcd_device) == (device.serial, device.bcd_device)
     return (
-        same and device.serial != "" and contents.complete and not contents.disturbed and contents.started is not False
+        same and device.serial != "" and contents.complete and not contents.uncertain and contents.started is not False
     )

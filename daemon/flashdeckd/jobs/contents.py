@@ -13,6 +13,7 @@ from flashdeck.geometry import Range, joined
 from flashdeck.model import Contents, JobState, Layer, Patch
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
+from flashdeckd.usb.device import UsbDevice
 
 MAX_LAYERS = 16
 """Images that the bytes of one partition are known from; of older ones nothing is known any more."""
@@ -77,6 +78,18 @@ def begun(
     return replace(before, layers=layers)  # the program is what it was, but for what the patch erases
 
 
+def is_begun(contents: Contents, job: JobState) -> bool:
+    """Tell whether a job has begun to change what a partition has, and was not done with it."""
+    if job.patch:
+        return bool(contents.layers) and not contents.layers[0].sha256
+    return contents.job == job.id and not contents.complete
+
+
+def is_of(contents: Contents, device: UsbDevice) -> bool:
+    """Tell whether a device shows the serial and bcdDevice of the one that was flashed."""
+    return (contents.serial, contents.bcd_device) == (device.serial, device.bcd_device)
+
+
 def flashed(
     before: Contents | None,
     job: JobState,
@@ -105,7 +118,7 @@ def flashed(
         version=before.version,
         complete=before.complete,
         verified=before.verified,
-        disturbed=before.disturbed,
+        uncertain=before.uncertain,
         patches=patches,
     )
 

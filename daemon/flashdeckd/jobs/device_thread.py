@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from flashdeck.errors import NoAccessError
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.worker import Worker
+from flashdeckd.usb.pulse import Pulse
 
 T = TypeVar("T")
 
@@ -25,6 +26,11 @@ class DeviceThread:
         self._worker = worker
         self._state = state
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{board}")
+
+    @property
+    def pulse(self) -> Pulse:
+        """When the board last answered."""
+        return self._worker.pulse
 
     async def run(self, work: Callable[[Worker], T]) -> T:
         """Runs `work` in the thread, once; raises what it raises."""

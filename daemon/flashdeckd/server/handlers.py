@@ -64,20 +64,21 @@ class Handlers:
         newest = sorted(self._bench.book.jobs.values(), key=lambda job: job.id, reverse=True)
         return api.JobList(jobs=tuple(newest[: max(0, min(params.limit, JOB_PAGE))]))
 
-    async def flash(self, params: api.Flash, _connection: Connection) -> api.JobList:
+    async def flash(self, params: api.Flash, connection: Connection) -> api.JobList:
         """`flash`."""
-        return await self._by_hand.flash(
-            params.partition, params.sha256, params.boards, present_only=params.present_only
-        )
+        reply = await self._by_hand.flash(params.partition, params.sha256, params.boards, no_wait=params.no_wait)
+        if params.cancel_on_exit:
+            connection.on_close(lambda: self._by_hand.abandon(reply.jobs))
+        return reply
 
     async def plan(self, params: api.Plan, _connection: Connection) -> api.PlanList:
         """`plan`."""
         return api.PlanList(plans=tuple(await self._by_hand.plan(params.partition, params.sha256, params.boards)))
 
-    async def wait(self, params: api.Wait, _connection: Connection) -> api.JobList:
+    async def wait(self, params: api.Wait, _connection: Connection) -> api.WaitResult:
         """`wait`."""
-        jobs = await self._waits.for_image(params.partition, params.sha256, params.boards, params.timeout)
-        return api.JobList(jobs=tuple(jobs))
+        boards = await self._waits.for_image(params.partition, params.sha256, params.boards, params.timeout)
+        return api.WaitResult(boards=tuple(boards))
 
     async def wait_jobs(self, params: api.WaitJobs, _connection: Connection) -> api.JobList:
         """`jobs.wait`."""

@@ -34,7 +34,13 @@ JOBS_IN_SNAPSHOT = 200
 """Ended jobs beyond this many newest are left out of a snapshot."""
 
 Listener = Callable[[Event], None]
-_LEVELS = {LogLevel.INFO: logging.INFO, LogLevel.WARNING: logging.WARNING, LogLevel.ERROR: logging.ERROR}
+_LEVELS = {
+    LogLevel.DEBUG: logging.DEBUG,
+    LogLevel.OTHER: logging.INFO,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.WARNING: logging.WARNING,
+    LogLevel.ERROR: logging.ERROR,
+}
 _log = logging.getLogger("flashdeckd")
 
 
@@ -85,7 +91,7 @@ class Hub:
         """Everything at this instant."""
         jobs = sorted(self.jobs.values(), key=lambda job: job.id)
         recent = jobs[-JOBS_IN_SNAPSHOT:]
-        active = [job for job in jobs[:-JOBS_IN_SNAPSHOT] if not job.status.ended]
+        active = [job for job in jobs[:-JOBS_IN_SNAPSHOT] if not job.is_settled]
         return Snapshot(
             seq=self._seq,
             daemon=self.daemon,

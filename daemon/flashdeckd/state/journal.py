@@ -17,8 +17,8 @@ from typing import TypeVar
 
 import msgspec
 
-from flashdeck.errors import FlashdeckError
-from flashdeck.model import ArtifactState, Contents, JobState
+from flashdeck.errors import FlashdeckError, HostError
+from flashdeck.model import ArtifactState, BoardHold, Contents, HoldBy, JobState
 from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeckd.flash.bootloader_history import BootloaderHistory
@@ -58,8 +58,8 @@ class Ledger:
     """By (board, partition)."""
     artifacts: Mapping[tuple[str, str], ArtifactState]
     """The newest of each (profile, partition)."""
-    holds: Mapping[str, str]
-    """Why each held board is held."""
+    holds: Mapping[str, BoardHold]
+    """Why each board is on hold that is."""
     ports: Mapping[str, str]
     """Where each board was last seen."""
     histories: Mapping[Bootloader, BootloaderHistory]
@@ -132,7 +132,7 @@ class Journal:
     async def save_job(self, job: JobState) -> None:
         """Keeps the newest state of a job."""
         await self._execute(
-            (_UPSERT_JOB, (job.id, job.status.ended, _encode(job))),
+            (_UPSERT_JOB, (job.id, job.is_settled, _encode(job))),
             ("DELETE FROM job WHERE ended AND id <= ?", (job.id - KEPT_JOBS,)),
         )
 
@@ -145,12 +145,12 @@ class Journal:
         key = (artifact.profile, artifact.partition)
         await self._execute(("REPLACE INTO artifact VALUES (?, ?, ?)", (*key, _encode(artifact))))
 
-    async def save_hold(self, board: str, reason: str | None) -> None:
-        """Keeps why a board is held; None: it no longer is."""
-        if reason is None:
+    async def save_hold(self, board: str, hold: BoardHold | None) -> None:
+        """Keeps why a board is on hold; None: it no longer is."""
+        if hold is None:
             await self._execute(("DELETE FROM hold WHERE board = ?", (board,)))
         else:
-            await self._execute(("REPLACE INTO hold VALUES (?, ?)", (board, reason)))
+            await self._execute(("REPLACE INTO hold VALUES (?, ?, ?)", (board, hold.reason, hold.by.value)))
 
     async def save_port(self, board: str, port: str) -> None:
         """Keeps where a board was last seen."""
@@ -262,7 +262,7 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         jobs=tuple(job for job in jobs if job is not None),
         contents=table(Contents, "SELECT board, partition, state FROM holding", "contents"),
         artifacts=table(ArtifactState, "SELECT profile, partition, state FROM artifact", "artifact"),
-        holds={row[0]: row[1] for row in rows("SELECT board, reason FROM hold")},
+        holds={board: BoardHold(reason=reason, by=HoldBy(who)) for board, reason, who in rows("SELECT * FROM hold")},
         ports={row[0]: row[1] for row in rows("SELECT board, port FROM port")},
         histories={key: state for key, state in histories.items() if state is not None},
         next_job=int(highest[0][0]) + 1 if highest else 1,
@@ -309,8 +309,8 @@ def set_aside(path: Path) -> Path:
     return kept
 
 
-def _sqlite_failure(path: Path, error: sqlite3.Error) -> FlashdeckError:
-    return FlashdeckError(
+def _sqlite_failure(path: Path, error: sqlite3.Error) -> HostError:
+    return HostError(
         f"the journal {path} failed: {error}",
         hint="see that the disk is not full, that the file is writable and that no other program has it locked",
     )

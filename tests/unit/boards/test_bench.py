@@ -14,7 +14,8 @@ import pytest
 from flash_rig import image
 from flashdeck.config import Board, Config
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import Contents, DaemonState, JobState, JobStatus, Origin, Presence, Verified
+from flashdeck.job_state import JobStatus, Verified
+from flashdeck.model import Contents, DaemonState, JobState, Origin, Presence
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds, Settled
 from flashdeckd.images.file_notes import FileNotes

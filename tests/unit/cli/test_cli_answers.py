@@ -11,19 +11,8 @@ from canned_daemon import NOW, SHA, CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, ExitCode, RefusedError
-from flashdeck.model import (
-    BoardState,
-    Contents,
-    DeviceState,
-    Failure,
-    JobResult,
-    JobStatus,
-    LogLevel,
-    LogLine,
-    PartitionState,
-    Presence,
-    Verified,
-)
+from flashdeck.job_state import Failure, JobResult, JobStatus, Verified
+from flashdeck.model import BoardState, Contents, DeviceState, LogLevel, LogLine, PartitionState, Presence
 
 STRANGER = DeviceState(port="1-9", usb_id="0483:df11", serial="S9", product="Stranger", note="in DFU mode")
 RESULT = JobResult(
@@ -69,7 +58,7 @@ def fill(daemon: CannedDaemon) -> None:
 
 
 def test_status_calls_nothing_verified_that_another_board_may_hold(daemon: CannedDaemon, cli: Cli) -> None:
-    contents = Contents(sha256=SHA, size=8, version="2.0", flashed_at=NOW, verified=Verified.YES, job=3, disturbed=True)
+    contents = Contents(sha256=SHA, size=8, version="2.0", flashed_at=NOW, verified=Verified.YES, job=3, uncertain=True)
     app1 = PartitionState(name="app1", address=0x08020000, size=0x60000, contents=contents)
     daemon.on_loop(lambda: daemon.hub.publish_board(board("right", partitions=(app1,))))
     run = cli("status")

@@ -6,7 +6,8 @@ from canned_daemon import CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, RequestError
-from flashdeck.model import Failure, JobStatus, Phase, Presence
+from flashdeck.job_state import Failure, JobStatus, Phase
+from flashdeck.model import Presence
 
 
 def test_cancel_tells_what_became_of_the_job(daemon: CannedDaemon, cli: Cli) -> None:

@@ -22,7 +22,8 @@ from canned_daemon import SHA, CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import DeviceState, Failure, JobState, JobStatus, LogLevel, LogLine, Phase
+from flashdeck.job_state import Failure, JobStatus, Phase
+from flashdeck.model import DeviceState, JobState, LogLevel, LogLine
 
 PROGRAM = [sys.executable, "-c", "import sys; from flashdeck_tui.cli import main; sys.exit(main())"]
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[/]\r\n\x9b31m\u202eevil"

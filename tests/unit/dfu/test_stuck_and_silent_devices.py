@@ -9,7 +9,7 @@ from flash_rig import GEOMETRY, OLD, PARTITION2, SECTOR, TARGET, Rig, blank, ima
 from flashdeck.config import BankPolicy, PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.polling import Pace, StuckError
 from flashdeckd.dfu.recovery import to_idle

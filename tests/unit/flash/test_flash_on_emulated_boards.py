@@ -25,7 +25,7 @@ from flash_rig import (
 from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, PollPolicy, VerifyPolicy
 from flashdeck.errors import FlashdeckError, ParkedError, RefusedError, VerifyError
 from flashdeck.geometry import Range
-from flashdeck.model import Phase, Verified
+from flashdeck.job_state import Phase, Verified
 from flashdeckd.dfu.polling import DfuStatusError, Pace
 from flashdeckd.flash import program
 from flashdeckd.flash.bootloader_history import BootloaderHistory

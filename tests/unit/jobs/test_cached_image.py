@@ -10,7 +10,8 @@ import lane_rig
 from flash_rig import APP1, BASE, ROOM, ROOM_TWIN, Rig, blank, image
 from flashdeck.config import BankPolicy, Board, Profile
 from flashdeck.errors import DeviceGoneError
-from flashdeck.model import Contents, JobStatus, LogLevel, Presence, Verified
+from flashdeck.job_state import JobStatus, Verified
+from flashdeck.model import Contents, LogLevel, Presence
 from flashdeckd.boards.roster import Sighting
 from flashdeckd.dfu.session import Session
 from flashdeckd.images.image import NOTHING, Image

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from flash_rig import APP1, SECTOR, TARGET
 from flashdeck.config import ErasePolicy
 from flashdeck.geometry import Range
-from flashdeck.model import Contents, JobState, JobStatus, Layer, Origin, Verified
+from flashdeck.job_state import JobStatus, Verified
+from flashdeck.model import Contents, JobState, Layer, Origin
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import NOTHING, Image, Piece
 from flashdeckd.jobs.contents import MAX_LAYERS, begun, distrusted, flashed, known_bytes, touched

@@ -9,7 +9,8 @@ import pytest
 
 from flash_rig import APP1
 from flashdeck.errors import ErrorKind, FlashdeckError, VerifyError
-from flashdeck.model import Contents, JobStatus, LogLevel
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Contents, LogLevel
 from flashdeckd.boards.roster import ABSENT
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Observer, Outcome

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
-from flashdeck.model import Contents, JobState, JobStatus, Origin, Presence, Verified
+from flashdeck.job_state import JobStatus, Verified
+from flashdeck.model import Contents, JobState, Origin, Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Observer, Outcome

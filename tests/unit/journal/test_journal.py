@@ -12,18 +12,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import (
-    ArtifactState,
-    Contents,
-    Disposition,
-    Failure,
-    JobResult,
-    JobState,
-    JobStatus,
-    Origin,
-    Phase,
-    Verified,
-)
+from flashdeck.job_state import Failure, JobResult, JobStatus, Phase, Verified
+from flashdeck.model import ArtifactState, Contents, Disposition, JobState, Origin
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state import journal as journal_module
@@ -118,7 +108,7 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
     done = a_job(1, result=result, finished_at=5.0, attempts=1)
     failed = a_job(2, JobStatus.FAILED, failure=Failure(kind=ErrorKind.VERIFY, message="at 0x08020000", hint="again"))
     running = a_job(3, JobStatus.RUNNING, phase=Phase.WRITE, done=10, total=20, reason="\x1b[31m and \N{SNOWMAN}")
-    halfway = a_holding(B, complete=False, started=False, version="v2", serial="X", bcd_device=0x200, disturbed=True)
+    halfway = a_holding(B, complete=False, started=False, version="v2", serial="X", bcd_device=0x200, uncertain=True)
     learned = BootloaderHistory(
         pace=Pace.STALLING, reading_proved=True, proved_banks=(0,), released_banks=(1,), reads_lost=1
     )

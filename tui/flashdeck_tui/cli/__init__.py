@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
-from flashdeck.model import Failure
+from flashdeck.job_state import Failure
 from flashdeck_tui.cli.output import accept_any_text, report, silence
 from flashdeck_tui.cli.root import root
 

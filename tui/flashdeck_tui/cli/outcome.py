@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from flashdeck.errors import EXIT_CODES, ExitCode
-from flashdeck.model import JobState, JobStatus
+from flashdeck.job_state import JobStatus
+from flashdeck.model import JobState
 
 
 def settled(job: JobState) -> bool:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from flashdeck.model import JobState, JobStatus
+from flashdeck.job_state import JobStatus
+from flashdeck.model import JobState
 from flashdeck.text import clean, format_size
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, paint, say, write_talk

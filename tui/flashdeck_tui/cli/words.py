@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterable, Iterator
 
-from flashdeck.model import BoardState, Contents, JobResult, JobState, JobStatus, LogLevel, Presence, Verified
+from flashdeck.job_state import JobResult, JobStatus, Verified
+from flashdeck.model import BoardState, Contents, JobState, LogLevel, Presence
 from flashdeck.text import clean, counted, format_age, format_duration, format_size
 from flashdeck_tui.cli.output import Colour
 from flashdeck_tui.cli.table import Cell
@@ -47,7 +48,7 @@ def verified(contents: Contents) -> Cell:
     """What is known of a partition's contents."""
     if not contents.complete:
         return Cell("incomplete", Colour.BAD)
-    if contents.disturbed:
+    if contents.uncertain:
         return Cell("in doubt", Colour.WARNING)
     return Cell(contents.verified.value, Colour.GOOD if contents.verified is Verified.YES else Colour.WARNING)
 

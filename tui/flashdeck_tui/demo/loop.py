@@ -9,7 +9,8 @@ from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.config import Enter
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import BoardState, Event, JobState, JobStatus, Presence, Snapshot
+from flashdeck.job_state import JobStatus
+from flashdeck.model import BoardState, Event, JobState, Presence, Snapshot
 from flashdeck_tui.cli.output import say
 from flashdeck_tui.demo.demo_bench import DemoBench
 from flashdeck_tui.demo.firmware import Build, link_slowly

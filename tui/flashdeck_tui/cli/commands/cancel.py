@@ -4,7 +4,7 @@ import click
 
 from flashdeck import api
 from flashdeck.errors import ExitCode
-from flashdeck.model import JobStatus
+from flashdeck.job_state import JobStatus
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import ask

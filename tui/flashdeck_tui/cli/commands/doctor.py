@@ -15,7 +15,7 @@ import msgspec
 from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity, exit_code
 from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RemoteError
-from flashdeck.model import Failure
+from flashdeck.job_state import Failure
 from flashdeck.text import clean, counted
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.commands.boards import device_table

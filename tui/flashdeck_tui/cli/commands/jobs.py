@@ -6,7 +6,7 @@ import click
 
 from flashdeck import api
 from flashdeck.model import JobState
-from flashdeck.words import image_name
+from flashdeck.words.contents import image_name
 from flashdeck_tui.cli import options, words
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json

@@ -5,7 +5,7 @@ import click
 from flashdeck import api
 from flashdeck.model import BoardState, DaemonState, Snapshot
 from flashdeck.text import clean
-from flashdeck.words import contents_name
+from flashdeck.words.contents import contents_name
 from flashdeck_tui.cli import options, words
 from flashdeck_tui.cli.commands.boards import board_table, device_table
 from flashdeck_tui.cli.commands.jobs import job_table
@@ -69,7 +69,7 @@ def _contents(boards: tuple[BoardState, ...]) -> str:
             rows.append(row)
     lines = [table(["BOARD", "PARTITION", "VERSION", "VERIFIED", "FLASHED"], rows)]
     partitions = [partition for board in boards for partition in board.partitions]
-    if any(partition.contents is not None and partition.contents.disturbed for partition in partitions):
+    if any(partition.contents is not None and partition.contents.uncertain for partition in partitions):
         lines.append("in doubt: another serial or bcdDevice was seen since, or a job was cut short; a flash makes sure")
     troubles = {
         (board.profile, partition.name): partition.trouble
