@@ -56,7 +56,10 @@ async def follow(
 async def show_while(
     asked: asyncio.Future[T], changes: AsyncIterator[Snapshot | Event], shows: Callable[[JobState], bool], boards: int
 ) -> T:
-    """Return what `asked` answers; meanwhile tell on stderr how far those jobs of some `boards` are that `shows` picks."""
+    """Return what `asked` answers; meanwhile tell on stderr how far the jobs are that `shows` picks.
+
+    They are jobs of so many `boards`.
+    """
     shown = progress((), boards)
     step: asyncio.Future[Snapshot | Event] | None = None
     try:

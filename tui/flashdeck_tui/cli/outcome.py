@@ -30,9 +30,9 @@ def is_over(job: JobState) -> bool:
     return job.is_settled or needs_person(job.status)
 
 
-def exit_code(jobs: Sequence[JobState]) -> ExitCode:
-    """Return the code for jobs that nobody follows any more."""
-    return combined(code_of(job.status) for job in jobs)
+def exit_code(jobs: Sequence[JobState], *, waits: bool = True) -> ExitCode:
+    """Return the code for jobs that nobody follows any more; `waits` is False where the board was not waited for."""
+    return combined(code_of(job.status, waits=waits) for job in jobs)
 
 
 def combined(codes: Iterable[ExitCode]) -> ExitCode:
@@ -48,19 +48,19 @@ def combined(codes: Iterable[ExitCode]) -> ExitCode:
     return undecided[0] if different <= {ExitCode.OK, *_UNDECIDED} else ExitCode.SOME_FAILED
 
 
-def code_of(status: JobStatus) -> ExitCode:
-    """Return the code for one job."""
+def code_of(status: JobStatus, *, waits: bool = True) -> ExitCode:
+    """Return the code for one job. One that is not over was followed until the time was over."""
     match status:
         case Done():
             return ExitCode.HELD if status.not_started else ExitCode.OK
         case Failed():
             return code_of_kind(status.failure.kind)
-        case Waiting():
-            return ExitCode.NOT_FOUND if status.for_ is WaitFor.ABSENT else ExitCode.HELD
-        case Blocked() | Superseded():
+        case Blocked() | Superseded() | Waiting(for_=WaitFor.HOLD):
             return ExitCode.HELD
-        case Queued() | Running() | Written():
-            return ExitCode.TIMEOUT  # nobody follows it any more, though it is not over
+        case Waiting() if not waits:
+            return ExitCode.NOT_FOUND if status.for_ is WaitFor.ABSENT else ExitCode.HELD
+        case Queued() | Running() | Written() | Waiting():
+            return ExitCode.TIMEOUT
         case Cancelled() | Unknown():
             return ExitCode.FAILED
         case _:

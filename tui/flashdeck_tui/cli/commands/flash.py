@@ -75,7 +75,7 @@ def command(
         put_json({"jobs": jobs, "notes": notes})
     elif not as_jsonl:
         put(job_table(jobs))
-    return exit_code(jobs)
+    return exit_code(jobs, waits=not no_wait)
 
 
 async def _flash(client: Client, order: _Order, data: bytes | None) -> tuple[list[JobState], tuple[str, ...]]:
