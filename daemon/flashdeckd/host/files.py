@@ -156,6 +156,14 @@ def is_named(path: Place) -> bool:
     return _link_mode(path) != 0
 
 
+def is_at(path: Place, descriptor: int) -> bool:
+    """Return whether `path` names the file that is open as `descriptor`, and no link to it."""
+    try:
+        return os.path.samestat(system.lstat(path), system.fstat(descriptor))
+    except (OSError, ValueError):
+        return False
+
+
 def is_open_to_us(path: Place) -> bool:
     """Return whether we may read and write a file."""
     return system.access(path, os.R_OK | os.W_OK)
@@ -199,11 +207,11 @@ def contents(path: Place, limit: int | None = None) -> bytes:
     descriptor = open_to_read(path)
     try:
         data = bytearray()
-        while piece := read(descriptor, _PIECE if limit is None else min(_PIECE, limit - len(data))):
+        while piece := system.read(descriptor, _PIECE if limit is None else min(_PIECE, limit - len(data))):
             data += piece
         return bytes(data)
     finally:
-        close(descriptor)
+        system.close(descriptor)
 
 
 def make_directory(path: Path, mode: int = 0o777) -> None:
