@@ -1,4 +1,4 @@
-"""This process. The daemon starts no other one.
+"""This process. The daemon starts no other one itself (looking for a system library may).
 
 A simulation sets `system` to a process that it has made up, so that no log depends on which one it was.
 """

@@ -4,7 +4,6 @@ Whatever comes in between is raised; `retry_policy` has what becomes of the job 
 """
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +14,7 @@ from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, ParkedErro
 from flashdeck.model import JobResult, JobState, JobStatus, LogLevel, Phase, Presence
 from flashdeck.text import clean
 from flashdeckd.flash.program import Outcome
+from flashdeckd.host import clock, threads
 from flashdeckd.images import guards
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -54,8 +54,8 @@ class Attempts:
     async def flash(self, job: JobState, device: UsbDevice) -> None:
         """Brings the job's image onto the device and ends the job; raises what keeps it from that."""
         partition = self.board.profile.partitions[job.partition]
-        image = await asyncio.to_thread(self.spool.read, job.sha256)
-        warnings = await asyncio.to_thread(guards.check, image, self.board.profile, partition)
+        image = await threads.run(self.spool.read, job.sha256)
+        warnings = await threads.run(guards.check, image, self.board.profile, partition)
         if self.book.job(job.id).status.ended:
             return  # cancelled, or superseded, while its image was read
         for warning in warnings:
@@ -66,7 +66,7 @@ class Attempts:
             phase=Phase.OPEN,
             reason="",
             attempts=job.attempts + 1,
-            started_at=job.started_at or time.time(),
+            started_at=job.started_at or clock.now(),
         )
         what = job.version or job.sha256[:12]
         self.book.log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")

@@ -1,12 +1,12 @@
 """The book of all jobs and of what every partition holds: one copy in memory, in the journal and at the hub."""
 
-import time
 from collections.abc import Callable, Mapping
 
 import msgspec
 
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.model import Holding, JobState, JobStatus, LogLevel, Origin
+from flashdeckd.host import clock
 from flashdeckd.images.spool import Artifact
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
@@ -71,7 +71,7 @@ class JobBook:
             origin=origin,
             patch=patch,
             status=JobStatus.QUEUED,
-            created_at=time.time(),
+            created_at=clock.now(),
         )
         self._next_id += 1
         await self._journal.save_job(job)
@@ -86,7 +86,7 @@ class JobBook:
         progress = {"done": 0, "total": 0} if "phase" in changes else {}
         job = msgspec.structs.replace(self.job(job_id), **{**progress, **changes})
         if job.status.ended and job.finished_at is None:
-            job = msgspec.structs.replace(job, finished_at=time.time())
+            job = msgspec.structs.replace(job, finished_at=clock.now())
         await self._put(job)
         return job
 

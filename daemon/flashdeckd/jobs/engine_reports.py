@@ -1,7 +1,6 @@
 """What the flash engine reports from a lane's thread, on its way into the event loop and the books."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 
 from msgspec.structs import replace
@@ -11,6 +10,7 @@ from flashdeck.model import Holding, JobState, Phase, Verified
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.target import Target
+from flashdeckd.host import clock, threads
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
@@ -58,7 +58,7 @@ class EngineReports:
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """Passes progress on, not more often than anybody can see."""
-        now = time.monotonic()
+        now = clock.monotonic()
         if phase is self._phase and done < total and now - self._last < PROGRESS_SECONDS:
             return
         self._phase, self._last = phase, now
@@ -120,7 +120,7 @@ class EngineReports:
     async def _hold(self) -> None:
         job, before, made = self._job, self._before, self._made()
         erased = self._erased if self._began else ()
-        after = await asyncio.to_thread(
+        after = await threads.run(
             lambda: flashed(before, job, erased, made=made, target=self._target, image_of=self._shelf.image)
         )
         await self._book.hold(job.board, job.partition, after)
@@ -132,7 +132,7 @@ class EngineReports:
             sha256=job.sha256,
             size=job.size,
             version=job.version,
-            flashed_at=time.time(),
+            flashed_at=clock.now(),
             verified=Verified.NO,
             job=job.id,
             serial=self._bootloader.serial,

@@ -4,7 +4,6 @@ The lane decides what is next. `attempt` carries it out, `retry_policy` has what
 and `device_thread` the one thread in which the board's USB handle lives.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -20,6 +19,7 @@ from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.program import preview
 from flashdeckd.flash.target import Target
+from flashdeckd.host import threads
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -271,7 +271,7 @@ class Lane:
 
     async def _check_by_assumed_facts(self, job: JobState) -> None:
         """What would keep the job from running on any board is said before the board is touched, or even there."""
-        image = await asyncio.to_thread(self._spool.read, job.sha256)
+        image = await threads.run(self._spool.read, job.sha256)
         preview(image, self.target(self.board.profile.partitions[job.partition]), ASSUMED_FACTS)
 
     async def _wait_for_board(self, job: JobState) -> None:

@@ -1,12 +1,12 @@
 """What a lane must know at any moment: where its board is, and whether it is to stop or to end a job."""
 
 import asyncio
-import threading
 from collections.abc import Callable
 
 from flashdeck.errors import ErrorKind, ParkedError
 from flashdeck.model import Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
+from flashdeckd.host import threads
 
 
 class LaneState:
@@ -16,7 +16,7 @@ class LaneState:
         self.sighting: Sighting = ABSENT
         self.cancelling = 0
         """The job that is to end at its next safe point."""
-        self._stopping = threading.Event()
+        self._stopping = threads.event()
         self._poked = asyncio.Event()
 
     @property

@@ -9,6 +9,7 @@ from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, 
 from flashdeck.model import Disposition, JobState, JobStatus
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
+from flashdeckd.host import threads
 from flashdeckd.state.hub import Hub
 
 LOOK_SECONDS: Final = 2.0
@@ -64,7 +65,7 @@ class WaitRequests:
         """Read the wanted images where that does not hold up the event loop."""
         newest = (self._hub.artifacts.get((board.profile.name, partition)) for board in boards)
         for wanted in {sha256} if sha256 else {artifact.sha256 for artifact in newest if artifact is not None}:
-            await asyncio.to_thread(self._bench.shelf.image, wanted)
+            await threads.run(self._bench.shelf.image, wanted)
 
     def _job(self, board: Board, partition: str, sha256: str) -> JobState | None:
         return self._bench.satisfaction.job_for(board, board.profile.partitions[partition], sha256)
