@@ -8,6 +8,22 @@ from pathlib import Path
 import pytest
 
 from flashdeckd.host import files
+from flashdeckd.state.durable import write_durably
+
+
+class Log:
+    """The real file system, which notes its steps; at one of them the disk is full."""
+
+    def __init__(self, failing: str = "") -> None:
+        self.failing = failing
+        self.steps: list[str] = []
+
+    def __getattr__(self, name: str) -> object:
+        self.steps.append(name)
+        return self._full if name == self.failing else getattr(os, name)
+
+    def _full(self, *_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def mode(path: Path) -> int:
@@ -138,14 +154,8 @@ def test_a_write_goes_on_until_all_is_written(tmp_path: Path, monkeypatch: pytes
 
 
 def test_all_steps_pass_through_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log: list[str] = []
-
-    class Logged:
-        def __getattr__(self, name: str) -> object:
-            log.append(name)
-            return getattr(os, name)
-
-    monkeypatch.setattr(files, "system", Logged())
+    log = Log()
+    monkeypatch.setattr(files, "system", log)
     files.make_directory(tmp_path / "below")
     descriptor = files.create(tmp_path / "below" / "new")
     files.write(descriptor, b"data")
@@ -154,4 +164,23 @@ def test_all_steps_pass_through_one_place(tmp_path: Path, monkeypatch: pytest.Mo
     files.rename(tmp_path / "below" / "new", tmp_path / "named")
     files.sync_directory(tmp_path)
     files.remove(tmp_path / "named")
-    assert log == ["mkdir", "open", "write", "fsync", "close", "replace", "open", "fsync", "close", "unlink"]
+    assert log.steps == ["mkdir", "open", "write", "fsync", "close", "replace", "open", "fsync", "close", "unlink"]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log()
+    monkeypatch.setattr(files, "system", log)
+    write_durably(tmp_path / "state", b"new")
+    assert log.steps == ["open", "write", "fsync", "close", "replace", "open", "fsync", "close"]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"state": b"new"}
+
+
+@pytest.mark.parametrize("failing", ["write", "fsync", "close", "replace"])
+def test_a_file_that_can_not_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    (tmp_path / "state").write_bytes(b"old")
+    monkeypatch.setattr(files, "system", Log(failing))
+    with pytest.raises(OSError, match="No space left"):
+        write_durably(tmp_path / "state", b"new")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"state": b"old"}
