@@ -2,7 +2,6 @@
 
 import asyncio
 import difflib
-import time
 from collections.abc import Iterable
 from dataclasses import replace as replace_config
 from fnmatch import fnmatchcase
@@ -23,6 +22,7 @@ from flashdeckd.boards.adoption import adopted, find_device, find_name, find_pro
 from flashdeckd.boards.board_file import write_board_file
 from flashdeckd.boards.board_state import PartitionFacts, board_state
 from flashdeckd.boards.roster import Sighting, recognise
+from flashdeckd.host import clock, threads
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact
 from flashdeckd.jobs.book import JobBook
@@ -207,10 +207,10 @@ class Bench:
         return job
 
     async def _enqueue(self, board: Board, partition: str, artifact: Artifact, origin: Origin) -> JobState | None:
-        image = await asyncio.to_thread(self.shelf.read, artifact.sha256)
+        image = await threads.run(self.shelf.read, artifact.sha256)
         target = target_of(board, board.profile.partitions[partition])
         contents = self.book.contents(board.name, partition)
-        known = await asyncio.to_thread(known_bytes, contents, target, self.shelf.image)
+        known = await threads.run(known_bytes, contents, target, self.shelf.image)
         active = self.book.active(board.name)
         admission = admit(active, known, image, target=target, origin=origin, image_of=self.shelf.image)
         patch = is_patch(image, target)
@@ -269,7 +269,7 @@ class Bench:
             device = find_device(wanted, [device for device in self._devices if device.has_dfu], configured)
             profile = find_profile(profile_name, device, self.config)
             name = find_name(name, profile, self.config)
-            memory_map = await asyncio.to_thread(Worker(self._backend).identify, device)
+            memory_map = await threads.run(Worker(self._backend).identify, device)
             board = adopted(name, profile, device, self._devices, memory_map)
             config = replace_config(self.config, boards={**self.config.boards, board.name: board})
             async with self._filing:
@@ -314,7 +314,7 @@ class Bench:
 
     async def _write_board_file(self, config: Config, disarmed: set[str]) -> None:
         pinned = [board for board in config.boards.values() if board.pins is not None]
-        await asyncio.to_thread(write_board_file, self._board_file, pinned, disarmed)
+        await threads.run(write_board_file, self._board_file, pinned, disarmed)
 
     async def hold(self, name: str, reason: str, by: HoldBy = HoldBy.PERSON) -> BoardState:
         """Stops a lane from starting anything, also over a restart."""
@@ -445,7 +445,7 @@ class Bench:
             job = self.book.jobs.get(contents.job) if contents is not None and contents.complete else None
             if contents is None or job is None or not isinstance(job.status, Done) or job.finished_at is None:
                 continue
-            if not 0 <= time.time() - job.finished_at <= RETURN_SECONDS:  # a clock may have been set back
+            if not 0 <= clock.now() - job.finished_at <= RETURN_SECONDS:  # a clock may have been set back
                 continue
             await self.book.record(name, partition, replace(contents, started=False))
             text = "came back in DFU mode right after the leave: most likely the bootloader did not accept the image"

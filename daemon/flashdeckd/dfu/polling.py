@@ -5,7 +5,6 @@ must be left alone until it is over. Which kind a device is shows on its first e
 twice without harm; a data block is never used to find out. What was found out holds for later sessions too.
 """
 
-import time
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -14,6 +13,7 @@ from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, StallError
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.wire import STATUS_OK, State, StatusReport, state_name
+from flashdeckd.host import clock
 
 LONGEST_NAP = 60.0
 """Seconds: the most that one claimed bwPollTimeout is obeyed; it has 24 bits, 4.6 hours."""
@@ -126,7 +126,7 @@ class _Completion:
         self._early = self._probing or (poller.pace in _EARLY and not poller.obeys)
         self._claimed = 0.0
         self._slept = 0.0
-        self._began = time.monotonic()
+        self._began = clock.monotonic()
         self._polls = 0
         self._hurried = False
         """Whether the device was asked before the time was over that it had claimed."""
@@ -184,7 +184,7 @@ class _Completion:
 
     def _check_patience(self, report: StatusReport | None) -> None:
         limit = max(self._patience, _CLAIMS * min(self._claimed, LONGEST_NAP))
-        if max(self._slept, time.monotonic() - self._began) < limit:
+        if max(self._slept, clock.monotonic() - self._began) < limit:
             return
         if report is None:
             self._object()  # to some the early question was an error, and they are silent in dfuERROR

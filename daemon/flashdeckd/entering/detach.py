@@ -1,6 +1,5 @@
 """How a running application is brought into DFU mode for what is queued."""
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -8,6 +7,7 @@ from flashdeck.config import Board, Enter
 from flashdeck.errors import DeviceError, DeviceGoneError, NoAccessError
 from flashdeck.job_state import Phase, Running, WaitFor, Waiting
 from flashdeck.model import JobState
+from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.lane_state import LaneState
@@ -56,7 +56,7 @@ class Detach:
         before = (self._device, self._times)
         self._device, self._times = device, self._times + 1
         job = jobs[0]
-        now = time.time()
+        now = clock.now()
         await self._book.move(job, Running(phase=Phase.DETACH, since=now, answered_at=now))
         self._book.log(job, "asking the application to detach into DFU mode")
         try:
@@ -86,7 +86,7 @@ class Detach:
     def _has_rested(self) -> bool:
         """Tell whether the board stayed long enough since it came back: cables may have cut the earlier requests."""
         until = self.rests_until()
-        if until is None or time.monotonic() < until:
+        if until is None or clock.monotonic() < until:
             return False
         self._times, self._given_up = 0, self._given_up + 1
         return True

@@ -5,8 +5,6 @@ left out, nothing can be written last, and an image that was broken off begins a
 leaves open is sent as erased flash.
 """
 
-import time
-
 from flashdeck.config import Holds, VerifyPolicy
 from flashdeck.errors import (
     DeviceGoneError,
@@ -27,6 +25,7 @@ from flashdeckd.flash.plain_run import PlainRun
 from flashdeckd.flash.plan import Action, Plan, Step
 from flashdeckd.flash.remarks import DATA
 from flashdeckd.flash.target import Target
+from flashdeckd.host import clock
 from flashdeckd.images.image import Image
 
 UNSEEN = FunctionalDescriptor(transfer_size=1024)
@@ -98,7 +97,7 @@ def flash(
     image: Image,
     target: Target,
     observer: Observer,
-    sleep: Sleep = time.sleep,
+    sleep: Sleep = clock.sleep,
     *,
     history: BootloaderHistory = UNKNOWN,
 ) -> Outcome:
@@ -109,7 +108,7 @@ def flash(
     `during_read` where the next attempt had better not read; VerifyError for a mismatch where reading was proved
     before, without a leave; another DeviceError for what the device refused. Every attempt begins at the first block.
     """
-    started, transfers = time.monotonic(), pipe.transfers
+    started, transfers = clock.monotonic(), pipe.transfers
     session = _session(pipe, target, sleep)
     try:
         observer.progress(Phase.OPEN, 0, 1)
@@ -129,7 +128,7 @@ def flash(
         transfers=pipe.transfers - transfers,
         uploads=session.uploads,
         slept=session.slept,
-        seconds=time.monotonic() - started,
+        seconds=clock.monotonic() - started,
         verified=run.verified,
         protection=plan.protection,
         left=run.left,
@@ -142,10 +141,10 @@ def flash(
 
 def survey(pipe: ControlPipe, image: Image, target: Target, *, history: BootloaderHistory = UNKNOWN) -> Plan:
     """Ask the device what it is and plans; writes and reads nothing, and leaves the device in dfuIDLE."""
-    return _survey(_session(pipe, target, time.sleep), pipe, image, target, history)
+    return _survey(_session(pipe, target, clock.sleep), pipe, image, target, history)
 
 
-def leave(pipe: ControlPipe, target: Target, sleep: Sleep = time.sleep) -> bool:
+def leave(pipe: ControlPipe, target: Target, sleep: Sleep = clock.sleep) -> bool:
     """Start the application of a board that only lacks that; True if the board took it."""
     session = _session(pipe, target, sleep)
     session.open()

@@ -1,6 +1,5 @@
 """The ways to use a board: a flash, a plan, a leave. DfuSe here; plain DFU 1.1 goes its own way, see `plain`."""
 
-import time
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -20,6 +19,7 @@ from flashdeckd.flash.planner import Planner, make_plan
 from flashdeckd.flash.run import Run
 from flashdeckd.flash.survey import look
 from flashdeckd.flash.target import Target
+from flashdeckd.host import clock
 from flashdeckd.images.image import Image
 
 _LOCKED = (
@@ -32,7 +32,7 @@ def flash(
     image: Image,
     target: Target,
     observer: Observer,
-    sleep: Sleep = time.sleep,
+    sleep: Sleep = clock.sleep,
     *,
     history: BootloaderHistory = UNKNOWN,
     cached: Image | None = None,
@@ -50,7 +50,7 @@ def flash(
     """
     if target.alternate is not None:
         return plain.flash(pipe, image, target, observer, sleep, history=history)
-    started, transfers = time.monotonic(), pipe.transfers
+    started, transfers = clock.monotonic(), pipe.transfers
     session = _session(pipe, target, sleep, history)
     try:
         observer.progress(Phase.OPEN, 0, 1)
@@ -82,7 +82,7 @@ def flash(
         transfers=pipe.transfers - transfers,
         uploads=session.uploads,
         slept=session.slept,
-        seconds=time.monotonic() - started,
+        seconds=clock.monotonic() - started,
         verified=run.verified,
         protection=plan.protection,
         left=run.left,
@@ -108,7 +108,7 @@ def survey(
     """
     if target.alternate is not None:
         return plain.survey(pipe, image, target, history=history)
-    session = _session(pipe, target, time.sleep, history)
+    session = _session(pipe, target, clock.sleep, history)
     try:
         facts = DeviceFacts.of(session.open())
         planner = Planner(image, target, facts, history=history, cached=cached)
@@ -124,7 +124,7 @@ def preview(image: Image, target: Target, facts: DeviceFacts) -> Plan:
     return make_plan(image, target, facts)
 
 
-def leave(pipe: ControlPipe, target: Target, sleep: Sleep = time.sleep) -> bool:
+def leave(pipe: ControlPipe, target: Target, sleep: Sleep = clock.sleep) -> bool:
     """Start the application of a board that only lacks that; True if the board took it."""
     if target.alternate is not None:
         return plain.leave(pipe, target, sleep)

@@ -1,6 +1,5 @@
 """Does to a job what the retry policy says of its error: again, after a pause, blocked, or failed."""
 
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
@@ -28,6 +27,7 @@ from flashdeck.job_state import (
 )
 from flashdeck.model import JobState, LogLevel
 from flashdeck.words.jobs import phase_word
+from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import bootloader_of
 from flashdeckd.jobs.contents import distrusted
@@ -106,11 +106,11 @@ class AfterError:
 
     def is_due(self, job: JobState) -> bool:
         """Tell whether the pause before the next attempt of a job is over."""
-        return self._not_before.get(job.id, 0.0) <= time.monotonic()
+        return self._not_before.get(job.id, 0.0) <= clock.monotonic()
 
     async def free_rested(self, jobs: Iterable[JobState]) -> None:
         """Put those jobs back into the queue that were blocked for a board which has come back, and stayed."""
-        now = time.monotonic()
+        now = clock.monotonic()
         for job in jobs:
             free_at = self._free_at(job)
             if free_at is not None and free_at <= now:
@@ -119,7 +119,7 @@ class AfterError:
 
     def next_due(self, jobs: Iterable[JobState]) -> float | None:
         """Return in how many seconds the first of these jobs may go on by itself; None: nothing but a change helps."""
-        now = time.monotonic()
+        now = clock.monotonic()
         pauses = [self._not_before[job.id] for job in jobs if job.id in self._not_before]
         rests = [at for at in map(self._free_at, jobs) if at is not None]
         times = [at for at in (*pauses, *rests) if at > now]
@@ -166,7 +166,7 @@ class AfterError:
         self, job: JobState, device: UsbDevice | None, error: FlashdeckError, rule: Rule, times: int
     ) -> None:
         pause = rule.pause(times)
-        self._not_before[job.id] = time.monotonic() + pause
+        self._not_before[job.id] = clock.monotonic() + pause
         if isinstance(error, NoAccessError):
             self._denied = device
         if rule.then is Then.NOTHING:
@@ -229,7 +229,7 @@ class AfterError:
         reason = f"board {job.board} was lost before it was started; it is once it is back"
         if not isinstance(error, DeviceGoneError):
             reason = f"board {job.board} could not be started: {error.message}"
-            self._not_before[job.id] = time.monotonic() + rule_for(error.kind).pause(1)
+            self._not_before[job.id] = clock.monotonic() + rule_for(error.kind).pause(1)
         await self._book.move(job, Written(result=status.result, reason=reason))
         self._book.log(job, f"{reason} ({error.message})", LogLevel.WARNING)
 

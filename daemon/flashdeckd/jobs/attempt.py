@@ -4,7 +4,6 @@ Whatever comes in between is raised; `after_error` does what becomes of the job 
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
@@ -17,6 +16,7 @@ from flashdeck.model import JobState, LogLevel, Presence
 from flashdeck.text import clean
 from flashdeck.words.contents import image_name
 from flashdeckd.flash.observer import Outcome
+from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
@@ -238,7 +238,7 @@ class Attempts:
         return [self.board.profile.partitions[job.partition] for job in jobs]
 
     def _running(self, phase: Phase) -> Running:
-        return Running(phase=phase, since=time.time(), answered_at=self.thread.pulse.answered_at)
+        return Running(phase=phase, since=clock.now(), answered_at=self.thread.pulse.answered_at)
 
     async def _with_pulse(self, reports: EngineReports, work: Awaitable[T]) -> T:
         """Show that the board answers for as long as `work` goes on."""

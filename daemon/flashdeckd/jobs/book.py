@@ -1,7 +1,6 @@
 """The book of all jobs and of what every partition holds: one copy in memory, in the journal and at the hub."""
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
@@ -19,6 +18,7 @@ from flashdeck.job_state import (
 )
 from flashdeck.model import Contents, JobState, LogLevel, Origin
 from flashdeck.words.jobs import status_text
+from flashdeckd.host import clock
 from flashdeckd.images.spool import Artifact
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
@@ -93,7 +93,7 @@ class JobBook:
             origin=origin,
             patch=patch,
             status=Queued(),
-            created_at=time.time(),
+            created_at=clock.now(),
         )
         self._next_id += 1
         await self._journal.save_job(job)
@@ -112,13 +112,13 @@ class JobBook:
         if not may_follow(now.status, to):
             raise IllegalMoveError(now, to)
         _log.debug("job %d: %s, after %s", job.id, status_text(to), name_of(now.status))
-        ended = time.time() if is_settled(to) else None
+        ended = clock.now() if is_settled(to) else None
         return await self._put(replace(now, status=to, finished_at=ended))
 
     async def begin_attempt(self, job: JobState, to: Running) -> JobState:
         """Count an attempt of a job, which runs from now on."""
         now = self.job(job.id)
-        started = now.started_at or time.time()
+        started = now.started_at or clock.now()
         self._jobs[job.id] = replace(now, attempts=now.attempts + 1, started_at=started)
         return await self.move(job, to)
 

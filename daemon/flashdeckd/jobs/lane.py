@@ -6,7 +6,6 @@ handle lives.
 """
 
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -36,6 +35,7 @@ from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.program import preview
 from flashdeckd.flash.target import Target
+from flashdeckd.host import clock
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.after_error import AfterError
@@ -463,7 +463,7 @@ class Lane:
         asked_again = self._detach.rests_until()
         if asked_again is None or self.sighting.presence is not Presence.APP:
             return due
-        rest = max(0.0, asked_again - time.monotonic())
+        rest = max(0.0, asked_again - clock.monotonic())
         return rest if due is None else min(due, rest)
 
     def _tell_of_transfer(self, job: JobState) -> None:

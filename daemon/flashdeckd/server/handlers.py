@@ -1,6 +1,5 @@
 """What each method of the socket protocol does, beyond those that the server answers itself."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from flashdeck.model import BoardState, JobState
 from flashdeck.versions import software
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
+from flashdeckd.host import threads
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.connection import Connection
@@ -130,7 +130,7 @@ def version_handlers(libusb: str) -> Mapping[type[api.Params[Any]], Handler]:
     """What the daemon runs on; `libusb` is the version that is loaded, or why none is."""
 
     async def versions(_params: Any, _connection: Connection) -> api.Versions:
-        installed = await asyncio.to_thread(software)
+        installed = await threads.run(software)
         return api.Versions(facts=(*installed, Fact(name="libusb", value=libusb)))
 
     return {api.GetVersions: versions}
@@ -142,11 +142,11 @@ def recording_handlers(directory: RecordDirectory | None) -> Mapping[type[api.Pa
     async def listing(_params: Any, _connection: Connection) -> api.RecordingList:
         if directory is None:
             return api.RecordingList()
-        return api.RecordingList(recordings=await asyncio.to_thread(directory.listing), recording=True)
+        return api.RecordingList(recordings=await threads.run(directory.listing), recording=True)
 
     async def piece(params: Any, _connection: Connection) -> api.RecordingPiece:
         if directory is None:
             raise RequestError("this daemon does not record", hint="start it with flashdeckd --record DIR")
-        return await asyncio.to_thread(directory.piece, params.index, params.offset, params.size)
+        return await threads.run(directory.piece, params.index, params.offset, params.size)
 
     return {api.GetRecordings: listing, api.ReadRecording: piece}

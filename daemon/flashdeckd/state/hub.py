@@ -5,10 +5,7 @@ Runs in the event loop's thread only.
 
 import asyncio
 import logging
-import os
 import socket
-import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -25,6 +22,7 @@ from flashdeck.model import (
     Snapshot,
 )
 from flashdeck.text import clean
+from flashdeckd.host import clock, processes, randomness
 
 LONGEST_LINE = 1000
 """Characters kept of one log line: a path, why it was refused, and what to do about it."""
@@ -48,10 +46,10 @@ def this_daemon(*, virtual: bool) -> DaemonState:
     """What this process says of itself; `virtual` where its boards are emulated."""
     return DaemonState(
         version=__version__,
-        pid=os.getpid(),
-        instance=uuid.uuid4().hex,
+        pid=processes.own_pid(),
+        instance=randomness.unique_id(),
         host=socket.gethostname(),
-        started_at=time.time(),
+        started_at=clock.now(),
         virtual=virtual,
     )
 
@@ -138,7 +136,7 @@ class Hub:
     def log(self, text: str, *, level: LogLevel = LogLevel.INFO, board: str = "", job: int = 0) -> None:
         """Adds a log line. `text` may hold anything; it is cleaned here, once, for every reader."""
         line = LogLine(
-            id=self._next_log, time=time.time(), level=level, text=clean(text, LONGEST_LINE), board=board, job=job
+            id=self._next_log, time=clock.now(), level=level, text=clean(text, LONGEST_LINE), board=board, job=job
         )
         self._next_log += 1
         self._logs.append(line)

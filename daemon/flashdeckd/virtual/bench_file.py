@@ -31,6 +31,7 @@ from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import Range
 from flashdeck.recording import read
+from flashdeckd.host import files
 from flashdeckd.virtual.chip_flash import ChipFlash, Family, chip_flash
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.replay import REPLAY, recorded_identity
@@ -133,7 +134,7 @@ def read_specs(path: Path) -> tuple[BoardSpec, ...]:
 
 def _decode(path: Path) -> dict[str, _BoardTable | _ReplayTable]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(files.contents(path).decode())
     except OSError as error:
         raise ConfigError(f"the bench file {path} can not be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, arrays in arrays in arrays
@@ -285,7 +286,7 @@ def _content(path: Path, where: str, table: _ContentTable, room: int) -> Content
             raise ConfigError(f"{where}: {size} bytes do not fit into the flash")
         return Content(table.address, fill(size, table.pattern or 0))
     try:
-        return Content(table.address, (path.parent / table.file).read_bytes())
+        return Content(table.address, files.contents(path.parent / table.file))
     except OSError as error:
         raise ConfigError(f"{where}: {path.parent / table.file} can not be read: {error.strerror}") from error
 
