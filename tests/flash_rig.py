@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.model import Phase
-from flashdeckd.flash import program
+from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.plan import Plan
-from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.flash_plan import FlashPlan
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
@@ -66,10 +66,10 @@ def small(sectors: int = 5) -> Target:
 
 @dataclass
 class Watcher:
-    """An observer that remembers, and stops or acts where it is told to."""
+    """A listener that remembers, and stops or acts where it is told to."""
 
     events: list[str] = field(default_factory=list[str])
-    plan: Plan | None = None
+    plan: FlashPlan | None = None
     on_check: Callable[[int], None] | None = None
     on_began: Callable[[], None] | None = None
     on_committed: Callable[[], None] | None = None
@@ -81,7 +81,7 @@ class Watcher:
         assert 0 <= done <= total
         self.last[phase] = (done, total)
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: FlashPlan) -> None:
         self.plan = plan
         self.events.append("planned")
 
@@ -150,20 +150,20 @@ class Rig:
         """The board, opened."""
         return open_device(self.bench.backend, self.device)
 
-    def flash(self, data: bytes | Image, target: Target = TARGET, watcher: Watcher | None = None) -> Outcome:
+    def flash(self, data: bytes | Image, target: Target = TARGET, watcher: Watcher | None = None) -> FlashResult:
         """Flashes through pyusb."""
         watcher = watcher or Watcher()
         watcher.history = self.history
         try:
             with self.open() as pipe:
                 known, wanted = self.history, as_image(data)
-                return program.flash(pipe, wanted, target, watcher, self.nap, history=known, cached=self.cached)
+                return engine.flash(pipe, wanted, target, watcher, self.nap, history=known, cached=self.cached)
         finally:
             self.history = watcher.history
 
     def attempt(
         self, data: bytes | Image, target: Target = TARGET, watcher: Watcher | None = None
-    ) -> Outcome | FlashdeckError:
+    ) -> FlashResult | FlashdeckError:
         """Flashes, and returns the error where it ends in one."""
         try:
             return self.flash(data, target, watcher)

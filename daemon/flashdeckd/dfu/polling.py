@@ -13,7 +13,7 @@ from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, StallError, TransferTimeoutError
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.wire import STATUS_OK, State, StatusReport, state_name
+from flashdeckd.dfu.wire import STATUS_OK, DfuState, StatusReport, state_name
 
 LONGEST_NAP = 60.0
 """Seconds: the most that one claimed bwPollTimeout is obeyed; it has 24 bits, 4.6 hours."""
@@ -134,9 +134,11 @@ class _Completion:
 
     def run(self) -> None:
         report = self._first()
-        while report is None or (report.status == STATUS_OK and report.state in (State.DNBUSY, State.DNLOAD_SYNC)):
+        while report is None or (
+            report.status == STATUS_OK and report.state in (DfuState.DNBUSY, DfuState.DNLOAD_SYNC)
+        ):
             self._check_patience(report)
-            self._wait(busy=report is None or report.state == State.DNBUSY)
+            self._wait(busy=report is None or report.state == DfuState.DNBUSY)
             report = self._ask()
         self._judge(report)
 
@@ -163,7 +165,7 @@ class _Completion:
             if self._probing:  # a bootloader may die of the question; where it was the cable, this costs only speed
                 self._object()
             raise
-        if report.state == State.DNBUSY:
+        if report.state == DfuState.DNBUSY:
             self._claimed = report.poll_ms / 1000
         return report
 
@@ -198,8 +200,8 @@ class _Completion:
         )
 
     def _judge(self, report: StatusReport) -> None:
-        failed = report.state == State.ERROR or report.status != STATUS_OK
-        if (failed or report.state != State.DNLOAD_IDLE) and self._hurried:
+        failed = report.state == DfuState.ERROR or report.status != STATUS_OK
+        if (failed or report.state != DfuState.DNLOAD_IDLE) and self._hurried:
             self._object()
             raise TooEarlyError(
                 f"{self._what}: the bootloader reports {report}, after it was asked before its time was over",
@@ -210,7 +212,7 @@ class _Completion:
                 f"{self._what}: the bootloader reports {report}",
                 hint="the flash was not changed as asked: look at write protection and at the bootloader's driver",
             )
-        if report.state != State.DNLOAD_IDLE:
+        if report.state != DfuState.DNLOAD_IDLE:
             raise DeviceError(
                 f"{self._what}: the bootloader is in {state_name(report.state)} where dfuDNLOAD-IDLE was expected",
                 hint="reset the board and flash again; another program may be talking to it",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from flashdeck.diagnosis import Finding, Severity
 from flashdeckd.dfu.descriptor import VERSION_DFUSE
-from flashdeckd.dfu.wire import MAX_TRANSFER, State, state_name
+from flashdeckd.dfu.wire import MAX_TRANSFER, DfuState, state_name
 from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case, Observation
 from flashdeckd.usb.device import PROTOCOL_RUNTIME
@@ -186,7 +186,7 @@ def _interface(seen: Observation) -> Iterator[Finding]:
 
 def _first_state(seen: Observation) -> Iterator[Finding]:
     state, status = seen.first_state, seen.first_status
-    if state == State.ERROR:
+    if state == DfuState.ERROR:
         yield Finding(
             code="found-in-error",
             severity=Severity.NOTE,
@@ -203,7 +203,7 @@ def _first_state(seen: Observation) -> Iterator[Finding]:
             "old bootloaders do not know GETSTATE",
             mend="in USBX, define UX_DEVICE_CLASS_DFU_ERROR_GET_ENABLE, so that a host can ask what went wrong",
         )
-    elif state != State.IDLE:
+    elif state != DfuState.IDLE:
         yield Finding(
             code="found-busy",
             severity=Severity.NOTE,

@@ -6,7 +6,7 @@ from flashdeck.diagnosis import BoardReport, Fact, Finding, Severity
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import Failure
 from flashdeck.text import clean, format_size
-from flashdeckd.diagnosis import banks, booting, descriptors, identity, maps, reading, st_sources, timing
+from flashdeckd.diagnosis import banks, booting, descriptors, identity, maps, reads, st_sources, timing
 from flashdeckd.diagnosis.explanations import explanations
 from flashdeckd.diagnosis.observation import Case, Observation
 
@@ -39,7 +39,7 @@ def _findings(case: Case, error: FlashdeckError | None) -> Iterator[Finding]:
         yield from identity.pins(case, seen.names)
         yield from descriptors.findings(case, seen)
         yield from maps.findings(case, seen)
-        yield from reading.findings(case, seen)
+        yield from reads.findings(case, seen)
         yield from timing.findings(case, seen)
         if seen.trouble:
             yield Finding(

@@ -14,14 +14,14 @@ from flashdeck.geometry import Range
 from flashdeck.text import clean
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.memory_map import Access, MemoryMap, parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
-from flashdeckd.dfu.plain import PlainSession, block_size
+from flashdeckd.dfu.plain_session import PlainSession, block_size
 from flashdeckd.dfu.quirks import Quirk
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.session import Session
-from flashdeckd.dfu.wire import State
+from flashdeckd.dfu.wire import DfuState
 from flashdeckd.diagnosis.harmless import HarmlessPipe
 from flashdeckd.diagnosis.observation import Alternate, Observation, ReadOutcome, TestRead
 from flashdeckd.flash.bootloader_history import BootloaderHistory
@@ -91,7 +91,7 @@ class _Look:
             state = requests.get_state(self._pipe)
         except StallError:
             return None, None
-        if state == State.ERROR:
+        if state == DfuState.ERROR:
             with suppress(StallError):
                 return state, requests.get_status(self._pipe)
         return state, None
@@ -133,7 +133,7 @@ class _Look:
 
     def _read(self, partition: Partition) -> None:
         fence = Fence(partition.span, frozenset(), self._profile.geometry.program_unit)
-        session = Session(self._pipe, fence, PollPolicy.SPEC, self._sleep)
+        session = DfuseSession(self._pipe, fence, PollPolicy.SPEC, self._sleep)
         session.open()
         for span in self._spans(partition.span):
             read = self._try(session, partition.name, span)
@@ -167,7 +167,7 @@ class _Look:
         if last != first and self._functional.can_upload:
             yield last
 
-    def _try(self, session: Session, name: str, span: Range) -> TestRead:
+    def _try(self, session: DfuseSession, name: str, span: Range) -> TestRead:
         try:
             return TestRead(name, span, ReadOutcome.DATA, session.read(span.start, span.size))
         except DeviceGoneError as error:
@@ -177,7 +177,7 @@ class _Look:
                 raise
             return self._judge(session, name, span, error)
 
-    def _judge(self, session: Session | PlainSession, name: str, span: Range, error: DeviceError) -> TestRead:
+    def _judge(self, session: DfuseSession | PlainSession, name: str, span: Range, error: DeviceError) -> TestRead:
         state: int | None = None
         with suppress(DeviceError):
             state = requests.get_state(self._pipe)

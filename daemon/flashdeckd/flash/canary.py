@@ -2,11 +2,11 @@
 
 from flashdeck.errors import DeviceError, DeviceGoneError, WrongBankError
 from flashdeck.geometry import Range
-from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.banks import canary, foreign_banks, left_of_canary, unproved_bank, witnesses
+from flashdeckd.flash.flash_plan import Action, FlashPlan, Step
 from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.layout import blocks
-from flashdeckd.flash.plan import Action, Plan, Step
 from flashdeckd.flash.survey import recover_from_read
 from flashdeckd.images.image import BLANK
 
@@ -17,7 +17,9 @@ class Canary:
     Where a canary lies is remembered before it is written, so that whatever ends this job, a later one takes it back.
     """
 
-    def __init__(self, session: Session, plan: Plan, history_writer: HistoryWriter, *, reading_proved: bool) -> None:
+    def __init__(
+        self, session: DfuseSession, plan: FlashPlan, history_writer: HistoryWriter, *, reading_proved: bool
+    ) -> None:
         self._session = session
         self._plan = plan
         self._history_writer = history_writer

@@ -8,7 +8,7 @@ from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import Access, MemoryMap
 from flashdeckd.dfu.wire import usable_transfer_size
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.plan import DeviceFacts
+from flashdeckd.flash.flash_plan import DeviceFacts
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 

@@ -14,7 +14,7 @@ from flashdeck.config import Board
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, ParkedError
 from flashdeck.model import JobResult, JobState, JobStatus, LogLevel, Phase, Presence
 from flashdeck.text import clean
-from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.images import guards
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -168,7 +168,7 @@ class Attempts:
         self.book.log(job, f"{job.partition} holds {job.version or job.sha256[:12]}{verified}")
 
 
-def _result(outcome: Outcome) -> JobResult:
+def _result(outcome: FlashResult) -> JobResult:
     return JobResult(
         bytes_written=outcome.bytes_written,
         erases=outcome.erases,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from flashdeck.geometry import Range
 from flashdeck.model import Holding, JobState, Phase, Verified
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.plan import Plan
+from flashdeckd.flash.flash_plan import FlashPlan
 from flashdeckd.flash.target import Target
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
@@ -64,7 +64,7 @@ class EngineReports:
         self._phase, self._last = phase, now
         self._loop.call_soon_threadsafe(lambda: self._book.progress(self._job.id, phase=phase, done=done, total=total))
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: FlashPlan) -> None:
         """Records that what is there may be disturbed by a canary: a board that is lost then still has it.
 
         The plan itself needs no record: it follows from image and target.

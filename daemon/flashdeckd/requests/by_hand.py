@@ -12,7 +12,7 @@ from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, 
 from flashdeck.model import JobState, JobStatus, Origin, Presence
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
-from flashdeckd.flash.program import preview
+from flashdeckd.flash.engine import preview
 from flashdeckd.images import guards
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Artifact, Spool

@@ -11,8 +11,8 @@ from flashdeck.geometry import Range
 from flashdeck.model import Verified
 from flashdeckd.flash.banks import canary, left_of_canary
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.plan import Action, Plan
-from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.flash_plan import Action, FlashPlan
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.faults import Fault
@@ -40,14 +40,14 @@ def with_mark(flash: bytes, *sectors: Range, mark: bytes = MARK) -> bytes:
     return bytes(changed)
 
 
-def planned(rig: Rig, data: bytes | Image, target: Target = STAYS) -> tuple[Plan, Outcome]:
+def planned(rig: Rig, data: bytes | Image, target: Target = STAYS) -> tuple[FlashPlan, FlashResult]:
     watcher = Watcher()
     outcome = rig.flash(data, target, watcher)
     assert watcher.plan is not None
     return watcher.plan, outcome
 
 
-def spans(plan: Plan, action: Action) -> list[Range]:
+def spans(plan: FlashPlan, action: Action) -> list[Range]:
     return [step.span for step in plan.steps if step.action is action]
 
 
@@ -323,7 +323,7 @@ def test_a_swept_canary_that_still_reads_condemns_only_where_reading_is_believed
         assert isinstance(ended, WrongBankError)
         assert rig.history.condemned_banks == (0,)
     else:
-        assert isinstance(ended, Outcome)
+        assert isinstance(ended, FlashResult)
         assert ended.verified is Verified.NO
 
 
@@ -385,7 +385,7 @@ def test_whatever_happens_while_one_is_there_none_is_left(job: str, fault: Fault
         rig.board.fault(fault, at)
         ended = rig.attempt(data, target)
         for _ in range(4):
-            if isinstance(ended, Outcome) and not rig.history.canaries:
+            if isinstance(ended, FlashResult) and not rig.history.canaries:
                 break
             if not rig.present:
                 rig.back_in_dfu()

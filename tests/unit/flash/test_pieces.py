@@ -15,10 +15,11 @@ from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.model import Verified
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
+from flashdeckd.flash.dfuse_planner import DfusePlanner, make_plan
+from flashdeckd.flash.engine import preview
+from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan
 from flashdeckd.flash.layout import placed
-from flashdeckd.flash.plan import Action, DeviceFacts, Plan
-from flashdeckd.flash.planner import Planner, make_plan
-from flashdeckd.flash.program import Outcome, preview
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.survey import Seen
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image, Piece
@@ -37,13 +38,15 @@ TOUCHED = [Range.sized(APP1.start + number * SECTOR, SECTOR) for number in (0, 2
 PATCH = pieces((2 * SECTOR + 100, b"patch"))
 
 
-def spans(plan: Plan, action: Action) -> list[Range]:
+def spans(plan: FlashPlan, action: Action) -> list[Range]:
     return [step.span for step in plan.steps if step.action is action]
 
 
-def planned(what: Image, target: Target = STAYS, *, history: BootloaderHistory = UNKNOWN, present: bytes = b"") -> Plan:
+def planned(
+    what: Image, target: Target = STAYS, *, history: BootloaderHistory = UNKNOWN, present: bytes = b""
+) -> FlashPlan:
     """Planned for a board that holds `present` and nothing else."""
-    planner = Planner(what, target, FACTS, history=history)
+    planner = DfusePlanner(what, target, FACTS, history=history)
     asked = planner.questions
     there = placed(Image.raw(present.ljust(target.span.size, b"\xff")), target.span.start)
     read = Image.of(piece for span in asked.compare for piece in there.within(span).pieces)
@@ -109,7 +112,7 @@ def test_what_lies_beside_the_pieces_makes_no_difference() -> None:
 
 
 def test_only_blocks_that_the_image_touches_are_compared_and_the_rest_of_what_is_to_be_erased() -> None:
-    asked = Planner(TWO, STAYS, FACTS, history=PROVED).questions
+    asked = DfusePlanner(TWO, STAYS, FACTS, history=PROVED).questions
     assert [(span.start - APP1.start, span.size) for span in asked.compare] == [
         (0, 2048),
         (2 * SECTOR, 9 * 1024 + 1024),
@@ -374,7 +377,7 @@ def test_what_no_piece_touches_is_as_before_and_what_is_defined_is_there(
             assert target.verify is VerifyPolicy.ALWAYS
             assert now == before
             continue
-        assert isinstance(ended, Outcome)
+        assert isinstance(ended, FlashResult)
         assert watcher.plan is not None
         wanted = bytearray(before)
         for run in watcher.plan.erased:

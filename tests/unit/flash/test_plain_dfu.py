@@ -20,10 +20,10 @@ from flashdeck.geometry import Geometry, Range
 from flashdeck.model import Verified
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.wire import Request
-from flashdeckd.flash import plain, program
+from flashdeckd.flash import engine, plain_engine
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.plan import Action
-from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.flash_plan import Action
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 from flashdeckd.usb.transport import Transport
@@ -49,8 +49,8 @@ def image(size: int, seed: int = 1) -> bytes:
     return (head + random.Random(seed).randbytes(size))[:size]  # noqa: S311 - invented contents, nothing secret
 
 
-def done(result: Outcome | FlashdeckError) -> Outcome:
-    assert isinstance(result, Outcome), result
+def done(result: FlashResult | FlashdeckError) -> FlashResult:
+    assert isinstance(result, FlashResult), result
     return result
 
 
@@ -139,7 +139,7 @@ def test_a_partition_is_filled_to_its_last_byte_and_never_beyond() -> None:
 @pytest.mark.parametrize("size", [5001, 1025, 3 * 1024 - 1, 4096])
 def test_an_image_of_odd_length_is_filled_up_so_that_no_device_loses_its_end(model: Model, size: int) -> None:
     rig, data = Rig(model, attributes=TOLERANT), image(size)
-    plan = plain.make_plan(Image.raw(data), ALT)
+    plan = plain_engine.make_plan(Image.raw(data), ALT)
     outcome = rig.flash(data, ALT)
     even = size + size % 2
     assert rig.memory(Range.sized(APP1.start, even)) == data.ljust(even, b"\xff")
@@ -151,7 +151,7 @@ def test_an_image_of_odd_length_is_filled_up_so_that_no_device_loses_its_end(mod
 
 
 def test_what_the_flash_writes_at_once_is_filled_where_that_is_known() -> None:
-    plan = plain.make_plan(Image.raw(image(5001)), replace(ALT, geometry=GEOMETRY))
+    plan = plain_engine.make_plan(Image.raw(image(5001)), replace(ALT, geometry=GEOMETRY))
     assert plan.erased == (Range(0, 5008),)
 
 
@@ -175,7 +175,7 @@ def test_what_an_image_leaves_open_is_sent_as_erased_flash_and_said(model: Model
 
 
 def test_data_is_said_to_be_data() -> None:
-    plan = plain.make_plan(Image.raw(image(5000)), replace(ALT, holds=Holds.DATA))
+    plan = plain_engine.make_plan(Image.raw(image(5000)), replace(ALT, holds=Holds.DATA))
     assert plan.protection.startswith("data")
 
 
@@ -191,7 +191,7 @@ def test_the_device_says_how_long_a_block_is(size: int) -> None:
 def test_a_device_whose_blocks_might_land_elsewhere_is_left_alone(stated: int) -> None:
     functional = FunctionalDescriptor(can_upload=True, manifestation_tolerant=True, transfer_size=stated)
     with pytest.raises(RefusedError, match="wTransferSize") as caught:
-        plain.make_plan(Image.raw(image(5000)), ALT, functional)
+        plain_engine.make_plan(Image.raw(image(5000)), ALT, functional)
     assert caught.value.kind is ErrorKind.OUTSIDE_PARTITION
     assert "4096" in caught.value.hint
 
@@ -345,7 +345,7 @@ def test_a_read_that_lies_never_proves_a_flash(lie: str) -> None:
     for seed in (1, 2):
         data = image(20_000, seed)
         with rig.open() as pipe:
-            outcome = program.flash(LyingReads(pipe, lie, rig.memory(APP1)), Image.raw(data), ALT, watcher, rig.nap)
+            outcome = engine.flash(LyingReads(pipe, lie, rig.memory(APP1)), Image.raw(data), ALT, watcher, rig.nap)
         assert outcome.verified is Verified.NO
         assert "reading does not work on this board" in " ".join(outcome.notes)
         assert rig.memory(Range.sized(APP1.start, len(data))) == data
@@ -439,7 +439,7 @@ def test_whatever_breaks_off_begins_again_at_the_first_block(model: Model, attri
         rig.board.fault(fault, after)
         first = rig.attempt(data, ALT, watcher)
         assert not rig.outside_changed(APP1)
-        if isinstance(first, Outcome):
+        if isinstance(first, FlashResult):
             assert watcher.events[-1] == "committed"
             assert rig.memory(Range.sized(APP1.start, len(data))) == data
             continue
@@ -470,7 +470,7 @@ def test_a_job_that_is_stopped_leaves_the_device_in_idle() -> None:
     assert watcher.events == ["planned", "began"]
     with rig.open() as pipe:
         before = pipe.transfers
-        program.survey(pipe, Image.raw(image(FIVE)), ALT)
+        engine.survey(pipe, Image.raw(image(FIVE)), ALT)
         assert pipe.transfers - before == 4, "GETSTATE, a name with its language, SET_INTERFACE: no ladder"
 
 
@@ -485,7 +485,7 @@ def test_what_only_lacks_its_start_gets_it() -> None:
     rig = Rig(Model.DAPBOOT, attributes=TOLERANT)
     rig.flash(image(FIVE), replace(ALT, leave=False))
     with rig.open() as pipe:
-        assert program.leave(pipe, ALT)
+        assert engine.leave(pipe, ALT)
     assert rig.board.state().mode == "app"
 
 
@@ -493,12 +493,12 @@ def test_what_only_lacks_its_start_gets_it() -> None:
 
 
 def test_a_plan_is_made_without_the_board_and_nothing_is_written_for_one_with_it() -> None:
-    blind = plain.make_plan(Image.raw(image(FIVE)), ALT)
+    blind = plain_engine.make_plan(Image.raw(image(FIVE)), ALT)
     assert [step.action for step in blind.steps] == [*[Action.DOWNLOAD] * 5, Action.MANIFEST, Action.LEAVE]
     assert (blind.blocks, blind.erases, blind.changes) == (5, 0, True)
     rig = Rig(Model.TINYUSB, attributes=TOLERANT)
     with rig.open() as pipe:
-        asked = program.survey(pipe, Image.raw(image(FIVE)), ALT)
+        asked = engine.survey(pipe, Image.raw(image(FIVE)), ALT)
     actions = [step.action for step in asked.steps]
     assert actions == [
         Action.SAMPLE,
@@ -514,7 +514,7 @@ def test_a_plan_is_made_without_the_board_and_nothing_is_written_for_one_with_it
 
 def test_protected_addresses_of_another_kind_of_device_change_nothing() -> None:
     target = replace(ALT, protected=(BOOTLOADER,), geometry=GEOMETRY)
-    assert plain.make_plan(Image.raw(image(FIVE)), target).blocks == 5
+    assert plain_engine.make_plan(Image.raw(image(FIVE)), target).blocks == 5
 
 
 @MODELS

@@ -11,12 +11,12 @@ from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, VerifyPolicy
 from flashdeck.errors import DescriptorError, ErrorKind, HeldError, RefusedError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
-from flashdeckd.flash import banks, planner
+from flashdeckd.flash import banks, dfuse_planner
 from flashdeckd.flash.banks import Site
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
+from flashdeckd.flash.dfuse_planner import DfusePlanner
+from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan
 from flashdeckd.flash.layout import placed
-from flashdeckd.flash.plan import Action, DeviceFacts, Plan
-from flashdeckd.flash.planner import Planner
 from flashdeckd.flash.survey import Seen
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
@@ -27,7 +27,7 @@ FACTS = DeviceFacts(transfer_size=1024, memory_map=HONEST)
 SECOND = replace(TARGET, partition="partition2", span=PARTITION2)
 
 
-def spans(plan: Plan, action: Action) -> list[Range]:
+def spans(plan: FlashPlan, action: Action) -> list[Range]:
     return [step.span for step in plan.steps if step.action is action]
 
 
@@ -39,18 +39,18 @@ def make_plan(
     history: BootloaderHistory = UNKNOWN,
     cached: bytes | None = None,
     seen: Seen | None = None,
-) -> Plan:
+) -> FlashPlan:
     known = None if cached is None else Image.raw(cached)
-    return planner.make_plan(as_image(data), target, facts, history=history, cached=known, seen=seen)
+    return dfuse_planner.make_plan(as_image(data), target, facts, history=history, cached=known, seen=seen)
 
 
-def planned(size: int, target: Target = TARGET, facts: DeviceFacts = FACTS) -> Plan:
+def planned(size: int, target: Target = TARGET, facts: DeviceFacts = FACTS) -> FlashPlan:
     return make_plan(image(size), target, facts)
 
 
 def asked(
     target: Target, *, history: BootloaderHistory = UNKNOWN, facts: DeviceFacts = FACTS, seen: Seen | None = None
-) -> Plan:
+) -> FlashPlan:
     """Planned for a board that was asked, and by default can be read and has no blank sector."""
     return make_plan(
         image(5000),
@@ -324,12 +324,12 @@ def test_candidates_are_never_the_boot_sector_and_have_an_unprotected_twin() -> 
             assert not site.twin.overlaps(BOOTLOADER)
             assert abs(site.twin.start - site.sector.start) == 512 * 1024
     assert [site.sector for site in banks.sites(SECOND, 1)][-1].start == PARTITION2.start + BOOTLOADER.size
-    assert len(Planner(Image.raw(image(100)), TARGET, FACTS).questions.candidates[0]) == 8
+    assert len(DfusePlanner(Image.raw(image(100)), TARGET, FACTS).questions.candidates[0]) == 8
 
 
 def test_a_flash_of_one_bank_needs_no_canary() -> None:
     one = replace(TARGET, geometry=Geometry((Region(BASE, 128, SECTOR, 0),), 16))
-    assert Planner(Image.raw(image(100)), one, FACTS).questions.candidates == ()
+    assert DfusePlanner(Image.raw(image(100)), one, FACTS).questions.candidates == ()
 
 
 # Only what differs.

@@ -32,7 +32,7 @@ class _Mode(Enum):
     UPLOAD = "dfuUPLOAD-IDLE"
 
 
-class Session:
+class DfuseSession:
     """Drives one device inside one fence. For one thread; ends with the pipe.
 
     Errors leave the device in an unknown state: `recover` brings it back to dfuIDLE.

@@ -18,14 +18,16 @@ from flashdeck.geometry import Range
 from flashdeck.model import Phase
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.plain import PlainSession, block_size
+from flashdeckd.dfu.plain_session import PlainSession, block_size
+from flashdeckd.dfu.recovery import Sleep
 from flashdeckd.dfu.wire import MAX_TRANSFER
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.checks import check_download, check_image
-from flashdeckd.flash.observer import Observer, Outcome, Sleep
+from flashdeckd.flash.flash_plan import Action, FlashPlan, Step
+from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.plain_run import PlainRun
-from flashdeckd.flash.plan import Action, Plan, Step
 from flashdeckd.flash.remarks import DATA
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 
@@ -50,7 +52,7 @@ def make_plan(
     *,
     history: BootloaderHistory = UNKNOWN,
     opening: int = _OPENING,
-) -> Plan:
+) -> FlashPlan:
     """Work out the steps that bring `image` into the target's alternate setting; `opening` is what `open` has cost.
 
     Raises RefusedError where it does not fit or might reach beyond its size, DescriptorError where the device can not
@@ -79,7 +81,7 @@ def make_plan(
     if obstacle:
         notes.append(f"not verified: {obstacle}")
     steps = _steps(size, target, block, reading=not obstacle, proved=history.reading_proved)
-    return Plan(
+    return FlashPlan(
         target=target,
         image=Image.raw(sent),
         boot_unit=0,
@@ -97,14 +99,14 @@ def flash(
     pipe: ControlPipe,
     image: Image,
     target: Target,
-    observer: Observer,
+    listener: FlashListener,
     sleep: Sleep = time.sleep,
     *,
     history: BootloaderHistory = UNKNOWN,
-) -> Outcome:
+) -> FlashResult:
     """Bring `image` into the target's alternate setting, by the plan.
 
-    Raises what `make_plan` raises before anything was sent; ParkedError where the observer asked to stop, with the
+    Raises what `make_plan` raises before anything was sent; ParkedError where the listener asked to stop, with the
     device in dfuIDLE; DeviceGoneError where the board was lost before it had accepted the end of the image, with
     `during_read` where the next attempt had better not read; VerifyError for a mismatch where reading was proved
     before, without a leave; another DeviceError for what the device refused. Every attempt begins at the first block.
@@ -112,17 +114,17 @@ def flash(
     started, transfers = time.monotonic(), pipe.transfers
     session = _session(pipe, target, sleep)
     try:
-        observer.progress(Phase.OPEN, 0, 1)
+        listener.progress(Phase.OPEN, 0, 1)
         plan = _survey(session, pipe, image, target, history)
-        observer.progress(Phase.OPEN, 1, 1)
-        observer.planned(plan)
-        run = PlainRun(session, plan, observer, history)
+        listener.progress(Phase.OPEN, 1, 1)
+        listener.planned(plan)
+        run = PlainRun(session, plan, listener, history)
         ending = run.send_twice()
     except DeviceGoneError as error:
         raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
-    observer.committed()
+    listener.committed()
     run.finish(ending)
-    return Outcome(
+    return FlashResult(
         bytes_written=image.size,
         erases=0,
         blocks=plan.blocks,
@@ -140,7 +142,7 @@ def flash(
     )
 
 
-def survey(pipe: ControlPipe, image: Image, target: Target, *, history: BootloaderHistory = UNKNOWN) -> Plan:
+def survey(pipe: ControlPipe, image: Image, target: Target, *, history: BootloaderHistory = UNKNOWN) -> FlashPlan:
     """Ask the device what it is and plans; writes and reads nothing, and leaves the device in dfuIDLE."""
     return _survey(_session(pipe, target, time.sleep), pipe, image, target, history)
 
@@ -158,7 +160,9 @@ def _session(pipe: ControlPipe, target: Target, sleep: Sleep) -> PlainSession:
     return PlainSession(pipe, target.alternate, target.span.size, sleep)
 
 
-def _survey(session: PlainSession, pipe: ControlPipe, image: Image, target: Target, history: BootloaderHistory) -> Plan:
+def _survey(
+    session: PlainSession, pipe: ControlPipe, image: Image, target: Target, history: BootloaderHistory
+) -> FlashPlan:
     before = pipe.transfers
     functional = session.open().functional
     return make_plan(image, target, functional, history=history, opening=pipe.transfers - before)

@@ -17,8 +17,8 @@ from flashdeckd.flash import checks, remarks
 from flashdeckd.flash.banks import Site, foreign_banks, sites, unproved_bank, unproved_banks, witnesses
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.cost import cost
+from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan, Step
 from flashdeckd.flash.layout import Layout, is_blank, placed
-from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Step
 from flashdeckd.flash.survey import UNASKED, Questions, Seen, is_telling
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import NOTHING, Image
@@ -38,18 +38,18 @@ def make_plan(
     history: BootloaderHistory = UNKNOWN,
     cached: Image | None = None,
     seen: Seen | None = None,
-) -> Plan:
+) -> FlashPlan:
     """Work out the steps that bring `image` into the target's partition, or why that must not be.
 
     `history` is what is known of the board from earlier jobs, `cached` what the partition holds where that may be
-    trusted, as far as it is known; `seen` is what the board answered to `Planner.questions`, None where it was not
+    trusted, as far as it is known; `seen` is what the board answered to `DfusePlanner.questions`, None where it was not
     asked. Raises RefusedError where it would touch what it must not, HeldError where somebody has to look first,
     VerifyError where it must be read back and can not be, DescriptorError where the device can not be written.
     """
-    return Planner(image, target, facts, history=history, cached=cached).plan(seen)
+    return DfusePlanner(image, target, facts, history=history, cached=cached).plan(seen)
 
 
-class Planner:
+class DfusePlanner:
     """A plan in the making: what can be said without reading, what to read, and then the plan.
 
     Raises what `make_plan` raises as soon as it is known.
@@ -110,7 +110,7 @@ class Planner:
             witnesses=tuple(each for each in witnesses(self._target) if self._may_read(each)),
         )
 
-    def plan(self, seen: Seen | None) -> Plan:
+    def plan(self, seen: Seen | None) -> FlashPlan:
         """Return the plan, by what the board answered; without an answer, everything is taken to be different."""
         asked, seen = seen is not None, seen or UNASKED
         reading = self._reading(seen)
@@ -124,7 +124,7 @@ class Planner:
             behind = f" behind its first {self._least} bytes" if self._layout.boot_unit else ""
             raise _unprovable(f"the image has nothing{behind} to prove reading with")
         unchanged = sum(sector.size for sector in self._layout.sectors if sector not in changed)
-        return Plan(
+        return FlashPlan(
             target=self._target,
             image=self._layout.image,
             boot_unit=self._layout.boot_unit,

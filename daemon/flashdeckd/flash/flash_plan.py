@@ -128,7 +128,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FlashPlan:
     """The steps of one flash, in order. The program does nothing that is not in it."""
 
     target: Target
