@@ -11,7 +11,7 @@ from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.flash_plan import FlashPlan
 from flashdeckd.flash.result import FlashResult
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget, Target
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.usb.transport import Transport, open_device
@@ -25,7 +25,7 @@ GEOMETRY = Geometry((Region(BASE, 64, SECTOR, 0), Region(BASE + 512 * 1024, 64, 
 BOOTLOADER = Range.sized(BASE, 128 * 1024)
 APP1 = Range.sized(0x08020000, 384 * 1024)
 PARTITION2 = Range.sized(0x08080000, 384 * 1024)
-TARGET = Target(partition="app1", span=APP1, geometry=GEOMETRY, protected=(BOOTLOADER,))
+TARGET = AddressTarget(partition="app1", span=APP1, geometry=GEOMETRY, protected=(BOOTLOADER,))
 OLD = random.Random(0).randbytes(FLASH_SIZE)  # noqa: S311 - invented contents, nothing secret
 
 
@@ -59,7 +59,7 @@ def as_image(data: bytes | Image) -> Image:
     return Image.raw(data) if isinstance(data, bytes) else data
 
 
-def small(sectors: int = 5) -> Target:
+def small(sectors: int = 5) -> AddressTarget:
     """The target cut down to its first sectors, for tests that flash many times."""
     return replace(TARGET, span=Range.sized(APP1.start, sectors * SECTOR))
 

@@ -20,7 +20,7 @@ from flashdeckd.flash.cost import cost
 from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan, Step
 from flashdeckd.flash.layout import Layout, is_blank, placed
 from flashdeckd.flash.survey import UNASKED, Questions, Seen, is_telling
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import NOTHING, Image
 
 _MAX_CANDIDATES = 8
@@ -32,7 +32,7 @@ MIN_BOOT_UNIT = 16
 
 def make_plan(
     image: Image,
-    target: Target,
+    target: AddressTarget,
     facts: DeviceFacts,
     *,
     history: BootloaderHistory = UNKNOWN,
@@ -58,7 +58,7 @@ class DfusePlanner:
     def __init__(
         self,
         image: Image,
-        target: Target,
+        target: AddressTarget,
         facts: DeviceFacts,
         *,
         history: BootloaderHistory = UNKNOWN,
@@ -125,7 +125,6 @@ class DfusePlanner:
             raise _unprovable(f"the image has nothing{behind} to prove reading with")
         unchanged = sum(sector.size for sector in self._layout.sectors if sector not in changed)
         return FlashPlan(
-            target=self._target,
             image=self._layout.image,
             boot_unit=self._layout.boot_unit,
             block=self._block,

@@ -28,6 +28,7 @@ from flashdeckd.flash.flash_plan import CANARY, SKIPS, Action, FlashPlan, Step
 from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.readback import ReadBack, ReadTrust
+from flashdeckd.flash.target import AddressTarget
 
 _MAX_REDONE = 8
 """Sectors that are done again in one job: more than that is no accident."""
@@ -53,16 +54,21 @@ class DfuseRun:
     """The steps of one flash under way."""
 
     def __init__(
-        self, session: DfuseSession, plan: FlashPlan, listener: FlashListener, history: BootloaderHistory
+        self,
+        session: DfuseSession,
+        plan: FlashPlan,
+        target: AddressTarget,
+        listener: FlashListener,
+        history: BootloaderHistory,
     ) -> None:
         self._session = session
         self._plan = plan
-        self._target = plan.target
+        self._target = target
         self._listener = listener
         multiplies = history.reading_proved or bool(plan.seen.multiplies)
         self._history_writer = HistoryWriter(history, listener.learned, multiplies=multiplies)
-        self._canary = Canary(session, plan, self._history_writer, reading_proved=history.reading_proved)
-        self._readback = ReadBack(session, plan, self._history_writer, listener.check)
+        self._canary = Canary(session, plan, target, self._history_writer, reading_proved=history.reading_proved)
+        self._readback = ReadBack(session, plan, target, self._history_writer, listener.check)
         if history.reading_proved:
             self._readback.reading = ReadTrust.PROVED
             self._history_writer.learn(canaries_gone=frozenset(sector.start for sector in plan.seen.gone))

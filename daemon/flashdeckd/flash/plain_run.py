@@ -15,6 +15,7 @@ from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import Action, FlashPlan
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.survey import recover_from_read
+from flashdeckd.flash.target import AlternateTarget
 
 _ENOUGH = 2
 """Blocks of different contents that read as sent: the buffer of the last one, or a constant, shows only one."""
@@ -56,11 +57,16 @@ class PlainRun:
     """One flash under way."""
 
     def __init__(
-        self, session: PlainSession, plan: FlashPlan, listener: FlashListener, history: BootloaderHistory
+        self,
+        session: PlainSession,
+        plan: FlashPlan,
+        target: AlternateTarget,
+        listener: FlashListener,
+        history: BootloaderHistory,
     ) -> None:
         self._session = session
         self._plan = plan
-        self._target = plan.target
+        self._target = target
         self._listener = listener
         self._history = history
         self._size = plan.image.size
@@ -186,7 +192,7 @@ class PlainRun:
         for span in self._plan.read_blocks(Range(0, self._size)):
             wanted = self._plan.data(span)
             # A whole block is asked for where the partition has it: some devices take fewer bytes for the end.
-            length = min(self._plan.block, self._target.span.size - span.start)
+            length = min(self._plan.block, self._target.size - span.start)
             try:
                 data = self._session.upload(length)
             except DeviceGoneError:

@@ -12,6 +12,7 @@ from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.flash_plan import FlashPlan
 from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.survey import recover_from_read
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import BLANK, Image, Piece
 
 
@@ -36,14 +37,19 @@ class ReadBack:
     """The reads of one plan, and what they prove. `check` raises ParkedError where the flash is to stop."""
 
     def __init__(
-        self, session: DfuseSession, plan: FlashPlan, history_writer: HistoryWriter, check: Callable[[], None]
+        self,
+        session: DfuseSession,
+        plan: FlashPlan,
+        target: AddressTarget,
+        history_writer: HistoryWriter,
+        check: Callable[[], None],
     ) -> None:
         self._session = session
         self._plan = plan
-        self._target = plan.target
+        self._target = target
         self._history_writer = history_writer
         self._check = check
-        boot = Piece(plan.target.span.start, bytes([BLANK]) * plan.boot_unit)
+        boot = Piece(target.span.start, bytes([BLANK]) * plan.boot_unit)
         self._expected = Image((boot,)).over(plan.image) if plan.boot_unit else plan.image
         """Return the bytes that are there before the boot unit is written."""
         self._withheld = "its boot unit was not written" if plan.boot_unit else "what was written could not be withheld"

@@ -1,13 +1,23 @@
 """A partition of a board as the flash engine needs it. Pure."""
 
 from flashdeck.config import Board, Holds, Partition, Profile
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget, AlternateTarget, Target
 
 
 def target_of(board: Board, partition: Partition, *, may_read: bool = True) -> Target:
-    """What the engine has to know to flash `partition`; `may_read` forbids every UPLOAD where it is false."""
+    """Return all that the engine must know to flash `partition`; `may_read` forbids every UPLOAD where it is false."""
     profile = board.profile
-    return Target(
+    if partition.alternate is not None:
+        return AlternateTarget(
+            partition=partition.name,
+            setting=partition.alternate,
+            size=partition.span.size,
+            verify=profile.verify,
+            holds=partition.holds,
+            leave=profile.leave,
+            may_read=may_read,
+        )
+    return AddressTarget(
         partition=partition.name,
         span=partition.span,
         geometry=profile.geometry,
@@ -21,13 +31,12 @@ def target_of(board: Board, partition: Partition, *, may_read: bool = True) -> T
         program=_program_beside(profile, partition),
         leave=profile.leave,
         may_read=may_read,
-        alternate=partition.alternate,
     )
 
 
 def _program_beside(profile: Profile, partition: Partition) -> int | None:
     """Return where the chip's program begins, for a partition of data: nothing starts from there."""
-    if partition.holds is Holds.PROGRAM or partition.alternate is not None:
+    if partition.holds is Holds.PROGRAM:
         return None
     programs = (each.span.start for each in profile.partitions.values() if each.holds is Holds.PROGRAM)
     return min(programs, default=None)

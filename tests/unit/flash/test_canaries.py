@@ -13,7 +13,7 @@ from flashdeckd.flash.banks import canary, left_of_canary
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.flash_plan import Action, FlashPlan
 from flashdeckd.flash.result import FlashResult
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
@@ -28,7 +28,7 @@ MARK = canary(16)
 MODELS = (Model.CLASSIC, Model.USBX, Model.ROM)
 
 
-def sector(index: int, target: Target = STAYS) -> Range:
+def sector(index: int, target: AddressTarget = STAYS) -> Range:
     return Range.sized(target.span.start + index * SECTOR, SECTOR)
 
 
@@ -40,7 +40,7 @@ def with_mark(flash: bytes, *sectors: Range, mark: bytes = MARK) -> bytes:
     return bytes(changed)
 
 
-def planned(rig: Rig, data: bytes | Image, target: Target = STAYS) -> tuple[FlashPlan, FlashResult]:
+def planned(rig: Rig, data: bytes | Image, target: AddressTarget = STAYS) -> tuple[FlashPlan, FlashResult]:
     watcher = Watcher()
     outcome = rig.flash(data, target, watcher)
     assert watcher.plan is not None
@@ -192,7 +192,7 @@ def test_what_is_left_of_a_canary_is_known(mark: bytes) -> None:
     ],
 )
 def test_one_that_lies_there_is_taken_back_and_serves_as_the_trial_where_one_is_due(
-    target: Target, data: Image, where: Range, *, whole: bool
+    target: AddressTarget, data: Image, where: Range, *, whole: bool
 ) -> None:
     mark = MARK if whole else bytes(b | 0x42 for b in MARK)
     rig = Rig(old=with_mark(ALL_BLANK, where, mark=mark))
@@ -327,7 +327,7 @@ def test_a_swept_canary_that_still_reads_condemns_only_where_reading_is_believed
         assert ended.verified is Verified.NO
 
 
-def records(rig: Rig, data: bytes | Image, target: Target = STAYS) -> list[tuple[int, ...]]:
+def records(rig: Rig, data: bytes | Image, target: AddressTarget = STAYS) -> list[tuple[int, ...]]:
     """What is recorded of canaries, change by change."""
     seen: list[tuple[int, ...]] = [rig.history.canaries]
 
@@ -360,7 +360,7 @@ JOBS = {
 }
 
 
-def check_behind(rig: Rig, target: Target, data: Image) -> None:
+def check_behind(rig: Rig, target: AddressTarget, data: Image) -> None:
     """The image is there, all sectors that it touches have it and nothing else, and all others are as they were."""
     wanted = bytearray(rig.old)
     for each in target.sectors:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flash_rig import APP1, BASE, FLASH_SIZE, GEOMETRY, SECTOR, TARGET, Rig, Watcher, image, small
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DescriptorError, DeviceGoneError, FlashdeckError, StallError, TransferTimeoutError
-from flashdeck.geometry import Geometry, Range
+from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.quirks import NONE, Quirk
@@ -20,7 +20,7 @@ from flashdeckd.dfu.wire import DfuState, Request
 from flashdeckd.flash import engine
 from flashdeckd.flash.dfuse_planner import make_plan
 from flashdeckd.flash.flash_plan import DeviceFacts
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AlternateTarget
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.spec import Model
 from soaking import SOAK
@@ -32,7 +32,7 @@ TWIN = Range.sized(SPAN.start + SECTOR + FLASH_SIZE // 2, SECTOR)
 READABLE = (SPAN, TWIN, Range.sized(BASE, SECTOR))
 """The partition, where a canary's twin would be, and the first sector of the bootloader."""
 DATA = image(9000)
-ALTERNATE = Target(partition="app1", span=Range(0, APP1.size), geometry=Geometry(()), alternate=0)
+ALTERNATE = AlternateTarget(partition="app1", size=APP1.size, setting=0)
 LONGEST_SLEPT = 2 * 3600.0
 """Seconds of one flash, whatever a device claims."""
 MOST_MEMORY = 32 * 1024 * 1024

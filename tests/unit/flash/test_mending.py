@@ -11,7 +11,7 @@ from flashdeck.geometry import Range
 from flashdeck.model import Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.result import FlashResult
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
@@ -388,7 +388,7 @@ def test_a_board_that_refuses_to_be_read_says_once_what_that_may_mean(model: Mod
     [replace(TARGET, verify=VerifyPolicy.NEVER, banks=BankPolicy.TRUSTED), replace(TARGET, may_read=False)],
     ids=["never", "may not read"],
 )
-def test_nobody_speaks_of_it_where_nothing_was_read(target: Target) -> None:
+def test_nobody_speaks_of_it_where_nothing_was_read(target: AddressTarget) -> None:
     outcome = Rig(Model.CLASSIC_NOREAD).flash(NEW, target)
     assert not any(RDP in note for note in outcome.notes)
 

@@ -18,7 +18,7 @@ from flashdeckd.flash.dfuse_planner import DfusePlanner
 from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan
 from flashdeckd.flash.layout import placed
 from flashdeckd.flash.survey import Seen
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image
 
 HONEST = parse_memory_map("@Internal Flash   /0x08000000/16*8Ka,112*8Kg")
@@ -33,7 +33,7 @@ def spans(plan: FlashPlan, action: Action) -> list[Range]:
 
 def make_plan(
     data: bytes | Image,
-    target: Target,
+    target: AddressTarget,
     facts: DeviceFacts,
     *,
     history: BootloaderHistory = UNKNOWN,
@@ -44,12 +44,12 @@ def make_plan(
     return dfuse_planner.make_plan(as_image(data), target, facts, history=history, cached=known, seen=seen)
 
 
-def planned(size: int, target: Target = TARGET, facts: DeviceFacts = FACTS) -> FlashPlan:
+def planned(size: int, target: AddressTarget = TARGET, facts: DeviceFacts = FACTS) -> FlashPlan:
     return make_plan(image(size), target, facts)
 
 
 def asked(
-    target: Target, *, history: BootloaderHistory = UNKNOWN, facts: DeviceFacts = FACTS, seen: Seen | None = None
+    target: AddressTarget, *, history: BootloaderHistory = UNKNOWN, facts: DeviceFacts = FACTS, seen: Seen | None = None
 ) -> FlashPlan:
     """Planned for a board that was asked, and by default can be read and has no blank sector."""
     return make_plan(
@@ -155,7 +155,9 @@ def test_nothing_is_read_where_nothing_should_be() -> None:
         (TARGET, FACTS, 16),
     ],
 )
-def test_verify_always_is_refused_before_anything_is_erased(target: Target, facts: DeviceFacts, size: int) -> None:
+def test_verify_always_is_refused_before_anything_is_erased(
+    target: AddressTarget, facts: DeviceFacts, size: int
+) -> None:
     with pytest.raises(VerifyError, match="nothing was erased"):
         planned(size, replace(target, verify=VerifyPolicy.ALWAYS), facts)
 
@@ -420,7 +422,7 @@ def test_devices_that_can_not_be_written_are_refused() -> None:
 
 
 @st.composite
-def _targets(draw: st.DrawFn) -> Target:
+def _targets(draw: st.DrawFn) -> AddressTarget:
     unit = draw(st.sampled_from([1, 2, 4, 8, 16, 32]))
     sizes = draw(st.lists(st.sampled_from([512, 1024, 2048, 8192]), min_size=1, max_size=6))
     regions: list[Region] = []
@@ -431,7 +433,7 @@ def _targets(draw: st.DrawFn) -> Target:
     edges = [sector.span.start for sector in Geometry(tuple(regions)).sectors()] + [at]
     first = draw(st.integers(0, len(edges) - 2))
     last = draw(st.integers(first + 1, len(edges) - 1))
-    return Target(
+    return AddressTarget(
         partition="any",
         span=Range(edges[first], edges[last]),
         geometry=Geometry(tuple(regions), unit),
@@ -442,7 +444,7 @@ def _targets(draw: st.DrawFn) -> Target:
 
 
 @st.composite
-def _seen(draw: st.DrawFn, target: Target, data: bytes) -> Seen:
+def _seen(draw: st.DrawFn, target: AddressTarget, data: bytes) -> Seen:
     """What such a partition may read as: mostly the image itself, changed here and there."""
     present = bytearray(data.ljust(target.span.size, b"\xff")[: target.span.size])
     for at in draw(st.lists(st.integers(0, target.span.size - 1), max_size=4)):
@@ -452,7 +454,7 @@ def _seen(draw: st.DrawFn, target: Target, data: bytes) -> Seen:
 
 @given(st.data(), _targets(), st.binary(min_size=1, max_size=6000), st.integers(0, 5000), st.booleans())
 def test_no_plan_leaves_its_partition(
-    drawn: st.DataObject, target: Target, data: bytes, transfer_size: int, blank: bool
+    drawn: st.DataObject, target: AddressTarget, data: bytes, transfer_size: int, blank: bool
 ) -> None:
     facts = DeviceFacts(transfer_size=transfer_size, map_error="none")
     data = b"\xff" * 600 + data if blank else data
