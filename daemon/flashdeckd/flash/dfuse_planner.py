@@ -12,7 +12,7 @@ from flashdeck.config import ErasePolicy, Holds, MapPolicy, PollPolicy, VerifyPo
 from flashdeck.errors import VerifyError
 from flashdeck.geometry import Range, joined
 from flashdeckd.dfu.memory_map import Access
-from flashdeckd.dfu.polling import Pace
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash import checks, remarks
 from flashdeckd.flash.banks import Site, foreign_banks, sites, unproved_bank, unproved_banks, witnesses
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory

@@ -11,7 +11,8 @@ from flashdeck.errors import DeviceError, DeviceGoneError, FlashdeckError, Stall
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.polling import LONGEST_SLEEP, DfuStatusError, Pace, Poller
+from flashdeckd.dfu.pace import Pace
+from flashdeckd.dfu.polling import LONGEST_SLEEP, DfuStatusError, Poller
 from flashdeckd.dfu.wire import DfuState, Request
 from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
 

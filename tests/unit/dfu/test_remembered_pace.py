@@ -12,7 +12,8 @@ from flashdeck.errors import DeviceError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.polling import DfuStatusError, Pace, TooEarlyError
+from flashdeckd.dfu.pace import Pace
+from flashdeckd.dfu.polling import DfuStatusError, TooEarlyError
 from flashdeckd.dfu.wire import DfuState
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import PLAIN_MODELS, STORES_NOTHING, Model

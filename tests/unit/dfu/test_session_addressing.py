@@ -14,7 +14,7 @@ from flashdeckd.dfu.addressing import Addressing
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.leaving import detach
-from flashdeckd.dfu.polling import Pace
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.wire import DfuState, Request
 from model_pipe import BASE, PAGE, ModelPipe
 

@@ -12,7 +12,8 @@ from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.model import Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.polling import Pace, StuckError
+from flashdeckd.dfu.pace import Pace
+from flashdeckd.dfu.polling import StuckError
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.wire import DfuState, Request
 from flashdeckd.flash.result import FlashResult

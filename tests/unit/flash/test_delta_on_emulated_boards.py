@@ -32,7 +32,7 @@ from flashdeck.errors import (
 )
 from flashdeck.geometry import Range
 from flashdeck.model import Verified
-from flashdeckd.dfu.polling import Pace
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import Action

@@ -26,7 +26,8 @@ from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, PollPolicy, Ver
 from flashdeck.errors import FlashdeckError, ParkedError, RefusedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.model import Phase, Verified
-from flashdeckd.dfu.polling import DfuStatusError, Pace
+from flashdeckd.dfu.pace import Pace
+from flashdeckd.dfu.polling import DfuStatusError
 from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.images.image import Image

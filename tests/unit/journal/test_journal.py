@@ -24,7 +24,7 @@ from flashdeck.model import (
     Phase,
     Verified,
 )
-from flashdeckd.dfu.polling import Pace
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state import journal as journal_module
 from flashdeckd.state.journal import LOADED_JOBS, Bootloader, Journal, Ledger
