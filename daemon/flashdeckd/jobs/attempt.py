@@ -15,7 +15,7 @@ from flashdeck.job_state import Done, Failed, Failure, JobResult, Phase, Running
 from flashdeck.model import JobState, LogLevel, Presence
 from flashdeck.text import clean
 from flashdeck.words.contents import image_name
-from flashdeckd.flash.observer import Outcome
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of
@@ -163,7 +163,9 @@ class Attempts:
             await self._note_start(job, started=False)
             await self._done(job, Done(result=job.result, not_started=reason))
 
-    async def _conclude(self, job: JobState, device: UsbDevice, outcome: Outcome, *, is_asked_to_leave: bool) -> None:
+    async def _conclude(
+        self, job: JobState, device: UsbDevice, outcome: FlashResult, *, is_asked_to_leave: bool
+    ) -> None:
         result = _result(outcome)
         if outcome.interrupted:
             await self.book.move(job, Written(result=result, reason="the board was lost before the leave"))
@@ -255,7 +257,7 @@ class Attempts:
             showing.cancel()
 
 
-def _result(outcome: Outcome) -> JobResult:
+def _result(outcome: FlashResult) -> JobResult:
     return JobResult(
         bytes_written=outcome.bytes_written,
         erases=outcome.erases,

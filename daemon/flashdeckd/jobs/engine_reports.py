@@ -11,7 +11,7 @@ from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Running, Verified
 from flashdeck.model import Contents, JobState
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.plan import DeviceFacts, Plan
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 from flashdeckd.flash.target import Target
 from flashdeckd.host import clock, threads
 from flashdeckd.images.shelf import Shelf
@@ -116,7 +116,7 @@ class EngineReports:
         """Asks whether the visit is over."""
         return self._wait_for(self._asked_to_leave())
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: FlashPlan) -> None:
         """Records that what is there may be uncertain by a canary: a board that is lost then still has it.
 
         The plan itself needs no record: it follows from image and target.

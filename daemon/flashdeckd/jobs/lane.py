@@ -32,8 +32,8 @@ from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
 from flashdeckd.boards.roster import Sighting
 from flashdeckd.entering.detach import Detach
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.plan import Plan
-from flashdeckd.flash.program import preview
+from flashdeckd.flash.engine import preview
+from flashdeckd.flash.flash_plan import FlashPlan
 from flashdeckd.flash.target import Target
 from flashdeckd.host import clock
 from flashdeckd.images.image import Image
@@ -212,7 +212,7 @@ class Lane:
         finally:
             await self._thread.end()
 
-    async def survey(self, image: Image, partition: Partition) -> Plan:
+    async def survey(self, image: Image, partition: Partition) -> FlashPlan:
         """The plan for an image on the board as it is now, asked of the device itself; nothing is written.
 
         Raises DeviceGoneError when the board is not in DFU mode, and all that planning raises.

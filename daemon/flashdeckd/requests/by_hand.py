@@ -14,7 +14,7 @@ from flashdeck.job_state import Blocked, Canceller, Waiting, name_of
 from flashdeck.model import JobState, Origin, Presence
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
-from flashdeckd.flash.program import preview
+from flashdeckd.flash.engine import preview
 from flashdeckd.host import threads
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Artifact

@@ -13,7 +13,7 @@ from flashdeck.errors import DeviceGoneError
 from flashdeck.job_state import JobStatus, Verified
 from flashdeck.model import Contents, LogLevel, Presence
 from flashdeckd.boards.roster import Sighting
-from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.images.image import NOTHING, Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact, Spool
@@ -98,15 +98,15 @@ async def test_a_canary_that_a_lost_board_still_holds_is_not_taken_for_blank(
     flash = bytearray(blank(ROOM_TWIN))
     flash[APP1.start - BASE : APP1.end - BASE] = first
     monkeypatch.setattr(lane_rig, "Emulated", lambda: Rig(old=bytes(flash)))
-    read, lost = Session.read, [True]
+    read, lost = DfuseSession.read, [True]
 
-    def once_lost(self: Session, address: int, length: int) -> bytes:
+    def once_lost(self: DfuseSession, address: int, length: int) -> bytes:
         if scene.emulated.memory(ROOM).strip(b"\xff") and lost:
             lost.clear()
             raise DeviceGoneError("cable pulled")
         return read(self, address, length)
 
-    monkeypatch.setattr(Session, "read", once_lost)
+    monkeypatch.setattr(DfuseSession, "read", once_lost)
     monkeypatch.setattr(retry_policy, "LOST_SECONDS", 0.01)
     async with running_lane(tmp_path, replace(TRUSTING, banks=BankPolicy.CHECK)) as scene:
         contents = flashed(Spool(tmp_path / "spool").add(Image.raw(first)), replace(scene.emulated.device, serial="A1"))

@@ -12,8 +12,9 @@ from flashdeck.errors import ErrorKind, FlashdeckError, VerifyError
 from flashdeck.job_state import JobStatus
 from flashdeck.model import Contents, LogLevel
 from flashdeckd.boards.roster import ABSENT
-from flashdeckd.flash import program
-from flashdeckd.flash.observer import Observer, Outcome
+from flashdeckd.flash import engine as flash_engine
+from flashdeckd.flash.listener import FlashListener
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.jobs.retry_policy import RetryPolicy
 from flashdeckd.state.journal import Journal, Ledger
 from lane_rig import Scene
@@ -57,23 +58,23 @@ class Patched:
         self.before: Callable[[], None] = lambda: None
         self.committed: Callable[[], None] = lambda: None
         self.after: Callable[[], None] = lambda: None
-        real: Callable[..., Outcome] = program.flash
+        real: Callable[..., FlashResult] = flash_engine.flash
 
-        def flash(pipe: object, image: bytes, target: object, observer: Observer, **rest: object) -> Outcome:
+        def flash(pipe: object, image: bytes, target: object, listener: FlashListener, **rest: object) -> FlashResult:
             self.flashes += 1
             self.before()
-            commit = observer.committed
+            commit = listener.committed
 
             def committed() -> None:
                 self.committed()
                 commit()
 
-            observer.committed = committed
-            outcome = real(pipe, image, target, observer, **rest)
+            listener.committed = committed
+            outcome = real(pipe, image, target, listener, **rest)
             self.after()
             return outcome
 
-        monkeypatch.setattr(program, "flash", flash)
+        monkeypatch.setattr(flash_engine, "flash", flash)
 
 
 @pytest.fixture
@@ -168,14 +169,14 @@ async def test_a_fault_while_a_setback_is_dealt_with_ends_its_job_and_no_other(
 
     with monkeypatch.context() as patch:
         patch.setattr(RetryPolicy, "meet", broken)
-        patch.setattr(program, "flash", broken_flash)
+        patch.setattr(flash_engine, "flash", broken_flash)
         job = await scene.until(await scene.order(), JobStatus.FAILED)
     assert "the first error" in job.reason
     assert "a bug" in job.reason
     await scene.until(await scene.order(), JobStatus.DONE)
 
 
-def broken_flash(*_: object, **__: object) -> Outcome:
+def broken_flash(*_: object, **__: object) -> FlashResult:
     raise FlashdeckError("the first error")
 
 

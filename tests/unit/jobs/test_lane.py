@@ -11,7 +11,8 @@ from flashdeck.errors import DeviceError, DevicePermissionError, ErrorKind, Flas
 from flashdeck.job_state import JobStatus
 from flashdeck.model import LogLevel
 from flashdeckd.boards.roster import ABSENT
-from flashdeckd.flash import program
+from flashdeckd.flash import engine
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs import retry_policy
@@ -68,7 +69,7 @@ async def test_a_job_whose_board_another_program_holds_waits_and_goes_on_by_itse
 async def test_what_is_taken_away_in_the_middle_of_a_flash_is_no_door_that_is_closed(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(program, "flash", failing(DeviceError("busy", kind=ErrorKind.DEVICE_BUSY)))
+    monkeypatch.setattr(engine, "flash", failing(DeviceError("busy", kind=ErrorKind.DEVICE_BUSY)))
     job = await scene.until(await scene.order(), JobStatus.FAILED)
     assert job.attempts == 1
 
@@ -142,8 +143,8 @@ async def test_a_job_that_is_cancelled_while_its_image_is_read_is_not_flashed(
     assert not [line.text for line in scene.hub.logs(limit=1000) if line.job == job.id and "flashing" in line.text]
 
 
-def failing(error: FlashdeckError) -> Callable[..., program.Outcome]:
-    def flash(*_: object, **__: object) -> program.Outcome:
+def failing(error: FlashdeckError) -> Callable[..., FlashResult]:
+    def flash(*_: object, **__: object) -> FlashResult:
         raise error
 
     return flash
@@ -154,7 +155,7 @@ async def test_a_board_whose_bootloader_was_harmed_is_held_so_that_nothing_reset
     scene: Scene, monkeypatch: pytest.MonkeyPatch, *, disk_works: bool
 ) -> None:
     scene.disk_works = disk_works
-    monkeypatch.setattr(program, "flash", failing(WrongBankError("it changed", hint="write it anew", harmed=True)))
+    monkeypatch.setattr(engine, "flash", failing(WrongBankError("it changed", hint="write it anew", harmed=True)))
     first, second = await scene.order("partition2"), await scene.order()
     first = await scene.until(first, JobStatus.FAILED)
     assert first.failure is not None
@@ -165,7 +166,7 @@ async def test_a_board_whose_bootloader_was_harmed_is_held_so_that_nothing_reset
 
 
 async def test_a_wrong_bank_alone_fails_the_job_and_no_other(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "flash", failing(WrongBankError("the canary is still there")))
+    monkeypatch.setattr(engine, "flash", failing(WrongBankError("the canary is still there")))
     first, second = await scene.order("partition2"), await scene.order()
     assert (await scene.until(first, JobStatus.FAILED)).attempts == 1
     assert (await scene.until(second, JobStatus.FAILED)).attempts == 1

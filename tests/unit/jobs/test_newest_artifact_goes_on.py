@@ -11,8 +11,9 @@ from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutErr
 from flashdeck.job_state import JobStatus, Verified
 from flashdeck.model import Contents, JobState, Origin, Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
-from flashdeckd.flash import program
-from flashdeckd.flash.observer import Observer, Outcome
+from flashdeckd.flash import engine
+from flashdeckd.flash.listener import FlashListener
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.images.image import Image
 from flashdeckd.jobs.queue import overtaken
 from lane_rig import Scene, running_lane
@@ -26,16 +27,18 @@ class CutShort:
     def __init__(self, scene: Scene, error: FlashdeckError, *, began: bool = True) -> None:
         self._scene, self._error, self._began = scene, error, began
         self._loop = asyncio.get_running_loop()
-        self._real: Callable[..., Outcome] = program.flash
+        self._real: Callable[..., FlashResult] = engine.flash
         self.sizes: list[int] = []
         self.newer: JobState | None = None
 
-    def __call__(self, pipe: object, image: Image, target: object, observer: Observer, **rest: object) -> Outcome:
+    def __call__(
+        self, pipe: object, image: Image, target: object, listener: FlashListener, **rest: object
+    ) -> FlashResult:
         self.sizes.append(image.size)
         if len(self.sizes) > 1:
-            return self._real(pipe, image, target, observer, **rest)
+            return self._real(pipe, image, target, listener, **rest)
         if self._began:
-            observer.began()
+            listener.began()
         self.newer = asyncio.run_coroutine_threadsafe(self._scene.order(size=NEW), self._loop).result()
         if isinstance(self._error, DeviceGoneError):
             self._loop.call_soon_threadsafe(self._scene.lane.see, ABSENT)
@@ -47,7 +50,7 @@ async def test_an_interrupted_job_gives_way_to_the_newer_one_that_came_while_it_
     scene: Scene, monkeypatch: pytest.MonkeyPatch, error: FlashdeckError
 ) -> None:
     cut = CutShort(scene, error)
-    monkeypatch.setattr(program, "flash", cut)
+    monkeypatch.setattr(engine, "flash", cut)
     old = await scene.until(await scene.order(size=OLD), JobStatus.SUPERSEDED)
     assert cut.newer is not None
     assert old.reason == f"superseded by job {cut.newer.id}"
@@ -67,13 +70,13 @@ async def test_an_interrupted_job_gives_way_to_the_newer_one_that_came_while_it_
 async def test_a_job_whose_image_is_whole_lacks_its_leave_alone_and_is_no_flash_to_give_up(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def flash(pipe: object, image: Image, target: object, observer: Observer, **rest: object) -> Outcome:
+    def flash(pipe: object, image: Image, target: object, listener: FlashListener, **rest: object) -> FlashResult:
         if not cut.sizes:
-            observer.committed()
-        return cut(pipe, image, target, observer, **rest)
+            listener.committed()
+        return cut(pipe, image, target, listener, **rest)
 
     cut = CutShort(scene, DeviceGoneError("cable pulled"), began=False)
-    monkeypatch.setattr(program, "flash", flash)
+    monkeypatch.setattr(engine, "flash", flash)
     old = await scene.until(await scene.order(size=OLD), JobStatus.WAITING)
     scene.see()
     await scene.until(old, JobStatus.DONE)
@@ -85,15 +88,15 @@ async def test_a_job_whose_image_is_whole_lacks_its_leave_alone_and_is_no_flash_
 async def test_an_image_that_is_whole_on_another_board_of_that_port_is_flashed_and_not_only_started(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def flash(pipe: object, image: Image, target: object, observer: Observer, **rest: object) -> Outcome:
-        outcome = real(pipe, image, target, observer, **rest)
+    def flash(pipe: object, image: Image, target: object, listener: FlashListener, **rest: object) -> FlashResult:
+        outcome = real(pipe, image, target, listener, **rest)
         loop.call_soon_threadsafe(scene.lane.see, ABSENT)
         interrupted.append(len(interrupted) == 0)
         return replace(outcome, interrupted=interrupted[-1])
 
     loop, interrupted = asyncio.get_running_loop(), list[bool]()
-    real: Callable[..., Outcome] = program.flash
-    monkeypatch.setattr(program, "flash", flash)
+    real: Callable[..., FlashResult] = engine.flash
+    monkeypatch.setattr(engine, "flash", flash)
     job = await scene.until(await scene.order(), JobStatus.WAITING)
     scene.lane.see(Sighting(Presence.DFU, replace(scene.emulated.device, serial="B2")))
     await scene.until(job, JobStatus.DONE)

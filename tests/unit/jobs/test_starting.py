@@ -12,8 +12,8 @@ from flashdeck.errors import ErrorKind
 from flashdeck.job_state import JobStatus
 from flashdeck.model import Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
-from flashdeckd.flash import program
-from flashdeckd.flash.observer import Outcome
+from flashdeckd.flash import engine
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.jobs import attempt
 from lane_rig import PROFILE, Scene, running_lane
 
@@ -31,19 +31,19 @@ async def shows(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[Sighting]
     """What hotplug tells one after the other once the board has left; the leave itself is only claimed."""
     sightings: list[Sighting] = []
     loop = asyncio.get_running_loop()
-    real: Callable[..., Outcome] = program.flash
+    real: Callable[..., FlashResult] = engine.flash
 
     async def show() -> None:
         for sighting in sightings:
             scene.lane.see(sighting)
             await asyncio.sleep(0.001)  # lets the lane see each of them
 
-    def flash(*words: object, **rest: object) -> Outcome:
+    def flash(*words: object, **rest: object) -> FlashResult:
         outcome = replace(real(*words, **rest), left=True)
         asyncio.run_coroutine_threadsafe(show(), loop)
         return outcome
 
-    monkeypatch.setattr(program, "flash", flash)
+    monkeypatch.setattr(engine, "flash", flash)
     return sightings
 
 

@@ -14,7 +14,7 @@ import pytest
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Failure, JobResult, JobStatus, Phase, Verified
 from flashdeck.model import ArtifactState, Contents, Disposition, JobState, Origin
-from flashdeckd.dfu.polling import Pace
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state import journal as journal_module
 from flashdeckd.state.journal import LOADED_JOBS, Bootloader, Journal, Ledger

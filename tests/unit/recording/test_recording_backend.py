@@ -12,7 +12,7 @@ import usb.core
 
 from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.recording import Reset, Transfer, read
-from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording import Recorder
 from flashdeckd.virtual.backend import VirtualBackend
@@ -25,9 +25,9 @@ def recorder(directory: Path, troubles: list[str], *, payloads: bool = True, max
     return Recorder(RecordDirectory(directory), payloads=payloads, on_trouble=troubles.append, max_file=max_file)
 
 
-def flashed(desk: Desk) -> tuple[Outcome, int]:
+def flashed(desk: Desk) -> tuple[FlashResult, int]:
     outcome = desk.flash(IMAGE)
-    assert isinstance(outcome, Outcome), outcome
+    assert isinstance(outcome, FlashResult), outcome
     return replace(outcome, seconds=0), desk.board.state().transfers
 
 
