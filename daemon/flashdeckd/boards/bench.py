@@ -1,11 +1,9 @@
 """All boards of one daemon: who is here, what each is to do, and what clients may ask of them."""
 
 import asyncio
-import difflib
 import time
 from collections.abc import Iterable
 from dataclasses import replace as replace_config
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,6 +24,7 @@ from flashdeck.model import (
     PartitionState,
     Presence,
 )
+from flashdeck.names import select, which
 from flashdeck.text import clean
 from flashdeck.toml_table import MAX_PATH
 from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile
@@ -164,7 +163,7 @@ class Bench:
             return self._lanes[name]
         except KeyError:
             raise RequestError(
-                f"there is no board {name!r}", kind=ErrorKind.NO_SUCH_BOARD, hint=_known(name, self._lanes)
+                f"there is no board {name!r}", kind=ErrorKind.NO_SUCH_BOARD, hint=which(name, self._lanes)
             ) from None
 
     def select(self, partition: str, patterns: Iterable[str] = ()) -> list[Board]:
@@ -180,7 +179,7 @@ class Bench:
             raise RequestError(
                 f"no board has a partition {partition!r}",
                 kind=ErrorKind.NO_SUCH_PARTITION,
-                hint=_known(partition, known),
+                hint=which(partition, known),
             )
         for board in having:
             if board.profile.partitions[partition].protected:
@@ -451,23 +450,6 @@ class Bench:
 
     def matching(self, patterns: Iterable[str]) -> dict[str, Board]:
         """The boards that names and globs mean, all for none; raises RequestError (`no-such-board`)."""
-        chosen: dict[str, Board] = {}
-        for pattern in tuple(patterns) or ("*",):
-            matching = {name: board for name, board in self.config.boards.items() if fnmatchcase(name, pattern)}
-            if not matching:
-                raise RequestError(
-                    f"there is no board {pattern!r}" if self.config.boards else "the configuration has no boards",
-                    kind=ErrorKind.NO_SUCH_BOARD,
-                    hint=_known(pattern, self.config.boards),
-                )
-            chosen |= matching
-        return chosen
-
-
-def _known(wanted: str, names: Iterable[str]) -> str:
-    """A hint that names the nearest, or what there is."""
-    known = sorted(names)
-    near = difflib.get_close_matches(wanted, known, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"there are: {', '.join(known)}" if known else "`flashdeck suggest` prints one to begin with"
+        boards = self.config.boards
+        chosen = select(tuple(patterns) or ("*",), boards, none="`flashdeck suggest` prints one to begin with")
+        return {name: boards[name] for name in chosen}

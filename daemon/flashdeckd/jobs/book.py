@@ -7,6 +7,7 @@ import msgspec
 
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.model import Holding, JobState, JobStatus, LogLevel, Origin
+from flashdeck.names import few
 from flashdeckd.images.spool import Artifact
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
@@ -45,8 +46,12 @@ class JobBook:
             return self._jobs[job_id]
         except KeyError:
             raise RequestError(
-                f"there is no job {job_id}", kind=ErrorKind.NO_SUCH_JOB, hint="`flashdeck jobs` lists the newest"
+                f"there is no job {job_id}", kind=ErrorKind.NO_SUCH_JOB, hint=self._which_there_are()
             ) from None
+
+    def _which_there_are(self) -> str:
+        newest = few([str(job_id) for job_id in sorted(self._jobs, reverse=True)])
+        return f"there are: {newest}; `flashdeck jobs` lists them" if newest else "there are no jobs yet"
 
     def active(self, board: str) -> list[JobState]:
         """The jobs of a board that have not ended, oldest first."""

@@ -1,5 +1,6 @@
 """The command line: `flashdeck COMMAND`. One module a command in `commands`; errors become exit codes here."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -7,6 +8,8 @@ import click
 
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.model import Failure
+from flashdeck.names import did_you_mean
+from flashdeck_tui.cli import completion
 from flashdeck_tui.cli.output import accept_any_text, report, silence
 from flashdeck_tui.cli.root import root
 
@@ -17,6 +20,8 @@ def main(args: Sequence[str] | None = None) -> int:
     """Runs one command line (by default the process's own) and returns its exit code."""
     words = list(sys.argv[1:] if args is None else args)
     accept_any_text()
+    if instruction := os.environ.get(completion.VARIABLE):
+        return completion.answer(instruction, root)
     try:
         with root.make_context("flashdeck", list(words)) as context:
             code = root.invoke(context)
@@ -38,8 +43,8 @@ def _explained(error: BaseException) -> tuple[Failure, ExitCode]:
         case FlashdeckError():
             return Failure(kind=error.kind, message=error.message, hint=error.hint), error.exit_code
         case click.ClickException():
-            failure = Failure(kind=ErrorKind.BAD_REQUEST, message=error.format_message(), hint=_usage_hint(error))
-            return failure, ExitCode.USAGE
+            message = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
+            return Failure(kind=ErrorKind.BAD_REQUEST, message=message, hint=_usage_hint(error)), ExitCode.USAGE
         case KeyboardInterrupt() | click.Abort():
             return Failure(kind=ErrorKind.INTERRUPTED, message="interrupted"), ExitCode.INTERRUPTED
         case _:
@@ -54,4 +59,8 @@ def _wants_json(words: Sequence[str]) -> bool:
 
 def _usage_hint(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None and isinstance(error, click.NoSuchOption):
+        known = [spelling for parameter in context.command.get_params(context) for spelling in parameter.opts]
+        if hint := did_you_mean(error.option_name, [spelling for spelling in known if spelling.startswith("-")]):
+            return hint
     return f"see '{context.command_path if context else 'flashdeck'} --help'"

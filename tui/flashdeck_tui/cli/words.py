@@ -73,7 +73,7 @@ def remarks(boards: Iterable[BoardState]) -> Iterator[str]:
         if not board.armed:
             yield armed(board)
         if board.held:
-            yield f"{board.name}: held: {board.held}"
+            yield held(board)
         if board.trouble:
             yield f"{board.name}: {board.trouble}"
         yield from (f"{board.name}: {doubt}: until `flashdeck release {board.name}`" for doubt in board.doubts)
@@ -104,10 +104,10 @@ def _result(result: JobResult) -> str:
 
 
 def held(board: BoardState) -> str:
-    """Whether a board's lane starts jobs."""
-    return clean(f"{board.name}: held: {board.held}" if board.held else f"{board.name}: not held")
+    """Return whether a board is on hold, in words."""
+    return clean(f"{board.name}: on hold: {board.held}" if board.held else f"{board.name}: not on hold")
 
 
 def armed(board: BoardState) -> str:
-    """Whether new images flash by themselves."""
-    return clean(f"{board.name}: {'armed' if board.armed else 'disarmed: new images are only offered'}")
+    """Return whether new builds flash by themselves, in words."""
+    return clean(f"{board.name}: {'armed' if board.armed else 'disarmed: new builds are only offered'}")

@@ -1,4 +1,4 @@
-"""`flashdeck arm`: new images flash by themselves again."""
+"""`flashdeck arm`: new builds flash by themselves again."""
 
 import click
 
@@ -13,9 +13,10 @@ from flashdeck_tui.cli.words import armed
 @options.any_boards
 @options.as_json
 def command(*, boards: tuple[str, ...], as_json: bool) -> None:
-    """Let new images flash by themselves, as they do unless a board was disarmed.
+    """Let new builds flash by themselves again. This is how a board starts out.
 
-    What was only offered meanwhile stays so: 'flashdeck flash PARTITION' takes it.
+    BOARD is a name or a glob; without one, all boards. Builds offered while disarmed still need a manual flash:
+    'flashdeck flash PARTITION'.
     """
     reply = ask(api.Arm(boards=boards))
     if as_json:

@@ -14,10 +14,14 @@ from flashdeck_tui.cli.table import table
 
 
 @click.command()
+@options.any_boards
 @options.as_json
-def command(*, as_json: bool) -> None:
-    """List the configured boards, and the DFU devices that are none of them."""
-    reply = ask(api.GetBoards())
+def command(*, boards: tuple[str, ...], as_json: bool) -> None:
+    """List the configured boards, and the DFU devices that are none of them.
+
+    BOARD is a name or a glob; without one, all boards and all devices.
+    """
+    reply = ask(api.GetBoards(boards=boards))
     if as_json:
         put_json(reply)
         return

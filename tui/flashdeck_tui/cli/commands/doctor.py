@@ -35,7 +35,7 @@ _NARROWEST = 40
 
 
 @click.command()
-@click.argument("boards", nargs=-1, type=options.name, metavar="[BOARD]...")
+@options.any_boards
 @options.as_json
 def command(*, boards: tuple[str, ...], as_json: bool) -> ExitCode:
     """Look at boards and at this installation, and say what is odd, what it means and how to mend it.

@@ -18,7 +18,7 @@ from flashdeck_tui.cli.output import put, put_json, say
 
 
 @click.command(epilog=options.FILES)
-@click.argument("partition", type=options.name)
+@options.partition
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @options.boards
 @click.option("--no-wait", is_flag=True, help="Fail (4) where a board is absent, instead of waiting for it.")

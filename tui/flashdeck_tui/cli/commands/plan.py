@@ -28,7 +28,7 @@ _MOST_PIECES = 4
 
 
 @click.command(epilog=options.FILES)
-@click.argument("partition", type=options.name)
+@options.partition
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @options.boards
 @options.as_json

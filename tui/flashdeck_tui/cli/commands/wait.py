@@ -15,7 +15,7 @@ from flashdeck_tui.cli.output import put, put_json
 
 
 @click.command(epilog=options.FILES)
-@click.argument("partition", type=options.name)
+@options.partition
 @click.option("--for", "file", type=click.Path(path_type=Path), metavar="FILE", help="Wait for the image in it.")
 @options.boards
 @click.option(

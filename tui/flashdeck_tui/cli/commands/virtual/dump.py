@@ -17,7 +17,7 @@ from flashdeck_tui.cli.words import address as shown
 
 
 @click.command()
-@click.argument("board", type=options.name)
+@options.virtual_board
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--address", type=options.size, metavar="ADDRESS", help="Where to start. Default: the flash's start.")
 @click.option("--size", type=options.size, metavar="BYTES", help="How many bytes. Default: up to the flash's end.")

@@ -10,7 +10,7 @@ from flashdeck_tui.cli.output import put, put_json
 
 
 @click.command()
-@click.argument("board", type=options.name)
+@options.virtual_board
 @click.argument("fault", type=options.name)
 @click.option(
     "--after",
