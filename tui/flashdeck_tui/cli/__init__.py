@@ -8,10 +8,9 @@ import click
 
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.model import Failure
-from flashdeck.names import did_you_mean
-from flashdeck_tui.cli import completion
+from flashdeck.names import near
 from flashdeck_tui.cli.output import accept_any_text, report, silence
-from flashdeck_tui.cli.root import root
+from flashdeck_tui.cli.root import COMPLETE_VARIABLE, root
 
 _JSON_OPTIONS = frozenset({"--json", "--jsonl"})
 
@@ -20,8 +19,10 @@ def main(args: Sequence[str] | None = None) -> int:
     """Runs one command line (by default the process's own) and returns its exit code."""
     words = list(sys.argv[1:] if args is None else args)
     accept_any_text()
-    if instruction := os.environ.get(completion.VARIABLE):
-        return completion.answer(instruction, root)
+    if instruction := os.environ.get(COMPLETE_VARIABLE):
+        from flashdeck_tui.cli.completion import answer  # noqa: PLC0415 - only where a shell asks
+
+        return answer(instruction, root)
     try:
         with root.make_context("flashdeck", list(words)) as context:
             code = root.invoke(context)
@@ -60,7 +61,8 @@ def _wants_json(words: Sequence[str]) -> bool:
 def _usage_hint(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None and isinstance(error, click.NoSuchOption):
-        known = [spelling for parameter in context.command.get_params(context) for spelling in parameter.opts]
-        if hint := did_you_mean(error.option_name, [spelling for spelling in known if spelling.startswith("-")]):
-            return hint
+        known = (spelling for parameter in context.command.get_params(context) for spelling in parameter.opts)
+        words = {spelling.lstrip("-"): spelling for spelling in known if spelling.startswith("--")}
+        if found := near(error.option_name.lstrip("-"), words):
+            return f"did you mean {words[found[0]]}?"
     return f"see '{context.command_path if context else 'flashdeck'} --help'"

@@ -1,6 +1,6 @@
 """What a shell asks for when somebody presses Tab, and the script that makes it ask.
 
-The protocol is click's: the script runs `flashdeck` with `VARIABLE` and the words so far in its environment.
+The protocol is click's: the script runs `flashdeck` with `COMPLETE_VARIABLE` and the words so far in its environment.
 """
 
 import os
@@ -10,9 +10,9 @@ import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 from flashdeck_tui.cli.output import put
+from flashdeck_tui.cli.root import COMPLETE_VARIABLE
 
-PROGRAM: Final = "flashdeck"
-VARIABLE: Final = "_FLASHDECK_COMPLETE"
+_PROGRAM: Final = "flashdeck"
 
 
 class _Bash(BashComplete):
@@ -28,7 +28,7 @@ SHELLS: Final[dict[str, type[ShellComplete]]] = {"bash": _Bash, "zsh": ZshComple
 def script(shell: str, root: click.Command) -> str:
     """Return what `shell` has to read so that it completes the command line of `root`."""
     kind = SHELLS[shell]
-    made = kind(root, {}, PROGRAM, VARIABLE)
+    made = kind(root, {}, _PROGRAM, COMPLETE_VARIABLE)
     # Not `made.source()`: click's starts another bash to look at its version.
     return (kind.source_template % made.source_vars()).rstrip("\n")
 
@@ -50,7 +50,7 @@ def answer(instruction: str, root: click.Command) -> int:
     if "COMP_WORDS" not in os.environ or "COMP_CWORD" not in os.environ:
         return 1
     try:
-        found = SHELLS[shell](root, {}, PROGRAM, VARIABLE).complete()
+        found = SHELLS[shell](root, {}, _PROGRAM, COMPLETE_VARIABLE).complete()
     except (click.ClickException, click.exceptions.Exit, KeyboardInterrupt):
         return 1
     if found:

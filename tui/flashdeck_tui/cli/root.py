@@ -8,6 +8,8 @@ from flashdeck import __version__
 from flashdeck_tui.cli import instead
 from flashdeck_tui.cli.group import CommandGroup
 
+COMPLETE_VARIABLE = "_FLASHDECK_COMPLETE"
+"""Set by a shell that asks what may stand on its command line."""
 COMMANDS = (
     "status",
     "boards",

@@ -3,14 +3,14 @@
 import click
 
 from flashdeck import api
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.words import armed
 
 
 @click.command()
-@options.any_boards
+@live_options.any_boards
 @options.as_json
 def command(*, boards: tuple[str, ...], as_json: bool) -> None:
     """Let new builds flash by themselves again. This is how a board starts out.

@@ -8,7 +8,7 @@ from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode
 from flashdeck.model import JobState
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import follow
@@ -18,9 +18,9 @@ from flashdeck_tui.cli.output import put, put_json, say
 
 
 @click.command(epilog=options.FILES)
-@options.partition
+@live_options.partition
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@options.boards
+@live_options.boards
 @click.option("--no-wait", is_flag=True, help="Fail (4) where a board is absent, instead of waiting for it.")
 @options.as_json
 @options.as_jsonl

@@ -3,14 +3,14 @@
 import click
 
 from flashdeck import api
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.words import held
 
 
 @click.command()
-@options.named_boards
+@live_options.named_boards
 @click.option("--reason", type=options.name, default="", metavar="TEXT", help="Why; shown wherever the board is.")
 @options.as_json
 def command(*, boards: tuple[str, ...], reason: str, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import click
 from flashdeck import api
 from flashdeck.model import JobState, JobStatus
 from flashdeck.words import image_name
-from flashdeck_tui.cli import options, words
+from flashdeck_tui.cli import live_options, options, words
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
@@ -17,7 +17,7 @@ _MOST = 200
 
 
 @click.command()
-@options.any_boards
+@live_options.any_boards
 @options.status
 @click.option(
     "-n", "--limit", type=click.IntRange(1, _MOST), default=20, show_default=True, help="How many of those that match."

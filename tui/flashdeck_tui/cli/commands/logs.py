@@ -11,7 +11,7 @@ from flashdeck.errors import RequestError
 from flashdeck.model import LogLine, Snapshot
 from flashdeck.names import is_meant
 from flashdeck.text import clean
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import ask, converse
 from flashdeck_tui.cli.output import paint, put, put_json, say
 from flashdeck_tui.cli.words import LEVELS
@@ -22,7 +22,7 @@ _MOST = 500
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come, until Ctrl-C.")
-@options.any_boards
+@live_options.any_boards
 @click.option("-n", "--lines", "limit", type=click.IntRange(0, _MOST), default=50, show_default=True, help="How many.")
 @options.as_json
 @options.as_jsonl

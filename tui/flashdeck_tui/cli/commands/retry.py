@@ -6,7 +6,7 @@ from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode
 from flashdeck.model import JobState
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import follow
@@ -16,7 +16,7 @@ from flashdeck_tui.cli.output import put, put_json
 
 
 @click.command()
-@options.job(jobs_to_retry)
+@live_options.job(jobs_to_retry)
 @options.as_json
 @options.as_jsonl
 def command(*, job: int, as_json: bool, as_jsonl: bool) -> ExitCode:

@@ -7,7 +7,7 @@ import click
 from flashdeck import api
 from flashdeck.api import JobList
 from flashdeck.client import Client
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.image import read_image, send_image
@@ -15,9 +15,9 @@ from flashdeck_tui.cli.output import put, put_json
 
 
 @click.command(epilog=options.FILES)
-@options.partition
+@live_options.partition
 @click.option("--for", "file", type=click.Path(path_type=Path), metavar="FILE", help="Wait for the image in it.")
-@options.boards
+@live_options.boards
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, max=86_400),

@@ -3,14 +3,14 @@
 import click
 
 from flashdeck import api
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.virtual.board_table import board_table
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 
 
 @click.command()
-@options.named_virtual_boards
+@live_options.named_virtual_boards
 @options.as_json
 def command(*, boards: tuple[str, ...], as_json: bool) -> None:
     """Pull the cable of each BOARD: it loses power at once, whatever it is doing.
