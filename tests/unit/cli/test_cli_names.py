@@ -25,7 +25,7 @@ TAKES_BOARDS: dict[str, tuple[type[api.Params[api.State]], api.State]] = {
     "arm": (api.Arm, BOARDS),
     "disarm": (api.Disarm, BOARDS),
     "boards": (api.GetBoards, BOARDS),
-    "doctor": (api.Doctor, Diagnosis(boards=(), devices=(), installation=())),
+    "doctor": (api.Doctor, Diagnosis(installation=())),
     "jobs": (api.GetJobs, api.JobList(jobs=(job(),))),
     "logs": (api.GetLogs, api.LogPage(lines=(), next=0)),
     "virtual plug": (api.VirtualPlug, EMULATED),
