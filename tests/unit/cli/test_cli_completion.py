@@ -19,6 +19,8 @@ from flashdeck_tui.cli.root import COMMANDS
 
 HOSTILE = ("$(touch harm)", "-rf", "a b", "x;y", "\x1b[31m")
 JOBS = (job(3, status=JobStatus.RUNNING), job(2, "right", status=JobStatus.FAILED), job(1, status=JobStatus.DONE))
+PATIENCE = 60.0
+"""Seconds, so that a busy machine is not taken for a silent daemon."""
 READING = {api.GetBoards, api.GetJobs, api.VirtualList}
 
 Complete = Callable[..., list[str]]
@@ -46,6 +48,8 @@ def fill(daemon: CannedDaemon) -> None:
 
 @pytest.fixture
 def complete(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Complete:
+    monkeypatch.setattr(live_names, "PATIENCE", PATIENCE)
+
     def run(*words: str) -> list[str]:
         monkeypatch.setenv("_FLASHDECK_COMPLETE", "bash_complete")
         monkeypatch.setenv("COMP_WORDS", "\n".join(("flashdeck", *words)))
@@ -138,6 +142,7 @@ def test_the_command_prints_what_the_variable_does(offline: Cli, monkeypatch: py
     printed = offline("completion", shell)
     assert (printed.code, printed.err) == (0, "")
     assert "_FLASHDECK_COMPLETE" in printed.out
+    assert offline("completion", shell, "--json").json == {"shell": shell, "script": printed.out.rstrip("\n")}
     monkeypatch.setenv("_FLASHDECK_COMPLETE", f"{shell}_source")
     assert offline() == printed
 
@@ -146,6 +151,7 @@ def test_jobs_say_what_they_are_where_a_shell_shows_it(
     daemon: CannedDaemon, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(daemon)
+    monkeypatch.setattr(live_names, "PATIENCE", PATIENCE)
     monkeypatch.setenv("_FLASHDECK_COMPLETE", "fish_complete")
     monkeypatch.setenv("COMP_WORDS", "flashdeck retry")
     monkeypatch.setenv("COMP_CWORD", "")
@@ -156,10 +162,8 @@ def test_jobs_say_what_they_are_where_a_shell_shows_it(
 def test_a_real_bash_completes(daemon: CannedDaemon, tmp_path: Path) -> None:
     fill(daemon)
     program = tmp_path / "flashdeck"
-    program.write_text(
-        f"#!/bin/sh\nexec '{sys.executable}' -c 'import sys; from flashdeck_tui.cli import main; "
-        'sys.exit(main())\' "$@"\n'
-    )
+    patient = f"from flashdeck_tui.cli import live_names, main; live_names.PATIENCE = {PATIENCE}"
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'import sys; {patient}; sys.exit(main())' \"$@\"\n")
     program.chmod(0o755)
     script = """
 eval "$(flashdeck completion bash)"
