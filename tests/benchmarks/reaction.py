@@ -48,7 +48,7 @@ async def _to_job(repeats: int) -> AsyncIterator[float]:
                         break
             yield (time.monotonic() - closed) * 1000
             await rig.wait(data=data)
-            await rig.client.call(api.VirtualPress(board=BOARD))
+            await rig.client.call(api.VirtualPress(boards=(BOARD,)))
             await rig.until(lambda now: now.boards[0].presence == "dfu")
 
 

@@ -139,7 +139,7 @@ async def test_a_daemon_started_again_knows_what_is_where(rig: Rig) -> None:
 
 
 async def test_a_hold_survives_a_restart(rig: Rig) -> None:
-    await rig.client.call(api.Hold(board="left", reason="measuring"))
+    await rig.client.call(api.Hold(boards=("left",), reason="measuring"))
     await rig.stop()
     await rig.restart()
     rig.build(ONE)
@@ -147,7 +147,7 @@ async def test_a_hold_survives_a_restart(rig: Rig) -> None:
     assert snapshot.boards[0].held == "measuring"
     assert await rig.until(lambda s: "board left is held: measuring (`flashdeck release left`" in s.jobs[0].reason)
     assert (await rig.emulated("left")).requests == 0
-    await rig.client.call(api.Release(board="left"))
+    await rig.client.call(api.Release(boards=("left",)))
     await rig.wait(data=ONE)
     assert await rig.partition_of("left", len(ONE)) == ONE
 
@@ -156,7 +156,7 @@ async def test_what_waited_for_its_board_tells_of_a_hold_that_came_since(rig: Ri
     await rig.unplug("left")
     rig.build(ONE)
     await rig.until(lambda s: any("not connected" in job.reason for job in s.jobs))
-    await rig.client.call(api.Hold(board="left", reason="measuring"))
+    await rig.client.call(api.Hold(boards=("left",), reason="measuring"))
     await rig.until(lambda s: "is held: measuring" in s.jobs[0].reason)
-    await rig.client.call(api.Release(board="left"))
+    await rig.client.call(api.Release(boards=("left",)))
     await rig.until(lambda s: "not connected" in s.jobs[0].reason)

@@ -91,13 +91,13 @@ async def test_another_board_behind_the_same_name_begins_with_nothing(root: Path
 
 async def test_a_released_bank_stays_released_for_this_board(root: Path) -> None:
     async with bench(root, model="classic-noread") as rig:
-        await rig.client.call(api.Hold(board="left", reason="for a moment"))
-        await rig.client.call(api.Release(board="left"))
+        await rig.client.call(api.Hold(boards=("left",), reason="for a moment"))
+        await rig.client.call(api.Release(boards=("left",)))
         rig.build(SECOND, name="APP2.bin")
         snapshot = await rig.until(is_held)
         assert "flashdeck release" in snapshot.jobs[0].reason
         assert (await rig.emulated("left")).erases == 0
-        await rig.client.call(api.Release(board="left"))
+        await rig.client.call(api.Release(boards=("left",)))
         (job,) = await rig.wait("partition2", SECOND)
         assert job.result is not None
         assert job.result.verified is Verified.NO
@@ -133,7 +133,7 @@ async def test_a_bootloader_that_erases_the_wrong_bank_is_not_asked_again(root: 
         assert failure.kind is ErrorKind.WRONG_BANK
         assert ((await rig.emulated("left")).erases, (await rig.emulated("left")).words) == (0, 0)
         assert "nothing is flashed into bank 2" in snapshot.boards[0].doubts[0]
-        await rig.client.call(api.Release(board="left"))
+        await rig.client.call(api.Release(boards=("left",)))
         await rig.until_logged("tried anew in bank 2")
         await rig.client.call(api.Retry(job=snapshot.jobs[-1].id))
         await rig.until(lambda s: len(s.jobs) == 3 and s.jobs[-1].status.ended)
@@ -167,8 +167,8 @@ async def test_a_board_that_was_lost_in_two_reads_is_not_read_until_it_is_releas
             await rig.stop()
             await rig.restart()
         assert "lost in 2 reads" in (await rig.client.call(api.GetStatus())).boards[0].doubts[0]
-        released = await rig.client.call(api.Release(board="left"))
-        assert released.doubts == ()
+        released = await rig.client.call(api.Release(boards=("left",)))
+        assert released.boards[0].doubts == ()
         await rig.until_logged("reading is tried again")
         assert "sample" in await actions(rig)
 

@@ -1,10 +1,8 @@
 """All boards of one daemon: who is here, what each is to do, and what clients may ask of them."""
 
 import asyncio
-import difflib
 from collections.abc import Iterable
 from dataclasses import replace as replace_config
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,7 +13,18 @@ from msgspec.structs import replace
 from flashdeck.config import Board, Config, Partition
 from flashdeck.errors import ErrorKind, FlashdeckError, RefusedError, RequestError
 from flashdeck.job_state import Cancelled, Canceller, Done, Queued, Running, WaitFor, Waiting, Written
-from flashdeck.model import BoardHold, BoardState, Disposition, Event, HoldBy, JobState, LogLevel, Origin, Presence
+from flashdeck.model import (
+    BoardHold,
+    BoardState,
+    Disposition,
+    Event,
+    HoldBy,
+    JobState,
+    LogLevel,
+    Origin,
+    Presence,
+)
+from flashdeck.names import select, which
 from flashdeck.text import clean
 from flashdeck.words.boards import presence_word
 from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile
@@ -166,7 +175,7 @@ class Bench:
             return self._lanes[name]
         except KeyError:
             raise RequestError(
-                f"there is no board {name!r}", kind=ErrorKind.NO_SUCH_BOARD, hint=_known(name, self._lanes)
+                f"there is no board {name!r}", kind=ErrorKind.NO_SUCH_BOARD, hint=which(name, self._lanes)
             ) from None
 
     def select(self, partition: str, patterns: Iterable[str] = ()) -> list[Board]:
@@ -182,7 +191,7 @@ class Bench:
             raise RequestError(
                 f"no board has a partition {partition!r}",
                 kind=ErrorKind.NO_SUCH_PARTITION,
-                hint=_known(partition, known),
+                hint=which(partition, known),
             )
         for board in having:
             if board.profile.partitions[partition].protected:
@@ -453,23 +462,6 @@ class Bench:
 
     def matching(self, patterns: Iterable[str]) -> dict[str, Board]:
         """The boards that names and globs mean, all for none; raises RequestError (`no-such-board`)."""
-        chosen: dict[str, Board] = {}
-        for pattern in tuple(patterns) or ("*",):
-            matching = {name: board for name, board in self.config.boards.items() if fnmatchcase(name, pattern)}
-            if not matching:
-                raise RequestError(
-                    f"there is no board {pattern!r}" if self.config.boards else "the configuration has no boards",
-                    kind=ErrorKind.NO_SUCH_BOARD,
-                    hint=_known(pattern, self.config.boards),
-                )
-            chosen |= matching
-        return chosen
-
-
-def _known(wanted: str, names: Iterable[str]) -> str:
-    """A hint that names the nearest, or what there is."""
-    known = sorted(names)
-    near = difflib.get_close_matches(wanted, known, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"there are: {', '.join(known)}" if known else "`flashdeck suggest` prints one to begin with"
+        boards = self.config.boards
+        chosen = select(tuple(patterns) or ("*",), boards, none="`flashdeck suggest` prints one to begin with")
+        return {name: boards[name] for name in chosen}

@@ -17,6 +17,7 @@ from flashdeck.job_state import (
     name_of,
 )
 from flashdeck.model import Contents, JobState, LogLevel, Origin
+from flashdeck.names import few
 from flashdeck.words.jobs import status_text
 from flashdeckd.host import clock
 from flashdeckd.images.spool import Artifact
@@ -67,8 +68,12 @@ class JobBook:
             return self._jobs[job_id]
         except KeyError:
             raise RequestError(
-                f"there is no job {job_id}", kind=ErrorKind.NO_SUCH_JOB, hint="`flashdeck jobs` lists the newest"
+                f"there is no job {job_id}", kind=ErrorKind.NO_SUCH_JOB, hint=self._which_there_are()
             ) from None
+
+    def _which_there_are(self) -> str:
+        newest = few([str(job_id) for job_id in sorted(self._jobs, reverse=True)])
+        return f"there are: {newest}; `flashdeck jobs` lists them" if newest else "there are no jobs yet"
 
     def active(self, board: str) -> list[JobState]:
         """The jobs of a board that have not ended, oldest first."""

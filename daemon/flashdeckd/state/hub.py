@@ -7,7 +7,7 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from flashdeck import __version__
 from flashdeck.model import (
@@ -144,9 +144,9 @@ class Hub:
         _log.log(_LEVELS[level], "%s%s", prefix, line.text)
         self._emit(Event(seq=self._next(), log=line))
 
-    def logs(self, *, after: int = 0, limit: int = 200, board: str = "") -> tuple[LogLine, ...]:
-        """The newest lines with an id above `after`, of one board if named, at most `limit`, in ascending order."""
-        lines = [line for line in self._logs if line.id > after and (not board or line.board == board)]
+    def logs(self, *, after: int = 0, limit: int = 200, boards: Collection[str] = ()) -> tuple[LogLine, ...]:
+        """The newest lines with an id above `after`, about `boards` if named, at most `limit`, in ascending order."""
+        lines = [line for line in self._logs if line.id > after and (not boards or line.board in boards)]
         return tuple(lines[-limit:]) if limit > 0 else ()
 
     def _next(self) -> int:

@@ -21,7 +21,6 @@ recording = "odd.jsonl"  # what `flashdeckd --record` wrote, beside this file: i
 import re
 import tomllib
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,6 +29,7 @@ import msgspec
 from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import Range
+from flashdeck.names import did_you_mean
 from flashdeck.recording import read
 from flashdeckd.host import files
 from flashdeckd.virtual.chip_flash import ChipFlash, Family, chip_flash
@@ -157,13 +157,9 @@ def _table(where: str, table: dict[str, object]) -> _BoardTable | _ReplayTable:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         known = {field.name for field in msgspec.structs.fields(kind)}
-        near = [match for key in table if key not in known for match in get_close_matches(key, known, n=1)]
-        hint = (
-            f"did you mean {near[0]}?"
-            if near
-            else f"models: {', '.join((*Model, REPLAY))}; keys: {', '.join(sorted(known))}"
-        )
-        raise ConfigError(f"{where}: {error}", hint=hint) from error
+        hints = (did_you_mean(key, known) for key in table if key not in known)
+        listed = f"models: {', '.join((*Model, REPLAY))}; keys: {', '.join(sorted(known))}"
+        raise ConfigError(f"{where}: {error}", hint=next(filter(None, hints), listed)) from error
 
 
 def _any_spec(path: Path, name: str, table: _BoardTable | _ReplayTable, port: int) -> BoardSpec:

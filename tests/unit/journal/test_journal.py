@@ -165,7 +165,8 @@ async def test_a_save_is_carried_through_when_its_caller_is_cancelled(path: Path
 async def test_an_awaited_save_survives_a_kill(path: Path) -> None:
     program = textwrap.dedent(f"""
         import asyncio, pathlib
-        from flashdeck.model import JobState, JobStatus, Origin
+        from flashdeck.job_state import JobStatus
+from flashdeck.model import JobState, Origin
         from flashdeckd.state.journal import Journal
 
         async def main():
