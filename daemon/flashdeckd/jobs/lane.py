@@ -21,6 +21,7 @@ from flashdeck.job_state import (
     Done,
     Failed,
     Failure,
+    Phase,
     Queued,
     Running,
     WaitFor,
@@ -302,7 +303,7 @@ class Lane:
         """Return the jobs that may run now, the next one first."""
         if self._hold is not None:
             return []
-        jobs = (job for job in self._book.active(self.board.name) if isinstance(job.status, Queued | Waiting))
+        jobs = filter(_may_begin, self._book.active(self.board.name))
         visit = self._visit
         ready = (
             job
@@ -470,6 +471,12 @@ class Lane:
         busy = self._thread.pulse.busy_for
         if busy >= _LONG_TRANSFER:
             self._book.log(job, f"waits for the running transfer, at most {busy:.0f} s", LogLevel.WARNING)
+
+
+def _may_begin(job: JobState) -> bool:
+    """Tell whether a job's flash has not begun: it is in the queue, or its board was only brought into DFU mode."""
+    status = job.status
+    return isinstance(status, Queued | Waiting) or (isinstance(status, Running) and status.phase is Phase.DETACH)
 
 
 def _is_under_way(job: JobState) -> bool:

@@ -1,7 +1,9 @@
-"""State in words, the same for tables and for the screen. Pure."""
+"""The contents of partitions in words. Pure."""
 
+from flashdeck.job_state import Verified
 from flashdeck.model import Contents
 from flashdeck.text import clean, short_sha
+from flashdeck.words.tone import Phrase, Tone
 
 _LONGEST_VERSION = 24
 
@@ -21,3 +23,14 @@ def contents_name(contents: Contents) -> str:
             return f"{program} + a patch"
         case number:
             return f"{program} + {number} patches"
+
+
+def contents_state(contents: Contents) -> Phrase:
+    """Return what is known of a partition's contents, the worst first."""
+    if not contents.complete:
+        return Phrase("incomplete", Tone.BAD)
+    if contents.uncertain:
+        return Phrase("uncertain", Tone.WAIT)
+    if contents.started is False:
+        return Phrase("did not start", Tone.BAD)
+    return Phrase(contents.verified.value, Tone.GOOD if contents.verified is Verified.YES else Tone.WAIT)

@@ -4,7 +4,7 @@ import click
 
 from flashdeck import api
 from flashdeck.errors import ExitCode
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Cancelled
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import ask
@@ -25,7 +25,7 @@ def command(*, job: int, as_json: bool) -> ExitCode:
         put_json(state)
     else:
         put(job_table([state]))
-    if state.status is JobStatus.CANCELLED:
+    if isinstance(state.status, Cancelled):
         return ExitCode.OK
-    say(f"job {state.id} came to its end first: {state.status}")
+    say(f"job {state.id} came to its end first: {state.text}")
     return ExitCode.OTHER

@@ -6,7 +6,7 @@ from flashdeck import api
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
-from flashdeck_tui.cli.words import held
+from flashdeck_tui.cli.words import hold as hold_line
 
 
 @click.command()
@@ -22,4 +22,4 @@ def command(*, board: str, as_json: bool) -> None:
     if as_json:
         put_json(state)
     else:
-        put(held(state))
+        put(hold_line(state))
