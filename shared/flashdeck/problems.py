@@ -20,7 +20,8 @@ from flashdeck.job_state import (
     Waiting,
     Written,
 )
-from flashdeck.model import BoardState, JobState, PartitionState, Presence
+from flashdeck.model import BoardState, Contents, JobState, PartitionState, Presence
+from flashdeck.words.contents import contents_flaw
 
 
 class ProblemKind(StrEnum):
@@ -143,7 +144,7 @@ def _board_problems(board: BoardState, jobs: Sequence[JobState]) -> Iterator[Pro
     elif board.trouble:
         yield Problem(board.name, "", ProblemKind.TROUBLE, board.trouble)
     if board.hold is not None:
-        hint = f"Release it: flashdeck release {board.name}"
+        hint = f"`flashdeck release {board.name}` lets it go on"
         yield Problem(board.name, "", ProblemKind.ON_HOLD, board.hold.reason, hint)
     active = [job for job in jobs if not job.is_settled]
     for job in active:
@@ -176,19 +177,21 @@ def _partition_problems(
     name, contents = partition.name, partition.contents
     if failed is not None and failed.failure is not None:
         yield Problem(board.name, name, ProblemKind.FAILED, failed.failure.message, failed.failure.hint)
-    if contents is not None and not is_active:
-        if not contents.complete:
-            boots = "half an image may be started" if partition.alternate else f"{name} can not boot"
-            text = f"a flash was cut short; {boots}"
-            yield Problem(board.name, name, ProblemKind.INCOMPLETE, text, "Flash it again.")
-        elif contents.started is False:
-            text = f"{name} was flashed and not seen to start"
-            yield Problem(board.name, name, ProblemKind.NOT_STARTED, text, "Look at the board, or flash another build.")
-        if contents.uncertain:
-            text = f"the contents of {name} may have changed since the flash"
-            yield Problem(board.name, name, ProblemKind.UNCERTAIN, text, "Flash it again to be sure.")
+    flaw = contents_flaw(contents, plain=bool(partition.alternate)) if contents is not None and not is_active else ""
+    if contents is not None and flaw:
+        kind, hint = _flaw_of(contents)
+        yield Problem(board.name, name, kind, flaw, hint)
     if partition.trouble:
         yield Problem(board.name, name, ProblemKind.REFUSED, partition.trouble)
+
+
+def _flaw_of(contents: Contents) -> tuple[ProblemKind, str]:
+    """Return the kind of a flaw, and what to do about it."""
+    if not contents.complete:
+        return ProblemKind.INCOMPLETE, "flash it again"
+    if contents.uncertain:
+        return ProblemKind.UNCERTAIN, "flash it again to be sure"
+    return ProblemKind.NOT_STARTED, "look at the board, or flash another build"
 
 
 def _job_condition(job: JobState) -> ProblemKind:
