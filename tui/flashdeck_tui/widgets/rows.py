@@ -80,7 +80,7 @@ class Rows(ScrollView, can_focus=True):
         """Whether the rows are how things were: then no tone is shown but the faint one."""
         self._columns = tuple(columns)
         self._rows: list[Row] = []
-        self._widths = [0] * len(self._columns)
+        self._widths: list[int] = [0] * len(self._columns)
         self._cursor = 0
         self._styles: dict[tuple[str, ...], Style] = {}
 
@@ -95,8 +95,13 @@ class Rows(ScrollView, can_focus=True):
         return self._rows[self._cursor].key if self._rows else NOTHING
 
     @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows, from top to bottom."""
+        return tuple(self._rows)
+
+    @property
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return len(self._rows)
 
     def show(self, rows: Sequence[Row], *, stale: bool = False, empty: str | None = None, note: str = "") -> None:
