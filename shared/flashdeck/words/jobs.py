@@ -20,7 +20,7 @@ from flashdeck.job_state import (
     Written,
     name_of,
 )
-from flashdeck.text import counted, format_duration, format_size
+from flashdeck.text import counted, format_age, format_duration, format_size
 from flashdeck.words.tone import Phrase, Tone
 
 _PHASES: Final = {
@@ -35,6 +35,10 @@ _PHASES: Final = {
     Phase.START: "starting",
     Phase.OTHER: "working",
 }
+_SILENCE: Final = 3.0
+"""Seconds without an answer from which on it is said; a busy board answers more often."""
+_OFF_THE_BUS: Final = frozenset((Phase.DETACH, Phase.LEAVE, Phase.START))
+"""Phases in which the board restarts and answers nobody."""
 _MEASURED: Final = frozenset((Phase.COMPARE, Phase.ERASE, Phase.WRITE, Phase.VERIFY))
 _CANCELLERS: Final = {
     Canceller.PERSON: "by hand",
@@ -124,6 +128,14 @@ def phase_word(phase: Phase) -> str:
 def is_measured(status: Running) -> bool:
     """Tell whether the phase has a length that is known."""
     return status.phase in _MEASURED and status.total > 0
+
+
+def no_answer_text(status: JobStatus, now: float) -> str:
+    """Return since when a running job's board has not answered; "" where it answers. `now` is in epoch seconds."""
+    if not isinstance(status, Running) or status.phase in _OFF_THE_BUS:
+        return ""
+    silent = now - status.answered_at
+    return f"no answer for {format_age(silent)}" if silent >= _SILENCE else ""
 
 
 def percent(status: Running) -> int:
