@@ -14,7 +14,7 @@ import pytest
 from flash_rig import image
 from flashdeck.config import Board, Config
 from flashdeck.errors import FlashdeckError
-from flashdeck.job_state import JobStatus, Verified
+from flashdeck.job_state import Cancelled, Done, JobStatus, Queued, Running, Superseded, Verified
 from flashdeck.model import Contents, DaemonState, JobState, Origin, Presence
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds, Settled
@@ -97,21 +97,21 @@ async def restored(root: Path, *jobs: JobState) -> list[JobStatus]:
 
 async def test_a_job_whose_end_was_not_recorded_does_not_flash_its_old_image_over_a_later_one(tmp_path: Path) -> None:
     # The disk was full when the first one ended, and no more when the second one ran.
-    old, new = job(1, JobStatus.RUNNING, started_at=1.0), job(2, JobStatus.DONE, started_at=2.0)
-    assert await restored(tmp_path, old, new) == [JobStatus.SUPERSEDED, JobStatus.DONE]
+    old, new = job(1, Running, started_at=1.0), job(2, Done, started_at=2.0)
+    assert await restored(tmp_path, old, new) == [Superseded, Done]
 
 
 @pytest.mark.parametrize(
     "later",
     [
-        job(2, JobStatus.CANCELLED, started_at=None),
-        job(2, JobStatus.DONE, started_at=2.0, partition="partition2"),
+        job(2, Cancelled, started_at=None),
+        job(2, Done, started_at=2.0, partition="partition2"),
     ],
     ids=["never began", "another partition"],
 )
 async def test_a_job_that_was_cut_short_goes_on_after_a_restart(tmp_path: Path, later: JobState) -> None:
-    statuses = await restored(tmp_path, job(1, JobStatus.RUNNING, started_at=1.0), later)
-    assert statuses == [JobStatus.QUEUED, later.status]
+    statuses = await restored(tmp_path, job(1, Running, started_at=1.0), later)
+    assert statuses == [Queued, later.status]
 
 
 async def test_boards_that_are_disarmed_at_once_are_all_disarmed_after_a_restart(scene: Scene) -> None:
@@ -171,7 +171,7 @@ async def test_a_board_in_dfu_mode_is_only_back_from_a_leave_that_was_just_now(
     tmp_path: Path, ago: float, *, started: bool | None
 ) -> None:
     # A machine without a battery for its clock begins in the past: what has ended lies in the future then.
-    done = msgspec.structs.replace(job(1, JobStatus.DONE, started_at=1.0), finished_at=time.time() - ago)
+    done = msgspec.structs.replace(job(1, Done, started_at=1.0), finished_at=time.time() - ago)
     held = Contents(
         sha256=done.sha256, size=1, flashed_at=0.0, verified=Verified.NO, job=1, serial="A1", bcd_device=0x200
     )

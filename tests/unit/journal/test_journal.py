@@ -12,7 +12,19 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.job_state import Failure, JobResult, JobStatus, Phase, Verified
+from flashdeck.job_state import (
+    Blocked,
+    Done,
+    Failed,
+    Failure,
+    JobResult,
+    JobStatus,
+    Phase,
+    Queued,
+    Running,
+    Verified,
+    Waiting,
+)
 from flashdeck.model import ArtifactState, Contents, Disposition, JobState, Origin
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash.bootloader_history import BootloaderHistory
@@ -24,7 +36,7 @@ RELEASED = Path(__file__).parents[2] / "data" / "journal"
 A, B = "aa" * 32, "bb" * 32
 
 
-def a_job(number: int, status: JobStatus = JobStatus.DONE, **fields: object) -> JobState:
+def a_job(number: int, status: JobStatus = Done, **fields: object) -> JobState:
     values: dict[str, object] = {
         "id": number,
         "board": "left",
@@ -106,8 +118,8 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
         protection="boot unit last",
     )
     done = a_job(1, result=result, finished_at=5.0, attempts=1)
-    failed = a_job(2, JobStatus.FAILED, failure=Failure(kind=ErrorKind.VERIFY, message="at 0x08020000", hint="again"))
-    running = a_job(3, JobStatus.RUNNING, phase=Phase.WRITE, done=10, total=20, reason="\x1b[31m and \N{SNOWMAN}")
+    failed = a_job(2, Failed, failure=Failure(kind=ErrorKind.VERIFY, message="at 0x08020000", hint="again"))
+    running = a_job(3, Running, phase=Phase.WRITE, done=10, total=20, reason="\x1b[31m and \N{SNOWMAN}")
     halfway = a_holding(B, complete=False, started=False, version="v2", serial="X", bcd_device=0x200, uncertain=True)
     learned = BootloaderHistory(
         pace=Pace.STALLING, reading_proved=True, proved_banks=(0,), released_banks=(1,), reads_lost=1
@@ -148,7 +160,7 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
 
 async def test_saves_that_are_begun_together_keep_their_order(path: Path) -> None:
     async with opened(path) as journal:
-        await asyncio.gather(*(journal.save_job(a_job(1, JobStatus.RUNNING, done=n)) for n in range(200)))
+        await asyncio.gather(*(journal.save_job(a_job(1, Running, done=n)) for n in range(200)))
         assert [job.done for job in (await journal.load()).jobs] == [199]
 
 
@@ -172,7 +184,7 @@ async def test_an_awaited_save_survives_a_kill(path: Path) -> None:
             journal = await Journal.open(pathlib.Path({str(path)!r}))
             for number in range(1, 100_000):
                 await journal.save_job(JobState(id=number, board="left", partition="app1", sha256="", size=1,
-                    origin=Origin.BUILD, status=JobStatus.QUEUED, created_at=0.0))
+                    origin=Origin.BUILD, status=Queued(), created_at=0.0))
                 print(number, flush=True)
 
         asyncio.run(main())
@@ -192,7 +204,7 @@ async def test_an_awaited_save_survives_a_kill(path: Path) -> None:
 
 async def test_load_gives_all_that_have_not_ended_and_the_newest(path: Path) -> None:
     async with opened(path) as journal:
-        await journal.save_job(a_job(1, JobStatus.WAITING))
+        await journal.save_job(a_job(1, Waiting))
         await asyncio.gather(*(journal.save_job(a_job(n)) for n in range(2, LOADED_JOBS + 5)))
         numbers = [job.id for job in (await journal.load()).jobs]
     assert numbers == [1, *range(5, LOADED_JOBS + 5)]
@@ -203,7 +215,7 @@ async def test_old_jobs_go_once_ended_and_their_ids_never_come_back(
 ) -> None:
     monkeypatch.setattr(journal_module, "KEPT_JOBS", 3)
     async with opened(path) as journal:
-        await journal.save_job(a_job(1, JobStatus.HELD))
+        await journal.save_job(a_job(1, Blocked))
         for number in range(2, 11):
             await journal.save_job(a_job(number))
         assert [job.id for job in (await journal.load()).jobs] == [1, 8, 9, 10]
@@ -239,7 +251,7 @@ async def test_rows_of_other_versions_load(path: Path) -> None:
         other.commit()
     async with opened(path) as journal:
         ledger = await journal.load()
-        assert [(job.id, job.attempts, job.status) for job in ledger.jobs] == [(7, 0, JobStatus.QUEUED)]
+        assert [(job.id, job.attempts, type(job.status)) for job in ledger.jobs] == [(7, 0, Queued)]
         assert ledger.next_job == 9
         assert ledger.histories == {Bootloader("left", "X", 1): BootloaderHistory(reads_lost=1)}
         assert "3 entries" in journal.trouble
@@ -371,7 +383,7 @@ async def test_the_file_of_every_released_schema_loads(released: Path, path: Pat
     async with opened(path) as journal:
         ledger = await journal.load()
         assert journal.trouble == ""
-        assert [(job.id, job.status) for job in ledger.jobs] == [(41, JobStatus.DONE)]
+        assert [(job.id, type(job.status)) for job in ledger.jobs] == [(41, Done)]
         assert ledger.contents["left", "app1"].version == "1.0.0"
         assert ledger.artifacts["product", "app1"].sha256 == "ab" * 32
         assert (ledger.holds, ledger.ports) == ({"left": "by hand"}, {"left": "1-4.2"})
