@@ -40,8 +40,11 @@ class Welcome(Value, frozen=True, kw_only=True):
 
     protocol: int
     """The one that counts on this connection."""
-    lowest: int = LOWEST_PROTOCOL
-    highest: int = HIGHEST_PROTOCOL
+    # No defaults of this release, which would not be written, and be read as those of another one.
+    lowest: int = field(default_factory=int)
+    """The lowest that the daemon speaks; 0: it is too old to say."""
+    highest: int = field(default_factory=int)
+    """The highest that it speaks."""
     daemon: str
     """Its release."""
     host: str
@@ -55,7 +58,7 @@ class Welcome(Value, frozen=True, kw_only=True):
 class Hello(Params[Welcome], frozen=True, kw_only=True):
     """First call on every connection."""
 
-    protocol: int = HIGHEST_PROTOCOL
+    protocol: int
     """The highest protocol that the client speaks; releases before 2 said only this one."""
     lowest: int | None = None
     """The lowest; None: that one only."""

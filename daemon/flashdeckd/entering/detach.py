@@ -34,6 +34,10 @@ class Detach:
         """How often in a row one was asked, and came back as the application."""
         self._given_up = 0
         """How often that was too often."""
+        self._newest = 0
+        """The newest job that one was asked for."""
+        self._reason = ""
+        """What came of it the last time that one was asked."""
 
     def forget(self) -> None:
         """Begin anew: somebody did something about the board, or it came into DFU mode."""
@@ -48,7 +52,11 @@ class Detach:
         if self._board.profile.enter is Enter.MANUAL:
             await self._wait(jobs, f"board {name} is running")
             return False
+        if jobs[0].id > self._newest:  # a new build may be for a board that was mended
+            self.forget()
+            self._newest = jobs[0].id
         if device == self._device:
+            await self._wait(jobs, self._reason)
             return False
         if self._times >= MAX_ASKED and not self._has_rested():
             await self._wait(jobs, f"board {name} runs its application again, asked {self._times} times to detach")
@@ -92,6 +100,7 @@ class Detach:
         return True
 
     async def _wait(self, jobs: Sequence[JobState], reason: str) -> None:
+        self._reason = reason
         hint = self._board.profile.enter_hint or "bring it into DFU mode by hand"
         for job in jobs:
             await self._book.wait(job, Waiting(for_=WaitFor.HAND, reason=reason, hint=hint))

@@ -10,6 +10,7 @@ from flashdeck.errors import (
     HeldError,
     NoAccessError,
     ParkedError,
+    TransferTimeoutError,
     VerifyError,
     WrongBankError,
 )
@@ -83,6 +84,10 @@ class AfterError:
             return
         if isinstance(error, DeviceGoneError) and error.during_read and device is not None:
             await self._lost_reads.add(device, job.id)
+        if isinstance(error, VerifyError):
+            await self._distrust(job)  # also where it is tried again: a restart before that must not start it
+        if isinstance(error, DeviceGoneError | TransferTimeoutError) and self._is_complete(now):
+            now = await self._book.move(now, Written())  # what is missing is the leave, and no second flash
         if isinstance(now.status, Written):
             await self._keep_written(now, now.status, error)
         else:
@@ -94,8 +99,6 @@ class AfterError:
     async def fail(self, job: JobState, error: FlashdeckError) -> None:
         """Give a job up."""
         now = self._book.job(job.id)
-        if isinstance(error, VerifyError):
-            await self._distrust(job)
         message = error.message + self._torn(job)
         failure = Failure(kind=error.kind, message=message, hint=error.hint)
         if (isinstance(error, WrongBankError) and error.harmed) or (isinstance(error, VerifyError) and error.may_boot):
@@ -124,6 +127,10 @@ class AfterError:
         rests = [at for at in map(self._free_at, jobs) if at is not None]
         times = [at for at in (*pauses, *rests) if at > now]
         return min(times) - now if times else None
+
+    def end_pauses(self) -> None:
+        """The board was plugged in anew: whatever kept it from being tried may be over."""
+        self._not_before.clear()
 
     def take_denial(self, device: UsbDevice) -> bool:
         """Return whether this device could not be opened when it was last tried, and forget it."""
@@ -259,6 +266,12 @@ class AfterError:
         if contents is None or contents.complete:
             return ""
         return f"; {job.partition} has no complete image until the next flash"
+
+    def _is_complete(self, job: JobState) -> bool:
+        """Tell whether a job that runs had brought all of its image onto the board."""
+        contents = self._book.contents(job.board, job.partition)
+        is_there = contents is not None and contents.complete and contents.job == job.id
+        return is_there and isinstance(job.status, Running)
 
     async def _distrust(self, job: JobState) -> None:
         """What was read back is wrong: the partition does not have the image, whatever was recorded."""

@@ -170,11 +170,10 @@ class Attempts:
         if outcome.interrupted:
             await self.book.move(job, Written(result=result, reason="the board was lost before the leave"))
             raise DeviceGoneError(f"board {self.board.name} left the bus before the leave; the image is complete on it")
+        job = await self.book.move(job, Written(result=result))
         if not self.board.profile.leave:
             await self._done(job, Done(result=result))
-            return
-        job = await self.book.move(job, Written(result=result))
-        if is_asked_to_leave:
+        elif is_asked_to_leave:
             jobs = written(self.book.active(self.board.name))
             await self.see_start(jobs, device, left=outcome.left)
 

@@ -121,11 +121,25 @@ class JobBook:
         return await self._put(replace(now, status=to, finished_at=ended))
 
     async def begin_attempt(self, job: JobState, to: Running) -> JobState:
-        """Count an attempt of a job, which runs from now on."""
+        """Count an attempt of a job, which runs from now on.
+
+        Raises FlashdeckError where that can not be recorded: then its board must not even be opened.
+        """
         now = self.job(job.id)
+        if not may_follow(now.status, to):
+            raise IllegalMoveError(now, to)
         started = now.started_at or clock.now()
-        self._jobs[job.id] = replace(now, attempts=now.attempts + 1, started_at=started)
-        return await self.move(job, to)
+        running = replace(now, status=to, attempts=now.attempts + 1, started_at=started)
+        self._jobs[job.id] = running
+        try:
+            await self._journal.save_job(running)
+        except FlashdeckError:
+            self._jobs[job.id] = now
+            self._hub.publish_job(now)  # whoever saw it run looks again
+            raise
+        self._hub.publish_job(self._jobs[job.id])
+        await self._catch_up()
+        return self._jobs[job.id]
 
     async def take_back_attempt(self, job: JobState) -> None:
         """Do not count the last attempt of a job: nothing was begun in it."""

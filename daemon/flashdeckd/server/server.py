@@ -157,6 +157,8 @@ class Server:
         connection.client = clean(params.client, 60)
         return Welcome(
             protocol=protocol,
+            lowest=LOWEST_PROTOCOL,
+            highest=HIGHEST_PROTOCOL,
             daemon=daemon.version,
             host=daemon.host,
             instance=daemon.instance,

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from flash_rig import APP1, SECTOR, TARGET
 from flashdeck.config import ErasePolicy
 from flashdeck.geometry import Range
-from flashdeck.job_state import JobStatus, Verified
+from flashdeck.job_state import Verified
 from flashdeck.model import Contents, JobState, Layer, Origin
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import NOTHING, Image, Piece
 from flashdeckd.jobs.contents import MAX_LAYERS, begun, distrusted, flashed, known_bytes
+from job_states import RUNNING
 
 SECTORS = 4
 SMALL = replace(TARGET, span=Range.sized(APP1.start, SECTORS * SECTOR))
@@ -42,7 +43,7 @@ class Board:
             size=image.size,
             origin=Origin.BUILD,
             patch=not image.is_program,
-            status=JobStatus.RUNNING,
+            status=RUNNING,
             created_at=0.0,
         )
 
