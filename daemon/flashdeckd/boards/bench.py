@@ -26,8 +26,7 @@ from flashdeck.model import (
     PartitionState,
     Presence,
 )
-from flashdeck.text import clean
-from flashdeck.toml_table import MAX_PATH
+from flashdeck.text import MAX_PATH, clean
 from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile
 from flashdeckd.boards.board_file import write_board_file
 from flashdeckd.boards.roster import Sighting, recognise
