@@ -1,7 +1,7 @@
 """The configuration as the rest of the program sees it: checked, resolved, immutable.
 
-A key that both a file and the program have is a field of one of the `…Keys`, and nowhere else: name, type, range, default
-and description. `flashdeck.config_tables` adds the keys that only a file has, `flashdeck.config_file` reads it.
+A key that both a file and the program have is a field of one of the `…Keys`, and nowhere else: name, type, range,
+default and description. `flashdeck.config_tables` adds the keys that only a file has, `flashdeck.config_file` reads it.
 """
 
 import re

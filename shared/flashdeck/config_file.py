@@ -1,24 +1,26 @@
 """Reads the configuration from TOML and checks all of it, so that nothing behind it has to.
 
-All mistakes of all its files are one ConfigError that names, for each, file, table and key, what was seen and what to do.
+All mistakes of all its files are one ConfigError that names for each file, table and key, what was seen and what to do.
 """
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
+from typing import TypeVar
 
 from flashdeck.config import DEFAULT_SETTLE, Board, Config, Profile, UsbId
 from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, ProfileTable
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import MAX_PATH, clean
-from flashdeck.toml.model import Mistake, Mistakes, Place
+from flashdeck.toml.model import Mistake, Mistakes, Place, Table, WrongValueError
 from flashdeck.toml.reader import read_table, read_values
 from flashdeck.toml.spellings import expanded
 from flashdeck.toml.values import nearest
 
+T = TypeVar("T", bound=Table)
 MAX_FILES = 64
 _AGAIN = "put it back, or take the board out of this file and adopt it again"
 
@@ -34,8 +36,9 @@ def load(path: Path) -> Config:
             f"{_shown(main)}: this name belongs to the file that flashdeckd writes beside the configuration",
             hint="give the configuration another name",
         )
-    mistakes = Mistakes()
-    return _checked(_read_with_includes(main, mistakes), board_file_path(main), mistakes)
+    files = _Files(os.path.realpath(board_file_path(main)), Mistakes())
+    files.read(main)
+    return _checked(list(files.tables.values()), board_file_path(main), files.mistakes)
 
 
 def default_config(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Config:
@@ -54,7 +57,7 @@ def _checked(files: Sequence[ConfigTable], board_file: Path, mistakes: Mistakes)
     profiles = {name: table.resolved(name, settle) for name, table in tables.profiles.items()}
     return Config(
         profiles,
-        {name: _board(name, table, profiles) for name, table in (tables.boards | adopted).items()},
+        {name: _board(name, table, profiles) for name, table in {**tables.boards, **adopted}.items()},
         tuple(table.place.file for table in (*files, *([written] if written else []))),
         frozenset(written.disarmed) if written else frozenset(),
     )
@@ -78,43 +81,43 @@ def _is_absent(path: Path) -> bool:
     return False
 
 
-def _read_with_includes(main: Path, mistakes: Mistakes) -> list[ConfigTable]:
-    """Return the tables of all files, the main one first, each before what it includes."""
-    board_file = os.path.realpath(board_file_path(main))
-    found: dict[str, ConfigTable] = {}  # by real path: two names of one file are a repeat as well
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files that people write: the main one first, each before what it includes."""
 
-    def read(path: Path, including: tuple[Path, ...]) -> None:
+    board_file: str
+    mistakes: Mistakes
+    tables: dict[str, ConfigTable] = field(default_factory=dict[str, ConfigTable])
+    """By real path: two names of one file are a repeat as well."""
+
+    def read(self, path: Path, including: tuple[str, ...] = ()) -> None:
+        """Read a file, and those that it includes; `including` are the real paths of those that include it."""
         values = read_values(path)
-        top = found[os.path.realpath(path)] = read_table(ConfigTable, values, Place(path), mistakes)
-        if including and "daemon" in values:
-            mistakes.append(top.place.mistake("daemon", "only the main file may have this table", "move it there"))
-        for text in top.include:
-            if problem := include(text, (*including, path)):
-                mistakes.append(top.place.mistake("include", *problem))
-
-    def include(text: str, including: tuple[Path, ...]) -> tuple[str, str] | None:
-        """Read one more file; return what is wrong with that and what to do about it."""
-        try:
-            path = expanded(text, including[-1].parent)
-        except ValueError as error:
-            return str(error), ""
         real = os.path.realpath(path)
-        if any(os.path.realpath(each) == real for each in including):
-            return f"{_shown(path)} is included by itself", "take it out"
-        if real in found:
-            return f"{_shown(path)} is included a second time", "include it once"
-        if real == board_file:
-            return f"{_shown(path)} is always read", "take it out"
-        if len(found) >= MAX_FILES:
-            return f"more than {MAX_FILES} files", ""
-        try:
-            read(path, including)
-        except ConfigError as error:
-            return error.message, error.hint
-        return None
+        top = self.tables[real] = read_table(ConfigTable, values, Place(path), self.mistakes)
+        if including and "daemon" in values:
+            problem = "only the main file may have this table"
+            self.mistakes.append(top.place.mistake("daemon", problem, "move it there"))
+        for text in top.include:
+            try:
+                self._include(expanded(text, path.parent), (*including, real))
+            except WrongValueError as error:
+                self.mistakes.append(top.place.mistake("include", str(error), error.hint))
 
-    read(main, ())
-    return list(found.values())
+    def _include(self, path: Path, including: tuple[str, ...]) -> None:
+        real = os.path.realpath(path)
+        if real in including:
+            raise WrongValueError(f"{_shown(path)} is included by itself", "take it out")
+        if real in self.tables:
+            raise WrongValueError(f"{_shown(path)} is included a second time", "include it once")
+        if real == self.board_file:
+            raise WrongValueError(f"{_shown(path)} is always read", "take it out")
+        if len(self.tables) >= MAX_FILES:
+            raise WrongValueError(f"more than {MAX_FILES} files")
+        try:
+            self.read(path, including)
+        except ConfigError as error:
+            raise WrongValueError(error.message, error.hint) from error
 
 
 def _read_board_file(path: Path, mistakes: Mistakes) -> BoardFileTable:
@@ -137,13 +140,15 @@ class _Tables:
         profiles: dict[str, ProfileTable] = {}
         boards: dict[str, BoardTable] = {}
         for file in files:
-            for known, tables in ((profiles, file.profiles), (boards, file.boards)):
-                for name, table in tables.items():
-                    first = known.setdefault(name, table)
-                    if first is not table:
-                        problem = f"is also in {_shown(first.place.file)}"
-                        mistakes.append(table.place.mistake("", problem, "rename one of the two"))
+            mistakes += (*_add(profiles, file.profiles), *_add(boards, file.boards))
         return cls(profiles, boards)
+
+
+def _add(known: dict[str, T], more: Mapping[str, T]) -> Iterator[Mistake]:
+    """Add what is not known yet; yield a mistake for each of the others."""
+    for name, table in more.items():
+        if (first := known.setdefault(name, table)) is not table:
+            yield table.place.mistake("", f"is also in {_shown(first.place.file)}", "rename one of the two")
 
 
 def _mistakes_of_boards(tables: _Tables, adopted: Mapping[str, AdoptedTable]) -> list[Mistake]:
@@ -155,7 +160,7 @@ def _mistakes_of_boards(tables: _Tables, adopted: Mapping[str, AdoptedTable]) ->
             found.append(table.place.mistake("profile", problem, hint))
     for name in adopted.keys() & tables.boards.keys():
         found += _completion(tables.boards[name], adopted[name])
-    boards = tables.boards | adopted
+    boards = {**tables.boards, **adopted}
     for (one_name, one), (other_name, other) in combinations(boards.items(), 2):
         same = (one.serial, one.port) == (other.serial, other.port)
         if same and (one.serial or one.port) and _ids(one, tables) & _ids(other, tables):

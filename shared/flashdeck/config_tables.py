@@ -97,9 +97,15 @@ class PartitionTable(PartitionKeys, Table):
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield guards that can not be, and places outside the partition."""
-        for guard in _NEED_ADDRESS:
-            if "guards" not in self.place.given or guard not in self.guards:
-                continue
+        if "guards" in self.place.given:
+            yield from self._guards_without_program()
+        if "size" not in self.place.wrong:
+            for guard in self.guards:
+                yield from guard.outside(self.size) if isinstance(guard, CrcGuard) else ()
+            yield from self._wrong_vectors()
+
+    def _guards_without_program(self) -> Iterator[Mistake]:
+        for guard in (each for each in _NEED_ADDRESS if each in self.guards):
             if self.is_alternate:
                 yield self.place.mistake(
                     "guards",
@@ -112,11 +118,8 @@ class PartitionTable(PartitionKeys, Table):
                     f'"{guard}" looks for a program, and holds = "data" says that there is none',
                     f'take "{guard}" or holds out',
                 )
-        if "size" in self.place.wrong:
-            return
-        for guard in self.guards:
-            if isinstance(guard, CrcGuard):
-                yield from guard.outside(self.size)
+
+    def _wrong_vectors(self) -> Iterator[Mistake]:
         if self.vectors is None:
             return
         if self.vectors % _WORD:
@@ -158,7 +161,7 @@ class ProfileTable(ProfileKeys, Table):
     sectors: Annotated[
         Sectors | None,
         key(
-            "In place of `flash`: runs of sectors as COUNT*SIZE@ADDRESS; a run without @ADDRESS goes on where the last ended."
+            "In place of `flash`: runs of sectors as COUNT*SIZE@ADDRESS, @ADDRESS where one does not go on from the last."
         ),
     ] = None
     ram: Annotated[Ranges, key("Beside `sectors`, where a stack may lie, as START+SIZE.")] = ()
@@ -243,9 +246,10 @@ class ProfileTable(ProfileKeys, Table):
             )
         for each in self.partitions.values():
             if "address" in each.place.given:
+                either = "a device takes either addresses (DfuSe) or alternate settings (plain DFU 1.1)"
                 yield each.place.mistake(
                     "address",
-                    "a device takes either addresses (DfuSe) or alternate settings (plain DFU 1.1), and alt is used here",
+                    f"{either}, and alt is used here",
                     "keep the one that the device knows: bcdDFUVersion is 0x011a for DfuSe",
                 )
             elif not each.is_alternate and "alt" not in each.place.wrong:
@@ -258,34 +262,41 @@ class ProfileTable(ProfileKeys, Table):
                 "is missing",
                 'name the chip, as flash = "STM32H563RG", or give its sectors, as sectors = "128*8K@0x08000000"',
             )
-        for area in self.ram if self.sectors is not None else ():
-            for region in self.sectors.regions if self.sectors is not None else ():
-                if area.overlaps(region.span):
-                    problem = f"{area} is flash by sectors ({region.span})"
-                    yield self.place.mistake("ram", problem, "give the addresses of the RAM, as 0x20000000+640K")
-        geometry, secure = self.geometry, self._secure_partition()
         for each in self.partitions.values():
             if "address" not in each.place.given | each.place.wrong:
                 yield each.place.mistake("address", "is missing")
-            if geometry is None:
-                continue
-            if Guard.STACK in each.guards and "guards" in each.place.given and not geometry.ram:
-                yield each.place.mistake(
-                    "guards",
-                    'there is no "stack" guard where nothing says where the RAM is',
-                    'add it beside sectors, as ram = "0x20000000+640K", or take "stack" out',
-                )
-            if each.span is None:
-                continue
-            chip = self.flash.geometry if self.flash is not None and self.flash.secure_alias and secure else None
-            if chip is not None and chip.sectors_in(Range.sized(each.span.start, 1)):
-                yield each.place.mistake(
-                    "address",
-                    f"0x{each.span.start:08x} is not secure, and {secure} has a secure address: both name the same flash",
-                    f"use one kind in a profile: 0x{each.span.start + FLASH_OFFSET:08x} is the secure address of this one",
-                )
-            else:
-                yield from _not_whole_sectors(each, each.span, geometry)
+        if self.sectors is not None:
+            yield from self._ram_in_flash(self.sectors)
+        if self.geometry is not None:
+            for each in self.partitions.values():
+                yield from self._misplaced(each, self.geometry)
+
+    def _ram_in_flash(self, flash: Geometry) -> Iterator[Mistake]:
+        for area in self.ram:
+            for region in flash.regions:
+                if area.overlaps(region.span):
+                    problem = f"{area} is flash by sectors ({region.span})"
+                    yield self.place.mistake("ram", problem, "give the addresses of the RAM, as 0x20000000+640K")
+
+    def _misplaced(self, partition: PartitionTable, geometry: Geometry) -> Iterator[Mistake]:
+        place, span = partition.place, partition.span
+        if Guard.STACK in partition.guards and "guards" in place.given and not geometry.ram:
+            yield place.mistake(
+                "guards",
+                'there is no "stack" guard where nothing says where the RAM is',
+                'add it beside sectors, as ram = "0x20000000+640K", or take "stack" out',
+            )
+        if span is None:
+            return
+        if self.flash and geometry is not self.flash.geometry and self.flash.geometry.sectors_in(span):
+            problem = f"0x{span.start:08x} is not secure, and {self._secure_partition()} has a secure address"
+            yield place.mistake(
+                "address",
+                f"{problem}: both name the same flash",
+                f"use one kind in a profile: 0x{span.start + FLASH_OFFSET:08x} is the secure address of this one",
+            )
+        else:
+            yield from _not_whole_sectors(partition, span, geometry)
 
     def resolved(self, name: str, settle: float) -> Profile:
         """Return the profile; `settle` is for partitions that say nothing of it."""

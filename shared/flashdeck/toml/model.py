@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from inspect import get_annotations
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from msgspec import Meta, inspect
+from msgspec import NODEFAULT, Meta, inspect
 
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_PATH, clean
@@ -107,7 +108,10 @@ class Mistakes(list[Mistake]):
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """The keys of one table, and where it stands. A key that is wrong has its default, else None, until all are told."""
+    """The keys of one table, and where it stands.
+
+    A key that is wrong has its default, else None, until all mistakes are told.
+    """
 
     place: Place = field(default=Place(), compare=False, repr=False)
     later: ClassVar[frozenset[str]] = frozenset()
@@ -144,13 +148,13 @@ def keys_of(kind: type[Table]) -> tuple[Key, ...]:
     info = inspect.type_info(kind)
     assert isinstance(info, inspect.DataclassType)  # noqa: S101 - every Table is one
     fields = {each.name: each for each in info.fields if each.name != "place"}
-    own = [name for each in kind.__mro__ for name in each.__dict__.get("__annotations__", ()) if name in fields]
+    own = [name for each in kind.__mro__ for name in get_annotations(each) if name in fields]
     return tuple(_key(fields[name]) for name in dict.fromkeys(own))
 
 
 def _key(found: inspect.Field) -> Key:
     extra, schema = metadata(found.type)
-    default = found.default if found.default_factory is inspect.NODEFAULT else found.default_factory()
+    default = found.default if found.default_factory is NODEFAULT else found.default_factory()
     return Key(
         name=str(extra.get("key", found.name)),
         attribute=found.name,
@@ -164,9 +168,8 @@ def _key(found: inspect.Field) -> Key:
 
 def metadata(node: inspect.Type) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return what annotations say of a type: what is ours, and what is JSON Schema's."""
-    if isinstance(node, inspect.Metadata):
-        return node.extra or {}, node.extra_json_schema or {}
-    return {}, {}
+    said = cast("Any", node)  # msgspec does not say of what its dictionaries are
+    return (said.extra or {}, said.extra_json_schema or {}) if isinstance(node, inspect.Metadata) else ({}, {})
 
 
 def plain(node: inspect.Type) -> tuple[inspect.Type, Spelling | None]:

@@ -4,7 +4,6 @@ import stat
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,7 +13,7 @@ from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_PATH, clean, format_size
 from flashdeck.toml.model import Key, Mistakes, Place, Table, WrongValueError, keys_of, plain
 from flashdeck.toml.spellings import MAX_TEXT, read_number, read_text, wrong_type
-from flashdeck.toml.values import nearest, nearest_of, one_of, shown
+from flashdeck.toml.values import MAX_NUMBER, nearest, nearest_of, one_of, shown
 
 MAX_FILE_SIZE = 1024 * 1024
 MAX_TABLES = 1024
@@ -111,40 +110,40 @@ def _read(annotated: inspect.Type, value: object, place: Place, name: str, mista
         except ValueError as error:
             raise WrongValueError(str(error)) from error
     match node:
-        case inspect.BoolType():
-            if not isinstance(value, bool):
-                raise wrong_type(value, "true or false, without quotes")
-            return value
-        case inspect.IntType():
-            return _whole(node, value)
-        case inspect.FloatType():
-            return _fraction(node, value)
-        case inspect.StrType():
-            return read_text(value, node.max_length or MAX_TEXT)
-        case inspect.EnumType() | inspect.LiteralType():
-            choices = _choices(node)
-            if not isinstance(value, str) or value not in choices:
-                raise WrongValueError(f"{shown(value)} is not a value it may have", one_of(choices))
-            return choices[value]
         case inspect.DataclassType():
-            table = _of_tables(value, place / name)
-            return read_table(node.cls, table, place / name, mistakes)
+            return read_table(cast("type[Table]", node.cls), _of_tables(value, place / name), place / name, mistakes)
         case inspect.DictType():
             return _tables(node, value, place / name, mistakes)
         case inspect.VarTupleType() | inspect.FrozenSetType():
-            made = tuple if isinstance(node, inspect.VarTupleType) else frozenset
-            return made(_items(node, value, place, name, mistakes))
+            items = _items(node, value, place, name, mistakes)
+            return tuple(items) if isinstance(node, inspect.VarTupleType) else frozenset(items)
         case inspect.UnionType():
             is_table = isinstance(value, dict)
             member = next(each for each in node.types if isinstance(plain(each)[0], inspect.DataclassType) is is_table)
             return _read(member, value, place, name, mistakes)
         case _:
+            return _leaf(node, value)
+
+
+def _leaf(node: inspect.Type, value: object) -> object:
+    match node:
+        case inspect.BoolType():
+            if not isinstance(value, bool):
+                raise wrong_type(value, "true or false, without quotes")
+            return value
+        case inspect.IntType():
+            return read_number(value, node.ge or 0, MAX_NUMBER if node.le is None else node.le)
+        case inspect.FloatType():
+            return _fraction(node, value)
+        case inspect.StrType():
+            return read_text(value, node.max_length or MAX_TEXT)
+        case inspect.EnumType():
+            choices = _choices(node)
+            if not isinstance(value, str) or value not in choices:
+                raise WrongValueError(f"{shown(value)} is not a value it may have", one_of(choices))
+            return choices[value]
+        case _:
             raise TypeError(f"a key of a TOML file can not be {node}")
-
-
-def _whole(node: inspect.IntType, value: object) -> int:
-    limits = {"least": node.ge, "most": node.le}
-    return read_number(value, **{name: limit for name, limit in limits.items() if limit is not None})
 
 
 def _fraction(node: inspect.FloatType, value: object) -> float:
@@ -156,13 +155,7 @@ def _fraction(node: inspect.FloatType, value: object) -> float:
 
 
 def _choices(node: inspect.Type) -> dict[str, object]:
-    match node:
-        case inspect.EnumType():
-            return {str(member.value): member for member in cast("type[Enum]", node.cls)}
-        case inspect.LiteralType():
-            return {str(value): value for value in node.values}
-        case _:
-            return {}
+    return {str(member.value): member for member in node.cls} if isinstance(node, inspect.EnumType) else {}
 
 
 def _of_tables(value: object, place: Place) -> dict[str, object]:
@@ -204,17 +197,22 @@ def _items(
     most = node.max_length or MAX_TABLES
     if len(values) > most:
         raise WrongValueError(f"has {len(values)} {name}", f"use at most {most}")
-    for each in values:
-        if (
-            (is_text or is_table)
-            and not (isinstance(each, str) and is_text)
-            and not (isinstance(each, dict) and is_table)
-        ):
-            raise wrong_type(value, wanted)
-    many = len(values) > 1
-    return [
-        _read(
-            node.item_type, each, place, f"{name} item {number}" if many and isinstance(each, dict) else name, mistakes
-        )
-        for number, each in enumerate(values, start=1)
-    ]
+    fitting = (*([str] if is_text else []), *([dict] if is_table else [])) or (object,)
+    if not all(isinstance(each, fitting) for each in values):
+        raise wrong_type(values, wanted)
+    return _gathered(node.item_type, values, place, name, mistakes)
+
+
+def _gathered(node: inspect.Type, values: list[object], place: Place, name: str, mistakes: Mistakes) -> list[object]:
+    found: list[object] = []
+    wrong: list[WrongValueError] = []
+    for number, each in enumerate(values, start=1):
+        item = f"{name} item {number}" if len(values) > 1 and isinstance(each, dict) else name
+        try:
+            found.append(_read(node, each, place, item, mistakes))
+        except WrongValueError as error:
+            wrong.append(error)
+    mistakes += [place.mistake(name, str(error), error.hint) for error in wrong[1:]]
+    if wrong:
+        raise wrong[0]
+    return found

@@ -16,7 +16,9 @@ def to_plain(table: Table) -> dict[str, object]:
 def to_lines(table: Table, *path: str) -> Iterator[str]:
     """Yield the lines of a table, its header first, and of the tables in it."""
     values = list(_values(table))
-    tables = {key.name: value for key, value in values if isinstance(value, dict | Table)}
+    tables: dict[str, Table | Mapping[str, Table]] = {
+        key.name: cast("Table | Mapping[str, Table]", value) for key, value in values if isinstance(value, dict | Table)
+    }
     if path and (len(tables) < len(values) or not values):
         yield from ("", header(*path))
     for key, value in values:
@@ -26,7 +28,7 @@ def to_lines(table: Table, *path: str) -> Iterator[str]:
         if isinstance(value, Table):
             yield from to_lines(value, *path, name)
         else:
-            for inner, each in cast("dict[str, Table]", value).items():
+            for inner, each in value.items():
                 yield from to_lines(each, *path, name, inner)
 
 
