@@ -160,9 +160,7 @@ class ProfileTable(ProfileKeys, Table):
     ] = None
     sectors: Annotated[
         Sectors | None,
-        key(
-            "In place of `flash`: runs of sectors as COUNT*SIZE@ADDRESS, @ADDRESS where one does not go on from the last."
-        ),
+        key("In place of `flash`: runs of sectors, as 4*16K@0x08000000, 1*64K. All count as one bank."),
     ] = None
     ram: Annotated[Ranges, key("Beside `sectors`, where a stack may lie, as START+SIZE.")] = ()
     partitions: Annotated[dict[Name, PartitionTable], key("Named pieces of the flash.")] = field(

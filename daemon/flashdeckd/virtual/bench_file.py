@@ -46,7 +46,7 @@ from flashdeckd.virtual.spec import (
     PARTITIONED_MODELS,
     PARTITIONS,
     PLAIN_MODELS,
-    BoardKeys,
+    BenchBoardKeys,
     BoardSpec,
     Content,
     Model,
@@ -115,7 +115,7 @@ class ContentTable(Table):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BenchBoardTable(BoardKeys, Table):
+class BenchBoardTable(BenchBoardKeys, Table):
     """One emulated board."""
 
     model: Annotated[ModelName, key('Whose bootloader it runs; "replay" answers as `recording` says.')]
@@ -241,7 +241,7 @@ def read_specs(path: Path) -> tuple[BoardSpec, ...]:
 
 
 def _spec(name: str, table: BenchBoardTable, port: int, mistakes: Mistakes) -> BoardSpec:
-    keys: dict[str, Any] = {each.name: getattr(table, each.name) for each in fields(BoardKeys)}
+    keys: dict[str, Any] = {each.name: getattr(table, each.name) for each in fields(BenchBoardKeys)}
     if table.recording is not None:
         return _replaying(BoardSpec(name=name, port=port, timing=table.timing, **keys), table)
     if "erase_time" not in table.place.given:

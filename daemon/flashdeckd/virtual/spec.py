@@ -201,13 +201,13 @@ def _usb_id_or_none(value: object, folder: Path) -> UsbId | None:
 
 
 UsbIdOrNone = Annotated[
-    UsbId | None, spelled(Spelling(_usb_id_or_none, str, {"anyOf": [{"const": ""}, USB_ID.schema]}))
+    UsbId | None, spelled(Spelling(_usb_id_or_none, str, {"anyOf": [{"enum": [""]}, USB_ID.schema]}))
 ]
 _BOOTLOADER = random.Random("bootloader").randbytes(8192)  # noqa: S311 -- stands for code that is never run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoardKeys:
+class BenchBoardKeys:
     """What a board's table in a bench file says and the emulation takes as it is."""
 
     serial: Annotated[AnyText, key("The serial that it shows.")] = ""
@@ -270,7 +270,7 @@ class BoardKeys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoardSpec(BoardKeys):
+class BoardSpec(BenchBoardKeys):
     """One emulated board."""
 
     name: str

@@ -12,9 +12,6 @@ from msgspec import NODEFAULT, Meta, inspect
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_PATH, clean
 
-MAX_MISTAKES = 20
-"""Mistakes of one file that are told; more of them are only counted."""
-
 
 class WrongValueError(Exception):
     """A value that a key can not have: the problem as a sentence without its place, and what to write instead."""
@@ -96,14 +93,8 @@ class Mistakes(list[Mistake]):
 
     def refuse(self) -> None:
         """Raise one ConfigError that names all mistakes, each on a line of its own; return where there are none."""
-        if not self:
-            return
-        if len(self) == 1:
-            raise ConfigError(str(self[0]), hint=self[0].hint)
-        lines = [f"{mistake}: {mistake.hint}" if mistake.hint else str(mistake) for mistake in self[:MAX_MISTAKES]]
-        if len(self) > MAX_MISTAKES:
-            lines.append(f"and {len(self) - MAX_MISTAKES} more")
-        raise ConfigError("\n".join((f"{len(self)} mistakes", *lines)))
+        if self:
+            raise ConfigError.of([ConfigError(str(mistake), hint=mistake.hint) for mistake in self])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +163,7 @@ def metadata(node: inspect.Type) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     return (said.extra or {}, said.extra_json_schema or {}) if isinstance(node, inspect.Metadata) else ({}, {})
 
 
-def plain(node: inspect.Type) -> tuple[inspect.Type, Spelling | None]:
+def unwrapped(node: inspect.Type) -> tuple[inspect.Type, Spelling | None]:
     """Return the type itself, without annotations and without None, which TOML does not have; and its spelling."""
     spelling: Spelling | None = None
     while True:

@@ -11,7 +11,7 @@ from msgspec import inspect
 
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_PATH, clean, format_size
-from flashdeck.toml.model import Key, Mistakes, Place, Table, WrongValueError, keys_of, plain
+from flashdeck.toml.model import Key, Mistakes, Place, Table, WrongValueError, keys_of, unwrapped
 from flashdeck.toml.spellings import MAX_TEXT, read_number, read_text, wrong_type
 from flashdeck.toml.values import MAX_NUMBER, nearest, nearest_of, one_of, shown
 
@@ -90,7 +90,7 @@ def read_table(kind: type[T], values: Mapping[str, object], place: Place, mistak
 
 def _value(key: Key, value: object, place: Place, mistakes: Mistakes) -> object:
     if key.later and _is_one_of(value, key.later):
-        choices = _choices(plain(key.type)[0])
+        choices = _choices(unwrapped(key.type)[0])
         raise WrongValueError(f"{shown(value)} {NOT_YET}", one_of(choices) if choices else "leave it out")
     return _read(key.type, value, place, key.name, mistakes)
 
@@ -103,7 +103,7 @@ def _is_one_of(value: object, words: Collection[str]) -> bool:
 
 def _read(annotated: inspect.Type, value: object, place: Place, name: str, mistakes: Mistakes) -> object:
     """Return `value` as the model has it. Raises WrongValueError; what is wrong inside it goes into `mistakes`."""
-    node, spelling = plain(annotated)
+    node, spelling = unwrapped(annotated)
     if spelling is not None:
         try:
             return spelling.read(value, place.file.parent)
@@ -119,7 +119,9 @@ def _read(annotated: inspect.Type, value: object, place: Place, name: str, mista
             return tuple(items) if isinstance(node, inspect.VarTupleType) else frozenset(items)
         case inspect.UnionType():
             is_table = isinstance(value, dict)
-            member = next(each for each in node.types if isinstance(plain(each)[0], inspect.DataclassType) is is_table)
+            member = next(
+                each for each in node.types if isinstance(unwrapped(each)[0], inspect.DataclassType) is is_table
+            )
             return _read(member, value, place, name, mistakes)
         case _:
             return _leaf(node, value)
@@ -186,10 +188,10 @@ def _tables(node: inspect.DictType, value: object, place: Place, mistakes: Mista
 def _items(
     node: inspect.VarTupleType | inspect.FrozenSetType, value: object, place: Place, name: str, mistakes: Mistakes
 ) -> list[object]:
-    item = plain(node.item_type)[0]
+    item = unwrapped(node.item_type)[0]
     members = item.types if isinstance(item, inspect.UnionType) else (item,)
-    is_text = any(isinstance(plain(each)[0], inspect.StrType | inspect.EnumType) for each in members)
-    is_table = any(isinstance(plain(each)[0], inspect.DataclassType) for each in members)
+    is_text = any(isinstance(unwrapped(each)[0], inspect.StrType | inspect.EnumType) for each in members)
+    is_table = any(isinstance(unwrapped(each)[0], inspect.DataclassType) for each in members)
     wanted = _ARRAYS[is_text, is_table]
     if not isinstance(value, list):
         raise wrong_type(value, wanted)
@@ -197,17 +199,20 @@ def _items(
     most = node.max_length or MAX_TABLES
     if len(values) > most:
         raise WrongValueError(f"has {len(values)} {name}", f"use at most {most}")
-    fitting = (*([str] if is_text else []), *([dict] if is_table else [])) or (object,)
-    if not all(isinstance(each, fitting) for each in values):
+    if (is_text or is_table) and not all(_fits(each, is_text=is_text, is_table=is_table) for each in values):
         raise wrong_type(values, wanted)
     return _gathered(node.item_type, values, place, name, mistakes)
+
+
+def _fits(value: object, *, is_text: bool, is_table: bool) -> bool:
+    return (is_text and isinstance(value, str)) or (is_table and isinstance(value, dict))
 
 
 def _gathered(node: inspect.Type, values: list[object], place: Place, name: str, mistakes: Mistakes) -> list[object]:
     found: list[object] = []
     wrong: list[WrongValueError] = []
     for number, each in enumerate(values, start=1):
-        item = f"{name} item {number}" if len(values) > 1 and isinstance(each, dict) else name
+        item = f"{name} item {number}" if len(values) > 1 and _fits(each, is_text=False, is_table=True) else name
         try:
             found.append(_read(node, each, place, item, mistakes))
         except WrongValueError as error:

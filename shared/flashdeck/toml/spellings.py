@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Annotated, Any
 
@@ -133,7 +134,7 @@ def _duration(value: object, *, shortest: float, longest: float) -> float:
 def _written_duration(seconds: float) -> str:
     milliseconds = round(seconds * 1000)
     # Whole milliseconds are what people write; anything finer keeps all its digits.
-    return f"{milliseconds}ms" if milliseconds / 1000 == seconds else f"{seconds!r}s"
+    return f"{milliseconds}ms" if milliseconds / 1000 == seconds else f"{Decimal(repr(seconds)):f}s"
 
 
 def duration(shortest: float, longest: float, *, bare: bool = False) -> Spelling:
@@ -237,7 +238,7 @@ Offset = Annotated[int, spelled(Spelling(_offset, _written_offset, _OFFSET_SCHEM
 OffsetOrEnd = Annotated[
     int | None,
     spelled(
-        Spelling(_offset_or_end, _written_offset, {"anyOf": [{"const": _END}, *_OFFSET_SCHEMA["anyOf"]]}),
+        Spelling(_offset_or_end, _written_offset, {"anyOf": [{"enum": [_END]}, *_OFFSET_SCHEMA["anyOf"]]}),
     ),
 ]
 """The same, or "end", which is None."""

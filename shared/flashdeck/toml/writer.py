@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, cast
 
-from flashdeck.toml.model import Key, Spelling, Table, keys_of, plain
+from flashdeck.toml.model import Key, Spelling, Table, keys_of, unwrapped
 from flashdeck.toml.values import header, quoted
 
 
 def to_plain(table: Table) -> dict[str, object]:
     """Return a table as JSON and `tomli_w` can carry it: without keys that have no value or mean nothing there."""
-    return {key.name: _plain(key, value) for key, value in _values(table)}
+    return {key.name: plain_value(key, value) for key, value in _values(table)}
 
 
 def to_lines(table: Table, *path: str) -> Iterator[str]:
@@ -23,7 +23,7 @@ def to_lines(table: Table, *path: str) -> Iterator[str]:
         yield from ("", header(*path))
     for key, value in values:
         if key.name not in tables:
-            yield f"{key.name} = {_literal(plain(key.type)[1], _plain(key, value))}"
+            yield f"{key.name} = {_literal(unwrapped(key.type)[1], plain_value(key, value))}"
     for name, value in tables.items():
         if isinstance(value, Table):
             yield from to_lines(value, *path, name)
@@ -40,8 +40,9 @@ def _values(table: Table) -> Iterator[tuple[Key, Any]]:
             yield key, value
 
 
-def _plain(key: Key, value: object) -> object:
-    spelling = plain(key.type)[1]
+def plain_value(key: Key, value: object) -> object:
+    """Return a value of `key` as JSON and `tomli_w` can carry it."""
+    spelling = unwrapped(key.type)[1]
     return _builtin(value) if spelling is None else spelling.write(value)
 
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from flashdeck.config import (
     DEFAULT_GUARDS,
     BankPolicy,
+    ByteOrder,
     Config,
+    Crc,
     Enter,
     ErasePolicy,
     Guard,
@@ -596,6 +598,55 @@ def test_any_text_and_name_survives_being_shown(
     )
     again = shown_again(config, main)
     assert (again.profiles, again.boards) == (config.profiles, config.boards)
+
+
+offsets = st.integers(0, 500).map(lambda n: 4 * n)
+crcs = st.fixed_dictionaries(
+    {"crc": st.sampled_from([*Crc]), "at": offsets.map(lambda n: 0x1000 + n)},
+    optional={"from": st.just("+0x2800"), "order": st.sampled_from([*ByteOrder])},
+) | st.fixed_dictionaries({"crc": st.sampled_from([*Crc])}, optional={"from": offsets})
+in_a_program = {
+    "image": printable.filter(lambda text: not text.endswith(("/", ".", "~"))).map(lambda text: f"/b/{text.strip()}x"),
+    "auto": st.booleans(),
+    "guards": st.lists(st.sampled_from([*Guard]) | crcs, max_size=4),
+    "version": st.sampled_from([r"v(\S+)", 'fw "(?P<version>[^"]*)"']),
+    "settle": st.integers(1, 600_000).map("{}ms".format) | st.integers(1, 600).map("{}s".format),
+    "outside": st.sampled_from([*Outside]),
+    "base": st.integers(0, 2**32 - 1),
+    "vectors": offsets | offsets.map("+0x{:x}".format),
+}
+programs = st.fixed_dictionaries({"size": st.sampled_from(["16K", 16384, "0x4000"])}, optional=in_a_program)
+kept_apart = st.fixed_dictionaries({"size": st.just("16k"), "protected": st.just(True)}, optional={"vectors": offsets})
+of_data = st.fixed_dictionaries({"size": st.just("16k"), "holds": st.just("data")}, optional={"auto": st.booleans()})
+in_a_profile = {
+    "app": st.just("1209:0001"),
+    "enter_hint": printable,
+    "leave": st.booleans(),
+    "map": st.sampled_from([*MapPolicy]),
+    "erase": st.sampled_from([*ErasePolicy]),
+    "verify": st.sampled_from([*VerifyPolicy]),
+    "poll": st.sampled_from([*PollPolicy]),
+    "banks": st.sampled_from([*BankPolicy]),
+    "trust_cache": st.booleans(),
+}
+chips = st.fixed_dictionaries({"flash": st.sampled_from(["STM32H563RG", "h503cb"])}) | st.fixed_dictionaries(
+    {"sectors": st.sampled_from(["16*8K@0x08000000", "4*16K@0x08000000, 1*64K"]), "ram": st.just("0x20000000+64K")}
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    profile=st.fixed_dictionaries({"dfu": st.just("0483:df11")}, optional=in_a_profile),
+    chip=chips,
+    partitions=st.lists(programs | kept_apart | of_data, max_size=3),
+)
+def test_any_configuration_survives_being_shown(
+    main: Path, *, profile: dict[str, Any], chip: dict[str, Any], partitions: list[dict[str, Any]]
+) -> None:
+    placed = {f"p{n}": {"address": 0x08000000 + 0x4000 * n, **each} for n, each in enumerate(partitions)}
+    config = read(main, tomli_w.dumps({"profiles": {"p": {**profile, **chip, "partitions": placed}}}))
+    assert shown_again(config, main).profiles == config.profiles
+    assert to_builtins(shown_again(config, main)) == to_builtins(config)
 
 
 def test_an_empty_configuration_says_that_there_is_no_file() -> None:
