@@ -11,11 +11,14 @@ from flashdeck.toml.writer import to_lines, to_plain
 
 def to_builtins(config: Config) -> dict[str, object]:
     """The resolved values under the keys of the file, defaults included, as JSON can carry them."""
-    boards = {name: _board(board) for name, board in config.boards.items()}
+    boards = {name: to_plain(_board(board)) for name, board in config.boards.items()}
+    for name, board in config.boards.items():
+        if board.pins is not None:
+            boards[name]["pinned"] = {"map": board.pins.map, "bcd_device": board.pins.bcd_device}  # also an empty map
     return {
         "files": [str(file) for file in config.files],
         "profiles": {name: to_plain(ProfileTable.of(profile)) for name, profile in config.profiles.items()},
-        "boards": {name: to_plain(board) for name, board in boards.items()},
+        "boards": boards,
         "disarmed": sorted(config.disarmed),
     }
 

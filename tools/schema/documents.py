@@ -1,4 +1,4 @@
-"""The schemas that there are. A new one is an entry of `DOCUMENTS`; a test compares the files with what they should be."""
+"""The schemas that there are; a new one is an entry of `DOCUMENTS`. A test compares the files with the models."""
 
 import json
 from collections.abc import Callable, Mapping

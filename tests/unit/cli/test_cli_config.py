@@ -76,3 +76,15 @@ def test_a_bad_configuration_is_11_and_names_the_place(offline: Cli, tmp_path: P
 
 def test_no_configuration_is_11(offline: Cli) -> None:
     assert offline("config", "check").code == 11
+
+
+def test_all_mistakes_are_told_a_line_each(offline: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path / "c.toml", GOOD.replace("serial", "seriel").replace("384K", "384G"))
+    run = offline("config", "check", "--config", str(path))
+    assert run.code == 11
+    assert run.err.splitlines() == [
+        "error: 2 mistakes",
+        f'  {path}: [profiles.product.partitions.app1] size: "384G" is not a size; write it as "384K", "1M" or a number of '
+        "bytes",
+        f'  {path}: [boards.left] seriel: unknown key: did you mean "serial"?',
+    ]

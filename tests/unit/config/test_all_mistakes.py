@@ -120,7 +120,8 @@ def test_all_mistakes_of_a_bench_are_told_together(tmp_path: Path) -> None:
     path = tmp_path / "bench.toml"
     path.write_text(
         "[boards.one]\nmodel = 'roman'\nport = 0\n"
-        "[boards.two]\nmodel = 'classic'\nbank_bug = true\nbad_sectors = [128]\ncontents = [{ address = 0, size = 4 }]\n"
+        "[boards.two]\nmodel = 'classic'\nbank_bug = true\nbad_sectors = [128]\n"
+        "contents = [{ address = 0, size = 4 }]\n"
         "[boards.three]\nmodell = 'usbx'\n[boards.four]\nmodel = 'replay'\nflash = 'STM32H563RG'\n"
     )
     with pytest.raises(ConfigError) as caught:

@@ -616,7 +616,9 @@ in_a_program = {
     "vectors": offsets | offsets.map("+0x{:x}".format),
 }
 programs = st.fixed_dictionaries({"size": st.sampled_from(["16K", 16384, "0x4000"])}, optional=in_a_program)
-kept_apart = st.fixed_dictionaries({"size": st.just("16k"), "protected": st.just(True)}, optional={"vectors": offsets})
+kept_apart = st.fixed_dictionaries(
+    {"size": st.just("16k"), "protected": st.sampled_from([True])}, optional={"vectors": offsets}
+)
 of_data = st.fixed_dictionaries({"size": st.just("16k"), "holds": st.just("data")}, optional={"auto": st.booleans()})
 in_a_profile = {
     "app": st.just("1209:0001"),

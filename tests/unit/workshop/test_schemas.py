@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from json_schema import faults
+
+from json_schema import Judge
 from schema.documents import DIRECTORY, DOCUMENTS, rendered
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,7 +24,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def wrong(value: object, name: str) -> list[str]:
-    return list(faults(value, schema(name), schema(name)))
+    return Judge(schema(name)).faults(value)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
