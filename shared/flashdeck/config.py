@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -92,10 +93,6 @@ def _alternate(value: object, _folder: Path) -> int | str:
     return number
 
 
-def _alternate_as_it_is(alternate: int | str) -> int | str:
-    return alternate
-
-
 def _version(value: object, _folder: Path) -> Pattern:
     try:
         return parse_pattern(read_text(value, MAX_PATTERN))
@@ -103,31 +100,13 @@ def _version(value: object, _folder: Path) -> Pattern:
         raise WrongValueError(str(error), r"as version = 'fw (?P<version>\S+)'") from error
 
 
-def _version_text(pattern: Pattern) -> str:
-    return pattern.text
-
-
-USB_ID = Spelling(_usb_id, str, {"type": "string", "pattern": "^[0-9a-fA-F]{1,4}:[0-9a-fA-F]{1,4}$"})
+_ALTERNATE = [{"type": "integer", "minimum": 0, "maximum": _MAX_ALTERNATE}, {"type": "string", "minLength": 1}]
+_VERSION = {"type": "string", "minLength": 1, "maxLength": MAX_PATTERN}
+USB_ID = Spelling(_usb_id, {"type": "string", "pattern": "^[0-9a-fA-F]{1,4}:[0-9a-fA-F]{1,4}$"}, str)
 UsbIdText = Annotated[UsbId, spelled(USB_ID)]
-Port = Annotated[str, spelled(Spelling(_port, str, {"type": "string", "pattern": f"^({_PORT.pattern})$"}))]
-Alternate = Annotated[
-    int | str,
-    spelled(
-        Spelling(
-            _alternate,
-            _alternate_as_it_is,
-            {
-                "anyOf": [
-                    {"type": "integer", "minimum": 0, "maximum": _MAX_ALTERNATE},
-                    {"type": "string", "minLength": 1},
-                ]
-            },
-        )
-    ),
-]
-Version = Annotated[
-    Pattern, spelled(Spelling(_version, _version_text, {"type": "string", "minLength": 1, "maxLength": MAX_PATTERN}))
-]
+Port = Annotated[str, spelled(Spelling(_port, {"type": "string", "pattern": f"^({_PORT.pattern})$"}))]
+Alternate = Annotated[int | str, spelled(Spelling(_alternate, {"anyOf": _ALTERNATE}))]
+Version = Annotated[Pattern, spelled(Spelling(_version, _VERSION, attrgetter("text")))]
 Settle = Annotated[float, spelled(duration(0.001, 600))]
 
 

@@ -30,7 +30,7 @@ from flashdeck.config import (
 from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range
 from flashdeck.text import MAX_PATH
 from flashdeck.toml.model import Mistake, Table, key
-from flashdeck.toml.spellings import Address, ChipName, Name, Ranges, Sectors, SizeAbove0
+from flashdeck.toml.spellings import Address, ChipName, Name, Ranges, Sectors, SizeAbove0, in_file
 from flashdeck.trustzone import FLASH_OFFSET, SECURE_FLASH, secure_view
 
 _NEED_ADDRESS = (Guard.RESET, Guard.STACK)
@@ -354,7 +354,7 @@ def _not_whole_sectors(table: PartitionTable, span: Range, geometry: Geometry) -
         yield table.place.mistake(
             "size",
             f"{span} ends inside the sector {last}, and a partition is whole sectors",
-            f"use {' or '.join(map(_in_file, sizes))}",
+            f"use {' or '.join(map(in_file, sizes))}",
         )
     else:
         yield table.place.mistake("size", f"{span} goes across a hole in the flash", flash)
@@ -363,10 +363,6 @@ def _not_whole_sectors(table: PartitionTable, span: Range, geometry: Geometry) -
 def _sector_at(geometry: Geometry, address: int) -> Range | None:
     sectors = geometry.sectors_in(Range.sized(address, 1))
     return sectors[0].span if sectors else None
-
-
-def _in_file(size: int) -> str:
-    return f'"{size // 1024}K"' if size % 1024 == 0 else str(size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,10 +69,6 @@ def _model(value: object, _folder: Path) -> Model | None:
     raise WrongValueError(f"{shown(value)} is no model", nearest(str(value), (*Model, REPLAY)))
 
 
-def _model_name(model: Model | None) -> str:
-    return REPLAY if model is None else model.value
-
-
 def _chip_flash(value: object, _folder: Path) -> ChipFlash:
     try:
         return chip_flash(read_text(value))
@@ -89,14 +85,11 @@ def _recording(value: object, folder: Path) -> Recording:
     return recording
 
 
-def _never_written(value: object) -> object:
-    raise TypeError(f"a bench file is only read, and {value!r} not written")
-
-
-ModelName = Annotated[Model | None, spelled(Spelling(_model, _model_name, {"enum": [*map(str, Model), REPLAY]}))]
+_TEXT = {"type": "string", "minLength": 1}
+ModelName = Annotated[Model | None, spelled(Spelling(_model, {"enum": [*map(str, Model), REPLAY]}))]
 """None: it replays a recording."""
-ChipFlashName = Annotated[ChipFlash, spelled(Spelling(_chip_flash, _never_written, {"type": "string", "minLength": 1}))]
-RecordingFile = Annotated[Recording, spelled(Spelling(_recording, _never_written, {"type": "string", "minLength": 1}))]
+ChipFlashName = Annotated[ChipFlash, spelled(Spelling(_chip_flash, _TEXT))]
+RecordingFile = Annotated[Recording, spelled(Spelling(_recording, _TEXT))]
 
 
 @dataclass(frozen=True, kw_only=True)

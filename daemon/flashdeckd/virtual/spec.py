@@ -201,7 +201,7 @@ def _usb_id_or_none(value: object, folder: Path) -> UsbId | None:
 
 
 UsbIdOrNone = Annotated[
-    UsbId | None, spelled(Spelling(_usb_id_or_none, str, {"anyOf": [{"enum": [""]}, USB_ID.schema]}))
+    UsbId | None, spelled(Spelling(_usb_id_or_none, {"anyOf": [{"enum": [""]}, USB_ID.schema]}, str))
 ]
 _BOOTLOADER = random.Random("bootloader").randbytes(8192)  # noqa: S311 -- stands for code that is never run
 

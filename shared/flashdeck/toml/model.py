@@ -21,16 +21,20 @@ class WrongValueError(Exception):
         self.hint = hint
 
 
+def _same(value: object) -> object:
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Spelling:
     """How the values of one kind are written in TOML."""
 
     read: Callable[[object, Path], object]
     """From what TOML has, and the directory of the file, to the value. Raises WrongValueError or ValueError."""
-    write: Callable[[Any], object]
-    """From the value to what JSON and `tomli_w` can carry."""
     schema: Mapping[str, object]
     """What a JSON Schema says of it."""
+    write: Callable[[Any], object] = _same
+    """From the value to what JSON and `tomli_w` can carry."""
     literal: Callable[[Any], str] | None = None
     """The text to write in TOML, where it is not the usual one for what `write` returns."""
 

@@ -4,8 +4,9 @@ import glob
 import os
 import re
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path, PurePath
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 from flashdeck.chips import Chip, find_chip
 from flashdeck.errors import ConfigError
@@ -80,7 +81,8 @@ def _size_above_0(value: object, folder: Path) -> int:
     return size
 
 
-def _in_k(size: int) -> str:
+def in_file(size: int) -> str:
+    """Return a size as one writes it in a file."""
     return f'"{size // 1024}K"' if size % 1024 == 0 else str(size)
 
 
@@ -122,15 +124,6 @@ def _written_offset(offset: int | None) -> str:
     return _END if offset is None else f"+0x{offset:x}"
 
 
-def _duration(value: object, *, shortest: float, longest: float) -> float:
-    if not isinstance(value, str):
-        raise wrong_type(value, 'a duration in quotes with its unit, as "50ms"')
-    seconds = parse_duration(value)
-    if not shortest <= seconds <= longest:
-        raise WrongValueError(f"{shown(value)} is not between {shortest:g} s and {longest:g} s")
-    return seconds
-
-
 def _written_duration(seconds: float) -> str:
     milliseconds = round(seconds * 1000)
     # Whole milliseconds are what people write; anything finer keeps all its digits.
@@ -141,15 +134,17 @@ def duration(shortest: float, longest: float, *, bare: bool = False) -> Spelling
     """Return the spelling of a length of time in seconds; `bare` numbers of seconds are only taken where asked for."""
 
     def read(value: object, _folder: Path) -> float:
-        if bare and isinstance(value, int | float) and not isinstance(value, bool):
-            if not shortest <= value <= longest:
-                raise WrongValueError(f"{shown(value)} is not between {shortest:g} s and {longest:g} s")
-            return float(value)
-        return _duration(value, shortest=shortest, longest=longest)
+        is_bare = bare and isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_bare and not isinstance(value, str):
+            raise wrong_type(value, 'a duration in quotes with its unit, as "50ms"')
+        seconds = parse_duration(value) if isinstance(value, str) else float(cast("float", value))
+        if not shortest <= seconds <= longest:
+            raise WrongValueError(f"{shown(value)} is not between {shortest:g} s and {longest:g} s")
+        return seconds
 
     text = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|min)$"}
     number = {"type": "number", "minimum": shortest, "maximum": longest}
-    return Spelling(read, _written_duration, {"anyOf": [text, number]} if bare else text)
+    return Spelling(read, {"anyOf": [text, number]} if bare else text, _written_duration)
 
 
 def _name(value: object, _folder: Path) -> str:
@@ -165,10 +160,6 @@ def expanded(text: str, folder: Path) -> Path:
     except RuntimeError as error:
         raise WrongValueError(f'"{text}": there is no such home directory') from error
     return Path(os.path.normpath(folder / path))
-
-
-def _file(value: object, folder: Path) -> Path:
-    return expanded(read_text(value, MAX_PATH), folder)
 
 
 def _image(value: object, folder: Path) -> str:
@@ -192,69 +183,47 @@ def _chip(value: object, _folder: Path) -> Chip:
         raise WrongValueError(error.message, error.hint) from error
 
 
-def _chip_name(chip: Chip) -> str:
-    return chip.name
-
-
-def _sectors(value: object, _folder: Path) -> Geometry:
-    return parse_sectors(read_text(value, 2000))
-
-
-def _ranges(value: object, _folder: Path) -> tuple[Range, ...]:
-    return parse_ranges(read_text(value, 1000))
-
-
 def _any_text(value: object, _folder: Path) -> str:
     if not isinstance(value, str):
         raise wrong_type(value, "text in quotes")
     return value
 
 
-def _same(value: Any) -> object:
-    return value
+_QUANTITY = r"(0x[0-9a-fA-F]+|[0-9]+) ?([kKmM]?)([iI]?[bB])?$"
+_WHOLE = {"type": "integer", "minimum": 0}
+_SIZE = {"anyOf": [_WHOLE, {"type": "string", "pattern": f"^{_QUANTITY}"}]}
+_OFFSET = [_WHOLE, {"type": "string", "pattern": rf"^\+?{_QUANTITY}"}]
+_TEXT = {"type": "string", "minLength": 1}
 
-
-_SIZE_TEXT = {"type": "string", "pattern": "^(0x[0-9a-fA-F]+|[0-9]+) ?([kKmM]?)([iI]?[bB])?$"}
-_SIZE_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 0}, _SIZE_TEXT]}
-_OFFSET_SCHEMA = {
-    "anyOf": [
-        {"type": "integer", "minimum": 0},
-        {"type": "string", "pattern": r"^\+?(0x[0-9a-fA-F]+|[0-9]+) ?([kKmM]?)([iI]?[bB])?$"},
-    ]
-}
-_TEXT_SCHEMA = {"type": "string", "minLength": 1}
-
-Size = Annotated[int, spelled(Spelling(_size, _same, _SIZE_SCHEMA, _in_k))]
+Size = Annotated[int, spelled(Spelling(_size, _SIZE, literal=in_file))]
 """Bytes: a whole number, or text as "384K" and "1M"."""
-SizeAbove0 = Annotated[int, spelled(Spelling(_size_above_0, _same, _SIZE_SCHEMA, _in_k))]
+SizeAbove0 = Annotated[int, spelled(Spelling(_size_above_0, _SIZE, literal=in_file))]
 Address = Annotated[
-    int,
-    spelled(
-        Spelling(_address, _same, {"type": "integer", "minimum": 0, "maximum": ADDRESS_SPACE - 1}, "0x{:08x}".format)
-    ),
+    int, spelled(Spelling(_address, {**_WHOLE, "maximum": ADDRESS_SPACE - 1}, literal="0x{:08x}".format))
 ]
-Offset = Annotated[int, spelled(Spelling(_offset, _written_offset, _OFFSET_SCHEMA))]
+Offset = Annotated[int, spelled(Spelling(_offset, {"anyOf": _OFFSET}, _written_offset))]
 """A distance from the partition's start: a number, or text as "+0x200"."""
 OffsetOrEnd = Annotated[
-    int | None,
-    spelled(
-        Spelling(_offset_or_end, _written_offset, {"anyOf": [{"enum": [_END]}, *_OFFSET_SCHEMA["anyOf"]]}),
-    ),
+    int | None, spelled(Spelling(_offset_or_end, {"anyOf": [{"enum": [_END]}, *_OFFSET]}, _written_offset))
 ]
 """The same, or "end", which is None."""
-Word16 = Annotated[
-    int, spelled(Spelling(_word16, _same, {"type": "integer", "minimum": 0, "maximum": 0xFFFF}, "0x{:04x}".format))
-]
-Name = Annotated[str, spelled(Spelling(_name, _same, {"type": "string", "pattern": f"^{_NAME.pattern}$"}))]
-Image = Annotated[str, spelled(Spelling(_image, _same, _TEXT_SCHEMA))]
+Word16 = Annotated[int, spelled(Spelling(_word16, {**_WHOLE, "maximum": 0xFFFF}, literal="0x{:04x}".format))]
+Name = Annotated[str, spelled(Spelling(_name, {"type": "string", "pattern": f"^{_NAME.pattern}$"}))]
+Image = Annotated[str, spelled(Spelling(_image, _TEXT))]
 """The absolute path or glob of an image file; `~` is a home directory, anything relative is beside the file."""
-File = Annotated[Path, spelled(Spelling(_file, str, _TEXT_SCHEMA))]
+File = Annotated[
+    Path, spelled(Spelling(lambda value, folder: expanded(read_text(value, MAX_PATH), folder), _TEXT, str))
+]
 """The absolute path of a file, given in the same way."""
-AnyText = Annotated[str, spelled(Spelling(_any_text, _same, {"type": "string"}))]
+AnyText = Annotated[str, spelled(Spelling(_any_text, {"type": "string"}))]
 """Text that need not be printable, nor be there at all: what an emulated board says of itself."""
-ChipName = Annotated[Chip, spelled(Spelling(_chip, _chip_name, _TEXT_SCHEMA))]
+ChipName = Annotated[Chip, spelled(Spelling(_chip, _TEXT, attrgetter("name")))]
 """A chip of the chip table, by its name or a longer part number."""
-Sectors = Annotated[Geometry, spelled(Spelling(_sectors, format_sectors, _TEXT_SCHEMA))]
+Sectors = Annotated[
+    Geometry, spelled(Spelling(lambda value, _: parse_sectors(read_text(value, 2000)), _TEXT, format_sectors))
+]
 """Runs of sectors, as COUNT*SIZE@ADDRESS."""
-Ranges = Annotated[tuple[Range, ...], spelled(Spelling(_ranges, format_ranges, _TEXT_SCHEMA))]
+Ranges = Annotated[
+    tuple[Range, ...], spelled(Spelling(lambda value, _: parse_ranges(read_text(value, 1000)), _TEXT, format_ranges))
+]
 """Ranges of addresses, as START+SIZE."""
