@@ -4,7 +4,7 @@ All mistakes of all its files are one ConfigError that names for each file, tabl
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -51,6 +51,8 @@ def _checked(files: Sequence[ConfigTable], board_file: Path, mistakes: Mistakes)
     written = None if _is_absent(board_file) else _read_board_file(board_file, mistakes)
     tables = _Tables.of(files, mistakes)
     adopted = written.boards if written else {}
+    if not any("profiles" in file.place.wrong for file in files):
+        mistakes += _without_profile((*tables.boards.values(), *adopted.values()), tables.profiles)
     mistakes += _mistakes_of_boards(tables, adopted)
     mistakes.refuse()
     settle = files[0].daemon.settle if files else DEFAULT_SETTLE
@@ -151,13 +153,16 @@ def _add(known: dict[str, T], more: Mapping[str, T]) -> Iterator[Mistake]:
             yield table.place.mistake("", f"is also in {_shown(first.place.file)}", "rename one of the two")
 
 
+def _without_profile(boards: Iterable[BoardTable], profiles: Collection[str]) -> Iterator[Mistake]:
+    for table in boards:
+        if table.profile not in profiles and "profile" not in table.place.wrong:
+            problem = f'there is no profile "{clean(table.profile, 40)}"'
+            hint = _AGAIN if isinstance(table, AdoptedTable) else nearest(table.profile, profiles)
+            yield table.place.mistake("profile", problem, hint)
+
+
 def _mistakes_of_boards(tables: _Tables, adopted: Mapping[str, AdoptedTable]) -> list[Mistake]:
     found: list[Mistake] = []
-    for table in (*tables.boards.values(), *adopted.values()):
-        if table.profile not in tables.profiles and "profile" not in table.place.wrong:
-            problem = f'there is no profile "{clean(table.profile, 40)}"'
-            hint = _AGAIN if isinstance(table, AdoptedTable) else nearest(table.profile, tables.profiles)
-            found.append(table.place.mistake("profile", problem, hint))
     for name in adopted.keys() & tables.boards.keys():
         found += _completion(tables.boards[name], adopted[name])
     boards = {**tables.boards, **adopted}
@@ -175,7 +180,7 @@ def _mistakes_of_boards(tables: _Tables, adopted: Mapping[str, AdoptedTable]) ->
 def _completion(written: BoardTable, adopted: AdoptedTable) -> list[Mistake]:
     """Return why an adopted board does not complete the one of the same name that a person wrote."""
     file = _shown(written.place.file)
-    if written.place.given & {"serial", "port"}:
+    if written.place.mentions("serial", "port"):
         problem = f"is also in {file}, with a serial or a port of its own"
         return [adopted.place.mistake("", problem, "take it out of one of the two")]
     if written.profile != adopted.profile and "profile" not in written.place.wrong | adopted.place.wrong:

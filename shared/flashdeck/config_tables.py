@@ -70,7 +70,7 @@ class PartitionTable(PartitionKeys, Table):
     @property
     def is_alternate(self) -> bool:
         """Whether it is an alternate setting; also where that is wrong."""
-        return "alt" in self.place.given or self.alt is not None
+        return self.alt is not None or self.place.mentions("alt")
 
     @property
     def span(self) -> Range | None:
@@ -209,7 +209,7 @@ class ProfileTable(ProfileKeys, Table):
             for name in ("flash", "sectors", "ram", "map", "erase", "banks", "trust_cache"):
                 problem = "means nothing for partitions with alt: plain DFU 1.1 has no addresses"
                 yield self.place.mistake(name, problem, "take it out")
-        elif "flash" in self.place.given:
+        elif self.place.mentions("flash"):
             yield self.place.mistake("sectors", "the geometry is already given by flash", "keep one of the two")
             yield self.place.mistake("ram", "the RAM is already given by flash", "keep one of the two")
 
@@ -236,7 +236,7 @@ class ProfileTable(ProfileKeys, Table):
                 yield other.place.mistake("address", problem, "move or shorten one of the two")
 
     def _plain_mistakes(self) -> Iterator[Mistake]:
-        if self.poll is PollPolicy.AUTO and "poll" in self.place.given - self.place.wrong:
+        if self.poll is PollPolicy.AUTO and "poll" in self.place.given:
             yield self.place.mistake(
                 "poll",
                 '"auto" learns from an erase, and plain DFU 1.1 has none',
@@ -254,14 +254,14 @@ class ProfileTable(ProfileKeys, Table):
                 yield each.place.mistake("alt", "is missing")
 
     def _flash_mistakes(self) -> Iterator[Mistake]:
-        if not (self.place.given | self.place.wrong) & {"flash", "sectors"}:
+        if not self.place.mentions("flash", "sectors") and "partitions" not in self.place.wrong:
             yield self.place.mistake(
                 "flash",
                 "is missing",
                 'name the chip, as flash = "STM32H563RG", or give its sectors, as sectors = "128*8K@0x08000000"',
             )
         for each in self.partitions.values():
-            if "address" not in each.place.given | each.place.wrong:
+            if not each.place.mentions("address"):
                 yield each.place.mistake("address", "is missing")
         if self.sectors is not None:
             yield from self._ram_in_flash(self.sectors)
@@ -278,7 +278,8 @@ class ProfileTable(ProfileKeys, Table):
 
     def _misplaced(self, partition: PartitionTable, geometry: Geometry) -> Iterator[Mistake]:
         place, span = partition.place, partition.span
-        if Guard.STACK in partition.guards and "guards" in place.given and not geometry.ram:
+        has_ram = bool(geometry.ram) or "ram" in self.place.wrong
+        if Guard.STACK in partition.guards and "guards" in place.given and not has_ram:
             yield place.mistake(
                 "guards",
                 'there is no "stack" guard where nothing says where the RAM is',
@@ -382,7 +383,7 @@ class AdoptedTable(BoardTable):
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield that nothing tells which device it is."""
-        if not self.place.given & {"serial", "port"}:
+        if not self.place.mentions("serial", "port"):
             yield self.place.mistake("", "an adopted board has a serial or a port, or both", _AGAIN)
 
 

@@ -103,7 +103,7 @@ class ContentTable(Table):
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield that nothing, or two things, say which bytes."""
-        if ("file" in self.place.given) == ("size" in self.place.given):
+        if self.place.mentions("file") == self.place.mentions("size"):
             yield self.place.mistake("", "needs either `file`, or `size` and `pattern`")
 
 
@@ -169,7 +169,7 @@ class BenchBoardTable(BenchBoardKeys, Table):
     def mistakes(self) -> Iterator[Mistake]:
         """Yield what does not fit into its flash."""
         if self.replays:
-            if "recording" not in self.place.given:
+            if not self.place.mentions("recording"):
                 yield self.place.mistake("recording", "is missing", "name the file that `flashdeckd --record` wrote")
             return
         if "flash" in self.place.wrong:
@@ -179,7 +179,7 @@ class BenchBoardTable(BenchBoardKeys, Table):
         if bad := [sector for sector in self.bad_sectors if sector > highest]:
             yield self.place.mistake("bad_sectors", f"there is no sector {bad[0]}", f"sectors are 0 to {highest}")
         whole = Range.sized(layout.base, layout.size)
-        if not whole.start <= self.app_address < whole.end:
+        if not whole.start <= self.app_address < whole.end and "app_address" not in self.place.wrong:
             yield self.place.mistake("app_address", f"0x{self.app_address:08x} is not in its flash", str(whole))
         if self.model in PARTITIONED_MODELS and not all(whole.covers(span) for _, span in PARTITIONS):
             named = ", ".join(f"{name} at {span}" for name, span in PARTITIONS)

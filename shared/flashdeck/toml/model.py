@@ -60,11 +60,16 @@ class Place:
     path: tuple[str, ...] = ()
     """The names in its header; empty for the top of the file."""
     given: frozenset[str] = frozenset()
+    """The keys that have a value there."""
     wrong: frozenset[str] = frozenset()
-    """Those keys whose value could not be taken, or is missing: the table has a stand-in for it."""
+    """The keys whose value could not be taken, or is missing: the table has a stand-in, and of that nothing is told."""
 
     def __truediv__(self, name: str) -> "Place":
         return replace(self, path=(*self.path, name), given=frozenset(), wrong=frozenset())
+
+    def mentions(self, *keys: str) -> bool:
+        """Return whether one of `keys` is there, right or wrong."""
+        return not (self.given | self.wrong).isdisjoint(keys)
 
     @property
     def table(self) -> str:

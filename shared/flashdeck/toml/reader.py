@@ -2,7 +2,7 @@
 
 import stat
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sized
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -74,7 +74,9 @@ def read_table(kind: type[T], values: Mapping[str, object], place: Place, mistak
         found[key.attribute] = key.default
         if key.name in values:
             try:
-                found[key.attribute] = _value(key, values[key.name], place, mistakes)
+                found[key.attribute] = value = _value(key, values[key.name], place, mistakes)
+                if isinstance(value, dict) and len(value) < len(cast("Sized", values[key.name])):
+                    wrong.add(key.name)  # one of its tables is none
             except WrongValueError as error:
                 wrong.add(key.name)
                 mistakes.append(place.mistake(key.name, str(error), error.hint))
@@ -82,8 +84,10 @@ def read_table(kind: type[T], values: Mapping[str, object], place: Place, mistak
             wrong.add(key.name)
             if key.name not in meant:
                 mistakes.append(place.mistake(key.name, "is missing", kind.hints.get(key.name, "")))
-    table = kind(**found, place=replace(place, given=frozenset(values) & keys.keys(), wrong=frozenset(wrong | meant)))
-    mistakes += [each for each in table.meaningless() if each.key in values and each.key not in wrong]
+    table = kind(
+        **found, place=replace(place, given=(values.keys() & keys.keys()) - wrong, wrong=frozenset(wrong | meant))
+    )
+    mistakes += [each for each in table.meaningless() if each.key in table.place.given]
     mistakes += table.mistakes()
     return table
 

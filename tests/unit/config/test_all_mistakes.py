@@ -1,14 +1,20 @@
 """All mistakes of a configuration are told at once, each on a line of its own with its place and what to do."""
 
+import copy
+import tomllib
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flashdeck.config_file import load
 from flashdeck.errors import MAX_PARTS, ConfigError
-from flashdeck.paths import board_file_path
+from flashdeck.paths import board_file_path, data_file
 from flashdeck.toml.reader import MAX_TABLES
 from flashdeckd.virtual.bench_file import read_specs
 
@@ -88,6 +94,37 @@ def test_mistakes_of_every_kind_are_told_together(tmp_path: Path, main: Path) ->
 def test_a_mistake_is_told_once(main: Path, text: str, only: str) -> None:
     (line,) = told(main, text)
     assert line.startswith(only)
+
+
+EXAMPLES: dict[tuple[str, ...], dict[str, Any]] = {
+    parts: tomllib.loads(data_file(*parts).read_text())
+    for parts in (("flashdeck.example.toml",), ("demo", "flashdeck.toml"), ("demo", "bench.toml"))
+}
+
+
+def places(table: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in table.items():
+        yield (*path, key)
+        if isinstance(value, dict):
+            yield from places(cast("dict[str, Any]", value), (*path, key))
+
+
+@pytest.mark.parametrize(
+    ("parts", "place"), [(parts, place) for parts, example in EXAMPLES.items() for place in places(example)]
+)
+def test_one_wrong_value_is_one_mistake(tmp_path: Path, parts: tuple[str, ...], place: tuple[str, ...]) -> None:
+    changed = copy.deepcopy(EXAMPLES[parts])
+    table = changed
+    for part in place[:-1]:
+        table = table[part]
+    table[place[-1]] = date(1979, 5, 27)
+    file = tmp_path / parts[-1]
+    file.write_text(tomli_w.dumps(changed))
+    with pytest.raises(ConfigError) as caught:
+        (read_specs if file.name == "bench.toml" else load)(file)
+    (mistake,) = caught.value.parts
+    assert mistake.message.startswith(f"{file}: ")
+    assert f"{place[-1]}: 1979-05-27 is " in mistake.message
 
 
 def test_the_items_of_an_array_are_told_apart(main: Path) -> None:
