@@ -311,7 +311,7 @@ class PartitionKeys:
         Image, key("What the build writes: a file of any name, or a glob of which the newest match counts.")
     ] = ""
     """Absolute path or glob of the image file; "" where none is watched."""
-    auto: Annotated[bool, key("false: a new image is only offered, and waits for `flashdeck flash`.")] = True
+    auto: Annotated[bool, key("false: a new build is only offered, and waits for `flashdeck flash`.")] = True
     guards: Annotated[
         frozenset[AnyGuard],
         Meta(max_length=MAX_GUARDS),
@@ -369,7 +369,8 @@ class ProfileKeys:
     enter_hint: Annotated[str, key("What a waiting job tells whoever is to do it by hand.")] = ""
     leave: Annotated[bool, key("Start the application once the image is on the board.")] = True
     map: Annotated[
-        MapPolicy, key("What to do where the device's own memory map differs: the job is held, or the map is ignored.")
+        MapPolicy,
+        key("What to do where the device's own memory map differs: the job is blocked, or the map is ignored."),
     ] = MapPolicy.CHECK
     erase: Annotated[ErasePolicy, key("Which sectors a job erases: those that differ, or all of the partition.")] = (
         ErasePolicy.NEEDED

@@ -69,7 +69,7 @@ class PartitionTable(PartitionKeys, Table):
 
     @property
     def is_alternate(self) -> bool:
-        """Whether it is an alternate setting; also where that is wrong."""
+        """Return whether it is an alternate setting; also where that is wrong."""
         return self.alt is not None or self.place.mentions("alt")
 
     @property
@@ -181,7 +181,7 @@ class ProfileTable(ProfileKeys, Table):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is for plain DFU 1.1 devices: its partitions are alternate settings."""
+        """Return whether it is for plain DFU 1.1 devices: its partitions are alternate settings."""
         return any(each.is_alternate for each in self.partitions.values())
 
     @cached_property
@@ -419,7 +419,7 @@ class ConfigTable(Table):
 class BoardFileTable(Table):
     """boards.toml, which flashdeckd writes beside the configuration."""
 
-    disarmed: Annotated[tuple[Name, ...], key("Boards to which new images are only offered.")] = ()
+    disarmed: Annotated[tuple[Name, ...], key("Boards to which new builds are only offered.")] = ()
     boards: Annotated[dict[Name, AdoptedTable], key("The boards that `flashdeck adopt` made.")] = field(
         default_factory=dict[Name, AdoptedTable]
     )

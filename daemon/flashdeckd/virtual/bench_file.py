@@ -139,7 +139,7 @@ class BenchBoardTable(BenchBoardKeys, Table):
 
     @property
     def replays(self) -> bool:
-        """Whether it answers as recorded."""
+        """Return whether it answers as recorded."""
         return self.model is None and "model" not in self.place.wrong
 
     def meaningless(self) -> Iterator[Mistake]:

@@ -74,9 +74,9 @@ def read_table(kind: type[T], values: Mapping[str, object], place: Place, mistak
         found[key.attribute] = key.default
         if key.name in values:
             try:
-                found[key.attribute] = value = _value(key, values[key.name], place, mistakes)
-                if isinstance(value, dict) and len(value) < len(cast("Sized", values[key.name])):
-                    wrong.add(key.name)  # one of its tables is none
+                found[key.attribute] = _value(key, values[key.name], place, mistakes)
+                if _lost_a_table(values[key.name], found[key.attribute]):
+                    wrong.add(key.name)
             except WrongValueError as error:
                 wrong.add(key.name)
                 mistakes.append(place.mistake(key.name, str(error), error.hint))
@@ -90,6 +90,12 @@ def read_table(kind: type[T], values: Mapping[str, object], place: Place, mistak
     mistakes += [each for each in table.meaningless() if each.key in table.place.given]
     mistakes += table.mistakes()
     return table
+
+
+def _lost_a_table(value: object, found: object) -> bool:
+    """Return whether one of the named tables of `value` was none, and so is not in what was `found`."""
+    both = (value, found)
+    return all(isinstance(each, dict) for each in both) and len(cast("Sized", found)) < len(cast("Sized", value))
 
 
 def _value(key: Key, value: object, place: Place, mistakes: Mistakes) -> object:
