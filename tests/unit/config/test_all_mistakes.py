@@ -12,11 +12,12 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flashdeck.config_file import load
+from flashdeck.config_file import MAX_FILES, load
 from flashdeck.errors import MAX_PARTS, ConfigError
 from flashdeck.paths import board_file_path, data_file
+from flashdeck.toml.model import keys_of
 from flashdeck.toml.reader import MAX_TABLES
-from flashdeckd.virtual.bench_file import read_specs
+from flashdeckd.virtual.bench_file import BenchBoardTable, ContentTable, read_specs
 
 PROFILE = '[profiles.product]\ndfu = "0483:df11"\nflash = "STM32H563RG"\n'
 APP1 = '[profiles.product.partitions.app1]\naddress = 0x08020000\nsize = "384K"\n'
@@ -151,6 +152,48 @@ def test_so_many_tables_are_read_and_no_more(main: Path) -> None:
     assert len(load(main).boards) == MAX_TABLES
     (line,) = told(main, PROFILE + boards + '[boards.more]\nprofile = "product"\n')
     assert line == f"boards: has {MAX_TABLES + 1} tables: use at most {MAX_TABLES}"
+
+
+def test_so_many_files_are_read_and_no_more(tmp_path: Path, main: Path) -> None:
+    for number in range(MAX_FILES - 1):
+        (tmp_path / f"f{number}.toml").write_text(f'include = ["f{number + 1}.toml"]\n')
+    last = tmp_path / f"f{MAX_FILES - 1}.toml"
+    last.write_text("")
+    main.write_text('include = ["f1.toml"]\n')
+    assert len(load(main).files) == MAX_FILES
+    (line,) = told(main, 'include = ["f0.toml"]\n')
+    assert line.endswith(f"include: more than {MAX_FILES} files")
+
+
+scalars = st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=12) | st.dates()
+anything = scalars | st.lists(scalars, max_size=3) | st.dictionaries(st.text(max_size=8), scalars, max_size=3)
+BENCH = EXAMPLES["demo", "bench.toml"]
+
+
+def problem_of(bench: Path) -> ConfigError | None:
+    try:
+        read_specs(bench)
+    except ConfigError as error:
+        return error
+    return None
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    board=st.dictionaries(st.sampled_from([key.name for key in keys_of(BenchBoardTable)]), anything, max_size=4),
+    content=st.dictionaries(st.sampled_from([key.name for key in keys_of(ContentTable)]), anything, max_size=3),
+)
+def test_any_value_in_a_bench_is_a_bench_or_a_clear_error(
+    tmp_path: Path, *, board: dict[str, Any], content: dict[str, Any]
+) -> None:
+    path = tmp_path / "bench.toml"
+    contents = {"contents": [content]} if content else {}
+    changed = {**BENCH["boards"], "classic": {**BENCH["boards"]["classic"], **contents, **board}}
+    path.write_text(tomli_w.dumps({"boards": {**changed, "classic": {**changed["classic"], "flash_file": "f.flash"}}}))
+    problem = problem_of(path)
+    if problem is not None:
+        assert all(line.isprintable() for line in problem.advice.splitlines())
+        assert all(part.message.startswith(f"{path}: ") for part in problem.parts)
 
 
 def test_all_mistakes_of_a_bench_are_told_together(tmp_path: Path) -> None:
