@@ -1,11 +1,10 @@
 """How the daemon's log stands on stderr: with times for people, with priorities for journald."""
 
 import logging
-import os
 import sys
 from typing import Final, TextIO
 
-from flashdeckd.host import clock, files
+from flashdeckd.host import clock, files, processes
 
 _PRIORITIES: Final = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 """syslog's, as journald takes them at the start of a line (sd-daemon(3))."""
@@ -39,7 +38,7 @@ def begin_log(*, level: int, stream: TextIO = sys.stderr) -> None:
 
 def _is_journald(stream: TextIO) -> bool:
     """Tell whether journald reads a stream: $JOURNAL_STREAM names its device and inode (systemd.exec(5))."""
-    named = os.environ.get("JOURNAL_STREAM", "")
+    named = processes.variable("JOURNAL_STREAM")
     try:
         seen = files.open_status(stream.fileno())
     except (OSError, ValueError):

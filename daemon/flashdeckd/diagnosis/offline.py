@@ -125,12 +125,15 @@ def _usb(virtual: _Bus | None) -> tuple[usb.backend.IBackend | None, HotplugSour
 
 
 def _without_config(error: ConfigError) -> Diagnosis:
-    finding = Finding(
-        code="config-invalid",
-        severity=Severity.ERROR,
-        seen=error.message,
-        means="flashdeckd does not start with this configuration, and no board can be looked at",
-        mend=error.hint,
+    findings = tuple(
+        Finding(
+            code="config-invalid",
+            severity=Severity.ERROR,
+            seen=each.message,
+            means="flashdeckd does not start with this configuration, and no board can be looked at",
+            mend=each.hint,
+        )
+        for each in error.parts
     )
     failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
-    return Diagnosis(installation=(finding,), offline=True, failure=failure)
+    return Diagnosis(installation=findings, offline=True, failure=failure)
