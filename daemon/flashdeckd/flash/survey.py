@@ -83,7 +83,7 @@ def look(session: DfuseSession, questions: Questions, progress: Callable[[int, i
     obstacle = ""
     for _ in range(2 if questions.compare else 1):
         try:
-            return _Look(session, questions, progress).answer()
+            return _Survey(session, questions, progress).answer()
         except DeviceGoneError:
             raise
         except DeviceError as error:
@@ -114,7 +114,7 @@ def recover_from_read(session: Recoverable, cause: DeviceError) -> None:
         ) from error
 
 
-class _Look:
+class _Survey:
     def __init__(
         self, session: DfuseSession, questions: Questions, progress: Callable[[int, int], None] | None
     ) -> None:

@@ -14,7 +14,7 @@ from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.recording import Reset, Transfer, read
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.usb.record_directory import RecordDirectory
-from flashdeckd.usb.recording import Recorder
+from flashdeckd.usb.recording_backend import Recorder
 from flashdeckd.virtual.backend import VirtualBackend
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
@@ -97,7 +97,7 @@ def test_a_full_disk_is_told_once_and_hurts_no_flash(tmp_path: Path, monkeypatch
         calls += 1
         return real(file, data if calls < 50 else data[:5])
 
-    monkeypatch.setattr("flashdeckd.usb.recording.os.write", short)
+    monkeypatch.setattr("flashdeckd.usb.recording_backend.os.write", short)
     flashed(desk)
     (path,) = (tmp_path / "r").iterdir()
     assert not read(path).complete
