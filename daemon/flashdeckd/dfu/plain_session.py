@@ -53,7 +53,7 @@ def block_size(functional: FunctionalDescriptor) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PlainFacts:
-    """What a device says of itself."""
+    """The facts that a device states of itself."""
 
     functional: FunctionalDescriptor
     number: int
@@ -61,7 +61,7 @@ class PlainFacts:
 
 
 class AfterManifest(Enum):
-    """Where a device is once it has taken the end of an image."""
+    """The whereabouts of a device that has taken the end of an image."""
 
     IDLE = "back in dfuIDLE"
     WAITS_FOR_RESET = "waiting for a bus reset"
@@ -289,7 +289,7 @@ class _Manifestation:
         self._slept = 0.0
         self._began = time.monotonic()
         self._manifesting = False
-        """Whether dfuMANIFEST was reported."""
+        """True once dfuMANIFEST was reported."""
 
     def run(self) -> AfterManifest:
         while True:
