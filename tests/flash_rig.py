@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeck.model import Phase
+from flashdeck.job_state import Phase
 from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.flash_plan import FlashPlan
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AddressTarget, Target
 from flashdeckd.images.image import Image, Piece
@@ -80,6 +80,12 @@ class Watcher:
     def progress(self, phase: Phase, done: int, total: int) -> None:
         assert 0 <= done <= total
         self.last[phase] = (done, total)
+
+    def opened(self, facts: DeviceFacts) -> None:
+        self.facts = facts
+
+    def may_leave(self) -> bool:
+        return True
 
     def planned(self, plan: FlashPlan) -> None:
         self.plan = plan

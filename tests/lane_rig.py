@@ -14,7 +14,8 @@ from flash_rig import APP1, PARTITION2, TARGET, image
 from flash_rig import Rig as Emulated
 from flashdeck.config import BankPolicy, Board, Partition, Profile, UsbId
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import DaemonState, JobState, JobStatus, LogLevel, Origin, Presence
+from flashdeck.job_state import JobStatus
+from flashdeck.model import DaemonState, JobState, LogLevel, Origin, Presence
 from flashdeckd.boards.roster import Sighting
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf

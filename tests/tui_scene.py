@@ -8,34 +8,46 @@ from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
+from flashdeck.job_state import (
+    Cancelled,
+    Canceller,
+    Done,
+    Failed,
+    Failure,
+    JobResult,
+    JobStatus,
+    Phase,
+    Queued,
+    Running,
+    Verified,
+    WaitFor,
+    Waiting,
+    is_settled,
+)
 from flashdeck.model import (
     ArtifactState,
+    BoardHold,
     BoardState,
+    Contents,
     DaemonState,
     DeviceState,
     Disposition,
     Event,
-    Failure,
-    Holding,
-    JobResult,
     JobState,
-    JobStatus,
     LogLevel,
     LogLine,
     Origin,
     PartitionState,
-    Phase,
     Presence,
     Snapshot,
-    State,
-    Verified,
 )
+from flashdeck.value import Value
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.hands import Hands
 from flashdeck_tui.link import Link, LinkState, LinkStatus
 from flashdeck_tui.store import Store
 
-R = TypeVar("R", bound=State)
+R = TypeVar("R", bound=Value)
 
 SOCKET = Path("/run/user/1000/flashdeck/flashdeckd.sock")
 NOW = 1_700_000_000.0
@@ -48,7 +60,10 @@ DAEMON = DaemonState(
 )
 
 
-def holding(sha256: str = NEWEST, **fields: Any) -> Holding:
+_QUEUED = Queued()
+
+
+def contents(sha256: str = NEWEST, **fields: Any) -> Contents:
     version = "1.0.2" if sha256 == NEWEST else "1.0.1"
     known: dict[str, Any] = {
         "sha256": sha256,
@@ -58,10 +73,10 @@ def holding(sha256: str = NEWEST, **fields: Any) -> Holding:
         "verified": Verified.YES,
         "job": 1,
     }
-    return Holding(**known | fields)
+    return Contents(**known | fields)
 
 
-def partitions(app1: Holding | None = None, *, offered: str = "", trouble: str = "") -> tuple[PartitionState, ...]:
+def partitions(app1: Contents | None = None, *, offered: str = "", trouble: str = "") -> tuple[PartitionState, ...]:
     return (
         PartitionState(name="bootloader", address=0x08000000, size=0x20000, protected=True),
         PartitionState(
@@ -69,7 +84,7 @@ def partitions(app1: Holding | None = None, *, offered: str = "", trouble: str =
             address=0x08020000,
             size=0x60000,
             image="/home/dev/fw/app1/Debug/APP1.bin",
-            holding=app1,
+            contents=app1,
             offered=offered,
             current=app1 is not None and app1.complete and app1.sha256 == NEWEST,
             trouble=trouble,
@@ -84,12 +99,12 @@ def board(name: str = "left", **fields: Any) -> BoardState:
         "presence": Presence.APP,
         "serial": "336E36833233",
         "port": "1-4.2",
-        "partitions": partitions(holding()),
+        "partitions": partitions(contents()),
     }
     return BoardState(name=name, **known | fields)
 
 
-def job(number: int = 7, name: str = "left", status: JobStatus = JobStatus.QUEUED, **fields: Any) -> JobState:
+def job(number: int = 7, name: str = "left", status: JobStatus = _QUEUED, **fields: Any) -> JobState:
     known: dict[str, Any] = {
         "partition": "app1",
         "sha256": NEWEST,
@@ -98,7 +113,7 @@ def job(number: int = 7, name: str = "left", status: JobStatus = JobStatus.QUEUE
         "origin": Origin.BUILD,
         "created_at": NOW - 60,
     }
-    if status.ended:
+    if is_settled(status):
         known["finished_at"] = NOW - 30
     return JobState(id=number, board=name, status=status, **known | fields)
 
@@ -117,8 +132,7 @@ RESULT = JobResult(
 )
 FAILURE = Failure(
     kind=ErrorKind.NOT_ACCEPTED,
-    message="board right came back in DFU mode: the bootloader did not accept the image (partition app1 holds "
-    "4a5be60c1f1e)",
+    message="board right came back in DFU mode: the bootloader did not accept the image 4a5be60c1f1e in app1",
     hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
     "bootloader's boot check accepts, and that the partition which is booted holds an application",
 )
@@ -132,17 +146,19 @@ ARTIFACT = ArtifactState(
     seen_at=NOW - 65,
     disposition=Disposition.QUEUED,
 )
-WAITING = job(9, "spare", JobStatus.WAITING, reason="waiting for board spare to be connected: hold SW2, press RESET")
-RUNNING = job(
-    8,
-    "bench-1",
-    JobStatus.RUNNING,
-    phase=Phase.WRITE,
-    done=42_000,
-    total=100_352,
-    attempts=1,
-    started_at=NOW - 3,
+
+
+def running(phase: Phase = Phase.WRITE, done: int = 42_000, total: int = 100_352, *, silent: float = 0.1) -> Running:
+    """A job that runs, on a board that has not answered for `silent` seconds."""
+    return Running(phase=phase, done=done, total=total, since=NOW - 3, answered_at=NOW - silent)
+
+
+WAITING = job(
+    9,
+    "spare",
+    Waiting(for_=WaitFor.ABSENT, reason="board spare is not connected", hint="hold SW2, press RESET"),
 )
+RUNNING = job(8, "bench-1", running(), attempts=1, started_at=NOW - 3)
 
 BENCH = Snapshot(
     seq=1,
@@ -150,14 +166,18 @@ BENCH = Snapshot(
     boards=(
         board("left"),
         board(
-            "bench-1", presence=Presence.DFU, port="1-4.1", serial="205E38833233", partitions=partitions(holding(OLDER))
+            "bench-1",
+            presence=Presence.DFU,
+            port="1-4.1",
+            serial="205E38833233",
+            partitions=partitions(contents(OLDER)),
         ),
-        board("right", presence=Presence.DFU, port="1-4.3", serial="", partitions=partitions(holding(started=False))),
+        board("right", presence=Presence.DFU, port="1-4.3", serial="", partitions=partitions(contents(started=False))),
         board(
             "lab",
             port="1-4.4",
-            held="the scope is on it, Eva",
-            partitions=partitions(holding(OLDER, verified=Verified.NO), offered=NEWEST),
+            hold=BoardHold(reason="the scope is on it, Eva"),
+            partitions=partitions(contents(OLDER, verified=Verified.NO), offered=NEWEST),
         ),
         board("spare", presence=Presence.ABSENT, port="", serial="", partitions=partitions(None)),
         board(
@@ -166,18 +186,18 @@ BENCH = Snapshot(
             port="",
             trouble="2 devices look like board twin (at 1-4.5, 1-4.6): unplug all but one, or add its port to the "
             "configuration",
-            partitions=partitions(holding(OLDER, complete=False)),
+            partitions=partitions(contents(OLDER, complete=False)),
         ),
     ),
     devices=(
         DeviceState(port="1-5", usb_id="0483:df11", serial="X1", product=HOSTILE, note="not configured: never touched"),
     ),
     jobs=(
-        job(5, "left", JobStatus.DONE, result=RESULT, origin=Origin.HAND),
-        job(6, "right", JobStatus.FAILED, failure=FAILURE, reason=FAILURE.message, result=RESULT),
+        job(5, "left", Done(result=RESULT), origin=Origin.HAND),
+        job(6, "right", Failed(failure=FAILURE, result=RESULT)),
         RUNNING,
         WAITING,
-        job(10, "lab", JobStatus.QUEUED),
+        job(10, "lab"),
     ),
     artifacts=(ARTIFACT,),
 )
@@ -201,7 +221,7 @@ class FakeLink:
         self.store = store
         self.state = LinkState(LinkStatus.CONNECTED)
         self.calls: list[api.Params[Any]] = []
-        self.answers: dict[type[api.Params[Any]], State | FlashdeckError] = {}
+        self.answers: dict[type[api.Params[Any]], Value | FlashdeckError] = {}
         self.uploads: list[tuple[str, bytes, str, tuple[str, ...]]] = []
 
     async def run(self) -> None:
@@ -220,17 +240,15 @@ class FakeLink:
         self.uploads.append((name, data, partition, boards))
         return api.UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=len(data), version="")
 
-    def _usual(self, params: api.Params[Any]) -> State:
+    def _usual(self, params: api.Params[Any]) -> Value:
         match params:
             case api.Flash():
                 return api.JobList(jobs=(job(11, params.boards[0], partition=params.partition),))
             case api.Cancel():
-                return job(params.job, status=JobStatus.CANCELLED)
+                return job(params.job, status=Cancelled(by=Canceller.PERSON))
             case api.Retry():
                 return job(12)
-            case api.Hold() | api.Release():
-                return board(params.board)
-            case api.Arm() | api.Disarm():
+            case api.Hold() | api.Release() | api.Arm() | api.Disarm():
                 return api.BoardList(boards=(board(params.boards[0]),), devices=())
             case _:
                 raise AssertionError(f"nothing should ask for {params}")
@@ -247,7 +265,7 @@ def filled_store(snapshot: Snapshot = BENCH) -> Store:
     store.take(snapshot)
     store.take_log(LOG)
     if RUNNING in snapshot.jobs:
-        store.take(event(job=replace(RUNNING, done=20_000)))
+        store.take(event(job=replace(RUNNING, status=running(done=20_000))))
         at[0] = 0.5
         store.take(event(job=RUNNING))
     return store

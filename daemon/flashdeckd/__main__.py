@@ -14,7 +14,7 @@ from flashdeck import __version__, paths
 from flashdeck.diagnosis import exit_code
 from flashdeck.errors import FlashdeckError
 from flashdeck.full_json import full_json
-from flashdeck.model import Failure
+from flashdeck.job_state import Failure
 from flashdeckd.signals import Signals
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -4,104 +4,54 @@ Times are seconds since the epoch (UTC); sizes and addresses are bytes. Text tha
 a client has been through `flashdeck.text.clean` before it gets in here.
 """
 
-from enum import StrEnum
+from msgspec import field
+from msgspec.structs import force_setattr
 
-import msgspec
+from flashdeck.job_state import Failed, Failure, JobResult, JobStatus, Unknown, Verified, is_settled, result_of
+from flashdeck.open_enum import OpenEnum
+from flashdeck.value import Value
+from flashdeck.words.jobs import status_text
 
-from flashdeck.errors import ErrorKind
 
-
-class Presence(StrEnum):
+class Presence(OpenEnum):
     """Where a board is right now."""
 
     ABSENT = "absent"
     DFU = "dfu"
     APP = "app"
     AMBIGUOUS = "ambiguous"
+    OTHER = "other"
 
 
-class JobStatus(StrEnum):
-    """The life of a job."""
-
-    QUEUED = "queued"
-    WAITING = "waiting"  # its board is absent, held by a person, or must be brought into DFU mode
-    RUNNING = "running"
-    HELD = "held"  # will not start; `reason` says why
-    DONE = "done"
-    FAILED = "failed"
-    SUPERSEDED = "superseded"  # a newer job took its place before it was done
-    CANCELLED = "cancelled"
-
-    @property
-    def ended(self) -> bool:
-        """Whether the job will never run again by itself."""
-        return self in (JobStatus.DONE, JobStatus.FAILED, JobStatus.SUPERSEDED, JobStatus.CANCELLED)
-
-
-class Phase(StrEnum):
-    """What a running job is doing."""
-
-    DETACH = "detach"
-    OPEN = "open"
-    COMPARE = "compare"
-    ERASE = "erase"
-    WRITE = "write"
-    VERIFY = "verify"
-    BOOT_UNIT = "boot-unit"
-    LEAVE = "leave"
-    START = "start"
-    OTHER = "working"  # what only a newer daemon does
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Phase | None":
-        """Stands in for a phase that a newer daemon knows and we do not: nothing depends on it."""
-        return cls.OTHER if isinstance(value, str) else None
-
-
-class Verified(StrEnum):
-    """What is known of a partition's contents."""
-
-    YES = "verified"
-    NO = "not verified"
-
-
-class Origin(StrEnum):
+class Origin(OpenEnum):
     """Who asked for a job."""
 
     BUILD = "build"
     HAND = "hand"
+    OTHER = "other"
 
 
-class Disposition(StrEnum):
+class Disposition(OpenEnum):
     """What became of an artifact at one of its targets."""
 
     QUEUED = "queued"
     OFFERED = "offered"
     REFUSED = "refused"
     UNCHANGED = "unchanged"
+    OTHER = "other"
 
 
-class LogLevel(StrEnum):
+class LogLevel(OpenEnum):
     """How much a log line matters."""
 
+    DEBUG = "debug"  # what a lane decided, and why
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+    OTHER = "other"
 
 
-class State(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Base of everything below: immutable, and unknown fields are ignored on the wire."""
-
-
-class Failure(State, frozen=True, kw_only=True):
-    """An error as it travels and is kept."""
-
-    kind: ErrorKind
-    message: str
-    hint: str = ""
-
-
-class Layer(State, frozen=True, kw_only=True):
+class Layer(Value, frozen=True, kw_only=True):
     """One image that was written into a partition, over what was there before."""
 
     sha256: str
@@ -111,7 +61,7 @@ class Layer(State, frozen=True, kw_only=True):
     there is 0xFF."""
 
 
-class Patch(State, frozen=True, kw_only=True):
+class Patch(Value, frozen=True, kw_only=True):
     """An image that was laid over a program: it does not define the partition's first word."""
 
     sha256: str
@@ -121,7 +71,7 @@ class Patch(State, frozen=True, kw_only=True):
     job: int
 
 
-class Holding(State, frozen=True, kw_only=True):
+class Contents(Value, frozen=True, kw_only=True):
     """The contents of a partition of a board, as far as this daemon knows: a program, and patches over it."""
 
     sha256: str
@@ -139,8 +89,10 @@ class Holding(State, frozen=True, kw_only=True):
     """Serial of the device that it was flashed into; "" where that has none."""
     bcd_device: int = 0
     """Its bcdDevice then."""
-    disturbed: bool = False
-    """Whether its flash may have been changed since: the board has shown another serial or bcdDevice in DFU mode, or a
+    memory_map: str = ""
+    """A short name of its memory map then; "" where it showed none, or an older release recorded it."""
+    uncertain: bool = False
+    """True if its flash may have been changed since: the board has shown another serial or bcdDevice in DFU mode, or a
     job that did not come to its end has tried a canary there."""
     patches: tuple[Patch, ...] = ()
     """The patches over the program, the newest first."""
@@ -149,7 +101,7 @@ class Holding(State, frozen=True, kw_only=True):
     alone."""
 
 
-class PartitionState(State, frozen=True, kw_only=True):
+class PartitionState(Value, frozen=True, kw_only=True):
     """One partition of one board."""
 
     name: str
@@ -161,9 +113,9 @@ class PartitionState(State, frozen=True, kw_only=True):
     protected: bool = False
     auto: bool = True
     image: str = ""
-    settling: bool = False
-    """Whether the image file is being written, or was just now."""
-    holding: Holding | None = None
+    being_written: bool = False
+    """True while a build writes the image file, and a moment longer."""
+    contents: Contents | None = None
     offered: str = ""
     """SHA-256 of the newest artifact where this board neither holds it nor has a job for it: it waits for a person."""
     current: bool = False
@@ -172,7 +124,22 @@ class PartitionState(State, frozen=True, kw_only=True):
     """Why what lies at the image's path can not be taken, and what to do; "" where it can."""
 
 
-class BoardState(State, frozen=True, kw_only=True):
+class HoldBy(OpenEnum):
+    """Who put a board on hold."""
+
+    PERSON = "person"
+    FLASHDECK = "flashdeck"  # whatever comes next would start something that must not be started
+    OTHER = "other"
+
+
+class BoardHold(Value, frozen=True, kw_only=True):
+    """Why a board is on hold: nothing starts on it until a person releases it."""
+
+    reason: str
+    by: HoldBy = HoldBy.PERSON
+
+
+class BoardState(Value, frozen=True, kw_only=True):
     """One configured board."""
 
     name: str
@@ -181,8 +148,10 @@ class BoardState(State, frozen=True, kw_only=True):
     serial: str = ""
     port: str = ""
     product: str = ""
-    held: str = ""
-    """Why this lane starts nothing; "" when it is free."""
+    text: str = ""
+    """Where it is, and what keeps it from being flashed by itself, in a sentence."""
+    hold: BoardHold | None = None
+    """Why it starts nothing; None while it is free."""
     armed: bool = True
     """Whether new artifacts flash by themselves; otherwise they are only offered."""
     adopted: bool = False
@@ -194,7 +163,7 @@ class BoardState(State, frozen=True, kw_only=True):
     partitions: tuple[PartitionState, ...] = ()
 
 
-class DeviceState(State, frozen=True, kw_only=True):
+class DeviceState(Value, frozen=True, kw_only=True):
     """A DFU device on the bus that is no configured board: listed, never touched."""
 
     port: str
@@ -206,32 +175,7 @@ class DeviceState(State, frozen=True, kw_only=True):
     note: str = ""
 
 
-class JobResult(State, frozen=True, kw_only=True):
-    """What a flash did, counted."""
-
-    bytes_written: int
-    """Image bytes that were programmed."""
-    erases: int
-    blocks: int
-    transfers: int
-    """DFU class requests and string reads from opening the session to the leave."""
-    uploads: int
-    slept: float
-    """Seconds that the host slept because the device asked for it."""
-    seconds: float
-    verified: Verified
-    protection: str
-    """How a half-written image was kept from booting."""
-    started: bool | None = None
-    unchanged: int = 0
-    """Bytes of sectors that held the image already and were left alone."""
-    erased_beside: int = 0
-    """Bytes beside the image that were erased, because it covers only part of their sectors."""
-    remarks: tuple[str, ...] = ()
-    """Remarks on how it went: why it is not verified, what had to be done again."""
-
-
-class JobState(State, frozen=True, kw_only=True):
+class JobState(Value, frozen=True, kw_only=True):
     """One artifact bound for one partition of one board."""
 
     id: int
@@ -244,21 +188,33 @@ class JobState(State, frozen=True, kw_only=True):
     patch: bool = False
     """True if the image is laid over the program that is there: it does not define the partition's first word."""
     status: JobStatus
-    reason: str = ""
-    """Why it waits, is held or was superseded, and what to do."""
-    phase: Phase | None = None
-    done: int = 0
-    total: int = 0
-    """Progress of the phase, in bytes (erase: bytes of the sectors)."""
+    text: str = ""
+    """The status in a sentence; it follows from it, but for one that only a newer daemon knows."""
+    is_settled: bool = field(default_factory=bool)  # not a default, which would not be written where it is False
+    """True if nothing will change the status any more; it follows from it likewise."""
     attempts: int = 0
     created_at: float
     started_at: float | None = None
     finished_at: float | None = None
-    result: JobResult | None = None
-    failure: Failure | None = None
+
+    def __post_init__(self) -> None:
+        """Put the status into words, once for everybody."""
+        if not isinstance(self.status, Unknown):
+            force_setattr(self, "text", status_text(self.status))
+            force_setattr(self, "is_settled", is_settled(self.status))
+
+    @property
+    def result(self) -> JobResult | None:
+        """What the flash did, where that is known by now."""
+        return result_of(self.status)
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the job was given up; None where it was not."""
+        return self.status.failure if isinstance(self.status, Failed) else None
 
 
-class ArtifactState(State, frozen=True, kw_only=True):
+class ArtifactState(Value, frozen=True, kw_only=True):
     """An image file that has settled, read once and spooled, at one of its targets."""
 
     sha256: str
@@ -279,7 +235,7 @@ class ArtifactState(State, frozen=True, kw_only=True):
     """True if an older release named it, by the hash of its bytes with all gaps filled."""
 
 
-class LogLine(State, frozen=True, kw_only=True):
+class LogLine(Value, frozen=True, kw_only=True):
     """One line of the daemon's log."""
 
     id: int
@@ -290,7 +246,7 @@ class LogLine(State, frozen=True, kw_only=True):
     job: int = 0
 
 
-class DaemonState(State, frozen=True, kw_only=True):
+class DaemonState(Value, frozen=True, kw_only=True):
     """The daemon itself."""
 
     version: str
@@ -303,7 +259,7 @@ class DaemonState(State, frozen=True, kw_only=True):
     """Parts that do not work, each with what to do; empty when all is well."""
 
 
-class Snapshot(State, frozen=True, kw_only=True):
+class Snapshot(Value, frozen=True, kw_only=True):
     """Everything at one instant; `seq` numbers the last event that is part of it."""
 
     seq: int
@@ -314,7 +270,7 @@ class Snapshot(State, frozen=True, kw_only=True):
     artifacts: tuple[ArtifactState, ...] = ()
 
 
-class Event(State, frozen=True, kw_only=True):
+class Event(Value, frozen=True, kw_only=True):
     """One change: exactly one of the fields after `seq` is set, and holds the whole new state of that thing."""
 
     seq: int

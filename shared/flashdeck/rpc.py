@@ -12,8 +12,9 @@ import msgspec
 
 from flashdeck.api import METHODS, NAMES, Params
 from flashdeck.errors import ErrorKind, FlashdeckError, RemoteError, RequestError
-from flashdeck.model import State
+from flashdeck.newer import readable
 from flashdeck.text import clean
+from flashdeck.value import Value
 
 MAX_LINE = 1024 * 1024
 """Bytes of one line at the most, its line break not counted; both sides refuse to send or take more."""
@@ -26,7 +27,7 @@ _MAX_ID = 64
 _MAX_TEXT = 4000
 
 T = TypeVar("T")
-R = TypeVar("R", bound=State)
+R = TypeVar("R", bound=Value)
 RequestId = int | Annotated[str, msgspec.Meta(max_length=_MAX_ID)] | None
 
 
@@ -56,7 +57,7 @@ class MalformedError(FlashdeckError):
     kind = ErrorKind.PROTOCOL_MISMATCH
 
 
-class Request(State, frozen=True, kw_only=True):
+class Request(Value, frozen=True, kw_only=True):
     """A call, its parameters not yet looked at. Without an `id` it is a notification and gets no answer."""
 
     jsonrpc: Literal["2.0"]
@@ -75,33 +76,35 @@ class Request(State, frozen=True, kw_only=True):
         return None if isinstance(self.id, msgspec.UnsetType) else self.id
 
 
-class Reply(State, frozen=True, kw_only=True):
+class Reply(Value, frozen=True, kw_only=True):
     """The answer to the call `id`: a result not yet looked at, or an error."""
 
     id: RequestId
     result: msgspec.Raw
     error: RemoteError | None
+    is_unknown_method: bool = False
+    """True if the daemon does not have the method that was called."""
 
 
-class Notification(State, frozen=True, kw_only=True):
+class Notification(Value, frozen=True, kw_only=True):
     """Something the daemon tells without being asked."""
 
     method: str
     params: msgspec.Raw
 
 
-class _ErrorData(State, frozen=True, kw_only=True, omit_defaults=False):
+class _ErrorData(Value, frozen=True, kw_only=True, omit_defaults=False):
     kind: ErrorKind = ErrorKind.OTHER
     hint: str = ""
 
 
-class _Error(State, frozen=True, kw_only=True, omit_defaults=False):
+class _Error(Value, frozen=True, kw_only=True, omit_defaults=False):
     code: int
     message: str
     data: _ErrorData = _ErrorData()
 
 
-class _Incoming(State, frozen=True, kw_only=True):
+class _Incoming(Value, frozen=True, kw_only=True):
     """What a client may receive: a response has `result` or `error`, a notification `method`."""
 
     jsonrpc: Literal["2.0"]
@@ -126,7 +129,7 @@ def encode_request(request_id: int, params: Params[Any]) -> bytes:
     return _line({"jsonrpc": "2.0", "id": request_id, "method": NAMES[type(params)], "params": params})
 
 
-def encode_response(request_id: RequestId, result: State) -> bytes:
+def encode_response(request_id: RequestId, result: Value) -> bytes:
     """The answer to a call as one line. RequestError if it is longer than `MAX_LINE`."""
     return _line({"jsonrpc": "2.0", "id": request_id, "result": result})
 
@@ -139,7 +142,7 @@ def encode_error(request_id: RequestId, error: FlashdeckError) -> bytes:
     return _line({"jsonrpc": "2.0", "id": request_id, "error": told})
 
 
-def encode_notification(method: str, params: State) -> bytes:
+def encode_notification(method: str, params: Value) -> bytes:
     """Something told without being asked, as one line. RequestError if it is longer than `MAX_LINE`."""
     return _line({"jsonrpc": "2.0", "method": method, "params": params})
 
@@ -175,10 +178,15 @@ def decode_params(request: Request, params: type[Params[R]]) -> Params[R]:
         ) from error
 
 
+def is_for_emulated_boards(method: str) -> bool:
+    """Tell whether a method exists only in a daemon that was started with `--virtual`."""
+    return method.startswith("virtual.")
+
+
 def no_such_method(request: Request) -> RpcError:
-    """The error for a method that this daemon does not have."""
+    """Return the error for a method that this daemon does not have."""
     hint = "are client and daemon of the same version?"
-    if request.method.startswith("virtual."):
+    if is_for_emulated_boards(request.method):
         hint = "emulated boards exist only in a daemon started with `flashdeckd --virtual FILE`"
     elif request.method not in METHODS:
         hint = f"there are: {', '.join(sorted(METHODS))}"
@@ -200,7 +208,12 @@ def decode_incoming(line: bytes) -> Reply | Notification:
             hint="are client and daemon of the same version?",
         ) from error
     if incoming.error is not None:
-        return Reply(id=incoming.id, result=msgspec.Raw(b"{}"), error=_rebuild(incoming.error))
+        return Reply(
+            id=incoming.id,
+            result=msgspec.Raw(b"{}"),
+            error=_rebuild(incoming.error),
+            is_unknown_method=incoming.error.code == Code.METHOD_NOT_FOUND,
+        )
     if not isinstance(incoming.result, msgspec.UnsetType):
         return Reply(id=incoming.id, result=incoming.result, error=None)
     if incoming.method:
@@ -211,7 +224,7 @@ def decode_incoming(line: bytes) -> Reply | Notification:
 def decode_value(raw: msgspec.Raw, kind: type[R]) -> R:
     """A result or a notification's parameters as their own type. MalformedError if they do not fit."""
     try:
-        return _decode(bytes(raw), kind)
+        return _decode_newer(bytes(raw), kind)
     except (_SyntaxError, msgspec.ValidationError) as error:
         raise MalformedError(
             f"the daemon sent a {kind.__name__} that does not fit: {error}",
@@ -231,6 +244,13 @@ def _decode(data: bytes, kind: type[T]) -> T:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _SyntaxError(str(error)) from error
+
+
+def _decode_newer(data: bytes, kind: type[T]) -> T:
+    try:
+        return _decode(data, kind)
+    except msgspec.ValidationError:
+        return _decode(msgspec.json.encode(readable(_parse(data))), kind)
 
 
 def _parse(data: bytes) -> object:

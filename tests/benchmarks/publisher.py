@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from flashdeck import api
-from flashdeck.model import DaemonState, JobState, JobStatus, Origin
+from flashdeck.job_state import JobStatus
+from flashdeck.model import DaemonState, JobState, Origin
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
 from flashdeckd.state.hub import Hub

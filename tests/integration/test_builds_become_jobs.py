@@ -10,7 +10,8 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import JobStatus, Snapshot
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Snapshot
 from rig import Rig, board, firmware, prepare, running, sha256
 
 ONE, TWO, THREE = (firmware(version) for version in ("1.0.0", "1.0.1", "1.0.2"))

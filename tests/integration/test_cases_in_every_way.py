@@ -6,7 +6,8 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import Disposition, JobStatus
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Disposition
 from image_writers import hexed
 from rig import Rig, board, firmware, prepare, running
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import distant_bench
-from flashdeck.model import JobStatus, Phase, Snapshot
+from flashdeck.job_state import JobStatus, Phase
+from flashdeck.model import Snapshot
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model
 from flashdeckd.virtual.virtual_bench import load_bench

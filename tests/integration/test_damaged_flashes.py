@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck import api
-from flashdeck.model import JobState, JobStatus, Verified
+from flashdeck.job_state import JobStatus, Verified
+from flashdeck.model import JobState
 from rig import APP1, Rig, board, firmware, prepare, running
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'

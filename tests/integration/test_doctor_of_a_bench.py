@@ -8,7 +8,8 @@ import pytest
 from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import JobStatus, Presence
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Presence
 from rig import Rig, firmware, prepare, running
 
 FIRST = firmware("1.0.0")

@@ -8,7 +8,7 @@ from typing import Any
 
 from cli_run import Run
 from flashdeck import api
-from flashdeck.model import JobStatus
+from flashdeck.job_state import JobStatus
 from rig import firmware, prepare, running
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'

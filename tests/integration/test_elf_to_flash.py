@@ -10,7 +10,8 @@ from intelhex import IntelHex
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, RemoteError
-from flashdeck.model import Disposition, JobStatus
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Disposition
 from rig import APP1, Rig, firmware, sha256
 
 PREBUILT = Path(__file__).resolve().parents[2] / "config/demo/firmware/prebuilt"

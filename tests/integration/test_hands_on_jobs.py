@@ -9,7 +9,9 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import JobStatus, Phase, Snapshot, State
+from flashdeck.job_state import JobStatus, Phase
+from flashdeck.model import Snapshot
+from flashdeck.value import Value
 from rig import Rig, board, firmware, prepare, running, sha256
 
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
@@ -19,7 +21,7 @@ def writing(snapshot: Snapshot) -> bool:
     return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
 
 
-async def refused(rig: Rig, params: api.Params[State]) -> FlashdeckError:
+async def refused(rig: Rig, params: api.Params[Value]) -> FlashdeckError:
     with pytest.raises(FlashdeckError) as caught:
         await rig.client.call(params)
     return caught.value
@@ -64,14 +66,14 @@ async def test_what_has_ended_is_not_cancelled_and_what_has_not_is_not_retried(r
 
 
 async def test_no_release_is_told_of_a_board_that_does_not_exist(rig: Rig) -> None:
-    assert (await refused(rig, api.Release(board="lfet"))).kind is ErrorKind.NO_SUCH_BOARD
+    assert (await refused(rig, api.Release(boards=("lfet",)))).kind is ErrorKind.NO_SUCH_BOARD
     lines = (await rig.client.call(api.GetLogs())).lines
     assert "released" not in [line.text for line in lines]
 
 
 async def test_a_log_of_a_board_that_does_not_exist_is_no_empty_log(rig: Rig) -> None:
-    assert (await refused(rig, api.GetLogs(board="lfet"))).kind is ErrorKind.NO_SUCH_BOARD
-    assert (await rig.client.call(api.GetLogs(board="left"))).lines
+    assert (await refused(rig, api.GetLogs(boards=("lfet",)))).kind is ErrorKind.NO_SUCH_BOARD
+    assert (await rig.client.call(api.GetLogs(boards=("left",)))).lines
 
 
 async def test_a_disarmed_board_is_only_offered_new_builds_also_after_a_restart(rig: Rig) -> None:
@@ -164,8 +166,8 @@ async def test_a_board_that_is_adopted_anew_under_its_name_is_as_disarmed_as_it_
 
 
 async def test_the_log_of_a_board_that_there_is_not_is_refused(rig: Rig) -> None:
-    error = await refused(rig, api.GetLogs(board="lefd"))
-    assert (error.kind, error.hint) == (ErrorKind.NO_SUCH_BOARD, "did you mean 'left'?")
+    error = await refused(rig, api.GetLogs(boards=("lefd",)))
+    assert (error.kind, error.hint) == (ErrorKind.NO_SUCH_BOARD, "did you mean left?")
 
 
 async def test_a_wait_without_any_patience_tells_what_is_so_now(rig: Rig) -> None:
@@ -181,12 +183,12 @@ async def test_a_wait_without_any_patience_tells_what_is_so_now(rig: Rig) -> Non
 async def test_a_journal_that_can_not_be_written_is_shown_for_as_long_as_that_lasts(rig: Rig) -> None:
     with closing(sqlite3.connect(rig.root / "state" / "journal.sqlite3", isolation_level=None)) as other:
         other.execute("CREATE TRIGGER full BEFORE INSERT ON hold BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
-        assert "disk is full" in (await refused(rig, api.Hold(board="left"))).message
+        assert "disk is full" in (await refused(rig, api.Hold(boards=("left",)))).message
         (degraded,) = (await rig.client.call(api.GetStatus())).daemon.degraded
         assert degraded.startswith("journal: ")
         assert "disk is full" in degraded
         other.execute("DROP TRIGGER full")
-    await rig.client.call(api.Hold(board="left"))
+    await rig.client.call(api.Hold(boards=("left",)))
     assert (await rig.client.call(api.GetStatus())).daemon.degraded == ()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import hostile_daemon
 from flashdeck import api
-from flashdeck.model import JobStatus
+from flashdeck.job_state import JobStatus
 from rig import board, firmware, prepare, running
 from soaking import SOAK
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from flashdeck import api
 from flashdeck.errors import RemoteError
-from flashdeck.model import JobStatus, Verified
+from flashdeck.job_state import JobStatus, Verified
 from flashdeck.recording import parse, read
 from flashdeckd.__main__ import main
 from rig import DAEMON, Rig, board, firmware, prepare, running

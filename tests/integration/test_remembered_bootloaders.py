@@ -8,7 +8,8 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind
-from flashdeck.model import Holding, JobResult, JobState, JobStatus, Presence, Snapshot, Verified
+from flashdeck.job_state import JobResult, JobStatus, Verified
+from flashdeck.model import Contents, JobState, Presence, Snapshot
 from rig import PARTITION2, Rig, board, firmware, prepare, running, sha256
 
 AT_PORT_1 = '[boards.left]\nprofile = "product"\nport = "1-1"\n'
@@ -50,10 +51,10 @@ async def by_hand(rig: Rig, image: bytes) -> JobState:
     return job
 
 
-async def holding(rig: Rig, partition: str = "app1") -> Holding:
+async def contents(rig: Rig, partition: str = "app1") -> Contents:
     (found,) = [p for p in (await rig.client.call(api.GetStatus())).boards[0].partitions if p.name == partition]
-    assert found.holding is not None
-    return found.holding
+    assert found.contents is not None
+    return found.contents
 
 
 def is_held(snapshot: Snapshot) -> bool:
@@ -90,13 +91,13 @@ async def test_another_board_behind_the_same_name_begins_with_nothing(root: Path
 
 async def test_a_released_bank_stays_released_for_this_board(root: Path) -> None:
     async with bench(root, model="classic-noread") as rig:
-        await rig.client.call(api.Hold(board="left", reason="for a moment"))
-        await rig.client.call(api.Release(board="left"))
+        await rig.client.call(api.Hold(boards=("left",), reason="for a moment"))
+        await rig.client.call(api.Release(boards=("left",)))
         rig.build(SECOND, name="APP2.bin")
         snapshot = await rig.until(is_held)
         assert "flashdeck release" in snapshot.jobs[0].reason
         assert (await rig.emulated("left")).erases == 0
-        await rig.client.call(api.Release(board="left"))
+        await rig.client.call(api.Release(boards=("left",)))
         (job,) = await rig.wait("partition2", SECOND)
         assert job.result is not None
         assert job.result.verified is Verified.NO
@@ -132,7 +133,7 @@ async def test_a_bootloader_that_erases_the_wrong_bank_is_not_asked_again(root: 
         assert failure.kind is ErrorKind.WRONG_BANK
         assert ((await rig.emulated("left")).erases, (await rig.emulated("left")).words) == (0, 0)
         assert "nothing is flashed into bank 2" in snapshot.boards[0].doubts[0]
-        await rig.client.call(api.Release(board="left"))
+        await rig.client.call(api.Release(boards=("left",)))
         await rig.until_logged("tried anew in bank 2")
         await rig.client.call(api.Retry(job=snapshot.jobs[-1].id))
         await rig.until(lambda s: len(s.jobs) == 3 and s.jobs[-1].status.ended)
@@ -166,8 +167,8 @@ async def test_a_board_that_was_lost_in_two_reads_is_not_read_until_it_is_releas
             await rig.stop()
             await rig.restart()
         assert "lost in 2 reads" in (await rig.client.call(api.GetStatus())).boards[0].doubts[0]
-        released = await rig.client.call(api.Release(board="left"))
-        assert released.doubts == ()
+        released = await rig.client.call(api.Release(boards=("left",)))
+        assert released.boards[0].doubts == ()
         await rig.until_logged("reading is tried again")
         assert "sample" in await actions(rig)
 
@@ -194,10 +195,10 @@ async def test_where_reading_is_proved_a_second_loss_is_needed_to_go_without(roo
         assert (await holding_after(rig, ONE)).verified is Verified.YES
 
 
-async def holding_after(rig: Rig, image: bytes) -> Holding:
+async def holding_after(rig: Rig, image: bytes) -> Contents:
     rig.build(image)
     await rig.wait(data=image)
-    return await holding(rig)
+    return await contents(rig)
 
 
 async def test_an_image_that_is_there_counts_for_the_job_that_asked_for_it(root: Path) -> None:
@@ -209,7 +210,7 @@ async def test_an_image_that_is_there_counts_for_the_job_that_asked_for_it(root:
         assert second.result is not None
         assert (second.status, second.result.erases, second.result.verified) == (JobStatus.DONE, 0, Verified.YES)
         assert second.result.unchanged >= len(ONE)
-        held = await holding(rig)
+        held = await contents(rig)
         assert (held.job, held.sha256, held.complete, held.verified) == (second.id, sha256(ONE), True, Verified.YES)
         assert second.id > first.id
 
@@ -255,11 +256,11 @@ async def test_trust_ends_where_another_board_was_seen(root: Path) -> None:
     async with bench(root, profile=TRUSTING, model="classic-noread") as rig:
         assert [await erases_of(rig, ONE) for _ in range(2)] == [ALL, 0]
         await replaced(rig, model="classic-noread", serial="OTHER0000002")
-        assert (await holding(rig)).disturbed
+        assert (await contents(rig)).uncertain
         await replaced(rig, model="classic-noread")
         assert [await erases_of(rig, ONE) for _ in range(2)] == [ALL, 0]
         assert await rig.partition_of("left", len(ONE)) == ONE
-        assert not (await holding(rig)).disturbed
+        assert not (await contents(rig)).uncertain
 
 
 async def test_trust_ends_where_the_image_did_not_start(root: Path) -> None:

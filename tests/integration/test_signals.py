@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck import api
-from flashdeck.model import JobStatus, Phase, Snapshot
+from flashdeck.job_state import JobStatus, Phase
+from flashdeck.model import Snapshot
 from flashdeckd.state.journal import Journal
 from rig import WAIT_SECONDS, Rig, board, firmware, prepare, sha256, start
 

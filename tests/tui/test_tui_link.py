@@ -11,7 +11,8 @@ import pytest
 
 from flashdeck import api, client
 from flashdeck.errors import ConnectionFailedError
-from flashdeck.model import BoardState, DaemonState, Presence, State
+from flashdeck.model import BoardState, DaemonState, Presence
+from flashdeck.value import Value
 from flashdeck_tui.link import FIRST_PAUSE, LONGEST_PAUSE, Link, LinkStatus, start_command
 from flashdeck_tui.store import Store
 from flashdeckd.server.connection import Connection
@@ -33,11 +34,11 @@ def new_hub(instance: str = "one", *, virtual: bool = False) -> Hub:
 async def serving(hub: Hub, socket: Path) -> AsyncGenerator[None]:
     """The real server with the few methods that the link needs."""
 
-    async def logs(params: api.GetLogs, _connection: Connection) -> State:
+    async def logs(params: api.GetLogs, _connection: Connection) -> Value:
         return api.LogPage(lines=hub.logs(after=params.after, limit=params.limit), next=0)
 
-    async def hold(params: api.Hold, _connection: Connection) -> State:
-        return BOARD if params.board == BOARD.name else api.Empty()
+    async def hold(params: api.Hold, _connection: Connection) -> Value:
+        return api.BoardList(boards=(BOARD,), devices=()) if params.boards == (BOARD.name,) else api.Empty()
 
     async with Server(hub, {api.GetLogs: logs, api.Hold: hold}).listening(socket):
         yield
@@ -101,7 +102,7 @@ async def test_without_a_daemon_it_says_how_to_start_one_and_waits_longer_each_t
         assert pauses.asked == sorted(pauses.asked)
         assert pauses.asked[-1] == pauses.asked[-2] == LONGEST_PAUSE
         with pytest.raises(ConnectionFailedError) as refused:
-            await link.call(api.Hold(board="left"))
+            await link.call(api.Hold(boards=("left",)))
         assert refused.value.hint == link.state.hint
 
 
@@ -136,7 +137,7 @@ async def test_it_connects_once_there_is_a_daemon_and_follows_it(socket: Path) -
             hub.log("something happened")
             hub.publish_board(BoardState(name="right", profile="product", presence=Presence.ABSENT))
             await until(lambda: "right" in store.boards and len(store.log) == 2)
-            assert await link.call(api.Hold(board="left")) == BOARD
+            assert (await link.call(api.Hold(boards=("left",)))).boards == (BOARD,)
 
 
 async def test_it_keeps_what_it_knew_and_takes_up_with_the_next_daemon(socket: Path) -> None:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cli_run import Run
-from flashdeck.model import BoardState, JobState, JobStatus, Presence, Snapshot
+from flashdeck.job_state import JobStatus
+from flashdeck.model import BoardState, JobState, Presence, Snapshot
 from flashdeckd.virtual.board import MAX_DUMP
 from flashdeckd.virtual.nor import FlashLayout
 from flashdeckd.virtual.spec import FIXED_POLLS, BoardSpec, Model, Start, Timing

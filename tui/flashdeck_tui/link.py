@@ -16,8 +16,9 @@ from typing import TypeVar
 from flashdeck.api import GetLogs, Params, UploadDone
 from flashdeck.client import START_HINT, Client
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
-from flashdeck.model import Snapshot, State
+from flashdeck.model import Snapshot
 from flashdeck.paths import socket_path
+from flashdeck.value import Value
 from flashdeck_tui.store import Store
 
 FIRST_PAUSE = 0.5
@@ -28,7 +29,7 @@ BACKLOG = 1000
 """Log lines asked for at the start and after a gap."""
 CLIENT = "flashdeck-tui"
 
-R = TypeVar("R", bound=State)
+R = TypeVar("R", bound=Value)
 Connect = Callable[[], Awaitable[Client]]
 
 

@@ -4,7 +4,6 @@ There are no addresses: the first block begins the image, each one goes on where
 ends it (USB DFU 1.1, 6.1.1). The device erases as it sees fit. Whatever breaks off begins again at the first block.
 """
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.polling import LONGEST_NAP, DfuStatusError, Poller
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.wire import STATUS_OK, DfuState, StatusReport, state_name, usable_transfer_size
+from flashdeckd.host import clock
 
 _BLOCK_NUMBERS = 1 << 16
 """wBlockNum has 16 bits and goes on at 0 (USB DFU 1.1, 6.1.1)."""
@@ -287,7 +287,7 @@ class _Manifestation:
         self._claimed = 0.0
         self._nap = _FIRST_NAP
         self._slept = 0.0
-        self._began = time.monotonic()
+        self._began = clock.monotonic()
         self._manifesting = False
         """True once dfuMANIFEST was reported."""
 
@@ -301,7 +301,7 @@ class _Manifestation:
                 return AfterManifest.IDLE
             if report is not None and report.state == DfuState.MANIFEST_WAIT_RESET:
                 return AfterManifest.WAITS_FOR_RESET
-            waited = max(self._slept, time.monotonic() - self._began)
+            waited = max(self._slept, clock.monotonic() - self._began)
             if report is None and self._manifesting and not self._tolerant and waited > max(_SILENCE, self._claimed):
                 return AfterManifest.WAITS_FOR_RESET
             self._check_patience(report, waited)

@@ -3,7 +3,6 @@
 What the answers show of the device is in `pace`.
 """
 
-import time
 from collections.abc import Callable
 
 from flashdeck.config import PollPolicy
@@ -12,6 +11,7 @@ from flashdeckd.dfu import requests
 from flashdeckd.dfu.pace import LEARNED, NEXT, Pace, PollEvent, PollState, first_state
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.wire import STATUS_OK, DfuState, StatusReport, state_name
+from flashdeckd.host import clock
 
 LONGEST_NAP = 60.0
 """Seconds: the most that one claimed bwPollTimeout is obeyed; it has 24 bits, 4.6 hours."""
@@ -107,7 +107,7 @@ class _Completion:
         self._claimed = 0.0
         self._backoff = 0.0
         self._slept = 0.0
-        self._began = time.monotonic()
+        self._began = clock.monotonic()
 
     def run(self) -> None:
         report = self._first()
@@ -162,7 +162,7 @@ class _Completion:
 
     def _check_patience(self, report: StatusReport | None) -> None:
         limit = max(self._patience, _CLAIMS * min(self._claimed, LONGEST_NAP))
-        if max(self._slept, time.monotonic() - self._began) < limit:
+        if max(self._slept, clock.monotonic() - self._began) < limit:
             return
         if report is None:
             self._meet(PollEvent.SILENCE)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from flashdeck.diagnosis import BoardReport, Fact, Finding, Severity
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import Failure
+from flashdeck.job_state import Failure
 from flashdeck.text import clean, format_size
 from flashdeckd.diagnosis import banks, booting, descriptors, identity, reads, st_sources, timing
 from flashdeckd.diagnosis.dialects import dialect_of

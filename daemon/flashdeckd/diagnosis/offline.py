@@ -16,11 +16,13 @@ from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.diagnosis import Diagnosis, Finding, Severity
 from flashdeck.errors import ConfigError, FlashdeckError
-from flashdeck.model import Failure
+from flashdeck.job_state import Failure
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
+from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
@@ -76,7 +78,16 @@ async def _examine(
     spool = Spool(place.state_dir / "spool")
     backend, source, trouble = _usb(virtual)
     board_file = board_file_path(place.config or default_config_path(virtual=virtual is not None))
-    bench = Bench(config, hub=hub, journal=journal, ledger=ledger, spool=spool, backend=backend, board_file=board_file)
+    bench = Bench(
+        config,
+        hub=hub,
+        journal=journal,
+        ledger=ledger,
+        shelf=Shelf(spool),
+        backend=backend,
+        board_file=board_file,
+        rebuilt=rebuilt_into(spool),
+    )
     await _see(bench, source)
     troubles = [("libusb", trouble), ("usb", source.trouble), ("journal", journal.trouble)]
     known = [f"{part}: {text}" for part, text in troubles if text]

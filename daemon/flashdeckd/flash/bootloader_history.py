@@ -1,10 +1,10 @@
 """The findings of earlier jobs about a board's bootloader: later ones need not find out again."""
 
-from flashdeck.model import State
+from flashdeck.value import Value
 from flashdeckd.dfu.pace import Pace
 
 
-class BootloaderHistory(State, frozen=True, kw_only=True):
+class BootloaderHistory(Value, frozen=True, kw_only=True):
     """Kept for one physical board with one bootloader: another serial or bcdDevice begins with nothing."""
 
     pace: Pace = Pace.UNPROVEN

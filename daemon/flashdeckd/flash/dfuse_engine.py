@@ -1,13 +1,12 @@
 """The engine for DfuSe devices: sectors are erased and blocks are written by their addresses."""
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from flashdeck.errors import DeviceError, DeviceGoneError
-from flashdeck.model import Phase, Verified
+from flashdeck.job_state import Phase, Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pipe import ControlPipe
@@ -21,6 +20,7 @@ from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.survey import look
 from flashdeckd.flash.target import AddressTarget
+from flashdeckd.host import clock
 from flashdeckd.images.image import Image
 
 _LOCKED = (
@@ -40,7 +40,7 @@ class DfuseEngine:
 
     def survey(self, pipe: ControlPipe, image: Image) -> FlashPlan:
         """Ask the device what it is and read what a plan needs; write nothing, and leave the device in dfuIDLE."""
-        session = _session(pipe, self.target, time.sleep, self.history)
+        session = _session(pipe, self.target, clock.sleep, self.history)
         try:
             facts = DeviceFacts.of(session.open())
             return _look_and_plan(session, self._planner(image, facts))
@@ -58,13 +58,14 @@ class DfuseEngine:
         without a leave (`may_boot` where a wrong boot unit could not be erased). Once the boot unit is written, a lost
         board is no error any more, unless the boot unit had to be done again.
         """
-        started, transfers = time.monotonic(), pipe.transfers
+        started, transfers = clock.monotonic(), pipe.transfers
         history = self.history
         session = _session(pipe, self.target, sleep, history)
         try:
             listener.progress(Phase.OPEN, 0, 1)
             facts = DeviceFacts.of(session.open())
             listener.progress(Phase.OPEN, 1, 1)
+            listener.opened(facts)
             planner = self._planner(image, facts)
             try:
                 plan = _look_and_plan(session, planner, listener)
@@ -90,7 +91,7 @@ class DfuseEngine:
             transfers=pipe.transfers - transfers,
             uploads=session.uploads,
             slept=session.slept,
-            seconds=time.monotonic() - started,
+            seconds=clock.monotonic() - started,
             verified=run.verified,
             protection=plan.protection,
             left=run.left,

@@ -20,7 +20,7 @@ from flashdeck.errors import (
     VerifyError,
 )
 from flashdeck.geometry import Range
-from flashdeck.model import Phase, Verified
+from flashdeck.job_state import Phase, Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.canary import Canary
@@ -409,7 +409,7 @@ class DfuseRun:
     def _leave_or_stay(self) -> None:
         try:
             for step in self._plan.steps:
-                if step.action is Action.LEAVE:
+                if step.action is Action.LEAVE and self._listener.may_leave():
                     self._leave(step.span)
             if not self.left:
                 self._session.to_idle()

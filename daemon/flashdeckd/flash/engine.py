@@ -1,6 +1,5 @@
 """The ways to use a board in DFU mode: survey, flash, leave. The type of its target chooses the engine."""
 
-import time
 from typing import Protocol, assert_never
 
 from flashdeckd.dfu import leaving
@@ -13,6 +12,7 @@ from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.plain_engine import PlainEngine
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AddressTarget, AlternateTarget, Target
+from flashdeckd.host import clock
 from flashdeckd.images.image import Image
 
 
@@ -72,7 +72,7 @@ def flash(
     image: Image,
     target: Target,
     listener: FlashListener,
-    sleep: Sleep = time.sleep,
+    sleep: Sleep = clock.sleep,
     *,
     history: BootloaderHistory = UNKNOWN,
     cached: Image | None = None,
@@ -91,7 +91,7 @@ def flash(
     return engine_for(target, history, cached).flash(pipe, image, listener, sleep)
 
 
-def leave(pipe: ControlPipe, target: Target, sleep: Sleep = time.sleep) -> bool:
+def leave(pipe: ControlPipe, target: Target, sleep: Sleep = clock.sleep) -> bool:
     """Start the application of a board that only lacks that; True if the board took it."""
     return engine_for(target).leave(pipe, sleep)
 

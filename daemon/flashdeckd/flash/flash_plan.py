@@ -1,5 +1,6 @@
 """The plan of a flash as a value: its steps, what may be done about an error at each, and what it costs."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -105,6 +106,11 @@ class DeviceFacts:
     """The reason why there is no map."""
     can_upload: bool = True
     can_download: bool = True
+
+    @property
+    def map_fingerprint(self) -> str:
+        """A short name of the memory map, the same for equal maps; "" where there is none."""
+        return "" if self.memory_map is None else hashlib.sha256(repr(self.memory_map).encode()).hexdigest()[:16]
 
     @classmethod
     def of(cls, facts: Facts) -> "DeviceFacts":

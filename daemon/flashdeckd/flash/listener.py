@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from flashdeck.model import Phase
+from flashdeck.job_state import Phase
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.flash_plan import FlashPlan
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 
 
 class FlashListener(Protocol):
@@ -34,6 +34,14 @@ class FlashListener(Protocol):
 
     def check(self) -> None:
         """Raises ParkedError at a safe point when the flash is to stop."""
+        ...
+
+    def opened(self, facts: DeviceFacts) -> None:
+        """The device said what it is; nothing was changed yet. Raises OtherDeviceError where it is another one."""
+        ...
+
+    def may_leave(self) -> bool:
+        """Tell whether the board is to be started now; otherwise it stays in DFU mode for what comes next."""
         ...
 
     def learned(self, history: BootloaderHistory) -> None:

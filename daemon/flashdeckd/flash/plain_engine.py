@@ -1,10 +1,9 @@
 """The engine for plain DFU 1.1 devices: an image goes into an alternate setting, from its start to its end."""
 
-import time
 from dataclasses import dataclass
 
 from flashdeck.errors import DeviceGoneError
-from flashdeck.model import Phase
+from flashdeck.job_state import Phase
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.plain_session import PlainSession
@@ -16,6 +15,7 @@ from flashdeckd.flash.plain_planner import make_plan
 from flashdeckd.flash.plain_run import PlainRun
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AlternateTarget
+from flashdeckd.host import clock
 from flashdeckd.images.image import Image
 
 
@@ -29,7 +29,7 @@ class PlainEngine:
 
     def survey(self, pipe: ControlPipe, image: Image) -> FlashPlan:
         """Ask the device what it is and plan; write and read nothing, and leave the device in dfuIDLE."""
-        return self._plan(self._session(pipe, time.sleep), pipe, image)
+        return self._plan(self._session(pipe, clock.sleep), pipe, image)
 
     def preview(self, image: Image, facts: DeviceFacts) -> FlashPlan:
         """Return the plan for a board that can not be asked now. That it can be read is not taken for granted."""
@@ -41,7 +41,7 @@ class PlainEngine:
         The board may be lost without an error once it has accepted the end of the image. VerifyError is raised, without
         a leave, for a mismatch where reading was proved before.
         """
-        started, transfers = time.monotonic(), pipe.transfers
+        started, transfers = clock.monotonic(), pipe.transfers
         session = self._session(pipe, sleep)
         try:
             listener.progress(Phase.OPEN, 0, 1)
@@ -61,7 +61,7 @@ class PlainEngine:
             transfers=pipe.transfers - transfers,
             uploads=session.uploads,
             slept=session.slept,
-            seconds=time.monotonic() - started,
+            seconds=clock.monotonic() - started,
             verified=run.verified,
             protection=plan.protection,
             left=run.left,

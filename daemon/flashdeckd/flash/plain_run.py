@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from flashdeck.config import VerifyPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, VerifyError
 from flashdeck.geometry import Range
-from flashdeck.model import Phase, Verified
+from flashdeck.job_state import Phase, Verified
 from flashdeckd.dfu.plain_session import AfterManifest, PlainSession
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import Action, FlashPlan
@@ -112,7 +112,7 @@ class PlainRun:
         try:
             if Action.READ_BACK in actions and self._readable:
                 self._read_back(ending)
-            if Action.LEAVE in actions:
+            if Action.LEAVE in actions and self._listener.may_leave():
                 self._leave(ending)
         except VerifyError:
             raise

@@ -7,7 +7,7 @@ from enum import Enum
 from flashdeck.config import VerifyPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, VerifyError
 from flashdeck.geometry import Range
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.flash_plan import FlashPlan
 from flashdeckd.flash.history_writer import HistoryWriter

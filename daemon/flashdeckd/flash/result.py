@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,8 @@ class AddressTarget(_Partition):
     poll: PollPolicy = PollPolicy.AUTO
     banks: BankPolicy = BankPolicy.CHECK
     program: int | None = None
-    """The address of the program that the leave starts, for a partition that holds data; None: at the partition's own
-    start. A ROM bootloader jumps to that address."""
+    """The address of the program that the leave starts, where that is not the partition's own start: for data, or after
+    other partitions. A ROM bootloader jumps to that address."""
 
     @property
     def starts(self) -> int:

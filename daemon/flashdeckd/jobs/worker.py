@@ -17,6 +17,7 @@ from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 from flashdeckd.jobs.engine_reports import EngineReports
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.pulse import Pulse
 from flashdeckd.usb.transport import Transport, open_device
 
 T = TypeVar("T")
@@ -31,6 +32,7 @@ class Worker:
     def __init__(self, backend: usb.backend.IBackend | None, pins: Pins | None = None) -> None:
         self._backend = backend
         self._pins = pins
+        self.pulse = Pulse()
 
     def identify(self, device: UsbDevice) -> str:
         """The memory map strings of a device, cleaned, as `adopt` pins them; writes nothing."""
@@ -77,7 +79,7 @@ class Worker:
     def _open(self, device: UsbDevice) -> Transport:
         """Raises NoAccessError where the device can not be opened now: nothing was begun, so it may be tried again."""
         try:
-            return open_device(self._backend, device)
+            return open_device(self._backend, device, self.pulse)
         except DeviceError as error:
             if error.kind is ErrorKind.DEVICE_BUSY:
                 raise DeviceBusyError(error.message, hint=error.hint) from error

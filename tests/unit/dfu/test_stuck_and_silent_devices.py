@@ -9,7 +9,7 @@ from flash_rig import GEOMETRY, OLD, PARTITION2, SECTOR, TARGET, Rig, blank, ima
 from flashdeck.config import BankPolicy, PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pace import Pace

@@ -8,7 +8,7 @@ from flash_rig import APP1, BASE, FLASH_SIZE, PARTITION2, ROOM, SECTOR, TARGET, 
 from flashdeck.config import BankPolicy, ErasePolicy, Holds, VerifyPolicy
 from flashdeck.errors import DeviceGoneError, FlashdeckError, HeldError, WrongBankError
 from flashdeck.geometry import Range
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.flash.banks import canary, left_of_canary
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.flash_plan import Action, FlashPlan

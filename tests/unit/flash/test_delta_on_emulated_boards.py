@@ -31,7 +31,7 @@ from flashdeck.errors import (
     WrongBankError,
 )
 from flashdeck.geometry import Range
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory

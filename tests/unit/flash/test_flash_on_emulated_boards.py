@@ -25,7 +25,7 @@ from flash_rig import (
 from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, PollPolicy, VerifyPolicy
 from flashdeck.errors import FlashdeckError, ParkedError, RefusedError, VerifyError
 from flashdeck.geometry import Range
-from flashdeck.model import Phase, Verified
+from flashdeck.job_state import Phase, Verified
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.polling import DfuStatusError
 from flashdeckd.flash import engine

@@ -5,7 +5,7 @@ import pytest
 from flash_rig import APP1, BASE, FLASH_SIZE, OLD, ROOM, ROOM_TWIN, SECTOR, TARGET, Rig, blank, image, pieces
 from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Range
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.flash.target import AlternateTarget
 from flashdeckd.virtual.board import Connection
 from flashdeckd.virtual.control import CLASS_REQUEST, Dfu, Setup

@@ -24,7 +24,7 @@ from flash_rig import (
 from flashdeck.config import ErasePolicy, MapPolicy, VerifyPolicy
 from flashdeck.errors import DeviceError, HeldError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.images.image import Image

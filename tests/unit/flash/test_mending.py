@@ -8,7 +8,7 @@ from flash_rig import APP1, ROOM, ROOM_TWIN, SECTOR, TARGET, Rig, Watcher, blank
 from flashdeck.config import BankPolicy, Holds, VerifyPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckError, ParkedError, VerifyError
 from flashdeck.geometry import Range
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AddressTarget

@@ -12,7 +12,7 @@ from flashdeck.chips import find_chip
 from flashdeck.config import ErasePolicy, Holds, MapPolicy, VerifyPolicy
 from flashdeck.errors import FlashdeckError, RefusedError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.dfuse_planner import DfusePlanner, make_plan

@@ -17,7 +17,7 @@ from flashdeck.errors import (
     VerifyError,
 )
 from flashdeck.geometry import Range
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.wire import Request
 from flashdeckd.flash import engine, plain_planner

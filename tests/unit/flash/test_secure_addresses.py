@@ -5,7 +5,7 @@ from dataclasses import replace
 from flash_rig import APP1, BOOTLOADER, OLD, TARGET, Rig, image
 from flashdeck.chips import find_chip
 from flashdeck.geometry import Range
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeck.trustzone import FLASH_OFFSET, secure_view
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.virtual.nor import FlashLayout, Overwrite

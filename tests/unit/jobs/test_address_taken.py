@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from flashdeck.model import JobStatus, Presence
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Presence
 from flashdeckd.boards.roster import Sighting
 from lane_rig import Scene
 

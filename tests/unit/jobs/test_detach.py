@@ -9,7 +9,8 @@ import pytest
 
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DevicePermissionError
-from flashdeck.model import JobState, JobStatus, Presence
+from flashdeck.job_state import JobStatus
+from flashdeck.model import JobState, Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.entering import detach
 from flashdeckd.entering.detach import MAX_ASKED

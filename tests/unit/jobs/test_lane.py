@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from flashdeck.errors import DeviceError, DevicePermissionError, ErrorKind, FlashdeckError, WrongBankError
-from flashdeck.model import JobStatus, LogLevel
+from flashdeck.job_state import JobStatus
+from flashdeck.model import LogLevel
 from flashdeckd.boards.roster import ABSENT
 from flashdeckd.flash import engine
 from flashdeckd.flash.result import FlashResult

@@ -7,7 +7,8 @@ import msgspec
 from flash_rig import TARGET
 from flashdeck.config import ErasePolicy, Holds
 from flashdeck.geometry import Range
-from flashdeck.model import JobState, JobStatus, Origin
+from flashdeck.job_state import JobStatus
+from flashdeck.model import JobState, Origin
 from flashdeckd.images.image import NOTHING, Image, Piece
 from flashdeckd.jobs.contents import demanded
 from flashdeckd.jobs.queue import Admission, admit, overtaken

@@ -9,7 +9,8 @@ import pytest
 
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import ErrorKind
-from flashdeck.model import JobStatus, Presence
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.flash import engine
 from flashdeckd.flash.result import FlashResult

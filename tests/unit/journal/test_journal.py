@@ -12,18 +12,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import (
-    ArtifactState,
-    Disposition,
-    Failure,
-    Holding,
-    JobResult,
-    JobState,
-    JobStatus,
-    Origin,
-    Phase,
-    Verified,
-)
+from flashdeck.job_state import Failure, JobResult, JobStatus, Phase, Verified
+from flashdeck.model import ArtifactState, Contents, Disposition, JobState, Origin
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state import journal as journal_module
@@ -48,7 +38,7 @@ def a_job(number: int, status: JobStatus = JobStatus.DONE, **fields: object) -> 
     return JobState(**(values | fields))  # type: ignore[arg-type]  # the point of a test's builder
 
 
-def a_holding(sha256: str = A, **fields: object) -> Holding:
+def a_holding(sha256: str = A, **fields: object) -> Contents:
     values: dict[str, object] = {
         "sha256": sha256,
         "size": 100_000,
@@ -56,7 +46,7 @@ def a_holding(sha256: str = A, **fields: object) -> Holding:
         "verified": Verified.YES,
         "job": 1,
     }
-    return Holding(**(values | fields))  # type: ignore[arg-type]  # the point of a test's builder
+    return Contents(**(values | fields))  # type: ignore[arg-type]  # the point of a test's builder
 
 
 def an_artifact(sha256: str = A, partition: str = "app1") -> ArtifactState:
@@ -99,7 +89,7 @@ async def test_a_new_journal_is_empty_private_and_starts_at_job_1(path: Path) ->
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     ledger = await loaded(path)
-    assert (ledger.jobs, ledger.holdings, ledger.artifacts, ledger.holds) == ((), {}, {}, {})
+    assert (ledger.jobs, ledger.contents, ledger.artifacts, ledger.holds) == ((), {}, {}, {})
     assert ledger.next_job == 1
 
 
@@ -118,16 +108,16 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
     done = a_job(1, result=result, finished_at=5.0, attempts=1)
     failed = a_job(2, JobStatus.FAILED, failure=Failure(kind=ErrorKind.VERIFY, message="at 0x08020000", hint="again"))
     running = a_job(3, JobStatus.RUNNING, phase=Phase.WRITE, done=10, total=20, reason="\x1b[31m and \N{SNOWMAN}")
-    halfway = a_holding(B, complete=False, started=False, version="v2", serial="X", bcd_device=0x200, disturbed=True)
+    halfway = a_holding(B, complete=False, started=False, version="v2", serial="X", bcd_device=0x200, uncertain=True)
     learned = BootloaderHistory(
         pace=Pace.STALLING, reading_proved=True, proved_banks=(0,), released_banks=(1,), reads_lost=1
     )
     async with opened(path) as journal:
         for job in (done, failed, running):
             await journal.save_job(job)
-        await journal.save_holding("left", "app1", a_holding())
-        await journal.save_holding("right", "app1", a_holding())
-        await journal.save_holding("right", "app1", halfway)
+        await journal.save_contents("left", "app1", a_holding())
+        await journal.save_contents("right", "app1", a_holding())
+        await journal.save_contents("right", "app1", halfway)
         await journal.save_artifact(an_artifact(A))
         await journal.save_artifact(an_artifact(B))
         await journal.save_artifact(an_artifact(A, "partition2"))
@@ -144,7 +134,7 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
         await journal.forget_history(Bootloader("right", "never seen", 0x200))
     assert await loaded(path) == Ledger(
         jobs=(done, failed, running),
-        holdings={("left", "app1"): a_holding(), ("right", "app1"): halfway},
+        contents={("left", "app1"): a_holding(), ("right", "app1"): halfway},
         artifacts={("product", "app1"): an_artifact(B), ("product", "partition2"): an_artifact(A, "partition2")},
         holds={"left": "asked by hand"},
         ports={"left": "pci-0000:00:14.0-usb-0:4.2"},
@@ -175,7 +165,8 @@ async def test_a_save_is_carried_through_when_its_caller_is_cancelled(path: Path
 async def test_an_awaited_save_survives_a_kill(path: Path) -> None:
     program = textwrap.dedent(f"""
         import asyncio, pathlib
-        from flashdeck.model import JobState, JobStatus, Origin
+        from flashdeck.job_state import JobStatus
+from flashdeck.model import JobState, Origin
         from flashdeckd.state.journal import Journal
 
         async def main():
@@ -382,7 +373,7 @@ async def test_the_file_of_every_released_schema_loads(released: Path, path: Pat
         ledger = await journal.load()
         assert journal.trouble == ""
         assert [(job.id, job.status) for job in ledger.jobs] == [(41, JobStatus.DONE)]
-        assert ledger.holdings["left", "app1"].version == "1.0.0"
+        assert ledger.contents["left", "app1"].version == "1.0.0"
         assert ledger.artifacts["product", "app1"].sha256 == "ab" * 32
         assert (ledger.holds, ledger.ports) == ({"left": "by hand"}, {"left": "1-4.2"})
         assert ledger.next_job == 42

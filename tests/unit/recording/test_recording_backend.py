@@ -95,15 +95,17 @@ def test_a_full_disk_is_told_once_and_hurts_no_flash(tmp_path: Path, monkeypatch
     def short(file: int, data: bytes) -> int:
         nonlocal calls
         calls += 1
+        if calls > 50:
+            raise OSError(errno.ENOSPC, "No space left on device")
         return real(file, data if calls < 50 else data[:5])
 
-    monkeypatch.setattr("flashdeckd.usb.recording_backend.os.write", short)
+    monkeypatch.setattr(os, "write", short)
     flashed(desk)
     (path,) = (tmp_path / "r").iterdir()
     assert not read(path).complete
     (told,) = troubles
     assert "can not be written" in told
-    assert calls == 50
+    assert calls == 51
     desk.bench.press("board")
     flashed(desk)
     assert len(list((tmp_path / "r").iterdir())) == 1

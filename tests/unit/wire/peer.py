@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
-from flashdeck.model import BoardState, DaemonState, JobState, JobStatus, Origin, Presence
+from flashdeck.job_state import JobStatus
+from flashdeck.model import BoardState, DaemonState, JobState, Origin, Presence
 from flashdeckd.state.hub import Hub
 
 HELLO = {"jsonrpc": "2.0", "id": 0, "method": "hello", "params": {"protocol": 1, "client": "peer"}}

@@ -9,7 +9,7 @@ import pytest
 from flashdeck.api import UPLOAD_CHUNK, BeginUpload, BoardList, CommitUpload, GetBoards, UploadChunk, UploadDone
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, RemoteError
-from flashdeck.model import State
+from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
 from flashdeckd.server.uploads import MAX_IMAGE, MAX_UPLOADS, Uploads
@@ -124,7 +124,7 @@ async def test_an_upload_dies_with_its_connection(hub: Hub, spool: Spool, path: 
     uploads = Uploads(spool.accept)
     closed = asyncio.Event()
 
-    async def note(_params: GetBoards, connection: Connection) -> State:
+    async def note(_params: GetBoards, connection: Connection) -> Value:
         connection.on_close(closed.set)  # callbacks run in reverse, so this one after that of the upload
         return BoardList(boards=(), devices=())
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from flashdeck.model import JobStatus, Presence, Verified
+from flashdeck.job_state import JobStatus, Verified
+from flashdeck.model import Presence
 from flashdeckd.virtual.spec import Model
 from rig import firmware
 from vm.desk import board, desk

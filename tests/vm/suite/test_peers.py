@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck.config import UsbId
-from flashdeck.model import JobStatus, Phase, Presence, Verified
+from flashdeck.job_state import JobStatus, Phase, Verified
+from flashdeck.model import Presence
 from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model, Timing
 from flashdeckd.virtual.virtual_bench import VirtualBench
 from rig import APP1, firmware, sha256

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flashdeck.model import JobStatus, Presence
+from flashdeck.job_state import JobStatus
+from flashdeck.model import Presence
 from rig import WAIT_SECONDS, firmware
 from vm.desk import board, desk, ran
 from vm.tree import ROOT

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ErrorKind
-from flashdeck.model import JobState, JobStatus, Phase, Presence
+from flashdeck.job_state import JobStatus, Phase
+from flashdeck.model import JobState, Presence
 from flashdeckd.virtual.control import Dfu
 from flashdeckd.virtual.spec import Model
 from rig import PARTITION2, firmware
