@@ -31,16 +31,16 @@ from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 
 FIRST_LOOK_SECONDS = 10.0
-"""How long the bus may take to be listed."""
+"""The time that the bus may take to be listed."""
 SETTLE_SECONDS = 1.0
-"""How long devices that are just being enumerated are waited for after that."""
+"""The time after that in which devices may still be enumerated."""
 
 _Bus = tuple[usb.backend.IBackend, HotplugSource]
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonPaths:
-    """Where a daemon would find its things."""
+    """The places where a daemon would find its things."""
 
     state_dir: Path
     config: Path | None = None
@@ -50,7 +50,7 @@ class DaemonPaths:
 
 
 async def examine(place: DaemonPaths, patterns: Iterable[str] = ()) -> Diagnosis:
-    """What a daemon at that place would find. Jobs stay as they are.
+    """Return what a daemon at that place would find. Jobs stay as they are.
 
     Raises FlashdeckError (`already-running`) where a daemon has the place, RequestError (`no-such-board`), ConfigError
     where the bench file is unusable, and OSError where the directories can not be used.
