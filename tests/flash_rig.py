@@ -9,7 +9,7 @@ from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.job_state import Phase
 from flashdeckd.flash import program
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.plan import Plan
+from flashdeckd.flash.plan import DeviceFacts, Plan
 from flashdeckd.flash.program import Outcome
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image, Piece
@@ -74,12 +74,20 @@ class Watcher:
     on_began: Callable[[], None] | None = None
     on_committed: Callable[[], None] | None = None
     checks: int = 0
+    leaves: bool = True
+    """Whether the board is to be started at the end."""
     history: BootloaderHistory = UNKNOWN
     last: dict[Phase, tuple[int, int]] = field(default_factory=dict[Phase, tuple[int, int]])
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         assert 0 <= done <= total
         self.last[phase] = (done, total)
+
+    def opened(self, facts: DeviceFacts) -> None:
+        """Any device is the right one."""
+
+    def may_leave(self) -> bool:
+        return self.leaves
 
     def planned(self, plan: Plan) -> None:
         self.plan = plan

@@ -14,6 +14,7 @@ from flashdeck.model import Snapshot
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model
 from flashdeckd.virtual.virtual_bench import load_bench
+from job_states import phase_of
 from rig import APP1, DAEMON, board, firmware, prepare, running, sha256
 from soaking import SOAK
 
@@ -130,7 +131,7 @@ class Reached(Done):
         self._phase = phase
 
     def __call__(self, snapshot: Snapshot) -> bool:
-        return super().__call__(snapshot) or any(job.phase is self._phase for job in snapshot.jobs)
+        return super().__call__(snapshot) or any(phase_of(job) is self._phase for job in snapshot.jobs)
 
 
 @pytest.mark.parametrize("boards", ["lose power", "stay as they are"])

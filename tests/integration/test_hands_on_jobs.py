@@ -9,16 +9,17 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.job_state import Cancelled, Done, Phase, Waiting
+from flashdeck.job_state import Cancelled, Done, Waiting
 from flashdeck.model import Snapshot
 from flashdeck.value import Value
+from job_states import is_writing
 from rig import Rig, board, firmware, prepare, running, sha256
 
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
 
 
 def writing(snapshot: Snapshot) -> bool:
-    return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
+    return any(is_writing(job) for job in snapshot.jobs)
 
 
 async def refused(rig: Rig, params: api.Params[Value]) -> FlashdeckError:

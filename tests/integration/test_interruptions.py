@@ -5,15 +5,16 @@ import signal
 import pytest
 
 from flashdeck import api
-from flashdeck.job_state import Done, Failed, Phase, Superseded, Waiting
+from flashdeck.job_state import Done, Failed, Superseded, Waiting
 from flashdeck.model import Snapshot
+from job_states import is_writing
 from rig import APP1, Rig, firmware, sha256
 
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
 
 
 def writing(snapshot: Snapshot) -> bool:
-    return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
+    return any(is_writing(job) for job in snapshot.jobs)
 
 
 def waiting(snapshot: Snapshot) -> bool:

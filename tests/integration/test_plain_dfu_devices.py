@@ -7,8 +7,9 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.job_state import Cancelled, Done, Failed, Phase, Verified, Waiting
+from flashdeck.job_state import Cancelled, Done, Failed, Verified, Waiting
 from flashdeck.model import JobState, Presence, Snapshot
+from job_states import is_writing
 from rig import APP1, PARTITION2, Rig, firmware, running, sha256
 
 CONFIG = """
@@ -84,7 +85,7 @@ tolerant = pytest.mark.parametrize("rig", [("none", TOLERANT)], indirect=True)
 
 
 def writing(snapshot: Snapshot) -> bool:
-    return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
+    return any(is_writing(job) for job in snapshot.jobs)
 
 
 async def by_hand(rig: Rig, partition: str, data: bytes) -> JobState:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from flashdeck import api
-from flashdeck.job_state import Done, JobStatus, Phase, Queued
+from flashdeck.job_state import Done, JobStatus, Queued
 from flashdeck.model import Snapshot
 from flashdeckd.state.journal import Journal
+from job_states import is_writing
 from rig import WAIT_SECONDS, Rig, board, firmware, prepare, sha256, start
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -25,7 +26,7 @@ LEAVINGS = ("s", "s.lock", "state/lock", "state/journal.sqlite3-wal", "state/jou
 
 
 def writing(snapshot: Snapshot) -> bool:
-    return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
+    return any(is_writing(job) for job in snapshot.jobs)
 
 
 def left_behind(root: Path) -> list[str]:
