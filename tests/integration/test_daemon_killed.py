@@ -111,7 +111,7 @@ class Flash:
         return self._path.read_bytes()[APP1 - BASE :][: len(image)] == image
 
 
-class Done:
+class IsDone:
     """Whether the job of an image has ended, and well."""
 
     def __init__(self, image: bytes) -> None:
@@ -123,7 +123,7 @@ class Done:
         return any(isinstance(job.status, Done) for job in jobs)
 
 
-class Reached(Done):
+class Reached(IsDone):
     """Whether it is in a phase, or has ended by now."""
 
     def __init__(self, image: bytes, phase: Phase) -> None:
@@ -153,7 +153,7 @@ async def kill_again_and_again(root: Path, bench: Bench, daemon: tuple[str, ...]
     kills = KILLS if SOAK else bench.kills
     async with running(root, daemon=daemon) as rig:
         rig.build(old)
-        await rig.until(Done(old))
+        await rig.until(IsDone(old))
         while number < kills or (not torn and number < kills + MORE_KILLS):
             number += 1
             new = bench.build(number)
@@ -170,7 +170,7 @@ async def kill_again_and_again(root: Path, bench: Bench, daemon: tuple[str, ...]
             flash.check(old, new)
             torn += not (flash.holds(old) or flash.holds(new))
             await rig.restart()
-            await rig.until(Done(new))
+            await rig.until(IsDone(new))
             assert flash.holds(new), f"after kill {number}"
             flash.check(new)
             old = new

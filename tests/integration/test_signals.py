@@ -34,7 +34,7 @@ def left_behind(root: Path) -> list[str]:
     return [name for name in LEAVINGS if (root / name).exists()]
 
 
-async def jobs_on_disk(root: Path) -> list[tuple[JobStatus, str]]:
+async def jobs_on_disk(root: Path) -> list[tuple[type[JobStatus], str]]:
     """The jobs as the next daemon finds them."""
     journal = await Journal.open(root / "state" / "journal.sqlite3")
     try:
@@ -50,7 +50,7 @@ async def test_in_a_write_it_parks_the_job_and_the_next_daemon_finishes_it(rig: 
     await rig.until(writing)
     assert await rig.stop(number) == 0
     assert left_behind(rig.root) == []
-    assert await jobs_on_disk(rig.root) == [(Queued, "parked: the daemon was stopped")]
+    assert await jobs_on_disk(rig.root) == [(Queued, "queued: parked: the daemon was stopped")]
     await rig.restart()
     await rig.wait(data=ONE)
     assert [(job.sha256, type(job.status)) for job in await rig.jobs()] == [(sha256(ONE), Done)]
