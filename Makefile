@@ -15,6 +15,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# One process more than cores, for many tests wait. A file or two by themselves start sooner in one process.
+PARALLEL := -n 3 --dist worksteal
 
 .PHONY: help demo test soak vm-test bench check format pictures recordings chips clean
 
@@ -25,10 +27,10 @@ demo: $(READY)
 	@exec $(BIN)/flashdeck demo $(if $(ONCE),--once)
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 soak: $(READY)
-	FLASHDECK_SOAK=1 $(BIN)/pytest -m soak --timeout=7200
+	FLASHDECK_SOAK=1 $(BIN)/pytest $(PARALLEL) -m soak --timeout=7200
 
 vm-test: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m vm
