@@ -20,7 +20,7 @@ from limits.limits import Limit, limits
 from limits.mutants import Change, mutant
 from limits.results import Results, digest
 from limits.selection import importers
-from limits.tree import ROOT, product, tests
+from limits.tree import ROOT, files_of_tests, product
 
 _RESULTS = ROOT / "build" / "limits.json"
 
@@ -66,7 +66,7 @@ def main() -> int:
 
 def _trials(chosen: Sequence[Limit]) -> Iterator[Trial]:
     modules = product()
-    files = importers(tests(), modules)
+    files = importers(files_of_tests(), modules)
     for limit in chosen:
         wanted = [test for file in files for test in file.naming(limit.name)]
         texts = {test.partition("::")[0]: "" for test in wanted}

@@ -34,8 +34,8 @@ class Change(StrEnum):
 def mutant(limit: Name, value: Value, product: Mapping[str, Module]) -> dict[Path, str]:
     """Return the files of the product that use a limit, with `value` in its place.
 
-    What is only said (a formatted string) stays, so that what notices it has looked at what is done; but where a limit has
-    no other use.
+    What is only said (a formatted string) stays, so that what notices it has looked at what is done: unless the limit
+    has no other use.
     """
     return _mutant(limit, value, product, spoken=False) or _mutant(limit, value, product, spoken=True)
 

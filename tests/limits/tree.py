@@ -31,7 +31,7 @@ def product(root: Path = ROOT) -> dict[str, Module]:
     return {module.name: module for module in found}
 
 
-def tests(root: Path = ROOT) -> list[Module]:
+def files_of_tests(root: Path = ROOT) -> list[Module]:
     """All files of tests."""
     paths = (path for room in _TESTS for path in sorted((root / room).rglob("test_*.py")))
     return [Module(str(path.relative_to(root)), path.relative_to(root), _parsed(path)) for path in paths]

@@ -17,20 +17,22 @@ from flashdeckd.dfu.wire import STATUS_OK, State, StatusReport, state_name
 
 LONGEST_NAP = 60.0
 """Seconds: the most that one claimed bwPollTimeout is obeyed; it has 24 bits, 4.6 hours."""
-_SHORTEST_NAP = 0.0005
+SHORTEST_NAP = 0.0005
 """Seconds: what the host oversleeps, a block of USBX or ROM pays in full; shorter ones only add requests."""
-_LONGEST_EARLY_NAP = 0.05
-_NAP_GROWTH = 0.25
+LONGEST_EARLY_NAP = 0.05
+"""Seconds between questions to a device that may be asked early."""
+NAP_GROWTH = 0.25
 """An early poll comes at most this part of the time so far too late."""
 ERASE_PATIENCE = 35.0
 """Seconds for an erase of any size; a whole STM32F405 can take 32."""
 SECTOR_PATIENCE = 16.0
 """Seconds for the erase of one sector. ST's data sheets give 4 for the 128 KiB of an STM32F4 at its lowest voltage."""
-_WRITE_PATIENCE = 10.0
+WRITE_PATIENCE = 10.0
+"""Seconds for the write of one block, and for a command that is no erase."""
 LONGEST_SLEEP = 1800.0
 """Seconds that one session sleeps in all because the device claims it: no honest one needs as much."""
-_CLAIMS = 2
-"""An operation is given this many times what was claimed for it, or the patience above."""
+CLAIMS = 2
+"""An operation, or the manifestation of plain DFU, is given this many times what was claimed for it, or the patience above."""
 
 
 class Pace(StrEnum):
@@ -121,7 +123,7 @@ class _Completion:
         self._poller = poller
         self._pipe = pipe
         self._what = what
-        self._patience = patience or (ERASE_PATIENCE if erase else _WRITE_PATIENCE)
+        self._patience = patience or (ERASE_PATIENCE if erase else WRITE_PATIENCE)
         self._probing = erase and poller.pace is Pace.UNPROVEN and not poller.obeys
         self._early = self._probing or (poller.pace in _EARLY and not poller.obeys)
         self._claimed = 0.0
@@ -169,11 +171,11 @@ class _Completion:
 
     def _wait(self, *, busy: bool) -> None:
         """Before the next GETSTATUS. dfuDNLOAD-SYNC is no reason to wait, unless it is said again and again."""
-        backoff = max(_SHORTEST_NAP, self._slept * _NAP_GROWTH) if self._polls else 0.0
+        backoff = max(SHORTEST_NAP, self._slept * NAP_GROWTH) if self._polls else 0.0
         if busy and not self._early:
             nap = min(max(self._claimed, backoff), LONGEST_NAP)
         else:
-            nap = min(backoff, _LONGEST_EARLY_NAP)
+            nap = min(backoff, LONGEST_EARLY_NAP)
             self._hurried |= busy and nap < self._claimed
         if nap:
             self._nap(nap)
@@ -183,7 +185,7 @@ class _Completion:
         self._slept += seconds
 
     def _check_patience(self, report: StatusReport | None) -> None:
-        limit = max(self._patience, _CLAIMS * min(self._claimed, LONGEST_NAP))
+        limit = max(self._patience, CLAIMS * min(self._claimed, LONGEST_NAP))
         if max(self._slept, time.monotonic() - self._began) < limit:
             return
         if report is None:

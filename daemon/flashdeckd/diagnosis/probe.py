@@ -14,6 +14,7 @@ from flashdeck.geometry import Range
 from flashdeck.text import clean
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
+from flashdeckd.dfu.facts import MAX_ALTERNATES
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.memory_map import Access, MemoryMap, parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
@@ -26,7 +27,6 @@ from flashdeckd.diagnosis.harmless import HarmlessPipe
 from flashdeckd.diagnosis.observation import Alternate, Observation, ReadOutcome, TestRead
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 
-MAX_ALTERNATES = 16
 MAX_PARTITIONS = 8
 """Partitions that are read, two blocks each."""
 MAX_NAMES = 1000

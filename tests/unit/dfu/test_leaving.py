@@ -9,6 +9,8 @@ from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.fence import Fence
+from flashdeckd.dfu.leaving import NAP, POLLS, detach
+from flashdeckd.dfu.requests import DETACH_MS
 from flashdeckd.dfu.session import Session
 from flashdeckd.dfu.wire import Request, State
 from flashdeckd.virtual.control import Attribute
@@ -143,3 +145,17 @@ def test_an_emulated_tolerant_board_stays() -> None:
         session = Session(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
         session.open()
         assert session.leave(APP1.start) is not rig.present
+
+
+def test_a_device_that_stays_on_its_way_is_asked_so_many_times() -> None:
+    pipe = Leaver(answers=(State.MANIFEST_SYNC,), poll_ms=0)
+    assert left(pipe)
+    assert pipe.asked == POLLS
+    assert pipe.naps == [NAP] * POLLS
+
+
+def test_an_application_is_told_how_long_it_may_wait_for_the_reset() -> None:
+    pipe = ModelPipe()
+    pipe.state = State.APP_IDLE
+    detach(pipe)
+    assert pipe.requests(Request.DETACH) == [(DETACH_MS, 0)]

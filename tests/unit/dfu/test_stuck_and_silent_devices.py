@@ -11,9 +11,9 @@ from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferT
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.model import Verified
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.polling import Pace, StuckError
+from flashdeckd.dfu.polling import LONGEST_EARLY_NAP, SECTOR_PATIENCE, Pace, StuckError
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.session import KNOWN_WEDGE_PATIENCE, Session
 from flashdeckd.dfu.wire import Request, State
 from flashdeckd.flash.program import Outcome
 from flashdeckd.virtual.faults import Fault
@@ -360,3 +360,12 @@ def test_after_a_fault_at_any_request_a_sector_can_be_done_again(model: Model, f
             assert rig.memory(span) == done, after
             session.to_idle()
     assert not rig.outside_changed(span)
+
+
+def test_a_sector_has_its_patience_and_after_a_wedge_another() -> None:
+    pipe = Wedged(poll_ms=0)
+    session = opened(pipe, reading_proved=True)
+    for index, patience in enumerate((SECTOR_PATIENCE, KNOWN_WEDGE_PATIENCE)):
+        before = session.slept
+        session.erase(page(index))
+        assert patience <= session.slept - before <= patience + LONGEST_EARLY_NAP
