@@ -56,14 +56,20 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.images.elf:_COUNTED_ELSEWHERE",
         "flashdeckd.images.elf:_HEADER_SIZE",
         "flashdeckd.images.elf:_LOAD",
-        "flashdeckd.images.program:_SYSTEM_VECTORS",
+        "flashdeckd.images.program:*",
         "flashdeckd.images.sample_checks:RAM_START",
-        "flashdeckd.images.version:_NOTE_ALIGNMENT",
+        "flashdeckd.images.version:_N*",
     ),
-    "versions of what is written down or sent, and identities": (
+    "versions of what is written down or sent, identities, and what earlier releases did": (
+        "flashdeckd.images.flattening:*",
         "flashdeck.api:PROTOCOL_VERSION",
         "flashdeck.recording:FORMAT",
         "flashdeckd.state.journal_schema:*_ID",
+    ),
+    "sizes of the steps of a work, whose outcome is the same with any other": (
+        "flashdeckd.builds.lease:_PIECE",
+        "flashdeckd.signals:_AT_ONCE",
+        "flashdeckd.usb.hotplug:_DRAIN",
     ),
     "units": ("*:_KIB", "*:_MIB", "*:_MINUTE", "*:_HOUR", "*:_DAY"),
     "what real bootloaders and buses do, which their models follow (recorded answers are the judge)": (

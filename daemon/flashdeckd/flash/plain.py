@@ -35,7 +35,7 @@ PROTECTION = (
     "not protectable: plain DFU 1.1 writes an image from its start, so one that is broken off is half an image that "
     "may be started"
 )
-_LEAST_UNIT = 2
+LEAST_UNIT = 2
 """Bytes that a device writes at once where nothing says more: half-words, as the STM32F1 and its kind."""
 _OPENING = 3  # GETSTATE and a name with its language
 _BLOCK = 3  # DNLOAD, GETSTATUS that starts it, GETSTATUS that ends it
@@ -166,7 +166,7 @@ def _survey(session: PlainSession, pipe: ControlPipe, image: Image, target: Targ
 
 def _filled(image: Image, target: Target) -> tuple[bytes, list[str]]:
     """Return what is sent for an image: whole units of the flash as far as there is room, no gaps. And what to say."""
-    unit = target.geometry.program_unit if target.geometry.regions else _LEAST_UNIT
+    unit = target.geometry.program_unit if target.geometry.regions else LEAST_UNIT
     size = max(image.end, min(-(-image.end // unit) * unit, target.span.size))
     notes: list[str] = []
     if image.end > image.size:

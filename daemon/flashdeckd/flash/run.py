@@ -29,7 +29,7 @@ from flashdeckd.flash.observer import Observer
 from flashdeckd.flash.plan import CANARY, SKIPS, Action, Plan, Step
 from flashdeckd.flash.readback import ReadBack, Reading
 
-_MAX_REDONE = 8
+MAX_REDONE = 8
 """Sectors that are done again in one job: more than that is no accident."""
 _NOT_DONE_HERE = frozenset((Action.SAMPLE, Action.FIND_BLANK, Action.COMPARE, *SKIPS))
 """Steps that the plan itself was made from, and what it leaves out."""
@@ -300,7 +300,7 @@ class Run:
 
     def _claim(self, cause: DeviceError, *places: Range) -> None:
         """Take the one more try that each place has; raises `cause` where it has had that."""
-        if self._redone & set(places) or len(self._redone) >= _MAX_REDONE:
+        if self._redone & set(places) or len(self._redone) >= MAX_REDONE:
             raise cause
         self._redone |= set(places)
         self.notes.append(f"done again from the erase of {places[0]}: {cause.message}")

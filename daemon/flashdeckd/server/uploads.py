@@ -17,13 +17,12 @@ from flashdeck.api import (
     UploadHandle,
 )
 from flashdeck.errors import RequestError
+from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.model import State
 from flashdeck.text import clean
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
 
-MAX_IMAGE: Final = 64 * 1024 * 1024
-"""Bytes of one image at the most."""
 MAX_UPLOADS: Final = 4
 """Uploads that one connection may have open."""
 

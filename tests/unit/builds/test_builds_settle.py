@@ -12,7 +12,7 @@ import pytest
 from builds_rig import PATIENCE, needs_leases, running
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeckd.builds.builds import RESCAN, RESTART, Watch
-from flashdeckd.builds.lease import MAX_SIZE
+from flashdeck.image_formats import MAX_IMAGE
 
 SETTLE = 0.5
 LONG = 3.0
@@ -264,7 +264,7 @@ async def test_what_can_not_be_read_is_told_once_and_again_after_it_could(file: 
             file.symlink_to(file.name)
         else:
             file.touch()
-            os.truncate(file, MAX_SIZE + 1)
+            os.truncate(file, MAX_IMAGE + 1)
 
     spoil()
     async with running([watch(file)]) as rig:

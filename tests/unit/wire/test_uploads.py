@@ -9,10 +9,11 @@ import pytest
 from flashdeck.api import UPLOAD_CHUNK, BeginUpload, BoardList, CommitUpload, GetBoards, UploadChunk, UploadDone
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, RemoteError
+from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.model import State
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
-from flashdeckd.server.uploads import MAX_IMAGE, MAX_UPLOADS, Uploads
+from flashdeckd.server.uploads import MAX_UPLOADS, Uploads
 from flashdeckd.state.hub import Hub
 
 
