@@ -45,7 +45,7 @@ def main() -> int:
     chosen = [limit for limit in limits(modules) if fnmatchcase(str(limit.name), f"*{options.only}*")]
     if options.list:
         for limit in chosen:
-            print(f"{limit.name} = {limit.value}")
+            _say(f"{limit.name} = {limit.value}")
         return 0
     trials = list(_trials(chosen))
     results = Results(_RESULTS, fresh=options.fresh)
@@ -58,9 +58,9 @@ def main() -> int:
     unnoticed = [trial for trial in trials if results.of(str(trial), trial.digest) is not Verdict.FAILED]
     for trial in unnoticed:
         reason = results.of(str(trial), trial.digest) if trial.tests else "no test imports it"
-        print(f"{trial}: {reason}")
+        _say(f"{trial}: {reason}")
     left = {trial.limit.name for trial in unnoticed}
-    print(f"{len(chosen)} limits, {len(chosen) - len(left)} noticed, {len(left)} not")
+    _say(f"{len(chosen)} limits, {len(chosen) - len(left)} noticed, {len(left)} not")
     return 1 if left else 0
 
 
@@ -72,7 +72,7 @@ def _trials(chosen: Sequence[Limit]) -> Iterator[Trial]:
         texts = {test.partition("::")[0]: "" for test in wanted}
         texts = {path: (ROOT / path).read_text() for path in texts}
         for change in Change:
-            changed = mutant(limit.name, change.of(limit.value), modules)
+            changed = mutant(limit, change, modules)
             yield Trial(limit=limit, change=change, files=changed, tests=wanted, digest=digest(changed, texts))
 
 
@@ -80,8 +80,8 @@ def _pass_as_it_is(copy: Copy, trials: Sequence[Trial], seconds: float) -> bool:
     wanted = sorted({test for trial in trials for test in trial.tests})
     verdict = copy.with_files({}, wanted, seconds=max(seconds, 5 * len(wanted)))
     if verdict is not Verdict.PASSED:
-        print(f"the tests that import limits do not pass as they are ({verdict}); first of all:", file=sys.stderr)
-        print(" ".join(["pytest", *wanted]), file=sys.stderr)
+        _note(f"the tests that import limits do not pass as they are ({verdict}); first of all:")
+        _note(" ".join(["pytest", *wanted]))
     return verdict is Verdict.PASSED
 
 
@@ -100,12 +100,20 @@ def _judge(trials: Sequence[Trial], copies: Sequence[Copy], results: Results, se
     with ThreadPoolExecutor(max_workers=max(len(copies), 1)) as pool:
         for trial, verdict in zip(trials, pool.map(judged, trials), strict=True):
             results.keep(str(trial), trial.digest, verdict)
-            print(f"{trial}: {verdict}", file=sys.stderr)
+            _note(f"{trial}: {verdict}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make limits", description=__doc__)
-    parser.add_argument("--only", default="", metavar="PATTERN", help="limits whose module:NAME contains this (globs, too)")
+    parser.add_argument("--only", default="", metavar="PATTERN", help="limits whose module:NAME has this in it")
     parser.add_argument("--list", action="store_true", help="the limits and their values, and nothing is tried")
     parser.add_argument("--fresh", action="store_true", help="forget what is known")
     parser.add_argument("--processes", type=int, default=2, metavar="N")

@@ -4,12 +4,13 @@ import ast
 import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import TypeAlias, TypeGuard
 
 from limits.facts import is_a_fact
-from limits.mutants import Value
 from limits.names import Name
 from limits.tree import Module
+
+Value: TypeAlias = "int | float | tuple[Value, ...]"
 
 
 @dataclass(frozen=True, slots=True)
