@@ -11,6 +11,9 @@ from pathlib import Path
 from flashdeck.geometry import Geometry, Range
 from flashdeck.patterns import Pattern
 
+DEFAULT_SETTLE = 0.05
+"""Seconds that an image file must be unchanged where nothing else is configured."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class UsbId:
@@ -177,7 +180,7 @@ class Partition:
     outside: Outside = Outside.REFUSE
     base: int | None = None
     """The address of the first byte of a raw binary, where that is not the partition's own."""
-    settle: float = 0.05
+    settle: float = DEFAULT_SETTLE
     """Seconds that an image file must be unchanged once no writer has it open."""
     alternate: int | str | None = None
     """The alternate setting, by number or name, of a plain DFU 1.1 device; None for a range of addresses."""

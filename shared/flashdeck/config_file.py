@@ -16,6 +16,7 @@ from pathlib import Path, PurePath
 from flashdeck.board_tables import BOARD_FILE_KEYS, check_identities, read_adopted_board, read_board
 from flashdeck.chips import Chip, find_chip
 from flashdeck.config import (
+    DEFAULT_SETTLE,
     BankPolicy,
     Config,
     Enter,
@@ -37,8 +38,6 @@ from flashdeck.text import clean, format_size
 from flashdeck.toml_table import MAX_PATH, Table, check_name, one_of
 from flashdeck.trustzone import FLASH_OFFSET, SECURE_FLASH, secure_view
 
-DEFAULT_SETTLE = 0.05
-"""Seconds that an image file must be unchanged where nothing else is configured."""
 MAX_FILE_SIZE = 1024 * 1024
 MAX_FILES = 64
 

@@ -22,12 +22,14 @@ MAX_CALLS = 32
 EVENT = "event"
 """The only notification: its parameters are a `flashdeck.model.Event`."""
 
-_MAX_ID = 64
-_MAX_TEXT = 4000
+MAX_ID = 64
+"""Characters of a call's `id`, where it is text."""
+MAX_TEXT = 4000
+"""Characters kept of the message and of the hint of an error."""
 
 T = TypeVar("T")
 R = TypeVar("R", bound=State)
-RequestId = int | Annotated[str, msgspec.Meta(max_length=_MAX_ID)] | None
+RequestId = int | Annotated[str, msgspec.Meta(max_length=MAX_ID)] | None
 
 
 class Code(IntEnum):
@@ -276,4 +278,4 @@ def _line(message: dict[str, object]) -> bytes:
 
 def _tidy(text: str) -> str:
     """Text of an error, which may quote anything, fit for a line and a terminal."""
-    return "\n".join(clean(line, _MAX_TEXT) for line in text[:_MAX_TEXT].splitlines())
+    return "\n".join(clean(line, MAX_TEXT) for line in text[:MAX_TEXT].splitlines())

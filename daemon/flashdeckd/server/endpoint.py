@@ -14,7 +14,8 @@ from flashdeck.paths import SOCKET_PATH_MAX, ensure_private_dir
 from flashdeck.text import clean
 from flashdeckd.state.lock import exclusive
 
-_BACKLOG: Final = 100
+BACKLOG: Final = 100
+"""Connections that wait to be accepted; the next one has to wait to connect."""
 _UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
@@ -33,7 +34,7 @@ class Endpoint:
                 listener.bind(os.fspath(self.path))
                 # Nobody can connect before listen(), so there is no moment with a looser mode.
                 self.path.chmod(0o600)
-                listener.listen(_BACKLOG)
+                listener.listen(BACKLOG)
             except OSError as error:
                 raise FlashdeckError(
                     f"cannot listen on {clean(str(self.path))}: {error.strerror}",

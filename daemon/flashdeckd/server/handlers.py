@@ -18,10 +18,6 @@ from flashdeckd.server.server import Handler
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.record_directory import RecordDirectory
 
-LOG_PAGE = 500
-"""Log lines in one page at the most, so that a page stays far below the wire's line cap."""
-JOB_PAGE = 500
-
 
 class Handlers:
     """The methods, one each. `table` is what the server dispatches on."""
@@ -60,9 +56,9 @@ class Handlers:
     async def jobs(self, params: api.GetJobs, _connection: Connection) -> api.JobList:
         """`jobs`."""
         if params.ids:
-            return api.JobList(jobs=tuple(self._bench.book.job(job_id) for job_id in params.ids[:JOB_PAGE]))
+            return api.JobList(jobs=tuple(self._bench.book.job(job_id) for job_id in params.ids[: api.JOB_PAGE]))
         newest = sorted(self._bench.book.jobs.values(), key=lambda job: job.id, reverse=True)
-        return api.JobList(jobs=tuple(newest[: max(0, min(params.limit, JOB_PAGE))]))
+        return api.JobList(jobs=tuple(newest[: max(0, min(params.limit, api.JOB_PAGE))]))
 
     async def flash(self, params: api.Flash, _connection: Connection) -> api.JobList:
         """`flash`."""
@@ -87,7 +83,7 @@ class Handlers:
         """`logs`."""
         if params.board:
             self._bench.lane(params.board)  # none can be said of a board that there is not
-        lines = self._hub.logs(after=params.after, limit=min(params.limit, LOG_PAGE), board=params.board)
+        lines = self._hub.logs(after=params.after, limit=min(params.limit, api.LOG_PAGE), board=params.board)
         return api.LogPage(lines=lines, next=lines[-1].id if lines else params.after)
 
     async def hold(self, params: api.Hold, _connection: Connection) -> BoardState:

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from flashdeck.api import (
-    UPLOAD_CHUNK,
+    CHUNK,
     BeginUpload,
     CommitUpload,
     Empty,
@@ -71,8 +71,8 @@ class Uploads:
 
     async def _chunk(self, params: UploadChunk, connection: Connection) -> Empty:
         upload = self._find(connection, params.upload)
-        if len(params.data) > UPLOAD_CHUNK:
-            problem = f"a chunk of {len(params.data)} bytes is too long: {UPLOAD_CHUNK} are possible"
+        if len(params.data) > CHUNK:
+            problem = f"a chunk of {len(params.data)} bytes is too long: {CHUNK} are possible"
         elif len(upload.data) + len(params.data) > upload.size:
             problem = (
                 f"{len(upload.data) + len(params.data)} bytes arrived for {upload.name}, "

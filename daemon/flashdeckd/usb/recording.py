@@ -19,6 +19,7 @@ import usb.core
 
 from flashdeck import __version__
 from flashdeck.recording import FORMAT, MAX_FILE, AnyLine, End, Ending, RecordedSession, Reset, Transfer, encode
+from flashdeckd.usb.descriptors import MAX_INTERFACES
 from flashdeckd.usb.record_directory import RecordDirectory
 
 SHORT = 8
@@ -28,7 +29,6 @@ _DFU_REQUEST = 0x21
 _DIRECTION = 0x80
 _DNLOAD, _UPLOAD = 1, 2
 _SET_CONFIGURATION, _GET_CONFIGURATION, _SET_INTERFACE = 9, 8, 11
-_MAX_SETTINGS = 256
 _ENDINGS = {
     errno.EPIPE: Ending.STALL,
     errno.ETIMEDOUT: Ending.TIMEOUT,
@@ -366,8 +366,8 @@ class RecordingBackend(usb.backend.IBackend):
         found: Any = self._inner.get_configuration_descriptor(dev, 0)
         values = (found.bNumInterfaces, found.bConfigurationValue, found.iConfiguration)
         body = bytes(found.extra_descriptors)
-        for number in range(min(found.bNumInterfaces, _MAX_SETTINGS)):
-            for alternate in range(_MAX_SETTINGS):
+        for number in range(min(found.bNumInterfaces, MAX_INTERFACES)):
+            for alternate in range(MAX_INTERFACES):
                 try:
                     body += self._setting(dev, number, alternate)
                 except IndexError:

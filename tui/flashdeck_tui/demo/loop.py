@@ -20,7 +20,6 @@ LAND_WITHIN = 100.0
 """Seconds until a build has to be on all boards."""
 PAUSES = 5
 """How many times longer than `settle` the linker thinks after each piece."""
-_ALL_JOBS = 500
 
 T = TypeVar("T")
 
@@ -40,7 +39,7 @@ async def build_and_land(bench: DemoBench) -> tuple[Row, ...]:
     jobs = await _with(hands.work(), _write_and_wait(bench, build))
 
     erases = await _erases(bench.client)
-    every_job = (await bench.client.call(api.GetJobs(limit=_ALL_JOBS))).jobs
+    every_job = (await bench.client.call(api.GetJobs(limit=api.JOB_PAGE))).jobs
     rows: list[Row] = []
     for board in boards:
         after = await bench.dump(board.name)

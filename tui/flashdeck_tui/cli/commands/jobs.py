@@ -12,12 +12,9 @@ from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
 
-_MOST = 200
-"""Jobs in one answer, so that it stays well below the longest line of the protocol."""
-
 
 @click.command()
-@click.option("-n", "--limit", type=click.IntRange(1, _MOST), default=20, show_default=True, help="How many.")
+@click.option("-n", "--limit", type=click.IntRange(1, api.JOB_PAGE), default=20, show_default=True, help="How many.")
 @options.as_json
 def command(*, limit: int, as_json: bool) -> None:
     """List the newest jobs, newest first."""

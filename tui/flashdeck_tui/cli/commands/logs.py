@@ -15,14 +15,13 @@ from flashdeck_tui.cli.connect import ask, converse
 from flashdeck_tui.cli.output import paint, put, put_json, say
 from flashdeck_tui.cli.words import LEVELS
 
-_MOST = 500
-"""Lines in one answer, so that it stays well below the longest line of the protocol."""
-
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come, until Ctrl-C.")
 @click.option("--board", type=options.name, default="", metavar="NAME", help="Only what is about this board.")
-@click.option("-n", "--lines", "limit", type=click.IntRange(0, _MOST), default=50, show_default=True, help="How many.")
+@click.option(
+    "-n", "--lines", "limit", type=click.IntRange(0, api.LOG_PAGE), default=50, show_default=True, help="How many."
+)
 @options.as_json
 @options.as_jsonl
 def command(*, follow: bool, board: str, limit: int, as_json: bool, as_jsonl: bool) -> None:
@@ -50,7 +49,7 @@ async def _follow(client: Client, *, board: str, limit: int, as_jsonl: bool) -> 
         if isinstance(change, Snapshot):
             heard = 0
             lines = (
-                await client.call(api.GetLogs(after=printed, limit=_MOST if printed else limit, board=board))
+                await client.call(api.GetLogs(after=printed, limit=api.LOG_PAGE if printed else limit, board=board))
             ).lines
         elif change.log is not None:
             # The daemon says in the log that it dropped lines, but that line is about no board.

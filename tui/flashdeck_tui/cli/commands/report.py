@@ -34,7 +34,6 @@ from flashdeck_tui.cli.redaction import Redactor, serials_in_recording, serials_
 
 MAX_RECORDINGS = 64 * 1024 * 1024
 """Bytes of recordings in a report at the most; the newest go in."""
-_LOG_LINES = 500
 _DAEMON = "versions of the daemon"
 _LIVE = ("status.json", _DAEMON, "doctor.json", "log.jsonl", "recordings")
 
@@ -133,7 +132,7 @@ async def _ask_daemon(client: Client, found: _Gathered) -> None:
     versions = await attempt(_DAEMON, lambda: client.call(api.GetVersions()))
     found.daemon = versions.facts if versions is not None else ()
     found.diagnosis = await attempt("doctor.json", lambda: client.call(api.Doctor()))
-    page = await attempt("log.jsonl", lambda: client.call(api.GetLogs(limit=_LOG_LINES)))
+    page = await attempt("log.jsonl", lambda: client.call(api.GetLogs(limit=api.LOG_PAGE)))
     found.log = page.lines if page is not None else ()
     await attempt("recordings", lambda: _fetch(client, found))  # the doctor's own sessions included
 
