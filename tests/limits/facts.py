@@ -9,6 +9,7 @@ from limits.names import Name
 FACTS: Final[Mapping[str, tuple[str, ...]]] = {
     "codes, lengths and offsets of the USB and DFU standards": (
         "*:STATUS_*",
+        "*:MAX_STRING",
         "*:_STATUS_LENGTH",
         "*:*_DESCRIPTOR",
         "*:*SET_ADDRESS",
@@ -29,6 +30,7 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.usb.recording:_DIRECTION",
         "flashdeckd.usb.strings:_*",
         "flashdeckd.usb.sysfs:HUB_CLASS",
+        "flashdeckd.usb.sysfs:_MAX_ATTRIBUTE",
         "flashdeckd.usb.transport:_STRING",
         "flashdeckd.usb.transport:_OUT",
         "flashdeckd.usb.transport:*_IN",
@@ -45,6 +47,7 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "*:*BLANK",
         "*:_WORD",
         "flashdeck.config_file:_MAX_ALTERNATE",
+        "flashdeckd.usb.record_directory:_NUMBERS",
         "flashdeck.geometry:ADDRESS_SPACE",
         "flashdeck.guard_tables:_*",
         "flashdeck.paths:*",
@@ -67,6 +70,7 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.state.journal_schema:*_ID",
     ),
     "sizes of the steps of a work, whose outcome is the same with any other": (
+        "flashdeck.patterns:_PREFIX",
         "flashdeckd.builds.lease:_PIECE",
         "flashdeckd.signals:_AT_ONCE",
         "flashdeckd.usb.hotplug:_DRAIN",

@@ -324,7 +324,7 @@ class RecordingBackend(usb.backend.IBackend):
         number: int,
     ) -> Transfer:
         request_type, request, value, index, length = setup
-        keep = self._recorder.payloads or not _is_payload(request_type, request, value, len(data))
+        keep = self._recorder.payloads or not is_payload(request_type, request, value, len(data))
         return Transfer(
             at=began,
             took=took,
@@ -389,8 +389,8 @@ class RecordingBackend(usb.backend.IBackend):
         return head + bytes(found.extra_descriptors)
 
 
-def _is_payload(request_type: int, request: int, value: int, size: int) -> bool:
-    """Whether the data are image bytes: those of DNLOAD and UPLOAD, but for DfuSe's commands in block 0."""
+def is_payload(request_type: int, request: int, value: int, size: int) -> bool:
+    """Return whether the data are image bytes: those of DNLOAD and UPLOAD, but for DfuSe's commands in block 0."""
     is_dfu = request_type & ~_DIRECTION == _DFU_REQUEST and request in (_DNLOAD, _UPLOAD)
     return is_dfu and (value != 0 or size > SHORT)
 
