@@ -79,6 +79,8 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
     "what real bootloaders and buses do, which their models follow (recorded answers are the judge)": (
         "flashdeckd.virtual.application:*",
         "flashdeckd.virtual.backend:*",
+        "flashdeckd.virtual.board:BUSY_REQUESTS",
+        "flashdeckd.virtual.board:_STEPS_HOME",
         "flashdeckd.virtual.bus_clock:PACKET*",
         "flashdeckd.virtual.bus_clock:TRANSFER",
         "flashdeckd.virtual.classic:CACHE_LINE",
@@ -93,6 +95,7 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.virtual.tinyusb:POLL_*",
         "flashdeckd.virtual.usbx_default:POLL",
         "flashdeckd.virtual.zephyr:*",
+        "flashdeck_tui.demo.demo_bench:_*_TIME",
     ),
     "counts of transfers that the class needs (the plan's estimate is compared with a run)": (
         "flashdeckd.flash.cost:*",
@@ -101,13 +104,17 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.flash.plain:_ENDING",
         "flashdeckd.flash.plain:_LEAVING",
         "flashdeckd.flash.banks:_BANKS",
+        "flashdeckd.diagnosis.banks:_SEVERAL",
     ),
-    "columns and lines of the screen, which pictures hold": (
+    "columns and lines, for looks": (
+        "flashdeck_tui.cli.commands.doctor:_NARROWEST",
         "flashdeck_tui.cli.progress:_BAR",
-        "flashdeck_tui.cli.table:_INDENT",
+        "flashdeck_tui.cli.table:*",
         "flashdeck_tui.screens.main:*",
         "flashdeck_tui.views:_BAR_CELLS",
+        "flashdeck_tui.views:_NAME",
         "flashdeck_tui.widgets.*:*GAP",
+        "flashdeck_tui.widgets.log_panel:_LEAST",
         "flashdeck_tui.widgets.rows:_HEADER",
         "flashdeck_tui.terminal:GONE",
     ),

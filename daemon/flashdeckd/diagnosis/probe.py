@@ -26,6 +26,7 @@ from flashdeckd.dfu.wire import State
 from flashdeckd.diagnosis.harmless import HarmlessPipe
 from flashdeckd.diagnosis.observation import Alternate, Observation, ReadOutcome, TestRead
 from flashdeckd.flash.bootloader_history import BootloaderHistory
+from flashdeckd.jobs.bootloader_book import MAX_READS_LOST
 
 MAX_PARTITIONS = 8
 """Partitions that are read, two blocks each."""
@@ -33,7 +34,6 @@ MAX_NAMES = 1000
 """Characters kept of all names together."""
 LONGEST_NAP = 2.0
 """Seconds: what is obeyed of a claimed time here, where nothing is erased. Devices may claim hours."""
-_MAX_READS_LOST = 2
 
 Sleep = Callable[[float], object]
 
@@ -125,7 +125,7 @@ class _Look:
             return "the device speaks plain DFU, which has no addresses"
         if self._reads and (not self._functional.can_upload or self._reads[-1].outcome is not ReadOutcome.DATA):
             return "one read was enough to know"
-        if not self._history.reading_proved and self._history.reads_lost >= _MAX_READS_LOST:
+        if not self._history.reading_proved and self._history.reads_lost >= MAX_READS_LOST:
             return f"the board was lost in {self._history.reads_lost} reads already"
         if len(self._reads) >= 2 * MAX_PARTITIONS:
             return f"reads in {MAX_PARTITIONS} partitions are enough"

@@ -36,7 +36,7 @@ async def build_and_land(bench: DemoBench) -> tuple[Row, ...]:
 
     build = await bench.firmware.build()
     hands = _Hands(bench, build)
-    jobs = await _with(hands.work(), _write_and_wait(bench, build))
+    jobs = await _with(hands.work(), write_and_wait(bench, build))
 
     erases = await _erases(bench.client)
     every_job = (await bench.client.call(api.GetJobs(limit=api.JOB_PAGE))).jobs
@@ -83,7 +83,7 @@ async def _erases(client: Client) -> Mapping[str, int]:
     return {board.name: board.erases for board in (await client.call(api.VirtualList())).boards}
 
 
-async def _write_and_wait(bench: DemoBench, build: Build) -> dict[str, JobState]:
+async def write_and_wait(bench: DemoBench, build: Build) -> dict[str, JobState]:
     """Writes the build where the daemon watches; the jobs that brought it onto the boards, by board."""
     partition = next(iter(bench.config.boards.values())).profile.partitions[PARTITION]
     pause = PAUSES * partition.settle
