@@ -13,7 +13,7 @@ import msgspec
 from flashdeck.api import METHODS, NAMES, Params
 from flashdeck.errors import ErrorKind, FlashdeckError, RemoteError, RequestError
 from flashdeck.model import State
-from flashdeck.text import clean
+from flashdeck.text import MAX_MESSAGE, clean
 
 MAX_LINE = 1024 * 1024
 """Bytes of one line at the most, its line break not counted; both sides refuse to send or take more."""
@@ -24,8 +24,6 @@ EVENT = "event"
 
 MAX_ID = 64
 """Characters of a call's `id`, where it is text."""
-MAX_TEXT = 4000
-"""Characters kept of the message and of the hint of an error."""
 
 T = TypeVar("T")
 R = TypeVar("R", bound=State)
@@ -278,4 +276,4 @@ def _line(message: dict[str, object]) -> bytes:
 
 def _tidy(text: str) -> str:
     """Text of an error, which may quote anything, fit for a line and a terminal."""
-    return "\n".join(clean(line, MAX_TEXT) for line in text[:MAX_TEXT].splitlines())
+    return "\n".join(clean(line, MAX_MESSAGE) for line in text[:MAX_MESSAGE].splitlines())

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+MAX_MESSAGE = 4000
+"""Characters kept of the message and of the hint of an error, on the wire and on a terminal."""
 MAX_TEXT = 300
 """Characters kept of one piece of foreign text."""
 

@@ -11,8 +11,8 @@ import pytest
 
 from builds_rig import PATIENCE, needs_leases, running
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeckd.builds.builds import RESCAN, RESTART, Watch
 from flashdeck.image_formats import MAX_IMAGE
+from flashdeckd.builds.builds import RESCAN, RESTART, Watch
 
 SETTLE = 0.5
 LONG = 3.0

@@ -16,6 +16,7 @@ from flashdeck.client import EVENTS_KEPT, Client, Subscription
 from flashdeck.client import HELLO_TIMEOUT as CLIENT_PATIENCE
 from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.model import Event
+from flashdeck.text import MAX_MESSAGE
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.requests.by_hand import HandRequests
@@ -50,11 +51,11 @@ def test_an_id_has_so_many_characters() -> None:
 
 
 def test_an_error_has_so_many_characters() -> None:
-    for length in (rpc.MAX_TEXT, rpc.MAX_TEXT + 1):
+    for length in (MAX_MESSAGE, MAX_MESSAGE + 1):
         reply = rpc.decode_incoming(rpc.encode_error(1, FlashdeckError("e" * length)))
         assert isinstance(reply, rpc.Reply)
         assert reply.error is not None
-        assert reply.error.message == "e" * rpc.MAX_TEXT
+        assert reply.error.message == "e" * MAX_MESSAGE
 
 
 async def test_so_many_events_are_kept_for_a_reader_that_falls_behind(hub: Hub) -> None:

@@ -13,8 +13,7 @@ from typing import BinaryIO, TextIO, cast
 
 from flashdeck.full_json import full_json
 from flashdeck.model import Failure
-from flashdeck.rpc import MAX_TEXT
-from flashdeck.text import clean
+from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck_tui.terminal import takes_control_sequences
 
 
@@ -49,7 +48,7 @@ def paint(text: str, colour: Colour | None, stream: TextIO | None) -> str:
 
 def one_line(text: str) -> str:
     """`text` without line breaks and control characters."""
-    return clean(" ".join(text.splitlines()), MAX_TEXT)
+    return clean(" ".join(text.splitlines()), MAX_MESSAGE)
 
 
 def say(text: str) -> None:

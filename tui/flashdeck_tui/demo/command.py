@@ -33,15 +33,15 @@ class _InterruptedError(Exception):
 
 
 def run(*, once: bool, json: bool) -> int:
-    """Plays the demo on a terminal, or runs it unattended: with `once` or `json`, and where there is no terminal.
+    """Plays the demo on a terminal, or runs it play_by_itself: with `once` or `json`, and where there is no terminal.
 
     Unattended, it builds twice, waits for both builds on all three boards, and prints what is there now. Returns the
     exit code. Raises FlashdeckError where the demo could not be run to its end; the end of the daemon's log is then on
     stderr. Nothing is left behind in any case. 2 where it is to be played and the terminal can not show the screen.
     """
-    unattended = once or json or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
+    play_by_itself = once or json or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
     try:
-        return asyncio.run(until_signal(unattended(as_json=json) if unattended else _played()))
+        return asyncio.run(until_signal(play_by_itself(as_json=json) if unattended else _played()))
     except _InterruptedError as end:
         with contextlib.suppress(OSError):  # the terminal may be what went away
             report(Failure(kind=ErrorKind.INTERRUPTED, message=f"the demo was stopped by {end}"), as_json=json)
@@ -68,7 +68,7 @@ async def _played() -> int:
     return await play()
 
 
-async def unattended(*, as_json: bool) -> int:
+async def play_by_itself(*, as_json: bool) -> int:
     say("starting flashdeckd with three emulated boards")
     async with demo_bench() as own:
         try:
