@@ -4,7 +4,7 @@ import ast
 import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, TypeGuard
+from typing import TypeAlias, TypeGuard, cast
 
 from limits.facts import is_a_fact
 from limits.names import Name
@@ -48,5 +48,5 @@ def _capitals(module: Module) -> Iterator[Name]:
 
 def _is_number(value: object) -> TypeGuard[Value]:
     if isinstance(value, tuple):
-        return bool(value) and all(_is_number(each) for each in value)
+        return bool(value) and all(_is_number(each) for each in cast("tuple[object, ...]", value))
     return type(value) in {int, float}  # neither a flag nor a member of an enumeration

@@ -1,8 +1,8 @@
 """A limit that the code does not keep: everywhere in the product another number stands in its place.
 
 The number itself stays as it is defined. So a test that imports it knows what is promised, and notices where the code
-does something else; were the definition changed, such a test would follow, and notice nothing. A test that sets the number
-for itself sets it for the mutant, too.
+does something else; were the definition changed, such a test would follow, and notice nothing. A test that sets the
+number for itself sets it for the mutant, too.
 """
 
 import ast

@@ -23,7 +23,7 @@ def bindings(module: Module, product: Mapping[str, Module]) -> dict[str, Name]:
     return {
         alias.asname or alias.name: _origin(Name(node.module, alias.name), product)
         for node in ast.walk(module.source)
-        if isinstance(node, ast.ImportFrom) and node.module in product
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module in product
         for alias in node.names
     }
 
@@ -44,7 +44,7 @@ def meaning(node: ast.AST, known: Mapping[str, Name], own: str) -> Name | None:
 
 def _origin(name: Name, product: Mapping[str, Module]) -> Name:
     for node in product[name.module].source.body:
-        if isinstance(node, ast.ImportFrom) and node.module in product:
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module in product:
             for alias in node.names:
                 if (alias.asname or alias.name) == name.name:
                     return _origin(Name(node.module, alias.name), product)

@@ -103,7 +103,7 @@ def test_a_speed_is_that_of_so_many_seconds() -> None:
 
 def test_so_many_faults_of_a_bootloader_are_shown_and_so_much_of_each() -> None:
     store = Store()
-    doubts = tuple(f"fault {number}" for number in range(DOUBTS)) + ("one more",)
+    doubts = (*(f"fault {number}" for number in range(DOUBTS)), "one more")
     store.take(event(board=board("left", doubts=doubts)))
     text = "\n".join(line.text for line in details(store, Selection(board="left"), NOW))
     assert f"fault {DOUBTS - 1}." in text

@@ -83,6 +83,7 @@ def ended_by(
 
 
 def end_at_hang_up() -> None:
+    """End this process once its terminal has gone."""
     poll = select.poll()
     for number in (_STDIN, _STDOUT, _STDERR):
         if number != _STDOUT or _is(os.isatty, number):  # stdout may be a file or a pipe: it takes no part in this

@@ -32,7 +32,7 @@ WRITE_PATIENCE = 10.0
 LONGEST_SLEEP = 1800.0
 """Seconds that one session sleeps in all because the device claims it: no honest one needs as much."""
 CLAIMS = 2
-"""An operation, or the manifestation of plain DFU, is given this many times what was claimed for it, or the patience above."""
+"""An operation, or the end of plain DFU, is given this many times what was claimed for it, or its patience."""
 
 
 class Pace(StrEnum):

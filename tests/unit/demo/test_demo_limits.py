@@ -120,7 +120,11 @@ def test_a_daemon_that_is_to_end_has_its_time(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_directory_is_removed_again_and_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+
+    def busy(_directory: Path, *, ignore_errors: bool) -> None:
+        assert ignore_errors
+
+    monkeypatch.setattr(shutil, "rmtree", busy)
     monkeypatch.setattr(keeper.threading, "Event", lambda: SimpleNamespace(wait=pauses.append))
     remove(tmp_path)
     assert pauses == [REMOVAL_PAUSE] * REMOVALS
@@ -131,7 +135,7 @@ async def test_so_much_of_the_daemon_s_log_is_told(monkeypatch: pytest.MonkeyPat
 
     @asynccontextmanager
     async def kept() -> AsyncGenerator[object]:
-        yield SimpleNamespace(directory=tmp_path, start=lambda *_: None, ended=None)
+        yield SimpleNamespace(directory=tmp_path, start=print, ended=None)
 
     async def nobody(_ended: object, _socket: Path) -> Client:
         raise FlashdeckError("it did not serve")
@@ -157,7 +161,7 @@ async def test_so_much_of_what_a_compiler_says_is_told(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", make)
     shutil.copytree(paths.data_file("demo", "firmware"), tmp_path / "firmware")
-    monkeypatch.setattr(shutil, "which", lambda _name: "/bin/true")
+    monkeypatch.setattr(shutil, "which", str)
     with pytest.raises(FlashdeckError) as caught:
         await Firmware(tmp_path / "firmware").build()
     assert caught.value.__notes__ == ["l" * OUTPUT_KEPT]

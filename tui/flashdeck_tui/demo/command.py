@@ -33,13 +33,13 @@ class _InterruptedError(Exception):
 
 
 def run(*, once: bool, json: bool) -> int:
-    """Plays the demo on a terminal, or runs it play_by_itself: with `once` or `json`, and where there is no terminal.
+    """Plays the demo on a terminal, or runs it unattended: with `once` or `json`, and where there is no terminal.
 
     Unattended, it builds twice, waits for both builds on all three boards, and prints what is there now. Returns the
     exit code. Raises FlashdeckError where the demo could not be run to its end; the end of the daemon's log is then on
     stderr. Nothing is left behind in any case. 2 where it is to be played and the terminal can not show the screen.
     """
-    play_by_itself = once or json or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
+    unattended = once or json or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
     try:
         return asyncio.run(until_signal(play_by_itself(as_json=json) if unattended else _played()))
     except _InterruptedError as end:
@@ -69,6 +69,7 @@ async def _played() -> int:
 
 
 async def play_by_itself(*, as_json: bool) -> int:
+    """Build twice, wait for both builds on all boards, and print what is there; return the exit code."""
     say("starting flashdeckd with three emulated boards")
     async with demo_bench() as own:
         try:

@@ -59,6 +59,7 @@ def _run(words: list[str], log: Path) -> None:
 
 
 def end_when_asked(daemon: "subprocess.Popen[bytes]", ended: threading.Event) -> None:
+    """End the daemon as soon as the demo asks for it, or has itself ended."""
     sys.stdin.readline()  # returns, too, when the other end is closed, by whatever ended the demo
     daemon.terminate()
     if not ended.wait(STOP_WITHIN):
@@ -71,6 +72,7 @@ def _say(value: object) -> None:
 
 
 def remove(directory: Path) -> None:
+    """Remove the directory with all that is in it."""
     pause = threading.Event()
     for _ in range(REMOVALS):
         shutil.rmtree(directory, ignore_errors=True)
