@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import BoardState, DaemonState, JobState, JobStatus, Origin, PartitionState, Presence, State
+from flashdeck.model import BoardState, DaemonState, JobState, JobStatus, Origin, PartitionState, Presence
+from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
 from flashdeckd.state.hub import Hub
@@ -23,7 +24,7 @@ from flashdeckd.state.hub import Hub
 NOW = time.time()
 SHA = hashlib.sha256(b"an image").hexdigest()
 
-Answer = State | FlashdeckError | Callable[[Any], State]
+Answer = Value | FlashdeckError | Callable[[Any], Value]
 
 
 _LAST_TURNS = 20
@@ -136,7 +137,7 @@ class CannedDaemon:
             for _ in range(_LAST_TURNS):
                 await asyncio.sleep(0)
 
-    async def _answer(self, params: Any, _connection: Connection) -> State:
+    async def _answer(self, params: Any, _connection: Connection) -> Value:
         with self._asked:
             self.calls.append(params)
             self._asked.notify_all()
@@ -145,13 +146,13 @@ class CannedDaemon:
         answer = self.answers.get(cast("type[api.Params[Any]]", type(params)))
         if isinstance(answer, FlashdeckError):
             raise answer
-        if isinstance(answer, State):
+        if isinstance(answer, Value):
             return answer
         if answer is not None:
             return answer(params)
         return self._upload(params)
 
-    def _upload(self, params: api.Params[Any]) -> State:
+    def _upload(self, params: api.Params[Any]) -> Value:
         match params:
             case api.BeginUpload():
                 self.uploaded.clear()

@@ -11,12 +11,12 @@ from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
 from flashdeck.model import (
     ArtifactState,
     BoardState,
+    Contents,
     DaemonState,
     DeviceState,
     Disposition,
     Event,
     Failure,
-    Holding,
     JobResult,
     JobState,
     JobStatus,
@@ -27,15 +27,15 @@ from flashdeck.model import (
     Phase,
     Presence,
     Snapshot,
-    State,
     Verified,
 )
+from flashdeck.value import Value
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.hands import Hands
 from flashdeck_tui.link import Link, LinkState, LinkStatus
 from flashdeck_tui.store import Store
 
-R = TypeVar("R", bound=State)
+R = TypeVar("R", bound=Value)
 
 SOCKET = Path("/run/user/1000/flashdeck/flashdeckd.sock")
 NOW = 1_700_000_000.0
@@ -48,7 +48,7 @@ DAEMON = DaemonState(
 )
 
 
-def holding(sha256: str = NEWEST, **fields: Any) -> Holding:
+def contents(sha256: str = NEWEST, **fields: Any) -> Contents:
     version = "1.0.2" if sha256 == NEWEST else "1.0.1"
     known: dict[str, Any] = {
         "sha256": sha256,
@@ -58,10 +58,10 @@ def holding(sha256: str = NEWEST, **fields: Any) -> Holding:
         "verified": Verified.YES,
         "job": 1,
     }
-    return Holding(**known | fields)
+    return Contents(**known | fields)
 
 
-def partitions(app1: Holding | None = None, *, offered: str = "", trouble: str = "") -> tuple[PartitionState, ...]:
+def partitions(app1: Contents | None = None, *, offered: str = "", trouble: str = "") -> tuple[PartitionState, ...]:
     return (
         PartitionState(name="bootloader", address=0x08000000, size=0x20000, protected=True),
         PartitionState(
@@ -69,7 +69,7 @@ def partitions(app1: Holding | None = None, *, offered: str = "", trouble: str =
             address=0x08020000,
             size=0x60000,
             image="/home/dev/fw/app1/Debug/APP1.bin",
-            holding=app1,
+            contents=app1,
             offered=offered,
             current=app1 is not None and app1.complete and app1.sha256 == NEWEST,
             trouble=trouble,
@@ -84,7 +84,7 @@ def board(name: str = "left", **fields: Any) -> BoardState:
         "presence": Presence.APP,
         "serial": "336E36833233",
         "port": "1-4.2",
-        "partitions": partitions(holding()),
+        "partitions": partitions(contents()),
     }
     return BoardState(name=name, **known | fields)
 
@@ -150,14 +150,18 @@ BENCH = Snapshot(
     boards=(
         board("left"),
         board(
-            "bench-1", presence=Presence.DFU, port="1-4.1", serial="205E38833233", partitions=partitions(holding(OLDER))
+            "bench-1",
+            presence=Presence.DFU,
+            port="1-4.1",
+            serial="205E38833233",
+            partitions=partitions(contents(OLDER)),
         ),
-        board("right", presence=Presence.DFU, port="1-4.3", serial="", partitions=partitions(holding(started=False))),
+        board("right", presence=Presence.DFU, port="1-4.3", serial="", partitions=partitions(contents(started=False))),
         board(
             "lab",
             port="1-4.4",
             held="the scope is on it, Eva",
-            partitions=partitions(holding(OLDER, verified=Verified.NO), offered=NEWEST),
+            partitions=partitions(contents(OLDER, verified=Verified.NO), offered=NEWEST),
         ),
         board("spare", presence=Presence.ABSENT, port="", serial="", partitions=partitions(None)),
         board(
@@ -166,7 +170,7 @@ BENCH = Snapshot(
             port="",
             trouble="2 devices look like board twin (at 1-4.5, 1-4.6): unplug all but one, or add its port to the "
             "configuration",
-            partitions=partitions(holding(OLDER, complete=False)),
+            partitions=partitions(contents(OLDER, complete=False)),
         ),
     ),
     devices=(
@@ -201,7 +205,7 @@ class FakeLink:
         self.store = store
         self.state = LinkState(LinkStatus.CONNECTED)
         self.calls: list[api.Params[Any]] = []
-        self.answers: dict[type[api.Params[Any]], State | FlashdeckError] = {}
+        self.answers: dict[type[api.Params[Any]], Value | FlashdeckError] = {}
         self.uploads: list[tuple[str, bytes, str, tuple[str, ...]]] = []
 
     async def run(self) -> None:
@@ -220,7 +224,7 @@ class FakeLink:
         self.uploads.append((name, data, partition, boards))
         return api.UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=len(data), version="")
 
-    def _usual(self, params: api.Params[Any]) -> State:
+    def _usual(self, params: api.Params[Any]) -> Value:
         match params:
             case api.Flash():
                 return api.JobList(jobs=(job(11, params.boards[0], partition=params.partition),))

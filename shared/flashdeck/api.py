@@ -7,23 +7,24 @@ Unknown fields are ignored. A reply means that what was asked is done.
 from typing import Generic, TypeVar
 
 from flashdeck.diagnosis import Diagnosis, Fact
-from flashdeck.model import BoardState, DeviceState, JobState, LogLine, Snapshot, State
+from flashdeck.model import BoardState, DeviceState, JobState, LogLine, Snapshot
+from flashdeck.value import Value
 
 PROTOCOL_VERSION = 1
 """Both sides must name the same; anything else ends with the kind `protocol-mismatch`."""
 
-R_co = TypeVar("R_co", bound=State, covariant=True)
+R_co = TypeVar("R_co", bound=Value, covariant=True)
 
 
-class Params(State, Generic[R_co], frozen=True, kw_only=True):
+class Params(Value, Generic[R_co], frozen=True, kw_only=True):
     """Base of all parameters; the type argument is the result's type."""
 
 
-class Empty(State, frozen=True, kw_only=True):
+class Empty(Value, frozen=True, kw_only=True):
     """A result without fields."""
 
 
-class Welcome(State, frozen=True, kw_only=True):
+class Welcome(Value, frozen=True, kw_only=True):
     """Answer to `hello`."""
 
     protocol: int
@@ -47,7 +48,7 @@ class GetStatus(Params[Snapshot], frozen=True, kw_only=True):
     """Everything at one instant."""
 
 
-class BoardList(State, frozen=True, kw_only=True):
+class BoardList(Value, frozen=True, kw_only=True):
     """Answer to `boards`."""
 
     boards: tuple[BoardState, ...]
@@ -58,7 +59,7 @@ class GetBoards(Params[BoardList], frozen=True, kw_only=True):
     """All configured boards, and the DFU devices that are none of them."""
 
 
-class JobList(State, frozen=True, kw_only=True):
+class JobList(Value, frozen=True, kw_only=True):
     """Jobs, newest first."""
 
     jobs: tuple[JobState, ...]
@@ -73,7 +74,7 @@ class GetJobs(Params[JobList], frozen=True, kw_only=True):
     ids: tuple[int, ...] = ()
 
 
-class UploadHandle(State, frozen=True, kw_only=True):
+class UploadHandle(Value, frozen=True, kw_only=True):
     """Names an upload until it is committed; it dies with its connection."""
 
     upload: int
@@ -100,7 +101,7 @@ class UploadChunk(Params[Empty], frozen=True, kw_only=True):
     data: bytes
 
 
-class UploadDone(State, frozen=True, kw_only=True):
+class UploadDone(Value, frozen=True, kw_only=True):
     """The spooled image: files of one build are the same one in every format."""
 
     sha256: str
@@ -130,7 +131,7 @@ class Flash(Params[JobList], frozen=True, kw_only=True):
     present_only: bool = False
 
 
-class PlanStep(State, frozen=True, kw_only=True):
+class PlanStep(Value, frozen=True, kw_only=True):
     """One step of a plan, in order."""
 
     action: str
@@ -139,7 +140,7 @@ class PlanStep(State, frozen=True, kw_only=True):
     note: str = ""
 
 
-class BoardPlan(State, frozen=True, kw_only=True):
+class BoardPlan(Value, frozen=True, kw_only=True):
     """What a flash of one board would do. `blocked` says why it would not start."""
 
     board: str
@@ -159,7 +160,7 @@ class BoardPlan(State, frozen=True, kw_only=True):
     blocked: str = ""
 
 
-class PlanList(State, frozen=True, kw_only=True):
+class PlanList(Value, frozen=True, kw_only=True):
     """Answer to `plan`."""
 
     plans: tuple[BoardPlan, ...]
@@ -193,7 +194,7 @@ class WaitJobs(Params[JobList], frozen=True, kw_only=True):
     timeout: float = 3600.0
 
 
-class LogPage(State, frozen=True, kw_only=True):
+class LogPage(Value, frozen=True, kw_only=True):
     """Log lines in ascending order; `next` is the `after` that continues."""
 
     lines: tuple[LogLine, ...]
@@ -259,7 +260,7 @@ class Doctor(Params[Diagnosis], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
-class Versions(State, frozen=True, kw_only=True):
+class Versions(Value, frozen=True, kw_only=True):
     """Answer to `versions`."""
 
     facts: tuple[Fact, ...]
@@ -270,7 +271,7 @@ class GetVersions(Params[Versions], frozen=True, kw_only=True):
     """What the daemon runs on; the client's own may be others."""
 
 
-class RecordingState(State, frozen=True, kw_only=True):
+class RecordingState(Value, frozen=True, kw_only=True):
     """One recorded session with a device."""
 
     index: int
@@ -280,7 +281,7 @@ class RecordingState(State, frozen=True, kw_only=True):
     size: int
 
 
-class RecordingList(State, frozen=True, kw_only=True):
+class RecordingList(Value, frozen=True, kw_only=True):
     """Answer to `recordings`."""
 
     recordings: tuple[RecordingState, ...] = ()
@@ -293,7 +294,7 @@ class GetRecordings(Params[RecordingList], frozen=True, kw_only=True):
     """The recordings in the directory that `--record` names; none where the daemon does not record."""
 
 
-class RecordingPiece(State, frozen=True, kw_only=True):
+class RecordingPiece(Value, frozen=True, kw_only=True):
     """Bytes of a recording; fewer than were asked for at its end, none behind it."""
 
     data: bytes
@@ -320,7 +321,7 @@ class Adopt(Params[BoardState], frozen=True, kw_only=True):
     name: str = ""
 
 
-class VirtualBoardState(State, frozen=True, kw_only=True):
+class VirtualBoardState(Value, frozen=True, kw_only=True):
     """An emulated board as its own side sees it, with what it counted since it was made."""
 
     name: str
@@ -361,7 +362,7 @@ class VirtualBoardState(State, frozen=True, kw_only=True):
     """How many of them came as recorded since it was last powered."""
 
 
-class VirtualBench(State, frozen=True, kw_only=True):
+class VirtualBench(Value, frozen=True, kw_only=True):
     """Answer to `virtual.list`."""
 
     boards: tuple[VirtualBoardState, ...]
@@ -400,7 +401,7 @@ class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
     """A byte of the flash: only what erases or writes it is struck. Faults of the flash only."""
 
 
-class FlashBytes(State, frozen=True, kw_only=True):
+class FlashBytes(Value, frozen=True, kw_only=True):
     """A piece of an emulated flash."""
 
     address: int
@@ -418,7 +419,7 @@ class VirtualDump(Params[FlashBytes], frozen=True, kw_only=True):
     size: int = 256 * 1024
 
 
-METHODS: dict[str, type[Params[State]]] = {
+METHODS: dict[str, type[Params[Value]]] = {
     "hello": Hello,
     "subscribe": Subscribe,
     "status": GetStatus,
@@ -450,7 +451,7 @@ METHODS: dict[str, type[Params[State]]] = {
     "virtual.fault": VirtualFault,
     "virtual.dump": VirtualDump,
 }
-NAMES: dict[type[Params[State]], str] = {params: name for name, params in METHODS.items()}
+NAMES: dict[type[Params[Value]], str] = {params: name for name, params in METHODS.items()}
 CHUNK = 256 * 1024
 """Bytes of an image, a recording or an emulated flash in one call at the most."""
 LOG_PAGE = 500

@@ -26,15 +26,16 @@ from flashdeck.api import (
     Welcome,
 )
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
-from flashdeck.model import Event, Snapshot, State
+from flashdeck.model import Event, Snapshot
 from flashdeck.text import clean
+from flashdeck.value import Value
 
 HELLO_TIMEOUT = 10.0
 """Seconds that a daemon has to answer the first call."""
 EVENTS_KEPT = 10_000
 """Events kept for an iterator that falls behind; at one more the subscription ends."""
 
-R = TypeVar("R", bound=State)
+R = TypeVar("R", bound=Value)
 START_HINT = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
 """Where nobody listens. Who knows more of the daemon that was looked for says which command starts that one."""
 
@@ -88,9 +89,9 @@ class Subscription:
 class _Pending:
     """A call that waits for its answer. `settle` runs when it arrives, before the next line is looked at."""
 
-    def __init__(self, settle: Callable[[rpc.Reply], State]) -> None:
+    def __init__(self, settle: Callable[[rpc.Reply], Value]) -> None:
         self.settle = settle
-        self.future: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+        self.future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
 
 
 class Client:

@@ -6,7 +6,8 @@ Text that came from a device has been through `flashdeck.text.clean` before it g
 from enum import StrEnum
 
 from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
-from flashdeck.model import DeviceState, Failure, Presence, State
+from flashdeck.model import DeviceState, Failure, Presence
+from flashdeck.value import Value
 
 
 class Severity(StrEnum):
@@ -22,7 +23,7 @@ class Severity(StrEnum):
     """Looked at, and as it should be."""
 
 
-class Finding(State, frozen=True, kw_only=True):
+class Finding(Value, frozen=True, kw_only=True):
     """One thing that was seen."""
 
     code: str
@@ -36,21 +37,21 @@ class Finding(State, frozen=True, kw_only=True):
     """What to change, in the bootloader's source or on this machine; "" where nothing has to be."""
 
 
-class Fact(State, frozen=True, kw_only=True):
+class Fact(Value, frozen=True, kw_only=True):
     """Something a device says of itself, or that is known of it."""
 
     name: str
     value: str
 
 
-class Explanation(State, frozen=True, kw_only=True):
+class Explanation(Value, frozen=True, kw_only=True):
     """What another tool's message meant on this board."""
 
     message: str
     meaning: str
 
 
-class BoardReport(State, frozen=True, kw_only=True):
+class BoardReport(Value, frozen=True, kw_only=True):
     """One configured board."""
 
     board: str
@@ -66,7 +67,7 @@ class BoardReport(State, frozen=True, kw_only=True):
     """Why the board could not be looked at, or not to the end; None where it could."""
 
 
-class Diagnosis(State, frozen=True, kw_only=True):
+class Diagnosis(Value, frozen=True, kw_only=True):
     """Answer to `doctor`."""
 
     installation: tuple[Finding, ...]

@@ -6,9 +6,8 @@ a client has been through `flashdeck.text.clean` before it gets in here.
 
 from enum import StrEnum
 
-import msgspec
-
 from flashdeck.errors import ErrorKind
+from flashdeck.value import Value
 
 
 class Presence(StrEnum):
@@ -89,11 +88,7 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-class State(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Base of everything below: immutable, and unknown fields are ignored on the wire."""
-
-
-class Failure(State, frozen=True, kw_only=True):
+class Failure(Value, frozen=True, kw_only=True):
     """An error as it travels and is kept."""
 
     kind: ErrorKind
@@ -101,7 +96,7 @@ class Failure(State, frozen=True, kw_only=True):
     hint: str = ""
 
 
-class Layer(State, frozen=True, kw_only=True):
+class Layer(Value, frozen=True, kw_only=True):
     """One image that was written into a partition, over what was there before."""
 
     sha256: str
@@ -111,7 +106,7 @@ class Layer(State, frozen=True, kw_only=True):
     there is 0xFF."""
 
 
-class Patch(State, frozen=True, kw_only=True):
+class Patch(Value, frozen=True, kw_only=True):
     """An image that was laid over a program: it does not define the partition's first word."""
 
     sha256: str
@@ -121,7 +116,7 @@ class Patch(State, frozen=True, kw_only=True):
     job: int
 
 
-class Holding(State, frozen=True, kw_only=True):
+class Contents(Value, frozen=True, kw_only=True):
     """The contents of a partition of a board, as far as this daemon knows: a program, and patches over it."""
 
     sha256: str
@@ -149,7 +144,7 @@ class Holding(State, frozen=True, kw_only=True):
     alone."""
 
 
-class PartitionState(State, frozen=True, kw_only=True):
+class PartitionState(Value, frozen=True, kw_only=True):
     """One partition of one board."""
 
     name: str
@@ -163,7 +158,7 @@ class PartitionState(State, frozen=True, kw_only=True):
     image: str = ""
     settling: bool = False
     """Whether the image file is being written, or was just now."""
-    holding: Holding | None = None
+    contents: Contents | None = None
     offered: str = ""
     """SHA-256 of the newest artifact where this board neither holds it nor has a job for it: it waits for a person."""
     current: bool = False
@@ -172,7 +167,7 @@ class PartitionState(State, frozen=True, kw_only=True):
     """Why what lies at the image's path can not be taken, and what to do; "" where it can."""
 
 
-class BoardState(State, frozen=True, kw_only=True):
+class BoardState(Value, frozen=True, kw_only=True):
     """One configured board."""
 
     name: str
@@ -194,7 +189,7 @@ class BoardState(State, frozen=True, kw_only=True):
     partitions: tuple[PartitionState, ...] = ()
 
 
-class DeviceState(State, frozen=True, kw_only=True):
+class DeviceState(Value, frozen=True, kw_only=True):
     """A DFU device on the bus that is no configured board: listed, never touched."""
 
     port: str
@@ -206,7 +201,7 @@ class DeviceState(State, frozen=True, kw_only=True):
     note: str = ""
 
 
-class JobResult(State, frozen=True, kw_only=True):
+class JobResult(Value, frozen=True, kw_only=True):
     """What a flash did, counted."""
 
     bytes_written: int
@@ -231,7 +226,7 @@ class JobResult(State, frozen=True, kw_only=True):
     """Remarks on how it went: why it is not verified, what had to be done again."""
 
 
-class JobState(State, frozen=True, kw_only=True):
+class JobState(Value, frozen=True, kw_only=True):
     """One artifact bound for one partition of one board."""
 
     id: int
@@ -258,7 +253,7 @@ class JobState(State, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
-class ArtifactState(State, frozen=True, kw_only=True):
+class ArtifactState(Value, frozen=True, kw_only=True):
     """An image file that has settled, read once and spooled, at one of its targets."""
 
     sha256: str
@@ -279,7 +274,7 @@ class ArtifactState(State, frozen=True, kw_only=True):
     """True if an older release named it, by the hash of its bytes with all gaps filled."""
 
 
-class LogLine(State, frozen=True, kw_only=True):
+class LogLine(Value, frozen=True, kw_only=True):
     """One line of the daemon's log."""
 
     id: int
@@ -290,7 +285,7 @@ class LogLine(State, frozen=True, kw_only=True):
     job: int = 0
 
 
-class DaemonState(State, frozen=True, kw_only=True):
+class DaemonState(Value, frozen=True, kw_only=True):
     """The daemon itself."""
 
     version: str
@@ -303,7 +298,7 @@ class DaemonState(State, frozen=True, kw_only=True):
     """Parts that do not work, each with what to do; empty when all is well."""
 
 
-class Snapshot(State, frozen=True, kw_only=True):
+class Snapshot(Value, frozen=True, kw_only=True):
     """Everything at one instant; `seq` numbers the last event that is part of it."""
 
     seq: int
@@ -314,7 +309,7 @@ class Snapshot(State, frozen=True, kw_only=True):
     artifacts: tuple[ArtifactState, ...] = ()
 
 
-class Event(State, frozen=True, kw_only=True):
+class Event(Value, frozen=True, kw_only=True):
     """One change: exactly one of the fields after `seq` is set, and holds the whole new state of that thing."""
 
     seq: int

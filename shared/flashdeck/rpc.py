@@ -12,8 +12,8 @@ import msgspec
 
 from flashdeck.api import METHODS, NAMES, Params
 from flashdeck.errors import ErrorKind, FlashdeckError, RemoteError, RequestError
-from flashdeck.model import State
 from flashdeck.text import MAX_MESSAGE, clean
+from flashdeck.value import Value
 
 MAX_LINE = 1024 * 1024
 """Bytes of one line at the most, its line break not counted; both sides refuse to send or take more."""
@@ -26,7 +26,7 @@ MAX_ID = 64
 """Characters of a call's `id`, where it is text."""
 
 T = TypeVar("T")
-R = TypeVar("R", bound=State)
+R = TypeVar("R", bound=Value)
 RequestId = int | Annotated[str, msgspec.Meta(max_length=MAX_ID)] | None
 
 
@@ -56,7 +56,7 @@ class MalformedError(FlashdeckError):
     kind = ErrorKind.PROTOCOL_MISMATCH
 
 
-class Request(State, frozen=True, kw_only=True):
+class Request(Value, frozen=True, kw_only=True):
     """A call, its parameters not yet looked at. Without an `id` it is a notification and gets no answer."""
 
     jsonrpc: Literal["2.0"]
@@ -75,7 +75,7 @@ class Request(State, frozen=True, kw_only=True):
         return None if isinstance(self.id, msgspec.UnsetType) else self.id
 
 
-class Reply(State, frozen=True, kw_only=True):
+class Reply(Value, frozen=True, kw_only=True):
     """The answer to the call `id`: a result not yet looked at, or an error."""
 
     id: RequestId
@@ -83,25 +83,25 @@ class Reply(State, frozen=True, kw_only=True):
     error: RemoteError | None
 
 
-class Notification(State, frozen=True, kw_only=True):
+class Notification(Value, frozen=True, kw_only=True):
     """Something the daemon tells without being asked."""
 
     method: str
     params: msgspec.Raw
 
 
-class _ErrorData(State, frozen=True, kw_only=True, omit_defaults=False):
+class _ErrorData(Value, frozen=True, kw_only=True, omit_defaults=False):
     kind: ErrorKind = ErrorKind.OTHER
     hint: str = ""
 
 
-class _Error(State, frozen=True, kw_only=True, omit_defaults=False):
+class _Error(Value, frozen=True, kw_only=True, omit_defaults=False):
     code: int
     message: str
     data: _ErrorData = _ErrorData()
 
 
-class _Incoming(State, frozen=True, kw_only=True):
+class _Incoming(Value, frozen=True, kw_only=True):
     """What a client may receive: a response has `result` or `error`, a notification `method`."""
 
     jsonrpc: Literal["2.0"]
@@ -126,7 +126,7 @@ def encode_request(request_id: int, params: Params[Any]) -> bytes:
     return _line({"jsonrpc": "2.0", "id": request_id, "method": NAMES[type(params)], "params": params})
 
 
-def encode_response(request_id: RequestId, result: State) -> bytes:
+def encode_response(request_id: RequestId, result: Value) -> bytes:
     """The answer to a call as one line. RequestError if it is longer than `MAX_LINE`."""
     return _line({"jsonrpc": "2.0", "id": request_id, "result": result})
 
@@ -139,7 +139,7 @@ def encode_error(request_id: RequestId, error: FlashdeckError) -> bytes:
     return _line({"jsonrpc": "2.0", "id": request_id, "error": told})
 
 
-def encode_notification(method: str, params: State) -> bytes:
+def encode_notification(method: str, params: Value) -> bytes:
     """Something told without being asked, as one line. RequestError if it is longer than `MAX_LINE`."""
     return _line({"jsonrpc": "2.0", "method": method, "params": params})
 

@@ -1,6 +1,6 @@
 """State in words, the same for tables and for the screen. Pure."""
 
-from flashdeck.model import Holding
+from flashdeck.model import Contents
 from flashdeck.text import clean, short_sha
 
 _LONGEST_VERSION = 24
@@ -11,10 +11,10 @@ def image_name(version: str, sha256: str) -> str:
     return clean(version, _LONGEST_VERSION) if version else short_sha(clean(sha256))
 
 
-def contents_name(holding: Holding) -> str:
+def contents_name(contents: Contents) -> str:
     """Return what a partition has: its program, and how many patches lie over it."""
-    program = image_name(holding.version, holding.sha256) if holding.sha256 else "unknown"
-    match len(holding.patches):
+    program = image_name(contents.version, contents.sha256) if contents.sha256 else "unknown"
+    match len(contents.patches):
         case 0:
             return program
         case 1:

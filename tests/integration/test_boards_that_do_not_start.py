@@ -14,7 +14,7 @@ AT_PORT_1 = '[boards.left]\nprofile = "product"\nport = "1-1"\n'
 
 def started(snapshot: Snapshot) -> bool | None:
     (app1,) = [each for each in snapshot.boards[0].partitions if each.name == "app1"]
-    return app1.holding.started if app1.holding else None
+    return app1.contents.started if app1.contents else None
 
 
 def without_usb(root: Path) -> None:

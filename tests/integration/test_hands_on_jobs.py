@@ -9,7 +9,8 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import JobStatus, Phase, Snapshot, State
+from flashdeck.model import JobStatus, Phase, Snapshot
+from flashdeck.value import Value
 from rig import Rig, board, firmware, prepare, running, sha256
 
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
@@ -19,7 +20,7 @@ def writing(snapshot: Snapshot) -> bool:
     return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
 
 
-async def refused(rig: Rig, params: api.Params[State]) -> FlashdeckError:
+async def refused(rig: Rig, params: api.Params[Value]) -> FlashdeckError:
     with pytest.raises(FlashdeckError) as caught:
         await rig.client.call(params)
     return caught.value

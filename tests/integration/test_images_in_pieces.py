@@ -149,9 +149,9 @@ async def test_a_patch_is_laid_over_the_program_and_listed_with_it(bare: Rig) ->
     patch = await taken(bare, "patch.hex", hexed(PATCH))
     await flash(bare, patch)
     partition = await app1(bare)
-    assert partition.holding is not None
-    assert partition.holding.version == "flashdeck-test 1.0.0"
-    assert [each.sha256 for each in partition.holding.patches] == [patch]
+    assert partition.contents is not None
+    assert partition.contents.version == "flashdeck-test 1.0.0"
+    assert [each.sha256 for each in partition.contents.patches] == [patch]
     assert await wait(bare, program) == 1
     assert await wait(bare, patch) == 1
 
@@ -191,8 +191,8 @@ async def test_data_may_be_blank_and_begin_anywhere_and_replaces_the_last(root: 
         later = await taken(rig, "later.hex", hexed(PATCH))
         await flash(rig, later)
         partition = await app1(rig)
-        assert partition.holding is not None
-        assert (partition.holding.sha256, partition.holding.patches) == (later, ())
+        assert partition.contents is not None
+        assert (partition.contents.sha256, partition.contents.patches) == (later, ())
         assert not any(job.patch for job in await rig.jobs())
         assert all("data" in job.result.protection for job in await rig.jobs() if job.result is not None)
         (plan,) = (await rig.client.call(api.Plan(partition="app1", sha256=later))).plans

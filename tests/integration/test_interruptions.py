@@ -40,8 +40,8 @@ async def test_a_board_pulled_out_mid_flash_is_finished_when_it_is_back(rig: Rig
     (job,) = snapshot.jobs
     assert "plug in board left again" in job.reason
     (app1,) = [p for p in snapshot.boards[0].partitions if p.name == "app1"]
-    assert app1.holding is not None
-    assert not app1.holding.complete
+    assert app1.contents is not None
+    assert not app1.contents.complete
     assert await rig.partition_of("left", 16) == b"\xff" * 16, "no boot check may accept a half-written image"
     await rig.plug("left")
     (job,) = await rig.wait(data=ONE)
@@ -59,8 +59,8 @@ async def test_a_board_lost_before_its_leave_is_not_flashed_twice(rig: Rig) -> N
     rig.build(TWO)
     snapshot = await rig.until(waiting)
     app1 = next(p for p in snapshot.boards[0].partitions if p.name == "app1")
-    assert app1.holding is not None
-    assert app1.holding.complete
+    assert app1.contents is not None
+    assert app1.contents.complete
     erases = (await rig.emulated("left")).erases
     await rig.plug("left")
     (job,) = await rig.wait(data=TWO)
@@ -86,7 +86,9 @@ async def test_an_application_that_shows_late_counts_as_started(rig: Rig) -> Non
     snapshot = await rig.until(lambda s: any(job.status is JobStatus.FAILED for job in s.jobs))
     assert "was not seen to start" in snapshot.jobs[-1].reason
     await rig.plug("left")
-    await rig.until(lambda s: any(p.holding is not None and p.holding.started is True for p in s.boards[0].partitions))
+    await rig.until(
+        lambda s: any(p.contents is not None and p.contents.started is True for p in s.boards[0].partitions)
+    )
     await rig.wait(data=TWO)
 
 
@@ -126,8 +128,8 @@ async def test_a_daemon_started_again_knows_what_is_where(rig: Rig) -> None:
     after = (await rig.until(lambda s: not any(p.settling for p in s.boards[0].partitions))).boards[0].partitions
     assert after == before
     (app1,) = [p for p in after if p.name == "app1"]
-    assert app1.holding is not None
-    assert (app1.holding.sha256, app1.holding.version, app1.holding.verified) == (
+    assert app1.contents is not None
+    assert (app1.contents.sha256, app1.contents.version, app1.contents.verified) == (
         sha256(ONE),
         "flashdeck-test 1.0.0",
         "verified",

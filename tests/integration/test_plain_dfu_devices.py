@@ -182,9 +182,9 @@ async def test_a_board_pulled_out_in_the_middle_begins_again_when_it_is_back(rig
     await rig.client.call(api.VirtualFault(board="gadget", fault="unplug", after=fault))
     rig.build(ONE)
     snapshot = await rig.until(lambda s: any(job.status is JobStatus.WAITING for job in s.jobs))
-    holding = snapshot.boards[0].partitions[0].holding
-    assert holding is not None
-    assert not holding.complete
+    contents = snapshot.boards[0].partitions[0].contents
+    assert contents is not None
+    assert not contents.complete
     sent = (await rig.emulated("gadget")).downloads
     await rig.plug("gadget")
     await rig.press("gadget")

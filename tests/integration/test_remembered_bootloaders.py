@@ -8,7 +8,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind
-from flashdeck.model import Holding, JobResult, JobState, JobStatus, Presence, Snapshot, Verified
+from flashdeck.model import Contents, JobResult, JobState, JobStatus, Presence, Snapshot, Verified
 from rig import PARTITION2, Rig, board, firmware, prepare, running, sha256
 
 AT_PORT_1 = '[boards.left]\nprofile = "product"\nport = "1-1"\n'
@@ -50,10 +50,10 @@ async def by_hand(rig: Rig, image: bytes) -> JobState:
     return job
 
 
-async def holding(rig: Rig, partition: str = "app1") -> Holding:
+async def contents(rig: Rig, partition: str = "app1") -> Contents:
     (found,) = [p for p in (await rig.client.call(api.GetStatus())).boards[0].partitions if p.name == partition]
-    assert found.holding is not None
-    return found.holding
+    assert found.contents is not None
+    return found.contents
 
 
 def is_held(snapshot: Snapshot) -> bool:
@@ -194,10 +194,10 @@ async def test_where_reading_is_proved_a_second_loss_is_needed_to_go_without(roo
         assert (await holding_after(rig, ONE)).verified is Verified.YES
 
 
-async def holding_after(rig: Rig, image: bytes) -> Holding:
+async def holding_after(rig: Rig, image: bytes) -> Contents:
     rig.build(image)
     await rig.wait(data=image)
-    return await holding(rig)
+    return await contents(rig)
 
 
 async def test_an_image_that_is_there_counts_for_the_job_that_asked_for_it(root: Path) -> None:
@@ -209,7 +209,7 @@ async def test_an_image_that_is_there_counts_for_the_job_that_asked_for_it(root:
         assert second.result is not None
         assert (second.status, second.result.erases, second.result.verified) == (JobStatus.DONE, 0, Verified.YES)
         assert second.result.unchanged >= len(ONE)
-        held = await holding(rig)
+        held = await contents(rig)
         assert (held.job, held.sha256, held.complete, held.verified) == (second.id, sha256(ONE), True, Verified.YES)
         assert second.id > first.id
 
@@ -255,11 +255,11 @@ async def test_trust_ends_where_another_board_was_seen(root: Path) -> None:
     async with bench(root, profile=TRUSTING, model="classic-noread") as rig:
         assert [await erases_of(rig, ONE) for _ in range(2)] == [ALL, 0]
         await replaced(rig, model="classic-noread", serial="OTHER0000002")
-        assert (await holding(rig)).disturbed
+        assert (await contents(rig)).disturbed
         await replaced(rig, model="classic-noread")
         assert [await erases_of(rig, ONE) for _ in range(2)] == [ALL, 0]
         assert await rig.partition_of("left", len(ONE)) == ONE
-        assert not (await holding(rig)).disturbed
+        assert not (await contents(rig)).disturbed
 
 
 async def test_trust_ends_where_the_image_did_not_start(root: Path) -> None:

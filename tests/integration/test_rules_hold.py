@@ -8,14 +8,15 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import JobStatus, Presence, State
+from flashdeck.model import JobStatus, Presence
+from flashdeck.value import Value
 from rig import APP1, PARTITION2, Rig, firmware, prepare, running, sha256
 
 ONE, TWO = firmware("1.0.0"), firmware("1.0.1")
 SECOND = firmware("2.0.0", base=PARTITION2)
 
 
-async def refused(rig: Rig, params: api.Params[State]) -> FlashdeckError:
+async def refused(rig: Rig, params: api.Params[Value]) -> FlashdeckError:
     with pytest.raises(FlashdeckError) as caught:
         await rig.client.call(params)
     return caught.value

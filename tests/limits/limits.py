@@ -48,5 +48,6 @@ def _capitals(module: Module) -> Iterator[Name]:
 
 def _is_number(value: object) -> TypeGuard[Value]:
     if isinstance(value, tuple):
-        return bool(value) and all(_is_number(each) for each in cast("tuple[object, ...]", value))
+        numbers = cast("tuple[object, ...]", value)
+        return bool(numbers) and all(_is_number(each) for each in numbers)
     return type(value) in {int, float}  # neither a flag nor a member of an enumeration

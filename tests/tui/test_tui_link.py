@@ -12,7 +12,8 @@ import pytest
 from flashdeck import api, client
 from flashdeck.api import LOG_PAGE
 from flashdeck.errors import ConnectionFailedError
-from flashdeck.model import BoardState, DaemonState, Presence, State
+from flashdeck.model import BoardState, DaemonState, Presence
+from flashdeck.value import Value
 from flashdeck_tui.link import FIRST_PAUSE, LONGEST_PAUSE, Link, LinkStatus, start_command
 from flashdeck_tui.store import Store
 from flashdeckd.server.connection import Connection
@@ -34,10 +35,10 @@ def new_hub(instance: str = "one", *, virtual: bool = False) -> Hub:
 async def serving(hub: Hub, socket: Path) -> AsyncGenerator[None]:
     """The real server with the few methods that the link needs."""
 
-    async def logs(params: api.GetLogs, _connection: Connection) -> State:
+    async def logs(params: api.GetLogs, _connection: Connection) -> Value:
         return api.LogPage(lines=hub.logs(after=params.after, limit=params.limit), next=0)
 
-    async def hold(params: api.Hold, _connection: Connection) -> State:
+    async def hold(params: api.Hold, _connection: Connection) -> Value:
         return BOARD if params.board == BOARD.name else api.Empty()
 
     async with Server(hub, {api.GetLogs: logs, api.Hold: hold}).listening(socket):

@@ -19,9 +19,9 @@ from tui_scene import (
     NOW,
     OLDER,
     board,
+    contents,
     event,
     filled_store,
-    holding,
     job,
     partitions,
 )
@@ -52,15 +52,15 @@ def bench_of(app1: Any, **fields: Any) -> Store:
 @pytest.mark.parametrize(
     ("store", "says", "tone"),
     [
-        (bench_of(holding()), "up to date", Tone.GOOD),
-        (bench_of(holding(verified=Verified.NO)), "up to date, not verified", Tone.GOOD),
-        (bench_of(holding(OLDER)), "newest build is 1.0.2", Tone.WAIT),
-        (bench_of(holding(OLDER), offered=NEWEST), "offered 1.0.2: f flashes it", Tone.WAIT),
-        (bench_of(holding(), artifacts=()), "no build seen", Tone.FAINT),
+        (bench_of(contents()), "up to date", Tone.GOOD),
+        (bench_of(contents(verified=Verified.NO)), "up to date, not verified", Tone.GOOD),
+        (bench_of(contents(OLDER)), "newest build is 1.0.2", Tone.WAIT),
+        (bench_of(contents(OLDER), offered=NEWEST), "offered 1.0.2: f flashes it", Tone.WAIT),
+        (bench_of(contents(), artifacts=()), "no build seen", Tone.FAINT),
         (bench_of(None, artifacts=()), "no build seen yet", Tone.FAINT),
-        (bench_of(holding(complete=False)), "does not boot: f flashes it again", Tone.BAD),
-        (bench_of(holding(started=False)), "was not seen to start", Tone.BAD),
-        (bench_of(holding(disturbed=True)), "in doubt: f makes sure", Tone.WAIT),
+        (bench_of(contents(complete=False)), "does not boot: f flashes it again", Tone.BAD),
+        (bench_of(contents(started=False)), "was not seen to start", Tone.BAD),
+        (bench_of(contents(disturbed=True)), "in doubt: f makes sure", Tone.WAIT),
         (
             bench_of(
                 None,
@@ -70,16 +70,18 @@ def bench_of(app1: Any, **fields: Any) -> Store:
             "build not taken: too large",
             Tone.BAD,
         ),
-        (bench_of(holding(), jobs=(job(1, status=JobStatus.QUEUED),)), "queued 1.0.2", Tone.PLAIN),
-        (bench_of(holding(), jobs=(job(1, status=JobStatus.HELD, reason="why"),)), "held: why", Tone.WAIT),
+        (bench_of(contents(), jobs=(job(1, status=JobStatus.QUEUED),)), "queued 1.0.2", Tone.PLAIN),
+        (bench_of(contents(), jobs=(job(1, status=JobStatus.HELD, reason="why"),)), "held: why", Tone.WAIT),
         (
-            bench_of(holding(), jobs=(job(1, status=JobStatus.FAILED, failure=FAILURE),)),
+            bench_of(contents(), jobs=(job(1, status=JobStatus.FAILED, failure=FAILURE),)),
             f"failed: {FAILURE.message}",
             Tone.BAD,
         ),
         # A job that ended well afterwards puts an end to that.
         (
-            bench_of(holding(), jobs=(job(1, status=JobStatus.FAILED, failure=FAILURE), job(2, status=JobStatus.DONE))),
+            bench_of(
+                contents(), jobs=(job(1, status=JobStatus.FAILED, failure=FAILURE), job(2, status=JobStatus.DONE))
+            ),
             "up to date",
             Tone.GOOD,
         ),
@@ -102,7 +104,7 @@ def test_a_partition_says_what_it_holds_since_when_and_how_sure_that_is() -> Non
 
 
 def test_a_build_that_is_being_written_shows_before_it_is_a_job() -> None:
-    store = bench_of(holding(OLDER), offered=NEWEST)
+    store = bench_of(contents(OLDER), offered=NEWEST)
     left = store.boards["left"]
     settling = tuple(replace(p, settling=True) for p in left.partitions)
     store.take(Event(seq=2, board=replace(left, partitions=settling)))
@@ -154,7 +156,7 @@ def test_no_control_character_gets_into_any_text() -> None:
         product=HOSTILE,
         armed=False,
     )
-    mine = replace(holding(), version=HOSTILE, sha256=HOSTILE)
+    mine = replace(contents(), version=HOSTILE, sha256=HOSTILE)
     odd = replace(odd, partitions=tuple(replace(p, image=HOSTILE) for p in partitions(mine, offered=HOSTILE)))
     store = Store()
     failed = job(1, HOSTILE, JobStatus.FAILED, version=HOSTILE, failure=replace(FAILURE, message=HOSTILE, hint=HOSTILE))
@@ -180,7 +182,7 @@ def test_no_control_character_gets_into_any_text() -> None:
 
 
 def test_what_is_not_verified_is_never_called_verified() -> None:
-    store = bench_of(holding(verified=Verified.NO))
+    store = bench_of(contents(verified=Verified.NO))
     said = " ".join(line.text for line in views.details(store, Selection(board="left", partition="app1"), NOW))
     assert "not verified" in said
     assert "found equal" not in said
@@ -188,14 +190,14 @@ def test_what_is_not_verified_is_never_called_verified() -> None:
 
 def test_what_is_being_written_is_no_cause_for_alarm() -> None:
     running = job(1, status=JobStatus.RUNNING, phase=Phase.WRITE, done=1, total=4)
-    store = bench_of(holding(complete=False), jobs=(running,))
+    store = bench_of(contents(complete=False), jobs=(running,))
     assert now_of(store, "left") == views.Cell("writing 25 %, 1.0.2", Tone.BUSY)
     (row,) = [r for r in views.board_rows(store, NOW) if r.key.partition == "app1"]
     assert row.cells[2] == views.Cell("being written", Tone.BUSY)
 
 
 def test_a_phase_that_is_not_measured_has_no_percent() -> None:
-    store = bench_of(holding(), jobs=(job(1, status=JobStatus.RUNNING, phase=Phase.START, done=4, total=4),))
+    store = bench_of(contents(), jobs=(job(1, status=JobStatus.RUNNING, phase=Phase.START, done=4, total=4),))
     assert now_of(store, "left") == views.Cell("starting, 1.0.2", Tone.BUSY)
     assert views.job_rows(store, NOW)[0].cells[-1].text == ""
 
@@ -212,7 +214,7 @@ def test_the_header_tells_of_failures_that_may_be_out_of_sight() -> None:
 
 
 def test_a_plain_device_has_alternate_settings_and_no_boot_unit_to_protect_it() -> None:
-    store = bench_of(holding(complete=False))
+    store = bench_of(contents(complete=False))
     gadget = replace(store.boards["left"].partitions[1], address=0, alternate="main\x1b[2J")
     store.take(event(board=replace(store.boards["left"], partitions=(gadget,))))
     said = " ".join(line.text for line in views.details(store, Selection(board="left", partition="app1"), NOW))

@@ -13,15 +13,16 @@ from typing import Protocol, TypeVar
 from flashdeck import api
 from flashdeck.errors import RequestError
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
-from flashdeck.model import Disposition, JobState, JobStatus, State
+from flashdeck.model import Disposition, JobState, JobStatus
 from flashdeck.paths import absolute
 from flashdeck.text import counted, format_age, format_size, short_sha
+from flashdeck.value import Value
 from flashdeck_tui.cli.image import read_image
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import log_text
 
-R = TypeVar("R", bound=State)
+R = TypeVar("R", bound=Value)
 
 
 class Needs(StrEnum):

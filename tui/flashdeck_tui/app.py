@@ -19,8 +19,8 @@ from textual.screen import Screen
 
 from flashdeck import api
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import State
 from flashdeck.text import clean
+from flashdeck.value import Value
 from flashdeck_tui import terminal, views
 from flashdeck_tui.actions import Action, Choice, registry
 from flashdeck_tui.hands import Hands
@@ -43,7 +43,7 @@ SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 END_WITHIN = 5.0
 """Seconds for that, where the terminal takes nothing."""
 
-R = TypeVar("R", bound=State)
+R = TypeVar("R", bound=Value)
 
 
 class FlashdeckApp(App[int]):

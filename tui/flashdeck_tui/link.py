@@ -16,8 +16,9 @@ from typing import TypeVar
 from flashdeck.api import LOG_PAGE, GetLogs, Params, UploadDone
 from flashdeck.client import START_HINT, Client
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
-from flashdeck.model import Snapshot, State
+from flashdeck.model import Snapshot
 from flashdeck.paths import socket_path
+from flashdeck.value import Value
 from flashdeck_tui.store import Store
 
 FIRST_PAUSE = 0.5
@@ -26,7 +27,7 @@ LONGEST_PAUSE = 5.0
 """... up to this many: a socket of this machine costs next to nothing to try."""
 CLIENT = "flashdeck-tui"
 
-R = TypeVar("R", bound=State)
+R = TypeVar("R", bound=Value)
 Connect = Callable[[], Awaitable[Client]]
 
 

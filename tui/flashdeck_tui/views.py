@@ -11,9 +11,9 @@ from enum import StrEnum
 from flashdeck.model import (
     ArtifactState,
     BoardState,
+    Contents,
     DeviceState,
     Disposition,
-    Holding,
     JobResult,
     JobState,
     JobStatus,
@@ -247,13 +247,13 @@ def _board_now(board: BoardState) -> Cell:
 
 
 def _partition_row(store: Store, board: BoardState, partition: PartitionState, now: float) -> Row:
-    holding = partition.holding
+    contents = partition.contents
     return Row(
         Selection(board=board.name, partition=partition.name),
         (
             Cell(f"  {_name(partition.name)}"),
-            Cell(contents_name(holding) if holding else NONE, Tone.PLAIN if holding else Tone.FAINT),
-            _being_written(store, board, partition) or _holding_cell(holding, now),
+            Cell(contents_name(contents) if contents else NONE, Tone.PLAIN if contents else Tone.FAINT),
+            _being_written(store, board, partition) or _contents_cell(contents, now),
             _partition_now(store, board, partition),
         ),
     )
@@ -263,17 +263,17 @@ def _being_written(store: Store, board: BoardState, partition: PartitionState) -
     """An incomplete partition is none to worry about while its job runs."""
     job = store.active_job(Selection(board=board.name, partition=partition.name))
     running = job is not None and job.status is JobStatus.RUNNING
-    incomplete = partition.holding is not None and not partition.holding.complete
+    incomplete = partition.contents is not None and not partition.contents.complete
     return Cell("being written", Tone.BUSY) if running and incomplete else None
 
 
-def _holding_cell(holding: Holding | None, now: float) -> Cell:
-    if holding is None:
+def _contents_cell(contents: Contents | None, now: float) -> Cell:
+    if contents is None:
         return Cell("never flashed", Tone.FAINT)
-    if not holding.complete:
-        return Cell(f"incomplete, {ago(holding.flashed_at, now)}", Tone.BAD)
-    tone = Tone.GOOD if holding.verified is Verified.YES else Tone.WAIT
-    return Cell(f"{holding.verified}, {ago(holding.flashed_at, now)}", tone)
+    if not contents.complete:
+        return Cell(f"incomplete, {ago(contents.flashed_at, now)}", Tone.BAD)
+    tone = Tone.GOOD if contents.verified is Verified.YES else Tone.WAIT
+    return Cell(f"{contents.verified}, {ago(contents.flashed_at, now)}", tone)
 
 
 def _partition_now(store: Store, board: BoardState, partition: PartitionState) -> Cell:
@@ -307,25 +307,25 @@ def _idle_cell(artifact: ArtifactState | None, partition: PartitionState) -> Cel
     if partition.offered:
         version = version_of(artifact) if artifact and artifact.sha256 == partition.offered else "a build"
         return Cell(f"offered {version}: f flashes it", Tone.WAIT)
-    return _flaw(partition.holding) or _compared(partition, artifact)
+    return _flaw(partition.contents) or _compared(partition, artifact)
 
 
-def _flaw(holding: Holding | None) -> Cell | None:
-    if holding is not None and not holding.complete:
+def _flaw(contents: Contents | None) -> Cell | None:
+    if contents is not None and not contents.complete:
         return Cell("does not boot: f flashes it again", Tone.BAD)
-    if holding is not None and holding.started is False:
+    if contents is not None and contents.started is False:
         return Cell("was not seen to start", Tone.BAD)
-    if holding is not None and holding.disturbed:
+    if contents is not None and contents.disturbed:
         return Cell("in doubt: f makes sure", Tone.WAIT)
     return None
 
 
 def _compared(partition: PartitionState, artifact: ArtifactState | None) -> Cell:
-    holding = partition.holding
+    contents = partition.contents
     if artifact is None:
-        return _IDLE if holding is None else Cell("no build seen", Tone.FAINT)
-    if holding is not None and partition.current:
-        sure = "" if holding.verified is Verified.YES else ", not verified"
+        return _IDLE if contents is None else Cell("no build seen", Tone.FAINT)
+    if contents is not None and partition.current:
+        sure = "" if contents.verified is Verified.YES else ", not verified"
         return Cell(f"up to date{sure}", Tone.GOOD)
     return Cell(f"newest build is {version_of(artifact)}", Tone.WAIT)
 
@@ -477,14 +477,14 @@ def _board_facts(board: BoardState) -> Iterator[Line]:
 
 
 def _partition_facts(store: Store, board: BoardState, partition: PartitionState, now: float) -> Iterator[Line]:
-    holding = partition.holding
+    contents = partition.contents
     artifact = store.artifact(board.name, partition.name)
-    if holding is not None:
+    if contents is not None:
         written = _being_written(store, board, partition)
         yield (
-            Line(f"{contents_name(holding)} is being written", Tone.BUSY)
+            Line(f"{contents_name(contents)} is being written", Tone.BUSY)
             if written
-            else _holding_line(holding, now, plain=bool(partition.alternate))
+            else _contents_line(contents, now, plain=bool(partition.alternate))
         )
     if partition.trouble and (artifact is None or artifact.disposition is not Disposition.REFUSED):
         yield Line(f"the newest build can not be taken: {_long(partition.trouble)}", Tone.BAD)
@@ -502,15 +502,15 @@ def _partition_facts(store: Store, board: BoardState, partition: PartitionState,
     yield Line(f"{where}, {format_size(partition.size)}{auto}", Tone.FAINT)
 
 
-def _holding_line(holding: Holding, now: float, *, plain: bool) -> Line:
-    what = contents_name(holding)
-    if holding.sha256:
-        what += f" ({format_size(holding.size)}, SHA-256 {short_sha(clean(holding.sha256))})"
-    when = f"flashed {ago(holding.flashed_at, now)} by job {holding.job}"
-    if not holding.complete:
+def _contents_line(contents: Contents, now: float, *, plain: bool) -> Line:
+    what = contents_name(contents)
+    if contents.sha256:
+        what += f" ({format_size(contents.size)}, SHA-256 {short_sha(clean(contents.sha256))})"
+    when = f"flashed {ago(contents.flashed_at, now)} by job {contents.job}"
+    if not contents.complete:
         boots = "half of it may be started" if plain else "no boot check accepts it"
         return Line(f"incomplete: {what} was not written to its end; {boots}. {when}.", Tone.BAD)
-    if holding.verified is Verified.YES:
+    if contents.verified is Verified.YES:
         return Line(f"holds {what}, {when}, read back and found equal")
     return Line(f"holds {what}, {when}, not verified: it was not read back", Tone.WAIT)
 

@@ -210,8 +210,8 @@ class Bench:
         if image is None:  # it says why
             image = await asyncio.to_thread(self._spool.read, artifact.sha256)
         target = target_of(board, board.profile.partitions[partition])
-        holding = self.book.holding(board.name, partition)
-        known = await asyncio.to_thread(known_bytes, holding, target, self.shelf.image)
+        contents = self.book.contents(board.name, partition)
+        known = await asyncio.to_thread(known_bytes, contents, target, self.shelf.image)
         active = self.book.active(board.name)
         admission = admit(active, known, image, target=target, origin=origin, image_of=self.shelf.image)
         patch = is_patch(image, target)
@@ -391,23 +391,23 @@ class Bench:
             self._ports[name] = device.port
             await self._journal.save_port(name, device.port)
         if device is not None and sighting.presence is Presence.DFU:
-            await self._doubt_holdings(name, device)
+            await self._doubt_contents(name, device)
             await self._doubt_start(name)
         if sighting.presence is not Presence.APP:
             return
         for partition in self.config.boards[name].profile.partitions:
-            holding = self.book.holding(name, partition)
-            if holding is not None and holding.complete and holding.started is False:
-                await self.book.hold(name, partition, replace(holding, started=True))
+            contents = self.book.contents(name, partition)
+            if contents is not None and contents.complete and contents.started is False:
+                await self.book.record(name, partition, replace(contents, started=True))
 
-    async def _doubt_holdings(self, name: str, device: UsbDevice) -> None:
+    async def _doubt_contents(self, name: str, device: UsbDevice) -> None:
         """What was flashed into a board of another serial or bcdDevice may be something else by now."""
         for partition in self.config.boards[name].profile.partitions:
-            holding = self.book.holding(name, partition)
-            if holding is None or holding.disturbed:
+            contents = self.book.contents(name, partition)
+            if contents is None or contents.disturbed:
                 continue
-            if (holding.serial, holding.bcd_device) != (device.serial, device.bcd_device):
-                await self.book.hold(name, partition, replace(holding, disturbed=True))
+            if (contents.serial, contents.bcd_device) != (device.serial, device.bcd_device):
+                await self.book.record(name, partition, replace(contents, disturbed=True))
 
     async def _doubt_start(self, name: str) -> None:
         """A bootloader that is back soon after a leave did not start the image. Boards with an `app` were watched."""
@@ -415,18 +415,18 @@ class Bench:
         if profile.app is not None or not profile.leave:
             return
         for partition in profile.partitions:
-            holding = self.book.holding(name, partition)
-            job = self.book.jobs.get(holding.job) if holding is not None and holding.complete else None
-            if holding is None or job is None or job.status is not JobStatus.DONE or job.finished_at is None:
+            contents = self.book.contents(name, partition)
+            job = self.book.jobs.get(contents.job) if contents is not None and contents.complete else None
+            if contents is None or job is None or job.status is not JobStatus.DONE or job.finished_at is None:
                 continue
             if not 0 <= time.time() - job.finished_at <= RETURN_SECONDS:  # a clock may have been set back
                 continue
-            await self.book.hold(name, partition, replace(holding, started=False))
+            await self.book.record(name, partition, replace(contents, started=False))
             text = "came back in DFU mode right after the leave: most likely the bootloader did not accept the image"
             self.book.log(job, f"{text} in {partition}", LogLevel.WARNING)
 
     def _partition_state(self, board: Board, partition: Partition) -> PartitionState:
-        holding = self.book.holding(board.name, partition.name)
+        contents = self.book.contents(board.name, partition.name)
         newest = self._hub.artifacts.get((board.profile.name, partition.name))
         if newest is not None and newest.disposition is Disposition.REFUSED:
             newest = None
@@ -440,7 +440,7 @@ class Bench:
             auto=partition.auto,
             image=clean(partition.image, MAX_PATH),  # its directory need not have a name in UTF-8
             settling=(board.profile.name, partition.name) in self._settling,
-            holding=holding,
+            contents=contents,
             offered="" if newest is None or current or self._has_job(board, partition, newest) else newest.sha256,
             current=current,
             trouble=self.untaken(board.profile.name, partition.name),

@@ -85,15 +85,15 @@ class Doctor:
         """What each partition should begin with, where this daemon flashed it whole."""
         known: list[tuple[str, bytes]] = []
         for name, partition in board.profile.partitions.items():
-            holding, target = self._bench.book.holding(board.name, name), target_of(board, partition)
-            image = await asyncio.to_thread(known_bytes, holding, target, self._bench.shelf.image)
+            contents, target = self._bench.book.contents(board.name, name), target_of(board, partition)
+            image = await asyncio.to_thread(known_bytes, contents, target, self._bench.shelf.image)
             if image.is_program:
                 known.append((name, image.pieces[0].data[:MAX_TRANSFER]))
         return tuple(known)
 
     def _unaccepted(self, board: Board) -> frozenset[str]:
-        holdings = {name: self._bench.book.holding(board.name, name) for name in board.profile.partitions}
-        return frozenset(name for name, each in holdings.items() if each is not None and each.started is False)
+        contents = {name: self._bench.book.contents(board.name, name) for name in board.profile.partitions}
+        return frozenset(name for name, each in contents.items() if each is not None and each.started is False)
 
 
 def _absent(board: Board, lane: Lane) -> FlashdeckError:

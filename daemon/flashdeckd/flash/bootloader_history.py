@@ -1,10 +1,10 @@
 """What earlier jobs found out about a board's bootloader, and later ones need not find out again."""
 
-from flashdeck.model import State
+from flashdeck.value import Value
 from flashdeckd.dfu.polling import Pace
 
 
-class BootloaderHistory(State, frozen=True, kw_only=True):
+class BootloaderHistory(Value, frozen=True, kw_only=True):
     """Kept for one physical board with one bootloader: another serial or bcdDevice begins with nothing."""
 
     pace: Pace = Pace.UNPROVEN

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from flashdeck.config import Profile, UsbId
 from flashdeck.errors import RefusedError
 from flashdeck.text import counted
-from flashdeckd.images.segments import Contents, Segment, bounded, joined
+from flashdeckd.images.segments import FileContents, Segment, bounded, joined
 
 _SUFFIX = struct.Struct("<HHHH3sBI")  # bcdDevice, idProduct, idVendor, bcdDFU, "UFD", its length, CRC-32
 _SIGNATURE = b"UFD" + bytes((_SUFFIX.size,))
@@ -76,7 +76,7 @@ def _crc(whole: memoryview) -> int:
     return zlib.crc32(whole[: -_CRC.size]) ^ 0xFFFFFFFF
 
 
-def read_dfuse(shown: str, content: memoryview) -> Contents:
+def read_dfuse(shown: str, content: memoryview) -> FileContents:
     """Return the elements of all targets of a DfuSe file, given without its suffix.
 
     Their addresses say where they belong, not the alternate settings, which devices number as they like. Elements say
@@ -89,7 +89,7 @@ def read_dfuse(shown: str, content: memoryview) -> Contents:
     except (struct.error, ValueError) as error:
         problem = str(error) if isinstance(error, ValueError) else "it is shorter than it says"
         raise RefusedError(f"{shown} is a broken DfuSe file: {problem}", hint=_MADE_AGAIN) from error
-    return Contents(segments, tuple(f"{shown}: {note}" for note in notes))
+    return FileContents(segments, tuple(f"{shown}: {note}" for note in notes))
 
 
 def _elements(content: memoryview, notes: list[str]) -> Iterator[Segment]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flashdeck.errors import RefusedError
 from flashdeck.geometry import Range
 from flashdeck.text import clean
-from flashdeckd.images.segments import Contents, Segment, bounded
+from flashdeckd.images.segments import FileContents, Segment, bounded
 
 _MAGIC = b"\x7fELF"
 _CLASS_32, _CLASS_64 = 1, 2
@@ -61,7 +61,7 @@ def is_in(data: bytes) -> bool:
     return data.startswith(_MAGIC)
 
 
-def read(shown: str, data: bytes) -> Contents:
+def read(shown: str, data: bytes) -> FileContents:
     """Return the bytes of every PT_LOAD segment that some section covers, at their physical addresses (p_paddr).
 
     That is where a linker script's `AT>` puts initial values, as those of .data, in the flash; what is only zeroed at
@@ -82,7 +82,7 @@ def read(shown: str, data: bytes) -> Contents:
     if not any(next(_covered(load, sections), None) for load in loads):
         sections = (_Section(Range(0, len(data)), ""),)
     parts = (part for load in loads for part in _covered(load, sections))
-    return Contents(bounded(shown, _segments(shown, data, parts)), notes)
+    return FileContents(bounded(shown, _segments(shown, data, parts)), notes)
 
 
 def whole_segments(shown: str, data: bytes) -> tuple[Segment, ...]:

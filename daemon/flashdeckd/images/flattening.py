@@ -16,7 +16,7 @@ from flashdeckd.images import elf
 from flashdeckd.images.image import Image
 from flashdeckd.images.placement import place
 from flashdeckd.images.registry import recognised
-from flashdeckd.images.segments import Contents, Segment
+from flashdeckd.images.segments import FileContents, Segment
 
 _FILLS = {ImageFormat.ELF: 0x00, ImageFormat.INTEL_HEX: 0xFF, ImageFormat.DFUSE: 0xFF}
 _MOST_SEGMENTS = 256
@@ -36,7 +36,7 @@ def flattened_before(name: str, data: bytes, profile: Profile, partition: Partit
         return None
     try:
         read = reader.read(shown, data, profile)
-        if not isinstance(read, Contents) or read.notes:  # what is passed over now was a reason to refuse then
+        if not isinstance(read, FileContents) or read.notes:  # what is passed over now was a reason to refuse then
             return None
         segments = elf.whole_segments(shown, data) if reader.format is ImageFormat.ELF else read.segments
         now = place(shown, read, profile, partition).image

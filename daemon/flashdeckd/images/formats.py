@@ -14,7 +14,7 @@ from flashdeckd.images.flattening import flattened_before
 from flashdeckd.images.image import Image
 from flashdeckd.images.placement import Parsed, place
 from flashdeckd.images.registry import only_raw, recognised
-from flashdeckd.images.segments import Contents, Segment
+from flashdeckd.images.segments import FileContents, Segment
 
 __all__ = ["Parsed", "flattened_before", "parse", "parse_for"]
 
@@ -44,10 +44,10 @@ def parse_for(name: str, data: bytes, profile: Profile, partition: Partition) ->
             hint="name the raw binary that the build writes, or make one with objcopy -O binary",
         )
     read = reader.read(shown, data, profile)
-    if isinstance(read, Contents):
+    if isinstance(read, FileContents):
         return place(shown, read, profile, partition)
     if partition.base is not None:
-        return place(shown, Contents((Segment(partition.base, read),)), profile, partition)
+        return place(shown, FileContents((Segment(partition.base, read),)), profile, partition)
     return Parsed(Image.raw(read))
 
 

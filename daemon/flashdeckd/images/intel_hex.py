@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from flashdeck.image_formats import ImageFormat
-from flashdeckd.images.segments import Contents, Segment, bounded, joined
+from flashdeckd.images.segments import FileContents, Segment, bounded, joined
 from flashdeckd.images.text_records import Records, first_record
 
 # The number of bytes, the address, the type, the bytes, a checksum.
@@ -44,10 +44,10 @@ def is_in(data: bytes) -> bool:
     return _RECORD.fullmatch(first_record(data)) is not None
 
 
-def read(shown: str, data: bytes) -> Contents:
+def read(shown: str, data: bytes) -> FileContents:
     """Return what the file holds. Raises RefusedError for a broken file."""
     records = Records(shown, ImageFormat.INTEL_HEX, _RECORD, _MADE_AGAIN)
-    return Contents(bounded(shown, joined(_segments(records, data))), records.notes)
+    return FileContents(bounded(shown, joined(_segments(records, data))), records.notes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from flashdeck.text import counted
 from flashdeckd.images.addresses import Place, locate, partition_at
 from flashdeckd.images.guards import is_program_for
 from flashdeckd.images.image import ContradictionError, Image, Piece
-from flashdeckd.images.segments import Contents
+from flashdeckd.images.segments import FileContents
 
 NAMED = 3
 """Ranges of addresses that a message names."""
@@ -27,7 +27,7 @@ class Parsed:
     """Notes on all that was passed over or left out, for log and plan."""
 
 
-def place(shown: str, contents: Contents, profile: Profile, partition: Partition) -> Parsed:
+def place(shown: str, contents: FileContents, profile: Profile, partition: Partition) -> Parsed:
     """Return what the file `shown` has for `partition`.
 
     Bytes for other places are refused or, with `outside = "leave-out"`, left out. What the file has in one piece across
@@ -54,7 +54,7 @@ def place(shown: str, contents: Contents, profile: Profile, partition: Partition
     return Parsed(own, (*contents.notes, *left_out, *cuts))
 
 
-def _whole(shown: str, contents: Contents) -> Image:
+def _whole(shown: str, contents: FileContents) -> Image:
     """Return all that the file has, at its addresses."""
     for each in contents.segments:
         if each.address + len(each.data) > ADDRESS_SPACE:
@@ -94,7 +94,7 @@ def _has_program(whole: Image, profile: Profile, partition: Partition) -> bool:
     return partition.holds is Holds.PROGRAM and is_program_for(_part(whole, partition.span), profile, partition)
 
 
-def _refused(shown: str, contents: Contents, whole: Image, profile: Profile, partition: Partition) -> RefusedError:
+def _refused(shown: str, contents: FileContents, whole: Image, profile: Profile, partition: Partition) -> RefusedError:
     """Return what to raise about a file with bytes outside the partition."""
     strays = whole.without([partition.span]).pieces
     if not whole.touches(partition.span):

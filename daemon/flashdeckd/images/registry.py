@@ -14,7 +14,7 @@ from flashdeck.errors import RefusedError
 from flashdeck.image_formats import TITLES_IN_WORDS, ImageFormat
 from flashdeckd.images import dfu_file, elf, intel_hex, s_record
 from flashdeckd.images.image import PREFIX
-from flashdeckd.images.segments import Contents
+from flashdeckd.images.segments import FileContents
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Reader:
     format: ImageFormat
     is_in: Callable[[bytes], bool]
     """Tells by its contents whether a file is of it. The first of `READERS` that says so counts."""
-    read: Callable[[str, bytes, Profile], Contents | bytes]
-    """From the file's name for messages, its bytes and a profile: `Contents` where the file says where its bytes
+    read: Callable[[str, bytes, Profile], FileContents | bytes]
+    """From the file's name for messages, its bytes and a profile: `FileContents` where the file says where its bytes
     belong, else the bytes of a raw binary. Raises RefusedError."""
     way_out: str = ""
     """A command that makes a raw binary of such a file; empty where there is none."""

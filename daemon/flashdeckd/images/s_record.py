@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from flashdeck.image_formats import ImageFormat
 from flashdeck.text import clean
-from flashdeckd.images.segments import Contents, Segment, bounded, joined
+from flashdeckd.images.segments import FileContents, Segment, bounded, joined
 from flashdeckd.images.text_records import Records, first_record
 
 # The type; the number of bytes that follow it; an address of 16, 24 or 32 bits, the bytes, a checksum.
@@ -22,10 +22,10 @@ def is_in(data: bytes) -> bool:
     return _RECORD.fullmatch(first_record(data)) is not None
 
 
-def read(shown: str, data: bytes) -> Contents:
+def read(shown: str, data: bytes) -> FileContents:
     """Return what the file holds. Raises RefusedError for a broken file."""
     records = Records(shown, ImageFormat.S_RECORD, _RECORD, _MADE_AGAIN)
-    return Contents(bounded(shown, joined(_segments(records, data))), records.notes)
+    return FileContents(bounded(shown, joined(_segments(records, data))), records.notes)
 
 
 def _segments(records: Records, data: bytes) -> Iterator[Segment]:

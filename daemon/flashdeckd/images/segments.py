@@ -28,7 +28,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class FileContents:
     """The bytes of a file that are for a flash."""
 
     segments: tuple[Segment, ...]

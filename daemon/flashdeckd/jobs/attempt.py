@@ -83,8 +83,8 @@ class Attempts:
             bootloader=bootloader,
             check=lambda: self.state.check(job.id),
         )
-        holding = self.book.holding(job.board, job.partition)
-        cached = await cached_image(holding, device, self.board, target, self.shelf)
+        contents = self.book.contents(job.board, job.partition)
+        cached = await cached_image(contents, device, self.board, target, self.shelf)
         if why := why_never_cached(self.board.profile, device):
             self.book.log(job, why, LogLevel.WARNING)
         outcome = await self.thread.opened(lambda worker: worker.flash(device, image, target, reports, cached))
@@ -107,11 +107,11 @@ class Attempts:
 
         Not on another board that is at its port by now.
         """
-        holding = self.book.holding(job.board, job.partition)
-        if holding is None or not holding.complete or holding.job != job.id:
+        contents = self.book.contents(job.board, job.partition)
+        if contents is None or not contents.complete or contents.job != job.id:
             return False
         device = self.state.sighting.device if self.state.is_in_dfu else None  # an application may show another
-        return device is None or not (device.serial and holding.serial) or device.serial == holding.serial
+        return device is None or not (device.serial and contents.serial) or device.serial == contents.serial
 
     async def finish_leave(self, job: JobState, device: UsbDevice) -> None:
         """Starts what is on the board, if nothing has yet, and ends the job; raises what keeps it from that."""
@@ -140,9 +140,9 @@ class Attempts:
         return result
 
     async def _note_start(self, job: JobState, result: JobResult | None, *, started: bool) -> JobResult | None:
-        holding = self.book.holding(job.board, job.partition)
-        if holding is not None:
-            await self.book.hold(job.board, job.partition, replace(holding, started=started))
+        contents = self.book.contents(job.board, job.partition)
+        if contents is not None:
+            await self.book.record(job.board, job.partition, replace(contents, started=started))
         if result is not None:
             result = replace(result, started=started)
             await self.book.change(job.id, result=result)

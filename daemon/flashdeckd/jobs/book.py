@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
-from flashdeck.model import Holding, JobState, JobStatus, LogLevel, Origin
+from flashdeck.model import Contents, JobState, JobStatus, LogLevel, Origin
 from flashdeckd.images.spool import Artifact
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
@@ -21,15 +21,15 @@ class JobBook:
     Runs in the event loop's thread only.
     """
 
-    def __init__(self, hub: Hub, journal: Journal, ledger: Ledger, holding_changed: Callable[[str], object]) -> None:
-        self._holding_changed = holding_changed
+    def __init__(self, hub: Hub, journal: Journal, ledger: Ledger, contents_changed: Callable[[str], object]) -> None:
+        self._contents_changed = contents_changed
         self._hub = hub
         self._journal = journal
         self._jobs = {job.id: job for job in ledger.jobs}
-        self._holdings = dict(ledger.holdings)
+        self._contents = dict(ledger.contents)
         self._next_id = ledger.next_job
         self._missed_jobs: set[int] = set()
-        self._missed_holdings: set[tuple[str, str]] = set()
+        self._missed_contents: set[tuple[str, str]] = set()
         """Of what the disk did not take the newest state; it is recorded with the next that it takes."""
         for job in ledger.jobs:
             hub.publish_job(job)
@@ -53,9 +53,9 @@ class JobBook:
         jobs = [job for job in self._jobs.values() if job.board == board and not job.status.ended]
         return sorted(jobs, key=lambda job: job.id)
 
-    def holding(self, board: str, partition: str) -> Holding | None:
+    def contents(self, board: str, partition: str) -> Contents | None:
         """What a partition of a board holds, as far as is known."""
-        return self._holdings.get((board, partition))
+        return self._contents.get((board, partition))
 
     async def create(
         self, board: str, partition: str, artifact: Artifact, origin: Origin, *, patch: bool = False
@@ -114,36 +114,36 @@ class JobBook:
         """Tells something of a job in the log."""
         self._hub.log(text, level=level, board=job.board, job=job.id)
 
-    async def begin(self, board: str, partition: str, holding: Holding) -> None:
+    async def begin(self, board: str, partition: str, contents: Contents) -> None:
         """Records that a partition is about to lose what it holds.
 
         Raises FlashdeckError where that is impossible; then it must not be touched, and holds what it did.
         """
-        before = self._holdings.get((board, partition))
-        self._holdings[board, partition] = holding
+        before = self._contents.get((board, partition))
+        self._contents[board, partition] = contents
         try:
-            await self._journal.save_holding(board, partition, holding)
+            await self._journal.save_contents(board, partition, contents)
         except FlashdeckError:
             if before is None:
-                del self._holdings[board, partition]
+                del self._contents[board, partition]
             else:
-                self._holdings[board, partition] = before
+                self._contents[board, partition] = before
             raise
         finally:
-            self._holding_changed(board)
+            self._contents_changed(board)
 
-    async def hold(self, board: str, partition: str, holding: Holding) -> None:
+    async def record(self, board: str, partition: str, contents: Contents) -> None:
         """Records what a partition holds; where the disk fails, the log says so, and only this daemon knows it."""
-        self._holdings[board, partition] = holding
+        self._contents[board, partition] = contents
         try:
-            await self._journal.save_holding(board, partition, holding)
+            await self._journal.save_contents(board, partition, contents)
         except FlashdeckError as error:
-            self._missed_holdings.add((board, partition))
+            self._missed_contents.add((board, partition))
             text = f"what {partition} holds could not be recorded: {error.message}"
             self._hub.log(text, level=LogLevel.ERROR, board=board)
         else:
             await self._catch_up()
-        self._holding_changed(board)
+        self._contents_changed(board)
 
     def _forget_old(self) -> None:
         """A daemon runs for months: of the jobs that ended, the journal alone keeps the old ones."""
@@ -166,12 +166,12 @@ class JobBook:
 
     async def _catch_up(self) -> None:
         """Records what a full disk kept out of the journal: no job that has ended is to run again after a restart."""
-        while self._missed_holdings:
-            place = self._missed_holdings.pop()
+        while self._missed_contents:
+            place = self._missed_contents.pop()
             try:
-                await self._journal.save_holding(*place, self._holdings[place])
+                await self._journal.save_contents(*place, self._contents[place])
             except FlashdeckError:
-                self._missed_holdings.add(place)
+                self._missed_contents.add(place)
                 return  # it was said when it was missed
         while self._missed_jobs:
             job_id = self._missed_jobs.pop()

@@ -3,7 +3,7 @@
 import asyncio
 
 from flashdeck.config import Board, Profile
-from flashdeck.model import Holding
+from flashdeck.model import Contents
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
@@ -12,7 +12,7 @@ from flashdeckd.usb.device import UsbDevice
 
 
 async def cached_image(
-    holding: Holding | None, device: UsbDevice, board: Board, target: Target, shelf: Shelf
+    contents: Contents | None, device: UsbDevice, board: Board, target: Target, shelf: Shelf
 ) -> Image | None:
     """Return the bytes that this daemon's flashes left in this very device; None where that can not be trusted.
 
@@ -20,9 +20,9 @@ async def cached_image(
     and never where it shows no serial: another board at its port would look the same. Nobody can notice here what else
     changes a flash: a debugger, a DFU tool or a daemon of another machine, the firmware itself.
     """
-    if not board.profile.trust_cache or holding is None or not _is_undisturbed(holding, device):
+    if not board.profile.trust_cache or contents is None or not _is_undisturbed(contents, device):
         return None
-    return await asyncio.to_thread(known_bytes, holding, target, shelf.image)
+    return await asyncio.to_thread(known_bytes, contents, target, shelf.image)
 
 
 def why_never_cached(profile: Profile, device: UsbDevice) -> str:
@@ -32,10 +32,12 @@ def why_never_cached(profile: Profile, device: UsbDevice) -> str:
     return "the board shows no serial, so that trust_cache can not tell it from another one at its port: all is written"
 
 
-def _is_undisturbed(holding: Holding, device: UsbDevice) -> bool:
+def _is_undisturbed(contents: Contents, device: UsbDevice) -> bool:
     """Whether this device holds what was last flashed, as far as anybody can tell.
 
     A bootloader that did not start the image may not have written it.
     """
-    same = (holding.serial, holding.bcd_device) == (device.serial, device.bcd_device)
-    return same and device.serial != "" and holding.complete and not holding.disturbed and holding.started is not False
+    same = (contents.serial, contents.bcd_device) == (device.serial, device.bcd_device)
+    return (
+        same and device.serial != "" and contents.complete and not contents.disturbed and contents.started is not False
+    )

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from flashdeck.config import ErasePolicy, Holds
 from flashdeck.geometry import Range, joined
-from flashdeck.model import Holding, JobState, Layer, Patch
+from flashdeck.model import Contents, JobState, Layer, Patch
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
 
@@ -23,10 +23,10 @@ ImageOf = Callable[[str], Image | None]
 """The image of a SHA-256; None where nobody has it any more."""
 
 
-def known_bytes(holding: Holding | None, target: Target, image_of: ImageOf) -> Image:
+def known_bytes(contents: Contents | None, target: Target, image_of: ImageOf) -> Image:
     """Return the bytes that a partition is known to have."""
     known = NOTHING
-    for layer in reversed(_known_layers(holding, target)):
+    for layer in reversed(_known_layers(contents, target)):
         erased = _ranges(layer.erased)
         below = known.without(erased)
         image = image_of(layer.sha256) if layer.sha256 else NOTHING
@@ -61,7 +61,9 @@ def is_patch(image: Image, target: Target) -> bool:
     return target.holds is Holds.PROGRAM and not image.is_program
 
 
-def begun(before: Holding | None, job: JobState, erased: Sequence[Range], *, made: Holding, target: Target) -> Holding:
+def begun(
+    before: Contents | None, job: JobState, erased: Sequence[Range], *, made: Contents, target: Target
+) -> Contents:
     """Return what a partition has from the first erase of `job` on: nothing is known of `erased` (from its start).
 
     `made` is what is to be said of it once the job's image is there.
@@ -76,8 +78,14 @@ def begun(before: Holding | None, job: JobState, erased: Sequence[Range], *, mad
 
 
 def flashed(
-    before: Holding | None, job: JobState, erased: Sequence[Range], *, made: Holding, target: Target, image_of: ImageOf
-) -> Holding:
+    before: Contents | None,
+    job: JobState,
+    erased: Sequence[Range],
+    *,
+    made: Contents,
+    target: Target,
+    image_of: ImageOf,
+) -> Contents:
     """Return what a partition has once the image of `job` is there, `erased` (from its start) having been erased."""
     spans = (Range(0, target.span.size),) if _is_whole(target) else tuple(erased)
     written = Layer(sha256=job.sha256, erased=_places(spans))
@@ -102,12 +110,12 @@ def flashed(
     )
 
 
-def distrusted(holding: Holding) -> Holding:
-    """Return what is left of a holding whose bytes were read back, and are not what was written: nothing is known."""
-    return replace(holding, complete=False, layers=())
+def distrusted(contents: Contents) -> Contents:
+    """Return what is left of a contents whose bytes were read back, and are not what was written: nothing is known."""
+    return replace(contents, complete=False, layers=())
 
 
-def _still_there(before: Holding | None, after: Holding, target: Target, image_of: ImageOf) -> tuple[Patch, ...]:
+def _still_there(before: Contents | None, after: Contents, target: Target, image_of: ImageOf) -> tuple[Patch, ...]:
     """Return the patches of `before` that were not overwritten."""
     if before is None or not before.patches:
         return ()
@@ -116,14 +124,14 @@ def _still_there(before: Holding | None, after: Holding, target: Target, image_o
     return tuple(patch for patch, image in images if image is not None and known.satisfies(image))
 
 
-def _known_layers(holding: Holding | None, target: Target) -> tuple[Layer, ...]:
+def _known_layers(contents: Contents | None, target: Target) -> tuple[Layer, ...]:
     """Return the layers, also of what an older release recorded: it erased as its profile said, and told nobody."""
-    if holding is None:
+    if contents is None:
         return ()
-    if holding.layers:
-        return holding.layers
+    if contents.layers:
+        return contents.layers
     whole = ((0, target.span.size),) if _is_whole(target) else ()
-    return (Layer(sha256=holding.sha256 if holding.complete else "", erased=whole),)
+    return (Layer(sha256=contents.sha256 if contents.complete else "", erased=whole),)
 
 
 def _uncovered(layers: Sequence[Layer], image_of: ImageOf) -> tuple[Layer, ...]:

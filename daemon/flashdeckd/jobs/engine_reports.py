@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from msgspec.structs import replace
 
 from flashdeck.geometry import Range
-from flashdeck.model import Holding, JobState, Phase, Verified
+from flashdeck.model import Contents, JobState, Phase, Verified
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.target import Target
@@ -101,21 +101,21 @@ class EngineReports:
         """
         if not self._began:
             await self._hold()
-        holding = self._before
-        if holding is None:
+        contents = self._before
+        if contents is None:
             return
-        if self._job.patch and holding.sha256 and holding.verified is Verified.NO:
+        if self._job.patch and contents.sha256 and contents.verified is Verified.NO:
             verified = Verified.NO  # the program below was not verified, and still is not
-        await self._book.hold(self._job.board, self._job.partition, replace(holding, verified=verified))
+        await self._book.record(self._job.board, self._job.partition, replace(contents, verified=verified))
 
     @property
-    def _before(self) -> Holding | None:
-        return self._book.holding(self._job.board, self._job.partition)
+    def _before(self) -> Contents | None:
+        return self._book.contents(self._job.board, self._job.partition)
 
     async def _disturb(self) -> None:
-        holding = self._before
-        if holding is not None:
-            await self._book.hold(self._job.board, self._job.partition, replace(holding, disturbed=True))
+        contents = self._before
+        if contents is not None:
+            await self._book.record(self._job.board, self._job.partition, replace(contents, disturbed=True))
 
     async def _hold(self) -> None:
         job, before, made = self._job, self._before, self._made()
@@ -123,12 +123,12 @@ class EngineReports:
         after = await asyncio.to_thread(
             lambda: flashed(before, job, erased, made=made, target=self._target, image_of=self._shelf.image)
         )
-        await self._book.hold(job.board, job.partition, after)
+        await self._book.record(job.board, job.partition, after)
 
-    def _made(self) -> Holding:
+    def _made(self) -> Contents:
         """Return the record of the partition once it has the job's image, its layers aside."""
         job = self._job
-        return Holding(
+        return Contents(
             sha256=job.sha256,
             size=job.size,
             version=job.version,

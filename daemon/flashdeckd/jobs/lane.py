@@ -154,8 +154,8 @@ class Lane:
         """
         device, history = self._device_in_dfu(), self.history
         target = self.target(partition, may_read=may_read(history))
-        holding = self._book.holding(self.board.name, partition.name)
-        cached = await cached_image(holding, device, self.board, target, self._shelf)
+        contents = self._book.contents(self.board.name, partition.name)
+        cached = await cached_image(contents, device, self.board, target, self._shelf)
         try:
             return await self._thread.run(lambda worker: worker.survey(device, image, target, history, cached))
         except DeviceGoneError as error:

@@ -166,13 +166,13 @@ class RetryPolicy:
 
     def _torn(self, job: JobState) -> str:
         """What to add to the end of a job that left its partition without its boot unit."""
-        holding = self._book.holding(job.board, job.partition)
-        if holding is None or holding.complete:
+        contents = self._book.contents(job.board, job.partition)
+        if contents is None or contents.complete:
             return ""
         return f"; {job.partition} holds no complete image until the next flash"
 
     async def _distrust(self, job: JobState) -> None:
         """What was read back is wrong: the partition does not hold the artifact, whatever was recorded."""
-        holding = self._book.holding(job.board, job.partition)
-        if holding is not None:
-            await self._book.hold(job.board, job.partition, distrusted(holding))
+        contents = self._book.contents(job.board, job.partition)
+        if contents is not None:
+            await self._book.record(job.board, job.partition, distrusted(contents))

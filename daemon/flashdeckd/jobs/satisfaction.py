@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 
 from flashdeck.config import Board, Partition
-from flashdeck.model import Holding, JobState
+from flashdeck.model import Contents, JobState
 from flashdeckd.flash.target import Target
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
@@ -24,10 +24,10 @@ class Satisfaction:
 
     def has(self, board: Board, partition: Partition, sha256: str) -> bool:
         """Tell whether a partition has every byte of an image, as far as this daemon knows."""
-        holding = self._book.holding(board.name, partition.name)
-        if holding is None:
+        contents = self._book.contents(board.name, partition.name)
+        if contents is None:
             return False
-        if _is_on_top(holding, sha256):
+        if _is_on_top(contents, sha256):
             return True
         target = target_of(board, partition)
 
@@ -35,9 +35,9 @@ class Satisfaction:
             wanted = self._shelf.image(sha256)
             if wanted is None:
                 return None
-            return known_bytes(holding, target, self._shelf.image).satisfies(demanded(wanted, target))
+            return known_bytes(contents, target, self._shelf.image).satisfies(demanded(wanted, target))
 
-        known = (holding.layers, holding.sha256, holding.complete)
+        known = (contents.layers, contents.sha256, contents.complete)
         return self._remembered((known, _policy(target), sha256), look)
 
     def job_for(self, board: Board, partition: Partition, sha256: str) -> JobState | None:
@@ -85,11 +85,11 @@ class Satisfaction:
         return answer
 
 
-def _is_on_top(holding: Holding, sha256: str) -> bool:
+def _is_on_top(contents: Contents, sha256: str) -> bool:
     """Tell whether it is the very image that was written last: then no byte needs to be looked at."""
-    if holding.layers:
-        return holding.layers[0].sha256 == sha256
-    return holding.complete and holding.sha256 == sha256
+    if contents.layers:
+        return contents.layers[0].sha256 == sha256
+    return contents.complete and contents.sha256 == sha256
 
 
 def _policy(target: Target) -> Hashable:

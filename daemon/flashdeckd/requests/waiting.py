@@ -94,9 +94,9 @@ class WaitRequests:
                     f"board {board.name} is held: {held}", hint=f"`flashdeck release {board.name}` lets it go on"
                 )
             return False
-        holding = self._bench.book.holding(board.name, partition)
-        if holding is not None and self._bench.satisfaction.has(board, board.profile.partitions[partition], sha256):
-            if board.profile.app is not None and board.profile.leave and holding.started is False:
+        contents = self._bench.book.contents(board.name, partition)
+        if contents is not None and self._bench.satisfaction.has(board, board.profile.partitions[partition], sha256):
+            if board.profile.app is not None and board.profile.leave and contents.started is False:
                 raise _failure(job, f"board {board.name} holds the image and was not seen to start")
             return True
         if job is None:

@@ -10,8 +10,9 @@ from typing import Any
 from flashdeck import rpc
 from flashdeck.api import PROTOCOL_VERSION
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
-from flashdeck.model import Event, Snapshot, State
+from flashdeck.model import Event, Snapshot
 from flashdeck.text import clean
+from flashdeck.value import Value
 from flashdeckd.server.backlog import Backlog
 from flashdeckd.state.hub import Hub
 
@@ -31,7 +32,7 @@ class Connection:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        call: Callable[[rpc.Request, "Connection"], Awaitable[State]],
+        call: Callable[[rpc.Request, "Connection"], Awaitable[Value]],
         *,
         hello_timeout: float,
         patience: float,

@@ -12,8 +12,9 @@ from typing import Any
 from flashdeck import rpc
 from flashdeck.api import METHODS, PROTOCOL_VERSION, GetStatus, Hello, Params, Subscribe, Welcome
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import Snapshot, State
+from flashdeck.model import Snapshot
 from flashdeck.text import clean
+from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.endpoint import Endpoint, claimed, peer_uid
 from flashdeckd.state.hub import Hub
@@ -30,7 +31,7 @@ ACCEPT_RETRY = 1.0
 _log = logging.getLogger(__name__)
 
 
-Handler = Callable[[Any, Connection], Awaitable[State]]
+Handler = Callable[[Any, Connection], Awaitable[Value]]
 """Serves one method: its parameters and the connection they came from, to its result."""
 
 
@@ -43,14 +44,14 @@ class Server:
     def __init__(
         self,
         hub: Hub,
-        handlers: Mapping[type[Params[State]], Handler],
+        handlers: Mapping[type[Params[Value]], Handler],
         *,
         hello_timeout: float = HELLO_TIMEOUT,
         patience: float = PATIENCE,
         peer_uid: Callable[[socket.socket], int] = peer_uid,
     ) -> None:
         self._hub = hub
-        self._handlers: dict[type[Params[State]], Handler] = {
+        self._handlers: dict[type[Params[Value]], Handler] = {
             **handlers,
             Hello: self._hello,
             Subscribe: self._subscribe,
@@ -119,7 +120,7 @@ class Server:
         connection = Connection(reader, writer, self._call, hello_timeout=self._hello_timeout, patience=self._patience)
         await connection.run()
 
-    async def _call(self, request: rpc.Request, connection: Connection) -> State:
+    async def _call(self, request: rpc.Request, connection: Connection) -> Value:
         params = METHODS.get(request.method)
         handler = self._handlers.get(params) if params is not None else None
         if params is None or handler is None:

@@ -18,8 +18,8 @@ from flashdeck.api import (
 )
 from flashdeck.errors import RequestError
 from flashdeck.image_formats import MAX_IMAGE
-from flashdeck.model import State
 from flashdeck.text import clean
+from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
 
@@ -49,7 +49,7 @@ class Uploads:
     def __len__(self) -> int:
         return sum(len(uploads) for uploads in self._open.values())
 
-    def handlers(self) -> Mapping[type[Params[State]], Handler]:
+    def handlers(self) -> Mapping[type[Params[Value]], Handler]:
         """What the server dispatches on."""
         return {BeginUpload: self._begin, UploadChunk: self._chunk, CommitUpload: self._commit}
 

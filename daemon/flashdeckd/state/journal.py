@@ -18,8 +18,9 @@ from typing import TypeVar
 import msgspec
 
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import ArtifactState, Holding, JobState, State
+from flashdeck.model import ArtifactState, Contents, JobState
 from flashdeck.text import clean
+from flashdeck.value import Value
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state.journal_schema import UnusableFileError, connect
 
@@ -32,7 +33,7 @@ KEPT_HISTORIES = 1000
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-_S = TypeVar("_S", bound=State)
+_S = TypeVar("_S", bound=Value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Ledger:
 
     jobs: tuple[JobState, ...]
     """In ascending order of their ids."""
-    holdings: Mapping[tuple[str, str], Holding]
+    contents: Mapping[tuple[str, str], Contents]
     """By (board, partition)."""
     artifacts: Mapping[tuple[str, str], ArtifactState]
     """The newest of each (profile, partition)."""
@@ -69,8 +70,8 @@ class Ledger:
     @property
     def images(self) -> frozenset[str]:
         """The images that somebody may still ask for: on a board, in a job that is kept, or newest at its place."""
-        holders = (*self.jobs, *self.holdings.values(), *self.artifacts.values())
-        layers = (layer for holding in self.holdings.values() for layer in (*holding.layers, *holding.patches))
+        holders = (*self.jobs, *self.contents.values(), *self.artifacts.values())
+        layers = (layer for contents in self.contents.values() for layer in (*contents.layers, *contents.patches))
         return frozenset(holder.sha256 for holder in (*holders, *layers))
 
 
@@ -135,9 +136,9 @@ class Journal:
             ("DELETE FROM job WHERE ended AND id <= ?", (job.id - KEPT_JOBS,)),
         )
 
-    async def save_holding(self, board: str, partition: str, holding: Holding) -> None:
+    async def save_contents(self, board: str, partition: str, contents: Contents) -> None:
         """Keeps what a partition of a board holds."""
-        await self._execute(("REPLACE INTO holding VALUES (?, ?, ?)", (board, partition, _encode(holding))))
+        await self._execute(("REPLACE INTO holding VALUES (?, ?, ?)", (board, partition, _encode(contents))))
 
     async def save_artifact(self, artifact: ArtifactState) -> None:
         """Makes this the newest artifact of its target."""
@@ -207,7 +208,7 @@ _UPSERT_JOB = (
 )
 
 
-def _encode(state: State) -> str:
+def _encode(state: Value) -> str:
     return msgspec.json.encode(state).decode()
 
 
@@ -259,7 +260,7 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
     highest = rows("SELECT seq FROM sqlite_sequence WHERE name = 'job'")
     ledger = Ledger(
         jobs=tuple(job for job in jobs if job is not None),
-        holdings=table(Holding, "SELECT board, partition, state FROM holding", "holding"),
+        contents=table(Contents, "SELECT board, partition, state FROM holding", "contents"),
         artifacts=table(ArtifactState, "SELECT profile, partition, state FROM artifact", "artifact"),
         holds={row[0]: row[1] for row in rows("SELECT board, reason FROM hold")},
         ports={row[0]: row[1] for row in rows("SELECT board, port FROM port")},

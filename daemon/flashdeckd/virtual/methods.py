@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flashdeck import api
-from flashdeck.model import State
+from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
 from flashdeckd.virtual.virtual_bench import VirtualBench
@@ -13,8 +13,8 @@ from flashdeckd.virtual.virtual_bench import VirtualBench
 def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Handler]:
     """The hands on an emulated bench; a daemon with real boards has none of these methods."""
 
-    def on(action: Callable[[Any], State]) -> Handler:
-        async def handler(params: Any, _connection: Connection) -> State:
+    def on(action: Callable[[Any], Value]) -> Handler:
+        async def handler(params: Any, _connection: Connection) -> Value:
             return action(params)
 
         return handler

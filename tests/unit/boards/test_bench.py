@@ -14,7 +14,7 @@ import pytest
 from flash_rig import image
 from flashdeck.config import Board, Config
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import DaemonState, Holding, JobState, JobStatus, Origin, Presence, Verified
+from flashdeck.model import Contents, DaemonState, JobState, JobStatus, Origin, Presence, Verified
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds, Settled
 from flashdeckd.images.file_notes import FileNotes
@@ -171,17 +171,17 @@ async def test_a_board_in_dfu_mode_is_only_back_from_a_leave_that_was_just_now(
 ) -> None:
     # A machine without a battery for its clock begins in the past: what has ended lies in the future then.
     done = msgspec.structs.replace(job(1, JobStatus.DONE, started_at=1.0), finished_at=time.time() - ago)
-    held = Holding(
+    held = Contents(
         sha256=done.sha256, size=1, flashed_at=0.0, verified=Verified.NO, job=1, serial="A1", bcd_device=0x200
     )
     profile = replace(PROFILE, leave=True)
     config = replace(CONFIG, profiles={"product": profile}, boards={"left": Board("left", profile, serial="A1")})
     async with opened(tmp_path, config) as scene:
         await scene.journal.save_job(done)
-        await scene.journal.save_holding("left", "app1", held)
+        await scene.journal.save_contents("left", "app1", held)
     async with opened(tmp_path, config) as scene:
         await scene.bench.see(frozenset({device(1, "A1")}))
-        now = scene.bench.book.holding("left", "app1")
+        now = scene.bench.book.contents("left", "app1")
         assert now is not None
         assert now.started is started
 

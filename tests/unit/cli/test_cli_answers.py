@@ -13,9 +13,9 @@ from flashdeck import api
 from flashdeck.errors import ErrorKind, ExitCode, RefusedError
 from flashdeck.model import (
     BoardState,
+    Contents,
     DeviceState,
     Failure,
-    Holding,
     JobResult,
     JobStatus,
     LogLevel,
@@ -42,10 +42,10 @@ RESULT = JobResult(
 
 
 def held_board() -> BoardState:
-    holding = Holding(sha256=SHA, size=8, version="2.0", flashed_at=NOW - 7200, verified=Verified.YES, job=3)
+    contents = Contents(sha256=SHA, size=8, version="2.0", flashed_at=NOW - 7200, verified=Verified.YES, job=3)
     partitions = (
-        PartitionState(name="app1", address=0x08020000, size=0x60000, holding=holding, offered="f" * 64),
-        PartitionState(name="partition2", address=0x08080000, size=0x60000, holding=replace(holding, complete=False)),
+        PartitionState(name="app1", address=0x08020000, size=0x60000, contents=contents, offered="f" * 64),
+        PartitionState(name="partition2", address=0x08080000, size=0x60000, contents=replace(contents, complete=False)),
     )
     return board(
         "right",
@@ -69,8 +69,8 @@ def fill(daemon: CannedDaemon) -> None:
 
 
 def test_status_calls_nothing_verified_that_another_board_may_hold(daemon: CannedDaemon, cli: Cli) -> None:
-    holding = Holding(sha256=SHA, size=8, version="2.0", flashed_at=NOW, verified=Verified.YES, job=3, disturbed=True)
-    app1 = PartitionState(name="app1", address=0x08020000, size=0x60000, holding=holding)
+    contents = Contents(sha256=SHA, size=8, version="2.0", flashed_at=NOW, verified=Verified.YES, job=3, disturbed=True)
+    app1 = PartitionState(name="app1", address=0x08020000, size=0x60000, contents=contents)
     daemon.on_loop(lambda: daemon.hub.publish_board(board("right", partitions=(app1,))))
     run = cli("status")
     rows = {tuple(line.split()[:2]): line for line in run.out.splitlines()}
@@ -116,7 +116,7 @@ def test_status_json_is_the_whole_snapshot_with_every_field(daemon: CannedDaemon
     assert snapshot["daemon"]["degraded"] == ["udev: not readable"]
     assert [each["name"] for each in snapshot["boards"]] == ["left", "right"]
     assert snapshot["boards"][0]["held"] == "", "a field with its default is there as well"
-    assert snapshot["boards"][1]["partitions"][0]["holding"]["verified"] == "verified"
+    assert snapshot["boards"][1]["partitions"][0]["contents"]["verified"] == "verified"
     assert snapshot["devices"][0]["usb_id"] == "0483:df11"
     assert snapshot["jobs"][1]["status"] == "waiting"
 

@@ -43,7 +43,7 @@ def test_a_job_that_does_not_exist_is_4(daemon: CannedDaemon, cli: Cli, command:
 
 
 def test_retry_follows_the_new_job_to_its_end(daemon: CannedDaemon, cli: Cli) -> None:
-    def retry(params: api.Retry) -> api.State:
+    def retry(params: api.Retry) -> api.Value:
         assert params.job == 7
         daemon.hub.publish_job(job(8))
         daemon.later(

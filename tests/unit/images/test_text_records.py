@@ -12,12 +12,12 @@ from intelhex import IntelHex
 from flashdeck.errors import RefusedError
 from flashdeckd.images import intel_hex, s_record
 from flashdeckd.images.image import Image, Piece
-from flashdeckd.images.segments import Contents
+from flashdeckd.images.segments import FileContents
 from image_writers import Pieces, hex_record, hexed, srec, srec_line
 
 BIN = bytes(range(256)) * 4
 PIECES: Pieces = [(0x08020000, BIN), (0x08020000 + len(BIN) + 3, b"data")]
-READERS: dict[str, Callable[[str, bytes], Contents]] = {"APP1.hex": intel_hex.read, "APP1.srec": s_record.read}
+READERS: dict[str, Callable[[str, bytes], FileContents]] = {"APP1.hex": intel_hex.read, "APP1.srec": s_record.read}
 WRITERS: dict[str, Callable[[Pieces], bytes]] = {"APP1.hex": hexed, "APP1.srec": srec}
 each_format = pytest.mark.parametrize("name", READERS)
 

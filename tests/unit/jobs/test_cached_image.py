@@ -10,7 +10,7 @@ import lane_rig
 from flash_rig import APP1, BASE, ROOM, ROOM_TWIN, Rig, blank, image
 from flashdeck.config import BankPolicy, Board, Profile
 from flashdeck.errors import DeviceGoneError
-from flashdeck.model import Holding, JobStatus, LogLevel, Presence, Verified
+from flashdeck.model import Contents, JobStatus, LogLevel, Presence, Verified
 from flashdeckd.boards.roster import Sighting
 from flashdeckd.dfu.session import Session
 from flashdeckd.images.image import NOTHING, Image
@@ -35,8 +35,8 @@ def device(serial: str) -> UsbDevice:
     return replace(Rig().device, serial=serial)
 
 
-def flashed(artifact: Artifact, into: UsbDevice) -> Holding:
-    return Holding(
+def flashed(artifact: Artifact, into: UsbDevice) -> Contents:
+    return Contents(
         sha256=artifact.sha256,
         size=artifact.size,
         flashed_at=0,
@@ -47,32 +47,32 @@ def flashed(artifact: Artifact, into: UsbDevice) -> Holding:
     )
 
 
-async def cached(profile: Profile, holding: Holding, seen: UsbDevice, spool: Spool) -> Image | None:
+async def cached(profile: Profile, contents: Contents, seen: UsbDevice, spool: Spool) -> Image | None:
     board = Board("left", profile, serial="A1")
     target = target_of(board, profile.partitions["app1"])
-    return await cached_image(holding, seen, board, target, Shelf(spool))
+    return await cached_image(contents, seen, board, target, Shelf(spool))
 
 
 async def test_the_board_that_was_flashed_is_trusted(spool: Spool) -> None:
-    holding = flashed(spool.add(IMAGE), device("A1"))
-    assert await cached(TRUSTING, holding, device("A1"), spool) == IMAGE
-    assert await cached(PROFILE, holding, device("A1"), spool) is None
-    assert await cached(TRUSTING, holding, device("B2"), spool) is None
+    contents = flashed(spool.add(IMAGE), device("A1"))
+    assert await cached(TRUSTING, contents, device("A1"), spool) == IMAGE
+    assert await cached(PROFILE, contents, device("A1"), spool) is None
+    assert await cached(TRUSTING, contents, device("B2"), spool) is None
 
 
 async def test_without_a_serial_two_boards_at_one_port_are_not_told_apart(spool: Spool) -> None:
-    holding = flashed(spool.add(IMAGE), device(""))
-    assert await cached(TRUSTING, holding, device(""), spool) is None
+    contents = flashed(spool.add(IMAGE), device(""))
+    assert await cached(TRUSTING, contents, device(""), spool) is None
 
 
 async def test_an_old_image_that_the_disk_does_not_give_back_is_no_reason_to_fail_a_new_one(
     spool: Spool, tmp_path: Path
 ) -> None:
-    holding = flashed(spool.add(IMAGE), device("A1"))
-    image_file = tmp_path / "spool" / holding.sha256
+    contents = flashed(spool.add(IMAGE), device("A1"))
+    image_file = tmp_path / "spool" / contents.sha256
     image_file.unlink()
     image_file.mkdir()
-    assert await cached(TRUSTING, holding, device("A1"), spool) == NOTHING
+    assert await cached(TRUSTING, contents, device("A1"), spool) == NOTHING
 
 
 def test_it_is_said_where_trust_is_wanted_and_can_not_be_had() -> None:
@@ -108,8 +108,8 @@ async def test_a_canary_that_a_lost_board_still_holds_is_not_taken_for_blank(
     monkeypatch.setattr(Session, "read", once_lost)
     monkeypatch.setattr(retry_policy, "LOST_SECONDS", 0.01)
     async with running_lane(tmp_path, replace(TRUSTING, banks=BankPolicy.CHECK)) as scene:
-        holding = flashed(Spool(tmp_path / "spool").add(Image.raw(first)), replace(scene.emulated.device, serial="A1"))
-        await scene.book.hold("left", "app1", replace_struct(holding, job=0))
+        contents = flashed(Spool(tmp_path / "spool").add(Image.raw(first)), replace(scene.emulated.device, serial="A1"))
+        await scene.book.record("left", "app1", replace_struct(contents, job=0))
         await scene.until(await scene.order(data=second), JobStatus.DONE)
         assert not lost
         assert scene.emulated.memory(APP1) == second

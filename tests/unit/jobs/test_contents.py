@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from flash_rig import APP1, SECTOR, TARGET
 from flashdeck.config import ErasePolicy
 from flashdeck.geometry import Range
-from flashdeck.model import Holding, JobState, JobStatus, Layer, Origin, Verified
+from flashdeck.model import Contents, JobState, JobStatus, Layer, Origin, Verified
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import NOTHING, Image, Piece
 from flashdeckd.jobs.contents import MAX_LAYERS, MAX_PATCHES, begun, distrusted, flashed, known_bytes, touched
@@ -26,7 +26,7 @@ class Board:
     """What is recorded of one partition, and the images that it was made from."""
 
     target: Target = SMALL
-    holding: Holding | None = None
+    contents: Contents | None = None
     images: dict[str, Image] = field(default_factory=dict[str, Image])
     jobs: int = 0
 
@@ -47,21 +47,21 @@ class Board:
 
     def begin(self, image: Image, erased: Sequence[Range]) -> JobState:
         job = self.job(image)
-        self.holding = begun(self.holding, job, erased, made=made(job), target=self.target)
+        self.contents = begun(self.contents, job, erased, made=made(job), target=self.target)
         return job
 
     def flash(self, image: Image, erased: Sequence[Range] | None = None) -> None:
         spans = touched(image, self.target) if erased is None else erased
         job = self.begin(image, spans)
-        self.holding = flashed(self.holding, job, spans, made=made(job), target=self.target, image_of=self.images.get)
+        self.contents = flashed(self.contents, job, spans, made=made(job), target=self.target, image_of=self.images.get)
 
     @property
     def known(self) -> Image:
-        return known_bytes(self.holding, self.target, self.images.get)
+        return known_bytes(self.contents, self.target, self.images.get)
 
 
-def made(job: JobState) -> Holding:
-    return Holding(sha256=job.sha256, size=job.size, flashed_at=0.0, verified=Verified.NO, job=job.id)
+def made(job: JobState) -> Contents:
+    return Contents(sha256=job.sha256, size=job.size, flashed_at=0.0, verified=Verified.NO, job=job.id)
 
 
 def test_a_program_and_the_rest_of_its_sectors() -> None:
@@ -74,15 +74,15 @@ def test_a_patch_lies_over_the_program_and_leaves_it_what_it_is() -> None:
     board = Board()
     board.flash(PROGRAM)
     board.flash(PATCH)
-    assert board.holding is not None
-    assert board.holding.sha256 == PROGRAM.sha256
-    assert [patch.sha256 for patch in board.holding.patches] == [PATCH.sha256]
+    assert board.contents is not None
+    assert board.contents.sha256 == PROGRAM.sha256
+    assert [patch.sha256 for patch in board.contents.patches] == [PATCH.sha256]
     assert board.known.satisfies(PROGRAM)
     assert board.known.satisfies(PATCH)
     board.flash(Image.raw(b"N" * 200))
-    assert [patch.sha256 for patch in board.holding.patches] == [PATCH.sha256]  # its sector was not touched
+    assert [patch.sha256 for patch in board.contents.patches] == [PATCH.sha256]  # its sector was not touched
     board.flash(Image.raw(b"N" * (3 * SECTOR)))
-    assert board.holding.patches == ()
+    assert board.contents.patches == ()
     assert not board.known.satisfies(PATCH)
 
 
@@ -92,15 +92,15 @@ def test_a_patch_over_another_takes_its_place_in_the_list() -> None:
     board.flash(PATCH)
     other = Image.of([Piece(2 * SECTOR + 8, b"another patch")])
     board.flash(other)
-    assert board.holding is not None
-    assert [patch.sha256 for patch in board.holding.patches] == [other.sha256]
+    assert board.contents is not None
+    assert [patch.sha256 for patch in board.contents.patches] == [other.sha256]
 
 
 def test_a_patch_on_a_board_of_which_nothing_is_known() -> None:
     board = Board()
     board.flash(PATCH)
-    assert board.holding is not None
-    assert board.holding.sha256 == ""
+    assert board.contents is not None
+    assert board.contents.sha256 == ""
     assert board.known.satisfies(PATCH)
 
 
@@ -108,8 +108,8 @@ def test_a_patch_does_not_make_a_program_whole_that_was_cut_short() -> None:
     board = Board()
     board.begin(PROGRAM, touched(PROGRAM, SMALL))
     board.flash(PATCH)
-    assert board.holding is not None
-    assert not board.holding.complete
+    assert board.contents is not None
+    assert not board.contents.complete
     assert not board.known.satisfies(PROGRAM)
 
 
@@ -125,24 +125,24 @@ def test_a_smaller_program_leaves_what_it_does_not_touch() -> None:
     board.flash(Image.raw(b"x" * (3 * SECTOR)))
     board.flash(PROGRAM)
     assert board.known.within(Range(SECTOR, 3 * SECTOR)) == Image.of([Piece(SECTOR, b"x" * (2 * SECTOR))])
-    assert board.holding is not None
-    assert len(board.holding.layers) == 2
+    assert board.contents is not None
+    assert len(board.contents.layers) == 2
 
 
 def test_an_image_that_covers_all_of_another_is_all_that_is_remembered() -> None:
     board = Board()
     for letter in b"abc":
         board.flash(Image.raw(bytes([letter]) * 100))
-    assert board.holding is not None
-    assert len(board.holding.layers) == 1
+    assert board.contents is not None
+    assert len(board.contents.layers) == 1
 
 
 def test_layers_are_bounded() -> None:
     board = Board()
     for number in range(3 * MAX_LAYERS):
         board.flash(Image.of([Piece(number * 16, bytes([number]))]), erased=())
-    assert board.holding is not None
-    assert len(board.holding.layers) == MAX_LAYERS
+    assert board.contents is not None
+    assert len(board.contents.layers) == MAX_LAYERS
 
 
 def test_all_of_the_partition_is_known_where_all_of_it_is_erased() -> None:
@@ -152,10 +152,10 @@ def test_all_of_the_partition_is_known_where_all_of_it_is_erased() -> None:
 
 
 def test_what_an_older_release_recorded() -> None:
-    old = Holding(sha256=PROGRAM.sha256, size=100, flashed_at=0.0, verified=Verified.YES, job=1)
-    board = Board(holding=old, images={PROGRAM.sha256: PROGRAM})
+    old = Contents(sha256=PROGRAM.sha256, size=100, flashed_at=0.0, verified=Verified.YES, job=1)
+    board = Board(contents=old, images={PROGRAM.sha256: PROGRAM})
     assert board.known == PROGRAM
-    assert Board(holding=msgspec.structs.replace(old, complete=False), images=board.images).known == NOTHING
+    assert Board(contents=msgspec.structs.replace(old, complete=False), images=board.images).known == NOTHING
 
 
 def test_an_image_that_nobody_has_any_more_may_have_been_anywhere() -> None:
@@ -169,20 +169,20 @@ def test_an_image_that_nobody_has_any_more_may_have_been_anywhere() -> None:
 def test_what_was_read_back_wrong_is_not_known() -> None:
     board = Board()
     board.flash(PROGRAM)
-    assert board.holding is not None
-    board.holding = distrusted(board.holding)
+    assert board.contents is not None
+    board.contents = distrusted(board.contents)
     assert board.known == NOTHING
     board.flash(PATCH)
     assert board.known.satisfies(PATCH)
-    assert not board.holding.complete
+    assert not board.contents.complete
 
 
 def test_layers_travel() -> None:
     board = Board()
     board.flash(PROGRAM)
-    assert board.holding is not None
-    assert board.holding.layers == (Layer(sha256=PROGRAM.sha256, erased=((0, SECTOR),)),)
-    assert msgspec.json.decode(msgspec.json.encode(board.holding), type=Holding) == board.holding
+    assert board.contents is not None
+    assert board.contents.layers == (Layer(sha256=PROGRAM.sha256, erased=((0, SECTOR),)),)
+    assert msgspec.json.decode(msgspec.json.encode(board.contents), type=Contents) == board.contents
 
 
 def pieces_over(pieces: list[tuple[int, bytes]]) -> Image:
@@ -234,5 +234,5 @@ def test_so_many_patches_are_listed() -> None:
     board.flash(PROGRAM)
     for number in range(1, MAX_PATCHES + 2):  # each has all bytes of those before it
         board.flash(Image.of([Piece(SECTOR, b"x" * number)]), erased=())
-        assert board.holding is not None
-        assert len(board.holding.patches) == min(number, MAX_PATCHES)
+        assert board.contents is not None
+        assert len(board.contents.patches) == min(number, MAX_PATCHES)

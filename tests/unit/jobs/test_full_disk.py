@@ -9,7 +9,7 @@ import pytest
 
 from flash_rig import APP1
 from flashdeck.errors import ErrorKind, FlashdeckError, VerifyError
-from flashdeck.model import Holding, JobStatus, LogLevel
+from flashdeck.model import Contents, JobStatus, LogLevel
 from flashdeckd.boards.roster import ABSENT
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Observer, Outcome
@@ -24,7 +24,7 @@ class Disk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_full = False
         self.refused = 0
-        for save in ("save_job", "save_holding", "save_history"):
+        for save in ("save_job", "save_contents", "save_history"):
             monkeypatch.setattr(Journal, save, self._over(getattr(Journal, save)))
 
     def _over(self, save: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -42,10 +42,10 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     return Disk(monkeypatch)
 
 
-def held(scene: Scene) -> Holding:
-    holding = scene.book.holding("left", "app1")
-    assert holding is not None
-    return holding
+def held(scene: Scene) -> Contents:
+    contents = scene.book.contents("left", "app1")
+    assert contents is not None
+    return contents
 
 
 class Patched:
@@ -156,7 +156,7 @@ async def test_what_a_full_disk_kept_out_of_the_journal_is_recorded_once_there_i
     await scene.order("partition2")
     async with opened_journal(tmp_path) as ledger:
         assert [job.status for job in ledger.jobs][:2] == [JobStatus.DONE, JobStatus.CANCELLED]
-        assert ledger.holdings["left", "app1"] == held(scene)
+        assert ledger.contents["left", "app1"] == held(scene)
 
 
 async def test_a_fault_while_a_setback_is_dealt_with_ends_its_job_and_no_other(

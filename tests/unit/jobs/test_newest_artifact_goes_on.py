@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
-from flashdeck.model import Holding, JobState, JobStatus, Origin, Presence, Verified
+from flashdeck.model import Contents, JobState, JobStatus, Origin, Presence, Verified
 from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.flash import program
 from flashdeckd.flash.observer import Observer, Outcome
@@ -51,16 +51,16 @@ async def test_an_interrupted_job_gives_way_to_the_newer_one_that_came_while_it_
     assert cut.newer is not None
     assert old.reason == f"superseded by job {cut.newer.id}"
     if isinstance(error, DeviceGoneError):
-        holding = scene.book.holding("left", "app1")
-        assert holding is not None
-        assert not holding.complete
+        contents = scene.book.contents("left", "app1")
+        assert contents is not None
+        assert not contents.complete
         assert (await scene.until(cut.newer, JobStatus.WAITING)).reason.startswith("board left is not connected")
         scene.see()
     await scene.until(cut.newer, JobStatus.DONE)
     assert cut.sizes == [OLD, NEW]
-    holding = scene.book.holding("left", "app1")
-    assert holding is not None
-    assert (holding.job, holding.complete) == (cut.newer.id, True)
+    contents = scene.book.contents("left", "app1")
+    assert contents is not None
+    assert (contents.job, contents.complete) == (cut.newer.id, True)
 
 
 async def test_a_job_whose_image_is_whole_lacks_its_leave_alone_and_is_no_flash_to_give_up(
@@ -97,9 +97,9 @@ async def test_an_image_that_is_whole_on_another_board_of_that_port_is_flashed_a
     scene.lane.see(Sighting(Presence.DFU, replace(scene.emulated.device, serial="B2")))
     await scene.until(job, JobStatus.DONE)
     assert interrupted == [True, False]
-    holding = scene.book.holding("left", "app1")
-    assert holding is not None
-    assert holding.serial == "B2"
+    contents = scene.book.contents("left", "app1")
+    assert contents is not None
+    assert contents.serial == "B2"
 
 
 async def test_a_job_that_has_ended_is_not_superseded_any_more(scene: Scene) -> None:
@@ -123,8 +123,8 @@ async def test_after_a_restart_the_newest_goes_on_in_the_place_of_what_was_parke
         old = await scene.order(size=OLD)
         # As a daemon leaves it that was killed: running, its partition begun.
         await scene.book.change(old.id, status=JobStatus.RUNNING, attempts=1)
-        torn = Holding(sha256=old.sha256, size=OLD, flashed_at=0, verified=Verified.NO, job=old.id, complete=False)
-        await scene.book.hold("left", "app1", torn)
+        torn = Contents(sha256=old.sha256, size=OLD, flashed_at=0, verified=Verified.NO, job=old.id, complete=False)
+        await scene.book.record("left", "app1", torn)
         newer = await scene.order(size=NEW)
     async with running_lane(tmp_path) as scene:
         await scene.book.change(old.id, status=JobStatus.QUEUED, reason="the daemon was restarted")

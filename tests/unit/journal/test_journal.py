@@ -14,9 +14,9 @@ import pytest
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import (
     ArtifactState,
+    Contents,
     Disposition,
     Failure,
-    Holding,
     JobResult,
     JobState,
     JobStatus,
@@ -48,7 +48,7 @@ def a_job(number: int, status: JobStatus = JobStatus.DONE, **fields: object) -> 
     return JobState(**(values | fields))  # type: ignore[arg-type]  # the point of a test's builder
 
 
-def a_holding(sha256: str = A, **fields: object) -> Holding:
+def a_holding(sha256: str = A, **fields: object) -> Contents:
     values: dict[str, object] = {
         "sha256": sha256,
         "size": 100_000,
@@ -56,7 +56,7 @@ def a_holding(sha256: str = A, **fields: object) -> Holding:
         "verified": Verified.YES,
         "job": 1,
     }
-    return Holding(**(values | fields))  # type: ignore[arg-type]  # the point of a test's builder
+    return Contents(**(values | fields))  # type: ignore[arg-type]  # the point of a test's builder
 
 
 def an_artifact(sha256: str = A, partition: str = "app1") -> ArtifactState:
@@ -99,7 +99,7 @@ async def test_a_new_journal_is_empty_private_and_starts_at_job_1(path: Path) ->
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     ledger = await loaded(path)
-    assert (ledger.jobs, ledger.holdings, ledger.artifacts, ledger.holds) == ((), {}, {}, {})
+    assert (ledger.jobs, ledger.contents, ledger.artifacts, ledger.holds) == ((), {}, {}, {})
     assert ledger.next_job == 1
 
 
@@ -125,9 +125,9 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
     async with opened(path) as journal:
         for job in (done, failed, running):
             await journal.save_job(job)
-        await journal.save_holding("left", "app1", a_holding())
-        await journal.save_holding("right", "app1", a_holding())
-        await journal.save_holding("right", "app1", halfway)
+        await journal.save_contents("left", "app1", a_holding())
+        await journal.save_contents("right", "app1", a_holding())
+        await journal.save_contents("right", "app1", halfway)
         await journal.save_artifact(an_artifact(A))
         await journal.save_artifact(an_artifact(B))
         await journal.save_artifact(an_artifact(A, "partition2"))
@@ -144,7 +144,7 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
         await journal.forget_history(Bootloader("right", "never seen", 0x200))
     assert await loaded(path) == Ledger(
         jobs=(done, failed, running),
-        holdings={("left", "app1"): a_holding(), ("right", "app1"): halfway},
+        contents={("left", "app1"): a_holding(), ("right", "app1"): halfway},
         artifacts={("product", "app1"): an_artifact(B), ("product", "partition2"): an_artifact(A, "partition2")},
         holds={"left": "asked by hand"},
         ports={"left": "pci-0000:00:14.0-usb-0:4.2"},
@@ -382,7 +382,7 @@ async def test_the_file_of_every_released_schema_loads(released: Path, path: Pat
         ledger = await journal.load()
         assert journal.trouble == ""
         assert [(job.id, job.status) for job in ledger.jobs] == [(41, JobStatus.DONE)]
-        assert ledger.holdings["left", "app1"].version == "1.0.0"
+        assert ledger.contents["left", "app1"].version == "1.0.0"
         assert ledger.artifacts["product", "app1"].sha256 == "ab" * 32
         assert (ledger.holds, ledger.ports) == ({"left": "by hand"}, {"left": "1-4.2"})
         assert ledger.next_job == 42

@@ -1,11 +1,11 @@
 """What a daemon keeps of the spool when it starts: all that a partition's bytes are known from."""
 
-from flashdeck.model import Holding, Layer, Patch, Verified
+from flashdeck.model import Contents, Layer, Patch, Verified
 from flashdeckd.state.journal import Ledger
 
 
 def test_the_images_below_the_newest_one_and_its_patches_are_kept() -> None:
-    holding = Holding(
+    contents = Contents(
         sha256="program",
         size=1,
         flashed_at=0.0,
@@ -15,6 +15,6 @@ def test_the_images_below_the_newest_one_and_its_patches_are_kept() -> None:
         layers=(Layer(sha256="patch"), Layer(sha256="program"), Layer(sha256="below")),
     )
     ledger = Ledger(
-        jobs=(), holdings={("left", "app1"): holding}, artifacts={}, holds={}, ports={}, histories={}, next_job=1
+        jobs=(), contents={("left", "app1"): contents}, artifacts={}, holds={}, ports={}, histories={}, next_job=1
     )
     assert {"program", "patch", "below"} <= ledger.images

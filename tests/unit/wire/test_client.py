@@ -31,7 +31,8 @@ from flashdeck.api import (
 )
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, HeldError, RemoteError, RequestError
-from flashdeck.model import Event, Failure, Snapshot, State
+from flashdeck.model import Event, Failure, Snapshot
+from flashdeck.value import Value
 from flashdeckd.server.server import Server
 from flashdeckd.state.hub import Hub
 from unit.wire.peer import board, is_there, job, make_hub
@@ -64,11 +65,11 @@ def sample(kind: inspect.Type) -> Any:  # noqa: PLR0911 - one for each kind of t
 
 
 async def test_every_method_carries_its_parameters_and_its_result(hub: Hub, path: Path) -> None:
-    async def answer(params: Params[Any], _connection: object) -> State:
+    async def answer(params: Params[Any], _connection: object) -> Value:
         return results[params]  # found only if the parameters arrived as they were sent
 
     others = set(METHODS.values()) - {Hello, Subscribe, GetStatus}
-    results: dict[Params[Any], State] = {
+    results: dict[Params[Any], Value] = {
         sample(inspect.type_info(params)): sample(inspect.type_info(rpc.result_type(params))) for params in others
     }
     server = Server(hub, dict.fromkeys(others, answer))
@@ -84,7 +85,7 @@ async def test_answers_find_their_calls_in_any_order(hub: Hub, path: Path) -> No
     all_there = asyncio.Event()
     total = rpc.MAX_CALLS
 
-    async def wait(params: WaitJobs, _connection: object) -> State:
+    async def wait(params: WaitJobs, _connection: object) -> Value:
         (number,) = params.ids
         waiting[number] = asyncio.get_running_loop().create_future()
         if len(waiting) == total:
@@ -110,7 +111,7 @@ async def test_a_cancelled_call_disturbs_no_other(hub: Hub, path: Path) -> None:
     begun = asyncio.Event()
     release = asyncio.Event()
 
-    async def wait(_params: Wait, _connection: object) -> State:
+    async def wait(_params: Wait, _connection: object) -> Value:
         begun.set()
         await release.wait()
         return JobList(jobs=())
@@ -155,7 +156,7 @@ async def test_a_call_cancelled_while_it_is_sent_leaves_nothing_behind(
 
 
 async def test_an_error_arrives_with_kind_message_and_hint(hub: Hub, path: Path) -> None:
-    async def held(_params: Flash, _connection: object) -> State:
+    async def held(_params: Flash, _connection: object) -> Value:
         raise HeldError("left is held", hint="release it", kind=ErrorKind.DISARMED)
 
     async with Server(hub, {Flash: held}).listening(path), await Client.connect(path, client="test") as client:
@@ -337,7 +338,7 @@ async def test_fields_notifications_and_kinds_of_a_newer_daemon_do_no_harm(path:
 async def test_a_lost_daemon_fails_all_that_waits(hub: Hub, path: Path) -> None:
     begun = asyncio.Event()
 
-    async def wait(_params: Wait, _connection: object) -> State:
+    async def wait(_params: Wait, _connection: object) -> Value:
         begun.set()
         await asyncio.Event().wait()
         raise AssertionError
@@ -360,7 +361,7 @@ async def test_a_lost_daemon_fails_all_that_waits(hub: Hub, path: Path) -> None:
 async def test_closing_ends_what_waits_and_leaves_no_task(hub: Hub, path: Path) -> None:
     begun = asyncio.Event()
 
-    async def wait(_params: Wait, _connection: object) -> State:
+    async def wait(_params: Wait, _connection: object) -> Value:
         begun.set()
         await asyncio.Event().wait()
         raise AssertionError

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from flashdeck import rpc
 from flashdeck.api import METHODS, Flash, JobList, Params, UploadChunk, VirtualDump, Welcome
 from flashdeck.errors import EXIT_CODES, ErrorKind, FlashdeckError, RemoteError, RequestError
-from flashdeck.model import Failure, JobState, Phase, State
+from flashdeck.model import Failure, JobState, Phase
+from flashdeck.value import Value
 
 
 def refusal(line: bytes) -> rpc.RpcError:
@@ -38,7 +39,7 @@ def reply(line: bytes) -> rpc.Reply:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_has_a_result_type(name: str) -> None:
-    assert issubclass(rpc.result_type(METHODS[name]), State)
+    assert issubclass(rpc.result_type(METHODS[name]), Value)
 
 
 def test_the_result_type_is_the_one_that_the_parameters_name() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from flashdeck import rpc
 from flashdeck.api import Empty, Flash, GetBoards, JobList, Wait
 from flashdeck.errors import HeldError
-from flashdeck.model import State
+from flashdeck.value import Value
 from flashdeckd.server import connection as connection_module
 from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
 from flashdeckd.server.connection import HELLO_LINE, Connection, drained
@@ -32,7 +32,7 @@ class Gate:
         self.cancelled = asyncio.Event()
         self.opened = asyncio.Event()
 
-    async def wait(self, _params: Wait, _connection: Connection) -> State:
+    async def wait(self, _params: Wait, _connection: Connection) -> Value:
         self.begun.set()
         try:
             await self.opened.wait()
@@ -55,7 +55,7 @@ async def status(client: Peer, number: int) -> dict[str, Any]:
 async def test_hello_introduces_both_sides(hub: Hub, path: Path) -> None:
     seen: list[str] = []
 
-    async def note(_params: Any, connection: Connection) -> State:
+    async def note(_params: Any, connection: Connection) -> Value:
         seen.append(connection.client)
         return Empty()
 
@@ -211,7 +211,7 @@ async def test_a_client_that_only_asks_is_read_no_further_than_its_answers_fit(h
     served = 0
     big = JobList(jobs=tuple(job(number) for number in range(500)))
 
-    async def answer(_params: Any, _connection: Connection) -> State:
+    async def answer(_params: Any, _connection: Connection) -> Value:
         nonlocal served
         served += 1
         return big
@@ -230,7 +230,7 @@ async def test_a_client_that_only_asks_is_read_no_further_than_its_answers_fit(h
 
 
 async def test_errors_of_handlers_are_answered_with_kind_and_hint(hub: Hub, path: Path) -> None:
-    async def held(_params: Any, _connection: Connection) -> State:
+    async def held(_params: Any, _connection: Connection) -> Value:
         raise HeldError("left is held: bench closed", hint="release it")
 
     async with Server(hub, {Flash: held}).listening(path), peer(path) as client:
@@ -245,7 +245,7 @@ async def test_errors_of_handlers_are_answered_with_kind_and_hint(hub: Hub, path
 async def test_a_fault_in_a_handler_is_logged_and_costs_one_call(
     hub: Hub, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(_params: Any, _connection: Connection) -> State:
+    async def broken(_params: Any, _connection: Connection) -> Value:
         raise ZeroDivisionError("by zero \x1b[31m")
 
     async with Server(hub, {Flash: broken}).listening(path), peer(path) as client:
@@ -260,8 +260,8 @@ async def test_a_fault_in_a_handler_is_logged_and_costs_one_call(
 
 
 async def test_a_handler_whose_work_was_cancelled_still_answers(hub: Hub, path: Path) -> None:
-    async def cancelled(_params: Any, _connection: Connection) -> State:
-        future: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+    async def cancelled(_params: Any, _connection: Connection) -> Value:
+        future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
         future.cancel()
         return await future
 
@@ -271,7 +271,7 @@ async def test_a_handler_whose_work_was_cancelled_still_answers(hub: Hub, path: 
 
 
 async def test_an_answer_longer_than_a_line_becomes_an_error(hub: Hub, path: Path) -> None:
-    async def long(_params: Any, _connection: Connection) -> State:
+    async def long(_params: Any, _connection: Connection) -> Value:
         return JobList(jobs=tuple(job(number) for number in range(10_000)))
 
     async with Server(hub, {Flash: long}).listening(path), peer(path) as client:
@@ -281,7 +281,7 @@ async def test_an_answer_longer_than_a_line_becomes_an_error(hub: Hub, path: Pat
 
 
 async def test_text_that_no_line_can_carry_becomes_an_error(hub: Hub, path: Path) -> None:
-    async def unprintable(_params: Any, _connection: Connection) -> State:
+    async def unprintable(_params: Any, _connection: Connection) -> Value:
         return board("\udc80")
 
     async with Server(hub, {Flash: unprintable}).listening(path), peer(path) as client:
@@ -297,7 +297,7 @@ async def test_a_client_that_leaves_takes_its_calls_and_resources_with_it(hub: H
     gate = Gate()
     closed = asyncio.Event()
 
-    async def hold_on(params: Wait, connection: Connection) -> State:
+    async def hold_on(params: Wait, connection: Connection) -> Value:
         connection.on_close(closed.set)
         return await gate.wait(params, connection)
 
@@ -323,7 +323,7 @@ async def test_a_client_that_ends_its_input_gets_the_answers_that_are_ready(hub:
 async def test_a_half_line_at_the_end_is_not_served(hub: Hub, path: Path) -> None:
     called = False
 
-    async def flash(_params: Any, _connection: Connection) -> State:
+    async def flash(_params: Any, _connection: Connection) -> Value:
         nonlocal called
         called = True
         return JobList(jobs=())
@@ -365,7 +365,7 @@ async def test_answers_that_are_ready_outlive_the_clients_input_and_running_call
     gate = Gate()
     big = JobList(jobs=tuple(job(number) for number in range(1000)))
 
-    async def answer(_params: Any, _connection: Connection) -> State:
+    async def answer(_params: Any, _connection: Connection) -> Value:
         return big
 
     async with Server(hub, {Wait: gate.wait, Flash: answer}).listening(path), peer(path) as client:

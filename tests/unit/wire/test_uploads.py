@@ -10,7 +10,7 @@ from flashdeck.api import CHUNK, BeginUpload, BoardList, CommitUpload, GetBoards
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, RemoteError
 from flashdeck.image_formats import MAX_IMAGE
-from flashdeck.model import State
+from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
 from flashdeckd.server.uploads import MAX_UPLOADS, Uploads
@@ -125,7 +125,7 @@ async def test_an_upload_dies_with_its_connection(hub: Hub, spool: Spool, path: 
     uploads = Uploads(spool.accept)
     closed = asyncio.Event()
 
-    async def note(_params: GetBoards, connection: Connection) -> State:
+    async def note(_params: GetBoards, connection: Connection) -> Value:
         connection.on_close(closed.set)  # callbacks run in reverse, so this one after that of the upload
         return BoardList(boards=(), devices=())
 

@@ -12,11 +12,11 @@ import click
 from flashdeck.api import Params
 from flashdeck.client import START_HINT, Client
 from flashdeck.errors import ConnectionFailedError
-from flashdeck.model import State
 from flashdeck.paths import SOCKET_VARIABLE, socket_path
+from flashdeck.value import Value
 
 T = TypeVar("T")
-R = TypeVar("R", bound=State)
+R = TypeVar("R", bound=Value)
 
 
 def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -> T:

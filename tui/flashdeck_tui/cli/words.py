@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 
-from flashdeck.model import BoardState, Holding, JobResult, JobState, JobStatus, LogLevel, Presence, Verified
+from flashdeck.model import BoardState, Contents, JobResult, JobState, JobStatus, LogLevel, Presence, Verified
 from flashdeck.text import clean, counted, format_age, format_duration, format_size
 from flashdeck_tui.cli.output import Colour
 from flashdeck_tui.cli.table import Cell
@@ -43,13 +43,13 @@ def status(job: JobState) -> Cell:
     return Cell(job.status.value, _STATUS.get(job.status))
 
 
-def verified(holding: Holding) -> Cell:
+def verified(contents: Contents) -> Cell:
     """What is known of a partition's contents."""
-    if not holding.complete:
+    if not contents.complete:
         return Cell("incomplete", Colour.BAD)
-    if holding.disturbed:
+    if contents.disturbed:
         return Cell("in doubt", Colour.WARNING)
-    return Cell(holding.verified.value, Colour.GOOD if holding.verified is Verified.YES else Colour.WARNING)
+    return Cell(contents.verified.value, Colour.GOOD if contents.verified is Verified.YES else Colour.WARNING)
 
 
 def age(then: float) -> str:

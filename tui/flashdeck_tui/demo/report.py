@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from flashdeck.model import State, Verified
+from flashdeck.model import Verified
+from flashdeck.value import Value
 
 
-class Row(State, frozen=True, kw_only=True):
+class Row(Value, frozen=True, kw_only=True):
     """One build on one board."""
 
     board: str
@@ -33,7 +34,7 @@ class Row(State, frozen=True, kw_only=True):
     """Whether somebody had to press the board's buttons."""
 
 
-class Report(State, frozen=True, kw_only=True):
+class Report(Value, frozen=True, kw_only=True):
     """The whole demo."""
 
     compiled: bool

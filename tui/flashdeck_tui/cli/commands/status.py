@@ -28,7 +28,7 @@ def command(*, as_json: bool) -> None:
 def _sections(snapshot: Snapshot) -> list[str]:
     sections = [_daemon(snapshot.daemon)]
     if snapshot.boards:
-        sections += [board_table(snapshot.boards), _holdings(snapshot.boards)]
+        sections += [board_table(snapshot.boards), _contents(snapshot.boards)]
     else:
         sections.append("no boards configured")
     if snapshot.devices:
@@ -46,17 +46,17 @@ def _daemon(daemon: DaemonState) -> str:
     return "\n".join(map(clean, lines))
 
 
-def _holdings(boards: tuple[BoardState, ...]) -> str:
+def _contents(boards: tuple[BoardState, ...]) -> str:
     rows: list[list[str | Cell]] = []
     for board in boards:
         for partition in board.partitions:
             row: list[str | Cell] = [board.name, partition.name]
-            holding = partition.holding
-            if holding is not None:
+            contents = partition.contents
+            if contents is not None:
                 row += [
-                    contents_name(holding),
-                    words.verified(holding),
-                    words.ago(holding.flashed_at),
+                    contents_name(contents),
+                    words.verified(contents),
+                    words.ago(contents.flashed_at),
                 ]
             else:
                 row += [words.NOTHING, words.NOTHING, "protected" if partition.protected else "never flashed here"]
@@ -69,7 +69,7 @@ def _holdings(boards: tuple[BoardState, ...]) -> str:
             rows.append(row)
     lines = [table(["BOARD", "PARTITION", "VERSION", "VERIFIED", "FLASHED"], rows)]
     partitions = [partition for board in boards for partition in board.partitions]
-    if any(partition.holding is not None and partition.holding.disturbed for partition in partitions):
+    if any(partition.contents is not None and partition.contents.disturbed for partition in partitions):
         lines.append("in doubt: another serial or bcdDevice was seen since, or a job was cut short; a flash makes sure")
     troubles = {
         (board.profile, partition.name): partition.trouble
