@@ -1,6 +1,6 @@
 """Numbers of the product that are no limits, because nobody chose them as one; each group with its reason."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -121,6 +121,9 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def is_a_fact(name: Name) -> bool:
+_PATTERNS = tuple(pattern for patterns in FACTS.values() for pattern in patterns)
+
+
+def is_a_fact(name: Name, patterns: Sequence[str] = _PATTERNS) -> bool:
     """Return whether a number is listed here."""
-    return any(fnmatchcase(str(name), pattern) for patterns in FACTS.values() for pattern in patterns)
+    return any(fnmatchcase(str(name), pattern) for pattern in patterns)
