@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import BoardState, DaemonState, JobState, JobStatus, Origin, PartitionState, Presence
+from flashdeck.job_state import Queued
+from flashdeck.model import BoardState, DaemonState, JobState, Origin, PartitionState, Presence
 from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
@@ -38,7 +39,7 @@ _JOB = JobState(
     size=1000,
     version="1.2.3",
     origin=Origin.HAND,
-    status=JobStatus.QUEUED,
+    status=Queued(),
     created_at=NOW,
 )
 _BOARD = BoardState(

@@ -16,7 +16,8 @@ from typing import Any
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
-from flashdeck.model import JobState, JobStatus, Phase
+from flashdeck.job_state import Done, JobStatus, Phase, Running, Waiting
+from flashdeck.model import JobState
 from flashdeck_tui.demo.demo_bench import demo_bench
 from flashdeck_tui.demo.hands import BenchHands
 from flashdeck_tui.demo.play import DemoApp
@@ -36,9 +37,9 @@ async def tui() -> str:
         async with app.run_test(size=SIZE) as pilot:
             await _until(pilot, lambda: len(app.store.boards) == BOARDS)
             await pilot.press("b")
-            await _until(pilot, lambda: _count(app.store, JobStatus.DONE) == BOARDS)
+            await _until(pilot, lambda: _count(app.store, Done) == BOARDS)
             await pilot.press("b")
-            await _until(pilot, lambda: _count(app.store, JobStatus.WAITING) == 1 and _half_written(app.store))
+            await _until(pilot, lambda: _count(app.store, Waiting) == 1 and _half_written(app.store))
             app.clear_notifications()
             assert app.store.daemon is not None
             app.store.daemon = replace(app.store.daemon, host="bench")  # ours is nobody's business
@@ -47,8 +48,8 @@ async def tui() -> str:
             return app.export_screenshot(title="flashdeck")
 
 
-def _count(store: Store, status: JobStatus) -> int:
-    return sum(job.status is status for job in store.jobs.values())
+def _count(store: Store, status: type[JobStatus]) -> int:
+    return sum(isinstance(job.status, status) for job in store.jobs.values())
 
 
 def _half_written(store: Store) -> bool:
@@ -56,7 +57,8 @@ def _half_written(store: Store) -> bool:
 
 
 def _at_half(job: JobState) -> bool:
-    return job.status is JobStatus.RUNNING and job.phase is Phase.WRITE and 2 * job.done >= job.total
+    status = job.status
+    return isinstance(status, Running) and status.phase is Phase.WRITE and 2 * status.done >= status.total
 
 
 async def _until(pilot: Pilot[Any], reached: Callable[[], bool]) -> None:

@@ -8,26 +8,38 @@ from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
+from flashdeck.job_state import (
+    Cancelled,
+    Canceller,
+    Done,
+    Failed,
+    Failure,
+    JobResult,
+    JobStatus,
+    Phase,
+    Queued,
+    Running,
+    Verified,
+    WaitFor,
+    Waiting,
+    is_settled,
+)
 from flashdeck.model import (
     ArtifactState,
+    BoardHold,
     BoardState,
     Contents,
     DaemonState,
     DeviceState,
     Disposition,
     Event,
-    Failure,
-    JobResult,
     JobState,
-    JobStatus,
     LogLevel,
     LogLine,
     Origin,
     PartitionState,
-    Phase,
     Presence,
     Snapshot,
-    Verified,
 )
 from flashdeck.value import Value
 from flashdeck_tui.app import FlashdeckApp
@@ -46,6 +58,9 @@ HOSTILE = "\x1b]0;owned\x07[/][bold red]board[/bold] \u202egnp"
 DAEMON = DaemonState(
     version="0.1.0", pid=4711, instance="one", host="bench", started_at=NOW - 4000, virtual=False, degraded=()
 )
+
+
+_QUEUED = Queued()
 
 
 def contents(sha256: str = NEWEST, **fields: Any) -> Contents:
@@ -89,7 +104,7 @@ def board(name: str = "left", **fields: Any) -> BoardState:
     return BoardState(name=name, **known | fields)
 
 
-def job(number: int = 7, name: str = "left", status: JobStatus = JobStatus.QUEUED, **fields: Any) -> JobState:
+def job(number: int = 7, name: str = "left", status: JobStatus = _QUEUED, **fields: Any) -> JobState:
     known: dict[str, Any] = {
         "partition": "app1",
         "sha256": NEWEST,
@@ -98,7 +113,7 @@ def job(number: int = 7, name: str = "left", status: JobStatus = JobStatus.QUEUE
         "origin": Origin.BUILD,
         "created_at": NOW - 60,
     }
-    if status.ended:
+    if is_settled(status):
         known["finished_at"] = NOW - 30
     return JobState(id=number, board=name, status=status, **known | fields)
 
@@ -117,8 +132,7 @@ RESULT = JobResult(
 )
 FAILURE = Failure(
     kind=ErrorKind.NOT_ACCEPTED,
-    message="board right came back in DFU mode: the bootloader did not accept the image (partition app1 holds "
-    "4a5be60c1f1e)",
+    message="board right came back in DFU mode: the bootloader did not accept the image 4a5be60c1f1e in app1",
     hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
     "bootloader's boot check accepts, and that the partition which is booted holds an application",
 )
@@ -132,17 +146,19 @@ ARTIFACT = ArtifactState(
     seen_at=NOW - 65,
     disposition=Disposition.QUEUED,
 )
-WAITING = job(9, "spare", JobStatus.WAITING, reason="waiting for board spare to be connected: hold SW2, press RESET")
-RUNNING = job(
-    8,
-    "bench-1",
-    JobStatus.RUNNING,
-    phase=Phase.WRITE,
-    done=42_000,
-    total=100_352,
-    attempts=1,
-    started_at=NOW - 3,
+
+
+def running(phase: Phase = Phase.WRITE, done: int = 42_000, total: int = 100_352, *, silent: float = 0.1) -> Running:
+    """A job that runs, on a board that has not answered for `silent` seconds."""
+    return Running(phase=phase, done=done, total=total, since=NOW - 3, answered_at=NOW - silent)
+
+
+WAITING = job(
+    9,
+    "spare",
+    Waiting(for_=WaitFor.ABSENT, reason="board spare is not connected", hint="hold SW2, press RESET"),
 )
+RUNNING = job(8, "bench-1", running(), attempts=1, started_at=NOW - 3)
 
 BENCH = Snapshot(
     seq=1,
@@ -160,7 +176,7 @@ BENCH = Snapshot(
         board(
             "lab",
             port="1-4.4",
-            held="the scope is on it, Eva",
+            hold=BoardHold(reason="the scope is on it, Eva"),
             partitions=partitions(contents(OLDER, verified=Verified.NO), offered=NEWEST),
         ),
         board("spare", presence=Presence.ABSENT, port="", serial="", partitions=partitions(None)),
@@ -177,11 +193,11 @@ BENCH = Snapshot(
         DeviceState(port="1-5", usb_id="0483:df11", serial="X1", product=HOSTILE, note="not configured: never touched"),
     ),
     jobs=(
-        job(5, "left", JobStatus.DONE, result=RESULT, origin=Origin.HAND),
-        job(6, "right", JobStatus.FAILED, failure=FAILURE, reason=FAILURE.message, result=RESULT),
+        job(5, "left", Done(result=RESULT), origin=Origin.HAND),
+        job(6, "right", Failed(failure=FAILURE, result=RESULT)),
         RUNNING,
         WAITING,
-        job(10, "lab", JobStatus.QUEUED),
+        job(10, "lab"),
     ),
     artifacts=(ARTIFACT,),
 )
@@ -229,12 +245,10 @@ class FakeLink:
             case api.Flash():
                 return api.JobList(jobs=(job(11, params.boards[0], partition=params.partition),))
             case api.Cancel():
-                return job(params.job, status=JobStatus.CANCELLED)
+                return job(params.job, status=Cancelled(by=Canceller.PERSON))
             case api.Retry():
                 return job(12)
-            case api.Hold() | api.Release():
-                return board(params.board)
-            case api.Arm() | api.Disarm():
+            case api.Hold() | api.Release() | api.Arm() | api.Disarm():
                 return api.BoardList(boards=(board(params.boards[0]),), devices=())
             case _:
                 raise AssertionError(f"nothing should ask for {params}")
@@ -251,7 +265,7 @@ def filled_store(snapshot: Snapshot = BENCH) -> Store:
     store.take(snapshot)
     store.take_log(LOG)
     if RUNNING in snapshot.jobs:
-        store.take(event(job=replace(RUNNING, done=20_000)))
+        store.take(event(job=replace(RUNNING, status=running(done=20_000))))
         at[0] = 0.5
         store.take(event(job=RUNNING))
     return store

@@ -21,9 +21,11 @@ from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
+from flashdeckd.host import threads
 from flashdeckd.images.file_notes import FileNotes
+from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
-from flashdeckd.requests.by_build import BuildRequests
+from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, claimed
@@ -112,7 +114,7 @@ async def serve(options: Options, signals: Signals) -> None:
         for artifact in ledger.artifacts.values():
             hub.publish_artifact(artifact)
         spool = Spool(options.state_dir / "spool")
-        await asyncio.to_thread(spool.prune, ledger.images)
+        await threads.run(spool.prune, ledger.images)
         backend, source = _usb(virtual, health)
         libusb = "not loaded" if backend is None or virtual is not None else library_version(backend)
         records = None if options.record is None else RecordDirectory(options.record)
@@ -122,7 +124,14 @@ async def serve(options: Options, signals: Signals) -> None:
         main_file = options.config or default_config_path(virtual=virtual is not None)
         board_file = board_file_path(main_file)
         bench = Bench(
-            config, hub=hub, journal=journal, ledger=ledger, spool=spool, backend=backend, board_file=board_file
+            config,
+            hub=hub,
+            journal=journal,
+            ledger=ledger,
+            shelf=Shelf(spool),
+            backend=backend,
+            board_file=board_file,
+            rebuilt=rebuilt_into(spool),
         )
         await bench.restore()
         notes = FileNotes()
@@ -132,9 +141,9 @@ async def serve(options: Options, signals: Signals) -> None:
             by_build.settled,
             on_trouble=lambda trouble: health.report("builds", trouble),
             unreadable=by_build.unreadable,
-            settling=by_build.settling,
+            settling=by_build.being_written,
         )
-        by_hand, waits = HandRequests(bench, builds, hub, spool, notes), WaitRequests(bench, builds, hub)
+        by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub)
         handlers = dict(Handlers(hub, bench, by_hand, waits, doctor).table())
         handlers |= Uploads(by_build.accept).handlers()
@@ -171,6 +180,7 @@ async def _run(
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
             await stop.wait()
+            hub.log("flashdeckd ends: what runs is parked at its next safe point")
             bench.stop()
             await tasks[-1]
     finally:

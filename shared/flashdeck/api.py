@@ -6,12 +6,23 @@ Unknown fields are ignored. A reply means that what was asked is done.
 
 from typing import Generic, TypeVar
 
+from msgspec import field
+
 from flashdeck.diagnosis import Diagnosis, Fact
-from flashdeck.model import BoardState, DeviceState, JobState, LogLine, Snapshot
+from flashdeck.job_state import Failure
+from flashdeck.model import BoardState, DeviceState, JobState, LogLevel, LogLine, Snapshot
 from flashdeck.value import Value
 
-PROTOCOL_VERSION = 1
-"""Both sides must name the same; anything else ends with the kind `protocol-mismatch`."""
+LOWEST_PROTOCOL = 2
+HIGHEST_PROTOCOL = 2
+"""The protocols that this release speaks. The highest that both sides speak counts; where there is none, the kind is
+`protocol-mismatch`. Within a protocol, methods, fields and members of unions and enums may be added."""
+
+
+def protocols(lowest: int, highest: int) -> str:
+    """Return a range of protocols in words."""
+    return str(highest) if lowest == highest else f"{lowest} to {highest}"
+
 
 R_co = TypeVar("R_co", bound=Value, covariant=True)
 
@@ -28,16 +39,31 @@ class Welcome(Value, frozen=True, kw_only=True):
     """Answer to `hello`."""
 
     protocol: int
+    """The one that counts on this connection."""
+    # No defaults of this release, which would not be written, and be read as those of another one.
+    lowest: int = field(default_factory=int)
+    """The lowest that the daemon speaks; 0: it is too old to say."""
+    highest: int = field(default_factory=int)
+    """The highest that it speaks."""
     daemon: str
+    """Its release."""
     host: str
     instance: str
+    read_only: bool = False
+    """True if nothing can be changed through this connection."""
+    degraded: tuple[str, ...] = ()
+    """Parts of the daemon that do not work, each with what to do."""
 
 
 class Hello(Params[Welcome], frozen=True, kw_only=True):
     """First call on every connection."""
 
     protocol: int
+    """The highest protocol that the client speaks; releases before 2 said only this one."""
+    lowest: int | None = None
+    """The lowest; None: that one only."""
     client: str = ""
+    release: str = ""
 
 
 class Subscribe(Params[Snapshot], frozen=True, kw_only=True):
@@ -56,7 +82,12 @@ class BoardList(Value, frozen=True, kw_only=True):
 
 
 class GetBoards(Params[BoardList], frozen=True, kw_only=True):
-    """All configured boards, and the DFU devices that are none of them."""
+    """The configured boards, and the DFU devices that are none of them.
+
+    With `boards` (names and globs) only these, and no devices.
+    """
+
+    boards: tuple[str, ...] = ()
 
 
 class JobList(Value, frozen=True, kw_only=True):
@@ -68,10 +99,16 @@ class JobList(Value, frozen=True, kw_only=True):
 
 
 class GetJobs(Params[JobList], frozen=True, kw_only=True):
-    """The newest jobs, at most `limit`; `ids` names the ones wanted instead."""
+    """The newest jobs of `boards` (names and globs, empty: all) in one of `statuses` (empty: any), at most `limit`.
+
+    `ids` names the ones wanted instead, whatever board and status they have.
+    """
 
     limit: int = 50
     ids: tuple[int, ...] = ()
+    boards: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    """Names of states (`job_state.NAMES`); empty: all."""
 
 
 class UploadHandle(Value, frozen=True, kw_only=True):
@@ -121,14 +158,16 @@ class CommitUpload(Params[UploadDone], frozen=True, kw_only=True):
 class Flash(Params[JobList], frozen=True, kw_only=True):
     """Queues one job a board by hand.
 
-    `sha256` names a spooled artifact, "" the newest one of the partition. `boards` are names and globs, empty means all
-    boards that have the partition. `present_only` refuses (kind `absent`) unless every board is there now.
+    `sha256` names a spooled image, "" the newest build for the partition. `boards` are names and globs, empty means all
+    boards that have the partition. `no_wait` refuses (kind `absent` or `held`) unless every board can run it now.
+    `cancel_on_exit` cancels the jobs once this connection ends.
     """
 
     partition: str
     sha256: str = ""
     boards: tuple[str, ...] = ()
-    present_only: bool = False
+    no_wait: bool = False
+    cancel_on_exit: bool = False
 
 
 class PlanStep(Value, frozen=True, kw_only=True):
@@ -174,11 +213,31 @@ class Plan(Params[PlanList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
-class Wait(Params[JobList], frozen=True, kw_only=True):
+class BoardOutcome(Value, frozen=True, kw_only=True):
+    """How far one board is with an image that is waited for."""
+
+    board: str
+    partition: str
+    is_there: bool = field(default_factory=bool)  # not a default, which would not be written where it is False
+    """True once the board has the image, and runs it where that can be seen."""
+    job: JobState | None = None
+    """The job that brings it, or did."""
+    failure: Failure | None = None
+    """Why it can no longer get there, or was not there in time; None where it is there, or still can."""
+
+
+class WaitResult(Value, frozen=True, kw_only=True):
+    """Answer to `wait`: a row a board."""
+
+    boards: tuple[BoardOutcome, ...]
+
+
+class Wait(Params[WaitResult], frozen=True, kw_only=True):
     """Looks at the partition's image path again, then returns once that image is on all those boards.
 
-    `sha256` is the wanted image, "" the newest artifact. `timeout` in seconds. Fails with the kind that says why it can
-    no longer happen (superseded, held, offered, guard, no-target, timeout, or the failure of the job).
+    `sha256` is the wanted image, "" the newest build. `timeout` in seconds. Returns at once, too, when a board can no
+    longer get it (superseded, held, offered, guard, no-target, or the failure of its job) and nothing is under way on
+    the others.
     """
 
     partition: str
@@ -188,7 +247,7 @@ class Wait(Params[JobList], frozen=True, kw_only=True):
 
 
 class WaitJobs(Params[JobList], frozen=True, kw_only=True):
-    """Returns once all the jobs have ended or are held, or after `timeout` seconds with the kind `timeout`."""
+    """Returns once all the jobs have ended or need a person, or after `timeout` seconds with the kind `timeout`."""
 
     ids: tuple[int, ...]
     timeout: float = 3600.0
@@ -202,24 +261,41 @@ class LogPage(Value, frozen=True, kw_only=True):
 
 
 class GetLogs(Params[LogPage], frozen=True, kw_only=True):
-    """At most `limit` of the newest log lines with an id above `after`, of one board if named."""
+    """At most `limit` of the newest log lines with an id above `after`, about `boards` (names and globs) if named."""
 
     after: int = 0
     limit: int = 200
-    board: str = ""
+    boards: tuple[str, ...] = ()
+    level: LogLevel = LogLevel.INFO
+    """Only lines that matter as much, or more."""
 
 
-class Hold(Params[BoardState], frozen=True, kw_only=True):
-    """Stops a board's lane from starting anything."""
+class GetDebugLog(Params[LogPage], frozen=True, kw_only=True):
+    """What the daemon decided, and why, as `logs` gives its log; these lines are counted by themselves.
 
-    board: str
+    Where there is none above `after`, it waits for one of either log for at most `wait` seconds.
+    """
+
+    after: int = 0
+    limit: int = 200
+    boards: tuple[str, ...] = ()
+    wait: float = 0.0
+
+
+class Hold(Params[BoardList], frozen=True, kw_only=True):
+    """Puts boards on hold: nothing starts on them. `boards` are names and globs; none is an error, never all."""
+
+    boards: tuple[str, ...] = ()
     reason: str = ""
 
 
-class Release(Params[BoardState], frozen=True, kw_only=True):
-    """Ends a hold, frees the banks for which jobs are held, and has tried anew what is held against the bootloader."""
+class Release(Params[BoardList], frozen=True, kw_only=True):
+    """Ends the hold of boards (names and globs; none is an error, never all).
 
-    board: str
+    Their blocked jobs are tried again, unproven banks are accepted, and recorded bootloader faults are forgotten.
+    """
+
+    boards: tuple[str, ...] = ()
 
 
 class Cancel(Params[JobState], frozen=True, kw_only=True):
@@ -239,13 +315,13 @@ class Retry(Params[JobState], frozen=True, kw_only=True):
 
 
 class Arm(Params[BoardList], frozen=True, kw_only=True):
-    """New artifacts flash by themselves on these boards again (names and globs, empty: all); returns those boards."""
+    """New builds flash by themselves on these boards again (names and globs, empty: all); returns those boards."""
 
     boards: tuple[str, ...] = ()
 
 
 class Disarm(Params[BoardList], frozen=True, kw_only=True):
-    """New artifacts are only offered to these boards from now on; what is queued already stays so."""
+    """New builds are only offered to these boards from now on (names and globs, empty: all); the queue goes on."""
 
     boards: tuple[str, ...] = ()
 
@@ -253,7 +329,7 @@ class Disarm(Params[BoardList], frozen=True, kw_only=True):
 class Doctor(Params[Diagnosis], frozen=True, kw_only=True):
     """Looks at boards (names and globs, empty: all) and at this installation; nothing is erased or written.
 
-    A board on which a job runs is not disturbed: its report says so (`device-busy`). Devices that are no configured
+    A board on which a job runs is not uncertain: its report says so (`device-busy`). Devices that are no configured
     board are listed and not opened.
     """
 
@@ -372,26 +448,29 @@ class VirtualList(Params[VirtualBench], frozen=True, kw_only=True):
     """The emulated boards. All `virtual` methods exist only in a daemon started with `--virtual`."""
 
 
-class VirtualPlug(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Connects a board, in the mode it would power up in."""
+class VirtualPlug(Params[VirtualBench], frozen=True, kw_only=True):
+    """Connects boards (names and globs; none is an error), in the mode they would power up in; returns those boards."""
 
-    board: str
-
-
-class VirtualUnplug(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Pulls the cable: power is lost at once, in the middle of whatever runs."""
-
-    board: str
+    boards: tuple[str, ...] = ()
 
 
-class VirtualPress(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Does what the board's buttons do: it restarts into its bootloader."""
+class VirtualUnplug(Params[VirtualBench], frozen=True, kw_only=True):
+    """Pulls the cables of boards (names and globs; none is an error): power is lost at once, whatever runs."""
 
-    board: str
+    boards: tuple[str, ...] = ()
+
+
+class VirtualPress(Params[VirtualBench], frozen=True, kw_only=True):
+    """Presses the buttons of boards (names and globs; none is an error): they restart into their bootloaders."""
+
+    boards: tuple[str, ...] = ()
 
 
 class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Arms a fault: at the `after`-th DFU request from now (1 is the next), `fault` happens, `times` in a row."""
+    """Arms a fault of one board (a name, or a glob that means one).
+
+    At the `after`-th DFU request from now (1 is the next) `fault` happens, `times` in a row.
+    """
 
     board: str
     fault: str
@@ -412,7 +491,7 @@ class FlashBytes(Value, frozen=True, kw_only=True):
 
 
 class VirtualDump(Params[FlashBytes], frozen=True, kw_only=True):
-    """At most 256 KiB of the flash from `address` (0: from its start)."""
+    """At most 256 KiB of the flash of one board (a name, or a glob that means one) from `address` (0: its start)."""
 
     board: str
     address: int = 0
@@ -433,6 +512,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "wait": Wait,
     "jobs.wait": WaitJobs,
     "logs": GetLogs,
+    "logs.debug": GetDebugLog,
     "hold": Hold,
     "release": Release,
     "cancel": Cancel,

@@ -12,10 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from flashdeck import rpc
+from flashdeck import __version__, rpc
 from flashdeck.api import (
     CHUNK,
-    PROTOCOL_VERSION,
+    HIGHEST_PROTOCOL,
+    LOWEST_PROTOCOL,
+    NAMES,
     BeginUpload,
     CommitUpload,
     Hello,
@@ -24,8 +26,9 @@ from flashdeck.api import (
     UploadChunk,
     UploadDone,
     Welcome,
+    protocols,
 )
-from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError
 from flashdeck.model import Event, Snapshot
 from flashdeck.text import clean
 from flashdeck.value import Value
@@ -89,7 +92,8 @@ class Subscription:
 class _Pending:
     """A call that waits for its answer. `settle` runs when it arrives, before the next line is looked at."""
 
-    def __init__(self, settle: Callable[[rpc.Reply], Value]) -> None:
+    def __init__(self, method: str, settle: Callable[[rpc.Reply], Value]) -> None:
+        self.method = method
         self.settle = settle
         self.future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
 
@@ -142,7 +146,8 @@ class Client:
         """Says hello as `client`: the first call on every connection. Raises ConnectionFailedError."""
         try:
             async with asyncio.timeout(HELLO_TIMEOUT):
-                self.welcome = await self.call(Hello(protocol=PROTOCOL_VERSION, client=client))
+                hello = Hello(protocol=HIGHEST_PROTOCOL, lowest=LOWEST_PROTOCOL, client=client, release=__version__)
+                self.welcome = await self.call(hello)
         except TimeoutError as error:
             raise ConnectionFailedError(
                 f"the daemon at {self._where} did not answer within {HELLO_TIMEOUT:.0f} seconds",
@@ -152,10 +157,10 @@ class Client:
             raise
         except FlashdeckError as error:
             raise ConnectionFailedError(error.message, hint=error.hint, kind=error.kind) from error
-        if self.welcome.protocol != PROTOCOL_VERSION:
+        if not LOWEST_PROTOCOL <= self.welcome.protocol <= HIGHEST_PROTOCOL:
             raise ConnectionFailedError(
-                f"the daemon at {self._where} speaks protocol {self.welcome.protocol}, "
-                f"this client speaks {PROTOCOL_VERSION}",
+                f"flashdeckd {clean(self.welcome.daemon, 60)} at {self._where} speaks protocol "
+                f"{self.welcome.protocol}, flashdeck {__version__} {protocols(LOWEST_PROTOCOL, HIGHEST_PROTOCOL)}",
                 hint="install the same version of flashdeck on both sides, and restart the daemon",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
@@ -241,7 +246,7 @@ class Client:
             raise
         self._next_id += 1
         # An abandoned call keeps its place until its answer came: the daemon is still busy with it.
-        pending = self._pending[number] = _Pending(settle)
+        pending = self._pending[number] = _Pending(NAMES[type(params)], settle)
         self._writer.write(line)
         try:
             with contextlib.suppress(OSError):  # a lost connection is reported through the future, with its reason
@@ -291,12 +296,22 @@ class Client:
         if pending.future.done():
             return
         if incoming.error is not None:
-            pending.future.set_exception(incoming.error)
+            pending.future.set_exception(self._refusal(pending.method, incoming, incoming.error))
             return
         try:
             pending.future.set_result(pending.settle(incoming))
         except rpc.MalformedError as error:
             pending.future.set_exception(error)
+
+    def _refusal(self, method: str, reply: rpc.Reply, error: RemoteError) -> FlashdeckError:
+        if not reply.is_unknown_method or rpc.is_for_emulated_boards(method):
+            return error
+        return FlashdeckError(
+            f"flashdeckd {clean(self.welcome.daemon, 60)} at {self._where} has no method '{method}', which flashdeck "
+            f"{__version__} asks it for",
+            hint="update flashdeckd, and restart it; all else works as before",
+            kind=ErrorKind.PROTOCOL_MISMATCH,
+        )
 
     def _lose(self, message: str, hint: str, *, kind: ErrorKind = ErrorKind.UNREACHABLE) -> None:
         if self._lost is not None:

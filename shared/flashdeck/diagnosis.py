@@ -6,7 +6,8 @@ Text that came from a device has been through `flashdeck.text.clean` before it g
 from enum import StrEnum
 
 from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
-from flashdeck.model import DeviceState, Failure, Presence
+from flashdeck.job_state import Failure
+from flashdeck.model import DeviceState, Presence
 from flashdeck.value import Value
 
 

@@ -66,6 +66,8 @@ class ErrorKind(StrEnum):
     WRONG_BANK = "wrong-bank"
     INTERRUPTED = "interrupted"
     TIMEOUT = "timeout"
+    # The machine that flashdeckd runs on.
+    HOST = "host"
 
     @classmethod
     def _missing_(cls, value: object) -> "ErrorKind | None":
@@ -108,6 +110,7 @@ EXIT_CODES: dict[ErrorKind, ExitCode] = {
     ErrorKind.WRONG_BANK: ExitCode.FAILED,
     ErrorKind.INTERRUPTED: ExitCode.FAILED,
     ErrorKind.TIMEOUT: ExitCode.TIMEOUT,
+    ErrorKind.HOST: ExitCode.OTHER,
 }
 
 
@@ -254,6 +257,18 @@ class WrongBankError(DeviceError):
     def __init__(self, message: str, *, hint: str = "", harmed: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.harmed = harmed
+
+
+class HostError(FlashdeckError):
+    """The disk or another part of this host fails: nothing is wrong with the job or its board."""
+
+    kind = ErrorKind.HOST
+
+
+class OtherDeviceError(DeviceError):
+    """Another device is in the place of the board that a job was begun on; nothing was changed on it."""
+
+    kind = ErrorKind.AMBIGUOUS
 
 
 class ParkedError(FlashdeckError):

@@ -4,96 +4,51 @@ Times are seconds since the epoch (UTC); sizes and addresses are bytes. Text tha
 a client has been through `flashdeck.text.clean` before it gets in here.
 """
 
-from enum import StrEnum
+from msgspec import field
+from msgspec.structs import force_setattr
 
-from flashdeck.errors import ErrorKind
+from flashdeck.job_state import Failed, Failure, JobResult, JobStatus, Unknown, Verified, is_settled, result_of
+from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
+from flashdeck.words.jobs import status_text
 
 
-class Presence(StrEnum):
+class Presence(OpenEnum):
     """Where a board is right now."""
 
     ABSENT = "absent"
     DFU = "dfu"
     APP = "app"
     AMBIGUOUS = "ambiguous"
+    OTHER = "other"
 
 
-class JobStatus(StrEnum):
-    """The life of a job."""
-
-    QUEUED = "queued"
-    WAITING = "waiting"  # its board is absent, held by a person, or must be brought into DFU mode
-    RUNNING = "running"
-    HELD = "held"  # will not start; `reason` says why
-    DONE = "done"
-    FAILED = "failed"
-    SUPERSEDED = "superseded"  # a newer job took its place before it was done
-    CANCELLED = "cancelled"
-
-    @property
-    def ended(self) -> bool:
-        """Whether the job will never run again by itself."""
-        return self in (JobStatus.DONE, JobStatus.FAILED, JobStatus.SUPERSEDED, JobStatus.CANCELLED)
-
-
-class Phase(StrEnum):
-    """What a running job is doing."""
-
-    DETACH = "detach"
-    OPEN = "open"
-    COMPARE = "compare"
-    ERASE = "erase"
-    WRITE = "write"
-    VERIFY = "verify"
-    BOOT_UNIT = "boot-unit"
-    LEAVE = "leave"
-    START = "start"
-    OTHER = "working"  # what only a newer daemon does
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Phase | None":
-        """Stands in for a phase that a newer daemon knows and we do not: nothing depends on it."""
-        return cls.OTHER if isinstance(value, str) else None
-
-
-class Verified(StrEnum):
-    """What is known of a partition's contents."""
-
-    YES = "verified"
-    NO = "not verified"
-
-
-class Origin(StrEnum):
+class Origin(OpenEnum):
     """Who asked for a job."""
 
     BUILD = "build"
     HAND = "hand"
+    OTHER = "other"
 
 
-class Disposition(StrEnum):
+class Disposition(OpenEnum):
     """What became of an artifact at one of its targets."""
 
     QUEUED = "queued"
     OFFERED = "offered"
     REFUSED = "refused"
     UNCHANGED = "unchanged"
+    OTHER = "other"
 
 
-class LogLevel(StrEnum):
+class LogLevel(OpenEnum):
     """How much a log line matters."""
 
+    DEBUG = "debug"  # what a lane decided, and why
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-
-class Failure(Value, frozen=True, kw_only=True):
-    """An error as it travels and is kept."""
-
-    kind: ErrorKind
-    message: str
-    hint: str = ""
+    OTHER = "other"
 
 
 class Layer(Value, frozen=True, kw_only=True):
@@ -134,8 +89,10 @@ class Contents(Value, frozen=True, kw_only=True):
     """Serial of the device that it was flashed into; "" where that has none."""
     bcd_device: int = 0
     """Its bcdDevice then."""
-    disturbed: bool = False
-    """Whether its flash may have been changed since: the board has shown another serial or bcdDevice in DFU mode, or a
+    memory_map: str = ""
+    """A short name of its memory map then; "" where it showed none, or an older release recorded it."""
+    uncertain: bool = False
+    """True if its flash may have been changed since: the board has shown another serial or bcdDevice in DFU mode, or a
     job that did not come to its end has tried a canary there."""
     patches: tuple[Patch, ...] = ()
     """The patches over the program, the newest first."""
@@ -156,8 +113,8 @@ class PartitionState(Value, frozen=True, kw_only=True):
     protected: bool = False
     auto: bool = True
     image: str = ""
-    settling: bool = False
-    """Whether the image file is being written, or was just now."""
+    being_written: bool = False
+    """True while a build writes the image file, and a moment longer."""
     contents: Contents | None = None
     offered: str = ""
     """SHA-256 of the newest artifact where this board neither holds it nor has a job for it: it waits for a person."""
@@ -165,6 +122,21 @@ class PartitionState(Value, frozen=True, kw_only=True):
     """True if the partition has every byte of the newest artifact."""
     trouble: str = ""
     """Why what lies at the image's path can not be taken, and what to do; "" where it can."""
+
+
+class HoldBy(OpenEnum):
+    """Who put a board on hold."""
+
+    PERSON = "person"
+    FLASHDECK = "flashdeck"  # whatever comes next would start something that must not be started
+    OTHER = "other"
+
+
+class BoardHold(Value, frozen=True, kw_only=True):
+    """Why a board is on hold: nothing starts on it until a person releases it."""
+
+    reason: str
+    by: HoldBy = HoldBy.PERSON
 
 
 class BoardState(Value, frozen=True, kw_only=True):
@@ -176,8 +148,10 @@ class BoardState(Value, frozen=True, kw_only=True):
     serial: str = ""
     port: str = ""
     product: str = ""
-    held: str = ""
-    """Why this lane starts nothing; "" when it is free."""
+    text: str = ""
+    """Where it is, and what keeps it from being flashed by itself, in a sentence."""
+    hold: BoardHold | None = None
+    """Why it starts nothing; None while it is free."""
     armed: bool = True
     """Whether new artifacts flash by themselves; otherwise they are only offered."""
     adopted: bool = False
@@ -201,31 +175,6 @@ class DeviceState(Value, frozen=True, kw_only=True):
     note: str = ""
 
 
-class JobResult(Value, frozen=True, kw_only=True):
-    """What a flash did, counted."""
-
-    bytes_written: int
-    """Image bytes that were programmed."""
-    erases: int
-    blocks: int
-    transfers: int
-    """DFU class requests and string reads from opening the session to the leave."""
-    uploads: int
-    slept: float
-    """Seconds that the host slept because the device asked for it."""
-    seconds: float
-    verified: Verified
-    protection: str
-    """How a half-written image was kept from booting."""
-    started: bool | None = None
-    unchanged: int = 0
-    """Bytes of sectors that held the image already and were left alone."""
-    erased_beside: int = 0
-    """Bytes beside the image that were erased, because it covers only part of their sectors."""
-    remarks: tuple[str, ...] = ()
-    """Remarks on how it went: why it is not verified, what had to be done again."""
-
-
 class JobState(Value, frozen=True, kw_only=True):
     """One artifact bound for one partition of one board."""
 
@@ -239,18 +188,30 @@ class JobState(Value, frozen=True, kw_only=True):
     patch: bool = False
     """True if the image is laid over the program that is there: it does not define the partition's first word."""
     status: JobStatus
-    reason: str = ""
-    """Why it waits, is held or was superseded, and what to do."""
-    phase: Phase | None = None
-    done: int = 0
-    total: int = 0
-    """Progress of the phase, in bytes (erase: bytes of the sectors)."""
+    text: str = ""
+    """The status in a sentence; it follows from it, but for one that only a newer daemon knows."""
+    is_settled: bool = field(default_factory=bool)  # not a default, which would not be written where it is False
+    """True if nothing will change the status any more; it follows from it likewise."""
     attempts: int = 0
     created_at: float
     started_at: float | None = None
     finished_at: float | None = None
-    result: JobResult | None = None
-    failure: Failure | None = None
+
+    def __post_init__(self) -> None:
+        """Put the status into words, once for everybody."""
+        if not isinstance(self.status, Unknown):
+            force_setattr(self, "text", status_text(self.status))
+            force_setattr(self, "is_settled", is_settled(self.status))
+
+    @property
+    def result(self) -> JobResult | None:
+        """What the flash did, where that is known by now."""
+        return result_of(self.status)
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the job was given up; None where it was not."""
+        return self.status.failure if isinstance(self.status, Failed) else None
 
 
 class ArtifactState(Value, frozen=True, kw_only=True):

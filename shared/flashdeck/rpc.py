@@ -12,6 +12,7 @@ import msgspec
 
 from flashdeck.api import METHODS, NAMES, Params
 from flashdeck.errors import ErrorKind, FlashdeckError, RemoteError, RequestError
+from flashdeck.newer import readable
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.value import Value
 
@@ -81,6 +82,8 @@ class Reply(Value, frozen=True, kw_only=True):
     id: RequestId
     result: msgspec.Raw
     error: RemoteError | None
+    is_unknown_method: bool = False
+    """True if the daemon does not have the method that was called."""
 
 
 class Notification(Value, frozen=True, kw_only=True):
@@ -175,10 +178,15 @@ def decode_params(request: Request, params: type[Params[R]]) -> Params[R]:
         ) from error
 
 
+def is_for_emulated_boards(method: str) -> bool:
+    """Tell whether a method exists only in a daemon that was started with `--virtual`."""
+    return method.startswith("virtual.")
+
+
 def no_such_method(request: Request) -> RpcError:
-    """The error for a method that this daemon does not have."""
+    """Return the error for a method that this daemon does not have."""
     hint = "are client and daemon of the same version?"
-    if request.method.startswith("virtual."):
+    if is_for_emulated_boards(request.method):
         hint = "emulated boards exist only in a daemon started with `flashdeckd --virtual FILE`"
     elif request.method not in METHODS:
         hint = f"there are: {', '.join(sorted(METHODS))}"
@@ -200,7 +208,12 @@ def decode_incoming(line: bytes) -> Reply | Notification:
             hint="are client and daemon of the same version?",
         ) from error
     if incoming.error is not None:
-        return Reply(id=incoming.id, result=msgspec.Raw(b"{}"), error=_rebuild(incoming.error))
+        return Reply(
+            id=incoming.id,
+            result=msgspec.Raw(b"{}"),
+            error=_rebuild(incoming.error),
+            is_unknown_method=incoming.error.code == Code.METHOD_NOT_FOUND,
+        )
     if not isinstance(incoming.result, msgspec.UnsetType):
         return Reply(id=incoming.id, result=incoming.result, error=None)
     if incoming.method:
@@ -211,7 +224,7 @@ def decode_incoming(line: bytes) -> Reply | Notification:
 def decode_value(raw: msgspec.Raw, kind: type[R]) -> R:
     """A result or a notification's parameters as their own type. MalformedError if they do not fit."""
     try:
-        return _decode(bytes(raw), kind)
+        return _decode_newer(bytes(raw), kind)
     except (_SyntaxError, msgspec.ValidationError) as error:
         raise MalformedError(
             f"the daemon sent a {kind.__name__} that does not fit: {error}",
@@ -231,6 +244,13 @@ def _decode(data: bytes, kind: type[T]) -> T:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _SyntaxError(str(error)) from error
+
+
+def _decode_newer(data: bytes, kind: type[T]) -> T:
+    try:
+        return _decode(data, kind)
+    except msgspec.ValidationError:
+        return _decode(msgspec.json.encode(readable(_parse(data))), kind)
 
 
 def _parse(data: bytes) -> object:

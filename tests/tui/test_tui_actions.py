@@ -13,7 +13,8 @@ from textual.widgets import Input
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, RemoteError
-from flashdeck.model import Disposition, JobStatus, Snapshot
+from flashdeck.job_state import Blocked
+from flashdeck.model import Disposition, Snapshot
 from flashdeck_tui.actions import ACTIONS, Action, Context, Needs, registry
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.link import LinkState, LinkStatus
@@ -165,7 +166,7 @@ async def test_cancel_of_a_running_job_asks_first() -> None:
         assert not screen.calls
         await screen.press("c", "y")
         assert screen.calls == [api.Cancel(job=8)]
-        assert screen.said == ["Job 8 is cancelled."]
+        assert screen.said == ["Job 8: cancelled by hand."]
 
 
 async def test_cancel_of_a_waiting_job_loses_nothing_and_asks_nothing() -> None:
@@ -184,9 +185,9 @@ async def test_retry_of_what_failed_from_the_board_and_from_the_job() -> None:
         assert screen.calls == [api.Retry(job=6), api.Retry(job=6)]
 
 
-async def test_retry_looks_at_a_held_job_again() -> None:
-    held = replace(BENCH, jobs=(job(6, "right", JobStatus.HELD, reason="map"),))
-    async with opened(held) as screen:
+async def test_retry_looks_at_a_blocked_job_again() -> None:
+    blocked = replace(BENCH, jobs=(job(6, "right", Blocked(reason="map")),))
+    async with opened(blocked) as screen:
         await screen.select(Selection(board="right"))
         await screen.press("r")
         assert screen.calls == [api.Retry(job=6)]
@@ -198,19 +199,19 @@ async def test_hold_and_release() -> None:
         await screen.press("h")
         (call,) = screen.calls
         assert isinstance(call, api.Hold)
-        assert call.board == "left"
+        assert call.boards == ("left",)
         assert call.reason
         await screen.select(Selection(board="lab"))
         await screen.press("e")
-        assert screen.calls[1:] == [api.Release(board="lab")]
+        assert screen.calls[1:] == [api.Release(boards=("lab",))]
 
 
-async def test_what_is_held_against_a_bootloader_is_released() -> None:
+async def test_a_fault_of_a_bootloader_is_released() -> None:
     doubted = tuple(replace(b, doubts=("it is not read",) if b.name == "left" else ()) for b in BENCH.boards)
     async with opened(replace(BENCH, boards=doubted)) as screen:
         await screen.select(LEFT)
         await screen.press("e")
-        assert screen.calls == [api.Release(board="left")]
+        assert screen.calls == [api.Release(boards=("left",))]
 
 
 async def test_disarm_and_arm() -> None:
@@ -227,11 +228,11 @@ async def test_disarm_and_arm() -> None:
     ("selection", "key", "why"),
     [
         (LEFT, "c", "No job of this board runs or waits."),
-        (Selection(board="right", partition="app1", job=6), "c", "Job 6 has ended: failed."),
-        (Selection(board="bench-1", partition="app1", job=8), "r", "Job 8 has not ended: it is running."),
-        (Selection(board="lab"), "h", "lab is held already: the scope is on it, Eva."),
-        (LEFT, "e", "left is not held."),
-        (LEFT, "a", "left is armed already: new builds flash by themselves."),
+        (Selection(board="right", partition="app1", job=6), "c", "Job 6 is over: failed."),
+        (Selection(board="bench-1", partition="app1", job=8), "r", "Job 8 is not over: writing."),
+        (Selection(board="lab"), "h", "lab is already on hold: the scope is on it, Eva."),
+        (LEFT, "e", "left is not on hold."),
+        (LEFT, "a", "left is already armed: new builds are flashed."),
         (Selection(device="1-5"), "f", "Select a board first."),
     ],
 )
@@ -253,7 +254,7 @@ async def test_without_a_connection_every_order_says_how_to_get_one() -> None:
         for action in orders:
             await screen.press(action.key)
         assert screen.said == ["Not connected: start it: flashdeckd"] * 7
-        assert screen.enabled() == {"help", "quit"}
+        assert screen.enabled() == {"filter", "help", "next-problem", "quit"}
         assert not screen.calls
 
 
@@ -286,6 +287,77 @@ async def test_a_larger_terminal_shows_at_once_what_there_was_no_room_for() -> N
         assert rows.count > few
 
 
+def boards_shown(screen: Screen) -> list[str]:
+    return [row.key.board for row in screen.app.main.query_one("#boards", Rows).rows if not row.key.partition]
+
+
+async def test_n_goes_from_problem_to_problem_and_round() -> None:
+    async with opened() as screen:
+        await screen.select(Selection(board="spare", partition="app1", job=9))
+        seen: list[Selection] = []
+        for _ in range(5):
+            await screen.press("n")
+            seen.append(screen.app.main.selection)
+        assert seen == [
+            Selection(board="right", partition="app1"),
+            Selection(board="twin"),
+            Selection(board="twin", partition="app1"),
+            Selection(board="lab"),
+            Selection(board="right", partition="app1"),
+        ]
+        assert not screen.calls
+        assert not screen.said
+
+
+async def test_n_says_so_where_nothing_is_wrong() -> None:
+    async with opened(replace(BENCH, boards=BENCH.boards[:2], jobs=())) as screen:
+        assert "next-problem" not in screen.enabled()
+        await screen.press("n")
+        assert screen.said == ["There is no problem."]
+
+
+async def test_a_filter_is_typed_kept_changed_and_cleared() -> None:
+    async with opened() as screen:
+        await screen.press("slash", *"LA")
+        assert boards_shown(screen) == ["lab"], "filtered while it is typed, and no key of a board did anything"
+        await screen.press("enter")
+        assert screen.app.main.query_one("#boards").has_focus
+        note = screen.app.main.query_one("#boards", Rows).note
+        assert note == "/LA: 1 of 6"
+        await screen.press("n")
+        assert screen.app.main.selection == Selection(board="lab")
+        await screen.press("slash", "backspace", "backspace", *"failed", "enter")
+        assert boards_shown(screen) == ["right"]
+        await screen.press("escape")
+        assert len(boards_shown(screen)) == 7  # with the device that is no board
+        assert not screen.app.main.query_one("#boards", Rows).note
+        assert not screen.calls
+        assert not screen.said
+
+
+async def test_escape_leaves_the_filter_while_it_is_typed() -> None:
+    async with opened() as screen:
+        await screen.press("slash", *"nothing like this")
+        assert boards_shown(screen) == []
+        assert "Esc shows all" in screen.app.main.query_one("#boards", Rows).empty
+        await screen.press("escape")
+        assert len(boards_shown(screen)) == 7
+        assert screen.app.main.query_one("#boards").has_focus
+
+
+async def test_a_filter_that_hides_every_problem_says_how_to_see_them() -> None:
+    async with opened() as screen:
+        await screen.press("slash", *"left", "enter", "n")
+        assert screen.said == ["There is no problem among the boards shown; Esc shows all."]
+
+
+async def test_escape_in_a_question_leaves_the_filter_alone() -> None:
+    async with opened() as screen:
+        await screen.press("slash", *"lab", "enter", "f", "escape")
+        assert screen.app.screen is screen.app.main
+        assert boards_shown(screen) == ["lab"]
+
+
 async def test_the_log_stands_still_and_follows() -> None:
     async with opened() as screen:
         log = screen.app.main.log_panel
@@ -304,7 +376,7 @@ async def test_a_log_that_has_no_room_says_so(key: str) -> None:
         app.refresh_views()
         await screen.select(LEFT)
         await screen.press(key)
-        assert screen.said == ["There is no room for the log: make the terminal higher."]
+        assert screen.said == ["There is no room for the log. Make the terminal higher."]
         assert app.main.log_panel.auto_scroll
         assert not app.main.log_panel.board
         await screen.press("tab", "tab")
@@ -370,7 +442,7 @@ async def test_help_has_every_action_and_why_not() -> None:
         entries = list(shown.entries())
         for action in ACTIONS:
             assert any(action.description in text for _, text, _ in entries)
-        assert any("left is not held." in more for _, _, more in entries)
+        assert any("right is not on hold." in more for _, _, more in entries)
         await screen.press("escape")
         assert screen.app.screen is screen.app.main
 
@@ -380,10 +452,10 @@ async def test_the_palette_has_every_action_and_runs_it() -> None:
         await screen.select(Selection(board="lab"))
         commands = {command.title: command for command in screen.app.get_system_commands(screen.app.screen)}
         assert len(commands) == len(ACTIONS) - 1  # all but the palette itself
-        assert commands["Hold (h)"].help.startswith("Not now: lab is held already")
+        assert commands["Hold (h)"].help.startswith("Not now: lab is already on hold")
         commands["Release (e)"].callback()
         await screen.settle()
-        assert screen.calls == [api.Release(board="lab")]
+        assert screen.calls == [api.Release(boards=("lab",))]
         await screen.press("ctrl+p")
         assert screen.app.screen is not screen.app.main
 
@@ -393,7 +465,7 @@ async def test_a_click_on_a_key_is_as_good_as_the_key() -> None:
         await screen.select(Selection(board="lab"))
         await screen.pilot.click("KeyBar", offset=(1 + len("f Flash  c Cancel  r Retry  h Hold  "), 0))
         await screen.settle()
-        assert screen.calls == [api.Release(board="lab")]
+        assert screen.calls == [api.Release(boards=("lab",))]
 
 
 async def test_details_show_all_of_a_long_failure() -> None:
@@ -421,7 +493,7 @@ class BenchHands:
     def actions(self) -> tuple[Action, ...]:
         async def build(context: Context) -> None:
             self.built.append(context.selection.board)
-            await context.call(api.Release(board=context.selection.board))
+            await context.call(api.Release(boards=(context.selection.board,)))
 
         return (Action(id="build", key="b", title="Build", description="Build it.", needs=Needs.BOARD, run=build),)
 
@@ -432,7 +504,7 @@ async def test_the_hands_on_a_bench_come_first_and_act() -> None:
         await screen.select(LEFT)
         await screen.press("b")
         assert hands.built == ["left"]
-        assert screen.calls == [api.Release(board="left")]
+        assert screen.calls == [api.Release(boards=("left",))]
         assert "make -C firmware" in str(screen.app.main.query_one("#headline").render())
 
 

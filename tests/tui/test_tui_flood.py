@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from flashdeck.model import LogLevel, LogLine
+from flashdeck.model import BoardHold, LogLevel, LogLine
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.store import LOG_LINES, Selection
 from flashdeck_tui.widgets.log_panel import LogPanel
 from flashdeck_tui.widgets.rows import Rows
-from tui_scene import BENCH, HOSTILE, NOW, RUNNING, event, make_app
+from tui_scene import BENCH, HOSTILE, NOW, RUNNING, event, make_app, running
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, kind: Any, name: str) -> list[tuple[Any, ...]]:
@@ -44,7 +44,7 @@ async def test_5000_log_lines_are_one_write_and_keys_still_work(monkeypatch: pyt
         assert len(writes) == 1
         assert len(app.main.log_panel.lines) <= LOG_LINES
         await pilot.press("down")
-        assert app.main.selection == Selection(board="left", partition="app1")
+        assert app.main.selection == Selection(board="right", partition="app1")
 
 
 async def test_a_storm_of_progress_draws_only_the_lines_that_changed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,13 +54,13 @@ async def test_a_storm_of_progress_draws_only_the_lines_that_changed(monkeypatch
         await pilot.pause()
         lines = counted(monkeypatch, Rows, "_refresh_row")
         for done in range(42_000, 43_000):
-            app.store.take(event(job=replace(RUNNING, done=done)))
+            app.store.take(event(job=replace(RUNNING, status=running(done=done))))
         assert not lines
-        app.store.take(event(job=replace(RUNNING, done=60_000)))
+        app.store.take(event(job=replace(RUNNING, status=running(done=60_000))))
         app.refresh_views()
         await pilot.pause()
         drawn = [(rows.id, index) for rows, index in lines]
-        assert drawn == [("boards", 3), ("jobs", 0)]
+        assert drawn == [("boards", 9), ("jobs", 0)]
 
 
 async def test_nothing_is_drawn_while_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,9 @@ async def test_nothing_is_drawn_while_nothing_happens(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (20, 8), (10, 3)])
 async def test_no_size_and_no_string_ends_the_application(size: tuple[int, int]) -> None:
-    app, _ = make_app(replace(BENCH, boards=tuple(replace(b, product=HOSTILE, held=HOSTILE) for b in BENCH.boards)))
+    app, _ = make_app(
+        replace(BENCH, boards=tuple(replace(b, product=HOSTILE, hold=BoardHold(reason=HOSTILE)) for b in BENCH.boards))
+    )
     async with app.run_test(size=(80, 24)) as pilot:
         app.refresh_views()
         await pilot.pause()

@@ -1,27 +1,26 @@
 """The store: what the client knows."""
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from flashdeck.model import JobStatus, LogLevel, LogLine, Phase, Presence, Snapshot
-from flashdeck_tui.store import ENDED_JOBS, LOG_LINES, Selection, Store
-from tui_scene import ARTIFACT, BENCH, DAEMON, NOW, RUNNING, board, event, filled_store, job
+from flashdeck.job_state import Cancelled, Canceller, Done, Failed, Phase, WaitFor, Waiting
+from flashdeck.model import LogLevel, LogLine, Presence, Snapshot
+from flashdeck_tui.store import ENDED_JOBS, LOG_LINES, RATE_SECONDS, Selection, Store, speed_of
+from tui_scene import ARTIFACT, BENCH, DAEMON, FAILURE, NOW, RUNNING, board, event, filled_store, job, running
 
 
 def line(number: int, name: str = "") -> LogLine:
     return LogLine(id=number, time=NOW, level=LogLevel.INFO, text=f"line {number}", board=name)
 
 
-def at_speed(samples: list[tuple[float, int]], **fields: Any) -> float | None:
+def at_speed(samples: list[tuple[float, int]]) -> float | None:
     """The speed after a job was seen with these bytes done at these seconds."""
     now = 0.0
     store = Store(clock=lambda: now)
     store.take(BENCH)
     for now, done in samples:  # noqa: B007 - the clock reads it
-        store.take(event(job=replace(RUNNING, done=done, **fields)))
+        store.take(event(job=replace(RUNNING, status=running(done=done))))
     return store.speed(RUNNING.id)
 
 
@@ -70,12 +69,12 @@ def test_the_speed_is_that_of_the_last_seconds_of_a_phase() -> None:
 def test_a_new_phase_has_a_speed_of_its_own() -> None:
     now = 0.0
     store = Store(clock=lambda: now)
-    store.take(event(job=replace(RUNNING, done=0)))
+    store.take(event(job=replace(RUNNING, status=running(done=0))))
     now = 1.0
-    store.take(event(job=replace(RUNNING, done=80_000)))
-    store.take(event(job=replace(RUNNING, done=80_000, phase=Phase.VERIFY)))
+    store.take(event(job=replace(RUNNING, status=running(done=80_000))))
+    store.take(event(job=replace(RUNNING, status=running(Phase.VERIFY, 80_000))))
     assert store.speed(RUNNING.id) is None
-    store.take(event(job=replace(RUNNING, status=JobStatus.DONE, phase=None)))
+    store.take(event(job=replace(RUNNING, status=Done())))
     assert store.speed(RUNNING.id) is None
 
 
@@ -83,14 +82,45 @@ def test_a_new_phase_has_a_speed_of_its_own() -> None:
 def test_a_speed_is_never_negative_nor_faster_than_the_fastest_step(steps: list[tuple[float, int]]) -> None:
     now, done = 0.0, 0
     store = Store(clock=lambda: now)
-    store.take(event(job=replace(RUNNING, done=0)))
+    store.take(event(job=replace(RUNNING, status=running(done=0))))
     fastest = 0.0
     for seconds, size in steps:
         now, done = now + seconds, done + size
         fastest = max(fastest, size / seconds if seconds else float("inf"))
-        store.take(event(job=replace(RUNNING, done=done)))
+        store.take(event(job=replace(RUNNING, status=running(done=done))))
         speed = store.speed(RUNNING.id)
         assert speed is None or 0 < speed <= fastest * 1.000001
+
+
+def test_a_speed_decays_to_nothing_once_nothing_comes() -> None:
+    samples = ((0.0, 0), (1.0, 1000), (2.0, 2000))
+    assert speed_of(samples, 2) == speed_of(samples, 3) == 1000, "no longer than between two samples"
+    assert speed_of(samples, 3 + RATE_SECONDS / 2) == 500
+    assert speed_of(samples, 3 + RATE_SECONDS) is None
+    assert speed_of(((0.0, 0), (5.0, 1000)), 10) == 200, "a slow board is slow, and not silent"
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 20), st.integers(0, 10_000)), min_size=1, max_size=20), st.floats(0, 100))
+def test_a_speed_never_rises_while_nothing_comes(steps: list[tuple[float, int]], later: float) -> None:
+    samples = [(0.0, 0)]
+    for seconds, size in steps:
+        samples.append((samples[-1][0] + seconds, samples[-1][1] + size))
+    until = samples[-1][0]
+    before, after = speed_of(samples, until + later / 2) or 0, speed_of(samples, until + later) or 0
+    assert 0 <= after <= before
+    assert speed_of(samples, until + 20 + RATE_SECONDS) is None
+
+
+def test_the_speed_of_a_board_that_hangs_is_that_of_now() -> None:
+    now = 0.0
+    store = Store(clock=lambda: now)
+    store.take(event(job=replace(RUNNING, status=running(done=0))))
+    now = 1.0
+    store.take(event(job=replace(RUNNING, status=running(done=9000))))
+    assert store.speed(RUNNING.id) == 9000
+    assert store.is_busy
+    now = 40.0
+    assert store.speed(RUNNING.id) is None
 
 
 def test_log_lines_come_once_and_in_order() -> None:
@@ -123,7 +153,7 @@ def test_ended_jobs_are_forgotten_one_day_and_others_never() -> None:
     store = Store()
     store.take(event(job=job(1)))
     for number in range(2, ENDED_JOBS + 12):
-        store.take(event(job=job(number, status=JobStatus.DONE)))
+        store.take(event(job=job(number, status=Done())))
     assert len(store.jobs) == ENDED_JOBS + 1
     assert 1 in store.jobs
     assert 2 not in store.jobs
@@ -131,11 +161,11 @@ def test_ended_jobs_are_forgotten_one_day_and_others_never() -> None:
 
 def test_the_active_job_of_a_board_is_the_running_one_then_the_next() -> None:
     store = Store()
-    store.take(event(job=job(1, status=JobStatus.DONE)))
+    store.take(event(job=job(1, status=Done())))
     store.take(event(job=job(2)))
-    store.take(event(job=job(3, status=JobStatus.WAITING)))
+    store.take(event(job=job(3, status=Waiting(for_=WaitFor.PAUSE, reason="x"))))
     assert store.active_job(Selection(board="left")) == store.jobs[3]
-    store.take(event(job=job(4, status=JobStatus.RUNNING, partition="partition2")))
+    store.take(event(job=job(4, status=running(), partition="partition2")))
     assert store.active_job(Selection(board="left")) == store.jobs[4]
     assert store.active_job(Selection(board="left", partition="app1")) == store.jobs[3]
     assert store.active_job(Selection(board="left", job=1)) is None
@@ -145,10 +175,10 @@ def test_the_active_job_of_a_board_is_the_running_one_then_the_next() -> None:
 
 def test_a_failure_counts_until_something_newer_was_flashed_there() -> None:
     store = Store()
-    store.take(event(job=job(1, status=JobStatus.FAILED)))
-    store.take(event(job=job(2, status=JobStatus.DONE, partition="partition2")))
+    store.take(event(job=job(1, status=Failed(failure=FAILURE))))
+    store.take(event(job=job(2, status=Done(), partition="partition2")))
     assert store.last_failure("left") == store.jobs[1]
-    store.take(event(job=job(3, status=JobStatus.CANCELLED)))
+    store.take(event(job=job(3, status=Cancelled(by=Canceller.PERSON))))
     assert store.last_failure("left", "app1") == store.jobs[1]
-    store.take(event(job=job(4, status=JobStatus.DONE)))
+    store.take(event(job=job(4, status=Done())))
     assert store.last_failure("left") is None

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from flashdeck.model import Disposition, Event, JobStatus, Phase, Snapshot, Verified
+from flashdeck.job_state import Blocked, Done, Failed, Phase, Queued, Unknown, Verified, WaitFor, Waiting
+from flashdeck.model import BoardHold, Disposition, Event, LogLevel, LogLine, Presence, Snapshot
+from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui import views
 from flashdeck_tui.store import Selection, Store
-from flashdeck_tui.views import Tone
 from tui_scene import (
     ARTIFACT,
     BENCH,
@@ -24,10 +25,11 @@ from tui_scene import (
     filled_store,
     job,
     partitions,
+    running,
 )
 
 
-def now_of(store: Store, name: str, partition: str = "app1") -> views.Cell:
+def now_of(store: Store, name: str, partition: str = "app1") -> Phrase:
     (row,) = [r for r in views.board_rows(store, NOW) if r.key == Selection(board=name, partition=partition)]
     return row.cells[-1]
 
@@ -52,43 +54,41 @@ def bench_of(app1: Any, **fields: Any) -> Store:
 @pytest.mark.parametrize(
     ("store", "says", "tone"),
     [
-        (bench_of(contents()), "up to date", Tone.GOOD),
-        (bench_of(contents(verified=Verified.NO)), "up to date, not verified", Tone.GOOD),
+        (bench_of(contents()), "current", Tone.GOOD),
+        (bench_of(contents(verified=Verified.NO)), "current", Tone.GOOD),
         (bench_of(contents(OLDER)), "newest build is 1.0.2", Tone.WAIT),
-        (bench_of(contents(OLDER), offered=NEWEST), "offered 1.0.2: f flashes it", Tone.WAIT),
-        (bench_of(contents(), artifacts=()), "no build seen", Tone.FAINT),
-        (bench_of(None, artifacts=()), "no build seen yet", Tone.FAINT),
-        (bench_of(contents(complete=False)), "does not boot: f flashes it again", Tone.BAD),
-        (bench_of(contents(started=False)), "was not seen to start", Tone.BAD),
-        (bench_of(contents(disturbed=True)), "in doubt: f makes sure", Tone.WAIT),
+        (bench_of(contents(OLDER), offered=NEWEST), "1.0.2 is offered; f flashes it", Tone.WAIT),
+        (bench_of(contents(OLDER), artifacts=()), "no build yet", Tone.FAINT),
+        (bench_of(None, artifacts=()), "no build yet", Tone.FAINT),
+        (bench_of(contents(complete=False)), "incomplete; f reflashes", Tone.BAD),
+        (bench_of(contents(started=False)), "did not start; f reflashes", Tone.BAD),
+        (bench_of(contents(uncertain=True)), "uncertain; f reflashes", Tone.WAIT),
         (
             bench_of(
                 None,
                 artifacts=(replace(ARTIFACT, disposition=Disposition.REFUSED, reason="too large"),),
                 trouble="too large",
             ),
-            "build not taken: too large",
+            "build refused: too large",
             Tone.BAD,
         ),
-        (bench_of(contents(), jobs=(job(1, status=JobStatus.QUEUED),)), "queued 1.0.2", Tone.PLAIN),
-        (bench_of(contents(), jobs=(job(1, status=JobStatus.HELD, reason="why"),)), "held: why", Tone.WAIT),
+        (bench_of(contents(), jobs=(job(1, status=Queued()),)), "queued: 1.0.2", Tone.PLAIN),
+        (bench_of(contents(), jobs=(job(1, status=Blocked(reason="why")),)), "blocked: why", Tone.WAIT),
         (
-            bench_of(contents(), jobs=(job(1, status=JobStatus.FAILED, failure=FAILURE),)),
+            bench_of(contents(), jobs=(job(1, status=Failed(failure=FAILURE)),)),
             f"failed: {FAILURE.message}",
             Tone.BAD,
         ),
         # A job that ended well afterwards puts an end to that.
         (
-            bench_of(
-                contents(), jobs=(job(1, status=JobStatus.FAILED, failure=FAILURE), job(2, status=JobStatus.DONE))
-            ),
-            "up to date",
+            bench_of(contents(), jobs=(job(1, status=Failed(failure=FAILURE)), job(2, status=Done()))),
+            "current",
             Tone.GOOD,
         ),
     ],
 )
 def test_a_partition_says_what_is_up_with_it(store: Store, says: str, tone: Tone) -> None:
-    assert now_of(store, "left") == views.Cell(says, tone)
+    assert now_of(store, "left") == Phrase(says, tone)
 
 
 def test_a_partition_says_what_it_holds_since_when_and_how_sure_that_is() -> None:
@@ -106,9 +106,9 @@ def test_a_partition_says_what_it_holds_since_when_and_how_sure_that_is() -> Non
 def test_a_build_that_is_being_written_shows_before_it_is_a_job() -> None:
     store = bench_of(contents(OLDER), offered=NEWEST)
     left = store.boards["left"]
-    settling = tuple(replace(p, settling=True) for p in left.partitions)
-    store.take(Event(seq=2, board=replace(left, partitions=settling)))
-    assert now_of(store, "left") == views.Cell("a build is settling", Tone.BUSY)
+    written = tuple(replace(p, being_written=True) for p in left.partitions)
+    store.take(Event(seq=2, board=replace(left, partitions=written)))
+    assert now_of(store, "left") == Phrase("a build is being written", Tone.BUSY)
 
 
 def test_a_protected_partition_is_named_and_never_listed() -> None:
@@ -122,8 +122,8 @@ def test_a_failed_job_says_what_to_do_and_which_key_helps() -> None:
     lines = views.details(filled_store(), Selection(board="right", partition="app1"), NOW)
     assert FAILURE.message in lines[0].text
     assert lines[0].tone is Tone.BAD
-    assert lines[1].text.startswith("r tries again")
-    assert FAILURE.hint in lines[1].text
+    assert lines[1] == Phrase(f"To do: {FAILURE.hint}", Tone.STRONG)
+    assert lines[2].text == "r tries again"
 
 
 def test_the_running_job_comes_first_then_the_queue_then_what_ended_newest_first() -> None:
@@ -132,16 +132,11 @@ def test_the_running_job_comes_first_then_the_queue_then_what_ended_newest_first
     assert rows[0].cells[-1].text == " 41 % ████░░░░░░░░ 43.0 KiB/s"
 
 
-@pytest.mark.parametrize(("done", "total", "percent"), [(0, 0, 0), (1, 3, 33), (9, 3, 100), (-5, 3, 0), (3, 3, 100)])
-def test_percent_stays_between_none_and_all(done: int, total: int, percent: int) -> None:
-    assert views.percent(job(done=done, total=total)) == percent
-
-
-def test_what_is_held_against_a_bootloader_is_said() -> None:
+def test_a_fault_of_a_bootloader_is_said() -> None:
     store = Store()
     store.take(replace(BENCH, boards=(board("left", doubts=("it is not read",)),)))
     lines = views.details(store, Selection(board="left"), NOW)
-    assert "it is not read. e has it tried anew." in [line.text for line in lines]
+    assert "it is not read; e tries it again." in [line.text for line in lines]
 
 
 def test_no_control_character_gets_into_any_text() -> None:
@@ -150,7 +145,7 @@ def test_no_control_character_gets_into_any_text() -> None:
         profile=HOSTILE,
         serial=HOSTILE,
         port=HOSTILE,
-        held=HOSTILE,
+        hold=BoardHold(reason=HOSTILE),
         trouble=HOSTILE,
         doubts=(HOSTILE,),
         product=HOSTILE,
@@ -159,13 +154,18 @@ def test_no_control_character_gets_into_any_text() -> None:
     mine = replace(contents(), version=HOSTILE, sha256=HOSTILE)
     odd = replace(odd, partitions=tuple(replace(p, image=HOSTILE) for p in partitions(mine, offered=HOSTILE)))
     store = Store()
-    failed = job(1, HOSTILE, JobStatus.FAILED, version=HOSTILE, failure=replace(FAILURE, message=HOSTILE, hint=HOSTILE))
+    failed = job(1, HOSTILE, Failed(failure=replace(FAILURE, message=HOSTILE, hint=HOSTILE)), version=HOSTILE)
     store.take(
         replace(
             BENCH,
             daemon=replace(DAEMON, version=HOSTILE, host=HOSTILE, degraded=(HOSTILE,)),
             boards=(odd,),
-            jobs=(failed, job(2, HOSTILE, JobStatus.WAITING, reason=HOSTILE), job(3, HOSTILE, JobStatus.HELD)),
+            jobs=(
+                failed,
+                job(2, HOSTILE, Waiting(for_=WaitFor.HAND, reason=HOSTILE, hint=HOSTILE)),
+                job(3, HOSTILE, Blocked(reason=HOSTILE, hint=HOSTILE)),
+                job(4, HOSTILE, Unknown(name=HOSTILE), text=HOSTILE),
+            ),
             artifacts=(replace(ARTIFACT, profile=HOSTILE, version=HOSTILE, source=HOSTILE, reason=HOSTILE),),
         )
     )
@@ -189,28 +189,96 @@ def test_what_is_not_verified_is_never_called_verified() -> None:
 
 
 def test_what_is_being_written_is_no_cause_for_alarm() -> None:
-    running = job(1, status=JobStatus.RUNNING, phase=Phase.WRITE, done=1, total=4)
-    store = bench_of(contents(complete=False), jobs=(running,))
-    assert now_of(store, "left") == views.Cell("writing 25 %, 1.0.2", Tone.BUSY)
+    store = bench_of(contents(complete=False), jobs=(job(1, status=running(done=1, total=4)),))
+    assert now_of(store, "left") == Phrase("writing 25 %, 1.0.2", Tone.BUSY)
     (row,) = [r for r in views.board_rows(store, NOW) if r.key.partition == "app1"]
-    assert row.cells[2] == views.Cell("being written", Tone.BUSY)
+    assert row.cells[2] == Phrase("being flashed", Tone.BUSY)
 
 
 def test_a_phase_that_is_not_measured_has_no_percent() -> None:
-    store = bench_of(contents(), jobs=(job(1, status=JobStatus.RUNNING, phase=Phase.START, done=4, total=4),))
-    assert now_of(store, "left") == views.Cell("starting, 1.0.2", Tone.BUSY)
+    store = bench_of(contents(), jobs=(job(1, status=running(Phase.START, 4, 4)),))
+    assert now_of(store, "left") == Phrase("starting, 1.0.2", Tone.BUSY)
     assert views.job_rows(store, NOW)[0].cells[-1].text == ""
+
+
+def test_a_board_that_hangs_says_for_how_long_and_has_no_speed() -> None:
+    store = bench_of(contents(complete=False), jobs=(job(1, status=running(done=31, total=100, silent=12)),))
+    assert now_of(store, "left") == Phrase("writing 31 %, no answer for 12 s", Tone.WAIT)
+    assert views.job_rows(store, NOW)[0].cells[-1] == Phrase(" 31 %, no answer for 12 s", Tone.WAIT)
+    for selection in (Selection(board="left", partition="app1"), Selection(board="left", partition="app1", job=1)):
+        told = views.details(store, selection, NOW)[0]
+        assert "no answer for 12 s" in told.text
+        assert told.tone is Tone.WAIT
+
+
+def test_boards_with_problems_come_first_the_worst_at_the_top() -> None:
+    store = filled_store()
+
+    def order() -> list[str]:
+        return [row.key.board for row in views.board_rows(store, NOW) if row.key.board and not row.key.partition]
+
+    assert order() == ["right", "twin", "lab", "left", "bench-1", "spare"]
+    store.take(event(job=job(30, "spare", Failed(failure=FAILURE))))
+    assert order() == ["right", "spare", "twin", "lab", "left", "bench-1"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "boards"),
+    [
+        ("", ["right", "twin", "lab", "left", "bench-1", "spare"]),
+        ("  TWI ", ["twin"]),
+        ("1.0.1", ["twin", "lab", "bench-1"]),
+        ("other profile", ["left"]),
+        ("failed", ["right"]),
+        ("on hold", ["lab"]),
+        ("ambiguous", ["twin"]),
+        ("incomplete", ["twin"]),
+        ("writing", ["bench-1"]),
+        ("waiting", ["spare"]),
+        ("absent", ["spare"]),
+        ("in dfu", ["right", "bench-1"]),
+        ("verified", ["left", "bench-1"]),
+        ("not verified", ["lab"]),
+        ("disarmed", []),
+        ("[", []),
+    ],
+)
+def test_a_filter_finds_names_states_profiles_and_versions(wanted: str, boards: list[str]) -> None:
+    store = filled_store()
+    store.take(event(board=replace(store.boards["left"], profile="other profile")))
+    rows = views.board_rows(store, NOW, wanted=wanted.strip())
+    assert [row.key.board for row in rows if row.key.board and not row.key.partition] == boards
+
+
+def test_every_level_of_the_log_has_words() -> None:
+    for level in LogLevel:
+        assert views.log_text(LogLine(id=1, time=NOW, level=level, text="text")).endswith("text")
+
+
+def test_a_presence_that_only_a_newer_daemon_knows_is_shown() -> None:
+    store = bench_of(contents(), presence=Presence.OTHER)
+    assert views.board_rows(store, NOW)[0].cells[1].text == "unknown"
+    assert views.details(store, Selection(board="left"), NOW)
+
+
+def test_a_job_that_only_a_newer_daemon_knows_is_told_in_its_words() -> None:
+    store = bench_of(contents(), jobs=(job(1, status=Unknown(name="levitating"), text="levitating gently"),))
+    assert now_of(store, "left").text == "levitating gently"
+    assert views.job_rows(store, NOW)[0].cells[-1].text == "levitating gently"
 
 
 def test_the_header_tells_of_failures_that_may_be_out_of_sight() -> None:
     link = views.LinkState(views.LinkStatus.CONNECTED)
     store = filled_store()
-    assert views.Cell("1 board failed", Tone.BAD) in views.header(store, link, "/s")
-    store.take(event(job=job(30, "left", JobStatus.FAILED, failure=FAILURE)))
-    assert views.Cell("2 boards failed", Tone.BAD) in views.header(store, link, "/s")
-    store.take(event(job=job(31, "left", JobStatus.DONE)))
-    store.take(event(job=job(32, "right", JobStatus.DONE)))
-    assert not [cell for cell in views.header(store, link, "/s") if cell.tone is Tone.BAD]
+    assert Phrase("1 failed", Tone.BAD) in views.header(store, link, "/s")
+    store.take(event(job=job(30, "left", Failed(failure=FAILURE))))
+    assert Phrase("2 failed", Tone.BAD) in views.header(store, link, "/s")
+    store.take(event(job=job(31, "left", Done())))
+    store.take(event(job=job(32, "right", Done())))
+    assert [cell.text for cell in views.header(store, link, "/s") if cell.tone is Tone.BAD] == [
+        "1 incomplete",
+        "1 did not start",
+    ]
 
 
 def test_a_plain_device_has_alternate_settings_and_no_boot_unit_to_protect_it() -> None:
@@ -221,5 +289,5 @@ def test_a_plain_device_has_alternate_settings_and_no_boot_unit_to_protect_it() 
     assert "alternate setting main" in said
     assert "\x1b" not in said
     assert "0x0" not in said
-    assert "half of it may be started" in said
-    assert "no boot check" not in said
+    assert "a half-written image may start" in said
+    assert "cannot boot" not in said

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cli_run import Run
 from flashdeck.api import CHUNK
-from flashdeck.model import BoardState, JobState, JobStatus, Presence, Snapshot
+from flashdeck.job_state import Blocked, Waiting
+from flashdeck.model import BoardState, JobState, Presence, Snapshot
 from flashdeckd.virtual.nor import FlashLayout
 from flashdeckd.virtual.spec import FIXED_POLLS, BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.virtual_bench import VirtualBench
@@ -119,7 +120,7 @@ def newest(now: Snapshot, name: str) -> list[JobState]:
 
 def rests(job: JobState) -> bool:
     """Whether nothing happens to a job until somebody does something."""
-    return job.status.ended or job.status in {JobStatus.HELD, JobStatus.WAITING}
+    return job.is_settled or isinstance(job.status, Blocked | Waiting)
 
 
 def configured(*specs: BoardSpec, by_port: bool = False) -> str:

@@ -13,10 +13,15 @@ from typing import Protocol, TypeVar
 from flashdeck import api
 from flashdeck.errors import RequestError
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
-from flashdeck.model import Disposition, JobState, JobStatus
+from flashdeck.job_state import Blocked, Running
+from flashdeck.model import Disposition, JobState
+from flashdeck.names import literal
 from flashdeck.paths import absolute
 from flashdeck.text import counted, format_age, format_size, short_sha
 from flashdeck.value import Value
+from flashdeck.words.boards import armed_text, hold_text
+from flashdeck.words.jobs import status_word
+from flashdeck_tui.board_list import next_problem
 from flashdeck_tui.cli.image import read_image
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
@@ -91,8 +96,25 @@ class Context(Protocol):
         """Says something in passing."""
         ...
 
+    @property
+    def filter(self) -> str:
+        """What the list of boards is filtered by; "" where it shows all."""
+        ...
+
+    def open_filter(self) -> None:
+        """Lets the person type the filter."""
+        ...
+
+    def clear_filter(self) -> None:
+        """Shows all boards again."""
+        ...
+
+    def select(self, place: Selection) -> None:
+        """Points at a board, or at one of its partitions."""
+        ...
+
     def show_details(self) -> None:
-        """Opens all that there is to say of what is selected."""
+        """Opens the details of what is selected."""
         ...
 
     def show_help(self) -> None:
@@ -173,7 +195,7 @@ class Action:
         return _KEY_LABELS.get(self.key, self.key.split(",")[0])
 
 
-_KEY_LABELS = {"question_mark": "?", "ctrl+p": "^p", "enter": "↵"}
+_KEY_LABELS = {"question_mark": "?", "ctrl+p": "^p", "enter": "↵", "slash": "/", "escape": "Esc"}
 _NEWEST = "newest"
 _FILE = "file"
 
@@ -199,7 +221,7 @@ async def _flash(context: Context) -> None:
             path = await context.ask(f"Image for {partition} of {board}", "path of the file, as ~/fw/build/APP1.bin")
             if path:
                 data = await asyncio.to_thread(_read, path)
-                boards = (_literal(board),)
+                boards = (literal(board),)
                 image = await context.upload(Path(path).name, data, partition=partition, boards=boards)
                 await _order(context, partition, image.sha256, board)
         case _:
@@ -218,16 +240,11 @@ async def _choose_partition(context: Context, board: str) -> str | None:
 
 
 async def _order(context: Context, partition: str, sha256: str, board: str) -> None:
-    reply = await context.call(api.Flash(partition=partition, sha256=sha256, boards=(_literal(board),)))
+    reply = await context.call(api.Flash(partition=partition, sha256=sha256, boards=(literal(board),)))
     for job in reply.jobs:
         context.tell(f"Job {job.id}: {job.version or short_sha(job.sha256)} into {job.partition} of {job.board}.")
     for note in reply.notes:
         context.tell(note)
-
-
-def _literal(name: str) -> str:
-    """A board's name where names and globs are taken: itself alone."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _flash_why_not(context: Context) -> str | None:
@@ -244,27 +261,27 @@ async def _cancel(context: Context) -> None:
     job = context.store.active_job(context.selection)
     if job is None:
         return
-    if job.status is JobStatus.RUNNING:
+    if isinstance(job.status, Running):
         question = f"Cancel job {job.id}, which is flashing {job.partition} of {job.board}?"
-        lost = "It stops at the next safe point. What it began to erase does not boot until the next flash."
+        lost = "It stops at the next safe point. What it has begun to erase cannot boot until you reflash it."
         if not await context.confirm(question, lost):
             return
     ended = await context.call(api.Cancel(job=job.id))
-    context.tell(f"Job {ended.id} is {ended.status}.")
+    context.tell(f"Job {ended.id}: {ended.text}.")
 
 
 def _cancel_why_not(context: Context) -> str | None:
     if context.store.active_job(context.selection) is not None:
         return None
     job = context.store.jobs.get(context.selection.job)
-    return f"Job {job.id} has ended: {job.status}." if job else "No job of this board runs or waits."
+    return f"Job {job.id} is over: {status_word(job.status).text}." if job else "No job of this board runs or waits."
 
 
 async def _retry(context: Context) -> None:
     job = _retriable(context)
     if job is not None:
         again = await context.call(api.Retry(job=job.id))
-        context.tell(f"Job {again.id} is {again.status}: {again.partition} of {again.board}.")
+        context.tell(f"Job {again.id} ({again.partition} of {again.board}): {again.text}.")
 
 
 def _retriable(context: Context) -> JobState | None:
@@ -272,59 +289,59 @@ def _retriable(context: Context) -> JobState | None:
     if selection.job:
         job = store.jobs.get(selection.job)
     else:
-        held = (job for job in store.jobs_at(selection.board, selection.partition) if job.status is JobStatus.HELD)
-        job = next(held, None) or store.last_failure(selection.board, selection.partition)
-        job = job or store.last_job(selection)
-    return job if job is not None and (job.status.ended or job.status is JobStatus.HELD) else None
+        jobs = store.jobs_at(selection.board, selection.partition)
+        job = next((job for job in jobs if isinstance(job.status, Blocked)), None)
+        job = job or store.last_failure(selection.board, selection.partition) or store.last_job(selection)
+    return job if job is not None and (job.is_settled or isinstance(job.status, Blocked)) else None
 
 
 def _retry_why_not(context: Context) -> str | None:
     if _retriable(context) is not None:
         return None
     job = context.store.last_job(context.selection)
-    return f"Job {job.id} has not ended: it is {job.status}." if job else "There is no job to try again."
+    return f"Job {job.id} is not over: {status_word(job.status).text}." if job else "There is no job to try again."
 
 
 async def _hold(context: Context) -> None:
-    await context.call(api.Hold(board=context.selection.board, reason="from the terminal"))
+    await context.call(api.Hold(boards=(literal(context.selection.board),), reason="from the terminal"))
 
 
 def _hold_why_not(context: Context) -> str | None:
     board = context.store.boards[context.selection.board]
-    return f"{board.name} is held already: {board.held}." if board.held else None
+    return f"{board.name} is already {hold_text(board)}." if board.hold is not None else None
 
 
 async def _release(context: Context) -> None:
-    await context.call(api.Release(board=context.selection.board))
+    await context.call(api.Release(boards=(literal(context.selection.board),)))
 
 
 def _release_why_not(context: Context) -> str | None:
     board, store = context.store.boards[context.selection.board], context.store
-    if board.held or board.doubts or any(job.status is JobStatus.HELD for job in store.jobs_at(board.name)):
+    if board.hold or board.doubts or any(isinstance(job.status, Blocked) for job in store.jobs_at(board.name)):
         return None
-    return f"{board.name} is not held."
+    return f"{board.name} is {hold_text(board)}."
 
 
 async def _arm(context: Context) -> None:
-    await context.call(api.Arm(boards=(_literal(context.selection.board),)))
+    await context.call(api.Arm(boards=(literal(context.selection.board),)))
 
 
 def _arm_why_not(context: Context) -> str | None:
     board = context.store.boards[context.selection.board]
-    return f"{board.name} is armed already: new builds flash by themselves." if board.armed else None
+    return f"{board.name} is already {armed_text(board)}." if board.armed else None
 
 
 async def _disarm(context: Context) -> None:
-    await context.call(api.Disarm(boards=(_literal(context.selection.board),)))
+    await context.call(api.Disarm(boards=(literal(context.selection.board),)))
 
 
 def _disarm_why_not(context: Context) -> str | None:
     board = context.store.boards[context.selection.board]
-    return None if board.armed else f"{board.name} is disarmed already: new builds are only offered."
+    return None if board.armed else f"{board.name} is already {armed_text(board)}."
 
 
 def _log_why_not(context: Context) -> str | None:
-    return None if context.log_has_room else "There is no room for the log: make the terminal higher."
+    return None if context.log_has_room else "There is no room for the log. Make the terminal higher."
 
 
 def _log_board_why_not(context: Context) -> str | None:
@@ -359,6 +376,27 @@ def _write_new(name: str, text: str) -> Path:
     return path
 
 
+async def _next_problem(context: Context) -> None:
+    place = next_problem(context.store, context.selection, context.filter)
+    if place is not None:
+        context.select(place)
+
+
+def _next_problem_why_not(context: Context) -> str | None:
+    if next_problem(context.store, context.selection, context.filter) is not None:
+        return None
+    shown = " among the boards shown; Esc shows all" if context.filter else ""
+    return f"There is no problem{shown}."
+
+
+async def _filter(context: Context) -> None:
+    context.open_filter()
+
+
+async def _clear_filter(context: Context) -> None:
+    context.clear_filter()
+
+
 async def _details(context: Context) -> None:
     context.show_details()
 
@@ -384,7 +422,7 @@ ACTIONS: tuple[Action, ...] = (
         id="flash",
         key="f",
         title="Flash",
-        description="Flash a partition of the board: the newest build, or a file of yours.",
+        description="Flash a partition of this board: the newest build, or a file.",
         needs=Needs.PARTITION,
         check=_flash_why_not,
         run=_flash,
@@ -393,7 +431,7 @@ ACTIONS: tuple[Action, ...] = (
         id="cancel",
         key="c",
         title="Cancel",
-        description="Cancel the job; a running one stops at its next safe point, after a question.",
+        description="Cancel the job. A running job stops at its next safe point, after a question.",
         needs=Needs.JOB,
         check=_cancel_why_not,
         run=_cancel,
@@ -402,7 +440,7 @@ ACTIONS: tuple[Action, ...] = (
         id="retry",
         key="r",
         title="Retry",
-        description="Queue the job's image once more; a held job is looked at again.",
+        description="Queue the job's image again. A blocked job is checked again.",
         needs=Needs.JOB,
         check=_retry_why_not,
         run=_retry,
@@ -411,7 +449,7 @@ ACTIONS: tuple[Action, ...] = (
         id="hold",
         key="h",
         title="Hold",
-        description="Let the board start no job until it is released.",
+        description="Put this board on hold: it starts no job until you release it.",
         needs=Needs.BOARD,
         check=_hold_why_not,
         run=_hold,
@@ -420,7 +458,7 @@ ACTIONS: tuple[Action, ...] = (
         id="release",
         key="e",
         title="Release",
-        description="Let the board, and what is held on it, go on.",
+        description="Release this board and its blocked jobs.",
         needs=Needs.BOARD,
         check=_release_why_not,
         run=_release,
@@ -429,7 +467,7 @@ ACTIONS: tuple[Action, ...] = (
         id="arm",
         key="a",
         title="Arm",
-        description="Let new builds flash by themselves on this board.",
+        description="Arm this board: new builds are flashed.",
         needs=Needs.BOARD,
         check=_arm_why_not,
         run=_arm,
@@ -438,16 +476,39 @@ ACTIONS: tuple[Action, ...] = (
         id="disarm",
         key="d",
         title="Disarm",
-        description="Only offer new builds to this board; what is queued stays queued.",
+        description="Disarm this board: new builds are offered. Queued jobs stay queued.",
         needs=Needs.BOARD,
         check=_disarm_why_not,
         run=_disarm,
     ),
     Action(
+        id="next-problem",
+        key="n",
+        title="Next problem",
+        description="Go to the next board that needs you.",
+        check=_next_problem_why_not,
+        run=_next_problem,
+    ),
+    Action(
+        id="filter",
+        key="slash",
+        title="Filter",
+        description="Show only boards with this name, state, profile or version.",
+        run=_filter,
+    ),
+    Action(
+        id="clear-filter",
+        key="escape",
+        title="Clear filter",
+        description="Show all boards.",
+        run=_clear_filter,
+        in_bar=False,
+    ),
+    Action(
         id="follow-log",
         key="l",
-        title="Log follows",
-        description="Let the log follow its end, or stay where it is.",
+        title="Pause log",
+        description="Pause the log, or resume it.",
         check=_log_why_not,
         run=_follow_log,
         in_bar=False,
@@ -456,7 +517,7 @@ ACTIONS: tuple[Action, ...] = (
         id="log-board",
         key="o",
         title="Log of one board",
-        description="Show only the selected board's lines in the log, or all.",
+        description="Show the log of this board only, or of all boards.",
         check=_log_board_why_not,
         run=_log_board,
         in_bar=False,
@@ -465,7 +526,7 @@ ACTIONS: tuple[Action, ...] = (
         id="save-log",
         key="w",
         title="Write log",
-        description="Write the log, of all boards, to a new file.",
+        description="Write the log of all boards to a new file.",
         run=_save_log,
         in_bar=False,
     ),
@@ -473,7 +534,7 @@ ACTIONS: tuple[Action, ...] = (
         id="theme",
         key="",
         title="Colours",
-        description="Choose another theme; ansi-dark and ansi-light use your terminal's own colours.",
+        description="Choose a theme. ansi-dark and ansi-light use your terminal's own colours.",
         run=_themes,
         in_bar=False,
     ),
@@ -481,7 +542,7 @@ ACTIONS: tuple[Action, ...] = (
         id="details",
         key="enter",
         title="Details",
-        description="Show all that there is to say of what is selected.",
+        description="Show details.",
         run=_details,
         in_bar=False,
     ),
@@ -490,11 +551,17 @@ ACTIONS: tuple[Action, ...] = (
         id="palette",
         key="ctrl+p",
         title="Commands",
-        description="Find an action by its name.",
+        description="Find an action by name.",
         run=_palette,
         in_bar=False,
     ),
-    Action(id="quit", key="q", title="Quit", description="Leave. The daemon goes on; that of a demo ends.", run=_quit),
+    Action(
+        id="quit",
+        key="q",
+        title="Quit",
+        description="Quit. The daemon keeps running; the daemon of a demo ends.",
+        run=_quit,
+    ),
 )
 
 

@@ -37,7 +37,9 @@ from flashdeck_tui.widgets.rows import Rows
 FRAME = 0.25
 """Seconds between two looks at the store: however much happens, the screen changes four times a second."""
 AGES = 5.0
-"""Seconds after which the screen is looked at though nothing happened, because things grew older."""
+"""Seconds after which the screen is looked at though nothing happened, because things grew older ..."""
+SILENCES = 1.0
+"""... and while a job runs, because its board may have stopped answering."""
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 """They end it in order."""
 END_WITHIN = 5.0
@@ -131,8 +133,9 @@ class FlashdeckApp(App[int]):
         self._show_keys()
 
     @on(Panels.Resized)
-    def room_changed(self) -> None:
-        """There is room for other rows."""
+    @on(MainScreen.Filtered)
+    def rows_changed(self) -> None:
+        """There is room for other rows, or other boards are wanted."""
         self.refresh_views()
 
     @on(KeyBar.Pressed)
@@ -149,7 +152,8 @@ class FlashdeckApp(App[int]):
             self.notify(shown, title=f"{action.title} failed", severity="error", timeout=15, markup=False)
 
     def _look(self) -> None:
-        if self.store.revision != self._shown or self.clock() - self._shown_at >= AGES:
+        patience = SILENCES if self.store.is_busy else AGES
+        if self.store.revision != self._shown or self.clock() - self._shown_at >= patience:
             self.refresh_views()
 
     def _show_keys(self) -> None:
@@ -209,8 +213,25 @@ class AppContext:
         """Says something in passing."""
         self.app.notify(clean(text, LONG_TEXT), markup=False)
 
+    @property
+    def filter(self) -> str:
+        """What the list of boards is filtered by."""
+        return self.app.main.wanted
+
+    def open_filter(self) -> None:
+        """Lets the person type the filter."""
+        self.app.main.open_filter()
+
+    def clear_filter(self) -> None:
+        """Shows all boards again."""
+        self.app.main.close_filter("")
+
+    def select(self, place: Selection) -> None:
+        """Points at a board, or at one of its partitions."""
+        self.app.main.select(place)
+
     def show_details(self) -> None:
-        """Opens all that there is to say of what is selected."""
+        """Opens the details of what is selected."""
         lines = views.details(self.store, self.selection, self.now)
         self.app.push_screen(DetailsScreen(views.title_of(self.store, self.selection), lines))
 

@@ -8,8 +8,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
+from flashdeck.job_state import Blocked, JobStatus, Queued, Running, Unknown, Waiting, Written
 from flashdeck.model import (
     ArtifactState,
     BoardState,
@@ -17,20 +18,21 @@ from flashdeck.model import (
     DeviceState,
     Event,
     JobState,
-    JobStatus,
     LogLine,
     PartitionState,
     Snapshot,
 )
+from flashdeck.problems import Problem, last_failures, problems
 
 LOG_LINES = 5000
 """Log lines kept; older ones stay with the daemon."""
 ENDED_JOBS = 200
 """Jobs kept that have ended."""
 RATE_SECONDS = 3.0
-"""The speed of a job is that of its last seconds: this many at the most."""
+"""The speed of a job is that of its last seconds: this many at the most, and no longer than that after the last."""
 
-_URGENCY = {JobStatus.RUNNING: 0, JobStatus.WAITING: 1, JobStatus.HELD: 2, JobStatus.QUEUED: 3}
+_URGENCY: tuple[type[JobStatus], ...] = (Running, Written, Waiting, Blocked, Queued, Unknown)
+"""The states of jobs that are not settled, the one that matters most to a person first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,9 @@ class Store:
         """The job that is meant where one that has not ended is wanted: the running one first, then the next to run."""
         if selection.job:
             chosen = self.jobs.get(selection.job)
-            return chosen if chosen is not None and not chosen.status.ended else None
-        active = (job for job in self.jobs_at(selection.board, selection.partition) if not job.status.ended)
-        return min(active, key=lambda job: (_URGENCY[job.status], job.id), default=None)
+            return chosen if chosen is not None and not chosen.is_settled else None
+        active = (job for job in self.jobs_at(selection.board, selection.partition) if not job.is_settled)
+        return min(active, key=lambda job: (_URGENCY.index(type(job.status)), job.id), default=None)
 
     def last_job(self, selection: Selection) -> JobState | None:
         """The job that is meant where any will do: the selected one, else an active one, else the newest."""
@@ -138,20 +140,22 @@ class Store:
 
     def last_failure(self, board: str, partition: str = "") -> JobState | None:
         """The newest job there, if it failed: what went wrong and was not put right since."""
-        newest: dict[str, JobState] = {}
-        for job in self.jobs_at(board, partition):
-            if job.status not in (JobStatus.SUPERSEDED, JobStatus.CANCELLED):
-                newest.setdefault(job.partition, job)
-        failed = (job for job in newest.values() if job.status is JobStatus.FAILED)
+        failed = last_failures(self.jobs_at(board, partition)).values()
         return max(failed, key=lambda job: job.id, default=None)
 
+    def problems(self) -> list[Problem]:
+        """Everything that needs a person, worst first."""
+        return problems(self.boards.values(), self.jobs.values())
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a job runs: how fast it is, and if its board answers, changes though nothing is heard of it."""
+        return any(isinstance(job.status, Running) for job in self.jobs.values())
+
     def speed(self, job: int) -> float | None:
-        """Bytes a second of a running job in its current phase; None while that can not be told."""
+        """Bytes a second of a running job in its current phase; None while that can not be told, or nothing comes."""
         progress = self._progress.get(job)
-        if progress is None:
-            return None
-        (since, before), (until, done) = progress.samples[0], progress.samples[-1]
-        return (done - before) / (until - since) if until > since and done > before else None
+        return speed_of(progress.samples, self._clock()) if progress is not None else None
 
     def _take_snapshot(self, snapshot: Snapshot) -> None:
         if self.daemon is not None and self.daemon.instance != snapshot.daemon.instance:
@@ -179,12 +183,12 @@ class Store:
 
     def _take_job(self, job: JobState) -> None:
         self.jobs[job.id] = job
-        if job.status is JobStatus.RUNNING and job.phase is not None:
-            self._progress[job.id] = self._further(self._progress.get(job.id), job.phase, job.done)
+        if isinstance(job.status, Running):
+            self._progress[job.id] = self._further(self._progress.get(job.id), job.status.phase, job.status.done)
         else:
             self._progress.pop(job.id, None)
-        if job.status.ended:
-            ended = sorted(number for number, other in self.jobs.items() if other.status.ended)
+        if job.is_settled:
+            ended = sorted(number for number, other in self.jobs.items() if other.is_settled)
             for number in ended[:-ENDED_JOBS]:
                 del self.jobs[number]
 
@@ -196,3 +200,17 @@ class Store:
         # One sample older than the window stays, so that a slow job keeps its speed.
         first = max((i for i, (at, _) in enumerate(samples) if at <= now - RATE_SECONDS), default=0)
         return _Progress(phase, samples[first:])
+
+
+def speed_of(samples: Sequence[tuple[float, int]], now: float) -> float | None:
+    """Return the bytes a second of what was done at these seconds, of which the last is past by `now`.
+
+    Once nothing has come for longer than it took between two samples, the speed sinks, to nothing within RATE_SECONDS.
+    None where it can not be told, or is nothing.
+    """
+    (since, before), (until, done) = samples[0], samples[-1]
+    if until <= since or done <= before:
+        return None
+    usual = max(later - earlier for (earlier, _), (later, _) in pairwise(samples))
+    left = 1 - max(0.0, now - until - usual) / RATE_SECONDS
+    return left * (done - before) / (until - since) if left > 0 else None

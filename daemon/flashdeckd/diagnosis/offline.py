@@ -16,11 +16,13 @@ from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.diagnosis import Diagnosis, Finding, Severity
 from flashdeck.errors import ConfigError, FlashdeckError
-from flashdeck.model import Failure
+from flashdeck.job_state import Failure
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
+from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
@@ -37,7 +39,7 @@ _Bus = tuple[usb.backend.IBackend, HotplugSource]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DaemonPaths:
     """Where a daemon would find its things."""
 
     state_dir: Path
@@ -47,7 +49,7 @@ class Place:
     """A bench file: emulated boards and nothing else (safety rule 10)."""
 
 
-async def examine(place: Place, patterns: Iterable[str] = ()) -> Diagnosis:
+async def examine(place: DaemonPaths, patterns: Iterable[str] = ()) -> Diagnosis:
     """What a daemon at that place would find. Jobs stay as they are.
 
     Raises FlashdeckError (`already-running`) where a daemon has the place, RequestError (`no-such-board`), ConfigError
@@ -66,7 +68,7 @@ async def examine(place: Place, patterns: Iterable[str] = ()) -> Diagnosis:
 
 
 async def _examine(
-    place: Place, config: Config, virtual: _Bus | None, patterns: tuple[str, ...], stack: AsyncExitStack
+    place: DaemonPaths, config: Config, virtual: _Bus | None, patterns: tuple[str, ...], stack: AsyncExitStack
 ) -> Diagnosis:
     hub = Hub(this_daemon(virtual=virtual is not None))
     journal = await Journal.open(place.state_dir / "journal.sqlite3")
@@ -76,7 +78,16 @@ async def _examine(
     spool = Spool(place.state_dir / "spool")
     backend, source, trouble = _usb(virtual)
     board_file = board_file_path(place.config or default_config_path(virtual=virtual is not None))
-    bench = Bench(config, hub=hub, journal=journal, ledger=ledger, spool=spool, backend=backend, board_file=board_file)
+    bench = Bench(
+        config,
+        hub=hub,
+        journal=journal,
+        ledger=ledger,
+        shelf=Shelf(spool),
+        backend=backend,
+        board_file=board_file,
+        rebuilt=rebuilt_into(spool),
+    )
     await see(bench, source)
     troubles = [("libusb", trouble), ("usb", source.trouble), ("journal", journal.trouble)]
     known = [f"{part}: {text}" for part, text in troubles if text]

@@ -1,78 +1,109 @@
-"""How a running application is brought into DFU mode for a job."""
+"""How a running application is brought into DFU mode for what is queued."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 from flashdeck.config import Board, Enter
 from flashdeck.errors import DeviceError, DeviceGoneError, NoAccessError
-from flashdeck.model import JobState, JobStatus, Phase
+from flashdeck.job_state import Phase, Running, WaitFor, Waiting
+from flashdeck.model import JobState
+from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.lane_state import LaneState
+from flashdeckd.jobs.retry_policy import RESTS
 from flashdeckd.usb.device import UsbDevice
 
 DETACH_SECONDS: Final = 15.0
 """How long a detached board may take to come back in DFU mode; slow hubs need a few seconds."""
 MAX_ASKED: Final = 3
-"""An application that came back as often for one job would do so for ever, and each time the board reboots."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """Whom a job has asked to detach."""
-
-    job: int = 0
-    device: UsbDevice | None = None
-    """The last one; it is not asked twice before it has enumerated anew."""
-    times: int = 0
+"""An application that came back as often would do so for ever, and each time the board reboots."""
 
 
 class Detach:
-    """Asks the application of one board to detach, a few times for a job, where the profile lets it."""
+    """Asks the application of one board to detach, a few times in a row, where the profile lets it."""
 
     def __init__(self, board: Board, *, state: LaneState, thread: DeviceThread, book: JobBook) -> None:
         self._board = board
         self._state = state
         self._thread = thread
         self._book = book
-        self._asked: _Asked = _Asked()
+        self._device: UsbDevice | None = None
+        """The last one that was asked; it is not asked twice before it has enumerated anew."""
+        self._times = 0
+        """How often in a row one was asked, and came back as the application."""
+        self._given_up = 0
+        """How often that was too often."""
+        self._newest = 0
+        """The newest job that one was asked for."""
+        self._reason = ""
+        """What came of it the last time that one was asked."""
 
-    async def bring_into_dfu(self, job: JobState, device: UsbDevice) -> bool:
-        """Answers whether the board came back; where it did not, the job waits for a person.
+    def forget(self) -> None:
+        """Begin anew: somebody did something about the board, or it came into DFU mode."""
+        self._device, self._times, self._given_up = None, 0, 0
+
+    async def bring_into_dfu(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
+        """Return whether the board came into DFU mode for the first of `jobs`; otherwise all wait for a person.
 
         Raises ParkedError when the job was to end meanwhile, NoAccessError where the device can not be opened.
         """
-        profile, name = self._board.profile, self._board.name
-        hint = profile.enter_hint or "bring it into DFU mode by hand"
-        if profile.enter is Enter.MANUAL:
-            await self._book.wait(job, f"{hint} (board {name} runs its application)")
+        name = self._board.name
+        if self._board.profile.enter is Enter.MANUAL:
+            await self._wait(jobs, f"board {name} is running")
             return False
-        asked = self._asked if self._asked.job == job.id else _Asked(job.id)
-        if asked.device == device:
+        if jobs[0].id > self._newest:  # a new build may be for a board that was mended
+            self.forget()
+            self._newest = jobs[0].id
+        if device == self._device:
+            await self._wait(jobs, self._reason)
             return False
-        if asked.times >= MAX_ASKED:
-            reason = f"{hint} (board {name} runs its application again, asked {asked.times} times to detach)"
-            await self._book.wait(job, reason)
+        if self._times >= MAX_ASKED and not self._has_rested():
+            await self._wait(jobs, f"board {name} runs its application again, asked {self._times} times to detach")
             return False
-        self._asked = _Asked(job.id, device, asked.times + 1)
-        await self._book.change(job.id, status=JobStatus.RUNNING, phase=Phase.DETACH, reason="")
+        before = (self._device, self._times)
+        self._device, self._times = device, self._times + 1
+        job = jobs[0]
+        now = clock.now()
+        await self._book.move(job, Running(phase=Phase.DETACH, since=now, answered_at=now))
         self._book.log(job, "asking the application to detach into DFU mode")
         try:
             await self._thread.opened(lambda worker: worker.detach(device))
         except DeviceGoneError:
             pass  # a device may reboot before it answers: what counts is whether it comes back
         except NoAccessError:
-            self._asked = asked  # it was not asked now
+            self._device, self._times = before  # it was not asked now
             raise
         except DeviceError as error:
-            await self._book.wait(job, f"{hint} (board {name} can not be detached: {error.message})")
+            await self._wait(jobs, f"board {name} can not be detached: {error.message}")
             return False
         came = await self._state.until(lambda: self._is_over(job), DETACH_SECONDS)
         self._state.check(job.id)
         if came:
+            self.forget()
             return True
-        await self._book.wait(job, f"{hint} (board {name} did not come back in DFU mode when asked)")
+        await self._wait(jobs, f"board {name} did not come back in DFU mode when asked")
         return False
+
+    def rests_until(self) -> float | None:
+        """Return when the board is asked again by itself, by the monotonic clock; None where it is not."""
+        if self._times < MAX_ASKED or self._state.since is None or self._state.sighting.device == self._device:
+            return None
+        return self._state.since + RESTS[min(self._given_up, len(RESTS) - 1)]
+
+    def _has_rested(self) -> bool:
+        """Tell whether the board stayed long enough since it came back: cables may have cut the earlier requests."""
+        until = self.rests_until()
+        if until is None or clock.monotonic() < until:
+            return False
+        self._times, self._given_up = 0, self._given_up + 1
+        return True
+
+    async def _wait(self, jobs: Sequence[JobState], reason: str) -> None:
+        self._reason = reason
+        hint = self._board.profile.enter_hint or "bring it into DFU mode by hand"
+        for job in jobs:
+            await self._book.wait(job, Waiting(for_=WaitFor.HAND, reason=reason, hint=hint))
 
     def _is_over(self, job: JobState) -> bool:
         return self._state.is_in_dfu or self._state.cancelling == job.id

@@ -1,9 +1,9 @@
 """Spooled images that are looked at again and again, in memory."""
 
-import threading
 from collections import OrderedDict
 
 from flashdeck.errors import FlashdeckError
+from flashdeckd.host import threads
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
 
@@ -17,20 +17,24 @@ class Shelf:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._images: OrderedDict[str, Image] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threads.lock()
 
-    def image(self, sha256: str) -> Image | None:
-        """Return an image; None where the spool does not have it (any more), or it can not be read."""
+    def read(self, sha256: str) -> Image:
+        """Return an image; raises RequestError (`no-such-artifact`) and HostError as `Spool.read` does."""
         with self._lock:
             if sha256 in self._images:
                 self._images.move_to_end(sha256)
                 return self._images[sha256]
-        try:
-            image = self._spool.read(sha256)
-        except FlashdeckError:  # pruned, damaged, or never there: nothing is known of its bytes
-            return None
+        image = self._spool.read(sha256)
         with self._lock:
             self._images[sha256] = image
             while len(self._images) > 1 and sum(each.size for each in self._images.values()) > KEPT_BYTES:
                 self._images.popitem(last=False)
         return image
+
+    def image(self, sha256: str) -> Image | None:
+        """Return an image; None where the spool does not have it (any more), or it can not be read."""
+        try:
+            return self.read(sha256)
+        except FlashdeckError:  # pruned, damaged, or never there: nothing is known of its bytes
+            return None

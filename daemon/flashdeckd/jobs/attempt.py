@@ -1,33 +1,37 @@
-"""One attempt of one job on a board in DFU mode: flash, leave, and see the application start.
+"""One attempt of one job on a board in DFU mode; and the end of a visit: leave, and see the application start.
 
-Whatever comes in between is raised; `retry_policy` has what becomes of the job then.
+Whatever comes in between is raised; `after_error` does what becomes of the job then.
 """
 
 import asyncio
-import time
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from flashdeck.config import Board
-from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, ParkedError
-from flashdeck.model import JobResult, JobState, JobStatus, LogLevel, Phase, Presence
+from flashdeck.config import Board, Partition
+from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, OtherDeviceError, ParkedError
+from flashdeck.job_state import Done, Failed, Failure, JobResult, Phase, Running, Written, may_follow
+from flashdeck.model import JobState, LogLevel, Presence
 from flashdeck.text import clean
-from flashdeckd.flash.program import Outcome
-from flashdeckd.images import guards
-from flashdeckd.images.shelf import Shelf
-from flashdeckd.images.spool import Spool
+from flashdeck.words.contents import image_name
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
+from flashdeckd.jobs.contents import is_begun, is_of
 from flashdeckd.jobs.device_thread import DeviceThread
-from flashdeckd.jobs.engine_reports import EngineReports
+from flashdeckd.jobs.engine_reports import PULSE_SECONDS, EngineReports
 from flashdeckd.jobs.flash_target import target_of
+from flashdeckd.jobs.job_images import JobImages
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
+from flashdeckd.jobs.visit import Visit, written
 from flashdeckd.state.hub import LONGEST_LINE
 from flashdeckd.usb.device import UsbDevice
+
+T = TypeVar("T")
 
 MAX_REMARKS: Final = 16
 """Remarks that are kept with a job's result."""
@@ -38,115 +42,188 @@ WINDOW_SECONDS: Final = 5.0
 to ask for them after each reset."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
     """Carries out attempts on one board. Nothing is kept from one to the next but what the books have."""
 
-    board: Board
-    state: LaneState
-    thread: DeviceThread
-    book: JobBook
-    histories: BootloaderBook
-    lost_reads: LostReads
-    spool: Spool
-    shelf: Shelf
+    def __init__(
+        self,
+        *,
+        board: Board,
+        state: LaneState,
+        thread: DeviceThread,
+        book: JobBook,
+        histories: BootloaderBook,
+        lost_reads: LostReads,
+        images: JobImages,
+    ) -> None:
+        self.board = board
+        self.state = state
+        self.thread = thread
+        self.book = book
+        self.histories = histories
+        self.lost_reads = lost_reads
+        self.images = images
+        self.reached = -1
+        """Bytes that are right on the board as far as the last attempt came; -1 where it had no plan."""
 
-    async def flash(self, job: JobState, device: UsbDevice) -> None:
-        """Brings the job's image onto the device and ends the job; raises what keeps it from that."""
+    async def flash(
+        self, job: JobState, device: UsbDevice, visit: Visit, *, may_leave: Callable[[], bool], is_accepted: bool
+    ) -> None:
+        """Bring the job's image onto the device, and leave where `may_leave` says so; raises what keeps it from that.
+
+        The job is written then, or done where the board is not to be started. `is_accepted` where a person said that
+        the device is the board that the job was begun on, whatever it shows.
+        """
+        self.reached = -1
         partition = self.board.profile.partitions[job.partition]
-        image = await asyncio.to_thread(self.spool.read, job.sha256)
-        warnings = await asyncio.to_thread(guards.check, image, self.board.profile, partition)
-        if self.book.job(job.id).status.ended:
+        image = await self.images.read(job)
+        warnings = await self.images.check(image, partition)
+        if not may_follow(self.book.job(job.id).status, self._running(Phase.OPEN)):
             return  # cancelled, or superseded, while its image was read
+        if not is_accepted:
+            self._require_same(job, device)
         for warning in warnings:
             self.book.log(job, warning, LogLevel.WARNING)
-        job = await self.book.change(
-            job.id,
-            status=JobStatus.RUNNING,
-            phase=Phase.OPEN,
-            reason="",
-            attempts=job.attempts + 1,
-            started_at=job.started_at or time.time(),
-        )
-        what = job.version or job.sha256[:12]
+        visit.take(job)
+        job = await self.book.begin_attempt(job, self._running(Phase.OPEN))
+        what = image_name(job.version, job.sha256)
         self.book.log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
         bootloader = bootloader_of(self.board.name, device)
         may_read = self.lost_reads.reading_allowed(job.id, self.histories.of(bootloader))
-        target = target_of(self.board, partition, may_read=may_read)
+        others = self._partitions_of(written(self.book.active(self.board.name)))
+        target = target_of(self.board, partition, may_read=may_read, with_others=others)
+        is_asked_to_leave = False
+
+        def ask() -> bool:
+            nonlocal is_asked_to_leave
+            is_asked_to_leave = may_leave()
+            return is_asked_to_leave
+
         reports = EngineReports(
             loop=asyncio.get_running_loop(),
             book=self.book,
             histories=self.histories,
             job=job,
             target=target,
-            shelf=self.shelf,
+            shelf=self.images.shelf,
             bootloader=bootloader,
             check=lambda: self.state.check(job.id),
+            is_accepted=is_accepted,
+            may_leave=ask,
+            changes=lambda: visit.changed.add(job.partition),
+            pulse=self.thread.pulse,
         )
         contents = self.book.contents(job.board, job.partition)
-        cached = await cached_image(contents, device, self.board, target, self.shelf)
+        cached = await cached_image(contents, device, self.board, target, self.images.shelf)
         if why := why_never_cached(self.board.profile, device):
             self.book.log(job, why, LogLevel.WARNING)
-        outcome = await self.thread.opened(lambda worker: worker.flash(device, image, target, reports, cached))
+        try:
+            outcome = await self._with_pulse(
+                reports, self.thread.opened(lambda worker: worker.flash(device, image, target, reports, cached))
+            )
+        finally:
+            self.reached = reports.reached
         for note in outcome.notes:
             self.book.log(job, note)
         await reports.settled(outcome.verified)
+        self.lost_reads.forget(job.id)
+        await self._conclude(job, device, outcome, is_asked_to_leave=is_asked_to_leave)
+
+    async def leave(self, jobs: Sequence[JobState], device: UsbDevice) -> None:
+        """Start what the written `jobs` brought onto a board in DFU mode, and end them; raises what prevents it."""
+        first, *others = self._partitions_of(jobs)
+        target = target_of(self.board, first, with_others=others)
+        for job in jobs:
+            await self.book.move(job, Written(result=job.result, phase=Phase.LEAVE))
+        left = await self.thread.opened(lambda worker: worker.leave(device, target))
+        await self.see_start(jobs, device, left=left)
+
+    async def see_start(self, jobs: Sequence[JobState], device: UsbDevice, *, left: bool) -> None:
+        """End written jobs as their board starts, or does not: the verdict is one on all that the visit changed."""
+        jobs = [self.book.job(job.id) for job in jobs]
+        if left and self.board.profile.app is not None:
+            for job in jobs:
+                await self.book.move(job, Written(result=job.result, phase=Phase.START))
+            started = await self._wait_for_app(device)
+        elif left and self.state.is_in_dfu and self.state.sighting.device != device:
+            started = False
+        else:
+            started = None
+        if left and started is None:
+            await self._forget_that_it_did_not_start()
+        for job in jobs:
+            await self._end(job, started=started)
+
+    async def seen_running(self, jobs: Sequence[JobState]) -> None:
+        """End written jobs whose board runs its application by now."""
+        for job in jobs:
+            await self._end(job, started=True)
+
+    async def stay(self, jobs: Sequence[JobState], reason: str) -> None:
+        """End written jobs whose board is not started, and stays in DFU mode, for a reason."""
+        for job in jobs:
+            await self._note_start(job, started=False)
+            await self._done(job, Done(result=job.result, not_started=reason))
+
+    async def _conclude(
+        self, job: JobState, device: UsbDevice, outcome: FlashResult, *, is_asked_to_leave: bool
+    ) -> None:
         result = _result(outcome)
         if outcome.interrupted:
-            await self.book.change(job.id, result=result)
+            await self.book.move(job, Written(result=result, reason="the board was lost before the leave"))
             raise DeviceGoneError(f"board {self.board.name} left the bus before the leave; the image is complete on it")
-        if outcome.left and self.board.profile.app is not None:
-            result = await self._see_it_start(job, device, result)
-        elif outcome.left and self.state.is_in_dfu and self.state.sighting.device != device:
-            await self._note_start(job, result, started=False)
-            raise self._not_accepted(job)
-        await self._done(job, result)
+        job = await self.book.move(job, Written(result=result))
+        if not self.board.profile.leave:
+            await self._done(job, Done(result=result))
+        elif is_asked_to_leave:
+            jobs = written(self.book.active(self.board.name))
+            await self.see_start(jobs, device, left=outcome.left)
 
-    def only_leave_is_left(self, job: JobState) -> bool:
-        """Whether the image went in whole before the board was lost: what is left of the job is the start.
-
-        Not on another board that is at its port by now.
-        """
-        contents = self.book.contents(job.board, job.partition)
-        if contents is None or not contents.complete or contents.job != job.id:
-            return False
-        device = self.state.sighting.device if self.state.is_in_dfu else None  # an application may show another
-        return device is None or not (device.serial and contents.serial) or device.serial == contents.serial
-
-    async def finish_leave(self, job: JobState, device: UsbDevice) -> None:
-        """Starts what is on the board, if nothing has yet, and ends the job; raises what keeps it from that."""
-        target = target_of(self.board, self.board.profile.partitions[job.partition])
-        if self.state.is_in_dfu and target.leave:
-            attempts = job.attempts + 1
-            await self.book.change(job.id, status=JobStatus.RUNNING, phase=Phase.LEAVE, reason="", attempts=attempts)
-            left = await self.thread.opened(lambda worker: worker.leave(device, target))
-            if left and self.board.profile.app is not None:
-                await self._see_it_start(job, device, None)
-        await self._done(job, self.book.job(job.id).result)
-
-    async def _see_it_start(self, job: JobState, device: UsbDevice, result: JobResult | None) -> JobResult | None:
-        """Waits for the application's own identity; raises DeviceError (`not-accepted`) when it does not come."""
+    async def _wait_for_app(self, device: UsbDevice) -> bool:
+        """Wait for the application's own identity; raises ParkedError where the daemon is stopped meanwhile."""
         state = self.state
-        job = await self.book.change(job.id, phase=Phase.START, result=result)
         await state.until(lambda: state.sighting.device not in (None, device), START_SECONDS)
         if state.is_in_dfu and await state.until(lambda: not state.is_in_dfu, WINDOW_SECONDS):
             await state.until(lambda: state.sighting.device is not None, START_SECONDS)
         if state.is_stopping:
             raise ParkedError("parked: the daemon was stopped while the board was starting")
-        started = state.sighting.presence is Presence.APP
-        result = await self._note_start(job, result, started=started)
-        if not started:
-            raise self._not_accepted(job)
-        return result
+        return state.sighting.presence is Presence.APP
 
-    async def _note_start(self, job: JobState, result: JobResult | None, *, started: bool) -> JobResult | None:
+    async def _end(self, job: JobState, *, started: bool | None) -> None:
+        if started is not None:
+            await self._note_start(job, started=started)
+        result = job.result if started is None or job.result is None else replace(job.result, started=started)
+        if started is not False:
+            await self._done(job, Done(result=result))
+            return
+        error = self._not_accepted(job)
+        failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
+        await self.book.move(job, Failed(failure=failure, result=result))
+        self.book.log(job, f"failed: {error.advice}", LogLevel.ERROR)
+
+    async def _forget_that_it_did_not_start(self) -> None:
+        """The board left DFU mode, and nothing can be seen of what it runs: an earlier visit says nothing of that."""
+        for name in self.board.profile.partitions:
+            contents = self.book.contents(self.board.name, name)
+            if contents is not None and contents.started is False:
+                await self.book.record(self.board.name, name, replace(contents, started=None))
+
+    async def _note_start(self, job: JobState, *, started: bool) -> None:
         contents = self.book.contents(job.board, job.partition)
         if contents is not None:
             await self.book.record(job.board, job.partition, replace(contents, started=started))
-        if result is not None:
-            result = replace(result, started=started)
-            await self.book.change(job.id, result=result)
-        return result
+
+    def _require_same(self, job: JobState, device: UsbDevice) -> None:
+        """Raises OtherDeviceError where the job was begun on a device that showed something else."""
+        contents = self.book.contents(job.board, job.partition)
+        if contents is None or not is_begun(contents, job) or is_of(contents, device):
+            return
+        raise OtherDeviceError(
+            f"another device is in the place of board {job.board}: serial {device.serial or 'none'}, bcdDevice "
+            f"{device.bcd_device:04x}; job {job.id} began on one with serial {contents.serial or 'none'}, bcdDevice "
+            f"{contents.bcd_device:04x}",
+            hint=f"plug in the board that the job began on; if this is it, `flashdeck release {job.board}` goes on",
+        )
 
     def _not_accepted(self, job: JobState) -> DeviceError:
         seen = (
@@ -155,20 +232,40 @@ class Attempts:
             else f"was not seen to start within {START_SECONDS:.0f} s"
         )
         return DeviceError(
-            f"board {self.board.name} {seen} (partition {job.partition} holds {job.sha256[:12]})",
+            f"board {self.board.name} {seen} (partition {job.partition} has {image_name(job.version, job.sha256)})",
             kind=ErrorKind.NOT_ACCEPTED,
             hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
             "bootloader's boot check accepts, and that the partition which is booted holds an application",
         )
 
-    async def _done(self, job: JobState, result: JobResult | None) -> None:
-        self.lost_reads.forget(job.id)
-        job = await self.book.change(job.id, status=JobStatus.DONE, phase=None, reason="", result=result)
-        verified = "" if result is None else f", {result.verified}"
-        self.book.log(job, f"{job.partition} holds {job.version or job.sha256[:12]}{verified}")
+    async def _done(self, job: JobState, done: Done) -> None:
+        await self.book.move(job, done)
+        verified = f", {done.result.verified}" if done.result else ""
+        unstarted = f"; not started: {done.not_started}" if done.not_started else ""
+        self.book.log(job, f"{job.partition} has {image_name(job.version, job.sha256)}{verified}{unstarted}")
+
+    def _partitions_of(self, jobs: Iterable[JobState]) -> list[Partition]:
+        return [self.board.profile.partitions[job.partition] for job in jobs]
+
+    def _running(self, phase: Phase) -> Running:
+        return Running(phase=phase, since=clock.now(), answered_at=self.thread.pulse.answered_at)
+
+    async def _with_pulse(self, reports: EngineReports, work: Awaitable[T]) -> T:
+        """Show that the board answers for as long as `work` goes on."""
+
+        async def show() -> None:
+            while True:
+                await asyncio.sleep(PULSE_SECONDS)
+                reports.show_pulse()
+
+        showing = asyncio.create_task(show())
+        try:
+            return await work
+        finally:
+            showing.cancel()
 
 
-def _result(outcome: Outcome) -> JobResult:
+def _result(outcome: FlashResult) -> JobResult:
     return JobResult(
         bytes_written=outcome.bytes_written,
         erases=outcome.erases,

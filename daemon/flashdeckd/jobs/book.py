@@ -1,18 +1,37 @@
 """The book of all jobs and of what every partition holds: one copy in memory, in the journal and at the hub."""
 
-import time
 from collections.abc import Callable, Mapping
 
-import msgspec
+from msgspec.structs import replace
 
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
-from flashdeck.model import Contents, JobState, JobStatus, LogLevel, Origin
+from flashdeck.job_state import (
+    JobStatus,
+    Queued,
+    Running,
+    Superseded,
+    Waiting,
+    is_settled,
+    may_follow,
+    name_of,
+)
+from flashdeck.model import Contents, JobState, LogLevel, Origin
+from flashdeck.names import few
+from flashdeck.words.jobs import status_text
+from flashdeckd.host import clock
 from flashdeckd.images.spool import Artifact
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
 
 KEPT_JOBS = 500
 """Ended jobs that are kept in memory, the newest."""
+
+
+class IllegalMoveError(Exception):
+    """A job was to come into a state that can not follow the one that it is in: a fault in flashdeckd."""
+
+    def __init__(self, job: JobState, to: JobStatus) -> None:
+        super().__init__(f"job {job.id} is {name_of(job.status)} and can not become {name_of(to)}")
 
 
 class JobBook:
@@ -45,12 +64,16 @@ class JobBook:
             return self._jobs[job_id]
         except KeyError:
             raise RequestError(
-                f"there is no job {job_id}", kind=ErrorKind.NO_SUCH_JOB, hint="`flashdeck jobs` lists the newest"
+                f"there is no job {job_id}", kind=ErrorKind.NO_SUCH_JOB, hint=self._which_there_are()
             ) from None
+
+    def _which_there_are(self) -> str:
+        newest = few([str(job_id) for job_id in sorted(self._jobs, reverse=True)])
+        return f"there are: {newest}; `flashdeck jobs` lists them" if newest else "there are no jobs yet"
 
     def active(self, board: str) -> list[JobState]:
         """The jobs of a board that have not ended, oldest first."""
-        jobs = [job for job in self._jobs.values() if job.board == board and not job.status.ended]
+        jobs = [job for job in self._jobs.values() if job.board == board and not job.is_settled]
         return sorted(jobs, key=lambda job: job.id)
 
     def contents(self, board: str, partition: str) -> Contents | None:
@@ -70,8 +93,8 @@ class JobBook:
             version=artifact.version,
             origin=origin,
             patch=patch,
-            status=JobStatus.QUEUED,
-            created_at=time.time(),
+            status=Queued(),
+            created_at=clock.now(),
         )
         self._next_id += 1
         await self._journal.save_job(job)
@@ -81,34 +104,68 @@ class JobBook:
         self._forget_old()
         return job
 
-    async def change(self, job_id: int, **changes: object) -> JobState:
-        """Changes fields of a job durably; a job that ends gets its time, a new phase begins at nothing."""
-        progress = {"done": 0, "total": 0} if "phase" in changes else {}
-        job = msgspec.structs.replace(self.job(job_id), **{**progress, **changes})
-        if job.status.ended and job.finished_at is None:
-            job = msgspec.structs.replace(job, finished_at=time.time())
-        await self._put(job)
-        return job
+    async def move(self, job: JobState, to: JobStatus) -> JobState:
+        """Bring a job into another state, durably. Only its id counts: it may have moved since `job` was read.
 
-    async def supersede(self, job_id: int, reason: str) -> None:
-        """Another job takes the place of this one, unless it runs or has ended meanwhile."""
-        status = self.job(job_id).status
-        if status is not JobStatus.RUNNING and not status.ended:
-            await self.change(job_id, status=JobStatus.SUPERSEDED, phase=None, reason=reason)
-
-    def progress(self, job_id: int, **changes: object) -> None:
-        """Changes fields that a restart may forget (phase, done, total)."""
-        self._jobs[job_id] = msgspec.structs.replace(self._jobs[job_id], **changes)
-        self._hub.publish_job(self._jobs[job_id])
-
-    async def wait(self, job: JobState, reason: str) -> None:
-        """A job waits for something, which is told once; one that has ended meanwhile does not."""
+        Raises IllegalMoveError where the table of the job's life (`TRANSITIONS`) has no such step.
+        """
         now = self.job(job.id)
-        if now.status.ended:
+        if not may_follow(now.status, to):
+            raise IllegalMoveError(now, to)
+        self._hub.debug(f"job {job.id}: {status_text(to)} (it was {name_of(now.status)})", board=job.board, job=job.id)
+        ended = clock.now() if is_settled(to) else None
+        return await self._put(replace(now, status=to, finished_at=ended))
+
+    async def begin_attempt(self, job: JobState, to: Running) -> JobState:
+        """Count an attempt of a job, which runs from now on.
+
+        Raises FlashdeckError where that can not be recorded: then its board must not even be opened.
+        """
+        now = self.job(job.id)
+        if not may_follow(now.status, to):
+            raise IllegalMoveError(now, to)
+        started = now.started_at or clock.now()
+        running = replace(now, status=to, attempts=now.attempts + 1, started_at=started)
+        self._jobs[job.id] = running
+        try:
+            await self._journal.save_job(running)
+        except FlashdeckError:
+            self._jobs[job.id] = now
+            self._hub.publish_job(now)  # whoever saw it run looks again
+            raise
+        self._hub.publish_job(self._jobs[job.id])
+        await self._catch_up()
+        return self._jobs[job.id]
+
+    async def take_back_attempt(self, job: JobState) -> None:
+        """Do not count the last attempt of a job: nothing was begun in it."""
+        now = self.job(job.id)
+        await self._put(replace(now, attempts=max(0, now.attempts - 1)))
+
+    async def rename(self, job: JobState, artifact: Artifact) -> None:
+        """Let a job that waits bring the image that the same file makes now."""
+        now = self.job(job.id)
+        await self._put(replace(now, sha256=artifact.sha256, size=artifact.size, patch=not artifact.is_program))
+
+    async def supersede(self, job: JobState, by: int) -> None:
+        """Let another job take the place of this one, unless it runs, is written or has ended meanwhile."""
+        if may_follow(self.job(job.id).status, Superseded(by=by)):
+            await self.move(job, Superseded(by=by))
+
+    def progress(self, job_id: int, status: Running) -> None:
+        """Show how far a running job is, which a restart may forget. One that does not run any more stays as it is."""
+        job = self._jobs[job_id]
+        if isinstance(job.status, Running):
+            self._jobs[job_id] = replace(job, status=status)
+            self._hub.publish_job(self._jobs[job_id])
+
+    async def wait(self, job: JobState, waiting: Waiting) -> None:
+        """Let a job wait for something, which is told once; one that can not wait any more does not."""
+        status = self.job(job.id).status
+        if status == waiting or not may_follow(status, waiting):
             return
-        if (now.status, now.reason) != (JobStatus.WAITING, reason):
-            await self.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
-            self.log(job, reason)
+        await self.move(job, waiting)
+        self.log(job, f"{waiting.reason}: {waiting.hint}" if waiting.hint else waiting.reason)
 
     def log(self, job: JobState, text: str, level: LogLevel = LogLevel.INFO) -> None:
         """Tells something of a job in the log."""
@@ -147,12 +204,12 @@ class JobBook:
 
     def _forget_old(self) -> None:
         """A daemon runs for months: of the jobs that ended, the journal alone keeps the old ones."""
-        ended = [job.id for job in self._jobs.values() if job.status.ended]
+        ended = [job.id for job in self._jobs.values() if job.is_settled]
         for job_id in sorted(ended)[:-KEPT_JOBS]:
             del self._jobs[job_id]
             self._hub.forget_job(job_id)
 
-    async def _put(self, job: JobState) -> None:
+    async def _put(self, job: JobState) -> JobState:
         """A full disk stops no job here: one that would flash is refused in `begin`, before its first erase."""
         self._jobs[job.id] = job
         try:
@@ -163,6 +220,7 @@ class JobBook:
         else:
             await self._catch_up()
         self._hub.publish_job(self._jobs[job.id])
+        return self._jobs[job.id]
 
     async def _catch_up(self) -> None:
         """Records what a full disk kept out of the journal: no job that has ended is to run again after a restart."""

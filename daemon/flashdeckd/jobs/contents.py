@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from flashdeck.config import ErasePolicy, Holds
+from flashdeck.config import Holds
 from flashdeck.geometry import Range, joined
 from flashdeck.model import Contents, JobState, Layer, Patch
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
+from flashdeckd.usb.device import UsbDevice
 
 MAX_LAYERS = 16
 """Images that the bytes of one partition are known from; of older ones nothing is known any more."""
@@ -42,18 +43,7 @@ def known_bytes(contents: Contents | None, target: Target, image_of: ImageOf) ->
 
 def demanded(image: Image, target: Target) -> Image:
     """Return what a flash of `image` sees to: the image, or with `erase = "partition"` the whole partition."""
-    return Image.raw(image.read(Range(0, target.span.size))) if _is_whole(target) else image
-
-
-def touched(image: Image, target: Target) -> tuple[Range, ...]:
-    """Return where a flash of `image` may change any byte, counted from the partition's start; neighbours joined."""
-    if _is_whole(target):
-        return (Range(0, target.span.size),)
-    if target.alternate is not None:
-        return (Range(0, image.end),)
-    start = target.span.start
-    sectors = (Range(sector.start - start, sector.end - start) for sector in target.sectors)
-    return joined(sector for sector in sectors if image.touches(sector))
+    return Image.raw(image.read(Range(0, target.span.size))) if target.erases_all else image
 
 
 def is_patch(image: Image, target: Target) -> bool:
@@ -77,6 +67,18 @@ def begun(
     return replace(before, layers=layers)  # the program is what it was, but for what the patch erases
 
 
+def is_begun(contents: Contents, job: JobState) -> bool:
+    """Tell whether a job has begun to change what a partition has, and was not done with it."""
+    if job.patch:
+        return bool(contents.layers) and not contents.layers[0].sha256
+    return contents.job == job.id and not contents.complete
+
+
+def is_of(contents: Contents, device: UsbDevice) -> bool:
+    """Tell whether a device shows the serial and bcdDevice of the one that was flashed."""
+    return (contents.serial, contents.bcd_device) == (device.serial, device.bcd_device)
+
+
 def flashed(
     before: Contents | None,
     job: JobState,
@@ -87,7 +89,7 @@ def flashed(
     image_of: ImageOf,
 ) -> Contents:
     """Return what a partition has once the image of `job` is there, `erased` (from its start) having been erased."""
-    spans = (Range(0, target.span.size),) if _is_whole(target) else tuple(erased)
+    spans = (Range(0, target.span.size),) if target.erases_all else tuple(erased)
     written = Layer(sha256=job.sha256, erased=_places(spans))
     layers = _uncovered((written, *_known_layers(before, target)), image_of)[:MAX_LAYERS]
     made = replace(made, layers=layers)
@@ -105,7 +107,7 @@ def flashed(
         version=before.version,
         complete=before.complete,
         verified=before.verified,
-        disturbed=before.disturbed,
+        uncertain=before.uncertain,
         patches=patches,
     )
 
@@ -130,7 +132,7 @@ def _known_layers(contents: Contents | None, target: Target) -> tuple[Layer, ...
         return ()
     if contents.layers:
         return contents.layers
-    whole = ((0, target.span.size),) if _is_whole(target) else ()
+    whole = ((0, target.span.size),) if target.erases_all else ()
     return (Layer(sha256=contents.sha256 if contents.complete else "", erased=whole),)
 
 
@@ -150,10 +152,6 @@ def _uncovered(layers: Sequence[Layer], image_of: ImageOf) -> tuple[Layer, ...]:
             kept.append(layer)
         cover = joined((*cover, *extent))
     return tuple(kept)
-
-
-def _is_whole(target: Target) -> bool:
-    return target.erase is ErasePolicy.PARTITION and target.alternate is None
 
 
 def _ranges(places: Iterable[tuple[int, int]]) -> tuple[Range, ...]:

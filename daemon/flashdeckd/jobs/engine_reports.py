@@ -1,24 +1,31 @@
 """What the flash engine reports from a lane's thread, on its way into the event loop and the books."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
+from typing import TypeVar
 
 from msgspec.structs import replace
 
+from flashdeck.errors import OtherDeviceError
 from flashdeck.geometry import Range
-from flashdeck.model import Contents, JobState, Phase, Verified
+from flashdeck.job_state import Phase, Running, Verified
+from flashdeck.model import Contents, JobState
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.plan import Plan
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 from flashdeckd.flash.target import Target
+from flashdeckd.host import clock, threads
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
-from flashdeckd.jobs.contents import begun, flashed
+from flashdeckd.jobs.contents import begun, flashed, is_begun
 from flashdeckd.state.journal import Bootloader
+from flashdeckd.usb.pulse import Pulse
 
 PROGRESS_SECONDS = 0.1
 """Progress of one phase is passed on at most this often."""
+PULSE_SECONDS = 1.0
+"""That the board answers, while it makes no progress, is passed on at most this often."""
+T = TypeVar("T")
 
 
 class EngineReports:
@@ -39,7 +46,15 @@ class EngineReports:
         shelf: Shelf,
         bootloader: Bootloader,
         check: Callable[[], None],
+        is_accepted: bool,
+        may_leave: Callable[[], bool],
+        changes: Callable[[], object],
+        pulse: Pulse,
     ) -> None:
+        """`is_accepted` where a person said that the device is the board, whatever it shows.
+
+        `may_leave` is asked, and `changes` told that something is erased, in the event loop.
+        """
         self._loop = loop
         self._book = book
         self._histories = histories
@@ -50,26 +65,65 @@ class EngineReports:
         """The ranges that the plan erases, counted from the partition's start."""
         self._bootloader = bootloader
         self._check = check
+        self._is_accepted = is_accepted
+        self._may_leave = may_leave
+        self._changes = changes
+        self._pulse = pulse
         self._began = False
+        self._map = ""
+        self._kept = 0
+        """Bytes that the plan leaves alone, because they are right."""
+        self.reached = -1
+        """Bytes that are right on the board as far as this attempt came; -1 before it had a plan."""
         self.history = histories.of(bootloader)
         """What the engine was told, or has told, of the bootloader."""
-        self._phase: Phase | None = None
+        self._status = Running(phase=Phase.OPEN, since=clock.now(), answered_at=pulse.answered_at)
         self._last = 0.0
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """Passes progress on, not more often than anybody can see."""
-        now = time.monotonic()
-        if phase is self._phase and done < total and now - self._last < PROGRESS_SECONDS:
+        if phase is Phase.WRITE:
+            self.reached = max(self.reached, self._kept + done)
+        now = clock.monotonic()
+        is_new = phase is not self._status.phase
+        if not is_new and done < total and now - self._last < PROGRESS_SECONDS:
             return
-        self._phase, self._last = phase, now
-        self._loop.call_soon_threadsafe(lambda: self._book.progress(self._job.id, phase=phase, done=done, total=total))
+        self._last = now
+        since = clock.now() if is_new else self._status.since
+        self._status = Running(phase=phase, done=done, total=total, since=since, answered_at=self._pulse.answered_at)
+        self._show(self._status)
 
-    def planned(self, plan: Plan) -> None:
-        """Records that what is there may be disturbed by a canary: a board that is lost then still has it.
+    def show_pulse(self) -> None:
+        """Passes on that the board has answered since the last progress. Called in the event loop."""
+        if self._pulse.answered_at - self._status.answered_at >= PULSE_SECONDS:
+            self._status = replace(self._status, answered_at=self._pulse.answered_at)
+            self._book.progress(self._job.id, self._status)
+
+    def opened(self, facts: DeviceFacts) -> None:
+        """Raises OtherDeviceError where the job was begun on a device with another map: nothing is done to this one."""
+        self._map = facts.map_fingerprint
+        before = self._before
+        if self._is_accepted or before is None or not is_begun(before, self._job):
+            return
+        if before.memory_map not in ("", self._map):
+            raise OtherDeviceError(
+                f"board {self._job.board} shows another memory map than when job {self._job.id} began: "
+                "it may be another board with the same serial",
+                hint="plug in the board that the job began on; if this is it, `flashdeck release` goes on with it",
+            )
+
+    def may_leave(self) -> bool:
+        """Asks whether the visit is over."""
+        return self._wait_for(self._asked_to_leave())
+
+    def planned(self, plan: FlashPlan) -> None:
+        """Records that what is there may be uncertain by a canary: a board that is lost then still has it.
 
         The plan itself needs no record: it follows from image and target.
         """
         start = self._target.span.start
+        self._kept = plan.unchanged
+        self.reached = max(self.reached, plan.unchanged)
         self._erased = tuple(Range(span.start - start, span.end - start) for span in plan.erased)
         if plan.tries_canary:
             self._wait_for(self._disturb())
@@ -80,6 +134,7 @@ class EngineReports:
         after = begun(self._before, job, self._erased, made=self._made(), target=self._target)
         self._wait_for(self._book.begin(job.board, job.partition, after))
         self._began = True
+        self._loop.call_soon_threadsafe(self._changes)
 
     def committed(self) -> None:
         """Records that the partition holds the artifact. A full disk changes nothing in that."""
@@ -112,15 +167,21 @@ class EngineReports:
     def _before(self) -> Contents | None:
         return self._book.contents(self._job.board, self._job.partition)
 
+    async def _asked_to_leave(self) -> bool:
+        return self._may_leave()
+
+    def _show(self, status: Running) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._book.progress(self._job.id, status))
+
     async def _disturb(self) -> None:
         contents = self._before
         if contents is not None:
-            await self._book.record(self._job.board, self._job.partition, replace(contents, disturbed=True))
+            await self._book.record(self._job.board, self._job.partition, replace(contents, uncertain=True))
 
     async def _hold(self) -> None:
         job, before, made = self._job, self._before, self._made()
         erased = self._erased if self._began else ()
-        after = await asyncio.to_thread(
+        after = await threads.run(
             lambda: flashed(before, job, erased, made=made, target=self._target, image_of=self._shelf.image)
         )
         await self._book.record(job.board, job.partition, after)
@@ -132,12 +193,13 @@ class EngineReports:
             sha256=job.sha256,
             size=job.size,
             version=job.version,
-            flashed_at=time.time(),
+            flashed_at=clock.now(),
             verified=Verified.NO,
             job=job.id,
             serial=self._bootloader.serial,
             bcd_device=self._bootloader.bcd_device,
+            memory_map=self._map,
         )
 
-    def _wait_for(self, work: Coroutine[None, None, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+    def _wait_for(self, work: Coroutine[None, None, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

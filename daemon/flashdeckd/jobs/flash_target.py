@@ -1,13 +1,30 @@
 """A partition of a board as the flash engine needs it. Pure."""
 
+from collections.abc import Iterable
+
 from flashdeck.config import Board, Holds, Partition, Profile
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget, AlternateTarget, Target
 
 
-def target_of(board: Board, partition: Partition, *, may_read: bool = True) -> Target:
-    """What the engine has to know to flash `partition`; `may_read` forbids every UPLOAD where it is false."""
+def target_of(
+    board: Board, partition: Partition, *, may_read: bool = True, with_others: Iterable[Partition] = ()
+) -> Target:
+    """Return what the engine has to know to flash `partition`; `may_read` forbids every UPLOAD where it is false.
+
+    `with_others` are the partitions that are started by the same leave: that names the lowest program of all.
+    """
     profile = board.profile
-    return Target(
+    if partition.alternate is not None:
+        return AlternateTarget(
+            partition=partition.name,
+            setting=partition.alternate,
+            size=partition.span.size,
+            verify=profile.verify,
+            holds=partition.holds,
+            leave=profile.leave,
+            may_read=may_read,
+        )
+    return AddressTarget(
         partition=partition.name,
         span=partition.span,
         geometry=profile.geometry,
@@ -18,16 +35,18 @@ def target_of(board: Board, partition: Partition, *, may_read: bool = True) -> T
         poll=profile.poll,
         banks=profile.banks,
         holds=partition.holds,
-        program=_program_beside(profile, partition),
+        program=_program_to_start(profile, partition, with_others),
         leave=profile.leave,
         may_read=may_read,
-        alternate=partition.alternate,
     )
 
 
-def _program_beside(profile: Profile, partition: Partition) -> int | None:
-    """Return where the chip's program begins, for a partition of data: nothing starts from there."""
-    if partition.holds is Holds.PROGRAM or partition.alternate is not None:
-        return None
-    programs = (each.span.start for each in profile.partitions.values() if each.holds is Holds.PROGRAM)
-    return min(programs, default=None)
+def _program_to_start(profile: Profile, partition: Partition, others: Iterable[Partition]) -> int | None:
+    """Return where a program begins that is to be started instead of this partition; None where that is the one.
+
+    Nothing starts from data, so that the chip's first program is started there.
+    """
+    written = [each.span.start for each in (partition, *others) if each.holds is Holds.PROGRAM]
+    programs = written or [each.span.start for each in profile.partitions.values() if each.holds is Holds.PROGRAM]
+    lowest = min(programs, default=None)
+    return None if lowest == partition.span.start else lowest

@@ -1,45 +1,65 @@
 """A board's lane: its queue, and the task that works it off, one job at a time.
 
-The lane decides what is next. `attempt` carries it out, `retry_policy` has what becomes of a job that can not go on,
-and `device_thread` the one thread in which the board's USB handle lives.
+The lane decides what is next. `visit` knows what may run in one stay in DFU mode, `attempt` carries it out,
+`after_error` does what becomes of a job that can not go on, and in `device_thread` is the one thread in which the USB
+handle lives.
 """
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 import usb.backend
 
 from flashdeck.config import Board, Partition
-from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckError
-from flashdeck.model import Failure, JobState, JobStatus, LogLevel, Presence
+from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckError, NoAccessError, ParkedError
+from flashdeck.job_state import (
+    Blocked,
+    Cancelled,
+    Canceller,
+    Done,
+    Failed,
+    Failure,
+    Phase,
+    Queued,
+    Running,
+    WaitFor,
+    Waiting,
+    Written,
+    is_settled,
+)
+from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
 from flashdeckd.boards.roster import Sighting
 from flashdeckd.entering.detach import Detach
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.plan import Plan
-from flashdeckd.flash.program import preview
+from flashdeckd.flash.engine import preview
+from flashdeckd.flash.flash_plan import FlashPlan
 from flashdeckd.flash.target import Target
+from flashdeckd.host import clock
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
-from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.after_error import AfterError
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS
 from flashdeckd.jobs.attempt import Attempts
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of, may_read
 from flashdeckd.jobs.cached_image import cached_image
+from flashdeckd.jobs.contents import is_of
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.flash_target import target_of
+from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
-from flashdeckd.jobs.retry_policy import RetryPolicy
+from flashdeckd.jobs.visit import Visit, in_order, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.transport import Transport
 
 T = TypeVar("T")
+_LONG_TRANSFER = 1.0
+"""Seconds of a running transfer from which on it is said that something waits for it."""
 _log = logging.getLogger(__name__)
 
 
@@ -53,29 +73,36 @@ class Lane:
         book: JobBook,
         histories: BootloaderBook,
         hub: Hub,
-        spool: Spool,
         shelf: Shelf,
+        verdicts: GuardVerdicts,
+        rebuilt: Rebuilt,
         backend: usb.backend.IBackend | None,
         hold: Callable[[str], Awaitable[object]],
+        changed: Callable[[], object],
     ) -> None:
-        """`hold` holds the board durably, with a reason."""
+        """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows."""
         self.board = board
-        self.armed = True
-        """Whether new artifacts are queued by themselves."""
-        self.held = ""
-        """Why nothing starts; "" when the lane is free."""
+        self._hold: BoardHold | None = None
+        self._armed = True
+        self._changed = changed
         self._book = book
         self._histories = histories
         self._hub = hub
-        self._spool = spool
         self._shelf = shelf
-        self._checked = 0
-        """The job that was last found fit to run."""
+        self._checked: set[int] = set()
+        """Jobs that were found fit to run."""
+        self._accepted: set[int] = set()
+        """Jobs of which a person said that the device is the board that they were begun on."""
+        self._decision = ""
+        """What the debug log was told last."""
+        self._visit: Visit | None = None
+        """What has run since the board came into DFU mode; None while nothing has."""
         self._state = state = LaneState()
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), state)
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
+        self._images = images = JobImages(board.profile, shelf, verdicts, rebuilt)
         self._detach = Detach(board, state=state, thread=thread, book=book)
-        self._retry_policy = RetryPolicy(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
+        self._after_error = AfterError(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
         self._attempts = Attempts(
             board=board,
             state=state,
@@ -83,18 +110,46 @@ class Lane:
             book=book,
             histories=histories,
             lost_reads=lost_reads,
-            spool=spool,
-            shelf=shelf,
+            images=images,
         )
+
+    @property
+    def armed(self) -> bool:
+        """Tell whether new builds are queued by themselves."""
+        return self._armed
+
+    @armed.setter
+    def armed(self, armed: bool) -> None:
+        self._armed = armed
+        self._changed()
+
+    @property
+    def hold(self) -> BoardHold | None:
+        """Why nothing starts; None while the lane is free."""
+        return self._hold
+
+    @hold.setter
+    def hold(self, hold: BoardHold | None) -> None:
+        self._hold = hold
+        self._state.poke()
+        self._changed()
 
     @property
     def sighting(self) -> Sighting:
         """Where the board is now."""
         return self._state.sighting
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether one of its jobs is under way: what is queued now comes after it, without a hand."""
+        return any(map(_is_under_way, self._book.active(self.board.name)))
+
     def see(self, sighting: Sighting) -> None:
         """Tells the lane where its board is now."""
+        if sighting.device != self.sighting.device:
+            self._after_error.end_pauses()
         self._state.see(sighting)
+        self._changed()
 
     def poke(self) -> None:
         """Something changed (queue, hold, presence): look again."""
@@ -102,36 +157,58 @@ class Lane:
 
     def stop(self) -> None:
         """Parks the running job at its next safe point and ends `run`. Safe to call many times."""
+        running = [job for job in self._book.active(self.board.name) if isinstance(job.status, Running)]
+        if running and not self._state.is_stopping:
+            self._tell_of_transfer(running[0])
         self._state.stop()
 
-    async def cancel(self, job: JobState) -> None:
+    async def cancel(self, job: JobState, by: Canceller = Canceller.PERSON) -> None:
         """Ends one of this board's jobs; returns once it is not running any more.
 
-        A running one stops at its next safe point. One whose boot unit is written is done rather than cancelled.
+        A running one stops at its next safe point. One whose image is complete on the board is done, not cancelled.
         """
-        if job.status is not JobStatus.RUNNING:
-            await self._book.change(job.id, status=JobStatus.CANCELLED, phase=None, reason="cancelled by hand")
-            self.poke()
-            return
-        self._state.cancel(job.id)
-        await self._hub.until(lambda: self._book.job(job.id).status is not JobStatus.RUNNING)
+        status = self._book.job(job.id).status
+        if isinstance(status, Written):
+            if status.phase is None:
+                await self._book.move(job, Done(result=status.result, not_started="cancelled before the leave"))
+        elif isinstance(status, Running):
+            self._state.cancel(job.id, by)
+            self._tell_of_transfer(job)
+        elif not is_settled(status):
+            await self._book.move(job, Cancelled(by=by))
+            self._after_error.forget(job.id)
+        self.poke()
+        await self._hub.until(lambda: not _is_under_way(self._book.job(job.id)))
 
     async def release(self) -> None:
-        """A person lets the board go on: ends the hold, the doubts about its bootloader, and the holds of its jobs.
+        """A person lets the board go on: ends the hold, the doubts about its bootloader, and blocks of its jobs.
 
-        The banks for which its jobs are held are flashed without proof from now on, also over a restart.
+        The banks for which its jobs are blocked are flashed without proof from now on, also over a restart. The device
+        that is there is the board, whatever its jobs were begun on.
         """
-        told = self._why_held
-        self.held = ""
+        self.hold = None
         jobs = self._book.active(self.board.name)
-        held = [job for job in jobs if job.status is JobStatus.HELD]
-        for note in await self._histories.release(self.board.name, self._retry_policy.released(held)):
+        blocked = [job for job in jobs if isinstance(job.status, Blocked)]
+        for note in await self._histories.release(self.board.name, self._after_error.release(blocked)):
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
-        for job in jobs:
-            now = self._book.job(job.id)
-            waited_for_this = (now.status, now.reason) == (JobStatus.WAITING, told)
-            if waited_for_this or (job in held and now.status is JobStatus.HELD):
-                await self._book.change(job.id, status=JobStatus.QUEUED, reason="")
+        self._accepted = {job.id for job in jobs}
+        self._detach.forget()
+        for job in (self._book.job(job.id) for job in jobs):
+            if isinstance(job.status, Blocked | Waiting) or self._is_elsewhere(job):
+                await self._book.move(job, Queued())
+        self.poke()
+
+    def _is_elsewhere(self, job: JobState) -> bool:
+        """Tell whether a job only has to start its image, and another device is there than the one that has it."""
+        device = self.sighting.device
+        return isinstance(job.status, Written) and device is not None and not self._is_written_to(job, device)
+
+    async def look_again(self, job: JobState) -> None:
+        """A person wants a job that is blocked, or waits, to be tried now."""
+        self._after_error.forget(job.id)
+        self._accepted.add(job.id)
+        self._detach.forget()
+        await self._book.move(job, Queued())
         self.poke()
 
     async def run(self) -> None:
@@ -139,15 +216,12 @@ class Lane:
         try:
             while not self._state.is_stopping:
                 self._state.forget_changes()
-                await self._give_way()
-                await self._tell_of_hold()
-                job = self._first()
-                if job is None or not await self._advance(job):
-                    await self._state.changed()
+                if not await self._step():
+                    await self._state.changed(self._next_due())
         finally:
             await self._thread.end()
 
-    async def survey(self, image: Image, partition: Partition) -> Plan:
+    async def survey(self, image: Image, partition: Partition) -> FlashPlan:
         """The plan for an image on the board as it is now, asked of the device itself; nothing is written.
 
         Raises DeviceGoneError when the board is not in DFU mode, and all that planning raises.
@@ -177,7 +251,7 @@ class Lane:
         of its jobs runs, and all that opening raises.
         """
         device, name = self._device_in_dfu(), self.board.name
-        running = next((job for job in self._book.active(name) if job.status is JobStatus.RUNNING), None)
+        running = next((job for job in self._book.active(name) if isinstance(job.status, Running)), None)
         if running is not None:
             raise DeviceError(
                 f"board {name} is busy with job {running.id}",
@@ -201,33 +275,80 @@ class Lane:
             raise DeviceGoneError(f"board {self.board.name} is not in DFU mode")
         return device
 
-    async def _give_way(self) -> None:
-        """What was cut short goes on with the newest artifact; one that only has to leave is no flash any more."""
-        for old, newer in overtaken(self._book.active(self.board.name)):
-            if not self._attempts.only_leave_is_left(old):
-                await self._book.supersede(old.id, f"superseded by job {newer.id}")
+    # One step of the lane.
 
-    @property
-    def _why_held(self) -> str:
-        return f"board {self.board.name} is held: {self.held} (`flashdeck release {self.board.name}` lets it go on)"
+    async def _step(self) -> bool:
+        """Takes the queue one step further; False when only a change, or the end of a pause, will let it go on."""
+        active = self._book.active(self.board.name)
+        await self._give_way(active)
+        await self._after_error.free_rested(active)
+        await self._tell_of_hold()
+        if self._visit is not None and not self._state.is_in_dfu:
+            self._visit = None
+        ready = self._ready()
+        if ready:
+            return await self._advance(ready)
+        return await self._end_visit()
+
+    async def _give_way(self, active: Iterable[JobState]) -> None:
+        """What was cut short goes on with the newest image; one that only has to leave is no flash any more."""
+        for old, newer in overtaken(active):
+            await self._book.supersede(old, newer.id)
 
     async def _tell_of_hold(self) -> None:
         """Who follows a job must hear that it is not its turn that it waits for, nor its board."""
-        for job in self._book.active(self.board.name) if self.held else ():
-            if self._book.job(job.id).status is not JobStatus.HELD:
-                await self._book.wait(job, self._why_held)
+        if self._hold is None:
+            return
+        waiting = Waiting(
+            for_=WaitFor.HOLD,
+            reason=f"board {self.board.name} is on hold: {self._hold.reason}",
+            hint=f"`flashdeck release {self.board.name}` lets it go on",
+        )
+        for job in self._book.active(self.board.name):
+            if isinstance(job.status, Queued | Waiting):
+                await self._book.wait(job, waiting)
 
-    def _first(self) -> JobState | None:
-        if self.held:
-            return None
-        ready = (job for job in self._book.active(self.board.name) if job.status is not JobStatus.HELD)
-        return next(ready, None)
+    def _ready(self) -> list[JobState]:
+        """Return the jobs that may run now, the next one first."""
+        if self._hold is not None:
+            return []
+        jobs = filter(_may_begin, self._book.active(self.board.name))
+        visit = self._visit
+        ready = (
+            job
+            for job in jobs
+            if self._after_error.is_due(job) and (visit is None or visit.may_take(job)) and self._is_oldest(job)
+        )
+        return in_order(ready, tuple(self.board.profile.partitions))
 
-    async def _advance(self, job: JobState) -> bool:
-        """Takes the job one step further; False when only a change of things will let it go on."""
-        device = self.sighting.device
+    def _is_oldest(self, job: JobState) -> bool:
+        """Tell whether no older image for its partition is still to come, or still to be started."""
+        older = (other for other in self._book.active(self.board.name) if other.id < job.id)
+        return not any(
+            other.partition == job.partition and isinstance(other.status, Queued | Waiting | Written) for other in older
+        )
+
+    async def _advance(self, ready: Sequence[JobState]) -> bool:
+        """Takes the first of the jobs one step further; False when only a change of things will let it go on."""
+        job, device = ready[0], self.sighting.device
+        others = f", then {len(ready) - 1} more" if ready[1:] else ""
         try:
-            return await self._step(job, device)
+            if device is not None and self._after_error.take_denial(device):
+                self._decide(f"looks if {device.name} can be opened now", job)
+                await self._thread.run(lambda worker: worker.reach(device))
+            elif job.id not in self._checked:
+                await self._check_by_assumed_facts(job)
+                self._checked.add(job.id)
+            elif device is None:
+                self._decide(f"waits for its board: it is {self.sighting.presence}", job)
+                await self._wait_for_board(ready)
+                return False
+            elif self.sighting.presence is Presence.APP:
+                self._decide(f"has to be brought into DFU mode{others}", job)
+                return await self._detach.bring_into_dfu(ready, device)
+            else:
+                self._decide(f"is flashed now{others}", job)
+                await self._flash(job, device)
         except FlashdeckError as error:
             await self._meet(job, device, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
@@ -237,47 +358,167 @@ class Lane:
             await self._meet(job, device, fault)
         return True
 
+    async def _flash(self, job: JobState, device: UsbDevice) -> None:
+        visit = self._visit = self._visit or self._begin_visit()
+        await self._attempts.flash(
+            job,
+            device,
+            visit,
+            may_leave=lambda: self._may_leave_after(job),
+            is_accepted=job.id in self._accepted,
+        )
+        self._after_error.forget(job.id)
+
+    def _may_leave_after(self, job: JobState) -> bool:
+        """Tell whether the visit is over with a job, and the board is to be started."""
+        ready = self._ready()
+        stays = f"job {ready[0].id} comes next" if ready else self._why_it_stays()
+        self._decide(f"stays in DFU mode: {stays}" if stays else "ends the visit: the board is started", job)
+        return not stays
+
+    def _decide(self, text: str, job: JobState) -> None:
+        """Tell the debug log what was decided, once for as long as it stays so."""
+        decision = f"job {job.id} {text}"
+        if decision != self._decision:
+            self._decision = decision
+            self._hub.debug(decision, board=self.board.name, job=job.id)
+
+    def _begin_visit(self) -> Visit:
+        """What an earlier visit has written, and could not start, is started with what this one writes."""
+        active = self._book.active(self.board.name)
+        changed = set(self._torn(self.board.profile.partitions)) if written(active) else set[str]()
+        return Visit(max(job.id for job in active), changed)
+
     async def _meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError) -> None:
         """The job ends where what follows from its error can not be done either, as on a full disk."""
+        if self._visit is not None:
+            self._visit.give_back(job)
+        reached, self._attempts.reached = self._attempts.reached, -1
         try:
-            await self._retry_policy.meet(job, device, error)
+            await self._after_error.meet(job, device, error, reached)
         except Exception as second:  # noqa: BLE001 -- neither must that
             _log.exception("what follows from the end of job %d could not be done", job.id)
             told = second.message if isinstance(second, FlashdeckError) else f"a fault in flashdeckd: {second!r}"
             message = f"{error.message}; then: {told}"
             failure = Failure(kind=error.kind, message=message, hint=error.hint)
-            await self._book.change(job.id, status=JobStatus.FAILED, phase=None, reason=message, failure=failure)
+            if not is_settled(self._book.job(job.id).status):
+                await self._book.move(job, Failed(failure=failure))
             self._book.log(job, f"failed: {message}", LogLevel.ERROR)
 
-    async def _step(self, job: JobState, device: UsbDevice | None) -> bool:
-        if device is not None and self._retry_policy.take_denial(device):
-            await self._thread.run(lambda worker: worker.reach(device))
-        elif self._attempts.only_leave_is_left(job):
-            if device is None:
-                await self._wait_for_board(job)
-                return False
-            await self._attempts.finish_leave(job, device)
-        elif job.id != self._checked:
-            await self._check_by_assumed_facts(job)
-            self._checked = job.id
-        elif device is None:
-            await self._wait_for_board(job)
+    # The end of a visit.
+
+    async def _end_visit(self) -> bool:
+        """Starts what was written, once nothing is left that can run now; False where there is nothing to do."""
+        jobs = written(self._book.active(self.board.name))
+        device = self.sighting.device
+        if device is None or not jobs:
+            self._visit = None
             return False
-        elif self.sighting.presence is Presence.APP:
-            return await self._detach.bring_into_dfu(job, device)
+        if not all(map(self._after_error.is_due, jobs)):
+            return False
+        try:
+            is_over = await self._start(jobs, device)
+        except ParkedError:
+            return False
+        except (DeviceGoneError, NoAccessError) as error:
+            for job in jobs:
+                await self._after_error.meet(job, device, error)
+            return True
+        except DeviceError as error:
+            await self._attempts.stay(jobs, f"the bootloader did not take the leave: {error.message}")
+            is_over = True
+        if is_over:
+            self._visit = None
+        return is_over
+
+    async def _start(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
+        mine = [job for job in jobs if self._is_written_to(job, device)]
+        for job in (job for job in jobs if job not in mine):
+            await self._tell_of_other_device(job, device)
+        if not mine:
+            return False
+        if not self._state.is_in_dfu:
+            await self._attempts.seen_running(mine)
+        elif not self.board.profile.leave:
+            await self._attempts.see_start(mine, device, left=False)
+        elif reason := self._why_it_stays():
+            if self._is_tried_again():
+                return False
+            await self._attempts.stay(mine, reason)
         else:
-            await self._attempts.flash(job, device)
+            await self._attempts.leave(mine, device)
         return True
+
+    def _why_it_stays(self) -> str:
+        """Return why the board must not be started; "" where it may."""
+        if self._hold is not None and self._hold.by is not HoldBy.PERSON:
+            return f"the board is on hold: {self._hold.reason}"
+        changed = self._visit.changed if self._visit is not None else self.board.profile.partitions
+        torn = self._torn(changed)
+        return f"{' and '.join(torn)} {'is' if len(torn) == 1 else 'are'} incomplete" if torn else ""
+
+    def _torn(self, partitions: Iterable[str]) -> list[str]:
+        contents = {name: self._book.contents(self.board.name, name) for name in partitions}
+        return [name for name, has in contents.items() if has is not None and not has.complete]
+
+    def _is_tried_again(self) -> bool:
+        """Tell whether an incomplete partition is going to be completed after a pause."""
+        torn = set(self._torn(self.board.profile.partitions))
+        active = self._book.active(self.board.name)
+        return any(job.partition in torn and not self._after_error.is_due(job) for job in active)
+
+    def _is_written_to(self, job: JobState, device: UsbDevice) -> bool:
+        """Tell whether a device is the one that an image was written to; an application may show another serial."""
+        contents = self._book.contents(self.board.name, job.partition)
+        return not self._state.is_in_dfu or contents is None or is_of(contents, device)
+
+    async def _tell_of_other_device(self, job: JobState, device: UsbDevice) -> None:
+        reason = (
+            f"another device is in the place of board {self.board.name}: serial {device.serial or 'none'}, bcdDevice "
+            f"{device.bcd_device:04x}; if this is it, `flashdeck release {self.board.name}` flashes it again"
+        )
+        status = Written(result=job.result, reason=reason)
+        if job.status != status:
+            await self._book.move(job, status)
+            self._book.log(job, reason, LogLevel.WARNING)
 
     async def _check_by_assumed_facts(self, job: JobState) -> None:
         """What would keep the job from running on any board is said before the board is touched, or even there."""
-        image = await asyncio.to_thread(self._spool.read, job.sha256)
+        image = await self._images.read(job)
         preview(image, self.target(self.board.profile.partitions[job.partition]), ASSUMED_FACTS)
 
-    async def _wait_for_board(self, job: JobState) -> None:
-        trouble = self.sighting.trouble
-        if job.status is JobStatus.WAITING and job.attempts and not trouble:
-            return  # how it was interrupted says more
-        hint = self.board.profile.enter_hint
-        absent = f"board {self.board.name} is not connected" + (f" ({hint})" if hint else "")
-        await self._book.wait(job, trouble or absent)
+    async def _wait_for_board(self, jobs: Iterable[JobState]) -> None:
+        sighting, name = self.sighting, self.board.name
+        for_ = WaitFor.OTHER_DEVICE if sighting.presence is Presence.AMBIGUOUS else WaitFor.ABSENT
+        reason = sighting.trouble or f"board {name} is not connected"
+        waiting = Waiting(for_=for_, reason=reason, hint=self.board.profile.enter_hint)
+        for job in jobs:
+            was_lost = isinstance(job.status, Waiting) and job.status.for_ is WaitFor.ABSENT and job.attempts
+            if not (was_lost and not sighting.trouble):  # how it was interrupted says more
+                await self._book.wait(job, waiting)
+
+    def _next_due(self) -> float | None:
+        """Return in how many seconds something may go on by itself; None: nothing but a change helps."""
+        due = self._after_error.next_due(self._book.active(self.board.name))
+        asked_again = self._detach.rests_until()
+        if asked_again is None or self.sighting.presence is not Presence.APP:
+            return due
+        rest = max(0.0, asked_again - clock.monotonic())
+        return rest if due is None else min(due, rest)
+
+    def _tell_of_transfer(self, job: JobState) -> None:
+        """A board that hangs keeps the thread until the transfer that runs has had its time."""
+        busy = self._thread.pulse.busy_for
+        if busy >= _LONG_TRANSFER:
+            self._book.log(job, f"waits for the running transfer, at most {busy:.0f} s", LogLevel.WARNING)
+
+
+def _may_begin(job: JobState) -> bool:
+    """Tell whether a job's flash has not begun: it is in the queue, or its board was only brought into DFU mode."""
+    status = job.status
+    return isinstance(status, Queued | Waiting) or (isinstance(status, Running) and status.phase is Phase.DETACH)
+
+
+def _is_under_way(job: JobState) -> bool:
+    """Tell whether something is done for a job at this moment."""
+    return isinstance(job.status, Running) or (isinstance(job.status, Written) and job.status.phase is not None)

@@ -1,12 +1,14 @@
 """What a lane must know at any moment: where its board is, and whether it is to stop or to end a job."""
 
 import asyncio
-import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from flashdeck.errors import ErrorKind, ParkedError
+from flashdeck.job_state import Canceller
 from flashdeck.model import Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
+from flashdeckd.host import clock, threads
 
 
 class LaneState:
@@ -14,9 +16,13 @@ class LaneState:
 
     def __init__(self) -> None:
         self.sighting: Sighting = ABSENT
+        self.since: float | None = None
+        """When the device that is the board now was first seen, by the monotonic clock; None while there is none."""
         self.cancelling = 0
-        """The job that is to end at its next safe point."""
-        self._stopping = threading.Event()
+        """The job that is to end at its next safe point ..."""
+        self.cancelled_by = Canceller.PERSON
+        """... and who wants that."""
+        self._stopping = threads.event()
         self._poked = asyncio.Event()
 
     @property
@@ -32,12 +38,14 @@ class LaneState:
     def see(self, sighting: Sighting) -> None:
         """The board is there now, or gone."""
         if sighting != self.sighting:
+            if sighting.device != self.sighting.device:
+                self.since = None if sighting.device is None else clock.monotonic()
             self.sighting = sighting
             self.poke()
 
-    def cancel(self, job_id: int) -> None:
+    def cancel(self, job_id: int, by: Canceller) -> None:
         """A running job is to end at its next safe point."""
-        self.cancelling = job_id
+        self.cancelling, self.cancelled_by = job_id, by
         self.poke()
 
     def stop(self) -> None:
@@ -53,9 +61,11 @@ class LaneState:
         """Forget what has changed until now: `changed` waits for what comes after."""
         self._poked.clear()
 
-    async def changed(self) -> None:
-        """Returns once something has changed since the last `forget_changes`."""
-        await self._poked.wait()
+    async def changed(self, seconds: float | None = None) -> None:
+        """Returns once something has changed since the last `forget_changes`, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()
 
     async def until(self, reached: Callable[[], bool], seconds: float | None) -> bool:
         """Waits until something is so, the lane is stopped, or the time is over; answers whether it is so.

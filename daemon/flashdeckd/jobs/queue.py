@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flashdeck.config import Holds
-from flashdeck.model import JobState, JobStatus, Origin
+from flashdeck.job_state import Running, Written
+from flashdeck.model import JobState, Origin
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import NOTHING, Image
-from flashdeckd.jobs.contents import ImageOf, demanded, touched
+from flashdeckd.jobs.contents import ImageOf, demanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ def admit(
     of which it defines every place; in a partition for data every new image replaces the last.
     """
     mine = sorted((job for job in active if job.partition == target.partition), key=lambda job: job.id)
-    running = [job for job in mine if job.status is JobStatus.RUNNING]
-    pending = [job for job in mine if job.status is not JobStatus.RUNNING]
+    running = [job for job in mine if _is_on_board(job)]
+    pending = [job for job in mine if not _is_on_board(job)]
 
     def is_brought_by(jobs: list[JobState]) -> bool:
         if jobs and jobs[-1].sha256 == wanted.sha256:
@@ -57,7 +58,7 @@ def overtaken(active: Iterable[JobState]) -> list[tuple[JobState, JobState]]:
     """
     jobs = sorted(active, key=lambda job: job.id)
     newest = {job.partition: job for job in jobs if not job.patch}
-    places = ((job, newest.get(job.partition)) for job in jobs if job.status is not JobStatus.RUNNING)
+    places = ((job, newest.get(job.partition)) for job in jobs if not _is_on_board(job))
     return [(job, newer) for job, newer in places if newer is not None and newer.id > job.id]
 
 
@@ -69,15 +70,20 @@ def outrun(jobs: Iterable[JobState]) -> list[tuple[JobState, JobState]]:
     """
     known = sorted(jobs, key=lambda job: job.id)
     newest = {(job.board, job.partition): job for job in known if job.started_at is not None}
-    places = ((job, newest.get((job.board, job.partition))) for job in known if not job.status.ended)
+    places = ((job, newest.get((job.board, job.partition))) for job in known if not job.is_settled)
     return [(job, newer) for job, newer in places if newer is not None and newer.id > job.id]
+
+
+def _is_on_board(job: JobState) -> bool:
+    """Tell whether a job is under way on its board, or complete there: a newer one leaves it alone."""
+    return isinstance(job.status, Running | Written)
 
 
 def _after(known: Image, jobs: Iterable[JobState], target: Target, image_of: ImageOf) -> Image:
     """Return the bytes that a partition will have for certain once these jobs have run in their order."""
     for job in jobs:
         image = image_of(job.sha256)
-        left = known.without(touched(image, target)) if image else NOTHING
+        left = known.without(target.touched(image)) if image else NOTHING
         known = demanded(image, target).over(left) if image else NOTHING
     return known
 

@@ -1,178 +1,106 @@
-"""What an error does to a job: it is parked, held, waits for its board or for access to it, goes on, or fails."""
+"""What becomes of a job after an error: one table by the kind of error, and the few facts that it needs. Pure.
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+A job is tried again as often as its rule says *without progress*: an attempt that brought more of the image onto the
+board than all before it does not count. What only somebody at the board can end blocks the job, and a calm replug frees
+it again. Trouble of this host is never a job's result: the job waits until the host works.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
-from flashdeck.errors import (
-    DeviceGoneError,
-    ErrorKind,
-    FlashdeckError,
-    HeldError,
-    NoAccessError,
-    ParkedError,
-    TransferTimeoutError,
-    VerifyError,
-    WrongBankError,
-)
-from flashdeck.model import Failure, JobState, JobStatus, LogLevel
-from flashdeckd.jobs.book import JobBook
-from flashdeckd.jobs.bootloader_book import bootloader_of
-from flashdeckd.jobs.contents import distrusted
-from flashdeckd.jobs.lane_state import LaneState
-from flashdeckd.jobs.lost_reads import LostReads
-from flashdeckd.state.hub import Hub
-from flashdeckd.state.journal import Bootloader
-from flashdeckd.usb.device import UsbDevice
-
-LOST_SECONDS: Final = 5.0
-"""How long hotplug may take to tell that a device which no longer answers is gone."""
-MAX_ATTEMPTS: Final = 8
-"""A job that was interrupted this often stops with a reason: something is wrong with the cable or the board."""
-ACCESS_SECONDS: Final = 5.0
-"""How often a board is tried again that could not be opened: nobody tells of a changed mode, or that it is free."""
+from flashdeck.errors import ErrorKind
+from flashdeck.job_state import WaitFor
 
 
-class RetryPolicy:
-    """What becomes of one board's jobs after an error, and what a release or a new try has to know of that."""
+class Then(Enum):
+    """What becomes of a job that is not tried again any more."""
 
-    def __init__(
-        self,
-        *,
-        state: LaneState,
-        book: JobBook,
-        lost_reads: LostReads,
-        hub: Hub,
-        hold_board: Callable[[str], Awaitable[object]],
-    ) -> None:
-        """`hold_board` holds the board durably, with a reason."""
-        self._state = state
-        self._book = book
-        self._lost_reads = lost_reads
-        self._hub = hub
-        self._hold_board = hold_board
-        self._unproved: dict[int, tuple[Bootloader, int]] = {}
-        """Jobs that were held because a bank could not be proved, and which it is."""
-        self._denied: UsbDevice | None = None
-        """The device that could not be opened when it was last tried."""
+    FAIL = auto()
+    BLOCK = auto()
+    NOTHING = auto()
+    """That never happens: it is tried again for as long as it takes."""
 
-    async def meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError) -> None:
-        """Does to a job what follows from an error in its attempt on `device`; `job` is as it was before that."""
-        match error:
-            case ParkedError():
-                await self._park(job, error)
-            case HeldError():
-                await self._hold(job, error)
-            case DeviceGoneError():
-                await self._interrupted(job, device, error)
-            case TransferTimeoutError():
-                await self._hung(job, error)
-            case NoAccessError():
-                await self._wait_for_access(job, device, error)
-            case _:
-                await self._fail(job, error)
 
-    def take_denial(self, device: UsbDevice) -> bool:
-        """Return whether this device could not be opened when it was last tried; asked once, it is to be tried."""
-        denied = device == self._denied
-        if denied:
-            self._denied = None
-        return denied
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How one kind of error is met."""
 
-    def released(self, jobs: Iterable[JobState]) -> list[tuple[Bootloader, int]]:
-        """The banks for which `jobs` were held, and of which nothing is known any more here."""
-        banks = [self._unproved[job.id] for job in jobs if job.id in self._unproved]
-        self._unproved.clear()
-        return banks
+    tries: int = 1
+    """Attempts in a row that may end like this without progress, the last one included."""
+    pauses: tuple[float, ...] = (0.0,)
+    """Seconds before the next attempt, after the first, the second ... of them; the last one repeats."""
+    then: Then = Then.FAIL
+    waits_for: WaitFor = WaitFor.PAUSE
+    """What a job is said to wait for until the next attempt."""
 
-    async def _park(self, job: JobState, error: ParkedError) -> None:
-        if error.kind is not ErrorKind.CANCELLED:
-            await self._book.change(job.id, status=JobStatus.QUEUED, phase=None, reason=error.message)
-            return
-        reason = error.message + self._torn(job)
-        await self._book.change(job.id, status=JobStatus.CANCELLED, phase=None, reason=reason)
-        self._book.log(job, reason, LogLevel.WARNING)
+    def pause(self, times: int) -> float:
+        """Return the pause in seconds after an error that was met `times` (1 or more) in a row."""
+        return self.pauses[min(times, len(self.pauses)) - 1]
 
-    async def _hold(self, job: JobState, error: HeldError) -> None:
-        if self._book.job(job.id).status.ended:
-            return
-        device = self._state.sighting.device
-        if error.bank is not None and device is not None:
-            self._unproved[job.id] = (bootloader_of(job.board, device), error.bank)
-        else:
-            self._unproved.pop(job.id, None)
-        await self._book.change(job.id, status=JobStatus.HELD, phase=None, reason=error.advice)
-        self._book.log(job, f"held: {error.advice}", LogLevel.WARNING)
 
-    async def _interrupted(self, job: JobState, lost: UsbDevice | None, error: DeviceGoneError) -> None:
-        if error.during_read and lost is not None:
-            await self._lost_reads.add(lost, job.id)
-        if self._book.job(job.id).attempts >= MAX_ATTEMPTS:
-            await self._fail(job, error)
-            return
-        reason = f"plug in board {job.board} again: lost{self._where(job)}, the job goes on in DFU mode"
-        await self._try_again(job, reason, error)
-        # Hotplug may not have told yet. A device that stays was cut off by a bad cable, and is tried again.
-        await self._state.until(lambda: self._state.sighting.device != lost, LOST_SECONDS)
+NEVER: Final = Rule()
+"""Not tried again: it would end in the same way, or must not be repeated."""
+_BOARD: Final = Rule(tries=3, pauses=(0.5, 2.0))
+"""The board refused something: it may have been disturbed, and what is wrong for good is said soon."""
+_LOST: Final = Rule(tries=8, then=Then.BLOCK, waits_for=WaitFor.ABSENT)
+"""Cables are pulled, and hubs misbehave."""
+_ACCESS_PAUSE: Final = (5.0,)
+"""Nobody tells of a changed mode, or that another program has let the device go."""
+_HOST: Final = Rule(pauses=(1.0, 2.0, 5.0, 15.0, 30.0), then=Then.NOTHING, waits_for=WaitFor.DISK)
 
-    async def _hung(self, job: JobState, error: TransferTimeoutError) -> None:
-        """The board is there and does not answer; the next attempt begins by resetting its port."""
-        attempts = self._book.job(job.id).attempts
-        if attempts >= MAX_ATTEMPTS:
-            reason = f"board {job.board} stopped answering in each of {attempts} attempts, the last time: "
-            await self._fail(job, TransferTimeoutError(reason + error.message, hint=error.hint))
-            return
-        reason = f"board {job.board} stopped answering{self._where(job)}: its port is reset, and the job goes on"
-        await self._try_again(job, reason, error)
+RULES: Final[Mapping[ErrorKind, Rule]] = {
+    ErrorKind.DEVICE_GONE: _LOST,
+    # The next attempt begins by resetting the board's port.
+    ErrorKind.TRANSFER_TIMEOUT: Rule(tries=8, then=Then.BLOCK),
+    ErrorKind.STALL: _BOARD,
+    ErrorKind.DFU_STATUS: _BOARD,
+    ErrorKind.DFU_STATE: _BOARD,
+    ErrorKind.DESCRIPTOR: _BOARD,
+    # What does not read back as written was done again within the attempt; a second attempt writes everything.
+    ErrorKind.VERIFY: Rule(tries=2, pauses=(0.5,)),
+    ErrorKind.NO_PERMISSION: Rule(pauses=_ACCESS_PAUSE, then=Then.NOTHING, waits_for=WaitFor.ACCESS),
+    ErrorKind.DEVICE_BUSY: Rule(pauses=_ACCESS_PAUSE, then=Then.NOTHING, waits_for=WaitFor.BUSY),
+    ErrorKind.HOST: _HOST,
+    ErrorKind.HELD: Rule(then=Then.BLOCK),
+    # Another device in the board's place: hotplug tells when it goes.
+    ErrorKind.AMBIGUOUS: Rule(pauses=(5.0, 30.0), then=Then.NOTHING, waits_for=WaitFor.OTHER_DEVICE),
+}
+"""All other kinds are `NEVER`: a guard or a rule that said no, a wrong bank, an image that the bootloader did not
+accept, a fault of our own."""
 
-    async def _try_again(self, job: JobState, reason: str, error: FlashdeckError) -> None:
-        await self._book.change(job.id, status=JobStatus.WAITING, phase=None, reason=reason)
-        self._book.log(job, f"{reason} ({error.message})", LogLevel.WARNING)
 
-    def _where(self, job: JobState) -> str:
-        phase = self._book.job(job.id).phase
-        return f" in its {phase} phase" if phase else ""
+def rule_for(kind: ErrorKind) -> Rule:
+    """Return how a kind of error is met."""
+    return RULES.get(kind, NEVER)
 
-    async def _wait_for_access(self, job: JobState, device: UsbDevice | None, error: NoAccessError) -> None:
-        """The job goes on by itself once the device may be opened, or another one has taken its place."""
-        self._denied = device
-        if self._book.job(job.id).attempts != job.attempts:
-            await self._book.change(job.id, attempts=job.attempts)  # nothing came of this one
-        await self._book.wait(job, error.advice)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ACCESS_SECONDS):
-                await self._state.changed()
 
-    async def _fail(self, job: JobState, error: FlashdeckError) -> None:
-        if self._book.job(job.id).status.ended:
-            return
-        if isinstance(error, VerifyError):
-            await self._distrust(job)
-        message = error.message + self._torn(job)
-        failure = Failure(kind=error.kind, message=message, hint=error.hint)
-        if (isinstance(error, WrongBankError) and error.harmed) or (isinstance(error, VerifyError) and error.may_boot):
-            await self._keep_from_reset(job, error)
-        await self._book.change(job.id, status=JobStatus.FAILED, phase=None, reason=message, failure=failure)
-        self._book.log(job, f"failed: {message}" + (f": {error.hint}" if error.hint else ""), LogLevel.ERROR)
+RESTS: Final = (3.0, 30.0, 300.0)
+"""Seconds that a board has to stay after it came back, until a job that it was lost in too often is tried again: the
+first time, the second ...; the last one repeats. A board that a person plugs in stays; one that crashes in every
+attempt is not worn out."""
 
-    async def _keep_from_reset(self, job: JobState, error: FlashdeckError) -> None:
-        """Whatever comes next would leave DFU mode sooner or later: nothing does until a person has looked."""
-        try:
-            await self._hold_board(error.advice)
-        except FlashdeckError as failure:  # held all the same, but only by this daemon
-            text = f"the hold could not be recorded: {failure.message}"
-            self._hub.log(text, level=LogLevel.ERROR, board=job.board)
 
-    def _torn(self, job: JobState) -> str:
-        """What to add to the end of a job that left its partition without its boot unit."""
-        contents = self._book.contents(job.board, job.partition)
-        if contents is None or contents.complete:
-            return ""
-        return f"; {job.partition} holds no complete image until the next flash"
+@dataclass(slots=True)
+class Record:
+    """What is known of one job's failed attempts. It lasts as long as the daemon: a restart begins anew."""
 
-    async def _distrust(self, job: JobState) -> None:
-        """What was read back is wrong: the partition does not hold the artifact, whatever was recorded."""
-        contents = self._book.contents(job.board, job.partition)
-        if contents is not None:
-            await self._book.record(job.board, job.partition, distrusted(contents))
+    best: int = -1
+    """The most that an attempt has brought onto the board, in bytes."""
+    in_vain: int = 0
+    """Attempts in a row that did not get further."""
+    delays: int = 0
+    """Times in a row that this host, or the way to the board, kept it from being tried."""
+    blocked: int = 0
+    """How often the job was blocked for that."""
+
+    def note(self, reached: int) -> int:
+        """Take in how far an attempt came, in bytes; return how many in a row were in vain."""
+        self.in_vain = 1 if reached > self.best else self.in_vain + 1
+        self.best = max(self.best, reached)
+        return self.in_vain
+
+    def rest(self) -> float:
+        """Return how long the board has to stay, in seconds, until the job is tried again."""
+        return RESTS[min(max(self.blocked, 1), len(RESTS)) - 1]

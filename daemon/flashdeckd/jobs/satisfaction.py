@@ -53,9 +53,9 @@ class Satisfaction:
         for job in sorted(of_partition, key=lambda job: job.id, reverse=True):
             if job.sha256 == sha256:
                 return job
-            if was_last and job.status.ended:
+            if was_last and job.is_settled:
                 continue
-            was_last = was_last or job.status.ended
+            was_last = was_last or job.is_settled
             if self.is_brought_by(job.sha256, board, partition, sha256):
                 return job
         return None
@@ -93,4 +93,4 @@ def _is_on_top(contents: Contents, sha256: str) -> bool:
 
 
 def _policy(target: Target) -> Hashable:
-    return (target.erase, target.span.size)
+    return (target.erases_all, target.span.size)

@@ -1,11 +1,10 @@
 """From a settled build to jobs: read once, guarded, spooled, and queued, offered or refused."""
 
-import asyncio
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -17,13 +16,17 @@ from flashdeck.text import clean, counted
 from flashdeck.toml_table import MAX_PATH
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Settled, Watch
-from flashdeckd.builds.lease import Unreadable
+from flashdeckd.builds.gate import Fingerprint
+from flashdeckd.builds.lease import FileSnapshot, Unreadable, read_settled
+from flashdeckd.builds.pattern import newest
+from flashdeckd.host import clock, threads
 from flashdeckd.images import formats, guards
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.formats import Parsed
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
 from flashdeckd.images.version import find_version
+from flashdeckd.jobs.job_images import Rebuilt
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
 
@@ -63,15 +66,15 @@ class BuildRequests:
         watch = build.watch
         profile = self._bench.config.profiles[watch.profile]
         partition = profile.partitions[watch.partition]
-        verdict = await asyncio.to_thread(_judge, build, profile, partition)
-        newest = self._hub.artifacts.get((watch.profile, watch.partition))
-        if newest is not None and newest.flattened:
-            newest = await self._named_anew(newest, build, verdict)
-        was_refused = newest is not None and newest.disposition is Disposition.REFUSED
-        if newest is not None and newest.sha256 == verdict.name and not was_refused and not verdict.refused:
+        verdict = await threads.run(_judge, build, profile, partition)
+        latest = self._hub.artifacts.get((watch.profile, watch.partition))
+        if latest is not None and latest.flattened:
+            latest = await self._named_anew(latest, build, verdict)
+        was_refused = latest is not None and latest.disposition is Disposition.REFUSED
+        if latest is not None and latest.sha256 == verdict.name and not was_refused and not verdict.refused:
             if verdict.image is not None and not self._spool.has(verdict.name):
                 # It was damaged, or removed: whoever asks for it is told to build it again.
-                await asyncio.to_thread(self._spool.add, verdict.image)
+                await threads.run(self._spool.add, verdict.image)
             return
         state = ArtifactState(
             sha256=verdict.name,
@@ -79,24 +82,23 @@ class BuildRequests:
             source=clean(str(build.path), MAX_PATH),  # a name that a glob found need not be UTF-8
             profile=watch.profile,
             partition=watch.partition,
-            seen_at=time.time(),
+            seen_at=clock.now(),
             disposition=Disposition.REFUSED,
             notes=tuple(clean(note, LONGEST_LINE) for note in verdict.notes[:MAX_NOTES]),
         )
         if verdict.image is None or verdict.refused:
-            if newest is not None and (newest.sha256, newest.reason) == (verdict.name, verdict.refused):
+            if latest is not None and (latest.sha256, latest.reason) == (verdict.name, verdict.refused):
                 return
             self._hub.log(f"{build.path}: refused: {verdict.refused}", level=LogLevel.ERROR)
             await self._publish(replace(state, reason=verdict.refused))
-            self._bench.publish_all(profile.name)
             return
-        artifact = await asyncio.to_thread(self._spool.add, verdict.image, verdict.version)
+        artifact = await threads.run(self._spool.add, verdict.image, verdict.version)
         state = replace(state, version=artifact.version, patch=not artifact.is_program)
         what = f"{artifact.version or artifact.sha256[:12]} for {partition.name} of {profile.name}"
         for note in state.notes:
             self._hub.log(f"{build.path}: {note}")
         boards = self._boards(watch)
-        first_ever = newest is None or was_refused or not _is_from(newest.source, watch.pattern)
+        first_ever = latest is None or was_refused or not _is_from(latest.source, watch.pattern)
         offered = _why_offered(build, first_ever=first_ever, auto=partition.auto)
         armed = [] if offered else [board for board in boards if self._bench.is_armed(board.name)]
         # Queued before it is recorded as seen: a daemon killed in between sees the file as new again, and the queue
@@ -111,11 +113,10 @@ class BuildRequests:
             self._hub.log(f"{build.path}: {what}: offered: {offered}")
             state = replace(state, disposition=Disposition.OFFERED, reason=offered)
         else:
-            reason = "every board holds it already" if boards else f"no board has profile {profile.name}"
+            reason = "every board has it already" if boards else f"no board has profile {profile.name}"
             self._hub.log(f"{build.path}: {what}: {reason}")
             state = replace(state, disposition=Disposition.UNCHANGED, reason=reason)
         await self._publish(state)
-        self._bench.publish_all(profile.name)
 
     async def _named_anew(self, newest: ArtifactState, build: Settled, verdict: _Verdict) -> ArtifactState:
         """Give a build that an older release has seen the name that its image has now.
@@ -125,11 +126,11 @@ class BuildRequests:
         """
         profile = self._bench.config.profiles[newest.profile]
         partition = profile.partitions[newest.partition]
-        flattened = await asyncio.to_thread(formats.flattened_before, build.path.name, build.data, profile, partition)
-        was_named = verdict.name if flattened is None else await asyncio.to_thread(_hash, flattened)
+        flattened = await threads.run(formats.flattened_before, build.path.name, build.data, profile, partition)
+        was_named = verdict.name if flattened is None else await threads.run(_hash, flattened)
         if verdict.image is None or verdict.refused or newest.sha256 != was_named:
             return newest
-        artifact = await asyncio.to_thread(self._spool.add, verdict.image, verdict.version)
+        artifact = await threads.run(self._spool.add, verdict.image, verdict.version)
         renamed = replace(
             newest, sha256=artifact.sha256, size=artifact.size, patch=not artifact.is_program, flattened=False
         )
@@ -144,20 +145,20 @@ class BuildRequests:
         Raises RefusedError, and what `Bench.select` does.
         """
         if not announced.partition:
-            image = await asyncio.to_thread(formats.parse, announced.name, data)
-            artifact = await asyncio.to_thread(self._spool.add, image)
+            image = await threads.run(formats.parse, announced.name, data)
+            artifact = await threads.run(self._spool.add, image)
             return UploadDone(sha256=artifact.sha256, size=artifact.size, version=artifact.version)
         boards = self._bench.select(announced.partition, announced.boards)
-        parsed = await asyncio.to_thread(_image_for, boards, announced, data)
+        parsed = await threads.run(_image_for, boards, announced, data)
         partition = boards[0].profile.partitions[announced.partition]
-        version = await asyncio.to_thread(find_version, parsed.image, partition)
-        artifact = await asyncio.to_thread(self._spool.add, parsed.image, version)
+        version = await threads.run(find_version, parsed.image, partition)
+        artifact = await threads.run(self._spool.add, parsed.image, version)
         self._notes.keep(announced.partition, artifact.sha256, parsed.notes)
         return UploadDone(sha256=artifact.sha256, size=artifact.size, version=version, notes=parsed.notes)
 
-    def settling(self, watch: Watch, is_settling: bool) -> None:
+    def being_written(self, watch: Watch, is_being_written: bool) -> None:
         """Note that an image file began to change, or is done with that."""
-        self._bench.note_settling(watch.profile, watch.partition, settling=is_settling)
+        self._bench.note_being_written(watch.profile, watch.partition, being_written=is_being_written)
 
     def unreadable(self, watch: Watch, file: Unreadable | None) -> None:
         """Note that an image file is there and can not be read; None: it can, or is not there any more."""
@@ -190,6 +191,29 @@ def _judge(build: Settled, profile: Profile, partition: Partition) -> _Verdict:
         refused = error.advice
     version = find_version(image, partition)
     return _Verdict(image.sha256, image.size, image, parsed.notes, version, refused)
+
+
+def rebuilt_into(spool: Spool) -> Rebuilt:
+    """Return what puts a lost image back into the spool, where the file that lies there still makes it."""
+
+    async def rebuilt(profile: Profile, partition: Partition, sha256: str) -> bool:
+        return await threads.run(_spool_again, spool, profile, partition, sha256)
+
+    return rebuilt
+
+
+def _spool_again(spool: Spool, profile: Profile, partition: Partition, sha256: str) -> bool:
+    found = newest(partition.image) if partition.image else None
+    file = read_settled(found.path) if isinstance(found, Fingerprint) else None
+    if not isinstance(file, FileSnapshot):
+        return False
+    try:
+        image = formats.parse_for(Path(file.fingerprint.path).name, file.data, profile, partition).image
+    except RefusedError:
+        return False
+    if image.sha256 == sha256:
+        spool.add(image)
+    return image.sha256 == sha256
 
 
 def _hash(data: bytes) -> str:

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from msgspec.structs import replace
 
 from flashdeck.api import BoardPlan, JobList
-from flashdeck.config import Board, Partition
+from flashdeck.config import Board, Enter, Partition
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
-from flashdeck.model import JobState, JobStatus, Origin, Presence
+from flashdeck.job_state import Blocked, Canceller, Waiting, name_of
+from flashdeck.model import JobState, Origin, Presence
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
-from flashdeckd.flash.program import preview
-from flashdeckd.images import guards
+from flashdeckd.flash.engine import preview
+from flashdeckd.host import threads
 from flashdeckd.images.file_notes import FileNotes
-from flashdeckd.images.spool import Artifact, Spool
+from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
 from flashdeckd.requests.planning import described
@@ -28,35 +30,53 @@ WRITTEN_SECONDS: Final = 5.0
 class HandRequests:
     """Carries out what a person asks for. Runs in the event loop's thread only."""
 
-    def __init__(self, bench: Bench, builds: Builds, hub: Hub, spool: Spool, notes: FileNotes) -> None:
+    def __init__(self, bench: Bench, builds: Builds, hub: Hub, notes: FileNotes) -> None:
         self._bench = bench
         self._builds = builds
         self._hub = hub
-        self._spool = spool
         self._notes = notes
+        self._abandoned: set[asyncio.Task[None]] = set()
+        """What cancels jobs for clients that are gone."""
 
-    async def flash(self, partition: str, sha256: str, patterns: Iterable[str], *, present_only: bool) -> JobList:
+    async def flash(self, partition: str, sha256: str, patterns: Iterable[str], *, no_wait: bool) -> JobList:
         """Queues one job a board by hand, all or none; with it comes what the guards warn of.
 
-        Raises RequestError, RefusedError or FlashdeckError (`ambiguous`; `timeout` where the build does not end).
+        `no_wait` refuses that where a board can not run it now. Raises RequestError, RefusedError, BlockedError or
+        FlashdeckError (`ambiguous`; `timeout` where the build does not end).
         """
         boards = self._bench.select(partition, patterns)
         for board in boards:
             sighting = self._bench.lane(board.name).sighting
             if sighting.presence is Presence.AMBIGUOUS:
                 raise FlashdeckError(sighting.trouble, kind=ErrorKind.AMBIGUOUS)
-            if present_only and sighting.presence is Presence.ABSENT:
-                raise RequestError(
-                    f"board {board.name} is not connected",
-                    kind=ErrorKind.ABSENT,
-                    hint=sighting.trouble or "connect it, or leave out --no-wait and the job waits for it",
-                )
+            if no_wait:
+                self._require_ready(board)
         await self._look(boards, partition, sha256)
         artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
         # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
         jobs = await asyncio.shield(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
         warnings = dict.fromkeys(warning for _, warnings in artifacts for warning in warnings)
         return JobList(jobs=tuple(jobs), notes=tuple(warnings))
+
+    def _require_ready(self, board: Board) -> None:
+        """Raises RequestError (`absent`) or HeldError where a job for the board would have to wait for somebody."""
+        lane = self._bench.lane(board.name)
+        if lane.hold is not None:
+            raise HeldError(
+                f"board {board.name} is on hold: {lane.hold.reason}",
+                hint=f"`flashdeck release {board.name}` lets it go on",
+            )
+        if lane.sighting.presence is Presence.ABSENT:
+            raise RequestError(
+                f"board {board.name} is not connected",
+                kind=ErrorKind.ABSENT,
+                hint=lane.sighting.trouble or "connect it, or leave out --no-wait and the job waits for it",
+            )
+        if lane.sighting.presence is Presence.APP and board.profile.enter is Enter.MANUAL and not lane.is_busy:
+            raise HeldError(
+                f"board {board.name} is running, and has to be brought into DFU mode by hand",
+                hint=board.profile.enter_hint or "bring it into DFU mode, or leave out --no-wait",
+            )
 
     async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
         """What `flash` would do, board by board; asks the boards that are in DFU mode, and writes nothing."""
@@ -68,29 +88,39 @@ class HandRequests:
             plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact, warnings))
         return plans
 
-    async def cancel(self, job_id: int) -> JobState:
+    async def cancel(self, job_id: int, by: Canceller = Canceller.PERSON) -> JobState:
         """Ends a job, and returns it once it has ended; raises RequestError where it has already."""
         job = self._bench.book.job(job_id)
-        if job.status.ended:
-            raise RequestError(f"job {job_id} has ended already: {job.status}")
-        while not job.status.ended:
-            await self._bench.lane(job.board).cancel(job)
+        if job.is_settled:
+            raise RequestError(f"job {job_id} has ended already: it is {name_of(job.status)}")
+        while not job.is_settled:
+            await self._bench.lane(job.board).cancel(job, by)
             job = self._bench.book.job(job_id)
-        self._bench.publish(job.board)
         return job
 
+    def abandon(self, jobs: Iterable[JobState]) -> None:
+        """The client that had asked for these jobs is gone, and wanted them to go with it."""
+        for job in jobs:
+            if not self._bench.book.job(job.id).is_settled:
+                task = asyncio.ensure_future(self._cancel_abandoned(job))
+                self._abandoned.add(task)
+                task.add_done_callback(self._abandoned.discard)
+
+    async def _cancel_abandoned(self, job: JobState) -> None:
+        with suppress(RequestError):  # it ended meanwhile
+            await self.cancel(job.id, Canceller.CLIENT)
+
     async def retry(self, job_id: int) -> JobState:
-        """Queues a job's image once more; a held job is looked at again instead."""
+        """Queues a job's image once more; one that is blocked, or waits, is looked at again instead."""
         job = self._bench.book.job(job_id)
-        if job.status is JobStatus.HELD:
-            job = await self._bench.book.change(job_id, status=JobStatus.QUEUED, reason="")
-            self._bench.lane(job.board).poke()
-            return job
-        if not job.status.ended:
+        if isinstance(job.status, Blocked | Waiting):
+            await self._bench.lane(job.board).look_again(job)
+            return self._bench.book.job(job_id)
+        if not job.is_settled:
             raise RequestError(
-                f"job {job_id} has not ended: it is {job.status}", hint=f"`flashdeck cancel {job_id}` ends it"
+                f"job {job_id} has not ended: it is {name_of(job.status)}", hint=f"`flashdeck cancel {job_id}` ends it"
             )
-        (job,) = (await self.flash(job.partition, job.sha256, (job.board,), present_only=False)).jobs
+        (job,) = (await self.flash(job.partition, job.sha256, (job.board,), no_wait=False)).jobs
         return job
 
     async def _look(self, boards: Sequence[Board], partition: str, sha256: str) -> None:
@@ -134,16 +164,16 @@ class HandRequests:
             sha256, notes = newest.sha256, newest.notes
         else:
             notes = self._notes.of(partition, sha256)
-        image = await asyncio.to_thread(self._spool.read, sha256)
+        image = await threads.run(self._bench.shelf.read, sha256)
         target = board.profile.partitions[partition]
-        warnings = await asyncio.to_thread(guards.check, image, board.profile, target)
-        return Artifact.of(image, await asyncio.to_thread(find_version, image, target)), (*notes, *warnings)
+        warnings = await self._bench.verdicts.check(image, board.profile, target)
+        return Artifact.of(image, await threads.run(find_version, image, target)), (*notes, *warnings)
 
     async def _plan_for(
         self, board: Board, partition: Partition, artifact: Artifact, warnings: tuple[str, ...]
     ) -> BoardPlan:
         lane = self._bench.lane(board.name)
-        image = await asyncio.to_thread(self._spool.read, artifact.sha256)
+        image = await threads.run(self._bench.shelf.read, artifact.sha256)
         wanted = BoardPlan(board=board.name, partition=partition.name, sha256=artifact.sha256, notes=warnings)
         try:
             if lane.sighting.presence is Presence.DFU:
@@ -154,6 +184,6 @@ class HandRequests:
                 plan = preview(image, lane.target(partition), ASSUMED_FACTS)
         except (RefusedError, HeldError, DeviceError) as error:
             return replace(wanted, blocked=error.advice)
-        if lane.held:
-            wanted = replace(wanted, blocked=f"board {board.name} is held: {lane.held}")
+        if lane.hold is not None:
+            wanted = replace(wanted, blocked=f"board {board.name} is on hold: {lane.hold.reason}")
         return described(wanted, plan)

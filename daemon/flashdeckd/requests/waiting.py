@@ -1,14 +1,18 @@
-"""`wait`: until an image is on its boards, or can no longer get there."""
+"""`wait`: until an image is on its boards, or can no longer get there. Each board has an answer of its own."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from flashdeck.api import BoardOutcome
 from flashdeck.config import Board
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
-from flashdeck.model import Disposition, JobState, JobStatus
+from flashdeck.job_state import Cancelled, Failed, Failure, Superseded, Waiting, needs_person
+from flashdeck.model import Contents, Disposition, JobState
+from flashdeck.words.jobs import status_hint, status_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
+from flashdeckd.host import threads
 from flashdeckd.state.hub import Hub
 
 LOOK_SECONDS: Final = 2.0
@@ -23,10 +27,13 @@ class WaitRequests:
         self._builds = builds
         self._hub = hub
 
-    async def for_image(self, partition: str, sha256: str, patterns: Iterable[str], seconds: float) -> list[JobState]:
-        """Looks at the image's path again, then waits until the image is on every board; returns the jobs that did it.
+    async def for_image(
+        self, partition: str, sha256: str, patterns: Iterable[str], seconds: float
+    ) -> list[BoardOutcome]:
+        """Looks at the image's path again, then waits until the image is on every board, or can not get on one.
 
-        Raises a FlashdeckError whose kind says why that can no longer happen.
+        Once it can not get on one, only those boards are still waited for on which something is under way. Raises
+        what `Bench.select` does, and FlashdeckError (`timeout`) where the path could not be looked at in time.
         """
         boards = self._bench.select(partition, patterns)
         now = asyncio.get_running_loop().time()
@@ -35,27 +42,37 @@ class WaitRequests:
                 for profile in {board.profile.name for board in boards}:
                     await self._builds.look(profile, partition)
             await self._fetch(boards, partition, sha256)
-            wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
-            async with asyncio.timeout_at(now + seconds):
-                await self._hub.until(
-                    lambda: all(self._is_there(board, partition, wanted[board.name]) for board in boards)
-                )
         except TimeoutError:
             raise FlashdeckError(
-                f"{partition} was not up to date on all of {_names(boards)} after {seconds:g} s",
+                f"the newest build for {partition} is not known after {seconds:g} s: its file is being written",
                 kind=ErrorKind.TIMEOUT,
-                hint="`flashdeck jobs` shows what each job waits for",
+                hint="`flashdeck status` shows what is being written",
             ) from None
-        jobs = (self._job(board, partition, wanted[board.name]) for board in boards)
-        return [job for job in jobs if job is not None]
+        wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
+        outcomes: list[BoardOutcome] = []
+
+        def is_over() -> bool:
+            outcomes[:] = [self._outcome(board, partition, wanted[board.name]) for board in boards]
+            return _is_over(outcomes)
+
+        try:
+            async with asyncio.timeout_at(now + seconds):
+                await self._hub.until(is_over)
+        except TimeoutError:
+            outcomes[:] = [_too_late(outcome, partition, seconds) for outcome in outcomes]
+        return outcomes
 
     async def for_jobs(self, ids: Sequence[int], seconds: float) -> list[JobState]:
-        """Waits until every job has ended or is held; raises FlashdeckError (`timeout`, `no-such-job`)."""
+        """Waits until every job has ended or needs a person; raises FlashdeckError (`timeout`, `no-such-job`)."""
         book = self._bench.book
-        settled = (*(status for status in JobStatus if status.ended), JobStatus.HELD)
+
+        def are_over() -> bool:
+            jobs = [book.job(job_id) for job_id in ids]
+            return all(job.is_settled or needs_person(job.status) for job in jobs)
+
         try:
             async with asyncio.timeout(seconds):
-                await self._hub.until(lambda: all(book.job(job_id).status in settled for job_id in ids))
+                await self._hub.until(are_over)
         except TimeoutError:
             raise FlashdeckError(f"the jobs had not ended after {seconds:g} s", kind=ErrorKind.TIMEOUT) from None
         return [book.job(job_id) for job_id in ids]
@@ -64,83 +81,138 @@ class WaitRequests:
         """Read the wanted images where that does not hold up the event loop."""
         newest = (self._hub.artifacts.get((board.profile.name, partition)) for board in boards)
         for wanted in {sha256} if sha256 else {artifact.sha256 for artifact in newest if artifact is not None}:
-            await asyncio.to_thread(self._bench.shelf.image, wanted)
-
-    def _job(self, board: Board, partition: str, sha256: str) -> JobState | None:
-        return self._bench.satisfaction.job_for(board, board.profile.partitions[partition], sha256)
+            await threads.run(self._bench.shelf.image, wanted)
 
     def _newest(self, board: Board, partition: str) -> str:
-        untaken = self._bench.untaken(board.profile.name, partition)
-        if untaken:
-            raise RefusedError(untaken)
+        """Return the image of the newest build; "" where there is none that is taken."""
         artifact = self._hub.artifacts.get((board.profile.name, partition))
-        if artifact is None:
-            raise RequestError(
-                f"no artifact is known for partition {partition} of board {board.name}",
-                kind=ErrorKind.NO_SUCH_ARTIFACT,
-                hint="build it first, or say --for FILE",
-            )
-        return artifact.sha256
+        return "" if artifact is None or self._bench.untaken(board.profile.name, partition) else artifact.sha256
 
-    def _is_there(self, board: Board, partition: str, sha256: str) -> bool:
-        """Whether the image is on the board and runs; raises when it will not be."""
-        job = self._job(board, partition, sha256)
-        if job is not None and not job.status.ended:
-            if job.status is JobStatus.HELD:
-                raise HeldError(f"job {job.id} for board {board.name} is held: {job.reason}")
-            held = self._hub.boards[board.name].held
-            if held and job.status is not JobStatus.RUNNING:
-                raise HeldError(
-                    f"board {board.name} is held: {held}", hint=f"`flashdeck release {board.name}` lets it go on"
-                )
+    def _outcome(self, board: Board, partition: str, sha256: str) -> BoardOutcome:
+        """Return how far a board is: it has the image, or will not get it, or neither yet."""
+        job = self._bench.satisfaction.job_for(board, board.profile.partitions[partition], sha256) if sha256 else None
+        outcome = BoardOutcome(board=board.name, partition=partition, job=job)
+        try:
+            is_there = self._is_there(board, partition, sha256, job)
+        except FlashdeckError as error:
+            failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
+            return BoardOutcome(board=board.name, partition=partition, job=job, failure=failure)
+        if is_there:
+            return BoardOutcome(board=board.name, partition=partition, job=job, is_there=True)
+        return outcome
+
+    def _is_there(self, board: Board, partition: str, sha256: str, job: JobState | None) -> bool:
+        """Tell whether the image is on the board and runs; raises FlashdeckError when it will not be."""
+        if not sha256:
+            raise self._why_no_build(board, partition)
+        if job is not None and not job.is_settled:
+            if needs_person(job.status):
+                text = status_text(job.status)
+                raise HeldError(f"job {job.id} for board {board.name}: {text}", hint=status_hint(job.status))
             return False
         contents = self._bench.book.contents(board.name, partition)
         if contents is not None and self._bench.satisfaction.has(board, board.profile.partitions[partition], sha256):
-            if board.profile.app is not None and board.profile.leave and contents.started is False:
-                raise _failure(job, f"board {board.name} holds the image and was not seen to start")
+            self._require_running(board, partition, contents, job)
             return True
-        if job is None:
-            raise self._why_never(board, partition, sha256)
-        if job.status is JobStatus.FAILED:
-            raise _failure(job, job.reason)
-        if job.status is JobStatus.CANCELLED:
-            raise FlashdeckError(f"job {job.id} for board {board.name} was cancelled", kind=ErrorKind.CANCELLED)
-        raise FlashdeckError(
-            f"board {board.name} got another image since job {job.id}: {job.reason or 'a later job ran'}",
-            kind=ErrorKind.SUPERSEDED,
+        raise self._why_never(board, partition, sha256, job)
+
+    def _require_running(self, board: Board, partition: str, contents: Contents, job: JobState | None) -> None:
+        """Raises FlashdeckError where the image is on the board, and may not be what runs there."""
+        if contents.uncertain:
+            raise FlashdeckError(
+                f"board {board.name} has the image in {partition} as far as is known, but another serial or bcdDevice "
+                "was seen in its place since, or a job was cut short",
+                kind=ErrorKind.AMBIGUOUS,
+                hint=f"`flashdeck flash {partition} --board {board.name}` makes sure",
+            )
+        if not board.profile.leave or contents.started is not False:
+            return
+        torn = [
+            name
+            for name in board.profile.partitions
+            if (other := self._bench.book.contents(board.name, name)) is not None and not other.complete
+        ]
+        if torn:
+            raise HeldError(
+                f"{partition} of board {board.name} is written, not started: {' and '.join(torn)} is incomplete",
+                hint=f"flash {' and '.join(torn)} again",
+            )
+        if board.profile.app is not None:
+            raise _failure(job, f"board {board.name} has the image and was not seen to start")
+
+    def _why_no_build(self, board: Board, partition: str) -> FlashdeckError:
+        untaken = self._bench.untaken(board.profile.name, partition)
+        if untaken:
+            return RefusedError(untaken)
+        return RequestError(
+            f"no build is known for partition {partition} of board {board.name}",
+            kind=ErrorKind.NO_SUCH_ARTIFACT,
+            hint="build it first, or say --for FILE",
         )
 
-    def _why_never(self, board: Board, partition: str, sha256: str) -> FlashdeckError:
+    def _why_never(self, board: Board, partition: str, sha256: str, job: JobState | None) -> FlashdeckError:
+        match job.status if job is not None else None:
+            case None:
+                return self._why_no_job(board, partition, sha256)
+            case Failed():
+                return _failure(job, "")
+            case Cancelled() as status:
+                return FlashdeckError(
+                    f"the job for board {board.name} was {status_text(status)}", kind=ErrorKind.CANCELLED
+                )
+            case status:
+                later = status_text(status) if isinstance(status, Superseded) else "a later job ran"
+                return FlashdeckError(f"board {board.name} got another image since: {later}", kind=ErrorKind.SUPERSEDED)
+
+    def _why_no_job(self, board: Board, partition: str, sha256: str) -> FlashdeckError:
         newest = self._hub.artifacts.get((board.profile.name, partition))
         place = board.profile.partitions[partition]
         if newest is None or not self._bench.satisfaction.is_brought_by(newest.sha256, board, place, sha256):
             return RequestError(
-                f"no job brings this image to {partition} of board {board.name}",
+                f"nothing queued will flash this file to {partition} on {board.name}",
                 kind=ErrorKind.NO_TARGET,
                 hint=f"`flashdeck flash {partition} FILE` flashes it by hand; where the build pads or signs what is "
                 "flashed, wait for that file",
             )
         if newest.disposition is Disposition.REFUSED:
             return RefusedError(newest.reason)
-        hint = f"`flashdeck flash {partition} --board {board.name}` accepts it"
-        if not self._hub.boards[board.name].armed:
+        hint = f"`flashdeck flash {partition} --board {board.name}` flashes it"
+        lane = self._bench.lane(board.name)
+        if not lane.armed:
             return HeldError(
-                f"board {board.name} is disarmed: the image is only offered", kind=ErrorKind.DISARMED, hint=hint
+                f"board {board.name} is disarmed: the build is only offered", kind=ErrorKind.DISARMED, hint=hint
             )
         if newest.disposition is not Disposition.UNCHANGED:
             return HeldError(
-                f"the image is only offered for {partition} of board {board.name}: {newest.reason or 'was disarmed'}",
+                f"the build is only offered for {partition} of board {board.name}: {newest.reason or 'was disarmed'}",
                 kind=ErrorKind.OFFERED,
                 hint=hint,
             )
         return RequestError(f"board {board.name} has got another image by hand since", kind=ErrorKind.SUPERSEDED)
 
 
+def _is_over(outcomes: Iterable[BoardOutcome]) -> bool:
+    """Tell whether nothing is to be waited for: each board is decided, or one can not get there and no other works."""
+    open_ones = [outcome for outcome in outcomes if not outcome.is_there and outcome.failure is None]
+    if not open_ones:
+        return True
+    failed = any(outcome.failure is not None for outcome in outcomes)
+    return failed and all(outcome.job is not None and isinstance(outcome.job.status, Waiting) for outcome in open_ones)
+
+
+def _too_late(outcome: BoardOutcome, partition: str, seconds: float) -> BoardOutcome:
+    if outcome.is_there or outcome.failure is not None:
+        return outcome
+    waits = f": {status_text(outcome.job.status)}" if outcome.job is not None else ""
+    failure = Failure(
+        kind=ErrorKind.TIMEOUT,
+        message=f"{partition} was not up to date on board {outcome.board} after {seconds:g} s{waits}",
+        hint=status_hint(outcome.job.status) if outcome.job is not None else "",
+    )
+    return BoardOutcome(board=outcome.board, partition=outcome.partition, job=outcome.job, failure=failure)
+
+
 def _failure(job: JobState | None, message: str) -> FlashdeckError:
     if job is not None and job.failure is not None:
         return DeviceError(job.failure.message, kind=job.failure.kind, hint=job.failure.hint)
     return DeviceError(message, kind=ErrorKind.NOT_ACCEPTED)
-
-
-def _names(boards: Iterable[Board]) -> str:
-    return ", ".join(board.name for board in boards)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from flashdeck import rpc
-from flashdeck.api import PROTOCOL_VERSION
+from flashdeck.api import HIGHEST_PROTOCOL
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.model import Event, Snapshot
 from flashdeck.text import clean
@@ -126,7 +126,7 @@ class Connection:
                     f"the first call must be 'hello', not '{clean(request.method, 60)}'",
                     code=rpc.Code.INVALID_REQUEST,
                     request_id=request.answer_to,
-                    hint=f'say {{"protocol": {PROTOCOL_VERSION}, "client": "your name"}} first',
+                    hint=f'say {{"protocol": {HIGHEST_PROTOCOL}, "client": "your name"}} first',
                 )
         except FlashdeckError as error:
             self._refuse(error)

@@ -3,18 +3,28 @@
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from flashdeck import rpc
-from flashdeck.api import METHODS, PROTOCOL_VERSION, GetStatus, Hello, Params, Subscribe, Welcome
+from flashdeck.api import (
+    HIGHEST_PROTOCOL,
+    LOWEST_PROTOCOL,
+    METHODS,
+    GetStatus,
+    Hello,
+    Params,
+    Subscribe,
+    Welcome,
+    protocols,
+)
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import Snapshot
 from flashdeck.text import clean
 from flashdeck.value import Value
+from flashdeckd.host import processes
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.endpoint import Endpoint, claimed, peer_uid
 from flashdeckd.state.hub import Hub
@@ -103,8 +113,8 @@ class Server:
 
     def _may_enter(self, client: socket.socket) -> bool:
         uid = self._peer_uid(client)
-        if uid not in (0, os.geteuid()):
-            _log.warning("closed a connection from uid %d: only uid %d may connect", uid, os.geteuid())
+        if uid not in (0, processes.own_uid()):
+            _log.warning("closed a connection from uid %d: only uid %d may connect", uid, processes.own_uid())
             return False
         if len(self._connections) >= 2 * MAX_CONNECTIONS:
             _log.warning("closed a connection: %d are open already", 2 * MAX_CONNECTIONS)
@@ -129,9 +139,12 @@ class Server:
 
     async def _hello(self, params: Hello, connection: Connection) -> Welcome:
         daemon = self._hub.daemon
-        if params.protocol != PROTOCOL_VERSION:
+        lowest = params.protocol if params.lowest is None else params.lowest
+        protocol = min(params.protocol, HIGHEST_PROTOCOL)
+        if protocol < max(lowest, LOWEST_PROTOCOL):
             raise FlashdeckError(
-                f"flashdeckd {daemon.version} speaks protocol {PROTOCOL_VERSION}, the client {params.protocol}",
+                f"flashdeckd {daemon.version} speaks protocol {protocols(LOWEST_PROTOCOL, HIGHEST_PROTOCOL)}, "
+                f"flashdeck {clean(params.release, 60) or '(an older release)'} {protocols(lowest, params.protocol)}",
                 hint="install the same version of flashdeck on both sides, and restart the daemon",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
@@ -142,7 +155,15 @@ class Server:
                 kind=ErrorKind.UNREACHABLE,
             )
         connection.client = clean(params.client, 60)
-        return Welcome(protocol=PROTOCOL_VERSION, daemon=daemon.version, host=daemon.host, instance=daemon.instance)
+        return Welcome(
+            protocol=protocol,
+            lowest=LOWEST_PROTOCOL,
+            highest=HIGHEST_PROTOCOL,
+            daemon=daemon.version,
+            host=daemon.host,
+            instance=daemon.instance,
+            degraded=daemon.degraded,
+        )
 
     async def _subscribe(self, _params: Subscribe, connection: Connection) -> Snapshot:
         return connection.subscribe(self._hub)

@@ -5,11 +5,8 @@ All of SQLite happens in one thread, in the order of the calls. When a `save` re
 
 import asyncio
 import logging
-import os
 import sqlite3
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +14,12 @@ from typing import TypeVar
 
 import msgspec
 
-from flashdeck.errors import FlashdeckError
-from flashdeck.model import ArtifactState, Contents, JobState
+from flashdeck.errors import FlashdeckError, HostError
+from flashdeck.model import ArtifactState, BoardHold, Contents, HoldBy, JobState
 from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeckd.flash.bootloader_history import BootloaderHistory
+from flashdeckd.host import clock, files, threads
 from flashdeckd.state.journal_schema import UnusableFileError, connect
 
 LOADED_JOBS = 500
@@ -58,8 +56,8 @@ class Ledger:
     """By (board, partition)."""
     artifacts: Mapping[tuple[str, str], ArtifactState]
     """The newest of each (profile, partition)."""
-    holds: Mapping[str, str]
-    """Why each held board is held."""
+    holds: Mapping[str, BoardHold]
+    """Why each board is on hold that is."""
     ports: Mapping[str, str]
     """Where each board was last seen."""
     histories: Mapping[Bootloader, BootloaderHistory]
@@ -81,7 +79,7 @@ class Journal:
     A `save` that has begun is carried through, also when the task that awaits it is cancelled.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, writer: ThreadPoolExecutor, notice: str) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, writer: threads.OwnThread, notice: str) -> None:
         self._path = path
         self._connection = connection
         self._writer = writer
@@ -98,11 +96,11 @@ class Journal:
         Raises `FlashdeckError` where the file can not be used and is better left alone: a newer schema, no
         permission, a full disk.
         """
-        writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        writer = threads.OwnThread("journal")
         try:
-            connection, notice = await asyncio.get_running_loop().run_in_executor(writer, _open_file, path)
+            connection, notice = await writer.run(_open_file, path)
         except BaseException:
-            writer.shutdown(wait=False)
+            writer.let_go()
             raise
         if notice:
             _log.warning("%s", notice)
@@ -132,7 +130,7 @@ class Journal:
     async def save_job(self, job: JobState) -> None:
         """Keeps the newest state of a job."""
         await self._execute(
-            (_UPSERT_JOB, (job.id, job.status.ended, _encode(job))),
+            (_UPSERT_JOB, (job.id, job.is_settled, _encode(job))),
             ("DELETE FROM job WHERE ended AND id <= ?", (job.id - KEPT_JOBS,)),
         )
 
@@ -145,12 +143,12 @@ class Journal:
         key = (artifact.profile, artifact.partition)
         await self._execute(("REPLACE INTO artifact VALUES (?, ?, ?)", (*key, _encode(artifact))))
 
-    async def save_hold(self, board: str, reason: str | None) -> None:
-        """Keeps why a board is held; None: it no longer is."""
-        if reason is None:
+    async def save_hold(self, board: str, hold: BoardHold | None) -> None:
+        """Keeps why a board is on hold; None: it no longer is."""
+        if hold is None:
             await self._execute(("DELETE FROM hold WHERE board = ?", (board,)))
         else:
-            await self._execute(("REPLACE INTO hold VALUES (?, ?)", (board, reason)))
+            await self._execute(("REPLACE INTO hold VALUES (?, ?, ?)", (board, hold.reason, hold.by.value)))
 
     async def save_port(self, board: str, port: str) -> None:
         """Keeps where a board was last seen."""
@@ -176,9 +174,9 @@ class Journal:
             return
         self._closed = True
         try:
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._writer, self._connection.close))
+            await asyncio.shield(self._writer.run(self._connection.close))
         finally:
-            self._writer.shutdown(wait=False)
+            self._writer.let_go()
 
     async def _execute(self, *statements: "_Statement") -> None:
         await self._run(lambda: _commit(self._connection, statements))
@@ -186,7 +184,7 @@ class Journal:
     async def _run(self, work: Callable[[], _T]) -> _T:
         if self._closed:
             raise FlashdeckError(f"the journal {self._path} is closed")
-        running = asyncio.get_running_loop().run_in_executor(self._writer, work)
+        running = self._writer.run(work)
         try:
             result = await asyncio.shield(running)
         except sqlite3.Error as error:
@@ -262,7 +260,7 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         jobs=tuple(job for job in jobs if job is not None),
         contents=table(Contents, "SELECT board, partition, state FROM holding", "contents"),
         artifacts=table(ArtifactState, "SELECT profile, partition, state FROM artifact", "artifact"),
-        holds={row[0]: row[1] for row in rows("SELECT board, reason FROM hold")},
+        holds={board: BoardHold(reason=reason, by=HoldBy(who)) for board, reason, who in rows("SELECT * FROM hold")},
         ports={row[0]: row[1] for row in rows("SELECT board, port FROM port")},
         histories={key: state for key, state in histories.items() if state is not None},
         next_job=int(highest[0][0]) + 1 if highest else 1,
@@ -272,9 +270,9 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
 
 def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_directory(path.parent, 0o700)
         # SQLite would create it readable for all; its side files take over the mode of this one.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        files.close(files.open_to_change(path))
         try:
             return connect(path), ""
         except UnusableFileError as error:
@@ -295,22 +293,22 @@ def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
 
 def set_aside(path: Path) -> Path:
     """Renames a file that can not be used, so that nothing of it is lost. Returns its new path."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    stamp = clock.stamp()
     kept, number = path.with_name(f"{path.name}.kept-{stamp}"), 1
-    while kept.exists():
+    while files.exists(kept):
         number += 1
         kept = path.with_name(f"{path.name}.kept-{stamp}-{number}")
-    path.rename(kept)
+    files.rename(path, kept)
     # Left behind, the old write-ahead log would be taken for the new file's.
     for suffix in ("-wal", "-shm"):
         side = path.with_name(path.name + suffix)
-        if side.exists():
-            side.rename(kept.with_name(kept.name + suffix))
+        if files.exists(side):
+            files.rename(side, kept.with_name(kept.name + suffix))
     return kept
 
 
-def _sqlite_failure(path: Path, error: sqlite3.Error) -> FlashdeckError:
-    return FlashdeckError(
+def _sqlite_failure(path: Path, error: sqlite3.Error) -> HostError:
+    return HostError(
         f"the journal {path} failed: {error}",
         hint="see that the disk is not full, that the file is writable and that no other program has it locked",
     )

@@ -36,6 +36,34 @@ MIGRATIONS: tuple[str, ...] = (
     """
     UPDATE artifact SET state = json_set(state, '$.flattened', json('true')) WHERE json_valid(state);
     """,
+    # 4. A job's state was a word and a sentence beside fields that it did or did not need; it became a value with just
+    # what it means. Nobody knows who had put a board on hold: it is never started by itself before a release.
+    """
+    UPDATE job SET state = json_remove(
+        json_set(state, '$.status', json(CASE json_extract(state, '$.status')
+            WHEN 'queued' THEN json_object('state', 'queued')
+            WHEN 'waiting' THEN json_object('state', 'queued')
+            WHEN 'running' THEN json_object('state', 'queued')
+            WHEN 'held' THEN json_object(
+                'state', 'blocked', 'reason', coalesce(json_extract(state, '$.reason'), 'it was blocked'))
+            WHEN 'done' THEN json_object('state', 'done', 'result', json(json_extract(state, '$.result')))
+            WHEN 'failed' THEN json_object(
+                'state', 'failed',
+                'failure', json(coalesce(
+                    json_extract(state, '$.failure'),
+                    json_object('kind', 'other', 'message', coalesce(json_extract(state, '$.reason'), 'it failed')))),
+                'result', json(json_extract(state, '$.result')))
+            WHEN 'superseded' THEN json_object('state', 'superseded')
+            WHEN 'cancelled' THEN json_object(
+                'state', 'cancelled', 'by', 'person', 'reason', coalesce(json_extract(state, '$.reason'), ''))
+            ELSE json_object('state', 'unknown', 'name', json_extract(state, '$.status'))
+        END)),
+        '$.reason', '$.phase', '$.done', '$.total', '$.result', '$.failure')
+    WHERE json_valid(state) AND json_type(state, '$.status') = 'text';
+    UPDATE holding SET state = json_remove(json_set(state, '$.uncertain', json('true')), '$.disturbed')
+    WHERE json_valid(state) AND json_extract(state, '$.disturbed') = 1;
+    ALTER TABLE hold ADD COLUMN who TEXT NOT NULL DEFAULT 'flashdeck';
+    """,
 )
 """SQL scripts; the n-th (from 1) makes schema n out of schema n - 1. Released ones never change."""
 

@@ -29,6 +29,7 @@ from flashdeckd.dfu.wire import Request
 from flashdeckd.usb.claim import Claim
 from flashdeckd.usb.descriptors import MAX_INTERFACES
 from flashdeckd.usb.device import DFU_CLASS, DFU_SUBCLASS, UsbDevice
+from flashdeckd.usb.pulse import Pulse
 from flashdeckd.usb.strings import MAX_STRING, decode_string
 
 _OUT = usb.util.build_request_type(usb.util.CTRL_OUT, usb.util.CTRL_TYPE_CLASS, usb.util.CTRL_RECIPIENT_INTERFACE)
@@ -62,10 +63,11 @@ _T = TypeVar("_T")
 class Transport:
     """One opened device with its DFU interface claimed: a `flashdeckd.dfu.pipe.ControlPipe` and a context manager."""
 
-    def __init__(self, device: usb.core.Device, where: UsbDevice) -> None:
+    def __init__(self, device: usb.core.Device, where: UsbDevice, pulse: Pulse | None = None) -> None:
         """Takes over `device`, which is what `where` describes. Use `open_device`."""
         self._device = device
         self._where = where
+        self._pulse = pulse or Pulse()
         self._transfers = 0
         self._quirk = quirk_of(where.usb_id, where.bcd_device)
         try:
@@ -123,6 +125,7 @@ class Transport:
         sent = self._guarded(
             f"{Request(request).name} of {len(data)} bytes",
             lambda: self._device.ctrl_transfer(_OUT, request, value, self._interface, data, _milliseconds(timeout)),
+            timeout,
         )
         if sent != len(data):
             raise DeviceError(f"{_place(self._where)}: took {sent} of {len(data)} bytes of a {Request(request).name}")
@@ -134,6 +137,7 @@ class Transport:
         answer = self._guarded(
             f"{Request(request).name} for {length} bytes",
             lambda: self._device.ctrl_transfer(_IN, request, value, self._interface, length, _milliseconds(timeout)),
+            timeout,
         )
         return answer.tobytes()
 
@@ -200,15 +204,23 @@ class Transport:
                 hint="close other programs that use it; what was under way begins anew",
             )
 
-    def _guarded(self, what: str, call: Callable[[], _T]) -> _T:
+    def _guarded(self, what: str, call: Callable[[], _T], timeout: float = 1.0) -> _T:
+        self._pulse.ask(timeout)
+        answered = True
         try:
             return call()
         except _PYUSB_ERRORS as error:
-            raise _translated(self._where, what, error) from error
+            failure = _translated(self._where, what, error)
+            answered = not isinstance(failure, TransferTimeoutError | DeviceGoneError)
+            raise failure from error
+        finally:
+            self._pulse.answer(answered=answered)
 
 
-def open_device(backend: IBackend | None, device: UsbDevice) -> Transport:
+def open_device(backend: IBackend | None, device: UsbDevice, pulse: Pulse | None = None) -> Transport:
     """Opens exactly the enumeration that `device` describes: its bus and address, checked again by ids and port.
+
+    `pulse` is told of each transfer.
 
     `backend` None means the system's libusb. Raises DeviceGoneError where it is no longer there, or another device has
     its address by now; DescriptorError where it has no DFU interface; DevicePermissionError; DeviceError `device-busy`.
@@ -231,7 +243,7 @@ def open_device(backend: IBackend | None, device: UsbDevice) -> Transport:
     except BaseException:
         usb.util.dispose_resources(found)
         raise
-    return Transport(found, device)
+    return Transport(found, device, pulse)
 
 
 def _check_same(found: usb.core.Device, device: UsbDevice) -> None:

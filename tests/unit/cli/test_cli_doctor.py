@@ -14,7 +14,8 @@ from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Explanation, Fact, Finding, Severity, exit_code
 from flashdeck.errors import ErrorKind, ExitCode, RequestError
 from flashdeck.full_json import full_json
-from flashdeck.model import DeviceState, Failure, Presence
+from flashdeck.job_state import Failure
+from flashdeck.model import DeviceState, Presence
 from flashdeck_tui.cli.commands import doctor
 
 LONG = "the whole of a sentence that is much longer than any terminal is wide, " * 6 + "END"

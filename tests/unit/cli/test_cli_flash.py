@@ -13,7 +13,8 @@ from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
-from flashdeck.model import Failure, JobResult, JobState, JobStatus, Phase, Verified
+from flashdeck.job_state import Failure, JobResult, JobStatus, Phase, Verified
+from flashdeck.model import JobState
 
 RUN = (
     {"status": JobStatus.RUNNING, "phase": Phase.ERASE, "done": 0, "total": 1000},

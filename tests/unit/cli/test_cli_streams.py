@@ -22,7 +22,8 @@ from canned_daemon import SHA, CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.model import DeviceState, Failure, JobState, JobStatus, LogLevel, LogLine, Phase
+from flashdeck.job_state import Failure, JobStatus, Phase
+from flashdeck.model import DeviceState, JobState, LogLevel, LogLine
 
 PROGRAM = [sys.executable, "-c", "import sys; from flashdeck_tui.cli import main; sys.exit(main())"]
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[/]\r\n\x9b31m\u202eevil"
@@ -253,7 +254,7 @@ def test_ctrl_c_while_waiting(daemon: CannedDaemon, spawn: Callable[..., Child],
 
 def test_logs_are_followed(daemon: CannedDaemon, spawn: Callable[..., Child]) -> None:
     daemon.answers[api.GetLogs] = lambda params: api.LogPage(
-        lines=daemon.hub.logs(after=params.after, limit=params.limit, board=params.board), next=0
+        lines=daemon.hub.logs(after=params.after, limit=params.limit, boards=params.boards), next=0
     )
     daemon.on_loop(lambda: daemon.hub.log("before", board="left"))
     child = spawn("logs -f --board left --jsonl")
@@ -300,10 +301,10 @@ def test_hostile_text_is_harmless_everywhere(daemon: CannedDaemon, cli: Cli) -> 
         api.Plan: api.PlanList(plans=(plan,)),
         api.Wait: api.JobList(jobs=(evil_job,)),
         api.GetLogs: api.LogPage(lines=(line,), next=1),
-        api.Hold: evil_board,
-        api.Release: evil_board,
+        api.Hold: api.BoardList(boards=(evil_board,), devices=()),
+        api.Release: api.BoardList(boards=(evil_board,), devices=()),
         api.VirtualList: api.VirtualBench(boards=(bench,)),
-        api.VirtualPlug: bench,
+        api.VirtualPlug: api.VirtualBench(boards=(bench,)),
     }
 
     def publish() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeck_tui.demo.report import Row, complaints, table
 
 GOOD = Row(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from flash_rig import APP1, BASE, FLASH_SIZE, Rig, Watcher, image, small
 from flashdeck.errors import DeviceError, DeviceGoneError, FlashdeckError
 from flashdeck.geometry import Range
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeckd.usb.transport import open_device
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model

@@ -1,6 +1,7 @@
 """What a daemon keeps of the spool when it starts: all that a partition's bytes are known from."""
 
-from flashdeck.model import Contents, Layer, Patch, Verified
+from flashdeck.job_state import Verified
+from flashdeck.model import Contents, Layer, Patch
 from flashdeckd.state.journal import Ledger
 
 

@@ -31,7 +31,8 @@ from flashdeck.api import (
 )
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, HeldError, RemoteError, RequestError
-from flashdeck.model import Event, Failure, Snapshot
+from flashdeck.job_state import Failure
+from flashdeck.model import Event, Snapshot
 from flashdeck.value import Value
 from flashdeckd.server.server import Server
 from flashdeckd.state.hub import Hub

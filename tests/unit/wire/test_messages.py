@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from flashdeck import rpc
 from flashdeck.api import METHODS, Flash, JobList, Params, UploadChunk, VirtualDump, Welcome
 from flashdeck.errors import EXIT_CODES, ErrorKind, FlashdeckError, RemoteError, RequestError
-from flashdeck.model import Failure, JobState, Phase
+from flashdeck.job_state import Failure, Phase
+from flashdeck.model import JobState
 from flashdeck.value import Value
 
 

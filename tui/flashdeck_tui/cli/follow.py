@@ -1,20 +1,30 @@
 """Follows jobs until nothing more will happen to them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TypeVar
 
 from flashdeck.api import GetJobs
 from flashdeck.client import Client
+from flashdeck.job_state import WaitFor, Waiting
 from flashdeck.model import Event, JobState, Snapshot
-from flashdeck_tui.cli.outcome import settled
+from flashdeck_tui.cli.outcome import is_over
 from flashdeck_tui.cli.output import put_json, say
 from flashdeck_tui.cli.progress import progress
 
+T = TypeVar("T")
+
 
 async def follow(
-    client: Client, changes: AsyncIterator[Snapshot | Event], jobs: Sequence[JobState], *, as_jsonl: bool
+    client: Client,
+    changes: AsyncIterator[Snapshot | Event],
+    jobs: Sequence[JobState],
+    *,
+    as_jsonl: bool,
+    until: Callable[[JobState], bool] = is_over,
+    patience: float | None = None,
 ) -> list[JobState]:
-    """The last states of `jobs`, once each has ended or is held.
+    """Return the last states of `jobs`, once `until` is so of each, or after `patience` seconds.
 
     `changes` is `Client.follow()`, begun before the jobs were made. Progress is talk on stderr; with `as_jsonl` every
     state of a job is also an object on stdout. Raises ConnectionFailedError when the daemon ends first.
@@ -25,14 +35,17 @@ async def follow(
         for job in jobs:
             put_json({"job": job})
     try:
-        while not all(map(settled, latest.values())):
-            for job in await _changed(client, await anext(changes), tuple(latest)):
-                latest[job.id] = job
-                shown.show(job)
-                if as_jsonl:
-                    put_json({"job": job})
+        async with asyncio.timeout(patience):
+            while not all(map(until, latest.values())):
+                for job in await _changed(client, await anext(changes), tuple(latest)):
+                    latest[job.id] = job
+                    shown.show(job)
+                    if as_jsonl:
+                        put_json({"job": job})
+    except TimeoutError:
+        pass  # the states say how far each job is
     except asyncio.CancelledError:
-        numbers = ", ".join(str(job.id) for job in latest.values() if not settled(job))
+        numbers = ", ".join(str(job.id) for job in latest.values() if not is_over(job))
         say(f"the daemon goes on by itself with job {numbers}; 'flashdeck jobs' shows what becomes of it")
         raise
     finally:
@@ -40,8 +53,38 @@ async def follow(
     return list(latest.values())
 
 
+async def show_while(
+    asked: asyncio.Future[T], changes: AsyncIterator[Snapshot | Event], shows: Callable[[JobState], bool], boards: int
+) -> T:
+    """Return what `asked` answers; meanwhile tell on stderr how far the jobs are that `shows` picks.
+
+    They are jobs of so many `boards`.
+    """
+    shown = progress((), boards)
+    step: asyncio.Future[Snapshot | Event] | None = None
+    try:
+        while True:
+            step = step or asyncio.ensure_future(anext(changes))
+            await asyncio.wait((asked, step), return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                return asked.result()
+            change, step = step.result(), None
+            jobs = change.jobs if isinstance(change, Snapshot) else (change.job,) if change.job is not None else ()
+            for job in filter(shows, jobs):
+                shown.show(job)
+    finally:
+        if step is not None:
+            step.cancel()
+        shown.close()
+
+
+def waits_for_the_board(job: JobState) -> bool:
+    """Tell whether a job can not go on without a cable, a hand or access: `--no-wait` does not wait for that."""
+    return isinstance(job.status, Waiting) and job.status.for_ is not WaitFor.PAUSE
+
+
 async def _changed(client: Client, change: Snapshot | Event, ids: tuple[int, ...]) -> Sequence[JobState]:
-    """Those of the jobs `ids` that `change` tells something of; after a gap that is all of them."""
+    """Return those of the jobs `ids` that `change` tells something of; after a gap that is all of them."""
     if isinstance(change, Snapshot):
         # Asked for by number: a snapshot leaves out jobs that ended long ago.
         return (await client.call(GetJobs(ids=ids))).jobs

@@ -1,11 +1,16 @@
 """Options and kinds of values that several commands share."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from flashdeck.errors import RequestError
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
+from flashdeck.job_state import NAMES
 from flashdeck.text import clean, parse_size
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 FILES = f"FILE is an image file as builds write it: {SUFFIXES_IN_WORDS}. Its contents tell the format, not its name."
 """Stands below the help of each command that takes such a file."""
 
@@ -30,26 +35,13 @@ def size(value: str) -> int:
         raise click.BadParameter(str(error)) from error
 
 
-boards = click.option(
-    "--board",
-    "boards",
+status = click.option(
+    "--status",
+    "statuses",
     multiple=True,
-    type=name,
-    metavar="NAME|GLOB",
-    help="Only these boards (repeatable). Default: all boards that have the partition.",
+    type=click.Choice(NAMES),
+    help="Only jobs with this status (repeatable).",
 )
-
-any_boards = click.option(
-    "--board",
-    "boards",
-    multiple=True,
-    type=name,
-    metavar="NAME|GLOB",
-    help="Only these boards (repeatable). Default: all boards.",
-)
-
-job = click.argument("job", type=click.IntRange(1, 2**63 - 1))
-"""The number of a job; as large as the daemon's journal (SQLite) may count."""
 
 
 def one_of(*, as_json: bool, as_jsonl: bool) -> None:
@@ -60,3 +52,15 @@ def one_of(*, as_json: bool, as_jsonl: bool) -> None:
     """
     if as_json and as_jsonl:
         raise RequestError("--json and --jsonl were both given", hint="take one of them")
+
+
+def timeout(*, default: float | None, help: str) -> Callable[[_F], _F]:  # noqa: A002 -- click calls it so
+    """Return the option `--timeout`."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, max=86_400),
+        default=default,
+        show_default=default is not None,
+        metavar="SECONDS",
+        help=help,
+    )

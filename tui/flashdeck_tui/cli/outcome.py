@@ -1,35 +1,73 @@
-"""What a set of jobs came to, as one exit code. Pure."""
+"""The exit code of what was asked of several boards. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final, assert_never
 
-from flashdeck.errors import EXIT_CODES, ExitCode
-from flashdeck.model import JobState, JobStatus
+from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
+from flashdeck.job_state import (
+    Blocked,
+    Cancelled,
+    Done,
+    Failed,
+    JobStatus,
+    Queued,
+    Running,
+    Superseded,
+    Unknown,
+    WaitFor,
+    Waiting,
+    Written,
+    needs_person,
+)
+from flashdeck.model import JobState
+
+_UNDECIDED: Final = (ExitCode.HELD, ExitCode.TIMEOUT, ExitCode.NOT_FOUND)
+"""Nothing went wrong there; the first that is among several counts."""
 
 
-def settled(job: JobState) -> bool:
-    """Whether nothing more will happen to a job until somebody does something."""
-    return job.status.ended or job.status is JobStatus.HELD
+def is_over(job: JobState) -> bool:
+    """Tell whether nothing more happens to a job until somebody does something."""
+    return job.is_settled or needs_person(job.status)
 
 
-def exit_code(jobs: Sequence[JobState]) -> ExitCode:
-    """The code for settled `jobs`.
+def exit_code(jobs: Sequence[JobState], *, waits: bool = True) -> ExitCode:
+    """Return the code for jobs that nobody follows any more; `waits` is False where the board was not waited for."""
+    return combined(code_of(job.status, waits=waits) for job in jobs)
 
-    Where all came to the same, it is that. Where they differ it is SOME_FAILED if a job failed; else some are done and
-    the others held or superseded, which is HELD.
+
+def combined(codes: Iterable[ExitCode]) -> ExitCode:
+    """Return one code for several boards.
+
+    Where all came to the same, it is that. Where one failed and others did not, it is SOME_FAILED. Else the others
+    wait, or need a person: then what says most about that counts.
     """
-    codes = {_code(job) for job in jobs}
-    if len(codes) == 1:
-        return codes.pop()
-    failed = any(job.status in (JobStatus.FAILED, JobStatus.CANCELLED) for job in jobs)
-    return ExitCode.SOME_FAILED if failed else ExitCode.HELD
+    different = set(codes)
+    if len(different) == 1:
+        return different.pop()
+    undecided = [code for code in _UNDECIDED if code in different]
+    return undecided[0] if different <= {ExitCode.OK, *_UNDECIDED} else ExitCode.SOME_FAILED
 
 
-def _code(job: JobState) -> ExitCode:
-    match job.status:
-        case JobStatus.DONE:
-            return ExitCode.OK
-        case JobStatus.HELD | JobStatus.SUPERSEDED:
+def code_of(status: JobStatus, *, waits: bool = True) -> ExitCode:
+    """Return the code for one job. One that is not over was followed until the time was over."""
+    match status:
+        case Done():
+            return ExitCode.HELD if status.not_started else ExitCode.OK
+        case Failed():
+            return code_of_kind(status.failure.kind)
+        case Blocked() | Superseded() | Waiting(for_=WaitFor.HOLD):
             return ExitCode.HELD
+        case Waiting() if not waits:
+            return ExitCode.NOT_FOUND if status.for_ is WaitFor.ABSENT else ExitCode.HELD
+        case Queued() | Running() | Written() | Waiting():
+            return ExitCode.TIMEOUT
+        case Cancelled() | Unknown():
+            return ExitCode.FAILED
         case _:
-            code = EXIT_CODES[job.failure.kind] if job.failure is not None else ExitCode.FAILED
-            return ExitCode.FAILED if code is ExitCode.OTHER else code
+            assert_never(status)
+
+
+def code_of_kind(kind: ErrorKind) -> ExitCode:
+    """Return the code for a job that ended with an error; what has no better one counts as failed."""
+    code = EXIT_CODES[kind]
+    return ExitCode.FAILED if code is ExitCode.OTHER else code

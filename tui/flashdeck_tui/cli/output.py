@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from typing import BinaryIO, TextIO, cast
 
 from flashdeck.full_json import full_json
-from flashdeck.model import Failure
+from flashdeck.job_state import Failure
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck_tui.terminal import takes_control_sequences
 

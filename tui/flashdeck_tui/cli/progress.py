@@ -6,8 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from flashdeck.model import JobState, JobStatus
+from flashdeck.job_state import Running, Written
+from flashdeck.model import JobState
 from flashdeck.text import clean, format_size
+from flashdeck.words.jobs import is_measured, percent, status_detail, status_hint, status_word
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, paint, say, write_talk
 from flashdeck_tui.cli.table import columns
@@ -32,26 +34,32 @@ class Progress(Protocol):
         ...
 
 
-def progress(jobs: Sequence[JobState]) -> Progress:
-    """What suits stderr: bars need a terminal that can go up, and has a line for each job."""
-    if is_terminal(sys.stderr) and takes_control_sequences() and len(jobs) < shutil.get_terminal_size().lines:
+def progress(jobs: Sequence[JobState], boards: int | None = None) -> Progress:
+    """Return what suits stderr: bars need a terminal that can go up, and has a line for each of the `boards`."""
+    needed = len(jobs) if boards is None else boards
+    if is_terminal(sys.stderr) and takes_control_sequences() and needed < shutil.get_terminal_size().lines:
         return Bars(jobs)
     return Lines(jobs)
+
+
+def _place(job: JobState) -> tuple[str, str]:
+    """Return what a line is for: a newer job takes the place of an older one there."""
+    return (job.board, job.partition)
 
 
 class Lines:
     """A line whenever a job changes its status or its phase."""
 
     def __init__(self, jobs: Sequence[JobState]) -> None:
-        self._told: dict[int, str] = {}
+        self._told: dict[tuple[str, str], str] = {}
         for job in jobs:
             self.show(job)
 
     def show(self, job: JobState) -> None:
         """Says what is new of `job`, once."""
         line = f"{job.board} {job.partition}: {_headline(job)}"
-        if self._told.get(job.id) != line:
-            self._told[job.id] = line
+        if self._told.get(_place(job)) != line:
+            self._told[_place(job)] = line
             say(line)
 
     def close(self) -> None:
@@ -59,18 +67,19 @@ class Lines:
 
 
 class Bars:
-    """A line a job, drawn over and over in place."""
+    """A line a board, drawn over and over in place."""
 
     def __init__(self, jobs: Sequence[JobState]) -> None:
-        self._jobs = {job.id: job for job in jobs}
+        self._jobs = {_place(job): job for job in jobs}
         self._drawn_at = 0.0
         self._drawn_lines = 0
         self._draw()
 
     def show(self, job: JobState) -> None:
         """Draws the job, unless the last drawing was only just."""
-        changed = _headline(self._jobs[job.id]) != _headline(job)
-        self._jobs[job.id] = job
+        before = self._jobs.get(_place(job))
+        self._jobs[_place(job)] = job
+        changed = before is None or _headline(before) != _headline(job)
         if changed or time.monotonic() - self._drawn_at >= REDRAW:
             self._draw()
 
@@ -79,6 +88,8 @@ class Bars:
         self._draw()
 
     def _draw(self) -> None:
+        if not self._jobs:
+            return
         self._drawn_at = time.monotonic()
         up = _UP.format(self._drawn_lines) if self._drawn_lines else ""
         width = shutil.get_terminal_size().columns - 1
@@ -93,13 +104,12 @@ def _label(job: JobState) -> str:
 
 
 def _headline(job: JobState) -> str:
-    """What a job does, without figures that change all the time."""
-    if job.status is JobStatus.RUNNING:
-        return job.phase.value if job.phase is not None else "starting"
-    if job.status is JobStatus.WAITING:
-        return f"waiting: {job.reason}" if job.reason else "waiting for the board"
-    detail = words.detail(job)
-    return f"{job.status}: {detail}" if detail else job.status.value
+    """Return what a job does, without figures that change all the time."""
+    word, hint = status_word(job.status).text, status_hint(job.status)
+    if isinstance(job.status, Running | Written):
+        return word
+    detail = status_detail(job.status)
+    return f"{word}{f': {detail}' if detail else ''}{f' ({hint})' if hint else ''}"
 
 
 def _bar_line(job: JobState, label: int, width: int) -> str:
@@ -107,10 +117,11 @@ def _bar_line(job: JobState, label: int, width: int) -> str:
     head = _label(job) + " " * (label - columns(_label(job)))
     text = clean(_headline(job), 2 * width)
     bar = ""
-    if job.status is JobStatus.RUNNING and job.total > 0:
-        full = _BAR * min(job.done, job.total) // job.total
+    status = job.status
+    if isinstance(status, Running) and is_measured(status):
+        full = _BAR * percent(status) // 100
         bar = f"{'#' * full}{'.' * (_BAR - full)}"
-        text = f"{text:<9} {words.percent(job):3} % of {format_size(job.total)}"
+        text = f"{text:<9} {percent(status):3} % of {format_size(status.total)}"
     line = _cut("  ".join(part for part in (head, bar, text) if part), width)
     colour = words.status(job).colour
     return paint(line, colour if colour is not Colour.FAINT else None, sys.stderr)

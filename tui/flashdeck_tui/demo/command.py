@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
-from flashdeck.model import Failure
+from flashdeck.job_state import Failure
 from flashdeck_tui import terminal
 from flashdeck_tui.cli.output import is_terminal, put, put_json, report, say
 from flashdeck_tui.demo.demo_bench import demo_bench

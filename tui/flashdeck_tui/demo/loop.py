@@ -9,7 +9,9 @@ from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.config import Enter
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import BoardState, Event, JobState, JobStatus, Presence, Snapshot
+from flashdeck.job_state import Running, Waiting, Written
+from flashdeck.model import BoardState, Event, JobState, Presence, Snapshot
+from flashdeck.words.jobs import status_word
 from flashdeck_tui.cli.output import say
 from flashdeck_tui.demo.demo_bench import DemoBench
 from flashdeck_tui.demo.firmware import Build, link_slowly
@@ -89,8 +91,10 @@ async def write_and_wait(bench: DemoBench, build: Build) -> dict[str, JobState]:
     pause = PAUSES * partition.settle
     say(f"{build.version}: {len(build.image)} bytes for {PARTITION}, written in pieces with {pause:g} s between them")
     await link_slowly(build.image, bench.firmware.output, pause)
-    jobs = (await bench.client.call(api.Wait(partition=PARTITION, sha256=build.sha256, timeout=LAND_WITHIN))).jobs
-    landed = {job.board: job for job in jobs}
+    outcomes = (await bench.client.call(api.Wait(partition=PARTITION, sha256=build.sha256, timeout=LAND_WITHIN))).boards
+    for failed in (outcome.failure for outcome in outcomes if outcome.failure is not None):
+        raise FlashdeckError(failed.message, hint=failed.hint, kind=failed.kind)
+    landed = {outcome.board: outcome.job for outcome in outcomes if outcome.job is not None}
     if missing := bench.config.boards.keys() - landed:
         raise FlashdeckError(f"{build.version} is said to be everywhere, but no job brought it to {', '.join(missing)}")
     return landed
@@ -133,18 +137,18 @@ class _Hands:
             for name in [name for name in self._jobs if self._needs_hands(name)]:
                 say(f"{name}: pressing its buttons, as no other way leads into its bootloader")
                 self.pressed.add(name)
-                await self._bench.client.call(api.VirtualPress(board=name))
+                await self._bench.client.call(api.VirtualPress(boards=(name,)))
 
     def _tell(self, job: JobState) -> None:
         before = self._jobs.get(job.board)
-        if before is None or (before.status, before.phase) != (job.status, job.phase):
-            words = (job.phase or job.status).replace("-", " ")
-            say(f"{job.board}: {words}" + (f": {job.reason}" if job.reason else ""))
+        word = status_word(job.status).text
+        if before is None or status_word(before.status).text != word:
+            say(f"{job.board}: {word if isinstance(job.status, Running | Written) else job.text}")
 
     def _needs_hands(self, name: str) -> bool:
         return (
             name not in self.pressed
-            and self._jobs[name].status is JobStatus.WAITING
+            and isinstance(self._jobs[name].status, Waiting)
             and self._bench.config.boards[name].profile.enter is Enter.MANUAL
             and self._boards[name].presence is not Presence.DFU
         )

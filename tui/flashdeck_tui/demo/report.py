@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from flashdeck.model import Verified
+from flashdeck.job_state import Verified
 from flashdeck.value import Value
 
 

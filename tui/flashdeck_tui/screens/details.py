@@ -1,4 +1,4 @@
-"""All that there is to say of one thing, for where the main screen has too few lines."""
+"""The details of one thing, for where the main screen has too few lines."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -9,7 +9,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 
-from flashdeck_tui.views import Line
+from flashdeck.words.tone import Phrase
 from flashdeck_tui.widgets.lines import Lines
 
 
@@ -26,7 +26,7 @@ class DetailsScreen(ModalScreen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss(None)", "Close")]
 
-    def __init__(self, title: str, lines: Iterable[Line]) -> None:
+    def __init__(self, title: str, lines: Iterable[Phrase]) -> None:
         super().__init__()
         self._title = title
         self._lines = tuple(lines)
@@ -34,7 +34,7 @@ class DetailsScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """The sentences."""
         with VerticalScroll(id="box") as box:
-            box.border_title = Content(f"{self._title or 'nothing is selected'}: Escape closes")
+            box.border_title = Content(f"{self._title or 'nothing selected'} (Esc: close)")
             yield Lines(id="text")
 
     def on_mount(self) -> None:

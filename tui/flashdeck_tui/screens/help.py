@@ -16,19 +16,22 @@ from flashdeck_tui.actions import Action
 
 _MOVING = (
     ("Tab", "go to the next list: boards, jobs, log"),
-    ("↑ ↓", "move in a list; what is selected is told in full in the middle of the screen"),
-    ("^c", "copy what was selected in the log with the mouse"),
+    ("↑ ↓", "move in a list; the middle of the screen has the details"),
+    ("^c", "copy what you selected in the log with the mouse"),
 )
 _WORDS = (
-    ("verified", "what was written was read back from the board, and is equal"),
-    ("not verified", "written, but this board could not be read, or need not be"),
-    ("armed", "new builds flash by themselves"),
-    ("disarmed", "new builds are only offered"),
-    ("offered", "waits for a person: f flashes it"),
-    ("held", "starts nothing, for the reason given"),
-    ("waiting", "goes on by itself once the board is there, in DFU mode"),
-    ("superseded", "a newer build took its place"),
-    ("incomplete", "a flash was interrupted; no boot check accepts what is there (plain DFU: one may)"),
+    ("verified", "what was written was read back, and is equal"),
+    ("not verified", "written, but not read back: this board cannot be read, or need not be"),
+    ("uncertain", "the contents may have changed since: f reflashes"),
+    ("incomplete", "a flash was cut short; it cannot boot (plain DFU: it may)"),
+    ("current", "the partition has the newest build"),
+    ("offered", "the build waits for you: f flashes it"),
+    ("armed", "new builds are flashed"),
+    ("disarmed", "new builds are offered"),
+    ("on hold", "the board starts no job until you release it: e"),
+    ("blocked", "the job starts once you have acted: r or e"),
+    ("waiting", "the job goes on by itself once the board is there, in DFU mode"),
+    ("superseded", "a newer build took the job's place"),
 )
 
 
@@ -55,7 +58,7 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Keys, then words."""
         with VerticalScroll(id="help") as box:
-            box.border_title = Content("help: Escape closes")
+            box.border_title = Content("help (Esc: close)")
             yield Static(_table(self.entries()))
             yield Static("\nwords", markup=False)
             yield Static(_table((word, meaning, "") for word, meaning in _WORDS))

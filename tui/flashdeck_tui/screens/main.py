@@ -10,7 +10,9 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
+from textual.widgets import Input
 
+from flashdeck.words.tone import Phrase
 from flashdeck_tui import views
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
@@ -31,7 +33,7 @@ JOB_COLUMNS = (
     Column("BOARD", most=16),
     Column("PARTITION", most=14, drop=3),
     Column("VERSION", most=16, drop=1),
-    Column("STATUS", most=10),
+    Column("STATUS", most=16, least=10),
     Column("PROGRESS, REASON", least=29),
 )
 
@@ -41,6 +43,7 @@ _BORDER = 1
 _LEAST = 2
 """Lines of a list: its titles and a row."""
 _LEAST_DETAILS = 4
+_LONGEST_FILTER = 60
 _BELOW = 9
 """Lines that the boards leave to the rest, where that is enough to show all of them."""
 
@@ -66,6 +69,7 @@ class MainScreen(Screen[None]):
         #header { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
         #headline { height: auto; max-height: 3; padding: 0 1; }
         #notices { height: auto; max-height: 5; padding: 0 1; }
+        #filter { display: none; padding: 0 1; }
         #panels { height: 1fr; }
         #details-panel {
             border-top: solid $panel; border-title-color: $text-muted; padding: 0 1; scrollbar-size-vertical: 1;
@@ -79,11 +83,16 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = []
     AUTO_FOCUS = "#boards"
 
+    class Filtered(Message):
+        """Other boards are to be shown."""
+
     def __init__(self, socket: str, headline: str) -> None:
         super().__init__()
         self._socket = socket
         self._headline = headline
         self._title = ""
+        self.wanted = ""
+        """The filter of the boards; "" shows all."""
         self._pointed = "boards"
         """The list whose cursor says what is selected: the one that had the focus last."""
 
@@ -92,20 +101,24 @@ class MainScreen(Screen[None]):
         yield Lines(id="header")
         yield Lines(id="notices")
         yield Lines(id="headline")
+        yield Input(
+            id="filter",
+            compact=True,
+            max_length=_LONGEST_FILTER,
+            placeholder="name, state, profile or version; Enter: keep, Esc: show all",
+        )
         with Panels(id="panels"):
             yield Rows(BOARD_COLUMNS, empty="", id="boards")
             with VerticalScroll(id="details-panel", can_focus=False):
                 yield Lines(id="details")
-            yield Rows(
-                JOB_COLUMNS, empty="no jobs yet: a new build makes one by itself, f makes one by hand", id="jobs"
-            )
+            yield Rows(JOB_COLUMNS, empty="no jobs yet: a new build starts one, or f", id="jobs")
             yield LogPanel(id="log")
         yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
         """What never changes."""
         headline = self.query_one("#headline", Lines)
-        headline.show([views.Line(line) for line in self._headline.splitlines()])
+        headline.show([Phrase(line) for line in self._headline.splitlines()])
         headline.display = bool(self._headline)
 
     @property
@@ -126,10 +139,11 @@ class MainScreen(Screen[None]):
         self.query_one("#notices", Lines).show(notices)
         self.query_one("#notices").display = bool(notices)
         boards = self.query_one("#boards", Rows)
-        rows = views.board_rows(store, now)
+        rows = views.board_rows(store, now, wanted=self.wanted)
         if len(rows) + _TITLES > max(self._space // 2, self._space - _BELOW):
-            rows = views.without_idle(rows)
-        boards.show(rows, stale=stale, empty=views.no_boards(store))
+            rows = views.board_rows(store, now, wanted=self.wanted, with_idle=False)
+        note = views.filter_note(store, self.wanted)
+        boards.show(rows, stale=stale, empty=views.no_boards(store, self.wanted), note=note)
         self.query_one("#jobs", Rows).show(views.job_rows(store, now), stale=stale)
         self.log_panel.show(store)
         self.show_details(store, now)
@@ -144,6 +158,44 @@ class MainScreen(Screen[None]):
     def show_keys(self, keys: Sequence[Key]) -> None:
         """Takes the keys as they are now."""
         self.query_one(KeyBar).show(keys)
+
+    def open_filter(self) -> None:
+        """Shows the line that the filter is typed on."""
+        line = self.query_one("#filter", Input)
+        line.value = self.wanted
+        line.display = True
+        line.focus()
+
+    def close_filter(self, wanted: str) -> None:
+        """Takes the filter as it is to stay, and goes back to the boards where it was being typed."""
+        line = self.query_one("#filter", Input)
+        if line.display:
+            line.display = False
+            self.query_one("#boards").focus()
+        self._take_filter(wanted)
+
+    def select(self, place: Selection) -> None:
+        """Points at a board or a partition, and goes to the list of the boards for that."""
+        boards = self.query_one("#boards", Rows)
+        boards.focus()
+        self._pointed = "boards"
+        boards.select(place)
+
+    @on(Input.Changed, "#filter")
+    def filter_typed(self, changed: Input.Changed) -> None:
+        """Filters while it is typed."""
+        if self.query_one("#filter").display:
+            self._take_filter(changed.value)
+
+    @on(Input.Submitted, "#filter")
+    def filter_kept(self, submitted: Input.Submitted) -> None:
+        """Keeps the filter."""
+        self.close_filter(submitted.value)
+
+    def _take_filter(self, wanted: str) -> None:
+        if wanted.strip() != self.wanted:
+            self.wanted = wanted.strip()
+            self.post_message(self.Filtered())
 
     @on(Rows.Moved)
     def point(self, moved: Rows.Moved) -> None:
@@ -165,7 +217,7 @@ class MainScreen(Screen[None]):
     def _entitle(self, title: str) -> None:
         """Says what the details are of, and how to see those that do not fit."""
         lines = self.query_one("#details", Lines).height
-        more = " (Enter shows all of it)" if lines > self.query_one("#details-panel").size.height else ""
+        more = " (Enter: all of it)" if lines > self.query_one("#details-panel").size.height else ""
         if (shown := f"{title}{more}" if title else "nothing selected") != self._title:
             self._title = shown
             self.query_one("#details-panel").border_title = Content(shown)

@@ -32,7 +32,7 @@ class ChooseScreen(ModalScreen[str | None]):
     """One of several; answers with the key of the choice."""
 
     DEFAULT_CSS = _CSS.format(name="ChooseScreen")
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Leave it")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
 
     def __init__(self, title: str, choices: Sequence[Choice]) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class ChooseScreen(ModalScreen[str | None]):
         with Vertical(classes="box") as box:
             box.border_title = Content(clean(self._title))
             yield OptionList(*(Option(_prompt(choice)) for choice in self._choices), markup=False, compact=True)
-            yield Static("Enter chooses, Escape leaves it", classes="note", markup=False)
+            yield Static("Enter: select, Esc: cancel", classes="note", markup=False)
 
     @on(OptionList.OptionSelected)
     def chosen(self, selected: OptionList.OptionSelected) -> None:
@@ -56,7 +56,7 @@ class AskScreen(ModalScreen[str | None]):
     """A line of text."""
 
     DEFAULT_CSS = _CSS.format(name="AskScreen")
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Leave it")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
 
     def __init__(self, title: str, example: str) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class AskScreen(ModalScreen[str | None]):
         with Vertical(classes="box") as box:
             box.border_title = Content(clean(self._title))
             yield Input(placeholder=self._example, compact=True)
-            yield Static("Enter goes on, Escape leaves it", classes="note", markup=False)
+            yield Static("Enter: OK, Esc: cancel", classes="note", markup=False)
 
     @on(Input.Submitted)
     def typed(self, submitted: Input.Submitted) -> None:
@@ -95,7 +95,7 @@ class ConfirmScreen(ModalScreen[bool]):
         with Vertical(classes="box"):
             yield Static(Content.styled(clean(self._question), "bold"))
             yield Static(clean(self._consequence), markup=False)
-            yield Static("y yes   n no", classes="note", markup=False)
+            yield Static("y: yes, n: no", classes="note", markup=False)
 
 
 def _prompt(choice: Choice) -> Content:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from textual.content import Content
 from textual.widgets import Static
 
-from flashdeck_tui.views import Cell, Line, Tone
+from flashdeck.words.tone import Phrase, Tone
 
 STYLES = {
     Tone.PLAIN: "",
@@ -38,13 +38,13 @@ class Lines(Static):
         """Lines that the text needs at the width it has."""
         return self._content.get_height({}, max(1, self.size.width)) if self._content.plain else 0
 
-    def show(self, lines: Iterable[Line]) -> None:
+    def show(self, lines: Iterable[Phrase]) -> None:
         """Each sentence on a line of its own, wrapped where it is too long."""
         kept = tuple(lines)
         if self._changed(kept):
             self._set(Content("\n").join(self._styled(line.text, line.tone) for line in kept))
 
-    def show_cells(self, cells: Sequence[Cell], gap: str = "  ") -> None:
+    def show_cells(self, cells: Sequence[Phrase], gap: str = "  ") -> None:
         """All on one line."""
         kept = tuple(cells)
         if self._changed(kept):

@@ -140,9 +140,9 @@ class LogPanel(Log):
             self.scroll_end(animate=False, immediate=True)
 
     def _entitle(self) -> None:
-        following = "following, l stops" if self.auto_scroll else "standing still, l follows"
-        whose = f"of {self.board} only, o shows all" if self.board else "of all boards, o shows one"
-        self.border_title = Content(f"log {whose}; {following}")
+        following = "following (l pauses)" if self.auto_scroll else "paused (l resumes)"
+        whose = f"{self.board} only (o: all boards)" if self.board else "all boards (o: one board)"
+        self.border_title = Content(f"log: {whose}; {following}")
 
 
 def _moved_up(selection: Selection, lines: int) -> Selection | None:

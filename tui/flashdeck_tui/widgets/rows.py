@@ -13,8 +13,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style as VisualStyle
 
+from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.store import NOTHING, Selection
-from flashdeck_tui.views import Cell, Row, Tone
+from flashdeck_tui.views import Row
 from flashdeck_tui.widgets.columns import GAP, Column, fit, widths
 
 MARK = "▸ "
@@ -73,11 +74,13 @@ class Rows(ScrollView, can_focus=True):
     def __init__(self, columns: Sequence[Column], *, empty: str, id: str) -> None:  # noqa: A002 - Textual's name for it
         super().__init__(id=id)
         self.empty = empty
+        self.note: str = ""
+        """Stands beside the title of the last column."""
         self.stale = False
         """Whether the rows are how things were: then no tone is shown but the faint one."""
         self._columns = tuple(columns)
         self._rows: list[Row] = []
-        self._widths = [0] * len(self._columns)
+        self._widths: list[int] = [0] * len(self._columns)
         self._cursor = 0
         self._styles: dict[tuple[str, ...], Style] = {}
 
@@ -92,11 +95,16 @@ class Rows(ScrollView, can_focus=True):
         return self._rows[self._cursor].key if self._rows else NOTHING
 
     @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows, from top to bottom."""
+        return tuple(self._rows)
+
+    @property
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return len(self._rows)
 
-    def show(self, rows: Sequence[Row], *, stale: bool = False, empty: str | None = None) -> None:
+    def show(self, rows: Sequence[Row], *, stale: bool = False, empty: str | None = None, note: str = "") -> None:
         """Takes the rows as they are now.
 
         The cursor stays with its thing, or where it was if that is gone. At the top of a list that nobody is in, it
@@ -110,7 +118,8 @@ class Rows(ScrollView, can_focus=True):
         self._cursor = max(0, min(self._cursor, len(keys) - 1))
         found = self._measure()
         whole = found != self._widths or stale != self.stale or len(before) != len(rows) or not rows
-        self._widths, self.stale = found, stale
+        whole = whole or note != self.note
+        self._widths, self.stale, self.note = found, stale, note
         self.empty = self.empty if empty is None else empty
         self.virtual_size = Size(self.size.width, len(self._rows) + _HEADER)
         if whole:
@@ -166,7 +175,8 @@ class Rows(ScrollView, can_focus=True):
         """One line of the screen: the titles, a row, or nothing."""
         width = self.size.width
         if y == 0:
-            titles = tuple(Cell(column.title) for column in self._columns)
+            *first, last = (column.title for column in self._columns)
+            titles = [Phrase(title) for title in (*first, f"{last}   {self.note}".rstrip())]
             return Strip([Segment(self._text(titles, "  ", width), self._style("rows--title"))], width)
         index = y - _HEADER + self.scroll_offset.y
         if index < len(self._rows):
@@ -185,7 +195,7 @@ class Rows(ScrollView, can_focus=True):
                 segments.append(Segment(" " * GAP, blank))
         return Strip(segments).adjust_cell_length(width, blank)
 
-    def _text(self, cells: Sequence[Cell], mark: str, width: int) -> str:
+    def _text(self, cells: Sequence[Phrase], mark: str, width: int) -> str:
         shown = (fit(cell.text, cells) for cell, cells in zip(cells, self._widths, strict=True) if cells)
         return fit(mark + (" " * GAP).join(shown), width)
 

@@ -4,15 +4,16 @@ import click
 
 from flashdeck import api
 from flashdeck.errors import ExitCode
-from flashdeck.model import JobStatus
-from flashdeck_tui.cli import options
+from flashdeck.job_state import Cancelled
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.live_names import jobs_to_cancel
 from flashdeck_tui.cli.output import put, put_json, say
 
 
 @click.command()
-@options.job
+@live_options.job(jobs_to_cancel)
 @options.as_json
 def command(*, job: int, as_json: bool) -> ExitCode:
     """End JOB, a number that 'flashdeck jobs' lists. Returns once it has ended.
@@ -25,7 +26,7 @@ def command(*, job: int, as_json: bool) -> ExitCode:
         put_json(state)
     else:
         put(job_table([state]))
-    if state.status is JobStatus.CANCELLED:
+    if isinstance(state.status, Cancelled):
         return ExitCode.OK
-    say(f"job {state.id} came to its end first: {state.status}")
+    say(f"job {state.id} came to its end first: {state.text}")
     return ExitCode.OTHER

@@ -1,11 +1,16 @@
-"""`flashdeck status`: the daemon and its bench."""
+"""`flashdeck status`: the bench at a glance: how many boards are well, then what is not, then the rest."""
+
+from collections.abc import Sequence
 
 import click
 
 from flashdeck import api
-from flashdeck.model import BoardState, DaemonState, Snapshot
-from flashdeck.text import clean
-from flashdeck.words import contents_name
+from flashdeck.errors import ExitCode
+from flashdeck.full_json import plain
+from flashdeck.model import BoardState, DaemonState, PartitionState, Snapshot
+from flashdeck.problems import Problem, counts, problems
+from flashdeck.text import clean, counted
+from flashdeck.words.contents import contents_name
 from flashdeck_tui.cli import options, words
 from flashdeck_tui.cli.commands.boards import board_table, device_table
 from flashdeck_tui.cli.commands.jobs import job_table
@@ -15,27 +20,40 @@ from flashdeck_tui.cli.table import Cell, table
 
 
 @click.command()
+@click.option("--check", is_flag=True, help="Exit with 10 where something needs a person.")
 @options.as_json
-def command(*, as_json: bool) -> None:
-    """Show the daemon, the boards and what is on them, and the queue."""
+def command(*, check: bool, as_json: bool) -> ExitCode:
+    """Show how many boards are well, then what needs a person, then the boards, what is on them, and the queue."""
     snapshot = ask(api.GetStatus())
+    found = problems(snapshot.boards, snapshot.jobs)
     if as_json:
-        put_json(snapshot)
-        return
-    put("\n\n".join(_sections(snapshot)))
-
-
-def _sections(snapshot: Snapshot) -> list[str]:
-    sections = [_daemon(snapshot.daemon)]
-    if snapshot.boards:
-        sections += [board_table(snapshot.boards), _contents(snapshot.boards)]
+        numbers = {str(kind): number for kind, number in counts(snapshot.boards, snapshot.jobs).items()}
+        put_json({"counts": numbers, "problems": [_as_json(problem) for problem in found]} | _fields(snapshot))
     else:
-        sections.append("no boards configured")
+        put("\n\n".join(_sections(snapshot, found)))
+    needs_person = bool(found or snapshot.daemon.degraded)
+    return ExitCode.SOME_FAILED if check and needs_person else ExitCode.OK
+
+
+def _sections(snapshot: Snapshot, found: Sequence[Problem]) -> list[str]:
+    sections = [f"{_counts(snapshot)}\n{_daemon(snapshot.daemon)}"]
+    if found:
+        sections.append(_problem_table(found))
+    if snapshot.boards:
+        sections += [board_table(snapshot.boards), _contents_table(snapshot.boards)]
     if snapshot.devices:
         sections.append(device_table(snapshot.devices))
-    queue = [job for job in snapshot.jobs if not job.status.ended]
+    queue = [job for job in snapshot.jobs if not job.is_settled]
     sections.append(job_table(queue) if queue else "nothing queued")
     return sections
+
+
+def _counts(snapshot: Snapshot) -> str:
+    if not snapshot.boards:
+        return "no boards configured"
+    numbers = counts(snapshot.boards, snapshot.jobs)
+    told = ", ".join(f"{number} {kind}" for kind, number in numbers.items() if number)
+    return f"{counted(len(snapshot.boards), 'board')}: {told}"
 
 
 def _daemon(daemon: DaemonState) -> str:
@@ -46,31 +64,24 @@ def _daemon(daemon: DaemonState) -> str:
     return "\n".join(map(clean, lines))
 
 
-def _contents(boards: tuple[BoardState, ...]) -> str:
-    rows: list[list[str | Cell]] = []
-    for board in boards:
-        for partition in board.partitions:
-            row: list[str | Cell] = [board.name, partition.name]
-            contents = partition.contents
-            if contents is not None:
-                row += [
-                    contents_name(contents),
-                    words.verified(contents),
-                    words.ago(contents.flashed_at),
-                ]
-            else:
-                row += [words.NOTHING, words.NOTHING, "protected" if partition.protected else "never flashed here"]
-            if partition.trouble:
-                row[-1] = f"{row[-1]}; the newest build can not be taken"
-            elif partition.settling:
-                row[-1] = f"{row[-1]}; a build is settling"
-            elif partition.offered:
-                row[-1] = f"{row[-1]}; a new image is offered"
-            rows.append(row)
+def _problem_table(found: Sequence[Problem]) -> str:
+    rows = [
+        [problem.board, problem.partition or words.NOTHING, problem.text, problem.hint or words.NOTHING]
+        for problem in found
+    ]
+    return table(["PROBLEM AT", "PARTITION", "WHAT", "DO"], rows)
+
+
+def _contents_table(boards: Sequence[BoardState]) -> str:
+    rows = [
+        [board.name, partition.name, *_contents_cells(partition)] for board in boards for partition in board.partitions
+    ]
     lines = [table(["BOARD", "PARTITION", "VERSION", "VERIFIED", "FLASHED"], rows)]
     partitions = [partition for board in boards for partition in board.partitions]
-    if any(partition.contents is not None and partition.contents.disturbed for partition in partitions):
-        lines.append("in doubt: another serial or bcdDevice was seen since, or a job was cut short; a flash makes sure")
+    if any(partition.contents is not None and partition.contents.uncertain for partition in partitions):
+        lines.append(
+            "uncertain: another serial or bcdDevice was seen since, or a job was cut short; a flash makes sure"
+        )
     troubles = {
         (board.profile, partition.name): partition.trouble
         for board in boards
@@ -81,3 +92,34 @@ def _contents(boards: tuple[BoardState, ...]) -> str:
     if any(partition.offered for partition in partitions):
         lines.append("'flashdeck flash PARTITION' takes what is offered")
     return "\n".join(lines)
+
+
+def _contents_cells(partition: PartitionState) -> list[str | Cell]:
+    contents = partition.contents
+    if contents is None:
+        cells: list[str | Cell] = [words.NOTHING, words.NOTHING]
+        when = "protected" if partition.protected else "never flashed here"
+    else:
+        cells = [contents_name(contents), words.verified(contents)]
+        when = words.ago(contents.flashed_at)
+    if partition.trouble:
+        when += "; the newest build can not be taken"
+    elif partition.being_written:
+        when += "; a build is being written"
+    elif partition.offered:
+        when += "; a new build is offered"
+    return [*cells, when]
+
+
+def _as_json(problem: Problem) -> dict[str, str]:
+    return {
+        "board": problem.board,
+        "partition": problem.partition,
+        "kind": str(problem.kind),
+        "text": problem.text,
+        "hint": problem.hint,
+    }
+
+
+def _fields(snapshot: Snapshot) -> dict[str, object]:
+    return {name: plain(getattr(snapshot, name)) for name in snapshot.__struct_fields__}

@@ -1,5 +1,6 @@
 """What a flash will do, as a value: its steps, what may be done about an error at each, and what it costs."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +11,6 @@ from flashdeckd.dfu.memory_map import MemoryMap
 from flashdeckd.flash.banks import Site
 from flashdeckd.flash.layout import blocks
 from flashdeckd.flash.survey import UNASKED, Seen
-from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 
 
@@ -107,6 +107,11 @@ class DeviceFacts:
     can_upload: bool = True
     can_download: bool = True
 
+    @property
+    def map_fingerprint(self) -> str:
+        """A short name of the memory map, the same for equal maps; "" where there is none."""
+        return "" if self.memory_map is None else hashlib.sha256(repr(self.memory_map).encode()).hexdigest()[:16]
+
     @classmethod
     def of(cls, facts: Facts) -> "DeviceFacts":
         """The same from an opened session."""
@@ -128,10 +133,9 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FlashPlan:
     """The steps of one flash, in order. The program does nothing that is not in it."""
 
-    target: Target
     image: Image = field(repr=False)
     """The bytes that the image defines, by address. On a plain DFU 1.1 device: all that is sent."""
     boot_unit: int

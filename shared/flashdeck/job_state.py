@@ -1,0 +1,235 @@
+"""The life of a job: each state a value with just what it means, and one table of what may follow what. Pure.
+
+Everybody who has to decide something about a job matches on its `status`; nobody compares sentences.
+"""
+
+from collections.abc import Mapping
+from typing import Final, TypeGuard, get_args
+
+from msgspec import field
+
+from flashdeck.errors import ErrorKind
+from flashdeck.open_enum import OpenEnum
+from flashdeck.value import Value
+
+
+class Phase(OpenEnum):
+    """What a running job is doing."""
+
+    DETACH = "detach"
+    OPEN = "open"
+    COMPARE = "compare"
+    ERASE = "erase"
+    WRITE = "write"
+    VERIFY = "verify"
+    BOOT_UNIT = "boot-unit"
+    LEAVE = "leave"
+    START = "start"
+    OTHER = "working"
+
+
+class Verified(OpenEnum):
+    """What is known of a partition's contents."""
+
+    YES = "verified"
+    NO = "not verified"
+    OTHER = "other"
+
+
+class WaitFor(OpenEnum):
+    """What a job waits for, which ends without a new request."""
+
+    ABSENT = "absent"  # its board is not connected
+    HAND = "hand"  # a person has to bring its board into DFU mode
+    HOLD = "hold"  # its board is on hold
+    ACCESS = "access"  # the system does not let us open the device
+    BUSY = "busy"  # another program has the device
+    DISK = "disk"  # this host's disk or journal fails
+    OTHER_DEVICE = "other-device"  # another device is in its board's place, or two look like it
+    PAUSE = "pause"  # it is tried again after a pause
+    OTHER = "other"
+
+
+class Canceller(OpenEnum):
+    """Who ended a job before it was done."""
+
+    PERSON = "person"
+    CLIENT = "client"  # the connection that had asked for it with `cancel_on_exit` is gone
+    CONFIGURATION = "configuration"  # its board or partition is not in it any more
+    OTHER = "other"
+
+
+class Failure(Value, frozen=True, kw_only=True):
+    """An error as it travels and is kept."""
+
+    kind: ErrorKind
+    message: str
+    hint: str = ""
+
+
+class JobResult(Value, frozen=True, kw_only=True):
+    """What a flash did, counted."""
+
+    bytes_written: int
+    """Image bytes that were programmed."""
+    erases: int
+    blocks: int
+    transfers: int
+    """DFU class requests and string reads from opening the session to the leave."""
+    uploads: int
+    slept: float
+    """Seconds that the host slept because the device asked for it."""
+    seconds: float
+    verified: Verified
+    protection: str
+    """How a half-written image was kept from booting."""
+    started: bool | None = None
+    unchanged: int = 0
+    """Bytes of sectors that held the image already and were left alone."""
+    erased_beside: int = 0
+    """Bytes beside the image that were erased, because it covers only part of their sectors."""
+    remarks: tuple[str, ...] = ()
+    """Remarks on how it went: why it is not verified, what had to be done again."""
+
+
+class Queued(Value, frozen=True, kw_only=True, tag_field="state", tag="queued"):
+    """It waits for its turn."""
+
+    note: str = ""
+    """Why it is in the queue again; "" where it never left it."""
+
+
+class Waiting(Value, frozen=True, kw_only=True, tag_field="state", tag="waiting"):
+    """It can not run now, and goes on by itself once what it waits for has come."""
+
+    for_: WaitFor = field(name="for")
+    reason: str
+    """What was seen, in a sentence."""
+    hint: str = ""
+    """What a person can do; "" where that is nothing."""
+
+
+class Running(Value, frozen=True, kw_only=True, tag_field="state", tag="running"):
+    """It is being carried out. Times are in epoch seconds, by the daemon's clock."""
+
+    phase: Phase
+    done: int = 0
+    total: int = 0
+    """Progress of the phase, in bytes (erase: bytes of the sectors); 0 where it can not be measured."""
+    since: float
+    """When the phase began."""
+    answered_at: float
+    """When the board last answered a request."""
+
+
+class Written(Value, frozen=True, kw_only=True, tag_field="state", tag="written"):
+    """The image is complete on the board; what is missing is the leave, which comes last in a visit."""
+
+    result: JobResult | None = None
+    """What the flash did; None where the daemon was killed before it could tell."""
+    phase: Phase | None = None
+    """LEAVE or START once that is under way."""
+    reason: str = ""
+    """Why it is not under way yet; "" where something else is flashed before."""
+
+
+class Blocked(Value, frozen=True, kw_only=True, tag_field="state", tag="blocked"):
+    """It does not start until a person acts."""
+
+    reason: str
+    hint: str = ""
+
+
+class Done(Value, frozen=True, kw_only=True, tag_field="state", tag="done"):
+    """Its image is on the board."""
+
+    result: JobResult | None = None
+    """What the flash did; None where the daemon was killed before it could tell."""
+    not_started: str = ""
+    """Why the board was not started after all; "" where it was, or was not to be."""
+
+
+class Failed(Value, frozen=True, kw_only=True, tag_field="state", tag="failed"):
+    """It was given up."""
+
+    failure: Failure
+    result: JobResult | None = None
+    """What the flash did, where its image is complete on the board all the same."""
+
+
+class Superseded(Value, frozen=True, kw_only=True, tag_field="state", tag="superseded"):
+    """A newer image took its place before it was done."""
+
+    by: int = 0
+    """The job that took it; 0 where the board has the newer image already."""
+
+
+class Cancelled(Value, frozen=True, kw_only=True, tag_field="state", tag="cancelled"):
+    """Somebody ended it before it was done."""
+
+    by: Canceller
+    reason: str = ""
+    """What that leaves behind; "" where that is nothing."""
+
+
+class Unknown(Value, frozen=True, kw_only=True, tag_field="state", tag="unknown"):
+    """Stands in for a state that only a newer daemon knows: `JobState.text` and `is_settled` say what it means."""
+
+    name: str = ""
+
+
+JobStatus = Queued | Waiting | Running | Written | Blocked | Done | Failed | Superseded | Cancelled | Unknown
+"""The state of a job."""
+
+Settled = Done | Failed | Superseded | Cancelled
+"""The states that nothing changes any more."""
+
+STATUSES: Final[tuple[type[JobStatus], ...]] = get_args(JobStatus)
+
+TRANSITIONS: Final[Mapping[type[JobStatus], tuple[type[JobStatus], ...]]] = {
+    Queued: (Queued, Waiting, Running, Written, Blocked, Failed, Superseded, Cancelled),
+    Waiting: (Queued, Waiting, Running, Written, Blocked, Failed, Superseded, Cancelled),
+    Running: (Queued, Waiting, Running, Written, Blocked, Failed, Cancelled),
+    Written: (Written, Queued, Done, Failed, Cancelled),
+    Blocked: (Queued, Blocked, Failed, Superseded, Cancelled),
+    Done: (),
+    Failed: (),
+    Superseded: (),
+    Cancelled: (),
+    Unknown: (),
+}
+"""What may follow each state. Only a job whose image is complete is done; what runs is not superseded; and what is
+written is only started, or begun again where its image turned out to be lost."""
+
+
+SETTLED: Final[tuple[type[JobStatus], ...]] = get_args(Settled)
+"""The members of `Settled`."""
+
+
+def name_of(status: JobStatus | type[JobStatus]) -> str:
+    """Return the name of a state, as the wire and the command line have it."""
+    return str(status.__struct_config__.tag)
+
+
+NAMES: Final = tuple(name_of(status) for status in STATUSES if status is not Unknown)
+"""The names of all states that a job can be in."""
+
+
+def may_follow(before: JobStatus, after: JobStatus) -> bool:
+    """Tell whether a job in the state `before` may come into the state `after`."""
+    return type(after) in TRANSITIONS[type(before)]
+
+
+def is_settled(status: JobStatus) -> TypeGuard[Settled]:
+    """Tell whether nothing will change a state any more."""
+    return isinstance(status, SETTLED)
+
+
+def needs_person(status: JobStatus) -> bool:
+    """Tell whether a job goes on only once a person has acted: it is blocked, or its board is on hold."""
+    return isinstance(status, Blocked) or (isinstance(status, Waiting) and status.for_ is WaitFor.HOLD)
+
+
+def result_of(status: JobStatus) -> JobResult | None:
+    """Return what a flash did, where that is known by now."""
+    return status.result if isinstance(status, Written | Done | Failed) else None

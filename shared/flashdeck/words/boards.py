@@ -1,0 +1,46 @@
+"""Boards in words: where one is, and what keeps it from being flashed by itself. Pure."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from flashdeck.model import BoardState, Presence
+from flashdeck.words.tone import Phrase, Tone
+
+_PRESENCES: Final = {
+    Presence.ABSENT: Phrase("absent", Tone.FAINT),
+    Presence.DFU: Phrase("in DFU mode"),
+    Presence.APP: Phrase("running"),
+    Presence.AMBIGUOUS: Phrase("ambiguous", Tone.BAD),
+    Presence.OTHER: Phrase("unknown"),
+}
+
+
+def presence_word(presence: Presence) -> Phrase:
+    """Return where a board is, in a few words."""
+    return _PRESENCES[presence]
+
+
+def board_text(board: BoardState) -> str:
+    """Return where a board is, and what keeps it from being flashed by itself, in a sentence."""
+    return "; ".join((presence_word(board.presence).text, *board_remarks(board)))
+
+
+def board_remarks(board: BoardState) -> Iterator[str]:
+    """Yield each thing that keeps a board from being flashed by itself."""
+    if board.hold is not None:
+        yield hold_text(board)
+    if not board.armed:
+        yield "disarmed: new builds are only offered"
+    if board.trouble:
+        yield board.trouble
+    yield from board.doubts
+
+
+def hold_text(board: BoardState) -> str:
+    """Return whether a board is on hold, and why."""
+    return f"on hold: {board.hold.reason}" if board.hold is not None else "not on hold"
+
+
+def armed_text(board: BoardState) -> str:
+    """Return whether new builds flash by themselves."""
+    return "armed: new builds are flashed" if board.armed else "disarmed: new builds are only offered"

@@ -1,0 +1,68 @@
+"""The contents of partitions in words. Pure."""
+
+from typing import Final
+
+from flashdeck.job_state import Verified
+from flashdeck.model import Contents
+from flashdeck.text import clean, format_size, short_sha
+from flashdeck.words.tone import Phrase, Tone
+
+BEING_FLASHED: Final = Phrase("being flashed", Tone.BUSY)
+"""In place of the state of contents while a job writes them: that they are incomplete is no cause for alarm then."""
+
+_LONGEST_VERSION = 24
+
+
+def image_name(version: str, sha256: str) -> str:
+    """Return how people tell images apart: by the version in one, else by the start of its hash."""
+    return clean(version, _LONGEST_VERSION) if version else short_sha(clean(sha256))
+
+
+def contents_name(contents: Contents) -> str:
+    """Return what a partition has: its program, and how many patches lie over it."""
+    program = image_name(contents.version, contents.sha256) if contents.sha256 else "unknown"
+    match len(contents.patches):
+        case 0:
+            return program
+        case 1:
+            return f"{program} + a patch"
+        case number:
+            return f"{program} + {number} patches"
+
+
+def contents_state(contents: Contents | None) -> Phrase:
+    """Return what is known of a partition's contents, the worst first; None where it was never flashed."""
+    if contents is None:
+        return Phrase("never flashed", Tone.FAINT)
+    if not contents.complete:
+        return Phrase("incomplete", Tone.BAD)
+    if contents.uncertain:
+        return Phrase("uncertain", Tone.WAIT)
+    if contents.started is False:
+        return Phrase("did not start", Tone.BAD)
+    is_verified = contents.verified is Verified.YES
+    return Phrase("verified", Tone.GOOD) if is_verified else Phrase("not verified", Tone.WAIT)
+
+
+def contents_flaw(contents: Contents, *, plain: bool) -> str:
+    """Return what is wrong with a partition's contents, in a sentence; "" where that is nothing.
+
+    `plain` is for a plain DFU 1.1 device, where no order of writing keeps half an image from starting.
+    """
+    if not contents.complete:
+        return f"a flash was cut short; {'a half-written image may start' if plain else 'it cannot boot'}"
+    if contents.uncertain:
+        return "it may have changed since: another serial or bcdDevice was seen, or a job was cut short"
+    if contents.started is False:
+        return "it was not seen to start after the flash"
+    return ""
+
+
+def contents_text(contents: Contents, *, plain: bool) -> Phrase:
+    """Return what a partition has, and what is known of it, in a sentence."""
+    what = contents_name(contents)
+    if contents.sha256:
+        what += f" ({format_size(contents.size)}, SHA-256 {short_sha(clean(contents.sha256))})"
+    state = contents_state(contents)
+    read = "read back and found equal" if contents.verified is Verified.YES else "not read back"
+    return Phrase(f"{what}, {state.text}: {contents_flaw(contents, plain=plain) or read}", state.tone)

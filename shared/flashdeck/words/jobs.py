@@ -1,0 +1,151 @@
+"""The states of a job in words. Pure."""
+
+from typing import Final, assert_never
+
+from flashdeck.job_state import (
+    Blocked,
+    Cancelled,
+    Canceller,
+    Done,
+    Failed,
+    JobResult,
+    JobStatus,
+    Phase,
+    Queued,
+    Running,
+    Superseded,
+    Unknown,
+    WaitFor,
+    Waiting,
+    Written,
+    name_of,
+)
+from flashdeck.text import counted, format_age, format_duration, format_size
+from flashdeck.words.tone import Phrase, Tone
+
+_PHASES: Final = {
+    Phase.DETACH: "detaching",
+    Phase.OPEN: "opening",
+    Phase.COMPARE: "comparing",
+    Phase.ERASE: "erasing",
+    Phase.WRITE: "writing",
+    Phase.VERIFY: "verifying",
+    Phase.BOOT_UNIT: "boot unit",
+    Phase.LEAVE: "leaving DFU mode",
+    Phase.START: "starting",
+    Phase.OTHER: "working",
+}
+_SILENCE: Final = 3.0
+"""Seconds without an answer from which on it is said; a busy board answers more often."""
+_OFF_THE_BUS: Final = frozenset((Phase.DETACH, Phase.LEAVE, Phase.START))
+"""Phases in which the board restarts and answers nobody."""
+_MEASURED: Final = frozenset((Phase.COMPARE, Phase.ERASE, Phase.WRITE, Phase.VERIFY))
+_CANCELLERS: Final = {
+    Canceller.PERSON: "by hand",
+    Canceller.CLIENT: "because the client that asked for it is gone",
+    Canceller.CONFIGURATION: "because it is no longer a target in the configuration",
+    Canceller.OTHER: "",
+}
+
+
+def status_word(status: JobStatus) -> Phrase:
+    """Return the one word of a state, for a narrow column."""
+    match status:
+        case Running():
+            return Phrase(phase_word(status.phase), Tone.BUSY)
+        case Waiting(for_=WaitFor.HOLD):
+            return Phrase("on hold", Tone.WAIT)
+        case Written():
+            return Phrase(phase_word(status.phase) if status.phase else "written", Tone.BUSY)
+        case Queued() | Unknown():
+            return Phrase(name_of(status), Tone.PLAIN)
+        case Waiting() | Blocked():
+            return Phrase(name_of(status), Tone.WAIT)
+        case Done():
+            return Phrase("done", Tone.WAIT if status.not_started else Tone.GOOD)
+        case Failed():
+            return Phrase("failed", Tone.BAD)
+        case Superseded() | Cancelled():
+            return Phrase(name_of(status), Tone.FAINT)
+        case _:
+            assert_never(status)
+
+
+def status_detail(status: JobStatus) -> str:
+    """Return what there is to say of a state beside its word; "" where that is nothing."""
+    match status:
+        case Queued():
+            return status.note
+        case Running():
+            return f"{percent(status)} %" if is_measured(status) else ""
+        case Written():
+            return "" if status.phase else status.reason or "starts after what else is queued for the board"
+        case Waiting() | Blocked():
+            return status.reason
+        case Done():
+            told = result_text(status.result) if status.result else ""
+            return "; ".join(
+                part for part in (told, status.not_started and f"not started: {status.not_started}") if part
+            )
+        case Failed():
+            return status.failure.message
+        case Superseded():
+            return f"by job {status.by}" if status.by else "the board has the newest build already"
+        case Cancelled():
+            return "; ".join(part for part in (_CANCELLERS[status.by], status.reason) if part)
+        case Unknown():
+            return status.name
+        case _:
+            assert_never(status)
+
+
+def status_hint(status: JobStatus) -> str:
+    """Return what a person can do about a state; "" where that is nothing."""
+    match status:
+        case Waiting() | Blocked():
+            return status.hint
+        case Failed():
+            return status.failure.hint
+        case _:
+            return ""
+
+
+def status_text(status: JobStatus) -> str:
+    """Return a state in a sentence: its word and its detail."""
+    word, detail = status_word(status).text, status_detail(status)
+    match status:
+        case Running() | Superseded() | Cancelled():
+            return f"{word} {detail}".strip()
+        case _:
+            return f"{word}: {detail}" if detail else word
+
+
+def phase_word(phase: Phase) -> str:
+    """Return what a job does in a phase."""
+    return _PHASES[phase]
+
+
+def is_measured(status: Running) -> bool:
+    """Tell whether the phase has a length that is known."""
+    return status.phase in _MEASURED and status.total > 0
+
+
+def no_answer_text(status: JobStatus, now: float) -> str:
+    """Return since when a running job's board has not answered; "" where it answers. `now` is in epoch seconds."""
+    if not isinstance(status, Running) or status.phase in _OFF_THE_BUS:
+        return ""
+    silent = now - status.answered_at
+    return f"no answer for {format_age(silent)}" if silent >= _SILENCE else ""
+
+
+def percent(status: Running) -> int:
+    """Return how far a phase is, from 0 to 100."""
+    return max(0, min(100, 100 * status.done // status.total)) if status.total > 0 else 0
+
+
+def result_text(result: JobResult) -> str:
+    """Return what a flash did, in a sentence."""
+    started = {True: ", started", False: ", did not start", None: ""}[result.started]
+    written = f"{format_size(result.bytes_written)} in {format_duration(result.seconds)}"
+    same = f", {format_size(result.unchanged)} left alone" if result.unchanged else ""
+    return f"{written}{same}, {counted(result.erases, 'erase')}, {result.verified}{started}"

@@ -1,0 +1,109 @@
+"""States in words, the same for whoever shows them."""
+
+from typing import Any
+
+import pytest
+
+from flashdeck.job_state import Phase, Queued, Running, Verified
+from flashdeck.model import ArtifactState, Contents, Disposition, PartitionState
+from flashdeck.words.contents import contents_flaw, contents_state, contents_text
+from flashdeck.words.jobs import no_answer_text, percent
+from flashdeck.words.partitions import build_state
+from flashdeck.words.tone import Phrase, Tone
+
+NEWEST = ArtifactState(
+    sha256="11",
+    size=1,
+    source="/b/APP1.bin",
+    profile="p",
+    partition="app1",
+    version="1.0.2",
+    seen_at=0,
+    disposition=Disposition.OFFERED,
+)
+
+
+def contents(**fields: Any) -> Contents:
+    known: dict[str, Any] = {"verified": Verified.YES, "version": "1.0.1"}
+    return Contents(sha256="00", size=1024, flashed_at=0, job=1, **known | fields)
+
+
+def partition(**fields: Any) -> PartitionState:
+    return PartitionState(name="app1", address=0, size=1, **fields)
+
+
+def running(phase: Phase = Phase.WRITE, done: int = 0, total: int = 0) -> Running:
+    return Running(phase=phase, done=done, total=total, since=0, answered_at=100)
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (None, Phrase("never flashed", Tone.FAINT)),
+        (contents(), Phrase("verified", Tone.GOOD)),
+        (contents(verified=Verified.NO), Phrase("not verified", Tone.WAIT)),
+        (contents(verified=Verified.OTHER), Phrase("not verified", Tone.WAIT)),
+        (contents(uncertain=True), Phrase("uncertain", Tone.WAIT)),
+        (contents(started=False), Phrase("did not start", Tone.BAD)),
+        (contents(started=True), Phrase("verified", Tone.GOOD)),
+        (contents(complete=False, uncertain=True, started=False), Phrase("incomplete", Tone.BAD)),
+    ],
+)
+def test_contents_say_the_worst_that_is_known_of_them(state: Contents | None, says: Phrase) -> None:
+    assert contents_state(state) == says
+    if state is not None:
+        told = contents_text(state, plain=False)
+        assert says.text in told.text
+        assert told.tone is says.tone
+        has_flaw = says.text not in ("verified", "not verified")
+        assert bool(contents_flaw(state, plain=False)) is has_flaw
+        assert ("found equal" in told.text) is (says.text == "verified")
+
+
+def test_half_an_image_may_start_only_on_a_plain_device() -> None:
+    assert "cannot boot" in contents_flaw(contents(complete=False), plain=False)
+    assert "may start" in contents_flaw(contents(complete=False), plain=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "newest", "says"),
+    [
+        (partition(), None, Phrase("no build yet", Tone.FAINT)),
+        (partition(current=True), NEWEST, Phrase("current", Tone.GOOD)),
+        (partition(), NEWEST, Phrase("newest build is 1.0.2", Tone.WAIT)),
+        (partition(offered="11"), NEWEST, Phrase("1.0.2 is offered", Tone.WAIT)),
+        (partition(offered="22"), NEWEST, Phrase("a build is offered", Tone.WAIT)),
+        (partition(trouble="too large", offered="11"), NEWEST, Phrase("build refused", Tone.BAD)),
+        (partition(being_written=True, trouble="x"), NEWEST, Phrase("a build is being written", Tone.BUSY)),
+    ],
+)
+def test_a_partition_says_how_it_and_the_newest_build_go_together(
+    state: PartitionState, newest: ArtifactState | None, says: Phrase
+) -> None:
+    assert build_state(state, newest) == says
+
+
+@pytest.mark.parametrize(
+    ("now", "says"),
+    [
+        (100, ""),
+        (102.9, ""),
+        (103, "no answer for 3 s"),
+        (112.9, "no answer for 12 s"),
+        (175, "no answer for 1 min"),
+        (50, ""),
+    ],
+)
+def test_a_board_that_does_not_answer_is_told_after_some_seconds(now: float, says: str) -> None:
+    assert no_answer_text(running(), now) == says
+
+
+def test_a_board_that_restarts_is_not_expected_to_answer() -> None:
+    for phase in (Phase.DETACH, Phase.LEAVE, Phase.START):
+        assert not no_answer_text(running(phase), 200)
+    assert not no_answer_text(Queued(), 200)
+
+
+@pytest.mark.parametrize(("done", "total", "part"), [(0, 0, 0), (1, 3, 33), (9, 3, 100), (-5, 3, 0), (3, 3, 100)])
+def test_percent_stays_between_none_and_all(done: int, total: int, part: int) -> None:
+    assert percent(running(done=done, total=total)) == part
