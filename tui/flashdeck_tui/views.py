@@ -34,7 +34,7 @@ from flashdeck.model import (
 )
 from flashdeck.problems import counts
 from flashdeck.text import clean, counted, format_age, format_size, short_sha
-from flashdeck.words.boards import armed_text, hold_text, presence_word
+from flashdeck.words.boards import armed_text, armed_word, hold_text, presence_word
 from flashdeck.words.conditions import condition_word
 from flashdeck.words.contents import (
     BEING_FLASHED,
@@ -225,7 +225,7 @@ def _board_now(board: BoardState) -> Phrase:
         return Phrase(_long(board.trouble), Tone.BAD)
     if board.hold is not None:
         return Phrase(_long(hold_text(board)), Tone.WAIT)
-    return Phrase(armed_text(board), Tone.FAINT if board.armed else Tone.WAIT)
+    return armed_word(board)
 
 
 def _partition_row(store: Store, board: BoardState, partition: PartitionState, now: float) -> Row:
