@@ -203,7 +203,7 @@ def test_a_phase_that_is_not_measured_has_no_percent() -> None:
 
 def test_a_board_that_hangs_says_for_how_long_and_has_no_speed() -> None:
     store = bench_of(contents(complete=False), jobs=(job(1, status=running(done=31, total=100, silent=12)),))
-    assert now_of(store, "left") == Phrase("writing 31 %, no answer for 12 s", Tone.WAIT)
+    assert now_of(store, "left") == Phrase("no answer for 12 s, writing 31 %", Tone.WAIT)
     assert views.job_rows(store, NOW)[0].cells[-1] == Phrase(" 31 %, no answer for 12 s", Tone.WAIT)
     for selection in (Selection(board="left", partition="app1"), Selection(board="left", partition="app1", job=1)):
         told = views.details(store, selection, NOW)[0]

@@ -17,6 +17,7 @@ from flashdeck.job_state import (
     Queued,
     Running,
     Unknown,
+    WaitFor,
     Waiting,
     Written,
 )
@@ -290,9 +291,10 @@ def _active_cell(job: JobState, now: float) -> Phrase:
     word = status_word(job.status)
     match job.status:
         case Running():
-            how_far = f" {status_detail(job.status)}".rstrip()
-            silent = no_answer_text(job.status, now)
-            return Phrase(f"{word.text}{how_far}, {silent or version_of(job)}", Tone.WAIT if silent else word.tone)
+            told = f"{word.text} {status_detail(job.status)}".rstrip()
+            if silent := no_answer_text(job.status, now):
+                return Phrase(f"{silent}, {told}", Tone.WAIT)
+            return Phrase(f"{told}, {version_of(job)}", word.tone)
         case Queued(note=""):
             return Phrase(f"{word.text}: {version_of(job)}", word.tone)
         case _:
@@ -400,6 +402,8 @@ def _keys_for(status: JobStatus) -> str:
             return "r tries again"
         case Blocked():
             return "r tries again, c cancels"
+        case Waiting(for_=WaitFor.HOLD):
+            return "e releases the board, c cancels"
         case Waiting():
             return "goes on by itself; c cancels"
         case Queued() | Running() | Written():
