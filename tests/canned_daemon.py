@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Queued
 from flashdeck.model import BoardState, DaemonState, JobState, Origin, PartitionState, Presence
 from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
@@ -39,7 +39,7 @@ _JOB = JobState(
     size=1000,
     version="1.2.3",
     origin=Origin.HAND,
-    status=JobStatus.QUEUED,
+    status=Queued(),
     created_at=NOW,
 )
 _BOARD = BoardState(

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.job_state import Phase
-from flashdeckd.flash import program
+from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.plan import Plan
-from flashdeckd.flash.program import Outcome
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.target import AddressTarget, Target
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.usb.transport import Transport, open_device
@@ -25,7 +25,7 @@ GEOMETRY = Geometry((Region(BASE, 64, SECTOR, 0), Region(BASE + 512 * 1024, 64, 
 BOOTLOADER = Range.sized(BASE, 128 * 1024)
 APP1 = Range.sized(0x08020000, 384 * 1024)
 PARTITION2 = Range.sized(0x08080000, 384 * 1024)
-TARGET = Target(partition="app1", span=APP1, geometry=GEOMETRY, protected=(BOOTLOADER,))
+TARGET = AddressTarget(partition="app1", span=APP1, geometry=GEOMETRY, protected=(BOOTLOADER,))
 OLD = random.Random(0).randbytes(FLASH_SIZE)  # noqa: S311 - invented contents, nothing secret
 
 
@@ -59,17 +59,17 @@ def as_image(data: bytes | Image) -> Image:
     return Image.raw(data) if isinstance(data, bytes) else data
 
 
-def small(sectors: int = 5) -> Target:
+def small(sectors: int = 5) -> AddressTarget:
     """The target cut down to its first sectors, for tests that flash many times."""
     return replace(TARGET, span=Range.sized(APP1.start, sectors * SECTOR))
 
 
 @dataclass
 class Watcher:
-    """An observer that remembers, and stops or acts where it is told to."""
+    """A listener that remembers, and stops or acts where it is told to."""
 
     events: list[str] = field(default_factory=list[str])
-    plan: Plan | None = None
+    plan: FlashPlan | None = None
     on_check: Callable[[int], None] | None = None
     on_began: Callable[[], None] | None = None
     on_committed: Callable[[], None] | None = None
@@ -81,7 +81,13 @@ class Watcher:
         assert 0 <= done <= total
         self.last[phase] = (done, total)
 
-    def planned(self, plan: Plan) -> None:
+    def opened(self, facts: DeviceFacts) -> None:
+        self.facts = facts
+
+    def may_leave(self) -> bool:
+        return True
+
+    def planned(self, plan: FlashPlan) -> None:
         self.plan = plan
         self.events.append("planned")
 
@@ -150,20 +156,20 @@ class Rig:
         """The board, opened."""
         return open_device(self.bench.backend, self.device)
 
-    def flash(self, data: bytes | Image, target: Target = TARGET, watcher: Watcher | None = None) -> Outcome:
+    def flash(self, data: bytes | Image, target: Target = TARGET, watcher: Watcher | None = None) -> FlashResult:
         """Flashes through pyusb."""
         watcher = watcher or Watcher()
         watcher.history = self.history
         try:
             with self.open() as pipe:
                 known, wanted = self.history, as_image(data)
-                return program.flash(pipe, wanted, target, watcher, self.nap, history=known, cached=self.cached)
+                return engine.flash(pipe, wanted, target, watcher, self.nap, history=known, cached=self.cached)
         finally:
             self.history = watcher.history
 
     def attempt(
         self, data: bytes | Image, target: Target = TARGET, watcher: Watcher | None = None
-    ) -> Outcome | FlashdeckError:
+    ) -> FlashResult | FlashdeckError:
         """Flashes, and returns the error where it ends in one."""
         try:
             return self.flash(data, target, watcher)

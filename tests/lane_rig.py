@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import usb.core
 
 from flash_rig import APP1, PARTITION2, TARGET, image
@@ -15,13 +16,15 @@ from flash_rig import Rig as Emulated
 from flashdeck.config import BankPolicy, Board, Partition, Profile, UsbId
 from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import JobStatus
-from flashdeck.model import DaemonState, JobState, LogLevel, Origin, Presence
+from flashdeck.model import BoardHold, DaemonState, HoldBy, JobState, LogLevel, Origin, Presence
 from flashdeckd.boards.roster import Sighting
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.jobs import device_thread, retry_policy
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
+from flashdeckd.jobs.job_images import GuardVerdicts
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal
@@ -39,6 +42,16 @@ PROFILE = Profile(
         "partition2": Partition("partition2", PARTITION2, guards=frozenset()),
     },
 )
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a lane that would pause before it tries again do so at once."""
+    quick = {
+        kind: replace(rule, pauses=tuple(min(pause, 0.01) for pause in rule.pauses))
+        for kind, rule in retry_policy.RULES.items()
+    }
+    monkeypatch.setattr(retry_policy, "RULES", quick)
+    monkeypatch.setattr(device_thread, "OPEN_PAUSE", 0.001)
 
 
 class Node(VirtualBackend):
@@ -82,6 +95,9 @@ class Scene:
         self.hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
         self.node = Node(self.emulated.board)
         self.holds: list[str] = []
+        """Why flashdeck itself has put the board on hold."""
+        self.builds: dict[str, Image] = {}
+        """What the files of the newest builds make, by partition."""
         self.disk_works = True
         self._journal = journal
         self._spool = spool
@@ -95,18 +111,27 @@ class Scene:
             book=self.book,
             histories=BootloaderBook(self.hub, self._journal, ledger.histories, lambda _: None),
             hub=self.hub,
-            spool=self._spool,
             shelf=Shelf(self._spool),
+            verdicts=GuardVerdicts(),
+            rebuilt=self._rebuilt,
             backend=self.node,
             hold=self._hold,
+            changed=lambda: None,
         )
         self.see()
 
     async def _hold(self, reason: str) -> None:
-        self.lane.held = reason
+        self.lane.hold = BoardHold(reason=reason, by=HoldBy.FLASHDECK)
         self.holds.append(reason)
         if not self.disk_works:
             raise FlashdeckError("the disk is full")
+
+    async def _rebuilt(self, _profile: Profile, partition: Partition, sha256: str) -> bool:
+        image = self.builds.get(partition.name)
+        if image is None or image.sha256 != sha256:
+            return False
+        await asyncio.to_thread(self._spool.add, image)
+        return True
 
     def see(self) -> None:
         """Hotplug finds the board."""
@@ -121,9 +146,21 @@ class Scene:
         self.lane.poke()
         return job
 
-    async def until(self, job: JobState, *statuses: JobStatus) -> JobState:
+    async def until(self, job: JobState, *statuses: type[JobStatus]) -> JobState:
+        """Wait until the job is in one of these states, and return it."""
         async with asyncio.timeout(30):
-            await self.hub.until(lambda: self.book.job(job.id).status in statuses)
+            await self.hub.until(lambda: isinstance(self.book.job(job.id).status, statuses))
+        return self.book.job(job.id)
+
+    async def until_says(self, job: JobState, text: str, *statuses: type[JobStatus]) -> JobState:
+        """Wait until the job's state says `text`, in one of these states (any, for none), and return it."""
+
+        def is_so() -> bool:
+            now = self.book.job(job.id)
+            return text in now.text and (not statuses or isinstance(now.status, statuses))
+
+        async with asyncio.timeout(30):
+            await self.hub.until(is_so)
         return self.book.job(job.id)
 
     def logged(self, level: LogLevel) -> list[str]:

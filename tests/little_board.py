@@ -4,9 +4,8 @@ In a soak it is four times as large: everything that may happen is then more, an
 """
 
 from flash_rig import Rig, image
-from flashdeck.config import PollPolicy
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget, AlternateTarget
 from flashdeckd.virtual.nor import FlashLayout, NorFlash, fill
 from flashdeckd.virtual.spec import BoardSpec, Content, Model
 from soaking import SOAK
@@ -25,8 +24,8 @@ GEOMETRY = Geometry(
 BOOTLOADER = Range.sized(BASE, 2 * SECTOR)
 PARTITION = Range.sized(BOOTLOADER.end, (IMAGE_SECTORS + 1) * SECTOR)
 """Sectors for the image; the last one, and its twin in the other bank, are blank: a canary may go there."""
-TARGET = Target(partition="app", span=PARTITION, geometry=GEOMETRY, protected=(BOOTLOADER,))
-PLAIN = Target(partition="app", span=Range(0, PARTITION.size), geometry=Geometry(()), poll=PollPolicy.SPEC, alternate=0)
+TARGET = AddressTarget(partition="app", span=PARTITION, geometry=GEOMETRY, protected=(BOOTLOADER,))
+PLAIN = AlternateTarget(partition="app", size=PARTITION.size, setting=0)
 SIZE = IMAGE_SECTORS * SECTOR - 100
 STACK = (0x20005000).to_bytes(4, "little")
 """An initial stack pointer that every boot check takes, that of dapboot included."""

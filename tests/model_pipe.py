@@ -7,7 +7,7 @@ from typing import NoReturn
 from flashdeck.errors import StallError
 from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.quirks import NONE, Quirk
-from flashdeckd.dfu.wire import Request, State
+from flashdeckd.dfu.wire import DfuState, Request
 
 BASE = 0x08000000
 SIZE = 64 * 1024
@@ -28,7 +28,7 @@ class ModelPipe:
     """Satisfies `ControlPipe`. `sleep` moves its clock; nothing else does."""
 
     while_busy: WhileBusy = WhileBusy.BUSY
-    first: State = State.DNBUSY
+    first: DfuState = DfuState.DNBUSY
     duration: float = 0.0
     """Seconds that an operation goes on after the GETSTATUS that started it."""
     strict: frozenset[str] = frozenset(("erase", "address", "data"))
@@ -46,7 +46,7 @@ class ModelPipe:
         size = self.transfer_size
         self.functional = self.functional or bytes((9, 0x21, 0x0B, 255, 0, size & 255, size >> 8, 0x1A, 0x01))
         self.memory = bytearray(b"\x00") * (self.pages * PAGE)
-        self.state: int = State.IDLE
+        self.state: int = DfuState.IDLE
         self.status = 0
         self.pointer = 0
         self.pending: tuple[int, bytes] | None = None
@@ -71,13 +71,18 @@ class ModelPipe:
         assert timeout > 0
         self._count(request, value, len(data))
         match request:
-            case Request.DNLOAD if self.state in (State.IDLE, State.DNLOAD_IDLE):
+            case Request.DNLOAD if self.state in (DfuState.IDLE, DfuState.DNLOAD_IDLE):
                 assert len(data) <= self.transfer_size
-                self.pending, self.state = (value, data), State.DNLOAD_SYNC if data else State.MANIFEST_SYNC
-            case Request.CLRSTATUS if self.state == State.ERROR:
-                self.state, self.status = State.IDLE, 0
-            case Request.ABORT if self.state in (State.IDLE, State.DNLOAD_SYNC, State.DNLOAD_IDLE, State.UPLOAD_IDLE):
-                self.state, self.pending = State.IDLE, None
+                self.pending, self.state = (value, data), DfuState.DNLOAD_SYNC if data else DfuState.MANIFEST_SYNC
+            case Request.CLRSTATUS if self.state == DfuState.ERROR:
+                self.state, self.status = DfuState.IDLE, 0
+            case Request.ABORT if self.state in (
+                DfuState.IDLE,
+                DfuState.DNLOAD_SYNC,
+                DfuState.DNLOAD_IDLE,
+                DfuState.UPLOAD_IDLE,
+            ):
+                self.state, self.pending = DfuState.IDLE, None
             case _:
                 self._refuse()
 
@@ -89,8 +94,8 @@ class ModelPipe:
                 return bytes((self.state,))
             case Request.GETSTATUS:
                 return self._status()
-            case Request.UPLOAD if self.state in (State.IDLE, State.UPLOAD_IDLE):
-                self.state = State.UPLOAD_IDLE
+            case Request.UPLOAD if self.state in (DfuState.IDLE, DfuState.UPLOAD_IDLE):
+                self.state = DfuState.UPLOAD_IDLE
                 at = self.pointer + (value - 2) * self.transfer_size - BASE
                 return bytes(self.memory[at : at + length])
             case _:
@@ -102,12 +107,12 @@ class ModelPipe:
 
     def text(self, index: int) -> str:
         self.transfers += 1
-        assert self.state == State.IDLE, "a string was read within an operation"
+        assert self.state == DfuState.IDLE, "a string was read within an operation"
         return self.texts.get(index, "")
 
     def reset(self) -> None:
         self.resets += 1
-        self.state, self.pending = State.IDLE, None
+        self.state, self.pending = DfuState.IDLE, None
 
     def requests(self, kind: Request) -> list[tuple[int, int]]:
         """wValue and length of every request of a kind."""
@@ -118,37 +123,37 @@ class ModelPipe:
         self.log.append((Request(request), value, length))
 
     def _refuse(self) -> NoReturn:
-        self.state = State.ERROR
+        self.state = DfuState.ERROR
         self.errors += 1
         raise StallError("refused with a STALL")
 
     def _status(self) -> bytes:
-        if self.state == State.MANIFEST_SYNC:
-            self.state = State.MANIFEST
-        elif self.state == State.DNLOAD_SYNC and self.pending is not None:
+        if self.state == DfuState.MANIFEST_SYNC:
+            self.state = DfuState.MANIFEST
+        elif self.state == DfuState.DNLOAD_SYNC and self.pending is not None:
             self._start()
-        elif self.state == State.DNBUSY:
+        elif self.state == DfuState.DNBUSY:
             self._busy()
-        elif self.state == State.DNLOAD_SYNC:
-            self.state = State.DNLOAD_IDLE
+        elif self.state == DfuState.DNLOAD_SYNC:
+            self.state = DfuState.DNLOAD_IDLE
         return self._report()
 
     def _start(self) -> None:
         self.state, self.done_at = self.first, self.clock + self.duration
-        if self.first != State.DNBUSY:
+        if self.first != DfuState.DNBUSY:
             self._run()
 
     def _busy(self) -> None:
         if self.clock + 1e-9 >= self.done_at:
             self._run()
-            self.state = State.ERROR if self.status else State.DNLOAD_IDLE
+            self.state = DfuState.ERROR if self.status else DfuState.DNLOAD_IDLE
             return
         self.early += 1
         if self.while_busy is WhileBusy.STALL:
             raise StallError("refused with a STALL")
         if self.while_busy is WhileBusy.ERROR and self._kind() in self.strict:
             self.objections += 1
-            self.state, self.status, self.pending = State.ERROR, 15, None
+            self.state, self.status, self.pending = DfuState.ERROR, 15, None
 
     def _kind(self) -> str:
         assert self.pending is not None
@@ -166,7 +171,7 @@ class ModelPipe:
             if data[0] == 0x41:
                 page = (address - BASE) // PAGE
                 if page in self.failing_erases:
-                    self.state, self.status = State.ERROR, 4
+                    self.state, self.status = DfuState.ERROR, 4
                     return
                 self.memory[page * PAGE : (page + 1) * PAGE] = b"\xff" * PAGE
             self.pointer = address
@@ -177,5 +182,5 @@ class ModelPipe:
         self.memory[at : at + len(data)] = data
 
     def _report(self) -> bytes:
-        poll = self.poll_ms if self.state == State.DNBUSY else 0
+        poll = self.poll_ms if self.state == DfuState.DNBUSY else 0
         return bytes((self.status, *poll.to_bytes(3, "little"), self.state, 0))

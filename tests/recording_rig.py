@@ -8,8 +8,8 @@ from flash_rig import APP1, BASE, OLD, TARGET, Watcher, image
 from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Range
 from flashdeck.recording import Recording, read
-from flashdeckd.flash import program
-from flashdeckd.flash.program import Outcome
+from flashdeckd.flash import engine
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
@@ -46,7 +46,7 @@ class Desk:
     def nap(self, seconds: float) -> None:
         self.now += seconds
 
-    def flash(self, data: bytes) -> Outcome | FlashdeckError:
+    def flash(self, data: bytes) -> FlashResult | FlashdeckError:
         """Flashes a small partition; the error, where it ends in one."""
         connection = self.board.connection()
         assert connection is not None
@@ -63,7 +63,7 @@ class Desk:
         backend = inner if self.recorder is None else RecordingBackend(inner, self.recorder)
         try:
             with open_device(backend, device) as pipe:
-                return program.flash(pipe, Image.raw(data), self.target, Watcher(), self.nap)
+                return engine.flash(pipe, Image.raw(data), self.target, Watcher(), self.nap)
         except FlashdeckError as error:
             return error
 

@@ -160,13 +160,13 @@ class Rig:
         return state
 
     async def press(self, board: str) -> None:
-        await self.client.call(api.VirtualPress(board=board))
+        await self.client.call(api.VirtualPress(boards=(board,)))
 
     async def plug(self, board: str) -> None:
-        await self.client.call(api.VirtualPlug(board=board))
+        await self.client.call(api.VirtualPlug(boards=(board,)))
 
     async def unplug(self, board: str) -> None:
-        await self.client.call(api.VirtualUnplug(board=board))
+        await self.client.call(api.VirtualUnplug(boards=(board,)))
 
     def send_signal(self, number: int) -> None:
         """Sends the daemon a signal, unless it has ended.

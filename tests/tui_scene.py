@@ -248,9 +248,7 @@ class FakeLink:
                 return job(params.job, status=Cancelled(by=Canceller.PERSON))
             case api.Retry():
                 return job(12)
-            case api.Hold() | api.Release():
-                return board(params.board)
-            case api.Arm() | api.Disarm():
+            case api.Hold() | api.Release() | api.Arm() | api.Disarm():
                 return api.BoardList(boards=(board(params.boards[0]),), devices=())
             case _:
                 raise AssertionError(f"nothing should ask for {params}")

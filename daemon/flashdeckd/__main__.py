@@ -84,9 +84,9 @@ def doctor(boards: tuple[str, ...], config: Path | None, state_dir: Path | None,
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(message)s", stream=sys.stderr)
     with _told(as_json=True):
-        from flashdeckd.diagnosis.offline import Place, examine  # noqa: PLC0415 -- the same
+        from flashdeckd.diagnosis.offline import DaemonPaths, examine  # noqa: PLC0415 -- the same
 
-        place = Place(state_dir or paths.state_dir(virtual=virtual is not None), config, virtual)
+        place = DaemonPaths(state_dir or paths.state_dir(virtual=virtual is not None), config, virtual)
         diagnosis = asyncio.run(examine(place, boards))
     click.echo(full_json(diagnosis))
     sys.exit(exit_code(diagnosis, named=bool(boards)))

@@ -21,6 +21,7 @@ from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
+from flashdeckd.host import threads
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -113,7 +114,7 @@ async def serve(options: Options, signals: Signals) -> None:
         for artifact in ledger.artifacts.values():
             hub.publish_artifact(artifact)
         spool = Spool(options.state_dir / "spool")
-        await asyncio.to_thread(spool.prune, ledger.images)
+        await threads.run(spool.prune, ledger.images)
         backend, source = _usb(virtual, health)
         libusb = "not loaded" if backend is None or virtual is not None else library_version(backend)
         records = None if options.record is None else RecordDirectory(options.record)

@@ -40,8 +40,11 @@ class Welcome(Value, frozen=True, kw_only=True):
 
     protocol: int
     """The one that counts on this connection."""
-    lowest: int = LOWEST_PROTOCOL
-    highest: int = HIGHEST_PROTOCOL
+    # No defaults of this release, which would not be written, and be read as those of another one.
+    lowest: int = field(default_factory=int)
+    """The lowest that the daemon speaks; 0: it is too old to say."""
+    highest: int = field(default_factory=int)
+    """The highest that it speaks."""
     daemon: str
     """Its release."""
     host: str
@@ -55,7 +58,7 @@ class Welcome(Value, frozen=True, kw_only=True):
 class Hello(Params[Welcome], frozen=True, kw_only=True):
     """First call on every connection."""
 
-    protocol: int = HIGHEST_PROTOCOL
+    protocol: int
     """The highest protocol that the client speaks; releases before 2 said only this one."""
     lowest: int | None = None
     """The lowest; None: that one only."""
@@ -79,7 +82,12 @@ class BoardList(Value, frozen=True, kw_only=True):
 
 
 class GetBoards(Params[BoardList], frozen=True, kw_only=True):
-    """All configured boards, and the DFU devices that are none of them."""
+    """The configured boards, and the DFU devices that are none of them.
+
+    With `boards` (names and globs) only these, and no devices.
+    """
+
+    boards: tuple[str, ...] = ()
 
 
 class JobList(Value, frozen=True, kw_only=True):
@@ -91,10 +99,16 @@ class JobList(Value, frozen=True, kw_only=True):
 
 
 class GetJobs(Params[JobList], frozen=True, kw_only=True):
-    """The newest jobs, at most `limit`; `ids` names the ones wanted instead."""
+    """The newest jobs of `boards` (names and globs, empty: all) in one of `statuses` (empty: any), at most `limit`.
+
+    `ids` names the ones wanted instead, whatever board and status they have.
+    """
 
     limit: int = 50
     ids: tuple[int, ...] = ()
+    boards: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    """Names of states (`job_state.NAMES`); empty: all."""
 
 
 class UploadHandle(Value, frozen=True, kw_only=True):
@@ -247,24 +261,27 @@ class LogPage(Value, frozen=True, kw_only=True):
 
 
 class GetLogs(Params[LogPage], frozen=True, kw_only=True):
-    """At most `limit` of the newest log lines with an id above `after`, of one board if named."""
+    """At most `limit` of the newest log lines with an id above `after`, about `boards` (names and globs) if named."""
 
     after: int = 0
     limit: int = 200
-    board: str = ""
+    boards: tuple[str, ...] = ()
 
 
-class Hold(Params[BoardState], frozen=True, kw_only=True):
-    """Stops a board's lane from starting anything."""
+class Hold(Params[BoardList], frozen=True, kw_only=True):
+    """Puts boards on hold: nothing starts on them. `boards` are names and globs; none is an error, never all."""
 
-    board: str
+    boards: tuple[str, ...] = ()
     reason: str = ""
 
 
-class Release(Params[BoardState], frozen=True, kw_only=True):
-    """Ends a hold, frees the banks for which jobs are held, and has tried anew what is held against the bootloader."""
+class Release(Params[BoardList], frozen=True, kw_only=True):
+    """Ends the hold of boards (names and globs; none is an error, never all).
 
-    board: str
+    Their blocked jobs are tried again, unproven banks are accepted, and recorded bootloader faults are forgotten.
+    """
+
+    boards: tuple[str, ...] = ()
 
 
 class Cancel(Params[JobState], frozen=True, kw_only=True):
@@ -284,13 +301,13 @@ class Retry(Params[JobState], frozen=True, kw_only=True):
 
 
 class Arm(Params[BoardList], frozen=True, kw_only=True):
-    """New artifacts flash by themselves on these boards again (names and globs, empty: all); returns those boards."""
+    """New builds flash by themselves on these boards again (names and globs, empty: all); returns those boards."""
 
     boards: tuple[str, ...] = ()
 
 
 class Disarm(Params[BoardList], frozen=True, kw_only=True):
-    """New artifacts are only offered to these boards from now on; what is queued already stays so."""
+    """New builds are only offered to these boards from now on (names and globs, empty: all); the queue goes on."""
 
     boards: tuple[str, ...] = ()
 
@@ -417,26 +434,29 @@ class VirtualList(Params[VirtualBench], frozen=True, kw_only=True):
     """The emulated boards. All `virtual` methods exist only in a daemon started with `--virtual`."""
 
 
-class VirtualPlug(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Connects a board, in the mode it would power up in."""
+class VirtualPlug(Params[VirtualBench], frozen=True, kw_only=True):
+    """Connects boards (names and globs; none is an error), in the mode they would power up in; returns those boards."""
 
-    board: str
-
-
-class VirtualUnplug(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Pulls the cable: power is lost at once, in the middle of whatever runs."""
-
-    board: str
+    boards: tuple[str, ...] = ()
 
 
-class VirtualPress(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Does what the board's buttons do: it restarts into its bootloader."""
+class VirtualUnplug(Params[VirtualBench], frozen=True, kw_only=True):
+    """Pulls the cables of boards (names and globs; none is an error): power is lost at once, whatever runs."""
 
-    board: str
+    boards: tuple[str, ...] = ()
+
+
+class VirtualPress(Params[VirtualBench], frozen=True, kw_only=True):
+    """Presses the buttons of boards (names and globs; none is an error): they restart into their bootloaders."""
+
+    boards: tuple[str, ...] = ()
 
 
 class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Arms a fault: at the `after`-th DFU request from now (1 is the next), `fault` happens, `times` in a row."""
+    """Arms a fault of one board (a name, or a glob that means one).
+
+    At the `after`-th DFU request from now (1 is the next) `fault` happens, `times` in a row.
+    """
 
     board: str
     fault: str
@@ -457,7 +477,7 @@ class FlashBytes(Value, frozen=True, kw_only=True):
 
 
 class VirtualDump(Params[FlashBytes], frozen=True, kw_only=True):
-    """At most 256 KiB of the flash from `address` (0: from its start)."""
+    """At most 256 KiB of the flash of one board (a name, or a glob that means one) from `address` (0: its start)."""
 
     board: str
     address: int = 0

@@ -4,7 +4,6 @@ It is the file `chips.json`, which `make chips` writes from public sources (`too
 first chip is asked for: most commands never do.
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import msgspec
 
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import Geometry, Range, Region, parse_ranges, parse_sectors
+from flashdeck.names import near
 from flashdeck.text import clean
 
 _FILE = Path(__file__).with_name("chips.json")
@@ -161,4 +161,4 @@ def _nearest(table: _Table, wanted: str) -> list[str]:
     if same_line := [each for each in table.rows if name.startswith(each[:-2])]:
         meant = name[len(same_line[0]) - 2 :]
         return sorted(same_line, key=lambda each: (each[-2] != meant[:1], each[-1] != meant[1:2], each))[:_NEAREST]
-    return difflib.get_close_matches(name[: max(map(len, table.rows))], table.rows, n=_NEAREST, cutoff=0.75)
+    return near(name, table.rows, most=_NEAREST, alike=0.75)

@@ -146,7 +146,8 @@ class Client:
         """Says hello as `client`: the first call on every connection. Raises ConnectionFailedError."""
         try:
             async with asyncio.timeout(HELLO_TIMEOUT):
-                self.welcome = await self.call(Hello(lowest=LOWEST_PROTOCOL, client=client, release=__version__))
+                hello = Hello(protocol=HIGHEST_PROTOCOL, lowest=LOWEST_PROTOCOL, client=client, release=__version__)
+                self.welcome = await self.call(hello)
         except TimeoutError as error:
             raise ConnectionFailedError(
                 f"the daemon at {self._where} did not answer within {HELLO_TIMEOUT:.0f} seconds",

@@ -202,9 +202,17 @@ TRANSITIONS: Final[Mapping[type[JobStatus], tuple[type[JobStatus], ...]]] = {
 written is only started, or begun again where its image turned out to be lost."""
 
 
+SETTLED: Final[tuple[type[JobStatus], ...]] = get_args(Settled)
+"""The members of `Settled`."""
+
+
 def name_of(status: JobStatus | type[JobStatus]) -> str:
     """Return the name of a state, as the wire and the command line have it."""
     return str(status.__struct_config__.tag)
+
+
+NAMES: Final = tuple(name_of(status) for status in STATUSES if status is not Unknown)
+"""The names of all states that a job can be in."""
 
 
 def may_follow(before: JobStatus, after: JobStatus) -> bool:
@@ -214,7 +222,7 @@ def may_follow(before: JobStatus, after: JobStatus) -> bool:
 
 def is_settled(status: JobStatus) -> TypeGuard[Settled]:
     """Tell whether nothing will change a state any more."""
-    return isinstance(status, Done | Failed | Superseded | Cancelled)
+    return isinstance(status, SETTLED)
 
 
 def needs_person(status: JobStatus) -> bool:

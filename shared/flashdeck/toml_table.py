@@ -3,7 +3,6 @@
 The words are TOML's and the reader's, not Python's.
 """
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from flashdeck.errors import ConfigError
+from flashdeck.names import did_you_mean
 from flashdeck.text import clean, parse_duration, parse_size
 
 E = TypeVar("E", bound=StrEnum)
@@ -202,10 +202,8 @@ def check_name(name: str, table: Table) -> None:
 
 def nearest(word: str, known: Collection[str]) -> str:
     """A hint that names what `word` may have meant."""
-    near = difflib.get_close_matches(word[:60], known, n=1)
-    if near:
-        return f'did you mean "{near[0]}"?'
-    return f"known here: {', '.join(sorted(known))}" if known else "nothing is known here"
+    listed = f"known here: {', '.join(sorted(known))}" if known else "nothing is known here"
+    return did_you_mean(word, known) or listed
 
 
 def one_of(kind: type[StrEnum]) -> str:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from flashdeck import api
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Queued
 from flashdeck.model import DaemonState, JobState, Origin
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
@@ -33,7 +33,7 @@ async def main(socket: Path) -> None:
                     sha256="0" * 64,
                     size=batch,
                     origin=Origin.BUILD,
-                    status=JobStatus.QUEUED,
+                    status=Queued(),
                     created_at=now,
                 )
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.desk import BOARD, SETTLE, desk
 from benchmarks.rows import Measure, Row, Unit
 from flashdeck import api
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Running
 from rig import WAIT_SECONDS, firmware
 
 _WHAT = "writer's close to the start of"
@@ -44,11 +44,11 @@ async def _to_job(repeats: int) -> AsyncIterator[float]:
             closed = time.monotonic()
             async with asyncio.timeout(WAIT_SECONDS):
                 async for event in events:
-                    if event.job is not None and event.job.status is JobStatus.RUNNING:
+                    if event.job is not None and isinstance(event.job.status, Running):
                         break
             yield (time.monotonic() - closed) * 1000
             await rig.wait(data=data)
-            await rig.client.call(api.VirtualPress(board=BOARD))
+            await rig.client.call(api.VirtualPress(boards=(BOARD,)))
             await rig.until(lambda now: now.boards[0].presence == "dfu")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flashdeck import api
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Done
 from flashdeck.model import Presence, Snapshot
 from rig import board, firmware, prepare, running
 
@@ -36,7 +36,7 @@ async def test_a_bootloader_that_is_back_right_after_the_leave_did_not_start_the
         await rig.until(lambda now: now.boards[0].presence is Presence.DFU)
         upload = await rig.client.upload("image.bin", IMAGE)
         await rig.client.call(api.Flash(partition="app1", sha256=upload.sha256))
-        await rig.until(lambda now: started(now) is False and now.jobs[0].status.ended)
+        await rig.until(lambda now: started(now) is False and now.jobs[0].is_settled)
         await rig.until_logged(told)
 
 
@@ -47,6 +47,6 @@ async def test_a_board_that_is_gone_after_the_leave_is_left_alone(root: Path) ->
         await rig.until(lambda now: now.boards[0].presence is Presence.DFU)
         upload = await rig.client.upload("image.bin", IMAGE)
         await rig.client.call(api.Flash(partition="app1", sha256=upload.sha256))
-        now = await rig.until(lambda now: any(job.status.ended for job in now.jobs))
-        assert now.jobs[0].status is JobStatus.DONE
+        now = await rig.until(lambda now: any(job.is_settled for job in now.jobs))
+        assert isinstance(now.jobs[0].status, Done)
         assert started(now) is None

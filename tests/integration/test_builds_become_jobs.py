@@ -10,7 +10,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import FlashdeckError
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Done, JobStatus, Running, Superseded
 from flashdeck.model import Snapshot
 from rig import Rig, board, firmware, prepare, running, sha256
 
@@ -21,13 +21,13 @@ def ended(count: int) -> Callable[[Snapshot], bool]:
     """Whether `count` jobs exist and all have ended."""
 
     def reached(snapshot: Snapshot) -> bool:
-        return len(snapshot.jobs) >= count and all(job.status.ended for job in snapshot.jobs)
+        return len(snapshot.jobs) >= count and all(job.is_settled for job in snapshot.jobs)
 
     return reached
 
 
 async def flashed(rig: Rig) -> list[tuple[str, JobStatus]]:
-    return [(job.sha256, job.status) for job in await rig.jobs()]
+    return [(job.sha256, type(job.status)) for job in await rig.jobs()]
 
 
 async def settle_again(rig: Rig) -> None:
@@ -42,15 +42,15 @@ async def test_a_writer_that_pauses_is_one_job(rig: Rig) -> None:
     with rig.image.open("wb") as linker:
         linker.write(b"")
         linker.flush()
-        await rig.until(lambda s: any(p.settling for p in s.boards[0].partitions))
+        await rig.until(lambda s: any(p.being_written for p in s.boards[0].partitions))
         for start in range(0, len(ONE), len(ONE) // 3):
             linker.write(ONE[start : start + len(ONE) // 3])
             linker.flush()
             await asyncio.sleep(5 * 0.05)  # the pause is the subject: five times `settle`
     await rig.wait(data=ONE)
-    assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE)]
+    assert await flashed(rig) == [(sha256(ONE), Done)]
     assert await rig.partition_of("left", len(ONE)) == ONE
-    assert not any(p.settling for p in (await rig.client.call(api.GetStatus())).boards[0].partitions)
+    assert not any(p.being_written for p in (await rig.client.call(api.GetStatus())).boards[0].partitions)
 
 
 async def test_a_replace_by_rename_is_one_job(rig: Rig) -> None:
@@ -61,7 +61,7 @@ async def test_a_replace_by_rename_is_one_job(rig: Rig) -> None:
     fresh.write_bytes(TWO)
     fresh.rename(rig.image)
     await rig.wait(data=TWO)
-    assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE), (sha256(TWO), JobStatus.DONE)]
+    assert await flashed(rig) == [(sha256(ONE), Done), (sha256(TWO), Done)]
     assert await rig.partition_of("left", len(TWO)) == TWO
 
 
@@ -71,7 +71,7 @@ async def test_a_build_directory_made_anew_is_one_job(rig: Rig) -> None:
     shutil.rmtree(rig.image.parent)
     rig.build(TWO)
     await rig.wait(data=TWO)
-    assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE), (sha256(TWO), JobStatus.DONE)]
+    assert await flashed(rig) == [(sha256(ONE), Done), (sha256(TWO), Done)]
     assert await rig.partition_of("left", len(TWO)) == TWO
 
 
@@ -91,10 +91,10 @@ async def test_touch_chmod_and_the_same_bytes_are_no_job(rig: Rig) -> None:
 @pytest.mark.parametrize("rig", ["slow"], indirect=True)
 async def test_two_builds_within_one_flash_are_two_jobs_in_order(rig: Rig) -> None:
     rig.build(ONE)
-    await rig.until(lambda s: any(job.status is JobStatus.RUNNING for job in s.jobs))
+    await rig.until(lambda s: any(isinstance(job.status, Running) for job in s.jobs))
     rig.build(TWO)
     await rig.wait(data=TWO)
-    assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE), (sha256(TWO), JobStatus.DONE)]
+    assert await flashed(rig) == [(sha256(ONE), Done), (sha256(TWO), Done)]
     first, second = await rig.jobs()
     assert first.finished_at is not None
     assert second.started_at is not None
@@ -110,7 +110,7 @@ async def test_of_builds_while_the_board_is_away_only_the_newest_is_flashed(rig:
     await rig.until(lambda s: len(s.jobs) == 2)
     await rig.plug("left")
     await rig.wait(data=TWO)
-    assert await flashed(rig) == [(sha256(ONE), JobStatus.SUPERSEDED), (sha256(TWO), JobStatus.DONE)]
+    assert await flashed(rig) == [(sha256(ONE), Superseded), (sha256(TWO), Done)]
     board = await rig.emulated("left")
     assert await rig.partition_of("left", len(TWO)) == TWO
     assert board.words == -(-len(TWO) // 16) + 1, "the first job on a board writes one canary, and all else once"
@@ -189,7 +189,7 @@ async def test_a_build_whose_name_is_no_utf8_is_flashed_and_remembered(root: Pat
         snapshot = await rig.until(lambda s: bool(s.artifacts))
         assert snapshot.artifacts[0].source.endswith("build/APP1-\N{REPLACEMENT CHARACTER}.bin")
         await rig.wait(data=ONE)
-        assert await flashed(rig) == [(sha256(ONE), JobStatus.DONE)]
+        assert await flashed(rig) == [(sha256(ONE), Done)]
 
 
 async def test_a_project_in_a_directory_whose_name_is_no_utf8_is_served_like_any_other(root: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import distant_bench
-from flashdeck.job_state import JobStatus, Phase
+from flashdeck.job_state import Done, Failed, Phase
 from flashdeck.model import Snapshot
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model
@@ -118,8 +118,8 @@ class Done:
 
     def __call__(self, snapshot: Snapshot) -> bool:
         jobs = [job for job in snapshot.jobs if job.sha256 == self._wanted]
-        assert not any(job.status is JobStatus.FAILED for job in jobs), jobs
-        return any(job.status is JobStatus.DONE for job in jobs)
+        assert not any(isinstance(job.status, Failed) for job in jobs), jobs
+        return any(isinstance(job.status, Done) for job in jobs)
 
 
 class Reached(Done):

@@ -8,7 +8,7 @@ import pytest
 from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Done, Running
 from flashdeck.model import Presence
 from rig import Rig, firmware, prepare, running
 
@@ -64,7 +64,7 @@ async def test_after_a_flash_it_knows_what_the_flash_has_proved(root: Path) -> N
     async with running(root) as rig:
         rig.build(FIRST)
         await rig.client.call(api.Flash(partition="app1", sha256=(await rig.client.upload("a.bin", FIRST)).sha256))
-        await rig.until(lambda now: any(job.status is JobStatus.DONE for job in now.jobs))
+        await rig.until(lambda now: any(isinstance(job.status, Done) for job in now.jobs))
         (report,) = (await examine(rig, "left")).boards
         assert {"read-proved", "pace-known"} <= codes(report)
         assert await rig.partition_of("left", len(FIRST)) == FIRST
@@ -76,12 +76,12 @@ async def test_a_board_whose_job_runs_is_not_disturbed(root: Path) -> None:
         image = firmware("1.0.0", size=390_000)
         sha256 = (await rig.client.upload("a.bin", image)).sha256
         await rig.client.call(api.Flash(partition="app1", sha256=sha256))
-        await rig.until(lambda now: any(job.status is JobStatus.RUNNING and job.phase == "write" for job in now.jobs))
+        await rig.until(lambda now: any(isinstance(job.status, Running) and job.phase == "write" for job in now.jobs))
         (report,) = (await examine(rig, "left")).boards
         assert report.failure is not None
         assert (report.failure.kind, report.requests) == (ErrorKind.DEVICE_BUSY, 0)
         assert "job 1" in report.failure.message
-        await rig.until(lambda now: all(job.status is JobStatus.DONE for job in now.jobs))
+        await rig.until(lambda now: all(isinstance(job.status, Done) for job in now.jobs))
         assert await rig.partition_of("left", len(image)) == image
         assert (await rig.emulated("left")).violations == ()
 
@@ -94,7 +94,7 @@ async def test_a_job_that_comes_while_the_doctor_looks_waits_for_its_end(root: P
         looks = [asyncio.create_task(examine(rig, "left")) for _ in range(3)]
         await rig.client.call(api.Flash(partition="app1", sha256=sha256))
         failures = [(await look).boards[0].failure for look in looks]
-        await rig.until(lambda now: all(job.status is JobStatus.DONE for job in now.jobs))
+        await rig.until(lambda now: all(isinstance(job.status, Done) for job in now.jobs))
         assert failures[0] is None
         assert {failure.kind for failure in failures if failure} <= {ErrorKind.DEVICE_BUSY}
         assert await rig.partition_of("left", len(FIRST)) == FIRST

@@ -8,7 +8,7 @@ from typing import Any
 
 from cli_run import Run
 from flashdeck import api
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Waiting
 from rig import firmware, prepare, running
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
@@ -80,12 +80,12 @@ async def test_jobs_that_wait_are_still_there_for_the_next_daemon(root: Path) ->
     async with running(root) as rig:
         sha256 = (await rig.client.upload("a.bin", image)).sha256
         await rig.client.call(api.Flash(partition="app1", sha256=sha256, boards=("away",)))
-        await rig.until(lambda now: any(job.status is JobStatus.WAITING for job in now.jobs))
+        await rig.until(lambda now: any(isinstance(job.status, Waiting) for job in now.jobs))
     prepare(root, boards=LEFT, bench=BENCH)  # another configuration, in which the board of that job is missing
     assert (await doctor(root)).code == 0
     prepare(root, boards=LEFT + away, bench=BENCH)
     async with running(root) as rig:
-        assert [job.status.ended for job in await rig.jobs()] == [False]
+        assert [job.is_settled for job in await rig.jobs()] == [False]
 
 
 async def test_a_board_that_was_named_and_is_away_has_its_exit_code(root: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError, RemoteError
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Done
 from flashdeck.model import PartitionState
 from image_writers import WRITERS, Pieces, binary, elf, hexed
 from rig import APP1, Rig, board, firmware, prepare, running
@@ -28,7 +28,7 @@ async def taken(rig: Rig, name: str, data: bytes, partition: str = "app1") -> st
 async def flash(rig: Rig, sha256: str, partition: str = "app1") -> None:
     (job,) = (await rig.client.call(api.Flash(partition=partition, sha256=sha256))).jobs
     (job,) = (await rig.client.call(api.WaitJobs(ids=(job.id,), timeout=60))).jobs
-    assert job.status is JobStatus.DONE, job
+    assert isinstance(job.status, Done), job
 
 
 async def wait(rig: Rig, sha256: str) -> int:
@@ -103,7 +103,7 @@ async def test_after_the_pieces_a_filled_binary_is_another_image(rig: Rig) -> No
     assert caught.value.kind is ErrorKind.NO_TARGET
     rig.build(FILLED["00"])
     await wait(rig, "")
-    assert [job.status for job in await rig.jobs()] == [JobStatus.DONE] * 2
+    assert [type(job.status) for job in await rig.jobs()] == [Done] * 2
 
 
 async def test_a_gap_that_was_erased_counts_as_filled_with_0xff(root: Path) -> None:
@@ -163,13 +163,13 @@ async def test_a_program_by_hand_queues_the_newest_builds_patch_again_behind_it(
     await wait(bare, "")
     other = await taken(bare, "other.bin", firmware("1.0.1", size=200_000))
     (job,) = (await bare.client.call(api.Flash(partition="app1", sha256=other))).jobs
-    await bare.until(lambda s: len(s.jobs) == 4 and all(job.status.ended for job in s.jobs))
+    await bare.until(lambda s: len(s.jobs) == 4 and all(job.is_settled for job in s.jobs))
     jobs = await bare.jobs()
     assert [(each.id, each.patch, each.status) for each in jobs] == [
-        (1, False, JobStatus.DONE),
-        (2, True, JobStatus.DONE),
-        (job.id, False, JobStatus.DONE),
-        (4, True, JobStatus.DONE),
+        (1, False, Done),
+        (2, True, Done),
+        (job.id, False, Done),
+        (4, True, Done),
     ]
     assert await bare.partition_of("left", len(PATCH[0][1]), address=PATCH[0][0]) == PATCH[0][1]
 

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from flashdeck import api
-from flashdeck.job_state import JobStatus, Phase
+from flashdeck.job_state import Done, Failed, Phase, Superseded, Waiting
 from flashdeck.model import Snapshot
 from rig import APP1, Rig, firmware, sha256
 
@@ -17,7 +17,7 @@ def writing(snapshot: Snapshot) -> bool:
 
 
 def waiting(snapshot: Snapshot) -> bool:
-    return any(job.status is JobStatus.WAITING for job in snapshot.jobs)
+    return any(isinstance(job.status, Waiting) for job in snapshot.jobs)
 
 
 async def requests_of_a_flash(rig: Rig) -> int:
@@ -39,7 +39,7 @@ async def test_a_board_pulled_out_mid_flash_is_finished_when_it_is_back(rig: Rig
     rig.build(ONE)
     snapshot = await rig.until(waiting)
     (job,) = snapshot.jobs
-    assert "plug in board left again" in job.reason
+    assert "plug in board left again" in job.text
     (app1,) = [p for p in snapshot.boards[0].partitions if p.name == "app1"]
     assert app1.contents is not None
     assert not app1.contents.complete
@@ -65,7 +65,7 @@ async def test_a_board_lost_before_its_leave_is_not_flashed_twice(rig: Rig) -> N
     erases = (await rig.emulated("left")).erases
     await rig.plug("left")
     (job,) = await rig.wait(data=TWO)
-    assert job.status is JobStatus.DONE
+    assert isinstance(job.status, Done)
     assert (await rig.emulated("left")).erases == erases
     assert await rig.partition_of("left", len(TWO)) == TWO
 
@@ -74,18 +74,18 @@ async def test_a_flash_that_fails_says_what_it_leaves_behind(rig: Rig) -> None:
     for after in (120, 121):  # the sector is done again once
         await rig.client.call(api.VirtualFault(board="left", fault="error-write", after=after))
     rig.build(ONE)
-    snapshot = await rig.until(lambda s: any(job.status.ended for job in s.jobs))
+    snapshot = await rig.until(lambda s: any(job.is_settled for job in s.jobs))
     (job,) = snapshot.jobs
-    assert job.status is JobStatus.FAILED
-    assert "app1 holds no complete image" in job.reason
+    assert isinstance(job.status, Failed)
+    assert "app1 holds no complete image" in job.text
     assert await rig.partition_of("left", 16) == b"\xff" * 16
 
 
 async def test_an_application_that_shows_late_counts_as_started(rig: Rig) -> None:
     await rig.client.call(api.VirtualFault(board="left", fault="unplug", after=await requests_of_a_flash(rig) - 1))
     rig.build(TWO)
-    snapshot = await rig.until(lambda s: any(job.status is JobStatus.FAILED for job in s.jobs))
-    assert "was not seen to start" in snapshot.jobs[-1].reason
+    snapshot = await rig.until(lambda s: any(isinstance(job.status, Failed) for job in s.jobs))
+    assert "was not seen to start" in snapshot.jobs[-1].text
     await rig.plug("left")
     await rig.until(
         lambda s: any(p.contents is not None and p.contents.started is True for p in s.boards[0].partitions)
@@ -101,9 +101,9 @@ async def test_a_newer_build_takes_over_from_an_interrupted_job(rig: Rig) -> Non
     await rig.until(lambda s: len(s.jobs) == 2)
     await rig.plug("left")
     await rig.wait(data=TWO)
-    assert [(j.sha256, j.status) for j in await rig.jobs()] == [
-        (sha256(ONE), JobStatus.SUPERSEDED),
-        (sha256(TWO), JobStatus.DONE),
+    assert [(j.sha256, type(j.status)) for j in await rig.jobs()] == [
+        (sha256(ONE), Superseded),
+        (sha256(TWO), Done),
     ]
     assert await rig.partition_of("left", len(TWO)) == TWO
 
@@ -115,7 +115,7 @@ async def test_a_killed_daemon_is_followed_by_one_that_finishes_the_job(rig: Rig
     await rig.stop(signal.SIGKILL)
     await rig.restart()
     await rig.wait(data=ONE)
-    assert [(j.sha256, j.status) for j in await rig.jobs()] == [(sha256(ONE), JobStatus.DONE)]
+    assert [(j.sha256, type(j.status)) for j in await rig.jobs()] == [(sha256(ONE), Done)]
     assert await rig.partition_of("left", len(ONE)) == ONE
 
 
@@ -126,7 +126,7 @@ async def test_a_daemon_started_again_knows_what_is_where(rig: Rig) -> None:
     jobs = await rig.jobs()
     await rig.stop()
     await rig.restart()
-    after = (await rig.until(lambda s: not any(p.settling for p in s.boards[0].partitions))).boards[0].partitions
+    after = (await rig.until(lambda s: not any(p.being_written for p in s.boards[0].partitions))).boards[0].partitions
     assert after == before
     (app1,) = [p for p in after if p.name == "app1"]
     assert app1.contents is not None
@@ -139,15 +139,15 @@ async def test_a_daemon_started_again_knows_what_is_where(rig: Rig) -> None:
 
 
 async def test_a_hold_survives_a_restart(rig: Rig) -> None:
-    await rig.client.call(api.Hold(board="left", reason="measuring"))
+    await rig.client.call(api.Hold(boards=("left",), reason="measuring"))
     await rig.stop()
     await rig.restart()
     rig.build(ONE)
     snapshot = await rig.until(lambda s: len(s.jobs) == 1)
     assert snapshot.boards[0].held == "measuring"
-    assert await rig.until(lambda s: "board left is held: measuring (`flashdeck release left`" in s.jobs[0].reason)
+    assert await rig.until(lambda s: "board left is held: measuring (`flashdeck release left`" in s.jobs[0].text)
     assert (await rig.emulated("left")).requests == 0
-    await rig.client.call(api.Release(board="left"))
+    await rig.client.call(api.Release(boards=("left",)))
     await rig.wait(data=ONE)
     assert await rig.partition_of("left", len(ONE)) == ONE
 
@@ -155,8 +155,8 @@ async def test_a_hold_survives_a_restart(rig: Rig) -> None:
 async def test_what_waited_for_its_board_tells_of_a_hold_that_came_since(rig: Rig) -> None:
     await rig.unplug("left")
     rig.build(ONE)
-    await rig.until(lambda s: any("not connected" in job.reason for job in s.jobs))
-    await rig.client.call(api.Hold(board="left", reason="measuring"))
-    await rig.until(lambda s: "is held: measuring" in s.jobs[0].reason)
-    await rig.client.call(api.Release(board="left"))
-    await rig.until(lambda s: "not connected" in s.jobs[0].reason)
+    await rig.until(lambda s: any("not connected" in job.text for job in s.jobs))
+    await rig.client.call(api.Hold(boards=("left",), reason="measuring"))
+    await rig.until(lambda s: "is held: measuring" in s.jobs[0].text)
+    await rig.client.call(api.Release(boards=("left",)))
+    await rig.until(lambda s: "not connected" in s.jobs[0].text)

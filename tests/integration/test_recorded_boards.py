@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from flashdeck import api
 from flashdeck.errors import RemoteError
-from flashdeck.job_state import JobStatus, Verified
+from flashdeck.job_state import Done, Verified
 from flashdeck.recording import parse, read
 from flashdeckd.__main__ import main
 from rig import DAEMON, Rig, board, firmware, prepare, running
@@ -38,7 +38,7 @@ async def test_a_recorded_board_is_flashed_again_without_itself(root: Path) -> N
     async with running(root, daemon=(*DAEMON, "--record", str(directory), "--record-payloads")) as rig:
         rig.build(image)
         (job,) = await rig.wait(data=image)
-        assert job.status is JobStatus.DONE
+        assert isinstance(job.status, Done)
         found = await recordings(rig)
         assert not (await rig.client.call(api.GetStatus())).daemon.degraded
     files = sorted(directory.iterdir())
@@ -58,7 +58,7 @@ async def test_a_recorded_board_is_flashed_again_without_itself(root: Path) -> N
     async with running(again) as rig:
         rig.build(image)
         (job,) = await rig.wait(data=image)
-        assert job.status is JobStatus.DONE
+        assert isinstance(job.status, Done)
         assert job.result is not None
         assert job.result.verified is Verified.YES
         assert job.result.started
@@ -83,7 +83,7 @@ async def test_a_flash_ends_well_where_nothing_can_be_recorded_any_more(root: Pa
         directory.rmdir()
         rig.build(image)
         (job,) = await rig.wait(data=image)
-        assert job.status is JobStatus.DONE
+        assert isinstance(job.status, Done)
         (degraded,) = (await rig.client.call(api.GetStatus())).daemon.degraded
         assert degraded.startswith("record: ")
         assert str(directory) in degraded

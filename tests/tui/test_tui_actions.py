@@ -199,11 +199,11 @@ async def test_hold_and_release() -> None:
         await screen.press("h")
         (call,) = screen.calls
         assert isinstance(call, api.Hold)
-        assert call.board == "left"
+        assert call.boards == ("left",)
         assert call.reason
         await screen.select(Selection(board="lab"))
         await screen.press("e")
-        assert screen.calls[1:] == [api.Release(board="lab")]
+        assert screen.calls[1:] == [api.Release(boards=("lab",))]
 
 
 async def test_a_fault_of_a_bootloader_is_released() -> None:
@@ -211,7 +211,7 @@ async def test_a_fault_of_a_bootloader_is_released() -> None:
     async with opened(replace(BENCH, boards=doubted)) as screen:
         await screen.select(LEFT)
         await screen.press("e")
-        assert screen.calls == [api.Release(board="left")]
+        assert screen.calls == [api.Release(boards=("left",))]
 
 
 async def test_disarm_and_arm() -> None:
@@ -455,7 +455,7 @@ async def test_the_palette_has_every_action_and_runs_it() -> None:
         assert commands["Hold (h)"].help.startswith("Not now: lab is already on hold")
         commands["Release (e)"].callback()
         await screen.settle()
-        assert screen.calls == [api.Release(board="lab")]
+        assert screen.calls == [api.Release(boards=("lab",))]
         await screen.press("ctrl+p")
         assert screen.app.screen is not screen.app.main
 
@@ -465,7 +465,7 @@ async def test_a_click_on_a_key_is_as_good_as_the_key() -> None:
         await screen.select(Selection(board="lab"))
         await screen.pilot.click("KeyBar", offset=(1 + len("f Flash  c Cancel  r Retry  h Hold  "), 0))
         await screen.settle()
-        assert screen.calls == [api.Release(board="lab")]
+        assert screen.calls == [api.Release(boards=("lab",))]
 
 
 async def test_details_show_all_of_a_long_failure() -> None:
@@ -493,7 +493,7 @@ class BenchHands:
     def actions(self) -> tuple[Action, ...]:
         async def build(context: Context) -> None:
             self.built.append(context.selection.board)
-            await context.call(api.Release(board=context.selection.board))
+            await context.call(api.Release(boards=(context.selection.board,)))
 
         return (Action(id="build", key="b", title="Build", description="Build it.", needs=Needs.BOARD, run=build),)
 
@@ -504,7 +504,7 @@ async def test_the_hands_on_a_bench_come_first_and_act() -> None:
         await screen.select(LEFT)
         await screen.press("b")
         assert hands.built == ["left"]
-        assert screen.calls == [api.Release(board="left")]
+        assert screen.calls == [api.Release(boards=("left",))]
         assert "make -C firmware" in str(screen.app.main.query_one("#headline").render())
 
 

@@ -38,7 +38,7 @@ async def serving(hub: Hub, socket: Path) -> AsyncGenerator[None]:
         return api.LogPage(lines=hub.logs(after=params.after, limit=params.limit), next=0)
 
     async def hold(params: api.Hold, _connection: Connection) -> Value:
-        return BOARD if params.board == BOARD.name else api.Empty()
+        return api.BoardList(boards=(BOARD,), devices=()) if params.boards == (BOARD.name,) else api.Empty()
 
     async with Server(hub, {api.GetLogs: logs, api.Hold: hold}).listening(socket):
         yield
@@ -102,7 +102,7 @@ async def test_without_a_daemon_it_says_how_to_start_one_and_waits_longer_each_t
         assert pauses.asked == sorted(pauses.asked)
         assert pauses.asked[-1] == pauses.asked[-2] == LONGEST_PAUSE
         with pytest.raises(ConnectionFailedError) as refused:
-            await link.call(api.Hold(board="left"))
+            await link.call(api.Hold(boards=("left",)))
         assert refused.value.hint == link.state.hint
 
 
@@ -137,7 +137,7 @@ async def test_it_connects_once_there_is_a_daemon_and_follows_it(socket: Path) -
             hub.log("something happened")
             hub.publish_board(BoardState(name="right", profile="product", presence=Presence.ABSENT))
             await until(lambda: "right" in store.boards and len(store.log) == 2)
-            assert await link.call(api.Hold(board="left")) == BOARD
+            assert (await link.call(api.Hold(boards=("left",)))).boards == (BOARD,)
 
 
 async def test_it_keeps_what_it_knew_and_takes_up_with_the_next_daemon(socket: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cli_run import Run
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Blocked, Waiting
 from flashdeck.model import BoardState, JobState, Presence, Snapshot
 from flashdeckd.virtual.board import MAX_DUMP
 from flashdeckd.virtual.nor import FlashLayout
@@ -120,7 +120,7 @@ def newest(now: Snapshot, name: str) -> list[JobState]:
 
 def rests(job: JobState) -> bool:
     """Whether nothing happens to a job until somebody does something."""
-    return job.status.ended or job.status in {JobStatus.HELD, JobStatus.WAITING}
+    return job.is_settled or isinstance(job.status, Blocked | Waiting)
 
 
 def configured(*specs: BoardSpec, by_port: bool = False) -> str:

@@ -15,6 +15,7 @@ from flashdeck.errors import RequestError
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
 from flashdeck.job_state import Blocked, Running
 from flashdeck.model import Disposition, JobState
+from flashdeck.names import literal
 from flashdeck.paths import absolute
 from flashdeck.text import counted, format_age, format_size, short_sha
 from flashdeck.value import Value
@@ -220,7 +221,7 @@ async def _flash(context: Context) -> None:
             path = await context.ask(f"Image for {partition} of {board}", "path of the file, as ~/fw/build/APP1.bin")
             if path:
                 data = await asyncio.to_thread(_read, path)
-                boards = (_literal(board),)
+                boards = (literal(board),)
                 image = await context.upload(Path(path).name, data, partition=partition, boards=boards)
                 await _order(context, partition, image.sha256, board)
         case _:
@@ -239,16 +240,11 @@ async def _choose_partition(context: Context, board: str) -> str | None:
 
 
 async def _order(context: Context, partition: str, sha256: str, board: str) -> None:
-    reply = await context.call(api.Flash(partition=partition, sha256=sha256, boards=(_literal(board),)))
+    reply = await context.call(api.Flash(partition=partition, sha256=sha256, boards=(literal(board),)))
     for job in reply.jobs:
         context.tell(f"Job {job.id}: {job.version or short_sha(job.sha256)} into {job.partition} of {job.board}.")
     for note in reply.notes:
         context.tell(note)
-
-
-def _literal(name: str) -> str:
-    """A board's name where names and globs are taken: itself alone."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _flash_why_not(context: Context) -> str | None:
@@ -307,7 +303,7 @@ def _retry_why_not(context: Context) -> str | None:
 
 
 async def _hold(context: Context) -> None:
-    await context.call(api.Hold(board=context.selection.board, reason="from the terminal"))
+    await context.call(api.Hold(boards=(literal(context.selection.board),), reason="from the terminal"))
 
 
 def _hold_why_not(context: Context) -> str | None:
@@ -316,7 +312,7 @@ def _hold_why_not(context: Context) -> str | None:
 
 
 async def _release(context: Context) -> None:
-    await context.call(api.Release(board=context.selection.board))
+    await context.call(api.Release(boards=(literal(context.selection.board),)))
 
 
 def _release_why_not(context: Context) -> str | None:
@@ -327,7 +323,7 @@ def _release_why_not(context: Context) -> str | None:
 
 
 async def _arm(context: Context) -> None:
-    await context.call(api.Arm(boards=(_literal(context.selection.board),)))
+    await context.call(api.Arm(boards=(literal(context.selection.board),)))
 
 
 def _arm_why_not(context: Context) -> str | None:
@@ -336,7 +332,7 @@ def _arm_why_not(context: Context) -> str | None:
 
 
 async def _disarm(context: Context) -> None:
-    await context.call(api.Disarm(boards=(_literal(context.selection.board),)))
+    await context.call(api.Disarm(boards=(literal(context.selection.board),)))
 
 
 def _disarm_why_not(context: Context) -> str | None:

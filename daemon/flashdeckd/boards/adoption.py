@@ -5,6 +5,7 @@ from itertools import count
 
 from flashdeck.config import Board, Config, Pins, Profile
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.names import did_you_mean, few
 from flashdeckd.usb.device import UsbDevice
 
 
@@ -17,7 +18,7 @@ def find_device(wanted: str, devices: Collection[UsbDevice], configured: Collect
     found = [device for device in devices if device.is_at(wanted)] or [d for d in devices if d.serial == wanted]
     if not wanted or not found:
         strangers = [device for device in devices if device not in configured]
-        places = ", ".join(f"{each.name} ({each.serial})" if each.serial else each.name for each in strangers)
+        places = few([f"{each.name} ({each.serial})" if each.serial else each.name for each in strangers])
         raise RequestError(
             f"there is no DFU device {wanted!r}",
             kind=ErrorKind.NO_SUCH_BOARD,
@@ -42,14 +43,15 @@ def find_profile(name: str, device: UsbDevice, config: Config) -> Profile:
         fitting = [profile for profile in fitting if profile.name == name]
     if len(fitting) == 1:
         return fitting[0]
-    known = ", ".join(sorted(config.profiles)) or "none"
     if not fitting:
+        listed = f"profiles in the configuration: {few(sorted(config.profiles)) or 'none'}"
+        meant = did_you_mean(name, config.profiles) if name not in config.profiles else ""
         raise RequestError(
             f"no profile {name!r} has dfu = {str(device.usb_id)!r}" if name else f"no profile is for {device.usb_id}",
-            hint=f"profiles in the configuration: {known}; `flashdeck suggest` prints one to begin with",
+            hint=meant or f"{listed}; `flashdeck suggest` prints one to begin with",
         )
     raise RequestError(
-        f"several profiles are for {device.usb_id}", hint=f"say --profile, one of: {', '.join(p.name for p in fitting)}"
+        f"several profiles are for {device.usb_id}", hint=f"say --profile, one of: {few([p.name for p in fitting])}"
     )
 
 

@@ -1,11 +1,8 @@
 """All boards of one daemon: who is here, what each is to do, and what clients may ask of them."""
 
 import asyncio
-import difflib
-import time
 from collections.abc import Iterable
 from dataclasses import replace as replace_config
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,13 +13,25 @@ from msgspec.structs import replace
 from flashdeck.config import Board, Config, Partition
 from flashdeck.errors import ErrorKind, FlashdeckError, RefusedError, RequestError
 from flashdeck.job_state import Cancelled, Canceller, Done, Queued, Running, WaitFor, Waiting, Written
-from flashdeck.model import BoardHold, BoardState, Disposition, Event, HoldBy, JobState, LogLevel, Origin, Presence
+from flashdeck.model import (
+    BoardHold,
+    BoardState,
+    Disposition,
+    Event,
+    HoldBy,
+    JobState,
+    LogLevel,
+    Origin,
+    Presence,
+)
+from flashdeck.names import select, which
 from flashdeck.text import clean
 from flashdeck.words.boards import presence_word
 from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile
 from flashdeckd.boards.board_file import write_board_file
 from flashdeckd.boards.board_state import PartitionFacts, board_state
 from flashdeckd.boards.roster import Sighting, recognise
+from flashdeckd.host import clock, threads
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact
 from flashdeckd.jobs.book import JobBook
@@ -166,7 +175,7 @@ class Bench:
             return self._lanes[name]
         except KeyError:
             raise RequestError(
-                f"there is no board {name!r}", kind=ErrorKind.NO_SUCH_BOARD, hint=_known(name, self._lanes)
+                f"there is no board {name!r}", kind=ErrorKind.NO_SUCH_BOARD, hint=which(name, self._lanes)
             ) from None
 
     def select(self, partition: str, patterns: Iterable[str] = ()) -> list[Board]:
@@ -182,7 +191,7 @@ class Bench:
             raise RequestError(
                 f"no board has a partition {partition!r}",
                 kind=ErrorKind.NO_SUCH_PARTITION,
-                hint=_known(partition, known),
+                hint=which(partition, known),
             )
         for board in having:
             if board.profile.partitions[partition].protected:
@@ -207,10 +216,10 @@ class Bench:
         return job
 
     async def _enqueue(self, board: Board, partition: str, artifact: Artifact, origin: Origin) -> JobState | None:
-        image = await asyncio.to_thread(self.shelf.read, artifact.sha256)
+        image = await threads.run(self.shelf.read, artifact.sha256)
         target = target_of(board, board.profile.partitions[partition])
         contents = self.book.contents(board.name, partition)
-        known = await asyncio.to_thread(known_bytes, contents, target, self.shelf.image)
+        known = await threads.run(known_bytes, contents, target, self.shelf.image)
         active = self.book.active(board.name)
         admission = admit(active, known, image, target=target, origin=origin, image_of=self.shelf.image)
         patch = is_patch(image, target)
@@ -269,7 +278,7 @@ class Bench:
             device = find_device(wanted, [device for device in self._devices if device.has_dfu], configured)
             profile = find_profile(profile_name, device, self.config)
             name = find_name(name, profile, self.config)
-            memory_map = await asyncio.to_thread(Worker(self._backend).identify, device)
+            memory_map = await threads.run(Worker(self._backend).identify, device)
             board = adopted(name, profile, device, self._devices, memory_map)
             config = replace_config(self.config, boards={**self.config.boards, board.name: board})
             async with self._filing:
@@ -314,7 +323,7 @@ class Bench:
 
     async def _write_board_file(self, config: Config, disarmed: set[str]) -> None:
         pinned = [board for board in config.boards.values() if board.pins is not None]
-        await asyncio.to_thread(write_board_file, self._board_file, pinned, disarmed)
+        await threads.run(write_board_file, self._board_file, pinned, disarmed)
 
     async def hold(self, name: str, reason: str, by: HoldBy = HoldBy.PERSON) -> BoardState:
         """Stops a lane from starting anything, also over a restart."""
@@ -445,7 +454,7 @@ class Bench:
             job = self.book.jobs.get(contents.job) if contents is not None and contents.complete else None
             if contents is None or job is None or not isinstance(job.status, Done) or job.finished_at is None:
                 continue
-            if not 0 <= time.time() - job.finished_at <= RETURN_SECONDS:  # a clock may have been set back
+            if not 0 <= clock.now() - job.finished_at <= RETURN_SECONDS:  # a clock may have been set back
                 continue
             await self.book.record(name, partition, replace(contents, started=False))
             text = "came back in DFU mode right after the leave: most likely the bootloader did not accept the image"
@@ -453,23 +462,6 @@ class Bench:
 
     def matching(self, patterns: Iterable[str]) -> dict[str, Board]:
         """The boards that names and globs mean, all for none; raises RequestError (`no-such-board`)."""
-        chosen: dict[str, Board] = {}
-        for pattern in tuple(patterns) or ("*",):
-            matching = {name: board for name, board in self.config.boards.items() if fnmatchcase(name, pattern)}
-            if not matching:
-                raise RequestError(
-                    f"there is no board {pattern!r}" if self.config.boards else "the configuration has no boards",
-                    kind=ErrorKind.NO_SUCH_BOARD,
-                    hint=_known(pattern, self.config.boards),
-                )
-            chosen |= matching
-        return chosen
-
-
-def _known(wanted: str, names: Iterable[str]) -> str:
-    """A hint that names the nearest, or what there is."""
-    known = sorted(names)
-    near = difflib.get_close_matches(wanted, known, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"there are: {', '.join(known)}" if known else "`flashdeck suggest` prints one to begin with"
+        boards = self.config.boards
+        chosen = select(tuple(patterns) or ("*",), boards, none="`flashdeck suggest` prints one to begin with")
+        return {name: boards[name] for name in chosen}

@@ -3,7 +3,6 @@
 `flashdeck.config_file` reads it, so that what a person wrote keeps its comments and is never rewritten.
 """
 
-import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.paths import PRIVATE_MODE
 from flashdeck.text import clean
 from flashdeck.toml_table import NAME_RULE, is_name
+from flashdeckd.host import files
 from flashdeckd.state.durable import write_durably
 
 HEADER = """\
@@ -47,8 +47,8 @@ def write_board_file(path: Path, boards: Iterable[Board], disarmed: Collection[s
     """
     data = render_board_file(boards, disarmed).encode()
     try:
-        place = Path(os.path.realpath(path))  # where it is a link into somebody's dotfiles, the link stays
-        place.parent.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
+        place = files.real_path(path)  # where it is a link into somebody's dotfiles, the link stays
+        files.make_directory(place.parent, PRIVATE_MODE)
         write_durably(place, data)
     except OSError as error:
         denied = isinstance(error, PermissionError)

@@ -6,7 +6,6 @@ What the bytes are and whether they are new is not known here.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from flashdeckd.builds.gate import Fingerprint, Gate
 from flashdeckd.builds.lease import Busy, FileSnapshot, Unreadable, being_written, install_sigio, read_settled
 from flashdeckd.builds.pattern import newest
 from flashdeckd.builds.source import BuildSource, WatchfilesSource
+from flashdeckd.host import clock, threads
 
 RESCAN = 10.0
 """Seconds after which everything is looked at again without a hint."""
@@ -66,7 +66,7 @@ class MonotonicClock:
 
     def now(self) -> float:
         """See `Clock`."""
-        return time.monotonic()
+        return clock.monotonic()
 
     async def wait(self, wake: asyncio.Event, seconds: float) -> None:
         """See `Clock`."""
@@ -232,7 +232,7 @@ class _Post:
     async def _once(self) -> float:
         """One look. Returns the seconds until the next."""
         asking = tuple(self._asking)  # who asks from here on wants a look that begins later
-        found, busy = await asyncio.to_thread(_observe, self.watch.pattern, self._gate.passed)
+        found, busy = await threads.run(_observe, self.watch.pattern, self._gate.passed)
         fingerprint = found if isinstance(found, Fingerprint) else None
         if not self.looked.is_set():
             self.looked.set()
@@ -249,7 +249,7 @@ class _Post:
         return RESCAN
 
     async def _read(self, fingerprint: Fingerprint) -> float | None:
-        outcome = await asyncio.to_thread(read_settled, fingerprint.path)
+        outcome = await threads.run(read_settled, fingerprint.path)
         if isinstance(outcome, Busy):
             return self._gate.see(self._clock.now(), fingerprint, busy=True)
         if isinstance(outcome, Unreadable):

@@ -4,8 +4,7 @@ Linux names it in the line of `/proc/self/mountinfo` whose mount id stands in `/
 `statfs` would give a magic number instead, which Python does not offer and which several file systems share.
 """
 
-import os
-from pathlib import Path
+from flashdeckd.host import files
 
 LEASES = frozenset({"ext2", "ext3", "ext4", "tmpfs", "overlay", "xfs", "btrfs"})
 """Local file systems on which a read lease tells whether anyone has the file open for writing."""
@@ -18,8 +17,8 @@ _REMOTE = frozenset(
 def filesystem_type(descriptor: int) -> str:
     """Its name as in `mount`, for example "ext4" or "fuse.sshfs"; "" where the system does not say."""
     try:
-        info = Path(f"/proc/self/fdinfo/{descriptor}").read_bytes()
-        mounts = Path("/proc/self/mountinfo").read_bytes()
+        info = files.contents(f"/proc/self/fdinfo/{descriptor}")
+        mounts = files.contents("/proc/self/mountinfo")
     except OSError:
         return ""
     mount_id = next((line.split()[1] for line in info.splitlines() if line.startswith(b"mnt_id:")), None)
@@ -33,11 +32,11 @@ def filesystem_type(descriptor: int) -> str:
 def is_remote(directory: str) -> bool:
     """Whether somebody else may change files in `directory` without our kernel noticing; False where it is gone."""
     try:
-        descriptor = os.open(directory, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
+        descriptor = files.open_to_ask(directory)
     except OSError:
         return False
     try:
         kind = filesystem_type(descriptor)
     finally:
-        os.close(descriptor)
+        files.close(descriptor)
     return kind in _REMOTE or kind == "fuse" or kind.startswith("fuse.")

@@ -1,7 +1,8 @@
 """When a file counts as written: nobody has it open for writing, and it stayed the same for a while. Pure."""
 
-import os
 from dataclasses import dataclass
+
+from flashdeckd.host import files
 
 BUSY_RETRY = 0.05
 """Seconds until a file that somebody has open for writing is looked at again: closing it changes nothing that a watch
@@ -25,7 +26,7 @@ class Fingerprint:
     changed_ns: int
 
     @classmethod
-    def of(cls, path: str, status: os.stat_result) -> "Fingerprint":
+    def of(cls, path: str, status: files.Status) -> "Fingerprint":
         """From what stat() says of `path`."""
         return cls(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 

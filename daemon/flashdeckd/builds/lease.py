@@ -8,17 +8,15 @@ user's file, network file systems) the settle rule alone must do.
 
 import contextlib
 import fcntl
-import os
 import signal
 import stat
-import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 from enum import Enum, auto
-from pathlib import Path
 
 from flashdeckd.builds.filesystem import LEASES, filesystem_type
 from flashdeckd.builds.gate import Fingerprint
+from flashdeckd.host import files, threads
 
 MAX_SIZE = 64 * 1024 * 1024
 """Bytes; no flash that is written over DFU is larger, and nothing larger is read."""
@@ -62,7 +60,7 @@ def install_sigio() -> bool:
     """
     if _sigio_is_harmless():
         return True
-    if threading.current_thread() is not threading.main_thread():
+    if not threads.is_main():
         return False
     # A handler that does nothing, not SIG_IGN: children would inherit that. Whether a writer waits is asked of the
     # lease itself.
@@ -85,7 +83,7 @@ def being_written(path: str) -> bool:
 def read_settled(path: str) -> FileSnapshot | Busy | Unreadable | None:
     """Reads the file if nobody writes to it; None where there is none. Blocks on the disk only: call it in a thread."""
     try:
-        mode = Path(path).stat().st_mode
+        mode = files.status(path).st_mode
         if not stat.S_ISREG(mode):  # before opening: that alone has effects on a FIFO or a device
             return Unreadable(path, not_a_file(mode))
         with _opened(path) as descriptor:
@@ -110,11 +108,11 @@ def _sigio_is_harmless() -> bool:
 
 @contextlib.contextmanager
 def _opened(path: str) -> Generator[int]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    descriptor = files.open_to_read(path)
     try:
         yield descriptor
     finally:
-        os.close(descriptor)  # gives up the lease, too
+        files.close(descriptor)  # gives up the lease, too
 
 
 def _take_lease(descriptor: int) -> _Lease:
@@ -137,7 +135,7 @@ def _read(path: str, descriptor: int) -> FileSnapshot | Busy | Unreadable:
     lease = _take_lease(descriptor)
     if lease is _Lease.WRITER:
         return Busy()
-    status = os.fstat(descriptor)
+    status = files.open_status(descriptor)
     if not stat.S_ISREG(status.st_mode):
         return Unreadable(path, not_a_file(status.st_mode))
     if status.st_size > MAX_SIZE:
@@ -146,14 +144,16 @@ def _read(path: str, descriptor: int) -> FileSnapshot | Busy | Unreadable:
     data = _contents(descriptor, status.st_size, leased=leased)
     fingerprint = Fingerprint.of(path, status)
     # The lease is on the file, not on its name: by now the name may stand for the next build.
-    undisturbed = fingerprint == Fingerprint.of(path, os.fstat(descriptor)) == Fingerprint.of(path, Path(path).stat())
+    undisturbed = (
+        fingerprint == Fingerprint.of(path, files.open_status(descriptor)) == Fingerprint.of(path, files.status(path))
+    )
     return FileSnapshot(fingerprint, data, leased) if data is not None and undisturbed else Busy()
 
 
 def _contents(descriptor: int, size: int, *, leased: bool) -> bytes | None:
     """All `size` bytes, or None when it turns out that there are more or fewer, or when a writer waits for us."""
     data = bytearray()
-    while piece := os.read(descriptor, _PIECE):
+    while piece := files.read(descriptor, _PIECE):
         data += piece
         if len(data) > size or (leased and _writer_waits(descriptor)):
             return None

@@ -6,9 +6,7 @@ costs a look and a hint too few costs the time until the next regular one.
 
 import asyncio
 import contextlib
-import glob
 import logging
-import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +16,7 @@ import watchfiles
 
 from flashdeckd.builds.filesystem import is_remote
 from flashdeckd.builds.pattern import directories, names
+from flashdeckd.host import files, threads
 
 _STEP_MS = 20
 _DEBOUNCE_MS = 60
@@ -75,8 +74,8 @@ class WatchfilesSource:
         told: tuple[int, bool] | None = None
         vanished = 0
         while True:
-            watched = await asyncio.to_thread(_survey, patterns)
-            polling = self._polling if self._polling is not None else await asyncio.to_thread(_any_remote, watched)
+            watched = await threads.run(_survey, patterns)
+            polling = self._polling if self._polling is not None else await threads.run(_any_remote, watched)
             if told != (len(watched), polling):
                 told = (len(watched), polling)
                 _log.info("watching %d directories by %s", len(watched), "polling" if polling else "notification")
@@ -88,7 +87,7 @@ class WatchfilesSource:
             stream = watchfiles.awatch(  # pyright: ignore[reportUnknownMemberType] - trio's types are not here
                 *watched,
                 recursive=False,
-                watch_filter=await asyncio.to_thread(hint_filter, patterns, watched),
+                watch_filter=await threads.run(hint_filter, patterns, watched),
                 force_polling=polling or None,
                 poll_delay_ms=_POLL_MS,
                 step=_STEP_MS,
@@ -131,7 +130,7 @@ class WatchfilesSource:
         """
         if any(path in watched for _change, path in changes):
             return False
-        return await asyncio.to_thread(_survey, patterns) == watched
+        return await threads.run(_survey, patterns) == watched
 
 
 Survey = Mapping[str, tuple[int, int]]
@@ -146,12 +145,12 @@ def _survey(patterns: Iterable[str]) -> Survey:
     found: dict[str, tuple[int, int]] = {}
     for pattern in patterns:
         for path in directories(pattern):
-            if path in found or not os.access(path, os.R_OK | os.X_OK):
+            if path in found or not files.is_readable_directory(path):
                 continue
             if len(found) == MAX_DIRECTORIES:
                 return found
             with contextlib.suppress(OSError):  # gone again
-                status = Path(path).stat()
+                status = files.status(path)
                 found[path] = (status.st_dev, status.st_ino)
     return found
 
@@ -163,7 +162,7 @@ def _any_remote(watched: Iterable[str]) -> bool:
 def hint_filter(patterns: Iterable[str], watched: Survey) -> Callable[[object, str], bool]:
     """Lets a change through that may matter. It is told by its name alone: quick, and never a false no."""
     all_names = frozenset[str]().union(*map(names, patterns))
-    globs = tuple(name for name in all_names if glob.has_magic(name))
+    globs = tuple(name for name in all_names if files.is_pattern(name))
     if "**" in globs:
         return lambda _change, _path: True
 

@@ -1,6 +1,5 @@
 """What a DfuSe device says of itself: its functional descriptor, its alternate settings and the memory map of one."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse
 from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.recovery import to_idle
+from flashdeckd.host import clock
 
 _MAX_ALTERNATES = 16
 
@@ -37,7 +37,7 @@ def read_facts(pipe: ControlPipe, span: Range) -> tuple[Facts, AlternateSetting]
     return Facts(functional, memory_map, trouble), alternate
 
 
-def identify(pipe: ControlPipe, sleep: Callable[[float], object] = time.sleep) -> str:
+def identify(pipe: ControlPipe, sleep: Callable[[float], object] = clock.sleep) -> str:
     """The names of all alternate settings as the device sends them, joined: on DfuSe devices its memory maps."""
     to_idle(pipe, sleep)
     indices = dict.fromkeys(each.text_index for each in pipe.alternates[:_MAX_ALTERNATES] if each.text_index)

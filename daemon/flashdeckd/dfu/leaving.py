@@ -7,13 +7,13 @@ from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferT
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.descriptor import FunctionalDescriptor, parse_functional
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.wire import FIRST_BLOCK, State
+from flashdeckd.dfu.wire import FIRST_BLOCK, DfuState
 
 _POLLS = 4
 _NAP = 0.05
 _DETACH_MS = 1000
-_LEAVING = (State.MANIFEST_SYNC, State.MANIFEST, State.MANIFEST_WAIT_RESET)
-_LEFT = (State.APP_IDLE, State.APP_DETACH, State.MANIFEST, State.MANIFEST_WAIT_RESET)
+_LEAVING = (DfuState.MANIFEST_SYNC, DfuState.MANIFEST, DfuState.MANIFEST_WAIT_RESET)
+_LEFT = (DfuState.APP_IDLE, DfuState.APP_DETACH, DfuState.MANIFEST, DfuState.MANIFEST_WAIT_RESET)
 
 
 def leave(pipe: ControlPipe, functional: FunctionalDescriptor, sleep: Callable[[float], object]) -> bool:
@@ -52,7 +52,7 @@ def detach(pipe: ControlPipe) -> None:
 def _watch(pipe: ControlPipe, functional: FunctionalDescriptor, sleep: Callable[[float], object]) -> bool:
     for _ in range(_POLLS):
         state = requests.get_status(pipe, timeout=requests.REQUEST_TIMEOUT).state
-        if state == State.MANIFEST_WAIT_RESET and not functional.will_detach:
+        if state == DfuState.MANIFEST_WAIT_RESET and not functional.will_detach:
             pipe.reset()
         # A manifestation tolerant device of ST's class goes from dfuMANIFEST back to dfuIDLE and never leaves.
         if state not in _LEAVING or (state in _LEFT and not functional.manifestation_tolerant):

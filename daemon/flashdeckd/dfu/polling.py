@@ -1,19 +1,17 @@
-"""Seeing an operation to its end: when to ask again, and what the answers mean.
+"""Sees an operation to its end: when to ask again, and what to say of the answers.
 
-ST's class erases and programs *inside* GETSTATUS: once that is answered, the claimed bwPollTimeout is waste. Others
-must be left alone until it is over. Which kind a device is shows on its first erase, the one operation that can be done
-twice without harm; a data block is never used to find out. What was found out holds for later sessions too.
+What the answers show of the device is in `pace`.
 """
 
-import time
 from collections.abc import Callable
-from enum import StrEnum
 
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, StallError, TransferTimeoutError
 from flashdeckd.dfu import requests
+from flashdeckd.dfu.pace import LEARNED, NEXT, Pace, PollEvent, PollState, first_state
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.wire import STATUS_OK, State, StatusReport, state_name
+from flashdeckd.dfu.wire import STATUS_OK, DfuState, StatusReport, state_name
+from flashdeckd.host import clock
 
 LONGEST_NAP = 60.0
 """Seconds: the most that one claimed bwPollTimeout is obeyed; it has 24 bits, 4.6 hours."""
@@ -31,24 +29,7 @@ LONGEST_SLEEP = 1800.0
 """Seconds that one session sleeps in all because the device claims it: no honest one needs as much."""
 _CLAIMS = 2
 """An operation is given this many times what was claimed for it, or the patience above."""
-
-
-class Pace(StrEnum):
-    """What is known of when a device may be asked."""
-
-    UNPROVEN = "unproven"
-    """Nothing yet: wait as claimed, try an early poll on the next erase."""
-    SYNCHRONOUS = "synchronous"
-    """Done when GETSTATUS is answered: no sleep."""
-    STALLING = "stalling"
-    """STALLs while busy: short polls."""
-    PATIENT = "patient"
-    """Says dfuDNBUSY as often as asked: short polls."""
-    CLAIMED = "claimed"
-    """Wait as claimed."""
-
-
-_EARLY = (Pace.SYNCHRONOUS, Pace.STALLING, Pace.PATIENT)
+_UNDER_WAY = (DfuState.DNBUSY, DfuState.DNLOAD_SYNC)
 
 
 class DfuStatusError(DeviceError):
@@ -87,9 +68,9 @@ class Poller:
         """Seconds slept so far because the device asked for it."""
 
     @property
-    def obeys(self) -> bool:
-        """Whether a claimed time is waited for whatever is known."""
-        return self._policy is PollPolicy.SPEC
+    def obeyed(self) -> Pace:
+        """The pace that the next operation goes by."""
+        return Pace.CLAIMED if self._policy is PollPolicy.SPEC else self.pace
 
     def complete(self, what: str, *, erase: bool = False, patience: float | None = None) -> None:
         """After a DNLOAD: starts the operation with GETSTATUS and returns when it is over, in dfuDNLOAD-IDLE.
@@ -122,23 +103,23 @@ class _Completion:
         self._pipe = pipe
         self._what = what
         self._patience = patience or (ERASE_PATIENCE if erase else _WRITE_PATIENCE)
-        self._probing = erase and poller.pace is Pace.UNPROVEN and not poller.obeys
-        self._early = self._probing or (poller.pace in _EARLY and not poller.obeys)
+        self._state = first_state(poller.obeyed, erase=erase)
         self._claimed = 0.0
+        self._backoff = 0.0
         self._slept = 0.0
-        self._began = time.monotonic()
-        self._polls = 0
-        self._hurried = False
-        """Whether the device was asked before the time was over that it had claimed."""
-        self._stalled = False
+        self._began = clock.monotonic()
 
     def run(self) -> None:
         report = self._first()
-        while report is None or (report.status == STATUS_OK and report.state in (State.DNBUSY, State.DNLOAD_SYNC)):
+        while report is None or (report.status == STATUS_OK and report.state in _UNDER_WAY):
             self._check_patience(report)
-            self._wait(busy=report is None or report.state == State.DNBUSY)
+            self._wait(busy=report is None or report.state == DfuState.DNBUSY)
             report = self._ask()
         self._judge(report)
+
+    def _meet(self, event: PollEvent) -> None:
+        self._state = NEXT[self._state][event]
+        self._poller.pace = LEARNED.get(self._state, self._poller.pace)
 
     def _first(self) -> StatusReport:
         try:
@@ -152,55 +133,56 @@ class _Completion:
         return report
 
     def _ask(self) -> StatusReport | None:
-        """None: a STALL, which is how USBX and some ROM bootloaders say busy."""
-        self._polls += 1
+        """Ask again; None: a STALL."""
+        self._backoff = max(_SHORTEST_NAP, self._slept * _NAP_GROWTH)
         try:
             report = requests.get_status(self._pipe)
         except StallError:
-            self._stalled = True
+            self._meet(PollEvent.STALL)
             return None
         except (DeviceGoneError, TransferTimeoutError):
-            if self._probing:  # a bootloader may die of the question; where it was the cable, this costs only speed
-                self._object()
+            self._meet(PollEvent.LOST)
             raise
-        if report.state == State.DNBUSY:
+        if report.state == DfuState.DNBUSY:
             self._claimed = report.poll_ms / 1000
+        if report.status == STATUS_OK and report.state in _UNDER_WAY:
+            self._meet(PollEvent.BUSY)
         return report
 
     def _wait(self, *, busy: bool) -> None:
         """Before the next GETSTATUS. dfuDNLOAD-SYNC is no reason to wait, unless it is said again and again."""
-        backoff = max(_SHORTEST_NAP, self._slept * _NAP_GROWTH) if self._polls else 0.0
-        if busy and not self._early:
-            nap = min(max(self._claimed, backoff), LONGEST_NAP)
-        else:
-            nap = min(backoff, _LONGEST_EARLY_NAP)
-            self._hurried |= busy and nap < self._claimed
+        nap = min(self._backoff, _LONGEST_EARLY_NAP)
+        if busy and nap < self._claimed:
+            self._meet(PollEvent.HURRY)
+        if busy and self._state is PollState.OBEYING:
+            nap = min(max(self._claimed, self._backoff), LONGEST_NAP)
         if nap:
-            self._nap(nap)
-
-    def _nap(self, seconds: float) -> None:
-        self._poller.nap(seconds)
-        self._slept += seconds
+            self._poller.nap(nap)
+            self._slept += nap
 
     def _check_patience(self, report: StatusReport | None) -> None:
         limit = max(self._patience, _CLAIMS * min(self._claimed, LONGEST_NAP))
-        if max(self._slept, time.monotonic() - self._began) < limit:
+        if max(self._slept, clock.monotonic() - self._began) < limit:
             return
         if report is None:
-            self._object()  # to some the early question was an error, and they are silent in dfuERROR
+            self._meet(PollEvent.SILENCE)
             raise StallError(
                 f"{self._what}: the bootloader answers GETSTATUS with a STALL for longer than {limit:.0f} s",
                 hint="reset the board; if it happens again, its DFU class lost the operation or is in dfuERROR",
             )
+        self._meet(PollEvent.STUCK)
         raise StuckError(
             f"{self._what}: the bootloader stays in {state_name(report.state)} for longer than {limit:.0f} s",
             hint="reset the board; if it happens again, its flash driver does not report that it has finished",
         )
 
     def _judge(self, report: StatusReport) -> None:
-        failed = report.state == State.ERROR or report.status != STATUS_OK
-        if (failed or report.state != State.DNLOAD_IDLE) and self._hurried:
-            self._object()
+        failed = report.state == DfuState.ERROR or report.status != STATUS_OK
+        if not failed and report.state == DfuState.DNLOAD_IDLE:
+            self._meet(PollEvent.DONE)
+            return
+        self._meet(PollEvent.FAILURE)
+        if self._state is PollState.OBJECTED:
             raise TooEarlyError(
                 f"{self._what}: the bootloader reports {report}, after it was asked before its time was over",
                 hint="from now on it is given all the time that it claims",
@@ -210,19 +192,7 @@ class _Completion:
                 f"{self._what}: the bootloader reports {report}",
                 hint="the flash was not changed as asked: look at write protection and at the bootloader's driver",
             )
-        if report.state != State.DNLOAD_IDLE:
-            raise DeviceError(
-                f"{self._what}: the bootloader is in {state_name(report.state)} where dfuDNLOAD-IDLE was expected",
-                hint="reset the board and flash again; another program may be talking to it",
-            )
-        if self._probing and self._hurried:
-            self._poller.pace = self._learned()
-
-    def _object(self) -> None:
-        if self._hurried:
-            self._poller.pace = Pace.CLAIMED
-
-    def _learned(self) -> Pace:
-        if self._stalled:
-            return Pace.STALLING
-        return Pace.SYNCHRONOUS if self._polls == 1 else Pace.PATIENT
+        raise DeviceError(
+            f"{self._what}: the bootloader is in {state_name(report.state)} where dfuDNLOAD-IDLE was expected",
+            hint="reset the board and flash again; another program may be talking to it",
+        )

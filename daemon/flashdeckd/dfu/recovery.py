@@ -11,7 +11,7 @@ from contextlib import suppress
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.wire import State, state_name
+from flashdeckd.dfu.wire import DfuState, state_name
 
 Sleep = Callable[[float], object]
 
@@ -51,7 +51,7 @@ class _Ladder:
                 if step == _STEPS_BEFORE_RESET:
                     self._reset()
                 state = self._state()
-                if state == State.IDLE:
+                if state == DfuState.IDLE:
                     return
                 seen = "a STALL of every request" if state is None else state_name(state)
                 self._step(state)
@@ -77,17 +77,17 @@ class _Ladder:
             case None:
                 self._clear()
                 self._doze()
-            case State.DNLOAD_SYNC | State.DNLOAD_IDLE | State.UPLOAD_IDLE:
+            case DfuState.DNLOAD_SYNC | DfuState.DNLOAD_IDLE | DfuState.UPLOAD_IDLE:
                 with suppress(StallError):  # USBX refuses it in SYNC, and is then in dfuERROR
                     requests.abort(self._pipe)
-            case State.ERROR:
+            case DfuState.ERROR:
                 self._clear()
-            case State.DNBUSY:
+            case DfuState.DNBUSY:
                 self._wait_while_busy()
-            case State.MANIFEST_SYNC | State.MANIFEST | State.MANIFEST_WAIT_RESET:
+            case DfuState.MANIFEST_SYNC | DfuState.MANIFEST | DfuState.MANIFEST_WAIT_RESET:
                 self._sleep(_MANIFEST_WAIT)
                 self._reset()
-            case State.APP_IDLE | State.APP_DETACH:
+            case DfuState.APP_IDLE | DfuState.APP_DETACH:
                 raise DeviceError(
                     f"the board runs its application ({state_name(state)}), not its bootloader",
                     hint="bring it into DFU mode first",
@@ -102,7 +102,7 @@ class _Ladder:
             nap = _FIRST_NAP
             with suppress(StallError):
                 report = requests.get_status(self._pipe)
-                if report.state != State.DNBUSY:
+                if report.state != DfuState.DNBUSY:
                     return
                 claimed = report.poll_ms / 1000
                 limit = max(limit, min(2 * claimed, _LONGEST_BUSY_WAIT))

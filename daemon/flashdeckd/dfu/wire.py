@@ -19,7 +19,7 @@ class Request(IntEnum):
     ABORT = 6
 
 
-class State(IntEnum):
+class DfuState(IntEnum):
     """Device states (USB DFU 1.1, appendix A). Devices also say others: ST's class says 15 after a refused read."""
 
     APP_IDLE = 0
@@ -36,17 +36,17 @@ class State(IntEnum):
 
 
 _STATE_NAMES = {
-    State.APP_IDLE: "appIDLE",
-    State.APP_DETACH: "appDETACH",
-    State.IDLE: "dfuIDLE",
-    State.DNLOAD_SYNC: "dfuDNLOAD-SYNC",
-    State.DNBUSY: "dfuDNBUSY",
-    State.DNLOAD_IDLE: "dfuDNLOAD-IDLE",
-    State.MANIFEST_SYNC: "dfuMANIFEST-SYNC",
-    State.MANIFEST: "dfuMANIFEST",
-    State.MANIFEST_WAIT_RESET: "dfuMANIFEST-WAIT-RESET",
-    State.UPLOAD_IDLE: "dfuUPLOAD-IDLE",
-    State.ERROR: "dfuERROR",
+    DfuState.APP_IDLE: "appIDLE",
+    DfuState.APP_DETACH: "appDETACH",
+    DfuState.IDLE: "dfuIDLE",
+    DfuState.DNLOAD_SYNC: "dfuDNLOAD-SYNC",
+    DfuState.DNBUSY: "dfuDNBUSY",
+    DfuState.DNLOAD_IDLE: "dfuDNLOAD-IDLE",
+    DfuState.MANIFEST_SYNC: "dfuMANIFEST-SYNC",
+    DfuState.MANIFEST: "dfuMANIFEST",
+    DfuState.MANIFEST_WAIT_RESET: "dfuMANIFEST-WAIT-RESET",
+    DfuState.UPLOAD_IDLE: "dfuUPLOAD-IDLE",
+    DfuState.ERROR: "dfuERROR",
 }
 
 STATUS_OK = 0
@@ -95,7 +95,7 @@ def usable_transfer_size(stated: int) -> int:
 
 def state_name(state: int) -> str:
     """The name of a state as in the specification, with its number where it is none of those."""
-    return _STATE_NAMES[State(state)] if state in list(State) else f"unknown state {state}"
+    return _STATE_NAMES[DfuState(state)] if state in list(DfuState) else f"unknown state {state}"
 
 
 def status_name(status: int) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from flashdeck.diagnosis import Finding, Severity
 from flashdeckd.dfu.descriptor import VERSION_DFUSE
-from flashdeckd.dfu.wire import MAX_TRANSFER, State, state_name
+from flashdeckd.dfu.wire import MAX_TRANSFER, DfuState, state_name
 from flashdeckd.diagnosis import st_sources
+from flashdeckd.diagnosis.dialects import Dialect
 from flashdeckd.diagnosis.observation import Case, Observation
 from flashdeckd.usb.device import PROTOCOL_RUNTIME
 
@@ -14,9 +15,9 @@ _SMALL = 256
 _KNOWN_VERSIONS = (0x0100, 0x0101, 0x0110, VERSION_DFUSE)
 
 
-def findings(case: Case, seen: Observation) -> Iterator[Finding]:
+def findings(case: Case, seen: Observation, dialect: Dialect) -> Iterator[Finding]:
     """Findings on the functional descriptor, the interface and the state that the device was found in."""
-    yield from _version(case, seen)
+    yield from _version(seen, dialect)
     yield from _transfer_size(case, seen)
     yield from _attributes(seen)
     yield from _interface(seen)
@@ -30,7 +31,7 @@ def findings(case: Case, seen: Observation) -> Iterator[Finding]:
         )
 
 
-def _version(case: Case, seen: Observation) -> Iterator[Finding]:
+def _version(seen: Observation, dialect: Dialect) -> Iterator[Finding]:
     raw, version = seen.raw_functional, seen.functional.version
     has_map = any(each.memory_map for each in seen.alternates)
     if not raw:
@@ -52,14 +53,7 @@ def _version(case: Case, seen: Observation) -> Iterator[Finding]:
             mend=f"send all nine bytes, and say so in bLength: {st_sources.FUNCTIONAL}",
         )
     if version == VERSION_DFUSE:
-        if case.profile.is_plain:
-            yield Finding(
-                code="wants-addresses",
-                severity=Severity.ERROR,
-                seen="bcdDFUVersion is 0x011a (DfuSe), and the profile's partitions are alternate settings",
-                means="a DfuSe device needs addresses: jobs are refused",
-                mend="give the profile its flash, and its partitions address and size in place of alt",
-            )
+        yield from dialect.on_dfuse
         return
     shown = "nothing" if version is None else f"0x{version:04x}"
     if has_map:
@@ -76,7 +70,7 @@ def _version(case: Case, seen: Observation) -> Iterator[Finding]:
         known = "" if version in _KNOWN_VERSIONS else ", which no specification knows"
         yield Finding(
             code="plain-dfu",
-            severity=Severity.NOTE if case.profile.is_plain else Severity.ERROR,
+            severity=dialect.plain,
             seen=f"bcdDFUVersion is {shown}{known}, and there is no memory map",
             means="this is plain DFU 1.1: an alternate setting is written from its start on, block by block. There are "
             "no addresses, and a half-written image can not be kept from booting by the order of writing",
@@ -186,7 +180,7 @@ def _interface(seen: Observation) -> Iterator[Finding]:
 
 def _first_state(seen: Observation) -> Iterator[Finding]:
     state, status = seen.first_state, seen.first_status
-    if state == State.ERROR:
+    if state == DfuState.ERROR:
         yield Finding(
             code="found-in-error",
             severity=Severity.NOTE,
@@ -203,7 +197,7 @@ def _first_state(seen: Observation) -> Iterator[Finding]:
             "old bootloaders do not know GETSTATE",
             mend="in USBX, define UX_DEVICE_CLASS_DFU_ERROR_GET_ENABLE, so that a host can ask what went wrong",
         )
-    elif state != State.IDLE:
+    elif state != DfuState.IDLE:
         yield Finding(
             code="found-busy",
             severity=Severity.NOTE,

@@ -1,7 +1,6 @@
 """The doctor of a bench: looks at its boards, each in its own lane's thread, and at this installation."""
 
 import asyncio
-import time
 from collections.abc import Iterable
 
 from flashdeck.config import Board
@@ -13,6 +12,7 @@ from flashdeckd.diagnosis import installation
 from flashdeckd.diagnosis.judge import judge
 from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome
 from flashdeckd.diagnosis.probe import observe
+from flashdeckd.host import clock, threads
 from flashdeckd.jobs.contents import known_bytes
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.lane import Lane
@@ -47,7 +47,7 @@ class Doctor:
         if self._hub.daemon.virtual:  # nothing of this machine's USB is used, nor looked at
             return tuple(installation.findings(installation.Machine(troubles)))
         config, devices = self._bench.config, self._bench.devices
-        machine = await asyncio.to_thread(installation.inspect, config, devices, troubles)
+        machine = await threads.run(installation.inspect, config, devices, troubles)
         return tuple(installation.findings(machine))
 
     async def _board(self, board: Board) -> BoardReport:
@@ -57,7 +57,7 @@ class Doctor:
         problem: FlashdeckError | None = None
         if sighting.presence is Presence.DFU:
             try:
-                seen = await lane.examine(lambda pipe, known: observe(pipe, board.profile, known, time.sleep))
+                seen = await lane.examine(lambda pipe, known: observe(pipe, board.profile, known, clock.sleep))
             except DeviceError as error:
                 problem = error
         elif sighting.presence is not Presence.APP:
@@ -72,9 +72,7 @@ class Doctor:
             presence=sighting.presence,
             device=device,
             seen=seen,
-            speed=""
-            if device is None or self._hub.daemon.virtual
-            else await asyncio.to_thread(installation.speed, device),
+            speed="" if device is None or self._hub.daemon.virtual else await threads.run(installation.speed, device),
             history=history,
             pinned_map=None if board.pins is None else board.pins.map,
             rivals=tuple(sorted(each.name for each in others if device and device.serial == each.serial != "")),
@@ -88,7 +86,7 @@ class Doctor:
         known: list[tuple[str, bytes]] = []
         for name, partition in board.profile.partitions.items():
             contents, target = self._bench.book.contents(board.name, name), target_of(board, partition)
-            image = await asyncio.to_thread(known_bytes, contents, target, self._bench.shelf.image)
+            image = await threads.run(known_bytes, contents, target, self._bench.shelf.image)
             if image.is_program:
                 known.append((name, image.pieces[0].data[:MAX_KNOWN]))
         return tuple(known)

@@ -16,8 +16,8 @@ DISABLE_PROTECTION = "the offer to disable read protection"
 
 
 def explanations(case: Case, seen: Observation) -> Iterator[Explanation]:
-    """The three messages that a DfuSe board with a bootloader of its own provokes; none for plain DFU."""
-    if case.profile.is_plain or not any(each.memory_map for each in seen.alternates):
+    """The three messages that a DfuSe board with a bootloader of its own provokes; none where it has no map."""
+    if not any(each.memory_map for each in seen.alternates):
         return
     yield Explanation(message=DATA_READ_FAILED, meaning=_data_read_failed(case, seen))
     yield Explanation(message=READ_OPERATION_FAILED, meaning=_read_operation_failed(seen))

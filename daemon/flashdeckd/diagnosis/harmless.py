@@ -4,7 +4,7 @@ from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.quirks import Quirk
-from flashdeckd.dfu.wire import Request, State, parse_status, set_address
+from flashdeckd.dfu.wire import DfuState, Request, parse_status, set_address
 
 _ADDRESS = slice(1, 5)
 _HARMLESS = frozenset({Request.CLRSTATUS, Request.ABORT})
@@ -59,7 +59,7 @@ class HarmlessPipe:
         answer = self._pipe.receive(request, value, length, timeout=timeout)
         if request == Request.GETSTATUS:
             report = parse_status(answer)
-            if report.state == State.DNBUSY:
+            if report.state == DfuState.DNBUSY:
                 self.claims.append(report.poll_ms)
         return answer
 

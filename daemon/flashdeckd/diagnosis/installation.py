@@ -1,6 +1,5 @@
 """What keeps flashdeck itself from reaching boards on this machine: libusb, udev, permissions."""
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from flashdeck.config import Config, UsbId
 from flashdeck.diagnosis import Finding, Severity
 from flashdeck.text import clean
+from flashdeckd.host import files, processes
 from flashdeckd.usb.device import UsbDevice
 
 NODES = Path("/dev/bus/usb")
@@ -45,9 +45,9 @@ def inspect(
     """Looks at device nodes and udev rules; blocks. Opens no device."""
     wanted = {each for profile in config.profiles.values() for each in (profile.dfu, profile.app) if each is not None}
     present = [device for device in devices if device.usb_id in wanted or device.has_dfu]
-    closed = tuple(device for device in present if not os.access(_node(nodes, device), os.R_OK | os.W_OK))
+    closed = tuple(device for device in present if not files.is_open_to_us(_node(nodes, device)))
     opened = {device.usb_id for device in present} - {device.usb_id for device in closed}
-    doubtful = wanted - opened if os.geteuid() else set[UsbId]()
+    doubtful = wanted - opened if processes.own_uid() else set[UsbId]()
     texts = list(_rules(rules)) if doubtful else []
     unruled = tuple(sorted(each for each in doubtful if not any(_names(text, each) for text in texts)))
     return Machine(tuple(troubles), closed, unruled)
@@ -86,8 +86,8 @@ def findings(machine: Machine) -> Iterator[Finding]:
 
 def speed(device: UsbDevice, *, devices: Path = DEVICES) -> str:
     """The speed of a device's link in Mbit/s (sysfs-bus-usb: 1.5, 12, 480, ...), "" where the kernel does not say."""
-    with suppress(OSError), (devices / device.name / "speed").open() as file:
-        return clean(file.read(MAX_SPEED).strip())
+    with suppress(OSError):
+        return clean(files.contents(devices / device.name / "speed", MAX_SPEED).decode(errors="replace").strip())
     return ""
 
 
@@ -105,9 +105,13 @@ def _node(nodes: Path, device: UsbDevice) -> Path:
 
 def _rules(directories: Iterable[Path]) -> Iterator[str]:
     for directory in directories:
-        for path in sorted(directory.glob("*.rules")):
-            with suppress(OSError), path.open("rb") as file:
-                yield file.read(MAX_RULES).decode(errors="replace").lower()
+        names: list[str] = []
+        with suppress(OSError):  # not every system has all of them
+            names = files.names(directory)
+        for name in names:
+            with suppress(OSError):
+                if name.endswith(".rules"):
+                    yield files.contents(directory / name, MAX_RULES).decode(errors="replace").lower()
 
 
 def _names(text: str, usb_id: UsbId) -> bool:

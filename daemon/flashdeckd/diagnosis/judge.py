@@ -6,8 +6,8 @@ from flashdeck.diagnosis import BoardReport, Fact, Finding, Severity
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Failure
 from flashdeck.text import clean, format_size
-from flashdeckd.diagnosis import banks, booting, descriptors, identity, maps, reading, st_sources, timing
-from flashdeckd.diagnosis.explanations import explanations
+from flashdeckd.diagnosis import banks, booting, descriptors, identity, reads, st_sources, timing
+from flashdeckd.diagnosis.dialects import dialect_of
 from flashdeckd.diagnosis.observation import Case, Observation
 
 _ORDER = list(Severity)
@@ -24,7 +24,7 @@ def judge(case: Case, error: FlashdeckError | None = None) -> BoardReport:
         presence=case.presence,
         facts=tuple(_facts(case)),
         findings=tuple(found),
-        explanations=tuple(explanations(case, seen)) if seen else (),
+        explanations=tuple(dialect_of(case.profile).explanations(case, seen)) if seen else (),
         requests=seen.requests if seen else 0,
         failure=None if error is None else Failure(kind=error.kind, message=error.message, hint=error.hint),
     )
@@ -37,9 +37,10 @@ def _findings(case: Case, error: FlashdeckError | None) -> Iterator[Finding]:
     seen = case.seen
     if seen is not None:
         yield from identity.pins(case, seen.names)
-        yield from descriptors.findings(case, seen)
-        yield from maps.findings(case, seen)
-        yield from reading.findings(case, seen)
+        dialect = dialect_of(case.profile)
+        yield from descriptors.findings(case, seen, dialect)
+        yield from dialect.map_findings(case, seen)
+        yield from reads.findings(case, seen, dialect)
         yield from timing.findings(case, seen)
         if seen.trouble:
             yield Finding(

@@ -13,9 +13,7 @@ from flashdeckd.diagnosis.observation import Case, Observation
 
 
 def findings(case: Case, seen: Observation) -> Iterator[Finding]:
-    """Findings on the map. A plain DFU device needs none."""
-    if case.profile.is_plain:
-        return
+    """Findings on the map of a device that should speak DfuSe."""
     maps = [each.memory_map for each in seen.alternates if each.memory_map is not None]
     if not maps:
         if seen.functional.version in (None, VERSION_DFUSE):

@@ -39,7 +39,7 @@ _Bus = tuple[usb.backend.IBackend, HotplugSource]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DaemonPaths:
     """Where a daemon would find its things."""
 
     state_dir: Path
@@ -49,7 +49,7 @@ class Place:
     """A bench file: emulated boards and nothing else (safety rule 10)."""
 
 
-async def examine(place: Place, patterns: Iterable[str] = ()) -> Diagnosis:
+async def examine(place: DaemonPaths, patterns: Iterable[str] = ()) -> Diagnosis:
     """What a daemon at that place would find. Jobs stay as they are.
 
     Raises FlashdeckError (`already-running`) where a daemon has the place, RequestError (`no-such-board`), ConfigError
@@ -68,7 +68,7 @@ async def examine(place: Place, patterns: Iterable[str] = ()) -> Diagnosis:
 
 
 async def _examine(
-    place: Place, config: Config, virtual: _Bus | None, patterns: tuple[str, ...], stack: AsyncExitStack
+    place: DaemonPaths, config: Config, virtual: _Bus | None, patterns: tuple[str, ...], stack: AsyncExitStack
 ) -> Diagnosis:
     hub = Hub(this_daemon(virtual=virtual is not None))
     journal = await Journal.open(place.state_dir / "journal.sqlite3")

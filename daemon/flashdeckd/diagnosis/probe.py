@@ -5,25 +5,22 @@ of a read beyond their flash (ST's sample for the H563 takes a bus fault), and o
 learn that would be worth it.
 """
 
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from flashdeck.config import Partition, PollPolicy, Profile
-from flashdeck.errors import DescriptorError, DeviceError, DeviceGoneError, StallError
+from flashdeck.config import Profile
+from flashdeck.errors import DescriptorError, DeviceError, StallError
 from flashdeck.geometry import Range
 from flashdeck.text import clean
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
-from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.memory_map import Access, MemoryMap, parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
-from flashdeckd.dfu.plain import PlainSession, block_size
 from flashdeckd.dfu.quirks import Quirk
-from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.session import Session
-from flashdeckd.dfu.wire import State
+from flashdeckd.dfu.recovery import Sleep, to_idle
+from flashdeckd.dfu.wire import DfuState
 from flashdeckd.diagnosis.harmless import HarmlessPipe
 from flashdeckd.diagnosis.observation import Alternate, Observation, ReadOutcome, TestRead
+from flashdeckd.diagnosis.samples import Sample, sample_of
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 
 MAX_ALTERNATES = 16
@@ -34,8 +31,6 @@ MAX_NAMES = 1000
 LONGEST_NAP = 2.0
 """Seconds: what is obeyed of a claimed time here, where nothing is erased. Devices may claim hours."""
 _MAX_READS_LOST = 2
-
-Sleep = Callable[[float], object]
 
 
 def observe(pipe: ControlPipe, profile: Profile, history: BootloaderHistory, sleep: Sleep) -> Observation:
@@ -49,10 +44,8 @@ def observe(pipe: ControlPipe, profile: Profile, history: BootloaderHistory, sle
 
 class _Look:
     def __init__(self, pipe: ControlPipe, profile: Profile, history: BootloaderHistory, sleep: Sleep) -> None:
-        self._partitions = [each for each in profile.partitions.values() if not each.protected]
-        addresses = tuple(each.span for each in self._partitions if each.alternate is None)
-        self._pipe = HarmlessPipe(pipe, addresses)
-        self._profile = profile
+        self._samples = [sample_of(profile, each) for each in profile.partitions.values() if not each.protected]
+        self._pipe = HarmlessPipe(pipe, tuple(span for each in self._samples for span in each.addresses))
         self._history = history
         self._sleep: Sleep = lambda seconds: sleep(min(seconds, LONGEST_NAP))
         self._functional: FunctionalDescriptor = parse_functional(pipe.functional)
@@ -91,7 +84,7 @@ class _Look:
             state = requests.get_state(self._pipe)
         except StallError:
             return None, None
-        if state == State.ERROR:
+        if state == DfuState.ERROR:
             with suppress(StallError):
                 return state, requests.get_status(self._pipe)
         return state, None
@@ -107,90 +100,26 @@ class _Look:
         return named, clean(" ".join(filter(None, texts.values())), MAX_NAMES)
 
     def _read_all(self, alternates: tuple[Alternate, ...]) -> None:
-        for partition in self._partitions:
-            reason = self._obstacle(partition, alternates)
+        for sample in self._samples:
+            reason = self._obstacle(sample, alternates)
             if reason:
-                self._unread.append((partition.name, reason))
-            elif partition.alternate is not None:
-                self._read_alternate(partition, partition.alternate)
-            else:
-                self._read(partition)
+                self._unread.append((sample.name, reason))
+                continue
+            for read in sample.reads(self._pipe, self._functional, self._sleep):
+                self._reads.append(read)  # one by one: what was read before an error is kept
 
-    def _obstacle(self, partition: Partition, alternates: tuple[Alternate, ...]) -> str:
+    def _obstacle(self, sample: Sample, alternates: tuple[Alternate, ...]) -> str:
         maps = [each.memory_map for each in alternates if each.memory_map is not None]
         is_dfuse = self._functional.version == VERSION_DFUSE or (self._functional.version is None and maps)
-        if is_dfuse and partition.alternate is not None:
-            return "the device speaks DfuSe, and the partition has no address"
-        if not is_dfuse and partition.alternate is None:
-            return "the device speaks plain DFU, which has no addresses"
+        if mismatch := sample.mismatch(is_dfuse=bool(is_dfuse)):
+            return mismatch
         if self._reads and (not self._functional.can_upload or self._reads[-1].outcome is not ReadOutcome.DATA):
             return "one read was enough to know"
         if not self._history.reading_proved and self._history.reads_lost >= _MAX_READS_LOST:
             return f"the board was lost in {self._history.reads_lost} reads already"
         if len(self._reads) >= 2 * MAX_PARTITIONS:
             return f"reads in {MAX_PARTITIONS} partitions are enough"
-        return _unreadable(partition.span, maps)
-
-    def _read(self, partition: Partition) -> None:
-        fence = Fence(partition.span, frozenset(), self._profile.geometry.program_unit)
-        session = Session(self._pipe, fence, PollPolicy.SPEC, self._sleep)
-        session.open()
-        for span in self._spans(partition.span):
-            read = self._try(session, partition.name, span)
-            self._reads.append(read)
-            if read.outcome is not ReadOutcome.DATA:
-                return
-        session.to_idle()
-
-    def _read_alternate(self, partition: Partition, alternate: int | str) -> None:
-        """The first block of what a plain DFU 1.1 device has there; anything further would have to follow it."""
-        session = PlainSession(self._pipe, alternate, partition.span.size, self._sleep)
-        session.open()
-        span = Range.sized(partition.span.start, min(block_size(self._functional), partition.span.size))
-        try:
-            data = session.upload(span.size)
-        except DeviceGoneError as error:
-            self._reads.append(TestRead(partition.name, span, ReadOutcome.LOST, message=error.message))
-        except DeviceError as error:
-            self._reads.append(self._judge(session, partition.name, span, error))
-        else:  # a short answer is how it says that there is no more
-            outcome = ReadOutcome.DATA if data else ReadOutcome.SHORT
-            message = "" if data else "the bootloader answered nothing"
-            self._reads.append(TestRead(partition.name, span, outcome, data, message=message))
-            session.to_idle()
-
-    def _spans(self, span: Range) -> Iterator[Range]:
-        """The first block of a partition and its last."""
-        size = min(block_size(self._functional), span.size)
-        first, last = Range.sized(span.start, size), Range(span.end - size, span.end)
-        yield first
-        if last != first and self._functional.can_upload:
-            yield last
-
-    def _try(self, session: Session, name: str, span: Range) -> TestRead:
-        try:
-            return TestRead(name, span, ReadOutcome.DATA, session.read(span.start, span.size))
-        except DeviceGoneError as error:
-            return TestRead(name, span, ReadOutcome.LOST, message=error.message)
-        except DeviceError as error:
-            if not session.reading:  # it was no read yet: Set Address failed
-                raise
-            return self._judge(session, name, span, error)
-
-    def _judge(self, session: Session | PlainSession, name: str, span: Range, error: DeviceError) -> TestRead:
-        state: int | None = None
-        with suppress(DeviceError):
-            state = requests.get_state(self._pipe)
-        try:
-            session.recover()
-        except DeviceError as after:
-            message = f"{error.message}; then: {after.message}"
-            return TestRead(name, span, ReadOutcome.LOST, state=state, message=message)
-        if isinstance(error, StallError):
-            outcome = ReadOutcome.REFUSED
-        else:
-            outcome = ReadOutcome.SHORT if type(error) is DeviceError else ReadOutcome.FAILED
-        return TestRead(name, span, outcome, state=state, message=error.message)
+        return _unreadable(sample.span, maps)
 
 
 def _alternate(setting: AlternateSetting, text: str, quirk: Quirk) -> Alternate:

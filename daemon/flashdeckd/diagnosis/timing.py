@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from flashdeck.config import PollPolicy
 from flashdeck.diagnosis import Finding, Severity
 from flashdeck.text import format_duration
-from flashdeckd.dfu.polling import Pace
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case, Observation
 

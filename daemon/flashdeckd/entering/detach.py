@@ -1,6 +1,5 @@
 """How a running application is brought into DFU mode for what is queued."""
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -8,6 +7,7 @@ from flashdeck.config import Board, Enter
 from flashdeck.errors import DeviceError, DeviceGoneError, NoAccessError
 from flashdeck.job_state import Phase, Running, WaitFor, Waiting
 from flashdeck.model import JobState
+from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.lane_state import LaneState
@@ -34,6 +34,10 @@ class Detach:
         """How often in a row one was asked, and came back as the application."""
         self._given_up = 0
         """How often that was too often."""
+        self._newest = 0
+        """The newest job that one was asked for."""
+        self._reason = ""
+        """What came of it the last time that one was asked."""
 
     def forget(self) -> None:
         """Begin anew: somebody did something about the board, or it came into DFU mode."""
@@ -48,7 +52,11 @@ class Detach:
         if self._board.profile.enter is Enter.MANUAL:
             await self._wait(jobs, f"board {name} is running")
             return False
+        if jobs[0].id > self._newest:  # a new build may be for a board that was mended
+            self.forget()
+            self._newest = jobs[0].id
         if device == self._device:
+            await self._wait(jobs, self._reason)
             return False
         if self._times >= MAX_ASKED and not self._has_rested():
             await self._wait(jobs, f"board {name} runs its application again, asked {self._times} times to detach")
@@ -56,7 +64,7 @@ class Detach:
         before = (self._device, self._times)
         self._device, self._times = device, self._times + 1
         job = jobs[0]
-        now = time.time()
+        now = clock.now()
         await self._book.move(job, Running(phase=Phase.DETACH, since=now, answered_at=now))
         self._book.log(job, "asking the application to detach into DFU mode")
         try:
@@ -86,12 +94,13 @@ class Detach:
     def _has_rested(self) -> bool:
         """Tell whether the board stayed long enough since it came back: cables may have cut the earlier requests."""
         until = self.rests_until()
-        if until is None or time.monotonic() < until:
+        if until is None or clock.monotonic() < until:
             return False
         self._times, self._given_up = 0, self._given_up + 1
         return True
 
     async def _wait(self, jobs: Sequence[JobState], reason: str) -> None:
+        self._reason = reason
         hint = self._board.profile.enter_hint or "bring it into DFU mode by hand"
         for job in jobs:
             await self._book.wait(job, Waiting(for_=WaitFor.HAND, reason=reason, hint=hint))

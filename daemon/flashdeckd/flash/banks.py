@@ -11,7 +11,7 @@ from flashdeck.config import BankPolicy, Holds
 from flashdeck.errors import HeldError
 from flashdeck.geometry import Geometry, Range
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import BLANK
 
 _PATTERN = b"flashdeck canary"
@@ -54,7 +54,7 @@ def left_of_canary(data: bytes, unit: int) -> bytes:
     return seen if is_part and is_alone and seen.count(BLANK) < unit else b""
 
 
-def unproved_banks(target: Target, history: BootloaderHistory) -> tuple[int, ...]:
+def unproved_banks(target: AddressTarget, history: BootloaderHistory) -> tuple[int, ...]:
     """Return the banks of the partition in which a canary has to come first."""
     if target.banks is BankPolicy.TRUSTED or len(_all_banks(target.geometry)) != _BANKS:
         return ()
@@ -62,7 +62,7 @@ def unproved_banks(target: Target, history: BootloaderHistory) -> tuple[int, ...
     return tuple(sorted(target.geometry.banks_of(target.span) - settled))
 
 
-def foreign_banks(target: Target) -> frozenset[int]:
+def foreign_banks(target: AddressTarget) -> frozenset[int]:
     """The banks of the partition in which an erase in the wrong bank may hit a bootloader.
 
     Those without a protected partition, and those with a sector whose twin is protected; none where nothing is.
@@ -77,7 +77,7 @@ def foreign_banks(target: Target) -> frozenset[int]:
     )
 
 
-def sites(target: Target, bank: int) -> Iterator[Site]:
+def sites(target: AddressTarget, bank: int) -> Iterator[Site]:
     """The sectors of the partition in that bank which may take a canary, the last first: it is most likely blank.
 
     Never the sector of a boot unit, and none whose twin is missing, of another size, protected or in the partition.
@@ -89,13 +89,13 @@ def sites(target: Target, bank: int) -> Iterator[Site]:
             yield Site(bank, sector, twin)
 
 
-def witnesses(target: Target) -> tuple[Range, ...]:
+def witnesses(target: AddressTarget) -> tuple[Range, ...]:
     """What must not change whatever happens: the first sector of each protected partition."""
     firsts = (target.geometry.sectors_in(protected) for protected in target.protected)
     return tuple(dict.fromkeys(sectors[0].span for sectors in firsts if sectors))
 
 
-def unproved_bank(target: Target, bank: int, why: str) -> HeldError:
+def unproved_bank(target: AddressTarget, bank: int, why: str) -> HeldError:
     """Why a job waits for a person whose erases might hit what is protected in the other bank."""
     return HeldError(
         f"{target.partition} lies in bank {bank + 1} and the bootloader in the other; whether it erases the bank that "
@@ -106,7 +106,7 @@ def unproved_bank(target: Target, bank: int, why: str) -> HeldError:
     )
 
 
-def _pairs(target: Target, bank: int) -> Iterator[tuple[Range, Range]]:
+def _pairs(target: AddressTarget, bank: int) -> Iterator[tuple[Range, Range]]:
     """The partition's sectors in that bank, in order, each with the place of the same number in the other bank."""
     geometry = target.geometry
     starts = {each: _start(geometry, each) for each in _all_banks(geometry)}

@@ -1,7 +1,7 @@
 """What earlier jobs found out about a board's bootloader, and later ones need not find out again."""
 
 from flashdeck.value import Value
-from flashdeckd.dfu.polling import Pace
+from flashdeckd.dfu.pace import Pace
 
 
 class BootloaderHistory(Value, frozen=True, kw_only=True):

@@ -2,12 +2,13 @@
 
 from flashdeck.errors import DeviceError, DeviceGoneError, WrongBankError
 from flashdeck.geometry import Range
-from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.banks import canary, foreign_banks, left_of_canary, unproved_bank, witnesses
+from flashdeckd.flash.flash_plan import Action, FlashPlan, Step
 from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.layout import blocks
-from flashdeckd.flash.plan import Action, Plan, Step
 from flashdeckd.flash.survey import recover_from_read
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import BLANK
 
 
@@ -17,13 +18,22 @@ class Canary:
     Where a canary lies is remembered before it is written, so that whatever ends this job, a later one takes it back.
     """
 
-    def __init__(self, session: Session, plan: Plan, history_writer: HistoryWriter, *, reading_proved: bool) -> None:
+    def __init__(
+        self,
+        session: DfuseSession,
+        plan: FlashPlan,
+        target: AddressTarget,
+        history_writer: HistoryWriter,
+        *,
+        reading_proved: bool,
+    ) -> None:
         self._session = session
         self._plan = plan
+        self._target = target
         self._history_writer = history_writer
-        self._unit = plan.target.geometry.program_unit
+        self._unit = target.geometry.program_unit
         self._remembered = dict(plan.seen.remembered)
-        self._foreign = foreign_banks(plan.target) & {site.bank for site in plan.trials}
+        self._foreign = foreign_banks(target) & {site.bank for site in plan.trials}
         self._is_believed = reading_proved or bool(plan.trials)
         """True if a read may condemn a bank: by what was proved before, or by the canary that was just read."""
         self._there = {each.sector.start for each in plan.seen.leftovers}
@@ -90,7 +100,7 @@ class Canary:
             self.doubt = f"what was written to 0x{span.start:08x} {stale}"
 
     def _take_back(self, sector: Range) -> None:
-        if self.doubt and self._plan.target.geometry.banks_of(sector) & self._foreign:
+        if self.doubt and self._target.geometry.banks_of(sector) & self._foreign:
             self._refuse_foreign_banks()
         if sector.start in self._there:
             self._erase(sector)
@@ -112,7 +122,7 @@ class Canary:
             at = each.start - span.start
             if data == wanted[at : at + each.size]:
                 continue
-            if span in witnesses(self._plan.target):
+            if span in witnesses(self._target):
                 raise _harmed(each)
             if not self._is_believed:
                 self.doubt = f"0x{each.start:08x} does not read as erased, after it was"
@@ -133,7 +143,7 @@ class Canary:
     def _refuse_foreign_banks(self) -> None:
         """Without a working read there is no proof; where the other bank has a bootloader an erase is too dangerous."""
         for bank in sorted(self._foreign):
-            raise unproved_bank(self._plan.target, bank, self.doubt)
+            raise unproved_bank(self._target, bank, self.doubt)
 
 
 def _harmed(span: Range) -> WrongBankError:

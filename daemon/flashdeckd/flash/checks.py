@@ -8,12 +8,12 @@ from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import Access, MemoryMap
 from flashdeckd.dfu.wire import usable_transfer_size
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.plan import DeviceFacts
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.flash_plan import DeviceFacts
+from flashdeckd.flash.target import AddressTarget, Target
 from flashdeckd.images.image import Image
 
 
-def check_partition(target: Target, boot_unit: int) -> None:
+def check_partition(target: AddressTarget, boot_unit: int) -> None:
     """Raises RefusedError unless the partition is unprotected and made of whole sectors of whole boot units."""
     for protected in target.protected:
         if protected.overlaps(target.span):
@@ -42,16 +42,15 @@ def check_image(image: Image, target: Target) -> None:
     if not image.pieces:
         raise RefusedError("the image is empty", hint="build it again", kind=ErrorKind.GUARD)
     if image.end > target.span.size:
-        where = f" at 0x{target.span.start:08x}" if target.alternate is None else ""
         size = f"has {image.end} bytes" if image.is_raw else f"ends {image.end} bytes behind the partition's start"
         raise RefusedError(
-            f"the image {size} and does not fit into {target.partition} ({target.span.size} bytes{where})",
+            f"the image {size} and does not fit into {target.partition} ({target.span.size} bytes{target.place})",
             hint="it was built for a larger partition, or has outgrown this one",
             kind=ErrorKind.OUTSIDE_PARTITION,
         )
 
 
-def check_banks(target: Target, history: BootloaderHistory) -> None:
+def check_banks(target: AddressTarget, history: BootloaderHistory) -> None:
     """Raises RefusedError (`wrong-bank`) where this bootloader was seen to erase the wrong bank."""
     bad = target.geometry.banks_of(target.span) & frozenset(history.condemned_banks)
     if bad and target.banks is not BankPolicy.TRUSTED:
@@ -63,7 +62,7 @@ def check_banks(target: Target, history: BootloaderHistory) -> None:
         )
 
 
-def check_map(target: Target, memory_map: MemoryMap, sectors: Iterable[Range]) -> None:
+def check_map(target: AddressTarget, memory_map: MemoryMap, sectors: Iterable[Range]) -> None:
     """Raises HeldError where map and geometry disagree, RefusedError where the map forbids one of `sectors`."""
     for sector in target.sectors:
         different = [each for each in memory_map.sectors_at(sector.start) if each != sector]

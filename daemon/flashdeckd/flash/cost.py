@@ -1,8 +1,8 @@
 """What the steps of a plan cost in control requests."""
 
 from flashdeckd.dfu.addressing import Addressing
+from flashdeckd.flash.flash_plan import READS, SKIPS, Action, Step
 from flashdeckd.flash.layout import blocks
-from flashdeckd.flash.plan import READS, SKIPS, Action, Step
 
 _OPENING = 3  # GETSTATE and the map's string with its language
 _OPERATION = 3  # DNLOAD, GETSTATUS that starts it, GETSTATUS that ends it

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from flashdeck.config import ErasePolicy
 from flashdeck.geometry import Range, joined
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import BLANK, Image, Piece
 
 
@@ -33,7 +33,7 @@ def is_blank(data: bytes) -> bool:
 class Layout:
     """An image on the sectors and blocks of its partition."""
 
-    target: Target
+    target: AddressTarget
     image: Image
     """The bytes that it defines, by address."""
     block: int

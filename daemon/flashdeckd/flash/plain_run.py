@@ -10,11 +10,12 @@ from flashdeck.config import VerifyPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Verified
-from flashdeckd.dfu.plain import Ending, PlainSession
+from flashdeckd.dfu.plain_session import Ending, PlainSession
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.observer import Observer
-from flashdeckd.flash.plan import Action, Plan
+from flashdeckd.flash.flash_plan import Action, FlashPlan
+from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.survey import recover_from_read
+from flashdeckd.flash.target import AlternateTarget
 
 _ENOUGH = 2
 """Blocks of different contents that read as sent: the buffer of the last one, or a constant, shows only one."""
@@ -55,11 +56,18 @@ class _Comparison:
 class PlainRun:
     """One flash under way."""
 
-    def __init__(self, session: PlainSession, plan: Plan, observer: Observer, history: BootloaderHistory) -> None:
+    def __init__(
+        self,
+        session: PlainSession,
+        plan: FlashPlan,
+        target: AlternateTarget,
+        listener: FlashListener,
+        history: BootloaderHistory,
+    ) -> None:
         self._session = session
         self._plan = plan
-        self._target = plan.target
-        self._observer = observer
+        self._target = target
+        self._listener = listener
         self._history = history
         self._size = plan.image.size
         self._old: tuple[int, bytes] | None = None
@@ -84,7 +92,7 @@ class PlainRun:
     def _send(self) -> Ending:
         try:
             for step in self._plan.steps:
-                self._observer.check()
+                self._listener.check()
                 match step.action:
                     case Action.SAMPLE:
                         self._sample()
@@ -104,7 +112,7 @@ class PlainRun:
         try:
             if Action.READ_BACK in actions and self._readable:
                 self._read_back(ending)
-            if Action.LEAVE in actions and self._observer.may_leave():
+            if Action.LEAVE in actions and self._listener.may_leave():
                 self._leave(ending)
         except VerifyError:
             raise
@@ -121,14 +129,14 @@ class PlainRun:
 
     def _download(self, span: Range) -> None:
         if not span.start:
-            self._observer.began()
+            self._listener.began()
         self._session.download(self._plan.data(span))
-        self._observer.progress(Phase.WRITE, span.end, self._size)
+        self._listener.progress(Phase.WRITE, span.end, self._size)
 
     def _sample(self) -> None:
         """Read what is there, up to the first block that is not what is to be written."""
         for at, data, wanted in self._reads():
-            self._observer.check()
+            self._listener.check()
             if data is None:
                 return
             if data != wanted:
@@ -149,7 +157,7 @@ class PlainRun:
             seen.take(at, data, wanted)
             if seen.is_stale or (seen.wrong is not None and self._history.reading_proved):
                 break  # whatever follows
-            self._observer.progress(Phase.VERIFY, at + len(wanted), self._size)
+            self._listener.progress(Phase.VERIFY, at + len(wanted), self._size)
         if seen.wrong is not None:
             self._mismatch(seen.wrong, seen)
         self._session.to_idle()
@@ -172,7 +180,7 @@ class PlainRun:
             self.verified = Verified.YES
         elif self._old is not None:
             self.verified = Verified.YES
-            self._observer.learned(replace(self._history, reading_proved=True))
+            self._listener.learned(replace(self._history, reading_proved=True))
         else:
             self.notes.append("not verified: the same was read before the image was sent, which proves nothing")
 
@@ -184,7 +192,7 @@ class PlainRun:
         for span in self._plan.read_blocks(Range(0, self._size)):
             wanted = self._plan.data(span)
             # A whole block is asked for where the partition has it: some devices take fewer bytes for the end.
-            length = min(self._plan.block, self._target.span.size - span.start)
+            length = min(self._plan.block, self._target.size - span.start)
             try:
                 data = self._session.upload(length)
             except DeviceGoneError:
@@ -211,6 +219,6 @@ class PlainRun:
     def _leave(self, ending: Ending) -> None:
         self.left = ending is Ending.GONE or self._session.leave(after=ending)
         if self.left:
-            self._observer.progress(Phase.LEAVE, 1, 1)
+            self._listener.progress(Phase.LEAVE, 1, 1)
         else:
             self.notes.append("the bootloader did not restart: reset the board to start the application")

@@ -8,14 +8,15 @@ from flashdeck.config import VerifyPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
-from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.dfuse_session import DfuseSession
+from flashdeckd.flash.flash_plan import FlashPlan
 from flashdeckd.flash.history_writer import HistoryWriter
-from flashdeckd.flash.plan import Plan
 from flashdeckd.flash.survey import recover_from_read
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import BLANK, Image, Piece
 
 
-class Reading(Enum):
+class ReadTrust(Enum):
     """How far reading is to be believed."""
 
     UNTRIED = "untried"
@@ -35,24 +36,31 @@ class Mismatch:
 class ReadBack:
     """The reads of one plan, and what they prove. `check` raises ParkedError where the flash is to stop."""
 
-    def __init__(self, session: Session, plan: Plan, history_writer: HistoryWriter, check: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        session: DfuseSession,
+        plan: FlashPlan,
+        target: AddressTarget,
+        history_writer: HistoryWriter,
+        check: Callable[[], None],
+    ) -> None:
         self._session = session
         self._plan = plan
-        self._target = plan.target
+        self._target = target
         self._history_writer = history_writer
         self._check = check
-        boot = Piece(plan.target.span.start, bytes([BLANK]) * plan.boot_unit)
+        boot = Piece(target.span.start, bytes([BLANK]) * plan.boot_unit)
         self._expected = Image((boot,)).over(plan.image) if plan.boot_unit else plan.image
         """Return the bytes that are there before the boot unit is written."""
         self._withheld = "its boot unit was not written" if plan.boot_unit else "what was written could not be withheld"
-        self.reading = Reading.UNTRIED
+        self.reading = ReadTrust.UNTRIED
         self.notes: list[str] = []
 
     @property
     def verified(self) -> Verified:
         """Tell whether all of the image was read from the board, by a read that is to be believed."""
         is_read = self._plan.reads or not self._plan.changes
-        believed = is_read and self.reading is Reading.PROVED and not self._plan.trusts_cache
+        believed = is_read and self.reading is ReadTrust.PROVED and not self._plan.trusts_cache
         return Verified.YES if believed else Verified.NO
 
     def check_blank(self, sector: Range) -> None:
@@ -70,7 +78,7 @@ class ReadBack:
     def prove(self, span: Range, progress: Callable[[int], None]) -> None:
         """The other half: what was just written. `progress` hears of the bytes of each block."""
         for block in self._plan.read_blocks(span):
-            if self.reading is Reading.UNPROVED:
+            if self.reading is ReadTrust.UNPROVED:
                 return
             self._check()
             data = self._try_read(block)
@@ -79,13 +87,13 @@ class ReadBack:
                 wrong = self._in_words(at, block, data)
                 self.disprove(f"{wrong}, right after it was written{self._stale(block, data)}")
             progress(block.size)
-        if self.reading is Reading.UNTRIED:
-            self.reading = Reading.PROVED
+        if self.reading is ReadTrust.UNTRIED:
+            self.reading = ReadTrust.PROVED
             self._history_writer.learn(reading_proved=True)
 
     def compare(self, block: Range) -> Mismatch | None:
         """Read one block back, as far as the image defines it; None also where reading is not proved."""
-        if self.reading is not Reading.PROVED:
+        if self.reading is not ReadTrust.PROVED:
             return None
         self._check()
         data = self._read_again(block)
@@ -96,7 +104,7 @@ class ReadBack:
 
     def check_blocks(self, ruler: Range) -> None:
         """Read a block by its address that was read back by its number; raises VerifyError where it differs."""
-        if self.reading is not Reading.PROVED or self._session.multiplies is False:
+        if self.reading is not ReadTrust.PROVED or self._session.multiplies is False:
             return
         self._session.point(ruler.start)
         data = self._read_again(ruler)
@@ -108,7 +116,7 @@ class ReadBack:
 
     def require_proof(self) -> None:
         """Raises VerifyError where the boot unit may only be written on proved reading, and there is none."""
-        if self._target.verify is VerifyPolicy.ALWAYS and self.reading is not Reading.PROVED:
+        if self._target.verify is VerifyPolicy.ALWAYS and self.reading is not ReadTrust.PROVED:
             raise VerifyError(
                 f'verify = "always", but {self._target.partition} is {"; ".join(self.notes)}; {self._withheld}',
                 hint='say verify = "auto" in the profile to flash this board without reading back',
@@ -122,7 +130,7 @@ class ReadBack:
         Raises VerifyError where `verify = "always"` asks for more than that nobody knows.
         """
         wrong = self._wrong_boot_unit(span)
-        if self.reading is Reading.UNPROVED and self._target.verify is VerifyPolicy.ALWAYS:
+        if self.reading is ReadTrust.UNPROVED and self._target.verify is VerifyPolicy.ALWAYS:
             raise VerifyError(
                 f'verify = "always", but the boot unit of {self._target.partition} could not be read back: '
                 f"{'; '.join(self.notes)}",
@@ -132,7 +140,7 @@ class ReadBack:
 
     def not_blank(self, sector: Range) -> str:
         """Say what of a sector does not read as erased; "" where all of it does, or reading is not proved."""
-        for block in self._plan.read_blocks(sector) if self.reading is Reading.PROVED else ():
+        for block in self._plan.read_blocks(sector) if self.reading is ReadTrust.PROVED else ():
             wrong = _first_difference(block.start, self._read_again(block), bytes([BLANK]) * block.size)
             if wrong is not None:
                 return wrong
@@ -140,7 +148,7 @@ class ReadBack:
 
     def disprove(self, reason: str) -> None:
         """From now on nothing that is read is believed."""
-        self.reading = Reading.UNPROVED
+        self.reading = ReadTrust.UNPROVED
         self._history_writer.learn(reading_proved=False)
         self.notes.append(f"not verified, because reading does not work on this board: {reason}")
 
@@ -166,15 +174,15 @@ class ReadBack:
         )
 
     def _wrong_boot_unit(self, span: Range) -> VerifyError | None:
-        if self.reading is Reading.UNPROVED:
+        if self.reading is ReadTrust.UNPROVED:
             return None
-        was_proved = self.reading is Reading.PROVED
+        was_proved = self.reading is ReadTrust.PROVED
         data = self._try_read(span, forgiving=True)
         if data is None:
             return None
         wrong = _first_difference(span.start, data, self._plan.data(span))
         if wrong is None:
-            self.reading = Reading.PROVED
+            self.reading = ReadTrust.PROVED
             self._history_writer.learn(reading_proved=True)
             return None
         if not was_proved:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from flashdeck.errors import DeviceError, DeviceGoneError
 from flashdeck.geometry import Range
-from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.banks import Leftover, Site, canary, left_of_canary
 from flashdeckd.flash.layout import blocks, is_blank
 from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
@@ -74,7 +74,7 @@ class Seen:
 UNASKED = Seen()
 
 
-def look(session: Session, questions: Questions, progress: Callable[[int, int], None] | None = None) -> Seen:
+def look(session: DfuseSession, questions: Questions, progress: Callable[[int, int], None] | None = None) -> Seen:
     """Ask the board. `progress` hears how many bytes of the comparison are done, and of how many.
 
     Raises DeviceGoneError, also where the board is there and does not answer any more. Any other failure to read is an
@@ -115,7 +115,9 @@ def recover_from_read(session: Recoverable, cause: DeviceError) -> None:
 
 
 class _Look:
-    def __init__(self, session: Session, questions: Questions, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(
+        self, session: DfuseSession, questions: Questions, progress: Callable[[int, int], None] | None
+    ) -> None:
         self._session = session
         self._questions = questions
         self._block = questions.block

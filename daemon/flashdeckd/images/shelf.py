@@ -1,9 +1,9 @@
 """Spooled images that are looked at again and again, in memory."""
 
-import threading
 from collections import OrderedDict
 
 from flashdeck.errors import FlashdeckError
+from flashdeckd.host import threads
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
 
@@ -17,7 +17,7 @@ class Shelf:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._images: OrderedDict[str, Image] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threads.lock()
 
     def read(self, sha256: str) -> Image:
         """Return an image; raises RequestError (`no-such-artifact`) and HostError as `Spool.read` does."""

@@ -5,13 +5,13 @@ A file that was read once is kept here by its SHA-256; a build that overwrites i
 
 import hashlib
 import re
-import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from flashdeck.errors import ErrorKind, HostError, RequestError
 from flashdeck.text import clean
+from flashdeckd.host import files, threads
 from flashdeckd.images.image import Image
 from flashdeckd.state.durable import TEMPORARY, write_durably
 
@@ -45,7 +45,7 @@ class Spool:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._writing = threading.Lock()
+        self._writing = threads.lock()
 
     def add(self, image: Image, version: str = "") -> Artifact:
         """Keep `image`. On return it is on the disk, whole; adding the same again changes nothing.
@@ -78,7 +78,7 @@ class Spool:
             )
         path = self._directory / sha256
         try:
-            data = path.read_bytes()
+            data = files.contents(path)
         except FileNotFoundError:
             raise RequestError(
                 f"there is no image {sha256[:12]} here (any more)",
@@ -92,7 +92,7 @@ class Spool:
         found = hashlib.sha256(data).hexdigest()
         image = _decoded(data) if found == sha256 else None
         if image is None:
-            path.unlink(missing_ok=True)
+            files.remove(path)
             raise RequestError(
                 f"the image {sha256[:12]} was damaged on the disk ({len(data)} bytes with the hash {found[:12]}) "
                 f"and has been removed from {self._directory}",
@@ -103,7 +103,7 @@ class Spool:
 
     def has(self, sha256: str) -> bool:
         """Whether there is an image of that name; it is not read."""
-        return _NAME.fullmatch(sha256) is not None and (self._directory / sha256).is_file()
+        return _NAME.fullmatch(sha256) is not None and files.is_file(self._directory / sha256)
 
     def prune(self, keep: Collection[str]) -> None:
         """Removes all images but those in `keep`, and what an interrupted `add` left. Other files are left alone.
@@ -112,22 +112,24 @@ class Spool:
         """
         kept = frozenset(keep)
         with self._writing:
-            if not self._directory.is_dir():
+            try:
+                names = files.names(self._directory)
+            except (FileNotFoundError, NotADirectoryError):  # nothing was added yet
                 return
-            for path in self._directory.iterdir():
-                ours = _NAME.fullmatch(path.name) is not None
-                if (ours and path.name not in kept) or path.name.startswith(TEMPORARY):
-                    path.unlink(missing_ok=True)
+            for name in names:
+                ours = _NAME.fullmatch(name) is not None
+                if (ours and name not in kept) or name.startswith(TEMPORARY):
+                    files.remove(self._directory / name)
 
     @staticmethod
     def _holds(path: Path, sha256: str) -> bool:
         try:
-            return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+            return hashlib.sha256(files.contents(path)).hexdigest() == sha256
         except FileNotFoundError:
             return False
 
     def _write(self, path: Path, data: bytes) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_directory(self._directory, 0o700)
         write_durably(path, data)
 
 

@@ -1,6 +1,5 @@
 """Does to a job what the retry policy says of its error: again, after a pause, blocked, or failed."""
 
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
@@ -11,6 +10,7 @@ from flashdeck.errors import (
     HeldError,
     NoAccessError,
     ParkedError,
+    TransferTimeoutError,
     VerifyError,
     WrongBankError,
 )
@@ -28,6 +28,7 @@ from flashdeck.job_state import (
 )
 from flashdeck.model import JobState, LogLevel
 from flashdeck.words.jobs import phase_word
+from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import bootloader_of
 from flashdeckd.jobs.contents import distrusted
@@ -83,6 +84,10 @@ class AfterError:
             return
         if isinstance(error, DeviceGoneError) and error.during_read and device is not None:
             await self._lost_reads.add(device, job.id)
+        if isinstance(error, VerifyError):
+            await self._distrust(job)  # also where it is tried again: a restart before that must not start it
+        if isinstance(error, DeviceGoneError | TransferTimeoutError) and self._is_complete(now):
+            now = await self._book.move(now, Written())  # what is missing is the leave, and no second flash
         if isinstance(now.status, Written):
             await self._keep_written(now, now.status, error)
         else:
@@ -94,8 +99,6 @@ class AfterError:
     async def fail(self, job: JobState, error: FlashdeckError) -> None:
         """Give a job up."""
         now = self._book.job(job.id)
-        if isinstance(error, VerifyError):
-            await self._distrust(job)
         message = error.message + self._torn(job)
         failure = Failure(kind=error.kind, message=message, hint=error.hint)
         if (isinstance(error, WrongBankError) and error.harmed) or (isinstance(error, VerifyError) and error.may_boot):
@@ -106,11 +109,11 @@ class AfterError:
 
     def is_due(self, job: JobState) -> bool:
         """Tell whether the pause before the next attempt of a job is over."""
-        return self._not_before.get(job.id, 0.0) <= time.monotonic()
+        return self._not_before.get(job.id, 0.0) <= clock.monotonic()
 
     async def free_rested(self, jobs: Iterable[JobState]) -> None:
         """Put those jobs back into the queue that were blocked for a board which has come back, and stayed."""
-        now = time.monotonic()
+        now = clock.monotonic()
         for job in jobs:
             free_at = self._free_at(job)
             if free_at is not None and free_at <= now:
@@ -119,11 +122,15 @@ class AfterError:
 
     def next_due(self, jobs: Iterable[JobState]) -> float | None:
         """Return in how many seconds the first of these jobs may go on by itself; None: nothing but a change helps."""
-        now = time.monotonic()
+        now = clock.monotonic()
         pauses = [self._not_before[job.id] for job in jobs if job.id in self._not_before]
         rests = [at for at in map(self._free_at, jobs) if at is not None]
         times = [at for at in (*pauses, *rests) if at > now]
         return min(times) - now if times else None
+
+    def end_pauses(self) -> None:
+        """The board was plugged in anew: whatever kept it from being tried may be over."""
+        self._not_before.clear()
 
     def take_denial(self, device: UsbDevice) -> bool:
         """Return whether this device could not be opened when it was last tried, and forget it."""
@@ -166,7 +173,7 @@ class AfterError:
         self, job: JobState, device: UsbDevice | None, error: FlashdeckError, rule: Rule, times: int
     ) -> None:
         pause = rule.pause(times)
-        self._not_before[job.id] = time.monotonic() + pause
+        self._not_before[job.id] = clock.monotonic() + pause
         if isinstance(error, NoAccessError):
             self._denied = device
         if rule.then is Then.NOTHING:
@@ -229,7 +236,7 @@ class AfterError:
         reason = f"board {job.board} was lost before it was started; it is once it is back"
         if not isinstance(error, DeviceGoneError):
             reason = f"board {job.board} could not be started: {error.message}"
-            self._not_before[job.id] = time.monotonic() + rule_for(error.kind).pause(1)
+            self._not_before[job.id] = clock.monotonic() + rule_for(error.kind).pause(1)
         await self._book.move(job, Written(result=status.result, reason=reason))
         self._book.log(job, f"{reason} ({error.message})", LogLevel.WARNING)
 
@@ -259,6 +266,12 @@ class AfterError:
         if contents is None or contents.complete:
             return ""
         return f"; {job.partition} has no complete image until the next flash"
+
+    def _is_complete(self, job: JobState) -> bool:
+        """Tell whether a job that runs had brought all of its image onto the board."""
+        contents = self._book.contents(job.board, job.partition)
+        is_there = contents is not None and contents.complete and contents.job == job.id
+        return is_there and isinstance(job.status, Running)
 
     async def _distrust(self, job: JobState) -> None:
         """What was read back is wrong: the partition does not have the image, whatever was recorded."""

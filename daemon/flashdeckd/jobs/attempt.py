@@ -4,7 +4,6 @@ Whatever comes in between is raised; `after_error` does what becomes of the job 
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
@@ -16,7 +15,8 @@ from flashdeck.job_state import Done, Failed, Failure, JobResult, Phase, Running
 from flashdeck.model import JobState, LogLevel, Presence
 from flashdeck.text import clean
 from flashdeck.words.contents import image_name
-from flashdeckd.flash.observer import Outcome
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
@@ -163,16 +163,17 @@ class Attempts:
             await self._note_start(job, started=False)
             await self._done(job, Done(result=job.result, not_started=reason))
 
-    async def _conclude(self, job: JobState, device: UsbDevice, outcome: Outcome, *, is_asked_to_leave: bool) -> None:
+    async def _conclude(
+        self, job: JobState, device: UsbDevice, outcome: FlashResult, *, is_asked_to_leave: bool
+    ) -> None:
         result = _result(outcome)
         if outcome.interrupted:
             await self.book.move(job, Written(result=result, reason="the board was lost before the leave"))
             raise DeviceGoneError(f"board {self.board.name} left the bus before the leave; the image is complete on it")
+        job = await self.book.move(job, Written(result=result))
         if not self.board.profile.leave:
             await self._done(job, Done(result=result))
-            return
-        job = await self.book.move(job, Written(result=result))
-        if is_asked_to_leave:
+        elif is_asked_to_leave:
             jobs = written(self.book.active(self.board.name))
             await self.see_start(jobs, device, left=outcome.left)
 
@@ -238,7 +239,7 @@ class Attempts:
         return [self.board.profile.partitions[job.partition] for job in jobs]
 
     def _running(self, phase: Phase) -> Running:
-        return Running(phase=phase, since=time.time(), answered_at=self.thread.pulse.answered_at)
+        return Running(phase=phase, since=clock.now(), answered_at=self.thread.pulse.answered_at)
 
     async def _with_pulse(self, reports: EngineReports, work: Awaitable[T]) -> T:
         """Show that the board answers for as long as `work` goes on."""
@@ -255,7 +256,7 @@ class Attempts:
             showing.cancel()
 
 
-def _result(outcome: Outcome) -> JobResult:
+def _result(outcome: FlashResult) -> JobResult:
     return JobResult(
         bytes_written=outcome.bytes_written,
         erases=outcome.erases,

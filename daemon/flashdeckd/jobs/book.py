@@ -1,7 +1,6 @@
 """The book of all jobs and of what every partition holds: one copy in memory, in the journal and at the hub."""
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
@@ -18,7 +17,9 @@ from flashdeck.job_state import (
     name_of,
 )
 from flashdeck.model import Contents, JobState, LogLevel, Origin
+from flashdeck.names import few
 from flashdeck.words.jobs import status_text
+from flashdeckd.host import clock
 from flashdeckd.images.spool import Artifact
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
@@ -67,8 +68,12 @@ class JobBook:
             return self._jobs[job_id]
         except KeyError:
             raise RequestError(
-                f"there is no job {job_id}", kind=ErrorKind.NO_SUCH_JOB, hint="`flashdeck jobs` lists the newest"
+                f"there is no job {job_id}", kind=ErrorKind.NO_SUCH_JOB, hint=self._which_there_are()
             ) from None
+
+    def _which_there_are(self) -> str:
+        newest = few([str(job_id) for job_id in sorted(self._jobs, reverse=True)])
+        return f"there are: {newest}; `flashdeck jobs` lists them" if newest else "there are no jobs yet"
 
     def active(self, board: str) -> list[JobState]:
         """The jobs of a board that have not ended, oldest first."""
@@ -93,7 +98,7 @@ class JobBook:
             origin=origin,
             patch=patch,
             status=Queued(),
-            created_at=time.time(),
+            created_at=clock.now(),
         )
         self._next_id += 1
         await self._journal.save_job(job)
@@ -112,15 +117,29 @@ class JobBook:
         if not may_follow(now.status, to):
             raise IllegalMoveError(now, to)
         _log.debug("job %d: %s, after %s", job.id, status_text(to), name_of(now.status))
-        ended = time.time() if is_settled(to) else None
+        ended = clock.now() if is_settled(to) else None
         return await self._put(replace(now, status=to, finished_at=ended))
 
     async def begin_attempt(self, job: JobState, to: Running) -> JobState:
-        """Count an attempt of a job, which runs from now on."""
+        """Count an attempt of a job, which runs from now on.
+
+        Raises FlashdeckError where that can not be recorded: then its board must not even be opened.
+        """
         now = self.job(job.id)
-        started = now.started_at or time.time()
-        self._jobs[job.id] = replace(now, attempts=now.attempts + 1, started_at=started)
-        return await self.move(job, to)
+        if not may_follow(now.status, to):
+            raise IllegalMoveError(now, to)
+        started = now.started_at or clock.now()
+        running = replace(now, status=to, attempts=now.attempts + 1, started_at=started)
+        self._jobs[job.id] = running
+        try:
+            await self._journal.save_job(running)
+        except FlashdeckError:
+            self._jobs[job.id] = now
+            self._hub.publish_job(now)  # whoever saw it run looks again
+            raise
+        self._hub.publish_job(self._jobs[job.id])
+        await self._catch_up()
+        return self._jobs[job.id]
 
     async def take_back_attempt(self, job: JobState) -> None:
         """Do not count the last attempt of a job: nothing was begun in it."""

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import LogLevel
-from flashdeckd.dfu.polling import Pace
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Bootloader, Journal

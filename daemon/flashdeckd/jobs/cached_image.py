@@ -1,10 +1,9 @@
 """The image that a partition is trusted to hold, where the profile says `trust_cache`."""
 
-import asyncio
-
 from flashdeck.config import Board, Profile
 from flashdeck.model import Contents
 from flashdeckd.flash.target import Target
+from flashdeckd.host import threads
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.contents import known_bytes
@@ -22,7 +21,7 @@ async def cached_image(
     """
     if not board.profile.trust_cache or contents is None or not _is_undisturbed(contents, device):
         return None
-    return await asyncio.to_thread(known_bytes, contents, target, shelf.image)
+    return await threads.run(known_bytes, contents, target, shelf.image)
 
 
 def why_never_cached(profile: Profile, device: UsbDevice) -> str:

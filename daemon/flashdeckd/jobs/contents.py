@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from flashdeck.config import ErasePolicy, Holds
+from flashdeck.config import Holds
 from flashdeck.geometry import Range, joined
 from flashdeck.model import Contents, JobState, Layer, Patch
 from flashdeckd.flash.target import Target
@@ -43,18 +43,7 @@ def known_bytes(contents: Contents | None, target: Target, image_of: ImageOf) ->
 
 def demanded(image: Image, target: Target) -> Image:
     """Return what a flash of `image` sees to: the image, or with `erase = "partition"` the whole partition."""
-    return Image.raw(image.read(Range(0, target.span.size))) if _is_whole(target) else image
-
-
-def touched(image: Image, target: Target) -> tuple[Range, ...]:
-    """Return where a flash of `image` may change any byte, counted from the partition's start; neighbours joined."""
-    if _is_whole(target):
-        return (Range(0, target.span.size),)
-    if target.alternate is not None:
-        return (Range(0, image.end),)
-    start = target.span.start
-    sectors = (Range(sector.start - start, sector.end - start) for sector in target.sectors)
-    return joined(sector for sector in sectors if image.touches(sector))
+    return Image.raw(image.read(Range(0, target.span.size))) if target.erases_all else image
 
 
 def is_patch(image: Image, target: Target) -> bool:
@@ -100,7 +89,7 @@ def flashed(
     image_of: ImageOf,
 ) -> Contents:
     """Return what a partition has once the image of `job` is there, `erased` (from its start) having been erased."""
-    spans = (Range(0, target.span.size),) if _is_whole(target) else tuple(erased)
+    spans = (Range(0, target.span.size),) if target.erases_all else tuple(erased)
     written = Layer(sha256=job.sha256, erased=_places(spans))
     layers = _uncovered((written, *_known_layers(before, target)), image_of)[:MAX_LAYERS]
     made = replace(made, layers=layers)
@@ -143,7 +132,7 @@ def _known_layers(contents: Contents | None, target: Target) -> tuple[Layer, ...
         return ()
     if contents.layers:
         return contents.layers
-    whole = ((0, target.span.size),) if _is_whole(target) else ()
+    whole = ((0, target.span.size),) if target.erases_all else ()
     return (Layer(sha256=contents.sha256 if contents.complete else "", erased=whole),)
 
 
@@ -163,10 +152,6 @@ def _uncovered(layers: Sequence[Layer], image_of: ImageOf) -> tuple[Layer, ...]:
             kept.append(layer)
         cover = joined((*cover, *extent))
     return tuple(kept)
-
-
-def _is_whole(target: Target) -> bool:
-    return target.erase is ErasePolicy.PARTITION and target.alternate is None
 
 
 def _ranges(places: Iterable[tuple[int, int]]) -> tuple[Range, ...]:

@@ -1,11 +1,10 @@
 """The one thread that owns a board's USB handle: libusb blocks, and pyusb's objects must not be shared."""
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from flashdeck.errors import NoAccessError
+from flashdeckd.host import threads
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.usb.pulse import Pulse
@@ -25,7 +24,7 @@ class DeviceThread:
     def __init__(self, board: str, worker: Worker, state: LaneState) -> None:
         self._worker = worker
         self._state = state
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{board}")
+        self._thread = threads.OwnThread(f"lane-{board}")
 
     @property
     def pulse(self) -> Pulse:
@@ -34,7 +33,7 @@ class DeviceThread:
 
     async def run(self, work: Callable[[Worker], T]) -> T:
         """Runs `work` in the thread, once; raises what it raises."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._worker)
+        return await self._thread.run(work, self._worker)
 
     async def opened(self, work: Callable[[Worker], T]) -> T:
         """Runs `work` in the thread, tried again while the device can not be opened yet."""
@@ -47,4 +46,4 @@ class DeviceThread:
 
     async def end(self) -> None:
         """Waits for what runs, and ends the thread."""
-        await asyncio.to_thread(self._thread.shutdown)
+        await self._thread.end()

@@ -1,7 +1,6 @@
 """What the flash engine reports from a lane's thread, on its way into the event loop and the books."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
@@ -12,8 +11,9 @@ from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Running, Verified
 from flashdeck.model import Contents, JobState
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.plan import DeviceFacts, Plan
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 from flashdeckd.flash.target import Target
+from flashdeckd.host import clock, threads
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
@@ -77,19 +77,19 @@ class EngineReports:
         """Bytes that are right on the board as far as this attempt came; -1 before it had a plan."""
         self.history = histories.of(bootloader)
         """What the engine was told, or has told, of the bootloader."""
-        self._status = Running(phase=Phase.OPEN, since=time.time(), answered_at=pulse.answered_at)
+        self._status = Running(phase=Phase.OPEN, since=clock.now(), answered_at=pulse.answered_at)
         self._last = 0.0
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """Passes progress on, not more often than anybody can see."""
         if phase is Phase.WRITE:
             self.reached = max(self.reached, self._kept + done)
-        now = time.monotonic()
+        now = clock.monotonic()
         is_new = phase is not self._status.phase
         if not is_new and done < total and now - self._last < PROGRESS_SECONDS:
             return
         self._last = now
-        since = time.time() if is_new else self._status.since
+        since = clock.now() if is_new else self._status.since
         self._status = Running(phase=phase, done=done, total=total, since=since, answered_at=self._pulse.answered_at)
         self._show(self._status)
 
@@ -116,7 +116,7 @@ class EngineReports:
         """Asks whether the visit is over."""
         return self._wait_for(self._asked_to_leave())
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: FlashPlan) -> None:
         """Records that what is there may be uncertain by a canary: a board that is lost then still has it.
 
         The plan itself needs no record: it follows from image and target.
@@ -181,7 +181,7 @@ class EngineReports:
     async def _hold(self) -> None:
         job, before, made = self._job, self._before, self._made()
         erased = self._erased if self._began else ()
-        after = await asyncio.to_thread(
+        after = await threads.run(
             lambda: flashed(before, job, erased, made=made, target=self._target, image_of=self._shelf.image)
         )
         await self._book.record(job.board, job.partition, after)
@@ -193,7 +193,7 @@ class EngineReports:
             sha256=job.sha256,
             size=job.size,
             version=job.version,
-            flashed_at=time.time(),
+            flashed_at=clock.now(),
             verified=Verified.NO,
             job=job.id,
             serial=self._bootloader.serial,

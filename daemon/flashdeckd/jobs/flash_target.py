@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from flashdeck.config import Board, Holds, Partition, Profile
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget, AlternateTarget, Target
 
 
 def target_of(
@@ -14,7 +14,17 @@ def target_of(
     `with_others` are the partitions that are started by the same leave: that names the lowest program of all.
     """
     profile = board.profile
-    return Target(
+    if partition.alternate is not None:
+        return AlternateTarget(
+            partition=partition.name,
+            setting=partition.alternate,
+            size=partition.span.size,
+            verify=profile.verify,
+            holds=partition.holds,
+            leave=profile.leave,
+            may_read=may_read,
+        )
+    return AddressTarget(
         partition=partition.name,
         span=partition.span,
         geometry=profile.geometry,
@@ -28,7 +38,6 @@ def target_of(
         program=_program_to_start(profile, partition, with_others),
         leave=profile.leave,
         may_read=may_read,
-        alternate=partition.alternate,
     )
 
 
@@ -37,8 +46,6 @@ def _program_to_start(profile: Profile, partition: Partition, others: Iterable[P
 
     Nothing starts from data, so that the chip's first program is started there.
     """
-    if partition.alternate is not None:
-        return None
     written = [each.span.start for each in (partition, *others) if each.holds is Holds.PROGRAM]
     programs = written or [each.span.start for each in profile.partitions.values() if each.holds is Holds.PROGRAM]
     lowest = min(programs, default=None)

@@ -1,12 +1,12 @@
 """The images of jobs: read and hashed once, guarded once, and read again from the build where the spool lost one."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 from flashdeck.config import Partition, Profile
 from flashdeck.errors import ErrorKind, RequestError
 from flashdeck.model import JobState
+from flashdeckd.host import threads
 from flashdeckd.images import guards
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
@@ -29,7 +29,7 @@ class GuardVerdicts:
         key = (image.sha256, profile.name, partition.name)
         judged_by, warnings = self._known.get(key, (None, ()))
         if judged_by is not profile:  # by the profile itself: a configuration that was read again may ask for more
-            warnings = await asyncio.to_thread(guards.check, image, profile, partition)
+            warnings = await threads.run(guards.check, image, profile, partition)
             self._known[key] = (profile, warnings)
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
@@ -48,14 +48,14 @@ class JobImages:
     async def read(self, job: JobState) -> Image:
         """Return a job's image; raises RequestError (`no-such-artifact`) and HostError as `Spool.read` does."""
         try:
-            return await asyncio.to_thread(self.shelf.read, job.sha256)
+            return await threads.run(self.shelf.read, job.sha256)
         except RequestError as error:
             if error.kind is not ErrorKind.NO_SUCH_ARTIFACT:
                 raise
             partition = self._profile.partitions[job.partition]
             if not await self._rebuilt(self._profile, partition, job.sha256):
                 raise
-        return await asyncio.to_thread(self.shelf.read, job.sha256)
+        return await threads.run(self.shelf.read, job.sha256)
 
     async def check(self, image: Image, partition: Partition) -> tuple[str, ...]:
         """Return what the guards of a partition warn of; raises RefusedError where the image must not go there."""

@@ -6,7 +6,6 @@ handle lives.
 """
 
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -33,9 +32,10 @@ from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
 from flashdeckd.boards.roster import Sighting
 from flashdeckd.entering.detach import Detach
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.plan import Plan
-from flashdeckd.flash.program import preview
+from flashdeckd.flash.engine import preview
+from flashdeckd.flash.flash_plan import FlashPlan
 from flashdeckd.flash.target import Target
+from flashdeckd.host import clock
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.after_error import AfterError
@@ -144,6 +144,8 @@ class Lane:
 
     def see(self, sighting: Sighting) -> None:
         """Tells the lane where its board is now."""
+        if sighting.device != self.sighting.device:
+            self._after_error.end_pauses()
         self._state.see(sighting)
         self._changed()
 
@@ -189,10 +191,15 @@ class Lane:
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
         self._accepted = {job.id for job in jobs}
         self._detach.forget()
-        for job in jobs:
-            if isinstance(self._book.job(job.id).status, Blocked | Waiting):
+        for job in (self._book.job(job.id) for job in jobs):
+            if isinstance(job.status, Blocked | Waiting) or self._is_elsewhere(job):
                 await self._book.move(job, Queued())
         self.poke()
+
+    def _is_elsewhere(self, job: JobState) -> bool:
+        """Tell whether a job only has to start its image, and another device is there than the one that has it."""
+        device = self.sighting.device
+        return isinstance(job.status, Written) and device is not None and not self._is_written_to(job, device)
 
     async def look_again(self, job: JobState) -> None:
         """A person wants a job that is blocked, or waits, to be tried now."""
@@ -212,7 +219,7 @@ class Lane:
         finally:
             await self._thread.end()
 
-    async def survey(self, image: Image, partition: Partition) -> Plan:
+    async def survey(self, image: Image, partition: Partition) -> FlashPlan:
         """The plan for an image on the board as it is now, asked of the device itself; nothing is written.
 
         Raises DeviceGoneError when the board is not in DFU mode, and all that planning raises.
@@ -405,12 +412,14 @@ class Lane:
 
     async def _start(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
         mine = [job for job in jobs if self._is_written_to(job, device)]
+        for job in (job for job in jobs if job not in mine):
+            await self._tell_of_other_device(job, device)
         if not mine:
             return False
         if not self._state.is_in_dfu:
             await self._attempts.seen_running(mine)
         elif not self.board.profile.leave:
-            await self._attempts.stay(mine, "the profile says leave = false")
+            await self._attempts.see_start(mine, device, left=False)
         elif reason := self._why_it_stays():
             if self._is_tried_again():
                 return False
@@ -440,7 +449,17 @@ class Lane:
     def _is_written_to(self, job: JobState, device: UsbDevice) -> bool:
         """Tell whether a device is the one that an image was written to; an application may show another serial."""
         contents = self._book.contents(self.board.name, job.partition)
-        return not self._state.is_in_dfu or contents is None or job.id in self._accepted or is_of(contents, device)
+        return not self._state.is_in_dfu or contents is None or is_of(contents, device)
+
+    async def _tell_of_other_device(self, job: JobState, device: UsbDevice) -> None:
+        reason = (
+            f"another device is in the place of board {self.board.name}: serial {device.serial or 'none'}, bcdDevice "
+            f"{device.bcd_device:04x}; if this is it, `flashdeck release {self.board.name}` flashes it again"
+        )
+        status = Written(result=job.result, reason=reason)
+        if job.status != status:
+            await self._book.move(job, status)
+            self._book.log(job, reason, LogLevel.WARNING)
 
     async def _check_by_assumed_facts(self, job: JobState) -> None:
         """What would keep the job from running on any board is said before the board is touched, or even there."""
@@ -463,7 +482,7 @@ class Lane:
         asked_again = self._detach.rests_until()
         if asked_again is None or self.sighting.presence is not Presence.APP:
             return due
-        rest = max(0.0, asked_again - time.monotonic())
+        rest = max(0.0, asked_again - clock.monotonic())
         return rest if due is None else min(due, rest)
 
     def _tell_of_transfer(self, job: JobState) -> None:

@@ -1,8 +1,6 @@
 """What a lane must know at any moment: where its board is, and whether it is to stop or to end a job."""
 
 import asyncio
-import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -10,6 +8,7 @@ from flashdeck.errors import ErrorKind, ParkedError
 from flashdeck.job_state import Canceller
 from flashdeck.model import Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
+from flashdeckd.host import clock, threads
 
 
 class LaneState:
@@ -23,7 +22,7 @@ class LaneState:
         """The job that is to end at its next safe point ..."""
         self.cancelled_by = Canceller.PERSON
         """... and who wants that."""
-        self._stopping = threading.Event()
+        self._stopping = threads.event()
         self._poked = asyncio.Event()
 
     @property
@@ -40,7 +39,7 @@ class LaneState:
         """The board is there now, or gone."""
         if sighting != self.sighting:
             if sighting.device != self.sighting.device:
-                self.since = None if sighting.device is None else time.monotonic()
+                self.since = None if sighting.device is None else clock.monotonic()
             self.sighting = sighting
             self.poke()
 

@@ -8,7 +8,7 @@ from flashdeck.job_state import Running, Written
 from flashdeck.model import JobState, Origin
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import NOTHING, Image
-from flashdeckd.jobs.contents import ImageOf, demanded, touched
+from flashdeckd.jobs.contents import ImageOf, demanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _after(known: Image, jobs: Iterable[JobState], target: Target, image_of: Ima
     """Return the bytes that a partition will have for certain once these jobs have run in their order."""
     for job in jobs:
         image = image_of(job.sha256)
-        left = known.without(touched(image, target)) if image else NOTHING
+        left = known.without(target.touched(image)) if image else NOTHING
         known = demanded(image, target).over(left) if image else NOTHING
     return known
 

@@ -93,4 +93,4 @@ def _is_on_top(contents: Contents, sha256: str) -> bool:
 
 
 def _policy(target: Target) -> Hashable:
-    return (target.erase, target.span.size)
+    return (target.erases_all, target.span.size)

@@ -9,9 +9,10 @@ from flashdeck.config import Pins
 from flashdeck.errors import DeviceBusyError, DeviceError, ErrorKind, HeldError
 from flashdeck.text import clean
 from flashdeckd.dfu.facts import identify
-from flashdeckd.flash import program
+from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.plan import Plan
+from flashdeckd.flash.flash_plan import FlashPlan
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 from flashdeckd.jobs.engine_reports import EngineReports
@@ -50,30 +51,30 @@ class Worker:
 
     def survey(
         self, device: UsbDevice, image: Image, target: Target, history: BootloaderHistory, cached: Image | None
-    ) -> Plan:
+    ) -> FlashPlan:
         """Asks the device for its map and plans; writes nothing."""
         with self._open(device) as transport:
             self._check_pins(transport)
-            return program.survey(transport, image, target, history=history, cached=cached)
+            return engine.survey(transport, image, target, history=history, cached=cached)
 
     def flash(
         self, device: UsbDevice, image: Image, target: Target, reports: EngineReports, cached: Image | None
-    ) -> program.Outcome:
+    ) -> FlashResult:
         """Brings the image onto the device; `cached` is what it is trusted to hold already."""
         with self._open(device) as transport:
             self._check_pins(transport)
             told = reports.history
-            return program.flash(transport, image, target, reports, history=told, cached=cached)
+            return engine.flash(transport, image, target, reports, history=told, cached=cached)
 
     def leave(self, device: UsbDevice, target: Target) -> bool:
         """Starts the application; answers whether the device left."""
         with self._open(device) as transport:
-            return program.leave(transport, target)
+            return engine.leave(transport, target)
 
     def detach(self, device: UsbDevice) -> None:
         """Asks a running application to come back in DFU mode."""
         with self._open(device) as transport:
-            program.detach(transport)
+            engine.detach(transport)
 
     def _open(self, device: UsbDevice) -> Transport:
         """Raises NoAccessError where the device can not be opened now: nothing was begun, so it may be tried again."""

@@ -1,8 +1,6 @@
 """From a settled build to jobs: read once, guarded, spooled, and queued, offered or refused."""
 
-import asyncio
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -21,6 +19,7 @@ from flashdeckd.builds.builds import Settled, Watch
 from flashdeckd.builds.gate import Fingerprint
 from flashdeckd.builds.lease import FileSnapshot, Unreadable, read_settled
 from flashdeckd.builds.pattern import newest
+from flashdeckd.host import clock, threads
 from flashdeckd.images import formats, guards
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.formats import Parsed
@@ -67,7 +66,7 @@ class BuildRequests:
         watch = build.watch
         profile = self._bench.config.profiles[watch.profile]
         partition = profile.partitions[watch.partition]
-        verdict = await asyncio.to_thread(_judge, build, profile, partition)
+        verdict = await threads.run(_judge, build, profile, partition)
         latest = self._hub.artifacts.get((watch.profile, watch.partition))
         if latest is not None and latest.flattened:
             latest = await self._named_anew(latest, build, verdict)
@@ -75,7 +74,7 @@ class BuildRequests:
         if latest is not None and latest.sha256 == verdict.name and not was_refused and not verdict.refused:
             if verdict.image is not None and not self._spool.has(verdict.name):
                 # It was damaged, or removed: whoever asks for it is told to build it again.
-                await asyncio.to_thread(self._spool.add, verdict.image)
+                await threads.run(self._spool.add, verdict.image)
             return
         state = ArtifactState(
             sha256=verdict.name,
@@ -83,7 +82,7 @@ class BuildRequests:
             source=clean(str(build.path), MAX_PATH),  # a name that a glob found need not be UTF-8
             profile=watch.profile,
             partition=watch.partition,
-            seen_at=time.time(),
+            seen_at=clock.now(),
             disposition=Disposition.REFUSED,
             notes=tuple(clean(note, LONGEST_LINE) for note in verdict.notes[:MAX_NOTES]),
         )
@@ -93,7 +92,7 @@ class BuildRequests:
             self._hub.log(f"{build.path}: refused: {verdict.refused}", level=LogLevel.ERROR)
             await self._publish(replace(state, reason=verdict.refused))
             return
-        artifact = await asyncio.to_thread(self._spool.add, verdict.image, verdict.version)
+        artifact = await threads.run(self._spool.add, verdict.image, verdict.version)
         state = replace(state, version=artifact.version, patch=not artifact.is_program)
         what = f"{artifact.version or artifact.sha256[:12]} for {partition.name} of {profile.name}"
         for note in state.notes:
@@ -127,11 +126,11 @@ class BuildRequests:
         """
         profile = self._bench.config.profiles[newest.profile]
         partition = profile.partitions[newest.partition]
-        flattened = await asyncio.to_thread(formats.flattened_before, build.path.name, build.data, profile, partition)
-        was_named = verdict.name if flattened is None else await asyncio.to_thread(_hash, flattened)
+        flattened = await threads.run(formats.flattened_before, build.path.name, build.data, profile, partition)
+        was_named = verdict.name if flattened is None else await threads.run(_hash, flattened)
         if verdict.image is None or verdict.refused or newest.sha256 != was_named:
             return newest
-        artifact = await asyncio.to_thread(self._spool.add, verdict.image, verdict.version)
+        artifact = await threads.run(self._spool.add, verdict.image, verdict.version)
         renamed = replace(
             newest, sha256=artifact.sha256, size=artifact.size, patch=not artifact.is_program, flattened=False
         )
@@ -146,14 +145,14 @@ class BuildRequests:
         Raises RefusedError, and what `Bench.select` does.
         """
         if not announced.partition:
-            image = await asyncio.to_thread(formats.parse, announced.name, data)
-            artifact = await asyncio.to_thread(self._spool.add, image)
+            image = await threads.run(formats.parse, announced.name, data)
+            artifact = await threads.run(self._spool.add, image)
             return UploadDone(sha256=artifact.sha256, size=artifact.size, version=artifact.version)
         boards = self._bench.select(announced.partition, announced.boards)
-        parsed = await asyncio.to_thread(_image_for, boards, announced, data)
+        parsed = await threads.run(_image_for, boards, announced, data)
         partition = boards[0].profile.partitions[announced.partition]
-        version = await asyncio.to_thread(find_version, parsed.image, partition)
-        artifact = await asyncio.to_thread(self._spool.add, parsed.image, version)
+        version = await threads.run(find_version, parsed.image, partition)
+        artifact = await threads.run(self._spool.add, parsed.image, version)
         self._notes.keep(announced.partition, artifact.sha256, parsed.notes)
         return UploadDone(sha256=artifact.sha256, size=artifact.size, version=version, notes=parsed.notes)
 
@@ -198,7 +197,7 @@ def rebuilt_into(spool: Spool) -> Rebuilt:
     """Return what puts a lost image back into the spool, where the file that lies there still makes it."""
 
     async def rebuilt(profile: Profile, partition: Partition, sha256: str) -> bool:
-        return await asyncio.to_thread(_spool_again, spool, profile, partition, sha256)
+        return await threads.run(_spool_again, spool, profile, partition, sha256)
 
     return rebuilt
 

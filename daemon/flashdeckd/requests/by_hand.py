@@ -14,7 +14,8 @@ from flashdeck.job_state import Blocked, Canceller, Waiting, name_of
 from flashdeck.model import JobState, Origin, Presence
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
-from flashdeckd.flash.program import preview
+from flashdeckd.flash.engine import preview
+from flashdeckd.host import threads
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
@@ -163,16 +164,16 @@ class HandRequests:
             sha256, notes = newest.sha256, newest.notes
         else:
             notes = self._notes.of(partition, sha256)
-        image = await asyncio.to_thread(self._bench.shelf.read, sha256)
+        image = await threads.run(self._bench.shelf.read, sha256)
         target = board.profile.partitions[partition]
         warnings = await self._bench.verdicts.check(image, board.profile, target)
-        return Artifact.of(image, await asyncio.to_thread(find_version, image, target)), (*notes, *warnings)
+        return Artifact.of(image, await threads.run(find_version, image, target)), (*notes, *warnings)
 
     async def _plan_for(
         self, board: Board, partition: Partition, artifact: Artifact, warnings: tuple[str, ...]
     ) -> BoardPlan:
         lane = self._bench.lane(board.name)
-        image = await asyncio.to_thread(self._bench.shelf.read, artifact.sha256)
+        image = await threads.run(self._bench.shelf.read, artifact.sha256)
         wanted = BoardPlan(board=board.name, partition=partition.name, sha256=artifact.sha256, notes=warnings)
         try:
             if lane.sighting.presence is Presence.DFU:

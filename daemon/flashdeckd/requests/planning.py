@@ -3,10 +3,10 @@
 from msgspec.structs import replace
 
 from flashdeck.api import BoardPlan, PlanStep
-from flashdeckd.flash.plan import RECOVERIES, Plan
+from flashdeckd.flash.flash_plan import RECOVERIES, FlashPlan
 
 
-def described(wanted: BoardPlan, plan: Plan) -> BoardPlan:
+def described(wanted: BoardPlan, plan: FlashPlan) -> BoardPlan:
     """`wanted` with everything that `plan` says."""
     return replace(
         wanted,

@@ -12,6 +12,7 @@ from flashdeck.model import Contents, Disposition, JobState
 from flashdeck.words.jobs import status_hint, status_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
+from flashdeckd.host import threads
 from flashdeckd.state.hub import Hub
 
 LOOK_SECONDS: Final = 2.0
@@ -80,7 +81,7 @@ class WaitRequests:
         """Read the wanted images where that does not hold up the event loop."""
         newest = (self._hub.artifacts.get((board.profile.name, partition)) for board in boards)
         for wanted in {sha256} if sha256 else {artifact.sha256 for artifact in newest if artifact is not None}:
-            await asyncio.to_thread(self._bench.shelf.image, wanted)
+            await threads.run(self._bench.shelf.image, wanted)
 
     def _newest(self, board: Board, partition: str) -> str:
         """Return the image of the newest build; "" where there is none that is taken."""

@@ -1,7 +1,6 @@
 """The daemon's place in the file system: one daemon a socket, and only its own user gets in."""
 
 import contextlib
-import os
 import socket
 import stat
 import struct
@@ -12,6 +11,7 @@ from typing import Final
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.paths import SOCKET_PATH_MAX, ensure_private_dir
 from flashdeck.text import clean
+from flashdeckd.host import files
 from flashdeckd.state.lock import exclusive
 
 _BACKLOG: Final = 100
@@ -30,9 +30,9 @@ class Endpoint:
         self._remove_stale()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             try:
-                listener.bind(os.fspath(self.path))
+                listener.bind(str(self.path))
                 # Nobody can connect before listen(), so there is no moment with a looser mode.
-                self.path.chmod(0o600)
+                files.close_to_others(self.path)
                 listener.listen(_BACKLOG)
             except OSError as error:
                 raise FlashdeckError(
@@ -44,11 +44,11 @@ class Endpoint:
             try:
                 yield listener
             finally:
-                self.path.unlink(missing_ok=True)
+                files.remove(self.path)
 
     def _remove_stale(self) -> None:
         try:
-            mode = self.path.lstat().st_mode
+            mode = files.link_status(self.path).st_mode
         except FileNotFoundError:
             return
         if not stat.S_ISSOCK(mode):
@@ -56,7 +56,7 @@ class Endpoint:
                 f"{clean(str(self.path))} is in the way: it is no socket",
                 hint="remove it, or name another place with --socket",
             )
-        self.path.unlink()
+        files.remove(self.path)
 
 
 @contextlib.contextmanager
@@ -67,9 +67,9 @@ def claimed(path: Path) -> Generator[Endpoint, None, None]:
     `no-permission` if the directory is not ours alone.
     """
     shown = clean(str(path))
-    if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+    if len(bytes(path)) > SOCKET_PATH_MAX:
         raise FlashdeckError(
-            f"the socket's path is too long: {len(os.fsencode(path))} bytes, {SOCKET_PATH_MAX} are possible: {shown}",
+            f"the socket's path is too long: {len(bytes(path))} bytes, {SOCKET_PATH_MAX} are possible: {shown}",
             hint="name a shorter one with --socket or $FLASHDECK_SOCKET",
         )
     ensure_private_dir(path.parent)

@@ -1,16 +1,18 @@
 """What each method of the socket protocol does, beyond those that the server answers itself."""
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from flashdeck import api
 from flashdeck.diagnosis import Diagnosis, Fact
-from flashdeck.errors import RequestError
+from flashdeck.errors import FlashdeckError, RequestError
+from flashdeck.job_state import name_of
 from flashdeck.model import BoardState, JobState
+from flashdeck.names import required, select
 from flashdeck.versions import software
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
+from flashdeckd.host import threads
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.connection import Connection
@@ -21,6 +23,8 @@ from flashdeckd.usb.record_directory import RecordDirectory
 LOG_PAGE = 500
 """Log lines in one page at the most, so that a page stays far below the wire's line cap."""
 JOB_PAGE = 500
+
+T = TypeVar("T")
 
 
 class Handlers:
@@ -53,8 +57,11 @@ class Handlers:
             api.Doctor: self.doctor,
         }
 
-    async def boards(self, _params: api.GetBoards, _connection: Connection) -> api.BoardList:
+    async def boards(self, params: api.GetBoards, _connection: Connection) -> api.BoardList:
         """`boards`."""
+        if params.boards:
+            chosen = self._bench.matching(params.boards)
+            return api.BoardList(boards=tuple(self._hub.boards[name] for name in chosen), devices=())
         return api.BoardList(boards=tuple(self._hub.boards.values()), devices=self._hub.devices)
 
     async def jobs(self, params: api.GetJobs, _connection: Connection) -> api.JobList:
@@ -62,6 +69,13 @@ class Handlers:
         if params.ids:
             return api.JobList(jobs=tuple(self._bench.book.job(job_id) for job_id in params.ids[:JOB_PAGE]))
         newest = sorted(self._bench.book.jobs.values(), key=lambda job: job.id, reverse=True)
+        if params.boards:
+            # A board that the configuration has no more still has its jobs.
+            known = dict.fromkeys((*self._bench.config.boards, *(job.board for job in newest)))
+            chosen = set(select(params.boards, known))
+            newest = [job for job in newest if job.board in chosen]
+        if params.statuses:
+            newest = [job for job in newest if name_of(job.status) in params.statuses]
         return api.JobList(jobs=tuple(newest[: max(0, min(params.limit, JOB_PAGE))]))
 
     async def flash(self, params: api.Flash, connection: Connection) -> api.JobList:
@@ -86,18 +100,20 @@ class Handlers:
 
     async def logs(self, params: api.GetLogs, _connection: Connection) -> api.LogPage:
         """`logs`."""
-        if params.board:
-            self._bench.lane(params.board)  # none can be said of a board that there is not
-        lines = self._hub.logs(after=params.after, limit=min(params.limit, LOG_PAGE), board=params.board)
+        boards = self._bench.matching(params.boards) if params.boards else ()
+        lines = self._hub.logs(after=params.after, limit=min(params.limit, LOG_PAGE), boards=boards)
         return api.LogPage(lines=lines, next=lines[-1].id if lines else params.after)
 
-    async def hold(self, params: api.Hold, _connection: Connection) -> BoardState:
+    async def hold(self, params: api.Hold, _connection: Connection) -> api.BoardList:
         """`hold`."""
-        return await self._bench.hold(params.board, params.reason)
+        chosen = self._bench.matching(required(params.boards))
+        boards = await for_each(chosen, lambda name: self._bench.hold(name, params.reason))
+        return api.BoardList(boards=boards, devices=self._hub.devices)
 
-    async def release(self, params: api.Release, _connection: Connection) -> BoardState:
+    async def release(self, params: api.Release, _connection: Connection) -> api.BoardList:
         """`release`."""
-        return await self._bench.release(params.board)
+        boards = await for_each(self._bench.matching(required(params.boards)), self._bench.release)
+        return api.BoardList(boards=boards, devices=self._hub.devices)
 
     async def cancel(self, params: api.Cancel, _connection: Connection) -> JobState:
         """`cancel`."""
@@ -126,11 +142,25 @@ class Handlers:
         return await self._doctor.examine(params.boards)
 
 
+async def for_each(names: Iterable[str], change: Callable[[str], Awaitable[T]]) -> tuple[T, ...]:
+    """Changes each of the boards, also those after one that fails; then raises the first failure."""
+    changed: list[T] = []
+    failures: list[FlashdeckError] = []
+    for name in names:
+        try:
+            changed.append(await change(name))
+        except FlashdeckError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return tuple(changed)
+
+
 def version_handlers(libusb: str) -> Mapping[type[api.Params[Any]], Handler]:
     """What the daemon runs on; `libusb` is the version that is loaded, or why none is."""
 
     async def versions(_params: Any, _connection: Connection) -> api.Versions:
-        installed = await asyncio.to_thread(software)
+        installed = await threads.run(software)
         return api.Versions(facts=(*installed, Fact(name="libusb", value=libusb)))
 
     return {api.GetVersions: versions}
@@ -142,11 +172,11 @@ def recording_handlers(directory: RecordDirectory | None) -> Mapping[type[api.Pa
     async def listing(_params: Any, _connection: Connection) -> api.RecordingList:
         if directory is None:
             return api.RecordingList()
-        return api.RecordingList(recordings=await asyncio.to_thread(directory.listing), recording=True)
+        return api.RecordingList(recordings=await threads.run(directory.listing), recording=True)
 
     async def piece(params: Any, _connection: Connection) -> api.RecordingPiece:
         if directory is None:
             raise RequestError("this daemon does not record", hint="start it with flashdeckd --record DIR")
-        return await asyncio.to_thread(directory.piece, params.index, params.offset, params.size)
+        return await threads.run(directory.piece, params.index, params.offset, params.size)
 
     return {api.GetRecordings: listing, api.ReadRecording: piece}

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import Snapshot
 from flashdeck.text import clean
 from flashdeck.value import Value
+from flashdeckd.host import processes
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.endpoint import Endpoint, claimed, peer_uid
 from flashdeckd.state.hub import Hub
@@ -113,8 +113,8 @@ class Server:
 
     def _may_enter(self, client: socket.socket) -> bool:
         uid = self._peer_uid(client)
-        if uid not in (0, os.geteuid()):
-            _log.warning("closed a connection from uid %d: only uid %d may connect", uid, os.geteuid())
+        if uid not in (0, processes.own_uid()):
+            _log.warning("closed a connection from uid %d: only uid %d may connect", uid, processes.own_uid())
             return False
         if len(self._connections) >= 2 * MAX_CONNECTIONS:
             _log.warning("closed a connection: %d are open already", 2 * MAX_CONNECTIONS)
@@ -157,6 +157,8 @@ class Server:
         connection.client = clean(params.client, 60)
         return Welcome(
             protocol=protocol,
+            lowest=LOWEST_PROTOCOL,
+            highest=HIGHEST_PROTOCOL,
             daemon=daemon.version,
             host=daemon.host,
             instance=daemon.instance,

@@ -1,9 +1,9 @@
 """Writing a file so that it is whole or not there, also after a power cut."""
 
 import contextlib
-import os
-import tempfile
 from pathlib import Path
+
+from flashdeckd.host import files, randomness
 
 TEMPORARY = ".writing-"
 """How the name of a file begins that is being written; one that stays behind belongs to a process that was killed."""
@@ -11,19 +11,17 @@ TEMPORARY = ".writing-"
 
 def write_durably(path: Path, data: bytes) -> None:
     """Puts `data` at `path` (mode 0600) in one step; on return it is on the disk. Raises OSError."""
-    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+    temporary = path.with_name(f"{TEMPORARY}{randomness.unique_id()}")
+    descriptor = files.create(temporary)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        try:
+            files.write(descriptor, data)
+            files.sync(descriptor)
+        finally:
+            files.close(descriptor)
+        files.rename(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):  # the first error is the one to tell
-            Path(temporary).unlink(missing_ok=True)
+            files.remove(temporary)
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)  # the new name has to reach the disk too
-    finally:
-        os.close(directory)
+    files.sync_directory(path.parent)  # the new name has to reach the disk too

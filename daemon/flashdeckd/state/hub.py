@@ -5,12 +5,9 @@ Runs in the event loop's thread only.
 
 import asyncio
 import logging
-import os
 import socket
-import time
-import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from flashdeck import __version__
 from flashdeck.model import (
@@ -25,6 +22,7 @@ from flashdeck.model import (
     Snapshot,
 )
 from flashdeck.text import clean
+from flashdeckd.host import clock, processes, randomness
 
 LONGEST_LINE = 1000
 """Characters kept of one log line: a path, why it was refused, and what to do about it."""
@@ -48,10 +46,10 @@ def this_daemon(*, virtual: bool) -> DaemonState:
     """What this process says of itself; `virtual` where its boards are emulated."""
     return DaemonState(
         version=__version__,
-        pid=os.getpid(),
-        instance=uuid.uuid4().hex,
+        pid=processes.own_pid(),
+        instance=randomness.unique_id(),
         host=socket.gethostname(),
-        started_at=time.time(),
+        started_at=clock.now(),
         virtual=virtual,
     )
 
@@ -138,7 +136,7 @@ class Hub:
     def log(self, text: str, *, level: LogLevel = LogLevel.INFO, board: str = "", job: int = 0) -> None:
         """Adds a log line. `text` may hold anything; it is cleaned here, once, for every reader."""
         line = LogLine(
-            id=self._next_log, time=time.time(), level=level, text=clean(text, LONGEST_LINE), board=board, job=job
+            id=self._next_log, time=clock.now(), level=level, text=clean(text, LONGEST_LINE), board=board, job=job
         )
         self._next_log += 1
         self._logs.append(line)
@@ -146,9 +144,9 @@ class Hub:
         _log.log(_LEVELS[level], "%s%s", prefix, line.text)
         self._emit(Event(seq=self._next(), log=line))
 
-    def logs(self, *, after: int = 0, limit: int = 200, board: str = "") -> tuple[LogLine, ...]:
-        """The newest lines with an id above `after`, of one board if named, at most `limit`, in ascending order."""
-        lines = [line for line in self._logs if line.id > after and (not board or line.board == board)]
+    def logs(self, *, after: int = 0, limit: int = 200, boards: Collection[str] = ()) -> tuple[LogLine, ...]:
+        """The newest lines with an id above `after`, about `boards` if named, at most `limit`, in ascending order."""
+        lines = [line for line in self._logs if line.id > after and (not boards or line.board in boards)]
         return tuple(lines[-limit:]) if limit > 0 else ()
 
     def _next(self) -> int:

@@ -5,11 +5,8 @@ All of SQLite happens in one thread, in the order of the calls. When a `save` re
 
 import asyncio
 import logging
-import os
 import sqlite3
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +19,7 @@ from flashdeck.model import ArtifactState, BoardHold, Contents, HoldBy, JobState
 from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeckd.flash.bootloader_history import BootloaderHistory
+from flashdeckd.host import clock, files, threads
 from flashdeckd.state.journal_schema import UnusableFileError, connect
 
 LOADED_JOBS = 500
@@ -81,7 +79,7 @@ class Journal:
     A `save` that has begun is carried through, also when the task that awaits it is cancelled.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, writer: ThreadPoolExecutor, notice: str) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, writer: threads.OwnThread, notice: str) -> None:
         self._path = path
         self._connection = connection
         self._writer = writer
@@ -98,11 +96,11 @@ class Journal:
         Raises `FlashdeckError` where the file can not be used and is better left alone: a newer schema, no
         permission, a full disk.
         """
-        writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        writer = threads.OwnThread("journal")
         try:
-            connection, notice = await asyncio.get_running_loop().run_in_executor(writer, _open_file, path)
+            connection, notice = await writer.run(_open_file, path)
         except BaseException:
-            writer.shutdown(wait=False)
+            writer.let_go()
             raise
         if notice:
             _log.warning("%s", notice)
@@ -176,9 +174,9 @@ class Journal:
             return
         self._closed = True
         try:
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._writer, self._connection.close))
+            await asyncio.shield(self._writer.run(self._connection.close))
         finally:
-            self._writer.shutdown(wait=False)
+            self._writer.let_go()
 
     async def _execute(self, *statements: "_Statement") -> None:
         await self._run(lambda: _commit(self._connection, statements))
@@ -186,7 +184,7 @@ class Journal:
     async def _run(self, work: Callable[[], _T]) -> _T:
         if self._closed:
             raise FlashdeckError(f"the journal {self._path} is closed")
-        running = asyncio.get_running_loop().run_in_executor(self._writer, work)
+        running = self._writer.run(work)
         try:
             result = await asyncio.shield(running)
         except sqlite3.Error as error:
@@ -272,9 +270,9 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
 
 def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_directory(path.parent, 0o700)
         # SQLite would create it readable for all; its side files take over the mode of this one.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        files.close(files.open_to_change(path))
         try:
             return connect(path), ""
         except UnusableFileError as error:
@@ -295,17 +293,17 @@ def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
 
 def set_aside(path: Path) -> Path:
     """Renames a file that can not be used, so that nothing of it is lost. Returns its new path."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    stamp = clock.stamp()
     kept, number = path.with_name(f"{path.name}.kept-{stamp}"), 1
-    while kept.exists():
+    while files.exists(kept):
         number += 1
         kept = path.with_name(f"{path.name}.kept-{stamp}-{number}")
-    path.rename(kept)
+    files.rename(path, kept)
     # Left behind, the old write-ahead log would be taken for the new file's.
     for suffix in ("-wal", "-shm"):
         side = path.with_name(path.name + suffix)
-        if side.exists():
-            side.rename(kept.with_name(kept.name + suffix))
+        if files.exists(side):
+            files.rename(side, kept.with_name(kept.name + suffix))
     return kept
 
 

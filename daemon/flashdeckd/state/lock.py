@@ -2,12 +2,12 @@
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Generator
 from pathlib import Path
 
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.text import clean
+from flashdeckd.host import files, processes
 
 
 @contextlib.contextmanager
@@ -19,14 +19,13 @@ def exclusive(path: Path, *, does: str, hint: str) -> Generator[None, None, None
     """
     lock = _locked(path, does=does, hint=hint)
     try:
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        files.rewrite(lock, f"{processes.own_pid()}\n".encode())
         yield
     finally:
-        if _is_at(path, lock):
+        if files.is_at(path, lock):
             with contextlib.suppress(OSError):  # where it can not be removed it stays, and does no harm unlocked
-                path.unlink()
-        os.close(lock)
+                files.remove(path)
+        files.close(lock)
 
 
 def _locked(path: Path, *, does: str, hint: str) -> int:
@@ -36,29 +35,21 @@ def _locked(path: Path, *, does: str, hint: str) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
-            os.close(lock)
+            holder = files.read_at(lock, 32, 0).decode("ascii", "replace").strip()
+            files.close(lock)
             who = f"flashdeckd with pid {holder}" if holder.isdigit() else "another flashdeckd"
             raise FlashdeckError(f"{who} already {does}", hint=hint, kind=ErrorKind.ALREADY_RUNNING) from error
-        if _is_at(path, lock):
+        if files.is_at(path, lock):
             return lock
-        os.close(lock)  # its holder has removed it, and ended, since we opened it: a lock on it keeps nobody out
+        files.close(lock)  # its holder has removed it, and ended, since we opened it: a lock on it keeps nobody out
 
 
 def _opened(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        return files.open_to_change(path, follow=False)
     except OSError as error:
         raise FlashdeckError(
             f"cannot open the lock file {clean(str(path))}: {error.strerror}",
             hint="remove it if no flashdeckd runs, or name another place with --socket",
             kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
         ) from error
-
-
-def _is_at(path: Path, lock: int) -> bool:
-    """Return whether `path` names the file that is open as `lock`."""
-    try:
-        return os.path.samestat(path.lstat(), os.fstat(lock))
-    except OSError:
-        return False

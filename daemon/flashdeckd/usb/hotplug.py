@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from flashdeckd.host import files, threads
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.sysfs import read_device
 
@@ -79,7 +80,7 @@ class PyudevHotplug:
     async def snapshots(self) -> AsyncGenerator[frozenset[UsbDevice], None]:
         """All devices now, and all of them again whenever that or `trouble` changes."""
         try:
-            udev = self._udev or await asyncio.to_thread(_Pyudev)
+            udev = self._udev or await threads.run(_Pyudev)
         except ImportError as error:
             self._trouble = (
                 f"pyudev can not be used ({error}), so no board can be seen: install libudev (Debian: libudev1) "
@@ -99,7 +100,7 @@ class PyudevHotplug:
                 changed.clear()
                 blind = ""
                 try:
-                    devices = await asyncio.to_thread(_look, udev)
+                    devices = await threads.run(_look, udev)
                 except OSError as error:
                     blind = str(error)
                 self._trouble = self._diagnose(deaf, blind)
@@ -111,7 +112,7 @@ class PyudevHotplug:
             events.close()
 
     def _diagnose(self, deaf: str, blind: str) -> str:
-        if not self._usb_bus.is_dir():
+        if not files.is_directory(self._usb_bus):
             return (
                 f"no USB in this kernel or container ({self._usb_bus} is missing), so no board can be seen: run "
                 "flashdeckd where the boards are plugged in, or with --virtual on emulated ones"
@@ -183,7 +184,7 @@ class _Events:
         heard()
 
     def _kernel_spoke(self) -> None:
-        if not self._udev_control.exists():
+        if not files.exists(self._udev_control):
             self._wake()
         elif self._later is None or self._later.when() <= self._loop.time():
             self._later = self._loop.call_later(UDEV_PATIENCE, self._wake)

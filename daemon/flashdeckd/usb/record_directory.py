@@ -1,9 +1,7 @@
 """The directory in which recordings are kept: private, bounded, with names of our own making."""
 
-import os
 import re
-import threading
-import time
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from flashdeck.api import MAX_RECORDING_CHUNK, RecordingPiece, RecordingState
 from flashdeck.errors import ErrorKind, RequestError
 from flashdeck.paths import ensure_private_dir
 from flashdeck.recording import SUFFIX
+from flashdeckd.host import clock, files, threads
 
 MAX_FILES = 500
 """Recordings kept; the oldest goes for a new one."""
@@ -37,7 +36,7 @@ class RecordDirectory:
         self.path = path
         self._max_files = max_files
         self._max_bytes = max_bytes
-        self._lock = threading.Lock()
+        self._lock = threads.lock()
         self._sessions = 0
         self._next = 1
         self._numbers: dict[str, int] = {}
@@ -46,13 +45,12 @@ class RecordDirectory:
         """A new, empty file (0600) and a file descriptor to write to it; older ones make room. Raises OSError."""
         with self._lock:
             self._make_room()
-            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_APPEND
+            stamp = clock.stamp()
             for _ in range(_MAX_ATTEMPTS):
                 self._sessions = (self._sessions + 1) % _MAX_NUMBER
                 try:
                     path = self.path / f"{stamp}-{self._sessions:06}{SUFFIX}"
-                    return path, os.open(path, flags, 0o600)
+                    return path, files.create(path)
                 except FileExistsError:
                     continue
             raise FileExistsError(f"{_MAX_ATTEMPTS} recordings began in this second")
@@ -60,7 +58,7 @@ class RecordDirectory:
     @staticmethod
     def reopen(path: Path) -> int:
         """One that was created here, to go on with. Raises OSError where it is gone."""
-        return os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_APPEND)
+        return files.open_to_append(path)
 
     def listing(self) -> tuple[RecordingState, ...]:
         """All recordings, the oldest first. Raises RequestError where the directory can not be read."""
@@ -94,28 +92,27 @@ class RecordDirectory:
         if name is None:
             raise _unknown(index)
         try:
-            handle = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            handle = files.open_to_read(self.path / name, follow=False)
         except OSError as error:
             raise _unknown(index) from error
         try:
-            return RecordingPiece(data=os.pread(handle, size, offset))
+            return RecordingPiece(data=files.read_at(handle, size, offset))
         except OSError as error:
             raise _unreadable(self.path / name, error) from error
         finally:
-            os.close(handle)
+            files.close(handle)
 
     def _kept(self) -> list[_Kept]:
-        with os.scandir(self.path) as entries:
-            found = [entry for entry in entries if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)]
-            kept = [_Kept(Path(entry.path), entry.stat(follow_symlinks=False).st_size) for entry in found]
-        return sorted(kept, key=lambda each: each.path.name)
+        paths = [self.path / name for name in files.names(self.path) if _NAME.fullmatch(name)]
+        found = [(path, files.link_status(path)) for path in paths]
+        return [_Kept(path, status.st_size) for path, status in found if stat.S_ISREG(status.st_mode)]
 
     def _make_room(self) -> None:
         kept = self._kept()
         total = sum(each.size for each in kept)
         while kept and (len(kept) >= self._max_files or total > self._max_bytes):
             oldest = kept.pop(0)
-            oldest.path.unlink(missing_ok=True)
+            files.remove(oldest.path)
             total -= oldest.size
 
 

@@ -6,9 +6,6 @@ nothing is recorded any more: the sessions themselves never notice.
 
 import errno
 import hashlib
-import os
-import threading
-import time
 from array import array
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,6 +16,7 @@ import usb.core
 
 from flashdeck import __version__
 from flashdeck.recording import FORMAT, MAX_FILE, AnyLine, End, Ending, RecordedSession, Reset, Transfer, encode
+from flashdeckd.host import clock, files, threads
 from flashdeckd.usb.record_directory import RecordDirectory
 
 SHORT = 8
@@ -56,7 +54,7 @@ class Recorder:
         self.payloads = payloads
         self.max_file = max_file
         self._on_trouble = on_trouble
-        self._lock = threading.Lock()
+        self._lock = threads.lock()
         self._broken = False
 
     @property
@@ -80,7 +78,7 @@ class _Log:
 
     def __init__(self, recorder: Recorder, session: RecordedSession | None) -> None:
         self._recorder = recorder
-        self._began = time.monotonic()
+        self._began = clock.monotonic()
         self._path: Path | None = None
         self._file: int | None = None
         self._written = 0
@@ -105,7 +103,7 @@ class _Log:
 
     def now(self) -> float:
         """Seconds since the session began."""
-        return round(time.monotonic() - self._began, 6)
+        return round(clock.monotonic() - self._began, 6)
 
     def write(self, line: AnyLine) -> None:
         """Adds a line; what does not fit any more ends the recording."""
@@ -116,7 +114,7 @@ class _Log:
         if is_full:
             raw = encode(End(at=self.now(), full=True))
         try:
-            _write_whole(self._file, raw)  # at once: it has to be there when the daemon is killed
+            files.write(self._file, raw)  # at once: it has to be there when the daemon is killed
         except OSError as error:
             self._close_file()
             self._recorder.give_up(error)
@@ -136,7 +134,7 @@ class _Log:
         if file is None:
             return
         try:
-            os.close(file)
+            files.close(file)
         except OSError as error:  # a network's disk says only here that it is full
             self._recorder.give_up(error)
 
@@ -158,7 +156,7 @@ class RecordingBackend(usb.backend.IBackend):
     def __init__(self, inner: usb.backend.IBackend, recorder: Recorder) -> None:
         self._inner = inner
         self._recorder = recorder
-        self._last = threading.local()
+        self._last = threads.Local()
         """`handle`: what the thread closed last, if that was because of a reset."""
 
     def enumerate_devices(self) -> Iterable[object]:
@@ -349,7 +347,7 @@ class RecordingBackend(usb.backend.IBackend):
         return RecordedSession(
             format=FORMAT,
             flashdeck=__version__,
-            started=time.time(),
+            started=clock.now(),
             device=device,
             configuration=configuration,
             payloads=self._recorder.payloads,
@@ -393,11 +391,6 @@ def _is_payload(request_type: int, request: int, value: int, size: int) -> bool:
     """Whether the data are image bytes: those of DNLOAD and UPLOAD, but for DfuSe's commands in block 0."""
     is_dfu = request_type & ~_DIRECTION == _DFU_REQUEST and request in (_DNLOAD, _UPLOAD)
     return is_dfu and (value != 0 or size > SHORT)
-
-
-def _write_whole(file: int, raw: bytes) -> None:
-    if os.write(file, raw) != len(raw):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _ending(error: usb.core.USBError) -> tuple[Ending, int]:

@@ -8,10 +8,11 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from flashdeck.config import UsbId
 from flashdeck.text import clean
+from flashdeckd.host import files
 from flashdeckd.usb.descriptors import MAX_BYTES, dfu_version, interfaces
 from flashdeckd.usb.device import UsbDevice
 
@@ -40,7 +41,7 @@ def read_device(directory: Path) -> UsbDevice | None:
         address = _integer(directory, "devnum", 10)
         if _integer(directory, "bDeviceClass", 16) == HUB_CLASS:
             return None
-        raw = _read(directory / "descriptors", MAX_BYTES)
+        raw = files.contents(directory / "descriptors", MAX_BYTES)
         device = UsbDevice(
             name=directory.name,
             port=port_of(directory.name, ancestors(directory)),
@@ -66,7 +67,7 @@ def read_device(directory: Path) -> UsbDevice | None:
 def ancestors(directory: Path) -> tuple[Ancestor, ...]:
     """The devices above the one in this sysfs directory, nearest first."""
     return tuple(
-        Ancestor(_subsystem(parent), parent.name) for parent in directory.parents if (parent / "uevent").exists()
+        Ancestor(_subsystem(parent), parent.name) for parent in directory.parents if files.exists(parent / "uevent")
     )
 
 
@@ -93,28 +94,19 @@ _CONTROLLERS = frozenset({"pci", "platform"})
 
 def _subsystem(directory: Path) -> str:
     try:
-        return (directory / "subsystem").readlink().name
+        return PurePath(files.target(directory / "subsystem")).name
     except OSError:
         return ""
 
 
 def _integer(directory: Path, attribute: str, base: int) -> int:
-    return int(_read(directory / attribute, _MAX_ATTRIBUTE), base)
+    return int(files.contents(directory / attribute, _MAX_ATTRIBUTE), base)
 
 
 def _optional_text(directory: Path, attribute: str) -> str:
     try:
-        raw = _read(directory / attribute, _MAX_ATTRIBUTE)
+        raw = files.contents(directory / attribute, _MAX_ATTRIBUTE)
     except FileNotFoundError:
         return ""
     # sysfs adds one line feed; all others are the device's.
     return clean(raw.removesuffix(b"\n").decode(errors="replace"))
-
-
-def _read(path: Path, limit: int) -> bytes:
-    with path.open("rb", buffering=0) as file:
-        parts: list[bytes] = []
-        while limit > 0 and (part := file.read(limit)):
-            parts.append(part)
-            limit -= len(part)
-        return b"".join(parts)

@@ -1,7 +1,6 @@
 """The bench below pyusb: a backend whose devices are emulated boards. All the code above it is the real one."""
 
 import errno
-import threading
 from array import array
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
@@ -9,6 +8,7 @@ from types import SimpleNamespace
 import usb.backend
 import usb.core
 
+from flashdeckd.host import threads
 from flashdeckd.virtual.board import Connection, VirtualBoard
 from flashdeckd.virtual.control import Recipient, Setup, Standard
 
@@ -31,7 +31,7 @@ class VirtualBackend(usb.backend.IBackend):
     def __init__(self, boards: Sequence[VirtualBoard]) -> None:
         self._boards = boards
         self._claims: dict[tuple[Connection, int], Handle] = {}
-        self._lock = threading.Lock()
+        self._lock = threads.lock()
 
     def enumerate_devices(self) -> Iterator[Connection]:
         """What is on the bus now."""

@@ -21,7 +21,6 @@ recording = "odd.jsonl"  # what `flashdeckd --record` wrote, beside this file: i
 import re
 import tomllib
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,7 +29,9 @@ import msgspec
 from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import Range
+from flashdeck.names import did_you_mean
 from flashdeck.recording import read
+from flashdeckd.host import files
 from flashdeckd.virtual.chip_flash import ChipFlash, Family, chip_flash
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.replay import REPLAY, recorded_identity
@@ -133,7 +134,7 @@ def read_specs(path: Path) -> tuple[BoardSpec, ...]:
 
 def _decode(path: Path) -> dict[str, _BoardTable | _ReplayTable]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(files.contents(path).decode())
     except OSError as error:
         raise ConfigError(f"the bench file {path} can not be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, arrays in arrays in arrays
@@ -156,13 +157,9 @@ def _table(where: str, table: dict[str, object]) -> _BoardTable | _ReplayTable:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         known = {field.name for field in msgspec.structs.fields(kind)}
-        near = [match for key in table if key not in known for match in get_close_matches(key, known, n=1)]
-        hint = (
-            f"did you mean {near[0]}?"
-            if near
-            else f"models: {', '.join((*Model, REPLAY))}; keys: {', '.join(sorted(known))}"
-        )
-        raise ConfigError(f"{where}: {error}", hint=hint) from error
+        hints = (did_you_mean(key, known) for key in table if key not in known)
+        listed = f"models: {', '.join((*Model, REPLAY))}; keys: {', '.join(sorted(known))}"
+        raise ConfigError(f"{where}: {error}", hint=next(filter(None, hints), listed)) from error
 
 
 def _any_spec(path: Path, name: str, table: _BoardTable | _ReplayTable, port: int) -> BoardSpec:
@@ -285,7 +282,7 @@ def _content(path: Path, where: str, table: _ContentTable, room: int) -> Content
             raise ConfigError(f"{where}: {size} bytes do not fit into the flash")
         return Content(table.address, fill(size, table.pattern or 0))
     try:
-        return Content(table.address, (path.parent / table.file).read_bytes())
+        return Content(table.address, files.contents(path.parent / table.file))
     except OSError as error:
         raise ConfigError(f"{where}: {path.parent / table.file} can not be read: {error.strerror}") from error
 

@@ -6,8 +6,6 @@ endpoint 0 does.
 """
 
 import errno
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,6 +13,7 @@ import usb.core
 
 from flashdeck.api import FlashBytes, VirtualBoardState
 from flashdeck.errors import ErrorKind, RequestError
+from flashdeckd.host import clock, threads
 from flashdeckd.virtual.bus_clock import BusClock, bus_time
 from flashdeckd.virtual.control import (
     ACK,
@@ -80,8 +79,8 @@ class VirtualBoard:
         self.spec = spec
         self._new_address = new_address
         self._on_change = on_change
-        self._endpoint = threading.Lock()
-        self._lock = threading.Condition()
+        self._endpoint = threads.lock()
+        self._lock = threads.condition()
         self._flash = spec.new_flash()
         self._bus_clock = BusClock() if spec.timing is Timing.REAL else None
         self._faults = Faults()
@@ -97,7 +96,7 @@ class VirtualBoard:
         self._affliction: Affliction | None = None
         self._steps_to_cut: int | None = None
         self._share_cut: float | None = None
-        self._given_up: threading.Event | None = None
+        self._given_up: threads.Event | None = None
         self._requests = self._transfers = self._downloads = self._statuses = self._uploads = 0
         self._bytes_down = self._bytes_up = 0
         self._sleeps, self._slept = 0, 0.0
@@ -224,13 +223,13 @@ class VirtualBoard:
         """What is on the bus, None while nothing is."""
         with self._lock:
             found = self._connection
-            return found if found is not None and found.visible_from <= time.monotonic() else None
+            return found if found is not None and found.visible_from <= clock.monotonic() else None
 
     def appears_at(self) -> float | None:
         """When a board that is on its way will have been enumerated; None when nothing is to come."""
         with self._lock:
             found = self._connection
-            return found.visible_from if found is not None and found.visible_from > time.monotonic() else None
+            return found.visible_from if found is not None and found.visible_from > clock.monotonic() else None
 
     def check(self, connection: Connection) -> None:
         """Raises as libusb does if that enumeration has ended."""
@@ -280,7 +279,7 @@ class VirtualBoard:
         data: bytes,
         timeout: float | None,
         *,
-        given_up: threading.Event | None = None,
+        given_up: threads.Event | None = None,
     ) -> bytes:
         """One control transfer; the data stage of an IN transfer. `timeout` in seconds, None for ever.
 
@@ -450,14 +449,14 @@ class VirtualBoard:
     def _never(self, connection: Connection, timeout: float | None) -> usb.core.USBError:
         """The answer never comes: the host waits for all of its timeout."""
         if self._bus_clock:
-            self._pass_time(connection, None if timeout is None else time.monotonic() + timeout)
+            self._pass_time(connection, None if timeout is None else clock.monotonic() + timeout)
         return timed_out()
 
     # Time and flash work. All with the lock held; `_pass_time` gives it up while it waits.
 
     def _pass_time(self, connection: Connection, until: float | None) -> None:
         """Waits on the clock; raises at once if the connection ends meanwhile."""
-        while (left := 1.0 if until is None else until - time.monotonic()) > BusClock.GRAIN:
+        while (left := 1.0 if until is None else until - clock.monotonic()) > BusClock.GRAIN:
             self._lock.wait(left)
             self._expect(connection)
             if self._given_up is not None and self._given_up.is_set():
@@ -492,7 +491,7 @@ class VirtualBoard:
 
     def _wait_for_bus_work(self, connection: Connection, timeout: float | None) -> None:
         """An operation that outlived its transfer, or began after it, still holds endpoint 0."""
-        until = None if timeout is None else time.monotonic() + timeout
+        until = None if timeout is None else clock.monotonic() + timeout
         while (running := self._running) is not None and not running.beside_bus:
             limit = running.ends if until is None else min(running.ends, until)
             self._pass_time(connection, limit)
@@ -523,14 +522,14 @@ class VirtualBoard:
     def _settle(self, *, on_request: bool = False) -> None:
         """Ends what runs beside the bus or after a status stage, if its time is over."""
         while (running := self._running) is not None and not running.beside_bus:
-            if self._bus_clock and time.monotonic() < running.ends:
+            if self._bus_clock and clock.monotonic() < running.ends:
                 return
             self._finish()
         if running is None:
             return
         if self._bus_clock:
             # A request is dated on the device's clock, which our own lateness does not move.
-            if (self._bus_clock.deadline if on_request else time.monotonic()) >= running.ends:
+            if (self._bus_clock.deadline if on_request else clock.monotonic()) >= running.ends:
                 self._finish()
             return
         if on_request:
@@ -594,7 +593,7 @@ class VirtualBoard:
         if running is None:
             return
         span = running.ends - running.started
-        share = min(1.0, (time.monotonic() - running.started) / span) if span > 0 else 0.0
+        share = min(1.0, (clock.monotonic() - running.started) / span) if span > 0 else 0.0
         running.operation.advance(int(running.operation.steps * share))
         running.operation.cut()
 
@@ -657,7 +656,7 @@ class VirtualBoard:
 
     def _connect(self, identity: Identity, *, is_dfu: bool) -> None:
         delay = self.spec.attach_time * self.spec.slowdown if self._bus_clock else 0.0
-        self._connection = Connection(self, self._new_address(), identity, is_dfu, time.monotonic() + delay)
+        self._connection = Connection(self, self._new_address(), identity, is_dfu, clock.monotonic() + delay)
         self._lock.notify_all()
 
     def _expect(self, connection: Connection) -> None:

@@ -1,6 +1,6 @@
 """The time that a full-speed device takes, kept by deadline so that a late wake-up of ours is made good by the next."""
 
-import time
+from flashdeckd.host import clock
 
 TRANSFER = 0.00015
 """Seconds for the setup and status stages of a control transfer."""
@@ -29,7 +29,7 @@ class BusClock:
 
     def begin(self) -> float:
         """A transfer begins. What the host did since the last one has passed on the device's clock too."""
-        now = time.monotonic()
+        now = clock.monotonic()
         own = now - self._returned
         self.deadline = min(max(self.deadline + own, now - MAX_CREDIT), now + MAX_CREDIT)
         return self.deadline
@@ -46,4 +46,4 @@ class BusClock:
 
     def returned(self) -> None:
         """The transfer has been handed back to the host."""
-        self._returned = time.monotonic()
+        self._returned = clock.monotonic()

@@ -5,11 +5,11 @@ state; one that does not belong there is STALLed and leads to dfuERROR. The ROM 
 Not here: mass erase and Read Unprotect. They are unsupported commands, and a host that sends them is noted anyway.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from flashdeckd.host import clock
 from flashdeckd.virtual.control import (
     ACK,
     CLASS_REQUEST,
@@ -94,7 +94,7 @@ class DfuseSettings:
     """Milliseconds claimed for an erase."""
     poll_other: int = 50
     """Milliseconds claimed for everything else."""
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = clock.monotonic
     """Seconds, by which the device knows what is early."""
     manner: Manner = Manner()
 

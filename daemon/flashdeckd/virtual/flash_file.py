@@ -8,6 +8,7 @@ from mmap import mmap
 from pathlib import Path
 
 from flashdeck.errors import ConfigError
+from flashdeckd.host import files
 from flashdeckd.state.durable import write_durably
 
 
@@ -17,14 +18,17 @@ def kept(path: Path, initial: bytes) -> mmap:
     Raises ConfigError where it can not be opened, or is not as large as the flash.
     """
     try:
-        if not path.exists():
+        if not files.exists(path):
             write_durably(path, initial)
-        with path.open("r+b") as file:
-            if (size := file.seek(0, 2)) != len(initial):
+        descriptor = files.open_to_change(path)
+        try:
+            if (size := files.open_status(descriptor).st_size) != len(initial):
                 raise ConfigError(
                     f"the flash file {path} has {size} bytes, and the flash {len(initial)}",
                     hint="it belongs to another board: name another file, or delete it to begin anew",
                 )
-            return mmap(file.fileno(), len(initial))
+            return mmap(descriptor, len(initial))
+        finally:
+            files.close(descriptor)
     except OSError as error:
         raise ConfigError(f"the flash file {path} can not be used: {error.strerror}") from error

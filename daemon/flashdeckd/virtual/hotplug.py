@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 from flashdeck.text import clean
+from flashdeckd.host import clock
 from flashdeckd.usb.descriptors import dfu_version
 from flashdeckd.usb.device import EMULATED_CONTROLLER, InterfaceClass, UsbDevice
 from flashdeckd.virtual.backend import BUS
@@ -49,7 +49,7 @@ class VirtualHotplug:
                     last = now
                     yield now
                     continue
-                await _wait(change, min(coming) - time.monotonic() if coming else None)
+                await _wait(change, min(coming) - clock.monotonic() if coming else None)
         finally:
             self._wake.remove(wake)
 

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flashdeck import api
+from flashdeck.names import required, select
 from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
+from flashdeckd.server.handlers import for_each
 from flashdeckd.server.server import Handler
 from flashdeckd.virtual.virtual_bench import VirtualBench
 
@@ -19,11 +21,21 @@ def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Hand
 
         return handler
 
+    def on_each(action: Callable[[str], api.VirtualBoardState]) -> Handler:
+        async def act(name: str) -> api.VirtualBoardState:
+            return action(name)
+
+        async def handler(params: Any, _connection: Connection) -> Value:
+            chosen = select(required(params.boards), bench.boards, thing="virtual board")
+            return api.VirtualBench(boards=await for_each(chosen, act))
+
+        return handler
+
     return {
         api.VirtualList: on(lambda _: api.VirtualBench(boards=bench.list())),
-        api.VirtualPlug: on(lambda params: bench.plug(params.board)),
-        api.VirtualUnplug: on(lambda params: bench.unplug(params.board)),
-        api.VirtualPress: on(lambda params: bench.press(params.board)),
+        api.VirtualPlug: on_each(bench.plug),
+        api.VirtualUnplug: on_each(bench.unplug),
+        api.VirtualPress: on_each(bench.press),
         api.VirtualFault: on(
             lambda params: bench.fault(
                 params.board, params.fault, params.after, times=params.times, address=params.address

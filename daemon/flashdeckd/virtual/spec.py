@@ -1,7 +1,5 @@
 """What an emulated board is made of, as the bench file or a test says it."""
 
-import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -10,6 +8,7 @@ from pathlib import Path
 from flashdeck.config import UsbId
 from flashdeck.geometry import Range
 from flashdeck.recording import Recording
+from flashdeckd.host import clock, randomness
 from flashdeckd.virtual import dapboot, tinyusb, usbx_default, zephyr
 from flashdeckd.virtual.application import Application
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
@@ -189,7 +188,7 @@ class Content:
     data: bytes
 
 
-_BOOTLOADER = random.Random("bootloader").randbytes(8192)  # noqa: S311 -- stands for code that is never run
+_BOOTLOADER = randomness.noise("bootloader", 8192)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +250,7 @@ class BoardSpec:
     recording: Recording | None = None
     """What it replays instead of running a model's bootloader; None: it runs one."""
 
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = clock.monotonic
     """Seconds, by which a strict model knows how long the host has waited. A test may let it stand still."""
 
     @property

@@ -2,11 +2,11 @@
 
 import itertools
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 from flashdeck.api import FlashBytes, VirtualBoardState
-from flashdeck.errors import ConfigError, ErrorKind, RequestError
+from flashdeck.errors import ConfigError, RequestError
+from flashdeck.names import did_you_mean, select_one
 from flashdeckd.virtual.backend import VirtualBackend
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.board import VirtualBoard
@@ -71,7 +71,9 @@ class VirtualBench:
         """
         board = self._board(name)
         if fault not in list(Fault):
-            raise RequestError(f"there is no fault {fault!r}", hint=f"known faults: {', '.join(Fault)}")
+            raise RequestError(
+                f"there is no fault {fault!r}", hint=did_you_mean(fault, Fault) or f"known faults: {', '.join(Fault)}"
+            )
         if after < 1:
             raise RequestError(f"a fault after {after} requests can not be", hint="1 is the next request")
         if not 1 <= times <= MAX_TIMES:
@@ -92,12 +94,7 @@ class VirtualBench:
         return self._board(name).dump(address, size)
 
     def _board(self, name: str) -> VirtualBoard:
-        found = self.boards.get(name)
-        if found is None:
-            near = get_close_matches(name, self.boards, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"the bench has: {', '.join(self.boards) or 'no boards'}"
-            raise RequestError(f"there is no virtual board {name!r}", hint=hint, kind=ErrorKind.NO_SUCH_BOARD)
-        return found
+        return self.boards[select_one(name, self.boards, thing="virtual board")]
 
     def _changed(self) -> None:
         self.hotplug.changed()

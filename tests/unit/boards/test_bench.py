@@ -14,17 +14,20 @@ import pytest
 from flash_rig import image
 from flashdeck.config import Board, Config
 from flashdeck.errors import FlashdeckError
-from flashdeck.job_state import JobStatus, Verified
-from flashdeck.model import Contents, DaemonState, JobState, Origin, Presence
+from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified
+from flashdeck.model import BoardHold, Contents, DaemonState, HoldBy, JobState, Origin, Presence
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds, Settled
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
+from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
+from job_states import CANCELLED, DONE, RUNNING
 from lane_rig import PROFILE
 
 CONFIG = Config(
@@ -55,9 +58,10 @@ async def opened(root: Path, config: Config = CONFIG) -> AsyncGenerator[Scene]:
         hub=hub,
         journal=journal,
         ledger=await journal.load(),
-        spool=spool,
+        shelf=Shelf(spool),
         backend=None,
         board_file=root / "boards.toml",
+        rebuilt=rebuilt_into(spool),
     )
     try:
         yield Scene(bench, hub, journal, spool, root / "boards.toml")
@@ -85,33 +89,33 @@ def job(number: int, status: JobStatus, *, started_at: float | None, partition: 
     )
 
 
-async def restored(root: Path, *jobs: JobState) -> list[JobStatus]:
+async def restored(root: Path, *jobs: JobState) -> list[type[JobStatus]]:
     """What becomes of the jobs that a journal holds."""
     async with opened(root) as scene:
         for each in jobs:
             await scene.journal.save_job(each)
     async with opened(root) as scene:
         await scene.bench.restore()
-        return [scene.bench.book.job(each.id).status for each in jobs]
+        return [type(scene.bench.book.job(each.id).status) for each in jobs]
 
 
 async def test_a_job_whose_end_was_not_recorded_does_not_flash_its_old_image_over_a_later_one(tmp_path: Path) -> None:
     # The disk was full when the first one ended, and no more when the second one ran.
-    old, new = job(1, JobStatus.RUNNING, started_at=1.0), job(2, JobStatus.DONE, started_at=2.0)
-    assert await restored(tmp_path, old, new) == [JobStatus.SUPERSEDED, JobStatus.DONE]
+    old, new = job(1, RUNNING, started_at=1.0), job(2, DONE, started_at=2.0)
+    assert await restored(tmp_path, old, new) == [Superseded, Done]
 
 
 @pytest.mark.parametrize(
     "later",
     [
-        job(2, JobStatus.CANCELLED, started_at=None),
-        job(2, JobStatus.DONE, started_at=2.0, partition="partition2"),
+        job(2, CANCELLED, started_at=None),
+        job(2, DONE, started_at=2.0, partition="partition2"),
     ],
     ids=["never began", "another partition"],
 )
 async def test_a_job_that_was_cut_short_goes_on_after_a_restart(tmp_path: Path, later: JobState) -> None:
-    statuses = await restored(tmp_path, job(1, JobStatus.RUNNING, started_at=1.0), later)
-    assert statuses == [JobStatus.QUEUED, later.status]
+    statuses = await restored(tmp_path, job(1, RUNNING, started_at=1.0), later)
+    assert statuses == [Queued, type(later.status)]
 
 
 async def test_boards_that_are_disarmed_at_once_are_all_disarmed_after_a_restart(scene: Scene) -> None:
@@ -135,14 +139,15 @@ async def test_a_hold_that_can_not_be_recorded_is_shown_all_the_same(
     monkeypatch.setattr(Journal, "save_hold", refuse)
     with pytest.raises(FlashdeckError, match="the disk is full"):
         await scene.bench.hold("left", "soldering")
-    assert scene.bench.lane("left").held == "soldering"
-    assert scene.hub.boards["left"].held == "soldering"
+    assert scene.bench.lane("left").hold == BoardHold(reason="soldering", by=HoldBy.PERSON)
+    await scene.hub.until(lambda: scene.hub.boards["left"].hold == BoardHold(reason="soldering", by=HoldBy.PERSON))
 
 
 async def test_the_reason_of_a_hold_fits_into_a_line_whatever_a_client_says(scene: Scene) -> None:
-    held = (await scene.bench.hold("left", "\x1b[2J" + "x" * 900_000)).held
-    assert "\x1b" not in held
-    assert len(held) <= LONGEST_LINE
+    hold = (await scene.bench.hold("left", "\x1b[2J" + "x" * 900_000)).hold
+    assert hold is not None
+    assert "\x1b" not in hold.reason
+    assert len(hold.reason) <= LONGEST_LINE
 
 
 async def test_what_is_seen_last_counts_where_an_adoption_looks_at_the_same_time(
@@ -162,7 +167,7 @@ async def test_what_is_seen_last_counts_where_an_adoption_looks_at_the_same_time
     await asyncio.sleep(0)  # lets it begin
     slow.set()
     await asyncio.gather(earlier, later)
-    assert [board.presence for board in scene.hub.boards.values()] == [Presence.ABSENT, Presence.ABSENT]
+    assert [scene.bench.state_of(name).presence for name in ("left", "right")] == [Presence.ABSENT, Presence.ABSENT]
     assert scene.hub.devices == ()
 
 
@@ -171,15 +176,15 @@ async def test_a_board_in_dfu_mode_is_only_back_from_a_leave_that_was_just_now(
     tmp_path: Path, ago: float, *, started: bool | None
 ) -> None:
     # A machine without a battery for its clock begins in the past: what has ended lies in the future then.
-    done = msgspec.structs.replace(job(1, JobStatus.DONE, started_at=1.0), finished_at=time.time() - ago)
-    held = Contents(
+    done = msgspec.structs.replace(job(1, DONE, started_at=1.0), finished_at=time.time() - ago)
+    contents = Contents(
         sha256=done.sha256, size=1, flashed_at=0.0, verified=Verified.NO, job=1, serial="A1", bcd_device=0x200
     )
     profile = replace(PROFILE, leave=True)
     config = replace(CONFIG, profiles={"product": profile}, boards={"left": Board("left", profile, serial="A1")})
     async with opened(tmp_path, config) as scene:
         await scene.journal.save_job(done)
-        await scene.journal.save_contents("left", "app1", held)
+        await scene.journal.save_contents("left", "app1", contents)
     async with opened(tmp_path, config) as scene:
         await scene.bench.see(frozenset({device(1, "A1")}))
         now = scene.bench.book.contents("left", "app1")
@@ -199,8 +204,8 @@ async def test_an_order_whose_client_leaves_while_it_is_recorded_is_carried_thro
 
     monkeypatch.setattr(Journal, "save_job", save)
     artifact = await asyncio.to_thread(scene.spool.add, Image.raw(image(20_000)))
-    by_hand = HandRequests(scene.bench, Builds([], nobody), scene.hub, scene.spool, FileNotes())
-    order = asyncio.create_task(by_hand.flash("app1", artifact.sha256, (), present_only=False))
+    by_hand = HandRequests(scene.bench, Builds([], nobody), scene.hub, FileNotes())
+    order = asyncio.create_task(by_hand.flash("app1", artifact.sha256, (), no_wait=False))
     await began.wait()
     order.cancel()
     await asyncio.wait([order])

@@ -15,6 +15,7 @@ from builds_rig import PATIENCE, needs_leases
 from flashdeckd.builds import lease
 from flashdeckd.builds.filesystem import filesystem_type, is_remote
 from flashdeckd.builds.lease import Busy, FileSnapshot, Unreadable, being_written, install_sigio, read_settled
+from flashdeckd.host import files
 
 IMAGE = bytes(range(256)) * 1024
 
@@ -38,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Lets something happen once, while the file is being read."""
     left = [act]
-    real = os.read
+    real = files.read
 
     def read(descriptor: int, length: int) -> bytes:
         data = real(descriptor, length)
@@ -46,7 +47,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Non
             left.pop()()
         return data
 
-    monkeypatch.setattr(lease.os, "read", read)
+    monkeypatch.setattr(files, "read", read)
 
 
 def test_a_file_at_rest_is_read_whole_under_a_lease(file: Path) -> None:

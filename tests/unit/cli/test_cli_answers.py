@@ -45,6 +45,10 @@ def held_board() -> BoardState:
     )
 
 
+def boards(*states: BoardState) -> api.BoardList:
+    return api.BoardList(boards=states, devices=())
+
+
 def fill(daemon: CannedDaemon) -> None:
     def publish() -> None:
         daemon.hub.publish_daemon(replace(daemon.hub.daemon, degraded=("udev: not readable",)))
@@ -77,7 +81,7 @@ def test_status_shows_daemon_boards_holdings_strangers_and_the_queue(daemon: Can
     rows = {tuple(line.split()[:2]): line for line in run.out.splitlines()}
     assert "336E36833233" in rows["left", "product"]
     assert "dfu (held)" in rows["right", "product"]
-    assert "right: held: being soldered" in run.out
+    assert "right: on hold: being soldered" in run.out
     assert "right: it is not read: until `flashdeck release right`" in run.out
     assert "right: serial changed: adopt it" in run.out
     assert "protected" in rows["left", "bootloader"]
@@ -158,13 +162,16 @@ def test_no_jobs_is_no_error(daemon: CannedDaemon, cli: Cli) -> None:
 
 
 def test_hold_and_release(daemon: CannedDaemon, cli: Cli) -> None:
-    daemon.answers[api.Hold] = lambda params: board(held=params.reason)
-    daemon.answers[api.Release] = board()
-    assert cli("hold", "left", "--reason", "on the bench") == (0, "left: held: on the bench\n", "")
-    assert cli("hold", "left", "--reason", "x", "--json").json["held"] == "x"
-    assert cli("release", "left") == (0, "left: not held\n", "")
-    assert cli("release", "left", "--json").json["held"] == ""
-    assert daemon.called(api.Release) == [api.Release(board="left")] * 2
+    both = ("left", "right")
+    daemon.answers[api.Hold] = lambda params: boards(*(board(name, held=params.reason) for name in both))
+    daemon.answers[api.Release] = boards(board())
+    run = cli("hold", "left", "r*", "--reason", "on the bench")
+    assert run == (0, "left: on hold: on the bench\nright: on hold: on the bench\n", "")
+    assert [each["held"] for each in cli("hold", "*", "--reason", "x", "--json").json["boards"]] == ["x", "x"]
+    assert cli("release", "left") == (0, "left: not on hold\n", "")
+    assert cli("release", "left", "--json").json["boards"][0]["held"] == ""
+    assert daemon.called(api.Hold)[0] == api.Hold(boards=("left", "r*"), reason="on the bench")
+    assert daemon.called(api.Release) == [api.Release(boards=("left",))] * 2
 
 
 def steps() -> tuple[api.PlanStep, ...]:
@@ -279,7 +286,7 @@ def test_logs_are_prefixed_by_their_board(daemon: CannedDaemon, cli: Cli) -> Non
     first, second = run.out.splitlines()
     assert first.endswith("  started")
     assert second.endswith("  left: flashed")
-    assert daemon.called(api.GetLogs) == [api.GetLogs(limit=2, board="left")]
+    assert daemon.called(api.GetLogs) == [api.GetLogs(limit=2, boards=("left",))]
     assert [line["text"] for line in cli("logs", "--json").json["lines"]] == ["started", "flashed"]
     assert [each["log"]["id"] for each in cli("logs", "--jsonl").jsonl] == [1, 2]
 
@@ -303,8 +310,8 @@ def virtual(**fields: Any) -> api.VirtualBoardState:
 
 def test_the_hands_on_a_virtual_bench(daemon: CannedDaemon, cli: Cli) -> None:
     daemon.answers[api.VirtualList] = api.VirtualBench(boards=(virtual(),))
-    daemon.answers[api.VirtualPlug] = daemon.answers[api.VirtualPress] = virtual()
-    daemon.answers[api.VirtualUnplug] = virtual(plugged=False, mode="unplugged")
+    daemon.answers[api.VirtualPlug] = daemon.answers[api.VirtualPress] = api.VirtualBench(boards=(virtual(),))
+    daemon.answers[api.VirtualUnplug] = api.VirtualBench(boards=(virtual(plugged=False, mode="unplugged"),))
     daemon.answers[api.VirtualFault] = virtual()
     listed = cli("virtual", "list")
     assert listed.code == 0
@@ -315,7 +322,7 @@ def test_the_hands_on_a_virtual_bench(daemon: CannedDaemon, cli: Cli) -> None:
     assert cli("virtual", "list", "--json").json["boards"][0]["erases"] == 7
     for hand, mode in (("plug", "dfu"), ("unplug", "unplugged"), ("press", "dfu")):
         assert mode in cli("virtual", hand, "left").out
-        assert cli("virtual", hand, "left", "--json").json["mode"] == mode
+        assert cli("virtual", hand, "left", "--json").json["boards"][0]["mode"] == mode
     assert "left" in cli("virtual", "fault", "left", "stall", "--after", "12").out
     assert cli("virtual", "fault", "left", "stall", "--json").json["name"] == "left"
     assert cli("virtual", "fault", "left", "corrupt", "--times", "3", "--address", "0x08020008").code == 0

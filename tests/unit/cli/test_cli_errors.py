@@ -145,7 +145,7 @@ def test_the_help_lists_all_commands(offline: Cli) -> None:
     listed = [line.split()[0] for line in commands if not line.startswith("   ")]
     promised = (
         "status boards jobs flash plan wait cancel retry logs hold release arm disarm suggest adopt doctor report "
-        "config demo virtual"
+        "config completion demo virtual"
     )
     assert " ".join(listed) == promised
     assert "130 interrupted" in run.out

@@ -75,7 +75,7 @@ def prepared(daemon: CannedDaemon) -> CannedDaemon:
     daemon.answers[api.GetVersions] = api.Versions(
         facts=(Fact(name="flashdeck", value="0.0.9"), Fact(name="libusb", value="1.0.29.0"))
     )
-    daemon.answers[api.GetLogs] = lambda _: api.LogPage(lines=daemon.hub.logs(after=0, limit=100, board=""), next=1)
+    daemon.answers[api.GetLogs] = lambda _: api.LogPage(lines=daemon.hub.logs(after=0, limit=100), next=1)
     daemon.answers[api.GetRecordings] = api.RecordingList(
         recordings=(api.RecordingState(index=7, name="20260101T000000Z-000001.jsonl", size=len(RECORDING)),),
         recording=True,

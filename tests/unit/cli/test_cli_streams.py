@@ -254,7 +254,7 @@ def test_ctrl_c_while_waiting(daemon: CannedDaemon, spawn: Callable[..., Child],
 
 def test_logs_are_followed(daemon: CannedDaemon, spawn: Callable[..., Child]) -> None:
     daemon.answers[api.GetLogs] = lambda params: api.LogPage(
-        lines=daemon.hub.logs(after=params.after, limit=params.limit, board=params.board), next=0
+        lines=daemon.hub.logs(after=params.after, limit=params.limit, boards=params.boards), next=0
     )
     daemon.on_loop(lambda: daemon.hub.log("before", board="left"))
     child = spawn("logs -f --board left --jsonl")
@@ -301,10 +301,10 @@ def test_hostile_text_is_harmless_everywhere(daemon: CannedDaemon, cli: Cli) -> 
         api.Plan: api.PlanList(plans=(plan,)),
         api.Wait: api.JobList(jobs=(evil_job,)),
         api.GetLogs: api.LogPage(lines=(line,), next=1),
-        api.Hold: evil_board,
-        api.Release: evil_board,
+        api.Hold: api.BoardList(boards=(evil_board,), devices=()),
+        api.Release: api.BoardList(boards=(evil_board,), devices=()),
         api.VirtualList: api.VirtualBench(boards=(bench,)),
-        api.VirtualPlug: bench,
+        api.VirtualPlug: api.VirtualBench(boards=(bench,)),
     }
 
     def publish() -> None:

@@ -18,6 +18,7 @@ from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError, RequestErro
 from flashdeck.paths import board_file_path
 from flashdeck.text import clean
 from flashdeckd.boards.board_file import HEADER, write_board_file
+from flashdeckd.host import files
 
 MAIN = """
 [profiles.product]
@@ -223,10 +224,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rest(main: Path, monkeypa
 
 
 def test_a_place_that_is_not_ours_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(**_arguments: object) -> None:
+    def denied(_path: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(tempfile, "mkstemp", denied)
+    monkeypatch.setattr(files, "create", denied)
     with pytest.raises(FlashdeckError) as caught:
         write_board_file(tmp_path / "boards.toml", [], [])
     assert caught.value.kind is ErrorKind.NO_PERMISSION

@@ -67,9 +67,9 @@ def test_the_hands_get_along_with_all_other_actions(hands: BenchHands) -> None:
 @pytest.mark.parametrize(
     ("key", "call", "presence"),
     [
-        ("u", api.VirtualUnplug(board="classic"), Presence.APP),
-        ("p", api.VirtualPlug(board="classic"), Presence.ABSENT),
-        ("s", api.VirtualPress(board="classic"), Presence.APP),
+        ("u", api.VirtualUnplug(boards=("classic",)), Presence.APP),
+        ("p", api.VirtualPlug(boards=("classic",)), Presence.ABSENT),
+        ("s", api.VirtualPress(boards=("classic",)), Presence.APP),
     ],
 )
 async def test_each_hand_does_its_one_thing_to_the_selected_board(

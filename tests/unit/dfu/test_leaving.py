@@ -8,9 +8,9 @@ from flash_rig import APP1, GEOMETRY, SECTOR, Rig, image
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.session import Session
-from flashdeckd.dfu.wire import Request, State
+from flashdeckd.dfu.wire import DfuState, Request
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 from model_pipe import BASE, PAGE, ModelPipe
@@ -24,7 +24,7 @@ class Leaver(ModelPipe):
     """What it does is said by the test: with the block of no bytes, and with the GETSTATUS after it."""
 
     download: type[DeviceError] | None = None
-    answers: tuple[int | type[DeviceError], ...] = (State.MANIFEST,)
+    answers: tuple[int | type[DeviceError], ...] = (DfuState.MANIFEST,)
     """States or errors, one a GETSTATUS; the last one for all that follow."""
     attributes: int = 0x03 | WILL_DETACH
 
@@ -59,7 +59,7 @@ class Leaver(ModelPipe):
 
 
 def left(pipe: Leaver) -> bool:
-    session = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
+    session = DfuseSession(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
     session.open()
     return session.leave(BASE)
 
@@ -67,12 +67,12 @@ def left(pipe: Leaver) -> bool:
 @pytest.mark.parametrize(
     "answers",
     [
-        (State.MANIFEST,),
-        (State.MANIFEST_WAIT_RESET,),
-        (State.MANIFEST_SYNC, State.MANIFEST),
-        (State.MANIFEST_SYNC, DeviceGoneError),
-        (State.MANIFEST_SYNC,),
-        (State.APP_IDLE,),
+        (DfuState.MANIFEST,),
+        (DfuState.MANIFEST_WAIT_RESET,),
+        (DfuState.MANIFEST_SYNC, DfuState.MANIFEST),
+        (DfuState.MANIFEST_SYNC, DeviceGoneError),
+        (DfuState.MANIFEST_SYNC,),
+        (DfuState.APP_IDLE,),
         (StallError,),
         (TransferTimeoutError,),
         (DeviceGoneError,),
@@ -86,7 +86,7 @@ def test_what_counts_as_left(download: type[DeviceError] | None, answers: tuple[
     assert pipe.asked <= 4
 
 
-@pytest.mark.parametrize("state", [State.IDLE, State.DNLOAD_IDLE, State.ERROR, State.DNLOAD_SYNC, 15])
+@pytest.mark.parametrize("state", [DfuState.IDLE, DfuState.DNLOAD_IDLE, DfuState.ERROR, DfuState.DNLOAD_SYNC, 15])
 @pytest.mark.parametrize("download", [None, TransferTimeoutError])
 def test_a_device_that_is_there_as_before_has_not_left(download: type[DeviceError] | None, state: int) -> None:
     pipe = Leaver(download=download, answers=(state,))
@@ -101,24 +101,24 @@ def test_a_device_that_is_gone_at_once_is_not_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "has_left"), [(State.MANIFEST, True), (State.DNLOAD_IDLE, False), (StallError, False)]
+    ("answer", "has_left"), [(DfuState.MANIFEST, True), (DfuState.DNLOAD_IDLE, False), (StallError, False)]
 )
 def test_a_stall_is_a_refusal_unless_the_state_says_otherwise(answer: int | type[DeviceError], has_left: bool) -> None:
     assert left(Leaver(download=StallError, answers=(answer,))) is has_left
 
 
 def test_a_tolerant_device_that_comes_back_to_idle_has_not_left() -> None:
-    pipe = Leaver(attributes=0x03 | TOLERANT, answers=(State.MANIFEST, State.MANIFEST_SYNC, State.IDLE))
+    pipe = Leaver(attributes=0x03 | TOLERANT, answers=(DfuState.MANIFEST, DfuState.MANIFEST_SYNC, DfuState.IDLE))
     assert not left(pipe)
 
 
 def test_a_tolerant_device_that_goes_after_all_has_left() -> None:
-    assert left(Leaver(attributes=0x03 | TOLERANT, answers=(State.MANIFEST, DeviceGoneError)))
+    assert left(Leaver(attributes=0x03 | TOLERANT, answers=(DfuState.MANIFEST, DeviceGoneError)))
 
 
 @pytest.mark.parametrize(("attributes", "resets"), [(0x03, 1), (0x03 | WILL_DETACH, 0)])
 def test_a_device_that_waits_for_a_reset_gets_one_unless_it_detaches_itself(attributes: int, resets: int) -> None:
-    pipe = Leaver(attributes=attributes, answers=(State.MANIFEST_WAIT_RESET,))
+    pipe = Leaver(attributes=attributes, answers=(DfuState.MANIFEST_WAIT_RESET,))
     assert left(pipe)
     assert pipe.resets == resets
 
@@ -130,7 +130,7 @@ ALL_BUT_PLAIN = [model for model in Model if model not in PLAIN_MODELS | {Model.
 def test_every_emulated_board_has_left_exactly_if_it_is_not_in_dfu_mode_any_more(model: Model) -> None:
     rig = Rig(model, old=b"\xff" * 0x20000 + image(SECTOR) + b"\xff" * (0x100000 - 0x20000 - SECTOR))
     with rig.open() as pipe:
-        session = Session(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
+        session = DfuseSession(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
         session.open()
         assert session.leave(APP1.start) is not rig.present
     assert rig.present is (model is Model.GD32_SILENT)
@@ -140,6 +140,6 @@ def test_an_emulated_tolerant_board_stays() -> None:
     attributes = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.MANIFESTATION_TOLERANT
     rig = Rig(attributes=attributes, leave_answers=True)
     with rig.open() as pipe:
-        session = Session(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
+        session = DfuseSession(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
         session.open()
         assert session.leave(APP1.start) is not rig.present

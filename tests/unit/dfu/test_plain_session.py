@@ -19,9 +19,9 @@ from flashdeck.errors import (
     TransferTimeoutError,
 )
 from flashdeckd.dfu.pipe import AlternateSetting
-from flashdeckd.dfu.plain import Ending, PlainSession
+from flashdeckd.dfu.plain_session import Ending, PlainSession
 from flashdeckd.dfu.quirks import NONE, Quirk
-from flashdeckd.dfu.wire import Request, State
+from flashdeckd.dfu.wire import DfuState, Request
 
 SIZE = 4096
 BLOCK = 64
@@ -45,7 +45,7 @@ class StrictDevice:
     contents: bytes = b""
     quirk: Quirk = NONE
 
-    state: int = State.IDLE
+    state: int = DfuState.IDLE
     status: int = 0
     clock: float = 0.0
     ready_at: float = 0.0
@@ -76,7 +76,7 @@ class StrictDevice:
 
     def text(self, index: int) -> str:
         self.transfers += 2
-        assert self.state == State.IDLE
+        assert self.state == DfuState.IDLE
         return self.names[index - 4]
 
     def select(self, alternate: int) -> None:
@@ -84,27 +84,32 @@ class StrictDevice:
 
     def reset(self) -> None:
         self.resets += 1
-        self.state = State.IDLE
+        self.state = DfuState.IDLE
 
     def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
         assert timeout > 0
         self._count(request)
         match request:
-            case Request.DNLOAD if data and self.state in (State.IDLE, State.DNLOAD_IDLE):
-                if self.state == State.IDLE:
+            case Request.DNLOAD if data and self.state in (DfuState.IDLE, DfuState.DNLOAD_IDLE):
+                if self.state == DfuState.IDLE:
                     self.received.clear()
                     self.numbers.clear()
                 assert len(data) <= self.block
                 self.numbers.append(value)
                 self.received += data
-                self.state = State.DNLOAD_SYNC
-            case Request.DNLOAD if not data and self.state == State.DNLOAD_IDLE:
+                self.state = DfuState.DNLOAD_SYNC
+            case Request.DNLOAD if not data and self.state == DfuState.DNLOAD_IDLE:
                 self.numbers.append(value)
-                self.state = State.MANIFEST_SYNC
-            case Request.ABORT if self.state in (State.IDLE, State.DNLOAD_IDLE, State.DNLOAD_SYNC, State.UPLOAD_IDLE):
-                self.state = State.IDLE
-            case Request.CLRSTATUS if self.state == State.ERROR:
-                self.state, self.status = State.IDLE, 0
+                self.state = DfuState.MANIFEST_SYNC
+            case Request.ABORT if self.state in (
+                DfuState.IDLE,
+                DfuState.DNLOAD_IDLE,
+                DfuState.DNLOAD_SYNC,
+                DfuState.UPLOAD_IDLE,
+            ):
+                self.state = DfuState.IDLE
+            case Request.CLRSTATUS if self.state == DfuState.ERROR:
+                self.state, self.status = DfuState.IDLE, 0
             case _:
                 self._refuse()
 
@@ -117,11 +122,11 @@ class StrictDevice:
                 return bytes((self.state,))
             case Request.GETSTATUS:
                 return self._get_status()
-            case Request.UPLOAD if self.state in (State.IDLE, State.UPLOAD_IDLE):
-                self.read = 0 if self.state == State.IDLE else self.read
+            case Request.UPLOAD if self.state in (DfuState.IDLE, DfuState.UPLOAD_IDLE):
+                self.read = 0 if self.state == DfuState.IDLE else self.read
                 data = self.contents[self.read : self.read + length]
                 self.read += len(data)
-                self.state = State.UPLOAD_IDLE if len(data) == length else State.IDLE
+                self.state = DfuState.UPLOAD_IDLE if len(data) == length else DfuState.IDLE
                 return data
             case _:
                 return self._refuse()
@@ -136,28 +141,28 @@ class StrictDevice:
             raise DeviceGoneError("gone")
 
     def _refuse(self) -> NoReturn:
-        self.state, self.status = State.ERROR, 15
+        self.state, self.status = DfuState.ERROR, 15
         raise StallError("refused with a STALL")
 
     def _get_status(self) -> bytes:
         match self.state:
-            case State.DNLOAD_SYNC:
-                self.state, self.ready_at = State.DNBUSY, self.clock + self.poll_ms / 1000
+            case DfuState.DNLOAD_SYNC:
+                self.state, self.ready_at = DfuState.DNBUSY, self.clock + self.poll_ms / 1000
                 return self.answer(self.poll_ms)
-            case State.DNBUSY if self.clock + 1e-9 < self.ready_at:
+            case DfuState.DNBUSY if self.clock + 1e-9 < self.ready_at:
                 self._refuse()
-            case State.DNBUSY:
-                self.state = State.DNLOAD_IDLE
-            case State.MANIFEST_SYNC:
-                self.state, self.ready_at = State.MANIFEST, self.clock + self.manifest_ms / 1000
+            case DfuState.DNBUSY:
+                self.state = DfuState.DNLOAD_IDLE
+            case DfuState.MANIFEST_SYNC:
+                self.state, self.ready_at = DfuState.MANIFEST, self.clock + self.manifest_ms / 1000
                 claimed = self.manifest_ms if self.manifest_claims is None else self.manifest_claims
                 return self.answer(claimed)
-            case State.MANIFEST if self.clock + 1e-9 < self.ready_at:
+            case DfuState.MANIFEST if self.clock + 1e-9 < self.ready_at:
                 return self.answer()
-            case State.MANIFEST if self.end is not None:
+            case DfuState.MANIFEST if self.end is not None:
                 return self.end(self)
-            case State.MANIFEST:
-                self.state = State.IDLE if self.attributes & 4 else State.MANIFEST_WAIT_RESET
+            case DfuState.MANIFEST:
+                self.state = DfuState.IDLE if self.attributes & 4 else DfuState.MANIFEST_WAIT_RESET
             case _:
                 pass
         return self.answer()
@@ -324,12 +329,12 @@ def vanishes(device: StrictDevice) -> bytes:
 
 
 def fails(device: StrictDevice) -> bytes:
-    device.state, device.status = State.ERROR, 10
+    device.state, device.status = DfuState.ERROR, 10
     return device.answer()
 
 
 def is_lost(device: StrictDevice) -> bytes:
-    device.state = State.UPLOAD_IDLE
+    device.state = DfuState.UPLOAD_IDLE
     return device.answer()
 
 

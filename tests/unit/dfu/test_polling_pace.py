@@ -9,18 +9,19 @@ from hypothesis import strategies as st
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, FlashdeckError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.polling import LONGEST_SLEEP, DfuStatusError, Pace, Poller
-from flashdeckd.dfu.session import Session
-from flashdeckd.dfu.wire import Request, State
+from flashdeckd.dfu.pace import Pace
+from flashdeckd.dfu.polling import LONGEST_SLEEP, DfuStatusError, Poller
+from flashdeckd.dfu.wire import DfuState, Request
 from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
 
 GEOMETRY = Geometry((Region(BASE, 32, PAGE),), program_unit=16)
 FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), GEOMETRY)
 
 
-def opened(pipe: ModelPipe, policy: PollPolicy = PollPolicy.AUTO) -> Session:
-    session = Session(pipe, FENCE, policy, pipe.sleep, multiplies=True)
+def opened(pipe: ModelPipe, policy: PollPolicy = PollPolicy.AUTO) -> DfuseSession:
+    session = DfuseSession(pipe, FENCE, policy, pipe.sleep, multiplies=True)
     session.open()
     return session
 
@@ -29,7 +30,7 @@ def page(index: int) -> Range:
     return Range.sized(BASE + index * PAGE, PAGE)
 
 
-def work(session: Session, pages: int = 4) -> None:
+def work(session: DfuseSession, pages: int = 4) -> None:
     for index in range(pages):
         session.erase(page(index))
     for block in range(pages * 2):
@@ -99,8 +100,8 @@ def test_a_data_block_is_never_polled_early_before_an_erase_proved_it() -> None:
     assert session.pace is Pace.UNPROVEN
 
 
-@pytest.mark.parametrize("first", [State.DNLOAD_IDLE, State.DNLOAD_SYNC])
-def test_an_operation_that_is_over_at_the_first_answer_is_accepted(first: State) -> None:
+@pytest.mark.parametrize("first", [DfuState.DNLOAD_IDLE, DfuState.DNLOAD_SYNC])
+def test_an_operation_that_is_over_at_the_first_answer_is_accepted(first: DfuState) -> None:
     pipe = ModelPipe(first=first, poll_ms=50)
     work(opened(pipe))
     assert bytes(pipe.memory[: 4 * PAGE]) == expected()
@@ -141,7 +142,7 @@ def test_a_first_erase_that_fails_is_tried_once_more_as_claimed() -> None:
 
 
 def test_the_pace_is_learned_only_from_an_answer_that_was_early() -> None:
-    pipe = ModelPipe(first=State.DNLOAD_IDLE)
+    pipe = ModelPipe(first=DfuState.DNLOAD_IDLE)
     session = opened(pipe)
     session.erase(page(0))
     assert session.pace is Pace.UNPROVEN
@@ -199,7 +200,7 @@ class DiesEarly(ModelPipe):
     error: FlashdeckError = field(default_factory=lambda: TransferTimeoutError("no answer"))
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
-        if request == Request.GETSTATUS and self.state == State.DNBUSY and self.clock < self.done_at:
+        if request == Request.GETSTATUS and self.state == DfuState.DNBUSY and self.clock < self.done_at:
             self.early += 1
             raise self.error
         return super().receive(request, value, length, timeout=timeout)
@@ -213,8 +214,8 @@ def test_a_board_that_dies_of_an_early_question_is_obeyed_by_the_next_session(er
         first.erase(page(0))
     assert first.pace is Pace.CLAIMED
     pipe.clock += 1
-    pipe.state, pipe.pending = State.IDLE, None
-    second = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep, first.pace)
+    pipe.state, pipe.pending = DfuState.IDLE, None
+    second = DfuseSession(pipe, FENCE, PollPolicy.AUTO, pipe.sleep, first.pace)
     second.open()
     second.erase(page(0))
     assert pipe.early == 1

@@ -9,13 +9,13 @@ from flashdeck.config import PollPolicy, UsbId
 from flashdeck.errors import DescriptorError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, parse_functional
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.facts import read_facts
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.memory_map import Access, parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.quirks import NONE, QUIRKS, Quirk, quirk_of
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.session import Session
 from flashdeckd.dfu.wire import Request, erase_page
 from model_pipe import BASE, MAP, PAGE, ModelPipe
 
@@ -63,7 +63,7 @@ BOGUS_POLLS = [
 @pytest.mark.parametrize("device", BOGUS_POLLS)
 def test_poll_times_that_were_never_set_are_not_slept(device: str) -> None:
     pipe = ModelPipe(quirk=known(device), poll_ms=HOURS)
-    session = Session(pipe, FENCE, PollPolicy.SPEC, pipe.sleep)
+    session = DfuseSession(pipe, FENCE, PollPolicy.SPEC, pipe.sleep)
     session.open()
     session.erase(PAGE_0)
     assert pipe.naps == [0.005]
@@ -84,7 +84,7 @@ def test_the_maple_speaks_plain_dfu_whatever_it_says() -> None:
     assert quirk.mend_functional(said)[:7] == said[:7]
     pipe = ModelPipe(quirk=quirk, functional=quirk.mend_functional(said))
     with pytest.raises(DescriptorError, match="0x0110"):
-        Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep).open()
+        DfuseSession(pipe, FENCE, PollPolicy.AUTO, pipe.sleep).open()
     assert pipe.requests(Request.DNLOAD) == []
 
 
@@ -142,7 +142,7 @@ def test_the_map_of_the_gd32vf103_is_not_believed() -> None:
     assert facts.memory_map is None
     assert "GD32VF103" in facts.map_error
     assert known("28e9:018a:0100") is NONE
-    session = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
+    session = DfuseSession(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
     session.open()
     session.erase(PAGE_0)
 

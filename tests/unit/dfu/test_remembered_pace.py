@@ -10,10 +10,11 @@ from flash_rig import APP1, GEOMETRY, SECTOR, Rig
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError
 from flashdeck.geometry import Geometry, Range, Region
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.polling import DfuStatusError, Pace, TooEarlyError
-from flashdeckd.dfu.session import Session
-from flashdeckd.dfu.wire import State
+from flashdeckd.dfu.pace import Pace
+from flashdeckd.dfu.polling import DfuStatusError, TooEarlyError
+from flashdeckd.dfu.wire import DfuState
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import PLAIN_MODELS, STORES_NOTHING, Model
 from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
@@ -22,13 +23,13 @@ FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), Geometry((Region(BASE, 32, PA
 FAST = (Pace.SYNCHRONOUS, Pace.STALLING, Pace.PATIENT)
 
 
-def opened(pipe: ModelPipe, pace: Pace, policy: PollPolicy = PollPolicy.AUTO) -> Session:
-    session = Session(pipe, FENCE, policy, pipe.sleep, pace, multiplies=True)
+def opened(pipe: ModelPipe, pace: Pace, policy: PollPolicy = PollPolicy.AUTO) -> DfuseSession:
+    session = DfuseSession(pipe, FENCE, policy, pipe.sleep, pace, multiplies=True)
     session.open()
     return session
 
 
-def again(session: Session, operation: Callable[[], None]) -> None:
+def again(session: DfuseSession, operation: Callable[[], None]) -> None:
     """What the flash program does: one more try after an error, recovered."""
     try:
         operation()
@@ -37,7 +38,7 @@ def again(session: Session, operation: Callable[[], None]) -> None:
         operation()
 
 
-def flash_pages(session: Session, base: int, size: int, block: int, pages: int = 3) -> int:
+def flash_pages(session: DfuseSession, base: int, size: int, block: int, pages: int = 3) -> int:
     """Erases and writes page by page, a failed page once more; how many were done again."""
     redone = 0
 
@@ -123,7 +124,7 @@ def test_a_state_that_does_not_belong_there_is_an_objection_too() -> None:
         def _busy(self) -> None:
             if self.clock + 1e-9 < self.done_at:
                 self.early += 1
-                self.state, self.pending = State.IDLE, None
+                self.state, self.pending = DfuState.IDLE, None
             else:
                 super()._busy()
 
@@ -148,7 +149,7 @@ def test_a_failure_that_was_waited_for_says_nothing_of_the_pace() -> None:
 def test_a_strict_board_has_at_most_one_violation_to_tell_of(model: Model, policy: PollPolicy, pace: Pace) -> None:
     rig = Rig(model)
     with rig.open() as pipe:
-        session = Session(pipe, Fence.around(APP1, GEOMETRY), policy, rig.nap, pace)
+        session = DfuseSession(pipe, Fence.around(APP1, GEOMETRY), policy, rig.nap, pace)
         session.open()
         redone = flash_pages(session, APP1.start, SECTOR, 1024)
         learned = session.pace
@@ -158,7 +159,7 @@ def test_a_strict_board_has_at_most_one_violation_to_tell_of(model: Model, polic
     assert redone <= early
     assert rig.memory(Range.sized(APP1.start, 3 * SECTOR)) == contents(APP1.start, SECTOR, 1024)
     with rig.open() as pipe:
-        session = Session(pipe, Fence.around(APP1, GEOMETRY), policy, rig.nap, learned)
+        session = DfuseSession(pipe, Fence.around(APP1, GEOMETRY), policy, rig.nap, learned)
         session.open()
         assert flash_pages(session, APP1.start, SECTOR, 1024) == 0
     assert rig.board.state().violations == violations
@@ -167,7 +168,7 @@ def test_a_strict_board_has_at_most_one_violation_to_tell_of(model: Model, polic
 def test_the_violation_of_a_board_that_is_strict_in_an_erase_is_in_an_erase() -> None:
     rig = Rig(Model.STRICT)
     with rig.open() as pipe:
-        session = Session(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
+        session = DfuseSession(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
         session.open()
         assert session.read(APP1.start, 1024) == rig.old[0x20000:0x20400], "a read before it sets an address"
         assert rig.board.state().violations == ()
@@ -179,7 +180,7 @@ def test_the_violation_of_a_board_that_is_strict_in_an_erase_is_in_an_erase() ->
 def test_an_address_that_fails_for_any_reason_is_simply_repeated(requests: int) -> None:
     rig = Rig(Model.CLASSIC)
     with rig.open() as pipe:
-        session = Session(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
+        session = DfuseSession(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
         session.open()
         session.erase(Range.sized(APP1.start, SECTOR))
         rig.board.fault(Fault.STALL, requests)  # DNLOAD, GETSTATUS, GETSTATUS
@@ -187,13 +188,15 @@ def test_an_address_that_fails_for_any_reason_is_simply_repeated(requests: int) 
     assert rig.memory(Range.sized(APP1.start, 1024)) == bytes(1024)
 
 
-@pytest.mark.parametrize("state", [State.DNLOAD_IDLE, State.DNLOAD_SYNC, State.UPLOAD_IDLE, State.ERROR, State.DNBUSY])
-def test_after_a_recovery_a_page_can_be_done_again_from_every_state(state: State) -> None:
+@pytest.mark.parametrize(
+    "state", [DfuState.DNLOAD_IDLE, DfuState.DNLOAD_SYNC, DfuState.UPLOAD_IDLE, DfuState.ERROR, DfuState.DNBUSY]
+)
+def test_after_a_recovery_a_page_can_be_done_again_from_every_state(state: DfuState) -> None:
     pipe = ModelPipe()
     session = opened(pipe, Pace.SYNCHRONOUS)
     session.erase(Range.sized(BASE, PAGE))
     session.write(BASE, bytes(1024))
-    if state == State.UPLOAD_IDLE:
+    if state == DfuState.UPLOAD_IDLE:
         session.read(BASE, 1024)
     pipe.state, pipe.pending, pipe.pointer = state, (0, b"\x21\0\0\0\x08"), 0x1234
     session.recover()
@@ -205,7 +208,7 @@ def test_after_a_recovery_a_page_can_be_done_again_from_every_state(state: State
 @given(
     strict=st.frozensets(st.sampled_from(["erase", "address", "data"])),
     while_busy=st.sampled_from(WhileBusy),
-    first=st.sampled_from([State.DNBUSY, State.DNLOAD_SYNC, State.DNLOAD_IDLE]),
+    first=st.sampled_from([DfuState.DNBUSY, DfuState.DNLOAD_SYNC, DfuState.DNLOAD_IDLE]),
     poll_ms=st.integers(0, 400),
     part=st.floats(0, 1),
     policy=st.sampled_from(PollPolicy),
@@ -214,7 +217,7 @@ def test_after_a_recovery_a_page_can_be_done_again_from_every_state(state: State
 def test_an_honest_device_is_flashed_with_at_most_one_objection(  # noqa: PLR0917 - hypothesis gives each by its name
     strict: frozenset[str],
     while_busy: WhileBusy,
-    first: State,
+    first: DfuState,
     poll_ms: int,
     part: float,
     policy: PollPolicy,
@@ -231,7 +234,7 @@ def test_an_honest_device_is_flashed_with_at_most_one_objection(  # noqa: PLR091
     assert pipe.errors == 0
     assert pipe.objections == 0 or session.pace is Pace.CLAIMED
     before = pipe.objections, pipe.clock
-    again = Session(pipe, FENCE, policy, pipe.sleep, session.pace, multiplies=True)
+    again = DfuseSession(pipe, FENCE, policy, pipe.sleep, session.pace, multiplies=True)
     again.open()
     assert flash_pages(again, BASE, PAGE, 1024) == 0
     if pipe.objections:
@@ -250,7 +253,7 @@ def test_every_emulated_dfuse_board_can_be_written_with_what_it_was_learned_to_b
     slept: list[float] = []
     for _ in range(2):
         with rig.open() as pipe:
-            session = Session(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap, pace)
+            session = DfuseSession(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap, pace)
             size = session.open().functional.transfer_size
             flash_pages(session, APP1.start, SECTOR, size)
             assert rig.memory(Range.sized(APP1.start, 3 * SECTOR)) == contents(APP1.start, SECTOR, size)

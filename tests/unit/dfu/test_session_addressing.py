@@ -11,19 +11,19 @@ from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, ErrorKind, RefusedError, StallError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.addressing import Addressing
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.leaving import detach
-from flashdeckd.dfu.polling import Pace
-from flashdeckd.dfu.session import Session
-from flashdeckd.dfu.wire import Request, State
+from flashdeckd.dfu.pace import Pace
+from flashdeckd.dfu.wire import DfuState, Request
 from model_pipe import BASE, PAGE, ModelPipe
 
 GEOMETRY = Geometry((Region(BASE, 32, PAGE),), program_unit=16)
 WHOLE = Fence.around(Range.sized(BASE, 32 * PAGE), GEOMETRY)
 
 
-def opened(pipe: ModelPipe, fence: Fence = WHOLE) -> Session:
-    session = Session(pipe, fence, PollPolicy.AUTO, pipe.sleep, multiplies=True)
+def opened(pipe: ModelPipe, fence: Fence = WHOLE) -> DfuseSession:
+    session = DfuseSession(pipe, fence, PollPolicy.AUTO, pipe.sleep, multiplies=True)
     session.open()
     return session
 
@@ -122,7 +122,7 @@ def test_reading_and_writing_alternate_with_an_abort_between() -> None:
     assert session.read(BASE, 1024) == bytes(1024)
     assert session.read(BASE + 1024, 1024) == b"\xff" * 1024
     session.to_idle()
-    assert pipe.state == State.IDLE
+    assert pipe.state == DfuState.IDLE
     assert pipe.errors == 0
     assert session.uploads == 3
     assert blocks(pipe) == [0, 0, 0, 2], "one address for the reads after the write, too"
@@ -133,7 +133,7 @@ class Wanders(ModelPipe):
     """Its address pointer moves with every read, and with every ABORT that ends reading."""
 
     def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
-        if request == Request.ABORT and self.state == State.UPLOAD_IDLE:
+        if request == Request.ABORT and self.state == DfuState.UPLOAD_IDLE:
             self.pointer += 1024
         super().send(request, value, data, timeout=timeout)
 
@@ -219,7 +219,7 @@ INSIDE = Range.sized(BASE + 4 * PAGE, 4 * PAGE)
 FENCE = Fence.around(INSIDE, GEOMETRY)
 
 
-OUTSIDE: tuple[Callable[[Session], object], ...] = (
+OUTSIDE: tuple[Callable[[DfuseSession], object], ...] = (
     lambda session: session.erase(Range.sized(BASE + 3 * PAGE, PAGE)),
     lambda session: session.erase(Range.sized(BASE + 8 * PAGE, PAGE)),
     lambda session: session.erase(Range.sized(BASE + 4 * PAGE, 2 * PAGE)),
@@ -238,7 +238,7 @@ OUTSIDE: tuple[Callable[[Session], object], ...] = (
 
 
 @pytest.mark.parametrize("outside", OUTSIDE)
-def test_nothing_that_leaves_the_partition_is_sent(outside: Callable[[Session], object]) -> None:
+def test_nothing_that_leaves_the_partition_is_sent(outside: Callable[[DfuseSession], object]) -> None:
     pipe = ModelPipe()
     session = opened(pipe, FENCE)
     with pytest.raises(RefusedError) as caught:
@@ -283,7 +283,7 @@ def test_leaving_sets_the_address_first_and_takes_manifest_for_yes() -> None:
     assert opened(pipe, FENCE).leave(INSIDE.start)
     assert pipe.pointer == INSIDE.start
     assert pipe.requests(Request.DNLOAD) == [(0, 5), (2, 0)]
-    assert pipe.state == State.MANIFEST
+    assert pipe.state == DfuState.MANIFEST
 
 
 def test_a_device_that_refuses_the_leave_has_not_left() -> None:

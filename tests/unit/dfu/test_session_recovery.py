@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DescriptorError, DeviceError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.session import Session
-from flashdeckd.dfu.wire import Request, State, erase_page
+from flashdeckd.dfu.wire import DfuState, Request, erase_page
 from model_pipe import BASE, PAGE, ModelPipe
 
 FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), Geometry((Region(BASE, 32, PAGE),)))
@@ -44,12 +44,14 @@ def stall() -> bytes:
     raise StallError("refused with a STALL")
 
 
-@pytest.mark.parametrize("state", [State.IDLE, State.DNLOAD_IDLE, State.UPLOAD_IDLE, State.DNLOAD_SYNC, State.ERROR])
-def test_the_states_that_a_request_leads_out_of(state: State) -> None:
+@pytest.mark.parametrize(
+    "state", [DfuState.IDLE, DfuState.DNLOAD_IDLE, DfuState.UPLOAD_IDLE, DfuState.DNLOAD_SYNC, DfuState.ERROR]
+)
+def test_the_states_that_a_request_leads_out_of(state: DfuState) -> None:
     pipe = ModelPipe()
     pipe.state = state
     to_idle(pipe, pipe.sleep)
-    assert pipe.state == State.IDLE
+    assert pipe.state == DfuState.IDLE
     assert pipe.naps == []
     assert pipe.errors == 0
 
@@ -72,7 +74,7 @@ def test_clrstatus_is_not_sent_without_need() -> None:
 
 def test_the_illegal_state_of_sts_class_takes_two_clrstatus() -> None:
     pipe = Stubborn()
-    states = iter((15, State.IDLE))
+    states = iter((15, DfuState.IDLE))
     pipe.on(Request.GETSTATE, lambda: bytes((next(states),))).on(Request.CLRSTATUS, lambda: b"")
     to_idle(pipe, pipe.sleep)
     assert len(pipe.requests(Request.CLRSTATUS)) == 2
@@ -86,24 +88,24 @@ def test_a_device_without_getstate_is_asked_for_its_status() -> None:
 
 def test_a_device_that_stalls_everything_in_dfuerror_is_cleared() -> None:
     pipe = Stubborn()
-    pipe.state = State.ERROR
+    pipe.state = DfuState.ERROR
 
     def answer(fine: bytes) -> bytes:
-        return stall() if pipe.state == State.ERROR else fine
+        return stall() if pipe.state == DfuState.ERROR else fine
 
     pipe.on(Request.GETSTATE, lambda: answer(bytes((pipe.state,))))
     pipe.on(Request.GETSTATUS, lambda: answer(bytes((0, 0, 0, 0, pipe.state, 0))))
     to_idle(pipe, pipe.sleep)
-    assert pipe.state == State.IDLE
+    assert pipe.state == DfuState.IDLE
 
 
 def test_a_busy_device_is_waited_for() -> None:
     pipe = ModelPipe(duration=0.5, poll_ms=100)
     pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
     pipe.receive(Request.GETSTATUS, 0, 6, timeout=1)
-    assert pipe.state == State.DNBUSY
+    assert pipe.state == DfuState.DNBUSY
     to_idle(pipe, pipe.sleep)
-    assert pipe.state == State.IDLE
+    assert pipe.state == DfuState.IDLE
     assert 0.5 <= sum(pipe.naps) < 1
 
 
@@ -115,7 +117,7 @@ def test_a_wedged_device_takes_two_clrstatus_and_not_for_ever() -> None:
 
     def clear() -> bytes:
         cleared.append(1)
-        pipe.state = State.ERROR if len(cleared) == 1 else State.IDLE
+        pipe.state = DfuState.ERROR if len(cleared) == 1 else DfuState.IDLE
         return b""
 
     pipe.on(Request.CLRSTATUS, clear)
@@ -124,16 +126,16 @@ def test_a_wedged_device_takes_two_clrstatus_and_not_for_ever() -> None:
     assert sum(pipe.naps) < 45
 
 
-@pytest.mark.parametrize("state", [State.MANIFEST_SYNC, State.MANIFEST, State.MANIFEST_WAIT_RESET])
-def test_a_manifesting_device_is_reset(state: State) -> None:
+@pytest.mark.parametrize("state", [DfuState.MANIFEST_SYNC, DfuState.MANIFEST, DfuState.MANIFEST_WAIT_RESET])
+def test_a_manifesting_device_is_reset(state: DfuState) -> None:
     pipe = ModelPipe()
     pipe.state = state
     to_idle(pipe, pipe.sleep)
-    assert (pipe.state, pipe.resets) == (State.IDLE, 1)
+    assert (pipe.state, pipe.resets) == (DfuState.IDLE, 1)
 
 
-@pytest.mark.parametrize("state", [State.APP_IDLE, State.APP_DETACH])
-def test_a_running_application_is_no_bootloader(state: State) -> None:
+@pytest.mark.parametrize("state", [DfuState.APP_IDLE, DfuState.APP_DETACH])
+def test_a_running_application_is_no_bootloader(state: DfuState) -> None:
     pipe = ModelPipe()
     pipe.state = state
     with pytest.raises(DeviceError, match="runs its application"):
@@ -176,8 +178,8 @@ def test_whatever_a_device_says_the_ladder_ends(data: st.DataObject) -> None:
     assert sum(pipe.naps) < 120
 
 
-def opened(pipe: ModelPipe, fence: Fence = FENCE) -> Session:
-    session = Session(pipe, fence, PollPolicy.AUTO, pipe.sleep)
+def opened(pipe: ModelPipe, fence: Fence = FENCE) -> DfuseSession:
+    session = DfuseSession(pipe, fence, PollPolicy.AUTO, pipe.sleep)
     session.open()
     return session
 
@@ -191,7 +193,7 @@ def test_a_plain_dfu_device_gets_no_command() -> None:
 
 def test_without_a_functional_descriptor_the_map_says_that_it_is_dfuse() -> None:
     pipe = ModelPipe(functional=bytes(2))
-    session = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
+    session = DfuseSession(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
     assert session.open().functional.transfer_size == 0
     pipe = ModelPipe(functional=bytes(2), texts={})
     with pytest.raises(DescriptorError, match="plain DFU"):
@@ -203,7 +205,7 @@ def test_the_alternate_setting_whose_map_reaches_the_partition_is_selected() -> 
         alternates=(AlternateSetting(0, 4, 2), AlternateSetting(1, 5, 2), AlternateSetting(2, 6, 2)),
         texts={4: "@Option Bytes/0x1FFF7800/01*048 e", 5: "no map", 6: "@Flash/0x08000000/32*2Kg"},
     )
-    session = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
+    session = DfuseSession(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
     facts = session.open()
     assert facts.memory_map is not None
     assert facts.memory_map.name == "Flash"
@@ -219,8 +221,8 @@ def test_a_single_alternate_setting_is_not_selected() -> None:
 
 
 def test_a_board_without_a_map_says_why() -> None:
-    session = Session(pipe := ModelPipe(texts={}), FENCE, PollPolicy.AUTO, lambda _: None)
+    session = DfuseSession(pipe := ModelPipe(texts={}), FENCE, PollPolicy.AUTO, lambda _: None)
     facts = session.open()
     assert facts.memory_map is None
     assert "name" in facts.map_error
-    assert pipe.state == State.IDLE
+    assert pipe.state == DfuState.IDLE

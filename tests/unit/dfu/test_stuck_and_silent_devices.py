@@ -10,12 +10,13 @@ from flashdeck.config import BankPolicy, PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.job_state import Verified
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.polling import Pace, StuckError
+from flashdeckd.dfu.pace import Pace
+from flashdeckd.dfu.polling import StuckError
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.session import Session
-from flashdeckd.dfu.wire import Request, State
-from flashdeckd.flash.program import Outcome
+from flashdeckd.dfu.wire import DfuState, Request
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.nor import NorFlash
 from flashdeckd.virtual.spec import Model
@@ -55,9 +56,9 @@ class Wedged(ModelPipe):
             self.memory[index * PAGE : (index + 1) * PAGE] = b"\xff" * PAGE
 
     def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
-        if request == Request.CLRSTATUS and self.state == State.DNBUSY:
+        if request == Request.CLRSTATUS and self.state == DfuState.DNBUSY:
             self._count(request, value, 0)
-            self.state, self.status, self.pending = State.ERROR, 14, None
+            self.state, self.status, self.pending = DfuState.ERROR, 14, None
             return
         super().send(request, value, data, timeout=timeout)
 
@@ -68,8 +69,8 @@ class Wedged(ModelPipe):
         return super().receive(request, value, length, timeout=timeout)
 
 
-def opened(pipe: ModelPipe, pace: Pace = Pace.UNPROVEN, *, reading_proved: bool = False) -> Session:
-    session = Session(pipe, FENCE, PollPolicy.AUTO, pipe.sleep, pace, reading_proved=reading_proved)
+def opened(pipe: ModelPipe, pace: Pace = Pace.UNPROVEN, *, reading_proved: bool = False) -> DfuseSession:
+    session = DfuseSession(pipe, FENCE, PollPolicy.AUTO, pipe.sleep, pace, reading_proved=reading_proved)
     session.open()
     return session
 
@@ -182,7 +183,7 @@ def test_what_was_waited_for_already_is_not_waited_for_again() -> None:
 def test_the_emulated_h7_is_flashed_in_its_second_bank() -> None:
     rig = Rig(Model.H7_WEDGE)
     with rig.open() as pipe:
-        session = Session(pipe, P2, PollPolicy.AUTO, rig.nap)
+        session = DfuseSession(pipe, P2, PollPolicy.AUTO, rig.nap)
         session.open()
         session.read(PARTITION2.start, 1024)
         for sector in range(2):
@@ -225,7 +226,7 @@ def test_an_h7_that_nothing_is_known_of_is_flashed_in_its_second_bank(old: bytes
     rig = Rig(Model.H7_WEDGE, old=old)
     data = image(3 * SECTOR, 5, start=PARTITION2.start)
     result = rig.attempt(data, replace(IN_BANK_2, banks=banks))
-    assert isinstance(result, Outcome), result
+    assert isinstance(result, FlashResult), result
     assert result.verified is Verified.YES
     assert rig.memory(PARTITION2)[: len(data)] == data
     assert not rig.outside_changed(PARTITION2)
@@ -260,7 +261,7 @@ class Hangs(ModelPipe):
             raise DeviceGoneError("1-1: reset: the device is gone")
 
 
-def work(session: Session) -> None:
+def work(session: DfuseSession) -> None:
     session.erase(page(0))
     session.write(BASE, bytes(1024))
     session.read(BASE, 1024)
@@ -322,7 +323,7 @@ def test_a_device_that_no_reset_brings_back_is_given_up() -> None:
         def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
             assert timeout > 0
             self._count(request, value, length)
-            return bytes((State.ERROR,)) if length == 1 else bytes((15, 0, 0, 0, State.ERROR, 0))
+            return bytes((DfuState.ERROR,)) if length == 1 else bytes((15, 0, 0, 0, DfuState.ERROR, 0))
 
         def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
             assert timeout > 0
@@ -340,14 +341,14 @@ def test_a_device_that_no_reset_brings_back_is_given_up() -> None:
 def test_after_a_fault_at_any_request_a_sector_can_be_done_again(model: Model, fault: Fault) -> None:
     span = Range.sized(FLASH_BASE + 0x20000, SECTOR)
 
-    def do(session: Session, size: int) -> None:
+    def do(session: DfuseSession, size: int) -> None:
         session.erase(span)
         for at in range(span.start, span.end, size):
             session.write(at, bytes([at >> 10 & 0xFF]) * size)
 
     rig = Rig(model)
     with rig.open() as pipe:
-        session = Session(pipe, Fence.around(span, GEOMETRY), PollPolicy.AUTO, rig.nap)
+        session = DfuseSession(pipe, Fence.around(span, GEOMETRY), PollPolicy.AUTO, rig.nap)
         size = session.open().functional.transfer_size
         for after in range(1, 16):
             rig.board.fault(fault, after)

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from flashdeck.errors import DeviceError
 from flashdeckd.dfu import wire
 from flashdeckd.dfu.descriptor import FunctionalDescriptor, find_functional, parse_functional
-from flashdeckd.dfu.wire import State, StatusReport, parse_status, state_name, status_name
+from flashdeckd.dfu.wire import DfuState, StatusReport, parse_status, state_name, status_name
 
 ST = bytes.fromhex("09210be80300081a01")
 
 
 def test_a_status_report_is_read_with_all_its_fields() -> None:
-    assert parse_status(bytes((11, 0xF4, 0x01, 0x00, 10, 4))) == StatusReport(11, 500, State.ERROR, 4)
+    assert parse_status(bytes((11, 0xF4, 0x01, 0x00, 10, 4))) == StatusReport(11, 500, DfuState.ERROR, 4)
     assert parse_status(b"\xff\xff\xff\xff\x0f\xff") == StatusReport(255, 0xFFFFFF, 15, 255)
 
 
@@ -26,7 +26,7 @@ def test_a_short_status_report_is_an_error() -> None:
 
 
 def test_names_say_what_numbers_mean() -> None:
-    assert state_name(State.DNLOAD_IDLE) == "dfuDNLOAD-IDLE"
+    assert state_name(DfuState.DNLOAD_IDLE) == "dfuDNLOAD-IDLE"
     assert "15" in state_name(15)
     assert status_name(11).startswith("errVENDOR")
     assert "read protection" in status_name(11)

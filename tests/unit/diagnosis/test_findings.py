@@ -18,7 +18,7 @@ from flashdeck.errors import DeviceError, DevicePermissionError, ErrorKind
 from flashdeck.geometry import Geometry, Range
 from flashdeck.model import Presence
 from flashdeckd import diagnosis
-from flashdeckd.dfu.polling import Pace
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.wire import StatusReport
 from flashdeckd.diagnosis.judge import judge
 from flashdeckd.diagnosis.observation import Alternate, Case, Observation, ReadOutcome, TestRead

@@ -14,7 +14,7 @@ from flashdeck.geometry import Geometry, Range
 from flashdeck.text import clean
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.facts import identify
-from flashdeckd.dfu.wire import Request, State, erase_page, set_address
+from flashdeckd.dfu.wire import DfuState, Request, erase_page, set_address
 from flashdeckd.diagnosis.harmless import HarmlessPipe
 from flashdeckd.diagnosis.observation import ReadOutcome
 from flashdeckd.flash.bootloader_history import BootloaderHistory
@@ -41,7 +41,7 @@ def test_nothing_is_erased_or_written_and_no_rule_of_the_class_broken(model: Mod
     assert (state.erases, state.words, state.violations) == (0, 0, ())
     assert rig.memory() == rig.old
     with rig.open() as pipe:
-        assert requests.get_state(pipe) == State.IDLE
+        assert requests.get_state(pipe) == DfuState.IDLE
 
 
 @pytest.mark.parametrize("model", [*Model])
@@ -85,7 +85,7 @@ def test_of_a_plain_device_the_first_block_is_read_and_nothing_is_sent(model: Mo
     assert (read.outcome, read.data) == (ReadOutcome.DATA, rig.memory(Range.sized(APP1.start, len(read.data))))
     assert ("read-answers" if seen.functional.manifestation_tolerant else "read-before-only") in codes(report)
     with rig.open() as pipe:
-        assert requests.get_state(pipe) == State.IDLE
+        assert requests.get_state(pipe) == DfuState.IDLE
 
 
 def test_a_device_with_addresses_is_not_read_by_alternate_settings() -> None:

@@ -11,9 +11,9 @@ from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
 from flashdeckd.flash.banks import canary, left_of_canary
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.plan import Action, Plan
-from flashdeckd.flash.program import Outcome
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.flash_plan import Action, FlashPlan
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
@@ -28,7 +28,7 @@ MARK = canary(16)
 MODELS = (Model.CLASSIC, Model.USBX, Model.ROM)
 
 
-def sector(index: int, target: Target = STAYS) -> Range:
+def sector(index: int, target: AddressTarget = STAYS) -> Range:
     return Range.sized(target.span.start + index * SECTOR, SECTOR)
 
 
@@ -40,14 +40,14 @@ def with_mark(flash: bytes, *sectors: Range, mark: bytes = MARK) -> bytes:
     return bytes(changed)
 
 
-def planned(rig: Rig, data: bytes | Image, target: Target = STAYS) -> tuple[Plan, Outcome]:
+def planned(rig: Rig, data: bytes | Image, target: AddressTarget = STAYS) -> tuple[FlashPlan, FlashResult]:
     watcher = Watcher()
     outcome = rig.flash(data, target, watcher)
     assert watcher.plan is not None
     return watcher.plan, outcome
 
 
-def spans(plan: Plan, action: Action) -> list[Range]:
+def spans(plan: FlashPlan, action: Action) -> list[Range]:
     return [step.span for step in plan.steps if step.action is action]
 
 
@@ -192,7 +192,7 @@ def test_what_is_left_of_a_canary_is_known(mark: bytes) -> None:
     ],
 )
 def test_one_that_lies_there_is_taken_back_and_serves_as_the_trial_where_one_is_due(
-    target: Target, data: Image, where: Range, *, whole: bool
+    target: AddressTarget, data: Image, where: Range, *, whole: bool
 ) -> None:
     mark = MARK if whole else bytes(b | 0x42 for b in MARK)
     rig = Rig(old=with_mark(ALL_BLANK, where, mark=mark))
@@ -323,11 +323,11 @@ def test_a_swept_canary_that_still_reads_condemns_only_where_reading_is_believed
         assert isinstance(ended, WrongBankError)
         assert rig.history.condemned_banks == (0,)
     else:
-        assert isinstance(ended, Outcome)
+        assert isinstance(ended, FlashResult)
         assert ended.verified is Verified.NO
 
 
-def records(rig: Rig, data: bytes | Image, target: Target = STAYS) -> list[tuple[int, ...]]:
+def records(rig: Rig, data: bytes | Image, target: AddressTarget = STAYS) -> list[tuple[int, ...]]:
     """What is recorded of canaries, change by change."""
     seen: list[tuple[int, ...]] = [rig.history.canaries]
 
@@ -360,7 +360,7 @@ JOBS = {
 }
 
 
-def check_behind(rig: Rig, target: Target, data: Image) -> None:
+def check_behind(rig: Rig, target: AddressTarget, data: Image) -> None:
     """The image is there, all sectors that it touches have it and nothing else, and all others are as they were."""
     wanted = bytearray(rig.old)
     for each in target.sectors:
@@ -385,7 +385,7 @@ def test_whatever_happens_while_one_is_there_none_is_left(job: str, fault: Fault
         rig.board.fault(fault, at)
         ended = rig.attempt(data, target)
         for _ in range(4):
-            if isinstance(ended, Outcome) and not rig.history.canaries:
+            if isinstance(ended, FlashResult) and not rig.history.canaries:
                 break
             if not rig.present:
                 rig.back_in_dfu()

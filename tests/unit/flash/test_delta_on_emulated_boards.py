@@ -32,10 +32,10 @@ from flashdeck.errors import (
 )
 from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
-from flashdeckd.dfu.polling import Pace
-from flashdeckd.flash import program
+from flashdeckd.dfu.pace import Pace
+from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.plan import Action
+from flashdeckd.flash.flash_plan import Action
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import STORES_NOTHING, Model
@@ -236,7 +236,7 @@ def test_without_a_proof_the_other_bank_waits_for_a_person_and_its_own_goes_on(m
 def test_a_survey_finds_the_canary_s_place_and_writes_nothing() -> None:
     rig = Rig(old=blank(ROOM, ROOM_TWIN))
     with rig.open() as pipe:
-        plan = program.survey(pipe, Image.raw(image(5000)), TARGET)
+        plan = engine.survey(pipe, Image.raw(image(5000)), TARGET)
     assert [step.span for step in plan.steps if step.action is Action.ERASE_CANARY] == [ROOM]
     assert rig.memory() == rig.old
     assert rig.board.state().words == 0

@@ -17,10 +17,10 @@ import usb.core
 from flash_rig import Rig, Watcher, pieces
 from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
 from flashdeck.geometry import Range
-from flashdeckd.flash import program
+from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.layout import placed
-from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.faults import Fault
@@ -213,13 +213,13 @@ class Case:
         self.only_leave = self.scenario.only_leave
         self.rig.cached = self.scenario.trusts
 
-    def attempt(self, watcher: Watcher | None = None) -> Outcome | FlashdeckError | None:
+    def attempt(self, watcher: Watcher | None = None) -> FlashResult | FlashdeckError | None:
         """One try; None where only the leave was left."""
         self.attempts += 1
         try:
             if self.only_leave:
                 with self.rig.open() as pipe:
-                    program.leave(pipe, self.scenario.target, self.rig.nap)
+                    engine.leave(pipe, self.scenario.target, self.rig.nap)
                 return None
             target = replace(self.scenario.target, may_read=self.may_read)
             watcher = watcher or Watcher(on_committed=self.committed)
@@ -239,7 +239,7 @@ class Case:
         """From now on only the start of the application is missing."""
         self.only_leave = True
 
-    def run(self) -> Outcome | FlashdeckError | None:
+    def run(self) -> FlashResult | FlashdeckError | None:
         """The job to its end: done, or stopped with a reason."""
         ended = None
         if not self.rig.present:
@@ -250,9 +250,9 @@ class Case:
             match ended:
                 case None:
                     return None
-                case Outcome() if not ended.interrupted:
+                case FlashResult() if not ended.interrupted:
                     return ended
-                case Outcome():
+                case FlashResult():
                     assert self.only_leave
                 case DeviceGoneError():
                     # Where reading was proved, one attempt goes without; else all that follow.
@@ -265,7 +265,7 @@ class Case:
                 self.rig.back_in_dfu()
         return ended
 
-    def check(self, ended: Outcome | FlashdeckError | None) -> None:
+    def check(self, ended: FlashResult | FlashdeckError | None) -> None:
         """What must be so after every attempt, however it ended."""
         now = memory(self.rig)
         assert not changed_outside(self.scenario.begin().flash, now), "a byte outside of the partition has changed"
@@ -273,7 +273,7 @@ class Case:
             assert not boots(self.rig.board.spec, now) or self.holds(now, self.scenario.old, self.scenario.image), (
                 "a mixture would be started"
             )
-        if isinstance(ended, Outcome):
+        if isinstance(ended, FlashResult):
             assert self.holds(now, self.scenario.image)
             assert ended.protection.startswith("not protectable") is not self.scenario.is_protected
         if isinstance(ended, FlashdeckError):
@@ -285,7 +285,7 @@ class Case:
         there = Image.raw(flash[PARTITION.start - BASE : PARTITION.end - BASE])
         return any(there.satisfies(each) for each in images)
 
-    def finish(self) -> Outcome | FlashdeckError | None:
+    def finish(self) -> FlashResult | FlashdeckError | None:
         """The job to its end, and if that was an error, once more by hand: then it must be right."""
         ended = self.run()
         if isinstance(ended, FlashdeckError):

@@ -26,8 +26,9 @@ from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, PollPolicy, Ver
 from flashdeck.errors import FlashdeckError, ParkedError, RefusedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Verified
-from flashdeckd.dfu.polling import DfuStatusError, Pace
-from flashdeckd.flash import program
+from flashdeckd.dfu.pace import Pace
+from flashdeckd.dfu.polling import DfuStatusError
+from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.nor import FlashLayout
@@ -193,7 +194,7 @@ def test_verify_always_on_a_board_that_can_be_read() -> None:
 def test_a_survey_writes_nothing_and_costs_little(model: Model) -> None:
     rig = Rig(model)
     with rig.open() as pipe:
-        plan = program.survey(pipe, Image.raw(image(5000)), TARGET)
+        plan = engine.survey(pipe, Image.raw(image(5000)), TARGET)
     assert plan.erases == 1
     state = rig.board.state()
     assert (state.erases, state.words) == (0, 0)
@@ -215,7 +216,7 @@ def test_a_board_that_only_lacks_its_leave() -> None:
     rig.flash(image(5000), replace(TARGET, leave=False))
     assert rig.present
     with rig.open() as pipe:
-        assert program.leave(pipe, TARGET)
+        assert engine.leave(pipe, TARGET)
     assert not rig.present
     assert held(rig, 5000) == image(5000)
 
@@ -226,7 +227,7 @@ def test_a_running_application_is_detached() -> None:
     assert not rig.present
     assert rig.board.connection() is not None
     with rig.open() as pipe:
-        program.detach(pipe)
+        engine.detach(pipe)
     assert rig.present
 
 

@@ -4,15 +4,15 @@ import pytest
 
 from flash_rig import APP1, BASE, FLASH_SIZE, OLD, ROOM, ROOM_TWIN, SECTOR, TARGET, Rig, blank, image, pieces
 from flashdeck.errors import FlashdeckError
-from flashdeck.geometry import Geometry, Range
+from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AlternateTarget
 from flashdeckd.virtual.board import Connection
 from flashdeckd.virtual.control import CLASS_REQUEST, Dfu, Setup
 from flashdeckd.virtual.spec import PLAIN_MODELS, STORES_NOTHING, Model
 
 OLD_WITH_ROOM = blank(ROOM, ROOM_TWIN)
-PLAIN = Target(partition="app1", span=Range(0, APP1.size), geometry=Geometry(()), alternate=0)
+PLAIN = AlternateTarget(partition="app1", size=APP1.size, setting=0)
 BETWEEN = Range.sized(APP1.start + SECTOR, SECTOR)
 
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from flash_rig import APP1, BASE, FLASH_SIZE, GEOMETRY, SECTOR, TARGET, Rig, Watcher, image, small
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DescriptorError, DeviceGoneError, FlashdeckError, StallError, TransferTimeoutError
-from flashdeck.geometry import Geometry, Range
+from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.quirks import NONE, Quirk
-from flashdeckd.dfu.wire import Request, State
-from flashdeckd.flash import program
-from flashdeckd.flash.plan import DeviceFacts
-from flashdeckd.flash.planner import make_plan
-from flashdeckd.flash.target import Target
+from flashdeckd.dfu.wire import DfuState, Request
+from flashdeckd.flash import engine
+from flashdeckd.flash.dfuse_planner import make_plan
+from flashdeckd.flash.flash_plan import DeviceFacts
+from flashdeckd.flash.target import AlternateTarget
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.spec import Model
 from soaking import SOAK
@@ -32,7 +32,7 @@ TWIN = Range.sized(SPAN.start + SECTOR + FLASH_SIZE // 2, SECTOR)
 READABLE = (SPAN, TWIN, Range.sized(BASE, SECTOR))
 """The partition, where a canary's twin would be, and the first sector of the bootloader."""
 DATA = image(9000)
-ALTERNATE = Target(partition="app1", span=Range(0, APP1.size), geometry=Geometry(()), alternate=0)
+ALTERNATE = AlternateTarget(partition="app1", size=APP1.size, setting=0)
 LONGEST_SLEPT = 2 * 3600.0
 """Seconds of one flash, whatever a device claims."""
 MOST_MEMORY = 32 * 1024 * 1024
@@ -97,7 +97,7 @@ class HostilePipe:
         self.transfers += 1
         assert self.transfers < 60_000
         self._misbehave()
-        states = st.sampled_from((State.IDLE, State.DNLOAD_IDLE, State.DNLOAD_IDLE)) | st.integers(0, 255)
+        states = st.sampled_from((DfuState.IDLE, DfuState.DNLOAD_IDLE, DfuState.DNLOAD_IDLE)) | st.integers(0, 255)
         match request:
             case Request.GETSTATE:
                 return bytes((self.data.draw(states),))
@@ -147,7 +147,7 @@ def test_nothing_outside_is_asked_of_a_device_that_answers_anything(
     size = int.from_bytes(functional[5:7], "little") if len(functional) >= 7 else 0
     pipe = HostilePipe(data, functional, size or 64, map=text)
     with suppress(FlashdeckError):
-        program.flash(pipe, Image.raw(DATA), small(2), Watcher(), pipe.sleep)
+        engine.flash(pipe, Image.raw(DATA), small(2), Watcher(), pipe.sleep)
     assert pipe.slept <= LONGEST_SLEPT
 
 
@@ -172,7 +172,7 @@ def test_claims_of_hours_do_not_add_up(model: Model) -> None:
     with rig.open() as pipe:
         sleeper = cast("ControlPipe", Sleeper(pipe))
         with pytest.raises(FlashdeckError) as caught:
-            program.flash(sleeper, Image.raw(image(APP1.size)), target, Watcher(), rig.nap)
+            engine.flash(sleeper, Image.raw(image(APP1.size)), target, Watcher(), rig.nap)
     assert caught.value.hint
     assert sum(rig.naps) <= LONGEST_SLEPT
     assert not rig.outside_changed(APP1)
@@ -211,7 +211,7 @@ def test_a_device_that_sends_too_much_does_not_fill_the_memory(model: Model) -> 
         tracemalloc.start()
         try:
             with suppress(FlashdeckError):
-                program.flash(cast("ControlPipe", flood), Image.raw(data), target, Watcher(), rig.nap)
+                engine.flash(cast("ControlPipe", flood), Image.raw(data), target, Watcher(), rig.nap)
             _, most = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

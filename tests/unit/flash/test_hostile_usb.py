@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from flash_rig import Watcher
 from flashdeck.errors import DeviceError, FlashdeckError
 from flashdeckd.dfu.facts import identify
-from flashdeckd.flash import program
+from flashdeckd.flash import engine
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.images.image import Image
 from flashdeckd.usb.transport import open_device
 from flashdeckd.virtual.backend import VirtualBackend
@@ -148,10 +149,10 @@ def test_whatever_comes_from_below_ends_in_a_flash_or_in_a_clear_error(
     device = rig.device
     backend = SpoiltBackend(data, tuple(rig.bench.boards.values()), rarity=rarity)
     target = PLAIN if model is Model.TINYUSB else TARGET
-    ended: program.Outcome | FlashdeckError
+    ended: FlashResult | FlashdeckError
     try:
         with open_device(backend, device) as pipe:
-            ended = program.flash(pipe, Image.raw(NEW_IMAGE), target, Watcher(), rig.nap)
+            ended = engine.flash(pipe, Image.raw(NEW_IMAGE), target, Watcher(), rig.nap)
     except FlashdeckError as error:
         ended = error
     now = memory(rig)

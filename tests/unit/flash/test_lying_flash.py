@@ -25,8 +25,8 @@ from flashdeck.config import ErasePolicy, MapPolicy, VerifyPolicy
 from flashdeck.errors import DeviceError, HeldError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.job_state import Verified
-from flashdeckd.dfu.session import Session
-from flashdeckd.flash.observer import Outcome
+from flashdeckd.dfu.dfuse_session import DfuseSession
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.nor import FlashLayout, NorFlash
 from flashdeckd.virtual.spec import Model
@@ -153,15 +153,15 @@ def test_without_a_map_a_delta_reads_back_what_it_left_alone() -> None:
 
 @pytest.mark.usefixtures("sectors_in_pairs")
 def test_a_boot_unit_that_is_done_again_is_written_on_what_was_read_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    write, refused = Session.write, [True]
+    write, refused = DfuseSession.write, [True]
 
-    def once_refused(self: Session, address: int, data: bytes) -> None:
+    def once_refused(self: DfuseSession, address: int, data: bytes) -> None:
         if address == APP1.start and refused:
             refused.clear()
             raise DeviceError("refused once")
         write(self, address, data)
 
-    monkeypatch.setattr(Session, "write", once_refused)
+    monkeypatch.setattr(DfuseSession, "write", once_refused)
     rig = Rig()
     data = image(80_000)
     assert isinstance(rig.attempt(data, UNCHECKED), VerifyError)
@@ -219,19 +219,19 @@ def test_a_boot_unit_that_still_reads_blank_when_it_was_done_again_is_not_starte
 def test_verify_always_fails_where_the_boot_unit_can_not_be_read_back_and_forgives_a_single_failure(
     monkeypatch: pytest.MonkeyPatch, failures: int
 ) -> None:
-    read, watcher, left = Session.read, Watcher(), [True] * failures
+    read, watcher, left = DfuseSession.read, Watcher(), [True] * failures
 
-    def refused(self: Session, address: int, length: int) -> bytes:
+    def refused(self: DfuseSession, address: int, length: int) -> bytes:
         if "committed" in watcher.events and left:
             left.pop()
             raise DeviceError("refused")
         return read(self, address, length)
 
-    monkeypatch.setattr(Session, "read", refused)
+    monkeypatch.setattr(DfuseSession, "read", refused)
     rig = Rig()
     result = rig.attempt(image(20_000), replace(TARGET, verify=VerifyPolicy.ALWAYS), watcher)
     if failures == 1:
-        assert isinstance(result, Outcome)
+        assert isinstance(result, FlashResult)
         assert result.verified is Verified.YES
     else:
         assert isinstance(result, VerifyError)

@@ -9,9 +9,9 @@ from flashdeck.config import BankPolicy, Holds, VerifyPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckError, ParkedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
-from flashdeckd.dfu.session import Session
-from flashdeckd.flash.observer import Outcome
-from flashdeckd.flash.target import Target
+from flashdeckd.dfu.dfuse_session import DfuseSession
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
@@ -44,7 +44,7 @@ def head(rig: Rig) -> bytes:
     return rig.memory(BOOT_UNIT)
 
 
-def redone(outcome: Outcome) -> list[str]:
+def redone(outcome: FlashResult) -> list[str]:
     return [note for note in outcome.notes if "done again" in note]
 
 
@@ -84,7 +84,7 @@ def test_several_sectors_are_mended_in_one_job_and_more_than_that_is_no_accident
             spoil(rig, Fault.CORRUPT, APP1.start + sector * SECTOR + 1000)
         ended = rig.attempt(data, TARGET)
         if broken <= 8:
-            assert isinstance(ended, Outcome)
+            assert isinstance(ended, FlashResult)
             assert len(redone(ended)) == broken
             assert there(rig, data)
         else:
@@ -259,14 +259,14 @@ def test_a_boot_unit_whose_write_fails_loudly_twice_is_erased_whatever_is_there(
 
 def test_a_boot_unit_half_written_by_a_write_that_fails_is_not_left_to_boot(monkeypatch: pytest.MonkeyPatch) -> None:
     """The device says no after it has programmed most of it."""
-    rig, write = proved(), Session.write
+    rig, write = proved(), DfuseSession.write
 
-    def refused_late(self: Session, address: int, data: bytes) -> None:
+    def refused_late(self: DfuseSession, address: int, data: bytes) -> None:
         write(self, address, data)
         if address == APP1.start:
             raise DeviceError("refused, too late")
 
-    monkeypatch.setattr(Session, "write", refused_late)
+    monkeypatch.setattr(DfuseSession, "write", refused_late)
     with pytest.raises(DeviceError, match="too late"):
         rig.flash(NEW, TARGET)
     assert rig.memory(HEAD) == b"\xff" * SECTOR
@@ -294,7 +294,7 @@ def test_a_board_that_is_lost_while_its_boot_unit_is_done_again_goes_on() -> Non
 
         watcher.on_began = pull
         ended = rig.attempt(NEW, STAYS, watcher)
-        if isinstance(ended, Outcome):
+        if isinstance(ended, FlashResult):
             assert ended.interrupted, "at the read behind its second write, or later"
             assert there(rig)
             break
@@ -338,7 +338,7 @@ def test_data_and_patches_are_mended_too_and_fail_without_a_leave(
     spoil(rig, Fault.CORRUPT, APP1.start + 2 * SECTOR + 100, times=times)
     ended = rig.attempt(what, target)
     if times == 1:
-        assert isinstance(ended, Outcome)
+        assert isinstance(ended, FlashResult)
         assert ended.verified is Verified.YES
         there_now = Image.raw(rig.memory(APP1))
         assert there_now.satisfies(what)
@@ -388,7 +388,7 @@ def test_a_board_that_refuses_to_be_read_says_once_what_that_may_mean(model: Mod
     [replace(TARGET, verify=VerifyPolicy.NEVER, banks=BankPolicy.TRUSTED), replace(TARGET, may_read=False)],
     ids=["never", "may not read"],
 )
-def test_nobody_speaks_of_it_where_nothing_was_read(target: Target) -> None:
+def test_nobody_speaks_of_it_where_nothing_was_read(target: AddressTarget) -> None:
     outcome = Rig(Model.CLASSIC_NOREAD).flash(NEW, target)
     assert not any(RDP in note for note in outcome.notes)
 

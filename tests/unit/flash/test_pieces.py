@@ -15,12 +15,13 @@ from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.job_state import Verified
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
+from flashdeckd.flash.dfuse_planner import DfusePlanner, make_plan
+from flashdeckd.flash.engine import preview
+from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan
 from flashdeckd.flash.layout import placed
-from flashdeckd.flash.plan import Action, DeviceFacts, Plan
-from flashdeckd.flash.planner import Planner, make_plan
-from flashdeckd.flash.program import Outcome, preview
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.survey import Seen
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.virtual.chip_flash import chip_flash
 from flashdeckd.virtual.faults import Fault
@@ -37,13 +38,15 @@ TOUCHED = [Range.sized(APP1.start + number * SECTOR, SECTOR) for number in (0, 2
 PATCH = pieces((2 * SECTOR + 100, b"patch"))
 
 
-def spans(plan: Plan, action: Action) -> list[Range]:
+def spans(plan: FlashPlan, action: Action) -> list[Range]:
     return [step.span for step in plan.steps if step.action is action]
 
 
-def planned(what: Image, target: Target = STAYS, *, history: BootloaderHistory = UNKNOWN, present: bytes = b"") -> Plan:
+def planned(
+    what: Image, target: AddressTarget = STAYS, *, history: BootloaderHistory = UNKNOWN, present: bytes = b""
+) -> FlashPlan:
     """Planned for a board that holds `present` and nothing else."""
-    planner = Planner(what, target, FACTS, history=history)
+    planner = DfusePlanner(what, target, FACTS, history=history)
     asked = planner.questions
     there = placed(Image.raw(present.ljust(target.span.size, b"\xff")), target.span.start)
     read = Image.of(piece for span in asked.compare for piece in there.within(span).pieces)
@@ -109,7 +112,7 @@ def test_what_lies_beside_the_pieces_makes_no_difference() -> None:
 
 
 def test_only_blocks_that_the_image_touches_are_compared_and_the_rest_of_what_is_to_be_erased() -> None:
-    asked = Planner(TWO, STAYS, FACTS, history=PROVED).questions
+    asked = DfusePlanner(TWO, STAYS, FACTS, history=PROVED).questions
     assert [(span.start - APP1.start, span.size) for span in asked.compare] == [
         (0, 2048),
         (2 * SECTOR, 9 * 1024 + 1024),
@@ -224,7 +227,7 @@ def test_the_session_is_confined_to_the_sectors_of_the_plan() -> None:
 # On boards.
 
 
-def behind(flash: bytes, base: int, target: Target, what: Image) -> bytes:
+def behind(flash: bytes, base: int, target: AddressTarget, what: Image) -> bytes:
     """What is in the flash when all that `what` touches was erased for it."""
     wanted = bytearray(flash)
     for sector in target.sectors:
@@ -276,7 +279,7 @@ CHIPS = {
 def test_sectors_of_every_size_beside_the_pieces_stay(chip: str, model: Model) -> None:
     start, end, offsets = CHIPS[chip]
     geometry, flash = find_chip(chip).geometry, chip_flash(chip)
-    target = Target(partition="app", span=Range(start, end), geometry=geometry, leave=False)
+    target = AddressTarget(partition="app", span=Range(start, end), geometry=geometry, leave=False)
     what = pieces(*((at, image(2000 + at // 64, seed=at)) for at in offsets))
     layout = flash.layout
     old = random.Random(chip).randbytes(layout.size)  # noqa: S311 - invented contents
@@ -305,7 +308,7 @@ def test_sectors_of_every_size_beside_the_pieces_stay(chip: str, model: Model) -
 
 
 @st.composite
-def _cases(draw: st.DrawFn) -> tuple[Target, bytes, list[Image], BootloaderHistory, Model, int]:
+def _cases(draw: st.DrawFn) -> tuple[AddressTarget, bytes, list[Image], BootloaderHistory, Model, int]:
     unit = draw(st.sampled_from((4, 8, 16, 32)))
     regions: list[Region] = []
     at = BASE
@@ -316,7 +319,7 @@ def _cases(draw: st.DrawFn) -> tuple[Target, bytes, list[Image], BootloaderHisto
     edges = [*(sector.span.start for sector in geometry.sectors()), at]
     first = draw(st.integers(0, len(edges) - 2))
     span = Range(edges[first], edges[draw(st.integers(first + 1, len(edges) - 1))])
-    target = Target(
+    target = AddressTarget(
         partition="any",
         span=span,
         geometry=geometry,
@@ -354,7 +357,7 @@ def _images(draw: st.DrawFn, size: int) -> Image:
 @settings(max_examples=120, deadline=None)
 @given(_cases(), st.data())
 def test_what_no_piece_touches_is_as_before_and_what_is_defined_is_there(
-    case: tuple[Target, bytes, list[Image], BootloaderHistory, Model, int], drawn: st.DataObject
+    case: tuple[AddressTarget, bytes, list[Image], BootloaderHistory, Model, int], drawn: st.DataObject
 ) -> None:
     target, flash, images, history, model, block = case
     layout = FlashLayout.of(target.geometry, Overwrite.REFUSED)
@@ -374,7 +377,7 @@ def test_what_no_piece_touches_is_as_before_and_what_is_defined_is_there(
             assert target.verify is VerifyPolicy.ALWAYS
             assert now == before
             continue
-        assert isinstance(ended, Outcome)
+        assert isinstance(ended, FlashResult)
         assert watcher.plan is not None
         wanted = bytearray(before)
         for run in watcher.plan.erased:
@@ -395,7 +398,7 @@ def test_what_no_piece_touches_is_as_before_and_what_is_defined_is_there(
         rig.cached = None
 
 
-def _touched(what: Image, target: Target) -> list[Range]:
+def _touched(what: Image, target: AddressTarget) -> list[Range]:
     start = target.span.start
     return [s for s in target.sectors if what.touches(Range(s.start - start, s.end - start))]
 

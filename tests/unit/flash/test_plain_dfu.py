@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from flash_rig import APP1, BOOTLOADER, GEOMETRY, PARTITION2, TARGET, Rig, Watcher, pieces
-from flashdeck.config import Holds, PollPolicy, VerifyPolicy
+from flash_rig import APP1, PARTITION2, TARGET, Rig, Watcher, pieces
+from flashdeck.config import Holds, VerifyPolicy
 from flashdeck.errors import (
     DescriptorError,
     DeviceGoneError,
@@ -16,15 +16,15 @@ from flashdeck.errors import (
     RefusedError,
     VerifyError,
 )
-from flashdeck.geometry import Geometry, Range
+from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.wire import Request
-from flashdeckd.flash import plain, program
+from flashdeckd.flash import engine, plain_planner
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.plan import Action
-from flashdeckd.flash.program import Outcome
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.flash_plan import Action
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.target import AlternateTarget
 from flashdeckd.images.image import Image
 from flashdeckd.usb.transport import Transport
 from flashdeckd.virtual.control import Attribute
@@ -33,13 +33,12 @@ from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 
 SIZE = 384 * 1024
 TOLERANT = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.MANIFESTATION_TOLERANT
-ALT = Target(
+ALT = AlternateTarget(
     partition="app1",
-    span=Range(0, SIZE),
-    geometry=Geometry(()),
-    poll=PollPolicy.SPEC,
-    alternate=0,
+    size=SIZE,
+    setting=0,
 )
+UNSEEN = FunctionalDescriptor(transfer_size=1024)
 TINYUSB = pytest.mark.parametrize("model", [Model.TINYUSB, Model.TINYUSB_ASYNC])
 
 
@@ -49,8 +48,8 @@ def image(size: int, seed: int = 1) -> bytes:
     return (head + random.Random(seed).randbytes(size))[:size]  # noqa: S311 - invented contents, nothing secret
 
 
-def done(result: Outcome | FlashdeckError) -> Outcome:
-    assert isinstance(result, Outcome), result
+def done(result: FlashResult | FlashdeckError) -> FlashResult:
+    assert isinstance(result, FlashResult), result
     return result
 
 
@@ -65,7 +64,7 @@ def test_an_image_goes_into_the_chosen_alternate_setting_and_nowhere_else(
     model: Model, alternate: int | str, span: Range
 ) -> None:
     rig, data = Rig(model, attributes=TOLERANT), image(20_000)
-    outcome = rig.flash(data, replace(ALT, alternate=alternate))
+    outcome = rig.flash(data, replace(ALT, setting=alternate))
     assert rig.memory(Range.sized(span.start, len(data))) == data
     assert not rig.outside_changed(span)
     assert outcome.protection.startswith("not protectable")
@@ -92,7 +91,7 @@ def test_a_block_costs_three_requests_and_waits_as_long_as_claimed(model: Model)
 )
 def test_an_alternate_setting_that_is_not_there_is_named(alternate: int | str, problem: str, hint: str) -> None:
     rig = Rig(Model.TINYUSB)
-    error = rig.attempt(image(5000), replace(ALT, alternate=alternate))
+    error = rig.attempt(image(5000), replace(ALT, setting=alternate))
     assert isinstance(error, DescriptorError)
     assert problem in error.message
     assert hint in error.hint
@@ -121,7 +120,7 @@ def test_a_partition_with_an_address_is_refused_by_a_plain_device(model: Model) 
 
 def test_what_does_not_fit_is_refused_before_anything_is_sent() -> None:
     rig = Rig(Model.TINYUSB)
-    error = rig.attempt(image(4097), replace(ALT, span=Range(0, 4096)))
+    error = rig.attempt(image(4097), replace(ALT, size=4096))
     assert isinstance(error, RefusedError)
     assert error.kind is ErrorKind.OUTSIDE_PARTITION
     assert rig.board.state().downloads == 0
@@ -129,7 +128,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_sent() -> None:
 
 def test_a_partition_is_filled_to_its_last_byte_and_never_beyond() -> None:
     rig, data = Rig(Model.TINYUSB, attributes=TOLERANT), image(5001)
-    outcome = rig.flash(data, replace(ALT, span=Range(0, 5001)))
+    outcome = rig.flash(data, replace(ALT, size=5001))
     assert (outcome.bytes_written, outcome.verified) == (5001, Verified.YES)
     assert rig.memory(Range.sized(APP1.start, 5001)) == data
     assert any("no whole units" in note for note in outcome.notes)
@@ -139,7 +138,7 @@ def test_a_partition_is_filled_to_its_last_byte_and_never_beyond() -> None:
 @pytest.mark.parametrize("size", [5001, 1025, 3 * 1024 - 1, 4096])
 def test_an_image_of_odd_length_is_filled_up_so_that_no_device_loses_its_end(model: Model, size: int) -> None:
     rig, data = Rig(model, attributes=TOLERANT), image(size)
-    plan = plain.make_plan(Image.raw(data), ALT)
+    plan = plain_planner.make_plan(Image.raw(data), ALT, UNSEEN)
     outcome = rig.flash(data, ALT)
     even = size + size % 2
     assert rig.memory(Range.sized(APP1.start, even)) == data.ljust(even, b"\xff")
@@ -148,11 +147,6 @@ def test_an_image_of_odd_length_is_filled_up_so_that_no_device_loses_its_end(mod
     assert plan.erased == (Range(0, even),)
     assert plan.erased_beside == even - size
     assert not rig.outside_changed(APP1)
-
-
-def test_what_the_flash_writes_at_once_is_filled_where_that_is_known() -> None:
-    plan = plain.make_plan(Image.raw(image(5001)), replace(ALT, geometry=GEOMETRY))
-    assert plan.erased == (Range(0, 5008),)
 
 
 @pytest.mark.parametrize("model", sorted(PLAIN_MODELS))
@@ -175,7 +169,7 @@ def test_what_an_image_leaves_open_is_sent_as_erased_flash_and_said(model: Model
 
 
 def test_data_is_said_to_be_data() -> None:
-    plan = plain.make_plan(Image.raw(image(5000)), replace(ALT, holds=Holds.DATA))
+    plan = plain_planner.make_plan(Image.raw(image(5000)), replace(ALT, holds=Holds.DATA), UNSEEN)
     assert plan.protection.startswith("data")
 
 
@@ -191,7 +185,7 @@ def test_the_device_says_how_long_a_block_is(size: int) -> None:
 def test_a_device_whose_blocks_might_land_elsewhere_is_left_alone(stated: int) -> None:
     functional = FunctionalDescriptor(can_upload=True, manifestation_tolerant=True, transfer_size=stated)
     with pytest.raises(RefusedError, match="wTransferSize") as caught:
-        plain.make_plan(Image.raw(image(5000)), ALT, functional)
+        plain_planner.make_plan(Image.raw(image(5000)), ALT, functional)
     assert caught.value.kind is ErrorKind.OUTSIDE_PARTITION
     assert "4096" in caught.value.hint
 
@@ -345,7 +339,7 @@ def test_a_read_that_lies_never_proves_a_flash(lie: str) -> None:
     for seed in (1, 2):
         data = image(20_000, seed)
         with rig.open() as pipe:
-            outcome = program.flash(LyingReads(pipe, lie, rig.memory(APP1)), Image.raw(data), ALT, watcher, rig.nap)
+            outcome = engine.flash(LyingReads(pipe, lie, rig.memory(APP1)), Image.raw(data), ALT, watcher, rig.nap)
         assert outcome.verified is Verified.NO
         assert "reading does not work on this board" in " ".join(outcome.notes)
         assert rig.memory(Range.sized(APP1.start, len(data))) == data
@@ -382,7 +376,7 @@ def test_a_tolerant_device_that_stays_is_told_of() -> None:
 @pytest.mark.parametrize("alternate", [0, "DAPBoot DFU"])
 def test_dapboot_takes_an_image_and_starts_it(attributes: int, alternate: int | str) -> None:
     rig, data, watcher = Rig(Model.DAPBOOT, attributes=attributes), image(20_000), Watcher()
-    outcome = rig.flash(data, replace(ALT, alternate=alternate), watcher)
+    outcome = rig.flash(data, replace(ALT, setting=alternate), watcher)
     assert outcome.left
     assert rig.board.state().mode == "app"
     assert rig.memory(Range.sized(APP1.start, len(data))) == data
@@ -439,7 +433,7 @@ def test_whatever_breaks_off_begins_again_at_the_first_block(model: Model, attri
         rig.board.fault(fault, after)
         first = rig.attempt(data, ALT, watcher)
         assert not rig.outside_changed(APP1)
-        if isinstance(first, Outcome):
+        if isinstance(first, FlashResult):
             assert watcher.events[-1] == "committed"
             assert rig.memory(Range.sized(APP1.start, len(data))) == data
             continue
@@ -470,7 +464,7 @@ def test_a_job_that_is_stopped_leaves_the_device_in_idle() -> None:
     assert watcher.events == ["planned", "began"]
     with rig.open() as pipe:
         before = pipe.transfers
-        program.survey(pipe, Image.raw(image(FIVE)), ALT)
+        engine.survey(pipe, Image.raw(image(FIVE)), ALT)
         assert pipe.transfers - before == 4, "GETSTATE, a name with its language, SET_INTERFACE: no ladder"
 
 
@@ -485,7 +479,7 @@ def test_what_only_lacks_its_start_gets_it() -> None:
     rig = Rig(Model.DAPBOOT, attributes=TOLERANT)
     rig.flash(image(FIVE), replace(ALT, leave=False))
     with rig.open() as pipe:
-        assert program.leave(pipe, ALT)
+        assert engine.leave(pipe, ALT)
     assert rig.board.state().mode == "app"
 
 
@@ -493,12 +487,12 @@ def test_what_only_lacks_its_start_gets_it() -> None:
 
 
 def test_a_plan_is_made_without_the_board_and_nothing_is_written_for_one_with_it() -> None:
-    blind = plain.make_plan(Image.raw(image(FIVE)), ALT)
+    blind = plain_planner.make_plan(Image.raw(image(FIVE)), ALT, UNSEEN)
     assert [step.action for step in blind.steps] == [*[Action.DOWNLOAD] * 5, Action.MANIFEST, Action.LEAVE]
     assert (blind.blocks, blind.erases, blind.changes) == (5, 0, True)
     rig = Rig(Model.TINYUSB, attributes=TOLERANT)
     with rig.open() as pipe:
-        asked = program.survey(pipe, Image.raw(image(FIVE)), ALT)
+        asked = engine.survey(pipe, Image.raw(image(FIVE)), ALT)
     actions = [step.action for step in asked.steps]
     assert actions == [
         Action.SAMPLE,
@@ -510,11 +504,6 @@ def test_a_plan_is_made_without_the_board_and_nothing_is_written_for_one_with_it
     assert asked.protection.startswith("not protectable")
     assert rig.memory() == rig.old
     assert rig.board.state().downloads == 0
-
-
-def test_protected_addresses_of_another_kind_of_device_change_nothing() -> None:
-    target = replace(ALT, protected=(BOOTLOADER,), geometry=GEOMETRY)
-    assert plain.make_plan(Image.raw(image(FIVE)), target).blocks == 5
 
 
 @MODELS

@@ -11,14 +11,14 @@ from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, VerifyPolicy
 from flashdeck.errors import DescriptorError, ErrorKind, HeldError, RefusedError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
-from flashdeckd.flash import banks, planner
+from flashdeckd.flash import banks, dfuse_planner
 from flashdeckd.flash.banks import Site
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
+from flashdeckd.flash.dfuse_planner import DfusePlanner
+from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan
 from flashdeckd.flash.layout import placed
-from flashdeckd.flash.plan import Action, DeviceFacts, Plan
-from flashdeckd.flash.planner import Planner
 from flashdeckd.flash.survey import Seen
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image
 
 HONEST = parse_memory_map("@Internal Flash   /0x08000000/16*8Ka,112*8Kg")
@@ -27,30 +27,30 @@ FACTS = DeviceFacts(transfer_size=1024, memory_map=HONEST)
 SECOND = replace(TARGET, partition="partition2", span=PARTITION2)
 
 
-def spans(plan: Plan, action: Action) -> list[Range]:
+def spans(plan: FlashPlan, action: Action) -> list[Range]:
     return [step.span for step in plan.steps if step.action is action]
 
 
 def make_plan(
     data: bytes | Image,
-    target: Target,
+    target: AddressTarget,
     facts: DeviceFacts,
     *,
     history: BootloaderHistory = UNKNOWN,
     cached: bytes | None = None,
     seen: Seen | None = None,
-) -> Plan:
+) -> FlashPlan:
     known = None if cached is None else Image.raw(cached)
-    return planner.make_plan(as_image(data), target, facts, history=history, cached=known, seen=seen)
+    return dfuse_planner.make_plan(as_image(data), target, facts, history=history, cached=known, seen=seen)
 
 
-def planned(size: int, target: Target = TARGET, facts: DeviceFacts = FACTS) -> Plan:
+def planned(size: int, target: AddressTarget = TARGET, facts: DeviceFacts = FACTS) -> FlashPlan:
     return make_plan(image(size), target, facts)
 
 
 def asked(
-    target: Target, *, history: BootloaderHistory = UNKNOWN, facts: DeviceFacts = FACTS, seen: Seen | None = None
-) -> Plan:
+    target: AddressTarget, *, history: BootloaderHistory = UNKNOWN, facts: DeviceFacts = FACTS, seen: Seen | None = None
+) -> FlashPlan:
     """Planned for a board that was asked, and by default can be read and has no blank sector."""
     return make_plan(
         image(5000),
@@ -155,7 +155,9 @@ def test_nothing_is_read_where_nothing_should_be() -> None:
         (TARGET, FACTS, 16),
     ],
 )
-def test_verify_always_is_refused_before_anything_is_erased(target: Target, facts: DeviceFacts, size: int) -> None:
+def test_verify_always_is_refused_before_anything_is_erased(
+    target: AddressTarget, facts: DeviceFacts, size: int
+) -> None:
     with pytest.raises(VerifyError, match="nothing was erased"):
         planned(size, replace(target, verify=VerifyPolicy.ALWAYS), facts)
 
@@ -324,12 +326,12 @@ def test_candidates_are_never_the_boot_sector_and_have_an_unprotected_twin() -> 
             assert not site.twin.overlaps(BOOTLOADER)
             assert abs(site.twin.start - site.sector.start) == 512 * 1024
     assert [site.sector for site in banks.sites(SECOND, 1)][-1].start == PARTITION2.start + BOOTLOADER.size
-    assert len(Planner(Image.raw(image(100)), TARGET, FACTS).questions.candidates[0]) == 8
+    assert len(DfusePlanner(Image.raw(image(100)), TARGET, FACTS).questions.candidates[0]) == 8
 
 
 def test_a_flash_of_one_bank_needs_no_canary() -> None:
     one = replace(TARGET, geometry=Geometry((Region(BASE, 128, SECTOR, 0),), 16))
-    assert Planner(Image.raw(image(100)), one, FACTS).questions.candidates == ()
+    assert DfusePlanner(Image.raw(image(100)), one, FACTS).questions.candidates == ()
 
 
 # Only what differs.
@@ -420,7 +422,7 @@ def test_devices_that_can_not_be_written_are_refused() -> None:
 
 
 @st.composite
-def _targets(draw: st.DrawFn) -> Target:
+def _targets(draw: st.DrawFn) -> AddressTarget:
     unit = draw(st.sampled_from([1, 2, 4, 8, 16, 32]))
     sizes = draw(st.lists(st.sampled_from([512, 1024, 2048, 8192]), min_size=1, max_size=6))
     regions: list[Region] = []
@@ -431,7 +433,7 @@ def _targets(draw: st.DrawFn) -> Target:
     edges = [sector.span.start for sector in Geometry(tuple(regions)).sectors()] + [at]
     first = draw(st.integers(0, len(edges) - 2))
     last = draw(st.integers(first + 1, len(edges) - 1))
-    return Target(
+    return AddressTarget(
         partition="any",
         span=Range(edges[first], edges[last]),
         geometry=Geometry(tuple(regions), unit),
@@ -442,7 +444,7 @@ def _targets(draw: st.DrawFn) -> Target:
 
 
 @st.composite
-def _seen(draw: st.DrawFn, target: Target, data: bytes) -> Seen:
+def _seen(draw: st.DrawFn, target: AddressTarget, data: bytes) -> Seen:
     """What such a partition may read as: mostly the image itself, changed here and there."""
     present = bytearray(data.ljust(target.span.size, b"\xff")[: target.span.size])
     for at in draw(st.lists(st.integers(0, target.span.size - 1), max_size=4)):
@@ -452,7 +454,7 @@ def _seen(draw: st.DrawFn, target: Target, data: bytes) -> Seen:
 
 @given(st.data(), _targets(), st.binary(min_size=1, max_size=6000), st.integers(0, 5000), st.booleans())
 def test_no_plan_leaves_its_partition(
-    drawn: st.DataObject, target: Target, data: bytes, transfer_size: int, blank: bool
+    drawn: st.DataObject, target: AddressTarget, data: bytes, transfer_size: int, blank: bool
 ) -> None:
     facts = DeviceFacts(transfer_size=transfer_size, map_error="none")
     data = b"\xff" * 600 + data if blank else data

@@ -7,7 +7,7 @@ from flashdeck.chips import find_chip
 from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
 from flashdeck.trustzone import FLASH_OFFSET, secure_view
-from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.virtual.nor import FlashLayout, Overwrite
 from flashdeckd.virtual.spec import Content
 
@@ -24,7 +24,7 @@ def test_a_partition_is_flashed_at_its_secure_address() -> None:
     rig = Rig(layout=layout, app_address=app.start, contents=(Content(layout.base, OLD),))
     data = image(20_000, start=app.start)
     result = rig.attempt(data, replace(TARGET, span=app, geometry=GEOMETRY, protected=(secure(BOOTLOADER),)))
-    assert isinstance(result, Outcome)
+    assert isinstance(result, FlashResult)
     assert result.verified is Verified.YES
     now = rig.memory(Range.sized(layout.base, len(OLD)))
     start, end = app.start - layout.base, app.end - layout.base

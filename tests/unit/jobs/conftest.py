@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from flashdeckd.jobs import device_thread, retry_policy
-from lane_rig import Scene, running_lane
+from lane_rig import Scene, hurry, running_lane
 
 
 @pytest.fixture
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    monkeypatch.setattr(device_thread, "OPEN_PAUSE", 0.001)
-    monkeypatch.setattr(retry_policy, "ACCESS_SECONDS", 0.01)
+    hurry(monkeypatch)
     async with running_lane(tmp_path) as scene:
         yield scene

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Done, Failed, Waiting
 from flashdeck.model import Presence
 from flashdeckd.boards.roster import Sighting
 from lane_rig import Scene
@@ -11,10 +11,10 @@ from lane_rig import Scene
 async def test_a_job_waits_for_its_board_where_another_device_has_its_address(scene: Scene) -> None:
     left = replace(scene.emulated.device, serial="A1", bcd_device=0x0199)
     scene.lane.see(Sighting(Presence.DFU, left))
-    job = await scene.until(await scene.order(), JobStatus.WAITING, JobStatus.FAILED)
-    assert job.status is JobStatus.WAITING, job.reason
-    assert "plug in board left again" in job.reason
+    job = await scene.until(await scene.order(), Waiting, Failed)
+    assert isinstance(job.status, Waiting), job.text
+    assert job.status.hint == "plug in board left again"
     assert scene.emulated.board.state().transfers == 0
     scene.see()
-    job = await scene.until(job, JobStatus.DONE, JobStatus.FAILED)
-    assert (job.status, job.attempts) == (JobStatus.DONE, 2)
+    job = await scene.until(job, Done, Failed)
+    assert (type(job.status), job.attempts) == (Done, 2)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from flashdeck.model import DaemonState
-from flashdeckd.dfu.polling import Pace
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.jobs.bootloader_book import MAX_READS_LOST, BootloaderBook, doubts, may_read, released
 from flashdeckd.state.hub import Hub

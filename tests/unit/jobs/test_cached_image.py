@@ -10,14 +10,14 @@ import lane_rig
 from flash_rig import APP1, BASE, ROOM, ROOM_TWIN, Rig, blank, image
 from flashdeck.config import BankPolicy, Board, Profile
 from flashdeck.errors import DeviceGoneError
-from flashdeck.job_state import JobStatus, Verified
+from flashdeck.job_state import Done, Verified
 from flashdeck.model import Contents, LogLevel, Presence
 from flashdeckd.boards.roster import Sighting
-from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.images.image import NOTHING, Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact, Spool
-from flashdeckd.jobs import retry_policy
+from flashdeckd.jobs import after_error
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.usb.device import UsbDevice
@@ -84,10 +84,10 @@ def test_it_is_said_where_trust_is_wanted_and_can_not_be_had() -> None:
 
 async def test_a_job_says_where_its_board_can_not_be_trusted(tmp_path: Path) -> None:
     async with running_lane(tmp_path, TRUSTING) as scene:
-        await scene.until(await scene.order(), JobStatus.DONE)
+        await scene.until(await scene.order(), Done)
         assert not scene.logged(LogLevel.WARNING)
         scene.lane.see(Sighting(Presence.DFU, replace(scene.emulated.device, serial="")))
-        await scene.until(await scene.order(), JobStatus.DONE)
+        await scene.until(await scene.order(), Done)
         assert any("no serial" in text for text in scene.logged(LogLevel.WARNING))
 
 
@@ -98,19 +98,19 @@ async def test_a_canary_that_a_lost_board_still_holds_is_not_taken_for_blank(
     flash = bytearray(blank(ROOM_TWIN))
     flash[APP1.start - BASE : APP1.end - BASE] = first
     monkeypatch.setattr(lane_rig, "Emulated", lambda: Rig(old=bytes(flash)))
-    read, lost = Session.read, [True]
+    read, lost = DfuseSession.read, [True]
 
-    def once_lost(self: Session, address: int, length: int) -> bytes:
+    def once_lost(self: DfuseSession, address: int, length: int) -> bytes:
         if scene.emulated.memory(ROOM).strip(b"\xff") and lost:
             lost.clear()
             raise DeviceGoneError("cable pulled")
         return read(self, address, length)
 
-    monkeypatch.setattr(Session, "read", once_lost)
-    monkeypatch.setattr(retry_policy, "LOST_SECONDS", 0.01)
+    monkeypatch.setattr(DfuseSession, "read", once_lost)
+    monkeypatch.setattr(after_error, "LOST_SECONDS", 0.01)
     async with running_lane(tmp_path, replace(TRUSTING, banks=BankPolicy.CHECK)) as scene:
         contents = flashed(Spool(tmp_path / "spool").add(Image.raw(first)), replace(scene.emulated.device, serial="A1"))
         await scene.book.record("left", "app1", replace_struct(contents, job=0))
-        await scene.until(await scene.order(data=second), JobStatus.DONE)
+        await scene.until(await scene.order(data=second), Done)
         assert not lost
         assert scene.emulated.memory(APP1) == second

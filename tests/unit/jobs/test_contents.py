@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from flash_rig import APP1, SECTOR, TARGET
 from flashdeck.config import ErasePolicy
 from flashdeck.geometry import Range
-from flashdeck.job_state import JobStatus, Verified
+from flashdeck.job_state import Verified
 from flashdeck.model import Contents, JobState, Layer, Origin
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import NOTHING, Image, Piece
-from flashdeckd.jobs.contents import MAX_LAYERS, begun, distrusted, flashed, known_bytes, touched
+from flashdeckd.jobs.contents import MAX_LAYERS, begun, distrusted, flashed, known_bytes
+from job_states import RUNNING
 
 SECTORS = 4
 SMALL = replace(TARGET, span=Range.sized(APP1.start, SECTORS * SECTOR))
@@ -42,7 +43,7 @@ class Board:
             size=image.size,
             origin=Origin.BUILD,
             patch=not image.is_program,
-            status=JobStatus.RUNNING,
+            status=RUNNING,
             created_at=0.0,
         )
 
@@ -52,7 +53,7 @@ class Board:
         return job
 
     def flash(self, image: Image, erased: Sequence[Range] | None = None) -> None:
-        spans = touched(image, self.target) if erased is None else erased
+        spans = self.target.touched(image) if erased is None else erased
         job = self.begin(image, spans)
         self.contents = flashed(self.contents, job, spans, made=made(job), target=self.target, image_of=self.images.get)
 
@@ -107,7 +108,7 @@ def test_a_patch_on_a_board_of_which_nothing_is_known() -> None:
 
 def test_a_patch_does_not_make_a_program_whole_that_was_cut_short() -> None:
     board = Board()
-    board.begin(PROGRAM, touched(PROGRAM, SMALL))
+    board.begin(PROGRAM, SMALL.touched(PROGRAM))
     board.flash(PATCH)
     assert board.contents is not None
     assert not board.contents.complete
@@ -117,7 +118,7 @@ def test_a_patch_does_not_make_a_program_whole_that_was_cut_short() -> None:
 def test_what_an_interrupted_flash_has_erased_is_not_known_and_the_rest_is() -> None:
     board = Board()
     board.flash(Image.raw(b"x" * (3 * SECTOR)))
-    board.begin(PROGRAM, touched(PROGRAM, SMALL))
+    board.begin(PROGRAM, SMALL.touched(PROGRAM))
     assert board.known == Image.of([Piece(SECTOR, b"x" * (2 * SECTOR))])
 
 

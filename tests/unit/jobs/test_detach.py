@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
+import job_states
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DevicePermissionError
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Done, Queued, Superseded, WaitFor, Waiting
 from flashdeck.model import JobState, Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.entering import detach
 from flashdeckd.entering.detach import MAX_ASKED
-from flashdeckd.jobs import device_thread, retry_policy
+from flashdeckd.jobs import device_thread
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.usb.device import UsbDevice
-from lane_rig import PROFILE, Scene, running_lane
+from lane_rig import PROFILE, Scene, hurry, running_lane
 
 APP = UsbId(0x0483, 0x5740)
 HINT = "hold SW2, press RESET"
@@ -50,27 +51,24 @@ class Application:
     async def restart(self, job: JobState) -> JobState:
         """The board goes away and comes back as its application; the job as it then waits."""
         self._scene.lane.see(ABSENT)
-        await self.until(job, "is not connected")
+        await self.until(job, WaitFor.ABSENT)
         self.start()
-        return await self.until(job, f"{HINT} (")
+        return await self.until(job, WaitFor.HAND)
 
-    async def until(self, job: JobState, reason: str) -> JobState:
-        """The job, once it waits for that."""
-
-        def is_so() -> bool:
-            now = self._scene.book.job(job.id)
-            return now.status is JobStatus.WAITING and reason in now.reason
-
+    async def until(self, job: JobState, waits_for: WaitFor) -> JobState:
+        """The job, once it waits for that, with the hint of the profile."""
         async with asyncio.timeout(30):
-            await self._scene.hub.until(is_so)
-        return self._scene.book.job(job.id)
+            await self._scene.hub.until(lambda: job_states.waits_for(self._scene.book.job(job.id)) is waits_for)
+        job = self._scene.book.job(job.id)
+        assert isinstance(job.status, Waiting)
+        assert job.status.hint == HINT
+        return job
 
 
 @pytest.fixture
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     monkeypatch.setattr(detach, "DETACH_SECONDS", 0.01)
-    monkeypatch.setattr(retry_policy, "ACCESS_SECONDS", 0.01)
-    monkeypatch.setattr(device_thread, "OPEN_PAUSE", 0.001)
+    hurry(monkeypatch)
     async with running_lane(tmp_path, replace(PROFILE, app=APP, enter=Enter.DETACH, enter_hint=HINT)) as scene:
         yield scene
 
@@ -85,34 +83,34 @@ async def test_an_application_that_comes_back_is_asked_a_few_times_and_then_left
     scene: Scene, application: Application
 ) -> None:
     application.start()
-    job = await application.until(await scene.order(), f"{HINT} (")
+    job = await application.until(await scene.order(), WaitFor.HAND)
     assert application.asked == 1
-    assert "did not come back in DFU mode" in job.reason
+    assert "did not come back in DFU mode" in job.text
     for _ in range(MAX_ASKED + 5):
         job = await application.restart(job)
     assert application.asked == MAX_ASKED
-    assert job.reason == f"{HINT} (board left runs its application again, asked {MAX_ASKED} times to detach)"
+    assert job.text == f"waiting: board left runs its application again, asked {MAX_ASKED} times to detach"
     scene.see()
-    await scene.until(job, JobStatus.DONE)
+    await scene.until(job, Done)
 
 
 async def test_the_next_job_asks_anew(scene: Scene, application: Application) -> None:
     application.start()
-    job = await application.until(await scene.order(), f"{HINT} (")
+    job = await application.until(await scene.order(), WaitFor.HAND)
     for _ in range(MAX_ASKED):
         await application.restart(job)
     await scene.lane.cancel(job)
-    await application.until(await scene.order(), f"{HINT} (")
+    await application.until(await scene.order(), WaitFor.HAND)
     assert application.asked == MAX_ASKED + 1
 
 
 async def test_what_changes_elsewhere_asks_nobody_again(scene: Scene, application: Application) -> None:
     application.start()
-    job = await application.until(await scene.order(), f"{HINT} (")
+    job = await application.until(await scene.order(), WaitFor.HAND)
     scene.lane.poke()
     await scene.order("partition2")
     scene.lane.see(ABSENT)
-    await application.until(job, "not connected")
+    await application.until(job, WaitFor.ABSENT)
     assert application.asked == 1
 
 
@@ -123,8 +121,8 @@ async def test_an_application_that_could_not_be_opened_was_not_asked(scene: Scen
 
     application.when_asked = refuse
     application.start()
-    job = await application.until(await scene.order(), f"{HINT} (")
-    assert "did not come back in DFU mode" in job.reason
+    job = await application.until(await scene.order(), WaitFor.HAND)
+    assert "did not come back in DFU mode" in job.text
 
 
 async def test_a_newer_build_that_came_while_the_board_was_waited_for_asks_at_once(
@@ -138,8 +136,8 @@ async def test_a_newer_build_that_came_while_the_board_was_waited_for_asks_at_on
 
     application.when_asked = build
     application.start()
-    await scene.until(await scene.order(), JobStatus.SUPERSEDED)
-    await application.until(newer[0], f"{HINT} (")
+    await scene.until(await scene.order(), Superseded)
+    await application.until(newer[0], WaitFor.HAND)
     assert application.asked == 2
 
 
@@ -158,4 +156,4 @@ async def test_a_daemon_that_stops_while_the_board_is_waited_for_tells_nothing_o
     async with asyncio.timeout(30):
         await asked.wait()
     scene.lane.stop()
-    assert (await scene.until(job, JobStatus.QUEUED, JobStatus.WAITING)).reason == "parked: the daemon was stopped"
+    assert (await scene.until(job, Queued, Waiting)).text == "queued: parked: the daemon was stopped"

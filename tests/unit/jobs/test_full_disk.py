@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from flash_rig import APP1
-from flashdeck.errors import ErrorKind, FlashdeckError, VerifyError
-from flashdeck.job_state import JobStatus
+from flash_rig import APP1, PARTITION2
+from flashdeck.errors import FlashdeckError, HostError, VerifyError
+from flashdeck.job_state import Cancelled, Done, Failed, WaitFor, Waiting
 from flashdeck.model import Contents, LogLevel
 from flashdeckd.boards.roster import ABSENT
-from flashdeckd.flash import program
-from flashdeckd.flash.observer import Observer, Outcome
-from flashdeckd.jobs.retry_policy import RetryPolicy
+from flashdeckd.flash import engine as flash_engine
+from flashdeckd.flash.listener import FlashListener
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.jobs.after_error import AfterError
 from flashdeckd.state.journal import Journal, Ledger
+from job_states import waits_for
 from lane_rig import Scene
 
 
@@ -32,7 +34,7 @@ class Disk:
         async def saved(*what: object) -> None:
             if self.is_full:
                 self.refused += 1
-                raise FlashdeckError("the disk is full")
+                raise HostError("the disk is full", hint="make room")
             await save(*what)
 
         return saved
@@ -57,23 +59,23 @@ class Patched:
         self.before: Callable[[], None] = lambda: None
         self.committed: Callable[[], None] = lambda: None
         self.after: Callable[[], None] = lambda: None
-        real: Callable[..., Outcome] = program.flash
+        real: Callable[..., FlashResult] = flash_engine.flash
 
-        def flash(pipe: object, image: bytes, target: object, observer: Observer, **rest: object) -> Outcome:
+        def flash(pipe: object, image: bytes, target: object, listener: FlashListener, **rest: object) -> FlashResult:
             self.flashes += 1
             self.before()
-            commit = observer.committed
+            commit = listener.committed
 
             def committed() -> None:
                 self.committed()
                 commit()
 
-            observer.committed = committed
-            outcome = real(pipe, image, target, observer, **rest)
+            listener.committed = committed
+            outcome = real(pipe, image, target, listener, **rest)
             self.after()
             return outcome
 
-        monkeypatch.setattr(program, "flash", flash)
+        monkeypatch.setattr(flash_engine, "flash", flash)
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Patched:
     return Patched(monkeypatch)
 
 
-async def test_a_bad_read_back_on_a_full_disk_ends_its_job_and_no_other(
+async def test_jobs_wait_for_a_full_disk_and_go_on_by_themselves_once_there_is_room(
     scene: Scene, disk: Disk, engine: Patched
 ) -> None:
     def mismatch() -> None:
@@ -92,37 +94,38 @@ async def test_a_bad_read_back_on_a_full_disk_ends_its_job_and_no_other(
     scene.lane.see(ABSENT)
     first, second = await scene.order(), await scene.order("partition2")
     scene.see()
-    first = await scene.until(first, JobStatus.FAILED)
-    assert first.failure is not None
-    assert first.failure.kind is ErrorKind.VERIFY
+    for job in (first, second):
+        waiting = await scene.until_says(job, "the disk is full", Waiting)
+        assert isinstance(waiting.status, Waiting)
+        assert (waiting.status.for_, waiting.status.hint) == (WaitFor.DISK, "make room")
     assert not held(scene).complete, "as long as this daemon runs, it knows"
-    second = await scene.until(second, JobStatus.FAILED)
-    assert "disk is full" in second.reason
     assert [text for text in scene.logged(LogLevel.ERROR) if "could not be recorded" in text]
-    refused = disk.refused
-    for _ in range(50):
-        await asyncio.to_thread(int)
-    assert (disk.refused, engine.flashes) == (refused, 2), "nothing is tried again and again"
-    disk.is_full = False
+    flash = scene.emulated.memory(PARTITION2)
     engine.after = lambda: None
-    third = await scene.until(await scene.order(), JobStatus.DONE)
-    assert held(scene).job == third.id
+    disk.is_full = False
+    for job in (first, second):
+        await scene.until(job, Done)
+    assert held(scene).job == first.id
+    assert scene.emulated.memory(PARTITION2) != flash
 
 
-async def test_a_flash_that_can_not_be_recorded_is_refused_before_it_erases(
+async def test_a_flash_that_can_not_be_recorded_waits_before_it_erases(
     scene: Scene, disk: Disk, engine: Patched
 ) -> None:
-    await scene.until(await scene.order(size=20_000), JobStatus.DONE)
+    await scene.until(await scene.order(size=20_000), Done)
     before, flash = held(scene), scene.emulated.memory(APP1)
 
     def fill() -> None:
         disk.is_full = True
 
     engine.before = fill
-    second = await scene.until(await scene.order(size=30_000), JobStatus.FAILED)
-    assert second.reason == "the disk is full"
+    second = await scene.until_says(await scene.order(size=30_000), "the disk is full", Waiting)
+    assert waits_for(second) is WaitFor.DISK
     assert held(scene) == before
     assert scene.emulated.memory(APP1) == flash
+    engine.before = lambda: None
+    disk.is_full = False
+    assert (await scene.until(second, Done)).attempts == 1, "what came of nothing does not count"
 
 
 async def test_a_disk_that_is_full_once_the_image_is_whole_costs_no_leave_and_no_failure(
@@ -132,7 +135,7 @@ async def test_a_disk_that_is_full_once_the_image_is_whole_costs_no_leave_and_no
         disk.is_full = True
 
     engine.committed = fill
-    job = await scene.until(await scene.order(), JobStatus.DONE)
+    job = await scene.until(await scene.order(), Done)
     assert (held(scene).job, held(scene).complete) == (job.id, True)
     assert [text for text in scene.logged(LogLevel.ERROR) if "app1" in text and "could not be recorded" in text]
 
@@ -151,12 +154,12 @@ async def test_what_a_full_disk_kept_out_of_the_journal_is_recorded_once_there_i
     scene.lane.see(ABSENT)
     first, unwanted = await scene.order(), await scene.order("partition2")
     scene.see()
-    await scene.until(first, JobStatus.DONE)
-    await scene.lane.cancel(await scene.until(unwanted, JobStatus.WAITING))
+    await scene.until(first, Done)
+    await scene.lane.cancel(await scene.until(unwanted, Waiting))
     disk.is_full = False
     await scene.order("partition2")
     async with opened_journal(tmp_path) as ledger:
-        assert [job.status for job in ledger.jobs][:2] == [JobStatus.DONE, JobStatus.CANCELLED]
+        assert [type(job.status) for job in ledger.jobs][:2] == [Done, Cancelled]
         assert ledger.contents["left", "app1"] == held(scene)
 
 
@@ -167,15 +170,15 @@ async def test_a_fault_while_a_setback_is_dealt_with_ends_its_job_and_no_other(
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(RetryPolicy, "meet", broken)
-        patch.setattr(program, "flash", broken_flash)
-        job = await scene.until(await scene.order(), JobStatus.FAILED)
-    assert "the first error" in job.reason
-    assert "a bug" in job.reason
-    await scene.until(await scene.order(), JobStatus.DONE)
+        patch.setattr(AfterError, "meet", broken)
+        patch.setattr(flash_engine, "flash", broken_flash)
+        job = await scene.until(await scene.order(), Failed)
+    assert "the first error" in job.text
+    assert "a bug" in job.text
+    await scene.until(await scene.order(), Done)
 
 
-def broken_flash(*_: object, **__: object) -> Outcome:
+def broken_flash(*_: object, **__: object) -> FlashResult:
     raise FlashdeckError("the first error")
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
-from flashdeck.job_state import JobStatus, Verified
+from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified, WaitFor, Waiting, Written
 from flashdeck.model import Contents, JobState, Origin, Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
-from flashdeckd.flash import program
-from flashdeckd.flash.observer import Observer, Outcome
+from flashdeckd.flash import engine
+from flashdeckd.flash.listener import FlashListener
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.images.image import Image
 from flashdeckd.jobs.queue import overtaken
+from job_states import BLOCKED, QUEUED, RUNNING, WAITING, WRITTEN, waits_for
 from lane_rig import Scene, running_lane
 
 OLD, NEW = 20_000, 30_000
@@ -26,16 +28,18 @@ class CutShort:
     def __init__(self, scene: Scene, error: FlashdeckError, *, began: bool = True) -> None:
         self._scene, self._error, self._began = scene, error, began
         self._loop = asyncio.get_running_loop()
-        self._real: Callable[..., Outcome] = program.flash
+        self._real: Callable[..., FlashResult] = engine.flash
         self.sizes: list[int] = []
         self.newer: JobState | None = None
 
-    def __call__(self, pipe: object, image: Image, target: object, observer: Observer, **rest: object) -> Outcome:
+    def __call__(
+        self, pipe: object, image: Image, target: object, listener: FlashListener, **rest: object
+    ) -> FlashResult:
         self.sizes.append(image.size)
         if len(self.sizes) > 1:
-            return self._real(pipe, image, target, observer, **rest)
+            return self._real(pipe, image, target, listener, **rest)
         if self._began:
-            observer.began()
+            listener.began()
         self.newer = asyncio.run_coroutine_threadsafe(self._scene.order(size=NEW), self._loop).result()
         if isinstance(self._error, DeviceGoneError):
             self._loop.call_soon_threadsafe(self._scene.lane.see, ABSENT)
@@ -47,17 +51,17 @@ async def test_an_interrupted_job_gives_way_to_the_newer_one_that_came_while_it_
     scene: Scene, monkeypatch: pytest.MonkeyPatch, error: FlashdeckError
 ) -> None:
     cut = CutShort(scene, error)
-    monkeypatch.setattr(program, "flash", cut)
-    old = await scene.until(await scene.order(size=OLD), JobStatus.SUPERSEDED)
+    monkeypatch.setattr(engine, "flash", cut)
+    old = await scene.until(await scene.order(size=OLD), Superseded)
     assert cut.newer is not None
-    assert old.reason == f"superseded by job {cut.newer.id}"
+    assert old.text == f"superseded by job {cut.newer.id}"
     if isinstance(error, DeviceGoneError):
         contents = scene.book.contents("left", "app1")
         assert contents is not None
         assert not contents.complete
-        assert (await scene.until(cut.newer, JobStatus.WAITING)).reason.startswith("board left is not connected")
+        assert waits_for(await scene.until(cut.newer, Waiting)) is WaitFor.ABSENT
         scene.see()
-    await scene.until(cut.newer, JobStatus.DONE)
+    await scene.until(cut.newer, Done)
     assert cut.sizes == [OLD, NEW]
     contents = scene.book.contents("left", "app1")
     assert contents is not None
@@ -67,36 +71,39 @@ async def test_an_interrupted_job_gives_way_to_the_newer_one_that_came_while_it_
 async def test_a_job_whose_image_is_whole_lacks_its_leave_alone_and_is_no_flash_to_give_up(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def flash(pipe: object, image: Image, target: object, observer: Observer, **rest: object) -> Outcome:
+    def flash(pipe: object, image: Image, target: object, listener: FlashListener, **rest: object) -> FlashResult:
         if not cut.sizes:
-            observer.committed()
-        return cut(pipe, image, target, observer, **rest)
+            listener.committed()
+        return cut(pipe, image, target, listener, **rest)
 
     cut = CutShort(scene, DeviceGoneError("cable pulled"), began=False)
-    monkeypatch.setattr(program, "flash", flash)
-    old = await scene.until(await scene.order(size=OLD), JobStatus.WAITING)
+    monkeypatch.setattr(engine, "flash", flash)
+    old = await scene.until_says(await scene.order(size=OLD), "was lost before it was started", Written)
     scene.see()
-    await scene.until(old, JobStatus.DONE)
+    await scene.until(old, Done)
     assert cut.newer is not None
-    await scene.until(cut.newer, JobStatus.DONE)
+    await scene.until(cut.newer, Done)
     assert cut.sizes == [OLD, NEW]
 
 
-async def test_an_image_that_is_whole_on_another_board_of_that_port_is_flashed_and_not_only_started(
+async def test_another_board_in_the_place_of_one_whose_image_is_whole_is_left_alone_until_it_is_released(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def flash(pipe: object, image: Image, target: object, observer: Observer, **rest: object) -> Outcome:
-        outcome = real(pipe, image, target, observer, **rest)
+    def flash(pipe: object, image: Image, target: object, listener: FlashListener, **rest: object) -> FlashResult:
+        outcome = real(pipe, image, target, listener, **rest)
         loop.call_soon_threadsafe(scene.lane.see, ABSENT)
         interrupted.append(len(interrupted) == 0)
         return replace(outcome, interrupted=interrupted[-1])
 
     loop, interrupted = asyncio.get_running_loop(), list[bool]()
-    real: Callable[..., Outcome] = program.flash
-    monkeypatch.setattr(program, "flash", flash)
-    job = await scene.until(await scene.order(), JobStatus.WAITING)
+    real: Callable[..., FlashResult] = engine.flash
+    monkeypatch.setattr(engine, "flash", flash)
+    job = await scene.until(await scene.order(), Written)
     scene.lane.see(Sighting(Presence.DFU, replace(scene.emulated.device, serial="B2")))
-    await scene.until(job, JobStatus.DONE)
+    await scene.until_says(job, "another device is in the place of board left: serial B2", Written)
+    assert interrupted == [True]
+    await scene.lane.release()
+    await scene.until(job, Done)
     assert interrupted == [True, False]
     contents = scene.book.contents("left", "app1")
     assert contents is not None
@@ -104,8 +111,8 @@ async def test_an_image_that_is_whole_on_another_board_of_that_port_is_flashed_a
 
 
 async def test_a_job_that_has_ended_is_not_superseded_any_more(scene: Scene) -> None:
-    done = await scene.until(await scene.order(), JobStatus.DONE)
-    await scene.book.supersede(done.id, "superseded by job 2")
+    done = await scene.until(await scene.order(), Done)
+    await scene.book.supersede(done, 2)
     assert scene.book.job(done.id) == done
 
 
@@ -113,8 +120,8 @@ async def test_another_partition_is_no_newer_artifact(scene: Scene) -> None:
     scene.lane.see(ABSENT)
     first, second = await scene.order(), await scene.order("partition2")
     scene.see()
-    await scene.until(first, JobStatus.DONE)
-    await scene.until(second, JobStatus.DONE)
+    await scene.until(first, Done)
+    await scene.until(second, Done)
 
 
 async def test_after_a_restart_the_newest_goes_on_in_the_place_of_what_was_parked(tmp_path: Path) -> None:
@@ -123,18 +130,18 @@ async def test_after_a_restart_the_newest_goes_on_in_the_place_of_what_was_parke
         scene.lane.stop()
         old = await scene.order(size=OLD)
         # As a daemon leaves it that was killed: running, its partition begun.
-        await scene.book.change(old.id, status=JobStatus.RUNNING, attempts=1)
+        await scene.book.begin_attempt(old, RUNNING)
         torn = Contents(sha256=old.sha256, size=OLD, flashed_at=0, verified=Verified.NO, job=old.id, complete=False)
         await scene.book.record("left", "app1", torn)
         newer = await scene.order(size=NEW)
     async with running_lane(tmp_path) as scene:
-        await scene.book.change(old.id, status=JobStatus.QUEUED, reason="the daemon was restarted")
+        await scene.book.move(old, Queued(note="the daemon was restarted"))
         scene.lane.poke()
-        await scene.until(newer, JobStatus.DONE)
-        assert scene.book.job(old.id).status is JobStatus.SUPERSEDED
+        await scene.until(newer, Done)
+        assert isinstance(scene.book.job(old.id).status, Superseded)
 
 
-def job(number: int, status: JobStatus = JobStatus.QUEUED, partition: str = "app1") -> JobState:
+def job(number: int, status: JobStatus = QUEUED, partition: str = "app1") -> JobState:
     return JobState(
         id=number,
         board="left",
@@ -148,10 +155,11 @@ def job(number: int, status: JobStatus = JobStatus.QUEUED, partition: str = "app
 
 
 def test_what_does_not_run_gives_way_to_the_newest_of_its_partition() -> None:
-    held, waiting, newest = job(1, JobStatus.HELD), job(2, JobStatus.WAITING), job(4)
-    assert overtaken([newest, held, job(3, partition="app2"), waiting]) == [(held, newest), (waiting, newest)]
+    blocked, waiting, newest = job(1, BLOCKED), job(2, WAITING), job(4)
+    assert overtaken([newest, blocked, job(3, partition="app2"), waiting]) == [(blocked, newest), (waiting, newest)]
 
 
 def test_what_runs_gives_way_to_nothing() -> None:
-    assert overtaken([job(1, JobStatus.RUNNING), job(2)]) == []
+    assert overtaken([job(1, RUNNING), job(2)]) == []
+    assert overtaken([job(1, WRITTEN), job(2)]) == []
     assert overtaken([]) == []

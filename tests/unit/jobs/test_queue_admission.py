@@ -12,6 +12,7 @@ from flashdeck.model import JobState, Origin
 from flashdeckd.images.image import NOTHING, Image, Piece
 from flashdeckd.jobs.contents import demanded
 from flashdeckd.jobs.queue import Admission, admit, overtaken
+from job_states import BLOCKED, QUEUED, RUNNING, WAITING
 
 SECTOR = 8192
 A, B, C = (Image.raw(letter * 100) for letter in (b"A", b"B", b"C"))
@@ -23,7 +24,7 @@ ELSEWHERE = Image.of([Piece(3 * SECTOR, b"another")])
 EVERY = {each.sha256: each for each in (A, B, C, TWO_PIECES, FILLED, PATCH, WIDER, ELSEWHERE)}
 
 
-def job(number: int, image: Image, status: JobStatus = JobStatus.QUEUED, partition: str = "app1") -> JobState:
+def job(number: int, image: Image, status: JobStatus = QUEUED, partition: str = "app1") -> JobState:
     return JobState(
         id=number,
         board="left",
@@ -56,7 +57,7 @@ def test_what_the_partition_has_is_not_flashed_again() -> None:
 
 
 def test_the_newer_takes_the_place_of_one_that_has_not_begun() -> None:
-    assert built([job(1, A, JobStatus.WAITING)], NOTHING, B) == Admission(create=True, superseded=(1,))
+    assert built([job(1, A, WAITING)], NOTHING, B) == Admission(create=True, superseded=(1,))
 
 
 def test_the_same_image_twice_is_one_job() -> None:
@@ -64,11 +65,11 @@ def test_the_same_image_twice_is_one_job() -> None:
 
 
 def test_a_running_job_is_never_superseded() -> None:
-    assert built([job(1, A, JobStatus.RUNNING)], NOTHING, B) == Admission(create=True)
+    assert built([job(1, A, RUNNING)], NOTHING, B) == Admission(create=True)
 
 
 def test_back_to_what_is_being_flashed_needs_no_third_flash() -> None:
-    queue = [job(1, A, JobStatus.RUNNING), job(2, B)]
+    queue = [job(1, A, RUNNING), job(2, B)]
     assert built(queue, NOTHING, A) == Admission(create=False, superseded=(2,))
 
 
@@ -88,8 +89,8 @@ def test_what_a_person_asks_for_is_always_done() -> None:
     assert wish([job(1, B)], A, A, Origin.HAND) == Admission(create=True, superseded=(1,))
 
 
-def test_a_held_job_gives_way_to_a_newer_build() -> None:
-    assert built([job(1, A, JobStatus.HELD)], NOTHING, C) == Admission(create=True, superseded=(1,))
+def test_a_blocked_job_gives_way_to_a_newer_build() -> None:
+    assert built([job(1, A, BLOCKED)], NOTHING, C) == Admission(create=True, superseded=(1,))
 
 
 def test_a_file_with_its_gaps_filled_satisfies_the_pieces_and_not_the_other_way_round() -> None:
@@ -126,7 +127,7 @@ def test_a_patch_behind_a_program_that_changes_its_sector_is_needed() -> None:
     there = PATCH.over(A)
     long_program = Image.raw(b"L" * (SECTOR + 1))
     EVERY[long_program.sha256] = long_program
-    assert built([job(1, long_program, JobStatus.WAITING)], there, PATCH) == Admission(create=True)
+    assert built([job(1, long_program, WAITING)], there, PATCH) == Admission(create=True)
 
 
 def test_in_a_partition_for_data_every_new_image_replaces_the_last() -> None:
@@ -145,4 +146,4 @@ def test_what_was_cut_short_gives_way_to_a_newer_program_and_not_to_a_patch() ->
     first, patch, second = job(1, A), job(2, PATCH), job(3, B)
     assert overtaken([first, patch]) == []
     assert overtaken([first, patch, second]) == [(first, second), (patch, second)]
-    assert overtaken([job(1, A, JobStatus.RUNNING), second]) == []
+    assert overtaken([job(1, A, RUNNING), second]) == []

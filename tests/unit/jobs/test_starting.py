@@ -9,11 +9,11 @@ import pytest
 
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Done, Failed
 from flashdeck.model import Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
-from flashdeckd.flash import program
-from flashdeckd.flash.observer import Outcome
+from flashdeckd.flash import engine
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.jobs import attempt
 from lane_rig import PROFILE, Scene, running_lane
 
@@ -22,7 +22,7 @@ APP = UsbId(0x0483, 0x5740)
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with running_lane(tmp_path, replace(PROFILE, app=APP, enter=Enter.MANUAL)) as scene:
+    async with running_lane(tmp_path, replace(PROFILE, app=APP, enter=Enter.MANUAL, leave=True)) as scene:
         yield scene
 
 
@@ -31,19 +31,19 @@ async def shows(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[Sighting]
     """What hotplug tells one after the other once the board has left; the leave itself is only claimed."""
     sightings: list[Sighting] = []
     loop = asyncio.get_running_loop()
-    real: Callable[..., Outcome] = program.flash
+    real: Callable[..., FlashResult] = engine.flash
 
     async def show() -> None:
         for sighting in sightings:
             scene.lane.see(sighting)
             await asyncio.sleep(0.001)  # lets the lane see each of them
 
-    def flash(*words: object, **rest: object) -> Outcome:
+    def flash(*words: object, **rest: object) -> FlashResult:
         outcome = replace(real(*words, **rest), left=True)
         asyncio.run_coroutine_threadsafe(show(), loop)
         return outcome
 
-    monkeypatch.setattr(program, "flash", flash)
+    monkeypatch.setattr(engine, "flash", flash)
     return sightings
 
 
@@ -56,8 +56,8 @@ async def test_a_bootloader_that_shows_itself_before_it_starts_the_application_h
 ) -> None:
     started = Sighting(Presence.APP, replace(scene.emulated.device, serial="A1", usb_id=APP, address=78))
     shows += [ABSENT, dfu(scene), ABSENT, started]
-    job = await scene.until(await scene.order(), JobStatus.DONE, JobStatus.FAILED)
-    assert job.status is JobStatus.DONE, job.reason
+    job = await scene.until(await scene.order(), Done, Failed)
+    assert isinstance(job.status, Done), job.text
     assert job.result is not None
     assert job.result.started
 
@@ -67,6 +67,6 @@ async def test_a_bootloader_that_stays_has_not(
 ) -> None:
     monkeypatch.setattr(attempt, "WINDOW_SECONDS", 0.01, raising=False)
     shows += [ABSENT, dfu(scene)]
-    job = await scene.until(await scene.order(), JobStatus.FAILED)
+    job = await scene.until(await scene.order(), Failed)
     assert job.failure is not None
     assert job.failure.kind is ErrorKind.NOT_ACCEPTED

@@ -9,22 +9,36 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.job_state import Failure, JobResult, JobStatus, Phase, Verified
-from flashdeck.model import ArtifactState, Contents, Disposition, JobState, Origin
+from flashdeck.job_state import (
+    Blocked,
+    Cancelled,
+    Canceller,
+    Done,
+    Failed,
+    Failure,
+    JobStatus,
+    Queued,
+    Superseded,
+    Unknown,
+    Verified,
+)
+from flashdeck.model import ArtifactState, BoardHold, Contents, Disposition, HoldBy, JobState, Origin
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state import journal as journal_module
 from flashdeckd.state.journal import LOADED_JOBS, Bootloader, Journal, Ledger
 from flashdeckd.state.journal_schema import APPLICATION_ID, MIGRATIONS, connect
+from job_states import BLOCKED, DONE, EVERY, RESULT, WAITING
 
 RELEASED = Path(__file__).parents[2] / "data" / "journal"
 A, B = "aa" * 32, "bb" * 32
 
 
-def a_job(number: int, status: JobStatus = JobStatus.DONE, **fields: object) -> JobState:
+def a_job(number: int, status: JobStatus = DONE, **fields: object) -> JobState:
     values: dict[str, object] = {
         "id": number,
         "board": "left",
@@ -94,26 +108,14 @@ async def test_a_new_journal_is_empty_private_and_starts_at_job_1(path: Path) ->
 
 
 async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
-    result = JobResult(
-        bytes_written=8192,
-        erases=1,
-        blocks=4,
-        transfers=40,
-        uploads=4,
-        slept=0.25,
-        seconds=1.5,
-        verified=Verified.NO,
-        protection="boot unit last",
-    )
-    done = a_job(1, result=result, finished_at=5.0, attempts=1)
-    failed = a_job(2, JobStatus.FAILED, failure=Failure(kind=ErrorKind.VERIFY, message="at 0x08020000", hint="again"))
-    running = a_job(3, JobStatus.RUNNING, phase=Phase.WRITE, done=10, total=20, reason="\x1b[31m and \N{SNOWMAN}")
+    jobs = tuple(a_job(number, status, attempts=number) for number, status in enumerate(EVERY, start=1))
+    odd = a_job(len(jobs) + 1, Queued(note="\x1b[31m and \N{SNOWMAN}"), finished_at=5.0)
     halfway = a_holding(B, complete=False, started=False, version="v2", serial="X", bcd_device=0x200, uncertain=True)
     learned = BootloaderHistory(
         pace=Pace.STALLING, reading_proved=True, proved_banks=(0,), released_banks=(1,), reads_lost=1
     )
     async with opened(path) as journal:
-        for job in (done, failed, running):
+        for job in (*jobs, odd):
             await journal.save_job(job)
         await journal.save_contents("left", "app1", a_holding())
         await journal.save_contents("right", "app1", a_holding())
@@ -121,8 +123,9 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
         await journal.save_artifact(an_artifact(A))
         await journal.save_artifact(an_artifact(B))
         await journal.save_artifact(an_artifact(A, "partition2"))
-        await journal.save_hold("left", "asked by hand")
-        await journal.save_hold("right", "map changed")
+        await journal.save_hold("left", BoardHold(reason="asked by hand"))
+        await journal.save_hold("right", BoardHold(reason="map changed", by=HoldBy.FLASHDECK))
+        await journal.save_hold("third", BoardHold(reason="harmed", by=HoldBy.FLASHDECK))
         await journal.save_hold("right", None)
         await journal.save_port("left", "1-4.2")
         await journal.save_port("left", "pci-0000:00:14.0-usb-0:4.2")
@@ -133,23 +136,23 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
         await journal.forget_history(Bootloader("right", "X", 0x200))
         await journal.forget_history(Bootloader("right", "never seen", 0x200))
     assert await loaded(path) == Ledger(
-        jobs=(done, failed, running),
+        jobs=(*jobs, odd),
         contents={("left", "app1"): a_holding(), ("right", "app1"): halfway},
         artifacts={("product", "app1"): an_artifact(B), ("product", "partition2"): an_artifact(A, "partition2")},
-        holds={"left": "asked by hand"},
+        holds={"left": BoardHold(reason="asked by hand"), "third": BoardHold(reason="harmed", by=HoldBy.FLASHDECK)},
         ports={"left": "pci-0000:00:14.0-usb-0:4.2"},
         histories={
             Bootloader("left", "X", 0x200): learned,
             Bootloader("left", "", 0xFFFF): BootloaderHistory(condemned_banks=(1,)),
         },
-        next_job=4,
+        next_job=odd.id + 1,
     )
 
 
 async def test_saves_that_are_begun_together_keep_their_order(path: Path) -> None:
     async with opened(path) as journal:
-        await asyncio.gather(*(journal.save_job(a_job(1, JobStatus.RUNNING, done=n)) for n in range(200)))
-        assert [job.done for job in (await journal.load()).jobs] == [199]
+        await asyncio.gather(*(journal.save_job(a_job(1, attempts=n)) for n in range(200)))
+        assert [job.attempts for job in (await journal.load()).jobs] == [199]
 
 
 async def test_a_save_is_carried_through_when_its_caller_is_cancelled(path: Path) -> None:
@@ -165,14 +168,15 @@ async def test_a_save_is_carried_through_when_its_caller_is_cancelled(path: Path
 async def test_an_awaited_save_survives_a_kill(path: Path) -> None:
     program = textwrap.dedent(f"""
         import asyncio, pathlib
-        from flashdeck.model import JobState, JobStatus, Origin
+        from flashdeck.job_state import Queued
+        from flashdeck.model import JobState, Origin
         from flashdeckd.state.journal import Journal
 
         async def main():
             journal = await Journal.open(pathlib.Path({str(path)!r}))
             for number in range(1, 100_000):
                 await journal.save_job(JobState(id=number, board="left", partition="app1", sha256="", size=1,
-                    origin=Origin.BUILD, status=JobStatus.QUEUED, created_at=0.0))
+                    origin=Origin.BUILD, status=Queued(), created_at=0.0))
                 print(number, flush=True)
 
         asyncio.run(main())
@@ -192,7 +196,7 @@ async def test_an_awaited_save_survives_a_kill(path: Path) -> None:
 
 async def test_load_gives_all_that_have_not_ended_and_the_newest(path: Path) -> None:
     async with opened(path) as journal:
-        await journal.save_job(a_job(1, JobStatus.WAITING))
+        await journal.save_job(a_job(1, WAITING))
         await asyncio.gather(*(journal.save_job(a_job(n)) for n in range(2, LOADED_JOBS + 5)))
         numbers = [job.id for job in (await journal.load()).jobs]
     assert numbers == [1, *range(5, LOADED_JOBS + 5)]
@@ -203,7 +207,7 @@ async def test_old_jobs_go_once_ended_and_their_ids_never_come_back(
 ) -> None:
     monkeypatch.setattr(journal_module, "KEPT_JOBS", 3)
     async with opened(path) as journal:
-        await journal.save_job(a_job(1, JobStatus.HELD))
+        await journal.save_job(a_job(1, BLOCKED))
         for number in range(2, 11):
             await journal.save_job(a_job(number))
         assert [job.id for job in (await journal.load()).jobs] == [1, 8, 9, 10]
@@ -228,7 +232,7 @@ async def test_rows_of_other_versions_load(path: Path) -> None:
         pass
     old = (
         '{"id": 7, "board": "left", "partition": "app1", "sha256": "x", "size": 1, "origin": "build",'
-        ' "status": "queued", "created_at": 1.0, "mood": {"a": [1]}}'
+        ' "status": {"state": "queued"}, "is_settled": false, "created_at": 1.0, "mood": {"a": [1]}}'
     )
     with closing(sqlite3.connect(path)) as other:
         other.execute("INSERT INTO job VALUES (7, 0, ?)", (old,))
@@ -239,7 +243,7 @@ async def test_rows_of_other_versions_load(path: Path) -> None:
         other.commit()
     async with opened(path) as journal:
         ledger = await journal.load()
-        assert [(job.id, job.attempts, job.status) for job in ledger.jobs] == [(7, 0, JobStatus.QUEUED)]
+        assert [(job.id, job.attempts, type(job.status)) for job in ledger.jobs] == [(7, 0, Queued)]
         assert ledger.next_job == 9
         assert ledger.histories == {Bootloader("left", "X", 1): BootloaderHistory(reads_lost=1)}
         assert "3 entries" in journal.trouble
@@ -348,12 +352,12 @@ async def test_a_failing_disk_is_an_error_and_trouble_until_it_works_again(path:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("CREATE TRIGGER full BEFORE INSERT ON hold BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
             with pytest.raises(FlashdeckError, match="disk is full"):
-                await journal.save_hold("left", "why")
+                await journal.save_hold("left", BoardHold(reason="why"))
             assert "disk is full" in journal.trouble
             other.execute("DROP TRIGGER full")
-        await journal.save_hold("left", "why")
+        await journal.save_hold("left", BoardHold(reason="why"))
         assert journal.trouble == ""
-        assert (await journal.load()).holds == {"left": "why"}
+        assert (await journal.load()).holds == {"left": BoardHold(reason="why")}
 
 
 async def test_a_closed_journal_says_so(path: Path) -> None:
@@ -371,16 +375,103 @@ async def test_the_file_of_every_released_schema_loads(released: Path, path: Pat
     async with opened(path) as journal:
         ledger = await journal.load()
         assert journal.trouble == ""
-        assert [(job.id, job.status) for job in ledger.jobs] == [(41, JobStatus.DONE)]
+        assert (ledger.jobs[-1].id, type(ledger.jobs[-1].status)) == (41, Done)
         assert ledger.contents["left", "app1"].version == "1.0.0"
         assert ledger.artifacts["product", "app1"].sha256 == "ab" * 32
-        assert (ledger.holds, ledger.ports) == ({"left": "by hand"}, {"left": "1-4.2"})
+        assert (ledger.holds["left"].reason, ledger.ports) == ("by hand", {"left": "1-4.2"})
         assert ledger.next_job == 42
         learned = BootloaderHistory(pace=Pace.SYNCHRONOUS, reading_proved=True, proved_banks=(0,))
         known = {} if released.stem == "v1" else {Bootloader("left", "336E36833233", 0x200): learned}
         assert ledger.histories == known
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+
+async def test_every_state_of_a_job_as_the_first_release_with_states_recorded_it(path: Path) -> None:
+    path.parent.mkdir()
+    shutil.copy(RELEASED / "v4.sqlite", path)
+    ledger = await loaded(path)
+    assert [job.status for job in ledger.jobs] == [*EVERY[:-1], DONE]
+    assert ledger.holds == {
+        "left": BoardHold(reason="by hand", by=HoldBy.PERSON),
+        "right": BoardHold(reason="may boot something incomplete", by=HoldBy.FLASHDECK),
+    }
+
+
+OLD_RESULT = msgspec.json.encode(RESULT).decode()
+OLD_FAILURE = '{"kind": "verify", "message": "at 0x08020000", "hint": "again"}'
+FAILURE = Failure(kind=ErrorKind.VERIFY, message="at 0x08020000", hint="again")
+TAKEN_OVER: list[tuple[str, JobStatus]] = [
+    ('"status": "queued", "reason": "parked: the daemon was stopped"', Queued()),
+    ('"status": "waiting", "reason": "board left is not connected"', Queued()),
+    ('"status": "running", "phase": "write", "done": 10, "total": 20', Queued()),
+    ('"status": "held", "reason": "its bank is not proved"', Blocked(reason="its bank is not proved")),
+    ('"status": "held"', Blocked(reason="it was blocked")),
+    ('"status": "done"', Done()),
+    (f'"status": "done", "result": {OLD_RESULT}', DONE),
+    (f'"status": "failed", "reason": "at 0x08020000", "failure": {OLD_FAILURE}', Failed(failure=FAILURE)),
+    (
+        f'"status": "failed", "failure": {OLD_FAILURE}, "result": {OLD_RESULT}',
+        Failed(failure=FAILURE, result=RESULT),
+    ),
+    (
+        '"status": "failed", "reason": "the board burns"',
+        Failed(failure=Failure(kind=ErrorKind.OTHER, message="the board burns")),
+    ),
+    ('"status": "superseded", "reason": "superseded by job 2"', Superseded()),
+    (
+        '"status": "cancelled", "reason": "cancelled by hand; app1 holds no complete image"',
+        Cancelled(by=Canceller.PERSON, reason="cancelled by hand; app1 holds no complete image"),
+    ),
+    ('"status": "levitating"', Unknown(name="levitating")),
+]
+
+
+@pytest.mark.parametrize(("told", "status"), TAKEN_OVER, ids=[told[:60] for told, _ in TAKEN_OVER])
+async def test_a_job_of_the_schema_before_states_is_taken_over(path: Path, told: str, status: JobStatus) -> None:
+    text = (
+        '{"id": 7, "board": "left", "partition": "app1", "sha256": "x", "size": 1, "origin": "build", "attempts": 3,'
+        f' "patch": true, "version": "1.2.3", "created_at": 1.0, "finished_at": 2.0, {told}}}'
+    )
+    before(path, ("INSERT INTO job VALUES (7, 0, ?)", text))
+    async with opened(path) as journal:
+        (job,) = (await journal.load()).jobs
+        assert journal.trouble == ""
+    assert job.status == status
+    assert (job.attempts, job.patch, job.version, job.finished_at) == (3, True, "1.2.3", 2.0)
+
+
+async def test_what_was_disturbed_is_uncertain_and_holds_of_older_releases_are_never_left_by_themselves(
+    path: Path,
+) -> None:
+    contents = '{"sha256": "x", "size": 1, "flashed_at": 1.0, "verified": "verified", "job": 1, "disturbed": %s}'
+    before(
+        path,
+        ("INSERT INTO holding VALUES ('left', 'app1', ?)", contents % "true"),
+        ("INSERT INTO holding VALUES ('left', 'app2', ?)", contents % "false"),
+        ("INSERT INTO hold VALUES ('left', ?)", "it may boot something incomplete"),
+    )
+    ledger = await loaded(path)
+    assert {name: contents.uncertain for (_, name), contents in ledger.contents.items()} == {
+        "app1": True,
+        "app2": False,
+    }
+    assert ledger.holds == {"left": BoardHold(reason="it may boot something incomplete", by=HoldBy.FLASHDECK)}
+
+
+async def test_rows_that_are_no_json_are_left_in_place_by_a_migration(path: Path) -> None:
+    before(path, ("INSERT INTO job VALUES (7, 0, ?)", "half a li"))
+    async with opened(path) as journal:
+        assert (await journal.load()).jobs == ()
+        assert "job 7" in journal.trouble
+
+
+def before(path: Path, *rows: tuple[str, str]) -> None:
+    """Make a file as the release before states left it."""
+    path.parent.mkdir()
+    with closing(connect(path, MIGRATIONS[:3])) as old:
+        for statement, text in rows:
+            old.execute(statement, (text,))
 
 
 def test_there_is_a_file_of_every_released_schema() -> None:
@@ -395,9 +486,9 @@ def test_a_migration_happens_once_and_wholly_or_not_at_all(tmp_path: Path) -> No
         connect(path, [*MIGRATIONS, f"{adds}; DROP TABLE nonsense"])
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
-        assert len(other.execute("SELECT name FROM pragma_table_info('hold')").fetchall()) == 2
+        assert len(other.execute("SELECT name FROM pragma_table_info('hold')").fetchall()) == 3
     for _ in range(2):
         with closing(connect(path, [*MIGRATIONS, adds])) as migrated:
             assert migrated.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
             assert migrated.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-            assert len(migrated.execute("SELECT name FROM pragma_table_info('hold')").fetchall()) == 3
+            assert len(migrated.execute("SELECT name FROM pragma_table_info('hold')").fetchall()) == 4

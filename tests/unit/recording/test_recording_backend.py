@@ -12,7 +12,7 @@ import usb.core
 
 from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.recording import Reset, Transfer, read
-from flashdeckd.flash.program import Outcome
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording import Recorder
 from flashdeckd.virtual.backend import VirtualBackend
@@ -25,9 +25,9 @@ def recorder(directory: Path, troubles: list[str], *, payloads: bool = True, max
     return Recorder(RecordDirectory(directory), payloads=payloads, on_trouble=troubles.append, max_file=max_file)
 
 
-def flashed(desk: Desk) -> tuple[Outcome, int]:
+def flashed(desk: Desk) -> tuple[FlashResult, int]:
     outcome = desk.flash(IMAGE)
-    assert isinstance(outcome, Outcome), outcome
+    assert isinstance(outcome, FlashResult), outcome
     return replace(outcome, seconds=0), desk.board.state().transfers
 
 
@@ -95,15 +95,17 @@ def test_a_full_disk_is_told_once_and_hurts_no_flash(tmp_path: Path, monkeypatch
     def short(file: int, data: bytes) -> int:
         nonlocal calls
         calls += 1
+        if calls > 50:
+            raise OSError(errno.ENOSPC, "No space left on device")
         return real(file, data if calls < 50 else data[:5])
 
-    monkeypatch.setattr("flashdeckd.usb.recording.os.write", short)
+    monkeypatch.setattr(os, "write", short)
     flashed(desk)
     (path,) = (tmp_path / "r").iterdir()
     assert not read(path).complete
     (told,) = troubles
     assert "can not be written" in told
-    assert calls == 50
+    assert calls == 51
     desk.bench.press("board")
     flashed(desk)
     assert len(list((tmp_path / "r").iterdir())) == 1

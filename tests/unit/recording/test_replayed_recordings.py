@@ -7,9 +7,8 @@ import pytest
 from msgspec import structs
 
 from flashdeck.errors import ConfigError, RequestError
-from flashdeck.geometry import Geometry, Range
 from flashdeck.recording import End, Ending, RecordedSession, Reset, Transfer, decode, encode, read
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AlternateTarget
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.bus_clock import bus_time
 from flashdeckd.virtual.control import Setup
@@ -38,7 +37,7 @@ def test_a_recorded_flash_replays_without_a_difference(tmp_path: Path, model: Mo
 def test_a_recorded_flash_over_plain_dfu_replays_without_a_difference(
     tmp_path: Path, model: Model, *, payloads: bool
 ) -> None:
-    target = Target(partition="app", span=Range(0, 384 * 1024), geometry=Geometry(()), alternate=0)
+    target = AlternateTarget(partition="app", size=384 * 1024, setting=0)
     data = (0x20005000).to_bytes(4, "little") + IMAGE[4:]
     path = record(tmp_path / "recordings", model=model, payloads=payloads, data=data, target=target)
     recording = read(path)

@@ -12,7 +12,7 @@ from flashdeck.errors import DeviceGoneError, StallError, TransferTimeoutError
 from flashdeck.geometry import Range
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.wire import State, erase_page, set_address
+from flashdeckd.dfu.wire import DfuState, erase_page, set_address
 from flashdeckd.usb.transport import Transport
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
@@ -40,13 +40,13 @@ def test_after_an_error_status_the_device_is_in_error_until_it_is_cleared(
         answer: object = None
         with suppress(StallError):
             answer = ask(pipe)
-        assert answer is None or "dfuERROR" in str(answer) or answer == State.ERROR
+        assert answer is None or "dfuERROR" in str(answer) or answer == DfuState.ERROR
         report = requests.get_status(pipe)
-        assert (report.status, report.state) == (0x0E, State.ERROR)
+        assert (report.status, report.state) == (0x0E, DfuState.ERROR)
         with pytest.raises(StallError):
             requests.abort(pipe)
         requests.clear_status(pipe)
-        assert requests.get_state(pipe) == State.IDLE
+        assert requests.get_state(pipe) == DfuState.IDLE
 
 
 def test_an_erase_that_ends_in_an_error_status_is_not_done() -> None:
@@ -57,9 +57,9 @@ def test_an_erase_that_ends_in_an_error_status_is_not_done() -> None:
             rig.bench.fault("board", Fault.ERROR_STATUS, at)
             with pytest.raises(StallError) if at == 1 else nullcontext():
                 requests.download(pipe, 0, erase_page(APP1.start))
-            assert requests.get_status(pipe).state == State.ERROR
+            assert requests.get_status(pipe).state == DfuState.ERROR
             requests.clear_status(pipe)
-            assert requests.get_status(pipe).state == State.IDLE
+            assert requests.get_status(pipe).state == DfuState.IDLE
         assert rig.memory(SECTOR) == OLD[SECTOR.start - BASE : SECTOR.end - BASE]
 
 
@@ -78,7 +78,7 @@ def test_a_wrong_state_comes_after_the_work_is_done_and_ends_with_an_abort(model
             with pytest.raises(StallError):
                 requests.upload(pipe, 2, 64)
             requests.abort(pipe)
-            assert requests.get_state(pipe) == State.IDLE
+            assert requests.get_state(pipe) == DfuState.IDLE
     assert len(states) == 6
     assert {15, 0xEE} < states
 
@@ -98,16 +98,16 @@ def test_what_a_request_without_an_answer_has_done(fault: Fault) -> None:
                 with pytest.raises(TransferTimeoutError):
                     requests.get_state(pipe)
             pipe.reset()
-            assert requests.get_state(pipe) == State.IDLE
+            assert requests.get_state(pipe) == DfuState.IDLE
             rig.bench.fault("board", fault)
             with pytest.raises(TransferTimeoutError):
                 requests.get_state(pipe)
             rig.bench.unplug("board")
             rig.back_in_dfu()
             with rig.open() as again:
-                assert requests.get_state(again) == State.IDLE
+                assert requests.get_state(again) == DfuState.IDLE
         else:
-            assert requests.get_state(pipe) in {State.DNLOAD_SYNC, State.DNBUSY}
+            assert requests.get_state(pipe) in {DfuState.DNLOAD_SYNC, DfuState.DNBUSY}
 
 
 def test_a_fault_can_strike_any_control_transfer() -> None:
@@ -116,7 +116,7 @@ def test_a_fault_can_strike_any_control_transfer() -> None:
         rig.bench.fault("board", Fault.STALL, any_transfer=True)
         rig.bench.fault("board", Fault.UNPLUG, 2)
         assert pipe.text(5), "asked once more, in English"
-        assert requests.get_state(pipe) == State.IDLE
+        assert requests.get_state(pipe) == DfuState.IDLE
         with pytest.raises(DeviceGoneError):
             requests.get_state(pipe)
 

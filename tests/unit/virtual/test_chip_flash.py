@@ -12,7 +12,7 @@ from flashdeck.chips import find_chip
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.memory_map import parse_memory_map
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.chip_flash import chip_flash
 from flashdeckd.virtual.nor import FlashLayout, NorFlash, Overwrite
@@ -127,7 +127,7 @@ def test_the_engine_flashes_it_and_nothing_beside(part: str, model: Model) -> No
     whole = Range(BASE, sectors[-1].span.end)
     old = random.Random(7).randbytes(whole.size)  # noqa: S311 - invented contents, nothing secret
     rig = Rig(model, old=old, layout=chip_flash(part).layout, app_address=span.start)
-    target = Target(partition="app", span=span, geometry=geometry, protected=(Range(BASE, span.start),))
+    target = AddressTarget(partition="app", span=span, geometry=geometry, protected=(Range(BASE, span.start),))
     data = image(span.size - 3 * K - 5, start=span.start)
     outcome = rig.flash(data, target)
     now = rig.memory(whole)

@@ -7,7 +7,7 @@ from flashdeck.errors import StallError
 from flashdeck.geometry import Range
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.wire import State, erase_page, set_address
+from flashdeckd.dfu.wire import DfuState, erase_page, set_address
 from flashdeckd.usb.transport import Transport
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.faults import Fault
@@ -21,8 +21,8 @@ DATA = image(3 * SECTOR)
 def command(pipe: Transport, data: bytes, block: int = 0) -> None:
     """One DNLOAD, obeyed until the device says dfuDNLOAD-IDLE."""
     requests.download(pipe, block, data)
-    while (report := requests.get_status(pipe)).state != State.DNLOAD_IDLE:
-        assert report.state in {State.DNLOAD_SYNC, State.DNBUSY}
+    while (report := requests.get_status(pipe)).state != DfuState.DNLOAD_IDLE:
+        assert report.state in {DfuState.DNLOAD_SYNC, DfuState.DNBUSY}
 
 
 def flashed(rig: Rig, sectors: int = 3) -> bytes:
@@ -92,7 +92,7 @@ def test_a_fault_waits_for_its_place_and_times_count_requests_too() -> None:
         for _ in range(3):
             with pytest.raises(StallError):
                 requests.get_state(pipe)
-        assert requests.get_state(pipe) == State.DNLOAD_IDLE
+        assert requests.get_state(pipe) == DfuState.DNLOAD_IDLE
 
 
 def test_the_boot_unit_of_a_flash_can_be_struck_by_itself() -> None:

@@ -12,9 +12,8 @@ import pytest
 import usb.core
 
 from flash_rig import APP1, PARTITION2, Rig, image
-from flashdeck.config import PollPolicy
-from flashdeck.geometry import Geometry, Range
-from flashdeckd.flash.target import Target
+from flashdeck.geometry import Range
+from flashdeckd.flash.target import AlternateTarget
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.spec import BoardSpec, Content, Model, Start, Timing
@@ -248,9 +247,7 @@ def test_a_build_that_is_not_tolerant_waits_for_a_reset_that_does_not_help() -> 
 @pytest.mark.parametrize("size", [1000, 20_000, SIZE])
 def test_the_engine_flashes_it(alternate: int | str, span: Range, size: int) -> None:
     rig, data = Rig(Model.ZEPHYR), image(size)
-    target = Target(
-        partition="app", span=Range(0, SIZE), geometry=Geometry(()), poll=PollPolicy.SPEC, alternate=alternate
-    )
+    target = AlternateTarget(partition="app", size=SIZE, setting=alternate)
     rig.flash(data, target)
     assert rig.memory(Range.sized(span.start, size)) == data
     assert not rig.outside_changed(span)

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Running
 from flashdeck.model import BoardState, DaemonState, JobState, Origin, Presence
 from flashdeckd.state.hub import Hub
 
@@ -31,7 +31,7 @@ def job(number: int, done: int = 0) -> JobState:
         sha256="0" * 64,
         size=1000,
         origin=Origin.BUILD,
-        status=JobStatus.RUNNING,
+        status=Running(),
         done=done,
         total=1000,
         created_at=1.0,

@@ -22,7 +22,7 @@ def loaded_by(*modules: str) -> set[str]:
         (("flashdeck.client", "flashdeck.config_file"), {"flashdeckd", "flashdeck_tui", "usb", "pyudev", "textual"}),
         (("flashdeck_tui.cli",), {"flashdeckd", "usb", "pyudev", "watchfiles", "textual", "tomli_w"}),
         (
-            ("flashdeckd.dfu.session", "flashdeckd.flash.program", "flashdeckd.images.spool"),
+            ("flashdeckd.dfu.dfuse_session", "flashdeckd.flash.engine", "flashdeckd.images.spool"),
             {"flashdeckd.boards", "flashdeckd.server", "flashdeckd.usb", "flashdeckd.state.journal", "usb", "sqlite3"},
         ),
         (("flashdeckd.virtual.virtual_bench",), REAL_HARDWARE),

@@ -62,7 +62,7 @@ async def test_two_boards_with_one_serial_and_no_port_are_left_alone_until_one_i
         await it.until_present(Presence.AMBIGUOUS, "left")
         image = firmware("1.0.0")
         it.rig.build(image)
-        await it.until_job("left", lambda job: bool(job.reason))
+        await it.until_job("left", lambda job: bool(job.text))
         assert {state.requests for state in it.bench.list()} == {0}
         it.bench.unplug("twin")
         await it.waited(image, "left")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Waiting
 from flashdeck.model import Presence
 from rig import WAIT_SECONDS, firmware
 from vm.desk import board, desk, ran
@@ -59,10 +59,10 @@ async def test_a_job_waits_until_the_rule_for_a_group_lets_an_ordinary_user_at_i
     async with desk(root, board("left", 1), daemon=daemon) as it:
         await it.plug("left")
         it.rig.build(ONE)
-        job = await it.until_job("left", lambda job: job.status.ended or "permission" in job.reason)
-        assert job.status is JobStatus.WAITING, job
-        assert "permission denied for /dev/bus/usb/" in job.reason
-        assert "udev rule for 0483:df11" in job.reason
+        job = await it.until_job("left", lambda job: job.is_settled or "permission" in job.text)
+        assert isinstance(job.status, Waiting), job
+        assert "permission denied for /dev/bus/usb/" in job.text
+        assert "udev rule for 0483:df11" in job.text
         told = await it.cli("doctor", "left", "--json")
         assert '"no-permission"' in told.out, told
         assert it.bench.list()[0].requests == 0

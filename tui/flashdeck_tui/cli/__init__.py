@@ -1,5 +1,6 @@
 """The command line: `flashdeck COMMAND`. One module a command in `commands`; errors become exit codes here."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -7,8 +8,9 @@ import click
 
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.job_state import Failure
+from flashdeck.names import near
 from flashdeck_tui.cli.output import accept_any_text, report, silence
-from flashdeck_tui.cli.root import root
+from flashdeck_tui.cli.root import COMPLETE_VARIABLE, root
 
 _JSON_OPTIONS = frozenset({"--json", "--jsonl"})
 
@@ -17,6 +19,10 @@ def main(args: Sequence[str] | None = None) -> int:
     """Runs one command line (by default the process's own) and returns its exit code."""
     words = list(sys.argv[1:] if args is None else args)
     accept_any_text()
+    if instruction := os.environ.get(COMPLETE_VARIABLE):
+        from flashdeck_tui.cli.completion import answer  # noqa: PLC0415 - only where a shell asks
+
+        return answer(instruction, root)
     try:
         with root.make_context("flashdeck", list(words)) as context:
             code = root.invoke(context)
@@ -38,8 +44,8 @@ def _explained(error: BaseException) -> tuple[Failure, ExitCode]:
         case FlashdeckError():
             return Failure(kind=error.kind, message=error.message, hint=error.hint), error.exit_code
         case click.ClickException():
-            failure = Failure(kind=ErrorKind.BAD_REQUEST, message=error.format_message(), hint=_usage_hint(error))
-            return failure, ExitCode.USAGE
+            message = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
+            return Failure(kind=ErrorKind.BAD_REQUEST, message=message, hint=_usage_hint(error)), ExitCode.USAGE
         case KeyboardInterrupt() | click.Abort():
             return Failure(kind=ErrorKind.INTERRUPTED, message="interrupted"), ExitCode.INTERRUPTED
         case _:
@@ -54,4 +60,9 @@ def _wants_json(words: Sequence[str]) -> bool:
 
 def _usage_hint(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None and isinstance(error, click.NoSuchOption):
+        known = (spelling for parameter in context.command.get_params(context) for spelling in parameter.opts)
+        words = {spelling.lstrip("-"): spelling for spelling in known if spelling.startswith("--")}
+        if found := near(error.option_name.lstrip("-"), words):
+            return f"did you mean {words[found[0]]}?"
     return f"see '{context.command_path if context else 'flashdeck'} --help'"

@@ -28,7 +28,8 @@ def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -
     Raises:
         FlashdeckError: the daemon is not there (kind `unreachable`), or what it answered.
     """
-    path = daemon_socket(virtual=virtual)
+    context = click.get_current_context()
+    path = daemon_socket(context, virtual=virtual)
 
     async def session() -> T:
         async with await Client.connect(path, client="flashdeck-cli") as client:
@@ -37,7 +38,7 @@ def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -
     try:
         return asyncio.run(session())
     except ConnectionFailedError as error:
-        options = _start_options(virtual=virtual)
+        options = _start_options(context, virtual=virtual)
         if error.hint != START_HINT or not options:
             raise
         raise ConnectionFailedError(error.message, hint=f"start it: `flashdeckd {options}`") from error
@@ -48,20 +49,20 @@ def ask(params: Params[R], *, virtual: bool = False) -> R:
     return converse(lambda client: client.call(params), virtual=virtual)
 
 
-def daemon_socket(*, virtual: bool = False) -> Path:
-    """The socket that the command line, the environment or the defaults name."""
-    explicit = _explicit_socket()
+def daemon_socket(context: click.Context, *, virtual: bool = False) -> Path:
+    """The socket that the command line of `context`, the environment or the defaults name."""
+    explicit = _explicit_socket(context)
     named = explicit or os.environ.get(SOCKET_VARIABLE)
     return socket_path(explicit, virtual=virtual and not named)
 
 
-def _explicit_socket() -> str | None:
-    explicit: str | None = click.get_current_context().find_root().obj
+def _explicit_socket(context: click.Context) -> str | None:
+    explicit: str | None = context.find_root().params["socket"]
     return explicit
 
 
-def _start_options(*, virtual: bool) -> str:
+def _start_options(context: click.Context, *, virtual: bool) -> str:
     """What a flashdeckd needs so that it is the one that was looked for; $FLASHDECK_SOCKET it finds by itself."""
-    explicit = _explicit_socket()
+    explicit = _explicit_socket(context)
     options = ("--virtual FILE" if virtual else "", f"--socket {shlex.quote(explicit)}" if explicit else "")
     return " ".join(filter(None, options))

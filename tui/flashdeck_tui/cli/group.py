@@ -1,24 +1,35 @@
 """A group of commands that imports a command's module only when it is needed."""
 
+from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 import click
 
+from flashdeck.errors import RequestError
+from flashdeck.names import did_you_mean
+from flashdeck.text import clean
+
 _WHOLE = 1000
 """Characters of a sentence, more than any has."""
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class CommandGroup(click.Group):
     """Finds the command `NAME` as `command` in the module `NAME` of the package `package`.
 
-    `flashdeck flash` then imports nothing of `flashdeck config`. Commands are listed in the order of `names`.
+    `flashdeck flash` then imports nothing of `flashdeck config`. Commands are listed in the order of `names`. `instead`
+    says what to use in place of commands that people look for and that are none.
     """
 
-    def __init__(self, *, package: str, names: tuple[str, ...], **attributes: Any) -> None:
+    def __init__(
+        self, *, package: str, names: tuple[str, ...], instead: Mapping[str, str] = _NOTHING, **attributes: Any
+    ) -> None:
         super().__init__(no_args_is_help=False, **attributes)
         self._package = package
         self._names = names
+        self._instead = instead
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in their order."""
@@ -38,3 +49,15 @@ class CommandGroup(click.Group):
             return None
         command: click.Command = import_module(f"{self._package}.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names; raises RequestError, with what there is instead, where it is none."""
+        word = args[0]
+        if word in self._names or word.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise RequestError(
+            f"'{ctx.command_path}' has no command '{clean(word)}'",
+            hint=self._instead.get(word) or did_you_mean(word, self._names) or f"see '{ctx.command_path} --help'",
+        )

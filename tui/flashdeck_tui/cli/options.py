@@ -7,6 +7,7 @@ import click
 
 from flashdeck.errors import RequestError
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
+from flashdeck.job_state import NAMES
 from flashdeck.text import clean, parse_size
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -34,26 +35,13 @@ def size(value: str) -> int:
         raise click.BadParameter(str(error)) from error
 
 
-boards = click.option(
-    "--board",
-    "boards",
+status = click.option(
+    "--status",
+    "statuses",
     multiple=True,
-    type=name,
-    metavar="NAME|GLOB",
-    help="Only these boards (repeatable). Default: all boards that have the partition.",
+    type=click.Choice(NAMES),
+    help="Only jobs with this status (repeatable).",
 )
-
-any_boards = click.option(
-    "--board",
-    "boards",
-    multiple=True,
-    type=name,
-    metavar="NAME|GLOB",
-    help="Only these boards (repeatable). Default: all boards.",
-)
-
-job = click.argument("job", type=click.IntRange(1, 2**63 - 1))
-"""The number of a job; as large as the daemon's journal (SQLite) may count."""
 
 
 def one_of(*, as_json: bool, as_jsonl: bool) -> None:

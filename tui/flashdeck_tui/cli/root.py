@@ -5,8 +5,11 @@ from importlib import import_module
 import click
 
 from flashdeck import __version__
+from flashdeck_tui.cli import instead
 from flashdeck_tui.cli.group import CommandGroup
 
+COMPLETE_VARIABLE = "_FLASHDECK_COMPLETE"
+"""Set by a shell that asks what may stand on its command line."""
 COMMANDS = (
     "status",
     "boards",
@@ -26,6 +29,7 @@ COMMANDS = (
     "doctor",
     "report",
     "config",
+    "completion",
     "demo",
     "virtual",
 )
@@ -35,31 +39,31 @@ COMMANDS = (
     cls=CommandGroup,
     package="flashdeck_tui.cli.commands",
     names=COMMANDS,
+    instead=instead.COMMANDS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--socket",
-    type=str,
+    type=click.Path(),
     metavar="PATH",
     help="The daemon's socket; else $FLASHDECK_SOCKET, else flashdeck/flashdeckd.sock in $XDG_RUNTIME_DIR.",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
-def root(context: click.Context, socket: str | None) -> int:
+def root(context: click.Context, **_options: object) -> int:
     """Flashes freshly built firmware onto boards over USB DFU, through the daemon flashdeckd.
 
-    Without a command it opens its screen, which needs the extra 'tui'. Data goes to stdout, talk to stderr.
+    Without a command it opens its screen, which needs the extra 'tui'. Data: stdout. Messages: stderr.
 
     \b
     Exit codes: 0 ok, 1 other, 2 usage, 3 daemon unreachable, 4 no such board,
     partition or job, 5 flash or verify failed, 6 timeout, 7 ambiguous board,
     8 protocol mismatch, 9 refused by a guard or rule, 10 some boards failed,
-    11 configuration invalid, 12 no permission, 13 held, disarmed, offered or
-    superseded, 130 interrupted.
+    11 configuration invalid, 12 no permission, 13 on hold, blocked, disarmed,
+    offered or superseded, 130 interrupted.
     """  # noqa: D301 - \b is click's mark for a paragraph that is not to be wrapped
-    context.obj = socket
     if context.invoked_subcommand is not None:
         return 0
-    code: int = import_module("flashdeck_tui.cli.screen").open_screen()
+    code: int = import_module("flashdeck_tui.cli.screen").open_screen(context)
     return code

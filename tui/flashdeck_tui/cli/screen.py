@@ -2,6 +2,8 @@
 
 from importlib import import_module
 
+import click
+
 from flashdeck.errors import ExitCode, FlashdeckError
 from flashdeck_tui import terminal
 from flashdeck_tui.cli.connect import daemon_socket
@@ -10,7 +12,7 @@ from flashdeck_tui.cli.output import say
 _EXTRA = "flashdeck[tui]"
 
 
-def open_screen() -> int:
+def open_screen(context: click.Context) -> int:
     """Open the terminal interface on the daemon that is meant, and return its exit code once it is closed.
 
     Raises FlashdeckError where what it is made of is not installed.
@@ -28,5 +30,5 @@ def open_screen() -> int:
             f"the terminal interface needs {error.name}, which is not installed",
             hint=f"pip install '{_EXTRA}'; the commands work without it, see 'flashdeck --help'",
         ) from error
-    code: int = app.run(daemon_socket())
+    code: int = app.run(daemon_socket(context))
     return code

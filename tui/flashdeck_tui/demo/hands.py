@@ -5,6 +5,7 @@ import asyncio
 from flashdeck import api
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import Presence
+from flashdeck.names import literal
 from flashdeck_tui.actions import Action, Context, Needs
 from flashdeck_tui.demo.demo_bench import SLOWNESS, DemoBench
 from flashdeck_tui.demo.firmware import link_slowly
@@ -87,15 +88,15 @@ def _complaint(error: FlashdeckError) -> str:
 
 
 async def _unplug(context: Context) -> None:
-    await context.call(api.VirtualUnplug(board=context.selection.board))
+    await context.call(api.VirtualUnplug(boards=(literal(context.selection.board),)))
 
 
 async def _plug(context: Context) -> None:
-    await context.call(api.VirtualPlug(board=context.selection.board))
+    await context.call(api.VirtualPlug(boards=(literal(context.selection.board),)))
 
 
 async def _press(context: Context) -> None:
-    await context.call(api.VirtualPress(board=context.selection.board))
+    await context.call(api.VirtualPress(boards=(literal(context.selection.board),)))
 
 
 def _absent(context: Context) -> str | None:

@@ -138,7 +138,7 @@ class _Hands:
             for name in [name for name in self._jobs if self._needs_hands(name)]:
                 say(f"{name}: pressing its buttons, as no other way leads into its bootloader")
                 self.pressed.add(name)
-                await self._bench.client.call(api.VirtualPress(board=name))
+                await self._bench.client.call(api.VirtualPress(boards=(name,)))
 
     def _tell(self, job: JobState) -> None:
         before = self._jobs.get(job.board)

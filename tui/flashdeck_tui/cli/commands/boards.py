@@ -7,17 +7,21 @@ import click
 from flashdeck import api
 from flashdeck.model import BoardState, DeviceState
 from flashdeck.text import clean
-from flashdeck_tui.cli import options, words
+from flashdeck_tui.cli import live_options, options, words
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import table
 
 
 @click.command()
+@live_options.any_boards
 @options.as_json
-def command(*, as_json: bool) -> None:
-    """List the configured boards, and the DFU devices that are none of them."""
-    reply = ask(api.GetBoards())
+def command(*, boards: tuple[str, ...], as_json: bool) -> None:
+    """List the configured boards, and the DFU devices that are none of them.
+
+    BOARD is a name or a glob; without one, all boards and all devices.
+    """
+    reply = ask(api.GetBoards(boards=boards))
     if as_json:
         put_json(reply)
         return

@@ -5,14 +5,15 @@ import click
 from flashdeck import api
 from flashdeck.errors import ExitCode
 from flashdeck.job_state import Cancelled
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.live_names import jobs_to_cancel
 from flashdeck_tui.cli.output import put, put_json, say
 
 
 @click.command()
-@options.job
+@live_options.job(jobs_to_cancel)
 @options.as_json
 def command(*, job: int, as_json: bool) -> ExitCode:
     """End JOB, a number that 'flashdeck jobs' lists. Returns once it has ended.

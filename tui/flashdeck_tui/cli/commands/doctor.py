@@ -17,7 +17,7 @@ from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity,
 from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RemoteError
 from flashdeck.job_state import Failure
 from flashdeck.text import clean, counted
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.boards import device_table
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import Colour, is_terminal, paint, put, put_json, say
@@ -35,7 +35,7 @@ _NARROWEST = 40
 
 
 @click.command()
-@click.argument("boards", nargs=-1, type=options.name, metavar="[BOARD]...")
+@live_options.any_boards
 @options.as_json
 def command(*, boards: tuple[str, ...], as_json: bool) -> ExitCode:
     """Look at boards and at this installation, and say what is odd, what it means and how to mend it.

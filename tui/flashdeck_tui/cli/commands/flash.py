@@ -9,7 +9,7 @@ from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode
 from flashdeck.model import JobState
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import follow, waits_for_the_board
@@ -32,9 +32,9 @@ class _Order:
 
 
 @click.command(epilog=options.FILES)
-@click.argument("partition", type=options.name)
+@live_options.partition
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@options.boards
+@live_options.boards
 @click.option("--no-wait", is_flag=True, help="Fail where a board cannot run it now: 4 if absent, else 13.")
 @options.timeout(default=None, help="Stop following (6) after this long; the jobs stay.")
 @click.option("--cancel-on-exit", is_flag=True, help="Cancel these jobs when this command ends, however it ends.")

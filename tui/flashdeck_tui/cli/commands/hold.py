@@ -1,25 +1,26 @@
-"""`flashdeck hold`: a board that is not to be flashed for now."""
+"""`flashdeck hold`: boards that are not to be flashed for now."""
 
 import click
 
 from flashdeck import api
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.words import hold as hold_line
 
 
 @click.command()
-@click.argument("board", type=options.name)
+@live_options.named_boards
 @click.option("--reason", type=options.name, default="", metavar="TEXT", help="Why; shown wherever the board is.")
 @options.as_json
-def command(*, board: str, reason: str, as_json: bool) -> None:
-    """Stop BOARD's lane from starting anything until it is released.
+def command(*, boards: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """Put each BOARD on hold: nothing starts on it until 'flashdeck release'.
 
-    A job that runs is finished first.
+    BOARD is a name or a glob; '*' means all boards. A job that runs is finished first. Outlives a restart of the
+    daemon.
     """
-    state = ask(api.Hold(board=board, reason=reason))
+    reply = ask(api.Hold(boards=boards, reason=reason))
     if as_json:
-        put_json(state)
+        put_json(reply)
     else:
-        put(hold_line(state))
+        put("\n".join(map(hold_line, reply.boards)))

@@ -7,7 +7,7 @@ import click
 from flashdeck import api
 from flashdeck.model import JobState
 from flashdeck.words.contents import image_name
-from flashdeck_tui.cli import options, words
+from flashdeck_tui.cli import live_options, options, words
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
@@ -17,15 +17,23 @@ _MOST = 200
 
 
 @click.command()
-@click.option("-n", "--limit", type=click.IntRange(1, _MOST), default=20, show_default=True, help="How many.")
+@live_options.any_boards
+@options.status
+@click.option(
+    "-n", "--limit", type=click.IntRange(1, _MOST), default=20, show_default=True, help="How many of those that match."
+)
 @options.as_json
-def command(*, limit: int, as_json: bool) -> None:
-    """List the newest jobs, newest first."""
-    reply = ask(api.GetJobs(limit=limit))
+def command(*, boards: tuple[str, ...], statuses: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """List the newest jobs, newest first.
+
+    BOARD is a name or a glob; without one, the jobs of all boards.
+    """
+    reply = ask(api.GetJobs(limit=limit, boards=boards, statuses=statuses))
     if as_json:
         put_json(reply)
         return
-    put(job_table(reply.jobs) if reply.jobs else "no jobs yet")
+    nothing = "no such jobs" if boards or statuses else "no jobs yet"
+    put(job_table(reply.jobs) if reply.jobs else nothing)
 
 
 def job_table(jobs: Sequence[JobState]) -> str:

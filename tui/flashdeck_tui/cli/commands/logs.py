@@ -9,8 +9,9 @@ from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import RequestError
 from flashdeck.model import LogLine, Snapshot
+from flashdeck.names import is_meant
 from flashdeck.text import clean
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import ask, converse
 from flashdeck_tui.cli.output import paint, put, put_json, say
 from flashdeck_tui.cli.words import LEVELS
@@ -21,20 +22,23 @@ _MOST = 500
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come, until Ctrl-C.")
-@click.option("--board", type=options.name, default="", metavar="NAME", help="Only what is about this board.")
+@live_options.any_boards
 @click.option("-n", "--lines", "limit", type=click.IntRange(0, _MOST), default=50, show_default=True, help="How many.")
 @options.as_json
 @options.as_jsonl
-def command(*, follow: bool, board: str, limit: int, as_json: bool, as_jsonl: bool) -> None:
-    """Show the newest lines of the daemon's log."""
+def command(*, follow: bool, boards: tuple[str, ...], limit: int, as_json: bool, as_jsonl: bool) -> None:
+    """Show the newest lines of the daemon's log.
+
+    BOARD is a name or a glob: only what is about these boards. Without one, all lines.
+    """
     options.one_of(as_json=as_json, as_jsonl=as_jsonl)
     if follow and as_json:
         raise RequestError("--json is one object, and a log that is followed never ends", hint="take --jsonl")
 
     if follow:
-        converse(lambda client: _follow(client, board=board, limit=limit, as_jsonl=as_jsonl))
+        converse(lambda client: _follow(client, boards=boards, limit=limit, as_jsonl=as_jsonl))
         return
-    reply = ask(api.GetLogs(limit=limit, board=board))
+    reply = ask(api.GetLogs(limit=limit, boards=boards))
     if as_json:
         put_json(reply)
         return
@@ -42,7 +46,7 @@ def command(*, follow: bool, board: str, limit: int, as_json: bool, as_jsonl: bo
         _print(line, as_jsonl=as_jsonl)
 
 
-async def _follow(client: Client, *, board: str, limit: int, as_jsonl: bool) -> None:
+async def _follow(client: Client, *, boards: tuple[str, ...], limit: int, as_jsonl: bool) -> None:
     """Prints lines until nobody reads them any more. Raises ConnectionFailedError when the daemon ends."""
     printed = 0
     heard = 0  # the newest line that came as an event, whichever board it is about
@@ -50,18 +54,18 @@ async def _follow(client: Client, *, board: str, limit: int, as_jsonl: bool) -> 
         if isinstance(change, Snapshot):
             heard = 0
             lines = (
-                await client.call(api.GetLogs(after=printed, limit=_MOST if printed else limit, board=board))
+                await client.call(api.GetLogs(after=printed, limit=_MOST if printed else limit, boards=boards))
             ).lines
         elif change.log is not None:
             # The daemon says in the log that it dropped lines, but that line is about no board.
-            if board and heard and change.log.id > heard + 1:
+            if boards and heard and change.log.id > heard + 1:
                 say("lines are missing here: the daemon wrote faster than they were read")
             heard = change.log.id
             lines = (change.log,)
         else:
             continue
         for line in lines:
-            if line.id > printed and (not board or line.board == board):
+            if line.id > printed and (not boards or is_meant(line.board, boards)):
                 printed = line.id
                 if not _print(line, as_jsonl=as_jsonl):
                     return

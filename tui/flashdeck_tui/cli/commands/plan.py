@@ -14,7 +14,7 @@ from flashdeck.api import BoardPlan, PlanList, PlanStep
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode
 from flashdeck.text import clean, counted, format_size, short_sha
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.image import read_image, send_image
 from flashdeck_tui.cli.output import is_terminal, one_line, put, put_json
@@ -28,9 +28,9 @@ _MOST_PIECES = 4
 
 
 @click.command(epilog=options.FILES)
-@click.argument("partition", type=options.name)
+@live_options.partition
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@options.boards
+@live_options.boards
 @options.as_json
 def command(*, partition: str, file: Path | None, boards: tuple[str, ...], as_json: bool) -> ExitCode:
     """Show what flashing FILE, or the newest build, would do. Writes nothing.

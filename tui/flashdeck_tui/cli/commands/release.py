@@ -3,23 +3,23 @@
 import click
 
 from flashdeck import api
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.words import hold as hold_line
 
 
 @click.command()
-@click.argument("board", type=options.name)
+@live_options.named_boards
 @options.as_json
-def command(*, board: str, as_json: bool) -> None:
-    """End the hold of BOARD; its queue goes on.
+def command(*, boards: tuple[str, ...], as_json: bool) -> None:
+    """End the hold of each BOARD, and try its blocked jobs again.
 
-    Its held jobs are looked at again. A bank of its flash for which one was held is from now on written without proof,
-    and what is held against its bootloader is tried anew.
+    BOARD is a name or a glob; '*' means all boards. Also accepts the unproven flash bank and forgets recorded
+    bootloader faults.
     """
-    state = ask(api.Release(board=board))
+    reply = ask(api.Release(boards=boards))
     if as_json:
-        put_json(state)
+        put_json(reply)
     else:
-        put(hold_line(state))
+        put("\n".join(map(hold_line, reply.boards)))

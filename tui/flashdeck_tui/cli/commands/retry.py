@@ -6,22 +6,23 @@ from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode
 from flashdeck.model import JobState
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import follow
+from flashdeck_tui.cli.live_names import jobs_to_retry
 from flashdeck_tui.cli.outcome import exit_code
 from flashdeck_tui.cli.output import put, put_json
 
 
 @click.command()
-@options.job
+@live_options.job(jobs_to_retry)
 @options.as_json
 @options.as_jsonl
 def command(*, job: int, as_json: bool, as_jsonl: bool) -> ExitCode:
-    """Flash the image of JOB once more, or look again at a job that is held.
+    """Flash the image of JOB once more, or try a blocked job again.
 
-    JOB is a number that 'flashdeck jobs' lists. Follows the job that comes of it until that has ended or is held.
+    JOB is a number that 'flashdeck jobs' lists. Follows the new job until it has ended or is blocked.
     """
     options.one_of(as_json=as_json, as_jsonl=as_jsonl)
 

@@ -16,7 +16,7 @@ from flashdeck.model import JobState, Snapshot
 from flashdeck.text import counted
 from flashdeck.words.jobs import status_hint, status_text
 from flashdeck.words.tone import Phrase, Tone
-from flashdeck_tui.cli import options, words
+from flashdeck_tui.cli import live_options, options, words
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import show_while
 from flashdeck_tui.cli.image import read_image, send_image
@@ -26,9 +26,9 @@ from flashdeck_tui.cli.table import Cell, table
 
 
 @click.command(epilog=options.FILES)
-@click.argument("partition", type=options.name)
+@live_options.partition
 @click.option("--for", "file", type=click.Path(path_type=Path), metavar="FILE", help="Wait for the image in it.")
-@options.boards
+@live_options.boards
 @options.timeout(default=120.0, help="Give up (6) after this long.")
 @options.as_json
 def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeout: float, as_json: bool) -> ExitCode:

@@ -10,14 +10,14 @@ from flashdeck.api import UPLOAD_CHUNK
 from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.text import clean, format_size
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.words import address as shown
 
 
 @click.command()
-@click.argument("board", type=options.name)
+@live_options.virtual_board
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--address", type=options.size, metavar="ADDRESS", help="Where to start. Default: the flash's start.")
 @click.option("--size", type=options.size, metavar="BYTES", help="How many bytes. Default: up to the flash's end.")

@@ -3,14 +3,14 @@
 import click
 
 from flashdeck import api
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.virtual.board_table import board_table
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 
 
 @click.command()
-@click.argument("board", type=options.name)
+@live_options.virtual_board
 @click.argument("fault", type=options.name)
 @click.option(
     "--after",

@@ -3,19 +3,22 @@
 import click
 
 from flashdeck import api
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.virtual.board_table import board_table
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 
 
 @click.command()
-@click.argument("board", type=options.name)
+@live_options.named_virtual_boards
 @options.as_json
-def command(*, board: str, as_json: bool) -> None:
-    """Press the buttons of BOARD: it restarts into its bootloader."""
-    state = ask(api.VirtualPress(board=board), virtual=True)
+def command(*, boards: tuple[str, ...], as_json: bool) -> None:
+    """Press the buttons of each BOARD: it restarts into its bootloader.
+
+    BOARD is a name or a glob.
+    """
+    reply = ask(api.VirtualPress(boards=boards), virtual=True)
     if as_json:
-        put_json(state)
+        put_json(reply)
     else:
-        put(board_table([state]))
+        put(board_table(reply.boards))

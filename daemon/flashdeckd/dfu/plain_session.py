@@ -4,7 +4,6 @@ There are no addresses: the first block begins the image, each one goes on where
 ends it (USB DFU 1.1, 6.1.1). The device erases as it sees fit. Whatever breaks off begins again at the first block.
 """
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +26,8 @@ from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.polling import LONGEST_NAP, DfuStatusError, Poller
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.wire import STATUS_OK, State, StatusReport, state_name, usable_transfer_size
+from flashdeckd.dfu.wire import STATUS_OK, DfuState, StatusReport, state_name, usable_transfer_size
+from flashdeckd.host import clock
 
 _BLOCK_NUMBERS = 1 << 16
 """wBlockNum has 16 bits and goes on at 0 (USB DFU 1.1, 6.1.1)."""
@@ -127,7 +127,7 @@ class PlainSession:
 
     def to_idle(self) -> None:
         """Brings the device to dfuIDLE after something that went well. The next block is the first."""
-        ended = self._mode is _Mode.ENDED and requests.get_state(self._pipe) == State.IDLE
+        ended = self._mode is _Mode.ENDED and requests.get_state(self._pipe) == DfuState.IDLE
         if self._mode is not _Mode.IDLE and not ended:
             try:
                 requests.abort(self._pipe)
@@ -193,7 +193,7 @@ class PlainSession:
             if turn:
                 self._sleep(_LEAVE_NAP)
             with suppress(StallError, TransferTimeoutError):
-                if requests.get_state(self._pipe) in (State.APP_IDLE, State.APP_DETACH):
+                if requests.get_state(self._pipe) in (DfuState.APP_IDLE, DfuState.APP_DETACH):
                     return True
         return False
 
@@ -287,7 +287,7 @@ class _Manifestation:
         self._claimed = 0.0
         self._nap = _FIRST_NAP
         self._slept = 0.0
-        self._began = time.monotonic()
+        self._began = clock.monotonic()
         self._manifesting = False
         """Whether dfuMANIFEST was reported."""
 
@@ -297,11 +297,11 @@ class _Manifestation:
                 report = self._ask()
             except DeviceGoneError:
                 return Ending.GONE
-            if report is not None and report.state == State.IDLE:
+            if report is not None and report.state == DfuState.IDLE:
                 return Ending.IDLE
-            if report is not None and report.state == State.MANIFEST_WAIT_RESET:
+            if report is not None and report.state == DfuState.MANIFEST_WAIT_RESET:
                 return Ending.WAITS_FOR_RESET
-            waited = max(self._slept, time.monotonic() - self._began)
+            waited = max(self._slept, clock.monotonic() - self._began)
             if report is None and self._manifesting and not self._tolerant and waited > max(_SILENCE, self._claimed):
                 return Ending.WAITS_FOR_RESET
             self._check_patience(report, waited)
@@ -317,17 +317,17 @@ class _Manifestation:
             if self._manifesting:
                 return None
             raise
-        if report.status != STATUS_OK or report.state == State.ERROR:
+        if report.status != STATUS_OK or report.state == DfuState.ERROR:
             raise DfuStatusError(
                 f"the end of the image: the bootloader reports {report}",
                 hint="it checked the image and did not take it: is it built, linked and signed for this board?",
             )
-        if report.state not in (State.MANIFEST_SYNC, State.MANIFEST, State.IDLE, State.MANIFEST_WAIT_RESET):
+        if report.state not in (DfuState.MANIFEST_SYNC, DfuState.MANIFEST, DfuState.IDLE, DfuState.MANIFEST_WAIT_RESET):
             raise DeviceError(
                 f"the end of the image: the bootloader is in {state_name(report.state)} where dfuMANIFEST was expected",
                 hint="reset the board and flash again; another program may be talking to it",
             )
-        self._manifesting |= report.state == State.MANIFEST
+        self._manifesting |= report.state == DfuState.MANIFEST
         self._claimed = min(report.poll_ms / 1000, LONGEST_NAP)
         return report
 

@@ -21,13 +21,14 @@ from flashdeck.errors import (
 )
 from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Verified
-from flashdeckd.dfu.session import Session
+from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.canary import Canary
+from flashdeckd.flash.flash_plan import CANARY, SKIPS, Action, FlashPlan, Step
 from flashdeckd.flash.history_writer import HistoryWriter
-from flashdeckd.flash.observer import Observer
-from flashdeckd.flash.plan import CANARY, SKIPS, Action, Plan, Step
-from flashdeckd.flash.readback import ReadBack, Reading
+from flashdeckd.flash.listener import FlashListener
+from flashdeckd.flash.readback import ReadBack, ReadTrust
+from flashdeckd.flash.target import AddressTarget
 
 _MAX_REDONE = 8
 """Sectors that are done again in one job: more than that is no accident."""
@@ -49,20 +50,27 @@ _LAST = frozenset((Action.READ_BOOT_UNIT, Action.LEAVE))
 """Steps behind the boot unit."""
 
 
-class Run:
+class DfuseRun:
     """The steps of one flash under way."""
 
-    def __init__(self, session: Session, plan: Plan, observer: Observer, history: BootloaderHistory) -> None:
+    def __init__(
+        self,
+        session: DfuseSession,
+        plan: FlashPlan,
+        target: AddressTarget,
+        listener: FlashListener,
+        history: BootloaderHistory,
+    ) -> None:
         self._session = session
         self._plan = plan
-        self._target = plan.target
-        self._observer = observer
+        self._target = target
+        self._listener = listener
         multiplies = history.reading_proved or bool(plan.seen.multiplies)
-        self._history_writer = HistoryWriter(history, observer.learned, multiplies=multiplies)
-        self._canary = Canary(session, plan, self._history_writer, reading_proved=history.reading_proved)
-        self._readback = ReadBack(session, plan, self._history_writer, observer.check)
+        self._history_writer = HistoryWriter(history, listener.learned, multiplies=multiplies)
+        self._canary = Canary(session, plan, target, self._history_writer, reading_proved=history.reading_proved)
+        self._readback = ReadBack(session, plan, target, self._history_writer, listener.check)
         if history.reading_proved:
-            self._readback.reading = Reading.PROVED
+            self._readback.reading = ReadTrust.PROVED
             self._history_writer.learn(canaries_gone=frozenset(sector.start for sector in plan.seen.gone))
         self._sectors = tuple(s for s in self._target.sectors if any(run.covers(s) for run in plan.erased))
         """The sectors that may be erased for the image."""
@@ -115,7 +123,7 @@ class Run:
                 if step.action not in CANARY:
                     self._believe_canary()
                 if step.action not in _WITH_THE_ONE_BEFORE:
-                    self._observer.check()
+                    self._listener.check()
                 if step.action not in CANARY:
                     self._begin(is_erasing=step.action is Action.ERASE)
                 self._do(step)
@@ -178,7 +186,7 @@ class Run:
                 if not self._redone:  # what was read back after that was reached by its address, which shows nothing
                     self._readback.check_blocks(step.span)
             case Action.READ_BACK:
-                for block in self._plan.read_blocks(step.span) if self._readback.reading is Reading.PROVED else ():
+                for block in self._plan.read_blocks(step.span) if self._readback.reading is ReadTrust.PROVED else ():
                     self._read_back(block)
                     self._verified(block.size)
             case Action.WRITE_BOOT_UNIT:
@@ -201,7 +209,7 @@ class Run:
         self._is_canary_over = True
         banks = () if self._canary.doubt else tuple(site.bank for site in self._plan.trials)
         if banks:
-            self._readback.reading = Reading.PROVED
+            self._readback.reading = ReadTrust.PROVED
         self._history_writer.learn(
             reading_proved=bool(banks) or None, proved_banks=banks, canaries_gone=self._canary.gone
         )
@@ -215,7 +223,7 @@ class Run:
         """Before anything is done for the image, and behind its erases."""
         if not self._began:
             self._began = True
-            self._observer.began()
+            self._listener.began()
         if not is_erasing:
             for sector in self._canary.take_owed():
                 self._erase(sector)
@@ -332,7 +340,7 @@ class Run:
                     self.interrupted = True
                     self.notes.append(f"lost after the boot unit was written: {error.message}")
                     return None
-                if wrong is None and self._readback.reading is Reading.PROVED:
+                if wrong is None and self._readback.reading is ReadTrust.PROVED:
                     self._progress(Phase.BOOT_UNIT, step.span.size)
                 return wrong
         return None
@@ -341,7 +349,7 @@ class Run:
         """Make what reads back wrong as it was before it was written, and write it again."""
         step = self._written.pop()
         try:
-            self._observer.began()
+            self._listener.began()
             self._claim(cause, step.span)  # its sector may have had its second try for something else
             self._do_again(*self._together(step.span))
             self._write(step)
@@ -349,7 +357,7 @@ class Run:
             raise  # the job goes on, from the erase
         except FlashdeckError as error:
             self._withdraw(error)
-        self._observer.committed()
+        self._listener.committed()
 
     def _leave_unbootable(self, cause: DeviceError) -> None:
         """See to it that what a failed job leaves does not boot: an erase may be answered OK and not be done."""
@@ -401,7 +409,7 @@ class Run:
     def _leave_or_stay(self) -> None:
         try:
             for step in self._plan.steps:
-                if step.action is Action.LEAVE and self._observer.may_leave():
+                if step.action is Action.LEAVE and self._listener.may_leave():
                     self._leave(step.span)
             if not self.left:
                 self._session.to_idle()
@@ -424,4 +432,4 @@ class Run:
     def _progress(self, phase: Phase, size: int) -> None:
         total = self._totals.get(phase, 0)
         self._done[phase] = min(self._done.get(phase, 0) + size, total)
-        self._observer.progress(phase, self._done[phase], total)
+        self._listener.progress(phase, self._done[phase], total)

@@ -14,8 +14,9 @@ from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.facts import Facts, read_facts
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.leaving import leave
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.polling import SECTOR_PATIENCE, Pace, Poller, StuckError, TooEarlyError
+from flashdeckd.dfu.polling import SECTOR_PATIENCE, Poller, StuckError, TooEarlyError
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.wire import FIRST_BLOCK, MAX_TRANSFER, state_name
 
@@ -32,7 +33,7 @@ class _Mode(Enum):
     UPLOAD = "dfuUPLOAD-IDLE"
 
 
-class Session:
+class DfuseSession:
     """Drives one device inside one fence. For one thread; ends with the pipe.
 
     Errors leave the device in an unknown state: `recover` brings it back to dfuIDLE.

@@ -6,6 +6,7 @@ from flashdeck.diagnosis import Finding, Severity
 from flashdeck.text import counted
 from flashdeckd.dfu.wire import set_address, state_name
 from flashdeckd.diagnosis import st_sources
+from flashdeckd.diagnosis.dialects import Dialect
 from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome, TestRead
 
 BLANK = 0xFF
@@ -13,7 +14,7 @@ ST_REFUSED = 15
 """What ST's classic class says for a state after a Read that returned NULL: a status number, by mistake."""
 
 
-def findings(case: Case, seen: Observation) -> Iterator[Finding]:
+def findings(case: Case, seen: Observation, dialect: Dialect) -> Iterator[Finding]:
     """Findings on reading."""
     yield from (_unread(partition, why) for partition, why in seen.unread if not seen.reads)
     answered = [read for read in seen.reads if read.outcome is ReadOutcome.DATA]
@@ -21,7 +22,7 @@ def findings(case: Case, seen: Observation) -> Iterator[Finding]:
     if failed is not None:
         yield _failure(seen, failed, answered)
     elif answered:
-        yield from _contents(case, seen, answered)
+        yield from _contents(case, seen, answered, dialect)
     if answered and not seen.functional.can_upload:
         yield Finding(
             code="upload-bit-missing",
@@ -95,7 +96,7 @@ def _failure(seen: Observation, read: TestRead, answered: list[TestRead]) -> Fin
     )
 
 
-def _contents(case: Case, seen: Observation, reads: list[TestRead]) -> Iterator[Finding]:
+def _contents(case: Case, seen: Observation, reads: list[TestRead], dialect: Dialect) -> Iterator[Finding]:
     starts = {partition.name: partition.span.start for partition in case.profile.partitions.values()}
     if any(_is_echo(read, starts) for read in reads):
         yield Finding(
@@ -139,7 +140,7 @@ def _contents(case: Case, seen: Observation, reads: list[TestRead]) -> Iterator[
             mend=st_sources.READ,
         )
     elif not wrong:
-        yield _works(case, seen, reads)
+        yield _works(case, seen, reads, dialect)
 
 
 def _is_echo(read: TestRead, starts: dict[str, int]) -> bool:
@@ -164,10 +165,10 @@ def _constant(value: int, count: int) -> Finding:
     )
 
 
-def _works(case: Case, seen: Observation, reads: list[TestRead]) -> Finding:
+def _works(case: Case, seen: Observation, reads: list[TestRead], dialect: Dialect) -> Finding:
     names = ", ".join(dict.fromkeys(read.partition for read in reads))
     answered = f"{counted(len(reads), 'read')} got an answer in {names}"
-    if case.profile.is_plain and not seen.functional.manifestation_tolerant:
+    if not dialect.can_read_back(seen.functional):
         return Finding(
             code="read-before-only",
             severity=Severity.NOTE,
@@ -179,15 +180,11 @@ def _works(case: Case, seen: Observation, reads: list[TestRead]) -> Finding:
             code="read-proved",
             severity=Severity.GOOD,
             seen=f"{answered}, and an earlier flash has proved reading",
-            means="flashes are verified"
-            if case.profile.is_plain
-            else "flashes are verified, and what has not changed is left alone",
+            means=dialect.proved,
         )
     return Finding(
         code="read-answers",
         severity=Severity.GOOD,
         seen=f"{answered} with bytes that can be true",
-        means="the next flash that changes a block proves reading, and is then verified"
-        if case.profile.is_plain
-        else "the next flash proves reading on its first sector, and is then verified",
+        means=dialect.provable,
     )

@@ -12,15 +12,15 @@ from flashdeck.config import ErasePolicy, Holds, MapPolicy, PollPolicy, VerifyPo
 from flashdeck.errors import VerifyError
 from flashdeck.geometry import Range, joined
 from flashdeckd.dfu.memory_map import Access
-from flashdeckd.dfu.polling import Pace
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash import checks, remarks
 from flashdeckd.flash.banks import Site, foreign_banks, sites, unproved_bank, unproved_banks, witnesses
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.cost import cost
+from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan, Step
 from flashdeckd.flash.layout import Layout, is_blank, placed
-from flashdeckd.flash.plan import Action, DeviceFacts, Plan, Step
 from flashdeckd.flash.survey import UNASKED, Questions, Seen, is_telling
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import NOTHING, Image
 
 _MAX_CANDIDATES = 8
@@ -32,24 +32,24 @@ MIN_BOOT_UNIT = 16
 
 def make_plan(
     image: Image,
-    target: Target,
+    target: AddressTarget,
     facts: DeviceFacts,
     *,
     history: BootloaderHistory = UNKNOWN,
     cached: Image | None = None,
     seen: Seen | None = None,
-) -> Plan:
+) -> FlashPlan:
     """Work out the steps that bring `image` into the target's partition, or why that must not be.
 
     `history` is what is known of the board from earlier jobs, `cached` what the partition holds where that may be
-    trusted, as far as it is known; `seen` is what the board answered to `Planner.questions`, None where it was not
+    trusted, as far as it is known; `seen` is what the board answered to `DfusePlanner.questions`, None where it was not
     asked. Raises RefusedError where it would touch what it must not, HeldError where somebody has to look first,
     VerifyError where it must be read back and can not be, DescriptorError where the device can not be written.
     """
-    return Planner(image, target, facts, history=history, cached=cached).plan(seen)
+    return DfusePlanner(image, target, facts, history=history, cached=cached).plan(seen)
 
 
-class Planner:
+class DfusePlanner:
     """A plan in the making: what can be said without reading, what to read, and then the plan.
 
     Raises what `make_plan` raises as soon as it is known.
@@ -58,7 +58,7 @@ class Planner:
     def __init__(
         self,
         image: Image,
-        target: Target,
+        target: AddressTarget,
         facts: DeviceFacts,
         *,
         history: BootloaderHistory = UNKNOWN,
@@ -110,7 +110,7 @@ class Planner:
             witnesses=tuple(each for each in witnesses(self._target) if self._may_read(each)),
         )
 
-    def plan(self, seen: Seen | None) -> Plan:
+    def plan(self, seen: Seen | None) -> FlashPlan:
         """Return the plan, by what the board answered; without an answer, everything is taken to be different."""
         asked, seen = seen is not None, seen or UNASKED
         reading = self._reading(seen)
@@ -124,8 +124,7 @@ class Planner:
             behind = f" behind its first {self._least} bytes" if self._layout.boot_unit else ""
             raise _unprovable(f"the image has nothing{behind} to prove reading with")
         unchanged = sum(sector.size for sector in self._layout.sectors if sector not in changed)
-        return Plan(
-            target=self._target,
+        return FlashPlan(
             image=self._layout.image,
             boot_unit=self._layout.boot_unit,
             block=self._block,

@@ -11,7 +11,6 @@ from flashdeckd.dfu.memory_map import MemoryMap
 from flashdeckd.flash.banks import Site
 from flashdeckd.flash.layout import blocks
 from flashdeckd.flash.survey import UNASKED, Seen
-from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 
 
@@ -134,10 +133,9 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FlashPlan:
     """The steps of one flash, in order. The program does nothing that is not in it."""
 
-    target: Target
     image: Image = field(repr=False)
     """The bytes that the image defines, by address. On a plain DFU 1.1 device: all that is sent."""
     boot_unit: int

@@ -1,0 +1,135 @@
+"""The engine for DfuSe devices: sectors are erased and blocks are written by their addresses."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from flashdeck.errors import DeviceError, DeviceGoneError
+from flashdeck.job_state import Phase, Verified
+from flashdeckd.dfu.dfuse_session import DfuseSession
+from flashdeckd.dfu.fence import Fence
+from flashdeckd.dfu.pipe import ControlPipe
+from flashdeckd.dfu.recovery import Sleep
+from flashdeckd.flash.banks import sites, unproved_banks, witnesses
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
+from flashdeckd.flash.dfuse_planner import DfusePlanner, make_plan
+from flashdeckd.flash.dfuse_run import DfuseRun
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
+from flashdeckd.flash.listener import FlashListener
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.survey import look
+from flashdeckd.flash.target import AddressTarget
+from flashdeckd.host import clock
+from flashdeckd.images.image import Image
+
+_LOCKED = (
+    "reading was refused: a chip at RDP level 1 also answers like this and stores nothing; only its start shows it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DfuseEngine:
+    """One range of addresses on one board."""
+
+    target: AddressTarget
+    history: BootloaderHistory = UNKNOWN
+    """What earlier jobs found out about the board."""
+    cached: Image | None = None
+    """The bytes that the partition has, as far as they are known and may be trusted; nothing is known of its gaps."""
+
+    def survey(self, pipe: ControlPipe, image: Image) -> FlashPlan:
+        """Ask the device what it is and read what a plan needs; write nothing, and leave the device in dfuIDLE."""
+        session = _session(pipe, self.target, clock.sleep, self.history)
+        try:
+            facts = DeviceFacts.of(session.open())
+            return _look_and_plan(session, self._planner(image, facts))
+        except DeviceGoneError as error:
+            raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
+
+    def preview(self, image: Image, facts: DeviceFacts) -> FlashPlan:
+        """Return the plan for a board that can not be asked now."""
+        return make_plan(image, self.target, facts)
+
+    def flash(self, pipe: ControlPipe, image: Image, listener: FlashListener, sleep: Sleep) -> FlashResult:
+        """Bring `image` into the partition.
+
+        VerifyError is raised for a mismatch on proved reading that did not go away when its sector was done again,
+        without a leave (`may_boot` where a wrong boot unit could not be erased). Once the boot unit is written, a lost
+        board is no error any more, unless the boot unit had to be done again.
+        """
+        started, transfers = clock.monotonic(), pipe.transfers
+        history = self.history
+        session = _session(pipe, self.target, sleep, history)
+        try:
+            listener.progress(Phase.OPEN, 0, 1)
+            facts = DeviceFacts.of(session.open())
+            listener.progress(Phase.OPEN, 1, 1)
+            listener.opened(facts)
+            planner = self._planner(image, facts)
+            try:
+                plan = _look_and_plan(session, planner, listener)
+            finally:
+                if session.pace is not history.pace:  # it objected to a look; that is so whatever becomes of the plan
+                    history = replace(history, pace=session.pace)
+                    listener.learned(history)
+            listener.planned(plan)
+            session.confine(plan.touched)
+            run = DfuseRun(session, plan, self.target, listener, history)
+            run.fill()
+            if plan.changes:
+                listener.committed()
+            run.finish()
+        except DeviceGoneError as error:
+            raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
+        is_locked = session.was_refused and plan.changes and run.verified is not Verified.YES
+        remarks = (*run.remarks, *([_LOCKED] if is_locked else []))
+        return FlashResult(
+            bytes_written=run.programmed,
+            erases=run.erases,
+            blocks=run.blocks,
+            transfers=pipe.transfers - transfers,
+            uploads=session.uploads,
+            slept=session.slept,
+            seconds=clock.monotonic() - started,
+            verified=run.verified,
+            protection=plan.protection,
+            left=run.left,
+            unchanged=plan.unchanged,
+            erased_beside=plan.erased_beside,
+            interrupted=run.interrupted,
+            notes=(*plan.notes, *remarks),
+            remarks=remarks,
+        )
+
+    def leave(self, pipe: ControlPipe, sleep: Sleep) -> bool:
+        """Start the program: a ROM bootloader jumps to its address."""
+        session = _session(pipe, self.target, sleep)
+        session.open()
+        return session.leave(self.target.starts)
+
+    def _planner(self, image: Image, facts: DeviceFacts) -> DfusePlanner:
+        return DfusePlanner(image, self.target, facts, history=self.history, cached=self.cached)
+
+
+def _session(
+    pipe: ControlPipe, target: AddressTarget, sleep: Sleep, history: BootloaderHistory = UNKNOWN
+) -> DfuseSession:
+    twins = (site.twin for bank in unproved_banks(target, history) for site in sites(target, bank))
+    fence = Fence.around(target.span, target.geometry, (*twins, *witnesses(target)), starts=target.starts)
+    proved = history.reading_proved
+    return DfuseSession(pipe, fence, target.poll, sleep, history.pace, multiplies=proved or None, reading_proved=proved)
+
+
+def _look_and_plan(session: DfuseSession, planner: DfusePlanner, listener: FlashListener | None = None) -> FlashPlan:
+    def progress(done: int, total: int) -> None:
+        if listener is not None:
+            listener.progress(Phase.COMPARE, done, total)
+            listener.check()
+
+    try:
+        plan = planner.plan(look(session, planner.questions, progress))
+    finally:
+        with suppress(DeviceError):  # whatever becomes of it, the next session recovers it
+            session.to_idle()
+    return plan

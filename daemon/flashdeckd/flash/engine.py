@@ -1,0 +1,101 @@
+"""The ways to use a board in DFU mode: survey, flash, leave. The type of its target chooses the engine."""
+
+from typing import Protocol, assert_never
+
+from flashdeckd.dfu import leaving
+from flashdeckd.dfu.pipe import ControlPipe
+from flashdeckd.dfu.recovery import Sleep
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
+from flashdeckd.flash.dfuse_engine import DfuseEngine
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
+from flashdeckd.flash.listener import FlashListener
+from flashdeckd.flash.plain_engine import PlainEngine
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.target import AddressTarget, AlternateTarget, Target
+from flashdeckd.host import clock
+from flashdeckd.images.image import Image
+
+
+class Engine(Protocol):
+    """One partition of one board, and all that can be done with it. The functions below say what each raises."""
+
+    def survey(self, pipe: ControlPipe, image: Image) -> FlashPlan:
+        """Plan with what the device says; write nothing."""
+        ...
+
+    def preview(self, image: Image, facts: DeviceFacts) -> FlashPlan:
+        """Plan without the device."""
+        ...
+
+    def flash(self, pipe: ControlPipe, image: Image, listener: FlashListener, sleep: Sleep) -> FlashResult:
+        """Bring the image onto the device."""
+        ...
+
+    def leave(self, pipe: ControlPipe, sleep: Sleep) -> bool:
+        """Start the application; True if the device took it."""
+        ...
+
+
+def engine_for(target: Target, history: BootloaderHistory = UNKNOWN, cached: Image | None = None) -> Engine:
+    """Return the engine for a target: the one place where its type is looked at."""
+    match target:
+        case AddressTarget():
+            return DfuseEngine(target, history, cached)
+        case AlternateTarget():
+            return PlainEngine(target, history)
+        case _:
+            assert_never(target)
+
+
+def survey(
+    pipe: ControlPipe,
+    image: Image,
+    target: Target,
+    *,
+    history: BootloaderHistory = UNKNOWN,
+    cached: Image | None = None,
+) -> FlashPlan:
+    """Ask the device what it is and read what a plan needs; write nothing, and leave the device in dfuIDLE.
+
+    Raises what planning raises (see `flash`), and DeviceGoneError.
+    """
+    return engine_for(target, history, cached).survey(pipe, image)
+
+
+def preview(image: Image, target: Target, facts: DeviceFacts) -> FlashPlan:
+    """Return the plan for a board that can not be asked now; `facts` are taken for granted. Raises as `flash` does."""
+    return engine_for(target).preview(image, facts)
+
+
+def flash(
+    pipe: ControlPipe,
+    image: Image,
+    target: Target,
+    listener: FlashListener,
+    sleep: Sleep = clock.sleep,
+    *,
+    history: BootloaderHistory = UNKNOWN,
+    cached: Image | None = None,
+) -> FlashResult:
+    """Bring `image` into the target's partition, by a plan.
+
+    `history` is what earlier jobs found out about the board. `cached` is what the partition has as far as that is
+    known and the profile says that it may be trusted; nothing is known of its gaps.
+    Raises before anything was changed: RefusedError where it would touch what it must not, HeldError where somebody has
+    to look first, VerifyError where it must be read back and can not be, DescriptorError where the device can not be
+    written. Later: ParkedError where the listener asked to stop, with the device in dfuIDLE; DeviceGoneError where the
+    board was lost before it had the image, with `during_read` where the next attempt had better not read
+    (`may_read` of the target): a board that hangs after a read counts as lost, too; VerifyError where proved reading
+    shows something else than was written; another DeviceError for what the device refused.
+    """
+    return engine_for(target, history, cached).flash(pipe, image, listener, sleep)
+
+
+def leave(pipe: ControlPipe, target: Target, sleep: Sleep = clock.sleep) -> bool:
+    """Start the application of a board that only lacks that; True if the board took it."""
+    return engine_for(target).leave(pipe, sleep)
+
+
+def detach(pipe: ControlPipe) -> None:
+    """Ask a running application to come back in DFU mode. A board that vanishes or refuses is no error here."""
+    leaving.detach(pipe)

@@ -1,0 +1,86 @@
+"""The engine for plain DFU 1.1 devices: an image goes into an alternate setting, from its start to its end."""
+
+from dataclasses import dataclass
+
+from flashdeck.errors import DeviceGoneError
+from flashdeck.job_state import Phase
+from flashdeckd.dfu.descriptor import FunctionalDescriptor
+from flashdeckd.dfu.pipe import ControlPipe
+from flashdeckd.dfu.plain_session import PlainSession
+from flashdeckd.dfu.recovery import Sleep
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
+from flashdeckd.flash.listener import FlashListener
+from flashdeckd.flash.plain_planner import make_plan
+from flashdeckd.flash.plain_run import PlainRun
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.target import AlternateTarget
+from flashdeckd.host import clock
+from flashdeckd.images.image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class PlainEngine:
+    """One alternate setting of one board."""
+
+    target: AlternateTarget
+    history: BootloaderHistory = UNKNOWN
+    """What earlier jobs found out about the board."""
+
+    def survey(self, pipe: ControlPipe, image: Image) -> FlashPlan:
+        """Ask the device what it is and plan; write and read nothing, and leave the device in dfuIDLE."""
+        return self._plan(self._session(pipe, clock.sleep), pipe, image)
+
+    def preview(self, image: Image, facts: DeviceFacts) -> FlashPlan:
+        """Return the plan for a board that can not be asked now. That it can be read is not taken for granted."""
+        return make_plan(image, self.target, FunctionalDescriptor(transfer_size=facts.transfer_size))
+
+    def flash(self, pipe: ControlPipe, image: Image, listener: FlashListener, sleep: Sleep) -> FlashResult:
+        """Bring `image` into the alternate setting; every attempt begins at the first block.
+
+        The board may be lost without an error once it has accepted the end of the image. VerifyError is raised, without
+        a leave, for a mismatch where reading was proved before.
+        """
+        started, transfers = clock.monotonic(), pipe.transfers
+        session = self._session(pipe, sleep)
+        try:
+            listener.progress(Phase.OPEN, 0, 1)
+            plan = self._plan(session, pipe, image)
+            listener.progress(Phase.OPEN, 1, 1)
+            listener.planned(plan)
+            run = PlainRun(session, plan, self.target, listener, self.history)
+            ending = run.send_twice()
+        except DeviceGoneError as error:
+            raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
+        listener.committed()
+        run.finish(ending)
+        return FlashResult(
+            bytes_written=image.size,
+            erases=0,
+            blocks=plan.blocks,
+            transfers=pipe.transfers - transfers,
+            uploads=session.uploads,
+            slept=session.slept,
+            seconds=clock.monotonic() - started,
+            verified=run.verified,
+            protection=plan.protection,
+            left=run.left,
+            erased_beside=plan.erased_beside,
+            interrupted=run.interrupted,
+            notes=(*plan.notes, *run.notes),
+            remarks=tuple(run.notes),
+        )
+
+    def leave(self, pipe: ControlPipe, sleep: Sleep) -> bool:
+        """Start the application."""
+        session = self._session(pipe, sleep)
+        session.open()
+        return session.leave()
+
+    def _session(self, pipe: ControlPipe, sleep: Sleep) -> PlainSession:
+        return PlainSession(pipe, self.target.setting, self.target.size, sleep)
+
+    def _plan(self, session: PlainSession, pipe: ControlPipe, image: Image) -> FlashPlan:
+        before = pipe.transfers
+        functional = session.open().functional
+        return make_plan(image, self.target, functional, history=self.history, opening=pipe.transfers - before)

@@ -1,0 +1,46 @@
+"""Time. The event loop has its own way to wait (`asyncio.sleep`, timeouts), and its own `time`.
+
+A simulation sets `system` to its virtual time, and gives the same to its event loop.
+"""
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """A source of time."""
+
+    def time(self) -> float:
+        """Return the seconds since 1970-01-01 UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds from any origin, never fewer than before."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Return after `seconds`."""
+        ...
+
+
+system: Clock = time
+
+
+def now() -> float:
+    """Return the seconds since 1970-01-01 UTC; they jump when somebody sets the clock."""
+    return system.time()
+
+
+def monotonic() -> float:
+    """Return seconds from any origin, which no setting of the clock changes."""
+    return system.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Block the thread for `seconds`."""
+    system.sleep(seconds)
+
+
+def stamp() -> str:
+    """Return the time in UTC as it stands in the name of a file: 20260131T235959Z."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now()))

@@ -1,0 +1,32 @@
+"""This process. The daemon starts no other one itself (looking for a system library may).
+
+A simulation sets `system` to a process that it has made up, so that no log depends on which one it was.
+"""
+
+import os
+from typing import Protocol
+
+
+class Processes(Protocol):
+    """What is known of this process."""
+
+    def getpid(self) -> int:
+        """Return its number."""
+        ...
+
+    def geteuid(self) -> int:
+        """Return the number of the user with whose rights it runs."""
+        ...
+
+
+system: Processes = os
+
+
+def own_pid() -> int:
+    """Return the number of this process."""
+    return system.getpid()
+
+
+def own_uid() -> int:
+    """Return the number of the user with whose rights this process runs."""
+    return system.geteuid()

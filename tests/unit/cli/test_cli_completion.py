@@ -1,0 +1,204 @@
+"""What a shell completes: against the canned daemon, by click's protocol and in a real bash."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from canned_daemon import CannedDaemon, board, job
+from cli_run import Cli
+from flashdeck import api
+from flashdeck.api import VirtualBoardState
+from flashdeck.job_state import JobStatus
+from flashdeck.model import DeviceState, PartitionState
+from flashdeck_tui.cli import live_names
+from flashdeck_tui.cli.root import COMMANDS
+
+HOSTILE = ("$(touch harm)", "-rf", "a b", "x;y", "\x1b[31m")
+JOBS = (job(3, status=JobStatus.RUNNING), job(2, "right", status=JobStatus.FAILED), job(1, status=JobStatus.DONE))
+PATIENCE = 60.0
+"""Seconds, so that a busy machine is not taken for a silent daemon."""
+READING = {api.GetBoards, api.GetJobs, api.VirtualList}
+
+Complete = Callable[..., list[str]]
+"""Completes the last of these words, as zsh would."""
+
+
+def fill(daemon: CannedDaemon) -> None:
+    partitions = (
+        PartitionState(name="bootloader", address=0x08000000, size=0x20000, protected=True),
+        PartitionState(name="app1", address=0x08020000, size=0x60000),
+        PartitionState(name="app2", address=0x08080000, size=0x60000),
+    )
+    boards = tuple(board(name, partitions=partitions) for name in ("left", "right", *HOSTILE))
+    devices = (DeviceState(port="1-9", usb_id="0483:df11", serial="S9"),)
+    emulated = tuple(
+        VirtualBoardState(name=name, model="classic", port="1-1", serial="", plugged=True, mode="dfu")
+        for name in ("one", "two", *HOSTILE)
+    )
+    daemon.answers |= {
+        api.GetBoards: api.BoardList(boards=boards, devices=devices),
+        api.GetJobs: lambda params: api.JobList(jobs=tuple(each for each in JOBS if each.status in params.statuses)),
+        api.VirtualList: api.VirtualBench(boards=emulated),
+    }
+
+
+@pytest.fixture
+def complete(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Complete:
+    monkeypatch.setattr(live_names, "PATIENCE", PATIENCE)
+
+    def run(*words: str) -> list[str]:
+        monkeypatch.setenv("_FLASHDECK_COMPLETE", "bash_complete")
+        monkeypatch.setenv("COMP_WORDS", "\n".join(("flashdeck", *words)))
+        monkeypatch.setenv("COMP_CWORD", str(len(words)))
+        done = cli()
+        assert (done.code, done.err) == (0, "")
+        return [line.removeprefix("plain,") for line in done.out.splitlines()]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("sta", ["status"]),
+        ("virtual pl", ["plug"]),
+        ("hold ", ["left", "right"]),
+        ("hold left r", ["right"]),
+        ("release --board l", ["left"]),
+        ("jobs --board = l", ["left"]),
+        ("disarm r", ["right"]),
+        ("logs r", ["right"]),
+        ("doctor r", ["right"]),
+        ("flash ", ["app1", "app2"]),
+        ("flash app1 --board ", ["left", "right"]),
+        ("plan a", ["app1", "app2"]),
+        ("wait app2 --board r", ["right"]),
+        ("cancel ", ["3"]),
+        ("retry ", ["2", "1"]),
+        ("retry 2", ["2"]),
+        ("adopt ", ["1-9"]),
+        ("virtual plug ", ["one", "two"]),
+        ("virtual fault t", ["two"]),
+        ("jobs --status ru", ["running"]),
+        ("hold --rea", ["--reason"]),
+        ("completion ", ["bash", "zsh", "fish"]),
+        ("flash app1 ", ["file,"]),
+        ("wait app1 --for ", ["file,"]),
+        ("virtual dump one ", ["file,"]),
+        ("--socket ", ["file,"]),
+    ],
+)
+def test_every_word_is_completed_with_what_there_is(
+    daemon: CannedDaemon, complete: Complete, words: str, expected: list[str]
+) -> None:
+    fill(daemon)
+    assert complete(*words.split(" ")) == expected
+    assert {type(call) for call in daemon.calls} <= READING, "completing only looks"
+
+
+def test_without_a_daemon_there_is_silence_and_the_rest_works(
+    complete: Complete, monkeypatch: pytest.MonkeyPatch, runtime_dir: str
+) -> None:
+    monkeypatch.setenv("FLASHDECK_SOCKET", f"{runtime_dir}/nobody")
+    assert complete("hold", "") == complete("virtual", "plug", "") == complete("retry", "") == []
+    assert complete("hold", "--js") == ["--json"]
+    assert os.listdir(runtime_dir) == []  # noqa: PTH208 - only whether there is anything
+
+
+def test_a_daemon_that_does_not_answer_is_given_up(
+    daemon: CannedDaemon, complete: Complete, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_names, "PATIENCE", 0.05)
+    daemon.silent.add(api.GetBoards)
+    assert complete("hold", "") == []
+
+
+def test_the_socket_that_is_named_is_the_one_that_is_asked(
+    daemon: CannedDaemon, complete: Complete, monkeypatch: pytest.MonkeyPatch, runtime_dir: str
+) -> None:
+    fill(daemon)
+    monkeypatch.setenv("FLASHDECK_SOCKET", f"{runtime_dir}/nobody")
+    assert complete("--socket", str(daemon.socket), "hold", "l") == ["left"]
+
+
+@pytest.mark.parametrize(
+    "instruction", ["bash_complete", "zsh_complete", "fish_complete", "bash_run", "tcsh_source", "x"]
+)
+def test_what_no_shell_asks_is_refused_in_silence(cli: Cli, monkeypatch: pytest.MonkeyPatch, instruction: str) -> None:
+    monkeypatch.delenv("COMP_WORDS", raising=False)
+    monkeypatch.setenv("_FLASHDECK_COMPLETE", instruction)
+    assert cli("hold", "left") == (1, "", "")
+    monkeypatch.setenv("COMP_WORDS", "flashdeck")
+    monkeypatch.setenv("COMP_CWORD", "x" if instruction != "fish_complete" else "")
+    assert cli("hold", "left").err == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_command_prints_what_the_variable_does(offline: Cli, monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
+    printed = offline("completion", shell)
+    assert (printed.code, printed.err) == (0, "")
+    assert "_FLASHDECK_COMPLETE" in printed.out
+    assert offline("completion", shell, "--json").json == {"shell": shell, "script": printed.out.rstrip("\n")}
+    monkeypatch.setenv("_FLASHDECK_COMPLETE", f"{shell}_source")
+    assert offline() == printed
+
+
+def test_jobs_say_what_they_are_where_a_shell_shows_it(
+    daemon: CannedDaemon, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(daemon)
+    monkeypatch.setattr(live_names, "PATIENCE", PATIENCE)
+    monkeypatch.setenv("_FLASHDECK_COMPLETE", "fish_complete")
+    monkeypatch.setenv("COMP_WORDS", "flashdeck retry")
+    monkeypatch.setenv("COMP_CWORD", "")
+    assert cli().out.splitlines() == ["plain,2\tapp1 of right failed", "plain,1\tapp1 of left done"]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_a_real_bash_completes(daemon: CannedDaemon, tmp_path: Path) -> None:
+    fill(daemon)
+    program = tmp_path / "flashdeck"
+    patient = f"from flashdeck_tui.cli import live_names, main; live_names.PATIENCE = {PATIENCE}"
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'import sys; {patient}; sys.exit(main())' \"$@\"\n")
+    program.chmod(0o755)
+    script = """
+eval "$(flashdeck completion bash)"
+ask() {
+    COMP_WORDS=(flashdeck "$@") COMPREPLY=()
+    COMP_CWORD=$#
+    _flashdeck_completion flashdeck
+    echo "${COMPREPLY[*]}"
+}
+complete -p flashdeck
+ask hold l
+ask hold ''
+ask jobs --board = ri
+ask flash ''
+ask retry ''
+ask sta
+ask hold nothing-begins-so
+"""
+    done = subprocess.run(  # noqa: S603 - our own words
+        ["bash", "--norc", "--noprofile", "-c", script],  # noqa: S607 - whichever bash a person has
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "FLASHDECK_SOCKET": str(daemon.socket)},
+        timeout=60,
+        check=True,
+    )
+    assert done.stderr == ""
+    registered, *answers = done.stdout.splitlines()
+    assert registered.endswith("-F _flashdeck_completion flashdeck")
+    assert answers == ["left", "left right", "right", "app1 app2", "2 1", "status", ""]
+    assert list(tmp_path.iterdir()) == [program], "completing leaves nothing behind"
+    assert {type(call) for call in daemon.calls} <= READING
+
+
+def test_every_command_can_be_completed(complete: Complete) -> None:
+    assert complete("") == list(COMMANDS)

@@ -1,0 +1,109 @@
+"""Threads: where work is done, in which order, and that somebody else can decide both."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import ParamSpec, TypeVar
+
+import pytest
+
+from flashdeckd.host import threads
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class AtOnce(Executor):
+    """Does its work where it is asked for it."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        done = Future[T]()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+class NoThreads:
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    lock = staticmethod(threading.Lock)
+    condition = staticmethod(threading.Condition)
+    event = staticmethod(threading.Event)
+
+    def executor(self, name: str) -> Executor:
+        self.names.append(name)
+        return AtOnce()
+
+    async def run(self, work: Callable[[], T], /) -> T:
+        return work()
+
+
+async def test_blocking_work_is_done_beside_the_loop() -> None:
+    assert threads.is_main()
+    assert not await threads.run(threads.is_main)
+    assert await threads.run(sorted, [1, 3, 2], reverse=True) == [3, 2, 1]
+    with pytest.raises(ValueError, match="invalid literal"):
+        await threads.run(int, "x")
+
+
+async def test_own_thread_does_one_piece_after_the_other() -> None:
+    own = threads.OwnThread("lane-left")
+    first = threading.Event()
+    seen: list[str] = []
+
+    def wait() -> str:
+        first.wait()
+        seen.append("first")
+        return threading.current_thread().name
+
+    slow, quick = own.run(wait), own.run(seen.append, "second")
+    first.set()
+    await quick
+    assert seen == ["first", "second"]
+    assert (await slow).startswith("lane-left")
+    await own.end()
+
+
+async def test_what_was_begun_is_done_though_nobody_waits() -> None:
+    own = threads.OwnThread("journal")
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    forgotten = own.run(loop.call_soon_threadsafe, done.set)
+    own.let_go()
+    await done.wait()
+    await forgotten
+    with pytest.raises(RuntimeError, match="shutdown"):
+        own.run(int)
+
+
+async def test_somebody_else_may_run_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = NoThreads()
+    monkeypatch.setattr(threads, "system", other)
+    own = threads.OwnThread("lane-left")
+    assert await threads.run(threads.is_main)
+    assert await own.run(threads.is_main)
+    await own.end()
+    assert other.names == ["lane-left"]
+
+
+def test_an_event_is_seen_once_it_has_happened() -> None:
+    event = threads.event()
+    assert not event.is_set()
+    event.set()
+    assert event.is_set()
+
+
+def test_a_condition_is_told_by_another_thread() -> None:
+    condition = threads.condition()
+
+    def tell() -> None:
+        with condition:
+            condition.notify_all()
+
+    with condition:
+        assert not condition.wait(0.0)
+        other = threading.Thread(target=tell)
+        other.start()
+        assert condition.wait()
+    other.join()

@@ -1,0 +1,28 @@
+"""`flashdeck completion`: what a shell needs to complete the words of a command line."""
+
+import click
+
+from flashdeck_tui.cli import options
+from flashdeck_tui.cli.completion import SHELLS, script
+from flashdeck_tui.cli.output import put, put_json
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(list(SHELLS)))
+@options.as_json
+@click.pass_context
+def command(context: click.Context, *, shell: str, as_json: bool) -> None:
+    """Print the script with which SHELL completes commands, options, boards, partitions and jobs.
+
+    \b
+    bash:  eval "$(flashdeck completion bash)"      in ~/.bashrc
+    zsh:   eval "$(flashdeck completion zsh)"       in ~/.zshrc
+    fish:  flashdeck completion fish >~/.config/fish/completions/flashdeck.fish
+
+    Names come from the running daemon; without one, commands, options and files are completed.
+    """  # noqa: D301 - \b is click's mark for a paragraph that is not to be wrapped
+    text = script(shell, context.find_root().command)
+    if as_json:
+        put_json({"shell": shell, "script": text})
+    else:
+        put(text)

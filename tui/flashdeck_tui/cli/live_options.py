@@ -1,0 +1,69 @@
+"""Words and options of a command line that a shell completes from the running daemon."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from flashdeck.names import required
+from flashdeck_tui.cli import live_names, options
+
+Command = Callable[..., Any]
+Complete = Callable[[click.Context, click.Parameter, str], Any]
+"""What a shell may complete a word with."""
+
+boards = click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    type=options.name,
+    metavar="NAME|GLOB",
+    shell_complete=live_names.boards,
+    help="Only these boards (repeatable). Default: all boards that have the partition.",
+)
+"""For a command whose words mean something else than boards."""
+
+
+def _board_words(*, needed: bool, complete: Complete) -> Callable[[Command], Command]:
+    """Boards as words and as `--board`, both in one parameter `boards`.
+
+    Where they are `needed`, a command line without any is refused: nothing happens to all boards by accident.
+    """
+    spelled = "BOARD..." if needed else "[BOARD]..."
+
+    def decorate(command: Command) -> Command:
+        @click.argument("words", nargs=-1, type=options.name, metavar=spelled, shell_complete=complete)
+        @click.option(
+            "--board",
+            "more",
+            multiple=True,
+            type=options.name,
+            metavar="NAME|GLOB",
+            shell_complete=complete,
+            help="The same as BOARD (repeatable).",
+        )
+        @functools.wraps(command)
+        def with_boards(*, words: tuple[str, ...], more: tuple[str, ...], **others: object) -> object:
+            named = (*words, *more)
+            return command(boards=required(named) if needed else named, **others)
+
+        return with_boards
+
+    return decorate
+
+
+any_boards = _board_words(needed=False, complete=live_names.boards)
+"""Names and globs of boards; without any, all boards are meant."""
+named_boards = _board_words(needed=True, complete=live_names.boards)
+"""Names and globs of boards, at least one."""
+named_virtual_boards = _board_words(needed=True, complete=live_names.virtual_boards)
+"""Names and globs of emulated boards, at least one."""
+virtual_board = click.argument("board", type=options.name, shell_complete=live_names.virtual_boards)
+"""One emulated board: its name, or a glob that means one."""
+partition = click.argument("partition", type=options.name, shell_complete=live_names.partitions)
+
+
+def job(complete: Complete) -> Callable[[Command], Command]:
+    """The number of a job; as large as the daemon's journal (SQLite) may count."""
+    return click.argument("job", type=click.IntRange(1, 2**63 - 1), shell_complete=complete)
