@@ -100,7 +100,7 @@ def test_a_partition_says_what_it_holds_since_when_and_how_sure_that_is() -> Non
     assert cells["left"] == ["1.0.2", "verified, 2 min ago"]
     assert cells["lab"] == ["1.0.1", "not verified, 2 min ago"]
     assert cells["twin"] == ["1.0.1", "incomplete, 2 min ago"]
-    assert cells["spare"] == ["-", "never flashed"]
+    assert cells["spare"] == ["-", "never flashed here"]
 
 
 def test_a_build_that_is_being_written_shows_before_it_is_a_job() -> None:
