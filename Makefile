@@ -9,6 +9,7 @@
 #   make format   what `make check` would ask for, done
 #   make pictures docs/tui.svg, as the terminal interface draws itself
 #   make recordings  tests/data/recordings, recorded anew on an emulated board
+#   make schema   config/schema again, the JSON Schemas for editors, as the models are now
 #   make chips    the chip table again, from clones of its sources under SOURCES=DIR (see CONTRIBUTING)
 #   make clean    back to a fresh clone
 
@@ -16,7 +17,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test soak vm-test bench check format pictures recordings chips clean
+.PHONY: help demo test soak vm-test bench check format pictures recordings schema chips clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -51,6 +52,9 @@ pictures: $(READY)
 
 recordings: $(READY)
 	$(BIN)/python tests/renew_recordings.py
+
+schema: $(READY)
+	@PYTHONPATH=tools $(BIN)/python -m schema
 
 chips: $(READY)
 	@PYTHONPATH=tools $(BIN)/python -m chip_table --embassy '$(SOURCES)/stm32-data-generated' --modm '$(SOURCES)/modm-devices' \

@@ -40,7 +40,7 @@ from flashdeckd.usb.backend import library_version, open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.record_directory import RecordDirectory
-from flashdeckd.usb.recording import Recorder, RecordingBackend
+from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
 
 FIRST_LOOK_SECONDS = 5.0
 """How long the socket waits for the first look at bus and builds: the first client finds the boards, and what is built
@@ -180,6 +180,7 @@ async def _run(
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
             await stop.wait()
+            hub.log("flashdeckd ends: what runs is parked at its next safe point")
             bench.stop()
             await tasks[-1]
     finally:

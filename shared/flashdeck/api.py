@@ -10,7 +10,7 @@ from msgspec import field
 
 from flashdeck.diagnosis import Diagnosis, Fact
 from flashdeck.job_state import Failure
-from flashdeck.model import BoardState, DeviceState, JobState, LogLine, Snapshot
+from flashdeck.model import BoardState, DeviceState, JobState, LogLevel, LogLine, Snapshot
 from flashdeck.value import Value
 
 LOWEST_PROTOCOL = 2
@@ -266,6 +266,20 @@ class GetLogs(Params[LogPage], frozen=True, kw_only=True):
     after: int = 0
     limit: int = 200
     boards: tuple[str, ...] = ()
+    level: LogLevel = LogLevel.INFO
+    """Only lines that matter as much, or more."""
+
+
+class GetDebugLog(Params[LogPage], frozen=True, kw_only=True):
+    """What the daemon decided, and why, as `logs` gives its log; these lines are counted by themselves.
+
+    Where there is none above `after`, it waits for one of either log for at most `wait` seconds.
+    """
+
+    after: int = 0
+    limit: int = 200
+    boards: tuple[str, ...] = ()
+    wait: float = 0.0
 
 
 class Hold(Params[BoardList], frozen=True, kw_only=True):
@@ -498,6 +512,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "wait": Wait,
     "jobs.wait": WaitJobs,
     "logs": GetLogs,
+    "logs.debug": GetDebugLog,
     "hold": Hold,
     "release": Release,
     "cancel": Cancel,

@@ -5,6 +5,8 @@ import unicodedata
 
 MAX_TEXT = 300
 """Characters kept of one piece of foreign text."""
+MAX_PATH = 4096
+"""Characters kept of a path."""
 
 _KIB = 1024
 _MIB = 1024 * _KIB

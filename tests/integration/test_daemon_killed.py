@@ -110,7 +110,7 @@ class Flash:
         return self._path.read_bytes()[APP1 - BASE :][: len(image)] == image
 
 
-class Done:
+class EndedWell:
     """Whether the job of an image has ended, and well."""
 
     def __init__(self, image: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a DfuSe device says of itself: its functional descriptor, its alternate settings and the memory map of one."""
+"""The facts that a DfuSe device states: functional descriptor, alternate settings, and the memory map of one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _MAX_ALTERNATES = 16
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a device says of itself."""
+    """The facts that a device states of itself."""
 
     functional: FunctionalDescriptor
     memory_map: MemoryMap | None

@@ -25,7 +25,7 @@ _UNITS = {"": 1, "B": 1, "K": 1024, "M": 1024 * 1024}
 
 
 class Access(IntFlag):
-    """What a run of sectors allows."""
+    """The operations that a run of sectors allows."""
 
     READ = 1
     ERASE = 2
@@ -48,7 +48,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class MemoryMap:
-    """What a device says of its memory. It may lie: it narrows what may be touched, and never widens it."""
+    """The memory that a device states. It may lie: it narrows what may be touched, and never widens it."""
 
     name: str
     """Cleaned of control characters."""
@@ -59,7 +59,7 @@ class MemoryMap:
         return (segment for segment in self.segments if segment.span.overlaps(span))
 
     def permits(self, span: Range, access: Access) -> bool:
-        """Whether every byte of `span` is in a segment, and every segment there allows all of `access`."""
+        """Tell whether every byte of `span` is in a segment, and every segment there allows all of `access`."""
         at = span.start
         for segment in sorted(self.overlapping(span), key=lambda segment: segment.span):
             if segment.access & access != access or segment.span.start > at:

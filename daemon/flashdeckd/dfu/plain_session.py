@@ -53,15 +53,15 @@ def block_size(functional: FunctionalDescriptor) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PlainFacts:
-    """What a device says of itself."""
+    """The facts that a device states of itself."""
 
     functional: FunctionalDescriptor
     number: int
     """The alternate setting that was selected."""
 
 
-class Ending(Enum):
-    """Where a device is once it has taken the end of an image."""
+class AfterManifest(Enum):
+    """The whereabouts of a device that has taken the end of an image."""
 
     IDLE = "back in dfuIDLE"
     WAITS_FOR_RESET = "waiting for a bus reset"
@@ -144,7 +144,7 @@ class PlainSession:
         self._poller.complete(what, erase=True)  # it may have to erase first
         self._done += len(data)
 
-    def manifest(self) -> Ending:
+    def manifest(self) -> AfterManifest:
         """Tells the device that the image is complete, and waits until it has accepted it.
 
         Raises DfuStatusError where it does not. Vanishing is an acceptance once the end of the image was answered.
@@ -174,10 +174,10 @@ class PlainSession:
             self._mode = _Mode.ENDED
         return data
 
-    def leave(self, *, after: Ending = Ending.IDLE) -> bool:
+    def leave(self, *, after: AfterManifest = AfterManifest.IDLE) -> bool:
         """Asks the device to start its application: by DETACH, then by a bus reset. True if it left DFU mode."""
         try:
-            if after is Ending.IDLE:
+            if after is AfterManifest.IDLE:
                 self.to_idle()
                 with suppress(StallError, TransferTimeoutError):  # not every bootloader knows it in DFU mode
                     requests.detach(self._pipe, _DETACH_MS)
@@ -289,21 +289,21 @@ class _Manifestation:
         self._slept = 0.0
         self._began = clock.monotonic()
         self._manifesting = False
-        """Whether dfuMANIFEST was reported."""
+        """True once dfuMANIFEST was reported."""
 
-    def run(self) -> Ending:
+    def run(self) -> AfterManifest:
         while True:
             try:
                 report = self._ask()
             except DeviceGoneError:
-                return Ending.GONE
+                return AfterManifest.GONE
             if report is not None and report.state == DfuState.IDLE:
-                return Ending.IDLE
+                return AfterManifest.IDLE
             if report is not None and report.state == DfuState.MANIFEST_WAIT_RESET:
-                return Ending.WAITS_FOR_RESET
+                return AfterManifest.WAITS_FOR_RESET
             waited = max(self._slept, clock.monotonic() - self._began)
             if report is None and self._manifesting and not self._tolerant and waited > max(_SILENCE, self._claimed):
-                return Ending.WAITS_FOR_RESET
+                return AfterManifest.WAITS_FOR_RESET
             self._check_patience(report, waited)
             self._wait()
 

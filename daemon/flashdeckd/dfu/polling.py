@@ -63,7 +63,7 @@ class Poller:
         self._sleep = sleep
         self._policy = policy
         self.pace = pace
-        """What is known now."""
+        """The pace, as far as it is known now."""
         self.slept = 0.0
         """Seconds slept so far because the device asked for it."""
 

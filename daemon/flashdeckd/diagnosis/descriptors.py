@@ -1,4 +1,4 @@
-"""What the descriptors and the first state of a device tell. Pure."""
+"""Findings on the descriptors and the first state of a device. Pure."""
 
 from collections.abc import Iterator
 

@@ -82,7 +82,7 @@ class Doctor:
         return judge(case, problem)
 
     async def _known(self, board: Board) -> tuple[tuple[str, bytes], ...]:
-        """What each partition should begin with, where this daemon flashed it whole."""
+        """Return the bytes that each partition should begin with, where this daemon flashed it whole."""
         known: list[tuple[str, bytes]] = []
         for name, partition in board.profile.partitions.items():
             contents, target = self._bench.book.contents(board.name, name), target_of(board, partition)

@@ -134,7 +134,7 @@ def _alternate(setting: AlternateSetting, text: str, quirk: Quirk) -> Alternate:
 
 
 def _applied(quirk: Quirk, alternates: tuple[Alternate, ...]) -> str:
-    """Why something that this device says is not believed; a quirk may be known of only some with these ids."""
+    """Return why something that this device says is not believed; a quirk may be known of only some with these ids."""
     maps = {each.memory_map.name for each in alternates if each.memory_map is not None}
     matters = quirk.version is not None or quirk.poll_ms is not None or quirk.wrong_map or quirk.unerasable & maps
     return quirk.reason if matters else ""

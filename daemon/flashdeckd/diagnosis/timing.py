@@ -1,4 +1,4 @@
-"""What the claimed times tell, and what they cost with hosts that obey them. Pure."""
+"""Findings on the times that a device claims, and their cost with hosts that obey them. Pure."""
 
 from collections.abc import Iterator
 
@@ -49,7 +49,7 @@ def _claims(case: Case, seen: Observation, claim: int) -> Iterator[Finding]:
 
 
 def _cost(case: Case, seen: Observation, claim: int) -> str:
-    """What a host sleeps that sets the address before every block and waits after each command, as dfu-util 0.11."""
+    """Return how a host sleeps that sets the address before each block and waits after each command (dfu-util 0.11)."""
     spans = [each.span for each in case.profile.partitions.values() if not each.protected]
     size = seen.functional.transfer_size
     if not spans or not size:

@@ -100,7 +100,7 @@ class DfuseRun:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a person should know of how it went."""
+        """Everything that a person should know of how it went."""
         return (*self._readback.notes, *self.notes)
 
     def fill(self) -> None:

@@ -1,4 +1,4 @@
-"""How the plan of a flash over plain DFU 1.1 is made. Pure.
+"""Makes the plan of a flash over plain DFU 1.1. Pure.
 
 The device takes an image from its start to its end, into an alternate setting, and erases by itself. So nothing can be
 left out, nothing can be written last, and an image that was broken off begins again at the first block. What an image
@@ -97,7 +97,7 @@ def _filled(image: Image, target: AlternateTarget) -> tuple[bytes, list[str]]:
 def _obstacle_to_reading(
     size: int, target: AlternateTarget, functional: FunctionalDescriptor, block: int, history: BootloaderHistory
 ) -> str:
-    """Why the image can not be read back, or would prove nothing; "" where it can."""
+    """Return why the image can not be read back, or would prove nothing; "" where it can."""
     checks = (
         (target.verify is VerifyPolicy.NEVER, 'verify = "never"'),
         (not functional.can_upload, "the device says that it can not be read (bitCanUpload is 0)"),

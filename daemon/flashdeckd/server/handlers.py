@@ -23,6 +23,8 @@ from flashdeckd.usb.record_directory import RecordDirectory
 LOG_PAGE = 500
 """Log lines in one page at the most, so that a page stays far below the wire's line cap."""
 JOB_PAGE = 500
+LONGEST_LOG_WAIT = 60.0
+"""Seconds that a client may wait for a line of the debug log in one call."""
 
 T = TypeVar("T")
 
@@ -47,6 +49,7 @@ class Handlers:
             api.Wait: self.wait,
             api.WaitJobs: self.wait_jobs,
             api.GetLogs: self.logs,
+            api.GetDebugLog: self.debug_log,
             api.Hold: self.hold,
             api.Release: self.release,
             api.Cancel: self.cancel,
@@ -101,7 +104,18 @@ class Handlers:
     async def logs(self, params: api.GetLogs, _connection: Connection) -> api.LogPage:
         """`logs`."""
         boards = self._bench.matching(params.boards) if params.boards else ()
-        lines = self._hub.logs(after=params.after, limit=min(params.limit, LOG_PAGE), boards=boards)
+        limit = min(params.limit, LOG_PAGE)
+        lines = self._hub.logs(after=params.after, limit=limit, boards=boards, level=params.level)
+        return api.LogPage(lines=lines, next=lines[-1].id if lines else params.after)
+
+    async def debug_log(self, params: api.GetDebugLog, _connection: Connection) -> api.LogPage:
+        """`logs.debug`."""
+        boards = self._bench.matching(params.boards) if params.boards else ()
+        limit = min(params.limit, LOG_PAGE)
+        lines = self._hub.debug_lines(after=params.after, limit=limit, boards=boards)
+        if not lines and params.wait > 0:
+            await self._hub.logged(min(params.wait, LONGEST_LOG_WAIT))
+            lines = self._hub.debug_lines(after=params.after, limit=limit, boards=boards)
         return api.LogPage(lines=lines, next=lines[-1].id if lines else params.after)
 
     async def hold(self, params: api.Hold, _connection: Connection) -> api.BoardList:

@@ -55,7 +55,7 @@ _GONE = frozenset(
 )
 
 _PYUSB_ERRORS = (usb.core.USBError, NotImplementedError, ValueError, IndexError)
-"""What pyusb raises: for the system's errors, for what a backend lacks, and for descriptors that make no sense."""
+"""The errors of pyusb: for the system's own, for what a backend lacks, and for descriptors that make no sense."""
 
 _T = TypeVar("_T")
 
@@ -110,7 +110,7 @@ class Transport:
 
     @property
     def quirk(self) -> Quirk:
-        """What is to be believed of this device in place of what it says."""
+        """The corrections of what this device says."""
         return self._quirk
 
     @property

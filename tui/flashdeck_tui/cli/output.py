@@ -11,6 +11,7 @@ from enum import StrEnum
 from io import TextIOWrapper
 from typing import BinaryIO, TextIO, cast
 
+from flashdeck.errors import MAX_PARTS, ErrorKind
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
 from flashdeck.text import clean
@@ -76,7 +77,9 @@ def put_json(value: object) -> bool:
 
 def report(failure: Failure, *, as_json: bool) -> None:
     """Tells an error on stderr and, for scripts, as an object on stdout."""
-    lines = [f"{paint('error:', Colour.BAD, sys.stderr)} {one_line(failure.message)}"]
+    is_list = failure.kind is ErrorKind.CONFIG_INVALID  # a line for each mistake
+    first, *more = failure.message.splitlines()[: MAX_PARTS + 2] if is_list and failure.message else [failure.message]
+    lines = [f"{paint('error:', Colour.BAD, sys.stderr)} {one_line(first)}", *(f"  {one_line(line)}" for line in more)]
     if failure.hint:
         lines.append(f"{paint('hint:', Colour.STRONG, sys.stderr)} {one_line(failure.hint)}")
     _write(sys.stderr, "\n".join(lines) + "\n")

@@ -14,7 +14,7 @@ from flashdeck.config import Profile
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
 from flashdeck.model import BoardState, DeviceState
 from flashdeck.text import clean
-from flashdeck.toml_text import header, quoted
+from flashdeck.toml.values import header, quoted
 
 NEW_PROFILE = "product"
 _EXAMPLE_CHIP = "STM32H563RG"

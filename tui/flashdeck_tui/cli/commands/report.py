@@ -105,7 +105,7 @@ def _gather(path: Path | None) -> _Gathered:
         found.config = load(path if path is not None else default_config_path(virtual=virtual))
     except ConfigError as error:
         elsewhere = " (--config FILE takes the one that your flashdeckd was started with)" if path is None else ""
-        found.missing["config.toml"] = f"{error.message}{elsewhere}"
+        found.missing["config.toml"] = f"{'; '.join(error.message.splitlines())}{elsewhere}"
     return found
 
 

@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 
 
 class Recorder:
-    """Where recordings go, until the first one that can not be written. May be used from any thread."""
+    """The place of recordings, until the first one that can not be written. May be used from any thread."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Recorder:
 
     @property
     def broken(self) -> bool:
-        """Whether it has given up."""
+        """True once it has given up."""
         return self._broken
 
     def give_up(self, error: OSError) -> None:
@@ -147,7 +147,7 @@ class _Handle:
         self.device = device
         self.log = log
         self.is_reset = False
-        """Whether the last that happened was a bus reset."""
+        """True if the last that happened was a bus reset."""
 
 
 class RecordingBackend(usb.backend.IBackend):
@@ -160,7 +160,7 @@ class RecordingBackend(usb.backend.IBackend):
         """`handle`: what the thread closed last, if that was because of a reset."""
 
     def enumerate_devices(self) -> Iterable[object]:
-        """What is on the bus now."""
+        """The devices on the bus now."""
         return self._inner.enumerate_devices()
 
     def get_parent(self, dev: object) -> object | None:
@@ -277,7 +277,7 @@ class RecordingBackend(usb.backend.IBackend):
             handle.log.write(Reset(at=began, took=took, ending=ending, errno=number))
 
     def is_kernel_driver_active(self, dev_handle: object, intf: int) -> bool:
-        """Whether the kernel has a driver on it."""
+        """Tell whether the kernel has a driver on it."""
         return self._inner.is_kernel_driver_active(_handle(dev_handle).inner, intf)
 
     def detach_kernel_driver(self, dev_handle: object, intf: int) -> None:
@@ -339,7 +339,7 @@ class RecordingBackend(usb.backend.IBackend):
         )
 
     def _session(self, dev: object) -> RecordedSession | None:
-        """What the system knows of the device already; None for one whose descriptors make no sense."""
+        """Return what the system knows of the device already; None for one whose descriptors make no sense."""
         try:
             device, configuration = self._device(dev), self._configuration(dev)
         except (usb.core.USBError, NotImplementedError, ValueError, IndexError, OverflowError):
@@ -388,7 +388,7 @@ class RecordingBackend(usb.backend.IBackend):
 
 
 def _is_payload(request_type: int, request: int, value: int, size: int) -> bool:
-    """Whether the data are image bytes: those of DNLOAD and UPLOAD, but for DfuSe's commands in block 0."""
+    """Tell whether the data are image bytes: those of DNLOAD and UPLOAD, but for DfuSe's commands in block 0."""
     is_dfu = request_type & ~_DIRECTION == _DFU_REQUEST and request in (_DNLOAD, _UPLOAD)
     return is_dfu and (value != 0 or size > SHORT)
 
