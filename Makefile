@@ -8,6 +8,7 @@
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make pictures docs/tui.svg, as the terminal interface draws itself
+#   make diagram  the life of a job in CONTRIBUTING.md, drawn again from its table
 #   make recordings  tests/data/recordings, recorded anew on an emulated board
 #   make chips    the chip table again, from clones of its sources under SOURCES=DIR (see CONTRIBUTING)
 #   make clean    back to a fresh clone
@@ -16,7 +17,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test soak vm-test bench check format pictures recordings chips clean
+.PHONY: help demo test soak vm-test bench check format pictures diagram recordings chips clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -48,6 +49,9 @@ format: $(READY)
 
 pictures: $(READY)
 	$(BIN)/python tests/pictures.py
+
+diagram: $(READY)
+	$(BIN)/python tests/job_diagram.py
 
 recordings: $(READY)
 	$(BIN)/python tests/renew_recordings.py

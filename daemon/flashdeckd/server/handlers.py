@@ -1,12 +1,13 @@
 """What each method of the socket protocol does, beyond those that the server answers itself."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from flashdeck import api
 from flashdeck.diagnosis import Diagnosis, Fact
 from flashdeck.errors import RequestError
 from flashdeck.model import BoardState, JobState
+from flashdeck.value import Value
 from flashdeck.versions import software
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
@@ -23,6 +24,9 @@ LOG_PAGE = 500
 JOB_PAGE = 500
 
 
+P = TypeVar("P", bound=api.Params[Any])
+
+
 class Handlers:
     """The methods, one each. `table` is what the server dispatches on."""
 
@@ -35,23 +39,25 @@ class Handlers:
 
     def table(self) -> Mapping[type[api.Params[Any]], Handler]:
         """Handlers by the type of their parameters."""
-        return {
-            api.GetBoards: self.boards,
-            api.GetJobs: self.jobs,
-            api.Flash: self.flash,
-            api.Plan: self.plan,
-            api.Wait: self.wait,
-            api.WaitJobs: self.wait_jobs,
-            api.GetLogs: self.logs,
-            api.Hold: self.hold,
-            api.Release: self.release,
-            api.Cancel: self.cancel,
-            api.Retry: self.retry,
-            api.Arm: self.arm,
-            api.Disarm: self.disarm,
-            api.Adopt: self.adopt,
-            api.Doctor: self.doctor,
-        }
+        return dict(
+            (
+                handled(api.GetBoards, self.boards),
+                handled(api.GetJobs, self.jobs),
+                handled(api.Flash, self.flash),
+                handled(api.Plan, self.plan),
+                handled(api.Wait, self.wait),
+                handled(api.WaitJobs, self.wait_jobs),
+                handled(api.GetLogs, self.logs),
+                handled(api.Hold, self.hold),
+                handled(api.Release, self.release),
+                handled(api.Cancel, self.cancel),
+                handled(api.Retry, self.retry),
+                handled(api.Arm, self.arm),
+                handled(api.Disarm, self.disarm),
+                handled(api.Adopt, self.adopt),
+                handled(api.Doctor, self.doctor),
+            )
+        )
 
     async def boards(self, _params: api.GetBoards, _connection: Connection) -> api.BoardList:
         """`boards`."""
@@ -124,6 +130,13 @@ class Handlers:
     async def doctor(self, params: api.Doctor, _connection: Connection) -> Diagnosis:
         """`doctor`."""
         return await self._doctor.examine(params.boards)
+
+
+def handled(
+    params: type[P], handler: Callable[[P, Connection], Awaitable[Value]]
+) -> tuple[type[api.Params[Any]], Handler]:
+    """Return a line of the table of methods: the type checker refuses a handler that takes other parameters."""
+    return params, handler
 
 
 def version_handlers(libusb: str) -> Mapping[type[api.Params[Any]], Handler]:
