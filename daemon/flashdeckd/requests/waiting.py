@@ -7,7 +7,7 @@ from typing import Final
 from flashdeck.api import BoardOutcome
 from flashdeck.config import Board
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
-from flashdeck.job_state import Cancelled, Failed, Failure, Superseded, Waiting, needs_person
+from flashdeck.job_state import Cancelled, Failed, Failure, Superseded, needs_person, stands_still
 from flashdeck.model import Contents, Disposition, JobState
 from flashdeck.words.jobs import status_hint, status_text
 from flashdeckd.boards.bench import Bench
@@ -197,7 +197,7 @@ def _is_over(outcomes: Iterable[BoardOutcome]) -> bool:
     if not open_ones:
         return True
     failed = any(outcome.failure is not None for outcome in outcomes)
-    return failed and all(outcome.job is not None and isinstance(outcome.job.status, Waiting) for outcome in open_ones)
+    return failed and all(outcome.job is not None and stands_still(outcome.job.status) for outcome in open_ones)
 
 
 def _too_late(outcome: BoardOutcome, partition: str, seconds: float) -> BoardOutcome:
