@@ -34,7 +34,7 @@ RESULT = JobResult(
     protection="boot unit",
 )
 QUEUED = Queued()
-WAITING = Waiting(for_=WaitFor.ABSENT, reason="not connected", hint="plug it in")
+WAITING = Waiting(for_=WaitFor.ABSENT, reason="board left is not connected", hint="plug it in")
 RUNNING = Running(phase=Phase.WRITE, done=1000, total=20_000, since=1.0, answered_at=2.0)
 WRITTEN = Written(result=RESULT)
 BLOCKED = Blocked(reason="its bank is not proved", hint="flashdeck release left")
