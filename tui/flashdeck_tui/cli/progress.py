@@ -20,7 +20,7 @@ from flashdeck_tui.terminal import takes_control_sequences
 LOOK_SECONDS: Final = 1.0
 """How often it is looked whether the boards still answer, of which no change tells."""
 _BAR: Final = 20
-_REDRAW: Final = 0.1
+REDRAW: Final = 0.1
 """Seconds between two drawings of the bars: smooth to the eye, little to send over SSH."""
 _UP: Final = "\x1b[{}A"
 _CLEAR_LINE: Final = "\x1b[2K"
@@ -128,7 +128,7 @@ class Bars:
         self._jobs[_place(job)] = job
         if before is None or _headline(before) != _headline(job):
             self._draw((job,))
-        elif time.monotonic() - self._drawn_at >= _REDRAW:
+        elif time.monotonic() - self._drawn_at >= REDRAW:
             self._draw()
 
     def look(self) -> None:
