@@ -8,9 +8,12 @@ import msgspec
 
 
 def plain(value: object) -> object:
-    """`value`, with structures in it, in what JSON knows."""
+    """Return `value`, with structures in it, in what JSON knows: named as on the wire."""
     if isinstance(value, msgspec.Struct):
-        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        tag_field, tag = value.__struct_config__.tag_field, value.__struct_config__.tag
+        tagged: dict[str, object] = {} if tag_field is None else {tag_field: tag}
+        return tagged | {encoded: plain(getattr(value, name)) for encoded, name in names}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in cast("Mapping[object, object]", value).items()}
     if isinstance(value, tuple | list):
@@ -19,5 +22,5 @@ def plain(value: object) -> object:
 
 
 def full_json(value: object) -> str:
-    """One JSON object on one line, as pure ASCII."""
+    """Return one JSON object on one line, as pure ASCII."""
     return json.dumps(plain(value))

@@ -230,6 +230,17 @@ def needs_person(status: JobStatus) -> bool:
     return isinstance(status, Blocked) or (isinstance(status, Waiting) and status.for_ is WaitFor.HOLD)
 
 
+def stands_still(status: JobStatus) -> bool:
+    """Tell whether nothing happens to a job until something changes around it: a cable, a hand, access, a disk."""
+    match status:
+        case Waiting():
+            return status.for_ is not WaitFor.PAUSE
+        case Written():
+            return status.phase is None and bool(status.reason)
+        case _:
+            return isinstance(status, Blocked)
+
+
 def result_of(status: JobStatus) -> JobResult | None:
     """Return what a flash did, where that is known by now."""
     return status.result if isinstance(status, Written | Done | Failed) else None

@@ -48,9 +48,8 @@ class Detach:
 
         Raises ParkedError when the job was to end meanwhile, NoAccessError where the device can not be opened.
         """
-        name = self._board.name
         if self._board.profile.enter is Enter.MANUAL:
-            await self._wait(jobs, f"board {name} is running")
+            await self._wait(jobs, "it is running")
             return False
         if jobs[0].id > self._newest:  # a new build may be for a board that was mended
             self.forget()
@@ -59,7 +58,7 @@ class Detach:
             await self._wait(jobs, self._reason)
             return False
         if self._times >= MAX_ASKED and not self._has_rested():
-            await self._wait(jobs, f"board {name} runs its application again, asked {self._times} times to detach")
+            await self._wait(jobs, f"it runs its application again, after {self._times} requests to detach")
             return False
         before = (self._device, self._times)
         self._device, self._times = device, self._times + 1
@@ -75,14 +74,14 @@ class Detach:
             self._device, self._times = before  # it was not asked now
             raise
         except DeviceError as error:
-            await self._wait(jobs, f"board {name} can not be detached: {error.message}")
+            await self._wait(jobs, f"it can not be detached: {error.message}")
             return False
         came = await self._state.until(lambda: self._is_over(job), DETACH_SECONDS)
         self._state.check(job.id)
         if came:
             self.forget()
             return True
-        await self._wait(jobs, f"board {name} did not come back in DFU mode when asked")
+        await self._wait(jobs, "it did not come back in DFU mode when asked")
         return False
 
     def rests_until(self) -> float | None:

@@ -184,10 +184,10 @@ class AfterError:
             await self._book.wait(job, Waiting(for_=rule.waits_for, reason=error.message, hint=error.hint))
             return
         if isinstance(error, DeviceGoneError):
-            reason = f"board {job.board} was lost{self._where(job)}; job {job.id} goes on when it is back in DFU mode"
-            waiting = Waiting(for_=rule.waits_for, reason=reason, hint=f"plug in board {job.board} again")
+            reason = f"the board was lost{self._where(job)}; the job goes on when it is back in DFU mode"
+            waiting = Waiting(for_=rule.waits_for, reason=reason, hint="plug the board in again")
         elif error.kind is ErrorKind.TRANSFER_TIMEOUT:
-            reason = f"board {job.board} stopped answering{self._where(job)}; its port is reset, and the job goes on"
+            reason = f"it stopped answering{self._where(job)}; its port is reset, and the job goes on"
             waiting = Waiting(for_=rule.waits_for, reason=reason)
         else:
             waiting = Waiting(
@@ -211,7 +211,7 @@ class AfterError:
         """The board is worn out, or its cable: somebody has to look, and to plug it in again."""
         what = "was lost" if isinstance(error, DeviceGoneError) else "stopped answering"
         reason = (
-            f"board {job.board} {what} in {record.in_vain} attempts in a row that came no further, the last time: "
+            f"the board {what} in {record.in_vain} attempts in a row that came no further, the last time: "
             f"{error.message}{self._torn(job)}"
         )
         record.in_vain, record.blocked = 0, record.blocked + 1
@@ -235,9 +235,9 @@ class AfterError:
 
     async def _keep_written(self, job: JobState, status: Written, error: FlashdeckError) -> None:
         """The image is complete on the board: whatever went wrong behind that costs only the start."""
-        reason = f"board {job.board} was lost before it was started; it is once it is back"
+        reason = "the board was lost before it was started; it starts when the board is back"
         if not isinstance(error, DeviceGoneError):
-            reason = f"board {job.board} could not be started: {error.message}"
+            reason = f"it could not be started: {error.message}"
             self._not_before[job.id] = clock.monotonic() + rule_for(error.kind).pause(1)
         await self._book.move(job, Written(result=status.result, reason=reason))
         self._book.log(job, f"{reason} ({error.message})", LogLevel.WARNING)

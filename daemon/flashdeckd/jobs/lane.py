@@ -301,7 +301,7 @@ class Lane:
             return
         waiting = Waiting(
             for_=WaitFor.HOLD,
-            reason=f"board {self.board.name} is on hold: {self._hold.reason}",
+            reason=self._hold.reason,
             hint=f"`flashdeck release {self.board.name}` lets it go on",
         )
         for job in self._book.active(self.board.name):
@@ -488,9 +488,9 @@ class Lane:
         preview(image, self.target(self.board.profile.partitions[job.partition]), ASSUMED_FACTS)
 
     async def _wait_for_board(self, jobs: Iterable[JobState]) -> None:
-        sighting, name = self.sighting, self.board.name
+        sighting = self.sighting
         for_ = WaitFor.OTHER_DEVICE if sighting.presence is Presence.AMBIGUOUS else WaitFor.ABSENT
-        reason = sighting.trouble or f"board {name} is not connected"
+        reason = sighting.trouble or "not connected"
         waiting = Waiting(for_=for_, reason=reason, hint=self.board.profile.enter_hint)
         for job in jobs:
             was_lost = isinstance(job.status, Waiting) and job.status.for_ is WaitFor.ABSENT and job.attempts

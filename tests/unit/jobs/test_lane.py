@@ -178,7 +178,7 @@ async def test_a_board_whose_bootloader_was_harmed_is_held_so_that_nothing_reset
     assert first.failure is not None
     assert first.failure.kind is ErrorKind.WRONG_BANK
     assert scene.holds == ["it changed: write it anew"]
-    second = await scene.until_says(second, "on hold: board left is on hold: it changed", Waiting)
+    second = await scene.until_says(second, "on hold: it changed", Waiting)
     assert waits_for(second) is WaitFor.HOLD
     assert bool([text for text in scene.logged(LogLevel.ERROR) if "disk is full" in text]) is not disk_works
 
