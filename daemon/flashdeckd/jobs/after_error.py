@@ -79,16 +79,16 @@ class AfterError:
         now = self._book.job(job.id)
         if is_settled(now.status):
             return
-        if isinstance(error, ParkedError):
-            await self._park(job, error)
-            return
         if isinstance(error, DeviceGoneError) and error.during_read and device is not None:
             await self._lost_reads.add(device, job.id)
         if isinstance(error, VerifyError):
             await self._distrust(job)  # also where it is tried again: a restart before that must not start it
-        if isinstance(error, DeviceGoneError | TransferTimeoutError) and self._is_complete(now):
+        if isinstance(error, DeviceGoneError | TransferTimeoutError | ParkedError) and self._is_complete(now):
             now = await self._book.move(now, Written())  # what is missing is the leave, and no second flash
-        if isinstance(now.status, Written):
+        if isinstance(error, ParkedError):
+            if not isinstance(now.status, Written):
+                await self._park(job, error)
+        elif isinstance(now.status, Written):
             await self._keep_written(now, now.status, error)
         else:
             await self._apply(rule_for(error.kind), job, device, error, reached)
@@ -223,8 +223,7 @@ class AfterError:
 
     async def _park(self, job: JobState, error: ParkedError) -> None:
         if error.kind is not ErrorKind.CANCELLED:
-            if not isinstance(self._book.job(job.id).status, Written):
-                await self._book.move(job, Queued(note=error.message))
+            await self._book.move(job, Queued(note=error.message))
             return
         torn = self._torn(job).removeprefix("; ")
         await self._book.move(job, Cancelled(by=self._state.cancelled_by, reason=torn))

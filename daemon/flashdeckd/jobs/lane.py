@@ -7,6 +7,7 @@ handle lives.
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from math import ceil
 from typing import TypeVar
 
 import usb.backend
@@ -510,7 +511,7 @@ class Lane:
         """A board that hangs keeps the thread until the transfer that runs has had its time."""
         busy = self._thread.pulse.busy_for
         if busy >= _LONG_TRANSFER:
-            self._book.log(job, f"waits for the running transfer, at most {busy:.0f} s", LogLevel.WARNING)
+            self._book.log(job, f"waits for the running transfer, at most {ceil(busy)} s", LogLevel.WARNING)
 
 
 def _may_begin(job: JobState) -> bool:

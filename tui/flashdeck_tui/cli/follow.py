@@ -67,19 +67,20 @@ def tell_of_queued(jobs: Sequence[JobState], *, cancelled: bool = False) -> None
 async def heed(
     asked: asyncio.Future[T], changes: AsyncIterator[Snapshot | Event], tell: Callable[[Snapshot | Event], object]
 ) -> T:
-    """Return what `asked` answers; `tell` hears of every change until then."""
+    """Return what `asked` answers; `tell` hears of every change that comes before the answer."""
     step: asyncio.Future[Snapshot | Event] | None = None
     try:
         while True:
             step = step or asyncio.ensure_future(anext(changes))
             await asyncio.wait((asked, step), return_when=asyncio.FIRST_COMPLETED)
-            if asked.done():
+            if not step.done():
                 return asked.result()
             if step.exception() is not None:
                 return await asked  # the connection is lost, which both say
             change, step = step.result(), None
             tell(change)
     finally:
+        asked.cancel()
         if step is not None:
             step.cancel()
 
