@@ -5,6 +5,7 @@
 #   make soak     the very large tests, larger: interruptions, killed daemons, hostile devices (some 20 minutes)
 #   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
 #   make bench    what flashdeck costs: a table, and build/bench/bench.json (QUICK=1: smaller, no virtual machine; JSON=FILE)
+#   make limits   doubles and halves every limit, one at a time, and names those that no test noticed (ONLY=dfu)
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make pictures docs/tui.svg, as the terminal interface draws itself
@@ -16,8 +17,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# One process more than cores, for many tests wait. A file or two by themselves start sooner in one process.
+PARALLEL := -n 3 --dist worksteal
 
-.PHONY: help demo test soak vm-test bench check format pictures recordings schema chips clean
+.PHONY: help demo test soak vm-test bench limits check format pictures recordings schema chips clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -26,16 +29,19 @@ demo: $(READY)
 	@exec $(BIN)/flashdeck demo $(if $(ONCE),--once)
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 soak: $(READY)
-	FLASHDECK_SOAK=1 $(BIN)/pytest -m soak --timeout=7200
+	FLASHDECK_SOAK=1 $(BIN)/pytest $(PARALLEL) -m soak --timeout=7200
 
 vm-test: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m vm
 
 bench: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(JSON),--json '$(JSON)')
+
+limits: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m limits $(if $(ONLY),--only '$(ONLY)')
 
 check: $(READY)
 	$(BIN)/ruff format --check

@@ -169,14 +169,14 @@ async def _run(
     """Do everything at once until `stop` is set, and then end all of it."""
     scanned = asyncio.Event()
     tasks = [
-        asyncio.create_task(_follow_bus(source, bench, health, scanned)),
+        asyncio.create_task(follow_bus(source, bench, health, scanned)),
         asyncio.create_task(builds.run()),
         asyncio.create_task(bench.run()),
     ]
     for task in tasks:
         task.add_done_callback(lambda _: stop.set())  # none of them ends by itself: one that does has failed
     try:
-        await _first_look(scanned, builds, stop)
+        await first_look(scanned, builds, stop)
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
             await stop.wait()
@@ -191,7 +191,7 @@ async def _run(
                 raise outcome
 
 
-async def _first_look(scanned: asyncio.Event, builds: Builds, stop: asyncio.Event) -> None:
+async def first_look(scanned: asyncio.Event, builds: Builds, stop: asyncio.Event) -> None:
     """Wait until bus and builds were looked at once: `FIRST_LOOK_SECONDS` at most, and not where it is to stop."""
 
     async def look() -> None:
@@ -209,8 +209,8 @@ async def _first_look(scanned: asyncio.Event, builds: Builds, stop: asyncio.Even
         await asyncio.wait(tasks)
 
 
-async def _follow_bus(source: HotplugSource, bench: Bench, health: Health, scanned: asyncio.Event) -> None:
-    """Follows the bus for ever; a source that fails is said to, and started again."""
+async def follow_bus(source: HotplugSource, bench: Bench, health: Health, scanned: asyncio.Event) -> None:
+    """Follow the bus for ever; a source that fails is reported and started again."""
     failures = 0
     while True:
         try:

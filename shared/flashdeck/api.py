@@ -532,7 +532,9 @@ METHODS: dict[str, type[Params[Value]]] = {
     "virtual.dump": VirtualDump,
 }
 NAMES: dict[type[Params[Value]], str] = {params: name for name, params in METHODS.items()}
-UPLOAD_CHUNK = 256 * 1024
-"""Bytes of an image in one `upload.chunk` at the most."""
-MAX_RECORDING_CHUNK = 256 * 1024
-"""Bytes of a recording in one `recordings.read` at the most."""
+CHUNK = 256 * 1024
+"""Bytes of an image, a recording or an emulated flash in one call at the most."""
+LOG_PAGE = 500
+"""Log lines in one answer at the most, so that it stays far below the longest line of the protocol."""
+JOB_PAGE = 500
+"""Jobs in one answer at the most, for the same reason."""

@@ -26,7 +26,7 @@ def ended(count: int) -> Callable[[Snapshot], bool]:
     return reached
 
 
-async def flashed(rig: Rig) -> list[tuple[str, JobStatus]]:
+async def flashed(rig: Rig) -> list[tuple[str, type[JobStatus]]]:
     return [(job.sha256, type(job.status)) for job in await rig.jobs()]
 
 

@@ -19,7 +19,7 @@ SECOND = firmware("2.0.0", base=PARTITION2)
 
 async def refused(rig: Rig, params: api.Params[Value]) -> FlashdeckError:
     with pytest.raises(FlashdeckError) as caught:
-        await rig.client.call(params)
+        await (rig.waited(params) if isinstance(params, api.Wait) else rig.client.call(params))
     return caught.value
 
 

@@ -21,7 +21,7 @@ from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.wire import FIRST_BLOCK, MAX_TRANSFER, state_name
 
 _BLANK = 0xFF
-_KNOWN_WEDGE_PATIENCE = 5.0
+KNOWN_WEDGE_PATIENCE = 5.0
 """Seconds for the erase of a sector on a device that was seen to stay in dfuDNBUSY although it had finished."""
 
 
@@ -201,7 +201,7 @@ class DfuseSession:
     def _erase(self, sector: Range) -> None:
         self._leave_upload()
         self._addressing.pointer = None  # some devices move it
-        patience = _KNOWN_WEDGE_PATIENCE if self._wedges else SECTOR_PATIENCE
+        patience = KNOWN_WEDGE_PATIENCE if self._wedges else SECTOR_PATIENCE
         try:
             self._command(wire.erase_page(sector.start), f"erase of the sector {sector}", patience)
         except StuckError as error:

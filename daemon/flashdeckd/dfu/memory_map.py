@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from enum import IntFlag
 
 from flashdeck.errors import DescriptorError
-from flashdeck.geometry import Range
+from flashdeck.geometry import ADDRESS_SPACE, Range
 from flashdeck.text import clean
 
 MAX_LENGTH = 1024
 """Characters that are looked at; a string descriptor has at most 126."""
-ADDRESS_SPACE = 1 << 32
 
 _ADDRESS = re.compile(r"\s*0[xX]([0-9a-fA-F]{1,8})\s*")
 # A missing unit and a space mean bytes. `b` may be unit or type: the type letter, which can not be missing, decides.

@@ -88,15 +88,15 @@ async def _examine(
         board_file=board_file,
         rebuilt=rebuilt_into(spool),
     )
-    await _see(bench, source)
+    await see(bench, source)
     troubles = [("libusb", trouble), ("usb", source.trouble), ("journal", journal.trouble)]
     known = [f"{part}: {text}" for part, text in troubles if text]
     found = await Doctor(bench, hub).examine(patterns, troubles=known)
     return structs.replace(found, offline=True)
 
 
-async def _see(bench: Bench, source: HotplugSource) -> None:
-    """Shows the bench what is on the bus, and waits a moment for what is just coming up."""
+async def see(bench: Bench, source: HotplugSource) -> None:
+    """Show the bench what is on the bus, and wait a moment for what is just coming up."""
     async with aclosing(source.snapshots()) as snapshots:
         timeout = FIRST_LOOK_SECONDS
         while True:

@@ -23,7 +23,7 @@ from flashdeckd.flash.survey import UNASKED, Questions, Seen, is_telling
 from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import NOTHING, Image
 
-_MAX_CANDIDATES = 8
+MAX_CANDIDATES = 8
 """Sectors of the image, and as many others, that are looked at for a canary in one bank: most partitions are blank at
 their end, or nowhere."""
 MIN_BOOT_UNIT = 16
@@ -188,7 +188,7 @@ class DfusePlanner:
         mine = [site for site in fit if site.sector in self._layout.touched]
         others = [site for site in fit if site not in mine] if self._may_go_anywhere else []
         left = (site for site in (*mine, *others) if site.sector in self._leftovers)
-        order = chain(left, islice(mine, _MAX_CANDIDATES), islice(others, _MAX_CANDIDATES))
+        order = chain(left, islice(mine, MAX_CANDIDATES), islice(others, MAX_CANDIDATES))
         return tuple(dict.fromkeys(order))
 
     @property

@@ -17,12 +17,12 @@ from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.survey import recover_from_read
 from flashdeckd.flash.target import AlternateTarget
 
-_ENOUGH = 2
+ENOUGH = 2
 """Blocks of different contents that read as sent: the buffer of the last one, or a constant, shows only one."""
 
 
 @dataclass
-class _Comparison:
+class Comparison:
     """The reads of an image that was sent, block by block, and all that they show."""
 
     sample: tuple[int, bytes] | None
@@ -41,7 +41,7 @@ class _Comparison:
             self._is_new = not self.is_stale
         if data != wanted:
             self.wrong = at if self.wrong is None else self.wrong
-        elif len(self._right) < _ENOUGH:
+        elif len(self._right) < ENOUGH:
             self._right.add(wanted)
 
     @property
@@ -50,7 +50,7 @@ class _Comparison:
 
         The sample is not what it was before, so it is no stale read; and others are as sent, so it is no invented one.
         """
-        return self._is_new and len(self._right) == _ENOUGH
+        return self._is_new and len(self._right) == ENOUGH
 
 
 class PlainRun:
@@ -148,12 +148,12 @@ class PlainRun:
         if ending is not AfterManifest.IDLE:
             self.notes.append(f"not verified: the device is {ending.value} after the end of the image")
             return
-        seen = _Comparison(self._old)
+        seen = Comparison(self._old)
         for at, data, wanted in self._reads(again=True):
             if data is None:
                 return
             if not at:
-                seen = _Comparison(self._old)
+                seen = Comparison(self._old)
             seen.take(at, data, wanted)
             if seen.is_stale or (seen.wrong is not None and self._history.reading_proved):
                 break  # whatever follows
@@ -164,7 +164,7 @@ class PlainRun:
         if seen.wrong is None:
             self._all_as_sent()
 
-    def _mismatch(self, at: int, seen: "_Comparison") -> None:
+    def _mismatch(self, at: int, seen: Comparison) -> None:
         if self._history.reading_proved or seen.proves:
             with suppress(DeviceError):
                 self._session.to_idle()

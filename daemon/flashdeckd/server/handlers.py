@@ -20,9 +20,6 @@ from flashdeckd.server.server import Handler
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.record_directory import RecordDirectory
 
-LOG_PAGE = 500
-"""Log lines in one page at the most, so that a page stays far below the wire's line cap."""
-JOB_PAGE = 500
 LONGEST_LOG_WAIT = 60.0
 """Seconds that a client may wait for a line of the debug log in one call."""
 
@@ -70,7 +67,7 @@ class Handlers:
     async def jobs(self, params: api.GetJobs, _connection: Connection) -> api.JobList:
         """`jobs`."""
         if params.ids:
-            return api.JobList(jobs=tuple(self._bench.book.job(job_id) for job_id in params.ids[:JOB_PAGE]))
+            return api.JobList(jobs=tuple(self._bench.book.job(job_id) for job_id in params.ids[: api.JOB_PAGE]))
         newest = sorted(self._bench.book.jobs.values(), key=lambda job: job.id, reverse=True)
         if params.boards:
             # A board that the configuration has no more still has its jobs.
@@ -79,7 +76,7 @@ class Handlers:
             newest = [job for job in newest if job.board in chosen]
         if params.statuses:
             newest = [job for job in newest if name_of(job.status) in params.statuses]
-        return api.JobList(jobs=tuple(newest[: max(0, min(params.limit, JOB_PAGE))]))
+        return api.JobList(jobs=tuple(newest[: max(0, min(params.limit, api.JOB_PAGE))]))
 
     async def flash(self, params: api.Flash, connection: Connection) -> api.JobList:
         """`flash`."""
@@ -104,14 +101,14 @@ class Handlers:
     async def logs(self, params: api.GetLogs, _connection: Connection) -> api.LogPage:
         """`logs`."""
         boards = self._bench.matching(params.boards) if params.boards else ()
-        limit = min(params.limit, LOG_PAGE)
+        limit = min(params.limit, api.LOG_PAGE)
         lines = self._hub.logs(after=params.after, limit=limit, boards=boards, level=params.level)
         return api.LogPage(lines=lines, next=lines[-1].id if lines else params.after)
 
     async def debug_log(self, params: api.GetDebugLog, _connection: Connection) -> api.LogPage:
         """`logs.debug`."""
         boards = self._bench.matching(params.boards) if params.boards else ()
-        limit = min(params.limit, LOG_PAGE)
+        limit = min(params.limit, api.LOG_PAGE)
         lines = self._hub.debug_lines(after=params.after, limit=limit, boards=boards)
         if not lines and params.wait > 0:
             await self._hub.logged(min(params.wait, LONGEST_LOG_WAIT))

@@ -17,6 +17,7 @@ import usb.core
 from flashdeck import __version__
 from flashdeck.recording import FORMAT, MAX_FILE, AnyLine, End, Ending, RecordedSession, Reset, Transfer, encode
 from flashdeckd.host import clock, files, threads
+from flashdeckd.usb.descriptors import MAX_INTERFACES
 from flashdeckd.usb.record_directory import RecordDirectory
 
 SHORT = 8
@@ -26,7 +27,6 @@ _DFU_REQUEST = 0x21
 _DIRECTION = 0x80
 _DNLOAD, _UPLOAD = 1, 2
 _SET_CONFIGURATION, _GET_CONFIGURATION, _SET_INTERFACE = 9, 8, 11
-_MAX_SETTINGS = 256
 _ENDINGS = {
     errno.EPIPE: Ending.STALL,
     errno.ETIMEDOUT: Ending.TIMEOUT,
@@ -322,7 +322,7 @@ class RecordingBackend(usb.backend.IBackend):
         number: int,
     ) -> Transfer:
         request_type, request, value, index, length = setup
-        keep = self._recorder.payloads or not _is_payload(request_type, request, value, len(data))
+        keep = self._recorder.payloads or not is_payload(request_type, request, value, len(data))
         return Transfer(
             at=began,
             took=took,
@@ -364,8 +364,8 @@ class RecordingBackend(usb.backend.IBackend):
         found: Any = self._inner.get_configuration_descriptor(dev, 0)
         values = (found.bNumInterfaces, found.bConfigurationValue, found.iConfiguration)
         body = bytes(found.extra_descriptors)
-        for number in range(min(found.bNumInterfaces, _MAX_SETTINGS)):
-            for alternate in range(_MAX_SETTINGS):
+        for number in range(min(found.bNumInterfaces, MAX_INTERFACES)):
+            for alternate in range(MAX_INTERFACES):
                 try:
                     body += self._setting(dev, number, alternate)
                 except IndexError:
@@ -387,8 +387,8 @@ class RecordingBackend(usb.backend.IBackend):
         return head + bytes(found.extra_descriptors)
 
 
-def _is_payload(request_type: int, request: int, value: int, size: int) -> bool:
-    """Tell whether the data are image bytes: those of DNLOAD and UPLOAD, but for DfuSe's commands in block 0."""
+def is_payload(request_type: int, request: int, value: int, size: int) -> bool:
+    """Return whether the data are image bytes: those of DNLOAD and UPLOAD, but for DfuSe's commands in block 0."""
     is_dfu = request_type & ~_DIRECTION == _DFU_REQUEST and request in (_DNLOAD, _UPLOAD)
     return is_dfu and (value != 0 or size > SHORT)
 

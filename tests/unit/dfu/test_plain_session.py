@@ -19,7 +19,18 @@ from flashdeck.errors import (
     TransferTimeoutError,
 )
 from flashdeckd.dfu.pipe import AlternateSetting
-from flashdeckd.dfu.plain_session import AfterManifest, PlainSession
+from flashdeckd.dfu.plain_session import (
+    FIRST_NAP,
+    LEAVE_NAP,
+    LEAVE_POLLS,
+    LONGEST_BACK_OFF,
+    MANIFEST_PATIENCE,
+    MAX_NAMES,
+    SILENCE,
+    AfterManifest,
+    PlainSession,
+)
+from flashdeckd.dfu.polling import CLAIMS
 from flashdeckd.dfu.quirks import NONE, Quirk
 from flashdeckd.dfu.wire import DfuState, Request
 
@@ -451,3 +462,55 @@ def test_garbage_ends_in_bounded_time_and_in_words(
             step()
     assert device.transfers < 60_000
     assert device.clock < 1_000
+
+
+# Limits
+
+
+def manifested(device: StrictDevice) -> list[float]:
+    """The naps within a manifestation that ends badly, or in a device that waits for its reset."""
+    session = sent(device)
+    before = len(device.naps)
+    with suppress(DeviceError):
+        session.manifest()
+    return device.naps[before:]
+
+
+def claims(seconds: float) -> Callable[[StrictDevice], bytes]:
+    return lambda device: device.answer(int(seconds * 1000))
+
+
+def test_the_names_of_so_many_alternate_settings_are_looked_at() -> None:
+    device = StrictDevice(names=tuple(f"n{number}" for number in range(MAX_NAMES + 1)))
+    opened(device, f"n{MAX_NAMES - 1}")
+    assert device.selected == [MAX_NAMES - 1]
+    with pytest.raises(DescriptorError, match="no alternate setting"):
+        opened(device, f"n{MAX_NAMES}")
+
+
+def test_a_manifestation_that_claims_nothing_is_asked_for_less_and_less_often_until_it_is_given_up() -> None:
+    naps = manifested(StrictDevice(end=never_ends))
+    assert naps[:2] == [FIRST_NAP, 2 * FIRST_NAP]
+    assert naps[-1] == max(naps) == LONGEST_BACK_OFF
+    assert MANIFEST_PATIENCE < sum(naps) <= MANIFEST_PATIENCE + LONGEST_BACK_OFF
+
+
+def test_a_manifestation_is_given_several_times_what_it_claims() -> None:
+    claimed = MANIFEST_PATIENCE * 3 / 4
+    naps = manifested(StrictDevice(manifest_claims=int(claimed * 1000), end=claims(claimed)))
+    assert naps == [claimed] * (CLAIMS + 1)
+
+
+def test_a_device_that_is_not_tolerant_may_be_silent_for_a_while() -> None:
+    naps = manifested(StrictDevice(NOT_TOLERANT, end=is_silent))
+    assert SILENCE < sum(naps) <= SILENCE + LONGEST_BACK_OFF
+
+
+def test_a_device_is_asked_so_many_times_whether_it_has_left() -> None:
+    device = StrictDevice()
+    session = opened(device)
+    before = device.log.count(Request.GETSTATE)
+    assert not session.leave()
+    asked = device.log.count(Request.GETSTATE) - before
+    assert asked == 2 * LEAVE_POLLS, "after DETACH, and after the reset"
+    assert device.naps == [LEAVE_NAP] * 2 * (LEAVE_POLLS - 1)

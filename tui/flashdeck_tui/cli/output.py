@@ -14,11 +14,8 @@ from typing import BinaryIO, TextIO, cast
 from flashdeck.errors import MAX_PARTS, ErrorKind
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
-from flashdeck.text import clean
+from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck_tui.terminal import takes_control_sequences
-
-_LONGEST = 4000
-"""Characters kept of one line of talk: as much as the wire carries of a message."""
 
 
 class Colour(StrEnum):
@@ -52,7 +49,7 @@ def paint(text: str, colour: Colour | None, stream: TextIO | None) -> str:
 
 def one_line(text: str) -> str:
     """`text` without line breaks and control characters."""
-    return clean(" ".join(text.splitlines()), _LONGEST)
+    return clean(" ".join(text.splitlines()), MAX_MESSAGE)
 
 
 def say(text: str) -> None:

@@ -16,7 +16,7 @@ from flashdeck_tui.cli.table import columns
 from flashdeck_tui.terminal import takes_control_sequences
 
 _BAR = 20
-_REDRAW = 0.1
+REDRAW = 0.1
 """Seconds between two drawings of the bars: smooth to the eye, little to send over SSH."""
 _UP = "\x1b[{}A"
 _CLEAR_LINE = "\x1b[2K"
@@ -100,7 +100,7 @@ class Bars:
         before = self._jobs.get(_place(job))
         self._jobs[_place(job)] = job
         changed = before is None or _headline(before) != _headline(job)
-        if changed or time.monotonic() - self._drawn_at >= _REDRAW:
+        if changed or time.monotonic() - self._drawn_at >= REDRAW:
             self._draw()
 
     def look_again(self) -> None:

@@ -17,8 +17,6 @@ from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import paint, put, put_json, say
 from flashdeck_tui.cli.words import LEVELS
 
-_MOST = 500
-"""Lines in one answer, so that it stays well below the longest line of the protocol."""
 _FOLLOW_SECONDS = 30.0
 """Seconds that the daemon waits for a line before it answers that there is none."""
 _LEVELS = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARNING, LogLevel.ERROR)
@@ -38,7 +36,9 @@ class _Wanted:
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come, until Ctrl-C.")
 @live_options.any_boards
-@click.option("-n", "--lines", "limit", type=click.IntRange(0, _MOST), default=50, show_default=True, help="How many.")
+@click.option(
+    "-n", "--lines", "limit", type=click.IntRange(0, api.LOG_PAGE), default=50, show_default=True, help="How many."
+)
 @click.option(
     "--level",
     type=click.Choice([level.value for level in _LEVELS]),
@@ -90,9 +90,9 @@ async def _follow_all(client: Client, wanted: "_Wanted") -> None:
                 return
         skipped = 0
         debug = await client.call(
-            api.GetDebugLog(after=debug.next, limit=_MOST, boards=wanted.boards, wait=_FOLLOW_SECONDS)
+            api.GetDebugLog(after=debug.next, limit=api.LOG_PAGE, boards=wanted.boards, wait=_FOLLOW_SECONDS)
         )
-        log = await client.call(api.GetLogs(after=log.next, limit=_MOST, boards=wanted.boards))
+        log = await client.call(api.GetLogs(after=log.next, limit=api.LOG_PAGE, boards=wanted.boards))
 
 
 async def _follow(client: Client, wanted: "_Wanted") -> None:
@@ -105,7 +105,9 @@ async def _follow(client: Client, wanted: "_Wanted") -> None:
             heard = 0
             lines = (
                 await client.call(
-                    api.GetLogs(after=printed, limit=_MOST if printed else limit, boards=boards, level=wanted.level)
+                    api.GetLogs(
+                        after=printed, limit=api.LOG_PAGE if printed else limit, boards=boards, level=wanted.level
+                    )
                 )
             ).lines
         elif change.log is not None:
