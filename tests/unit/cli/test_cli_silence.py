@@ -6,10 +6,13 @@ from typing import cast
 
 import pytest
 
+from asked_times import asked_times
 from flashdeck.client import Client
 from flashdeck.job_state import Done, JobStatus, Phase, Running
 from flashdeck.model import Event, JobState, Origin, Snapshot
+from flashdeck.words.jobs import SILENCE
 from flashdeck_tui.cli import follow, progress
+from flashdeck_tui.cli.follow import LOOK_AGAIN
 
 
 def job(status: JobStatus) -> JobState:
@@ -57,8 +60,7 @@ def test_a_bar_counts_the_seconds(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 async def test_a_job_is_looked_at_again_though_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "_LOOK_AGAIN", 0.001)
-    looked = asyncio.Event()
+    asked, looked = asked_times(monkeypatch), asyncio.Event()
 
     class Shown:
         def show(self, job: JobState) -> None: ...
@@ -78,3 +80,5 @@ async def test_a_job_is_looked_at_again_though_nothing_comes(monkeypatch: pytest
     monkeypatch.setattr(follow, "progress", shown)
     (ended,) = await follow.follow(cast("Client", None), changes(), [running(100)], as_jsonl=False)
     assert ended.is_settled
+    assert set(asked.naps) == {LOOK_AGAIN}
+    assert LOOK_AGAIN <= SILENCE, "a board that falls silent is told of while it is news"

@@ -13,7 +13,7 @@ from flashdeck_tui.cli.outcome import is_over
 from flashdeck_tui.cli.output import put_json, say
 from flashdeck_tui.cli.progress import Progress, progress
 
-_LOOK_AGAIN = 1.0
+LOOK_AGAIN = 1.0
 """Seconds between two looks at the jobs while nothing is heard of them."""
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ async def _looked_at_again(shown: Progress) -> AsyncGenerator[None]:
 
     async def look() -> None:
         while True:
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(LOOK_AGAIN)
             shown.look_again()
 
     looking = asyncio.create_task(look())

@@ -43,7 +43,8 @@ _BORDER = 1
 _LEAST = 2
 """Lines of a list: its titles and a row."""
 _LEAST_DETAILS = 4
-_LONGEST_FILTER = 60
+LONGEST_FILTER = 60
+"""Characters of a filter."""
 _FILTER_EXAMPLE = "name, state, profile or version (Esc: show all)"
 _BELOW = 9
 """Lines that the boards leave to the rest, where that is enough to show all of them."""
@@ -106,7 +107,7 @@ class MainScreen(Screen[None]):
         yield Lines(id="headline")
         with Horizontal(id="filter-line"):
             yield Static("Filter: ", markup=False)
-            yield Input(id="filter", compact=True, max_length=_LONGEST_FILTER, placeholder=_FILTER_EXAMPLE)
+            yield Input(id="filter", compact=True, max_length=LONGEST_FILTER, placeholder=_FILTER_EXAMPLE)
         with Panels(id="panels"):
             yield Rows(BOARD_COLUMNS, empty="", id="boards")
             with VerticalScroll(id="details-panel", can_focus=False):
