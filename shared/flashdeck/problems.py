@@ -69,7 +69,7 @@ _NEEDS_PERSON: Final = frozenset(
 )
 _RANK: Final = {kind: rank for rank, kind in enumerate(ProblemKind)}
 _BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.PAUSE))
-"""What comes, or is meant to be missing, without anybody who is told to act."""
+"""These end without anybody who is told to act."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,9 @@ class Problem:
     """"" where it is the whole board's."""
     kind: ProblemKind
     text: str
-    """What was seen, in a sentence."""
+    """The thing that was seen, in a sentence."""
     hint: str = ""
-    """What to do; "" where the text says it."""
+    """The next thing to do; "" where the text says it."""
 
 
 def problems(boards: Iterable[BoardState], jobs: Iterable[JobState]) -> list[Problem]:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from flashdeckd.flash.observer import Observer, Outcome
+from flashdeckd.flash.plan import DeviceFacts
 
 from flashdeck.errors import (
     DeviceError,
@@ -20,8 +22,6 @@ from flashdeck.job_state import Blocked, Cancelled, Done, Failed, Phase, WaitFor
 from flashdeck.model import JobState, LogLevel, Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.flash import program
-from flashdeckd.flash.observer import Observer, Outcome
-from flashdeckd.flash.plan import DeviceFacts
 from flashdeckd.images.image import Image
 from flashdeckd.jobs import after_error, retry_policy
 from flashdeckd.jobs.device_thread import DeviceThread

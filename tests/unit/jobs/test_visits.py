@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flashdeckd.flash.observer import Observer, Outcome
 
 from flash_rig import APP1, SECTOR
 from flashdeck.config import Enter, Partition, UsbId
@@ -15,7 +16,6 @@ from flashdeck.job_state import Blocked, Done, Failed, Verified, WaitFor, Waitin
 from flashdeck.model import BoardHold, Contents, HoldBy, JobState, Presence
 from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.flash import program
-from flashdeckd.flash.observer import Observer, Outcome
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 from job_states import RUNNING, waits_for
