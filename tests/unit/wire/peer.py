@@ -8,11 +8,11 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
-from flashdeck.job_state import Running
-from flashdeck.model import BoardState, DaemonState, JobState, Origin, Presence
+from flashdeck.job_state import Phase, Running
+from flashdeck.model import BoardHold, BoardState, DaemonState, JobState, Origin, Presence
 from flashdeckd.state.hub import Hub
 
-HELLO = {"jsonrpc": "2.0", "id": 0, "method": "hello", "params": {"protocol": 1, "client": "peer"}}
+HELLO = {"jsonrpc": "2.0", "id": 0, "method": "hello", "params": {"protocol": 2, "client": "peer"}}
 
 
 def make_hub() -> Hub:
@@ -20,7 +20,9 @@ def make_hub() -> Hub:
 
 
 def board(name: str, held: str = "") -> BoardState:
-    return BoardState(name=name, profile="product", presence=Presence.DFU, held=held)
+    return BoardState(
+        name=name, profile="product", presence=Presence.DFU, hold=BoardHold(reason=held) if held else None
+    )
 
 
 def job(number: int, done: int = 0) -> JobState:
@@ -31,9 +33,7 @@ def job(number: int, done: int = 0) -> JobState:
         sha256="0" * 64,
         size=1000,
         origin=Origin.BUILD,
-        status=Running(),
-        done=done,
-        total=1000,
+        status=Running(phase=Phase.WRITE, done=done, total=1000, since=1.0, answered_at=1.0),
         created_at=1.0,
     )
 

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from msgspec import inspect
 
+from flashdeck import __version__, rpc
 from flashdeck import client as client_module
-from flashdeck import rpc
 from flashdeck.api import (
+    HIGHEST_PROTOCOL,
+    LOWEST_PROTOCOL,
     METHODS,
     Flash,
     GetJobs,
@@ -78,7 +80,14 @@ async def test_every_method_carries_its_parameters_and_its_result(hub: Hub, path
         for params, result in results.items():
             assert await client.call(params) == result
         assert await client.call(GetStatus()) == hub.snapshot()
-        assert client.welcome == Welcome(protocol=1, daemon="9.8.7", host="host", instance="instance")
+        assert client.welcome == Welcome(
+            protocol=HIGHEST_PROTOCOL,
+            lowest=LOWEST_PROTOCOL,
+            highest=HIGHEST_PROTOCOL,
+            daemon="9.8.7",
+            host="host",
+            instance="instance",
+        )
 
 
 async def test_answers_find_their_calls_in_any_order(hub: Hub, path: Path) -> None:
@@ -135,7 +144,7 @@ async def test_a_call_cancelled_while_it_is_sent_leaves_nothing_behind(
 
     async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
-        writer.write(rpc.encode_response(1, Welcome(protocol=1, daemon="", host="", instance="")))
+        writer.write(rpc.encode_response(1, Welcome(protocol=HIGHEST_PROTOCOL, daemon="", host="", instance="")))
         await leave.wait()
 
     async def abandon(client: Client) -> None:
@@ -221,9 +230,12 @@ async def test_a_daemon_that_closes_at_once_is_unreachable(hub: Hub, path: Path)
 async def test_a_daemon_of_another_protocol_is_a_mismatch(
     hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "PROTOCOL_VERSION", 2)
+    monkeypatch.setattr(client_module, "LOWEST_PROTOCOL", HIGHEST_PROTOCOL + 1)
+    monkeypatch.setattr(client_module, "HIGHEST_PROTOCOL", HIGHEST_PROTOCOL + 3)
     async with Server(hub, {}).listening(path):
-        with pytest.raises(ConnectionFailedError, match=r"protocol 1.*2") as caught:
+        with pytest.raises(
+            ConnectionFailedError, match=rf"flashdeckd 9.8.7 .* 2, flashdeck {__version__} 3 to 5"
+        ) as caught:
             await Client.connect(path, client="test")
     assert caught.value.kind is ErrorKind.PROTOCOL_MISMATCH
 
@@ -259,7 +271,7 @@ async def pretender(path: Path, script: Script) -> AsyncGenerator[None, None]:
 
 def says(*messages: bytes, hello: bool = True) -> Script:
     """Answers `hello` and then each further line with the next of `messages`; ends after the last."""
-    welcome = rpc.encode_response(1, Welcome(protocol=1, daemon="", host="", instance=""))
+    welcome = rpc.encode_response(1, Welcome(protocol=HIGHEST_PROTOCOL, daemon="", host="", instance=""))
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for message in (welcome, *messages) if hello else messages:
@@ -321,7 +333,8 @@ async def test_an_answer_that_does_not_fit_fails_that_call_only(hub: Hub, path: 
 
 async def test_fields_notifications_and_kinds_of_a_newer_daemon_do_no_harm(path: Path) -> None:
     failed = json.loads(rpc.encode_response(2, JobList(jobs=(job(1),))))
-    failed["result"]["jobs"][0] |= {"failure": {"kind": "melted", "message": "m", "smoke": 1}, "smoke": [1]}
+    failure = {"kind": "melted", "message": "m", "smoke": 1}
+    failed["result"]["jobs"][0] |= {"status": {"state": "failed", "failure": failure}, "smoke": [1]}
     messages = (
         b'{"jsonrpc":"2.0","method":"weather","params":{"rain":true}}\n' + json.dumps(failed).encode() + b"\n",
         b'{"jsonrpc":"2.0","id":3,"error":{"code":77,"message":"m","data":{"kind":"melted"}}}\n',

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flashdeck import rpc
 from flashdeck.api import METHODS, Flash, JobList, Params, UploadChunk, VirtualDump, Welcome
 from flashdeck.errors import EXIT_CODES, ErrorKind, FlashdeckError, RemoteError, RequestError
-from flashdeck.job_state import Failure, Phase
+from flashdeck.job_state import Failure, Phase, Running
 from flashdeck.model import JobState
 from flashdeck.value import Value
 
@@ -173,9 +173,10 @@ def test_every_kind_travels_with_message_and_hint(kind: ErrorKind) -> None:
 
 
 def test_a_phase_from_a_newer_daemon_is_just_work() -> None:
-    job = b'{"id":1,"board":"b","partition":"p","sha256":"","size":1,"origin":"hand","status":"running",'
-    state = rpc.decode_value(msgspec.Raw(job + b'"phase":"polishing","created_at":0}'), JobState)
-    assert state.phase is Phase.OTHER
+    job = b'{"id":1,"board":"b","partition":"p","sha256":"","size":1,"origin":"hand","created_at":0,"status":'
+    status = b'{"state":"running","phase":"polishing","since":1,"answered_at":2}}'
+    state = rpc.decode_value(msgspec.Raw(job + status), JobState)
+    assert state.status == Running(phase=Phase.OTHER, since=1, answered_at=2)
 
 
 def test_a_kind_from_a_newer_daemon_is_other() -> None:

@@ -62,7 +62,9 @@ async def test_hello_introduces_both_sides(hub: Hub, path: Path) -> None:
     async with Server(hub, {GetBoards: note}).listening(path), peer(path, hello=False) as client:
         client.send(HELLO)
         assert (await client.receive())["result"] == {
-            "protocol": 1,
+            "protocol": 2,
+            "lowest": 2,
+            "highest": 2,
             "daemon": "9.8.7",
             "host": "host",
             "instance": "instance",
@@ -76,10 +78,10 @@ async def test_hello_introduces_both_sides(hub: Hub, path: Path) -> None:
     ("first", "code", "kind"),
     [
         (b'{"jsonrpc":"2.0","id":1,"method":"status"}', rpc.Code.INVALID_REQUEST, "bad-request"),
-        (b'{"jsonrpc":"2.0","method":"hello","params":{"protocol":1}}', rpc.Code.INVALID_REQUEST, "bad-request"),
+        (b'{"jsonrpc":"2.0","method":"hello","params":{"protocol":2}}', rpc.Code.INVALID_REQUEST, "bad-request"),
         (b"GET / HTTP/1.1", rpc.Code.PARSE_ERROR, "bad-request"),
         (b'{"jsonrpc":"2.0","id":1,"method":"hello"}', rpc.Code.INVALID_PARAMS, "bad-request"),
-        (b'{"jsonrpc":"2.0","id":1,"method":"hello","params":{"protocol":2}}', 8, "protocol-mismatch"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"hello","params":{"protocol":1}}', 8, "protocol-mismatch"),
         (json.dumps(HELLO).encode() + b" " * HELLO_LINE, 2, "bad-request"),
     ],
 )
@@ -363,7 +365,7 @@ async def test_a_client_that_is_just_connecting_is_let_go_when_the_server_ends(
 
 async def test_answers_that_are_ready_outlive_the_clients_input_and_running_calls_do_not(hub: Hub, path: Path) -> None:
     gate = Gate()
-    big = JobList(jobs=tuple(job(number) for number in range(1000)))
+    big = JobList(jobs=tuple(job(number) for number in range(500)))
 
     async def answer(_params: Any, _connection: Connection) -> Value:
         return big
@@ -394,7 +396,7 @@ async def test_a_subscriber_gets_a_snapshot_and_then_numbered_events(hub: Hub, p
         first, second = await client.receive(), await client.receive()
         assert first["method"] == second["method"] == "event"
         assert "id" not in first
-        assert first["params"]["board"]["held"] == "bench closed"
+        assert first["params"]["board"]["hold"]["reason"] == "bench closed"
         assert second["params"]["log"]["text"] == "closed"
         assert [first["params"]["seq"], second["params"]["seq"]] == [snapshot["seq"] + 1, snapshot["seq"] + 2]
 
@@ -422,7 +424,7 @@ async def test_snapshot_and_events_are_without_a_gap_while_others_publish(hub: H
                 while "result" not in (message := await client.receive()):
                     pass  # events of the subscription before
                 snapshot = message["result"]
-                held = int(snapshot["boards"][0]["held"]) if "boards" in snapshot else 0
+                held = int(snapshot["boards"][0]["hold"]["reason"]) if "boards" in snapshot else 0
                 line: int | None = None
                 for count in range(1, 20):
                     event = (await client.receive())["params"]
@@ -431,8 +433,8 @@ async def test_snapshot_and_events_are_without_a_gap_while_others_publish(hub: H
                         assert line is None or int(event["log"]["text"]) == line + 1
                         line = int(event["log"]["text"])
                     else:
-                        assert int(event["board"]["held"]) > held
-                        held = int(event["board"]["held"])
+                        assert int(event["board"]["hold"]["reason"]) > held
+                        held = int(event["board"]["hold"]["reason"])
         finally:
             publisher.cancel()
 
@@ -464,7 +466,7 @@ async def test_a_flood_costs_the_stuck_client_its_connection_and_nobody_else_any
                 # 500 lines, and the newest of 500 states.
                 events = [(await other.receive())["params"] for _ in range(501)]
                 assert [event["seq"] for event in events] == list(range(seq + 1, seq + 502))
-                assert events[-1]["job"]["done"] == number + 1
+                assert events[-1]["job"]["status"]["done"] == number + 1
                 seq += 501
                 assert len(backlogs[0]) <= LINES_KEPT + 1
                 assert await status(other, number)

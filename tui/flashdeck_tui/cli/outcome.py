@@ -9,7 +9,6 @@ from flashdeck.job_state import (
     Cancelled,
     Done,
     Failed,
-    JobStatus,
     Queued,
     Running,
     Superseded,
@@ -17,7 +16,6 @@ from flashdeck.job_state import (
     WaitFor,
     Waiting,
     Written,
-    needs_person,
 )
 from flashdeck.model import JobState
 
@@ -27,12 +25,12 @@ _UNDECIDED: Final = (ExitCode.HELD, ExitCode.TIMEOUT, ExitCode.NOT_FOUND)
 
 def is_over(job: JobState) -> bool:
     """Tell whether nothing more happens to a job until somebody does something."""
-    return job.is_settled or needs_person(job.status)
+    return job.is_settled or job.needs_person
 
 
 def exit_code(jobs: Sequence[JobState], *, waits: bool = True) -> ExitCode:
     """Return the code for jobs that nobody follows any more; `waits` is False where the board was not waited for."""
-    return combined(code_of(job.status, waits=waits) for job in jobs)
+    return combined(code_of(job, waits=waits) for job in jobs)
 
 
 def combined(codes: Iterable[ExitCode]) -> ExitCode:
@@ -48,21 +46,22 @@ def combined(codes: Iterable[ExitCode]) -> ExitCode:
     return undecided[0] if different <= {ExitCode.OK, *_UNDECIDED} else ExitCode.SOME_FAILED
 
 
-def code_of(status: JobStatus, *, waits: bool = True) -> ExitCode:
+def code_of(job: JobState, *, waits: bool = True) -> ExitCode:
     """Return the code for one job. One that is not over was followed until the time was over."""
+    status = job.status
+    if job.needs_person:
+        return ExitCode.HELD
     match status:
         case Done():
             return ExitCode.HELD if status.not_started else ExitCode.OK
         case Failed():
             return code_of_kind(status.failure.kind)
-        case Blocked() | Superseded() | Waiting(for_=WaitFor.HOLD):
+        case Blocked() | Superseded():
             return ExitCode.HELD
         case Waiting() if not waits:
             return ExitCode.NOT_FOUND if status.for_ is WaitFor.ABSENT else ExitCode.HELD
-        case Queued() | Running() | Written() | Waiting():
-            return ExitCode.TIMEOUT
-        case Cancelled() | Unknown():
-            return ExitCode.FAILED
+        case Queued() | Running() | Written() | Waiting() | Cancelled() | Unknown():
+            return ExitCode.FAILED if job.is_settled else ExitCode.TIMEOUT
         case _:
             assert_never(status)
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import click
-from flashdeck.problems import Problem, counts, problems
 
 from flashdeck import api
 from flashdeck.errors import ExitCode
 from flashdeck.full_json import plain
 from flashdeck.model import BoardState, DaemonState, PartitionState, Snapshot
+from flashdeck.problems import Problem, counts, problems
 from flashdeck.text import clean, counted
 from flashdeck.words.contents import contents_name
 from flashdeck_tui.cli import options, words
