@@ -8,6 +8,7 @@ from flashdeck.api import GetJobs
 from flashdeck.client import Client
 from flashdeck.job_state import WaitFor, Waiting
 from flashdeck.model import Event, JobState, Snapshot
+from flashdeck_tui.cli.answers import JobLine
 from flashdeck_tui.cli.outcome import is_over
 from flashdeck_tui.cli.output import put_json, say
 from flashdeck_tui.cli.progress import progress
@@ -33,7 +34,7 @@ async def follow(
     shown = progress(jobs)
     if as_jsonl:
         for job in jobs:
-            put_json({"job": job})
+            put_json(JobLine(job=job))
     try:
         async with asyncio.timeout(patience):
             while not all(map(until, latest.values())):
@@ -41,7 +42,7 @@ async def follow(
                     latest[job.id] = job
                     shown.show(job)
                     if as_jsonl:
-                        put_json({"job": job})
+                        put_json(JobLine(job=job))
     except TimeoutError:
         pass  # the states say how far each job is
     except asyncio.CancelledError:

@@ -72,7 +72,7 @@ def command(
         for remark in job.result.remarks if job.result is not None else ():
             say(f"{job.board} {job.partition}: {remark}")
     if as_json:
-        put_json({"jobs": jobs, "notes": notes})
+        put_json(api.JobList(jobs=tuple(jobs), notes=notes))
     elif not as_jsonl:
         put(job_table(jobs))
     return exit_code(jobs, waits=not no_wait)

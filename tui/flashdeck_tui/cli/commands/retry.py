@@ -34,7 +34,7 @@ def command(*, job: int, as_json: bool, as_jsonl: bool) -> ExitCode:
 
     jobs = converse(work)
     if as_json:
-        put_json({"jobs": jobs})
+        put_json(api.JobList(jobs=tuple(jobs)))
     elif not as_jsonl:
         put(job_table(jobs))
     return exit_code(jobs)

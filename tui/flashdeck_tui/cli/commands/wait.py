@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
+from msgspec import UNSET
 
 from flashdeck import api
 from flashdeck.api import BoardOutcome
@@ -17,6 +18,7 @@ from flashdeck.text import counted
 from flashdeck.words.jobs import status_hint, status_text
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cli import live_options, options, words
+from flashdeck_tui.cli.answers import WaitReport
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import show_while
 from flashdeck_tui.cli.image import read_image, send_image
@@ -61,7 +63,7 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     outcomes = converse(work)
     failure = _failure(outcomes)
     if as_json:
-        put_json({"boards": outcomes} | ({"error": failure} if failure else {}))
+        put_json(WaitReport(boards=tuple(outcomes), error=failure if failure is not None else UNSET))
     else:
         put(_outcome_table(outcomes))
     if failure is not None:
