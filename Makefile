@@ -5,18 +5,23 @@
 #   make soak     the very large tests, larger: interruptions, killed daemons, hostile devices (some 20 minutes)
 #   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
 #   make bench    what flashdeck costs: a table, and build/bench/bench.json (QUICK=1: smaller, no virtual machine; JSON=FILE)
+#   make limits   doubles and halves every limit, one at a time, and names those that no test noticed (ONLY=dfu)
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make pictures docs/tui.svg, as the terminal interface draws itself
+#   make diagram  the life of a job in CONTRIBUTING.md, drawn again from its table
 #   make recordings  tests/data/recordings, recorded anew on an emulated board
+#   make schema   config/schema again, the JSON Schemas for editors, as the models are now
 #   make chips    the chip table again, from clones of its sources under SOURCES=DIR (see CONTRIBUTING)
 #   make clean    back to a fresh clone
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# One process more than cores, for many tests wait. A file or two by themselves start sooner in one process.
+PARALLEL := -n 3 --dist worksteal
 
-.PHONY: help demo test soak vm-test bench check format pictures recordings chips clean
+.PHONY: help demo test soak vm-test bench limits check format pictures diagram recordings schema chips clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -25,16 +30,19 @@ demo: $(READY)
 	@exec $(BIN)/flashdeck demo $(if $(ONCE),--once)
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 soak: $(READY)
-	FLASHDECK_SOAK=1 $(BIN)/pytest -m soak --timeout=7200
+	FLASHDECK_SOAK=1 $(BIN)/pytest $(PARALLEL) -m soak --timeout=7200
 
 vm-test: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m vm
 
 bench: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(JSON),--json '$(JSON)')
+
+limits: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m limits $(if $(ONLY),--only '$(ONLY)')
 
 check: $(READY)
 	$(BIN)/ruff format --check
@@ -49,8 +57,14 @@ format: $(READY)
 pictures: $(READY)
 	$(BIN)/python tests/pictures.py
 
+diagram: $(READY)
+	$(BIN)/python tests/job_diagram.py
+
 recordings: $(READY)
 	$(BIN)/python tests/renew_recordings.py
+
+schema: $(READY)
+	@PYTHONPATH=tools $(BIN)/python -m schema
 
 chips: $(READY)
 	@PYTHONPATH=tools $(BIN)/python -m chip_table --embassy '$(SOURCES)/stm32-data-generated' --modm '$(SOURCES)/modm-devices' \

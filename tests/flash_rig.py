@@ -74,6 +74,8 @@ class Watcher:
     on_began: Callable[[], None] | None = None
     on_committed: Callable[[], None] | None = None
     checks: int = 0
+    leaves: bool = True
+    """Whether the board is to be started at the end."""
     history: BootloaderHistory = UNKNOWN
     last: dict[Phase, tuple[int, int]] = field(default_factory=dict[Phase, tuple[int, int]])
 
@@ -82,10 +84,10 @@ class Watcher:
         self.last[phase] = (done, total)
 
     def opened(self, facts: DeviceFacts) -> None:
-        self.facts = facts
+        """Any device is the right one."""
 
     def may_leave(self) -> bool:
-        return True
+        return self.leaves
 
     def planned(self, plan: FlashPlan) -> None:
         self.plan = plan

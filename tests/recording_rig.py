@@ -14,7 +14,7 @@ from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.usb.record_directory import RecordDirectory
-from flashdeckd.usb.recording import Recorder, RecordingBackend
+from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
 from flashdeckd.usb.transport import open_device
 from flashdeckd.virtual.board import VirtualBoard
 from flashdeckd.virtual.spec import BoardSpec, Content, Model, Start

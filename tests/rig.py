@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flashdeck import api
 from flashdeck.client import Client
-from flashdeck.errors import FlashdeckError
+from flashdeck.errors import FlashdeckError, RemoteError
 from flashdeck.model import Event, JobState, Snapshot
 
 APP1 = 0x08020000
@@ -118,9 +118,17 @@ class Rig:
         return sorted((await self.client.call(api.GetJobs(limit=500))).jobs, key=lambda job: job.id)
 
     async def wait(self, partition: str = "app1", data: bytes = b"", boards: tuple[str, ...] = ()) -> list[JobState]:
+        """Wait for an image, and return the jobs that brought it; raises RemoteError for the first board that fails."""
         wanted = sha256(data) if data else ""
         asked = api.Wait(partition=partition, sha256=wanted, boards=boards, timeout=WAIT_SECONDS)
-        return list((await self.client.call(asked)).jobs)
+        return [outcome.job for outcome in await self.waited(asked) if outcome.job is not None]
+
+    async def waited(self, asked: api.Wait) -> tuple[api.BoardOutcome, ...]:
+        """Return the row of each board; raises RemoteError for the first that does not get the image."""
+        outcomes = (await self.client.call(asked)).boards
+        for failure in (outcome.failure for outcome in outcomes if outcome.failure is not None):
+            raise RemoteError(failure.message, hint=failure.hint, kind=failure.kind)
+        return outcomes
 
     async def until(self, reached: Callable[[Snapshot], bool]) -> Snapshot:
         """The first snapshot in which something is so; asks again after every event."""

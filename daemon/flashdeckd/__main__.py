@@ -15,6 +15,7 @@ from flashdeck.diagnosis import exit_code
 from flashdeck.errors import FlashdeckError
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
+from flashdeckd.log_format import begin_log
 from flashdeckd.signals import Signals
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -34,6 +35,7 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Record every control transfer of every session in DIR, one file a session; image bytes as hashes.",
 )
 @click.option("--record-payloads", is_flag=True, help="Record image bytes, too, so that reads can be replayed.")
+@click.option("-v", "--verbose", is_flag=True, help="Log what each lane decides, and why.")
 @click.version_option(__version__)
 @click.pass_context
 def main(
@@ -45,6 +47,7 @@ def main(
     virtual: Path | None,
     record: Path | None,
     record_payloads: bool,
+    verbose: bool,
 ) -> None:
     """Watches USB and build directories, and flashes fresh images into their partitions by itself."""
     if context.invoked_subcommand is not None:
@@ -53,8 +56,7 @@ def main(
         return
     if record_payloads and record is None:
         raise click.UsageError("--record-payloads says what to record, and nothing is recorded without --record DIR")
-    logging.basicConfig(level=logging.INFO, format="%(levelname).1s %(message)s", stream=sys.stderr)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it counts every change it sees
+    begin_log(level=logging.DEBUG if verbose else logging.INFO)
     signals = Signals()
     with signals.heard(), _told():
         from flashdeckd.service import Options, serve  # noqa: PLC0415 -- only here can a missing extra be explained
@@ -82,7 +84,7 @@ def doctor(boards: tuple[str, ...], config: Path | None, state_dir: Path | None,
     Prints one JSON object, as 'flashdeck doctor --json' does. Exits with 0 whatever it found, and with another code
     where it could not look.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(message)s", stream=sys.stderr)
+    begin_log(level=logging.WARNING)
     with _told(as_json=True):
         from flashdeckd.diagnosis.offline import DaemonPaths, examine  # noqa: PLC0415 -- the same
 

@@ -40,7 +40,7 @@ from flashdeckd.usb.backend import library_version, open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.record_directory import RecordDirectory
-from flashdeckd.usb.recording import Recorder, RecordingBackend
+from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
 
 FIRST_LOOK_SECONDS = 5.0
 """How long the socket waits for the first look at bus and builds: the first client finds the boards, and what is built
@@ -169,17 +169,18 @@ async def _run(
     """Do everything at once until `stop` is set, and then end all of it."""
     scanned = asyncio.Event()
     tasks = [
-        asyncio.create_task(_follow_bus(source, bench, health, scanned)),
+        asyncio.create_task(follow_bus(source, bench, health, scanned)),
         asyncio.create_task(builds.run()),
         asyncio.create_task(bench.run()),
     ]
     for task in tasks:
         task.add_done_callback(lambda _: stop.set())  # none of them ends by itself: one that does has failed
     try:
-        await _first_look(scanned, builds, stop)
+        await first_look(scanned, builds, stop)
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
             await stop.wait()
+            hub.log("flashdeckd ends: what runs is parked at its next safe point")
             bench.stop()
             await tasks[-1]
     finally:
@@ -190,7 +191,7 @@ async def _run(
                 raise outcome
 
 
-async def _first_look(scanned: asyncio.Event, builds: Builds, stop: asyncio.Event) -> None:
+async def first_look(scanned: asyncio.Event, builds: Builds, stop: asyncio.Event) -> None:
     """Wait until bus and builds were looked at once: `FIRST_LOOK_SECONDS` at most, and not where it is to stop."""
 
     async def look() -> None:
@@ -208,8 +209,8 @@ async def _first_look(scanned: asyncio.Event, builds: Builds, stop: asyncio.Even
         await asyncio.wait(tasks)
 
 
-async def _follow_bus(source: HotplugSource, bench: Bench, health: Health, scanned: asyncio.Event) -> None:
-    """Follows the bus for ever; a source that fails is said to, and started again."""
+async def follow_bus(source: HotplugSource, bench: Bench, health: Health, scanned: asyncio.Event) -> None:
+    """Follow the bus for ever; a source that fails is reported and started again."""
     failures = 0
     while True:
         try:

@@ -10,7 +10,7 @@ from msgspec import field
 
 from flashdeck.diagnosis import Diagnosis, Fact
 from flashdeck.job_state import Failure
-from flashdeck.model import BoardState, DeviceState, JobState, LogLine, Snapshot
+from flashdeck.model import BoardState, DeviceState, JobState, LogLevel, LogLine, Snapshot
 from flashdeck.value import Value
 
 LOWEST_PROTOCOL = 2
@@ -266,6 +266,20 @@ class GetLogs(Params[LogPage], frozen=True, kw_only=True):
     after: int = 0
     limit: int = 200
     boards: tuple[str, ...] = ()
+    level: LogLevel = LogLevel.INFO
+    """Only lines that matter as much, or more."""
+
+
+class GetDebugLog(Params[LogPage], frozen=True, kw_only=True):
+    """What the daemon decided, and why, as `logs` gives its log; these lines are counted by themselves.
+
+    Where there is none above `after`, it waits for one of either log for at most `wait` seconds.
+    """
+
+    after: int = 0
+    limit: int = 200
+    boards: tuple[str, ...] = ()
+    wait: float = 0.0
 
 
 class Hold(Params[BoardList], frozen=True, kw_only=True):
@@ -498,6 +512,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "wait": Wait,
     "jobs.wait": WaitJobs,
     "logs": GetLogs,
+    "logs.debug": GetDebugLog,
     "hold": Hold,
     "release": Release,
     "cancel": Cancel,
@@ -517,7 +532,9 @@ METHODS: dict[str, type[Params[Value]]] = {
     "virtual.dump": VirtualDump,
 }
 NAMES: dict[type[Params[Value]], str] = {params: name for name, params in METHODS.items()}
-UPLOAD_CHUNK = 256 * 1024
-"""Bytes of an image in one `upload.chunk` at the most."""
-MAX_RECORDING_CHUNK = 256 * 1024
-"""Bytes of a recording in one `recordings.read` at the most."""
+CHUNK = 256 * 1024
+"""Bytes of an image, a recording or an emulated flash in one call at the most."""
+LOG_PAGE = 500
+"""Log lines in one answer at the most, so that it stays far below the longest line of the protocol."""
+JOB_PAGE = 500
+"""Jobs in one answer at the most, for the same reason."""

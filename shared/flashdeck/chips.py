@@ -20,8 +20,10 @@ from flashdeck.text import clean
 _FILE = Path(__file__).with_name("chips.json")
 _ST = "STM32"  # people leave it out
 _MAKERS = (_ST, "GD32", "AT32")
-_MAX_NAME = 40
-_NEAREST = 3
+MAX_NAME = 40
+"""Characters of a part number."""
+NEAREST = 3
+"""Names that are proposed for one that is not in the table."""
 _NAMES = re.compile(r"(?P<line>\w+)\[(?P<packages>\w+)\](?P<size>\w)", re.ASCII)
 _SUFFIX = re.compile(r"[A-Z](?:[0-9X][A-Z0-9]{0,4}(?:-[0-9])?)?", re.ASCII)
 """Package, temperature, options: T6, I6Q, T6TR, U7-4; Tx as in tools; T as from people in a hurry."""
@@ -85,7 +87,7 @@ def find_chip(part: str) -> Chip:
     Raises ConfigError where the table has no such chip.
     """
     table = _table()
-    wanted = part.upper() if part.isascii() and len(part) <= _MAX_NAME else ""
+    wanted = part.upper() if part.isascii() and len(part) <= MAX_NAME else ""
     for text in (wanted, _ST + wanted):
         # A name ends with the letter of the flash's size, and no name begins with another.
         for name in (text[:length] for length in range(len(text), 0, -1)):
@@ -160,5 +162,5 @@ def _nearest(table: _Table, wanted: str) -> list[str]:
     name = wanted if wanted.startswith(_MAKERS) else _ST + wanted
     if same_line := [each for each in table.rows if name.startswith(each[:-2])]:
         meant = name[len(same_line[0]) - 2 :]
-        return sorted(same_line, key=lambda each: (each[-2] != meant[:1], each[-1] != meant[1:2], each))[:_NEAREST]
-    return near(name, table.rows, most=_NEAREST, alike=0.75)
+        return sorted(same_line, key=lambda each: (each[-2] != meant[:1], each[-1] != meant[1:2], each))[:NEAREST]
+    return near(name, table.rows, most=NEAREST, alike=0.75)

@@ -14,10 +14,10 @@ from typing import Any, Self, TypeVar
 
 from flashdeck import __version__, rpc
 from flashdeck.api import (
+    CHUNK,
     HIGHEST_PROTOCOL,
     LOWEST_PROTOCOL,
     NAMES,
-    UPLOAD_CHUNK,
     BeginUpload,
     CommitUpload,
     Hello,
@@ -230,8 +230,8 @@ class Client:
         one that is no UTF-8.
         """
         handle = await self.call(BeginUpload(name=clean(name), size=len(data), partition=partition, boards=boards))
-        for start in range(0, len(data), UPLOAD_CHUNK):
-            await self.call(UploadChunk(upload=handle.upload, data=data[start : start + UPLOAD_CHUNK]))
+        for start in range(0, len(data), CHUNK):
+            await self.call(UploadChunk(upload=handle.upload, data=data[start : start + CHUNK]))
         return await self.call(CommitUpload(upload=handle.upload))
 
     async def _call(self, params: Params[Any], settle: Callable[[rpc.Reply], R]) -> R:

@@ -1,15 +1,51 @@
 """The configuration as the rest of the program sees it: checked, resolved, immutable.
 
-`flashdeck.config_file` reads it from TOML.
+A key that both a file and the program have is a field of one of the `…Keys`, and nowhere else: name, type, range,
+default and description. `flashdeck.config_tables` adds the keys that only a file has, `flashdeck.config_file` reads it.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
 
 from flashdeck.geometry import Geometry, Range
-from flashdeck.patterns import Pattern
+from flashdeck.patterns import MAX_PATTERN, Pattern, parse_pattern
+from flashdeck.text import clean
+from flashdeck.toml.model import Mistake, Spelling, Table, WrongValueError, key, spelled
+from flashdeck.toml.spellings import (
+    Address,
+    Image,
+    Offset,
+    OffsetOrEnd,
+    Word16,
+    duration,
+    read_number,
+    read_text,
+)
+
+MAX_SERIAL = 126
+"""Characters of a USB string: a descriptor's length is one byte, two of them are its header (USB 2.0, 9.6.7)."""
+MAX_MAP = 4096
+"""Characters of a pinned memory map."""
+MAX_GUARDS = 16
+DEFAULT_SETTLE = 0.05
+_MAX_ALTERNATE = 255
+"""bAlternateSetting has one byte (USB 2.0, table 9-12)."""
+_LENGTH = 4
+"""Bytes of the number that says how much a CRC covers."""
+_USB_ID = re.compile(r"([0-9a-f]{1,4}):([0-9a-f]{1,4})", re.ASCII | re.IGNORECASE)
+_HUB_PORTS = r"[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}"  # USB 2.0, 4.1.1: at most seven tiers
+_PORT = re.compile(rf"[0-9]{{1,3}}-{_HUB_PORTS}|[A-Za-z0-9_.:-]{{1,200}}-usb-[0-9]+:{_HUB_PORTS}", re.ASCII)
+_INTERFACE = re.compile(r":[0-9]+\.[0-9]+$", re.ASCII)
+
+
+# How values are written
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,6 +57,60 @@ class UsbId:
 
     def __str__(self) -> str:
         return f"{self.vendor:04x}:{self.product:04x}"
+
+
+def _usb_id(value: object, _folder: Path) -> UsbId:
+    match = _USB_ID.fullmatch(read_text(value))
+    if match is None:
+        raise WrongValueError(
+            f'"{clean(str(value), 40)}" is not a USB id', 'write vendor and product in hex, as "0483:df11"'
+        )
+    return UsbId(int(match[1], 16), int(match[2], 16))
+
+
+def _port(value: object, _folder: Path) -> str:
+    text = read_text(value)
+    if _PORT.fullmatch(text):
+        return text
+    shorter = _INTERFACE.sub("", text)
+    if _PORT.fullmatch(shorter):
+        raise WrongValueError(f'"{text}" names an interface of a device', f'use port = "{shorter}"')
+    raise WrongValueError(
+        f'"{clean(text, 60)}" is not a USB port',
+        'write bus and hub ports, as "1-4.2", or the ID_PATH of udev, as "pci-0000:00:14.0-usb-0:4.2"',
+    )
+
+
+def _alternate(value: object, _folder: Path) -> int | str:
+    if isinstance(value, str):
+        name = read_text(value).strip()
+        if not name:
+            raise WrongValueError("is blank", 'write the number or the name, as alt = 0 or alt = "app1"')
+        return name
+    number = read_number(value)
+    if number > _MAX_ALTERNATE:
+        raise WrongValueError(f"{number} is no number of an alternate setting", f"use 0 to {_MAX_ALTERNATE}")
+    return number
+
+
+def _version(value: object, _folder: Path) -> Pattern:
+    try:
+        return parse_pattern(read_text(value, MAX_PATTERN))
+    except ValueError as error:
+        raise WrongValueError(str(error), r"as version = 'fw (?P<version>\S+)'") from error
+
+
+_ALTERNATE = [{"type": "integer", "minimum": 0, "maximum": _MAX_ALTERNATE}, {"type": "string", "minLength": 1}]
+_VERSION = {"type": "string", "minLength": 1, "maxLength": MAX_PATTERN}
+USB_ID = Spelling(_usb_id, {"type": "string", "pattern": "^[0-9a-fA-F]{1,4}:[0-9a-fA-F]{1,4}$"}, str)
+UsbIdText = Annotated[UsbId, spelled(USB_ID)]
+Port = Annotated[str, spelled(Spelling(_port, {"type": "string", "pattern": f"^({_PORT.pattern})$"}))]
+Alternate = Annotated[int | str, spelled(Spelling(_alternate, {"anyOf": _ALTERNATE}))]
+Version = Annotated[Pattern, spelled(Spelling(_version, _VERSION, attrgetter("text")))]
+Settle = Annotated[float, spelled(duration(0.001, 600))]
+
+
+# What values there are
 
 
 class Enter(StrEnum):
@@ -129,26 +219,79 @@ class CrcField(StrEnum):
     """0xff, as in erased flash."""
 
 
-@dataclass(frozen=True, slots=True)
-class CrcGuard:
+@dataclass(frozen=True)
+class CrcGuard(Table):
     """The check of a CRC that a post-build step put into the image. All offsets are from the partition's start.
 
     Places that the image leaves open count as 0xff, as in erased flash.
     """
 
-    crc: Crc
-    at: int | None = None
-    """The offset of the CRC; None: it is the last thing in the image."""
-    start: int = 0
-    """The first offset that it covers."""
-    end: int | None = None
-    """The first one behind what it covers; None: the CRC where that lies behind `start`, else the image's end."""
-    length: int | None = None
-    """The offset of a number of 32 bits in the image, which says how many bytes it covers; None: `end` tells."""
-    order: ByteOrder = ByteOrder.LITTLE
-    """That of the CRC, and of `length`."""
-    field: CrcField | None = None
-    """Set if and only if the CRC lies in what it covers."""
+    hints: ClassVar[Mapping[str, str]] = {"crc": 'name the kind, as { crc = "crc32", at = "end" }'}
+
+    crc: Annotated[Crc, key("The kind of CRC.")]
+    at: Annotated[OffsetOrEnd, key('Where the CRC is; "end": it is the last thing in the image.')] = None
+    """None: at the end."""
+    start: Annotated[Offset, key("Where the bytes begin that it covers.", name="from")] = 0
+    end: Annotated[
+        OffsetOrEnd,
+        key("Where they end. Default: at the CRC where that lies behind `from`, else at the image's end.", name="to"),
+    ] = None
+    """None: the CRC where that lies behind `start`, else the image's end."""
+    length: Annotated[
+        Offset | None, key("Where a number of 32 bits is that says how many bytes it covers, in place of `to`.")
+    ] = None
+    order: Annotated[ByteOrder, key("The order of its bytes, and of those of `length`.")] = ByteOrder.LITTLE
+    field: Annotated[
+        CrcField | None, key("What the CRC itself counted as, if and only if it lies among the bytes that it covers.")
+    ] = None
+
+    def meaningless(self) -> Iterator[Mistake]:
+        """Yield what says again how much is covered."""
+        if self.at is None and "at" not in self.place.wrong:
+            for name in ("to", "length", "field"):
+                yield self.place.mistake(name, 'with at = "end", what is covered ends at the CRC', f"take {name} out")
+        elif self.length is not None:
+            yield self.place.mistake("to", "how much is covered is already given by length", "keep one of the two")
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield what is wrong with the place of the CRC in what it covers."""
+        if self.at is None or self.length is not None or self.place.wrong:
+            return  # with a length, where the CRC lies is seen in each image
+        if self.end is not None and self.end <= self.start:
+            yield self.place.mistake(
+                "to", f"+0x{self.end:x} is not behind from (+0x{self.start:x})", "nothing is covered"
+            )
+            return
+        itself = Range.sized(self.at, self.crc.size)
+        covered = Range(self.start, max(itself.end, self.start) if self.end is None else self.end)
+        # Without `to` and `field`, what is covered ends at the CRC if that is behind.
+        ends_there = self.field is None and "to" not in self.place.given and itself.start > covered.start
+        if self.field is None and itself.overlaps(covered) and not ends_there:
+            yield self.place.mistake(
+                "at",
+                f"the CRC (+0x{itself.start:x}) lies in what it covers",
+                'say how its bytes counted when it was made, as field = "zeros", "ones" or "skipped"; or change from',
+            )
+        if self.field is not None and not covered.covers(itself):
+            yield self.place.mistake(
+                "field", "is for a CRC that lies in what it covers, and this one does not", "take it out"
+            )
+
+    def outside(self, size: int) -> Iterator[Mistake]:
+        """Yield each key that names a place outside a partition of `size` bytes."""
+        ends = {
+            "at": 0 if self.at is None or self.place.wrong & {"at", "crc"} else self.at + self.crc.size,
+            "from": self.start + 1,
+            "to": self.end or 0,
+            "length": 0 if self.length is None else self.length + _LENGTH,
+        }
+        for name, end in ends.items():
+            if end > size:
+                yield self.place.mistake(
+                    name,
+                    f"is not inside the partition, which has 0x{size:x} bytes",
+                    "all places are distances from the partition's start",
+                )
 
 
 AnyGuard = Guard | CrcGuard
@@ -156,39 +299,102 @@ DEFAULT_GUARDS: frozenset[AnyGuard] = frozenset((Guard.FITS, Guard.RESET, Guard.
 """The guards of a partition that holds a program."""
 
 
+# What the program sees
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionKeys:
+    """What a partition's table says and the program takes as it is."""
+
+    protected: Annotated[bool, key("Never written, whoever asks.")] = False
+    image: Annotated[
+        Image, key("What the build writes: a file of any name, or a glob of which the newest match counts.")
+    ] = ""
+    """Absolute path or glob of the image file; "" where none is watched."""
+    auto: Annotated[bool, key("false: a new build is only offered, and waits for `flashdeck flash`.")] = True
+    guards: Annotated[
+        frozenset[AnyGuard],
+        Meta(max_length=MAX_GUARDS),
+        key("What an image must pass. Default: every guard that can be applied here, MCUboot and CRCs aside."),
+    ] = DEFAULT_GUARDS
+    vectors: Annotated[
+        Offset | None,
+        key("Where the vector table is, behind a header of your own: the distance from the partition's start."),
+    ] = None
+    """None: the partition's start, or behind an MCUboot header."""
+    version: Annotated[
+        Version | None,
+        key("How to find the version in an image: a regular expression, of which the group `version` is shown."),
+    ] = None
+    holds: Annotated[Holds, key("What the partition is for; from data nothing boots.")] = Holds.PROGRAM
+    outside: Annotated[
+        Outside,
+        key("What becomes of bytes in the file that are for other places: the file is refused, or they are left out."),
+    ] = Outside.REFUSE
+    base: Annotated[
+        Address | None,
+        key("The address of the first byte of a raw binary that holds more than this partition, as a merged one."),
+    ] = None
+    """None: the partition's own."""
+    settle: Annotated[
+        Settle, key("How long an image file must be unchanged before it counts as built. Default: that of [daemon].")
+    ] = DEFAULT_SETTLE
+    """Seconds, once no writer has it open."""
+
+
 @dataclass(frozen=True, slots=True)
-class Partition:
+class Partition(PartitionKeys):
     """A named address range of a board's flash, or an alternate setting of a plain DFU 1.1 device."""
 
     name: str
     span: Range
     """Its addresses. An alternate setting has none: its span counts from 0, and only says how much fits."""
-    protected: bool = False
-    image: str = ""
-    """Absolute path or glob of the image file; "" where none is watched."""
-    auto: bool = True
-    guards: frozenset[AnyGuard] = DEFAULT_GUARDS
-    vectors: int | None = None
-    """The offset of the vector table, behind a header of the product's own; None: the partition's start, or behind an
-    MCUboot header."""
-    version: Pattern | None = None
-    """Finds the version in an image; None where none is configured."""
-    holds: Holds = Holds.PROGRAM
-    outside: Outside = Outside.REFUSE
-    base: int | None = None
-    """The address of the first byte of a raw binary, where that is not the partition's own."""
-    settle: float = 0.05
-    """Seconds that an image file must be unchanged once no writer has it open."""
     alternate: int | str | None = None
     """The alternate setting, by number or name, of a plain DFU 1.1 device; None for a range of addresses."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileKeys:
+    """What a profile's table says and the program takes as it is."""
+
+    dfu: Annotated[UsbIdText, key("How the board enumerates in DFU mode, as lsusb shows it.")]
+    app: Annotated[UsbIdText | None, key("How it enumerates while its application runs.")] = None
+    enter: Annotated[
+        Enter,
+        key(
+            "How it gets from the application into DFU mode: by a DFU_DETACH to its run-time interface, or by hand.",
+            later=("touch-1200", "command"),
+        ),
+    ] = Enter.MANUAL
+    enter_hint: Annotated[str, key("What a waiting job tells whoever is to do it by hand.")] = ""
+    leave: Annotated[bool, key("Start the application once the image is on the board.")] = True
+    map: Annotated[
+        MapPolicy,
+        key("What to do where the device's own memory map differs: the job is blocked, or the map is ignored."),
+    ] = MapPolicy.CHECK
+    erase: Annotated[ErasePolicy, key("Which sectors a job erases: those that differ, or all of the partition.")] = (
+        ErasePolicy.NEEDED
+    )
+    verify: Annotated[
+        VerifyPolicy, key("Whether to read back what was written: where that is proved to work, always, or never.")
+    ] = VerifyPolicy.AUTO
+    poll: Annotated[
+        PollPolicy,
+        key("How long to wait for an erase or a write: as short as the board allows, or as long as it asks for."),
+    ] = PollPolicy.AUTO
+    banks: Annotated[
+        BankPolicy, key("Whether a bootloader first has to show that it erases the bank that it is asked to.")
+    ] = BankPolicy.CHECK
+    trust_cache: Annotated[
+        bool, key("Whether a board that can not be read is taken to have what this daemon last flashed there.")
+    ] = False
+
+
 @dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(ProfileKeys):
     """What boards of one product share."""
 
     name: str
-    dfu: UsbId
     geometry: Geometry
     """Empty for a plain DFU 1.1 device."""
     chip: str = ""
@@ -199,17 +405,6 @@ class Profile:
     """The addresses that can be written once and never again; empty also where nobody knows."""
     secure_alias: bool = False
     """True where TrustZone shows the flash at 0x0C000000 too."""
-    app: UsbId | None = None
-    enter: Enter = Enter.MANUAL
-    enter_hint: str = ""
-    leave: bool = True
-    map: MapPolicy = MapPolicy.CHECK
-    erase: ErasePolicy = ErasePolicy.NEEDED
-    verify: VerifyPolicy = VerifyPolicy.AUTO
-    poll: PollPolicy = PollPolicy.AUTO
-    banks: BankPolicy = BankPolicy.CHECK
-    trust_cache: bool = False
-    """Whether a board that can not be read is taken to hold what this daemon last flashed there."""
     partitions: Mapping[str, Partition] = field(default_factory=dict[str, Partition])
 
     @property
@@ -223,24 +418,36 @@ class Profile:
         return tuple(p.span for p in self.partitions.values() if p.protected and p.alternate is None)
 
 
-@dataclass(frozen=True, slots=True)
-class Pins:
+@dataclass(frozen=True, kw_only=True)
+class Pins(Table):
     """What `adopt` saw of a board; if it changes, the board is held (safety rule 3)."""
 
-    map: str
-    """The memory map string exactly as the device sent it, cleaned of control characters; "" where it has none."""
-    bcd_device: int
+    map: Annotated[
+        str, Meta(max_length=MAX_MAP), key("The memory map string as the device sent it; absent where it has none.")
+    ] = ""
+    """Cleaned of control characters."""
+    bcd_device: Annotated[Word16, key("The device's bcdDevice.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardKeys:
+    """What a board's table says and the program takes as it is."""
+
+    serial: Annotated[
+        str, Meta(max_length=MAX_SERIAL), key("The serial that the board shows, as `flashdeck boards` lists it.")
+    ] = ""
+    port: Annotated[
+        Port,
+        key('The USB port that it is plugged into: "1-4.2", or the ID_PATH of udev, as "pci-0000:00:14.0-usb-0:4.2".'),
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Board(BoardKeys):
     """One configured physical device. With neither serial nor port it can never be recognised, and is shown as held."""
 
     name: str
     profile: Profile
-    serial: str = ""
-    port: str = ""
-    """`1-4.2` (bus and hub ports) or the ID_PATH form `pci-0000:00:14.0-usb-0:4.2`."""
     pins: Pins | None = None
     """Set for an adopted board, which boards.toml describes."""
 

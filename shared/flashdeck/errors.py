@@ -3,6 +3,7 @@
 The same kind travels over the socket (`rpc`) and decides the exit code of the command line.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from flashdeck.open_enum import OpenEnum
@@ -138,10 +139,30 @@ class FlashdeckError(Exception):
         return EXIT_CODES[self.kind]
 
 
+MAX_PARTS = 20
+"""Mistakes of one file that are told; more of them are only counted."""
+
+
 class ConfigError(FlashdeckError):
-    """The configuration can not be used; the message names file, table and key."""
+    """The configuration can not be used; the message names file, table and key.
+
+    `parts` are the mistakes, where there are several: the message then has a line for each.
+    """
 
     kind = ErrorKind.CONFIG_INVALID
+
+    def __init__(self, message: str, *, hint: str = "", parts: Sequence["ConfigError"] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.parts = tuple(parts) or (self,)
+
+    @classmethod
+    def of(cls, parts: Sequence["ConfigError"]) -> "ConfigError":
+        """Return one error for all of `parts`, of which there is at least one."""
+        if len(parts) == 1:
+            return parts[0]
+        lines = [f"{len(parts)} mistakes", *(each.advice for each in parts[:MAX_PARTS])]
+        more = [f"and {len(parts) - MAX_PARTS} more"] if len(parts) > MAX_PARTS else []
+        return cls("\n".join(lines + more), parts=parts[:MAX_PARTS])
 
 
 class RequestError(FlashdeckError):

@@ -144,6 +144,7 @@ def format_sectors(geometry: Geometry) -> str:
 
 _RANGE = re.compile(r"(?P<address>0x[0-9a-f]{1,16}) ?\+ ?(?P<size>[^+]+)", re.IGNORECASE | re.ASCII)
 MAX_RANGES = 16
+"""Ranges in one text: more than any chip has."""
 
 
 def parse_ranges(text: str) -> tuple[Range, ...]:

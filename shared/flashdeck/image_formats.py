@@ -1,6 +1,10 @@
 """The formats of image files, in the words that help, hints and messages use. The daemon has their readers."""
 
 from enum import Enum
+from typing import Final
+
+MAX_IMAGE: Final = 64 * 1024 * 1024
+"""Bytes of an image file, and of what it says: no flash that is written over DFU is larger."""
 
 
 class ImageFormat(Enum):

@@ -13,7 +13,7 @@ import msgspec
 from flashdeck.api import METHODS, NAMES, Params
 from flashdeck.errors import ErrorKind, FlashdeckError, RemoteError, RequestError
 from flashdeck.newer import readable
-from flashdeck.text import clean
+from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.value import Value
 
 MAX_LINE = 1024 * 1024
@@ -23,12 +23,12 @@ MAX_CALLS = 32
 EVENT = "event"
 """The only notification: its parameters are a `flashdeck.model.Event`."""
 
-_MAX_ID = 64
-_MAX_TEXT = 4000
+MAX_ID = 64
+"""Characters of a call's `id`, where it is text."""
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Value)
-RequestId = int | Annotated[str, msgspec.Meta(max_length=_MAX_ID)] | None
+RequestId = int | Annotated[str, msgspec.Meta(max_length=MAX_ID)] | None
 
 
 class Code(IntEnum):
@@ -296,4 +296,4 @@ def _line(message: dict[str, object]) -> bytes:
 
 def _tidy(text: str) -> str:
     """Text of an error, which may quote anything, fit for a line and a terminal."""
-    return "\n".join(clean(line, _MAX_TEXT) for line in text[:_MAX_TEXT].splitlines())
+    return "\n".join(clean(line, MAX_MESSAGE) for line in text[:MAX_MESSAGE].splitlines())

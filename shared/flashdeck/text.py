@@ -3,8 +3,12 @@
 import re
 import unicodedata
 
+MAX_MESSAGE = 4000
+"""Characters kept of the message and of the hint of an error, on the wire and on a terminal."""
 MAX_TEXT = 300
 """Characters kept of one piece of foreign text."""
+MAX_PATH = 4096
+"""Characters kept of a path."""
 
 _KIB = 1024
 _MIB = 1024 * _KIB
@@ -12,7 +16,8 @@ _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 
-_MAX_QUANTITY = 32  # characters; keeps int() and float() away from absurd input
+MAX_QUANTITY = 32
+"""Characters of a size or a duration; keeps int() and float() away from absurd input."""
 _SIZE = re.compile(r"(?:0x(?P<hex>[0-9a-f]+)|(?P<decimal>[0-9]+)) ?(?P<unit>[km]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
 _SIZE_UNITS = {"": 1, "k": _KIB, "m": _MIB}
 _DURATION = re.compile(r"(?P<count>[0-9]+(?:\.[0-9]+)?) ?(?P<unit>ms|s|min)", re.ASCII)
@@ -36,7 +41,7 @@ def parse_size(text: str) -> int:
 
     Raises ValueError, with a sentence, for anything else.
     """
-    match = _SIZE.fullmatch(text) if len(text) <= _MAX_QUANTITY else None
+    match = _SIZE.fullmatch(text) if len(text) <= MAX_QUANTITY else None
     if match is None:
         raise ValueError(f'"{clean(text, 40)}" is not a size; write it as "384K", "1M" or a number of bytes')
     count = int(match["hex"], 16) if match["hex"] else int(match["decimal"])
@@ -48,7 +53,7 @@ def parse_duration(text: str) -> float:
 
     Raises ValueError, with a sentence, for anything else.
     """
-    match = _DURATION.fullmatch(text) if len(text) <= _MAX_QUANTITY else None
+    match = _DURATION.fullmatch(text) if len(text) <= MAX_QUANTITY else None
     if match is None:
         raise ValueError(f'"{clean(text, 40)}" is not a duration; write it as "50ms", "1.5s" or "2min"')
     return float(match["count"]) / _PER_SECOND[match["unit"]]

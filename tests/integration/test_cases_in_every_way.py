@@ -64,7 +64,7 @@ async def said_of(rig: Rig, name: str, data: bytes) -> str:
         (job,) = (await rig.client.call(api.Flash(partition="app1", sha256=upload.sha256))).jobs
     except FlashdeckError as error:
         return error.advice
-    await rig.client.call(api.Wait(partition="app1", sha256=upload.sha256, timeout=60))
+    await rig.waited(api.Wait(partition="app1", sha256=upload.sha256, timeout=60))
     (job,) = (await rig.client.call(api.GetJobs(ids=(job.id,)))).jobs
     assert isinstance(job.status, Done)
     return ""
@@ -72,7 +72,7 @@ async def said_of(rig: Rig, name: str, data: bytes) -> str:
 
 async def said_to_who_waits(rig: Rig) -> str:
     try:
-        await rig.client.call(api.Wait(partition="app1", timeout=60))
+        await rig.waited(api.Wait(partition="app1", timeout=60))
     except FlashdeckError as error:
         return error.advice
     return ""
@@ -106,7 +106,7 @@ async def test_the_partitions_own_part_is_flashed_and_what_is_left_out_is_named(
     async with running(root) as rig:
         before = await rig.flash_of("left")
         build(rig, name)
-        await rig.client.call(api.Wait(partition="app1", timeout=60))
+        await rig.waited(api.Wait(partition="app1", timeout=60))
         good = FILES["good.bin"].read_bytes()
         assert await rig.partition_of("left", len(good)) == good
         assert (await rig.flash_of("left"))[:0x20000] == before[:0x20000]

@@ -14,6 +14,7 @@ from flashdeck.model import Snapshot
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model
 from flashdeckd.virtual.virtual_bench import load_bench
+from job_states import phase_of
 from rig import APP1, DAEMON, board, firmware, prepare, running, sha256
 from soaking import SOAK
 
@@ -110,7 +111,7 @@ class Flash:
         return self._path.read_bytes()[APP1 - BASE :][: len(image)] == image
 
 
-class Done:
+class IsDone:
     """Whether the job of an image has ended, and well."""
 
     def __init__(self, image: bytes) -> None:
@@ -122,7 +123,7 @@ class Done:
         return any(isinstance(job.status, Done) for job in jobs)
 
 
-class Reached(Done):
+class Reached(IsDone):
     """Whether it is in a phase, or has ended by now."""
 
     def __init__(self, image: bytes, phase: Phase) -> None:
@@ -130,7 +131,7 @@ class Reached(Done):
         self._phase = phase
 
     def __call__(self, snapshot: Snapshot) -> bool:
-        return super().__call__(snapshot) or any(job.phase is self._phase for job in snapshot.jobs)
+        return super().__call__(snapshot) or any(phase_of(job) is self._phase for job in snapshot.jobs)
 
 
 @pytest.mark.parametrize("boards", ["lose power", "stay as they are"])
@@ -152,7 +153,7 @@ async def kill_again_and_again(root: Path, bench: Bench, daemon: tuple[str, ...]
     kills = KILLS if SOAK else bench.kills
     async with running(root, daemon=daemon) as rig:
         rig.build(old)
-        await rig.until(Done(old))
+        await rig.until(IsDone(old))
         while number < kills or (not torn and number < kills + MORE_KILLS):
             number += 1
             new = bench.build(number)
@@ -169,7 +170,7 @@ async def kill_again_and_again(root: Path, bench: Bench, daemon: tuple[str, ...]
             flash.check(old, new)
             torn += not (flash.holds(old) or flash.holds(new))
             await rig.restart()
-            await rig.until(Done(new))
+            await rig.until(IsDone(new))
             assert flash.holds(new), f"after kill {number}"
             flash.check(new)
             old = new

@@ -10,6 +10,7 @@ from flashdeck.diagnosis import BoardReport, Diagnosis
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Done, Running
 from flashdeck.model import Presence
+from job_states import phase_of
 from rig import Rig, firmware, prepare, running
 
 FIRST = firmware("1.0.0")
@@ -76,7 +77,9 @@ async def test_a_board_whose_job_runs_is_not_disturbed(root: Path) -> None:
         image = firmware("1.0.0", size=390_000)
         sha256 = (await rig.client.upload("a.bin", image)).sha256
         await rig.client.call(api.Flash(partition="app1", sha256=sha256))
-        await rig.until(lambda now: any(isinstance(job.status, Running) and job.phase == "write" for job in now.jobs))
+        await rig.until(
+            lambda now: any(isinstance(job.status, Running) and phase_of(job) == "write" for job in now.jobs)
+        )
         (report,) = (await examine(rig, "left")).boards
         assert report.failure is not None
         assert (report.failure.kind, report.requests) == (ErrorKind.DEVICE_BUSY, 0)

@@ -9,21 +9,22 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.job_state import Cancelled, Done, Phase, Waiting
+from flashdeck.job_state import Cancelled, Done, Waiting
 from flashdeck.model import Snapshot
 from flashdeck.value import Value
+from job_states import is_writing
 from rig import Rig, board, firmware, prepare, running, sha256
 
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
 
 
 def writing(snapshot: Snapshot) -> bool:
-    return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
+    return any(is_writing(job) for job in snapshot.jobs)
 
 
 async def refused(rig: Rig, params: api.Params[Value]) -> FlashdeckError:
     with pytest.raises(FlashdeckError) as caught:
-        await rig.client.call(params)
+        await (rig.waited(params) if isinstance(params, api.Wait) else rig.client.call(params))
     return caught.value
 
 
@@ -33,7 +34,7 @@ async def test_a_running_job_is_cancelled_at_a_safe_point_and_can_be_tried_again
     await rig.until(writing)
     job = await rig.client.call(api.Cancel(job=1))
     assert isinstance(job.status, Cancelled)
-    assert "holds no complete image" in job.text
+    assert "has no complete image" in job.text
     assert await rig.partition_of("left", 16) == b"\xff" * 16
     again = await rig.client.call(api.Retry(job=1))
     (done,) = (await rig.client.call(api.WaitJobs(ids=(again.id,), timeout=60))).jobs
@@ -52,14 +53,21 @@ async def test_a_waiting_job_is_cancelled_at_once(rig: Rig) -> None:
     assert [job.sha256 for job in await rig.jobs() if isinstance(job.status, Done)] == [sha256(TWO)]
 
 
-async def test_what_has_ended_is_not_cancelled_and_what_has_not_is_not_retried(rig: Rig) -> None:
+@pytest.mark.parametrize("rig", ["slow"], indirect=True)
+async def test_what_runs_is_not_retried(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.until(writing)
+    assert "has not ended" in (await refused(rig, api.Retry(job=1))).message
+
+
+async def test_what_has_ended_is_not_cancelled_and_what_waits_is_looked_at_again(rig: Rig) -> None:
     rig.build(ONE)
     await rig.wait(data=ONE)
     assert "ended already" in (await refused(rig, api.Cancel(job=1))).message
     await rig.unplug("left")
     rig.build(TWO)
     await rig.until(lambda s: any(isinstance(job.status, Waiting) for job in s.jobs))
-    assert "has not ended" in (await refused(rig, api.Retry(job=2))).message
+    assert (await rig.client.call(api.Retry(job=2))).id == 2
     missing = await refused(rig, api.Retry(job=99))
     assert missing.kind is ErrorKind.NO_SUCH_JOB
     assert "`flashdeck jobs`" in missing.hint
@@ -173,8 +181,10 @@ async def test_the_log_of_a_board_that_there_is_not_is_refused(rig: Rig) -> None
 async def test_a_wait_without_any_patience_tells_what_is_so_now(rig: Rig) -> None:
     rig.build(ONE)
     await rig.wait(data=ONE)
-    (job,) = (await rig.client.call(api.Wait(partition="app1", timeout=0))).jobs
-    assert isinstance(job.status, Done)
+    (outcome,) = (await rig.client.call(api.Wait(partition="app1", timeout=0))).boards
+    assert outcome.is_there
+    assert outcome.job is not None
+    assert isinstance(outcome.job.status, Done)
     await rig.unplug("left")
     rig.build(TWO)
     assert (await refused(rig, api.Wait(partition="app1", timeout=0))).kind is ErrorKind.TIMEOUT

@@ -5,15 +5,17 @@ import signal
 import pytest
 
 from flashdeck import api
-from flashdeck.job_state import Done, Failed, Phase, Superseded, Waiting
-from flashdeck.model import Snapshot
+from flashdeck.job_state import Done, Failed, Superseded, WaitFor, Waiting
+from flashdeck.model import BoardHold, HoldBy, Snapshot
+from flashdeck.words.jobs import status_hint
+from job_states import is_writing, waits_for
 from rig import APP1, Rig, firmware, sha256
 
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
 
 
 def writing(snapshot: Snapshot) -> bool:
-    return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
+    return any(is_writing(job) for job in snapshot.jobs)
 
 
 def waiting(snapshot: Snapshot) -> bool:
@@ -39,7 +41,8 @@ async def test_a_board_pulled_out_mid_flash_is_finished_when_it_is_back(rig: Rig
     rig.build(ONE)
     snapshot = await rig.until(waiting)
     (job,) = snapshot.jobs
-    assert "plug in board left again" in job.text
+    assert isinstance(job.status, Waiting)
+    assert job.status.hint == "plug in board left again"
     (app1,) = [p for p in snapshot.boards[0].partitions if p.name == "app1"]
     assert app1.contents is not None
     assert not app1.contents.complete
@@ -58,7 +61,7 @@ async def test_a_board_lost_before_its_leave_is_not_flashed_twice(rig: Rig) -> N
     # The last request but two sets the address for the leave.
     await rig.client.call(api.VirtualFault(board="left", fault="unplug", after=await requests_of_a_flash(rig) - 2))
     rig.build(TWO)
-    snapshot = await rig.until(waiting)
+    snapshot = await rig.until(lambda s: any("was lost before it was started" in job.text for job in s.jobs))
     app1 = next(p for p in snapshot.boards[0].partitions if p.name == "app1")
     assert app1.contents is not None
     assert app1.contents.complete
@@ -71,14 +74,23 @@ async def test_a_board_lost_before_its_leave_is_not_flashed_twice(rig: Rig) -> N
 
 
 async def test_a_flash_that_fails_says_what_it_leaves_behind(rig: Rig) -> None:
-    for after in (120, 121):  # the sector is done again once
-        await rig.client.call(api.VirtualFault(board="left", fault="error-write", after=after))
+    # A sector is done again once, and an attempt that failed is made again twice.
+    await rig.client.call(api.VirtualFault(board="left", fault="error-write", address=APP1 + 9000, times=6))
     rig.build(ONE)
     snapshot = await rig.until(lambda s: any(job.is_settled for job in s.jobs))
     (job,) = snapshot.jobs
     assert isinstance(job.status, Failed)
-    assert "app1 holds no complete image" in job.text
+    assert "app1 has no complete image" in job.text
+    assert job.attempts == 3
     assert await rig.partition_of("left", 16) == b"\xff" * 16
+
+
+async def test_a_flash_that_fails_once_is_tried_again(rig: Rig) -> None:
+    await rig.client.call(api.VirtualFault(board="left", fault="error-write", address=APP1 + 9000, times=2))
+    rig.build(ONE)
+    (job,) = await rig.wait(data=ONE)
+    assert (type(job.status), job.attempts) == (Done, 2)
+    assert await rig.partition_of("left", len(ONE)) == ONE
 
 
 async def test_an_application_that_shows_late_counts_as_started(rig: Rig) -> None:
@@ -144,8 +156,10 @@ async def test_a_hold_survives_a_restart(rig: Rig) -> None:
     await rig.restart()
     rig.build(ONE)
     snapshot = await rig.until(lambda s: len(s.jobs) == 1)
-    assert snapshot.boards[0].held == "measuring"
-    assert await rig.until(lambda s: "board left is held: measuring (`flashdeck release left`" in s.jobs[0].text)
+    assert snapshot.boards[0].hold == BoardHold(reason="measuring", by=HoldBy.PERSON)
+    snapshot = await rig.until(lambda s: waits_for(s.jobs[0]) is WaitFor.HOLD)
+    assert snapshot.jobs[0].text == "on hold: board left is on hold: measuring"
+    assert "`flashdeck release left`" in status_hint(snapshot.jobs[0].status)
     assert (await rig.emulated("left")).requests == 0
     await rig.client.call(api.Release(boards=("left",)))
     await rig.wait(data=ONE)
@@ -157,6 +171,6 @@ async def test_what_waited_for_its_board_tells_of_a_hold_that_came_since(rig: Ri
     rig.build(ONE)
     await rig.until(lambda s: any("not connected" in job.text for job in s.jobs))
     await rig.client.call(api.Hold(boards=("left",), reason="measuring"))
-    await rig.until(lambda s: "is held: measuring" in s.jobs[0].text)
+    await rig.until(lambda s: "is on hold: measuring" in s.jobs[0].text)
     await rig.client.call(api.Release(boards=("left",)))
     await rig.until(lambda s: "not connected" in s.jobs[0].text)

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from flashdeck import api
-from flashdeck.job_state import Done, JobStatus, Phase, Queued
+from flashdeck.job_state import Done, JobStatus, Queued
 from flashdeck.model import Snapshot
 from flashdeckd.state.journal import Journal
+from job_states import is_writing
 from rig import WAIT_SECONDS, Rig, board, firmware, prepare, sha256, start
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -25,7 +26,7 @@ LEAVINGS = ("s", "s.lock", "state/lock", "state/journal.sqlite3-wal", "state/jou
 
 
 def writing(snapshot: Snapshot) -> bool:
-    return any(job.phase is Phase.WRITE and job.done > 0 for job in snapshot.jobs)
+    return any(is_writing(job) for job in snapshot.jobs)
 
 
 def left_behind(root: Path) -> list[str]:
@@ -33,7 +34,7 @@ def left_behind(root: Path) -> list[str]:
     return [name for name in LEAVINGS if (root / name).exists()]
 
 
-async def jobs_on_disk(root: Path) -> list[tuple[JobStatus, str]]:
+async def jobs_on_disk(root: Path) -> list[tuple[type[JobStatus], str]]:
     """The jobs as the next daemon finds them."""
     journal = await Journal.open(root / "state" / "journal.sqlite3")
     try:
@@ -49,7 +50,7 @@ async def test_in_a_write_it_parks_the_job_and_the_next_daemon_finishes_it(rig: 
     await rig.until(writing)
     assert await rig.stop(number) == 0
     assert left_behind(rig.root) == []
-    assert await jobs_on_disk(rig.root) == [(Queued, "parked: the daemon was stopped")]
+    assert await jobs_on_disk(rig.root) == [(Queued, "queued: parked: the daemon was stopped")]
     await rig.restart()
     await rig.wait(data=ONE)
     assert [(job.sha256, type(job.status)) for job in await rig.jobs()] == [(sha256(ONE), Done)]

@@ -56,7 +56,7 @@ async def built_again(rig: Rig) -> None:
     lines = (rig.root / "build" / "APP2.hex").read_text().splitlines()
     lines[-2], lines[-3] = lines[-3], lines[-2]
     rig.build("\n".join(lines).encode(), name="APP2.hex")  # other characters, the same bytes
-    await rig.client.call(api.Wait(partition="app2", boards=BOARDS[:6], timeout=60))
+    await rig.waited(api.Wait(partition="app2", boards=BOARDS[:6], timeout=60))
     assert len(await rig.jobs()) == JOBS
     changed = firmware("2.0.0", base=APP2)
     rig.build(hexed([(APP2, changed)]), name="APP2.hex")

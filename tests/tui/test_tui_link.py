@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flashdeck import api, client
+from flashdeck.api import LOG_PAGE
 from flashdeck.errors import ConnectionFailedError
 from flashdeck.model import BoardState, DaemonState, Presence
 from flashdeck.value import Value
@@ -168,6 +169,15 @@ async def test_a_daemon_of_virtual_boards_is_not_to_be_replaced_by_one_of_real_o
         assert (
             link.state.hint == f"start it: flashdeckd --virtual FILE --socket {socket} (a demo: q, and start it anew)"
         )
+
+
+async def test_it_asks_for_as_many_log_lines_as_there_are_in_one_answer(socket: Path) -> None:
+    store, hub = Store(), new_hub()
+    for _ in range(LOG_PAGE):
+        hub.log("line")
+    async with serving(hub, socket), linked(socket, store, Pauses()) as link:
+        await until(lambda: link.connected)
+        assert len(store.log) == LOG_PAGE
 
 
 async def test_closing_the_link_leaves_the_daemon_alone(socket: Path) -> None:

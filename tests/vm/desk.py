@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cli_run import Run
+from flashdeck.api import CHUNK
 from flashdeck.job_state import Blocked, Waiting
 from flashdeck.model import BoardState, JobState, Presence, Snapshot
-from flashdeckd.virtual.board import MAX_DUMP
 from flashdeckd.virtual.nor import FlashLayout
 from flashdeckd.virtual.spec import FIXED_POLLS, BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.virtual_bench import VirtualBench
@@ -99,7 +99,7 @@ class Desk:
 
     def flash_of(self, name: str, address: int, size: int) -> bytes:
         """So much of a board's flash, past everything that its bootloader says."""
-        pieces = [self.bench.dump(name, address + at, min(MAX_DUMP, size - at)) for at in range(0, size, MAX_DUMP)]
+        pieces = [self.bench.dump(name, address + at, min(CHUNK, size - at)) for at in range(0, size, CHUNK)]
         return b"".join(piece.data for piece in pieces)
 
     def around(self, name: str, partition: int = APP1) -> bytes:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from flashdeck.api import GetLogs, Params, UploadDone
+from flashdeck.api import LOG_PAGE, GetLogs, Params, UploadDone
 from flashdeck.client import START_HINT, Client
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
 from flashdeck.model import Snapshot
@@ -25,8 +25,6 @@ FIRST_PAUSE = 0.5
 """Seconds until the first try to connect again; each later pause is twice as long ..."""
 LONGEST_PAUSE = 5.0
 """... up to this many: a socket of this machine costs next to nothing to try."""
-BACKLOG = 1000
-"""Log lines asked for at the start and after a gap."""
 CLIENT = "flashdeck-tui"
 
 R = TypeVar("R", bound=Value)
@@ -113,7 +111,7 @@ class Link:
                 self._store.take(change)
                 if isinstance(change, Snapshot):
                     after = self._store.last_line
-                    self._store.take_log((await client.call(GetLogs(after=after, limit=BACKLOG))).lines)
+                    self._store.take_log((await client.call(GetLogs(after=after, limit=LOG_PAGE))).lines)
                     self._client = client
                     self._become(LinkState(LinkStatus.CONNECTED))
 

@@ -12,7 +12,7 @@ GONE = 128 + signal.SIGHUP
 """Exit code where the terminal went away: as shells have it for a process that SIGHUP ended."""
 _UNABLE = ("dumb", "unknown")
 """Values of TERM for what takes text and no control sequences."""
-_LOOK_AGAIN = 1.0
+LOOK_AGAIN = 1.0
 """Seconds: a poll that waits is not told of every way in which a terminal can end, but the next one sees it."""
 _STDIN, _STDOUT, _STDERR = range(3)
 
@@ -48,7 +48,7 @@ def end_with_it() -> None:
     write to it. Nothing is put back, as there is nothing left to put it on. Other processes must see by themselves
     that this one has gone.
     """
-    threading.Thread(target=_end_at_hang_up, name="hang-up", daemon=True).start()
+    threading.Thread(target=end_at_hang_up, name="hang-up", daemon=True).start()
 
 
 @contextmanager
@@ -82,12 +82,13 @@ def ended_by(
             signal.signal(number, handler)
 
 
-def _end_at_hang_up() -> None:
+def end_at_hang_up() -> None:
+    """End this process once its terminal has gone."""
     poll = select.poll()
     for number in (_STDIN, _STDOUT, _STDERR):
         if number != _STDOUT or _is(os.isatty, number):  # stdout may be a file or a pipe: it takes no part in this
             poll.register(number, 0)  # hang-up and error are always told
-    while not poll.poll(_LOOK_AGAIN * 1000):
+    while not poll.poll(LOOK_AGAIN * 1000):
         pass
     os._exit(GONE)
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import tomli_w
 
 from flashdeck.config import Board
+from flashdeck.config_show import board_file_table
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.paths import PRIVATE_MODE
 from flashdeck.text import clean
-from flashdeck.toml_table import NAME_RULE, is_name
+from flashdeck.toml.spellings import NAME_RULE, is_name
+from flashdeck.toml.writer import to_plain
 from flashdeckd.host import files
 from flashdeckd.state.durable import write_durably
 
@@ -27,15 +29,11 @@ def render_board_file(boards: Iterable[Board], disarmed: Collection[str]) -> str
 
     Raises RequestError for a name that could not be read back.
     """
-    values: dict[str, object] = {}
-    if disarmed:
-        values["disarmed"] = sorted(disarmed)
-    tables = {board.name: _table(board) for board in boards if board.pins is not None}
-    for name in tables:
+    table = board_file_table(boards, disarmed)
+    for name in table.boards:
         if not is_name(name):
             raise RequestError(f'"{clean(name, 40)}" can not be a board\'s name', hint=NAME_RULE)
-    if tables:
-        values["boards"] = tables
+    values = to_plain(table)
     return HEADER + ("\n" + tomli_w.dumps(values) if values else "")
 
 
@@ -57,12 +55,3 @@ def write_board_file(path: Path, boards: Iterable[Board], disarmed: Collection[s
             hint="let the daemon write to the directory of its configuration",
             kind=ErrorKind.NO_PERMISSION if denied else ErrorKind.OTHER,
         ) from error
-
-
-def _table(board: Board) -> dict[str, object]:
-    table: dict[str, object] = {"profile": board.profile.name}
-    table |= {key: value for key, value in (("serial", board.serial), ("port", board.port)) if value}
-    if board.pins is not None:
-        pinned = {"map": board.pins.map} if board.pins.map else {}
-        table["pinned"] = {**pinned, "bcd_device": board.pins.bcd_device}
-    return table

@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from flashdeck.config import Board, Partition
 from flashdeck.model import ArtifactState, BoardHold, BoardState, Contents, Disposition, PartitionState
-from flashdeck.text import clean
-from flashdeck.toml_table import MAX_PATH
+from flashdeck.text import MAX_PATH, clean
 from flashdeck.words.boards import board_text
 from flashdeckd.boards.roster import Sighting
 

@@ -216,7 +216,8 @@ class _Post:
                 except Exception as error:  # noqa: BLE001 - what a callback raises must not end the watch
                     reason = _reason(error)
                     if reason != failed:  # a disk may be full for days
-                        _log.exception("%s could not be looked after", self.watch.pattern)
+                        known = isinstance(error, FlashdeckError | OSError)  # a fault of ours is worth a traceback
+                        _log.error("%s could not be looked after: %s", self.watch.pattern, reason, exc_info=not known)
                     self._trouble(self, f"{self.watch.pattern} could not be taken in ({reason}); tried again soon")
                     failed, pause = reason, RESTART
                 else:

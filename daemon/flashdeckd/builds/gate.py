@@ -7,7 +7,8 @@ from flashdeckd.host import files
 BUSY_RETRY = 0.05
 """Seconds until a file that somebody has open for writing is looked at again: closing it changes nothing that a watch
 would report."""
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
+"""Seconds: less is no time to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +59,4 @@ class Gate:
         if busy:
             return BUSY_RETRY
         left = self._quiet_since + self._settle - now
-        return left if left > _ROUNDING else 0.0
+        return left if left > ROUNDING else 0.0

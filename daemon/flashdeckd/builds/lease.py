@@ -14,12 +14,11 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from flashdeck.image_formats import MAX_IMAGE
 from flashdeckd.builds.filesystem import LEASES, filesystem_type
 from flashdeckd.builds.gate import Fingerprint
 from flashdeckd.host import files, threads
 
-MAX_SIZE = 64 * 1024 * 1024
-"""Bytes; no flash that is written over DFU is larger, and nothing larger is read."""
 _PIECE = 1024 * 1024
 
 
@@ -138,8 +137,8 @@ def _read(path: str, descriptor: int) -> FileSnapshot | Busy | Unreadable:
     status = files.open_status(descriptor)
     if not stat.S_ISREG(status.st_mode):
         return Unreadable(path, not_a_file(status.st_mode))
-    if status.st_size > MAX_SIZE:
-        return Unreadable(path, f"it has {status.st_size} bytes; more than {MAX_SIZE} are no firmware image")
+    if status.st_size > MAX_IMAGE:
+        return Unreadable(path, f"it has {status.st_size} bytes; more than {MAX_IMAGE} are no firmware image")
     leased = lease is _Lease.OURS
     data = _contents(descriptor, status.st_size, leased=leased)
     fingerprint = Fingerprint.of(path, status)

@@ -18,12 +18,18 @@ from flashdeckd.builds.filesystem import is_remote
 from flashdeckd.builds.pattern import directories, names
 from flashdeckd.host import files, threads
 
-_STEP_MS = 20
-_DEBOUNCE_MS = 60
-_SURVEY_MS = 10_000
-_POLL_MS = 300
-_VANISHED_PAUSE = 0.05
-_VANISHED_TIMES = 20
+STEP_MS = 20
+"""Milliseconds without another change until what changed is told ..."""
+DEBOUNCE_MS = 60
+"""... and with others at the most."""
+SURVEY_MS = 10_000
+"""Milliseconds after which the directories are looked for again, though nothing changed."""
+POLL_MS = 300
+"""Milliseconds between looks where the kernel can not know."""
+VANISHED_PAUSE = 0.05
+"""Seconds until the watch is set up again, where a directory went meanwhile."""
+VANISHED_TIMES = 20
+"""Times that this is done before the watch counts as failed."""
 MAX_DIRECTORIES = 512
 """Directories that are watched at once; a `**` over a large tree would use up the user's inotify watches."""
 
@@ -74,7 +80,7 @@ class WatchfilesSource:
         told: tuple[int, bool] | None = None
         vanished = 0
         while True:
-            watched = await threads.run(_survey, patterns)
+            watched = await threads.run(survey, patterns)
             polling = self._polling if self._polling is not None else await threads.run(_any_remote, watched)
             if told != (len(watched), polling):
                 told = (len(watched), polling)
@@ -89,10 +95,10 @@ class WatchfilesSource:
                 recursive=False,
                 watch_filter=await threads.run(hint_filter, patterns, watched),
                 force_polling=polling or None,
-                poll_delay_ms=_POLL_MS,
-                step=_STEP_MS,
-                debounce=_DEBOUNCE_MS,
-                rust_timeout=_SURVEY_MS,
+                poll_delay_ms=POLL_MS,
+                step=STEP_MS,
+                debounce=DEBOUNCE_MS,
+                rust_timeout=SURVEY_MS,
                 yield_on_timeout=True,
                 ignore_permission_denied=True,
             )
@@ -113,9 +119,9 @@ class WatchfilesSource:
             except FileNotFoundError:
                 # A directory went between the survey and the watch.
                 vanished += 1
-                if vanished > _VANISHED_TIMES:
+                if vanished > VANISHED_TIMES:
                     raise
-                await asyncio.sleep(_VANISHED_PAUSE)
+                await asyncio.sleep(VANISHED_PAUSE)
             finally:
                 coming.cancel()
                 await asyncio.wait([coming])
@@ -130,7 +136,7 @@ class WatchfilesSource:
         """
         if any(path in watched for _change, path in changes):
             return False
-        return await threads.run(_survey, patterns) == watched
+        return await threads.run(survey, patterns) == watched
 
 
 Survey = Mapping[str, tuple[int, int]]
@@ -141,7 +147,8 @@ async def _next(stream: AsyncGenerator[set[watchfiles.main.FileChange], None]) -
     return await anext(stream)
 
 
-def _survey(patterns: Iterable[str]) -> Survey:
+def survey(patterns: Iterable[str]) -> Survey:
+    """Return the directories to watch for patterns."""
     found: dict[str, tuple[int, int]] = {}
     for pattern in patterns:
         for path in directories(pattern):

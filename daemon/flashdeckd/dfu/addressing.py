@@ -7,7 +7,7 @@ from flashdeckd.dfu.wire import FIRST_BLOCK, LAST_BLOCK
 
 @dataclass(slots=True)
 class Addressing:
-    """What is known of a device's address pointer.
+    """The address pointer of a device, as far as it is known.
 
     The multiplier is the device's own constant, whatever the length of a block is.
     """
@@ -17,7 +17,7 @@ class Addressing:
     pointer: int | None = None
     """None: unknown. An erase moves it on some devices, an error may have lost it."""
     counts: bool = True
-    """Whether block numbers are to be believed; else every block needs its address set."""
+    """True if block numbers are to be believed; else every block needs its address set."""
 
     def block_for(self, address: int, length: int) -> int | None:
         """The block number that reaches `address` from the pointer; None where the address must be set first.
@@ -36,7 +36,7 @@ class Addressing:
         return block if block <= LAST_BLOCK else None
 
     def address_of(self, block: int) -> int:
-        """Where the device will put `block`; the pointer must be known."""
+        """Return the address at which the device will put `block`; the pointer must be known."""
         if self.pointer is None:
             raise ValueError("the address pointer is not known")
         return self.pointer + (block - FIRST_BLOCK) * self.transfer_size

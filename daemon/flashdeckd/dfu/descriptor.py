@@ -17,7 +17,7 @@ _WILL_DETACH = 0x08
 
 @dataclass(frozen=True, slots=True)
 class FunctionalDescriptor:
-    """What a device says that it can do. A missing descriptor, or a missing field, takes the defaults here."""
+    """The abilities that a device states. A missing descriptor, or a missing field, takes the defaults here."""
 
     can_download: bool = True
     can_upload: bool = False

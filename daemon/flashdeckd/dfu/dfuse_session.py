@@ -21,7 +21,7 @@ from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.wire import FIRST_BLOCK, MAX_TRANSFER, state_name
 
 _BLANK = 0xFF
-_KNOWN_WEDGE_PATIENCE = 5.0
+KNOWN_WEDGE_PATIENCE = 5.0
 """Seconds for the erase of a sector on a device that was seen to stay in dfuDNBUSY although it had finished."""
 
 
@@ -60,14 +60,14 @@ class DfuseSession:
         self._addressing = Addressing(0)
         self._selected: int | None = None
         self._stuck = False
-        """Whether the last operation was given up in dfuDNBUSY, and the device not yet recovered."""
+        """True if the last operation was given up in dfuDNBUSY, and the device is not yet recovered."""
         self._wedges = False
-        """Whether an erase was seen to be done although the device stayed in dfuDNBUSY."""
+        """True if an erase was seen to be done although the device stayed in dfuDNBUSY."""
         self._reading_proved = reading_proved
         self._not_blank: set[int] = set()
         """Addresses where something else than erased flash was read, and no erase came since."""
         self.multiplies = multiplies
-        """Whether wTransferSize is what this device multiplies block numbers with; None where nobody has seen it."""
+        """True if this device multiplies block numbers with wTransferSize; None where nobody has seen it."""
         self.uploads = 0
         """UPLOAD requests so far."""
         self.reading = False
@@ -82,7 +82,7 @@ class DfuseSession:
 
     @property
     def pace(self) -> Pace:
-        """What is known now of when the device may be asked, earlier sessions included."""
+        """The pace of the device, as far as this session and earlier ones know it."""
         return self._poller.pace
 
     def open(self) -> Facts:
@@ -201,7 +201,7 @@ class DfuseSession:
     def _erase(self, sector: Range) -> None:
         self._leave_upload()
         self._addressing.pointer = None  # some devices move it
-        patience = _KNOWN_WEDGE_PATIENCE if self._wedges else SECTOR_PATIENCE
+        patience = KNOWN_WEDGE_PATIENCE if self._wedges else SECTOR_PATIENCE
         try:
             self._command(wire.erase_page(sector.start), f"erase of the sector {sector}", patience)
         except StuckError as error:

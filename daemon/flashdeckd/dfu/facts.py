@@ -1,4 +1,4 @@
-"""What a DfuSe device says of itself: its functional descriptor, its alternate settings and the memory map of one."""
+"""The facts that a DfuSe device states: functional descriptor, alternate settings, and the memory map of one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,13 @@ from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.host import clock
 
-_MAX_ALTERNATES = 16
+MAX_ALTERNATES = 16
+"""Alternate settings whose names are looked at; a name costs two requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a device says of itself."""
+    """The facts that a device states of itself."""
 
     functional: FunctionalDescriptor
     memory_map: MemoryMap | None
@@ -40,12 +41,12 @@ def read_facts(pipe: ControlPipe, span: Range) -> tuple[Facts, AlternateSetting]
 def identify(pipe: ControlPipe, sleep: Callable[[float], object] = clock.sleep) -> str:
     """The names of all alternate settings as the device sends them, joined: on DfuSe devices its memory maps."""
     to_idle(pipe, sleep)
-    indices = dict.fromkeys(each.text_index for each in pipe.alternates[:_MAX_ALTERNATES] if each.text_index)
+    indices = dict.fromkeys(each.text_index for each in pipe.alternates[:MAX_ALTERNATES] if each.text_index)
     return " ".join(filter(None, (pipe.text(index) for index in indices)))
 
 
 def _alternate(pipe: ControlPipe, span: Range) -> tuple[AlternateSetting, MemoryMap | None, str]:
-    alternates = pipe.alternates[:_MAX_ALTERNATES]
+    alternates = pipe.alternates[:MAX_ALTERNATES]
     readable: list[tuple[AlternateSetting, MemoryMap]] = []
     troubles: list[str] = []
     seen: set[int] = set()

@@ -10,7 +10,7 @@ from flashdeck.geometry import Geometry, Range, joined
 
 @dataclass(frozen=True)
 class Fence:
-    """Where a session may point, read, erase and write."""
+    """The places where a session may point, read, erase and write."""
 
     span: Range
     sectors: frozenset[Range]
@@ -18,7 +18,7 @@ class Fence:
     program_unit: int
     """Writes start and end on a multiple of it: a device fills up the last unit with whatever its buffer holds."""
     readable: tuple[Range, ...] = ()
-    """What may be read, and pointed at for that, although it lies outside: to see that it does not change."""
+    """Ranges outside that may be read, and pointed at for that, to see that they do not change."""
     starts: int | None = None
     """An address outside that a leave may name: a ROM bootloader starts what is there."""
 

@@ -9,9 +9,10 @@ from flashdeckd.dfu.descriptor import FunctionalDescriptor, parse_functional
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.wire import FIRST_BLOCK, DfuState
 
-_POLLS = 4
-_NAP = 0.05
-_DETACH_MS = 1000
+POLLS = 4
+"""Times that a device which is on its way is asked where it is."""
+NAP = 0.05
+"""Seconds between them."""
 _LEAVING = (DfuState.MANIFEST_SYNC, DfuState.MANIFEST, DfuState.MANIFEST_WAIT_RESET)
 _LEFT = (DfuState.APP_IDLE, DfuState.APP_DETACH, DfuState.MANIFEST, DfuState.MANIFEST_WAIT_RESET)
 
@@ -44,20 +45,20 @@ def detach(pipe: ControlPipe) -> None:
     """
     functional = parse_functional(pipe.functional)
     with suppress(StallError, TransferTimeoutError, DeviceGoneError):
-        requests.detach(pipe, _DETACH_MS)
+        requests.detach(pipe)
         if not functional.will_detach:
             pipe.reset()
 
 
 def _watch(pipe: ControlPipe, functional: FunctionalDescriptor, sleep: Callable[[float], object]) -> bool:
-    for _ in range(_POLLS):
+    for _ in range(POLLS):
         state = requests.get_status(pipe, timeout=requests.REQUEST_TIMEOUT).state
         if state == DfuState.MANIFEST_WAIT_RESET and not functional.will_detach:
             pipe.reset()
         # A manifestation tolerant device of ST's class goes from dfuMANIFEST back to dfuIDLE and never leaves.
         if state not in _LEAVING or (state in _LEFT and not functional.manifestation_tolerant):
             return state in _LEFT
-        sleep(_NAP)
+        sleep(NAP)
     return True
 
 

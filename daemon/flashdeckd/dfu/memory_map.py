@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from enum import IntFlag
 
 from flashdeck.errors import DescriptorError
-from flashdeck.geometry import Range
+from flashdeck.geometry import ADDRESS_SPACE, Range
 from flashdeck.text import clean
 
 MAX_LENGTH = 1024
 """Characters that are looked at; a string descriptor has at most 126."""
-ADDRESS_SPACE = 1 << 32
 
 _ADDRESS = re.compile(r"\s*0[xX]([0-9a-fA-F]{1,8})\s*")
 # A missing unit and a space mean bytes. `b` may be unit or type: the type letter, which can not be missing, decides.
@@ -25,7 +24,7 @@ _UNITS = {"": 1, "B": 1, "K": 1024, "M": 1024 * 1024}
 
 
 class Access(IntFlag):
-    """What a run of sectors allows."""
+    """The operations that a run of sectors allows."""
 
     READ = 1
     ERASE = 2
@@ -48,7 +47,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class MemoryMap:
-    """What a device says of its memory. It may lie: it narrows what may be touched, and never widens it."""
+    """The memory that a device states. It may lie: it narrows what may be touched, and never widens it."""
 
     name: str
     """Cleaned of control characters."""
@@ -59,7 +58,7 @@ class MemoryMap:
         return (segment for segment in self.segments if segment.span.overlaps(span))
 
     def permits(self, span: Range, access: Access) -> bool:
-        """Whether every byte of `span` is in a segment, and every segment there allows all of `access`."""
+        """Tell whether every byte of `span` is in a segment, and every segment there allows all of `access`."""
         at = span.start
         for segment in sorted(self.overlapping(span), key=lambda segment: segment.span):
             if segment.access & access != access or segment.span.start > at:

@@ -152,7 +152,7 @@ NEXT: Mapping[PollState, Mapping[PollEvent, PollState]] = {
         _E.STUCK: _S.ENDED,
     },
 }
-"""Where each event leads. States that are not in it are the last."""
+"""The state that follows each event in each state. States that are not in it are the last."""
 
 LEARNED: Mapping[PollState, Pace] = {
     _S.SYNCHRONOUS: Pace.SYNCHRONOUS,

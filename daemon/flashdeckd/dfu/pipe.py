@@ -35,7 +35,7 @@ class ControlPipe(Protocol):
 
     @property
     def quirk(self) -> Quirk:
-        """What is to be believed of this device in place of what it says."""
+        """The corrections of what this device says."""
         ...
 
     @property

@@ -24,26 +24,24 @@ from flashdeckd.dfu import requests
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
 from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
-from flashdeckd.dfu.polling import LONGEST_NAP, DfuStatusError, Poller
+from flashdeckd.dfu.polling import CLAIMS, LONGEST_NAP, DfuStatusError, Poller
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.wire import STATUS_OK, DfuState, StatusReport, state_name, usable_transfer_size
 from flashdeckd.host import clock
 
 _BLOCK_NUMBERS = 1 << 16
 """wBlockNum has 16 bits and goes on at 0 (USB DFU 1.1, 6.1.1)."""
-_MAX_NAMES = 32
+MAX_NAMES = 32
 """Alternate settings whose names are looked at."""
-_MANIFEST_PATIENCE = 60.0
+MANIFEST_PATIENCE = 60.0
 """Seconds: some devices check a signature, or copy the whole image, in dfuMANIFEST."""
-_CLAIMS = 2
-"""The manifestation is given this many times what was claimed for it, or the patience above."""
-_SILENCE = 5.0
+SILENCE = 5.0
 """Seconds: a device that is not manifestation tolerant answers nothing once it waits for the bus reset."""
-_FIRST_NAP = 0.001
-_LONGEST_NAP = 0.5
-_DETACH_MS = 1000
-_LEAVE_POLLS = 3
-_LEAVE_NAP = 0.1
+FIRST_NAP = 0.001
+LONGEST_BACK_OFF = 0.5
+"""Seconds between questions to a device that claims no time for its manifestation; doubled up to this."""
+LEAVE_POLLS = 3
+LEAVE_NAP = 0.1
 
 
 def block_size(functional: FunctionalDescriptor) -> int:
@@ -53,15 +51,15 @@ def block_size(functional: FunctionalDescriptor) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PlainFacts:
-    """What a device says of itself."""
+    """The facts that a device states of itself."""
 
     functional: FunctionalDescriptor
     number: int
     """The alternate setting that was selected."""
 
 
-class Ending(Enum):
-    """Where a device is once it has taken the end of an image."""
+class AfterManifest(Enum):
+    """The whereabouts of a device that has taken the end of an image."""
 
     IDLE = "back in dfuIDLE"
     WAITS_FOR_RESET = "waiting for a bus reset"
@@ -144,7 +142,7 @@ class PlainSession:
         self._poller.complete(what, erase=True)  # it may have to erase first
         self._done += len(data)
 
-    def manifest(self) -> Ending:
+    def manifest(self) -> AfterManifest:
         """Tells the device that the image is complete, and waits until it has accepted it.
 
         Raises DfuStatusError where it does not. Vanishing is an acceptance once the end of the image was answered.
@@ -174,13 +172,13 @@ class PlainSession:
             self._mode = _Mode.ENDED
         return data
 
-    def leave(self, *, after: Ending = Ending.IDLE) -> bool:
+    def leave(self, *, after: AfterManifest = AfterManifest.IDLE) -> bool:
         """Asks the device to start its application: by DETACH, then by a bus reset. True if it left DFU mode."""
         try:
-            if after is Ending.IDLE:
+            if after is AfterManifest.IDLE:
                 self.to_idle()
                 with suppress(StallError, TransferTimeoutError):  # not every bootloader knows it in DFU mode
-                    requests.detach(self._pipe, _DETACH_MS)
+                    requests.detach(self._pipe)
                 if self._has_left():
                     return True
             self._pipe.reset()
@@ -189,9 +187,9 @@ class PlainSession:
             return True
 
     def _has_left(self) -> bool:
-        for turn in range(_LEAVE_POLLS):
+        for turn in range(LEAVE_POLLS):
             if turn:
-                self._sleep(_LEAVE_NAP)
+                self._sleep(LEAVE_NAP)
             with suppress(StallError, TransferTimeoutError):
                 if requests.get_state(self._pipe) in (DfuState.APP_IDLE, DfuState.APP_DETACH):
                     return True
@@ -202,8 +200,8 @@ class PlainSession:
             for each in self._pipe.alternates:
                 if each.number == self._alternate:
                     return each
-            raise self._not_found(", ".join(str(each.number) for each in self._pipe.alternates[:_MAX_NAMES]))
-        names = [(each, self._name(each)) for each in self._pipe.alternates[:_MAX_NAMES]]
+            raise self._not_found(", ".join(str(each.number) for each in self._pipe.alternates[:MAX_NAMES]))
+        names = [(each, self._name(each)) for each in self._pipe.alternates[:MAX_NAMES]]
         found = [each for each, name in names if name == self._alternate]
         if not found:
             raise self._not_found(", ".join(f'{each.number} "{name}"' for each, name in names))
@@ -285,25 +283,25 @@ class _Manifestation:
         self._poller = poller
         self._tolerant = tolerant
         self._claimed = 0.0
-        self._nap = _FIRST_NAP
+        self._nap = FIRST_NAP
         self._slept = 0.0
         self._began = clock.monotonic()
         self._manifesting = False
-        """Whether dfuMANIFEST was reported."""
+        """True once dfuMANIFEST was reported."""
 
-    def run(self) -> Ending:
+    def run(self) -> AfterManifest:
         while True:
             try:
                 report = self._ask()
             except DeviceGoneError:
-                return Ending.GONE
+                return AfterManifest.GONE
             if report is not None and report.state == DfuState.IDLE:
-                return Ending.IDLE
+                return AfterManifest.IDLE
             if report is not None and report.state == DfuState.MANIFEST_WAIT_RESET:
-                return Ending.WAITS_FOR_RESET
+                return AfterManifest.WAITS_FOR_RESET
             waited = max(self._slept, clock.monotonic() - self._began)
-            if report is None and self._manifesting and not self._tolerant and waited > max(_SILENCE, self._claimed):
-                return Ending.WAITS_FOR_RESET
+            if report is None and self._manifesting and not self._tolerant and waited > max(SILENCE, self._claimed):
+                return AfterManifest.WAITS_FOR_RESET
             self._check_patience(report, waited)
             self._wait()
 
@@ -335,10 +333,10 @@ class _Manifestation:
         nap = max(self._claimed, self._nap)
         self._poller.nap(nap)
         self._slept += nap
-        self._nap = min(2 * self._nap, _LONGEST_NAP)
+        self._nap = min(2 * self._nap, LONGEST_BACK_OFF)
 
     def _check_patience(self, report: StatusReport | None, waited: float) -> None:
-        limit = max(_MANIFEST_PATIENCE, _CLAIMS * self._claimed)
+        limit = max(MANIFEST_PATIENCE, CLAIMS * self._claimed)
         if waited <= limit:
             return
         seen = "answers GETSTATUS with nothing" if report is None else f"stays in {state_name(report.state)}"

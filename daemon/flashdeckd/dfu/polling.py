@@ -15,20 +15,22 @@ from flashdeckd.host import clock
 
 LONGEST_NAP = 60.0
 """Seconds: the most that one claimed bwPollTimeout is obeyed; it has 24 bits, 4.6 hours."""
-_SHORTEST_NAP = 0.0005
+SHORTEST_NAP = 0.0005
 """Seconds: what the host oversleeps, a block of USBX or ROM pays in full; shorter ones only add requests."""
-_LONGEST_EARLY_NAP = 0.05
-_NAP_GROWTH = 0.25
+LONGEST_EARLY_NAP = 0.05
+"""Seconds between questions to a device that may be asked early."""
+NAP_GROWTH = 0.25
 """An early poll comes at most this part of the time so far too late."""
 ERASE_PATIENCE = 35.0
 """Seconds for an erase of any size; a whole STM32F405 can take 32."""
 SECTOR_PATIENCE = 16.0
 """Seconds for the erase of one sector. ST's data sheets give 4 for the 128 KiB of an STM32F4 at its lowest voltage."""
-_WRITE_PATIENCE = 10.0
+WRITE_PATIENCE = 10.0
+"""Seconds for the write of one block, and for a command that is no erase."""
 LONGEST_SLEEP = 1800.0
 """Seconds that one session sleeps in all because the device claims it: no honest one needs as much."""
-_CLAIMS = 2
-"""An operation is given this many times what was claimed for it, or the patience above."""
+CLAIMS = 2
+"""An operation, or the end of plain DFU, is given this many times what was claimed for it, or its patience."""
 _UNDER_WAY = (DfuState.DNBUSY, DfuState.DNLOAD_SYNC)
 
 
@@ -63,7 +65,7 @@ class Poller:
         self._sleep = sleep
         self._policy = policy
         self.pace = pace
-        """What is known now."""
+        """The pace, as far as it is known now."""
         self.slept = 0.0
         """Seconds slept so far because the device asked for it."""
 
@@ -102,7 +104,7 @@ class _Completion:
         self._poller = poller
         self._pipe = pipe
         self._what = what
-        self._patience = patience or (ERASE_PATIENCE if erase else _WRITE_PATIENCE)
+        self._patience = patience or (ERASE_PATIENCE if erase else WRITE_PATIENCE)
         self._state = first_state(poller.obeyed, erase=erase)
         self._claimed = 0.0
         self._backoff = 0.0
@@ -134,7 +136,7 @@ class _Completion:
 
     def _ask(self) -> StatusReport | None:
         """Ask again; None: a STALL."""
-        self._backoff = max(_SHORTEST_NAP, self._slept * _NAP_GROWTH)
+        self._backoff = max(SHORTEST_NAP, self._slept * NAP_GROWTH)
         try:
             report = requests.get_status(self._pipe)
         except StallError:
@@ -151,7 +153,7 @@ class _Completion:
 
     def _wait(self, *, busy: bool) -> None:
         """Before the next GETSTATUS. dfuDNLOAD-SYNC is no reason to wait, unless it is said again and again."""
-        nap = min(self._backoff, _LONGEST_EARLY_NAP)
+        nap = min(self._backoff, LONGEST_EARLY_NAP)
         if busy and nap < self._claimed:
             self._meet(PollEvent.HURRY)
         if busy and self._state is PollState.OBEYING:
@@ -161,7 +163,7 @@ class _Completion:
             self._slept += nap
 
     def _check_patience(self, report: StatusReport | None) -> None:
-        limit = max(self._patience, _CLAIMS * min(self._claimed, LONGEST_NAP))
+        limit = max(self._patience, CLAIMS * min(self._claimed, LONGEST_NAP))
         if max(self._slept, clock.monotonic() - self._began) < limit:
             return
         if report is None:

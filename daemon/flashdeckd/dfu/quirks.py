@@ -20,7 +20,7 @@ _ANY_PRODUCT = "*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirk:
-    """What is to be believed of a device in place of what it says. The defaults change nothing."""
+    """Corrections of what a device says. The defaults change nothing."""
 
     reason: str
     poll_ms: int | None = None
@@ -30,14 +30,14 @@ class Quirk:
     dfu_protocol: int = _PROTOCOL_DFU
     """bInterfaceProtocol that means DFU mode, beside 2."""
     alone: bool = False
-    """Whether `dfu_protocol` means it only where the DFU interface is the only one."""
+    """True if `dfu_protocol` means it only where the DFU interface is the only one."""
     unerasable: frozenset[str] = frozenset()
     """Names of memory maps whose sectors can not be erased, whatever the map says."""
     wrong_map: bool = False
-    """Whether its memory maps are of another chip: it is then taken for a device that has none."""
+    """True if its memory maps are of another chip: it is then taken for a device that has none."""
 
     def is_dfu_mode(self, protocol: int, version: int | None, interfaces: int) -> bool:
-        """Whether a DFU interface is in DFU mode.
+        """Tell whether a DFU interface is in DFU mode.
 
         `protocol` is its bInterfaceProtocol, `version` bcdDFUVersion (None: no functional descriptor), `interfaces` how
         many the device has. DfuSe is spoken in DFU mode only, so it also means that where the protocol is missing.
@@ -69,7 +69,7 @@ class Quirk:
 
 
 _VERSION_AT = 7
-"""Where bcdDFUVersion is in a functional descriptor of DFU 1.1."""
+"""The place of bcdDFUVersion in a functional descriptor of DFU 1.1."""
 
 NONE = Quirk(reason="")
 """A device as it should be."""
@@ -116,6 +116,6 @@ QUIRKS: Mapping[str, Quirk] = {
 
 
 def quirk_of(usb_id: UsbId, bcd_device: int) -> Quirk:
-    """What is known of a device: the entry that names it most exactly, or `NONE`."""
+    """Return the entry that names a device most exactly, or `NONE`."""
     keys = (f"{usb_id}:{bcd_device:04x}", str(usb_id), f"{usb_id.vendor:04x}:{_ANY_PRODUCT}")
     return next((QUIRKS[key] for key in keys if key in QUIRKS), NONE)

@@ -15,15 +15,19 @@ from flashdeckd.dfu.wire import DfuState, state_name
 
 Sleep = Callable[[float], object]
 
-_MAX_STEPS = 24
-_STEPS_BEFORE_RESET = 16
-_FIRST_NAP = 0.01
-_LONGEST_NAP = 0.5
-_SHORTEST_BUSY_WAIT = 5.0
+MAX_STEPS = 24
+"""Times that the state is asked for, and something done about it."""
+STEPS_BEFORE_RESET = 16
+FIRST_NAP = 0.01
+"""Seconds, while the device refuses everything; doubled each time."""
+LONGEST_NAP = 0.5
+SHORTEST_BUSY_WAIT = 5.0
 """Seconds for an erase that another host began: the slowest sectors of the STM32 take about four."""
-_LONGEST_BUSY_WAIT = 35.0
-_LONGEST_BUSY_NAP = 5.0
-_MANIFEST_WAIT = 1.0
+LONGEST_BUSY_WAIT = 35.0
+"""Seconds, however long the device claims to need."""
+LONGEST_BUSY_NAP = 5.0
+MANIFEST_WAIT = 1.0
+"""Seconds for a manifestation that another host began, before the port is reset."""
 
 
 def to_idle(pipe: ControlPipe, sleep: Sleep, *, stuck: bool = False) -> None:
@@ -40,15 +44,15 @@ class _Ladder:
         self._pipe = pipe
         self._sleep = sleep
         self._stuck = stuck
-        self._nap = _FIRST_NAP
+        self._nap = FIRST_NAP
         self._waited = 0.0
         self._was_reset = False
 
     def climb(self) -> None:
         seen = "no answer"
-        for step in range(_MAX_STEPS):
+        for step in range(MAX_STEPS):
             try:
-                if step == _STEPS_BEFORE_RESET:
+                if step == STEPS_BEFORE_RESET:
                     self._reset()
                 state = self._state()
                 if state == DfuState.IDLE:
@@ -85,7 +89,7 @@ class _Ladder:
             case DfuState.DNBUSY:
                 self._wait_while_busy()
             case DfuState.MANIFEST_SYNC | DfuState.MANIFEST | DfuState.MANIFEST_WAIT_RESET:
-                self._sleep(_MANIFEST_WAIT)
+                self._sleep(MANIFEST_WAIT)
                 self._reset()
             case DfuState.APP_IDLE | DfuState.APP_DETACH:
                 raise DeviceError(
@@ -97,16 +101,16 @@ class _Ladder:
                 self._clear()
 
     def _wait_while_busy(self) -> None:
-        limit = _SHORTEST_BUSY_WAIT
+        limit = SHORTEST_BUSY_WAIT
         while not self._stuck and self._waited < limit:
-            nap = _FIRST_NAP
+            nap = FIRST_NAP
             with suppress(StallError):
                 report = requests.get_status(self._pipe)
                 if report.state != DfuState.DNBUSY:
                     return
                 claimed = report.poll_ms / 1000
-                limit = max(limit, min(2 * claimed, _LONGEST_BUSY_WAIT))
-                nap = min(max(claimed, _FIRST_NAP), _LONGEST_BUSY_NAP)
+                limit = max(limit, min(2 * claimed, LONGEST_BUSY_WAIT))
+                nap = min(max(claimed, FIRST_NAP), LONGEST_BUSY_NAP)
             self._sleep(nap)
             self._waited += nap
         self._stuck = True
@@ -119,7 +123,7 @@ class _Ladder:
 
     def _doze(self) -> None:
         self._sleep(self._nap)
-        self._nap = min(2 * self._nap, _LONGEST_NAP)
+        self._nap = min(2 * self._nap, LONGEST_NAP)
 
     def _reset(self) -> None:
         if self._was_reset:

@@ -11,6 +11,9 @@ REQUEST_TIMEOUT = 5.0
 OPERATION_TIMEOUT = 35.0
 """Seconds for a request within which a device may erase or program: ST's class does so in GETSTATUS, USBX in DNLOAD."""
 
+DETACH_MS = 1000
+"""wDetachTimeOut: what the application is given to wait for a bus reset."""
+
 
 def get_state(pipe: ControlPipe) -> int:
     """GETSTATE: the state, without any side effect of the protocol."""
@@ -46,6 +49,6 @@ def upload(pipe: ControlPipe, block: int, length: int) -> bytes:
     return pipe.receive(Request.UPLOAD, block, length, timeout=REQUEST_TIMEOUT)
 
 
-def detach(pipe: ControlPipe, timeout_ms: int) -> None:
-    """DETACH: asks the run-time device to go into DFU mode within `timeout_ms`."""
-    pipe.send(Request.DETACH, timeout_ms, b"", timeout=REQUEST_TIMEOUT)
+def detach(pipe: ControlPipe) -> None:
+    """DETACH: asks the run-time device to go into DFU mode within DETACH_MS."""
+    pipe.send(Request.DETACH, DETACH_MS, b"", timeout=REQUEST_TIMEOUT)

@@ -1,4 +1,4 @@
-"""What is known of erasing the right bank. Pure: the proof itself needs a flash."""
+"""Findings on erasing the right bank. Pure: the proof itself needs a flash."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Whether a boot check may turn down what is in the flash. Pure."""
+"""Findings on boot checks that may turn down what is in the flash. Pure."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the descriptors and the first state of a device tell. Pure."""
+"""Findings on the descriptors and the first state of a device. Pure."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from flashdeckd.diagnosis.observation import Case, Observation
 from flashdeckd.usb.device import PROTOCOL_RUNTIME
 
 _FULL_LENGTH = 9
-_SMALL = 256
+SMALL = 256
 _KNOWN_VERSIONS = (0x0100, 0x0101, 0x0110, VERSION_DFUSE)
 
 
@@ -114,7 +114,7 @@ def _transfer_size(case: Case, seen: Observation) -> Iterator[Finding]:
             ),
             mend=f"make it a multiple of {unit}, best a power of two from 1024 to 4096: {st_sources.TRANSFER_SIZE}",
         )
-    elif size < _SMALL:
+    elif size < SMALL:
         yield Finding(
             code="transfer-size-small",
             severity=Severity.NOTE,

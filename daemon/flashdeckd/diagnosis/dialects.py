@@ -18,13 +18,13 @@ class Dialect:
     on_dfuse: tuple[Finding, ...]
     """Findings on a device that says that it speaks DfuSe."""
     plain: Severity
-    """How much it matters that a device speaks plain DFU 1.1."""
+    """The severity of a device that speaks plain DFU 1.1."""
     can_read_back: Callable[[FunctionalDescriptor], bool]
     """Tells whether the device is still there to be read once it has an image."""
     proved: str
-    """What it means for a flash that reading is proved."""
+    """The meaning for a flash, where reading is proved."""
     provable: str
-    """What it means for the next flash that reading works, as far as this look shows."""
+    """The meaning for the next flash, where reading works as far as this look shows."""
     map_findings: Callable[[Case, Observation], Iterator[Finding]]
     explanations: Callable[[Case, Observation], Iterator[Explanation]]
 

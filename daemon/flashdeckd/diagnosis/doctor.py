@@ -8,6 +8,7 @@ from flashdeck.diagnosis import BoardReport, Diagnosis, Finding
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError
 from flashdeck.model import Presence
 from flashdeckd.boards.bench import Bench
+from flashdeckd.dfu.wire import MAX_TRANSFER
 from flashdeckd.diagnosis import installation
 from flashdeckd.diagnosis.judge import judge
 from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome
@@ -17,9 +18,6 @@ from flashdeckd.jobs.contents import known_bytes
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.state.hub import Hub
-
-MAX_KNOWN = 4096
-"""Bytes of what a partition should hold that a look is held against: as many as one transfer can carry."""
 
 
 class Doctor:
@@ -82,13 +80,13 @@ class Doctor:
         return judge(case, problem)
 
     async def _known(self, board: Board) -> tuple[tuple[str, bytes], ...]:
-        """What each partition should begin with, where this daemon flashed it whole."""
+        """Return the bytes that each partition should begin with, where this daemon flashed it whole."""
         known: list[tuple[str, bytes]] = []
         for name, partition in board.profile.partitions.items():
             contents, target = self._bench.book.contents(board.name, name), target_of(board, partition)
             image = await threads.run(known_bytes, contents, target, self._bench.shelf.image)
             if image.is_program:
-                known.append((name, image.pieces[0].data[:MAX_KNOWN]))
+                known.append((name, image.pieces[0].data[:MAX_TRANSFER]))
         return tuple(known)
 
     def _unaccepted(self, board: Board) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What messages of ST's STM32CubeProgrammer over USB meant on this board, in words. Pure.
+"""Messages of ST's STM32CubeProgrammer over USB, and what they mean on this board. Pure.
 
 The messages are those that its users quote; why it says them follows from what the board does.
 """

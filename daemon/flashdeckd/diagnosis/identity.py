@@ -1,4 +1,4 @@
-"""What can be told without opening the device: serial, place, and the way from the application into DFU mode. Pure."""
+"""Findings without opening the device: serial, port, and the way from the application into DFU mode. Pure."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from flashdeckd.diagnosis.observation import Case
 from flashdeckd.usb.device import PROTOCOL_RUNTIME, UsbDevice
 
 DUMMY_SERIALS = frozenset({"FFFFFFFEFFFF", "STM32FxSTM32"})
-"""What whole series of chips say instead of a serial of their own."""
+"""Strings that whole series of chips give instead of a serial of their own."""
 
 
 def findings(case: Case) -> Iterator[Finding]:
@@ -24,7 +24,7 @@ def findings(case: Case) -> Iterator[Finding]:
 
 
 def pins(case: Case, names: str) -> Iterator[Finding]:
-    """Whether an adopted board still shows the maps that it was adopted with."""
+    """Yield a finding where an adopted board shows other maps than it was adopted with."""
     if case.pinned_map is not None and case.pinned_map != names:
         yield Finding(
             code="map-changed",

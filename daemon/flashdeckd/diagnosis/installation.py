@@ -1,4 +1,4 @@
-"""What keeps flashdeck itself from reaching boards on this machine: libusb, udev, permissions."""
+"""Findings on this machine, where it keeps flashdeck itself from reaching boards: libusb, udev, permissions."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -24,7 +24,7 @@ MAX_RULES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What was found on this machine."""
+    """The parts of this machine that matter, as they were found."""
 
     troubles: tuple[str, ...] = ()
     """Parts that do not work, each with what to do."""
@@ -54,7 +54,7 @@ def inspect(
 
 
 def findings(machine: Machine) -> Iterator[Finding]:
-    """What to do about it. Pure."""
+    """Findings on this machine, each with what to do about it. Pure."""
     for trouble in machine.troubles:
         yield Finding(
             code="degraded",
@@ -115,7 +115,7 @@ def _rules(directories: Iterable[Path]) -> Iterator[str]:
 
 
 def _names(text: str, usb_id: UsbId) -> bool:
-    """Whether one line names vendor and product, in the spelling that udev matches: lower-case hexadecimal."""
+    """Tell whether one line names vendor and product, in the spelling that udev matches: lower-case hexadecimal."""
     vendor, product = f'"{usb_id.vendor:04x}"', f'"{usb_id.product:04x}"'
     lines = (line.lstrip() for line in text.splitlines())
     return any(vendor in line and product in line for line in lines if not line.startswith("#"))

@@ -11,7 +11,7 @@ from flashdeckd.diagnosis.dialects import dialect_of
 from flashdeckd.diagnosis.observation import Case, Observation
 
 _ORDER = list(Severity)
-_LONGEST = 1000
+LONGEST = 1000
 
 
 def judge(case: Case, error: FlashdeckError | None = None) -> BoardReport:
@@ -46,7 +46,7 @@ def _findings(case: Case, error: FlashdeckError | None) -> Iterator[Finding]:
             yield Finding(
                 code="look-ended",
                 severity=Severity.ERROR,
-                seen=f"the look ended early: {clean(seen.trouble, _LONGEST)}",
+                seen=f"the look ended early: {clean(seen.trouble, LONGEST)}",
                 means="the board may need a reset; nothing was erased or written",
             )
     if seen is None or any(each.memory_map for each in seen.alternates):

@@ -1,4 +1,4 @@
-"""What the memory map tells, held against the profile's flash and partitions. Pure."""
+"""Findings on the memory map, compared with the profile's flash and partitions. Pure."""
 
 from collections.abc import Iterator
 
@@ -58,7 +58,7 @@ def _none(seen: Observation) -> Iterator[Finding]:
 
 
 def _protected(partition: Partition, found: MemoryMap) -> Iterator[Finding]:
-    """Whether the map lets a host at what the bootloader should keep."""
+    """Yield a finding where the map lets a host erase or write what the bootloader should keep."""
     open_spans = [
         Range(max(segment.span.start, partition.span.start), min(segment.span.end, partition.span.end))
         for segment in found.overlapping(partition.span)
@@ -123,13 +123,13 @@ def _target(case: Case, partition: Partition, found: MemoryMap) -> Iterator[Find
 
 
 def offered_end(geometry: Geometry, maps: list[MemoryMap]) -> int:
-    """Where the map of the flash ends. Option bytes and OTP, which have addresses of their own, do not count."""
+    """Return the end of the flash by the map. Option bytes and OTP, which have addresses of their own, do not count."""
     base, end = geometry.regions[0].address, geometry.regions[-1].span.end
     return max((s.span.end for m in maps for s in m.segments if base <= s.span.start <= end), default=end)
 
 
 def _extent(geometry: Geometry, maps: list[MemoryMap]) -> Iterator[Finding]:
-    """Whether the map goes on where the flash has ended."""
+    """Yield a finding where the map goes on behind the end of the flash."""
     end, last = geometry.regions[-1].span.end, offered_end(geometry, maps)
     if last > end:
         yield Finding(

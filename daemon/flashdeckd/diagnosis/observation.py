@@ -1,4 +1,4 @@
-"""What a look at a board has seen: values only, nothing is judged here."""
+"""Everything that a look at a board has seen: values only, nothing is judged here."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,11 +24,11 @@ class Alternate:
     """The name, cleaned; on DfuSe devices the memory map."""
     memory_map: MemoryMap | None = None
     map_error: str = ""
-    """Why the name is no memory map; "" where it is one."""
+    """The reason why the name is no memory map; "" where it is one."""
 
 
 class ReadOutcome(StrEnum):
-    """How a test read ended."""
+    """The ways in which a test read can end."""
 
     DATA = "data"
     REFUSED = "refused"
@@ -52,21 +52,21 @@ class TestRead:
     outcome: ReadOutcome
     data: bytes = field(default=b"", repr=False)
     state: int | None = None
-    """What GETSTATE said right after a read that failed; None where it was not asked or did not answer."""
+    """The answer to GETSTATE right after a read that failed; None where it was not asked or did not answer."""
     message: str = ""
     """The error of a read that failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one open device in DFU mode showed."""
+    """Everything that one open device in DFU mode showed."""
 
     raw_functional: bytes
     functional: FunctionalDescriptor
     first_state: int | None
-    """What GETSTATE said before anything else; None: it was not answered."""
+    """The answer to GETSTATE before anything else; None: it was not answered."""
     first_status: StatusReport | None = None
-    """What GETSTATUS said where that state was dfuERROR."""
+    """The answer to GETSTATUS where that state was dfuERROR."""
     alternates: tuple[Alternate, ...] = ()
     claims: tuple[int, ...] = ()
     """Milliseconds claimed for each Set Address that was answered with dfuDNBUSY."""
@@ -76,9 +76,9 @@ class Observation:
     names: str = ""
     """The names of all alternate settings, joined, as `adopt` pins them."""
     quirk: str = ""
-    """Why something of what the device says is not believed; "" where it is no device that is known for that."""
+    """The reason why something that the device says is not believed; "" where it is not known for that."""
     trouble: str = ""
-    """What ended the look early; "" where nothing did."""
+    """The error that ended the look early; "" where nothing did."""
     requests: int = 0
 
     def map_for(self, span: Range) -> MemoryMap | None:
@@ -98,12 +98,12 @@ class Case:
     seen: Observation | None = None
     """None where the device was not opened."""
     speed: str = ""
-    """Of the link, in Mbit/s, as the kernel says it; "" where it does not."""
+    """The speed of the link in Mbit/s, as the kernel says it; "" where it does not."""
     history: BootloaderHistory = UNKNOWN
     pinned_map: str | None = None
-    """What `adopt` saw of the maps; None for a board that was not adopted."""
+    """The maps that `adopt` saw; None for a board that was not adopted."""
     rivals: tuple[str, ...] = ()
-    """Where other devices with the same serial are plugged in."""
+    """The ports of other devices with the same serial."""
     known: tuple[tuple[str, bytes], ...] = ()
     """By partition: the first bytes of the image that it holds as far as this daemon knows."""
     unaccepted: frozenset[str] = frozenset()

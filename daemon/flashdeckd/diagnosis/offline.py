@@ -31,16 +31,16 @@ from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 
 FIRST_LOOK_SECONDS = 10.0
-"""How long the bus may take to be listed."""
+"""The time that the bus may take to be listed."""
 SETTLE_SECONDS = 1.0
-"""How long devices that are just being enumerated are waited for after that."""
+"""The time after that in which devices may still be enumerated."""
 
 _Bus = tuple[usb.backend.IBackend, HotplugSource]
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonPaths:
-    """Where a daemon would find its things."""
+    """The places where a daemon would find its things."""
 
     state_dir: Path
     config: Path | None = None
@@ -50,7 +50,7 @@ class DaemonPaths:
 
 
 async def examine(place: DaemonPaths, patterns: Iterable[str] = ()) -> Diagnosis:
-    """What a daemon at that place would find. Jobs stay as they are.
+    """Return what a daemon at that place would find. Jobs stay as they are.
 
     Raises FlashdeckError (`already-running`) where a daemon has the place, RequestError (`no-such-board`), ConfigError
     where the bench file is unusable, and OSError where the directories can not be used.
@@ -88,15 +88,15 @@ async def _examine(
         board_file=board_file,
         rebuilt=rebuilt_into(spool),
     )
-    await _see(bench, source)
+    await see(bench, source)
     troubles = [("libusb", trouble), ("usb", source.trouble), ("journal", journal.trouble)]
     known = [f"{part}: {text}" for part, text in troubles if text]
     found = await Doctor(bench, hub).examine(patterns, troubles=known)
     return structs.replace(found, offline=True)
 
 
-async def _see(bench: Bench, source: HotplugSource) -> None:
-    """Shows the bench what is on the bus, and waits a moment for what is just coming up."""
+async def see(bench: Bench, source: HotplugSource) -> None:
+    """Show the bench what is on the bus, and wait a moment for what is just coming up."""
     async with aclosing(source.snapshots()) as snapshots:
         timeout = FIRST_LOOK_SECONDS
         while True:
@@ -125,12 +125,15 @@ def _usb(virtual: _Bus | None) -> tuple[usb.backend.IBackend | None, HotplugSour
 
 
 def _without_config(error: ConfigError) -> Diagnosis:
-    finding = Finding(
-        code="config-invalid",
-        severity=Severity.ERROR,
-        seen=error.message,
-        means="flashdeckd does not start with this configuration, and no board can be looked at",
-        mend=error.hint,
+    findings = tuple(
+        Finding(
+            code="config-invalid",
+            severity=Severity.ERROR,
+            seen=each.message,
+            means="flashdeckd does not start with this configuration, and no board can be looked at",
+            mend=each.hint,
+        )
+        for each in error.parts
     )
     failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
-    return Diagnosis(installation=(finding,), offline=True, failure=failure)
+    return Diagnosis(installation=findings, offline=True, failure=failure)

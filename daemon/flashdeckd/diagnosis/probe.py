@@ -13,6 +13,7 @@ from flashdeck.geometry import Range
 from flashdeck.text import clean
 from flashdeckd.dfu import requests
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
+from flashdeckd.dfu.facts import MAX_ALTERNATES
 from flashdeckd.dfu.memory_map import Access, MemoryMap, parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.quirks import Quirk
@@ -22,15 +23,14 @@ from flashdeckd.diagnosis.harmless import HarmlessPipe
 from flashdeckd.diagnosis.observation import Alternate, Observation, ReadOutcome, TestRead
 from flashdeckd.diagnosis.samples import Sample, sample_of
 from flashdeckd.flash.bootloader_history import BootloaderHistory
+from flashdeckd.jobs.bootloader_book import MAX_READS_LOST
 
-MAX_ALTERNATES = 16
 MAX_PARTITIONS = 8
 """Partitions that are read, two blocks each."""
 MAX_NAMES = 1000
 """Characters kept of all names together."""
 LONGEST_NAP = 2.0
 """Seconds: what is obeyed of a claimed time here, where nothing is erased. Devices may claim hours."""
-_MAX_READS_LOST = 2
 
 
 def observe(pipe: ControlPipe, profile: Profile, history: BootloaderHistory, sleep: Sleep) -> Observation:
@@ -115,7 +115,7 @@ class _Look:
             return mismatch
         if self._reads and (not self._functional.can_upload or self._reads[-1].outcome is not ReadOutcome.DATA):
             return "one read was enough to know"
-        if not self._history.reading_proved and self._history.reads_lost >= _MAX_READS_LOST:
+        if not self._history.reading_proved and self._history.reads_lost >= MAX_READS_LOST:
             return f"the board was lost in {self._history.reads_lost} reads already"
         if len(self._reads) >= 2 * MAX_PARTITIONS:
             return f"reads in {MAX_PARTITIONS} partitions are enough"
@@ -134,7 +134,7 @@ def _alternate(setting: AlternateSetting, text: str, quirk: Quirk) -> Alternate:
 
 
 def _applied(quirk: Quirk, alternates: tuple[Alternate, ...]) -> str:
-    """Why something that this device says is not believed; a quirk may be known of only some with these ids."""
+    """Return why something that this device says is not believed; a quirk may be known of only some with these ids."""
     maps = {each.memory_map.name for each in alternates if each.memory_map is not None}
     matters = quirk.version is not None or quirk.poll_ms is not None or quirk.wrong_map or quirk.unerasable & maps
     return quirk.reason if matters else ""

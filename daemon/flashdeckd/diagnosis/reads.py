@@ -1,4 +1,4 @@
-"""What the test reads tell: whether this bootloader can be read, and whether its answers can be true. Pure."""
+"""Findings on the test reads: can this bootloader be read, and can its answers be true? Pure."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome, Tes
 
 BLANK = 0xFF
 ST_REFUSED = 15
-"""What ST's classic class says for a state after a Read that returned NULL: a status number, by mistake."""
+"""The state that ST's classic class reports after a Read that returned NULL: a status number, by mistake."""
 
 
 def findings(case: Case, seen: Observation, dialect: Dialect) -> Iterator[Finding]:

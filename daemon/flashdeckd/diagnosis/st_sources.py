@@ -1,4 +1,4 @@
-"""Where in a bootloader's source something is: by callback, constant and file, for ST's classic class and for USBX.
+"""Places in a bootloader's source, by callback, constant and file, for ST's classic class and for USBX.
 
 The names are those of the published code: stm32-mw-usb-device with what CubeMX writes for it, and the
 USBX applications of the STM32Cube packages. Samples and releases differ in some: the classic Read may be Flash_If_Read
@@ -21,7 +21,7 @@ UPLOAD_LENGTH = (
     "*actual_length. ST's classic class sends min(wLength, USBD_DFU_XFER_SIZE) in DFU_Upload (usbd_dfu.c), whatever "
     "Read does: there, see that the descriptor says that same constant"
 )
-"""What decides how many bytes a read is answered with."""
+"""The place that decides how many bytes a read is answered with."""
 ERASE = (
     "in ST's classic class that is Erase (MEM_If_Erase_FS in usbd_dfu_if.c); in ST's USBX sample for the STM32H5 it "
     "is DFU_Erase (ux_device_dfu_media.c), which always passes FLASH_BANK_1"
@@ -31,7 +31,7 @@ REFUSE_ADDRESSES = (
     "in ST's classic class in MEM_If_Erase_FS and MEM_If_Write_FS (usbd_dfu_if.c), in USBX where "
     "ux_slave_class_dfu_parameter_write decodes block numbers and commands (ux_device_dfu_media.c)"
 )
-"""Where an address may still be refused before the flash is changed."""
+"""The place where an address may still be refused before the flash is changed."""
 TRANSFER_SIZE = (
     "in ST's classic class USBD_DFU_XFER_SIZE (usbd_conf.h) is descriptor, buffer and multiplier of block numbers in "
     "one. In USBX they are three things that must be equal: USBD_DFU_XFER_SIZE (ux_device_descriptors.h) is only what "
@@ -39,7 +39,7 @@ TRANSFER_SIZE = (
     "numbers with, and RX_Data (ux_device_dfu_media.c) is its buffer. Change all of them together: where they differ, "
     "blocks are refused, land at other addresses, or overrun the buffer"
 )
-"""What wTransferSize is made of."""
+"""The constant that wTransferSize is made of."""
 ATTRIBUTES = (
     "USBD_DFU_BM_ATTRIBUTES = 0x0B, in usbd_conf.h for ST's classic class (its older releases have the number itself "
     "in USBD_DFU_CfgDesc, usbd_dfu.c), in ux_device_descriptors.h for USBX"
@@ -54,7 +54,7 @@ CONFIGURATION_LENGTH = (
     "USB_DFU_CONFIG_DESC_SIZ in the classic class; USBX looks for the descriptor in what "
     "ux_slave_class_dfu_parameter_framework points to, as long as ux_slave_class_dfu_parameter_framework_length says"
 )
-"""What says how long a configuration with that descriptor is."""
+"""The place that says how long a configuration with that descriptor is."""
 PROTOCOL = (
     "it is in USBD_DFU_IF_DESC (usbd_dfu.h) in ST's classic class, and what USBD_FrameWork_DFUDesc "
     "(ux_device_descriptors.c) hands to __USBD_FRAMEWORK_SET_IF in its USBX applications"
@@ -96,4 +96,4 @@ STUCK = (
     "sample usbx_dfu_download_thread_entry, for commands that it does not know); so does ST's classic class after "
     "such a command, where USBD_DFU_EP0_TxReady (usbd_dfu.c) returns without leaving that state"
 )
-"""Why a device may stay busy."""
+"""The places that may keep a device busy."""

@@ -1,4 +1,4 @@
-"""What the claimed times tell, and what they cost with hosts that obey them. Pure."""
+"""Findings on the times that a device claims, and their cost with hosts that obey them. Pure."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,9 @@ from flashdeckd.dfu.pace import Pace
 from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case, Observation
 
-_QUICK = 5
+QUICK = 5
 """Milliseconds that Set Address may claim without a word: it changes a variable."""
-_ABSURD = 60_000
+ABSURD = 60_000
 
 
 def findings(case: Case, seen: Observation) -> Iterator[Finding]:
@@ -22,14 +22,14 @@ def findings(case: Case, seen: Observation) -> Iterator[Finding]:
 
 
 def _claims(case: Case, seen: Observation, claim: int) -> Iterator[Finding]:
-    if claim <= _QUICK:
+    if claim <= QUICK:
         yield Finding(
             code="claims-honest",
             severity=Severity.GOOD,
             seen=f"{claim} ms were claimed for Set Address",
             means="no host waits for nothing",
         )
-    elif claim > _ABSURD:
+    elif claim > ABSURD:
         yield Finding(
             code="claims-absurd",
             severity=Severity.WARNING,
@@ -49,7 +49,7 @@ def _claims(case: Case, seen: Observation, claim: int) -> Iterator[Finding]:
 
 
 def _cost(case: Case, seen: Observation, claim: int) -> str:
-    """What a host sleeps that sets the address before every block and waits after each command, as dfu-util 0.11."""
+    """Return how a host sleeps that sets the address before each block and waits after each command (dfu-util 0.11)."""
     spans = [each.span for each in case.profile.partitions.values() if not each.protected]
     size = seen.functional.transfer_size
     if not spans or not size:

@@ -1,1 +1,1 @@
-"""What a flash will do (plan) and the doing of it (program)."""
+"""The flash engine: from an image, a target and what is known of a board to a plan, and to a flash."""

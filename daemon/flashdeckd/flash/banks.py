@@ -90,13 +90,13 @@ def sites(target: AddressTarget, bank: int) -> Iterator[Site]:
 
 
 def witnesses(target: AddressTarget) -> tuple[Range, ...]:
-    """What must not change whatever happens: the first sector of each protected partition."""
+    """Return the sectors that must never change: the first one of each protected partition."""
     firsts = (target.geometry.sectors_in(protected) for protected in target.protected)
     return tuple(dict.fromkeys(sectors[0].span for sectors in firsts if sectors))
 
 
 def unproved_bank(target: AddressTarget, bank: int, why: str) -> HeldError:
-    """Why a job waits for a person whose erases might hit what is protected in the other bank."""
+    """Return the error for a job whose erases might hit what is protected in the other bank: a person has to decide."""
     return HeldError(
         f"{target.partition} lies in bank {bank + 1} and the bootloader in the other; whether it erases the bank that "
         f"it is asked to could not be seen ({why}), and some bootloaders erase the same sector of the wrong one",

@@ -1,4 +1,4 @@
-"""What earlier jobs found out about a board's bootloader, and later ones need not find out again."""
+"""The findings of earlier jobs about a board's bootloader: later ones need not find out again."""
 
 from flashdeck.value import Value
 from flashdeckd.dfu.pace import Pace
@@ -8,9 +8,9 @@ class BootloaderHistory(Value, frozen=True, kw_only=True):
     """Kept for one physical board with one bootloader: another serial or bcdDevice begins with nothing."""
 
     pace: Pace = Pace.UNPROVEN
-    """When the device may be asked whether it has finished."""
+    """The times at which the device may be asked whether it has finished."""
     reading_proved: bool = False
-    """Whether an erased sector read 0xFF and a written one read back new (safety rule 9), and block numbers were seen
+    """True if an erased sector read 0xFF and a written one read back new (safety rule 9), and block numbers were seen
     to be multiplied with wTransferSize."""
     proved_banks: tuple[int, ...] = ()
     """Banks in which an erase was seen to hit what it was meant for, in ascending order."""
@@ -21,7 +21,7 @@ class BootloaderHistory(Value, frozen=True, kw_only=True):
     canaries: tuple[int, ...] = ()
     """Addresses of sectors in which a canary may still lie, because a job ended before it was seen to be gone."""
     reads_lost: int = 0
-    """How often the board was lost while it was read before reading was proved; some bootloaders die of it."""
+    """The number of times that the board was lost in a read before reading was proved; some bootloaders die of it."""
 
 
 UNKNOWN = BootloaderHistory()

@@ -37,11 +37,11 @@ class Canary:
         self._is_believed = reading_proved or bool(plan.trials)
         """True if a read may condemn a bank: by what was proved before, or by the canary that was just read."""
         self._there = {each.sector.start for each in plan.seen.leftovers}
-        """Where a canary may be now."""
+        """The addresses where a canary may be now."""
         self._erased: set[int] = set()
         self._blank: set[int] = set()
         self.doubt = ""
-        """Why the canary proves nothing after all; the job goes on without it."""
+        """The reason why the canary proves nothing after all; the job goes on without it."""
 
     @property
     def gone(self) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""What must hold before anything is planned: safety rules 1 and 2, and a device that can be written at all. Pure."""
+"""Checks before anything is planned: safety rules 1 and 2, and a device that can be written at all. Pure."""
 
 from collections.abc import Iterable
 

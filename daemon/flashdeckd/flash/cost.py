@@ -1,4 +1,4 @@
-"""What the steps of a plan cost in control requests."""
+"""The cost of a plan's steps in control requests."""
 
 from flashdeckd.dfu.addressing import Addressing
 from flashdeckd.flash.flash_plan import READS, SKIPS, Action, Step

@@ -34,7 +34,7 @@ class DfuseEngine:
 
     target: AddressTarget
     history: BootloaderHistory = UNKNOWN
-    """What earlier jobs found out about the board."""
+    """The findings of earlier jobs about the board."""
     cached: Image | None = None
     """The bytes that the partition has, as far as they are known and may be trusted; nothing is known of its gaps."""
 

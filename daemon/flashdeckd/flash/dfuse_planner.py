@@ -1,4 +1,4 @@
-"""How a plan is made. Pure: image, target and what is known of the device in, a plan out.
+"""Makes the plan of a flash over DfuSe. Pure: image, target and what is known of the device in, a plan out.
 
 The order is that of safety rule 6: the sector of the boot unit is erased first, everything but the boot unit is written
 and read back, and the boot unit is written last and alone. Until then no boot check accepts the partition. Data, and an
@@ -23,7 +23,7 @@ from flashdeckd.flash.survey import UNASKED, Questions, Seen, is_telling
 from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import NOTHING, Image
 
-_MAX_CANDIDATES = 8
+MAX_CANDIDATES = 8
 """Sectors of the image, and as many others, that are looked at for a canary in one bank: most partitions are blank at
 their end, or nowhere."""
 MIN_BOOT_UNIT = 16
@@ -92,7 +92,7 @@ class DfusePlanner:
 
     @property
     def questions(self) -> Questions:
-        """What to read before `plan`. Nothing where this board is not to be read."""
+        """Everything to read before `plan`. Nothing where this board is not to be read."""
         if self._obstacle:
             return Questions(self._block)
         proved = self._history.reading_proved
@@ -188,7 +188,7 @@ class DfusePlanner:
         mine = [site for site in fit if site.sector in self._layout.touched]
         others = [site for site in fit if site not in mine] if self._may_go_anywhere else []
         left = (site for site in (*mine, *others) if site.sector in self._leftovers)
-        order = chain(left, islice(mine, _MAX_CANDIDATES), islice(others, _MAX_CANDIDATES))
+        order = chain(left, islice(mine, MAX_CANDIDATES), islice(others, MAX_CANDIDATES))
         return tuple(dict.fromkeys(order))
 
     @property
@@ -316,7 +316,7 @@ class DfusePlanner:
         return self._layout.image.read(span)
 
     def _looks(self, seen: Seen) -> Iterator[Step]:
-        """What was read for this plan."""
+        """Yield the reads that were done for this plan."""
         action = Action.COMPARE if self._history.reading_proved else Action.SAMPLE
         yield from (Step(action, span) for span in seen.compared)
         in_search = [seen.measured] if seen.measured and seen.measured not in seen.compared else []
@@ -327,7 +327,7 @@ class DfusePlanner:
         yield from (Step(Action.FIND_BLANK, span) for span in seen.searched[1:])
 
     def _late_rulers(self, seen: Seen, read: list[Range]) -> Iterator[Range]:
-        """Where the ruler told nothing before, it may once it was written and `read` back behind the sample.
+        """Yield the ruler where it told nothing before: it may once it was written and `read` back behind the sample.
 
         So it is reached by its number there.
         """

@@ -30,7 +30,7 @@ from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.readback import ReadBack, ReadTrust
 from flashdeckd.flash.target import AddressTarget
 
-_MAX_REDONE = 8
+MAX_REDONE = 8
 """Sectors that are done again in one job: more than that is no accident."""
 _NOT_DONE_HERE = frozenset((Action.SAMPLE, Action.FIND_BLANK, Action.COMPARE, *SKIPS))
 """Steps that the plan itself was made from, and what it leaves out."""
@@ -100,7 +100,7 @@ class DfuseRun:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a person should know of how it went."""
+        """Everything that a person should know of how it went."""
         return (*self._readback.notes, *self.notes)
 
     def fill(self) -> None:
@@ -308,7 +308,7 @@ class DfuseRun:
 
     def _claim(self, cause: DeviceError, *places: Range) -> None:
         """Take the one more try that each place has; raises `cause` where it has had that."""
-        if self._redone & set(places) or len(self._redone) >= _MAX_REDONE:
+        if self._redone & set(places) or len(self._redone) >= MAX_REDONE:
             raise cause
         self._redone |= set(places)
         self.notes.append(f"done again from the erase of {places[0]}: {cause.message}")

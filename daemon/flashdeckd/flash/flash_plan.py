@@ -1,4 +1,4 @@
-"""What a flash will do, as a value: its steps, what may be done about an error at each, and what it costs."""
+"""The plan of a flash as a value: its steps, what may be done about an error at each, and what it costs."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from flashdeckd.images.image import Image
 
 
 class Action(StrEnum):
-    """What one step does."""
+    """The kinds of steps."""
 
     SAMPLE = "sample"
     """Reads the first block that the image touches, where reading is not yet believed: a stale read can be told by it
@@ -91,19 +91,19 @@ RECOVERIES = {
     Action.WRITE_BOOT_UNIT: "its sector again once, from the erase; then that is erased and left blank",
     Action.READ_BOOT_UNIT: "its sector again once, from the erase; then that is erased and left blank",
 }
-"""What may be done about an error, by step: nothing where it is not named here. A board that is lost is none of
+"""The remedy for an error, by step: nothing can be done where none is named here. A board that is lost is none of
 these: the job begins anew when it is back."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceFacts:
-    """What a device says of itself, as far as a plan needs it."""
+    """The facts that a device states of itself, as far as a plan needs them."""
 
     transfer_size: int
     """wTransferSize; 0 where the device does not say."""
     memory_map: MemoryMap | None = None
     map_error: str = ""
-    """Why there is no map."""
+    """The reason why there is no map."""
     can_upload: bool = True
     can_download: bool = True
 
@@ -146,7 +146,7 @@ class FlashPlan:
     requests: int
     """Control requests that it costs on a device that answers at once, from opening the session to the leave."""
     protection: str
-    """How a half-written image is kept from booting."""
+    """The way in which a half-written image is kept from booting."""
     erased: tuple[Range, ...]
     """The sectors that are erased for the image, in ascending order, neighbours joined. Where it defines nothing there,
     they read 0xFF afterwards. The sector of a canary is among them only if it is one of these anyway. On a plain DFU
@@ -159,11 +159,11 @@ class FlashPlan:
     is_mapped: bool = False
     """False where only the profile says how large the sectors are: an erase may take more than one."""
     seen: Seen = UNASKED
-    """What the board held when the plan was made."""
+    """The answers of the board when the plan was made."""
     unchanged: int = 0
     """Bytes of the sectors that hold the image already, and are left alone."""
     trusts_cache: bool = False
-    """Whether some of these were not read, but taken for what was last flashed there."""
+    """True if some of these were not read, but taken for what was last flashed there."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -178,7 +178,7 @@ class FlashPlan:
 
     @property
     def reads(self) -> bool:
-        """Whether anything that is written is read back, where reading turns out to work."""
+        """Tell whether anything that is written is read back, where reading turns out to work."""
         return any(step.action in _READ_BACK for step in self.steps)
 
     @property

@@ -9,13 +9,13 @@ from flashdeckd.flash.bootloader_history import BootloaderHistory
 
 
 class HistoryWriter:
-    """What was known before, and what is added; `learned` hears every change and returns when that is recorded."""
+    """A board's history and what is added to it; `learned` hears every change and returns when that is recorded."""
 
     def __init__(
         self, history: BootloaderHistory, learned: Callable[[BootloaderHistory], None], *, multiplies: bool
     ) -> None:
         self.multiplies = multiplies
-        """Whether block numbers were seen to reach what they should: only then is reading remembered as proved."""
+        """True if block numbers were seen to reach what they should: only then is reading remembered as proved."""
         self._history = history
         self._learned = learned
 

@@ -1,4 +1,4 @@
-"""Who is told of a flash while it runs."""
+"""The listener of a flash: it is told of everything while the flash runs."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 
 
 class FlashListener(Protocol):
-    """Who wants to know, and who may ask to stop. Called in the thread that flashes."""
+    """Hears of a flash, and may ask it to stop. Called in the thread that flashes."""
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """So many bytes of the phase are done."""

@@ -25,7 +25,7 @@ class PlainEngine:
 
     target: AlternateTarget
     history: BootloaderHistory = UNKNOWN
-    """What earlier jobs found out about the board."""
+    """The findings of earlier jobs about the board."""
 
     def survey(self, pipe: ControlPipe, image: Image) -> FlashPlan:
         """Ask the device what it is and plan; write and read nothing, and leave the device in dfuIDLE."""

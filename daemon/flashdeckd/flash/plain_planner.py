@@ -1,4 +1,4 @@
-"""How the plan of a flash over plain DFU 1.1 is made. Pure.
+"""Makes the plan of a flash over plain DFU 1.1. Pure.
 
 The device takes an image from its start to its end, into an alternate setting, and erases by itself. So nothing can be
 left out, nothing can be written last, and an image that was broken off begins again at the first block. What an image
@@ -22,7 +22,7 @@ PROTECTION = (
     "not protectable: plain DFU 1.1 writes an image from its start, so one that is broken off is half an image that "
     "may be started"
 )
-_UNIT = 2
+LEAST_UNIT = 2
 """Bytes that a device may write at once: half-words, as the STM32F1 and its kind."""
 _OPENING = 3  # GETSTATE and a name with its language
 _BLOCK = 3  # DNLOAD, GETSTATUS that starts it, GETSTATUS that ends it
@@ -81,7 +81,7 @@ def make_plan(
 
 def _filled(image: Image, target: AlternateTarget) -> tuple[bytes, list[str]]:
     """Return what is sent for an image: whole units of the flash as far as there is room, no gaps. And what to say."""
-    size = max(image.end, min(-(-image.end // _UNIT) * _UNIT, target.size))
+    size = max(image.end, min(-(-image.end // LEAST_UNIT) * LEAST_UNIT, target.size))
     notes: list[str] = []
     if image.end > image.size:
         notes.append(
@@ -89,7 +89,7 @@ def _filled(image: Image, target: AlternateTarget) -> tuple[bytes, list[str]]:
         )
     if size > image.end:
         notes.append(f"filled up with 0xff to {size} bytes: a device may lose what is no whole unit of its flash")
-    elif size % _UNIT:
+    elif size % LEAST_UNIT:
         notes.append(f"{size} bytes fill the partition and are no whole units of a flash: a device may lose the last")
     return image.read(Range(0, size)), notes
 
@@ -97,7 +97,7 @@ def _filled(image: Image, target: AlternateTarget) -> tuple[bytes, list[str]]:
 def _obstacle_to_reading(
     size: int, target: AlternateTarget, functional: FunctionalDescriptor, block: int, history: BootloaderHistory
 ) -> str:
-    """Why the image can not be read back, or would prove nothing; "" where it can."""
+    """Return why the image can not be read back, or would prove nothing; "" where it can."""
     checks = (
         (target.verify is VerifyPolicy.NEVER, 'verify = "never"'),
         (not functional.can_upload, "the device says that it can not be read (bitCanUpload is 0)"),

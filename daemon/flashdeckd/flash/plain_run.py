@@ -10,19 +10,19 @@ from flashdeck.config import VerifyPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Verified
-from flashdeckd.dfu.plain_session import Ending, PlainSession
+from flashdeckd.dfu.plain_session import AfterManifest, PlainSession
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import Action, FlashPlan
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.survey import recover_from_read
 from flashdeckd.flash.target import AlternateTarget
 
-_ENOUGH = 2
+ENOUGH = 2
 """Blocks of different contents that read as sent: the buffer of the last one, or a constant, shows only one."""
 
 
 @dataclass
-class _Comparison:
+class Comparison:
     """The reads of an image that was sent, block by block, and all that they show."""
 
     sample: tuple[int, bytes] | None
@@ -41,7 +41,7 @@ class _Comparison:
             self._is_new = not self.is_stale
         if data != wanted:
             self.wrong = at if self.wrong is None else self.wrong
-        elif len(self._right) < _ENOUGH:
+        elif len(self._right) < ENOUGH:
             self._right.add(wanted)
 
     @property
@@ -50,7 +50,7 @@ class _Comparison:
 
         The sample is not what it was before, so it is no stale read; and others are as sent, so it is no invented one.
         """
-        return self._is_new and len(self._right) == _ENOUGH
+        return self._is_new and len(self._right) == ENOUGH
 
 
 class PlainRun:
@@ -78,7 +78,7 @@ class PlainRun:
         self.interrupted = False
         self.notes: list[str] = []
 
-    def send_twice(self) -> Ending:
+    def send_twice(self) -> AfterManifest:
         """Send everything up to the end of the image; what fails once is begun anew, for blocks can not be repeated."""
         try:
             return self._send()
@@ -89,7 +89,7 @@ class PlainRun:
             self.notes.append(f"sent again from the first block: {error.message}")
         return self._send()
 
-    def _send(self) -> Ending:
+    def _send(self) -> AfterManifest:
         try:
             for step in self._plan.steps:
                 self._listener.check()
@@ -106,7 +106,7 @@ class PlainRun:
             raise
         return self._session.manifest()
 
-    def finish(self, ending: Ending) -> None:
+    def finish(self, ending: AfterManifest) -> None:
         """Do the steps behind the end of the image: from here on a lost board costs only the leave."""
         actions = {step.action for step in self._plan.steps}
         try:
@@ -144,16 +144,16 @@ class PlainRun:
                 break
         self._session.to_idle()
 
-    def _read_back(self, ending: Ending) -> None:
-        if ending is not Ending.IDLE:
+    def _read_back(self, ending: AfterManifest) -> None:
+        if ending is not AfterManifest.IDLE:
             self.notes.append(f"not verified: the device is {ending.value} after the end of the image")
             return
-        seen = _Comparison(self._old)
+        seen = Comparison(self._old)
         for at, data, wanted in self._reads(again=True):
             if data is None:
                 return
             if not at:
-                seen = _Comparison(self._old)
+                seen = Comparison(self._old)
             seen.take(at, data, wanted)
             if seen.is_stale or (seen.wrong is not None and self._history.reading_proved):
                 break  # whatever follows
@@ -164,7 +164,7 @@ class PlainRun:
         if seen.wrong is None:
             self._all_as_sent()
 
-    def _mismatch(self, at: int, seen: "_Comparison") -> None:
+    def _mismatch(self, at: int, seen: Comparison) -> None:
         if self._history.reading_proved or seen.proves:
             with suppress(DeviceError):
                 self._session.to_idle()
@@ -216,8 +216,8 @@ class PlainRun:
         self._readable = False
         self.notes.append(f"not verified, because reading does not work on this board: {reason}")
 
-    def _leave(self, ending: Ending) -> None:
-        self.left = ending is Ending.GONE or self._session.leave(after=ending)
+    def _leave(self, ending: AfterManifest) -> None:
+        self.left = ending is AfterManifest.GONE or self._session.leave(after=ending)
         if self.left:
             self._listener.progress(Phase.LEAVE, 1, 1)
         else:

@@ -17,7 +17,7 @@ from flashdeckd.images.image import BLANK, Image, Piece
 
 
 class ReadTrust(Enum):
-    """How far reading is to be believed."""
+    """The trust that reads deserve."""
 
     UNTRIED = "untried"
     PROVED = "proved"

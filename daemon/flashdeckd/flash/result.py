@@ -22,7 +22,7 @@ class FlashResult:
     verified: Verified
     protection: str
     left: bool
-    """Whether the board took the leave. False also where the profile wants none."""
+    """True if the board took the leave. False also where the profile wants none."""
     unchanged: int = 0
     """Bytes of sectors that held the image already and were left alone."""
     erased_beside: int = 0

@@ -1,4 +1,4 @@
-"""What is read of a board before its plan is made: where reading is believed, what is there; else only a sample.
+"""Reads a board before its plan is made: all that is there where reading is believed, else only a sample.
 
 Nothing is erased or written here, so a board that dies of being read is as it was.
 """
@@ -21,7 +21,7 @@ def _nothing_more(_: Image) -> tuple[Range, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What a plan would like to know."""
+    """Everything that a plan asks of a board."""
 
     block: int
     """The most bytes in one transfer."""
@@ -41,7 +41,7 @@ class Questions:
     candidates: tuple[tuple[Site, ...], ...] = ()
     """For each bank that needs a canary, the places to look at, in order."""
     witnesses: tuple[Range, ...] = ()
-    """What to remember of the rest of the flash before a canary is written."""
+    """Ranges of the rest of the flash to remember before a canary is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Seen:
     """The block that was read by its number and by its address: the ruler, or one of the first place that was searched,
     right after that."""
     multiplies: bool | None = None
-    """Whether its number reached what it should; None where that was not asked, or could not be seen."""
+    """True if its number reached what it should; None where that was not asked, or could not be seen."""
     searched: tuple[Range, ...] = ()
     """The ranges that were read after that in search of blank sectors and of canaries, and remembered, in order."""
     leftovers: tuple[Leftover, ...] = ()
@@ -66,9 +66,9 @@ class Seen:
     sites: tuple[Site, ...] = ()
     """One for each bank where there is one: the sector is blank, or holds one of the `leftovers`."""
     remembered: tuple[tuple[Range, bytes], ...] = ()
-    """What must not change while a canary comes and goes."""
+    """Ranges that must not change while a canary comes and goes, with their bytes."""
     obstacle: str = ""
-    """Why this board can not be read after all."""
+    """The reason why this board can not be read after all."""
 
 
 UNASKED = Seen()
@@ -83,7 +83,7 @@ def look(session: DfuseSession, questions: Questions, progress: Callable[[int, i
     obstacle = ""
     for _ in range(2 if questions.compare else 1):
         try:
-            return _Look(session, questions, progress).answer()
+            return _Survey(session, questions, progress).answer()
         except DeviceGoneError:
             raise
         except DeviceError as error:
@@ -114,7 +114,7 @@ def recover_from_read(session: Recoverable, cause: DeviceError) -> None:
         ) from error
 
 
-class _Look:
+class _Survey:
     def __init__(
         self, session: DfuseSession, questions: Questions, progress: Callable[[int, int], None] | None
     ) -> None:
@@ -128,7 +128,7 @@ class _Look:
         self._searched: list[Range] = []
         self._measured: Range | None = None
         self._is_alive = False
-        """Whether anything was read that is not as erased flash."""
+        """True once anything was read that is not as erased flash."""
 
     def answer(self) -> Seen:
         asked = self._questions

@@ -54,7 +54,7 @@ class AddressTarget(_Partition):
 
     @property
     def place(self) -> str:
-        """Where it begins, to be put behind its size in a message."""
+        """Its address, to be put behind its size in a message."""
         return f" at 0x{self.span.start:08x}"
 
     @property

@@ -41,6 +41,12 @@ def sleep(seconds: float) -> None:
     system.sleep(seconds)
 
 
+def local_stamp(seconds: float) -> str:
+    """Return a time as it stands in a log that people read: 2026-01-31 23:59:59.123, by the host's time zone."""
+    whole = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    return f"{whole}.{int(seconds * 1000) % 1000:03d}"
+
+
 def stamp() -> str:
     """Return the time in UTC as it stands in the name of a file: 20260131T235959Z."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now()))

@@ -14,6 +14,10 @@ class Processes(Protocol):
         """Return its number."""
         ...
 
+    def getenv(self, name: str, /) -> str | None:
+        """Return a variable of its environment; None where it is not set."""
+        ...
+
     def geteuid(self) -> int:
         """Return the number of the user with whose rights it runs."""
         ...
@@ -30,3 +34,8 @@ def own_pid() -> int:
 def own_uid() -> int:
     """Return the number of the user with whose rights this process runs."""
     return system.geteuid()
+
+
+def variable(name: str) -> str:
+    """Return a variable of the environment; "" where it is not set."""
+    return system.getenv(name) or ""

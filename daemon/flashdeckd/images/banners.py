@@ -110,13 +110,13 @@ _BANNER = re.compile(
     + rb")(?![0-9A-Za-z_]|-(?![vV]?[0-9]|$))",  # my-zephyr, zephyr-pump and mbed_pump are names of somebody's own
     re.IGNORECASE,
 )
-LONGEST = 96
+LOOKED_BACK = 96
 """Bytes before a version that are looked at."""
 _SENTENCE = re.compile(rb"[^\x20-\x2b\x2d-\x3a\x3c-\x7b\x7d-\x7e]")
 """What ends a sentence: everything that can not be printed, a comma, a semicolon, a bar."""
 
 
 def is_banner(before: bytes) -> bool:
-    """Tell whether a version is somebody else's, by the bytes before it, of which the last `LONGEST` count."""
-    sentence = _SENTENCE.split(before[-LONGEST:])[-1]
+    """Tell whether a version is somebody else's, by the bytes before it, of which the last `LOOKED_BACK` count."""
+    sentence = _SENTENCE.split(before[-LOOKED_BACK:])[-1]
     return _BANNER.search(sentence) is not None

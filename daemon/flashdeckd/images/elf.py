@@ -32,7 +32,7 @@ _WITHOUT_BYTES = frozenset((0, 8))
 _ALLOCATED = 0x2
 _COUNTED_ELSEWHERE = 0xFFFF
 """In place of a number or index that does not fit (PN_XNUM, SHN_XINDEX): the first section header has it."""
-_LONGEST_NAME = 40
+LONGEST_NAME = 40
 """Characters of a section's name that messages have."""
 _LOOK = "is this the file that the linker wrote, whole?"
 
@@ -151,7 +151,7 @@ def _sections(data: bytes, tables: _Tables) -> tuple[_Section, ...]:
     for header in _entries(data, form, tables.sections_at, tables.section_size, count):
         name, kind, flags, _address, start, size, *_ = header
         if flags & _ALLOCATED and size and kind not in _WITHOUT_BYTES:
-            found.append((Range.sized(start, size), names[name : name + _LONGEST_NAME].split(b"\0", 1)[0]))
+            found.append((Range.sized(start, size), names[name : name + LONGEST_NAME].split(b"\0", 1)[0]))
     sections: list[_Section] = []
     end = 0
     for span, name in sorted(found):

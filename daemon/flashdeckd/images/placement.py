@@ -12,7 +12,7 @@ from flashdeckd.images.guards import is_program_for
 from flashdeckd.images.image import ContradictionError, Image, Piece
 from flashdeckd.images.segments import FileContents
 
-_NAMED = 3
+NAMED = 3
 """Ranges of addresses that a message names."""
 _APART = frozenset((Place.PARTITION, Place.UNASSIGNED, Place.OPTION_BYTES, Place.OTP, Place.EXTERNAL))
 """What a file may have beside a program. What it has elsewhere, as in RAM, is likely a part of the program itself."""
@@ -150,6 +150,6 @@ def _outside(problem: str, *, hint: str) -> RefusedError:
 
 def _places(pieces: tuple[Piece, ...], profile: Profile) -> str:
     """Return the addresses of pieces, and what lives there."""
-    named = [f"{each.span} ({locate(each.offset, profile).words})" for each in pieces[:_NAMED]]
-    more = len(pieces) - _NAMED
+    named = [f"{each.span} ({locate(each.offset, profile).words})" for each in pieces[:NAMED]]
+    more = len(pieces) - NAMED
     return ", ".join(named) + (f" and {counted(more, 'more piece')}" if more > 0 else "")

@@ -20,7 +20,7 @@ from flashdeckd.images.image import Image
 WORD = struct.Struct("<I")
 _SYSTEM_VECTORS = 16
 """Words of the vector table that every Cortex-M has."""
-_LOOKED_AT = 2
+LOOKED_AT = 2
 """Words of it that must be right: initial stack pointer and reset vector."""
 _HEADER_SIZES = range(0x20, 0x1000 + 1, 0x20)
 """Sizes of the header that imgtool puts into the room that a linker script leaves for it."""
@@ -113,7 +113,7 @@ class Program:
         handlers = self.handlers
         if not handlers:
             return None
-        highest = handlers[0] - self.table - _LOOKED_AT * WORD.size
+        highest = handlers[0] - self.table - LOOKED_AT * WORD.size
         above = handlers[-1] - self.body.end
         # Linker scripts put programs at round addresses: the roundest one from which all handlers lie in the image.
         for bit in reversed(range(2, 32)):
@@ -136,7 +136,7 @@ class Program:
     @property
     def table_elsewhere(self) -> int | None:
         """The offset of what looks like its vector table, behind a header of the product's own; None: nothing does."""
-        within = range(_LOOKED_AT * WORD.size, min(_HEADER_SIZES.stop, self.image.end), WORD.size)
+        within = range(LOOKED_AT * WORD.size, min(_HEADER_SIZES.stop, self.image.end), WORD.size)
         return next((at for at in within if self._may_be_table(at) and self._starts_here(at)), None)
 
     def _starts_here(self, table: int) -> bool:
@@ -155,8 +155,8 @@ class Program:
         return next((at for at in words if self.flat[at : at + WORD.size] != blank), last)
 
     def _may_be_table(self, at: int) -> bool:
-        words = tuple(self._words(at, min(self.image.end, at + _LOOKED_AT * WORD.size)))
-        if len(words) < _LOOKED_AT:
+        words = tuple(self._words(at, min(self.image.end, at + LOOKED_AT * WORD.size)))
+        if len(words) < LOOKED_AT:
             return False
         stack, reset = words
         if self.partition.alternate is not None:

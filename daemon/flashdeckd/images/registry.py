@@ -43,7 +43,7 @@ def recognised(shown: str, data: bytes) -> Reader:
     says which line is wrong.
     """
     found = next(each for each in READERS if each.is_in(data))
-    if found.format is ImageFormat.RAW and data and _TEXT.issuperset(data[:_LOOKED_AT]):
+    if found.format is ImageFormat.RAW and data and _TEXT.issuperset(data[:TEXT_LOOKED_AT]):
         return next((each for each in READERS if each.format in _RECORDS and _is_named(shown, each.format)), found)
     return found
 
@@ -114,7 +114,7 @@ def _is_named(shown: str, kind: ImageFormat) -> bool:
 
 
 _TEXT = frozenset(b"\t\n\r" + bytes(range(0x20, 0x7F)))
-_LOOKED_AT = 256
+TEXT_LOOKED_AT = 256
 """Bytes by which text is known."""
 _RECORDS = frozenset((ImageFormat.INTEL_HEX, ImageFormat.S_RECORD))
 _OBJCOPY = "arm-none-eabi-objcopy {} '{{shown}}' '{{stem}}.bin'"

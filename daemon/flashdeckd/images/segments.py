@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from flashdeck.errors import RefusedError
 from flashdeck.geometry import PROGRAM_UNIT, Range
+from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.text import format_size
 
-MAX_BYTES = 64 * 1024 * 1024
-"""Bytes of one file's contents, as many as an image file may have itself. One part of a file may be read twice."""
-MAX_SEGMENTS = MAX_BYTES // PROGRAM_UNIT
+MAX_SEGMENTS = MAX_IMAGE // PROGRAM_UNIT
 """Runs of bytes of one file: more than any flash can be programmed in."""
 
 
@@ -59,9 +58,9 @@ def bounded(shown: str, segments: Iterable[Segment]) -> tuple[Segment, ...]:
     for each in segments:
         if not len(each.data):
             continue
-        size += len(each.data)
-        if size > MAX_BYTES:
-            raise _too_much(f"{shown} holds more than {format_size(MAX_BYTES)}")
+        size += len(each.data)  # one part of a file may be read twice
+        if size > MAX_IMAGE:
+            raise _too_much(f"{shown} holds more than {format_size(MAX_IMAGE)}")
         if len(kept) >= MAX_SEGMENTS:
             raise _too_much(f"{shown} is in more than {MAX_SEGMENTS} pieces")
         kept.append(each)

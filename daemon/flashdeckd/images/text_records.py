@@ -21,12 +21,12 @@ _COMMENT = rb"(?:[;#*!]|//|--)"
 # `objcopy -O symbolsrec` puts a list of symbols before the records: "$$ NAME", "  main $08000101", …, "$$".
 _LINE_WITHOUT_RECORD = re.compile(_COMMENT + rb".*|\$\$.*|\S+ +\$[0-9A-Fa-f]+", re.DOTALL)
 _RECORD_WITH_COMMENT = re.compile(rb"(\S+)\s+" + _COMMENT + rb".*", re.DOTALL)
-_LOOKED_AT = 64 * 1024
+LOOKED_AT = 64 * 1024
 """Bytes in which the first record must be found, for the file to be known by it."""
 
-_SHOWN = 60
+SHOWN = 60
 """Characters of a wrong line that a message has."""
-_NAMED = 4
+NAMED = 4
 """Kinds of lines that a note names."""
 
 
@@ -54,7 +54,7 @@ class Records:
             elif self.form.fullmatch(record):
                 yield number, record
             else:
-                shown = clean(text[:_SHOWN].decode("latin-1"), _SHOWN)
+                shown = clean(text[:SHOWN].decode("latin-1"), SHOWN)
                 raise self.broken(number, f"is no {self.format.title} record: '{shown}'")
 
     def broken(self, number: int, problem: str) -> RefusedError:
@@ -77,14 +77,14 @@ class Records:
         """What was passed over, in words."""
         if not self.passed_over:
             return ()
-        kinds = [counted(n, what) for what, n in self.passed_over.most_common(_NAMED)]
-        more = ["others"] if len(self.passed_over) > _NAMED else []
+        kinds = [counted(n, what) for what, n in self.passed_over.most_common(NAMED)]
+        more = ["others"] if len(self.passed_over) > NAMED else []
         return (f"{self.shown}: passed over {', '.join(kinds + more)}",)
 
 
 def first_record(data: bytes) -> bytes:
     """Return the first line that is neither blank nor a comment, in upper case; b"" where there is none near."""
-    lines = (_record(text) for _, text in _lines(data[:_LOOKED_AT]))
+    lines = (_record(text) for _, text in _lines(data[:LOOKED_AT]))
     return next((record for record in lines if record), b"")
 
 

@@ -4,12 +4,10 @@ from flashdeck.config import AnyGuard, Guard
 from flashdeck.errors import RefusedError
 from flashdeckd.images import mcuboot
 from flashdeckd.images.mcuboot_guard import not_signed
-from flashdeckd.images.program import Program
+from flashdeckd.images.program import LOOKED_AT, Program
 
 GUARDS = frozenset[AnyGuard]((Guard.STACK, Guard.RESET))
 """The guards that look at the vector table."""
-_LOOKED_AT = 2
-"""Words: initial stack pointer and reset vector."""
 
 
 def stack_and_reset(program: Program) -> tuple[int, int] | None:
@@ -45,7 +43,7 @@ def stack_and_reset(program: Program) -> tuple[int, int] | None:
         )
     if program.why_hidden:
         return None
-    if len(program.vectors) < _LOOKED_AT:
+    if len(program.vectors) < LOOKED_AT:
         raise RefusedError(
             f"the image is {image.size} bytes long: too short for a vector table, which partition {partition.name} "
             f"expects at {place(program)}",

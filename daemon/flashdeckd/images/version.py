@@ -9,14 +9,14 @@ from flashdeck.config import Partition
 from flashdeck.patterns import Pattern
 from flashdeck.text import clean
 from flashdeckd.images import mcuboot
-from flashdeckd.images.banners import LONGEST, is_banner
+from flashdeckd.images.banners import LOOKED_BACK, is_banner
 from flashdeckd.images.image import Image, Piece
 
-_SCANNED = 4 * 1024 * 1024
+SCANNED = 4 * 1024 * 1024
 """Bytes of an image that are searched."""
-_MOST_BANNERS = 10_000
+MOST_BANNERS = 10_000
 """Versions of systems and libraries that are passed over; firmware has a handful."""
-_LONGEST = 80
+LONGEST = 80
 """Characters of a version string that are kept."""
 
 # Every repetition is bounded and possessive or anchored, so that the time is linear in the image's size.
@@ -25,7 +25,7 @@ _NUMBERS = re.compile(
     rb"(?P<suffix>[-+.][0-9A-Za-z][0-9A-Za-z.+-]{0,47}+)?+(?P<end>[\x00\r\n ])"
 )
 _NAME = re.compile(rb"[A-Za-z][0-9A-Za-z_.+-]{1,31} $")
-_NAME_LOOKED_BACK = 33
+_NAME_LOOKED_BACK = 33  # a character, at most 31 more, and the space
 _DESCRIBED = re.compile(rb"-[0-9]{1,6}-g[0-9a-f]{6,40}(?:-dirty)?$|-dirty$")
 # A note of type 3 (NT_GNU_BUILD_ID) of the owner "GNU", as `ld --build-id` makes it; 8 to 32 bytes.
 _BUILD_ID = re.compile(rb"\x04\x00\x00\x00(?P<size>[\x08-\x20])\x00\x00\x00\x03\x00\x00\x00GNU\x00")
@@ -50,7 +50,7 @@ def find_version(image: Image, partition: Partition) -> str:
 
 
 def _searched(image: Image) -> Iterator[Piece]:
-    left = _SCANNED
+    left = SCANNED
     for piece in image.pieces:
         yield piece if len(piece.data) <= left else Piece(piece.offset, piece.data[:left])
         left -= len(piece.data)
@@ -60,7 +60,7 @@ def _searched(image: Image) -> Iterator[Piece]:
 
 def _configured(pieces: Iterable[Piece], pattern: Pattern) -> str:
     found = (pattern.search(piece.data) for piece in pieces)
-    return clean(next((text for text in found if text), "").strip(), _LONGEST)
+    return clean(next((text for text in found if text), "").strip(), LONGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ def _version_string(pieces: Iterable[Piece]) -> str:
             best = found
             continue
         banners += 1
-        if banners == _MOST_BANNERS:
+        if banners == MOST_BANNERS:
             break
-    return "" if best is None else clean(best.text.decode("ascii"), _LONGEST)
+    return "" if best is None else clean(best.text.decode("ascii"), LONGEST)
 
 
 def _candidates(data: bytes) -> Iterator[_Candidate]:
@@ -110,7 +110,7 @@ def _candidates(data: bytes) -> Iterator[_Candidate]:
             yield _Candidate(
                 score=(described, terminated, word is not None, match["v"] is not None),
                 text=(word[0] if word else b"") + data[start : match.end() - 1],
-                before=data[max(0, start - LONGEST) : start],
+                before=data[max(0, start - LOOKED_BACK) : start],
             )
 
 

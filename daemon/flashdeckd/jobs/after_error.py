@@ -160,6 +160,8 @@ class AfterError:
         else:
             record.delays = 0
             times = record.note(reached)
+        of = "for as long as it takes" if never_worn_out else f"attempt {times} of {rule.tries} without progress"
+        self._hub.debug(f"job {job.id} met {error.kind}: {of} ({error.message})", board=job.board, job=job.id)
         if isinstance(error, HeldError):
             await self._block_until_asked(job, error)
         elif never_worn_out or (times < rule.tries and not _is_final(error)):

@@ -149,6 +149,8 @@ class Attempts:
             started = False
         else:
             started = None
+        if left and started is None:
+            await self._forget_that_it_did_not_start()
         for job in jobs:
             await self._end(job, started=started)
 
@@ -198,6 +200,13 @@ class Attempts:
         failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
         await self.book.move(job, Failed(failure=failure, result=result))
         self.book.log(job, f"failed: {error.advice}", LogLevel.ERROR)
+
+    async def _forget_that_it_did_not_start(self) -> None:
+        """The board left DFU mode, and nothing can be seen of what it runs: an earlier visit says nothing of that."""
+        for name in self.board.profile.partitions:
+            contents = self.book.contents(self.board.name, name)
+            if contents is not None and contents.started is False:
+                await self.book.record(self.board.name, name, replace(contents, started=None))
 
     async def _note_start(self, job: JobState, *, started: bool) -> None:
         contents = self.book.contents(job.board, job.partition)

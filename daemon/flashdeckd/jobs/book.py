@@ -1,6 +1,5 @@
 """The book of all jobs and of what every partition holds: one copy in memory, in the journal and at the hub."""
 
-import logging
 from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
@@ -26,9 +25,6 @@ from flashdeckd.state.journal import Journal, Ledger
 
 KEPT_JOBS = 500
 """Ended jobs that are kept in memory, the newest."""
-
-
-_log = logging.getLogger(__name__)
 
 
 class IllegalMoveError(Exception):
@@ -116,7 +112,7 @@ class JobBook:
         now = self.job(job.id)
         if not may_follow(now.status, to):
             raise IllegalMoveError(now, to)
-        _log.debug("job %d: %s, after %s", job.id, status_text(to), name_of(now.status))
+        self._hub.debug(f"job {job.id}: {status_text(to)} (it was {name_of(now.status)})", board=job.board, job=job.id)
         ended = clock.now() if is_settled(to) else None
         return await self._put(replace(now, status=to, finished_at=ended))
 
@@ -146,7 +142,7 @@ class JobBook:
         now = self.job(job.id)
         await self._put(replace(now, attempts=max(0, now.attempts - 1)))
 
-    async def rename(self, job: JobState, artifact: Artifact) -> None:
+    async def bring_instead(self, job: JobState, artifact: Artifact) -> None:
         """Let a job that waits bring the image that the same file makes now."""
         now = self.job(job.id)
         await self._put(replace(now, sha256=artifact.sha256, size=artifact.size, patch=not artifact.is_program))

@@ -93,6 +93,8 @@ class Lane:
         """Jobs that were found fit to run."""
         self._accepted: set[int] = set()
         """Jobs of which a person said that the device is the board that they were begun on."""
+        self._decision = ""
+        """What the debug log was told last."""
         self._visit: Visit | None = None
         """What has run since the board came into DFU mode; None while nothing has."""
         self._state = state = LaneState()
@@ -329,18 +331,23 @@ class Lane:
     async def _advance(self, ready: Sequence[JobState]) -> bool:
         """Takes the first of the jobs one step further; False when only a change of things will let it go on."""
         job, device = ready[0], self.sighting.device
+        others = f", then {len(ready) - 1} more" if ready[1:] else ""
         try:
             if device is not None and self._after_error.take_denial(device):
+                self._decide(f"looks if {device.name} can be opened now", job)
                 await self._thread.run(lambda worker: worker.reach(device))
             elif job.id not in self._checked:
                 await self._check_by_assumed_facts(job)
                 self._checked.add(job.id)
             elif device is None:
+                self._decide(f"waits for its board: it is {self.sighting.presence}", job)
                 await self._wait_for_board(ready)
                 return False
             elif self.sighting.presence is Presence.APP:
+                self._decide(f"has to be brought into DFU mode{others}", job)
                 return await self._detach.bring_into_dfu(ready, device)
             else:
+                self._decide(f"is flashed now{others}", job)
                 await self._flash(job, device)
         except FlashdeckError as error:
             await self._meet(job, device, error)
@@ -357,10 +364,24 @@ class Lane:
             job,
             device,
             visit,
-            may_leave=lambda: not self._ready() and not self._why_it_stays(),
+            may_leave=lambda: self._may_leave_after(job),
             is_accepted=job.id in self._accepted,
         )
         self._after_error.forget(job.id)
+
+    def _may_leave_after(self, job: JobState) -> bool:
+        """Tell whether the visit is over with a job, and the board is to be started."""
+        ready = self._ready()
+        stays = f"job {ready[0].id} comes next" if ready else self._why_it_stays()
+        self._decide(f"stays in DFU mode: {stays}" if stays else "ends the visit: the board is started", job)
+        return not stays
+
+    def _decide(self, text: str, job: JobState) -> None:
+        """Tell the debug log what was decided, once for as long as it stays so."""
+        decision = f"job {job.id} {text}"
+        if decision != self._decision:
+            self._decision = decision
+            self._hub.debug(decision, board=self.board.name, job=job.id)
 
     def _begin_visit(self) -> Visit:
         """What an earlier visit has written, and could not start, is started with what this one writes."""
@@ -430,7 +451,7 @@ class Lane:
 
     def _why_it_stays(self) -> str:
         """Return why the board must not be started; "" where it may."""
-        if self._hold is not None and self._hold.by is HoldBy.FLASHDECK:
+        if self._hold is not None and self._hold.by is not HoldBy.PERSON:
             return f"the board is on hold: {self._hold.reason}"
         changed = self._visit.changed if self._visit is not None else self.board.profile.partitions
         torn = self._torn(changed)

@@ -65,7 +65,7 @@ RULES: Final[Mapping[ErrorKind, Rule]] = {
     ErrorKind.HOST: _HOST,
     ErrorKind.HELD: Rule(then=Then.BLOCK),
     # Another device in the board's place: hotplug tells when it goes.
-    ErrorKind.AMBIGUOUS: Rule(then=Then.NOTHING, waits_for=WaitFor.OTHER_DEVICE),
+    ErrorKind.AMBIGUOUS: Rule(pauses=(5.0, 30.0), then=Then.NOTHING, waits_for=WaitFor.OTHER_DEVICE),
 }
 """All other kinds are `NEVER`: a guard or a rule that said no, a wrong bank, an image that the bootloader did not
 accept, a fault of our own."""

@@ -12,8 +12,7 @@ from flashdeck.api import BeginUpload, UploadDone
 from flashdeck.config import Board, Partition, Profile
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.model import ArtifactState, Disposition, LogLevel, Origin
-from flashdeck.text import clean, counted
-from flashdeck.toml_table import MAX_PATH
+from flashdeck.text import MAX_PATH, clean, counted
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Settled, Watch
 from flashdeckd.builds.gate import Fingerprint

@@ -14,7 +14,8 @@ from flashdeck.text import clean
 from flashdeckd.host import files
 from flashdeckd.state.lock import exclusive
 
-_BACKLOG: Final = 100
+BACKLOG: Final = 100
+"""Connections that wait to be accepted; the next one has to wait to connect."""
 _UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
@@ -33,7 +34,7 @@ class Endpoint:
                 listener.bind(str(self.path))
                 # Nobody can connect before listen(), so there is no moment with a looser mode.
                 files.close_to_others(self.path)
-                listener.listen(_BACKLOG)
+                listener.listen(BACKLOG)
             except OSError as error:
                 raise FlashdeckError(
                     f"cannot listen on {clean(str(self.path))}: {error.strerror}",

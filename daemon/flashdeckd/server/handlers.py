@@ -9,6 +9,7 @@ from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.job_state import name_of
 from flashdeck.model import BoardState, JobState
 from flashdeck.names import required, select
+from flashdeck.value import Value
 from flashdeck.versions import software
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
@@ -20,11 +21,13 @@ from flashdeckd.server.server import Handler
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.record_directory import RecordDirectory
 
-LOG_PAGE = 500
-"""Log lines in one page at the most, so that a page stays far below the wire's line cap."""
-JOB_PAGE = 500
+LONGEST_LOG_WAIT = 60.0
+"""Seconds that a client may wait for a line of the debug log in one call."""
 
 T = TypeVar("T")
+
+
+P = TypeVar("P", bound=api.Params[Any])
 
 
 class Handlers:
@@ -39,23 +42,26 @@ class Handlers:
 
     def table(self) -> Mapping[type[api.Params[Any]], Handler]:
         """Handlers by the type of their parameters."""
-        return {
-            api.GetBoards: self.boards,
-            api.GetJobs: self.jobs,
-            api.Flash: self.flash,
-            api.Plan: self.plan,
-            api.Wait: self.wait,
-            api.WaitJobs: self.wait_jobs,
-            api.GetLogs: self.logs,
-            api.Hold: self.hold,
-            api.Release: self.release,
-            api.Cancel: self.cancel,
-            api.Retry: self.retry,
-            api.Arm: self.arm,
-            api.Disarm: self.disarm,
-            api.Adopt: self.adopt,
-            api.Doctor: self.doctor,
-        }
+        return dict(
+            (
+                handled(api.GetBoards, self.boards),
+                handled(api.GetJobs, self.jobs),
+                handled(api.Flash, self.flash),
+                handled(api.Plan, self.plan),
+                handled(api.Wait, self.wait),
+                handled(api.WaitJobs, self.wait_jobs),
+                handled(api.GetLogs, self.logs),
+                handled(api.GetDebugLog, self.debug_log),
+                handled(api.Hold, self.hold),
+                handled(api.Release, self.release),
+                handled(api.Cancel, self.cancel),
+                handled(api.Retry, self.retry),
+                handled(api.Arm, self.arm),
+                handled(api.Disarm, self.disarm),
+                handled(api.Adopt, self.adopt),
+                handled(api.Doctor, self.doctor),
+            )
+        )
 
     async def boards(self, params: api.GetBoards, _connection: Connection) -> api.BoardList:
         """`boards`."""
@@ -67,7 +73,7 @@ class Handlers:
     async def jobs(self, params: api.GetJobs, _connection: Connection) -> api.JobList:
         """`jobs`."""
         if params.ids:
-            return api.JobList(jobs=tuple(self._bench.book.job(job_id) for job_id in params.ids[:JOB_PAGE]))
+            return api.JobList(jobs=tuple(self._bench.book.job(job_id) for job_id in params.ids[: api.JOB_PAGE]))
         newest = sorted(self._bench.book.jobs.values(), key=lambda job: job.id, reverse=True)
         if params.boards:
             # A board that the configuration has no more still has its jobs.
@@ -76,7 +82,7 @@ class Handlers:
             newest = [job for job in newest if job.board in chosen]
         if params.statuses:
             newest = [job for job in newest if name_of(job.status) in params.statuses]
-        return api.JobList(jobs=tuple(newest[: max(0, min(params.limit, JOB_PAGE))]))
+        return api.JobList(jobs=tuple(newest[: max(0, min(params.limit, api.JOB_PAGE))]))
 
     async def flash(self, params: api.Flash, connection: Connection) -> api.JobList:
         """`flash`."""
@@ -101,7 +107,18 @@ class Handlers:
     async def logs(self, params: api.GetLogs, _connection: Connection) -> api.LogPage:
         """`logs`."""
         boards = self._bench.matching(params.boards) if params.boards else ()
-        lines = self._hub.logs(after=params.after, limit=min(params.limit, LOG_PAGE), boards=boards)
+        limit = min(params.limit, api.LOG_PAGE)
+        lines = self._hub.logs(after=params.after, limit=limit, boards=boards, level=params.level)
+        return api.LogPage(lines=lines, next=lines[-1].id if lines else params.after)
+
+    async def debug_log(self, params: api.GetDebugLog, _connection: Connection) -> api.LogPage:
+        """`logs.debug`."""
+        boards = self._bench.matching(params.boards) if params.boards else ()
+        limit = min(params.limit, api.LOG_PAGE)
+        lines = self._hub.debug_lines(after=params.after, limit=limit, boards=boards)
+        if not lines and params.wait > 0:
+            await self._hub.logged(min(params.wait, LONGEST_LOG_WAIT))
+            lines = self._hub.debug_lines(after=params.after, limit=limit, boards=boards)
         return api.LogPage(lines=lines, next=lines[-1].id if lines else params.after)
 
     async def hold(self, params: api.Hold, _connection: Connection) -> api.BoardList:
@@ -154,6 +171,13 @@ async def for_each(names: Iterable[str], change: Callable[[str], Awaitable[T]]) 
     if failures:
         raise failures[0]
     return tuple(changed)
+
+
+def handled(
+    params: type[P], handler: Callable[[P, Connection], Awaitable[Value]]
+) -> tuple[type[api.Params[Any]], Handler]:
+    """Return a line of the table of methods: the type checker refuses a handler that takes other parameters."""
+    return params, handler
 
 
 def version_handlers(libusb: str) -> Mapping[type[api.Params[Any]], Handler]:

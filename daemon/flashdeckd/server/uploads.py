@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from flashdeck.api import (
-    UPLOAD_CHUNK,
+    CHUNK,
     BeginUpload,
     CommitUpload,
     Empty,
@@ -17,13 +17,12 @@ from flashdeck.api import (
     UploadHandle,
 )
 from flashdeck.errors import RequestError
+from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
 
-MAX_IMAGE: Final = 64 * 1024 * 1024
-"""Bytes of one image at the most."""
 MAX_UPLOADS: Final = 4
 """Uploads that one connection may have open."""
 
@@ -72,8 +71,8 @@ class Uploads:
 
     async def _chunk(self, params: UploadChunk, connection: Connection) -> Empty:
         upload = self._find(connection, params.upload)
-        if len(params.data) > UPLOAD_CHUNK:
-            problem = f"a chunk of {len(params.data)} bytes is too long: {UPLOAD_CHUNK} are possible"
+        if len(params.data) > CHUNK:
+            problem = f"a chunk of {len(params.data)} bytes is too long: {CHUNK} are possible"
         elif len(upload.data) + len(params.data) > upload.size:
             problem = (
                 f"{len(upload.data) + len(params.data)} bytes arrived for {upload.name}, "

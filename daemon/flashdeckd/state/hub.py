@@ -28,6 +28,8 @@ LONGEST_LINE = 1000
 """Characters kept of one log line: a path, why it was refused, and what to do about it."""
 LOG_LINES = 5000
 """Log lines kept for `logs`."""
+DEBUG_LINES = 5000
+"""Lines kept of what the daemon decided, and why, for `logs --level debug`."""
 JOBS_IN_SNAPSHOT = 200
 """Ended jobs beyond this many newest are left out of a snapshot."""
 
@@ -67,6 +69,9 @@ class Hub:
         """The newest artifact of each (profile, partition)."""
         self._logs: deque[LogLine] = deque(maxlen=LOG_LINES)
         self._next_log = 1
+        self._debug: deque[LogLine] = deque(maxlen=DEBUG_LINES)
+        self._next_debug = 1
+        self._log_readers: set[asyncio.Event] = set()
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -140,14 +145,54 @@ class Hub:
         )
         self._next_log += 1
         self._logs.append(line)
+        self._wake_log_readers()
         prefix = f"{board}: " if board else ""
         _log.log(_LEVELS[level], "%s%s", prefix, line.text)
         self._emit(Event(seq=self._next(), log=line))
 
-    def logs(self, *, after: int = 0, limit: int = 200, boards: Collection[str] = ()) -> tuple[LogLine, ...]:
-        """The newest lines with an id above `after`, about `boards` if named, at most `limit`, in ascending order."""
-        lines = [line for line in self._logs if line.id > after and (not boards or line.board in boards)]
-        return tuple(lines[-limit:]) if limit > 0 else ()
+    def debug(self, text: str, *, board: str = "", job: int = 0) -> None:
+        """Add what was decided, and why, to the debug log: many lines, which nobody gets who does not ask for them."""
+        line = LogLine(
+            id=self._next_debug,
+            time=clock.now(),
+            level=LogLevel.DEBUG,
+            text=clean(text, LONGEST_LINE),
+            board=board,
+            job=job,
+        )
+        self._next_debug += 1
+        self._debug.append(line)
+        self._wake_log_readers()
+        _log.debug("%s%s", f"{board}: " if board else "", line.text)
+
+    def debug_lines(self, *, after: int = 0, limit: int = 200, boards: Collection[str] = ()) -> tuple[LogLine, ...]:
+        """The newest lines of the debug log, as `logs` gives those of the log; they are counted by themselves."""
+        return _newest(self._debug, after, limit, boards, logging.DEBUG)
+
+    async def logged(self, seconds: float) -> None:
+        """Returns once something was added to one of the logs, or after so many seconds."""
+        added = asyncio.Event()
+        self._log_readers.add(added)
+        try:
+            async with asyncio.timeout(seconds):
+                await added.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._log_readers.discard(added)
+
+    def logs(
+        self, *, after: int = 0, limit: int = 200, boards: Collection[str] = (), level: LogLevel = LogLevel.INFO
+    ) -> tuple[LogLine, ...]:
+        """Return the newest lines with an id above `after`, at most `limit`, in ascending order.
+
+        With `boards` only what is about these; with `level` only what matters as much, or more.
+        """
+        return _newest(self._logs, after, limit, boards, _LEVELS[level])
+
+    def _wake_log_readers(self) -> None:
+        for reader in self._log_readers:
+            reader.set()
 
     def _next(self) -> int:
         self._seq += 1
@@ -156,3 +201,12 @@ class Hub:
     def _emit(self, event: Event) -> None:
         for listener in tuple(self._listeners):
             listener(event)
+
+
+def _newest(log: Iterable[LogLine], after: int, limit: int, boards: Collection[str], level: int) -> tuple[LogLine, ...]:
+    chosen = [
+        line
+        for line in log
+        if line.id > after and (not boards or line.board in boards) and _LEVELS[line.level] >= level
+    ]
+    return tuple(chosen[-limit:]) if limit > 0 else ()

@@ -1,4 +1,4 @@
-"""Whether the kernel still has our claim of an interface.
+"""Our claim of an interface, as the kernel has it.
 
 A bus reset by somebody else takes it away, and with the next transfer usbfs claims the interface again without a word
 (checkintf in the kernel's drivers/usb/core/devio.c). But the bootloader has begun anew: ST's class has its default
@@ -30,7 +30,7 @@ class Claim:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the claim was seen once, and is no more."""
+        """Tell whether the claim was seen once, and is no more."""
         return self._is_seen and not self._is_held()
 
     def _is_held(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the raw descriptors that the kernel keeps of a device say of DFU. Pure: bytes in, values out."""
+"""Reads DFU interfaces out of the raw descriptors that the kernel keeps of a device. Pure: bytes in, values out."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What hotplug tells of a USB device without opening it."""
+"""A USB device as hotplug shows it, without opening it."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from flashdeck.config import UsbId
 from flashdeckd.dfu.quirks import quirk_of
 
 EMULATED_CONTROLLER = "virtual-bench"
-"""Where emulated devices are plugged in; the kernel knows of no such controller."""
+"""The controller of emulated devices; the kernel knows of none with that name."""
 DFU_CLASS = 0xFE
 DFU_SUBCLASS = 0x01
 PROTOCOL_RUNTIME = 1
@@ -27,7 +27,7 @@ class InterfaceClass:
 
     @property
     def is_dfu(self) -> bool:
-        """Whether this is a DFU interface, run-time or DFU mode (USB DFU 1.1, 4.1.2 and 4.2.3)."""
+        """Tell whether this is a DFU interface, run-time or DFU mode (USB DFU 1.1, 4.1.2 and 4.2.3)."""
         return (self.class_code, self.subclass) == (DFU_CLASS, DFU_SUBCLASS)
 
 
@@ -53,12 +53,12 @@ class UsbDevice:
 
     @property
     def has_dfu(self) -> bool:
-        """Whether any interface is a DFU one."""
+        """Tell whether any interface is a DFU one."""
         return any(interface.is_dfu for interface in self.interfaces)
 
     @property
     def in_dfu_mode(self) -> bool:
-        """Whether any DFU interface is in DFU mode, by what the device says or by what is known of it."""
+        """Tell whether any DFU interface is in DFU mode, by what the device says or by what is known of it."""
         quirk = quirk_of(self.usb_id, self.bcd_device)
         count = len({interface.number for interface in self.interfaces})
         return any(
@@ -68,16 +68,16 @@ class UsbDevice:
 
     @property
     def is_emulated(self) -> bool:
-        """Whether it is one of an emulated bench, of which sysfs knows nothing."""
+        """Tell whether it is one of an emulated bench, of which sysfs knows nothing."""
         return self.port.startswith(f"{EMULATED_CONTROLLER}-")
 
     def is_at(self, port: str) -> bool:
-        """Whether `port`, in either form, names where this device is plugged in."""
+        """Tell whether `port`, in either form, names where this device is plugged in."""
         return port in (self.name, self.port)
 
 
 class HotplugSource(Protocol):
-    """Where the daemon learns what is on the bus: pyudev, or an emulated bench."""
+    """A source of snapshots of the bus: pyudev, or an emulated bench."""
 
     def snapshots(self) -> AsyncGenerator[frozenset[UsbDevice], None]:
         """All devices now, and all of them again whenever that changes.
@@ -89,5 +89,5 @@ class HotplugSource(Protocol):
 
     @property
     def trouble(self) -> str:
-        """What keeps the source from seeing devices, and what to do; "" when nothing does."""
+        """The reason why the source sees no devices, and what to do; "" when it does."""
         ...

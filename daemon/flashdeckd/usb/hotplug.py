@@ -40,7 +40,7 @@ class Monitor(Protocol):
 
 
 class Udev(Protocol):
-    """What is used of pyudev; the seam for tests."""
+    """The part of pyudev that is used; the seam for tests."""
 
     def monitor(self, source: str) -> Monitor:
         """A new, running monitor of USB devices; `source` is "udev" or "kernel".
@@ -74,7 +74,7 @@ class PyudevHotplug:
 
     @property
     def trouble(self) -> str:
-        """What keeps this machine's devices from being seen, and what to do; "" when nothing does."""
+        """The reason why this machine's devices are not seen, and what to do; "" when they are."""
         return self._trouble
 
     async def snapshots(self) -> AsyncGenerator[frozenset[UsbDevice], None]:

@@ -8,7 +8,7 @@ class Pulse:
 
     def __init__(self) -> None:
         self.answered_at = clock.now()
-        """When the board last answered a transfer, in epoch seconds."""
+        """The time of the board's last answer to a transfer, in epoch seconds."""
         self._deadline: float | None = None
 
     def ask(self, timeout: float) -> None:

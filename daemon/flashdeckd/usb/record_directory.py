@@ -5,7 +5,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from flashdeck.api import MAX_RECORDING_CHUNK, RecordingPiece, RecordingState
+from flashdeck.api import CHUNK, RecordingPiece, RecordingState
 from flashdeck.errors import ErrorKind, RequestError
 from flashdeck.paths import ensure_private_dir
 from flashdeck.recording import SUFFIX
@@ -17,8 +17,9 @@ MAX_BYTES = 256 * 1024 * 1024
 """Bytes that they take together when a new one begins."""
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9]{6}\.jsonl")
 """When the session began (UTC) and its number; nothing that a device said. Only such files are ever removed."""
-_MAX_ATTEMPTS = 1000
-_MAX_NUMBER = 1_000_000
+MAX_ATTEMPTS = 1000
+"""Names that are tried for a new one."""
+_NUMBERS = 1_000_000  # six digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,14 @@ class RecordDirectory:
         with self._lock:
             self._make_room()
             stamp = clock.stamp()
-            for _ in range(_MAX_ATTEMPTS):
-                self._sessions = (self._sessions + 1) % _MAX_NUMBER
+            for _ in range(MAX_ATTEMPTS):
+                self._sessions = (self._sessions + 1) % _NUMBERS
                 try:
                     path = self.path / f"{stamp}-{self._sessions:06}{SUFFIX}"
                     return path, files.create(path)
                 except FileExistsError:
                     continue
-            raise FileExistsError(f"{_MAX_ATTEMPTS} recordings began in this second")
+            raise FileExistsError(f"{MAX_ATTEMPTS} recordings began in this second")
 
     @staticmethod
     def reopen(path: Path) -> int:
@@ -83,10 +84,8 @@ class RecordDirectory:
 
         Raises RequestError where that recording is gone, or the piece is none.
         """
-        if offset < 0 or not 0 < size <= MAX_RECORDING_CHUNK:
-            raise RequestError(
-                f"no piece of {size} bytes at {offset}", hint=f"ask for 1 to {MAX_RECORDING_CHUNK} bytes"
-            )
+        if offset < 0 or not 0 < size <= CHUNK:
+            raise RequestError(f"no piece of {size} bytes at {offset}", hint=f"ask for 1 to {CHUNK} bytes")
         with self._lock:
             name = next((name for name, number in self._numbers.items() if number == index), None)
         if name is None:

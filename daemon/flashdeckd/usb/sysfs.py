@@ -1,4 +1,4 @@
-"""What sysfs tells of a USB device, without opening it and without udev's database.
+"""Reads a USB device from sysfs, without opening it and without udev's database.
 
 Attributes: the kernel's Documentation/ABI/stable/sysfs-bus-usb and testing/sysfs-bus-usb. They are there in every
 container that sees the device; udev's ID_* properties are not.
@@ -72,7 +72,7 @@ def ancestors(directory: Path) -> tuple[Ancestor, ...]:
 
 
 def port_of(name: str, above: Sequence[Ancestor]) -> str:
-    """Where a device called `name` (`1-4.2`) with these ancestors is plugged in, as in udev's ID_PATH.
+    """Return where a device called `name` (`1-4.2`) with these ancestors is plugged in, as in udev's ID_PATH.
 
     The chain of hub ports is the part of the name after the bus number, which may change over a reboot. In front of it
     comes the controller: of each run of ancestors in one subsystem the nearest, so that of PCI bridges and the function

@@ -27,6 +27,7 @@ from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.quirks import Quirk, quirk_of
 from flashdeckd.dfu.wire import Request
 from flashdeckd.usb.claim import Claim
+from flashdeckd.usb.descriptors import MAX_INTERFACES
 from flashdeckd.usb.device import DFU_CLASS, DFU_SUBCLASS, UsbDevice
 from flashdeckd.usb.pulse import Pulse
 from flashdeckd.usb.strings import MAX_STRING, decode_string
@@ -39,9 +40,8 @@ _STANDARD_IN = usb.util.build_request_type(
 _GET_DESCRIPTOR = 6
 _STRING = 3
 _ENGLISH = 0x0409
-_TIMES = 2
+TIMES = 2
 """A string that is refused so often is one that the device does not have."""
-_MAX_INTERFACES = 256
 _GONE = frozenset(
     (
         errno.ENODEV,
@@ -55,7 +55,7 @@ _GONE = frozenset(
 )
 
 _PYUSB_ERRORS = (usb.core.USBError, NotImplementedError, ValueError, IndexError)
-"""What pyusb raises: for the system's errors, for what a backend lacks, and for descriptors that make no sense."""
+"""The errors of pyusb: for the system's own, for what a backend lacks, and for descriptors that make no sense."""
 
 _T = TypeVar("_T")
 
@@ -110,7 +110,7 @@ class Transport:
 
     @property
     def quirk(self) -> Quirk:
-        """What is to be believed of this device in place of what it says."""
+        """The corrections of what this device says."""
         return self._quirk
 
     @property
@@ -160,7 +160,7 @@ class Transport:
         self._transfers += 1
         language = languages[0] if languages else _ENGLISH
         refusals, failures = 0, 0
-        while refusals < _TIMES:
+        while refusals < TIMES:
             try:
                 text = self._string(index, language)
             except DeviceGoneError:
@@ -169,7 +169,7 @@ class Transport:
                 text = ""
             except DeviceError:
                 failures += 1
-                if failures == _TIMES:
+                if failures == TIMES:
                     raise
                 continue
             if text:
@@ -276,7 +276,7 @@ def _dfu_interfaces(device: usb.core.Device, where: UsbDevice, quirk: Quirk) -> 
     """The alternate settings of the DFU interface, one in DFU mode first, and the functional descriptor."""
     try:
         configuration = _configuration(device)
-        everything = [each for each, _ in zip(configuration, range(_MAX_INTERFACES), strict=False)]
+        everything = [each for each, _ in zip(configuration, range(MAX_INTERFACES), strict=False)]
         settings = [
             each for each in everything if (each.bInterfaceClass, each.bInterfaceSubClass) == (DFU_CLASS, DFU_SUBCLASS)
         ]

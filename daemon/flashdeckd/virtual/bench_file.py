@@ -18,19 +18,24 @@ recording = "odd.jsonl"  # what `flashdeckd --record` wrote, beside this file: i
 ```
 """
 
-import re
-import tomllib
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
-import msgspec
+from msgspec import Meta
 
-from flashdeck.config import UsbId
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import Range
-from flashdeck.names import did_you_mean
-from flashdeck.recording import read
+from flashdeck.recording import Recording
+from flashdeck.recording import read as read_recording
+from flashdeck.text import MAX_PATH, clean
+from flashdeck.toml.model import Mistake, Mistakes, Place, Spelling, Table, WrongValueError, key, spelled
+from flashdeck.toml.reader import read_table, read_values
+from flashdeck.toml.spellings import Address, File, Name, Size, read_text
+from flashdeck.toml.values import nearest, shown
 from flashdeckd.host import files
 from flashdeckd.virtual.chip_flash import ChipFlash, Family, chip_flash
 from flashdeckd.virtual.nor import FlashLayout, fill
@@ -42,6 +47,7 @@ from flashdeckd.virtual.spec import (
     PARTITIONED_MODELS,
     PARTITIONS,
     PLAIN_MODELS,
+    BenchBoardKeys,
     BoardSpec,
     Content,
     Model,
@@ -50,254 +56,232 @@ from flashdeckd.virtual.spec import (
 )
 
 MAX_PORT = 127
-Port = Annotated[int, msgspec.Meta(ge=1, le=MAX_PORT)]
-Poll = Annotated[int, msgspec.Meta(ge=0, lt=1 << 24)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
-_USB_ID = re.compile(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})")
-_SIZE = re.compile(r"(\d{1,9})\s*([KM]?)", re.ASCII)
-_UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
-_DEFAULT = BoardSpec(name="")
 _STM32H5 = ChipFlash(FlashLayout(), Family())
+_OF_REPLAY = ("model", "recording", "port", "serial", "product", "app", "timing", "attach_time", "plugged")
+"""Keys of a board that replays: all that its recording does not say."""
 
 
-class _ContentTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    address: int
-    size: int | str | None = None
-    pattern: int | None = None
-    file: str | None = None
+def _model(value: object, _folder: Path) -> Model | None:
+    if value == REPLAY:
+        return None
+    for model in Model:
+        if value == model.value:
+            return model
+    raise WrongValueError(f"{shown(value)} is no model", nearest(str(value), (*Model, REPLAY)))
 
 
-class _ReplayTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A board that replays: all that its recording does not say."""
-
-    model: Literal["replay"]
-    recording: str
-    port: Port | None = None
-    serial: str = ""
-    product: str = ""
-    app: str | None = None
-    """What it shows once it has left DFU; None: it is off the bus."""
-    timing: Timing = Timing.REAL
-    attach_time: Seconds = _DEFAULT.attach_time
-    plugged: bool = _DEFAULT.plugged
+def _chip_flash(value: object, _folder: Path) -> ChipFlash:
+    try:
+        return chip_flash(read_text(value))
+    except ConfigError as error:
+        raise WrongValueError(error.message, error.hint) from error
 
 
-class _BoardTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    model: Model
-    port: Port | None = None
-    serial: str = ""
-    product: str = _DEFAULT.product
-    manufacturer: str = _DEFAULT.manufacturer
-    dfu: str = str(_DEFAULT.dfu)
-    app: str | None = str(_DEFAULT.app)
-    runtime: bool = _DEFAULT.runtime
-    map: str | None = None
-    flash: str | None = None
-    """A chip of the chip table; None: the flash of a 1 MB STM32H5."""
-    transfer_size: Annotated[int, msgspec.Meta(ge=16, le=4096)] | None = None
-    attributes: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
-    bcd_device: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] = _DEFAULT.bcd_device
-    timing: Timing = Timing.REAL
-    poll_erase: Poll | None = None
-    poll_write: Poll | None = None
-    erase_time: Seconds | None = None
-    word_time: Seconds | None = None
-    attach_time: Seconds = _DEFAULT.attach_time
-    slowdown: Annotated[float, msgspec.Meta(ge=1, le=1000)] = _DEFAULT.slowdown
-    plugged: bool = _DEFAULT.plugged
-    start: Start = _DEFAULT.start
-    app_address: int = _DEFAULT.app_address
-    bad_sectors: tuple[int, ...] = ()
-    contents: tuple[_ContentTable, ...] = ()
-    flash_file: str | None = None
-    bank_bug: bool | None = None
-    leave_answers: bool | None = None
-    read_constant: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
+def _recording(value: object, folder: Path) -> Recording:
+    try:
+        recording = read_recording(folder / read_text(value, MAX_PATH))
+        recorded_identity(recording)
+    except ConfigError as error:
+        raise WrongValueError(error.message, error.hint) from error
+    return recording
+
+
+_TEXT = {"type": "string", "minLength": 1}
+ModelName = Annotated[Model | None, spelled(Spelling(_model, {"enum": [*map(str, Model), REPLAY]}))]
+"""None: it replays a recording."""
+ChipFlashName = Annotated[ChipFlash, spelled(Spelling(_chip_flash, _TEXT))]
+RecordingFile = Annotated[Recording, spelled(Spelling(_recording, _TEXT))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentTable(Table):
+    """Bytes that are in the flash before the board is first powered."""
+
+    address: Annotated[Address, key("Where they begin.")]
+    size: Annotated[Size | None, key("How many invented bytes.")] = None
+    pattern: Annotated[int, Meta(ge=0, le=0xFFFFFFFF), key("Which invented bytes.")] = 0
+    file: Annotated[File | None, key("In place of `size`: the file that they are in.")] = None
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield that nothing, or two things, say which bytes."""
+        if self.place.mentions("file") == self.place.mentions("size"):
+            yield self.place.mistake("", "needs either `file`, or `size` and `pattern`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchBoardTable(BenchBoardKeys, Table):
+    """One emulated board."""
+
+    model: Annotated[ModelName, key('Whose bootloader it runs; "replay" answers as `recording` says.')]
+    port: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_PORT)] | None, key("Its port of the bench. Default: the first free one.")
+    ] = None
+    timing: Annotated[Timing, key("How fast it is: as a full-speed device with its flash, or as fast as Python.")] = (
+        Timing.REAL
+    )
+    flash: Annotated[
+        ChipFlashName | None, key("Whose flash it has, by the chip table. Default: that of a 1 MB STM32H5.")
+    ] = None
+    bad_sectors: Annotated[
+        tuple[Annotated[int, Meta(ge=0)], ...], key("Numbers of sectors that can not be erased.")
+    ] = ()
+    contents: Annotated[
+        tuple[ContentTable, ...], key("What is in its flash before it is first powered; blank elsewhere.")
+    ] = ()
+    recording: Annotated[
+        RecordingFile | None, key('What `flashdeckd --record` wrote: what a board with the model "replay" answers.')
+    ] = None
+
+    @cached_property
+    def chip(self) -> ChipFlash:
+        """Its flash, with its bad sectors."""
+        found = self.flash or _STM32H5
+        return replace(found, layout=replace(found.layout, bad=frozenset(self.bad_sectors)))
+
+    @property
+    def replays(self) -> bool:
+        """Return whether it answers as recorded."""
+        return self.model is None and "model" not in self.place.wrong
+
+    def meaningless(self) -> Iterator[Mistake]:
+        """Yield the keys that this board could only ignore."""
+        usbx = self.model is Model.USBX
+        fixed = self.model in FIXED_POLLS
+        same = "its class claims the same whatever is asked"
+        checks = (
+            ("recording", not self.replays, f'only a board with model = "{REPLAY}" has it'),
+            ("bank_bug", not usbx, "only ST's USBX sample has it"),
+            ("leave_answers", self.model not in CLASSIC_MODELS, "only ST's classic class can do either"),
+            ("poll_erase", usbx, "this board claims poll_write for everything"),
+            ("poll_erase", fixed, same),
+            ("poll_write", fixed, same),
+            ("slowdown", self.slowdown > 1 and fixed, same),
+            ("read_constant", self.model not in CONSTANT_MODELS, "its reads are not constant"),
+            ("map", self.model in PLAIN_MODELS, "plain DFU knows no memory map"),
+            ("runtime", self.runtime and self.app is None, "an application without USB has no interface"),
+        )
+        if self.replays:
+            names = [name for name in self.place.given if name not in _OF_REPLAY]
+            checks = tuple((name, True, "it answers as recorded, whatever is asked") for name in sorted(names))
+        for name, meaningless, why in checks if "model" not in self.place.wrong else ():
+            if meaningless:
+                yield self.place.mistake(name, f"means nothing for this board: {why}", "take the key out")
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield what does not fit into its flash."""
+        if self.replays:
+            if not self.place.mentions("recording"):
+                yield self.place.mistake("recording", "is missing", "name the file that `flashdeckd --record` wrote")
+            return
+        if "flash" in self.place.wrong:
+            return
+        layout = self.chip.layout
+        highest = len(layout.sectors()) - 1
+        if bad := [sector for sector in self.bad_sectors if sector > highest]:
+            yield self.place.mistake("bad_sectors", f"there is no sector {bad[0]}", f"sectors are 0 to {highest}")
+        whole = Range.sized(layout.base, layout.size)
+        if not whole.start <= self.app_address < whole.end and "app_address" not in self.place.wrong:
+            yield self.place.mistake("app_address", f"0x{self.app_address:08x} is not in its flash", str(whole))
+        if self.model in PARTITIONED_MODELS and not all(whole.covers(span) for _, span in PARTITIONS):
+            named = ", ".join(f"{name} at {span}" for name, span in PARTITIONS)
+            yield self.place.mistake("flash", "is too small for the partitions of this model", named)
+        for each in self.contents:
+            if (
+                each.size is not None
+                and not each.place.wrong
+                and not whole.covers(Range.sized(each.address, each.size))
+            ):
+                problem = f"{each.size} bytes at 0x{each.address:08x} do not fit into the flash"
+                yield each.place.mistake("size", problem, str(whole))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchTable(Table):
+    """A bench of emulated boards, for `flashdeckd --virtual`."""
+
+    boards: Annotated[dict[Name, BenchBoardTable], key("The boards, by names of yours.")] = field(
+        default_factory=dict[Name, BenchBoardTable]
+    )
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield that there is no board or too many, or two where one can be."""
+        if not self.boards and "boards" not in self.place.wrong:
+            hint = "a bench file has one table [boards.NAME] a board, nothing else"
+            yield self.place.mistake("", "no table [boards.NAME]", hint)
+        if len(self.boards) > MAX_PORT:
+            yield self.place.mistake("boards", f"{len(self.boards)} boards", f"a bench has {MAX_PORT} ports")
+        for (one_name, one), (_, other) in combinations(self.boards.items(), 2):
+            if one.port is not None and one.port == other.port:
+                problem = f"board {one_name} is in port {other.port}, too"
+                yield other.place.mistake("port", problem, "a port of the bench takes one board")
+            if one.flash_file is not None and one.flash_file == other.flash_file:
+                problem = f"board {one_name} keeps its flash there, too"
+                yield other.place.mistake("flash_file", problem, "give each a file of its own")
 
 
 def read_specs(path: Path) -> tuple[BoardSpec, ...]:
-    """The boards of a bench file, in its order; a board without `port` gets the first free one.
+    """Return the boards of a bench file, in its order; a board without `port` gets the first free one.
 
-    Raises ConfigError, naming file, table and key.
+    Raises ConfigError that names, for each mistake, file, table and key.
     """
-    tables = _decode(path)
-    if len(tables) > MAX_PORT:
-        raise ConfigError(f"{path}: {len(tables)} boards", hint=f"a bench has {MAX_PORT} ports")
-    taken = {table.port for table in tables.values()}
+    mistakes = Mistakes()
+    bench = read_table(BenchTable, read_values(path), Place(path), mistakes)
+    mistakes.refuse()
+    taken = {table.port for table in bench.boards.values()}
     free = iter(port for port in range(1, MAX_PORT + 1) if port not in taken)
-    boards = [table for table in tables.values() if isinstance(table, _BoardTable)]
-    files = [table.flash_file for table in boards if table.flash_file is not None]
-    if shared := [file for file in files if files.count(file) > 1]:
-        raise ConfigError(f"{path}: two boards keep their flash in {shared[0]}", hint="give each a file of its own")
-    return tuple(_any_spec(path, name, table, table.port or next(free)) for name, table in tables.items())
+    specs = tuple(_spec(name, table, table.port or next(free), mistakes) for name, table in bench.boards.items())
+    mistakes.refuse()
+    return specs
 
 
-def _decode(path: Path) -> dict[str, _BoardTable | _ReplayTable]:
-    try:
-        document = tomllib.loads(files.contents(path).decode())
-    except OSError as error:
-        raise ConfigError(f"the bench file {path} can not be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, arrays in arrays in arrays
-        raise ConfigError(f"{path} is not TOML: {error}", hint="see the bench of the demo for an example") from error
-    hint = "a bench file has one table [boards.NAME] a board, nothing else"
-    if unknown := [key for key in document if key != "boards"]:
-        raise ConfigError(f"{path}: unknown key {unknown[0]}", hint=hint)
-    try:
-        boards = msgspec.convert(document.get("boards", {}), dict[str, dict[str, object]])
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}, [boards]: {error}", hint=hint) from error
-    if not boards:
-        raise ConfigError(f"{path}: no table [boards.NAME]", hint=hint)
-    return {name: _table(f"{path}, [boards.{name}]", table) for name, table in boards.items()}
-
-
-def _table(where: str, table: dict[str, object]) -> _BoardTable | _ReplayTable:
-    kind = _ReplayTable if table.get("model") == REPLAY else _BoardTable
-    try:
-        return msgspec.convert(table, kind)
-    except msgspec.ValidationError as error:
-        known = {field.name for field in msgspec.structs.fields(kind)}
-        hints = (did_you_mean(key, known) for key in table if key not in known)
-        listed = f"models: {', '.join((*Model, REPLAY))}; keys: {', '.join(sorted(known))}"
-        raise ConfigError(f"{where}: {error}", hint=next(filter(None, hints), listed)) from error
-
-
-def _any_spec(path: Path, name: str, table: _BoardTable | _ReplayTable, port: int) -> BoardSpec:
-    return _spec(path, name, table, port) if isinstance(table, _BoardTable) else _replay(path, name, table, port)
-
-
-def _replay(path: Path, name: str, table: _ReplayTable, port: int) -> BoardSpec:
-    where = f"{path}, [boards.{name}]"
-    try:
-        recording = read(path.parent / table.recording)
-        identity = recorded_identity(recording)
-    except ConfigError as error:
-        raise ConfigError(f"{where}, key recording: {error.message}", hint=error.hint) from error
-    return BoardSpec(
-        name=name,
-        recording=recording,
-        port=port,
-        serial=table.serial,
-        product=table.product,
-        dfu=identity.usb_id,
-        app=_usb_id(f"{where}, key app", table.app) if table.app else None,
-        bcd_device=identity.bcd_device,
-        timing=table.timing,
-        attach_time=table.attach_time,
-        plugged=table.plugged,
-        start=Start.DFU,
-    )
-
-
-def _spec(path: Path, name: str, table: _BoardTable, port: int) -> BoardSpec:
-    where = f"{path}, [boards.{name}]"
-    _refuse_meaningless(where, table)
-    flash = _flash(where, table)
+def _spec(name: str, table: BenchBoardTable, port: int, mistakes: Mistakes) -> BoardSpec:
+    keys: dict[str, Any] = {each.name: getattr(table, each.name) for each in fields(BenchBoardKeys)}
+    if table.recording is not None:
+        return _replaying(BoardSpec(name=name, port=port, timing=table.timing, **keys), table)
+    if "erase_time" not in table.place.given:
+        keys["erase_time"] = table.chip.family.erase_time
+    if "word_time" not in table.place.given:
+        keys["word_time"] = table.chip.family.word_time
     spec = BoardSpec(
         name=name,
-        model=table.model,
+        model=table.model or Model.CLASSIC,
         port=port,
-        serial=table.serial,
-        product=table.product,
-        manufacturer=table.manufacturer,
-        dfu=_usb_id(f"{where}, key dfu", table.dfu),
-        app=_usb_id(f"{where}, key app", table.app) if table.app else None,
-        runtime=table.runtime,
-        map=table.map,
-        transfer_size=table.transfer_size,
-        attributes=table.attributes,
-        bcd_device=table.bcd_device,
         timing=table.timing,
-        poll_erase=table.poll_erase,
-        poll_write=table.poll_write,
-        erase_time=flash.family.erase_time if table.erase_time is None else table.erase_time,
-        word_time=flash.family.word_time if table.word_time is None else table.word_time,
-        attach_time=table.attach_time,
-        slowdown=table.slowdown,
-        plugged=table.plugged,
-        start=table.start,
-        app_address=table.app_address,
-        layout=flash.layout,
-        ram=flash.ram,
-        contents=tuple(_content(path, f"{where}, key contents", item, flash.layout.size) for item in table.contents),
-        flash_file=None if table.flash_file is None else path.parent / table.flash_file,
-        bank_bug=bool(table.bank_bug),
-        leave_answers=bool(table.leave_answers),
-        read_constant=table.read_constant or 0,
+        layout=table.chip.layout,
+        ram=table.chip.ram,
+        contents=tuple(_contents(table, mistakes)),
+        **keys,
     )
     try:
         spec.new_flash()
     except ValueError as error:
-        raise ConfigError(f"{where}, key contents: {error}") from error
+        mistakes.append(table.place.mistake("contents", str(error)))
+    except ConfigError as error:
+        mistakes.append(table.place.mistake("flash_file", error.message, error.hint))
     return spec
 
 
-def _flash(where: str, table: _BoardTable) -> ChipFlash:
-    """The flash of a board, with its bad sectors. Raises ConfigError where it does not fit what else is said."""
-    try:
-        found = _STM32H5 if table.flash is None else chip_flash(table.flash)
-    except ConfigError as error:
-        raise ConfigError(f"{where}, key flash: {error.message}", hint=error.hint) from error
-    layout = found.layout
-    highest = len(layout.sectors()) - 1
-    if bad := [sector for sector in table.bad_sectors if not 0 <= sector <= highest]:
-        raise ConfigError(f"{where}, key bad_sectors: no sector {bad[0]}", hint=f"sectors are 0 to {highest}")
-    whole = Range.sized(layout.base, layout.size)
-    if not whole.start <= table.app_address < whole.end:
-        raise ConfigError(f"{where}, key app_address: 0x{table.app_address:08x} is not in its flash", hint=str(whole))
-    if table.model in PARTITIONED_MODELS and not all(whole.covers(span) for _, span in PARTITIONS):
-        named = ", ".join(f"{name} at {span}" for name, span in PARTITIONS)
-        raise ConfigError(f"{where}, key flash: too small for the partitions of this model", hint=named)
-    return replace(found, layout=replace(layout, bad=frozenset(table.bad_sectors)))
-
-
-def _refuse_meaningless(where: str, table: _BoardTable) -> None:
-    """A key that this board could only ignore is an error, not a surprise."""
-    usbx = table.model is Model.USBX
-    classic = table.model in CLASSIC_MODELS
-    fixed = table.model in FIXED_POLLS
-    constant = table.model in CONSTANT_MODELS
-    checks = (
-        ("bank_bug", table.bank_bug is not None and not usbx, "only ST's USBX sample has it"),
-        ("leave_answers", table.leave_answers is not None and not classic, "only ST's classic class can do either"),
-        ("poll_erase", table.poll_erase is not None and usbx, "this board claims poll_write for everything"),
-        ("poll_erase", table.poll_erase is not None and fixed, "its class claims the same whatever is asked"),
-        ("poll_write", table.poll_write is not None and fixed, "its class claims the same whatever is asked"),
-        ("slowdown", table.slowdown > 1 and fixed, "its class claims the same whatever is asked"),
-        ("read_constant", table.read_constant is not None and not constant, "its reads are not constant"),
-        ("map", table.map is not None and table.model in PLAIN_MODELS, "plain DFU knows no memory map"),
-        ("runtime", table.runtime and not table.app, "an application without USB has no interface"),
+def _replaying(spec: BoardSpec, table: BenchBoardTable) -> BoardSpec:
+    assert table.recording is not None  # noqa: S101 - it is what makes the board replay
+    identity = recorded_identity(table.recording)
+    return replace(
+        spec,
+        recording=table.recording,
+        product=table.product if "product" in table.place.given else "",
+        dfu=identity.usb_id,
+        app=table.app if "app" in table.place.given else None,
+        bcd_device=identity.bcd_device,
+        start=Start.DFU,
     )
-    for key, meaningless, why in checks:
-        if meaningless:
-            raise ConfigError(f"{where}: {key} means nothing for this board: {why}", hint="take the key out")
 
 
-def _content(path: Path, where: str, table: _ContentTable, room: int) -> Content:
-    if (table.file is None) == (table.size is None):
-        raise ConfigError(f"{where}: needs either `file`, or `size` and `pattern`")
-    if table.file is None:
-        size = _size(where, table.size or 0)
-        if not 0 <= size <= room:
-            raise ConfigError(f"{where}: {size} bytes do not fit into the flash")
-        return Content(table.address, fill(size, table.pattern or 0))
-    try:
-        return Content(table.address, files.contents(path.parent / table.file))
-    except OSError as error:
-        raise ConfigError(f"{where}: {path.parent / table.file} can not be read: {error.strerror}") from error
-
-
-def _usb_id(where: str, text: str) -> UsbId:
-    found = _USB_ID.fullmatch(text)
-    if found is None:
-        raise ConfigError(f"{where}: {text!r} is no USB id", hint="write it as 0483:df11")
-    return UsbId(int(found[1], 16), int(found[2], 16))
-
-
-def _size(where: str, value: int | str) -> int:
-    if isinstance(value, int):
-        return value
-    found = _SIZE.fullmatch(value)
-    if found is None:
-        raise ConfigError(f"{where}: {value!r} is no size", hint='write it in bytes or as "128K" or "1M"')
-    return int(found[1]) * _UNITS[found[2]]
+def _contents(table: BenchBoardTable, mistakes: Mistakes) -> Iterator[Content]:
+    for each in table.contents:
+        if each.file is None:
+            yield Content(each.address, fill(each.size or 0, each.pattern))
+            continue
+        try:
+            yield Content(each.address, files.contents(each.file))
+        except OSError as error:
+            problem = f"{clean(str(each.file), MAX_PATH)} can not be read: {error.strerror}"
+            mistakes.append(each.place.mistake("file", problem))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import usb.core
 
-from flashdeck.api import FlashBytes, VirtualBoardState
+from flashdeck.api import CHUNK, FlashBytes, VirtualBoardState
 from flashdeck.errors import ErrorKind, RequestError
 from flashdeckd.host import clock, threads
 from flashdeckd.virtual.bus_clock import BusClock, bus_time
@@ -39,7 +39,6 @@ MAX_VIOLATIONS = 50
 """Violations kept of one board."""
 BUSY_REQUESTS = 3
 """Without timing, an operation that runs beside the bus is still busy for so many requests."""
-MAX_DUMP = 256 * 1024
 _PAUSELESS = (State.APP_IDLE, State.APP_DETACH, State.IDLE, State.ERROR)
 """States in which a device waits for whoever comes next: no session, or one that has not begun."""
 _STEPS_HOME = 8
@@ -207,10 +206,10 @@ class VirtualBoard:
             )
         layout = self._flash.layout
         start = (address or layout.base) - layout.base
-        if not 0 <= start < layout.size or not 0 < size <= MAX_DUMP:
+        if not 0 <= start < layout.size or not 0 < size <= CHUNK:
             raise RequestError(
                 f"no {size} bytes of flash at 0x{address:08x}",
-                hint=f"the flash of {self.spec.name} is {self._flash.whole}; ask for at most {MAX_DUMP} bytes",
+                hint=f"the flash of {self.spec.name} is {self._flash.whole}; ask for at most {CHUNK} bytes",
             )
         with self._lock:
             self._settle()

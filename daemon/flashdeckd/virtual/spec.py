@@ -4,10 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, cast
 
-from flashdeck.config import UsbId
+from msgspec import Meta
+
+from flashdeck.config import USB_ID, UsbId, UsbIdText
 from flashdeck.geometry import Range
 from flashdeck.recording import Recording
+from flashdeck.toml.model import Spelling, key, spelled
+from flashdeck.toml.spellings import Address, AnyText, File, Word16, duration
 from flashdeckd.host import clock, randomness
 from flashdeckd.virtual import dapboot, tinyusb, usbx_default, zephyr
 from flashdeckd.virtual.application import Application
@@ -41,6 +46,8 @@ _DETACH_TIMEOUT = 255
 """wDetachTimeOut in milliseconds, where nothing else is known."""
 _MAX_POLL = (1 << 24) - 1
 """bwPollTimeout has three bytes."""
+Poll = Annotated[int, Meta(ge=0, le=_MAX_POLL)]
+Seconds = Annotated[float, spelled(duration(0, 60, bare=True))]
 _STACK_MASK = 0x2FFC0000
 _STACK_BASE = 0x20000000
 
@@ -188,68 +195,96 @@ class Content:
     data: bytes
 
 
+def _usb_id_or_none(value: object, folder: Path) -> UsbId | None:
+    return None if value == "" else cast("UsbId", USB_ID.read(value, folder))
+
+
+UsbIdOrNone = Annotated[
+    UsbId | None, spelled(Spelling(_usb_id_or_none, {"anyOf": [{"enum": [""]}, USB_ID.schema]}, str))
+]
 _BOOTLOADER = randomness.noise("bootloader", 8192)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoardSpec:
+class BenchBoardKeys:
+    """What a board's table in a bench file says and the emulation takes as it is."""
+
+    serial: Annotated[AnyText, key("The serial that it shows.")] = ""
+    product: Annotated[AnyText, key("The product that it shows.")] = "flashdeck virtual board"
+    manufacturer: Annotated[AnyText, key("The manufacturer that it shows.")] = "flashdeck"
+    dfu: Annotated[UsbIdText, key("Its USB id in DFU mode.")] = _ST_DFU
+    app: Annotated[UsbIdOrNone, key('Its USB id while its application runs; "": the application has no USB.')] = (
+        _ST_SERIAL_PORT
+    )
+    """None: the application has no USB, and the board vanishes from the bus when it starts."""
+    runtime: Annotated[bool, key("Whether the application has a run-time DFU interface.")] = False
+    map: Annotated[
+        AnyText | None, key("The memory map string. Default: one that fits the flash, read-only before `app_address`.")
+    ] = None
+    transfer_size: Annotated[
+        Annotated[int, Meta(ge=16, le=4096)] | None, key("wTransferSize. Default: that of the model.")
+    ] = None
+    attributes: Annotated[
+        Annotated[int, Meta(ge=0, le=255)] | None, key("bmAttributes. Default: those of the model.")
+    ] = None
+    bcd_device: Annotated[Word16, key("bcdDevice.")] = 0x0200
+    poll_erase: Annotated[
+        Poll | None, key("Milliseconds that it claims for an erase. Default: as the model's published code.")
+    ] = None
+    poll_write: Annotated[
+        Poll | None,
+        key("Milliseconds that it claims for everything else; USBX models know no other. Default: the same."),
+    ] = None
+    erase_time: Annotated[
+        Seconds, key("How long an erase of the largest sector takes, in proportion for others. Default: as the chip.")
+    ] = 0.002
+    """Seconds; the default is that of an STM32H5, 8 KiB, typical."""
+    word_time: Annotated[Seconds, key("How long it takes to program one word. Default: as the chip.")] = 0.00003
+    """Seconds; the default is that of an STM32H5, 16 bytes, typical."""
+    attach_time: Annotated[Seconds, key('How long the host takes to enumerate it after a restart (timing "real").')] = (
+        0.1
+    )
+    slowdown: Annotated[float, Meta(ge=1, le=1000), key("How many times longer all of that takes.")] = 1.0
+    """How many times longer than that the bus, the flash work and restarts take, and how many times more the bootloader
+    claims: a machine keeps up with many boards, and what is measured is divided again. Not where claims are fixed."""
+    plugged: Annotated[bool, key("Whether it is plugged in when the daemon starts.")] = True
+    start: Annotated[Start, key("What it does when it is plugged in: boot its application, or stay in DFU mode.")] = (
+        Start.BOOT
+    )
+    app_address: Annotated[Address, key("Where its bootloader looks for an application to start.")] = 0x08020000
+    flash_file: Annotated[
+        File | None, key("Where its flash is kept between runs, `contents` being for the first one.")
+    ] = None
+    """None: it goes with the bench."""
+    bank_bug: Annotated[
+        bool, key("Whether an erase always works in bank 1, as in ST's USBX sample (USBX models only).")
+    ] = False
+    read_constant: Annotated[
+        int, Meta(ge=0, le=255), key("The byte that a read answers from everywhere (models with constant reads).")
+    ] = 0x00
+    leave_answers: Annotated[
+        bool,
+        key("Whether the GETSTATUS that starts the application is still answered (classic models only)."),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardSpec(BenchBoardKeys):
     """One emulated board."""
 
     name: str
     model: Model = Model.CLASSIC
     port: int = 1
     """Port of the bench's root hub; one board a port."""
-    serial: str = ""
-    product: str = "flashdeck virtual board"
-    manufacturer: str = "flashdeck"
-    dfu: UsbId = _ST_DFU
-    app: UsbId | None = _ST_SERIAL_PORT
-    """None: the application has no USB, and the board vanishes from the bus when it starts."""
-    runtime: bool = False
-    """Whether the application has a run-time DFU interface."""
-    map: str | None = None
-    """Memory map string; None: one that fits the flash, what lies before the application being read-only in it."""
-    transfer_size: int | None = None
-    """wTransferSize; None: that of the model."""
-    attributes: int | None = None
-    """bmAttributes; None: those of the model."""
-    bcd_device: int = 0x0200
     timing: Timing = Timing.NONE
-    poll_erase: int | None = None
-    """Milliseconds that the bootloader claims for an erase; None: what the model's published code claims."""
-    poll_write: int | None = None
-    """Milliseconds that it claims for everything else (the only one that USBX models know); None: the same."""
-    erase_time: float = 0.002
-    """Seconds that an erase of the largest sector really takes (STM32H5, 8 KiB, typical); the others in proportion."""
-    word_time: float = 0.00003
-    """Seconds to program one word (STM32H5, 16 bytes, typical)."""
-    attach_time: float = 0.1
-    """Seconds from a restart until the host has enumerated the board (timing "real")."""
-    slowdown: float = 1.0
-    """How many times longer than that the bus, the flash work and restarts take, and how many times more the bootloader
-    claims: a machine keeps up with many boards, and what is measured is divided again. Not where claims are fixed."""
     shortest_pause: float = 0.001
     """Seconds (times `slowdown`) between two requests from which on they are a pause of the host, not its own work."""
-    plugged: bool = True
-    start: Start = Start.BOOT
-    app_address: int = 0x08020000
-    """Where the bootloader looks for an application to start."""
     layout: FlashLayout = _STM32H5
     ram: tuple[Range, ...] = ()
     """Where the boot check wants the initial stack pointer, the end of each included; empty: where ST's sample does."""
     contents: tuple[Content, ...] = ()
-    flash_file: Path | None = None
-    """Where the flash is kept between runs, `contents` being for the first; None: it goes with the bench."""
-    bank_bug: bool = False
-    """Whether an erase always works in bank 1, as in ST's USBX sample (USBX models only)."""
-    read_constant: int = 0x00
-    """The byte that a read answers from everywhere (models with constant reads, and release 2.9.0 without a Read)."""
-    leave_answers: bool = False
-    """Whether the host still gets the answer to the GETSTATUS that starts the application (classic models only)."""
-
     recording: Recording | None = None
     """What it replays instead of running a model's bootloader; None: it runs one."""
-
     clock: Callable[[], float] = clock.monotonic
     """Seconds, by which a strict model knows how long the host has waited. A test may let it stand still."""
 

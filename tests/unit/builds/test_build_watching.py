@@ -1,6 +1,7 @@
 """The real watcher: what happens in a build directory is noticed by itself, and little else is."""
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import subprocess
@@ -10,18 +11,29 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import watchfiles
 
 from builds_rig import PATIENCE, needs_leases
 from flashdeckd.builds import builds as builds_module
 from flashdeckd.builds import source as source_module
 from flashdeckd.builds.builds import Builds, Settled, Watch
-from flashdeckd.builds.source import WatchfilesSource
+from flashdeckd.builds.source import (
+    DEBOUNCE_MS,
+    MAX_DIRECTORIES,
+    POLL_MS,
+    STEP_MS,
+    SURVEY_MS,
+    VANISHED_PAUSE,
+    VANISHED_TIMES,
+    WatchfilesSource,
+    survey,
+)
 
 
 @pytest.fixture(autouse=True)
 def _hints_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes away the regular looks, so that only real hints can find anything."""
-    monkeypatch.setattr(source_module, "_SURVEY_MS", 3_600_000)
+    monkeypatch.setattr(source_module, "SURVEY_MS", 3_600_000)
     monkeypatch.setattr(builds_module, "RESCAN", 3600.0)
 
 
@@ -275,3 +287,53 @@ async def test_network_file_systems_are_polled(
             file.write_bytes(b"image")
             assert await take(queue) == b"image"
     assert "by polling" in caplog.text
+
+
+async def test_the_watch_is_set_up_with_its_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+
+    async def awatch(*_paths: str, **options: object) -> AsyncGenerator[None, None]:
+        asked.append(options)
+        await asyncio.Event().wait()
+        yield
+
+    monkeypatch.setattr(watchfiles, "awatch", awatch)
+    monkeypatch.setattr(source_module, "SURVEY_MS", SURVEY_MS)
+    async with contextlib.aclosing(WatchfilesSource(polling=True).hints([str(tmp_path / "APP1.bin")])) as hints:
+        await anext(hints)
+    ((asked_for),) = asked
+    assert asked_for["step"] == STEP_MS
+    assert asked_for["debounce"] == DEBOUNCE_MS
+    assert asked_for["rust_timeout"] == SURVEY_MS
+    assert asked_for["poll_delay_ms"] == POLL_MS
+
+
+async def test_directories_that_vanish_again_and_again_end_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[str] = []
+    naps: list[float] = []
+    sleep = asyncio.sleep
+
+    async def awatch(*_paths: str, **_options: object) -> AsyncGenerator[None, None]:
+        attempts.append("")
+        raise FileNotFoundError
+        yield
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(watchfiles, "awatch", awatch)
+    monkeypatch.setattr(asyncio, "sleep", nap)
+    with pytest.raises(FileNotFoundError):
+        async with contextlib.aclosing(WatchfilesSource().hints([str(tmp_path / "APP1.bin")])) as hints:
+            await anext(hints)
+    assert len(attempts) == VANISHED_TIMES + 1
+    assert [seconds for seconds in naps if seconds] == [VANISHED_PAUSE] * VANISHED_TIMES
+
+
+def test_so_many_directories_are_watched(tmp_path: Path) -> None:
+    for number in range(MAX_DIRECTORIES + 1):
+        (tmp_path / str(number)).mkdir()
+    assert len(survey([str(tmp_path / "*" / "APP1.bin")])) == MAX_DIRECTORIES

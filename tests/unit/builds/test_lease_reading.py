@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from builds_rig import PATIENCE, needs_leases
-from flashdeckd.builds import lease
+from flashdeck.image_formats import MAX_IMAGE
 from flashdeckd.builds.filesystem import filesystem_type, is_remote
 from flashdeckd.builds.lease import Busy, FileSnapshot, Unreadable, being_written, install_sigio, read_settled
 from flashdeckd.host import files
@@ -233,11 +233,11 @@ def test_a_file_without_permission_is_unreadable(file: Path) -> None:
 
 
 def test_a_huge_file_is_not_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    os.truncate(file, lease.MAX_SIZE + 1)
+    os.truncate(file, MAX_IMAGE + 1)
     meanwhile(monkeypatch, lambda: pytest.fail("it was read"))
     outcome = read_settled(str(file))
     assert isinstance(outcome, Unreadable)
-    assert str(lease.MAX_SIZE + 1) in outcome.reason
+    assert str(MAX_IMAGE + 1) in outcome.reason
 
 
 def test_no_descriptor_is_left_open(file: Path) -> None:

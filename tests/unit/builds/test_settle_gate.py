@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeckd.builds.gate import BUSY_RETRY, Fingerprint, Gate
+from flashdeckd.builds.gate import BUSY_RETRY, ROUNDING, Fingerprint, Gate
 
 FILE = Fingerprint("/build/APP1.bin", 1, 2, 3, 4, 5)
 OTHER = replace(FILE, modified_ns=6, changed_ns=6)
@@ -89,3 +89,11 @@ def test_nothing_settles_that_was_not_seen_at_rest_for_its_time(
                 rest = when
             assert fingerprint is not None
             assert now - rest >= settle - 1e-5
+
+
+def test_less_than_a_rounding_is_not_waited_for() -> None:
+    gate = Gate(0.0)
+    gate.see(0.0, FILE)
+    for left, wait in ((1.01, True), (0.99, False)):
+        gate = Gate(left * ROUNDING)
+        assert (gate.see(0.0, FILE) != 0) is wait

@@ -18,6 +18,8 @@ profile = "product"
 serial = "336E36833233"
 """
 
+RIGHT = '[boards.right]\nprofile = "product"\nprot = "1-4"\n'
+
 
 def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,3 +78,14 @@ def test_a_bad_configuration_is_11_and_names_the_place(offline: Cli, tmp_path: P
 
 def test_no_configuration_is_11(offline: Cli) -> None:
     assert offline("config", "check").code == 11
+
+
+def test_all_mistakes_are_told_a_line_each(offline: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path / "c.toml", GOOD.replace("serial", "seriel") + RIGHT)
+    run = offline("config", "check", "--config", str(path))
+    assert run.code == 11
+    assert run.err.splitlines() == [
+        "error: 2 mistakes",
+        f'  {path}: [boards.left] seriel: unknown key: did you mean "serial"?',
+        f'  {path}: [boards.right] prot: unknown key: did you mean "port"?',
+    ]

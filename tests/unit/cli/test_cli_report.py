@@ -16,7 +16,7 @@ from flashdeck.diagnosis import BoardReport, Diagnosis, Fact
 from flashdeck.errors import RequestError
 from flashdeck.model import DeviceState, LogLevel, Presence
 from flashdeck.recording import End, Ending, RecordedSession, Transfer, decode, encode, parse
-from flashdeck.toml_text import quoted
+from flashdeck.toml.values import quoted
 from flashdeck_tui.cli.redaction import Redactor
 
 SERIAL = "336E36833233"

@@ -99,4 +99,4 @@ def test_mistakes_are_named_with_a_way_out(tmp_path: Path, text: str, problem: s
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, text)
     assert problem in caught.value.message
-    assert hint in caught.value.hint
+    assert hint in caught.value.advice

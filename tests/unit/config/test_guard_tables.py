@@ -125,8 +125,8 @@ def test_mistakes_are_named_with_their_place(main: Path, lines: str, problem: st
     with pytest.raises(ConfigError) as caught:
         app(main, lines)
     assert problem in caught.value.message
-    assert hint in caught.value.hint
-    assert (caught.value.message + caught.value.hint).isprintable()
+    assert hint in caught.value.advice
+    assert all(line.isprintable() for line in caught.value.advice.splitlines())
 
 
 def test_an_alternate_setting_has_no_vectors(main: Path) -> None:

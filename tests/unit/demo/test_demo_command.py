@@ -22,7 +22,7 @@ def faces(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return show
 
     monkeypatch.setattr(command, "_played", face("played"))
-    monkeypatch.setattr(command, "_unattended", face("unattended"))
+    monkeypatch.setattr(command, "play_by_itself", face("unattended"))
     return shown
 
 

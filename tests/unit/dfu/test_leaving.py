@@ -10,6 +10,8 @@ from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferT
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
+from flashdeckd.dfu.leaving import NAP, POLLS, detach
+from flashdeckd.dfu.requests import DETACH_MS
 from flashdeckd.dfu.wire import DfuState, Request
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
@@ -143,3 +145,17 @@ def test_an_emulated_tolerant_board_stays() -> None:
         session = DfuseSession(pipe, Fence.around(APP1, GEOMETRY), PollPolicy.AUTO, rig.nap)
         session.open()
         assert session.leave(APP1.start) is not rig.present
+
+
+def test_a_device_that_stays_on_its_way_is_asked_so_many_times() -> None:
+    pipe = Leaver(answers=(DfuState.MANIFEST_SYNC,), poll_ms=0)
+    assert left(pipe)
+    assert pipe.asked == POLLS
+    assert pipe.naps == [NAP] * POLLS
+
+
+def test_an_application_is_told_how_long_it_may_wait_for_the_reset() -> None:
+    pipe = ModelPipe()
+    pipe.state = DfuState.APP_IDLE
+    detach(pipe)
+    assert pipe.requests(Request.DETACH) == [(DETACH_MS, 0)]

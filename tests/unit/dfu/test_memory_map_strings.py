@@ -187,3 +187,11 @@ def test_a_map_that_contradicts_itself_permits_only_what_all_of_it_permits() -> 
     assert not memory_map.permits(Range(0x08000000, 0x08010000), RW)
     assert memory_map.permits(Range(0x08000000, 0x08010000), Access.READ)
     assert memory_map.permits(Range(0x08004000, 0x08010000), RW)
+
+
+def test_a_map_is_read_up_to_its_longest() -> None:
+    runs = "/0x08000000/1*1Kg"
+    longest = "@" + "x" * (MAX_LENGTH - len(runs) - 1) + runs
+    assert len(parse_memory_map(longest).segments) == 1
+    with pytest.raises(DescriptorError):
+        parse_memory_map("@x" + longest[1:])

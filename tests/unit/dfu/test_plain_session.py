@@ -19,7 +19,18 @@ from flashdeck.errors import (
     TransferTimeoutError,
 )
 from flashdeckd.dfu.pipe import AlternateSetting
-from flashdeckd.dfu.plain_session import Ending, PlainSession
+from flashdeckd.dfu.plain_session import (
+    FIRST_NAP,
+    LEAVE_NAP,
+    LEAVE_POLLS,
+    LONGEST_BACK_OFF,
+    MANIFEST_PATIENCE,
+    MAX_NAMES,
+    SILENCE,
+    AfterManifest,
+    PlainSession,
+)
+from flashdeckd.dfu.polling import CLAIMS
 from flashdeckd.dfu.quirks import NONE, Quirk
 from flashdeckd.dfu.wire import DfuState, Request
 
@@ -187,7 +198,7 @@ def sent(device: StrictDevice, data: bytes = b"x" * 100) -> PlainSession:
 def test_blocks_count_from_zero_and_no_poll_is_early() -> None:
     device, data = StrictDevice(), bytes(range(200))
     session = sent(device, data)
-    assert session.manifest() is Ending.IDLE
+    assert session.manifest() is AfterManifest.IDLE
     assert (bytes(device.received), device.numbers) == (data, [0, 1, 2, 3, 4])
     assert session.slept == pytest.approx(4 * 0.020, abs=0.01)
     assert device.log[1:4] == [Request.DNLOAD, Request.GETSTATUS, Request.GETSTATUS]
@@ -297,9 +308,11 @@ def test_every_version_of_plain_dfu_will_do(version: int | None) -> None:
 # The end of an image
 
 
-@pytest.mark.parametrize(("attributes", "ending"), [(TOLERANT, Ending.IDLE), (NOT_TOLERANT, Ending.WAITS_FOR_RESET)])
+@pytest.mark.parametrize(
+    ("attributes", "ending"), [(TOLERANT, AfterManifest.IDLE), (NOT_TOLERANT, AfterManifest.WAITS_FOR_RESET)]
+)
 @pytest.mark.parametrize("taking", [0, 5, 900, 31_000])
-def test_a_slow_manifestation_is_waited_for_as_claimed(attributes: int, ending: Ending, taking: int) -> None:
+def test_a_slow_manifestation_is_waited_for_as_claimed(attributes: int, ending: AfterManifest, taking: int) -> None:
     device = StrictDevice(attributes, manifest_ms=taking)
     session = sent(device)
     before = len(device.log)
@@ -311,7 +324,7 @@ def test_one_that_takes_longer_than_it_claims_is_asked_less_and_less_often() -> 
     device = StrictDevice(manifest_ms=30_000, manifest_claims=0)
     session = sent(device)
     before = len(device.log)
-    assert session.manifest() is Ending.IDLE
+    assert session.manifest() is AfterManifest.IDLE
     assert len(device.log) - before < 90
 
 
@@ -345,14 +358,14 @@ def never_ends(device: StrictDevice) -> bytes:
 @pytest.mark.parametrize(
     ("attributes", "end", "ending"),
     [
-        (NOT_TOLERANT, stalls, Ending.WAITS_FOR_RESET),
-        (NOT_TOLERANT, is_silent, Ending.WAITS_FOR_RESET),
-        (NOT_TOLERANT, vanishes, Ending.GONE),
-        (TOLERANT, vanishes, Ending.GONE),
+        (NOT_TOLERANT, stalls, AfterManifest.WAITS_FOR_RESET),
+        (NOT_TOLERANT, is_silent, AfterManifest.WAITS_FOR_RESET),
+        (NOT_TOLERANT, vanishes, AfterManifest.GONE),
+        (TOLERANT, vanishes, AfterManifest.GONE),
     ],
 )
 def test_silence_is_how_a_device_that_is_not_tolerant_ends(
-    attributes: int, end: Callable[[StrictDevice], bytes], ending: Ending
+    attributes: int, end: Callable[[StrictDevice], bytes], ending: AfterManifest
 ) -> None:
     device = StrictDevice(attributes, end=end)
     assert sent(device).manifest() is ending
@@ -384,7 +397,7 @@ def test_an_end_that_is_none_is_an_error_in_words(
 
 def test_an_absurd_claim_is_obeyed_for_a_minute_and_not_for_hours() -> None:
     device = StrictDevice(manifest_claims=0xFFFFFF)
-    assert sent(device).manifest() is Ending.IDLE
+    assert sent(device).manifest() is AfterManifest.IDLE
     assert max(device.naps) == 60
 
 
@@ -449,3 +462,55 @@ def test_garbage_ends_in_bounded_time_and_in_words(
             step()
     assert device.transfers < 60_000
     assert device.clock < 1_000
+
+
+# Limits
+
+
+def manifested(device: StrictDevice) -> list[float]:
+    """The naps within a manifestation that ends badly, or in a device that waits for its reset."""
+    session = sent(device)
+    before = len(device.naps)
+    with suppress(DeviceError):
+        session.manifest()
+    return device.naps[before:]
+
+
+def claims(seconds: float) -> Callable[[StrictDevice], bytes]:
+    return lambda device: device.answer(int(seconds * 1000))
+
+
+def test_the_names_of_so_many_alternate_settings_are_looked_at() -> None:
+    device = StrictDevice(names=tuple(f"n{number}" for number in range(MAX_NAMES + 1)))
+    opened(device, f"n{MAX_NAMES - 1}")
+    assert device.selected == [MAX_NAMES - 1]
+    with pytest.raises(DescriptorError, match="no alternate setting"):
+        opened(device, f"n{MAX_NAMES}")
+
+
+def test_a_manifestation_that_claims_nothing_is_asked_for_less_and_less_often_until_it_is_given_up() -> None:
+    naps = manifested(StrictDevice(end=never_ends))
+    assert naps[:2] == [FIRST_NAP, 2 * FIRST_NAP]
+    assert naps[-1] == max(naps) == LONGEST_BACK_OFF
+    assert MANIFEST_PATIENCE < sum(naps) <= MANIFEST_PATIENCE + LONGEST_BACK_OFF
+
+
+def test_a_manifestation_is_given_several_times_what_it_claims() -> None:
+    claimed = MANIFEST_PATIENCE * 3 / 4
+    naps = manifested(StrictDevice(manifest_claims=int(claimed * 1000), end=claims(claimed)))
+    assert naps == [claimed] * (CLAIMS + 1)
+
+
+def test_a_device_that_is_not_tolerant_may_be_silent_for_a_while() -> None:
+    naps = manifested(StrictDevice(NOT_TOLERANT, end=is_silent))
+    assert SILENCE < sum(naps) <= SILENCE + LONGEST_BACK_OFF
+
+
+def test_a_device_is_asked_so_many_times_whether_it_has_left() -> None:
+    device = StrictDevice()
+    session = opened(device)
+    before = device.log.count(Request.GETSTATE)
+    assert not session.leave()
+    asked = device.log.count(Request.GETSTATE) - before
+    assert asked == 2 * LEAVE_POLLS, "after DETACH, and after the reset"
+    assert device.naps == [LEAVE_NAP] * 2 * (LEAVE_POLLS - 1)

@@ -12,8 +12,21 @@ from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pace import Pace
-from flashdeckd.dfu.polling import LONGEST_SLEEP, DfuStatusError, Poller
-from flashdeckd.dfu.wire import DfuState, Request
+from flashdeckd.dfu.polling import (
+    CLAIMS,
+    ERASE_PATIENCE,
+    LONGEST_EARLY_NAP,
+    LONGEST_NAP,
+    LONGEST_SLEEP,
+    NAP_GROWTH,
+    SECTOR_PATIENCE,
+    SHORTEST_NAP,
+    WRITE_PATIENCE,
+    DfuStatusError,
+    Poller,
+    StuckError,
+)
+from flashdeckd.dfu.wire import DfuState, Request, erase_page
 from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
 
 GEOMETRY = Geometry((Region(BASE, 32, PAGE),), program_unit=16)
@@ -232,3 +245,59 @@ def test_a_bootloader_that_claims_for_ever_is_given_up_in_the_end() -> None:
     with pytest.raises(DeviceError, match="minutes of waiting"):
         erase_for_ever()
     assert sum(pipe.naps) <= LONGEST_SLEEP
+
+
+# Limits
+
+
+def begun(pipe: ModelPipe) -> ModelPipe:
+    """The device with an erase in hand, before the GETSTATUS that starts it."""
+    pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
+    return pipe
+
+
+def test_a_claimed_time_is_obeyed_up_to_the_longest_nap() -> None:
+    longest = int(LONGEST_NAP * 1000)
+    for claimed in (longest - 1000, longest, longest + 1000, 0xFFFFFF):
+        pipe = begun(ModelPipe(poll_ms=claimed))
+        Poller(pipe, PollPolicy.SPEC, pipe.sleep).complete("erase", erase=True)
+        assert pipe.naps == [min(claimed, longest) / 1000]
+
+
+def test_naps_without_a_claim_grow_with_the_time_so_far() -> None:
+    pipe = begun(ModelPipe(duration=1.0, poll_ms=0))
+    Poller(pipe, PollPolicy.SPEC, pipe.sleep).complete("erase", erase=True)
+    assert pipe.naps[0] == SHORTEST_NAP
+    for index, nap in enumerate(pipe.naps):
+        assert nap == pytest.approx(max(SHORTEST_NAP, NAP_GROWTH * sum(pipe.naps[:index])))
+
+
+def test_early_naps_stay_short() -> None:
+    pipe = begun(ModelPipe(duration=1.0, poll_ms=5000))
+    Poller(pipe, PollPolicy.AUTO, pipe.sleep).complete("erase", erase=True)
+    assert max(pipe.naps) == LONGEST_EARLY_NAP
+
+
+@pytest.mark.parametrize(("erase", "patience"), [(True, ERASE_PATIENCE), (False, WRITE_PATIENCE)])
+def test_an_operation_that_claims_nothing_has_its_patience(erase: bool, patience: float) -> None:
+    pipe = begun(ModelPipe(duration=1e9, poll_ms=0))
+    with pytest.raises(StuckError):
+        Poller(pipe, PollPolicy.AUTO, pipe.sleep, Pace.PATIENT).complete("it", erase=erase)
+    assert patience <= sum(pipe.naps) <= patience + LONGEST_EARLY_NAP
+
+
+def test_an_operation_is_given_several_times_what_it_claims() -> None:
+    claimed = SECTOR_PATIENCE + 1
+    pipe = ModelPipe(duration=1e9, poll_ms=int(claimed * 1000))
+    with pytest.raises(StuckError):
+        Poller(begun(pipe), PollPolicy.SPEC, pipe.sleep).complete("erase", patience=SECTOR_PATIENCE)
+    assert pipe.naps == [claimed] * CLAIMS
+
+
+def test_a_session_sleeps_only_so_long_because_a_device_claims_it() -> None:
+    pipe = ModelPipe()
+    poller = Poller(pipe, PollPolicy.SPEC, pipe.sleep)
+    poller.nap(LONGEST_SLEEP)
+    with pytest.raises(DeviceError, match="minutes of waiting"):
+        poller.nap(SHORTEST_NAP)
+    assert pipe.naps == [LONGEST_SLEEP]

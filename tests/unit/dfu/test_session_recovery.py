@@ -10,11 +10,22 @@ from flashdeck.config import PollPolicy
 from flashdeck.errors import DescriptorError, DeviceError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.dfuse_session import DfuseSession
+from flashdeckd.dfu.facts import MAX_ALTERNATES, identify
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pipe import AlternateSetting
-from flashdeckd.dfu.recovery import to_idle
+from flashdeckd.dfu.recovery import (
+    FIRST_NAP,
+    LONGEST_BUSY_NAP,
+    LONGEST_BUSY_WAIT,
+    LONGEST_NAP,
+    MANIFEST_WAIT,
+    MAX_STEPS,
+    SHORTEST_BUSY_WAIT,
+    STEPS_BEFORE_RESET,
+    to_idle,
+)
 from flashdeckd.dfu.wire import DfuState, Request, erase_page
-from model_pipe import BASE, PAGE, ModelPipe
+from model_pipe import BASE, MAP, PAGE, ModelPipe
 
 FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), Geometry((Region(BASE, 32, PAGE),)))
 
@@ -226,3 +237,72 @@ def test_a_board_without_a_map_says_why() -> None:
     assert facts.memory_map is None
     assert "name" in facts.map_error
     assert pipe.state == DfuState.IDLE
+
+
+# Limits
+
+
+def busy(poll_ms: int) -> ModelPipe:
+    """A device in an erase that never ends."""
+    pipe = ModelPipe(duration=1e9, poll_ms=poll_ms)
+    pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
+    pipe.receive(Request.GETSTATUS, 0, 6, timeout=1)
+    return pipe
+
+
+def test_the_ladder_has_so_many_steps_and_a_reset_among_them() -> None:
+    pipe = Stubborn().on(Request.CLRSTATUS, lambda: b"")
+    pipe.state = DfuState.ERROR
+    asked_before_reset: list[int] = []
+
+    def error() -> bytes:
+        if pipe.resets and not asked_before_reset:
+            asked_before_reset.append(len(pipe.requests(Request.GETSTATE)) - 1)
+        return bytes((DfuState.ERROR,))
+
+    with pytest.raises(DeviceError, match="stays with dfuERROR"):
+        to_idle(pipe.on(Request.GETSTATE, error), pipe.sleep)
+    assert len(pipe.requests(Request.GETSTATE)) == MAX_STEPS
+    assert asked_before_reset == [STEPS_BEFORE_RESET]
+
+
+def test_a_device_that_refuses_everything_is_asked_less_and_less_often() -> None:
+    pipe = Stubborn()
+    for request in Request:
+        pipe.on(request, stall)
+    with pytest.raises(DeviceError, match="STALL of every request"):
+        to_idle(pipe, pipe.sleep)
+    assert pipe.naps[:2] == [FIRST_NAP, 2 * FIRST_NAP]
+    assert pipe.naps == sorted(pipe.naps)
+    assert pipe.naps[-1] == LONGEST_NAP
+
+
+def test_a_busy_device_is_given_the_time_of_a_slow_sector() -> None:
+    pipe = busy(poll_ms=0)
+    to_idle(pipe, pipe.sleep)
+    assert SHORTEST_BUSY_WAIT - 1e-6 <= sum(pipe.naps) <= SHORTEST_BUSY_WAIT + FIRST_NAP
+
+
+def test_a_busy_device_that_claims_hours_is_given_less() -> None:
+    pipe = busy(poll_ms=0xFFFFFF)
+    to_idle(pipe, pipe.sleep)
+    assert set(pipe.naps) == {LONGEST_BUSY_NAP}
+    assert LONGEST_BUSY_WAIT <= sum(pipe.naps) < LONGEST_BUSY_WAIT + LONGEST_BUSY_NAP
+
+
+def test_a_manifestation_of_another_host_is_given_time_before_the_reset() -> None:
+    pipe = ModelPipe()
+    pipe.state = DfuState.MANIFEST
+    to_idle(pipe, pipe.sleep)
+    assert (pipe.naps, pipe.resets) == ([MANIFEST_WAIT], 1)
+
+
+def test_the_names_of_so_many_alternate_settings_are_read() -> None:
+    def pipe(settings: int) -> ModelPipe:
+        alternates = tuple(AlternateSetting(number, 4 + number, 2) for number in range(settings))
+        texts = {4 + number: f"n{number}" for number in range(settings - 1)} | {3 + settings: MAP}
+        return ModelPipe(alternates=alternates, texts=texts)
+
+    full, beyond = pipe(MAX_ALTERNATES), pipe(MAX_ALTERNATES + 1)
+    assert identify(full, full.sleep).split(" ", MAX_ALTERNATES - 1)[-1] == MAP
+    assert identify(beyond, beyond.sleep).split(" ") == [f"n{number}" for number in range(MAX_ALTERNATES)]

@@ -10,10 +10,10 @@ from flashdeck.config import BankPolicy, PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.job_state import Verified
-from flashdeckd.dfu.dfuse_session import DfuseSession
+from flashdeckd.dfu.dfuse_session import KNOWN_WEDGE_PATIENCE, DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pace import Pace
-from flashdeckd.dfu.polling import StuckError
+from flashdeckd.dfu.polling import LONGEST_EARLY_NAP, SECTOR_PATIENCE, StuckError
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.wire import DfuState, Request
 from flashdeckd.flash.result import FlashResult
@@ -361,3 +361,12 @@ def test_after_a_fault_at_any_request_a_sector_can_be_done_again(model: Model, f
             assert rig.memory(span) == done, after
             session.to_idle()
     assert not rig.outside_changed(span)
+
+
+def test_a_sector_has_its_patience_and_after_a_wedge_another() -> None:
+    pipe = Wedged(poll_ms=0)
+    session = opened(pipe, reading_proved=True)
+    for index, patience in enumerate((SECTOR_PATIENCE, KNOWN_WEDGE_PATIENCE)):
+        before = session.slept
+        session.erase(page(index))
+        assert patience <= session.slept - before <= patience + LONGEST_EARLY_NAP

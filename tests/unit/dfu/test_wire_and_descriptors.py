@@ -8,9 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashdeck.errors import DeviceError
-from flashdeckd.dfu import wire
+from flashdeckd.dfu import requests, wire
 from flashdeckd.dfu.descriptor import FunctionalDescriptor, find_functional, parse_functional
-from flashdeckd.dfu.wire import DfuState, StatusReport, parse_status, state_name, status_name
+from flashdeckd.dfu.wire import (
+    MAX_TRANSFER,
+    UNSTATED_TRANSFER_SIZE,
+    DfuState,
+    Request,
+    StatusReport,
+    parse_status,
+    state_name,
+    status_name,
+    usable_transfer_size,
+)
+from model_pipe import ModelPipe
 
 ST = bytes.fromhex("09210be80300081a01")
 
@@ -110,3 +121,36 @@ def test_the_functional_descriptor_is_found_wherever_it_is() -> None:
 def test_garbage_in_place_of_descriptors_is_harmless(places: list[bytes]) -> None:
     descriptor = parse_functional(find_functional(places))
     assert 0 <= descriptor.transfer_size <= 0xFFFF
+
+
+def test_a_block_is_what_device_and_system_move_at_once() -> None:
+    assert [usable_transfer_size(MAX_TRANSFER + more) for more in (-1, 0, 1)] == [MAX_TRANSFER - 1] + [MAX_TRANSFER] * 2
+    assert usable_transfer_size(0) == UNSTATED_TRANSFER_SIZE
+
+
+def test_what_only_asks_or_tells_has_less_time_than_what_may_erase() -> None:
+    timeouts: dict[Request, float] = {}
+
+    class Timed(ModelPipe):
+        def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
+            assert (value, data) in {(0, b""), (2, b"x"), (requests.DETACH_MS, b"")}
+            timeouts[Request(request)] = timeout
+
+        def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
+            assert value in {0, 2}
+            timeouts[Request(request)] = timeout
+            return bytes(length)
+
+    pipe = Timed()
+    requests.get_state(pipe)
+    requests.get_status(pipe)
+    requests.clear_status(pipe)
+    requests.abort(pipe)
+    requests.download(pipe, 2, b"x")
+    requests.upload(pipe, 2, 1)
+    requests.detach(pipe)
+    erasing = {Request.GETSTATUS, Request.DNLOAD}
+    assert {request for request, timeout in timeouts.items() if timeout == requests.OPERATION_TIMEOUT} == erasing
+    assert {request for request, timeout in timeouts.items() if timeout == requests.REQUEST_TIMEOUT} == (
+        set(Request) - erasing
+    )

@@ -167,8 +167,7 @@ class Sleeper:
 
 @pytest.mark.parametrize("model", [Model.CLASSIC, Model.USBX, Model.TINYUSB])
 def test_claims_of_hours_do_not_add_up(model: Model) -> None:
-    rig, target = Rig(model), ALTERNATE if model is Model.TINYUSB else TARGET
-    target = replace(target, poll=PollPolicy.SPEC)
+    rig, target = Rig(model), ALTERNATE if model is Model.TINYUSB else replace(TARGET, poll=PollPolicy.SPEC)
     with rig.open() as pipe:
         sleeper = cast("ControlPipe", Sleeper(pipe))
         with pytest.raises(FlashdeckError) as caught:

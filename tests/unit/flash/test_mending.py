@@ -10,6 +10,7 @@ from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckE
 from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
+from flashdeckd.flash.dfuse_run import MAX_REDONE
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image, Piece
@@ -77,13 +78,13 @@ def test_an_erase_that_went_wrong_in_silence_is_done_again_too() -> None:
 
 
 def test_several_sectors_are_mended_in_one_job_and_more_than_that_is_no_accident() -> None:
-    wide = 10 * SECTOR
-    for broken in (3, 8, 9):
+    wide = (MAX_REDONE + 2) * SECTOR
+    for broken in (3, MAX_REDONE, MAX_REDONE + 1):
         rig, data = proved(), image(wide, seed=4)
         for sector in range(broken):
             spoil(rig, Fault.CORRUPT, APP1.start + sector * SECTOR + 1000)
         ended = rig.attempt(data, TARGET)
-        if broken <= 8:
+        if broken <= MAX_REDONE:
             assert isinstance(ended, FlashResult)
             assert len(redone(ended)) == broken
             assert there(rig, data)

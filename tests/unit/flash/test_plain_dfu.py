@@ -23,6 +23,8 @@ from flashdeckd.dfu.wire import Request
 from flashdeckd.flash import engine, plain_planner
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.flash_plan import Action
+from flashdeckd.flash.plain_planner import LEAST_UNIT
+from flashdeckd.flash.plain_run import ENOUGH, Comparison
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AlternateTarget
 from flashdeckd.images.image import Image
@@ -140,7 +142,7 @@ def test_an_image_of_odd_length_is_filled_up_so_that_no_device_loses_its_end(mod
     rig, data = Rig(model, attributes=TOLERANT), image(size)
     plan = plain_planner.make_plan(Image.raw(data), ALT, UNSEEN)
     outcome = rig.flash(data, ALT)
-    even = size + size % 2
+    even = -(-size // LEAST_UNIT) * LEAST_UNIT
     assert rig.memory(Range.sized(APP1.start, even)) == data.ljust(even, b"\xff")
     assert outcome.bytes_written == size
     assert any(f"filled up with 0xff to {even} bytes" in note for note in outcome.notes) is bool(size % 2)
@@ -230,6 +232,15 @@ def test_the_same_image_again_proves_nothing_on_a_board_that_nothing_is_known_of
     rig.history = known
     again = rig.flash(data, ALT)
     assert (again.verified, again.uploads) == (Verified.YES, 20), "no read before"
+
+
+def test_a_read_that_is_wrong_in_places_is_believed_once_enough_blocks_are_right() -> None:
+    for right in (ENOUGH - 1, ENOUGH):
+        seen = Comparison(sample=(0, b"before"))
+        seen.take(0, b"new", b"other")
+        for block in range(1, right + 1):
+            seen.take(block, bytes([block]), bytes([block]))
+        assert seen.proves is (right == ENOUGH)
 
 
 def test_an_image_of_one_block_proves_nothing() -> None:

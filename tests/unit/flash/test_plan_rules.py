@@ -14,7 +14,7 @@ from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
 from flashdeckd.flash import banks, dfuse_planner
 from flashdeckd.flash.banks import Site
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.dfuse_planner import DfusePlanner
+from flashdeckd.flash.dfuse_planner import MAX_CANDIDATES, MIN_BOOT_UNIT, DfusePlanner
 from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan
 from flashdeckd.flash.layout import placed
 from flashdeckd.flash.survey import Seen
@@ -118,7 +118,7 @@ def test_proof_is_taken_where_something_is_written() -> None:
 @pytest.mark.parametrize("unit", [4, 8, 16, 32])
 def test_the_boot_unit_is_what_the_flash_programs_at_once_but_at_least_sixteen_bytes(unit: int) -> None:
     plan = planned(5000, replace(TARGET, geometry=replace(GEOMETRY, program_unit=unit)))
-    assert plan.boot_unit == max(16, unit)
+    assert plan.boot_unit == max(MIN_BOOT_UNIT, unit)
     assert all(span.size % unit == 0 for span in spans(plan, Action.WRITE))
 
 
@@ -326,7 +326,14 @@ def test_candidates_are_never_the_boot_sector_and_have_an_unprotected_twin() -> 
             assert not site.twin.overlaps(BOOTLOADER)
             assert abs(site.twin.start - site.sector.start) == 512 * 1024
     assert [site.sector for site in banks.sites(SECOND, 1)][-1].start == PARTITION2.start + BOOTLOADER.size
-    assert len(DfusePlanner(Image.raw(image(100)), TARGET, FACTS).questions.candidates[0]) == 8
+
+
+def test_so_many_sectors_of_an_image_and_others_are_looked_at_for_a_canary() -> None:
+    for sectors in (1, MAX_CANDIDATES, MAX_CANDIDATES + 1, MAX_CANDIDATES + 3):
+        (sites,) = DfusePlanner(Image.raw(image(sectors * SECTOR)), TARGET, FACTS).questions.candidates
+        mine = [site for site in sites if site.sector.start < TARGET.span.start + sectors * SECTOR]
+        assert len(mine) == min(sectors - 1, MAX_CANDIDATES), "all but that of the boot unit"
+        assert len(sites) - len(mine) == MAX_CANDIDATES
 
 
 def test_a_flash_of_one_bank_needs_no_canary() -> None:

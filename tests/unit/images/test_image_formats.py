@@ -17,7 +17,7 @@ from flashdeckd.images.image import PREFIX, Image, Piece
 from flashdeckd.images.registry import READERS, recognised
 from image_writers import WRITERS, hexed, srec, suffixed
 
-PROFILE = Profile("product", UsbId(0x0483, 0xDF11), Geometry(()))
+PROFILE = Profile("product", Geometry(()), dfu=UsbId(0x0483, 0xDF11))
 RAW = struct.pack("<II", 0x20030000, 0x08020251) + bytes(range(200))
 HEX = hexed([(0x08020000, RAW)])
 SREC = srec([(0x08020000, RAW)])
@@ -125,7 +125,7 @@ from flashdeckd.images.registry import recognised
 from flashdeck.config import Profile, UsbId
 from flashdeck.geometry import Geometry
 data = sys.stdin.buffer.read()
-recognised("a file", data).read("a file", data, Profile("p", UsbId(0x0483, 0xdf11), Geometry(())))
+recognised("a file", data).read("a file", data, Profile("p", Geometry(()), dfu=UsbId(0x0483, 0xdf11)))
 print("bincopy" in sys.modules)
 """
 

@@ -14,7 +14,7 @@ from flashdeck.job_state import Verified
 from flashdeck.model import Contents, JobState, Layer, Origin
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import NOTHING, Image, Piece
-from flashdeckd.jobs.contents import MAX_LAYERS, begun, distrusted, flashed, known_bytes
+from flashdeckd.jobs.contents import MAX_LAYERS, MAX_PATCHES, begun, distrusted, flashed, known_bytes
 from job_states import RUNNING
 
 SECTORS = 4
@@ -229,3 +229,12 @@ def test_what_is_said_to_be_known_is_there(history: list[tuple[Image, set[int], 
 def sectors_of(image: Image) -> list[Range]:
     spans = [Range.sized(index * SECTOR, SECTOR) for index in range(SECTORS)]
     return [span for span in spans if image.touches(span)]
+
+
+def test_so_many_patches_are_listed() -> None:
+    board = Board()
+    board.flash(PROGRAM)
+    for number in range(1, MAX_PATCHES + 2):  # each has all bytes of those before it
+        board.flash(Image.of([Piece(SECTOR, b"x" * number)]), erased=())
+        assert board.contents is not None
+        assert len(board.contents.patches) == min(number, MAX_PATCHES)

@@ -30,7 +30,7 @@ from flashdeck.model import ArtifactState, BoardHold, Contents, Disposition, Hol
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state import journal as journal_module
-from flashdeckd.state.journal import LOADED_JOBS, Bootloader, Journal, Ledger
+from flashdeckd.state.journal import KEPT_HISTORIES, KEPT_JOBS, LOADED_JOBS, Bootloader, Journal, Ledger
 from flashdeckd.state.journal_schema import APPLICATION_ID, MIGRATIONS, connect
 from job_states import BLOCKED, DONE, EVERY, RESULT, WAITING
 
@@ -492,3 +492,26 @@ def test_a_migration_happens_once_and_wholly_or_not_at_all(tmp_path: Path) -> No
             assert migrated.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
             assert migrated.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
             assert len(migrated.execute("SELECT name FROM pragma_table_info('hold')").fetchall()) == 4
+
+
+async def test_so_many_job_ids_are_kept(path: Path) -> None:
+    async with opened(path) as journal:
+        for number in (1, 2, KEPT_JOBS + 1):
+            await journal.save_job(a_job(number))
+        assert [job.id for job in (await journal.load()).jobs] == [2, KEPT_JOBS + 1]
+
+
+async def test_so_many_bootloaders_are_kept(path: Path) -> None:
+    known = BootloaderHistory(reads_lost=1)
+    async with opened(path) as journal:
+        await journal.save_history(Bootloader("left", "0", 1), known)
+    with closing(sqlite3.connect(path)) as other:
+        ((*_, text),) = other.execute("SELECT * FROM experience").fetchall()
+        others = [("left", str(number), 1, text) for number in range(1, KEPT_HISTORIES)]
+        other.executemany("INSERT INTO experience VALUES (?, ?, ?, ?)", others)
+        other.commit()
+    async with opened(path) as journal:
+        assert len((await journal.load()).histories) == KEPT_HISTORIES
+        await journal.save_history(Bootloader("left", "one more", 1), known)
+        serials = {bootloader.serial for bootloader in (await journal.load()).histories}
+        assert serials == {"one more", *map(str, range(1, KEPT_HISTORIES))}

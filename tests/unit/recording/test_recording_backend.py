@@ -14,7 +14,7 @@ from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.recording import Reset, Transfer, read
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.usb.record_directory import RecordDirectory
-from flashdeckd.usb.recording import Recorder
+from flashdeckd.usb.recording_backend import Recorder
 from flashdeckd.virtual.backend import VirtualBackend
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model

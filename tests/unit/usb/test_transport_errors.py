@@ -20,7 +20,7 @@ from flashdeck.errors import (
     StallError,
     TransferTimeoutError,
 )
-from flashdeckd.usb.transport import open_device
+from flashdeckd.usb.transport import TIMES, open_device
 from flashdeckd.virtual import spec
 from flashdeckd.virtual.backend import Handle
 from flashdeckd.virtual.identity import AlternateSetting, Functional
@@ -257,3 +257,12 @@ def test_a_quirk_is_known_to_the_pipe_and_applied_to_what_the_device_says() -> N
         assert pipe.functional.hex() == "09210bff0000041a01"
     with Rig(dfu=UsbId(0x16C0, 0x0762)).open() as pipe:
         assert pipe.quirk.poll_ms == 5
+
+
+def test_a_string_is_asked_for_so_many_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    for refusals in (TIMES - 1, TIMES):
+        with rig.open() as pipe:
+            left = string_requests_fail(monkeypatch, rig, *[errno.EPIPE] * refusals)
+            assert bool(pipe.text(5)) is (refusals < TIMES)
+            assert not left

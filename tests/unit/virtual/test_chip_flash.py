@@ -164,8 +164,8 @@ def test_times_are_those_of_the_family_unless_the_file_says_others(tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "seen", "hint"),
     [
-        ("model = 'rom'\nflash = 'STM32F405RH'", "key flash", "STM32F405RG"),
-        ("model = 'rom'\nflash = 'STM32G071RB'", "key app_address", "0x08000000-0x0801ffff"),
+        ("model = 'rom'\nflash = 'STM32F405RH'", "flash: ", "STM32F405RG"),
+        ("model = 'rom'\nflash = 'STM32G071RB'", "app_address: ", "0x08000000-0x0801ffff"),
         ("model = 'rom'\nflash = 'STM32F405RG'\nbad_sectors = [12]", "no sector 12", "0 to 11"),
         ("model = 'tinyusb'\nflash = 'STM32F401RE'", "too small", "partition2"),
         ("model = 'rom'\nflash = 'STM32F401RE'\ncontents = [{address=0x08000000, size='1M'}]", "do not fit", ""),

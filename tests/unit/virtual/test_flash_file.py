@@ -66,6 +66,6 @@ def test_a_file_that_can_not_be_opened_is_named(tmp_path: Path) -> None:
 
 
 def test_two_boards_do_not_share_a_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"two boards keep their flash in one.flash"):
+    with pytest.raises(ConfigError, match=r"\[boards\.two\] flash_file: board one keeps its flash there, too"):
         load_bench(bench(tmp_path, BENCH + BENCH.replace("boards.one", "boards.two")))
     assert not (tmp_path / "one.flash").exists()

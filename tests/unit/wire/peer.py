@@ -19,10 +19,9 @@ def make_hub() -> Hub:
     return Hub(DaemonState(version="9.8.7", pid=42, instance="instance", host="host", started_at=1.0))
 
 
-def board(name: str, held: str = "") -> BoardState:
-    return BoardState(
-        name=name, profile="product", presence=Presence.DFU, hold=BoardHold(reason=held) if held else None
-    )
+def board(name: str, on_hold: str = "") -> BoardState:
+    hold = BoardHold(reason=on_hold) if on_hold else None
+    return BoardState(name=name, profile="product", presence=Presence.DFU, hold=hold)
 
 
 def job(number: int, done: int = 0) -> JobState:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from flashdeck import rpc
 from flashdeck.api import METHODS, Flash, JobList, Params, UploadChunk, VirtualDump, Welcome
 from flashdeck.errors import EXIT_CODES, ErrorKind, FlashdeckError, RemoteError, RequestError
-from flashdeck.job_state import Failure, Phase, Running
+from flashdeck.job_state import Failure, Phase, Unknown
 from flashdeck.model import JobState
 from flashdeck.value import Value
+from job_states import phase_of
 
 
 def refusal(line: bytes) -> rpc.RpcError:
@@ -173,10 +174,18 @@ def test_every_kind_travels_with_message_and_hint(kind: ErrorKind) -> None:
 
 
 def test_a_phase_from_a_newer_daemon_is_just_work() -> None:
-    job = b'{"id":1,"board":"b","partition":"p","sha256":"","size":1,"origin":"hand","created_at":0,"status":'
-    status = b'{"state":"running","phase":"polishing","since":1,"answered_at":2}}'
-    state = rpc.decode_value(msgspec.Raw(job + status), JobState)
-    assert state.status == Running(phase=Phase.OTHER, since=1, answered_at=2)
+    job = b'{"id":1,"board":"b","partition":"p","sha256":"","size":1,"origin":"hand","created_at":0,'
+    running = b'"status":{"state":"running","phase":"polishing","since":1.0,"answered_at":1.0}}'
+    state = rpc.decode_value(msgspec.Raw(job + running), JobState)
+    assert phase_of(state) is Phase.OTHER
+    assert state.text == "working"
+
+
+def test_a_state_from_a_newer_daemon_is_told_in_its_words() -> None:
+    job = b'{"id":1,"board":"b","partition":"p","sha256":"","size":1,"origin":"hand","created_at":0,'
+    resting = b'"status":{"state":"resting","until":{"state":"noon"}},"text":"resting until noon","is_settled":true}'
+    state = rpc.decode_value(msgspec.Raw(b'{"jobs":[' + job + resting + b"]}"), JobList).jobs[0]
+    assert (type(state.status), state.text, state.is_settled) == (Unknown, "resting until noon", True)
 
 
 def test_a_kind_from_a_newer_daemon_is_other() -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from flashdeck.api import UPLOAD_CHUNK, BeginUpload, BoardList, CommitUpload, GetBoards, UploadChunk, UploadDone
+from flashdeck.api import CHUNK, BeginUpload, BoardList, CommitUpload, GetBoards, UploadChunk, UploadDone
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, RemoteError
+from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
-from flashdeckd.server.uploads import MAX_IMAGE, MAX_UPLOADS, Uploads
+from flashdeckd.server.uploads import MAX_UPLOADS, Uploads
 from flashdeckd.state.hub import Hub
 
 
@@ -46,7 +47,7 @@ async def refused(client: Client, call: BeginUpload | UploadChunk | CommitUpload
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("size", [1, UPLOAD_CHUNK, UPLOAD_CHUNK + 1, 3 * UPLOAD_CHUNK - 7])
+@pytest.mark.parametrize("size", [1, CHUNK, CHUNK + 1, 3 * CHUNK - 7])
 async def test_an_image_arrives_whole(server: Server, spool: Spool, path: Path, size: int) -> None:
     data = bytes(number * 7 % 251 for number in range(size))
     async with server.listening(path), await Client.connect(path, client="test") as client:
@@ -81,8 +82,8 @@ async def test_bytes_missing_or_too_many_are_refused_and_nothing_is_spooled(
         await refused(client, UploadChunk(upload=long, data=b"01"), "11 bytes arrived for a.bin.*10")
         await refused(client, CommitUpload(upload=long), f"no upload {long}")
 
-        wide = (await client.call(BeginUpload(name="a.bin", size=2 * UPLOAD_CHUNK))).upload
-        await refused(client, UploadChunk(upload=wide, data=b"x" * (UPLOAD_CHUNK + 1)), str(UPLOAD_CHUNK + 1))
+        wide = (await client.call(BeginUpload(name="a.bin", size=2 * CHUNK))).upload
+        await refused(client, UploadChunk(upload=wide, data=b"x" * (CHUNK + 1)), str(CHUNK + 1))
         await refused(client, UploadChunk(upload=wide, data=b"x"), f"no upload {wide}")
     assert spool.taken == []
 

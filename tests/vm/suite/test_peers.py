@@ -11,6 +11,7 @@ from flashdeck.job_state import Done, Phase, Verified, Waiting
 from flashdeck.model import Presence
 from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model, Timing
 from flashdeckd.virtual.virtual_bench import VirtualBench
+from job_states import phase_of
 from rig import APP1, firmware, sha256
 from vm.cables import Cables
 from vm.desk import board, configured, desk, enumerated, ran, slow_board
@@ -108,7 +109,7 @@ async def test_dfu_util_is_turned_away_from_a_board_that_is_being_flashed_and_ha
         await it.plug("left")
         around = it.around("left")
         it.rig.build(ONE)
-        await it.until_job("left", lambda job: job.phase is Phase.WRITE)
+        await it.until_job("left", lambda job: phase_of(job) is Phase.WRITE)
         assert await DfuUtil(it.bench.boards["left"].spec, it.cables, root).flash(TWO) == IOERR
         await it.waited(ONE, "left")
         (job,) = await it.rig.jobs()

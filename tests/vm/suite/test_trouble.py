@@ -12,8 +12,10 @@ import pytest
 from flashdeck.errors import ErrorKind
 from flashdeck.job_state import Done, Phase, Waiting
 from flashdeck.model import JobState, Presence
+from flashdeck.words.jobs import phase_word
 from flashdeckd.virtual.control import Dfu
 from flashdeckd.virtual.spec import Model
+from job_states import phase_of
 from rig import PARTITION2, firmware
 from vm.desk import Desk, board, desk, ran, slow_board
 from vm.vhci import Port
@@ -35,10 +37,10 @@ async def test_a_job_goes_on_when_a_board_pulled_out_in_the_middle_is_back(root:
     async with desk(root, slow_board("left", 1)) as it:
         await it.plug("left")
         it.rig.build(ONE)
-        await it.until_job("left", lambda job: job.phase is phase)
+        await it.until_job("left", lambda job: phase_of(job) is phase)
         it.bench.unplug("left")
         job = await it.until_job("left", lambda job: isinstance(job.status, Waiting))
-        assert f"lost in its {phase.value} phase" in job.text
+        assert f"was lost while {phase_word(phase)}" in job.text
         await it.until_present(Presence.ABSENT, "left")
         assert it.app1_of("left", 16) == b"\xff" * 16, "no boot check may accept a half-written image"
         it.bench.plug("left")
@@ -59,7 +61,7 @@ async def test_a_daemon_killed_in_the_middle_leaves_the_board_to_the_next_one(
         await it.plug("left")
         around = it.around("left")
         it.rig.build(ONE)
-        await it.until_job("left", lambda job: job.phase is phase)
+        await it.until_job("left", lambda job: phase_of(job) is phase)
         await it.rig.stop(signal.SIGKILL)
         assert it.app1_of("left", 16) == b"\xff" * 16, "no boot check may accept a half-written image"
         await it.rig.restart(virtual=False)
@@ -97,7 +99,7 @@ async def test_a_bus_reset_by_somebody_else_harms_nothing_and_the_job_goes_on(ro
         await it.plug("left")
         around = it.around("left", PARTITION2)
         it.rig.build(image, name="APP2.bin")
-        await it.until_job("left", lambda job: job.phase is Phase.WRITE)
+        await it.until_job("left", lambda job: phase_of(job) is Phase.WRITE)
         reset = await ran("usbreset", "0483:df11")
         assert reset.code == 0, reset
         job = await it.until_job("left", lambda job: job.is_settled)

@@ -1,5 +1,6 @@
 """A group of commands that imports a command's module only when it is needed."""
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -11,8 +12,6 @@ from flashdeck.errors import RequestError
 from flashdeck.names import did_you_mean
 from flashdeck.text import clean
 
-_WHOLE = 1000
-"""Characters of a sentence, more than any has."""
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -40,7 +39,7 @@ class CommandGroup(click.Group):
         """The commands, each with its whole first sentence: click would end it in the middle."""
         found = ((name, self.get_command(ctx, name)) for name in self._names)
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.get_short_help_str(_WHOLE)) for name, command in found if command])
+            formatter.write_dl([(name, command.get_short_help_str(sys.maxsize)) for name, command in found if command])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command `cmd_name`, or None where there is none."""

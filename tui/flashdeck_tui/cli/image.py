@@ -4,10 +4,8 @@ from pathlib import Path
 
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.text import clean, format_size
-
-MAX_IMAGE = 64 * 1024 * 1024
-"""Bytes; more than any microcontroller's flash. Stands between a wrong path and all of the memory."""
 
 
 def read_image(path: Path) -> bytes:

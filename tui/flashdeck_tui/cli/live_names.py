@@ -15,7 +15,7 @@ from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import SETTLED, STATUSES, Blocked, JobStatus, Waiting, name_of
 from flashdeck.model import BoardState, JobState
-from flashdeck.toml_table import is_name
+from flashdeck.toml.spellings import is_name
 from flashdeck.value import Value
 from flashdeck_tui.cli.connect import daemon_socket
 

@@ -11,15 +11,13 @@ from enum import StrEnum
 from io import TextIOWrapper
 from typing import BinaryIO, TextIO, cast
 
+from flashdeck.errors import MAX_PARTS, ErrorKind
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
-from flashdeck.text import clean
+from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.value import Value
 from flashdeck_tui.cli.answers import Refusal
 from flashdeck_tui.terminal import takes_control_sequences
-
-_LONGEST = 4000
-"""Characters kept of one line of talk: as much as the wire carries of a message."""
 
 
 class Colour(StrEnum):
@@ -53,7 +51,7 @@ def paint(text: str, colour: Colour | None, stream: TextIO | None) -> str:
 
 def one_line(text: str) -> str:
     """`text` without line breaks and control characters."""
-    return clean(" ".join(text.splitlines()), _LONGEST)
+    return clean(" ".join(text.splitlines()), MAX_MESSAGE)
 
 
 def say(text: str) -> None:
@@ -78,7 +76,9 @@ def put_json(value: Value) -> bool:
 
 def report(failure: Failure, *, as_json: bool) -> None:
     """Tells an error on stderr and, for scripts, as an object on stdout."""
-    lines = [f"{paint('error:', Colour.BAD, sys.stderr)} {one_line(failure.message)}"]
+    is_list = failure.kind is ErrorKind.CONFIG_INVALID  # a line for each mistake
+    first, *more = failure.message.splitlines()[: MAX_PARTS + 2] if is_list and failure.message else [failure.message]
+    lines = [f"{paint('error:', Colour.BAD, sys.stderr)} {one_line(first)}", *(f"  {one_line(line)}" for line in more)]
     if failure.hint:
         lines.append(f"{paint('hint:', Colour.STRONG, sys.stderr)} {one_line(failure.hint)}")
     _write(sys.stderr, "\n".join(lines) + "\n")

@@ -7,7 +7,7 @@ from typing import cast
 from msgspec.structs import replace
 
 from flashdeck.recording import Transfer, decode, encode
-from flashdeck.toml_text import quoted
+from flashdeck.toml.values import quoted
 
 _SERIAL_IN_TEXT = re.compile(r"\bserial(?: number)?[ :=]+[\"']?([A-Za-z0-9][A-Za-z0-9._-]{3,})", re.IGNORECASE)
 """What a log line calls a serial, of a device that nothing else remembers."""

@@ -14,11 +14,11 @@ from flashdeck.config import Profile
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
 from flashdeck.model import BoardState, DeviceState
 from flashdeck.text import clean
-from flashdeck.toml_text import header, quoted
+from flashdeck.toml.values import header, quoted
 
 NEW_PROFILE = "product"
 _EXAMPLE_CHIP = "STM32H563RG"
-_MOST_CHIPS = 4
+MOST_CHIPS = 4
 _CHIP = re.compile(r"[A-Z]{2,4}32[A-Z0-9]{4,9}", re.ASCII)
 """Words that look like the name of a chip, at least up to its product line."""
 _TITLE = """\
@@ -127,7 +127,7 @@ def _profile(name: str, devices: Sequence[DeviceState]) -> str:
         header(*table),
         f"dfu = {quoted(usb_id)}",
         "# Its flash: the chip by its name, up to the letter for the size of its flash or longer, as on the chip,",
-        *(f"#flash = {quoted(chip)}" for chip in _chips(devices)),
+        *(f"#flash = {quoted(chip)}" for chip in chips_of(devices)),
         "# or, for a chip that flashdeck does not know, runs of sectors as COUNT*SIZE@ADDRESS, and its RAM.",
         '#sectors = "128*8K@0x08000000"',
         '#ram = "0x20000000+640K"',
@@ -142,7 +142,7 @@ def _profile(name: str, devices: Sequence[DeviceState]) -> str:
     return "\n".join(lines)
 
 
-def _chips(devices: Iterable[DeviceState]) -> tuple[str, ...]:
+def chips_of(devices: Iterable[DeviceState]) -> tuple[str, ...]:
     """Chips that these devices may be, by what their products are called; an example where that says nothing."""
     words = {word for device in devices for word in _CHIP.findall(device.product.upper())}
     fitting = (
@@ -150,7 +150,7 @@ def _chips(devices: Iterable[DeviceState]) -> tuple[str, ...]:
         if words
         else []
     )
-    return tuple(sorted(fitting)[:_MOST_CHIPS]) or (_EXAMPLE_CHIP,)
+    return tuple(sorted(fitting)[:MOST_CHIPS]) or (_EXAMPLE_CHIP,)
 
 
 def _board(suggestion: Suggestion) -> str:

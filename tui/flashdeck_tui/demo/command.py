@@ -20,7 +20,7 @@ from flashdeck_tui.demo.report import Report, complaints, table
 TIME_LIMIT = 240.0
 """Seconds for everything between the daemon's start and its end, where nobody is needed."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_END_WITHIN = 2 * STOP_WITHIN
+END_WITHIN = 2 * STOP_WITHIN
 """Seconds for an orderly end after one of them; what is left of the demo then ends by itself."""
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def run(*, once: bool, json: bool) -> int:
     """
     unattended = once or json or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
     try:
-        return asyncio.run(_until_signal(_unattended(as_json=json) if unattended else _played()))
+        return asyncio.run(until_signal(play_by_itself(as_json=json) if unattended else _played()))
     except _InterruptedError as end:
         with contextlib.suppress(OSError):  # the terminal may be what went away
             report(Failure(kind=ErrorKind.INTERRUPTED, message=f"the demo was stopped by {end}"), as_json=json)
@@ -68,7 +68,8 @@ async def _played() -> int:
     return await play()
 
 
-async def _unattended(*, as_json: bool) -> int:
+async def play_by_itself(*, as_json: bool) -> int:
+    """Build twice, wait for both builds on all boards, and print what is there; return the exit code."""
     say("starting flashdeckd with three emulated boards")
     async with demo_bench() as own:
         try:
@@ -92,7 +93,7 @@ async def _unattended(*, as_json: bool) -> int:
     return ExitCode.FAILED if result.complaints else ExitCode.OK
 
 
-async def _until_signal(work: Coroutine[Any, Any, T]) -> T:
+async def until_signal(work: Coroutine[Any, Any, T]) -> T:
     """Return the result of `work`, which the first signal cancels; later ones wait for it to clean up."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
@@ -102,7 +103,7 @@ async def _until_signal(work: Coroutine[Any, Any, T]) -> T:
         received.append(number)
         loop.call_soon_threadsafe(task.cancel)
 
-    with terminal.ended_by(_SIGNALS, stop, within=_END_WITHIN):
+    with terminal.ended_by(_SIGNALS, stop, within=END_WITHIN):
         try:
             result = await task
         except asyncio.CancelledError:

@@ -24,8 +24,10 @@ from flashdeck_tui.demo.firmware import Firmware
 
 START_WITHIN = 30.0
 """Seconds until the daemon has to serve its socket; a loaded machine needs some for the imports."""
-_RETRY = 0.05
-_LOG_KEPT = 4000
+RETRY = 0.05
+"""Seconds between tries to reach it."""
+LOG_KEPT = 4000
+"""Characters of the end of its log, where something went wrong."""
 SLOWNESS = 25
 """How many times slower than an STM32H5 the boards of a slow bench erase and program."""
 _ERASE_TIME = 0.002
@@ -77,12 +79,12 @@ async def demo_bench(*, slow: bool = False) -> AsyncGenerator[DemoBench, None]:
         }
         kept.start(sys.executable, "-m", "flashdeckd", *(str(word) for option in options.items() for word in option))
         try:
-            async with await _connected(kept.ended, socket) as client:
+            async with await connected(kept.ended, socket) as client:
                 yield DemoBench(client, config_file.load(settings), Firmware(kept.directory / "firmware"), socket)
             await kept.end()
         except FlashdeckError as error:
             with contextlib.suppress(FileNotFoundError):  # it did not come to that
-                error.add_note(f"The end of the daemon's log:\n{log.read_text(errors='replace')[-_LOG_KEPT:]}")
+                error.add_note(f"The end of the daemon's log:\n{log.read_text(errors='replace')[-LOG_KEPT:]}")
             raise
 
 
@@ -163,7 +165,7 @@ async def _kept() -> AsyncGenerator[_Kept, None]:
         await process.wait()
 
 
-async def _connected(ended: asyncio.Future[int | None], socket: Path) -> Client:
+async def connected(ended: asyncio.Future[int | None], socket: Path) -> Client:
     """A connection to the daemon, as soon as it serves."""
     try:
         async with asyncio.timeout(START_WITHIN):
@@ -173,7 +175,7 @@ async def _connected(ended: asyncio.Future[int | None], socket: Path) -> Client:
                 except ConnectionFailedError as error:
                     if error.kind is not ErrorKind.UNREACHABLE:
                         raise
-                    await asyncio.wait((ended,), timeout=_RETRY)
+                    await asyncio.wait((ended,), timeout=RETRY)
                 if ended.done():
                     raise FlashdeckError(f"flashdeckd ended with {ended.result()} before it served its socket")
     except TimeoutError:

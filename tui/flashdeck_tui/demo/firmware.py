@@ -18,8 +18,10 @@ TOOLS = ("make", "arm-none-eabi-gcc", "arm-none-eabi-objcopy")
 STAGING = "staging"
 """Where the compiler works, out of the daemon's sight."""
 PIECES = 6
+"""Pieces in which a build is written."""
 _VERSION = re.compile(rb'(?m)^#define VERSION "([ -!#-\[\]-~]*)"$')
-_OUTPUT_KEPT = 2000
+OUTPUT_KEPT = 2000
+"""Characters of the end of what a compiler printed that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Firmware:
                 await process.wait()
         if process.returncode:
             error = FlashdeckError(f"the firmware does not build: make ended with {process.returncode}")
-            error.add_note(output.decode(errors="replace")[-_OUTPUT_KEPT:])
+            error.add_note(output.decode(errors="replace")[-OUTPUT_KEPT:])
             raise error
 
 

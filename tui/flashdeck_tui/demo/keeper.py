@@ -22,9 +22,9 @@ LOG = "daemon.log"
 PREFIX = "flashdeck-demo-"
 STOP_WITHIN = 20.0
 """Seconds until the daemon has to be gone after SIGTERM; it may finish the block that it is writing."""
-_REMOVALS = 50
+REMOVALS = 50
 """Attempts to remove the directory: a compiler that nobody waits for any more may still write into it."""
-_PAUSE = 0.2
+REMOVAL_PAUSE = 0.2
 """Seconds between two of them."""
 
 
@@ -39,7 +39,7 @@ def keep(parent: str) -> None:
         if words:
             _run(json.loads(words), directory / LOG)
     finally:
-        _remove(directory)
+        remove(directory)
 
 
 def _run(words: list[str], log: Path) -> None:
@@ -49,7 +49,7 @@ def _run(words: list[str], log: Path) -> None:
         log.open("wb") as output,
         subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as daemon,  # noqa: S603 - ours
     ):
-        asked = threading.Thread(target=_end_when_asked, args=(daemon, ended))
+        asked = threading.Thread(target=end_when_asked, args=(daemon, ended))
         asked.start()
         status = daemon.wait()
         ended.set()
@@ -58,7 +58,8 @@ def _run(words: list[str], log: Path) -> None:
     sys.stdin.read()
 
 
-def _end_when_asked(daemon: "subprocess.Popen[bytes]", ended: threading.Event) -> None:
+def end_when_asked(daemon: "subprocess.Popen[bytes]", ended: threading.Event) -> None:
+    """End the daemon as soon as the demo asks for it, or has itself ended."""
     sys.stdin.readline()  # returns, too, when the other end is closed, by whatever ended the demo
     daemon.terminate()
     if not ended.wait(STOP_WITHIN):
@@ -70,13 +71,14 @@ def _say(value: object) -> None:
         os.write(sys.stdout.fileno(), f"{json.dumps(value)}\n".encode())
 
 
-def _remove(directory: Path) -> None:
+def remove(directory: Path) -> None:
+    """Remove the directory with all that is in it."""
     pause = threading.Event()
-    for _ in range(_REMOVALS):
+    for _ in range(REMOVALS):
         shutil.rmtree(directory, ignore_errors=True)
         if not directory.exists():
             return
-        pause.wait(_PAUSE)
+        pause.wait(REMOVAL_PAUSE)
 
 
 if __name__ == "__main__":

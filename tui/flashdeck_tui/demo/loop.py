@@ -22,7 +22,6 @@ LAND_WITHIN = 100.0
 """Seconds until a build has to be on all boards."""
 PAUSES = 5
 """How many times longer than `settle` the linker thinks after each piece."""
-_ALL_JOBS = 500
 
 T = TypeVar("T")
 
@@ -39,10 +38,10 @@ async def build_and_land(bench: DemoBench) -> tuple[Row, ...]:
 
     build = await bench.firmware.build()
     hands = _Hands(bench, build)
-    jobs = await _with(hands.work(), _write_and_wait(bench, build))
+    jobs = await _with(hands.work(), write_and_wait(bench, build))
 
     erases = await _erases(bench.client)
-    every_job = (await bench.client.call(api.GetJobs(limit=_ALL_JOBS))).jobs
+    every_job = (await bench.client.call(api.GetJobs(limit=api.JOB_PAGE))).jobs
     rows: list[Row] = []
     for board in boards:
         after = await bench.dump(board.name)
@@ -86,7 +85,7 @@ async def _erases(client: Client) -> Mapping[str, int]:
     return {board.name: board.erases for board in (await client.call(api.VirtualList())).boards}
 
 
-async def _write_and_wait(bench: DemoBench, build: Build) -> dict[str, JobState]:
+async def write_and_wait(bench: DemoBench, build: Build) -> dict[str, JobState]:
     """Writes the build where the daemon watches; the jobs that brought it onto the boards, by board."""
     partition = next(iter(bench.config.boards.values())).profile.partitions[PARTITION]
     pause = PAUSES * partition.settle

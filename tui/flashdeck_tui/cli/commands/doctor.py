@@ -16,7 +16,7 @@ from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity, exit_code
 from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RemoteError
 from flashdeck.job_state import Failure
-from flashdeck.text import clean, counted
+from flashdeck.text import MAX_MESSAGE, clean, counted
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.boards import device_table
 from flashdeck_tui.cli.connect import ask
@@ -28,8 +28,6 @@ _COLOURS = {
     Severity.NOTE: Colour.STRONG,
     Severity.GOOD: Colour.GOOD,
 }
-_LONGEST = 4000
-"""Characters kept of one sentence: as much as the wire carries of a message."""
 _NARROWEST = 40
 """Columns below which nothing is wrapped any further."""
 
@@ -136,7 +134,7 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 def _paragraph(head: str, text: str) -> list[str]:
     """`text` behind `head`, wrapped on a terminal and never cut; one line into a pipe or a file."""
-    whole = clean(text, _LONGEST)
+    whole = clean(text, MAX_MESSAGE)
     if not is_terminal(sys.stdout):
         return [head + whole]
     width = max(_NARROWEST, shutil.get_terminal_size().columns)

@@ -12,15 +12,17 @@ from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
 
-_MOST = 200
-"""Jobs in one answer, so that it stays well below the longest line of the protocol."""
-
 
 @click.command()
 @live_options.any_boards
 @options.status
 @click.option(
-    "-n", "--limit", type=click.IntRange(1, _MOST), default=20, show_default=True, help="How many of those that match."
+    "-n",
+    "--limit",
+    type=click.IntRange(1, api.JOB_PAGE),
+    default=20,
+    show_default=True,
+    help="How many of those that match.",
 )
 @options.as_json
 def command(*, boards: tuple[str, ...], statuses: tuple[str, ...], limit: int, as_json: bool) -> None:

@@ -2,32 +2,54 @@
 
 import sys
 import time
+from dataclasses import dataclass
 
 import click
 
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import RequestError
-from flashdeck.model import LogLine, Snapshot
+from flashdeck.model import LogLevel, LogLine, Snapshot
 from flashdeck.names import is_meant
 from flashdeck.text import clean
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.answers import LogLineOfMany
-from flashdeck_tui.cli.connect import ask, converse
+from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import paint, put, put_json, say
 from flashdeck_tui.cli.words import LEVELS
 
-_MOST = 500
-"""Lines in one answer, so that it stays well below the longest line of the protocol."""
+_FOLLOW_SECONDS = 30.0
+"""Seconds that the daemon waits for a line before it answers that there is none."""
+_LEVELS = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARNING, LogLevel.ERROR)
+_RANK = {level: rank for rank, level in enumerate(_LEVELS)} | {LogLevel.OTHER: _LEVELS.index(LogLevel.INFO)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What was typed."""
+
+    boards: tuple[str, ...]
+    limit: int
+    level: LogLevel
+    as_jsonl: bool
 
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come, until Ctrl-C.")
 @live_options.any_boards
-@click.option("-n", "--lines", "limit", type=click.IntRange(0, _MOST), default=50, show_default=True, help="How many.")
+@click.option(
+    "-n", "--lines", "limit", type=click.IntRange(0, api.LOG_PAGE), default=50, show_default=True, help="How many."
+)
+@click.option(
+    "--level",
+    type=click.Choice([level.value for level in _LEVELS]),
+    default=LogLevel.INFO.value,
+    show_default=True,
+    help="Only what matters as much, or more; debug also tells what was decided, and why.",
+)
 @options.as_json
 @options.as_jsonl
-def command(*, follow: bool, boards: tuple[str, ...], limit: int, as_json: bool, as_jsonl: bool) -> None:
+def command(*, follow: bool, boards: tuple[str, ...], limit: int, level: str, as_json: bool, as_jsonl: bool) -> None:
     """Show the newest lines of the daemon's log.
 
     BOARD is a name or a glob: only what is about these boards. Without one, all lines.
@@ -36,26 +58,58 @@ def command(*, follow: bool, boards: tuple[str, ...], limit: int, as_json: bool,
     if follow and as_json:
         raise RequestError("--json is one object, and a log that is followed never ends", hint="take --jsonl")
 
+    wanted = _Wanted(boards=boards, limit=limit, level=LogLevel(level), as_jsonl=as_jsonl)
     if follow:
-        converse(lambda client: _follow(client, boards=boards, limit=limit, as_jsonl=as_jsonl))
+        converse(lambda client: (_follow_all if wanted.level is LogLevel.DEBUG else _follow)(client, wanted))
         return
-    reply = ask(api.GetLogs(limit=limit, boards=boards))
+    lines = converse(lambda client: _newest(client, wanted))
     if as_json:
-        put_json(reply)
+        put_json(api.LogPage(lines=tuple(lines), next=lines[-1].id if lines else 0))
         return
-    for line in reply.lines:
+    for line in lines:
         _print(line, as_jsonl=as_jsonl)
 
 
-async def _follow(client: Client, *, boards: tuple[str, ...], limit: int, as_jsonl: bool) -> None:
+async def _newest(client: Client, wanted: "_Wanted") -> list[LogLine]:
+    at_least = LogLevel.INFO if wanted.level is LogLevel.DEBUG else wanted.level
+    lines = (await client.call(api.GetLogs(limit=wanted.limit, boards=wanted.boards, level=at_least))).lines
+    if wanted.level is not LogLevel.DEBUG:
+        return list(lines)
+    decided = (await client.call(api.GetDebugLog(limit=wanted.limit, boards=wanted.boards))).lines
+    together = sorted((*lines, *decided), key=lambda line: line.time)
+    return together[-wanted.limit :] if wanted.limit else []
+
+
+async def _follow_all(client: Client, wanted: "_Wanted") -> None:
+    """Prints lines of both logs, by their times, until nobody reads them any more."""
+    log = await client.call(api.GetLogs(limit=wanted.limit, boards=wanted.boards))
+    debug = await client.call(api.GetDebugLog(limit=wanted.limit, boards=wanted.boards))
+    skipped = max(0, len(log.lines) + len(debug.lines) - wanted.limit)
+    while True:
+        for line in sorted((*log.lines, *debug.lines), key=lambda line: line.time)[skipped:]:
+            if not _print(line, as_jsonl=wanted.as_jsonl):
+                return
+        skipped = 0
+        debug = await client.call(
+            api.GetDebugLog(after=debug.next, limit=api.LOG_PAGE, boards=wanted.boards, wait=_FOLLOW_SECONDS)
+        )
+        log = await client.call(api.GetLogs(after=log.next, limit=api.LOG_PAGE, boards=wanted.boards))
+
+
+async def _follow(client: Client, wanted: "_Wanted") -> None:
     """Prints lines until nobody reads them any more. Raises ConnectionFailedError when the daemon ends."""
+    boards, limit = wanted.boards, wanted.limit
     printed = 0
     heard = 0  # the newest line that came as an event, whichever board it is about
     async for change in client.follow():
         if isinstance(change, Snapshot):
             heard = 0
             lines = (
-                await client.call(api.GetLogs(after=printed, limit=_MOST if printed else limit, boards=boards))
+                await client.call(
+                    api.GetLogs(
+                        after=printed, limit=api.LOG_PAGE if printed else limit, boards=boards, level=wanted.level
+                    )
+                )
             ).lines
         elif change.log is not None:
             # The daemon says in the log that it dropped lines, but that line is about no board.
@@ -68,7 +122,7 @@ async def _follow(client: Client, *, boards: tuple[str, ...], limit: int, as_jso
         for line in lines:
             if line.id > printed and (not boards or is_meant(line.board, boards)):
                 printed = line.id
-                if not _print(line, as_jsonl=as_jsonl):
+                if _RANK[line.level] >= _RANK[wanted.level] and not _print(line, as_jsonl=wanted.as_jsonl):
                     return
 
 

@@ -23,7 +23,7 @@ from flashdeck_tui.cli.words import address
 
 _WITHOUT_BYTES = frozenset({"leave", "manifest"})
 """Steps whose address is where the device is to jump, not a piece of flash that is touched."""
-_MOST_PIECES = 4
+MOST_PIECES = 4
 """Rows for one kind of step in separate places; more of them are one row. `--json` has every step."""
 
 
@@ -110,7 +110,7 @@ def folded(steps: Sequence[PlanStep]) -> Iterator[tuple[list[PlanStep], int]]:
                 runs[-1].append(step)
             else:
                 runs.append([step])
-        if len(runs) > _MOST_PIECES:
+        if len(runs) > MOST_PIECES:
             yield [step for run in runs for step in run], len(runs)
         else:
             yield from ((run, 1) for run in runs)

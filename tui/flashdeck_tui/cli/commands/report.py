@@ -35,7 +35,6 @@ from flashdeck_tui.cli.redaction import Redactor, serials_in_recording, serials_
 
 MAX_RECORDINGS = 64 * 1024 * 1024
 """Bytes of recordings in a report at the most; the newest go in."""
-_LOG_LINES = 500
 _DAEMON = "versions of the daemon"
 _LIVE = ("status.json", _DAEMON, "doctor.json", "log.jsonl", "recordings")
 
@@ -43,7 +42,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class _Gathered:
+class Gathered:
     """What could be had, and why the rest could not."""
 
     snapshot: Snapshot | None = None
@@ -93,8 +92,8 @@ def command(*, output: Path | None, redact: bool, path: Path | None, as_json: bo
     put(parts["README.txt"].decode().rstrip("\n"))
 
 
-def _gather(path: Path | None) -> _Gathered:
-    found = _Gathered()
+def _gather(path: Path | None) -> Gathered:
+    found = Gathered()
     try:
         converse(lambda client: _ask_daemon(client, found))
     except ConnectionFailedError as error:
@@ -106,11 +105,11 @@ def _gather(path: Path | None) -> _Gathered:
         found.config = load(path if path is not None else default_config_path(virtual=virtual))
     except ConfigError as error:
         elsewhere = " (--config FILE takes the one that your flashdeckd was started with)" if path is None else ""
-        found.missing["config.toml"] = f"{error.message}{elsewhere}"
+        found.missing["config.toml"] = f"{'; '.join(error.message.splitlines())}{elsewhere}"
     return found
 
 
-def _has(found: _Gathered, part: str) -> bool:
+def _has(found: Gathered, part: str) -> bool:
     held: dict[str, object] = {
         "status.json": found.snapshot,
         _DAEMON: found.daemon,
@@ -120,7 +119,7 @@ def _has(found: _Gathered, part: str) -> bool:
     return bool(held.get(part))
 
 
-async def _ask_daemon(client: Client, found: _Gathered) -> None:
+async def _ask_daemon(client: Client, found: Gathered) -> None:
     async def attempt(part: str, work: Callable[[], Awaitable[T]]) -> T | None:
         try:
             return await work()
@@ -134,12 +133,12 @@ async def _ask_daemon(client: Client, found: _Gathered) -> None:
     versions = await attempt(_DAEMON, lambda: client.call(api.GetVersions()))
     found.daemon = versions.facts if versions is not None else ()
     found.diagnosis = await attempt("doctor.json", lambda: client.call(api.Doctor()))
-    page = await attempt("log.jsonl", lambda: client.call(api.GetLogs(limit=_LOG_LINES)))
+    page = await attempt("log.jsonl", lambda: client.call(api.GetLogs(limit=api.LOG_PAGE)))
     found.log = page.lines if page is not None else ()
-    await attempt("recordings", lambda: _fetch(client, found))  # the doctor's own sessions included
+    await attempt("recordings", lambda: fetch(client, found))  # the doctor's own sessions included
 
 
-async def _fetch(client: Client, found: _Gathered) -> None:
+async def fetch(client: Client, found: Gathered) -> None:
     """The newest recordings, as many as there is room for; a session under way as far as it has come."""
     listed = await client.call(api.GetRecordings())
     if not listed.recording:
@@ -168,7 +167,7 @@ async def _read(client: Client, index: int, name: str) -> bytes:
             raise FlashdeckError(f"the recording {clean(name)} does not end", kind=ErrorKind.PROTOCOL_MISMATCH)
 
 
-def _redactor(found: _Gathered) -> Redactor:
+def _redactor(found: Gathered) -> Redactor:
     serials: set[str] = set()
     hosts = {socket.gethostname(), socket.gethostname().partition(".")[0]}
     if found.snapshot is not None:
@@ -222,7 +221,7 @@ def _serials(value: object) -> set[str]:
     return found
 
 
-def _parts(found: _Gathered, redactor: Redactor | None) -> dict[str, bytes]:
+def _parts(found: Gathered, redactor: Redactor | None) -> dict[str, bytes]:
     """The files of the report, by name."""
 
     def as_json(value: Any) -> bytes:

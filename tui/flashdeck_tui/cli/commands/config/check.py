@@ -15,7 +15,7 @@ from flashdeck_tui.cli.output import put, put_json
 @config_option
 @options.as_json
 def command(*, path: Path | None, as_json: bool) -> None:
-    """Check the configuration; exits with 11 and the first mistake where it is invalid."""
+    """Check the configuration; exits with 11 and all mistakes where it is invalid."""
     config = read(path)
     files = [clean(str(file)) for file in config.files]
     adopted = sorted(board.name for board in config.boards.values() if board.pins is not None)

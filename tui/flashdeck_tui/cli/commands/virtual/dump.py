@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from flashdeck import api
-from flashdeck.api import UPLOAD_CHUNK
+from flashdeck.api import CHUNK
 from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.text import clean, format_size
@@ -59,7 +59,7 @@ async def _fetch(client: Client, board: str, address: int | None, size: int | No
     data = bytearray()
     while start + len(data) < stop:
         at = start + len(data)
-        piece = await client.call(api.VirtualDump(board=board, address=at, size=min(UPLOAD_CHUNK, stop - at)))
+        piece = await client.call(api.VirtualDump(board=board, address=at, size=min(CHUNK, stop - at)))
         if not piece.data:
             raise FlashdeckError(f"the daemon gave no bytes for {shown(at)}")
         data += piece.data

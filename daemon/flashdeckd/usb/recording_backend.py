@@ -17,6 +17,7 @@ import usb.core
 from flashdeck import __version__
 from flashdeck.recording import FORMAT, MAX_FILE, AnyLine, End, Ending, RecordedSession, Reset, Transfer, encode
 from flashdeckd.host import clock, files, threads
+from flashdeckd.usb.descriptors import MAX_INTERFACES
 from flashdeckd.usb.record_directory import RecordDirectory
 
 SHORT = 8
@@ -26,7 +27,6 @@ _DFU_REQUEST = 0x21
 _DIRECTION = 0x80
 _DNLOAD, _UPLOAD = 1, 2
 _SET_CONFIGURATION, _GET_CONFIGURATION, _SET_INTERFACE = 9, 8, 11
-_MAX_SETTINGS = 256
 _ENDINGS = {
     errno.EPIPE: Ending.STALL,
     errno.ETIMEDOUT: Ending.TIMEOUT,
@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 
 
 class Recorder:
-    """Where recordings go, until the first one that can not be written. May be used from any thread."""
+    """The place of recordings, until the first one that can not be written. May be used from any thread."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Recorder:
 
     @property
     def broken(self) -> bool:
-        """Whether it has given up."""
+        """True once it has given up."""
         return self._broken
 
     def give_up(self, error: OSError) -> None:
@@ -147,7 +147,7 @@ class _Handle:
         self.device = device
         self.log = log
         self.is_reset = False
-        """Whether the last that happened was a bus reset."""
+        """True if the last that happened was a bus reset."""
 
 
 class RecordingBackend(usb.backend.IBackend):
@@ -160,7 +160,7 @@ class RecordingBackend(usb.backend.IBackend):
         """`handle`: what the thread closed last, if that was because of a reset."""
 
     def enumerate_devices(self) -> Iterable[object]:
-        """What is on the bus now."""
+        """The devices on the bus now."""
         return self._inner.enumerate_devices()
 
     def get_parent(self, dev: object) -> object | None:
@@ -277,7 +277,7 @@ class RecordingBackend(usb.backend.IBackend):
             handle.log.write(Reset(at=began, took=took, ending=ending, errno=number))
 
     def is_kernel_driver_active(self, dev_handle: object, intf: int) -> bool:
-        """Whether the kernel has a driver on it."""
+        """Tell whether the kernel has a driver on it."""
         return self._inner.is_kernel_driver_active(_handle(dev_handle).inner, intf)
 
     def detach_kernel_driver(self, dev_handle: object, intf: int) -> None:
@@ -322,7 +322,7 @@ class RecordingBackend(usb.backend.IBackend):
         number: int,
     ) -> Transfer:
         request_type, request, value, index, length = setup
-        keep = self._recorder.payloads or not _is_payload(request_type, request, value, len(data))
+        keep = self._recorder.payloads or not is_payload(request_type, request, value, len(data))
         return Transfer(
             at=began,
             took=took,
@@ -339,7 +339,7 @@ class RecordingBackend(usb.backend.IBackend):
         )
 
     def _session(self, dev: object) -> RecordedSession | None:
-        """What the system knows of the device already; None for one whose descriptors make no sense."""
+        """Return what the system knows of the device already; None for one whose descriptors make no sense."""
         try:
             device, configuration = self._device(dev), self._configuration(dev)
         except (usb.core.USBError, NotImplementedError, ValueError, IndexError, OverflowError):
@@ -364,8 +364,8 @@ class RecordingBackend(usb.backend.IBackend):
         found: Any = self._inner.get_configuration_descriptor(dev, 0)
         values = (found.bNumInterfaces, found.bConfigurationValue, found.iConfiguration)
         body = bytes(found.extra_descriptors)
-        for number in range(min(found.bNumInterfaces, _MAX_SETTINGS)):
-            for alternate in range(_MAX_SETTINGS):
+        for number in range(min(found.bNumInterfaces, MAX_INTERFACES)):
+            for alternate in range(MAX_INTERFACES):
                 try:
                     body += self._setting(dev, number, alternate)
                 except IndexError:
@@ -387,8 +387,8 @@ class RecordingBackend(usb.backend.IBackend):
         return head + bytes(found.extra_descriptors)
 
 
-def _is_payload(request_type: int, request: int, value: int, size: int) -> bool:
-    """Whether the data are image bytes: those of DNLOAD and UPLOAD, but for DfuSe's commands in block 0."""
+def is_payload(request_type: int, request: int, value: int, size: int) -> bool:
+    """Return whether the data are image bytes: those of DNLOAD and UPLOAD, but for DfuSe's commands in block 0."""
     is_dfu = request_type & ~_DIRECTION == _DFU_REQUEST and request in (_DNLOAD, _UPLOAD)
     return is_dfu and (value != 0 or size > SHORT)
 

@@ -1,0 +1,233 @@
+"""From a TOML file to the tables of its model, strictly: every mistake is named with file, table and key."""
+
+import stat
+import tomllib
+from collections.abc import Collection, Mapping, Sized
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from msgspec import inspect
+
+from flashdeck.errors import ConfigError
+from flashdeck.text import MAX_PATH, clean, format_size
+from flashdeck.toml.model import Key, Mistakes, Place, Table, WrongValueError, keys_of, unwrapped
+from flashdeck.toml.spellings import MAX_TEXT, read_number, read_text, wrong_type
+from flashdeck.toml.values import MAX_NUMBER, nearest, nearest_of, one_of, shown
+
+MAX_FILE_SIZE = 1024 * 1024
+MAX_TABLES = 1024
+"""Tables of one kind, and items of an array, in one file."""
+_ARRAYS = {
+    (True, False): 'an array of texts, as ["…", "…"]',
+    (False, True): "an array of tables, as [{ … }, { … }]",
+    (True, True): 'an array, as ["…", { … }]',
+    (False, False): "an array of numbers, as [1, 2]",
+}
+"""How to write arrays of texts and of tables."""
+NOT_YET = "is not supported by this version"
+
+T = TypeVar("T", bound=Table)
+
+
+def read_values(path: Path, *, hint: str = "") -> dict[str, object]:
+    """Return what TOML makes of a file. Raises ConfigError that names it; `hint` is for one that is not TOML."""
+
+    def refused(problem: str, hint: str = hint) -> ConfigError:
+        return ConfigError(f"{clean(str(path), MAX_PATH)}: {problem}", hint=hint)
+
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise refused("is not a file")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_SIZE + 1)
+    except FileNotFoundError as error:
+        raise refused("there is no such file", "check the path, or write the file") from error
+    except OSError as error:
+        raise refused(f"cannot be read: {error.strerror}", "") from error
+    if len(data) > MAX_FILE_SIZE:
+        raise refused(f"is larger than {format_size(MAX_FILE_SIZE)}", hint or "is this a configuration file?")
+    try:
+        return tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 text (byte {error.start})"
+        raise refused(problem, hint or "is this a configuration file?") from error
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, arrays in arrays in arrays
+        raise refused(f"is not valid TOML: {clean(str(error))}") from error
+
+
+def read_table(kind: type[T], values: Mapping[str, object], place: Place, mistakes: Mistakes) -> T:
+    """Return the table that `values` are, and put all that is wrong with it into `mistakes`."""
+    keys = {key.name: key for key in keys_of(kind)}
+    later = kind.later
+    unknown = [name for name in values if name not in keys]
+    meant: set[str] = set()  # keys that are there under a wrong name, and so not missing
+    for name in unknown:
+        if name in later:
+            mistakes.append(place.mistake(name, NOT_YET, "leave it out"))
+        else:
+            meant.add(nearest_of(name, keys))
+            mistakes.append(place.mistake(name, "unknown key", nearest(name, keys)))
+    found: dict[str, Any] = {}
+    wrong: set[str] = set()
+    for key in keys.values():
+        found[key.attribute] = key.default
+        if key.name in values:
+            try:
+                found[key.attribute] = _value(key, values[key.name], place, mistakes)
+                if _lost_a_table(values[key.name], found[key.attribute]):
+                    wrong.add(key.name)
+            except WrongValueError as error:
+                wrong.add(key.name)
+                mistakes.append(place.mistake(key.name, str(error), error.hint))
+        elif key.required:
+            wrong.add(key.name)
+            if key.name not in meant:
+                mistakes.append(place.mistake(key.name, "is missing", kind.hints.get(key.name, "")))
+    table = kind(
+        **found, place=replace(place, given=(values.keys() & keys.keys()) - wrong, wrong=frozenset(wrong | meant))
+    )
+    mistakes += [each for each in table.meaningless() if each.key in table.place.given]
+    mistakes += table.mistakes()
+    return table
+
+
+def _lost_a_table(value: object, found: object) -> bool:
+    """Return whether one of the named tables of `value` was none, and so is not in what was `found`."""
+    both = (value, found)
+    return all(isinstance(each, dict) for each in both) and len(cast("Sized", found)) < len(cast("Sized", value))
+
+
+def _value(key: Key, value: object, place: Place, mistakes: Mistakes) -> object:
+    if key.later and _is_one_of(value, key.later):
+        choices = _choices(unwrapped(key.type)[0])
+        raise WrongValueError(f"{shown(value)} {NOT_YET}", one_of(choices) if choices else "leave it out")
+    return _read(key.type, value, place, key.name, mistakes)
+
+
+def _is_one_of(value: object, words: Collection[str]) -> bool:
+    if isinstance(value, dict):
+        return any(word in value for word in words)
+    return isinstance(value, str) and value in words
+
+
+def _read(annotated: inspect.Type, value: object, place: Place, name: str, mistakes: Mistakes) -> object:
+    """Return `value` as the model has it. Raises WrongValueError; what is wrong inside it goes into `mistakes`."""
+    node, spelling = unwrapped(annotated)
+    if spelling is not None:
+        try:
+            return spelling.read(value, place.file.parent)
+        except ValueError as error:
+            raise WrongValueError(str(error)) from error
+    match node:
+        case inspect.DataclassType():
+            return read_table(cast("type[Table]", node.cls), _of_tables(value, place / name), place / name, mistakes)
+        case inspect.DictType():
+            return _tables(node, value, place / name, mistakes)
+        case inspect.VarTupleType() | inspect.FrozenSetType():
+            items = _items(node, value, place, name, mistakes)
+            return tuple(items) if isinstance(node, inspect.VarTupleType) else frozenset(items)
+        case inspect.UnionType():
+            is_table = isinstance(value, dict)
+            member = next(
+                each for each in node.types if isinstance(unwrapped(each)[0], inspect.DataclassType) is is_table
+            )
+            return _read(member, value, place, name, mistakes)
+        case _:
+            return _leaf(node, value)
+
+
+def _leaf(node: inspect.Type, value: object) -> object:
+    match node:
+        case inspect.BoolType():
+            if not isinstance(value, bool):
+                raise wrong_type(value, "true or false, without quotes")
+            return value
+        case inspect.IntType():
+            return read_number(value, node.ge or 0, MAX_NUMBER if node.le is None else node.le)
+        case inspect.FloatType():
+            return _fraction(node, value)
+        case inspect.StrType():
+            return read_text(value, node.max_length or MAX_TEXT)
+        case inspect.EnumType():
+            choices = _choices(node)
+            if not isinstance(value, str) or value not in choices:
+                raise WrongValueError(f"{shown(value)} is not a value it may have", one_of(choices))
+            return choices[value]
+        case _:
+            raise TypeError(f"a key of a TOML file can not be {node}")
+
+
+def _fraction(node: inspect.FloatType, value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise wrong_type(value, "a number without quotes, as 1.5")
+    if not (node.ge is None or node.ge <= value) or not (node.le is None or value <= node.le):
+        raise WrongValueError(f"{shown(value)} is not between {node.ge} and {node.le}")
+    return float(value)
+
+
+def _choices(node: inspect.Type) -> dict[str, object]:
+    return {str(member.value): member for member in node.cls} if isinstance(node, inspect.EnumType) else {}
+
+
+def _of_tables(value: object, place: Place) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise wrong_type(value, f"a table, as [{place.table}]")
+    return cast("dict[str, object]", value)
+
+
+def _tables(node: inspect.DictType, value: object, place: Place, mistakes: Mistakes) -> dict[object, object]:
+    """Return the named tables of one kind."""
+    found: dict[object, object] = {}
+    tables = _of_tables(value, place)
+    if len(tables) > MAX_TABLES:
+        raise WrongValueError(f"has {len(tables)} tables", f"use at most {MAX_TABLES}")
+    for name, table in tables.items():
+        try:
+            known = _read(node.key_type, name, place, name, mistakes)
+        except WrongValueError as error:
+            known = name
+            mistakes.append((place / name).mistake("", str(error), error.hint))
+        try:
+            found[known] = _read(node.value_type, table, place, name, mistakes)
+        except WrongValueError as error:
+            mistakes.append(place.mistake(name, str(error), error.hint))
+    return found
+
+
+def _items(
+    node: inspect.VarTupleType | inspect.FrozenSetType, value: object, place: Place, name: str, mistakes: Mistakes
+) -> list[object]:
+    item = unwrapped(node.item_type)[0]
+    members = item.types if isinstance(item, inspect.UnionType) else (item,)
+    is_text = any(isinstance(unwrapped(each)[0], inspect.StrType | inspect.EnumType) for each in members)
+    is_table = any(isinstance(unwrapped(each)[0], inspect.DataclassType) for each in members)
+    wanted = _ARRAYS[is_text, is_table]
+    if not isinstance(value, list):
+        raise wrong_type(value, wanted)
+    values = cast("list[object]", value)
+    most = node.max_length or MAX_TABLES
+    if len(values) > most:
+        raise WrongValueError(f"has {len(values)} {name}", f"use at most {most}")
+    if (is_text or is_table) and not all(_fits(each, is_text=is_text, is_table=is_table) for each in values):
+        raise wrong_type(values, wanted)
+    return _gathered(node.item_type, values, place, name, mistakes)
+
+
+def _fits(value: object, *, is_text: bool, is_table: bool) -> bool:
+    return (is_text and isinstance(value, str)) or (is_table and isinstance(value, dict))
+
+
+def _gathered(node: inspect.Type, values: list[object], place: Place, name: str, mistakes: Mistakes) -> list[object]:
+    found: list[object] = []
+    wrong: list[WrongValueError] = []
+    for number, each in enumerate(values, start=1):
+        item = f"{name} item {number}" if len(values) > 1 and _fits(each, is_text=False, is_table=True) else name
+        try:
+            found.append(_read(node, each, place, item, mistakes))
+        except WrongValueError as error:
+            wrong.append(error)
+    mistakes += [place.mistake(name, str(error), error.hint) for error in wrong[1:]]
+    if wrong:
+        raise wrong[0]
+    return found

@@ -1,0 +1,1 @@
+"""`make limits`: which of the product's limits no test would miss."""

@@ -1,0 +1,90 @@
+"""How much the command line shows, keeps and asks for: as much as the number says, and no more."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import click
+import pytest
+from msgspec.structs import replace
+
+from flashdeck import api
+from flashdeck.api import JOB_PAGE, LOG_PAGE
+from flashdeck.client import Client
+from flashdeck.errors import RequestError
+from flashdeck.image_formats import MAX_IMAGE
+from flashdeck.model import DeviceState, JobStatus, Phase
+from flashdeck.text import MAX_MESSAGE
+from flashdeck_tui.cli import progress
+from flashdeck_tui.cli.commands import jobs, logs
+from flashdeck_tui.cli.commands.plan import MOST_PIECES, folded
+from flashdeck_tui.cli.commands.report import MAX_RECORDINGS, Gathered, fetch
+from flashdeck_tui.cli.image import read_image
+from flashdeck_tui.cli.output import one_line
+from flashdeck_tui.cli.progress import REDRAW, Bars
+from flashdeck_tui.cli.suggestion import MOST_CHIPS, chips_of
+from tui_scene import job
+
+
+def test_a_file_that_is_larger_than_an_image_is_not_sent(tmp_path: Path) -> None:
+    file = tmp_path / "APP1.bin"
+    with file.open("wb") as writer:
+        writer.truncate(MAX_IMAGE + 1)
+    with pytest.raises(RequestError, match="larger than"):
+        read_image(file)
+
+
+def test_a_line_of_talk_is_cut() -> None:
+    assert one_line("l" * MAX_MESSAGE) == "l" * MAX_MESSAGE
+    assert one_line("l" * (MAX_MESSAGE + 1)) == "l" * (MAX_MESSAGE - 1) + "…"
+
+
+@pytest.mark.parametrize(("command", "most"), [(jobs.command, JOB_PAGE), (logs.command, LOG_PAGE)])
+def test_no_more_is_asked_for_than_is_in_one_answer(command: click.Command, most: int) -> None:
+    command.make_context("it", ["-n", str(most)]).close()
+    with pytest.raises(click.BadParameter):
+        command.make_context("it", ["-n", str(most + 1)])
+
+
+def test_so_many_pieces_have_a_row_each() -> None:
+    steps = [api.PlanStep(action="erase", address=number * 32, size=16) for number in range(MOST_PIECES + 1)]
+    assert [places for _, places in folded(steps[1:])] == [1] * MOST_PIECES
+    assert [places for _, places in folded(steps)] == [MOST_PIECES + 1]
+
+
+def test_so_many_chips_are_proposed() -> None:
+    device = DeviceState(port="1-4", usb_id="0483:df11", product="STM32H563 board", note="")
+    assert len(chips_of([device])) == MOST_CHIPS
+
+
+def test_bars_are_drawn_again_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    drawn: list[str] = []
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(progress, "write_talk", drawn.append)
+    running = job(status=JobStatus.RUNNING, phase=Phase.WRITE, total=100)
+    bars = Bars([running])
+    for now, count in ((100.0 + REDRAW * 0.99, 1), (100.0 + REDRAW * 1.01, 2)):  # noqa: B007 - the clock reads it
+        bars.show(replace(running, done=50))
+        assert len(drawn) == count
+
+
+class Recorded:
+    """A daemon with recordings of these sizes, which are empty by the time that they are read."""
+
+    def __init__(self, *sizes: int) -> None:
+        self._sizes = sizes
+
+    async def call(self, params: object) -> Any:
+        if isinstance(params, api.ReadRecording):
+            return api.RecordingPiece(data=b"")
+        listed = (SimpleNamespace(index=at, name=str(size), size=size) for at, size in enumerate(self._sizes))
+        return SimpleNamespace(recording=True, recordings=tuple(listed))
+
+
+async def test_so_many_bytes_of_recordings_are_in_a_report() -> None:
+    found = Gathered()
+    await fetch(cast("Client", Recorded(MAX_RECORDINGS + 1, MAX_RECORDINGS)), found)
+    assert list(found.recordings) == [str(MAX_RECORDINGS)]
+    assert list(found.missing) == ["1 recording"]

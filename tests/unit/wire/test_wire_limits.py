@@ -1,0 +1,227 @@
+"""How much a client may ask for and how long it is waited for: as much as the number says, and no more."""
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from asked_times import asked_times
+from flashdeck import rpc
+from flashdeck.api import CHUNK, JOB_PAGE, LOG_PAGE, BeginUpload, GetBoards, GetJobs, GetLogs, UploadChunk, UploadDone
+from flashdeck.client import EVENTS_KEPT, Client, Subscription
+from flashdeck.client import HELLO_TIMEOUT as CLIENT_PATIENCE
+from flashdeck.errors import FlashdeckError, RequestError
+from flashdeck.model import Event
+from flashdeck.text import MAX_MESSAGE
+from flashdeckd.boards.bench import Bench
+from flashdeckd.diagnosis.doctor import Doctor
+from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.waiting import WaitRequests
+from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
+from flashdeckd.server.connection import HELLO_LINE, Connection
+from flashdeckd.server.endpoint import BACKLOG, claimed
+from flashdeckd.server.handlers import Handlers
+from flashdeckd.server.server import ACCEPT_RETRY, HELLO_TIMEOUT, MAX_CONNECTIONS, PATIENCE, Server
+from flashdeckd.server.uploads import MAX_UPLOADS, Uploads
+from flashdeckd.state.hub import LOG_LINES, LONGEST_LINE, Hub
+from unit.wire.peer import HELLO, board, make_hub, peer
+
+# Messages
+
+
+def test_a_line_has_so_many_bytes() -> None:
+    short = len(rpc.encode_request(1, UploadChunk(upload=1, data=b""))) - 1
+    longest = (rpc.MAX_LINE - short) // 4 * 3  # base64
+    assert rpc.MAX_LINE - 4 < len(rpc.encode_request(1, UploadChunk(upload=1, data=bytes(longest)))) - 1 <= rpc.MAX_LINE
+    with pytest.raises(RequestError, match="one line of the protocol"):
+        rpc.encode_request(1, UploadChunk(upload=1, data=bytes(longest + 3)))
+
+
+def test_an_id_has_so_many_characters() -> None:
+    def call(name: str) -> bytes:
+        return f'{{"jsonrpc": "2.0", "id": "{name}", "method": "status", "params": {{}}}}'.encode()
+
+    assert rpc.decode_request(call("i" * rpc.MAX_ID)).answer_to == "i" * rpc.MAX_ID
+    with pytest.raises(rpc.RpcError):
+        rpc.decode_request(call("i" * (rpc.MAX_ID + 1)))
+
+
+def test_an_error_has_so_many_characters() -> None:
+    for length in (MAX_MESSAGE, MAX_MESSAGE + 1):
+        reply = rpc.decode_incoming(rpc.encode_error(1, FlashdeckError("e" * length)))
+        assert isinstance(reply, rpc.Reply)
+        assert reply.error is not None
+        assert reply.error.message == "e" * MAX_MESSAGE
+
+
+async def test_so_many_events_are_kept_for_a_reader_that_falls_behind(hub: Hub) -> None:
+    events = Subscription(hub.snapshot())
+    for seq in range(1, EVENTS_KEPT + 3):
+        events.deliver(Event(seq=seq, devices=()))
+    assert [event.seq async for event in events] == list(range(1, EVENTS_KEPT + 1))
+
+
+async def test_a_daemon_and_a_client_have_so_long_for_their_hello(
+    hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asked_times(monkeypatch)
+    async with Server(hub, {}).listening(path), await Client.connect(path, client="test"):
+        pass
+    assert CLIENT_PATIENCE in asked.timeouts
+    assert HELLO_TIMEOUT in asked.timeouts
+    assert PATIENCE in asked.timeouts
+    assert set(asked.timeouts) <= {CLIENT_PATIENCE, HELLO_TIMEOUT, PATIENCE}
+
+
+# One client
+
+
+async def test_the_first_line_has_so_many_bytes(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path):
+        for length, welcome in ((HELLO_LINE, True), (HELLO_LINE + 1, False)):
+            line = b'{"jsonrpc": "2.0", "id": 0, "method": "hello", "params": {"protocol": 1, "client": "peer"}}'
+            async with peer(path, hello=False) as client:
+                client.send(line.ljust(length - 1))  # and a line break
+                assert ("result" in await client.receive()) is welcome
+
+
+async def test_so_many_calls_of_one_client_are_served_at_once(hub: Hub, path: Path) -> None:
+    opened, begun = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def wait(_params: object, _connection: Connection) -> GetBoards:
+        begun.release()
+        await opened.wait()
+        return GetBoards()
+
+    async with Server(hub, {GetBoards: wait}).listening(path), peer(path) as client:
+        for number in range(1, rpc.MAX_CALLS + 1):
+            client.call(number, "boards")
+            await begun.acquire()
+        client.call(rpc.MAX_CALLS + 1, "boards")
+        assert (await client.receive())["id"] == rpc.MAX_CALLS + 1, "refused, before any other is answered"
+        opened.set()
+        answered = {(await client.receive())["id"] for _ in range(rpc.MAX_CALLS)}
+        assert answered == set(range(1, rpc.MAX_CALLS + 1))
+
+
+def test_so_many_things_and_lines_wait_for_a_client() -> None:
+    backlog = Backlog(0)
+    assert all(backlog.add(Event(seq=number, board=board(str(number)))) for number in range(THINGS_KEPT))
+    hub = make_hub()
+    hub.listen(lambda event: accepted.append(backlog.add(event)))
+    accepted: list[bool] = []
+    for _ in range(LINES_KEPT + 1):
+        hub.log("line")
+    assert all(accepted)
+    assert len(backlog) == THINGS_KEPT + LINES_KEPT
+    assert not backlog.add(Event(seq=0, board=board("one more")))
+
+
+class Quiet:
+    """A connection that stays."""
+
+    def on_close(self, callback: object) -> None:
+        pass
+
+
+async def test_a_client_has_so_many_uploads_of_pieces_of_so_many_bytes() -> None:
+    async def never(_announced: BeginUpload, _data: bytes) -> UploadDone:
+        raise AssertionError
+
+    connection = cast("Connection", Quiet())
+    handlers = Uploads(never).handlers()
+    begin, chunk = handlers[BeginUpload], handlers[UploadChunk]
+    for number in range(1, MAX_UPLOADS + 1):
+        await begin(BeginUpload(name="a.bin", size=2 * CHUNK), connection)
+        await chunk(UploadChunk(upload=number, data=bytes(CHUNK)), connection)
+    with pytest.raises(RequestError, match="uploads open"):
+        await begin(BeginUpload(name="a.bin", size=1), connection)
+    with pytest.raises(RequestError, match="too long"):
+        await chunk(UploadChunk(upload=1, data=bytes(CHUNK + 1)), connection)
+
+
+# All clients
+
+
+async def test_so_many_clients_are_served_and_so_many_told_that_there_are_too_many(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), AsyncExitStack() as stack:
+        for number in range(2 * MAX_CONNECTIONS):
+            client = await stack.enter_async_context(peer(path, hello=False))
+            if number in {MAX_CONNECTIONS - 1, MAX_CONNECTIONS}:
+                client.send(HELLO)
+                assert ("result" in await client.receive()) is (number < MAX_CONNECTIONS)
+                if number == MAX_CONNECTIONS:
+                    assert await client.at_end()
+        beyond = [await stack.enter_async_context(peer(path, hello=False)) for _ in range(2)]
+        assert await beyond[1].at_end(), "one had left"
+
+
+def test_so_many_connections_may_wait_to_be_accepted(path: Path) -> None:
+    with claimed(path) as endpoint, endpoint.listening():
+        waiting: list[socket.socket] = []
+        with suppress(BlockingIOError):
+            while len(waiting) <= 3 * BACKLOG:
+                waiting.append(socket.socket(socket.AF_UNIX))
+                waiting[-1].setblocking(False)  # noqa: FBT003 - the socket module's own way
+                waiting[-1].connect(str(path))
+        for each in waiting:
+            each.close()
+        assert len(waiting) - 1 == BACKLOG + 1, "listen(2) of Linux takes one more"
+
+
+async def test_connections_that_can_not_be_accepted_are_waited_for(
+    hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asked_times(monkeypatch)
+    real = socket.socket.accept
+    refusals = iter((OSError(24, "Too many open files"),))
+
+    def accept(listener: socket.socket) -> tuple[socket.socket, object]:
+        for refusal in refusals:
+            raise refusal
+        return real(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    async with Server(hub, {}).listening(path), peer(path):
+        assert ACCEPT_RETRY in asked.naps
+        assert set(asked.naps) <= {ACCEPT_RETRY, 0}
+
+
+# What is kept and told
+
+
+def handlers_of(hub: Hub, jobs: int) -> Handlers:
+    numbered = {number: SimpleNamespace(id=number) for number in range(1, jobs + 1)}
+    book = SimpleNamespace(jobs=numbered, job=numbered.__getitem__)
+    nobody = SimpleNamespace()
+    return Handlers(
+        hub,
+        cast("Bench", SimpleNamespace(book=book)),
+        cast("HandRequests", nobody),
+        cast("WaitRequests", nobody),
+        cast("Doctor", nobody),
+    )
+
+
+async def test_so_many_jobs_and_log_lines_are_in_one_answer(hub: Hub) -> None:
+    handlers = handlers_of(hub, JOB_PAGE + 1)
+    connection = cast("Connection", None)
+    for _ in range(LOG_PAGE + 1):
+        hub.log("line")
+    every = JOB_PAGE + LOG_PAGE
+    assert len((await handlers.jobs(GetJobs(limit=every), connection)).jobs) == JOB_PAGE
+    assert len((await handlers.jobs(GetJobs(ids=tuple(range(1, JOB_PAGE + 2))), connection)).jobs) == JOB_PAGE
+    assert len((await handlers.logs(GetLogs(limit=every), connection)).lines) == LOG_PAGE
+
+
+def test_so_many_log_lines_of_so_many_characters_are_kept(hub: Hub) -> None:
+    for text in ("first", "l" * LONGEST_LINE, "l" * (LONGEST_LINE + 1), *[""] * (LOG_LINES - 2)):
+        hub.log(text)
+    second, third, *rest = hub.logs(limit=2 * LOG_LINES)
+    assert second.text == "l" * LONGEST_LINE
+    assert third.text == "l" * (LONGEST_LINE - 1) + "…"
+    assert len(rest) == LOG_LINES - 2

@@ -1,0 +1,79 @@
+"""The list of limits, and that each is imported by some test. `make limits` asks whether that test would notice."""
+
+import ast
+from pathlib import Path
+
+from limits.facts import FACTS, is_a_fact
+from limits.limits import Limit, limits, numbers
+from limits.mutants import Change, mutant
+from limits.names import Name
+from limits.selection import importers
+from limits.tree import Module, files_of_tests, product
+
+PRODUCT = product()
+LEFT = {
+    "flashdeck.words:_LONGEST_VERSION",
+    "flashdeckd.boards.bench:RETURN_SECONDS",
+    "flashdeckd.entering.detach:DETACH_SECONDS",
+    "flashdeckd.jobs.attempt:MAX_REMARKS",
+    "flashdeckd.jobs.attempt:START_SECONDS",
+    "flashdeckd.jobs.attempt:WINDOW_SECONDS",
+    "flashdeckd.jobs.book:KEPT_JOBS",
+    "flashdeckd.jobs.device_thread:OPEN_PAUSE",
+    "flashdeckd.jobs.engine_reports:PROGRESS_SECONDS",
+    "flashdeckd.jobs.lost_reads:_PATIENCE",
+    "flashdeckd.jobs.retry_policy:LOST_SECONDS",
+    "flashdeckd.jobs.retry_policy:MAX_ATTEMPTS",
+    "flashdeckd.jobs.retry_policy:ACCESS_SECONDS",
+    "flashdeckd.jobs.satisfaction:_REMEMBERED",
+    "flashdeckd.requests.by_build:MAX_NOTES",
+    "flashdeckd.requests.by_hand:WRITTEN_SECONDS",
+    "flashdeckd.requests.waiting:LOOK_SECONDS",
+    "flashdeckd.state.hub:JOBS_IN_SNAPSHOT",
+    "flashdeckd.state.journal_schema:_BUSY_SECONDS",
+}
+"""Limits that no test imports yet. Nothing is added here."""
+
+
+def module(name: str, text: str) -> Module:
+    return Module(name, Path(f"{name}.py"), ast.parse(text))
+
+
+def test_every_limit_is_imported_by_a_test() -> None:
+    found = importers(files_of_tests(), PRODUCT)
+    missing = {str(each.name) for each in limits(PRODUCT) if not any(file.naming(each.name) for file in found)}
+    assert missing <= LEFT
+
+
+def test_no_line_of_the_facts_stands_for_nothing() -> None:
+    known = [each.name for each in numbers(PRODUCT)]
+    for patterns in FACTS.values():
+        for pattern in patterns:
+            assert any(is_a_fact(name, [pattern]) for name in known), pattern
+
+
+def test_a_mutant_changes_what_is_done_and_leaves_what_is_promised() -> None:
+    both = {
+        each.name: each
+        for each in (
+            module("a", "MOST = 8\ndef f(n):\n    return n > MOST, f'{MOST}'"),
+            module("b", "from a import MOST as M\nPAUSES = (1, 2)\nkept = M + 1"),
+        )
+    }
+    doubled = mutant(Limit(Name("a", "MOST"), 8), Change.DOUBLED, both)
+    assert doubled == {
+        Path("a.py"): "MOST = 8\n\ndef f(n):\n    return (n > MOST * 2, f'{MOST}')\n",
+        Path("b.py"): "from a import MOST as M\nPAUSES = (1, 2)\nkept = M * 2 + 1\n",
+    }
+    halved = mutant(Limit(Name("a", "MOST"), 1), Change.HALVED, both)
+    assert "n > MOST // 2" in halved[Path("a.py")]
+
+
+def test_tests_are_found_by_the_numbers_that_they_read() -> None:
+    known = {"a": module("a", "MOST = 8\nOTHER = 9")}
+    (file,) = importers(
+        [module("t.py", "from a import MOST\nimport a\nWIDE = MOST + 1\ndef test_x(): f(WIDE)\ndef test_y(): f(1)")],
+        known,
+    )
+    assert file.naming(Name("a", "MOST")) == ["t.py::test_x"]
+    assert file.naming(Name("a", "OTHER")) == []

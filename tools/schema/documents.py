@@ -1,0 +1,23 @@
+"""The schemas that there are; a new one is an entry of `DOCUMENTS`. A test compares the files with the models."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from flashdeck.config_tables import BoardFileTable, ConfigTable
+from flashdeckd.virtual.bench_file import BenchTable
+from schema.toml_files import schema_of
+
+DIRECTORY = Path(__file__).resolve().parents[2] / "config" / "schema"
+DOCUMENTS: Mapping[str, Callable[[], dict[str, object]]] = {
+    "flashdeck.schema.json": partial(schema_of, ConfigTable),
+    "boards.schema.json": partial(schema_of, BoardFileTable),
+    "bench.schema.json": partial(schema_of, BenchTable),
+}
+"""By file name."""
+
+
+def rendered(name: str) -> str:
+    """Return the text of a schema."""
+    return json.dumps(DOCUMENTS[name](), indent=2, ensure_ascii=False) + "\n"
