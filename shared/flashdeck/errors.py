@@ -4,7 +4,9 @@ The same kind travels over the socket (`rpc`) and decides the exit code of the c
 """
 
 from collections.abc import Sequence
-from enum import IntEnum, StrEnum
+from enum import IntEnum
+
+from flashdeck.open_enum import OpenEnum
 
 
 class ExitCode(IntEnum):
@@ -27,7 +29,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-class ErrorKind(StrEnum):
+class ErrorKind(OpenEnum):
     """Stable names of what can go wrong; the wire and `--json` carry them."""
 
     OTHER = "other"
@@ -69,11 +71,6 @@ class ErrorKind(StrEnum):
     TIMEOUT = "timeout"
     # The machine that flashdeckd runs on.
     HOST = "host"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "ErrorKind | None":
-        """Stands in for a kind that a newer daemon knows and we do not."""
-        return cls.OTHER if isinstance(value, str) else None
 
 
 EXIT_CODES: dict[ErrorKind, ExitCode] = {

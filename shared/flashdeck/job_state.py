@@ -13,6 +13,14 @@ from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
 
 
+class Origin(OpenEnum):
+    """Who asked for a job."""
+
+    BUILD = "build"
+    HAND = "hand"
+    OTHER = "other"
+
+
 class Phase(OpenEnum):
     """What a running job is doing."""
 
@@ -173,9 +181,12 @@ class Cancelled(Value, frozen=True, kw_only=True, tag_field="state", tag="cancel
 
 
 class Unknown(Value, frozen=True, kw_only=True, tag_field="state", tag="unknown"):
-    """Stands in for a state that only a newer daemon knows: `JobState.text` and `is_settled` say what it means."""
+    """Stands in for a state that only a newer daemon knows; what it means is in `JobState` beside it."""
 
     name: str = ""
+    """What that daemon calls it."""
+    text: str = ""
+    """`JobState.text`: that daemon's own sentence."""
 
 
 JobStatus = Queued | Waiting | Running | Written | Blocked | Done | Failed | Superseded | Cancelled | Unknown
