@@ -30,7 +30,7 @@ from flashdeck.words.boards import presence_word
 from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile
 from flashdeckd.boards.board_file import write_board_file
 from flashdeckd.boards.board_state import PartitionFacts, board_state
-from flashdeckd.boards.roster import Sighting, recognise
+from flashdeckd.entering.detach import Detach
 from flashdeckd.host import clock, threads
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
@@ -47,6 +47,7 @@ from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal, Ledger
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.recognition import Sighting, recognise
 
 RETURN_SECONDS: Final = 3.0
 """A board that is back in DFU mode so soon after a leave was not brought there by a person."""
@@ -317,6 +318,7 @@ class Bench:
             verdicts=self.verdicts,
             rebuilt=self._rebuilt,
             backend=self._backend,
+            entry_of=Detach,
             hold=partial(self.hold, board.name, by=HoldBy.FLASHDECK),
             changed=partial(self._changed, board.name),
         )
