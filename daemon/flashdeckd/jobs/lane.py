@@ -30,8 +30,6 @@ from flashdeck.job_state import (
     is_settled,
 )
 from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
-from flashdeckd.boards.roster import Sighting
-from flashdeckd.entering.detach import Detach
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.engine import preview
 from flashdeckd.flash.flash_plan import FlashPlan
@@ -47,6 +45,7 @@ from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of, may_r
 from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.contents import is_of
 from flashdeckd.jobs.device_thread import DeviceThread
+from flashdeckd.jobs.dfu_entry import DfuEntryOf
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
@@ -56,6 +55,7 @@ from flashdeckd.jobs.visit import Visit, in_order, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.transport import Transport
 
 T = TypeVar("T")
@@ -78,6 +78,7 @@ class Lane:
         verdicts: GuardVerdicts,
         rebuilt: Rebuilt,
         backend: usb.backend.IBackend | None,
+        entry_of: DfuEntryOf,
         hold: Callable[[str], Awaitable[object]],
         changed: Callable[[], object],
     ) -> None:
@@ -102,7 +103,7 @@ class Lane:
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), state)
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
         self._images = images = JobImages(board.profile, shelf, verdicts, rebuilt)
-        self._detach = Detach(board, state=state, thread=thread, book=book)
+        self._entry = entry_of(board, state=state, thread=thread, book=book)
         self._after_error = AfterError(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
         self._attempts = Attempts(
             board=board,
@@ -193,7 +194,7 @@ class Lane:
         for note in await self._histories.release(self.board.name, self._after_error.release(blocked)):
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
         self._accepted = {job.id for job in jobs}
-        self._detach.forget()
+        self._entry.forget()
         for job in (self._book.job(job.id) for job in jobs):
             if isinstance(job.status, Blocked | Waiting) or self._is_elsewhere(job):
                 await self._book.move(job, Queued())
@@ -208,7 +209,7 @@ class Lane:
         """A person wants a job that is blocked, or waits, to be tried now."""
         self._after_error.forget(job.id)
         self._accepted.add(job.id)
-        self._detach.forget()
+        self._entry.forget()
         await self._book.move(job, Queued())
         self.poke()
 
@@ -346,7 +347,7 @@ class Lane:
                 return False
             elif self.sighting.presence is Presence.APP:
                 self._decide(f"has to be brought into DFU mode{others}", job)
-                return await self._detach.bring_into_dfu(ready, device)
+                return await self._entry.bring_into_dfu(ready, device)
             else:
                 self._decide(f"is flashed now{others}", job)
                 await self._flash(job, device)
@@ -501,7 +502,7 @@ class Lane:
     def _next_due(self) -> float | None:
         """Return in how many seconds something may go on by itself; None: nothing but a change helps."""
         due = self._after_error.next_due(self._book.active(self.board.name))
-        asked_again = self._detach.rests_until()
+        asked_again = self._entry.rests_until()
         if asked_again is None or self.sighting.presence is not Presence.APP:
             return due
         rest = max(0.0, asked_again - clock.monotonic())

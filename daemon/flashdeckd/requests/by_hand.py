@@ -11,7 +11,7 @@ from flashdeck.api import BoardPlan, JobList
 from flashdeck.config import Board, Enter, Partition
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
 from flashdeck.job_state import Blocked, Canceller, Waiting, name_of
-from flashdeck.model import JobState, Origin, Presence
+from flashdeck.model import JobState, Presence
 from flashdeck.names import SHOWN
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
@@ -22,6 +22,7 @@ from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
 from flashdeckd.requests.planning import described
+from flashdeckd.requests.queueing import queue_by_hand
 from flashdeckd.state.hub import Hub
 
 WRITTEN_SECONDS: Final = 5.0
@@ -159,7 +160,9 @@ class HandRequests:
 
     async def _queue(self, boards: Sequence[Board], partition: str, artifacts: Sequence[Artifact]) -> list[JobState]:
         queued = [
-            await self._bench.enqueue(board, partition, artifact, Origin.HAND)
+            await queue_by_hand(
+                self._bench, board, partition, artifact, self._hub.artifacts.get((board.profile.name, partition))
+            )
             for board, artifact in zip(boards, artifacts, strict=True)
         ]
         return [job for job in queued if job is not None]
@@ -168,7 +171,7 @@ class HandRequests:
         """The wanted image, or the newest one of the partition, and what the guards for this very place warn of."""
         if not sha256:
             newest = self._hub.artifacts.get((board.profile.name, partition))
-            untaken = self._bench.untaken(board.profile.name, partition)
+            untaken = self._bench.files.untaken(board.profile.name, partition)
             if untaken:
                 raise RefusedError(untaken)
             if newest is None:

@@ -86,7 +86,7 @@ class WaitRequests:
     def _newest(self, board: Board, partition: str) -> str:
         """Return the image of the newest build; "" where there is none that is taken."""
         artifact = self._hub.artifacts.get((board.profile.name, partition))
-        return "" if artifact is None or self._bench.untaken(board.profile.name, partition) else artifact.sha256
+        return "" if artifact is None or self._bench.files.untaken(board.profile.name, partition) else artifact.sha256
 
     def _outcome(self, board: Board, partition: str, sha256: str) -> BoardOutcome:
         """Return how far a board is: it has the image, or will not get it, or neither yet."""
@@ -140,7 +140,7 @@ class WaitRequests:
             raise _failure(job, "it has the image and was not seen to start")
 
     def _why_no_build(self, board: Board, partition: str) -> FlashdeckError:
-        untaken = self._bench.untaken(board.profile.name, partition)
+        untaken = self._bench.files.untaken(board.profile.name, partition)
         if untaken:
             return RefusedError(untaken)
         return RequestError(
