@@ -94,7 +94,7 @@ class Health:
 async def serve(options: Options, signals: Signals) -> None:
     """Run a daemon until a signal ends it; a running job is parked at its next safe point first.
 
-    Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories can not be used.
+    Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories cannot be used.
     """
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(signals.asked())

@@ -302,7 +302,7 @@ class Cancel(Params[JobState], frozen=True, kw_only=True):
     """Ends a job and returns once it has ended. A running one stops at its next safe point.
 
     Behind its first erase, the partition stays without its boot unit until the next flash: no boot check accepts it.
-    Plain DFU 1.1 can not give that: half an image may be started there.
+    Plain DFU 1.1 cannot give that: half an image may be started there.
     """
 
     job: int

@@ -386,7 +386,7 @@ class ProfileKeys:
         BankPolicy, key("Whether a bootloader first has to show that it erases the bank that it is asked to.")
     ] = BankPolicy.CHECK
     trust_cache: Annotated[
-        bool, key("Whether a board that can not be read is taken to have what this daemon last flashed there.")
+        bool, key("Whether a board that cannot be read is taken to have what this daemon last flashed there.")
     ] = False
 
 

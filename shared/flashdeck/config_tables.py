@@ -96,7 +96,7 @@ class PartitionTable(PartitionKeys, Table):
             yield self.place.mistake("vectors", f"tells where the vector table is, and {why}", "take it out")
 
     def mistakes(self) -> Iterator[Mistake]:
-        """Yield guards that can not be, and places outside the partition."""
+        """Yield guards that cannot be, and places outside the partition."""
         if "guards" in self.place.given:
             yield from self._guards_without_program()
         if "size" not in self.place.wrong:
@@ -218,7 +218,7 @@ class ProfileTable(ProfileKeys, Table):
         if self.app is not None and self.app == self.dfu:
             yield self.place.mistake(
                 "app",
-                f"{self.app} is also what dfu says, so the two modes can not be told apart",
+                f"{self.app} is also what dfu says, so the two modes cannot be told apart",
                 "give the application a product id of its own, or leave app out",
             )
         if self.enter is Enter.DETACH and self.app is None and "app" not in self.place.wrong:

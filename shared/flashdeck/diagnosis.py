@@ -15,9 +15,9 @@ class Severity(StrEnum):
     """How much a finding matters, the gravest first."""
 
     ERROR = "error"
-    """Flashing can not work, or not safely, until it is mended."""
+    """Flashing cannot work, or not safely, until it is mended."""
     WARNING = "warning"
-    """flashdeck can live with it; it costs something, or other tools can not."""
+    """flashdeck can live with it; it costs something, or other tools cannot."""
     NOTE = "note"
     """Worth knowing."""
     GOOD = "good"

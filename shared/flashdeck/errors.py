@@ -147,7 +147,7 @@ MAX_PARTS = 20
 
 
 class ConfigError(FlashdeckError):
-    """The configuration can not be used; the message names file, table and key.
+    """The configuration cannot be used; the message names file, table and key.
 
     `parts` are the mistakes, where there are several: the message then has a line for each.
     """
@@ -175,7 +175,7 @@ class RequestError(FlashdeckError):
 
 
 class ConnectionFailedError(FlashdeckError):
-    """The daemon can not be reached, or does not speak our protocol."""
+    """The daemon cannot be reached, or does not speak our protocol."""
 
     kind = ErrorKind.UNREACHABLE
 
@@ -232,7 +232,7 @@ class DeviceGoneError(DeviceError):
 
 
 class NoAccessError(DeviceError):
-    """The device is there and can not be opened now; nothing was sent to it."""
+    """The device is there and cannot be opened now; nothing was sent to it."""
 
 
 class DevicePermissionError(NoAccessError):

@@ -122,7 +122,7 @@ def parse_sectors(text: str) -> Geometry:
     """The geometry that `text` describes: runs of equal sectors, `COUNT*SIZE@ADDRESS`, divided by commas.
 
     A run without `@ADDRESS` goes on where the one before it ended: "4*16K@0x08000000, 1*64K, 7*128K". Runs are in
-    ascending order and do not overlap. Banks can not be said this way: all sectors count as one.
+    ascending order and do not overlap. Banks cannot be said this way: all sectors count as one.
 
     Raises ValueError, with a sentence, for anything else.
     """

@@ -100,7 +100,7 @@ class Queued(Value, frozen=True, kw_only=True, tag_field="state", tag="queued"):
 
 
 class Waiting(Value, frozen=True, kw_only=True, tag_field="state", tag="waiting"):
-    """It can not run now, and goes on by itself once what it waits for has come."""
+    """It cannot run now, and goes on by itself once what it waits for has come."""
 
     for_: WaitFor = field(name="for")
     reason: str
@@ -115,7 +115,7 @@ class Running(Value, frozen=True, kw_only=True, tag_field="state", tag="running"
     phase: Phase
     done: int = 0
     total: int = 0
-    """Progress of the phase, in bytes (erase: bytes of the sectors); 0 where it can not be measured."""
+    """Progress of the phase, in bytes (erase: bytes of the sectors); 0 where it cannot be measured."""
     since: float
     """When the phase began."""
     answered_at: float

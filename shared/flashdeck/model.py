@@ -84,7 +84,7 @@ class Contents(Value, frozen=True, kw_only=True):
     complete: bool = True
     """False from the first erase of a flash until its boot unit is written."""
     started: bool | None = None
-    """Whether the application was seen to start afterwards; None where that can not be seen."""
+    """Whether the application was seen to start afterwards; None where that cannot be seen."""
     serial: str = ""
     """Serial of the device that it was flashed into; "" where that has none."""
     bcd_device: int = 0
@@ -121,7 +121,7 @@ class PartitionState(Value, frozen=True, kw_only=True):
     current: bool = False
     """True if the partition has every byte of the newest artifact."""
     trouble: str = ""
-    """Why what lies at the image's path can not be taken, and what to do; "" where it can."""
+    """Why what lies at the image's path cannot be taken, and what to do; "" where it can."""
 
 
 class HoldBy(OpenEnum):

@@ -35,7 +35,7 @@ def board_file_path(config_path: Path) -> Path:
 
 
 def absolute(path: str | Path) -> Path:
-    """`path` with its `~` expanded, from the root on. Raises ConfigError where that can not be."""
+    """`path` with its `~` expanded, from the root on. Raises ConfigError where that cannot be."""
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:

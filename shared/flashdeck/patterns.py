@@ -180,7 +180,7 @@ class _Parser:
     def _name(self) -> str:
         name, closed, _ = self._text[self._at :].partition(">")
         if not closed or not name.isidentifier() or not name.isascii() or name in self._names:
-            raise ValueError(f'"{clean(name, 40)}" can not be the name of a group here')
+            raise ValueError(f'"{clean(name, 40)}" cannot be the name of a group here')
         self._names.add(name)
         self._at += len(name) + 1
         return name

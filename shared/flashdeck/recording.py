@@ -191,10 +191,10 @@ def parse(name: str, raw: bytes) -> Recording:
 
 
 def read(path: Path) -> Recording:
-    """The recording in a file. Raises ConfigError where it can not be read, or is none."""
+    """The recording in a file. Raises ConfigError where it cannot be read, or is none."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE + MAX_LINE + 1)
     except OSError as error:
-        raise ConfigError(f"the recording {clean(str(path))} can not be read: {error.strerror}") from error
+        raise ConfigError(f"the recording {clean(str(path))} cannot be read: {error.strerror}") from error
     return parse(clean(str(path)), raw)

@@ -81,7 +81,7 @@ class Bench:
         self.verdicts = GuardVerdicts()
         self._being_written: set[tuple[str, str]] = set()
         self._untaken: dict[tuple[str, str], str] = {}
-        """Why what lies at a watched path can not be taken, by profile and partition."""
+        """Why what lies at a watched path cannot be taken, by profile and partition."""
         self._seeing = asyncio.Lock()
         self._adopting = asyncio.Lock()
         self._filing = asyncio.Lock()
@@ -196,7 +196,7 @@ class Bench:
         for board in having:
             if board.profile.partitions[partition].protected:
                 raise RefusedError(
-                    f"partition {partition} of board {board.name} is protected: it can not be flashed",
+                    f"partition {partition} of board {board.name} is protected: it cannot be flashed",
                     kind=ErrorKind.PROTECTED,
                     hint="name another partition; what is protected is decided by the configuration alone",
                 )
@@ -271,7 +271,7 @@ class Bench:
     async def adopt(self, wanted: str, profile_name: str, name: str) -> BoardState:
         """Makes a listed DFU device a board from now on, also over a restart; nothing is written to it.
 
-        Raises RequestError, FlashdeckError (`ambiguous`), or DeviceError where the device can not be asked.
+        Raises RequestError, FlashdeckError (`ambiguous`), or DeviceError where the device cannot be asked.
         """
         async with self._adopting:
             configured = {lane.sighting.device for lane in self._lanes.values() if lane.sighting.device is not None}
@@ -330,7 +330,7 @@ class Bench:
         lane = self.lane(name)
         # Every state of the board carries it, and has to fit into one line of the protocol.
         hold = BoardHold(reason=clean(reason, LONGEST_LINE) or "by hand", by=by)
-        lane.hold = hold  # from now on, also where that can not be recorded
+        lane.hold = hold  # from now on, also where that cannot be recorded
         await self._journal.save_hold(name, hold)
         self._hub.log(f"on hold: {hold.reason}", board=name)
         return self.state_of(name)
@@ -352,7 +352,7 @@ class Bench:
         self._changed_all(profile)
 
     def note_untaken(self, profile: str, partition: str, reason: str) -> None:
-        """Show at the boards of a profile why what lies at an image's path can not be taken; "" once it can."""
+        """Show at the boards of a profile why what lies at an image's path cannot be taken; "" once it can."""
         if reason:
             self._untaken[profile, partition] = reason
         else:
@@ -360,7 +360,7 @@ class Bench:
         self._changed_all(profile)
 
     def untaken(self, profile: str, partition: str) -> str:
-        """Return why what lies at an image's path can not be taken, with what to do; "" where it can."""
+        """Return why what lies at an image's path cannot be taken, with what to do; "" where it can."""
         artifact = self._hub.artifacts.get((profile, partition))
         refused = artifact.reason if artifact is not None and artifact.disposition is Disposition.REFUSED else ""
         return self._untaken.get((profile, partition), "") or refused

@@ -25,7 +25,7 @@ class PartitionFacts:
     """True if there is, or was, a job that brings the newest build."""
     is_being_written: bool = False
     trouble: str = ""
-    """Why what lies at its image's path can not be taken; "" where it can."""
+    """Why what lies at its image's path cannot be taken; "" where it can."""
 
 
 def board_state(

@@ -80,7 +80,7 @@ class Builds:
 
     `settled` is called with each new state of each file, one at a time for each watch; a state is also new when the
     file was only touched or written again with the same bytes. Where it raises, the file is handed on again later.
-    `unreadable` is called once for each reason why a file that is there can not be read, and with None once that is
+    `unreadable` is called once for each reason why a file that is there cannot be read, and with None once that is
     over, `settling` when a new state
     begins to be waited for and when that is over, and `on_trouble` with each new value of `trouble`.
     """

@@ -39,7 +39,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """It is there and can not be read."""
+    """It is there and cannot be read."""
 
     path: str
     reason: str
@@ -69,7 +69,7 @@ def install_sigio() -> bool:
 
 
 def being_written(path: str) -> bool:
-    """Whether somebody has the file open for writing; False where that can not be known."""
+    """Whether somebody has the file open for writing; False where that cannot be known."""
     try:
         with _opened(path) as descriptor:
             return _take_lease(descriptor) is _Lease.WRITER

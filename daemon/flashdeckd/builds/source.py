@@ -25,7 +25,7 @@ DEBOUNCE_MS = 60
 SURVEY_MS = 10_000
 """Milliseconds after which the directories are looked for again, though nothing changed."""
 POLL_MS = 300
-"""Milliseconds between looks where the kernel can not know."""
+"""Milliseconds between looks where the kernel cannot know."""
 VANISHED_PAUSE = 0.05
 """Seconds until the watch is set up again, where a directory went meanwhile."""
 VANISHED_TIMES = 20
@@ -42,7 +42,7 @@ class BuildSource(Protocol):
     def hints(self, patterns: Sequence[str]) -> AsyncGenerator[None, None]:
         """Yields when the watch is in place, and then whenever something about `patterns` may have changed.
 
-        Does not end by itself. Raises when it can not watch; the caller then starts it again.
+        Does not end by itself. Raises when it cannot watch; the caller then starts it again.
         """
         ...
 
@@ -69,7 +69,7 @@ class HandDrivenSource:
 
 
 class WatchfilesSource:
-    """Hints from the kernel by way of watchfiles, or from polling where the kernel can not know (network)."""
+    """Hints from the kernel by way of watchfiles, or from polling where the kernel cannot know (network)."""
 
     def __init__(self, *, polling: bool | None = None) -> None:
         """`polling` forces one way; None decides by the file systems of the watched directories."""

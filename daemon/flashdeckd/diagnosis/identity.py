@@ -44,7 +44,7 @@ def _serial(case: Case, device: UsbDevice) -> Iterator[Finding]:
         yield Finding(
             code="serial-missing",
             severity=Severity.WARNING,
-            seen="the device has no serial number (iSerialNumber is 0, or it can not be read)",
+            seen="the device has no serial number (iSerialNumber is 0, or it cannot be read)",
             means="it is known by where it is plugged in only: another board in that port would be taken for it",
             mend=mend,
         )

@@ -98,7 +98,7 @@ def _target(case: Case, partition: Partition, found: MemoryMap) -> Iterator[Find
                 means="one of the two is wrong, and an erase by the wrong one hits a neighbour: "
                 + ('the profile says map = "ignore", so its own sectors count' if ignored else "jobs are held"),
                 mend=f'mend `flash` or `sectors` in the profile, or the map; {st_sources.MAP}. map = "ignore" if '
-                "only the map is wrong and can not be changed",
+                "only the map is wrong and cannot be changed",
             )
             return
     if not found.permits(partition.span, Access.ERASE | Access.WRITE):

@@ -46,7 +46,7 @@ class Detach:
     async def bring_into_dfu(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
         """Return whether the board came into DFU mode for the first of `jobs`; otherwise all wait for a person.
 
-        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device can not be opened.
+        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device cannot be opened.
         """
         name = self._board.name
         if self._board.profile.enter is Enter.MANUAL:
@@ -75,7 +75,7 @@ class Detach:
             self._device, self._times = before  # it was not asked now
             raise
         except DeviceError as error:
-            await self._wait(jobs, f"board {name} can not be detached: {error.message}")
+            await self._wait(jobs, f"board {name} cannot be detached: {error.message}")
             return False
         came = await self._state.until(lambda: self._is_over(job), DETACH_SECONDS)
         self._state.check(job.id)

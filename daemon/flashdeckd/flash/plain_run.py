@@ -79,7 +79,7 @@ class PlainRun:
         self.notes: list[str] = []
 
     def send_twice(self) -> AfterManifest:
-        """Send everything up to the end of the image; what fails once is begun anew, for blocks can not be repeated."""
+        """Send everything up to the end of the image; what fails once is begun anew, for blocks cannot be repeated."""
         try:
             return self._send()
         except (DeviceGoneError, VerifyError):

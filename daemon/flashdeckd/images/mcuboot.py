@@ -65,7 +65,7 @@ def header(image: bytes) -> Header | None:
 
 
 def contradiction(image: bytes, head: Header) -> str:
-    """Why this can not be the whole of an image, or ""."""
+    """Why this cannot be the whole of an image, or ""."""
     if head.size < _HEADER.size:
         return f"the MCUboot header says that it is {head.size} bytes long, and it has {_HEADER.size} at least"
     if head.end_of_program > len(image):

@@ -59,7 +59,7 @@ class Spool:
                     self._write(path, image.encoded)
             except OSError as error:
                 raise HostError(
-                    f"the image can not be kept in {self._directory}: {error.strerror or error}",
+                    f"the image cannot be kept in {self._directory}: {error.strerror or error}",
                     hint="make room there, or make the directory writable for the daemon",
                 ) from error
         return Artifact.of(image, version)
@@ -87,7 +87,7 @@ class Spool:
             ) from None
         except OSError as error:
             raise HostError(
-                f"the image {sha256[:12]} can not be read: {error.strerror or error}", hint=f"look at {path}"
+                f"the image {sha256[:12]} cannot be read: {error.strerror or error}", hint=f"look at {path}"
             ) from error
         found = hashlib.sha256(data).hexdigest()
         image = _decoded(data) if found == sha256 else None

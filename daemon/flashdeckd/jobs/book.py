@@ -28,10 +28,10 @@ KEPT_JOBS = 500
 
 
 class IllegalMoveError(Exception):
-    """A job was to come into a state that can not follow the one that it is in: a fault in flashdeckd."""
+    """A job was to come into a state that cannot follow the one that it is in: a fault in flashdeckd."""
 
     def __init__(self, job: JobState, to: JobStatus) -> None:
-        super().__init__(f"job {job.id} is {name_of(job.status)} and can not become {name_of(to)}")
+        super().__init__(f"job {job.id} is {name_of(job.status)} and cannot become {name_of(to)}")
 
 
 class JobBook:
@@ -83,7 +83,7 @@ class JobBook:
     async def create(
         self, board: str, partition: str, artifact: Artifact, origin: Origin, *, patch: bool = False
     ) -> JobState:
-        """Add a queued job at the end of the board's lane; raises FlashdeckError where it can not be recorded."""
+        """Add a queued job at the end of the board's lane; raises FlashdeckError where it cannot be recorded."""
         job = JobState(
             id=self._next_id,
             board=board,
@@ -119,7 +119,7 @@ class JobBook:
     async def begin_attempt(self, job: JobState, to: Running) -> JobState:
         """Count an attempt of a job, which runs from now on.
 
-        Raises FlashdeckError where that can not be recorded: then its board must not even be opened.
+        Raises FlashdeckError where that cannot be recorded: then its board must not even be opened.
         """
         now = self.job(job.id)
         if not may_follow(now.status, to):
@@ -160,7 +160,7 @@ class JobBook:
             self._hub.publish_job(self._jobs[job_id])
 
     async def wait(self, job: JobState, waiting: Waiting) -> None:
-        """Let a job wait for something, which is told once; one that can not wait any more does not."""
+        """Let a job wait for something, which is told once; one that cannot wait any more does not."""
         status = self.job(job.id).status
         if status == waiting or not may_follow(status, waiting):
             return

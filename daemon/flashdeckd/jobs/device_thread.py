@@ -36,7 +36,7 @@ class DeviceThread:
         return await self._thread.run(work, self._worker)
 
     async def opened(self, work: Callable[[Worker], T]) -> T:
-        """Runs `work` in the thread, tried again while the device can not be opened yet."""
+        """Runs `work` in the thread, tried again while the device cannot be opened yet."""
         for _ in range(OPEN_TRIES - 1):
             try:
                 return await self.run(work)

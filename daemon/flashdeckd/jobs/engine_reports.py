@@ -129,7 +129,7 @@ class EngineReports:
             self._wait_for(self._disturb())
 
     def began(self) -> None:
-        """Record that what is erased from now on is not known any more; raises FlashdeckError where it can not."""
+        """Record that what is erased from now on is not known any more; raises FlashdeckError where it cannot."""
         job = self._job
         after = begun(self._before, job, self._erased, made=self._made(), target=self._target)
         self._wait_for(self._book.begin(job.board, job.partition, after))

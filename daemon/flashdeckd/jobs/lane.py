@@ -1,7 +1,7 @@
 """A board's lane: its queue, and the task that works it off, one job at a time.
 
 The lane decides what is next. `visit` knows what may run in one stay in DFU mode, `attempt` carries it out,
-`after_error` does what becomes of a job that can not go on, and in `device_thread` is the one thread in which the USB
+`after_error` does what becomes of a job that cannot go on, and in `device_thread` is the one thread in which the USB
 handle lives.
 """
 
@@ -390,7 +390,7 @@ class Lane:
         return Visit(max(job.id for job in active), changed)
 
     async def _meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError) -> None:
-        """The job ends where what follows from its error can not be done either, as on a full disk."""
+        """The job ends where what follows from its error cannot be done either, as on a full disk."""
         if self._visit is not None:
             self._visit.give_back(job)
         reached, self._attempts.reached = self._attempts.reached, -1

@@ -40,7 +40,7 @@ class Worker:
             return clean(identify(transport), MAX_MAPS)
 
     def reach(self, device: UsbDevice) -> None:
-        """Opens the device and closes it again; raises NoAccessError where it can not be opened now."""
+        """Opens the device and closes it again; raises NoAccessError where it cannot be opened now."""
         with self._open(device):
             pass
 
@@ -77,7 +77,7 @@ class Worker:
             engine.detach(transport)
 
     def _open(self, device: UsbDevice) -> Transport:
-        """Raises NoAccessError where the device can not be opened now: nothing was begun, so it may be tried again."""
+        """Raises NoAccessError where the device cannot be opened now: nothing was begun, so it may be tried again."""
         try:
             return open_device(self._backend, device, self.pulse)
         except DeviceError as error:

@@ -160,12 +160,12 @@ class BuildRequests:
         self._bench.note_being_written(watch.profile, watch.partition, being_written=is_being_written)
 
     def unreadable(self, watch: Watch, file: Unreadable | None) -> None:
-        """Note that an image file is there and can not be read; None: it can, or is not there any more."""
+        """Note that an image file is there and cannot be read; None: it can, or is not there any more."""
         if file is None:
             self._bench.note_untaken(watch.profile, watch.partition, "")
             return
         mend = "it is taken once it can; is this the file that the build writes?"
-        reason = clean(f"{file.path} can not be read: {file.reason}: {mend}", LONGEST_LINE)
+        reason = clean(f"{file.path} cannot be read: {file.reason}: {mend}", LONGEST_LINE)
         self._hub.log(f"{reason} (for {watch.partition})", level=LogLevel.WARNING)
         self._bench.note_untaken(watch.profile, watch.partition, reason)
 

@@ -41,7 +41,7 @@ class HandRequests:
     async def flash(self, partition: str, sha256: str, patterns: Iterable[str], *, no_wait: bool) -> JobList:
         """Queues one job a board by hand, all or none; with it comes what the guards warn of.
 
-        `no_wait` refuses that where a board can not run it now. Raises RequestError, RefusedError, BlockedError or
+        `no_wait` refuses that where a board cannot run it now. Raises RequestError, RefusedError, BlockedError or
         FlashdeckError (`ambiguous`; `timeout` where the build does not end).
         """
         boards = self._bench.select(partition, patterns)

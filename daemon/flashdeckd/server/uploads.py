@@ -56,7 +56,7 @@ class Uploads:
     async def _begin(self, params: BeginUpload, connection: Connection) -> UploadHandle:
         if not 0 < params.size <= MAX_IMAGE:
             raise RequestError(
-                f"an image of {params.size} bytes can not be uploaded",
+                f"an image of {params.size} bytes cannot be uploaded",
                 hint=f"between 1 and {MAX_IMAGE} bytes are possible",
             )
         uploads = self._open.get(connection)

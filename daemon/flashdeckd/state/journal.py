@@ -93,7 +93,7 @@ class Journal:
         """Opens the journal at `path`, and creates it and its directory where they are missing.
 
         A file that is damaged or not a journal is moved aside, never overwritten, and `trouble` says where to.
-        Raises `FlashdeckError` where the file can not be used and is better left alone: a newer schema, no
+        Raises `FlashdeckError` where the file cannot be used and is better left alone: a newer schema, no
         permission, a full disk.
         """
         writer = threads.OwnThread("journal")
@@ -117,11 +117,11 @@ class Journal:
         on_trouble(self.trouble)
 
     async def load(self) -> Ledger:
-        """Everything in the file. A row that can not be understood is left in place, logged and left out."""
+        """Everything in the file. A row that cannot be understood is left in place, logged and left out."""
         ledger, unread = await self._run(lambda: _load(self._connection))
         if unread:
             self._notice = (
-                f"the journal {self._path} has {len(unread)} entries that this flashdeckd can not read "
+                f"the journal {self._path} has {len(unread)} entries that this flashdeckd cannot read "
                 f"({unread[0]}); they stay in the file and are ignored"
             )
             _log.warning("%s", self._notice)
@@ -278,13 +278,13 @@ def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
         except UnusableFileError as error:
             kept = set_aside(path)
             notice = (
-                f"the journal {path} can not be used: {error}; it was kept as {kept.name}, and a new one was begun: "
+                f"the journal {path} cannot be used: {error}; it was kept as {kept.name}, and a new one was begun: "
                 "what the boards hold is unknown until they are flashed again"
             )
         return connect(path), notice
     except OSError as error:
         raise FlashdeckError(
-            f"can not open the journal {path}: {error.strerror or error}",
+            f"cannot open the journal {path}: {error.strerror or error}",
             hint="the state directory must be one that you own and may write to",
         ) from error
     except sqlite3.Error as error:
@@ -292,7 +292,7 @@ def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a file that can not be used, so that nothing of it is lost. Returns its new path."""
+    """Renames a file that cannot be used, so that nothing of it is lost. Returns its new path."""
     stamp = clock.stamp()
     kept, number = path.with_name(f"{path.name}.kept-{stamp}"), 1
     while files.exists(kept):

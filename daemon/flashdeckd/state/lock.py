@@ -23,7 +23,7 @@ def exclusive(path: Path, *, does: str, hint: str) -> Generator[None, None, None
         yield
     finally:
         if files.is_at(path, lock):
-            with contextlib.suppress(OSError):  # where it can not be removed it stays, and does no harm unlocked
+            with contextlib.suppress(OSError):  # where it cannot be removed it stays, and does no harm unlocked
                 files.remove(path)
         files.close(lock)
 

@@ -32,7 +32,7 @@ class RecordDirectory:
     """Recordings by number. May be used from any thread."""
 
     def __init__(self, path: Path, *, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES) -> None:
-        """Raises FlashdeckError (`no-permission`) where `path` can not be a private directory of ours."""
+        """Raises FlashdeckError (`no-permission`) where `path` cannot be a private directory of ours."""
         ensure_private_dir(path)
         self.path = path
         self._max_files = max_files
@@ -62,7 +62,7 @@ class RecordDirectory:
         return files.open_to_append(path)
 
     def listing(self) -> tuple[RecordingState, ...]:
-        """All recordings, the oldest first. Raises RequestError where the directory can not be read."""
+        """All recordings, the oldest first. Raises RequestError where the directory cannot be read."""
         with self._lock:
             try:
                 kept = self._kept()
@@ -124,4 +124,4 @@ def _unknown(index: int) -> RequestError:
 
 
 def _unreadable(path: Path, error: OSError) -> RequestError:
-    return RequestError(f"{path} can not be read: {error.strerror}", hint="look at the directory that --record names")
+    return RequestError(f"{path} cannot be read: {error.strerror}", hint="look at the directory that --record names")

@@ -123,7 +123,7 @@ class BenchBoardTable(BenchBoardKeys, Table):
         ChipFlashName | None, key("Whose flash it has, by the chip table. Default: that of a 1 MB STM32H5.")
     ] = None
     bad_sectors: Annotated[
-        tuple[Annotated[int, Meta(ge=0)], ...], key("Numbers of sectors that can not be erased.")
+        tuple[Annotated[int, Meta(ge=0)], ...], key("Numbers of sectors that cannot be erased.")
     ] = ()
     contents: Annotated[
         tuple[ContentTable, ...], key("What is in its flash before it is first powered; blank elsewhere.")
@@ -283,5 +283,5 @@ def _contents(table: BenchBoardTable, mistakes: Mistakes) -> Iterator[Content]:
         try:
             yield Content(each.address, files.contents(each.file))
         except OSError as error:
-            problem = f"{clean(str(each.file), MAX_PATH)} can not be read: {error.strerror}"
+            problem = f"{clean(str(each.file), MAX_PATH)} cannot be read: {error.strerror}"
             mistakes.append(each.place.mistake("file", problem))

@@ -25,7 +25,7 @@ class Fault(StrEnum):
     ERROR_STATUS = "error-status"
     """The request fails: the device is in dfuERROR, with errUNKNOWN, until CLRSTATUS."""
     WRONG_STATE = "wrong-state"
-    """The request is carried out, but the device is in a state where it can not be, until CLRSTATUS or ABORT."""
+    """The request is carried out, but the device is in a state where it cannot be, until CLRSTATUS or ABORT."""
     HANG = "hang"
     """The request is not answered, and nothing after it either, until a bus reset or a power cycle."""
     UNPLUG = "unplug"

@@ -136,7 +136,7 @@ class ReplayedBoard:
         return self._outcome(step, answer)
 
     def _answer(self, step: Transfer, setup: Setup, data: bytes) -> bytes | None:
-        """The data stage that the host gets; None where it can not be known."""
+        """The data stage that the host gets; None where it cannot be known."""
         if step.ending is not Ending.OK:
             return b""
         if not step.is_in:

@@ -102,7 +102,7 @@ class _Image:
         return self._operations[0] if self._operations else None
 
     def download(self, number: int, data: bytes) -> bool:
-        """Takes a block, or the end; False where it can not be. What it makes the flash do is `busy` then."""
+        """Takes a block, or the end; False where it cannot be. What it makes the flash do is `busy` then."""
         if number == 0:
             self._last = self._counted = self._written = 0
             self._waiting = b""
@@ -136,7 +136,7 @@ class _Image:
         return True
 
     def upload(self, number: int, size: int) -> bytes | None:
-        """A block, shorter where the image ends; None where it can not be."""
+        """A block, shorter where the image ends; None where it cannot be."""
         if size == 0:
             return b""
         if number == 0:

@@ -14,7 +14,7 @@ from flashdeck.text import MAX_PATH, clean
 
 
 class WrongValueError(Exception):
-    """A value that a key can not have: the problem as a sentence without its place, and what to write instead."""
+    """A value that a key cannot have: the problem as a sentence without its place, and what to write instead."""
 
     def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(problem)
@@ -47,7 +47,7 @@ def spelled(spelling: Spelling) -> Meta:
 def key(description: str, *, name: str = "", later: tuple[str, ...] = ()) -> Meta:
     """Return the annotation of a field that is a key of a table.
 
-    `name` is the key where a field can not have its name; values in `later` are refused as not supported yet.
+    `name` is the key where a field cannot have its name; values in `later` are refused as not supported yet.
     """
     return Meta(description=description, extra={"later": later, **({"key": name} if name else {})})
 

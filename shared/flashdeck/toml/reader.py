@@ -155,7 +155,7 @@ def _leaf(node: inspect.Type, value: object) -> object:
                 raise WrongValueError(f"{shown(value)} is not a value it may have", one_of(choices))
             return choices[value]
         case _:
-            raise TypeError(f"a key of a TOML file can not be {node}")
+            raise TypeError(f"a key of a TOML file cannot be {node}")
 
 
 def _fraction(node: inspect.FloatType, value: object) -> float:

@@ -30,7 +30,7 @@ class Colour(StrEnum):
 
 
 def accept_any_text() -> None:
-    """Lets stdout replace what its encoding can not express: a Latin-1 terminal must not end a command."""
+    """Lets stdout replace what its encoding cannot express: a Latin-1 terminal must not end a command."""
     stdout: object = sys.stdout
     if isinstance(stdout, TextIOWrapper):
         cast("TextIOWrapper[BinaryIO]", stdout).reconfigure(errors="replace")

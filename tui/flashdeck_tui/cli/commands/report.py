@@ -181,7 +181,7 @@ def _redactor(found: Gathered) -> Redactor:
     for name, raw in tuple(found.recordings.items()):
         try:
             serials |= serials_in_recording(name, raw)
-        except ConfigError as error:  # what can not be read can not be redacted
+        except ConfigError as error:  # what cannot be read cannot be redacted
             del found.recordings[name]
             found.missing[f"recordings/{name}"] = error.message
     users = {os.environ.get(variable, "") for variable in ("USER", "LOGNAME", "SUDO_USER")}
