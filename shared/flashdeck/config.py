@@ -114,28 +114,28 @@ Settle = Annotated[float, spelled(duration(0.001, 600))]
 
 
 class Enter(StrEnum):
-    """How a board gets from its application into DFU mode."""
+    """The way of a board from its application into DFU mode."""
 
     DETACH = "detach"
     MANUAL = "manual"
 
 
 class MapPolicy(StrEnum):
-    """What to do with the device's own memory map."""
+    """Use of the device's own memory map."""
 
     CHECK = "check"
     IGNORE = "ignore"
 
 
 class ErasePolicy(StrEnum):
-    """Which sectors a job erases."""
+    """The sectors that a job erases."""
 
     NEEDED = "needed"
     PARTITION = "partition"
 
 
 class VerifyPolicy(StrEnum):
-    """Whether to read back what was written."""
+    """The policy of reading back what was written."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -143,14 +143,14 @@ class VerifyPolicy(StrEnum):
 
 
 class PollPolicy(StrEnum):
-    """Whether to wait for bwPollTimeout."""
+    """The policy of waiting for bwPollTimeout."""
 
     AUTO = "auto"
     SPEC = "spec"
 
 
 class BankPolicy(StrEnum):
-    """Whether the bootloader is trusted to erase the bank that it was asked to."""
+    """The trust in a bootloader to erase the bank that it was asked to."""
 
     CHECK = "check"
     TRUSTED = "trusted"
@@ -211,7 +211,7 @@ class ByteOrder(StrEnum):
 
 
 class CrcField(StrEnum):
-    """How the bytes of a CRC counted when it was made, where they lie in the range that it covers."""
+    """The value of a CRC's own bytes when it was made, where they lie in the range that it covers."""
 
     SKIPPED = "skipped"
     ZEROS = "zeros"
@@ -304,14 +304,14 @@ DEFAULT_GUARDS: frozenset[AnyGuard] = frozenset((Guard.FITS, Guard.RESET, Guard.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionKeys:
-    """What a partition's table says and the program takes as it is."""
+    """The keys of a partition's table that the program takes as they are."""
 
     protected: Annotated[bool, key("Never written, whoever asks.")] = False
     image: Annotated[
         Image, key("What the build writes: a file of any name, or a glob of which the newest match counts.")
     ] = ""
     """Absolute path or glob of the image file; "" where none is watched."""
-    auto: Annotated[bool, key("false: a new build is only offered, and waits for `flashdeck flash`.")] = True
+    auto: Annotated[bool, key("false: a build is offered, and waits for `flashdeck flash`.")] = True
     guards: Annotated[
         frozenset[AnyGuard],
         Meta(max_length=MAX_GUARDS),
@@ -355,7 +355,7 @@ class Partition(PartitionKeys):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileKeys:
-    """What a profile's table says and the program takes as it is."""
+    """The keys of a profile's table that the program takes as they are."""
 
     dfu: Annotated[UsbIdText, key("How the board enumerates in DFU mode, as lsusb shows it.")]
     app: Annotated[UsbIdText | None, key("How it enumerates while its application runs.")] = None
@@ -392,7 +392,7 @@ class ProfileKeys:
 
 @dataclass(frozen=True, slots=True)
 class Profile(ProfileKeys):
-    """What boards of one product share."""
+    """The facts that boards of one product share."""
 
     name: str
     geometry: Geometry
@@ -409,7 +409,7 @@ class Profile(ProfileKeys):
 
     @property
     def is_plain(self) -> bool:
-        """Whether its boards speak plain DFU 1.1: their partitions are alternate settings, without addresses."""
+        """True if its boards speak plain DFU 1.1: their partitions are alternate settings, without addresses."""
         return any(p.alternate is not None for p in self.partitions.values())
 
     @property
@@ -420,7 +420,7 @@ class Profile(ProfileKeys):
 
 @dataclass(frozen=True, kw_only=True)
 class Pins(Table):
-    """What `adopt` saw of a board; if it changes, the board is held (safety rule 3)."""
+    """The identity that `adopt` saw of a board; if it changes, the board is put on hold (safety rule 3)."""
 
     map: Annotated[
         str, Meta(max_length=MAX_MAP), key("The memory map string as the device sent it; absent where it has none.")
@@ -431,7 +431,7 @@ class Pins(Table):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardKeys:
-    """What a board's table says and the program takes as it is."""
+    """The keys of a board's table that the program takes as they are."""
 
     serial: Annotated[
         str, Meta(max_length=MAX_SERIAL), key("The serial that the board shows, as `flashdeck boards` lists it.")
@@ -444,7 +444,7 @@ class BoardKeys:
 
 @dataclass(frozen=True, slots=True)
 class Board(BoardKeys):
-    """One configured physical device. With neither serial nor port it can never be recognised, and is shown as held."""
+    """One configured physical device. With neither serial nor port it is never recognised, and its jobs are blocked."""
 
     name: str
     profile: Profile
@@ -461,4 +461,4 @@ class Config:
     files: tuple[Path, ...] = ()
     """Every file that was read, the main one first."""
     disarmed: frozenset[str] = frozenset()
-    """Names of boards to which new artifacts are only offered (boards.toml)."""
+    """Names of boards to which builds are offered, not flashed (boards.toml)."""

@@ -151,7 +151,7 @@ def _default_guards(table: PartitionTable, *, has_ram: bool) -> frozenset[AnyGua
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileTable(ProfileKeys, Table):
-    """What all boards of one product share."""
+    """The facts that all boards of one product share."""
 
     later: ClassVar[frozenset[str]] = frozenset({"hooks"})
 
@@ -419,7 +419,7 @@ class ConfigTable(Table):
 class BoardFileTable(Table):
     """boards.toml, which flashdeckd writes beside the configuration."""
 
-    disarmed: Annotated[tuple[Name, ...], key("Boards to which new builds are only offered.")] = ()
+    disarmed: Annotated[tuple[Name, ...], key("Boards to which builds are offered, not flashed.")] = ()
     boards: Annotated[dict[Name, AdoptedTable], key("The boards that `flashdeck adopt` made.")] = field(
         default_factory=dict[Name, AdoptedTable]
     )

@@ -138,7 +138,7 @@ class FlashdeckError(Exception):
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the command line exits with when this error ends it."""
+        """The exit code of the command line when this error ends it."""
         return EXIT_CODES[self.kind]
 
 

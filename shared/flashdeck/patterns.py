@@ -34,7 +34,7 @@ _CLASSES = {
     "S": TEXT - _BLANKS,
     **{letter: frozenset((code,)) for letter, code in zip("0tnrfv", b"\0\t\n\r\f\v", strict=True)},
 }
-"""What is negated, and `.`, means printable ASCII, so that what they match ends where a string does."""
+"""The bytes of `.` and of a negated class: printable ASCII, so that a match ends where a string does."""
 _BOUNDS = {"?": (0, 1), "*": (0, REACH), "+": (1, REACH)}
 _COUNTS = re.compile(r"\{(?P<least>[0-9]{0,4})(?P<comma>,?)(?P<most>[0-9]{0,4})\}")
 

@@ -68,7 +68,7 @@ _NEEDS_PERSON: Final = frozenset(
 )
 _RANK: Final = {kind: rank for rank, kind in enumerate(ProblemKind)}
 _BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.PAUSE))
-"""What comes, or is meant to be missing, without anybody who is told to act."""
+"""Waits that end by themselves, or are meant: nobody is told to act."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,9 @@ class Problem:
     """"" where it is the whole board's."""
     kind: ProblemKind
     text: str
-    """What was seen, in a sentence."""
+    """The problem, in a sentence: what was seen."""
     hint: str = ""
-    """What to do; "" where the text says it."""
+    """The next step for a person; "" where the text says it."""
 
 
 def problems(boards: Iterable[BoardState], jobs: Iterable[JobState]) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""What the client knows of one daemon: fed with snapshots and events, read by every screen. Pure, no terminal.
+"""The client's knowledge of one daemon: fed by snapshots and events, read by every screen. Pure, no terminal.
 
 The store holds the daemon's own values (`flashdeck.model`) and what only a client can know of them: the speed of a job,
 and the lines of the log so far. How these are put into words is the business of `views`.
@@ -37,7 +37,7 @@ _URGENCY: tuple[type[JobStatus], ...] = (Running, Written, Waiting, Blocked, Que
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a person points at: a board, one of its partitions, a job, or a device that is no board."""
+    """The thing that a person points at: a board, one of its partitions, a job, or a device that is no board."""
 
     board: str = ""
     partition: str = ""

@@ -81,11 +81,11 @@ class Bench:
         self.verdicts = GuardVerdicts()
         self._being_written: set[tuple[str, str]] = set()
         self._untaken: dict[tuple[str, str], str] = {}
-        """Why what lies at a watched path cannot be taken, by profile and partition."""
+        """The reason why the file at a watched path cannot be taken, by profile and partition."""
         self._seeing = asyncio.Lock()
         self._adopting = asyncio.Lock()
         self._filing = asyncio.Lock()
-        """What is written to boards.toml is all of it: what changes any of that comes one after the other."""
+        """boards.toml is always written as a whole, so its changes come one after the other."""
         self._running: asyncio.TaskGroup | None = None
         self._stopped = asyncio.Event()
         self._histories = BootloaderBook(hub, journal, ledger.histories, self._changed)
@@ -253,7 +253,7 @@ class Bench:
             await self.book.bring_instead(job, artifact)
 
     def is_armed(self, name: str) -> bool:
-        """Whether new artifacts flash by themselves on a board."""
+        """Return whether builds are flashed by themselves on a board."""
         return self._lanes[name].armed
 
     async def arm(self, patterns: Iterable[str], *, armed: bool) -> list[BoardState]:
@@ -265,7 +265,7 @@ class Bench:
             for name in boards:
                 self._lanes[name].armed = armed
         for name in boards:
-            self._hub.log("armed" if armed else "disarmed: new builds are only offered", board=name)
+            self._hub.log("armed" if armed else "disarmed: builds are offered, not flashed", board=name)
         return [self.state_of(name) for name in boards]
 
     async def adopt(self, wanted: str, profile_name: str, name: str) -> BoardState:
@@ -387,7 +387,7 @@ class Bench:
         )
 
     def _hear(self, event: Event) -> None:
-        """What a board is depends on its jobs and on the newest builds, too."""
+        """Publishes the boards that an event changes: their state depends on jobs and on the newest builds, too."""
         if event.job is not None and event.job.board in self._lanes and not isinstance(event.job.status, Running):
             self._changed(event.job.board)  # what is running was heard of when it was queued
         if event.artifact is not None:
@@ -434,7 +434,7 @@ class Bench:
                 await self.book.record(name, partition, replace(contents, started=True))
 
     async def _doubt_contents(self, name: str, device: UsbDevice) -> None:
-        """What was flashed into a board of another serial or bcdDevice may be something else by now."""
+        """Marks contents as uncertain: a device of another serial or bcdDevice may have other contents by now."""
         for partition in self.config.boards[name].profile.partitions:
             contents = self.book.contents(name, partition)
             if contents is None or contents.uncertain:

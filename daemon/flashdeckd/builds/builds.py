@@ -46,7 +46,7 @@ class Settled:
     path: Path
     data: bytes
     first: bool
-    """Whether it was already there, in this very state, when it was first looked for."""
+    """True: it was already there, in this very state, when it was first looked for."""
 
 
 class Clock(Protocol):
@@ -107,7 +107,7 @@ class Builds:
 
     @property
     def trouble(self) -> str:
-        """What does not work as it should, and what happens instead; "" when all is well."""
+        """The part that does not work, and what happens instead; "" when all is well."""
         return "; ".join(self._troubles.values())
 
     async def run(self) -> None:
@@ -286,7 +286,7 @@ class _Post:
 
 
 def _observe(pattern: str, passed: Fingerprint | None) -> tuple[Fingerprint | Unreadable | None, bool]:
-    """What is there, and whether it is being written; a state that has passed is not asked.
+    """Return the state of the file, and whether it is being written; a state that has passed is not asked.
 
     Where the newest match of a glob was removed, the older one behind it is no new build: nothing has changed.
     """

@@ -1,7 +1,7 @@
-"""What says that a build directory may have changed: the seam between the file system and `builds`.
+"""Hints that a build directory may have changed: the seam between the file system and `builds`.
 
-A source only hints. What is there, and whether it is new, is always looked at afterwards, so that a hint too many
-costs a look and a hint too few costs the time until the next regular one.
+A source only hints: the files themselves are always looked at afterwards. A hint too many costs one look, a hint too
+few the time until the next regular look.
 """
 
 import asyncio
@@ -129,7 +129,7 @@ class WatchfilesSource:
 
     @staticmethod
     async def _still_right(changes: Iterable[tuple[object, str]], patterns: Sequence[str], watched: "Survey") -> bool:
-        """Whether the watch still covers what it should after these changes.
+        """Return whether the watch still covers what it should after these changes.
 
         A directory that was removed and made again is watched no longer and gives no sign of that, and it may have got
         the same inode: so its name among the changes counts as well as the survey.

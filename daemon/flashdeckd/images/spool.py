@@ -27,7 +27,7 @@ class Artifact:
     size: int
     """Bytes that it defines."""
     version: str
-    """What it calls itself: a version, else its build-id, "" where there is neither."""
+    """Its own name: a version, else its build-id, "" where there is neither."""
     is_program: bool = True
     """True if it defines the partition's first word."""
 
@@ -102,7 +102,7 @@ class Spool:
         return image
 
     def has(self, sha256: str) -> bool:
-        """Whether there is an image of that name; it is not read."""
+        """Return whether there is an image of that name; it is not read."""
         return _NAME.fullmatch(sha256) is not None and files.is_file(self._directory / sha256)
 
     def prune(self, keep: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""What is taken for granted of a board that cannot be asked now."""
+"""Facts that are assumed of a board that cannot be asked now."""
 
 from flashdeckd.flash.flash_plan import DeviceFacts
 

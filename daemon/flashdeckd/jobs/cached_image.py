@@ -25,14 +25,14 @@ async def cached_image(
 
 
 def why_never_cached(profile: Profile, device: UsbDevice) -> str:
-    """Why `trust_cache` cannot do anything for this device; "" where it can, or is not wanted."""
+    """Return the reason why `trust_cache` is of no use for this device; "" where it is, or is not wanted."""
     if not profile.trust_cache or device.serial:
         return ""
     return "the board shows no serial, so that trust_cache cannot tell it from another one at its port: all is written"
 
 
 def _is_undisturbed(contents: Contents, device: UsbDevice) -> bool:
-    """Whether this device holds what was last flashed, as far as anybody can tell.
+    """Return whether this device still has the image that was last flashed, as far as anybody can tell.
 
     A bootloader that did not start the image may not have written it.
     """

@@ -28,7 +28,7 @@ class DeviceThread:
 
     @property
     def pulse(self) -> Pulse:
-        """When the board last answered."""
+        """The time of the board's last answer."""
         return self._worker.pulse
 
     async def run(self, work: Callable[[Worker], T]) -> T:

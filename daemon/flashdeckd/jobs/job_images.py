@@ -19,7 +19,7 @@ Rebuilt = Callable[[Profile, Partition, str], Awaitable[bool]]
 
 
 class GuardVerdicts:
-    """What the guards said of images, each asked once. Runs in the event loop's thread."""
+    """The guards' verdicts on images; each is asked once. Runs in the event loop's thread."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str, str], tuple[Profile, tuple[str, ...]]] = OrderedDict()

@@ -1,4 +1,4 @@
-"""What runs in a lane's thread: opens the device, calls the engine, closes the device. Touches no shared state."""
+"""The work of a lane's thread: opens the device, calls the engine, closes the device. Touches no shared state."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -44,7 +44,7 @@ class _Verdict:
     notes: tuple[str, ...] = ()
     version: str = ""
     refused: str = ""
-    """Why it is not taken; "" where it is."""
+    """The reason why it is not taken; "" where it is."""
 
 
 class BuildRequests:
@@ -247,7 +247,7 @@ def _image_for(boards: Sequence[Board], announced: BeginUpload, data: bytes) -> 
 
 
 def _is_from(source: str, pattern: str) -> bool:
-    """Whether `source` is at the configured path or glob, and not at one that the configuration had before."""
+    """Return whether `source` is at the configured path or glob, and not at one of an earlier configuration."""
     here = clean(pattern, MAX_PATH).replace("/**/", "/*")  # no directory at all is among what ** stands for
     return source == here or fnmatchcase(source, here)
 

@@ -16,7 +16,7 @@ from flashdeckd.host import threads
 from flashdeckd.state.hub import Hub
 
 LOOK_SECONDS: Final = 2.0
-"""What looking at the files may take in any case: who has no patience wants to know what is so now."""
+"""Least time for a look at the files: a caller without patience wants the state of now, too."""
 
 
 class WaitRequests:
@@ -180,11 +180,11 @@ class WaitRequests:
         lane = self._bench.lane(board.name)
         if not lane.armed:
             return HeldError(
-                f"board {board.name} is disarmed: the build is only offered", kind=ErrorKind.DISARMED, hint=hint
+                f"board {board.name} is disarmed: the build is offered, not flashed", kind=ErrorKind.DISARMED, hint=hint
             )
         if newest.disposition is not Disposition.UNCHANGED:
             return HeldError(
-                f"the build is only offered for {partition} of board {board.name}: {newest.reason or 'was disarmed'}",
+                f"the build is offered, not flashed, for {partition} of board {board.name}: {newest.reason or 'was disarmed'}",
                 kind=ErrorKind.OFFERED,
                 hint=hint,
             )

@@ -50,7 +50,7 @@ class Uploads:
         return sum(len(uploads) for uploads in self._open.values())
 
     def handlers(self) -> Mapping[type[Params[Value]], Handler]:
-        """What the server dispatches on."""
+        """The handlers of uploads, by the parameters of their methods."""
         return {BeginUpload: self._begin, UploadChunk: self._chunk, CommitUpload: self._commit}
 
     async def _begin(self, params: BeginUpload, connection: Connection) -> UploadHandle:

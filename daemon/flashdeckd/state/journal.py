@@ -1,4 +1,4 @@
-"""What must outlive the daemon, in one SQLite file: jobs, artifacts, what is known of each board and its bootloader.
+"""The state that outlives the daemon, in one SQLite file: jobs, builds, facts of each board and its bootloader.
 
 All of SQLite happens in one thread, in the order of the calls. When a `save` returns, it is on the disk.
 """
@@ -57,11 +57,11 @@ class Ledger:
     artifacts: Mapping[tuple[str, str], ArtifactState]
     """The newest of each (profile, partition)."""
     holds: Mapping[str, BoardHold]
-    """Why each board is on hold that is."""
+    """The hold of each board that is on hold."""
     ports: Mapping[str, str]
-    """Where each board was last seen."""
+    """The port at which each board was last seen."""
     histories: Mapping[Bootloader, BootloaderHistory]
-    """What is known of each bootloader."""
+    """The facts that are known of each bootloader."""
     next_job: int
     """An id that no job in this file ever had."""
 
@@ -108,7 +108,7 @@ class Journal:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with the journal, and what to do; "" when nothing is."""
+        """The fault of the journal, and what to do; "" when there is none."""
         return self._failure or self._notice
 
     def watch(self, on_trouble: Callable[[str], None]) -> None:
@@ -135,11 +135,11 @@ class Journal:
         )
 
     async def save_contents(self, board: str, partition: str, contents: Contents) -> None:
-        """Keeps what a partition of a board holds."""
+        """Keeps the contents of a partition of a board."""
         await self._execute(("REPLACE INTO holding VALUES (?, ?, ?)", (board, partition, _encode(contents))))
 
     async def save_artifact(self, artifact: ArtifactState) -> None:
-        """Makes this the newest artifact of its target."""
+        """Makes this the newest build of its target."""
         key = (artifact.profile, artifact.partition)
         await self._execute(("REPLACE INTO artifact VALUES (?, ?, ?)", (*key, _encode(artifact))))
 

@@ -12,10 +12,10 @@ from flashdeckd.host import files, processes
 
 @contextlib.contextmanager
 def exclusive(path: Path, *, does: str, hint: str) -> Generator[None, None, None]:
-    """Holds the lock file `path`, with our pid in it, and removes it at the end.
+    """Locks the file `path`, with our pid in it, and removes it at the end.
 
     `does` says in an error what the other one does with the place. Raises FlashdeckError of kind `already-running` if
-    another process holds it; it is left alone then.
+    another process has it; it is left alone then.
     """
     lock = _locked(path, does=does, hint=hint)
     try:

@@ -16,7 +16,7 @@ MAX_FILES = 500
 MAX_BYTES = 256 * 1024 * 1024
 """Bytes that they take together when a new one begins."""
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9]{6}\.jsonl")
-"""When the session began (UTC) and its number; nothing that a device said. Only such files are ever removed."""
+"""Name of a recording: start of the session (UTC) and its number. Only such files are ever removed."""
 MAX_ATTEMPTS = 1000
 """Names that are tried for a new one."""
 _NUMBERS = 1_000_000  # six digits

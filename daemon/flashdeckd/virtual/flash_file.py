@@ -1,7 +1,7 @@
-"""A flash that outlives its process: what it holds is in a file, and stays there however the process ends.
+"""A flash that outlives its process: its bytes are in a file, and stay there however the process ends.
 
-The file is mapped, shared with the system: a process that is killed in the middle of anything leaves in it exactly what
-the emulated flash held.
+The file is mapped, shared with the system: a process that is killed in the middle of anything leaves in it exactly the
+bytes of the emulated flash.
 """
 
 from mmap import mmap

@@ -15,7 +15,7 @@ from flashdeckd.virtual.hotplug import VirtualHotplug
 from flashdeckd.virtual.spec import BoardSpec
 
 MAX_TIMES = 1_000_000
-"""How often one fault may happen."""
+"""The most times that one fault may happen."""
 
 
 class VirtualBench:

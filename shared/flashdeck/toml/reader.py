@@ -24,7 +24,7 @@ _ARRAYS = {
     (True, True): 'an array, as ["…", { … }]',
     (False, False): "an array of numbers, as [1, 2]",
 }
-"""How to write arrays of texts and of tables."""
+"""Spelling of arrays of texts and of tables, for messages."""
 NOT_YET = "is not supported by this version"
 
 T = TypeVar("T", bound=Table)

@@ -1,4 +1,4 @@
-"""How sizes, addresses, durations, names and paths are written, in every TOML file alike. Pure, but for `~`."""
+"""The spelling of sizes, addresses, durations, names and paths, the same in every TOML file. Pure, but for `~`."""
 
 import glob
 import os

@@ -30,7 +30,7 @@ def board_remarks(board: BoardState) -> Iterator[str]:
     if board.hold is not None:
         yield hold_text(board)
     if not board.armed:
-        yield "disarmed: new builds are only offered"
+        yield "disarmed: builds are offered, not flashed"
     if board.trouble:
         yield board.trouble
     yield from board.doubts
@@ -43,4 +43,4 @@ def hold_text(board: BoardState) -> str:
 
 def armed_text(board: BoardState) -> str:
     """Return whether new builds flash by themselves."""
-    return "armed: new builds are flashed" if board.armed else "disarmed: new builds are only offered"
+    return "armed: new builds are flashed" if board.armed else "disarmed: builds are offered, not flashed"

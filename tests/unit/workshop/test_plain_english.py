@@ -35,6 +35,7 @@ RIDDLE = r"(?:(?:of|for|to|in|by|from|with|at|on) )?(?:what|whether|where|how|wh
 NOT_A_RIDDLE = "Return …, True if …, The …, or a verb"
 
 NAMES = {
+    "Artifact": "a type, in an annotation that stands before it",
     "artifact": "field of an event, and table of the journal",
     "no-such-artifact": "kind of error on the socket",
     "held": "kind of error on the socket",

@@ -1,4 +1,4 @@
-"""Where words go: data to stdout, talk to stderr; colour only on a terminal that wants it.
+"""Data to stdout, messages to stderr; colour only on a terminal that wants it.
 
 Nothing that a device, a file or a daemon said reaches a terminal uncleaned, whoever cleaned it before.
 """
@@ -37,7 +37,7 @@ def accept_any_text() -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody looks at `stream` on a terminal."""
+    """Return whether `stream` is a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 

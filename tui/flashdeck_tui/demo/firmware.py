@@ -14,9 +14,9 @@ from pathlib import Path
 from flashdeck.errors import FlashdeckError
 
 TOOLS = ("make", "arm-none-eabi-gcc", "arm-none-eabi-objcopy")
-"""What a real build needs on PATH."""
+"""The programs that a real build needs on PATH."""
 STAGING = "staging"
-"""Where the compiler works, out of the daemon's sight."""
+"""The directory in which the compiler works, out of the daemon's sight."""
 PIECES = 6
 """Pieces in which a build is written."""
 _VERSION = re.compile(rb'(?m)^#define VERSION "([ -!#-\[\]-~]*)"$')
@@ -44,11 +44,11 @@ class Firmware:
         self._directory = directory
         self._prebuilt_version = self.version
         self.compiles = all(shutil.which(tool) for tool in TOOLS)
-        """Whether builds are compiled; else they are the checked-in image with the version written into it."""
+        """True: builds are compiled; else they are the checked-in image with the version written into it."""
 
     @property
     def output(self) -> Path:
-        """Where the daemon looks for app1's image."""
+        """The file in which the daemon looks for app1's image."""
         return self._directory / "build" / "APP1.bin"
 
     @property
@@ -58,7 +58,7 @@ class Firmware:
 
     @property
     def shell_command(self) -> str:
-        """What builds the image for app1 when it is typed into a shell, anywhere."""
+        """The shell command that builds the image for app1, from any directory."""
         if self.compiles:
             return shlex.join(("make", "-C", str(self._directory), "app1"))
         return shlex.join(("sh", str(self._directory / "prebuilt.sh")))

@@ -1,4 +1,4 @@
-"""What the demo found, as a table for people and as an object for programs."""
+"""The results of the demo, as a table for people and as an object for programs."""
 
 from collections.abc import Iterable
 
@@ -21,27 +21,27 @@ class Row(Value, frozen=True, kw_only=True):
     """Control transfers of the job, from opening the board to the leave."""
     seconds: float
     verified: Verified
-    """What flashdeck says: whether it could read back what it wrote."""
+    """The verification that flashdeck reports: whether it could read back what it wrote."""
     sha256: str
     """Of the first `bytes` bytes that the partition really holds, taken from the emulated flash itself."""
     is_image: bool
-    """Whether that is the SHA-256 of the image that was built."""
+    """True if that is the SHA-256 of the image that was built."""
     outside_unchanged: bool
-    """Whether every byte of the flash outside the partition is what it was before."""
+    """True if every byte of the flash outside the partition is as before."""
     jobs: int
     """Jobs that this build became on this board; one is right."""
     pressed: bool
-    """Whether somebody had to press the board's buttons."""
+    """True if somebody had to press the board's buttons."""
 
 
 class Report(Value, frozen=True, kw_only=True):
     """The whole demo."""
 
     compiled: bool
-    """Whether the builds were compiled here; else the checked-in image was used."""
+    """True: the builds were compiled here; else the checked-in image was used."""
     rows: tuple[Row, ...]
     complaints: tuple[str, ...]
-    """What is not as it should be; empty when all is well."""
+    """The faults that were found; empty when all is well."""
 
 
 HEAD = ("board", "partition", "build", "bytes", "erases", "transfers", "seconds", "verified", "outside")

@@ -49,7 +49,7 @@ _BELOW = 9
 
 
 class Panels(Vertical):
-    """What boards, details, jobs and log share: all lines that header, notices and keys leave."""
+    """The lines that header, notices and keys leave, shared by boards, details, jobs and log."""
 
     class Resized(Message):
         """There are more lines now, or fewer."""
@@ -116,14 +116,14 @@ class MainScreen(Screen[None]):
         yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
-        """What never changes."""
+        """Shows the parts that never change."""
         headline = self.query_one("#headline", Lines)
         headline.show([Phrase(line) for line in self._headline.splitlines()])
         headline.display = bool(self._headline)
 
     @property
     def selection(self) -> Selection:
-        """What the person points at."""
+        """The thing that the person points at."""
         return self.query_one(f"#{self._pointed}", Rows).selected
 
     @property

@@ -42,11 +42,11 @@ T = TypeVar("T")
 
 @dataclass
 class Gathered:
-    """What could be had, and why the rest could not."""
+    """The parts that could be had, and why the rest could not."""
 
     snapshot: Snapshot | None = None
     daemon: tuple[Fact, ...] = ()
-    """What the daemon runs on."""
+    """The versions that the daemon runs on."""
     diagnosis: Diagnosis | None = None
     log: tuple[LogLine, ...] = ()
     config: Config | None = None
