@@ -236,8 +236,8 @@ class Wait(Params[WaitResult], frozen=True, kw_only=True):
     """Looks at the partition's image path again, then returns once that image is on all those boards.
 
     `sha256` is the wanted image, "" the newest build. `timeout` in seconds. Returns at once, too, when a board can no
-    longer get it (`superseded`, `held`, `offered`, `guard`, `no-target`, or the failure of its job) and nothing is under
-    way on the others.
+    longer get it (`superseded`, `held`, `offered`, `guard`, `no-target`, or the failure of its job) and nothing is
+    under way on the others.
     """
 
     partition: str

@@ -50,12 +50,12 @@ def _taken(table: object, kind: type) -> dict[str, Any]:
 class PartitionTable(PartitionKeys, Table):
     """A named piece of the flash: whole sectors, and no two overlap; or an alternate setting of a plain DFU device."""
 
-    address: Annotated[Address | None, key("Where it begins in the flash.")] = None
+    address: Annotated[Address | None, key("Start of it in the flash.")] = None
     alt: Annotated[
         Alternate | None,
         key("In place of `address` for plain DFU 1.1: the alternate setting, by its number or its name."),
     ] = None
-    size: Annotated[SizeAbove0, key("How large it is.")]
+    size: Annotated[SizeAbove0, key("Size of it.")]
 
     @classmethod
     def of(cls, partition: Partition) -> "PartitionTable":
@@ -155,9 +155,7 @@ class ProfileTable(ProfileKeys, Table):
 
     later: ClassVar[frozenset[str]] = frozenset({"hooks"})
 
-    flash: Annotated[
-        ChipName | None, key("Where the flash is, how its sectors lie, and where the RAM is: the chip's name.")
-    ] = None
+    flash: Annotated[ChipName | None, key("Name of the chip: it tells where flash, sectors and RAM are.")] = None
     sectors: Annotated[
         Sectors | None,
         key("In place of `flash`: runs of sectors, as 4*16K@0x08000000, 1*64K. All count as one bank."),
@@ -379,7 +377,7 @@ class AdoptedTable(BoardTable):
 
     hints: ClassVar[Mapping[str, str]] = {"pinned": _AGAIN, "profile": _AGAIN}
 
-    pinned: Annotated[Pins, key("What the device said when it was adopted.")]
+    pinned: Annotated[Pins, key("Identity of the device when it was adopted.")]
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield that nothing tells which device it is."""
@@ -392,7 +390,7 @@ class DaemonTable(Table):
     """The daemon itself."""
 
     settle: Annotated[
-        Settle, key("How long an image file must be unchanged before it counts as built, once no writer has it open.")
+        Settle, key("Time without a change after which an image file counts as built, once no writer has it open.")
     ] = DEFAULT_SETTLE
 
 
@@ -407,9 +405,9 @@ class ConfigTable(Table):
 
     include: Annotated[Paths, key("Other files with profiles and boards of their own; each is read once.")] = ()
     daemon: Annotated[DaemonTable, key("The daemon itself; only in the main file.")] = field(default=DaemonTable())
-    profiles: Annotated[dict[Name, ProfileTable], key("What all boards of one product share, by a name of yours.")] = (
-        field(default_factory=dict[Name, ProfileTable])
-    )
+    profiles: Annotated[
+        dict[Name, ProfileTable], key("Facts that boards of one product share, by a name of yours.")
+    ] = field(default_factory=dict[Name, ProfileTable])
     boards: Annotated[dict[Name, BoardTable], key("The boards, by names of yours.")] = field(
         default_factory=dict[Name, BoardTable]
     )

@@ -126,7 +126,7 @@ class Written(Value, frozen=True, kw_only=True, tag_field="state", tag="written"
     """The image is complete on the board; what is missing is the leave, which comes last in a visit."""
 
     result: JobResult | None = None
-    """What the flash did; None where the daemon was killed before it could tell."""
+    """The work of the flash; None where the daemon was killed before it could tell."""
     phase: Phase | None = None
     """LEAVE or START once that is under way."""
     reason: str = ""
@@ -144,7 +144,7 @@ class Done(Value, frozen=True, kw_only=True, tag_field="state", tag="done"):
     """Its image is on the board."""
 
     result: JobResult | None = None
-    """What the flash did; None where the daemon was killed before it could tell."""
+    """The work of the flash; None where the daemon was killed before it could tell."""
     not_started: str = ""
     """The reason why the board was not started after all; "" where it was, or was not to be."""
 

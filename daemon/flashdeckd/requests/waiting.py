@@ -184,7 +184,7 @@ class WaitRequests:
             )
         if newest.disposition is not Disposition.UNCHANGED:
             return HeldError(
-                f"the build is offered, not flashed, for {partition} of board {board.name}: {newest.reason or 'was disarmed'}",
+                f"the build is offered for {partition} of board {board.name}: {newest.reason or 'was disarmed'}",
                 kind=ErrorKind.OFFERED,
                 hint=hint,
             )

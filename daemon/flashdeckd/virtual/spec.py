@@ -217,7 +217,7 @@ class BenchBoardKeys:
         _ST_SERIAL_PORT
     )
     """None: the application has no USB, and the board vanishes from the bus when it starts."""
-    runtime: Annotated[bool, key("Whether the application has a run-time DFU interface.")] = False
+    runtime: Annotated[bool, key("true: the application has a run-time DFU interface.")] = False
     map: Annotated[
         AnyText | None, key("The memory map string. Default: one that fits the flash, read-only before `app_address`.")
     ] = None
@@ -236,37 +236,35 @@ class BenchBoardKeys:
         key("Milliseconds that it claims for everything else; USBX models know no other. Default: the same."),
     ] = None
     erase_time: Annotated[
-        Seconds, key("How long an erase of the largest sector takes, in proportion for others. Default: as the chip.")
+        Seconds, key("Time of an erase of the largest sector, in proportion for others. Default: as the chip.")
     ] = 0.002
     """Seconds; the default is that of an STM32H5, 8 KiB, typical."""
-    word_time: Annotated[Seconds, key("How long it takes to program one word. Default: as the chip.")] = 0.00003
+    word_time: Annotated[Seconds, key("Time to program one word. Default: as the chip.")] = 0.00003
     """Seconds; the default is that of an STM32H5, 16 bytes, typical."""
-    attach_time: Annotated[Seconds, key('How long the host takes to enumerate it after a restart (timing "real").')] = (
-        0.1
-    )
-    slowdown: Annotated[float, Meta(ge=1, le=1000), key("How many times longer all of that takes.")] = 1.0
+    attach_time: Annotated[Seconds, key('Time in which the host enumerates it after a restart (timing "real").')] = 0.1
+    slowdown: Annotated[float, Meta(ge=1, le=1000), key("Factor by which all of that takes longer.")] = 1.0
     """The factor by which the bus, the flash work and restarts take longer, and the bootloader claims more.
 
     A machine keeps up with many boards then; measured times are divided by it again. Fixed claims stay.
     """
-    plugged: Annotated[bool, key("Whether it is plugged in when the daemon starts.")] = True
-    start: Annotated[Start, key("What it does when it is plugged in: boot its application, or stay in DFU mode.")] = (
+    plugged: Annotated[bool, key("true: it is plugged in when the daemon starts.")] = True
+    start: Annotated[Start, key("First step when it is plugged in: boot its application, or stay in DFU mode.")] = (
         Start.BOOT
     )
-    app_address: Annotated[Address, key("Where its bootloader looks for an application to start.")] = 0x08020000
+    app_address: Annotated[Address, key("Address of the application that its bootloader starts.")] = 0x08020000
     flash_file: Annotated[
-        File | None, key("Where its flash is kept between runs, `contents` being for the first one.")
+        File | None, key("File in which its flash is kept between runs, `contents` being for the first one.")
     ] = None
     """None: it goes with the bench."""
     bank_bug: Annotated[
-        bool, key("Whether an erase always works in bank 1, as in ST's USBX sample (USBX models only).")
+        bool, key("true: an erase always works in bank 1, as in ST's USBX sample (USBX models only).")
     ] = False
     read_constant: Annotated[
         int, Meta(ge=0, le=255), key("The byte that a read answers from everywhere (models with constant reads).")
     ] = 0x00
     leave_answers: Annotated[
         bool,
-        key("Whether the GETSTATUS that starts the application is still answered (classic models only)."),
+        key("true: the GETSTATUS that starts the application is still answered (classic models only)."),
     ] = False
 
 

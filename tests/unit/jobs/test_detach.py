@@ -89,7 +89,7 @@ async def test_an_application_that_comes_back_is_asked_a_few_times_and_then_left
     for _ in range(MAX_ASKED + 5):
         job = await application.restart(job)
     assert application.asked == MAX_ASKED
-    assert job.text == f"waiting: board left runs its application again, asked {MAX_ASKED} times to detach"
+    assert job.text == f"waiting: board left is running again, asked {MAX_ASKED} times to detach"
     scene.see()
     await scene.until(job, Done)
 

@@ -70,7 +70,7 @@ class Text(NamedTuple):
 
 
 def python_texts(source: str) -> Iterator[Text]:
-    """Each string of a module; that of an f-string with `…` for each value, a name in `__slots__` and its like, too."""
+    """Return each string of a module; an f-string with `…` for each value."""
     tree = ast.parse(source)
     documents: set[int] = set()
     pieces: set[int] = set()
@@ -78,6 +78,8 @@ def python_texts(source: str) -> Iterator[Text]:
         match node:
             case ast.Expr(value=ast.Constant(value=str()) as constant):
                 documents.add(id(constant))
+            case ast.Call(func=ast.Name("key"), args=[ast.Constant(value=str()) as constant, *_]):
+                documents.add(id(constant))  # of a key in a TOML file, for editors
             case ast.JoinedStr(values=values):
                 pieces |= {id(value) for value in values}
             case _:
@@ -181,6 +183,7 @@ def test_every_exception_is_needed() -> None:
         ('def f():\n    """How."""', 2, "'How'", "begin with"),
         ('def f():\n    """Who."""', 2, "'Who'", "begin with"),
         ('def f():\n    """Why."""', 2, "'Why'", "begin with"),
+        ('x: Annotated[bool, key("Whether it is plugged in.")]', 1, "'Whether'", "begin with"),
     ],
 )
 def test_a_planted_word_is_found_with_its_place(source: str, line: int, word: str, instead: str) -> None:
