@@ -243,7 +243,7 @@ class CrcGuard(Table):
     order: Annotated[ByteOrder, key("The order of its bytes, and of those of `length`.")] = ByteOrder.LITTLE
     field: Annotated[
         CrcField | None,
-        key("Value of the CRC itself when made, if and only if it lies among the bytes that it covers."),
+        key("Value of the CRC itself when made, if it lies among the bytes that it covers."),
     ] = None
 
     def meaningless(self) -> Iterator[Mistake]:

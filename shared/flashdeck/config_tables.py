@@ -405,9 +405,9 @@ class ConfigTable(Table):
 
     include: Annotated[Paths, key("Other files with profiles and boards of their own; each is read once.")] = ()
     daemon: Annotated[DaemonTable, key("The daemon itself; only in the main file.")] = field(default=DaemonTable())
-    profiles: Annotated[
-        dict[Name, ProfileTable], key("Facts that boards of one product share, by a name of yours.")
-    ] = field(default_factory=dict[Name, ProfileTable])
+    profiles: Annotated[dict[Name, ProfileTable], key("Facts about boards of one product, by a name of yours.")] = (
+        field(default_factory=dict[Name, ProfileTable])
+    )
     boards: Annotated[dict[Name, BoardTable], key("The boards, by names of yours.")] = field(
         default_factory=dict[Name, BoardTable]
     )

@@ -12,7 +12,6 @@ import pytest
 from msgspec.structs import replace
 
 from flashdeck.job_state import Done
-from flashdeck.model import 
 from flashdeck_tui import app as app_module
 from flashdeck_tui import terminal
 from flashdeck_tui.app import AGES, END_WITHIN, FRAME, FlashdeckApp

@@ -85,7 +85,7 @@ class FlashdeckApp(App[int]):
     def on_mount(self) -> None:
         """Starts what runs for as long as the application does."""
         self.run_worker(self.link.run(), name="link", group="link")
-        self.set_interval(FRAME, self._look)
+        self.set_interval(FRAME, self.look)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette has what the registry has."""
@@ -126,6 +126,12 @@ class FlashdeckApp(App[int]):
         self.main.show(self.store, self.link.state, self._shown_at)
         self._show_keys()
 
+    def look(self) -> None:
+        """Show the store if it has changed, or if time alone has changed what there is to say."""
+        patience = SILENCES if self.store.is_busy else AGES
+        if self.store.revision != self._shown or self.clock() - self._shown_at >= patience:
+            self.refresh_views()
+
     @on(Rows.Moved)
     def selection_changed(self) -> None:
         """Another thing is pointed at: other details, and other keys that do something."""
@@ -150,11 +156,6 @@ class FlashdeckApp(App[int]):
             text = f"{error.message}\n{error.hint}" if error.hint else error.message
             shown = "\n".join(clean(line, LONG_TEXT) for line in text.splitlines())
             self.notify(shown, title=f"{action.title} failed", severity="error", timeout=15, markup=False)
-
-    def _look(self) -> None:
-        patience = SILENCES if self.store.is_busy else AGES
-        if self.store.revision != self._shown or self.clock() - self._shown_at >= patience:
-            self.refresh_views()
 
     def _show_keys(self) -> None:
         context = self.context()

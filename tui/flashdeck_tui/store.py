@@ -118,11 +118,9 @@ class Store:
 
     def jobs_at(self, board: str, partition: str = "") -> Iterator[JobState]:
         """The jobs of a board, or of one of its partitions, newest first."""
-        return (
-            job
-            for job in sorted(self.jobs.values(), key=lambda job: -job.id)
-            if job.board == board and partition in ("", job.partition)
-        )
+        jobs = self.jobs.values()
+        mine = [job for job in jobs if job.board == board and partition in ("", job.partition)]
+        return iter(sorted(mine, key=lambda job: -job.id))
 
     def active_job(self, selection: Selection) -> JobState | None:
         """The job that is meant where one that has not ended is wanted: the running one first, then the next to run."""

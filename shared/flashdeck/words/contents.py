@@ -33,7 +33,7 @@ def contents_name(contents: Contents) -> str:
 def contents_state(contents: Contents | None) -> Phrase:
     """Return what is known of a partition's contents, the worst first; None where it was never flashed."""
     if contents is None:
-        return Phrase("never flashed", Tone.FAINT)
+        return Phrase("never flashed here", Tone.FAINT)
     if not contents.complete:
         return Phrase("incomplete", Tone.BAD)
     if contents.uncertain:

@@ -78,7 +78,7 @@ def test_arm_and_disarm(daemon: CannedDaemon, cli: Cli) -> None:
     daemon.answers[api.Disarm] = api.BoardList(boards=(board(armed=False),), devices=())
     assert cli("arm") == (0, "left: armed\nright: armed\n", "")
     run = cli("disarm", "--board", "l*", "--board", "left")
-    assert run == (0, "left: disarmed: builds are offered, not flashed\n", "")
+    assert run == (0, "left: disarmed: new builds are offered\n", "")
     assert cli("disarm", "--json").json["boards"][0]["armed"] is False
     assert daemon.called(api.Arm) == [api.Arm()]
     assert daemon.called(api.Disarm) == [api.Disarm(boards=("l*", "left")), api.Disarm()]
@@ -98,7 +98,7 @@ def test_a_disarmed_board_is_shown_as_one(daemon: CannedDaemon, cli: Cli) -> Non
     run = cli("boards")
     assert "dfu (disarmed)" in run.out
     assert "absent (held, disarmed)" in run.out
-    assert "left: disarmed: builds are offered, not flashed" in run.out
+    assert "left: disarmed: new builds are offered" in run.out
     assert "dfu (disarmed)" in cli("status").out
 
 

@@ -39,7 +39,7 @@ def running(phase: Phase = Phase.WRITE, done: int = 0, total: int = 0) -> Runnin
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        (None, Phrase("never flashed", Tone.FAINT)),
+        (None, Phrase("never flashed here", Tone.FAINT)),
         (contents(), Phrase("verified", Tone.GOOD)),
         (contents(verified=Verified.NO), Phrase("not verified", Tone.WAIT)),
         (contents(verified=Verified.OTHER), Phrase("not verified", Tone.WAIT)),

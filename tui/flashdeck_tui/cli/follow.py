@@ -1,7 +1,8 @@
 """Follows jobs until nothing more will happen to them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from flashdeck.api import GetJobs
@@ -10,7 +11,10 @@ from flashdeck.job_state import WaitFor, Waiting
 from flashdeck.model import Event, JobState, Snapshot
 from flashdeck_tui.cli.outcome import is_over
 from flashdeck_tui.cli.output import put_json, say
-from flashdeck_tui.cli.progress import progress
+from flashdeck_tui.cli.progress import Progress, progress
+
+_LOOK_AGAIN = 1.0
+"""Seconds between two looks at the jobs while nothing is heard of them."""
 
 T = TypeVar("T")
 
@@ -35,7 +39,7 @@ async def follow(
         for job in jobs:
             put_json({"job": job})
     try:
-        async with asyncio.timeout(patience):
+        async with _looked_at_again(shown), asyncio.timeout(patience):
             while not all(map(until, latest.values())):
                 for job in await _changed(client, await anext(changes), tuple(latest)):
                     latest[job.id] = job
@@ -63,19 +67,36 @@ async def show_while(
     shown = progress((), boards)
     step: asyncio.Future[Snapshot | Event] | None = None
     try:
-        while True:
-            step = step or asyncio.ensure_future(anext(changes))
-            await asyncio.wait((asked, step), return_when=asyncio.FIRST_COMPLETED)
-            if asked.done():
-                return asked.result()
-            change, step = step.result(), None
-            jobs = change.jobs if isinstance(change, Snapshot) else (change.job,) if change.job is not None else ()
-            for job in filter(shows, jobs):
-                shown.show(job)
+        async with _looked_at_again(shown):
+            while True:
+                step = step or asyncio.ensure_future(anext(changes))
+                await asyncio.wait((asked, step), return_when=asyncio.FIRST_COMPLETED)
+                if asked.done():
+                    return asked.result()
+                change, step = step.result(), None
+                jobs = change.jobs if isinstance(change, Snapshot) else (change.job,) if change.job is not None else ()
+                for job in filter(shows, jobs):
+                    shown.show(job)
     finally:
         if step is not None:
             step.cancel()
         shown.close()
+
+
+@asynccontextmanager
+async def _looked_at_again(shown: Progress) -> AsyncGenerator[None]:
+    """Show each second what no change of a job tells: that its board does not answer."""
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN)
+            shown.look_again()
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
 
 
 def waits_for_the_board(job: JobState) -> bool:

@@ -3,13 +3,13 @@
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from flashdeck.job_state import Running, Written
 from flashdeck.model import JobState
 from flashdeck.text import clean, format_size
-from flashdeck.words.jobs import is_measured, percent, status_detail, status_hint, status_word
+from flashdeck.words.jobs import is_measured, no_answer_text, percent, status_detail, status_hint, status_word
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, paint, say, write_talk
 from flashdeck_tui.cli.table import columns
@@ -27,6 +27,10 @@ class Progress(Protocol):
 
     def show(self, job: JobState) -> None:
         """The new state of one of the jobs."""
+        ...
+
+    def look_again(self) -> None:
+        """Shows what time alone has changed: a board may have stopped answering."""
         ...
 
     def close(self) -> None:
@@ -48,19 +52,34 @@ def _place(job: JobState) -> tuple[str, str]:
 
 
 class Lines:
-    """A line whenever a job changes its status or its phase."""
+    """A line whenever a job changes its status or its phase, and when its board stops answering."""
 
-    def __init__(self, jobs: Sequence[JobState]) -> None:
+    def __init__(self, jobs: Sequence[JobState], clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._jobs: dict[tuple[str, str], JobState] = {}
+        self._silent: set[tuple[str, str]] = set()
         self._told: dict[tuple[str, str], str] = {}
         for job in jobs:
             self.show(job)
 
     def show(self, job: JobState) -> None:
         """Says what is new of `job`, once."""
+        self._jobs[_place(job)] = job
         line = f"{job.board} {job.partition}: {_headline(job)}"
         if self._told.get(_place(job)) != line:
             self._told[_place(job)] = line
             say(line)
+
+    def look_again(self) -> None:
+        """Says once of each board that has stopped answering that it has."""
+        now = self._clock()
+        for place, job in self._jobs.items():
+            silent = no_answer_text(job.status, now)
+            if not silent:
+                self._silent.discard(place)
+            elif place not in self._silent:
+                self._silent.add(place)
+                say(f"{job.board} {job.partition}: {_headline(job)}, {silent}")
 
     def close(self) -> None:
         """Nothing is left to say."""
@@ -69,7 +88,8 @@ class Lines:
 class Bars:
     """A line a board, drawn over and over in place."""
 
-    def __init__(self, jobs: Sequence[JobState]) -> None:
+    def __init__(self, jobs: Sequence[JobState], clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._jobs = {_place(job): job for job in jobs}
         self._drawn_at = 0.0
         self._drawn_lines = 0
@@ -83,6 +103,11 @@ class Bars:
         if changed or time.monotonic() - self._drawn_at >= REDRAW:
             self._draw()
 
+    def look_again(self) -> None:
+        """Draws all jobs again where a board does not answer."""
+        if any(no_answer_text(job.status, self._clock()) for job in self._jobs.values()):
+            self._draw()
+
     def close(self) -> None:
         """Draws all jobs once more."""
         self._draw()
@@ -94,7 +119,7 @@ class Bars:
         up = _UP.format(self._drawn_lines) if self._drawn_lines else ""
         width = shutil.get_terminal_size().columns - 1
         label = max(columns(_label(job)) for job in self._jobs.values())
-        lines = [_CLEAR_LINE + _bar_line(job, label, width) for job in self._jobs.values()]
+        lines = [_CLEAR_LINE + _bar_line(job, label, width, self._clock()) for job in self._jobs.values()]
         self._drawn_lines = len(lines)
         write_talk(up + "\n".join(lines) + "\n")
 
@@ -112,7 +137,7 @@ def _headline(job: JobState) -> str:
     return f"{word}{f': {detail}' if detail else ''}{f' ({hint})' if hint else ''}"
 
 
-def _bar_line(job: JobState, label: int, width: int) -> str:
+def _bar_line(job: JobState, label: int, width: int, now: float) -> str:
     """One line that fits into `width` columns, so that going up by lines finds it again."""
     head = _label(job) + " " * (label - columns(_label(job)))
     text = clean(_headline(job), 2 * width)
@@ -122,7 +147,8 @@ def _bar_line(job: JobState, label: int, width: int) -> str:
         full = _BAR * percent(status) // 100
         bar = f"{'#' * full}{'.' * (_BAR - full)}"
         text = f"{text:<9} {percent(status):3} % of {format_size(status.total)}"
-    line = _cut("  ".join(part for part in (head, bar, text) if part), width)
+    parts = (head, bar, text, no_answer_text(status, now))
+    line = _cut("  ".join(part for part in parts if part), width)
     colour = words.status(job).colour
     return paint(line, colour if colour is not Colour.FAINT else None, sys.stderr)
 
