@@ -53,7 +53,7 @@ async def examine(place: DaemonPaths, patterns: Iterable[str] = ()) -> Diagnosis
     """Return what a daemon at that place would find. Jobs stay as they are.
 
     Raises FlashdeckError (`already-running`) where a daemon has the place, RequestError (`no-such-board`), ConfigError
-    where the bench file is unusable, and OSError where the directories can not be used.
+    where the bench file is unusable, and OSError where the directories cannot be used.
     """
     virtual = None if place.virtual is None else _emulated(place.virtual)
     try:

@@ -45,15 +45,15 @@ from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
 
 FIRST_LOOK_SECONDS = 5.0
-"""How long the socket waits for the first look at bus and builds: the first client finds the boards, and what is built
-from then on counts as new."""
+"""Longest wait of the socket for the first look at bus and builds. The first client finds the boards then, and only
+later builds count as new."""
 RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses before a hotplug source that died is started again; the last one repeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where a daemon finds its things."""
+    """The places of a daemon's things."""
 
     socket: Path
     state_dir: Path
@@ -64,7 +64,7 @@ class Options:
     record: Path | None = None
     """A directory for recordings of every session with every device; None: nothing is recorded."""
     record_payloads: bool = False
-    """Whether image bytes are recorded, too, and not only their hashes."""
+    """True: image bytes are recorded, too, and not only their hashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class _Emulated:
 
 
 class Health:
-    """What does not work, by part; said once in the log and for as long as it lasts in the daemon's state."""
+    """Troubles by part. Each is said once in the log, and stays in the daemon's state as long as it lasts."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -96,7 +96,7 @@ class Health:
 async def serve(options: Options, signals: Signals) -> None:
     """Run a daemon until a signal ends it; a running job is parked at its next safe point first.
 
-    Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories can not be used.
+    Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories cannot be used.
     """
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(signals.asked())

@@ -35,7 +35,7 @@ class ProblemKind(StrEnum):
     AMBIGUOUS = "ambiguous"  # several devices look like the board
     TROUBLE = "unusable"  # something else keeps the board from being used
     NOT_STARTED = "did not start"
-    REFUSED = "build refused"  # the newest build can not be taken
+    REFUSED = "build refused"  # the newest build cannot be taken
     ON_HOLD = "on hold"
     UNCERTAIN = "uncertain"  # its contents may have been changed since they were flashed
     NEEDS_HAND = "needs a hand"  # a job waits for something that a person has to do

@@ -157,7 +157,7 @@ class Bench:
         for board in having:
             if board.profile.partitions[partition].protected:
                 raise RefusedError(
-                    f"partition {partition} of board {board.name} is protected: it can not be flashed",
+                    f"partition {partition} of board {board.name} is protected: it cannot be flashed",
                     kind=ErrorKind.PROTECTED,
                     hint="name another partition; what is protected is decided by the configuration alone",
                 )
@@ -169,7 +169,7 @@ class Bench:
         return await read_image(self.shelf, self._rebuilt, board.profile, place, sha256)
 
     def is_armed(self, name: str) -> bool:
-        """Whether new artifacts flash by themselves on a board."""
+        """Return whether builds are flashed by themselves on a board."""
         return self._lanes[name].armed
 
     def add(self, board: Board) -> None:
@@ -204,7 +204,7 @@ class Bench:
         lane = self.lane(name)
         # Every state of the board carries it, and has to fit into one line of the protocol.
         hold = BoardHold(reason=clean(reason, LONGEST_LINE) or "by hand", by=by)
-        lane.hold = hold  # from now on, also where that can not be recorded
+        lane.hold = hold  # from now on, also where that cannot be recorded
         await self._journal.save_hold(name, hold)
         self._hub.log(f"on hold: {hold.reason}", board=name)
         return self.state_of(name)

@@ -1,7 +1,7 @@
 """A board's lane: its queue, and the task that works it off, one job at a time.
 
 The lane decides what is next. `visit` knows what may run in one stay in DFU mode, `attempt` carries it out,
-`after_error` does what becomes of a job that can not go on, and in `device_thread` is the one thread in which the USB
+`after_error` does what becomes of a job that cannot go on, and in `device_thread` is the one thread in which the USB
 handle lives.
 """
 
@@ -96,9 +96,9 @@ class Lane:
         self._accepted: set[int] = set()
         """Jobs of which a person said that the device is the board that they were begun on."""
         self._decision = ""
-        """What the debug log was told last."""
+        """The last decision in the debug log."""
         self._visit: Visit | None = None
-        """What has run since the board came into DFU mode; None while nothing has."""
+        """The jobs that have run since the board came into DFU mode; None while none has."""
         self._state = state = LaneState()
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), state)
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
@@ -127,7 +127,7 @@ class Lane:
 
     @property
     def hold(self) -> BoardHold | None:
-        """Why nothing starts; None while the lane is free."""
+        """The hold for which nothing starts; None while the lane is free."""
         return self._hold
 
     @hold.setter
@@ -138,7 +138,7 @@ class Lane:
 
     @property
     def sighting(self) -> Sighting:
-        """Where the board is now."""
+        """The place of the board now."""
         return self._state.sighting
 
     @property
@@ -183,7 +183,7 @@ class Lane:
         await self._hub.until(lambda: not _is_under_way(self._book.job(job.id)))
 
     async def release(self) -> None:
-        """A person lets the board go on: ends the hold, the doubts about its bootloader, and blocks of its jobs.
+        """A person lets the board go on: ends its hold, forgets recorded faults of its bootloader, unblocks its jobs.
 
         The banks for which its jobs are blocked are flashed without proof from now on, also over a restart. The device
         that is there is the board, whatever its jobs were begun on.
@@ -241,7 +241,7 @@ class Lane:
 
     @property
     def history(self) -> BootloaderHistory:
-        """What is known of the bootloader of the device that is there now."""
+        """The history of the bootloader of the device that is there now."""
         device = self.sighting.device
         return UNKNOWN if device is None else self._histories.of(bootloader_of(self.board.name, device))
 
@@ -293,12 +293,12 @@ class Lane:
         return await self._end_visit()
 
     async def _give_way(self, active: Iterable[JobState]) -> None:
-        """What was cut short goes on with the newest image; one that only has to leave is no flash any more."""
+        """Lets a job that was cut short give way to the newest image. A job that only has to leave stays."""
         for old, newer in overtaken(active):
             await self._book.supersede(old, newer.id)
 
     async def _tell_of_hold(self) -> None:
-        """Who follows a job must hear that it is not its turn that it waits for, nor its board."""
+        """Tells the jobs that they wait for the hold, not for their turn or for the board."""
         if self._hold is None:
             return
         waiting = Waiting(
@@ -386,13 +386,13 @@ class Lane:
             self._hub.debug(decision, board=self.board.name, job=job.id)
 
     def _begin_visit(self) -> Visit:
-        """What an earlier visit has written, and could not start, is started with what this one writes."""
+        """Begins a visit with the jobs that an earlier visit has written and could not start."""
         active = self._book.active(self.board.name)
         changed = set(self._torn(self.board.profile.partitions)) if written(active) else set[str]()
         return Visit(max(job.id for job in active), changed)
 
     async def _meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError) -> None:
-        """The job ends where what follows from its error can not be done either, as on a full disk."""
+        """The job ends where what follows from its error cannot be done either, as on a full disk."""
         if self._visit is not None:
             self._visit.give_back(job)
         reached, self._attempts.reached = self._attempts.reached, -1
@@ -485,7 +485,7 @@ class Lane:
             self._book.log(job, reason, LogLevel.WARNING)
 
     async def _check_by_assumed_facts(self, job: JobState) -> None:
-        """What would keep the job from running on any board is said before the board is touched, or even there."""
+        """Checks the job against assumed facts: what fails on any board is said before the board is there."""
         image = await self._images.read(job)
         preview(image, self.target(self.board.profile.partitions[job.partition]), ASSUMED_FACTS)
 

@@ -45,7 +45,7 @@ class _Verdict:
     notes: tuple[str, ...] = ()
     version: str = ""
     refused: str = ""
-    """Why it is not taken; "" where it is."""
+    """The reason why it is not taken; "" where it is."""
 
 
 class BuildRequests:
@@ -161,12 +161,12 @@ class BuildRequests:
         self._bench.files.note_being_written(watch.profile, watch.partition, being_written=is_being_written)
 
     def unreadable(self, watch: Watch, file: Unreadable | None) -> None:
-        """Note that an image file is there and can not be read; None: it can, or is not there any more."""
+        """Note that an image file is there and cannot be read; None: it can, or is not there any more."""
         if file is None:
             self._bench.files.note_untaken(watch.profile, watch.partition, "")
             return
         mend = "it is taken once it can; is this the file that the build writes?"
-        reason = clean(f"{file.path} can not be read: {file.reason}: {mend}", LONGEST_LINE)
+        reason = clean(f"{file.path} cannot be read: {file.reason}: {mend}", LONGEST_LINE)
         self._hub.log(f"{reason} (for {watch.partition})", level=LogLevel.WARNING)
         self._bench.files.note_untaken(watch.profile, watch.partition, reason)
 
@@ -248,7 +248,7 @@ def _image_for(boards: Sequence[Board], announced: BeginUpload, data: bytes) -> 
 
 
 def _is_from(source: str, pattern: str) -> bool:
-    """Whether `source` is at the configured path or glob, and not at one that the configuration had before."""
+    """Return whether `source` is at the configured path or glob, and not at one of an earlier configuration."""
     here = clean(pattern, MAX_PATH).replace("/**/", "/*")  # no directory at all is among what ** stands for
     return source == here or fnmatchcase(source, here)
 

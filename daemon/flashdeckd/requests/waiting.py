@@ -16,7 +16,7 @@ from flashdeckd.host import threads
 from flashdeckd.state.hub import Hub
 
 LOOK_SECONDS: Final = 2.0
-"""What looking at the files may take in any case: who has no patience wants to know what is so now."""
+"""Least time for a look at the files: a caller without patience wants the state of now, too."""
 
 
 class WaitRequests:
@@ -30,9 +30,9 @@ class WaitRequests:
     async def for_image(
         self, partition: str, sha256: str, patterns: Iterable[str], seconds: float
     ) -> list[BoardOutcome]:
-        """Looks at the image's path again, then waits until the image is on every board, or can not get on one.
+        """Looks at the image's path again, then waits until the image is on every board, or cannot get on one.
 
-        Once it can not get on one, only those boards are still waited for on which something is under way. Raises
+        Once it cannot get on one, only those boards are still waited for on which something is under way. Raises
         what `Bench.select` does, and FlashdeckError (`timeout`) where the path could not be looked at in time.
         """
         boards = self._bench.select(partition, patterns)
@@ -187,7 +187,7 @@ class WaitRequests:
 
 
 def _is_over(outcomes: Iterable[BoardOutcome]) -> bool:
-    """Tell whether nothing is to be waited for: each board is decided, or one can not get there and no other works."""
+    """Tell whether nothing is to be waited for: each board is decided, or one cannot get there and no other works."""
     open_ones = [outcome for outcome in outcomes if not outcome.is_there and outcome.failure is None]
     if not open_ones:
         return True

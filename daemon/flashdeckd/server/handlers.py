@@ -1,4 +1,4 @@
-"""What each method of the socket protocol does, beyond those that the server answers itself."""
+"""A handler for each method of the socket protocol, but for those that the server answers itself."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -192,7 +192,7 @@ def handled(
 
 
 def version_handlers(libusb: str) -> Mapping[type[api.Params[Any]], Handler]:
-    """What the daemon runs on; `libusb` is the version that is loaded, or why none is."""
+    """Return the handler for the daemon's versions; `libusb` is the loaded version, or why there is none."""
 
     async def versions(_params: Any, _connection: Connection) -> api.Versions:
         installed = await threads.run(software)

@@ -80,7 +80,7 @@ def test_arm_and_disarm(daemon: CannedDaemon, cli: Cli) -> None:
     daemon.answers[api.Disarm] = api.BoardList(boards=(board(armed=False),), devices=())
     assert cli("arm") == (0, "left: armed: new builds are flashed\nright: armed: new builds are flashed\n", "")
     run = cli("disarm", "--board", "l*", "--board", "left")
-    assert run == (0, "left: disarmed: new builds are only offered\n", "")
+    assert run == (0, "left: disarmed: new builds are offered\n", "")
     assert cli("disarm", "--json").json["boards"][0]["armed"] is False
     assert daemon.called(api.Arm) == [api.Arm()]
     assert daemon.called(api.Disarm) == [api.Disarm(boards=("l*", "left")), api.Disarm()]

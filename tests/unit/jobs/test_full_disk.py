@@ -1,4 +1,4 @@
-"""A journal that can not be written: it ends no lane, and what it can not keep is not lost while the daemon runs."""
+"""A journal that cannot be written: it ends no lane, and what it cannot keep is not lost while the daemon runs."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
