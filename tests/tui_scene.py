@@ -1,6 +1,7 @@
 """A bench on which everything happens at once, and a link that needs no daemon."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -272,10 +273,14 @@ def filled_store(snapshot: Snapshot = BENCH) -> Store:
 
 
 def make_app(
-    snapshot: Snapshot | None = BENCH, *, state: LinkState | None = None, hands: Hands | None = None
+    snapshot: Snapshot | None = BENCH,
+    *,
+    state: LinkState | None = None,
+    hands: Hands | None = None,
+    clock: Callable[[], float] = lambda: NOW,
 ) -> tuple[FlashdeckApp, FakeLink]:
     """The application on a daemon that is not there, at a time that stands still."""
     store = filled_store(snapshot) if snapshot is not None else Store()
     link = FakeLink(store)
     link.state = state or link.state
-    return FlashdeckApp(SOCKET, hands, link=cast("Link", link), store=store, clock=lambda: NOW), link
+    return FlashdeckApp(SOCKET, hands, link=cast("Link", link), store=store, clock=clock), link

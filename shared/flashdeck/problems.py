@@ -21,6 +21,7 @@ from flashdeck.job_state import (
     Written,
 )
 from flashdeck.model import BoardState, Contents, JobState, PartitionState, Presence
+from flashdeck.words.boards import hold_text
 from flashdeck.words.contents import contents_flaw
 
 
@@ -68,7 +69,7 @@ _NEEDS_PERSON: Final = frozenset(
 )
 _RANK: Final = {kind: rank for rank, kind in enumerate(ProblemKind)}
 _BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.PAUSE))
-"""What comes, or is meant to be missing, without anybody who is told to act."""
+"""These end without anybody who is told to act."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,9 @@ class Problem:
     """"" where it is the whole board's."""
     kind: ProblemKind
     text: str
-    """What was seen, in a sentence."""
+    """The thing that was seen, in a sentence."""
     hint: str = ""
-    """What to do; "" where the text says it."""
+    """The next thing to do; "" where the text says it."""
 
 
 def problems(boards: Iterable[BoardState], jobs: Iterable[JobState]) -> list[Problem]:
@@ -145,7 +146,7 @@ def _board_problems(board: BoardState, jobs: Sequence[JobState]) -> Iterator[Pro
         yield Problem(board.name, "", ProblemKind.TROUBLE, board.trouble)
     if board.hold is not None:
         hint = f"`flashdeck release {board.name}` lets it go on"
-        yield Problem(board.name, "", ProblemKind.ON_HOLD, board.hold.reason, hint)
+        yield Problem(board.name, "", ProblemKind.ON_HOLD, hold_text(board), hint)
     active = [job for job in jobs if not job.is_settled]
     for job in active:
         yield from _job_problem(board, job)
@@ -175,10 +176,10 @@ def _partition_problems(
 ) -> Iterator[Problem]:
     """Yield what is wrong with a partition; a job that is on its way to it puts all but a bad build right."""
     name, contents = partition.name, partition.contents
-    if failed is not None and failed.failure is not None:
-        yield Problem(board.name, name, ProblemKind.FAILED, failed.failure.message, failed.failure.hint)
     flaw = contents_flaw(contents, plain=bool(partition.alternate)) if contents is not None and not is_active else ""
-    if contents is not None and flaw:
+    if failed is not None and failed.failure is not None:  # where a flash failed, that says it for its contents, too
+        yield Problem(board.name, name, ProblemKind.FAILED, failed.failure.message, failed.failure.hint)
+    elif contents is not None and flaw:
         kind, hint = _flaw_of(contents)
         yield Problem(board.name, name, kind, flaw, hint)
     if partition.trouble:

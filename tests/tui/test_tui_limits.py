@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from flashdeck.model import Done
+from flashdeck.job_state import Done
 from flashdeck_tui import app as app_module
 from flashdeck_tui import terminal
 from flashdeck_tui.app import AGES, END_WITHIN, FRAME, FlashdeckApp

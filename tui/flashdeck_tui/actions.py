@@ -31,7 +31,7 @@ R = TypeVar("R", bound=Value)
 
 
 class Needs(StrEnum):
-    """What has to be selected for an action."""
+    """The selection that an action needs."""
 
     NOTHING = "nothing"
     DAEMON = "daemon"  # nothing selected, but a connection
@@ -50,7 +50,7 @@ class Choice:
 
 
 class Context(Protocol):
-    """What an action may use: the state, the selection when its key was pressed, the daemon and the screen."""
+    """All that an action may use: the state, the selection when its key was pressed, the daemon and the screen."""
 
     @property
     def store(self) -> Store:
@@ -64,7 +64,7 @@ class Context(Protocol):
 
     @property
     def selection(self) -> Selection:
-        """What the person points at."""
+        """The thing that the person points at."""
         ...
 
     @property
@@ -98,7 +98,7 @@ class Context(Protocol):
 
     @property
     def filter(self) -> str:
-        """What the list of boards is filtered by; "" where it shows all."""
+        """The filter of the list of boards; "" where it shows all."""
         ...
 
     def open_filter(self) -> None:
@@ -131,7 +131,7 @@ class Context(Protocol):
 
     @property
     def log_has_room(self) -> bool:
-        """Whether a line of the log is visible."""
+        """True if a line of the log is visible."""
         ...
 
     @property
@@ -179,7 +179,7 @@ class Action:
     in_bar: bool = True
 
     def why_not(self, context: Context) -> str | None:
-        """Why it can not run now, in a sentence; None when it can."""
+        """Return why it can not run now, in a sentence; None when it can."""
         if self.needs is not Needs.NOTHING and context.link.status is not LinkStatus.CONNECTED:
             return f"Not connected: {context.link.hint or context.link.reason or 'wait a moment'}"
         selection = context.selection

@@ -1,6 +1,6 @@
-"""What the client knows of one daemon: fed with snapshots and events, read by every screen. Pure, no terminal.
+"""The state of one daemon as the client knows it: fed with snapshots and events, read by every screen. Pure.
 
-The store holds the daemon's own values (`flashdeck.model`) and what only a client can know of them: the speed of a job,
+The store has the daemon's own values (`flashdeck.model`) and what only a client can know of them: the speed of a job,
 and the lines of the log so far. How these are put into words is the business of `views`.
 """
 
@@ -37,7 +37,7 @@ _URGENCY: tuple[type[JobStatus], ...] = (Running, Written, Waiting, Blocked, Que
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a person points at: a board, one of its partitions, a job, or a device that is no board."""
+    """The thing that a person points at: a board, one of its partitions, a job, or a device that is no board."""
 
     board: str = ""
     partition: str = ""
@@ -118,11 +118,9 @@ class Store:
 
     def jobs_at(self, board: str, partition: str = "") -> Iterator[JobState]:
         """The jobs of a board, or of one of its partitions, newest first."""
-        return (
-            job
-            for job in sorted(self.jobs.values(), key=lambda job: -job.id)
-            if job.board == board and partition in ("", job.partition)
-        )
+        jobs = self.jobs.values()
+        mine = [job for job in jobs if job.board == board and partition in ("", job.partition)]
+        return iter(sorted(mine, key=lambda job: -job.id))
 
     def active_job(self, selection: Selection) -> JobState | None:
         """The job that is meant where one that has not ended is wanted: the running one first, then the next to run."""

@@ -17,6 +17,7 @@ from flashdeck.job_state import (
     Queued,
     Running,
     Unknown,
+    WaitFor,
     Waiting,
     Written,
 )
@@ -34,7 +35,7 @@ from flashdeck.model import (
 )
 from flashdeck.problems import counts
 from flashdeck.text import clean, counted, format_age, format_size, short_sha
-from flashdeck.words.boards import armed_text, hold_text, presence_word
+from flashdeck.words.boards import armed_text, armed_word, hold_text, presence_word
 from flashdeck.words.conditions import condition_word
 from flashdeck.words.contents import (
     BEING_FLASHED,
@@ -225,7 +226,7 @@ def _board_now(board: BoardState) -> Phrase:
         return Phrase(_long(board.trouble), Tone.BAD)
     if board.hold is not None:
         return Phrase(_long(hold_text(board)), Tone.WAIT)
-    return Phrase(armed_text(board), Tone.FAINT if board.armed else Tone.WAIT)
+    return armed_word(board)
 
 
 def _partition_row(store: Store, board: BoardState, partition: PartitionState, now: float) -> Row:
@@ -290,9 +291,10 @@ def _active_cell(job: JobState, now: float) -> Phrase:
     word = status_word(job.status)
     match job.status:
         case Running():
-            how_far = f" {status_detail(job.status)}".rstrip()
-            silent = no_answer_text(job.status, now)
-            return Phrase(f"{word.text}{how_far}, {silent or version_of(job)}", Tone.WAIT if silent else word.tone)
+            told = f"{word.text} {status_detail(job.status)}".rstrip()
+            if silent := no_answer_text(job.status, now):
+                return Phrase(f"{silent}, {told}", Tone.WAIT)
+            return Phrase(f"{told}, {version_of(job)}", word.tone)
         case Queued(note=""):
             return Phrase(f"{word.text}: {version_of(job)}", word.tone)
         case _:
@@ -400,6 +402,8 @@ def _keys_for(status: JobStatus) -> str:
             return "r tries again"
         case Blocked():
             return "r tries again, c cancels"
+        case Waiting(for_=WaitFor.HOLD):
+            return "e releases the board, c cancels"
         case Waiting():
             return "goes on by itself; c cancels"
         case Queued() | Running() | Written():

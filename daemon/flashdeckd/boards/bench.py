@@ -32,13 +32,14 @@ from flashdeckd.boards.board_file import write_board_file
 from flashdeckd.boards.board_state import PartitionFacts, board_state
 from flashdeckd.boards.roster import Sighting, recognise
 from flashdeckd.host import clock, threads
+from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook, doubts
 from flashdeckd.jobs.contents import is_patch, known_bytes
 from flashdeckd.jobs.flash_target import target_of
-from flashdeckd.jobs.job_images import GuardVerdicts, Rebuilt
+from flashdeckd.jobs.job_images import GuardVerdicts, Rebuilt, read_image
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.queue import admit, outrun
 from flashdeckd.jobs.satisfaction import Satisfaction
@@ -202,6 +203,11 @@ class Bench:
                 )
         return having
 
+    async def image_for(self, board: Board, partition: str, sha256: str) -> Image:
+        """Return an image that is wanted in a partition; raises what `read_image` does."""
+        place = board.profile.partitions[partition]
+        return await read_image(self.shelf, self._rebuilt, board.profile, place, sha256)
+
     async def enqueue(self, board: Board, partition: str, artifact: Artifact, origin: Origin) -> JobState | None:
         """Queue a job unless it is not needed (safety rule 7); older ones that have not begun give way.
 
@@ -216,7 +222,7 @@ class Bench:
         return job
 
     async def _enqueue(self, board: Board, partition: str, artifact: Artifact, origin: Origin) -> JobState | None:
-        image = await threads.run(self.shelf.read, artifact.sha256)
+        image = await self.image_for(board, partition, artifact.sha256)
         target = target_of(board, board.profile.partitions[partition])
         contents = self.book.contents(board.name, partition)
         known = await threads.run(known_bytes, contents, target, self.shelf.image)

@@ -64,8 +64,8 @@ class AfterError:
         self._records: dict[int, Record] = {}
         self._not_before: dict[int, float] = {}
         """When a job may be tried again, by the monotonic clock."""
-        self._worn_out: dict[int, UsbDevice | None] = {}
-        """Jobs that a calm replug frees, and the device that they were lost on."""
+        self._worn_out: dict[int, float | None] = {}
+        """Jobs that a calm replug frees, and since when the board had been there that they were lost on."""
         self._unproved: dict[int, tuple[Bootloader, int]] = {}
         """Jobs that are blocked because a bank could not be proved, and which it is."""
         self._denied: UsbDevice | None = None
@@ -167,7 +167,7 @@ class AfterError:
         elif never_worn_out or (times < rule.tries and not _is_final(error)):
             await self._again(job, device, error, rule, times)
         elif rule.then is Then.BLOCK:
-            await self._block_until_replugged(job, device, error, record)
+            await self._block_until_replugged(job, error, record)
         else:
             await self.fail(job, error)
 
@@ -205,9 +205,7 @@ class AfterError:
         await self._book.move(job, Blocked(reason=error.message, hint=error.hint))
         self._book.log(job, f"blocked: {error.advice}", LogLevel.WARNING)
 
-    async def _block_until_replugged(
-        self, job: JobState, device: UsbDevice | None, error: FlashdeckError, record: Record
-    ) -> None:
+    async def _block_until_replugged(self, job: JobState, error: FlashdeckError, record: Record) -> None:
         """The board is worn out, or its cable: somebody has to look, and to plug it in again."""
         what = "was lost" if isinstance(error, DeviceGoneError) else "stopped answering"
         reason = (
@@ -219,7 +217,7 @@ class AfterError:
             f"check cable, hub and power, and plug it in again: the job goes on once the board has stayed for "
             f"{record.rest():g} s; or `flashdeck retry {job.id}`"
         )
-        self._worn_out[job.id] = device
+        self._worn_out[job.id] = self._state.since
         await self._book.move(job, Blocked(reason=reason, hint=hint))
         self._book.log(job, f"blocked: {reason}: {hint}", LogLevel.ERROR)
 
@@ -253,7 +251,7 @@ class AfterError:
         since = self._state.since
         if job.id not in self._worn_out or since is None or not isinstance(job.status, Blocked):
             return None
-        if self._state.sighting.device == self._worn_out[job.id]:
+        if since == self._worn_out[job.id]:
             return None  # it has not been away
         return since + self._records[job.id].rest()
 

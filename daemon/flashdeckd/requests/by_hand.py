@@ -180,7 +180,7 @@ class HandRequests:
             sha256, notes = newest.sha256, newest.notes
         else:
             notes = self._notes.of(partition, sha256)
-        image = await threads.run(self._bench.shelf.read, sha256)
+        image = await self._bench.image_for(board, partition, sha256)
         target = board.profile.partitions[partition]
         warnings = await self._bench.verdicts.check(image, board.profile, target)
         return Artifact.of(image, await threads.run(find_version, image, target)), (*notes, *warnings)
@@ -189,7 +189,7 @@ class HandRequests:
         self, board: Board, partition: Partition, artifact: Artifact, warnings: tuple[str, ...]
     ) -> BoardPlan:
         lane = self._bench.lane(board.name)
-        image = await threads.run(self._bench.shelf.read, artifact.sha256)
+        image = await self._bench.image_for(board, partition.name, artifact.sha256)
         wanted = BoardPlan(board=board.name, partition=partition.name, sha256=artifact.sha256, notes=warnings)
         try:
             if lane.sighting.presence is Presence.DFU:

@@ -9,6 +9,7 @@ from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.job_state import name_of
 from flashdeck.model import BoardState, JobState
 from flashdeck.names import required, select
+from flashdeck.value import Value
 from flashdeck.versions import software
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
@@ -26,6 +27,9 @@ LONGEST_LOG_WAIT = 60.0
 T = TypeVar("T")
 
 
+P = TypeVar("P", bound=api.Params[Any])
+
+
 class Handlers:
     """The methods, one each. `table` is what the server dispatches on."""
 
@@ -38,24 +42,26 @@ class Handlers:
 
     def table(self) -> Mapping[type[api.Params[Any]], Handler]:
         """Handlers by the type of their parameters."""
-        return {
-            api.GetBoards: self.boards,
-            api.GetJobs: self.jobs,
-            api.Flash: self.flash,
-            api.Plan: self.plan,
-            api.Wait: self.wait,
-            api.WaitJobs: self.wait_jobs,
-            api.GetLogs: self.logs,
-            api.GetDebugLog: self.debug_log,
-            api.Hold: self.hold,
-            api.Release: self.release,
-            api.Cancel: self.cancel,
-            api.Retry: self.retry,
-            api.Arm: self.arm,
-            api.Disarm: self.disarm,
-            api.Adopt: self.adopt,
-            api.Doctor: self.doctor,
-        }
+        return dict(
+            (
+                handled(api.GetBoards, self.boards),
+                handled(api.GetJobs, self.jobs),
+                handled(api.Flash, self.flash),
+                handled(api.Plan, self.plan),
+                handled(api.Wait, self.wait),
+                handled(api.WaitJobs, self.wait_jobs),
+                handled(api.GetLogs, self.logs),
+                handled(api.GetDebugLog, self.debug_log),
+                handled(api.Hold, self.hold),
+                handled(api.Release, self.release),
+                handled(api.Cancel, self.cancel),
+                handled(api.Retry, self.retry),
+                handled(api.Arm, self.arm),
+                handled(api.Disarm, self.disarm),
+                handled(api.Adopt, self.adopt),
+                handled(api.Doctor, self.doctor),
+            )
+        )
 
     async def boards(self, params: api.GetBoards, _connection: Connection) -> api.BoardList:
         """`boards`."""
@@ -165,6 +171,13 @@ async def for_each(names: Iterable[str], change: Callable[[str], Awaitable[T]]) 
     if failures:
         raise failures[0]
     return tuple(changed)
+
+
+def handled(
+    params: type[P], handler: Callable[[P, Connection], Awaitable[Value]]
+) -> tuple[type[api.Params[Any]], Handler]:
+    """Return a line of the table of methods: the type checker refuses a handler that takes other parameters."""
+    return params, handler
 
 
 def version_handlers(libusb: str) -> Mapping[type[api.Params[Any]], Handler]:

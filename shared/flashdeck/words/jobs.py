@@ -35,7 +35,7 @@ _PHASES: Final = {
     Phase.START: "starting",
     Phase.OTHER: "working",
 }
-_SILENCE: Final = 3.0
+SILENCE: Final = 3.0
 """Seconds without an answer from which on it is said; a busy board answers more often."""
 _OFF_THE_BUS: Final = frozenset((Phase.DETACH, Phase.LEAVE, Phase.START))
 """Phases in which the board restarts and answers nobody."""
@@ -135,7 +135,7 @@ def no_answer_text(status: JobStatus, now: float) -> str:
     if not isinstance(status, Running) or status.phase in _OFF_THE_BUS:
         return ""
     silent = now - status.answered_at
-    return f"no answer for {format_age(silent)}" if silent >= _SILENCE else ""
+    return f"no answer for {format_age(silent)}" if silent >= SILENCE else ""
 
 
 def percent(status: Running) -> int:

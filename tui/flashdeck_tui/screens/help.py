@@ -67,7 +67,7 @@ class HelpScreen(ModalScreen[None]):
         """The keys: each with what it does, and why it can not be done now."""
         for action, why_not in self._actions:
             now = f" Not now: {why_not}" if why_not else ""
-            yield action.key_label or "-", f"{action.title}: {action.description}", now
+            yield action.key_label or "-", action.description, now
         for keys, meaning in _MOVING:
             yield keys, meaning, ""
 

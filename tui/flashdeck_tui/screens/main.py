@@ -6,11 +6,11 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from flashdeck.words.tone import Phrase
 from flashdeck_tui import views
@@ -43,13 +43,15 @@ _BORDER = 1
 _LEAST = 2
 """Lines of a list: its titles and a row."""
 _LEAST_DETAILS = 4
-_LONGEST_FILTER = 60
+LONGEST_FILTER = 60
+"""Characters of a filter."""
+_FILTER_EXAMPLE = "name, state, profile or version (Esc: show all)"
 _BELOW = 9
 """Lines that the boards leave to the rest, where that is enough to show all of them."""
 
 
 class Panels(Vertical):
-    """What boards, details, jobs and log share: all lines that header, notices and keys leave."""
+    """The room of boards, details, jobs and log: all lines that header, notices and keys leave."""
 
     class Resized(Message):
         """There are more lines now, or fewer."""
@@ -69,7 +71,9 @@ class MainScreen(Screen[None]):
         #header { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
         #headline { height: auto; max-height: 3; padding: 0 1; }
         #notices { height: auto; max-height: 5; padding: 0 1; }
-        #filter { display: none; padding: 0 1; }
+        #filter-line { display: none; height: 1; padding: 0 1; }
+        #filter-line Static { width: auto; }
+        #filter { width: 1fr; }
         #panels { height: 1fr; }
         #details-panel {
             border-top: solid $panel; border-title-color: $text-muted; padding: 0 1; scrollbar-size-vertical: 1;
@@ -101,12 +105,9 @@ class MainScreen(Screen[None]):
         yield Lines(id="header")
         yield Lines(id="notices")
         yield Lines(id="headline")
-        yield Input(
-            id="filter",
-            compact=True,
-            max_length=_LONGEST_FILTER,
-            placeholder="name, state, profile or version; Enter: keep, Esc: show all",
-        )
+        with Horizontal(id="filter-line"):
+            yield Static("Filter: ", markup=False)
+            yield Input(id="filter", compact=True, max_length=LONGEST_FILTER, placeholder=_FILTER_EXAMPLE)
         with Panels(id="panels"):
             yield Rows(BOARD_COLUMNS, empty="", id="boards")
             with VerticalScroll(id="details-panel", can_focus=False):
@@ -116,14 +117,14 @@ class MainScreen(Screen[None]):
         yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
-        """What never changes."""
+        """Shows what never changes."""
         headline = self.query_one("#headline", Lines)
         headline.show([Phrase(line) for line in self._headline.splitlines()])
         headline.display = bool(self._headline)
 
     @property
     def selection(self) -> Selection:
-        """What the person points at."""
+        """The thing that the person points at."""
         return self.query_one(f"#{self._pointed}", Rows).selected
 
     @property
@@ -161,14 +162,14 @@ class MainScreen(Screen[None]):
 
     def open_filter(self) -> None:
         """Shows the line that the filter is typed on."""
-        line = self.query_one("#filter", Input)
-        line.value = self.wanted
-        line.display = True
-        line.focus()
+        typed = self.query_one("#filter", Input)
+        typed.value = self.wanted
+        self.query_one("#filter-line").display = True
+        typed.focus()
 
     def close_filter(self, wanted: str) -> None:
         """Takes the filter as it is to stay, and goes back to the boards where it was being typed."""
-        line = self.query_one("#filter", Input)
+        line = self.query_one("#filter-line")
         if line.display:
             line.display = False
             self.query_one("#boards").focus()
@@ -184,7 +185,7 @@ class MainScreen(Screen[None]):
     @on(Input.Changed, "#filter")
     def filter_typed(self, changed: Input.Changed) -> None:
         """Filters while it is typed."""
-        if self.query_one("#filter").display:
+        if self.query_one("#filter-line").display:
             self._take_filter(changed.value)
 
     @on(Input.Submitted, "#filter")

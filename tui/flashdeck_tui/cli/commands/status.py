@@ -11,7 +11,8 @@ from flashdeck.model import BoardState, DaemonState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
 from flashdeck.text import clean
 from flashdeck.words.conditions import condition_word, counts_text
-from flashdeck.words.contents import contents_name
+from flashdeck.words.contents import contents_name, contents_state
+from flashdeck.words.partitions import build_state
 from flashdeck_tui.cli import options, words
 from flashdeck_tui.cli.commands.boards import board_table, device_table
 from flashdeck_tui.cli.commands.jobs import job_table
@@ -100,16 +101,12 @@ def _contents_cells(partition: PartitionState) -> list[str | Cell]:
     contents = partition.contents
     if contents is None:
         cells: list[str | Cell] = [words.NOTHING, words.NOTHING]
-        when = "protected" if partition.protected else "never flashed here"
+        when = "protected" if partition.protected else contents_state(None).text
     else:
         cells = [contents_name(contents), words.verified(contents)]
         when = words.ago(contents.flashed_at)
-    if partition.trouble:
-        when += "; the newest build can not be taken"
-    elif partition.being_written:
-        when += "; a build is being written"
-    elif partition.offered:
-        when += "; a new build is offered"
+    if partition.trouble or partition.being_written or partition.offered:
+        when += f"; {build_state(partition, None).text}"
     return [*cells, when]
 
 
