@@ -100,7 +100,7 @@ def test_arm_and_disarm(daemon: CannedDaemon, cli: Cli) -> None:
     daemon.answers[api.Disarm] = api.BoardList(boards=(board(armed=False),), devices=())
     assert cli("arm") == (0, "left: armed: new builds are flashed\nright: armed: new builds are flashed\n", "")
     run = cli("disarm", "--board", "l*", "--board", "left")
-    assert run == (0, "left: disarmed: new builds are only offered\n", "")
+    assert run == (0, "left: disarmed: new builds are offered\n", "")
     assert cli("disarm", "--json").json["boards"][0]["armed"] is False
     assert daemon.called(api.Arm) == [api.Arm()]
     assert daemon.called(api.Disarm) == [api.Disarm(boards=("l*", "left")), api.Disarm()]
@@ -123,7 +123,7 @@ def test_a_disarmed_board_is_shown_as_one(daemon: CannedDaemon, cli: Cli) -> Non
     run = cli("boards")
     assert "in DFU mode (disarmed)" in run.out
     assert "absent (on hold, disarmed)" in run.out
-    assert "left: disarmed: new builds are only offered" in run.out
+    assert "left: disarmed: new builds are offered" in run.out
     assert "in DFU mode (disarmed)" in cli("status").out
 
 
