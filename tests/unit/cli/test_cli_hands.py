@@ -7,7 +7,8 @@ from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, RequestError
 from flashdeck.job_state import Blocked, Cancelled, Canceller, Done, Failed, Failure, Phase, Running
-from flashdeck.model import BoardHold, Presence
+from flashdeck.model import BoardHold, LogLevel, Presence
+from flashdeck.value import Value
 
 
 def test_cancel_tells_what_became_of_the_job(daemon: CannedDaemon, cli: Cli) -> None:
@@ -17,6 +18,25 @@ def test_cancel_tells_what_became_of_the_job(daemon: CannedDaemon, cli: Cli) -> 
     assert "by hand; app1 has no complete image" in run.out
     assert cli("cancel", "7", "--json").json["status"]["state"] == "cancelled"
     assert daemon.called(api.Cancel) == [api.Cancel(job=7)] * 2
+
+
+def test_cancel_says_at_once_what_keeps_a_job_from_ending(daemon: CannedDaemon, cli: Cli) -> None:
+    hung = job(7, status=Running(phase=Phase.WRITE, since=NOW, answered_at=NOW))
+    ended = job(7, status=Cancelled(by=Canceller.PERSON))
+
+    async def cancel(_params: api.Cancel) -> Value:
+        daemon.hub.log("waits for the running transfer, at most 5 s", level=LogLevel.WARNING, board="left", job=7)
+        daemon.hub.log("waits for something else", level=LogLevel.WARNING, board="right", job=8)
+        daemon.hub.publish_job(ended)
+        daemon.hub.log("cancelled; app1 has no complete image", level=LogLevel.WARNING, board="left", job=7)
+        await daemon.send()
+        return ended
+
+    daemon.on_loop(lambda: daemon.hub.publish_job(hung))
+    daemon.answers[api.Cancel] = cancel
+    run = cli("cancel", "7", "--json")
+    assert run.code == 0
+    assert run.err == "left: waits for the running transfer, at most 5 s\n"
 
 
 def test_a_job_that_was_quicker_is_no_success(daemon: CannedDaemon, cli: Cli) -> None:
@@ -44,7 +64,7 @@ def test_a_job_that_does_not_exist_is_4(daemon: CannedDaemon, cli: Cli, command:
 
 
 def test_retry_follows_the_new_job_to_its_end(daemon: CannedDaemon, cli: Cli) -> None:
-    def retry(params: api.Retry) -> api.Value:
+    def retry(params: api.Retry) -> Value:
         assert params.job == 7
         daemon.hub.publish_job(job(8))
         daemon.later(
@@ -103,7 +123,7 @@ def test_a_disarmed_board_is_shown_as_one(daemon: CannedDaemon, cli: Cli) -> Non
     run = cli("boards")
     assert "in DFU mode (disarmed)" in run.out
     assert "absent (on hold, disarmed)" in run.out
-    assert "left: disarmed: new builds are only offered" in run.out
+    assert "left: disarmed: new builds are offered" in run.out
     assert "in DFU mode (disarmed)" in cli("status").out
 
 

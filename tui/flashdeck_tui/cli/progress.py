@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from flashdeck.job_state import Running, Written, stands_still
 from flashdeck.model import JobState
 from flashdeck.text import clean, format_size
-from flashdeck.words.jobs import is_measured, no_answer_text, percent, status_detail, status_hint, status_word
+from flashdeck.words.jobs import is_measured, no_answer_text, percent, status_hint, status_word
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, one_line, paint, say, write_talk
 from flashdeck_tui.cli.table import columns
@@ -176,11 +176,10 @@ def _label(job: JobState) -> str:
 
 def _headline(job: JobState) -> str:
     """Return what a job does, without figures that change all the time."""
-    word, hint = status_word(job.status).text, status_hint(job.status)
     if isinstance(job.status, Running) or (isinstance(job.status, Written) and not job.status.reason):
-        return word
-    detail = status_detail(job.status)
-    return f"{word}{f': {detail}' if detail else ''}{f' ({hint})' if hint else ''}"
+        return status_word(job.status).text
+    hint = status_hint(job.status)
+    return f"{job.text} ({hint})" if hint else job.text
 
 
 def _cut(text: str, width: int) -> str:

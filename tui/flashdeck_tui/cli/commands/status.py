@@ -39,7 +39,7 @@ def command(*, check: bool, as_json: bool) -> ExitCode:
 
 
 def _sections(snapshot: Snapshot, found: Sequence[Problem]) -> list[str]:
-    sections = [f"{_counts(snapshot)}\n{_daemon(snapshot.daemon)}"]
+    sections = [f"{counts_text(counts(snapshot.boards, snapshot.jobs))}\n{_daemon(snapshot.daemon)}"]
     if found:
         sections.append(_problem_table(found))
     if snapshot.boards:
@@ -49,10 +49,6 @@ def _sections(snapshot: Snapshot, found: Sequence[Problem]) -> list[str]:
     queue = [job for job in snapshot.jobs if not job.is_settled]
     sections.append(job_table(queue) if queue else "nothing queued")
     return sections
-
-
-def _counts(snapshot: Snapshot) -> str:
-    return counts_text(counts(snapshot.boards, snapshot.jobs)) if snapshot.boards else "no boards configured"
 
 
 def _daemon(daemon: DaemonState) -> str:
