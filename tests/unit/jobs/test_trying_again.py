@@ -79,6 +79,7 @@ async def lost_again_and_again(scene: Scene, engine: Engine, times: int) -> JobS
                 )
             )
         if attempt < times:
+            assert isinstance(scene.book.job(job.id).status, Waiting), scene.book.job(job.id).text
             scene.see()
     return scene.book.job(job.id)
 
