@@ -247,7 +247,7 @@ class Bench:
             board = self.config.boards.get(job.board)
             if board is None or board.profile.name != profile or job.is_settled or isinstance(job.status, Running):
                 continue
-            await self.book.rename(job, artifact)
+            await self.book.name_anew(job, artifact)
 
     def is_armed(self, name: str) -> bool:
         """Whether new artifacts flash by themselves on a board."""

@@ -141,7 +141,7 @@ class JobBook:
         now = self.job(job.id)
         await self._put(replace(now, attempts=max(0, now.attempts - 1)))
 
-    async def rename(self, job: JobState, artifact: Artifact) -> None:
+    async def name_anew(self, job: JobState, artifact: Artifact) -> None:
         """Let a job that waits bring the image that the same file makes now."""
         now = self.job(job.id)
         await self._put(replace(now, sha256=artifact.sha256, size=artifact.size, patch=not artifact.is_program))
