@@ -104,6 +104,52 @@ async def test_the_next_job_asks_anew(scene: Scene, application: Application) ->
     assert application.asked == MAX_ASKED + 1
 
 
+async def worn_out(scene: Scene, application: Application) -> JobState:
+    """A job of a board that came back as its application as often as it may."""
+    application.start()
+    job = await application.until(await scene.order(), WaitFor.HAND)
+    for _ in range(MAX_ASKED):
+        job = await application.restart(job)
+    assert application.asked == MAX_ASKED
+    return job
+
+
+async def asked(application: Application, times: int) -> None:
+    async with asyncio.timeout(30):
+        while application.asked < times:  # noqa: ASYNC110 -- the thread that asks tells nobody
+            await asyncio.sleep(0.001)
+
+
+async def test_requests_that_a_cable_may_have_cut_are_made_again_once_the_board_has_stayed(
+    scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detach, "RESTS", (0.05, 1000.0))
+    await worn_out(scene, application)
+    await asked(application, MAX_ASKED + 1)
+
+
+async def test_a_board_that_does_not_stay_is_not_asked_for_ever(
+    scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detach, "RESTS", (1000.0,))
+    job = await worn_out(scene, application)
+    for _ in range(3):
+        await application.restart(job)
+    assert application.asked == MAX_ASKED
+    await scene.lane.release()
+    await asked(application, MAX_ASKED + 1)
+
+
+async def test_a_job_that_comes_while_a_person_is_waited_for_says_so_too(
+    scene: Scene, application: Application
+) -> None:
+    application.start()
+    first = await application.until(await scene.order(), WaitFor.HAND)
+    second = await application.until(await scene.order("partition2"), WaitFor.HAND)
+    assert second.text == first.text
+    assert application.asked == 1
+
+
 async def test_what_changes_elsewhere_asks_nobody_again(scene: Scene, application: Application) -> None:
     application.start()
     job = await application.until(await scene.order(), WaitFor.HAND)
