@@ -20,7 +20,6 @@ from flashdeck.job_state import (
     Done,
     Failed,
     Failure,
-    Phase,
     Queued,
     Running,
     WaitFor,
@@ -312,12 +311,14 @@ class Lane:
         """Return the jobs that may run now, the next one first."""
         if self._hold is not None:
             return []
-        jobs = filter(_may_begin, self._book.active(self.board.name))
         visit = self._visit
         ready = (
             job
-            for job in jobs
-            if self._after_error.is_due(job) and (visit is None or visit.may_take(job)) and self._is_oldest(job)
+            for job in self._book.active(self.board.name)
+            if isinstance(job.status, Queued | Waiting)
+            and self._after_error.is_due(job)
+            and (visit is None or visit.may_take(job))
+            and self._is_oldest(job)
         )
         return in_order(ready, tuple(self.board.profile.partitions))
 
@@ -511,12 +512,6 @@ class Lane:
         busy = self._thread.pulse.busy_for
         if busy >= _LONG_TRANSFER:
             self._book.log(job, f"waits for the running transfer, at most {busy:.0f} s", LogLevel.WARNING)
-
-
-def _may_begin(job: JobState) -> bool:
-    """Tell whether a job's flash has not begun: it is in the queue, or its board was only brought into DFU mode."""
-    status = job.status
-    return isinstance(status, Queued | Waiting) or (isinstance(status, Running) and status.phase is Phase.DETACH)
 
 
 def _is_under_way(job: JobState) -> bool:
