@@ -298,9 +298,10 @@ class Storm:
                 assert ended.is_settled, f"job {job.id} was cancelled and is {ended.text} (seed {self.seed})"
 
     async def _retry(self, client: Client, chance: random.Random) -> None:
-        job = await self._open_job(client, chance)
-        if job is not None:
-            await client.call(api.Retry(job=job.id))
+        async with self._meddling:  # of one that has just ended, its old image is flashed once more
+            job = await self._open_job(client, chance) if self._is_building else None
+            if job is not None:
+                await client.call(api.Retry(job=job.id))
 
     async def _flash_by_hand(self, client: Client, chance: random.Random) -> None:
         async with self._meddling:
