@@ -354,9 +354,7 @@ class Lane:
             await self._meet(job, device, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
-            hint = "please report it with the daemon's log"
-            fault = FlashdeckError(f"a fault in flashdeckd: {error!r}", hint=hint)
-            await self._meet(job, device, fault)
+            await self._meet(job, device, _fault(error))
         return True
 
     async def _flash(self, job: JobState, device: UsbDevice) -> None:
@@ -427,6 +425,11 @@ class Lane:
             return True
         except DeviceError as error:
             await self._attempts.stay(jobs, f"the bootloader did not take the leave: {error.message}")
+            is_over = True
+        except Exception as error:  # noqa: BLE001 -- nor must a fault of ours in the end of a visit
+            _log.exception("the end of a visit of %s stopped by a fault in flashdeckd", self.board.name)
+            for job in written(self._book.job(job.id) for job in jobs):
+                await self._after_error.fail(job, _fault(error))
             is_over = True
         if is_over:
             self._visit = None
@@ -512,6 +515,10 @@ class Lane:
         busy = self._thread.pulse.busy_for
         if busy >= _LONG_TRANSFER:
             self._book.log(job, f"waits for the running transfer, at most {busy:.0f} s", LogLevel.WARNING)
+
+
+def _fault(error: Exception) -> FlashdeckError:
+    return FlashdeckError(f"a fault in flashdeckd: {error!r}", hint="please report it with the daemon's log")
 
 
 def _is_under_way(job: JobState) -> bool:
