@@ -10,8 +10,8 @@ import pytest
 import job_states
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DevicePermissionError
-from flashdeck.job_state import Done, Queued, Superseded, WaitFor, Waiting
-from flashdeck.model import JobState, Presence
+from flashdeck.job_state import Done, Queued, Running, Superseded, WaitFor, Waiting
+from flashdeck.model import BoardHold, Event, JobState, Presence
 from flashdeckd.entering import detach
 from flashdeckd.entering.detach import MAX_ASKED
 from flashdeckd.jobs import device_thread
@@ -203,3 +203,42 @@ async def test_a_daemon_that_stops_while_the_board_is_waited_for_tells_nothing_o
         await asked.wait()
     scene.lane.stop()
     assert (await scene.until(job, Queued, Waiting)).text == "queued: parked: the daemon was stopped"
+
+
+async def test_a_hold_that_comes_while_a_board_is_detached_is_told_and_its_job_can_be_cancelled(
+    scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detach, "DETACH_SECONDS", 60.0)
+    loop = asyncio.get_running_loop()
+
+    def hold() -> None:
+        scene.lane.hold = BoardHold(reason="measuring")
+        scene.see()
+
+    application.when_asked = lambda: loop.call_soon_threadsafe(hold)
+    application.start()
+    job = await scene.until_says(await scene.order(), "is on hold: measuring", Waiting)
+    async with asyncio.timeout(30):
+        await scene.lane.cancel(job)
+
+
+async def test_what_is_queued_while_a_board_is_detached_may_come_first_and_nothing_runs_beside_it(
+    scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detach, "DETACH_SECONDS", 60.0)
+    loop = asyncio.get_running_loop()
+    together = 0
+
+    def count(_: Event) -> None:
+        nonlocal together
+        together = max(together, sum(isinstance(job.status, Running) for job in scene.book.active("left")))
+
+    def build() -> None:
+        asyncio.run_coroutine_threadsafe(scene.order("app1"), loop).result()
+        loop.call_soon_threadsafe(scene.see)
+
+    scene.hub.listen(count)
+    application.when_asked = build
+    application.start()
+    await scene.until(await scene.order("partition2"), Done)
+    assert together == 1
