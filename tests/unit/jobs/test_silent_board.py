@@ -104,3 +104,11 @@ def _then(work: Any, more: Any) -> Any:
         more()
 
     return both
+
+
+async def test_a_board_that_answers_is_said_to_be_waited_for_by_nobody(scene: Scene) -> None:
+    job = await scene.order(size=200_000)
+    await scene.until(job, Running)
+    await scene.lane.cancel(job)
+    await asyncio.sleep(0)
+    assert not any(line.startswith(TOLD) for line in scene.logged(LogLevel.WARNING))
