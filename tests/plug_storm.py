@@ -1,4 +1,4 @@
-"""A storm on a bench: cables that are pulled and buttons that are pressed at any moment, builds, and clients that meddle.
+"""A plug storm: boards come and go at random moments, builds go on, and clients do what they like.
 
 The boards live in the test's process, so that they outlive a daemon that is stopped or killed, and their flash is in
 files that anybody can look into. All that is done by chance follows from one seed; how it falls out does not.

@@ -4,7 +4,9 @@ The same kind travels over the socket (`rpc`) and decides the exit code of the c
 """
 
 from collections.abc import Sequence
-from enum import IntEnum, StrEnum
+from enum import IntEnum
+
+from flashdeck.open_enum import OpenEnum
 
 
 class ExitCode(IntEnum):
@@ -27,7 +29,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-class ErrorKind(StrEnum):
+class ErrorKind(OpenEnum):
     """Stable names of what can go wrong; the wire and `--json` carry them."""
 
     OTHER = "other"
@@ -69,11 +71,6 @@ class ErrorKind(StrEnum):
     TIMEOUT = "timeout"
     # The machine that flashdeckd runs on.
     HOST = "host"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "ErrorKind | None":
-        """Stands in for a kind that a newer daemon knows and we do not."""
-        return cls.OTHER if isinstance(value, str) else None
 
 
 EXIT_CODES: dict[ErrorKind, ExitCode] = {
@@ -138,7 +135,7 @@ class FlashdeckError(Exception):
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the command line exits with when this error ends it."""
+        """The exit code of the command line when this error ends it."""
         return EXIT_CODES[self.kind]
 
 
@@ -147,7 +144,7 @@ MAX_PARTS = 20
 
 
 class ConfigError(FlashdeckError):
-    """The configuration can not be used; the message names file, table and key.
+    """The configuration cannot be used; the message names file, table and key.
 
     `parts` are the mistakes, where there are several: the message then has a line for each.
     """
@@ -175,7 +172,7 @@ class RequestError(FlashdeckError):
 
 
 class ConnectionFailedError(FlashdeckError):
-    """The daemon can not be reached, or does not speak our protocol."""
+    """The daemon cannot be reached, or does not speak our protocol."""
 
     kind = ErrorKind.UNREACHABLE
 
@@ -232,7 +229,7 @@ class DeviceGoneError(DeviceError):
 
 
 class NoAccessError(DeviceError):
-    """The device is there and can not be opened now; nothing was sent to it."""
+    """The device is there and cannot be opened now; nothing was sent to it."""
 
 
 class DevicePermissionError(NoAccessError):

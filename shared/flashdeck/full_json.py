@@ -8,12 +8,13 @@ import msgspec
 
 
 def plain(value: object) -> object:
-    """Return `value`, with structures in it, in what JSON knows: named as on the wire."""
+    """Return `value`, with structures in it, in what JSON knows: with the names and tags of the wire."""
     if isinstance(value, msgspec.Struct):
-        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
-        tag_field, tag = value.__struct_config__.tag_field, value.__struct_config__.tag
-        tagged: dict[str, object] = {} if tag_field is None else {tag_field: tag}
-        return tagged | {encoded: plain(getattr(value, name)) for encoded, name in names}
+        config = value.__struct_config__
+        tag = {} if config.tag is None else {str(config.tag_field): config.tag}
+        names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        fields = {written: getattr(value, name) for name, written in names}
+        return tag | {name: plain(field) for name, field in fields.items() if field is not msgspec.UNSET}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in cast("Mapping[object, object]", value).items()}
     if isinstance(value, tuple | list):

@@ -5,7 +5,6 @@ The command line's `status` and the screen both ask here, so that they agree on 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -16,11 +15,13 @@ from flashdeck.job_state import (
     Queued,
     Running,
     Superseded,
+    Unknown,
     WaitFor,
     Waiting,
     Written,
 )
 from flashdeck.model import BoardState, Contents, JobState, PartitionState, Presence
+from flashdeck.value import Value
 from flashdeck.words.boards import hold_text
 from flashdeck.words.contents import contents_flaw
 
@@ -34,7 +35,7 @@ class ProblemKind(StrEnum):
     AMBIGUOUS = "ambiguous"  # several devices look like the board
     TROUBLE = "unusable"  # something else keeps the board from being used
     NOT_STARTED = "did not start"
-    REFUSED = "build refused"  # the newest build can not be taken
+    REFUSED = "build refused"  # the newest build cannot be taken
     ON_HOLD = "on hold"
     UNCERTAIN = "uncertain"  # its contents may have been changed since they were flashed
     NEEDS_HAND = "needs a hand"  # a job waits for something that a person has to do
@@ -72,8 +73,7 @@ _BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.PAUSE))
 """These end without anybody who is told to act."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Value, frozen=True):
     """One thing that needs a person."""
 
     board: str
@@ -167,6 +167,8 @@ def _job_problem(board: BoardState, job: JobState) -> Iterator[Problem]:
                 yield Problem(board.name, job.partition, ProblemKind.NEEDS_HAND, reason, hint)
             elif board.hold is None:  # the board's own state says it once for all jobs
                 yield Problem(board.name, job.partition, ProblemKind.ON_HOLD, reason, hint)
+        case Unknown(text=text) if job.needs_person:
+            yield Problem(board.name, job.partition, ProblemKind.BLOCKED, text)
         case _:
             pass
 
@@ -208,7 +210,7 @@ def _job_condition(job: JobState) -> ProblemKind:
         case Queued():
             return ProblemKind.QUEUED
         case _:  # a state that only a newer daemon knows, and that is not settled
-            return ProblemKind.WAITING
+            return ProblemKind.BLOCKED if job.needs_person else ProblemKind.WAITING
 
 
 def _partition_condition(partition: PartitionState, jobs: Iterable[JobState]) -> ProblemKind:

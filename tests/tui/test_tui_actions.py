@@ -419,7 +419,7 @@ async def test_the_log_is_written_to_a_new_file_and_never_over_an_old_one(tmp_pa
             await screen.settle()
         assert len(file.read_text().splitlines()) == lines
         assert f"{lines} lines written" in screen.said[0]
-        assert "can not be written: File exists" in screen.said[1]
+        assert "cannot be written: File exists" in screen.said[1]
         assert not screen.calls
 
 

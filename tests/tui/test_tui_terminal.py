@@ -123,7 +123,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_screen_that_closed_by_itself_did_not_end_well() -> None:
     app, _ = make_app()
     async with app.run_test():
-        app.panic("the terminal can not be read")  # as Textual does where reading it fails
+        app.panic("the terminal cannot be read")  # as Textual does where reading it fails
     assert app.exit_code == 129
     app, _ = make_app()
     async with app.run_test() as pilot:

@@ -1,6 +1,6 @@
 """The one registry of what a person can do. The keys, the key bar, the help screen and the palette all come from it.
 
-An action that can not run now stays visible and says why: `why_not` is asked before every run and for every picture.
+An action that cannot run now stays visible and says why: `why_not` is asked before every run and for every picture.
 """
 
 import asyncio
@@ -166,7 +166,7 @@ class Action:
 
     `key` is Textual's name of a key ("f", "question_mark"; several with commas between), "" for the palette alone.
     `title` is one or two words for the key bar, `description` a sentence. `in_bar` is whether the key bar shows it.
-    `check` says why it can not run now, in a sentence, or None; connection and selection are checked beforehand.
+    `check` says why it cannot run now, in a sentence, or None; connection and selection are checked beforehand.
     """
 
     id: str
@@ -372,7 +372,7 @@ def _write_new(name: str, text: str) -> Path:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise RequestError(f"{path} can not be written: {error.strerror}", hint="name a file that is new") from error
+        raise RequestError(f"{path} cannot be written: {error.strerror}", hint="name a file that is new") from error
     return path
 
 

@@ -115,7 +115,7 @@ class FlashdeckApp(App[int]):
     def exit_code(self) -> int:
         """The exit code of the process, once the screen was closed.
 
-        Textual knows no code where it closed by itself because its terminal can not be read any more, and may be
+        Textual knows no code where it closed by itself because its terminal cannot be read any more, and may be
         quicker than the thread that ends the process with it.
         """
         return terminal.GONE if self.return_code is None else self.return_code

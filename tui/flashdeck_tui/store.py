@@ -151,7 +151,7 @@ class Store:
         return any(isinstance(job.status, Running) for job in self.jobs.values())
 
     def speed(self, job: int) -> float | None:
-        """Bytes a second of a running job in its current phase; None while that can not be told, or nothing comes."""
+        """Bytes a second of a running job in its current phase; None while that cannot be told, or nothing comes."""
         progress = self._progress.get(job)
         return speed_of(progress.samples, self._clock()) if progress is not None else None
 
@@ -204,7 +204,7 @@ def speed_of(samples: Sequence[tuple[float, int]], now: float) -> float | None:
     """Return the bytes a second of what was done at these seconds, of which the last is past by `now`.
 
     Once nothing has come for longer than it took between two samples, the speed sinks, to nothing within RATE_SECONDS.
-    None where it can not be told, or is nothing.
+    None where it cannot be told, or is nothing.
     """
     (since, before), (until, done) = samples[0], samples[-1]
     if until <= since or done <= before:

@@ -23,7 +23,7 @@ def takes_control_sequences() -> bool:
 
 
 def refusal(*, instead: str, is_terminal: Callable[[int], bool] = os.isatty) -> str | None:
-    """Return why a screen can not be drawn here, in a line, and the command to use `instead`; None where it can.
+    """Return why a screen cannot be drawn here, in a line, and the command to use `instead`; None where it can.
 
     Keys come from stdin and the screen is drawn on stderr, so both must be terminals, and able to draw.
     """

@@ -16,7 +16,6 @@ from flashdeck.job_state import (
     Phase,
     Queued,
     Running,
-    Unknown,
     WaitFor,
     Waiting,
     Written,
@@ -30,7 +29,6 @@ from flashdeck.model import (
     JobState,
     LogLevel,
     LogLine,
-    Origin,
     PartitionState,
 )
 from flashdeck.problems import counts
@@ -48,6 +46,7 @@ from flashdeck.words.contents import (
 from flashdeck.words.jobs import (
     is_measured,
     no_answer_text,
+    origin_text,
     percent,
     status_detail,
     status_hint,
@@ -330,7 +329,7 @@ def _job_row(store: Store, job: JobState, now: float) -> Row:
 
 def _job_cell(store: Store, job: JobState, now: float) -> Phrase:
     tone = status_word(job.status).tone
-    detail = _detail(job)
+    detail = _long(status_detail(job.status))
     match job.status:
         case Running():
             silent = no_answer_text(job.status, now)
@@ -340,11 +339,6 @@ def _job_cell(store: Store, job: JobState, now: float) -> Phrase:
             return Phrase(told, tone if job.status.not_started else Tone.FAINT)
         case _:
             return Phrase(detail, tone if tone in (Tone.BAD, Tone.WAIT) else Tone.FAINT)
-
-
-def _detail(job: JobState) -> str:
-    """Return what there is to say of a job beside its word; what only a newer daemon knows, in that daemon's words."""
-    return _long(job.text if isinstance(job.status, Unknown) else status_detail(job.status))
 
 
 def _progress(store: Store, job: int, status: Running, silent: str) -> str:
@@ -421,8 +415,7 @@ def _job_details(store: Store, job: JobState, now: float) -> Iterator[Phrase]:
         yield from (Phrase(_long(remark), Tone.WAIT) for remark in result.remarks)
     when = ago(job.finished_at or job.started_at or job.created_at, now)
     yield Phrase(
-        f"asked for by {'a build' if job.origin is Origin.BUILD else 'hand'}, {when}; {format_size(job.size)}, "
-        f"SHA-256 {short_sha(clean(job.sha256))}",
+        f"{origin_text(job.origin)}, {when}; {format_size(job.size)}, SHA-256 {short_sha(clean(job.sha256))}",
         Tone.FAINT,
     )
 

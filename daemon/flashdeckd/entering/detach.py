@@ -1,4 +1,4 @@
-"""How a running application is brought into DFU mode for what is queued."""
+"""Brings a running application into DFU mode for the jobs that are queued."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +15,7 @@ from flashdeckd.jobs.retry_policy import RESTS
 from flashdeckd.usb.device import UsbDevice
 
 DETACH_SECONDS: Final = 15.0
-"""How long a detached board may take to come back in DFU mode; slow hubs need a few seconds."""
+"""Longest time in which a detached board comes back in DFU mode; slow hubs need a few seconds."""
 MAX_ASKED: Final = 3
 """An application that came back as often would do so for ever, and each time the board reboots."""
 
@@ -31,13 +31,13 @@ class Detach:
         self._device: UsbDevice | None = None
         """The last one that was asked; it is not asked twice before it has enumerated anew."""
         self._times = 0
-        """How often in a row one was asked, and came back as the application."""
+        """The number of times in a row that one was asked, and came back as the application."""
         self._given_up = 0
-        """How often that was too often."""
+        """The number of times that this was too often."""
         self._newest = 0
         """The newest job that one was asked for."""
         self._reason = ""
-        """What came of it the last time that one was asked."""
+        """The outcome of the last time that one was asked."""
 
     def forget(self) -> None:
         """Begin anew: somebody did something about the board, or it came into DFU mode."""
@@ -46,7 +46,7 @@ class Detach:
     async def bring_into_dfu(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
         """Return whether the board came into DFU mode for the first of `jobs`; otherwise all wait for a person.
 
-        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device can not be opened.
+        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device cannot be opened.
         """
         if self._board.profile.enter is Enter.MANUAL:
             await self._wait(jobs, "it is running")

@@ -68,7 +68,7 @@ class Seen:
     remembered: tuple[tuple[Range, bytes], ...] = ()
     """Ranges that must not change while a canary comes and goes, with their bytes."""
     obstacle: str = ""
-    """The reason why this board can not be read after all."""
+    """The reason why this board cannot be read after all."""
 
 
 UNASKED = Seen()

@@ -40,11 +40,11 @@ from flashdeckd.state.journal import Bootloader
 from flashdeckd.usb.device import UsbDevice
 
 LOST_SECONDS: Final = 5.0
-"""How long hotplug may take to tell that a device which no longer answers is gone."""
+"""Longest time in which hotplug tells that a device which no longer answers is gone."""
 
 
 class AfterError:
-    """What becomes of one board's jobs after an error, and what a release or a new try has to know of that."""
+    """Decides on one board's jobs after an error, and remembers that for a release or a new try."""
 
     def __init__(
         self,
@@ -260,7 +260,7 @@ class AfterError:
         return f" while {phase_word(status.phase)}" if isinstance(status, Running) else ""
 
     def _torn(self, job: JobState) -> str:
-        """What to add to the end of a job that left its partition without its boot unit."""
+        """Return the words for the end of a job that left its partition without its boot unit."""
         contents = self._book.contents(job.board, job.partition)
         if contents is None or contents.complete:
             return ""
@@ -273,7 +273,7 @@ class AfterError:
         return is_there and isinstance(job.status, Running)
 
     async def _distrust(self, job: JobState) -> None:
-        """What was read back is wrong: the partition does not have the image, whatever was recorded."""
+        """Records that a partition was read back with wrong bytes: it does not have the image."""
         contents = self._book.contents(job.board, job.partition)
         if contents is not None:
             await self._book.record(job.board, job.partition, distrusted(contents))

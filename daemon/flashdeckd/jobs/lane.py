@@ -1,7 +1,7 @@
 """A board's lane: its queue, and the task that works it off, one job at a time.
 
 The lane decides what is next. `visit` knows what may run in one stay in DFU mode, `attempt` carries it out,
-`after_error` does what becomes of a job that can not go on, and in `device_thread` is the one thread in which the USB
+`after_error` does what becomes of a job that cannot go on, and in `device_thread` is the one thread in which the USB
 handle lives.
 """
 
@@ -31,8 +31,6 @@ from flashdeck.job_state import (
     is_settled,
 )
 from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
-from flashdeckd.boards.roster import Sighting
-from flashdeckd.entering.detach import Detach
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.engine import preview
 from flashdeckd.flash.flash_plan import FlashPlan
@@ -48,6 +46,7 @@ from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of, may_r
 from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.contents import is_of
 from flashdeckd.jobs.device_thread import DeviceThread
+from flashdeckd.jobs.dfu_entry import DfuEntryOf
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
@@ -57,6 +56,7 @@ from flashdeckd.jobs.visit import Visit, in_order, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.transport import Transport
 
 T = TypeVar("T")
@@ -79,6 +79,7 @@ class Lane:
         verdicts: GuardVerdicts,
         rebuilt: Rebuilt,
         backend: usb.backend.IBackend | None,
+        entry_of: DfuEntryOf,
         hold: Callable[[str], Awaitable[object]],
         changed: Callable[[], object],
     ) -> None:
@@ -96,16 +97,16 @@ class Lane:
         self._accepted: set[int] = set()
         """Jobs of which a person said that the device is the board that they were begun on."""
         self._decision = ""
-        """What the debug log was told last."""
+        """The last decision in the debug log."""
         self._visit: Visit | None = None
-        """What has run since the board came into DFU mode; None while nothing has."""
+        """The jobs that have run since the board came into DFU mode; None while none has."""
         self._state = state = LaneState()
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), state)
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
         self._images = images = JobImages(board.profile, shelf, verdicts, rebuilt)
         self._telling: asyncio.Task[None] | None = None
         """Says what the end of a job waits for."""
-        self._detach = Detach(board, state=state, thread=thread, book=book)
+        self._entry = entry_of(board, state=state, thread=thread, book=book)
         self._after_error = AfterError(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
         self._attempts = Attempts(
             board=board,
@@ -129,7 +130,7 @@ class Lane:
 
     @property
     def hold(self) -> BoardHold | None:
-        """Why nothing starts; None while the lane is free."""
+        """The hold for which nothing starts; None while the lane is free."""
         return self._hold
 
     @hold.setter
@@ -140,7 +141,7 @@ class Lane:
 
     @property
     def sighting(self) -> Sighting:
-        """Where the board is now."""
+        """The place of the board now."""
         return self._state.sighting
 
     @property
@@ -185,7 +186,7 @@ class Lane:
         await self._hub.until(lambda: not _is_under_way(self._book.job(job.id)))
 
     async def release(self) -> None:
-        """A person lets the board go on: ends the hold, the doubts about its bootloader, and blocks of its jobs.
+        """A person lets the board go on: ends its hold, forgets recorded faults of its bootloader, unblocks its jobs.
 
         The banks for which its jobs are blocked are flashed without proof from now on, also over a restart. The device
         that is there is the board, whatever its jobs were begun on.
@@ -196,7 +197,7 @@ class Lane:
         for note in await self._histories.release(self.board.name, self._after_error.release(blocked)):
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
         self._accepted = {job.id for job in jobs}
-        self._detach.forget()
+        self._entry.forget()
         for job in (self._book.job(job.id) for job in jobs):
             if isinstance(job.status, Blocked | Waiting) or self._is_elsewhere(job):
                 await self._book.move(job, Queued())
@@ -211,7 +212,7 @@ class Lane:
         """A person wants a job that is blocked, or waits, to be tried now."""
         self._after_error.forget(job.id)
         self._accepted.add(job.id)
-        self._detach.forget()
+        self._entry.forget()
         await self._book.move(job, Queued())
         self.poke()
 
@@ -245,7 +246,7 @@ class Lane:
 
     @property
     def history(self) -> BootloaderHistory:
-        """What is known of the bootloader of the device that is there now."""
+        """The history of the bootloader of the device that is there now."""
         device = self.sighting.device
         return UNKNOWN if device is None else self._histories.of(bootloader_of(self.board.name, device))
 
@@ -297,12 +298,12 @@ class Lane:
         return await self._end_visit()
 
     async def _give_way(self, active: Iterable[JobState]) -> None:
-        """What was cut short goes on with the newest image; one that only has to leave is no flash any more."""
+        """Lets a job that was cut short give way to the newest image. A job that only has to leave stays."""
         for old, newer in overtaken(active):
             await self._book.supersede(old, newer.id)
 
     async def _tell_of_hold(self) -> None:
-        """Who follows a job must hear that it is not its turn that it waits for, nor its board."""
+        """Tells the jobs that they wait for the hold, not for their turn or for the board."""
         if self._hold is None:
             return
         waiting = Waiting(
@@ -351,7 +352,7 @@ class Lane:
                 return False
             elif self.sighting.presence is Presence.APP:
                 self._decide(f"has to be brought into DFU mode{others}", job)
-                return await self._detach.bring_into_dfu(ready, device)
+                return await self._entry.bring_into_dfu(ready, device)
             else:
                 self._decide(f"is flashed now{others}", job)
                 await self._flash(job, device)
@@ -390,13 +391,13 @@ class Lane:
             self._hub.debug(decision, board=self.board.name, job=job.id)
 
     def _begin_visit(self) -> Visit:
-        """What an earlier visit has written, and could not start, is started with what this one writes."""
+        """Begins a visit with the jobs that an earlier visit has written and could not start."""
         active = self._book.active(self.board.name)
         changed = set(self._torn(self.board.profile.partitions)) if written(active) else set[str]()
         return Visit(max(job.id for job in active), changed)
 
     async def _meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError) -> None:
-        """The job ends where what follows from its error can not be done either, as on a full disk."""
+        """The job ends where what follows from its error cannot be done either, as on a full disk."""
         if self._visit is not None:
             self._visit.give_back(job)
         reached, self._attempts.reached = self._attempts.reached, -1
@@ -489,7 +490,7 @@ class Lane:
             self._book.log(job, reason, LogLevel.WARNING)
 
     async def _check_by_assumed_facts(self, job: JobState) -> None:
-        """What would keep the job from running on any board is said before the board is touched, or even there."""
+        """Checks the job against assumed facts: what fails on any board is said before the board is there."""
         image = await self._images.read(job)
         preview(image, self.target(self.board.profile.partitions[job.partition]), ASSUMED_FACTS)
 
@@ -506,7 +507,7 @@ class Lane:
     def _next_due(self) -> float | None:
         """Return in how many seconds something may go on by itself; None: nothing but a change helps."""
         due = self._after_error.next_due(self._book.active(self.board.name))
-        asked_again = self._detach.rests_until()
+        asked_again = self._entry.rests_until()
         if asked_again is None or self.sighting.presence is not Presence.APP:
             return due
         rest = max(0.0, asked_again - clock.monotonic())

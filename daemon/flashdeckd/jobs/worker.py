@@ -1,4 +1,4 @@
-"""What runs in a lane's thread: opens the device, calls the engine, closes the device. Touches no shared state."""
+"""The work of a lane's thread: opens the device, calls the engine, closes the device. Touches no shared state."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -40,7 +40,7 @@ class Worker:
             return clean(identify(transport), MAX_MAPS)
 
     def reach(self, device: UsbDevice) -> None:
-        """Opens the device and closes it again; raises NoAccessError where it can not be opened now."""
+        """Opens the device and closes it again; raises NoAccessError where it cannot be opened now."""
         with self._open(device):
             pass
 

@@ -11,7 +11,7 @@ from flashdeck.api import BoardPlan, JobList
 from flashdeck.config import Board, Enter, Partition
 from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
 from flashdeck.job_state import Blocked, Canceller, Waiting, name_of
-from flashdeck.model import JobState, Origin, Presence
+from flashdeck.model import JobState, Presence
 from flashdeck.names import SHOWN
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
@@ -22,10 +22,11 @@ from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
 from flashdeckd.requests.planning import described
+from flashdeckd.requests.queueing import queue_by_hand
 from flashdeckd.state.hub import Hub
 
 WRITTEN_SECONDS: Final = 5.0
-"""How long a build may go on that is to be flashed: who asked for it looks at the terminal."""
+"""Longest wait for a build that is still being written: the person who asked looks at the terminal."""
 
 
 class HandRequests:
@@ -37,12 +38,12 @@ class HandRequests:
         self._hub = hub
         self._notes = notes
         self._abandoned: set[asyncio.Task[None]] = set()
-        """What cancels jobs for clients that are gone."""
+        """Tasks that cancel jobs for clients that are gone."""
 
     async def flash(self, partition: str, sha256: str, patterns: Iterable[str], *, no_wait: bool) -> JobList:
         """Queues one job a board by hand, all or none; with it comes what the guards warn of.
 
-        `no_wait` refuses that where a board can not run it now. Raises RequestError, RefusedError, BlockedError or
+        `no_wait` refuses that where a board cannot run it now. Raises RequestError, RefusedError, BlockedError or
         FlashdeckError (`ambiguous`; `timeout` where the build does not end).
         """
         boards = self._bench.select(partition, patterns)
@@ -95,7 +96,7 @@ class HandRequests:
         return None
 
     async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
-        """What `flash` would do, board by board; asks the boards that are in DFU mode, and writes nothing."""
+        """Return the plan of each board. Asks the boards that are in DFU mode, and writes nothing."""
         plans: list[BoardPlan] = []
         boards = self._bench.select(partition, patterns)
         await self._look(boards, partition, sha256)
@@ -140,7 +141,7 @@ class HandRequests:
         return job
 
     async def _look(self, boards: Sequence[Board], partition: str, sha256: str) -> None:
-        """Where the newest build is wanted: it is the one that lies there now, and not the last that was noticed."""
+        """Looks at the files first if the newest build is wanted: it may be newer than the last that was noticed."""
         if sha256:
             return
         try:
@@ -159,7 +160,9 @@ class HandRequests:
 
     async def _queue(self, boards: Sequence[Board], partition: str, artifacts: Sequence[Artifact]) -> list[JobState]:
         queued = [
-            await self._bench.enqueue(board, partition, artifact, Origin.HAND)
+            await queue_by_hand(
+                self._bench, board, partition, artifact, self._hub.artifacts.get((board.profile.name, partition))
+            )
             for board, artifact in zip(boards, artifacts, strict=True)
         ]
         return [job for job in queued if job is not None]
@@ -168,12 +171,12 @@ class HandRequests:
         """The wanted image, or the newest one of the partition, and what the guards for this very place warn of."""
         if not sha256:
             newest = self._hub.artifacts.get((board.profile.name, partition))
-            untaken = self._bench.untaken(board.profile.name, partition)
+            untaken = self._bench.files.untaken(board.profile.name, partition)
             if untaken:
                 raise RefusedError(untaken)
             if newest is None:
                 raise RequestError(
-                    f"no artifact is known for partition {partition} of board {board.name}",
+                    f"no build is known for partition {partition} of board {board.name}",
                     kind=ErrorKind.NO_SUCH_ARTIFACT,
                     hint="build it, or name a file",
                 )

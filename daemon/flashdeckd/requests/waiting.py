@@ -16,7 +16,7 @@ from flashdeckd.host import threads
 from flashdeckd.state.hub import Hub
 
 LOOK_SECONDS: Final = 2.0
-"""What looking at the files may take in any case: who has no patience wants to know what is so now."""
+"""Least time for a look at the files: a caller without patience wants the state of now, too."""
 
 
 class WaitRequests:
@@ -30,9 +30,9 @@ class WaitRequests:
     async def for_image(
         self, partition: str, sha256: str, patterns: Iterable[str], seconds: float
     ) -> list[BoardOutcome]:
-        """Looks at the image's path again, then waits until the image is on every board, or can not get on one.
+        """Looks at the image's path again, then waits until the image is on every board, or cannot get on one.
 
-        Once it can not get on one, only those boards are still waited for on which something is under way. Raises
+        Once it cannot get on one, only those boards are still waited for on which something is under way. Raises
         what `Bench.select` does, and FlashdeckError (`timeout`) where the path could not be looked at in time.
         """
         boards = self._bench.select(partition, patterns)
@@ -86,7 +86,7 @@ class WaitRequests:
     def _newest(self, board: Board, partition: str) -> str:
         """Return the image of the newest build; "" where there is none that is taken."""
         artifact = self._hub.artifacts.get((board.profile.name, partition))
-        return "" if artifact is None or self._bench.untaken(board.profile.name, partition) else artifact.sha256
+        return "" if artifact is None or self._bench.files.untaken(board.profile.name, partition) else artifact.sha256
 
     def _outcome(self, board: Board, partition: str, sha256: str) -> BoardOutcome:
         """Return how far a board is: it has the image, or will not get it, or neither yet."""
@@ -140,7 +140,7 @@ class WaitRequests:
             raise _failure(job, "it has the image and was not seen to start")
 
     def _why_no_build(self, board: Board, partition: str) -> FlashdeckError:
-        untaken = self._bench.untaken(board.profile.name, partition)
+        untaken = self._bench.files.untaken(board.profile.name, partition)
         if untaken:
             return RefusedError(untaken)
         return RequestError(
@@ -187,7 +187,7 @@ class WaitRequests:
 
 
 def _is_over(outcomes: Iterable[BoardOutcome]) -> bool:
-    """Tell whether nothing is to be waited for: each board is decided, or one can not get there and no other works."""
+    """Tell whether nothing is to be waited for: each board is decided, or one cannot get there and no other works."""
     open_ones = [outcome for outcome in outcomes if not outcome.is_there and outcome.failure is None]
     if not open_ones:
         return True

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from flashdeck.job_state import Done, Failed, Waiting
 from flashdeck.model import Presence
-from flashdeckd.boards.roster import Sighting
+from flashdeckd.usb.recognition import Sighting
 from lane_rig import Scene
 
 

@@ -12,12 +12,12 @@ from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DevicePermissionError
 from flashdeck.job_state import Done, Queued, Superseded, WaitFor, Waiting
 from flashdeck.model import JobState, Presence
-from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.entering import detach
 from flashdeckd.entering.detach import MAX_ASKED
 from flashdeckd.jobs import device_thread
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.recognition import ABSENT, Sighting
 from lane_rig import PROFILE, Scene, hurry, running_lane
 
 APP = UsbId(0x0483, 0x5740)

@@ -11,7 +11,6 @@ import pytest
 from flashdeck.errors import DeviceError, DevicePermissionError, ErrorKind, FlashdeckError, WrongBankError
 from flashdeck.job_state import Cancelled, Done, Failed, JobStatus, Queued, Running, WaitFor, Waiting, Written
 from flashdeck.model import JobState, LogLevel
-from flashdeckd.boards.roster import ABSENT
 from flashdeckd.flash import engine
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.images.image import Image
@@ -19,6 +18,7 @@ from flashdeckd.jobs import retry_policy
 from flashdeckd.jobs.device_thread import OPEN_TRIES
 from flashdeckd.jobs.job_images import JobImages
 from flashdeckd.jobs.worker import Worker
+from flashdeckd.usb.recognition import ABSENT
 from job_states import waits_for
 from lane_rig import Scene
 

@@ -1,4 +1,4 @@
-"""A board that hangs in a transfer: who wants its job to end waits for that transfer, is told so, and for nothing more."""
+"""A board that hangs in a transfer: who ends its job waits for that transfer, is told so, and for nothing more."""
 
 import asyncio
 import errno

@@ -8,6 +8,7 @@ from flashdeck.api import GetJobs
 from flashdeck.client import Client
 from flashdeck.model import Event, JobState, Snapshot
 from flashdeck.names import few
+from flashdeck_tui.cli.answers import JobLine
 from flashdeck_tui.cli.outcome import are_over
 from flashdeck_tui.cli.output import put_json, say
 from flashdeck_tui.cli.progress import progress
@@ -34,7 +35,7 @@ async def follow(
     latest = {job.id: job for job in jobs}
     if as_jsonl:
         for job in jobs:
-            put_json({"job": job})
+            put_json(JobLine(job=job))
     try:
         async with progress(jobs) as shown, asyncio.timeout(patience):
             while not are_over(tuple(latest.values()), waits=waits):
@@ -42,7 +43,7 @@ async def follow(
                     latest[job.id] = job
                     shown.show(job)
                     if as_jsonl:
-                        put_json({"job": job})
+                        put_json(JobLine(job=job))
     except TimeoutError:
         pass  # the states say how far each job is
     except asyncio.CancelledError:

@@ -18,7 +18,6 @@ from flashdeck.job_state import (
     WaitFor,
     Waiting,
     Written,
-    needs_person,
     stands_still,
 )
 from flashdeck.model import JobState
@@ -31,7 +30,7 @@ _UNDECIDED: Final = (ExitCode.HELD, ExitCode.TIMEOUT, ExitCode.NOT_FOUND)
 
 def is_over(job: JobState) -> bool:
     """Tell whether nothing more happens to a job until somebody does something."""
-    return job.is_settled or needs_person(job.status)
+    return job.is_settled or job.needs_person
 
 
 def are_over(jobs: Sequence[JobState], *, waits: bool = True) -> bool:

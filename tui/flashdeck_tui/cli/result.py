@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from flashdeck.errors import ExitCode
 from flashdeck.job_state import Failure
 from flashdeck.model import JobState
+from flashdeck_tui.cli.answers import FlashReport
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.outcome import exit_code, overall
 from flashdeck_tui.cli.output import put, put_json, report
@@ -25,7 +28,7 @@ def put_result(result: Result, partition: str, *, as_json: bool, as_jsonl: bool)
     boards = [(job.board, failure) for job, failure in zip(result.jobs, result.failures, strict=True)]
     error = overall(partition, boards)
     if as_json:
-        put_json({"jobs": result.jobs, "notes": result.notes} | ({"error": error} if error else {}))
+        put_json(FlashReport(jobs=result.jobs, notes=result.notes, error=error if error is not None else UNSET))
     elif not as_jsonl:
         put(job_table(result.jobs))
     if error is not None:

@@ -129,7 +129,7 @@ def with_version(image: bytes, old: str, new: str) -> bytes:
         raise FlashdeckError(f"the checked-in image does not contain the version {old!r} exactly once")
     if len(new) > len(old):
         raise FlashdeckError(
-            f"without a compiler the version can not get longer: {new!r} has {len(new)} characters, {old!r} {len(old)}",
+            f"without a compiler the version cannot get longer: {new!r} has {len(new)} characters, {old!r} {len(old)}",
             hint=f"shorten it in version.h, or install {', '.join(TOOLS)}",
         )
     return image.replace(place, new.encode("ascii").ljust(len(place), b"\0"))

@@ -96,7 +96,7 @@ class LogPanel(Log):
         self._to_end()
 
     def on_mouse_scroll_up(self) -> None:
-        """Who looks back does not want to be taken away from there."""
+        """Stops following: a person who looks back wants to stay there."""
         self.follow(follow=False)
 
     def action_scroll_up(self) -> None:

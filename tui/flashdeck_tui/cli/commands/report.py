@@ -26,6 +26,7 @@ from flashdeck.recording import MAX_FILE, MAX_LINE
 from flashdeck.text import clean, counted, format_size
 from flashdeck.versions import software
 from flashdeck_tui.cli import options
+from flashdeck_tui.cli.answers import MissingPart, ReportPart, ReportWritten
 from flashdeck_tui.cli.bundle import write_bundle
 from flashdeck_tui.cli.commands.config.source import config_option
 from flashdeck_tui.cli.connect import converse
@@ -42,11 +43,11 @@ T = TypeVar("T")
 
 @dataclass
 class Gathered:
-    """What could be had, and why the rest could not."""
+    """The parts that could be had, and why the rest could not."""
 
     snapshot: Snapshot | None = None
     daemon: tuple[Fact, ...] = ()
-    """What the daemon runs on."""
+    """The versions that the daemon runs on."""
     diagnosis: Diagnosis | None = None
     log: tuple[LogLine, ...] = ()
     config: Config | None = None
@@ -78,13 +79,13 @@ def command(*, output: Path | None, redact: bool, path: Path | None, as_json: bo
     size = write_bundle(file, parts)
     if as_json:
         put_json(
-            {
-                "file": str(file),
-                "size": size,
-                "redacted": redact,
-                "parts": [{"name": name, "size": len(data)} for name, data in parts.items()],
-                "missing": [{"part": name, "reason": reason} for name, reason in gathered.missing.items()],
-            }
+            ReportWritten(
+                file=str(file),
+                size=size,
+                redacted=redact,
+                parts=tuple(ReportPart(name=name, size=len(data)) for name, data in parts.items()),
+                missing=tuple(MissingPart(part=name, reason=reason) for name, reason in gathered.missing.items()),
+            )
         )
         return
     put(f"{clean(str(file))}, {format_size(size)}")
@@ -181,7 +182,7 @@ def _redactor(found: Gathered) -> Redactor:
     for name, raw in tuple(found.recordings.items()):
         try:
             serials |= serials_in_recording(name, raw)
-        except ConfigError as error:  # what can not be read can not be redacted
+        except ConfigError as error:  # what cannot be read cannot be redacted
             del found.recordings[name]
             found.missing[f"recordings/{name}"] = error.message
     users = {os.environ.get(variable, "") for variable in ("USER", "LOGNAME", "SUDO_USER")}

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import click
+from msgspec.structs import asdict
 
 from flashdeck import api
 from flashdeck.errors import ExitCode
-from flashdeck.full_json import plain
 from flashdeck.model import BoardState, DaemonState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
 from flashdeck.text import clean
@@ -14,6 +14,7 @@ from flashdeck.words.conditions import condition_word, counts_text
 from flashdeck.words.contents import contents_name, contents_state
 from flashdeck.words.partitions import build_state
 from flashdeck_tui.cli import options, words
+from flashdeck_tui.cli.answers import Status
 from flashdeck_tui.cli.commands.boards import board_table, device_table
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import ask
@@ -29,8 +30,8 @@ def command(*, check: bool, as_json: bool) -> ExitCode:
     snapshot = ask(api.GetStatus())
     found = problems(snapshot.boards, snapshot.jobs)
     if as_json:
-        numbers = {str(kind): number for kind, number in counts(snapshot.boards, snapshot.jobs).items()}
-        put_json({"counts": numbers, "problems": [_as_json(problem) for problem in found]} | _fields(snapshot))
+        numbers = counts(snapshot.boards, snapshot.jobs)
+        put_json(Status(**asdict(snapshot), counts=numbers, problems=tuple(found)))
     else:
         put("\n\n".join(_sections(snapshot, found)))
     needs_person = bool(found or snapshot.daemon.degraded)
@@ -104,17 +105,3 @@ def _contents_cells(partition: PartitionState) -> list[str | Cell]:
     if partition.trouble or partition.being_written or partition.offered:
         when += f"; {build_state(partition, None).text}"
     return [*cells, when]
-
-
-def _as_json(problem: Problem) -> dict[str, str]:
-    return {
-        "board": problem.board,
-        "partition": problem.partition,
-        "kind": str(problem.kind),
-        "text": problem.text,
-        "hint": problem.hint,
-    }
-
-
-def _fields(snapshot: Snapshot) -> dict[str, object]:
-    return {name: plain(getattr(snapshot, name)) for name in snapshot.__struct_fields__}

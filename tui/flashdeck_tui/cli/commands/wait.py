@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from msgspec import UNSET
 
 from flashdeck import api
 from flashdeck.api import BoardOutcome
@@ -16,6 +17,7 @@ from flashdeck.names import is_meant
 from flashdeck.words.jobs import status_hint
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cli import live_options, options, words
+from flashdeck_tui.cli.answers import WaitReport
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import heed
 from flashdeck_tui.cli.image import read_image, send_image
@@ -76,7 +78,7 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     failures = [_failure(outcome) for outcome in outcomes]
     error = overall(partition, [(outcome.board, failure) for outcome, failure in zip(outcomes, failures, strict=True)])
     if as_json:
-        put_json({"boards": outcomes} | ({"error": error} if error else {}))
+        put_json(WaitReport(boards=tuple(outcomes), error=error if error is not None else UNSET))
     else:
         put(_outcome_table(outcomes))
     if error is not None:
