@@ -5,6 +5,7 @@ The lane decides what is next. `visit` knows what may run in one stay in DFU mod
 handle lives.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from math import ceil
@@ -58,8 +59,8 @@ from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.transport import Transport
 
 T = TypeVar("T")
-_LONG_TRANSFER = 1.0
-"""Seconds of a running transfer from which on it is said that something waits for it."""
+UNANSWERED = 0.5
+"""Seconds without an answer from which on it is said that the end of a job waits for the running transfer."""
 _log = logging.getLogger(__name__)
 
 
@@ -102,6 +103,8 @@ class Lane:
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), state)
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
         self._images = images = JobImages(board.profile, shelf, verdicts, rebuilt)
+        self._telling: asyncio.Task[None] | None = None
+        """Says what the end of a job waits for."""
         self._entry = entry_of(board, state=state, thread=thread, book=book)
         self._after_error = AfterError(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
         self._attempts = Attempts(
@@ -221,6 +224,8 @@ class Lane:
                     await self._state.changed(self._next_due())
         finally:
             await self._thread.end()
+            if self._telling is not None:
+                self._telling.cancel()
 
     async def survey(self, image: Image, partition: Partition) -> FlashPlan:
         """The plan for an image on the board as it is now, asked of the device itself; nothing is written.
@@ -513,10 +518,18 @@ class Lane:
         return rest if due is None else min(due, rest)
 
     def _tell_of_transfer(self, job: JobState) -> None:
-        """A board that hangs keeps the thread until the transfer that runs has had its time."""
-        busy = self._thread.pulse.busy_for
-        if busy >= _LONG_TRANSFER:
-            self._book.log(job, f"waits for the running transfer, at most {ceil(busy)} s", LogLevel.WARNING)
+        """A board that hangs keeps the thread until the transfer that runs has had its time: that is said then."""
+
+        async def tell() -> None:
+            while self._thread.pulse.silent_for < UNANSWERED:
+                await asyncio.sleep(UNANSWERED)
+                if not _is_under_way(self._book.job(job.id)):
+                    return
+            if busy := ceil(self._thread.pulse.busy_for):
+                self._book.log(job, f"waits for the running transfer, at most {busy} s", LogLevel.WARNING)
+
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(tell())
 
 
 def _fault(error: Exception) -> FlashdeckError:
