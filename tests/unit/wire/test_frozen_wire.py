@@ -1,7 +1,7 @@
 """The protocol that was promised is kept: what is checked in of it stays, and today's wire is still that one, or more.
 
-Never renew the sums below for a change of ours: clients that others have written can not be changed either. A change that
-needs it is a new protocol, with a directory of its own (CONTRIBUTING, "How to change the wire").
+Never renew the sums below for a change of ours: clients that others have written can not be changed either. A change
+that needs it is a new protocol, with a directory of its own (CONTRIBUTING, "How to change the wire").
 """
 
 import copy
