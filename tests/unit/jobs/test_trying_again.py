@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.flash.observer import Observer, Outcome
 from flashdeckd.flash.plan import DeviceFacts
 
@@ -20,7 +21,6 @@ from flashdeck.errors import (
 )
 from flashdeck.job_state import Blocked, Cancelled, Done, Failed, Phase, WaitFor, Waiting
 from flashdeck.model import JobState, LogLevel, Presence
-from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.flash import program
 from flashdeckd.images.image import Image
 from flashdeckd.jobs import after_error, retry_policy
