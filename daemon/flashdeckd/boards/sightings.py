@@ -59,7 +59,7 @@ class Sightings:
                 await self._book.record(name, partition, replace(contents, started=True))
 
     async def _doubt_contents(self, board: Board, device: UsbDevice) -> None:
-        """Doubt what was flashed into a board of another serial or bcdDevice: it may be something else by now."""
+        """Record that the contents of a board which shows another serial or bcdDevice are uncertain."""
         for partition in board.profile.partitions:
             contents = self._book.contents(board.name, partition)
             if contents is None or contents.uncertain:
