@@ -44,7 +44,7 @@ from flashdeck.model import (
 )
 from flashdeck.value import Value
 from flashdeck_tui.app import FlashdeckApp
-from flashdeck_tui.hands import Hands
+from flashdeck_tui.bench_actions import BenchActions
 from flashdeck_tui.link import Link, LinkState, LinkStatus
 from flashdeck_tui.store import Store
 
@@ -276,7 +276,7 @@ def make_app(
     snapshot: Snapshot | None = BENCH,
     *,
     state: LinkState | None = None,
-    hands: Hands | None = None,
+    hands: BenchActions | None = None,
     clock: Callable[[], float] = lambda: NOW,
 ) -> tuple[FlashdeckApp, FakeLink]:
     """The application on a daemon that is not there, at a time that stands still."""

@@ -38,9 +38,9 @@ from flashdeckd.signals import Signals
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
-from flashdeckd.usb.backend import library_version, open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
+from flashdeckd.usb.libusb import library_version, open_backend
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
 
