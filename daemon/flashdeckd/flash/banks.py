@@ -98,10 +98,10 @@ def witnesses(target: AddressTarget) -> tuple[Range, ...]:
 def unproved_bank(target: AddressTarget, bank: int, why: str) -> HeldError:
     """Return the error for a job whose erases might hit what is protected in the other bank: a person has to decide."""
     return HeldError(
-        f"{target.partition} lies in bank {bank + 1} and the bootloader in the other; whether it erases the bank that "
-        f"it is asked to could not be seen ({why}), and some bootloaders erase the same sector of the wrong one",
-        hint="if this bootloader is known to erase the right bank, `flashdeck release` lets this board go on, and "
-        'banks = "trusted" in the profile all boards',
+        f"{target.partition} lies in bank {bank + 1} and the bootloader in the other; no erase there is "
+        f"proved ({why}), and some bootloaders erase the same sector of the wrong bank",
+        hint="if you know that this bootloader erases the right bank, run `flashdeck release` for this board, or set "
+        'banks = "trusted" in the profile for all boards',
         bank=bank,
     )
 

@@ -64,7 +64,7 @@ class HandRequests:
         if lane.hold is not None:
             raise HeldError(
                 f"board {board.name} is on hold: {lane.hold.reason}",
-                hint=f"`flashdeck release {board.name}` lets it go on",
+                hint=f"release it: `flashdeck release {board.name}`",
             )
         if lane.sighting.presence is Presence.ABSENT:
             raise RequestError(

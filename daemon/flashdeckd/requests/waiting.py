@@ -120,10 +120,10 @@ class WaitRequests:
         """Raises FlashdeckError where the image is on the board, and may not be what runs there."""
         if contents.uncertain:
             raise FlashdeckError(
-                f"board {board.name} has the image in {partition} as far as is known, but another serial or bcdDevice "
-                "was seen in its place since, or a job was cut short",
+                f"board {board.name} has the image in {partition}, but its contents are uncertain: another serial or "
+                "bcdDevice was seen in its place since, or a job was cut short",
                 kind=ErrorKind.AMBIGUOUS,
-                hint=f"`flashdeck flash {partition} --board {board.name}` makes sure",
+                hint=f"flash it again: `flashdeck flash {partition} --board {board.name}`",
             )
         if not board.profile.leave or contents.started is not False:
             return

@@ -77,7 +77,7 @@ def complaints(rows: Iterable[Row]) -> tuple[str, ...]:
     for row in rows:
         where = f"{row.partition} of {row.board} after build {row.version}"
         if not row.is_image:
-            found.append(f"{where} does not hold the image: its SHA-256 is {row.sha256}")
+            found.append(f"{where} does not have the image: its SHA-256 is {row.sha256}")
         if not row.outside_unchanged:
             found.append(f"{where}: bytes outside the partition changed")
         if row.erases != row.erases_seen:
