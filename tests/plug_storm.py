@@ -391,7 +391,9 @@ class Storm:
             emulated = self._bench.boards[state.name].state()
             parts = [f"{each.name} {'current' if each.current else 'old'}" for each in state.partitions]
             lines.append(f"{state.name}: {emulated.mode}, {state.text}, {parts}, pressed {self.presses[state.name]}")
-        lines += [f"job {job.id} {job.board} {job.partition}: {job.text}" for job in snapshot.jobs if not job.is_settled]
+        lines += [
+            f"job {job.id} {job.board} {job.partition}: {job.text}" for job in snapshot.jobs if not job.is_settled
+        ]
         return "\n".join(lines)
 
     def _story(self, snapshot: Snapshot, lacking: Sequence[str]) -> str:

@@ -65,7 +65,7 @@ class AfterError:
         self._not_before: dict[int, float] = {}
         """When a job may be tried again, by the monotonic clock."""
         self._worn_out: dict[int, UsbDevice | None] = {}
-        """Jobs that a calm replug frees, and the device that they were lost on."""
+        """Jobs that are freed once their board stays, and the device that they were lost on: that one is not back."""
         self._unproved: dict[int, tuple[Bootloader, int]] = {}
         """Jobs that are blocked because a bank could not be proved, and which it is."""
         self._denied: UsbDevice | None = None
@@ -120,6 +120,7 @@ class AfterError:
             free_at = self._free_at(job)
             if free_at is not None and free_at <= now:
                 del self._worn_out[job.id]
+                self._lost_reads.forget(job.id)
                 await self._book.move(job, Queued(note="the board is back"))
 
     def next_due(self, jobs: Iterable[JobState]) -> float | None:
@@ -165,7 +166,7 @@ class AfterError:
         of = "for as long as it takes" if never_worn_out else f"attempt {times} of {rule.tries} without progress"
         self._hub.debug(f"job {job.id} met {error.kind}: {of} ({error.message})", board=job.board, job=job.id)
         if isinstance(error, HeldError):
-            await self._block_until_asked(job, error)
+            await self._block_until_asked(job, error, record)
         elif never_worn_out or (times < rule.tries and not _is_final(error)):
             await self._again(job, device, error, rule, times)
         elif rule.then is Then.BLOCK:
@@ -198,14 +199,20 @@ class AfterError:
         await self._book.move(job, waiting)
         self._book.log(job, f"{waiting.reason} ({error.message})", LogLevel.WARNING)
 
-    async def _block_until_asked(self, job: JobState, error: HeldError) -> None:
+    async def _block_until_asked(self, job: JobState, error: HeldError, record: Record) -> None:
+        """Somebody has to decide; but what was not read only because cables were pulled is read once they are not."""
         device = self._state.sighting.device
         if error.bank is not None and device is not None:
             self._unproved[job.id] = (bootloader_of(job.board, device), error.bank)
         else:
             self._unproved.pop(job.id, None)
-        await self._book.move(job, Blocked(reason=error.message, hint=error.hint))
-        self._book.log(job, f"blocked: {error.advice}", LogLevel.WARNING)
+        hint = error.hint
+        if self._lost_reads.went_without(job.id):
+            record.blocked += 1
+            self._worn_out[job.id] = None
+            hint = f"it is read again once board {job.board} has stayed for {record.rest():g} s; or {hint}"
+        await self._book.move(job, Blocked(reason=error.message, hint=hint))
+        self._book.log(job, f"blocked: {error.message}: {hint}", LogLevel.WARNING)
 
     async def _block_until_replugged(
         self, job: JobState, device: UsbDevice | None, error: FlashdeckError, record: Record
