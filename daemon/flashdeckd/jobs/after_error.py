@@ -65,16 +65,25 @@ class AfterError:
         self._not_before: dict[int, float] = {}
         """When a job may be tried again, by the monotonic clock."""
         self._worn_out: dict[int, float | None] = {}
-        """Jobs that a calm replug frees, and since when the board had been there that they were lost on."""
+        """Jobs that are freed once their board stays, and since when the one had been there that they were lost on: that
+        one is not back. None: the board that is there may be it."""
         self._unproved: dict[int, tuple[Bootloader, int]] = {}
         """Jobs that are blocked because a bank could not be proved, and which it is."""
         self._denied: UsbDevice | None = None
         """The device that could not be opened when it was last tried."""
 
-    async def meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError, reached: int = -1) -> None:
+    async def meet(
+        self,
+        job: JobState,
+        device: UsbDevice | None,
+        error: FlashdeckError,
+        *,
+        since: float | None = None,
+        reached: int = -1,
+    ) -> None:
         """Do what follows from an error in an attempt on `device` that came as far as `reached` bytes.
 
-        `job` is as it was before the attempt.
+        `job` is as it was before the attempt, when `device` had been there `since` (monotonic clock).
         """
         now = self._book.job(job.id)
         if is_settled(now.status):
@@ -93,7 +102,7 @@ class AfterError:
         elif isinstance(now.status, Written):
             await self._keep_written(now, now.status, error)
         else:
-            await self._apply(rule_for(error.kind), job, device, error, reached)
+            await self._apply(rule_for(error.kind), job, device, error, since=since, reached=reached)
         if isinstance(error, DeviceGoneError):
             # Hotplug may not have told yet. A device that stays was cut off by a bad cable, and is tried again.
             await self._state.until(lambda: self._state.sighting.device != device, LOST_SECONDS)
@@ -120,6 +129,7 @@ class AfterError:
             free_at = self._free_at(job)
             if free_at is not None and free_at <= now:
                 del self._worn_out[job.id]
+                self._lost_reads.forget(job.id)
                 await self._book.move(job, Queued(note="the board is back"))
 
     def next_due(self, jobs: Iterable[JobState]) -> float | None:
@@ -152,7 +162,14 @@ class AfterError:
         return banks
 
     async def _apply(
-        self, rule: Rule, job: JobState, device: UsbDevice | None, error: FlashdeckError, reached: int
+        self,
+        rule: Rule,
+        job: JobState,
+        device: UsbDevice | None,
+        error: FlashdeckError,
+        *,
+        since: float | None,
+        reached: int,
     ) -> None:
         record = self._records.setdefault(job.id, FailedAttempts())
         never_worn_out = rule.then is Then.NOTHING
@@ -165,11 +182,11 @@ class AfterError:
         of = "for as long as it takes" if never_worn_out else f"attempt {times} of {rule.tries} without progress"
         self._hub.debug(f"job {job.id} met {error.kind}: {of} ({error.message})", board=job.board, job=job.id)
         if isinstance(error, BlockedError):
-            await self._block_until_asked(job, error)
+            await self._block_until_asked(job, error, record)
         elif never_worn_out or (times < rule.tries and not _is_final(error)):
             await self._again(job, device, error, rule, times)
         elif rule.then is Then.BLOCK:
-            await self._block_until_replugged(job, error, record)
+            await self._block_until_replugged(job, error, record, since)
         else:
             await self.fail(job, error)
 
@@ -198,16 +215,24 @@ class AfterError:
         await self._book.move(job, waiting)
         self._book.log(job, f"{waiting.reason} ({error.message})", LogLevel.WARNING)
 
-    async def _block_until_asked(self, job: JobState, error: BlockedError) -> None:
+    async def _block_until_asked(self, job: JobState, error: BlockedError, record: FailedAttempts) -> None:
+        """Somebody has to decide; but what was not read only because cables were pulled is read once they are not."""
         device = self._state.sighting.device
         if error.bank is not None and device is not None:
             self._unproved[job.id] = (bootloader_of(job.board, device), error.bank)
         else:
             self._unproved.pop(job.id, None)
-        await self._book.move(job, Blocked(reason=error.message, hint=error.hint))
-        self._book.log(job, f"blocked: {error.advice}", LogLevel.WARNING)
+        hint = error.hint
+        if self._lost_reads.went_without(job.id):
+            record.blocked += 1
+            self._worn_out[job.id] = None
+            hint = f"it is read again once board {job.board} has stayed for {record.rest():g} s; or {hint}"
+        await self._book.move(job, Blocked(reason=error.message, hint=hint))
+        self._book.log(job, f"blocked: {error.message}: {hint}", LogLevel.WARNING)
 
-    async def _block_until_replugged(self, job: JobState, error: FlashdeckError, record: FailedAttempts) -> None:
+    async def _block_until_replugged(
+        self, job: JobState, error: FlashdeckError, record: FailedAttempts, since: float | None
+    ) -> None:
         """The board is worn out, or its cable: somebody has to look, and to plug it in again."""
         what = "was lost" if isinstance(error, DeviceGoneError) else "stopped answering"
         reason = (
@@ -219,7 +244,7 @@ class AfterError:
             f"check cable, hub and power, and plug it in again: the job goes on once the board has stayed for "
             f"{record.rest():g} s; or `flashdeck retry {job.id}`"
         )
-        self._worn_out[job.id] = self._state.since
+        self._worn_out[job.id] = since
         await self._book.move(job, Blocked(reason=reason, hint=hint))
         self._book.log(job, f"blocked: {reason}: {hint}", LogLevel.ERROR)
 

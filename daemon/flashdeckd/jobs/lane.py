@@ -338,7 +338,7 @@ class Lane:
 
     async def _advance(self, ready: Sequence[JobState]) -> bool:
         """Takes the first of the jobs one step further; False when only a change of things will let it go on."""
-        job, device = ready[0], self.sighting.device
+        job, device, since = ready[0], self.sighting.device, self._state.since
         others = f", then {len(ready) - 1} more" if ready[1:] else ""
         try:
             if device is not None and self._after_error.take_denial(device):
@@ -358,7 +358,7 @@ class Lane:
                 self._decide(f"is flashed now{others}", job)
                 await self._flash(job, device)
         except FlashdeckError as error:
-            await self._meet(job, device, error)
+            await self._meet(job, device, since, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
             await self._meet(job, device, _fault(error))
@@ -395,13 +395,13 @@ class Lane:
         changed = set(self._torn(self.board.profile.partitions)) if written(active) else set[str]()
         return Visit(max(job.id for job in active), changed)
 
-    async def _meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError) -> None:
+    async def _meet(self, job: JobState, device: UsbDevice | None, since: float | None, error: FlashdeckError) -> None:
         """The job ends where what follows from its error cannot be done either, as on a full disk."""
         if self._visit is not None:
             self._visit.give_back(job)
         reached, self._attempts.reached = self._attempts.reached, -1
         try:
-            await self._after_error.meet(job, device, error, reached)
+            await self._after_error.meet(job, device, error, since=since, reached=reached)
         except Exception as second:  # noqa: BLE001 -- neither must that
             _log.exception("what follows from the end of job %d could not be done", job.id)
             told = second.message if isinstance(second, FlashdeckError) else f"a fault in flashdeckd: {second!r}"

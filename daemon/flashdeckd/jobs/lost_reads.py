@@ -23,6 +23,8 @@ class LostReads:
         self._hub = hub
         self._lost = Counter[int]()
         """The number of times that a job lost the board while reading, since its last attempt without reads."""
+        self._without: set[int] = set()
+        """Jobs whose last attempt went without reading, because they had lost the board in it."""
 
     def reading_allowed(self, job: int, history: BootloaderHistory) -> bool:
         """Return whether the attempt of a job that begins now may read.
@@ -30,12 +32,18 @@ class LostReads:
         Not once the job has lost the board in a read. Where reading was proved, that was most likely a pulled cable,
         and it takes two: something half written may be what the board dies of. Then one attempt goes without.
         """
-        if history.reading_proved:
-            if self._lost[job] < _PATIENCE:
-                return True
-            del self._lost[job]
+        lost = self._lost[job]
+        self._without.discard(job)
+        if lost >= (_PATIENCE if history.reading_proved else 1):
+            self._without.add(job)
+            if history.reading_proved:
+                del self._lost[job]
             return False
-        return may_read(history) and not self._lost[job]
+        return may_read(history)
+
+    def went_without(self, job: int) -> bool:
+        """Tell whether the last attempt of a job read nothing, because it had lost the board in a read."""
+        return job in self._without
 
     async def add(self, device: UsbDevice, job: int = 0) -> None:
         """Records that the board did not survive a read: after a few, nothing reads it any more.
@@ -59,5 +67,6 @@ class LostReads:
             self._hub.log(text, level=LogLevel.WARNING, board=self._board, job=job)
 
     def forget(self, job: int) -> None:
-        """A job is done."""
+        """A job is done, or may read again: its board has come back, and stayed."""
         del self._lost[job]
+        self._without.discard(job)

@@ -8,11 +8,20 @@ from dataclasses import replace
 
 import pytest
 
-from flashdeck.errors import DeviceError, DevicePermissionError, ErrorKind, FlashdeckError, WrongBankError
-from flashdeck.job_state import Cancelled, Done, Failed, JobStatus, Queued, Running, WaitFor, Waiting, Written
+from flashdeck.errors import (
+    DeviceError,
+    DeviceGoneError,
+    DevicePermissionError,
+    ErrorKind,
+    FlashdeckError,
+    HeldError,
+    WrongBankError,
+)
+from flashdeck.job_state import Blocked, Cancelled, Done, Failed, JobStatus, Queued, Running, WaitFor, Waiting, Written
 from flashdeck.model import JobState, LogLevel
 from flashdeckd.flash import engine
 from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image
 from flashdeckd.jobs import retry_policy
 from flashdeckd.jobs.device_thread import OPEN_TRIES
@@ -189,3 +198,31 @@ async def test_a_wrong_bank_alone_fails_the_job_and_no_other(scene: Scene, monke
     assert (await scene.until(first, Failed)).attempts == 1
     assert (await scene.until(second, Failed)).attempts == 1
     assert scene.holds == []
+
+
+async def test_a_job_that_reads_nothing_because_cables_were_pulled_reads_again_once_its_board_stays(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry_policy, "RESTS", (0.05,))
+    real: Callable[..., FlashResult] = engine.flash
+    loop = asyncio.get_running_loop()
+    reads: list[bool] = []
+
+    def flash(*words: object, **rest: object) -> FlashResult:
+        (target,) = [each for each in (*words, *rest.values()) if isinstance(each, AddressTarget)]
+        reads.append(target.may_read)
+        if len(reads) == 1:
+            loop.call_soon_threadsafe(scene.lane.see, ABSENT)
+            raise DeviceGoneError("pulled", during_read=True)
+        if not target.may_read:
+            raise HeldError("nobody can see which bank it erases", hint="flashdeck release left")
+        return real(*words, **rest)
+
+    monkeypatch.setattr(engine, "flash", flash)
+    job = await scene.until(await scene.order(), Waiting)
+    scene.see()
+    blocked = await scene.until(job, Blocked)
+    assert isinstance(blocked.status, Blocked)
+    assert blocked.status.hint == "it is read again once board left has stayed for 0.05 s; or flashdeck release left"
+    await scene.until(job, Done)
+    assert reads == [True, False, True]
