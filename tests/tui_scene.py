@@ -157,7 +157,7 @@ def running(phase: Phase = Phase.WRITE, done: int = 42_000, total: int = 100_352
 WAITING = job(
     9,
     "spare",
-    Waiting(for_=WaitFor.ABSENT, reason="board spare is not connected", hint="hold SW2, press RESET"),
+    Waiting(for_=WaitFor.ABSENT, reason="not connected", hint="hold SW2, press RESET"),
 )
 RUNNING = job(8, "bench-1", running(), attempts=1, started_at=NOW - 3)
 

@@ -40,7 +40,7 @@ EVENTS_KEPT = 10_000
 
 R = TypeVar("R", bound=Value)
 START_HINT = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
-"""Where nobody listens. Who knows more of the daemon that was looked for says which command starts that one."""
+"""The hint where nobody listens. A caller that knows more of the daemon gives the command that starts that one."""
 
 
 class Subscription:

@@ -135,7 +135,7 @@ class FlashdeckError(Exception):
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the command line exits with when this error ends it."""
+        """The exit code of the command line when this error ends it."""
         return EXIT_CODES[self.kind]
 
 
@@ -144,7 +144,7 @@ MAX_PARTS = 20
 
 
 class ConfigError(FlashdeckError):
-    """The configuration can not be used; the message names file, table and key.
+    """The configuration cannot be used; the message names file, table and key.
 
     `parts` are the mistakes, where there are several: the message then has a line for each.
     """
@@ -172,7 +172,7 @@ class RequestError(FlashdeckError):
 
 
 class ConnectionFailedError(FlashdeckError):
-    """The daemon can not be reached, or does not speak our protocol."""
+    """The daemon cannot be reached, or does not speak our protocol."""
 
     kind = ErrorKind.UNREACHABLE
 
@@ -229,7 +229,7 @@ class DeviceGoneError(DeviceError):
 
 
 class NoAccessError(DeviceError):
-    """The device is there and can not be opened now; nothing was sent to it."""
+    """The device is there and cannot be opened now; nothing was sent to it."""
 
 
 class DevicePermissionError(NoAccessError):

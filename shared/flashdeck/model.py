@@ -27,7 +27,7 @@ from flashdeck.words.jobs import status_text
 
 
 class Presence(OpenEnum):
-    """Where a board is right now."""
+    """The place of a board right now."""
 
     ABSENT = "absent"
     DFU = "dfu"
@@ -37,7 +37,7 @@ class Presence(OpenEnum):
 
 
 class LogLevel(OpenEnum):
-    """How much a log line matters."""
+    """The weight of a log line."""
 
     DEBUG = "debug"  # what a lane decided, and why
     INFO = "info"
@@ -79,7 +79,7 @@ class Contents(Value, frozen=True, kw_only=True):
     complete: bool = True
     """False from the first erase of a flash until its boot unit is written."""
     started: bool | None = None
-    """Whether the application was seen to start afterwards; None where that can not be seen."""
+    """True if the application was seen to start afterwards; None where that cannot be seen."""
     serial: str = ""
     """Serial of the device that it was flashed into; "" where that has none."""
     bcd_device: int = 0
@@ -112,15 +112,15 @@ class PartitionState(Value, frozen=True, kw_only=True):
     """True while a build writes the image file, and a moment longer."""
     contents: Contents | None = None
     offered: str = ""
-    """SHA-256 of the newest artifact where this board neither holds it nor has a job for it: it waits for a person."""
+    """SHA-256 of the newest build where this board neither has it nor a job for it: it waits for a person."""
     current: bool = False
-    """True if the partition has every byte of the newest artifact."""
+    """True if the partition has every byte of the newest build."""
     trouble: str = ""
-    """Why what lies at the image's path can not be taken, and what to do; "" where it can."""
+    """The reason why the file at the image's path cannot be taken, and what to do; "" for none."""
 
 
 class HoldBy(OpenEnum):
-    """Who put a board on hold."""
+    """The one who put a board on hold."""
 
     PERSON = "person"
     FLASHDECK = "flashdeck"  # whatever comes next would start something that must not be started
@@ -128,7 +128,7 @@ class HoldBy(OpenEnum):
 
 
 class BoardHold(Value, frozen=True, kw_only=True):
-    """Why a board is on hold: nothing starts on it until a person releases it."""
+    """The hold of a board: nothing starts on it until a person releases it."""
 
     reason: str
     by: HoldBy = HoldBy.PERSON
@@ -144,17 +144,17 @@ class BoardState(Value, frozen=True, kw_only=True):
     port: str = ""
     product: str = ""
     text: str = ""
-    """Where it is, and what keeps it from being flashed by itself, in a sentence."""
+    """Its place, and what keeps it from being flashed by itself, in a sentence."""
     hold: BoardHold | None = None
-    """Why it starts nothing; None while it is free."""
+    """Its hold; None while it is free."""
     armed: bool = True
-    """Whether new artifacts flash by themselves; otherwise they are only offered."""
+    """True: builds are flashed by themselves; otherwise they are offered."""
     adopted: bool = False
-    """Whether its identity was pinned by `adopt` and is kept in boards.toml."""
+    """True: its identity was pinned by `adopt` and is kept in boards.toml."""
     trouble: str = ""
-    """What keeps this board from being used and what to do about it; "" when nothing does."""
+    """The reason why this board cannot be used, and what to do; "" for none."""
     doubts: tuple[str, ...] = ()
-    """What was found against its bootloader, and so is not tried any more until a person releases the board."""
+    """Faults of its bootloader; what they touch is not tried any more until a person releases the board."""
     partitions: tuple[PartitionState, ...] = ()
 
 
@@ -171,7 +171,7 @@ class DeviceState(Value, frozen=True, kw_only=True):
 
 
 class JobState(Value, frozen=True, kw_only=True):
-    """One artifact bound for one partition of one board."""
+    """One image for one partition of one board."""
 
     id: int
     board: str
@@ -203,12 +203,12 @@ class JobState(Value, frozen=True, kw_only=True):
 
     @property
     def result(self) -> JobResult | None:
-        """What the flash did, where that is known by now."""
+        """The work of the flash, where it is known by now."""
         return result_of(self.status)
 
     @property
     def failure(self) -> Failure | None:
-        """Why the job was given up; None where it was not."""
+        """The error for which the job was given up; None where it was not."""
         return self.status.failure if isinstance(self.status, Failed) else None
 
 

@@ -1,4 +1,4 @@
-"""What a bounded regular expression is made of, and the proof that it has one way at most to go on. Pure.
+"""The nodes of a bounded regular expression, and the proof that it has one way at most to go on. Pure.
 
 `flashdeck.patterns` makes these of text.
 """
@@ -19,7 +19,7 @@ class Node:
     """A part of an expression. Alone, it is one byte of a set."""
 
     first: Bytes
-    """What it can begin with."""
+    """The bytes that it can begin with."""
     fixed: tuple[Bytes, ...]
     """Its first bytes, as far as it has no choice."""
     is_fixed: bool

@@ -35,7 +35,7 @@ class ProblemKind(StrEnum):
     AMBIGUOUS = "ambiguous"  # several devices look like the board
     TROUBLE = "unusable"  # something else keeps the board from being used
     NOT_STARTED = "did not start"
-    REFUSED = "build refused"  # the newest build can not be taken
+    REFUSED = "build refused"  # the newest build cannot be taken
     ON_HOLD = "on hold"
     UNCERTAIN = "uncertain"  # its contents may have been changed since they were flashed
     NEEDS_HAND = "needs a hand"  # a job waits for something that a person has to do
@@ -70,7 +70,7 @@ _NEEDS_PERSON: Final = frozenset(
 )
 _RANK: Final = {kind: rank for rank, kind in enumerate(ProblemKind)}
 _BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.PAUSE))
-"""What comes, or is meant to be missing, without anybody who is told to act."""
+"""These end without anybody who is told to act."""
 
 
 class Problem(Value, frozen=True):
@@ -81,9 +81,9 @@ class Problem(Value, frozen=True):
     """"" where it is the whole board's."""
     kind: ProblemKind
     text: str
-    """What was seen, in a sentence."""
+    """The thing that was seen, in a sentence."""
     hint: str = ""
-    """What to do; "" where the text says it."""
+    """The next thing to do; "" where the text says it."""
 
 
 def problems(boards: Iterable[BoardState], jobs: Iterable[JobState]) -> list[Problem]:

@@ -67,7 +67,7 @@ class Request(Value, frozen=True, kw_only=True):
 
     @property
     def is_notification(self) -> bool:
-        """Whether the client wants no answer."""
+        """True if the client wants no answer."""
         return self.id is msgspec.UNSET
 
     @property
@@ -109,7 +109,7 @@ class ErrorObject(Value, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class _Incoming(Value, frozen=True, kw_only=True):
-    """What a client may receive: a response has `result` or `error`, a notification `method`."""
+    """A message that a client may receive: a response has `result` or `error`, a notification `method`."""
 
     jsonrpc: Literal["2.0"]
     id: RequestId = None
@@ -203,7 +203,7 @@ def no_such_method(request: Request) -> RpcError:
 
 
 def decode_incoming(line: bytes) -> Reply | Notification:
-    """What a daemon sent. MalformedError if it is neither an answer nor a notification."""
+    """Return the daemon's message. Raises MalformedError if it is neither an answer nor a notification."""
     try:
         incoming = _decode(line, _Incoming)
     except (_SyntaxError, msgspec.ValidationError) as error:

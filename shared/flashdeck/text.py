@@ -81,7 +81,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_age(seconds: float) -> str:
-    """How long ago something was, in its largest unit: "3 s", "5 min", "2 h", "4 d"; never negative."""
+    """Return an age in its largest unit: "3 s", "5 min", "2 h", "4 d"; never negative."""
     whole = max(0, int(seconds))
     for length, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
         if whole >= length:

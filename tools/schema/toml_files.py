@@ -82,7 +82,7 @@ def _leaf(node: inspect.Type) -> _Schema:
         case inspect.EnumType():
             return {"enum": [member.value for member in node.cls]}
         case _:
-            raise TypeError(f"a key of a TOML file can not be {node}")
+            raise TypeError(f"a key of a TOML file cannot be {node}")
 
 
 def _limited(schema: Mapping[str, object], **limits: float | None) -> _Schema:

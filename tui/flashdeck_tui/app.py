@@ -99,7 +99,7 @@ class FlashdeckApp(App[int]):
                 yield SystemCommand(f"{action.title}{key}", clean(text), partial(self.action_act, action.id))
 
     def context(self) -> "AppContext":
-        """What an action gets to see and use if it is started now."""
+        """Return all that an action gets to see and use if it is started now."""
         return AppContext(app=self, selection=self.main.selection)
 
     def action_act(self, name: str) -> None:
@@ -113,9 +113,9 @@ class FlashdeckApp(App[int]):
 
     @property
     def exit_code(self) -> int:
-        """What the process ends with, once it was closed.
+        """The exit code of the process, once the screen was closed.
 
-        Textual knows no code where it closed by itself because its terminal can not be read any more, and may be
+        Textual knows no code where it closed by itself because its terminal cannot be read any more, and may be
         quicker than the thread that ends the process with it.
         """
         return terminal.GONE if self.return_code is None else self.return_code
@@ -216,7 +216,7 @@ class AppContext:
 
     @property
     def filter(self) -> str:
-        """What the list of boards is filtered by."""
+        """The filter of the list of boards."""
         return self.app.main.wanted
 
     def open_filter(self) -> None:
@@ -251,7 +251,7 @@ class AppContext:
 
     @property
     def log_has_room(self) -> bool:
-        """Whether a line of the log is visible."""
+        """True if a line of the log is visible."""
         return self.app.main.log_panel.size.height > 0
 
     @property

@@ -1,4 +1,4 @@
-"""What the screen can be given beyond the daemon: the hands on a bench that can be built for, plugged and pressed."""
+"""The hands of a screen: on a bench of their own they can build, plug and press. The daemon has none."""
 
 from typing import Protocol
 

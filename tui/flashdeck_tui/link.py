@@ -32,7 +32,7 @@ Connect = Callable[[], Awaitable[Client]]
 
 
 class LinkStatus(StrEnum):
-    """Where the connection is."""
+    """The states of the connection."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
@@ -45,9 +45,9 @@ class LinkState:
 
     status: LinkStatus
     reason: str = ""
-    """What keeps it from being connected; of a connection, what it can not give."""
+    """The reason why it is not connected; of a connection, what it can not give."""
     hint: str = ""
-    """What a person can do about it."""
+    """The next thing for a person to do about it."""
 
 
 class Link:
@@ -73,7 +73,7 @@ class Link:
 
     @property
     def connected(self) -> bool:
-        """Whether calls can be made and the store is up to date."""
+        """True if calls can be made and the store is up to date."""
         return self.state.status is LinkStatus.CONNECTED
 
     async def run(self) -> None:

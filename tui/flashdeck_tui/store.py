@@ -1,6 +1,6 @@
-"""What the client knows of one daemon: fed with snapshots and events, read by every screen. Pure, no terminal.
+"""The state of one daemon as the client knows it: fed with snapshots and events, read by every screen. Pure.
 
-The store holds the daemon's own values (`flashdeck.model`) and what only a client can know of them: the speed of a job,
+The store has the daemon's own values (`flashdeck.model`) and what only a client can know of them: the speed of a job,
 and the lines of the log so far. How these are put into words is the business of `views`.
 """
 
@@ -37,7 +37,7 @@ _URGENCY: tuple[type[JobStatus], ...] = (Running, Written, Waiting, Blocked, Que
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a person points at: a board, one of its partitions, a job, or a device that is no board."""
+    """The thing that a person points at: a board, one of its partitions, a job, or a device that is no board."""
 
     board: str = ""
     partition: str = ""
@@ -151,7 +151,7 @@ class Store:
         return any(isinstance(job.status, Running) for job in self.jobs.values())
 
     def speed(self, job: int) -> float | None:
-        """Bytes a second of a running job in its current phase; None while that can not be told, or nothing comes."""
+        """Bytes a second of a running job in its current phase; None while that cannot be told, or nothing comes."""
         progress = self._progress.get(job)
         return speed_of(progress.samples, self._clock()) if progress is not None else None
 
@@ -204,7 +204,7 @@ def speed_of(samples: Sequence[tuple[float, int]], now: float) -> float | None:
     """Return the bytes a second of what was done at these seconds, of which the last is past by `now`.
 
     Once nothing has come for longer than it took between two samples, the speed sinks, to nothing within RATE_SECONDS.
-    None where it can not be told, or is nothing.
+    None where it cannot be told, or is nothing.
     """
     (since, before), (until, done) = samples[0], samples[-1]
     if until <= since or done <= before:

@@ -46,7 +46,7 @@ class Settled:
     path: Path
     data: bytes
     first: bool
-    """Whether it was already there, in this very state, when it was first looked for."""
+    """True: it was already there, in this very state, when it was first looked for."""
 
 
 class Clock(Protocol):
@@ -80,7 +80,7 @@ class Builds:
 
     `settled` is called with each new state of each file, one at a time for each watch; a state is also new when the
     file was only touched or written again with the same bytes. Where it raises, the file is handed on again later.
-    `unreadable` is called once for each reason why a file that is there can not be read, and with None once that is
+    `unreadable` is called once for each reason why a file that is there cannot be read, and with None once that is
     over, `settling` when a new state
     begins to be waited for and when that is over, and `on_trouble` with each new value of `trouble`.
     """
@@ -107,7 +107,7 @@ class Builds:
 
     @property
     def trouble(self) -> str:
-        """What does not work as it should, and what happens instead; "" when all is well."""
+        """The part that does not work, and what happens instead; "" when all is well."""
         return "; ".join(self._troubles.values())
 
     async def run(self) -> None:
@@ -286,7 +286,7 @@ class _Post:
 
 
 def _observe(pattern: str, passed: Fingerprint | None) -> tuple[Fingerprint | Unreadable | None, bool]:
-    """What is there, and whether it is being written; a state that has passed is not asked.
+    """Return the state of the file, and whether it is being written; a state that has passed is not asked.
 
     Where the newest match of a glob was removed, the older one behind it is no new build: nothing has changed.
     """

@@ -26,7 +26,7 @@ KNOWN_WEDGE_PATIENCE = 5.0
 
 
 class _Mode(Enum):
-    """Which requests the device takes now; changed by ABORT."""
+    """The requests that the device takes now; ABORT changes it."""
 
     IDLE = "dfuIDLE"
     DOWNLOAD = "dfuDNLOAD-IDLE"

@@ -1,7 +1,7 @@
 """The memory map that a DfuSe device puts into the name of an alternate setting (ST UM0424).
 
 `@Internal Flash  /0x08000000/04*016Ka,124*016Kg`: a name, then groups of an address and runs of equal sectors. The
-last letter holds three bits: readable 1, erasable 2, writable 4. Real devices bend every part of it; what can not be
+last letter holds three bits: readable 1, erasable 2, writable 4. Real devices bend every part of it; what cannot be
 read without guessing is an error, because half a map is worse than none.
 """
 
@@ -18,7 +18,7 @@ MAX_LENGTH = 1024
 """Characters that are looked at; a string descriptor has at most 126."""
 
 _ADDRESS = re.compile(r"\s*0[xX]([0-9a-fA-F]{1,8})\s*")
-# A missing unit and a space mean bytes. `b` may be unit or type: the type letter, which can not be missing, decides.
+# A missing unit and a space mean bytes. `b` may be unit or type: the type letter, which cannot be missing, decides.
 _RUN = re.compile(r"\s*([0-9]{1,7})\s*\*\s*([0-9]{1,7})\s*([KkMmBb]?)\s*([a-g])\s*")
 _UNITS = {"": 1, "B": 1, "K": 1024, "M": 1024 * 1024}
 
@@ -72,7 +72,7 @@ class MemoryMap:
 
 
 def parse_memory_map(text: str) -> MemoryMap:
-    """Reads a map; raises DescriptorError where it is none, or where a part of it can not be understood."""
+    """Reads a map; raises DescriptorError where it is none, or where a part of it cannot be understood."""
     plain = "".join(ch for ch in text[:MAX_LENGTH].split("\0", 1)[0] if " " <= ch <= "~")
     fields = plain.split("/")
     first = next((i for i, field in enumerate(fields) if _ADDRESS.fullmatch(field)), None)

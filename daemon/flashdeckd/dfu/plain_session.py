@@ -84,7 +84,7 @@ class PlainSession:
         self._alternate = alternate
         self._size = size
         self._sleep = sleep
-        # A data block can not be done again, so it is never used to find out whether an early question does harm.
+        # A data block cannot be done again, so it is never used to find out whether an early question does harm.
         self._poller = Poller(pipe, PollPolicy.SPEC, sleep)
         self._selected: int | None = None
         self._functional = FunctionalDescriptor()
@@ -164,7 +164,7 @@ class PlainSession:
         except StallError as error:
             raise StallError(
                 f"{what}: the bootloader refused it with a STALL",
-                hint="it can not be read, or not now; flashing works without it",
+                hint="it cannot be read, or not now; flashing works without it",
             ) from error
         self.reading = False
         self._done += len(data)

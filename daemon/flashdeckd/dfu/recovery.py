@@ -93,7 +93,7 @@ class _Ladder:
                 self._reset()
             case DfuState.APP_IDLE | DfuState.APP_DETACH:
                 raise DeviceError(
-                    f"the board runs its application ({state_name(state)}), not its bootloader",
+                    f"the board is running, with its application ({state_name(state)}), not its bootloader",
                     hint="bring it into DFU mode first",
                 )
             case _:  # ST's class says 15 after a refused read: the first goes to dfuERROR, the second to dfuIDLE

@@ -57,7 +57,7 @@ def findings(case: Case) -> Iterator[Finding]:
                 severity=Severity.WARNING,
                 seen=f"{where}: it is not the bootloader's own bank, and no erase there was proved yet",
                 means="some bootloaders erase the sector of that number in bank 1, which here is the bootloader's. The "
-                "first job writes a canary into a blank sector and erases it; where that can not be done, it is held "
-                "once, for a person to decide",
+                "first job writes a canary into a blank sector and erases it; where that cannot be done, it is "
+                "blocked once, for a person to decide",
                 mend=f"look at the erase callback: {_MEND}",
             )

@@ -40,7 +40,7 @@ class Sample(Protocol):
         ...
 
     def mismatch(self, *, is_dfuse: bool) -> str:
-        """Return why a device of that kind can not be asked for it; "" if it can."""
+        """Return why a device of that kind cannot be asked for it; "" if it can."""
         ...
 
     def reads(self, pipe: ControlPipe, functional: FunctionalDescriptor, sleep: Sleep) -> Iterator[TestRead]:

@@ -1,4 +1,4 @@
-"""How a running application is brought into DFU mode for what is queued."""
+"""Brings a running application into DFU mode for the jobs that are queued."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +15,7 @@ from flashdeckd.jobs.retry_policy import RESTS
 from flashdeckd.usb.device import UsbDevice
 
 DETACH_SECONDS: Final = 15.0
-"""How long a detached board may take to come back in DFU mode; slow hubs need a few seconds."""
+"""Longest time in which a detached board comes back in DFU mode; slow hubs need a few seconds."""
 MAX_ASKED: Final = 3
 """An application that came back as often would do so for ever, and each time the board reboots."""
 
@@ -31,13 +31,13 @@ class Detach:
         self._device: UsbDevice | None = None
         """The last one that was asked; it is not asked twice before it has enumerated anew."""
         self._times = 0
-        """How often in a row one was asked, and came back as the application."""
+        """The number of times in a row that one was asked, and came back as the application."""
         self._given_up = 0
-        """How often that was too often."""
+        """The number of times that this was too often."""
         self._newest = 0
         """The newest job that one was asked for."""
         self._reason = ""
-        """What came of it the last time that one was asked."""
+        """The outcome of the last time that one was asked."""
 
     def forget(self) -> None:
         """Begin anew: somebody did something about the board, or it came into DFU mode."""
@@ -46,11 +46,10 @@ class Detach:
     async def bring_into_dfu(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
         """Return whether the board came into DFU mode for the first of `jobs`; otherwise all wait for a person.
 
-        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device can not be opened.
+        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device cannot be opened.
         """
-        name = self._board.name
         if self._board.profile.enter is Enter.MANUAL:
-            await self._wait(jobs, f"board {name} is running")
+            await self._wait(jobs, "it is running")
             return False
         if jobs[0].id > self._newest:  # a new build may be for a board that was mended
             self.forget()
@@ -59,7 +58,7 @@ class Detach:
             await self._wait(jobs, self._reason)
             return False
         if self._times >= MAX_ASKED and not self._has_rested():
-            await self._wait(jobs, f"board {name} runs its application again, asked {self._times} times to detach")
+            await self._wait(jobs, f"it runs its application again, after {self._times} requests to detach")
             return False
         before = (self._device, self._times)
         self._device, self._times = device, self._times + 1
@@ -75,14 +74,14 @@ class Detach:
             self._device, self._times = before  # it was not asked now
             raise
         except DeviceError as error:
-            await self._wait(jobs, f"board {name} can not be detached: {error.message}")
+            await self._wait(jobs, f"it can not be detached: {error.message}")
             return False
         came = await self._state.until(lambda: self._is_over(job), DETACH_SECONDS)
         self._state.check(job.id)
         if came:
             self.forget()
             return True
-        await self._wait(jobs, f"board {name} did not come back in DFU mode when asked")
+        await self._wait(jobs, "it did not come back in DFU mode when asked")
         return False
 
     def rests_until(self) -> float | None:

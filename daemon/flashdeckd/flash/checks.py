@@ -19,7 +19,7 @@ def check_partition(target: AddressTarget, boot_unit: int) -> None:
         if protected.overlaps(target.span):
             raise RefusedError(
                 f"the partition {target.partition} ({target.span}) overlaps the protected {protected}",
-                hint="a protected partition can not be flashed; choose another partition",
+                hint="a protected partition cannot be flashed; choose another partition",
                 kind=ErrorKind.PROTECTED,
             )
     if not target.geometry.is_whole_sectors(target.span):
@@ -85,10 +85,10 @@ def check_map(target: AddressTarget, memory_map: MemoryMap, sectors: Iterable[Ra
 
 
 def check_download(*, can_download: bool) -> None:
-    """Raises DescriptorError where a device says that it can not be written."""
+    """Raises DescriptorError where a device says that it cannot be written."""
     if not can_download:
         raise DescriptorError(
-            "the device says that it can not be written (bitCanDnload is 0)",
+            "the device says that it cannot be written (bitCanDnload is 0)",
             hint="this bootloader does not take images over DFU; look at bmAttributes in its descriptor",
         )
 

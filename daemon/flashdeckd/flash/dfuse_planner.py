@@ -44,7 +44,7 @@ def make_plan(
     `history` is what is known of the board from earlier jobs, `cached` what the partition holds where that may be
     trusted, as far as it is known; `seen` is what the board answered to `DfusePlanner.questions`, None where it was not
     asked. Raises RefusedError where it would touch what it must not, HeldError where somebody has to look first,
-    VerifyError where it must be read back and can not be, DescriptorError where the device can not be written.
+    VerifyError where it must be read back and cannot be, DescriptorError where the device cannot be written.
     """
     return DfusePlanner(image, target, facts, history=history, cached=cached).plan(seen)
 
@@ -224,7 +224,7 @@ class DfusePlanner:
 
     def _obstacle_to_reading(self) -> str:
         if not self._facts.can_upload:
-            return "the device says that it can not be read (bitCanUpload is 0)"
+            return "the device says that it cannot be read (bitCanUpload is 0)"
         if not self._target.may_read:
             return "an earlier attempt lost the board while reading"
         if not all(self._may_read(span) for span in self._layout.compared):

@@ -22,7 +22,7 @@ class Action(StrEnum):
     later. Plain DFU 1.1: up to the first block that is not what is to be written."""
     CHECK_BLOCKS = "check blocks"
     """Reads one block by its number, and again by its address: so the device multiplies as it says. Where it does not,
-    or that can not be seen, each block gets its own address."""
+    or that cannot be seen, each block gets its own address."""
     COMPARE = "compare"
     """Reads what is there, where reading was proved before: what is equal is left alone."""
     FIND_BLANK = "find blank"

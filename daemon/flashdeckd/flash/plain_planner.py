@@ -40,8 +40,8 @@ def make_plan(
 ) -> FlashPlan:
     """Work out the steps that bring `image` into the target's alternate setting; `opening` is what `open` has cost.
 
-    Raises RefusedError where it does not fit or might reach beyond its size, DescriptorError where the device can not
-    be written, VerifyError where it must be read back and can not be.
+    Raises RefusedError where it does not fit or might reach beyond its size, DescriptorError where the device cannot
+    be written, VerifyError where it must be read back and cannot be.
     """
     check_image(image, target)
     check_download(can_download=functional.can_download)
@@ -97,10 +97,10 @@ def _filled(image: Image, target: AlternateTarget) -> tuple[bytes, list[str]]:
 def _obstacle_to_reading(
     size: int, target: AlternateTarget, functional: FunctionalDescriptor, block: int, history: BootloaderHistory
 ) -> str:
-    """Return why the image can not be read back, or would prove nothing; "" where it can."""
+    """Return why the image cannot be read back, or would prove nothing; "" where it can."""
     checks = (
         (target.verify is VerifyPolicy.NEVER, 'verify = "never"'),
-        (not functional.can_upload, "the device says that it can not be read (bitCanUpload is 0)"),
+        (not functional.can_upload, "the device says that it cannot be read (bitCanUpload is 0)"),
         (
             not functional.manifestation_tolerant,
             "the device restarts with the end of the image (bitManifestationTolerant is 0)",

@@ -26,7 +26,7 @@ class Comparison:
     """The reads of an image that was sent, block by block, and all that they show."""
 
     sample: tuple[int, bytes] | None
-    """A block that was read before: its offset, and what it held, which was not what is sent."""
+    """A block that was read before: its offset, and its bytes, which were not those that are sent."""
     wrong: int | None = None
     """The offset of the first block that does not read as it was sent."""
     is_stale: bool = False
@@ -71,7 +71,7 @@ class PlainRun:
         self._history = history
         self._size = plan.image.size
         self._old: tuple[int, bytes] | None = None
-        """The first block that was read before and is not what is to be written: its offset, and what it held."""
+        """The first block that was read before and differs from the image: its offset, and its bytes."""
         self._readable = True
         self.verified = Verified.NO
         self.left = False
@@ -79,7 +79,7 @@ class PlainRun:
         self.notes: list[str] = []
 
     def send_twice(self) -> AfterManifest:
-        """Send everything up to the end of the image; what fails once is begun anew, for blocks can not be repeated."""
+        """Send everything up to the end of the image; what fails once is begun anew, for blocks cannot be repeated."""
         try:
             return self._send()
         except (DeviceGoneError, VerifyError):

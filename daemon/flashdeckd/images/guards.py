@@ -32,7 +32,7 @@ def is_program_for(image: Image, profile: Profile, partition: Partition) -> bool
     """Tell whether what lies in `partition` is proved to be its program: it passes `stack` and `reset`.
 
     Both are applied whichever guards the partition has, and also where it is protected. False where there is no proof:
-    the partition holds data, no RAM is known, or the program can not be looked at (encrypted, compressed).
+    the partition holds data, no RAM is known, or the program cannot be looked at (encrypted, compressed).
     """
     if not profile.geometry.ram or partition.alternate is not None or partition.holds is Holds.DATA:
         return False

@@ -15,7 +15,7 @@ from flashdeckd.images.segments import FileContents
 NAMED = 3
 """Ranges of addresses that a message names."""
 _APART = frozenset((Place.PARTITION, Place.UNASSIGNED, Place.OPTION_BYTES, Place.OTP, Place.EXTERNAL))
-"""What a file may have beside a program. What it has elsewhere, as in RAM, is likely a part of the program itself."""
+"""Places of data beside a program. Data elsewhere, as in RAM, is likely a part of the program itself."""
 
 
 @dataclass(frozen=True, slots=True)

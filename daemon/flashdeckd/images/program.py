@@ -76,7 +76,7 @@ class Program:
 
     @property
     def why_hidden(self) -> str:
-        """Why there is no vector table to look at, or ""."""
+        """The reason why there is no vector table to look at, or ""."""
         if self.header is None:
             return ""
         if self.header.flags & mcuboot.ENCRYPTED:

@@ -36,10 +36,10 @@ T = TypeVar("T")
 MAX_REMARKS: Final = 16
 """Remarks that are kept with a job's result."""
 START_SECONDS: Final = 20.0
-"""How long an application may take to enumerate after the leave."""
+"""Longest time in which an application enumerates after the leave."""
 WINDOW_SECONDS: Final = 5.0
-"""How long a bootloader may be back before it starts the application: some, Maple's among them, give a host the chance
-to ask for them after each reset."""
+"""Longest time for which a bootloader is back before it starts the application. Some, as Maple's, wait for a host after
+each reset."""
 
 
 class Attempts:
@@ -155,7 +155,7 @@ class Attempts:
             await self._end(job, started=started)
 
     async def seen_running(self, jobs: Sequence[JobState]) -> None:
-        """End written jobs whose board runs its application by now."""
+        """End written jobs whose board is running by now."""
         for job in jobs:
             await self._end(job, started=True)
 

@@ -32,7 +32,7 @@ async def read_image(shelf: Shelf, rebuilt: Rebuilt, profile: Profile, partition
 
 
 class GuardVerdicts:
-    """What the guards said of images, each asked once. Runs in the event loop's thread."""
+    """The guards' verdicts on images; each is asked once. Runs in the event loop's thread."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str, str], tuple[Profile, tuple[str, ...]]] = OrderedDict()

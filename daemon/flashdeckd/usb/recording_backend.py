@@ -1,6 +1,6 @@
 """A backend for pyusb that records: it hands every call to another one, and writes down what the device answered.
 
-Nothing is asked of a device that would not have been asked anyway. What can not be written is said once, and then
+Nothing is asked of a device that would not have been asked anyway. What cannot be written is said once, and then
 nothing is recorded any more: the sessions themselves never notice.
 """
 
@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 
 
 class Recorder:
-    """The place of recordings, until the first one that can not be written. May be used from any thread."""
+    """The place of recordings, until the first one that cannot be written. May be used from any thread."""
 
     def __init__(
         self,
@@ -68,13 +68,13 @@ class Recorder:
             first, self._broken = not self._broken, True
         if first:
             self._on_trouble(
-                f"recordings can not be written to {self.directory.path} ({error.strerror or error}); "
+                f"recordings cannot be written to {self.directory.path} ({error.strerror or error}); "
                 "nothing is recorded until flashdeckd is started again"
             )
 
 
 class _Log:
-    """The file that a session goes to, or nothing once it can not be written."""
+    """The file that a session goes to, or nothing once it cannot be written."""
 
     def __init__(self, recorder: Recorder, session: RecordedSession | None) -> None:
         self._recorder = recorder

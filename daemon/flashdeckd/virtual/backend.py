@@ -26,7 +26,7 @@ class Handle:
 
 
 class VirtualBackend(usb.backend.IBackend):
-    """What pyusb needs of libusb for control transfers; bulk transfers and kernel drivers are not supported."""
+    """The part of libusb that pyusb needs for control transfers; no bulk transfers, no kernel drivers."""
 
     def __init__(self, boards: Sequence[VirtualBoard]) -> None:
         self._boards = boards
@@ -34,7 +34,7 @@ class VirtualBackend(usb.backend.IBackend):
         self._lock = threads.lock()
 
     def enumerate_devices(self) -> Iterator[Connection]:
-        """What is on the bus now."""
+        """Return each device that is on the bus now."""
         return iter([found for board in self._boards if (found := board.connection()) is not None])
 
     def get_parent(self, dev: object) -> None:

@@ -1,6 +1,6 @@
 """One emulated board: a flash, a bootloader and an application on the end of a cable.
 
-Any thread may transfer, plug, unplug or press. `_lock` guards the state and is never held while time passes, so that
+Any thread may transfer, plug, unplug or press. `_lock` guards the state and is never taken while time passes, so that
 the cable can be pulled in the middle of a transfer; `_endpoint` lets one control transfer at a time through, as
 endpoint 0 does.
 """
@@ -56,7 +56,7 @@ class Connection:
     identity: Identity
     is_dfu: bool
     visible_from: float
-    """When the host has enumerated it, on the monotonic clock."""
+    """Time at which the host has enumerated it, on the monotonic clock."""
 
 
 @dataclass(slots=True)
@@ -101,7 +101,7 @@ class VirtualBoard:
         self._sleeps, self._slept = 0, 0.0
         self._bus_seconds = self._busy_seconds = 0.0
         self._answered = 0.0
-        """When the last transfer ended, on the clock of the specification."""
+        """End of the last transfer, on the clock of the specification."""
         self._replayed = 0
         """Transfers of a recording that came as recorded."""
         self._violations: list[str] = []
@@ -219,13 +219,13 @@ class VirtualBoard:
     # The host's side of the cable.
 
     def connection(self) -> Connection | None:
-        """What is on the bus, None while nothing is."""
+        """The device on the bus; None while there is none."""
         with self._lock:
             found = self._connection
             return found if found is not None and found.visible_from <= clock.monotonic() else None
 
     def appears_at(self) -> float | None:
-        """When a board that is on its way will have been enumerated; None when nothing is to come."""
+        """Time at which a board that is on its way is enumerated; None when none is."""
         with self._lock:
             found = self._connection
             return found.visible_from if found is not None and found.visible_from > clock.monotonic() else None
@@ -371,7 +371,7 @@ class VirtualBoard:
         function.attach()
 
     def _suffer(self, setup: Setup, answered: Outcome | None = None) -> Outcome | None:
-        """What an afflicted device does with a DFU request; None where its bootloader is to answer.
+        """Return the answer of an afflicted device to a DFU request; None where its bootloader is to answer.
 
         `answered` is what the bootloader has done with this very request already.
         """
@@ -663,22 +663,22 @@ class VirtualBoard:
             raise gone()
 
     def _fresh(self) -> UsbFunction:
-        """What runs on the board; a connection exists only while something does."""
+        """Return the function that runs on the board; there is one whenever there is a connection."""
         if self._function is None:
             raise gone()
         return self._function
 
 
 def gone() -> usb.core.USBError:
-    """What libusb reports for a device that left the bus."""
+    """Return libusb's error for a device that left the bus."""
     return usb.core.USBError("No such device (it may have been disconnected)", LIBUSB_NO_DEVICE, errno.ENODEV)
 
 
 def stalled() -> usb.core.USBError:
-    """What libusb reports for a STALL."""
+    """Return libusb's error for a STALL."""
     return usb.core.USBError("Pipe error", LIBUSB_PIPE, errno.EPIPE)
 
 
 def timed_out() -> usb.core.USBTimeoutError:
-    """What libusb reports when no answer came in time."""
+    """Return libusb's error when no answer came in time."""
     return usb.core.USBTimeoutError("Operation timed out", LIBUSB_TIMEOUT, errno.ETIMEDOUT)

@@ -48,7 +48,7 @@ _ABORTABLE = (State.IDLE, State.DNLOAD_SYNC, State.DNLOAD_IDLE, State.MANIFEST_S
 
 
 class Release(Enum):
-    """Which release of the library it is."""
+    """A release of the library."""
 
     CURRENT = "current"
     """2.11.2 and later."""
@@ -58,7 +58,7 @@ class Release(Enum):
 
 
 class Reads(Enum):
-    """What the media's Read function does."""
+    """The behaviour of the media's Read function."""
 
     GOOD = "good"
     NULL = "null"
@@ -77,7 +77,7 @@ class Reads(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ClassicSettings:
-    """What a product chose when it built the class in."""
+    """Choices of a product that built the class in."""
 
     functional: Functional
     pointer: int = 0x08020000
@@ -94,7 +94,7 @@ class ClassicSettings:
     """The byte that a constant Read answers, and that is everywhere from address 0 on: release 2.9.0 sends it where
     Read returns NULL."""
     cut_short: bool = True
-    """Whether the leave's GETSTATUS ends in an error; False: the host saw its answer in time."""
+    """True: the leave's GETSTATUS ends in an error; False: the host saw its answer in time."""
 
 
 class ClassicBootloader:
@@ -114,7 +114,7 @@ class ClassicBootloader:
         self._initialise()
 
     def _initialise(self) -> None:
-        """What the class does at SET_CONFIGURATION."""
+        """Starts the class, as at SET_CONFIGURATION."""
         self.state = State.IDLE
         self.pointer = self._settings.pointer
         self._status = STATUS_OK

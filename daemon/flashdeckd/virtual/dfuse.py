@@ -46,7 +46,7 @@ _STARTABLE = (State.IDLE, State.DNLOAD_IDLE)
 
 
 class Early(Enum):
-    """What becomes of a request that comes before bwPollTimeout has passed since the last GETSTATUS."""
+    """The answer to a request that comes before bwPollTimeout has passed since the last GETSTATUS."""
 
     ANSWERED = "answered"
     ERROR = "error"
@@ -54,7 +54,7 @@ class Early(Enum):
 
 
 class Leave(StrEnum):
-    """What a zero-length DNLOAD does."""
+    """The effect of a zero-length DNLOAD."""
 
     ANSWERS = "answers"
     """The GETSTATUS after it says dfuMANIFEST, then the device jumps to where the address pointer is."""
@@ -66,18 +66,18 @@ class Leave(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """What sets one such bootloader apart."""
+    """The traits of one such bootloader."""
 
     early_erase: Early = Early.ANSWERED
-    """What becomes of an early request during an erase."""
+    """The answer to an early request during an erase."""
     early_other: Early = Early.ANSWERED
-    """What becomes of one during anything else."""
+    """The answer to one during anything else."""
     first_status: int = STATUS_OK
     """Its status at power-on: a ROM bootloader without an application to start may begin in dfuERROR, FIRMWARE."""
     busy_stalls: bool = False
-    """Whether everything is STALLed, without any other effect, while the flash work runs (STM32L4)."""
+    """True: everything is STALLed, without any other effect, while the flash work runs (STM32L4)."""
     wedges: bool = False
-    """Whether an erase in bank 2 is done, but leaves the device in dfuDNBUSY (STM32H743, revision V)."""
+    """True: an erase in bank 2 is done, but leaves the device in dfuDNBUSY (STM32H743, revision V)."""
     leave: Leave = Leave.ANSWERS
     protected: bool = False
     """True if read protection is at level 1, and silent: erases and writes are answered OK, in their time, and do
@@ -86,7 +86,7 @@ class Manner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DfuseSettings:
-    """What a product chose, and its manner."""
+    """Choices of a product, and the manner of its bootloader."""
 
     functional: Functional
     pointer: int = 0x08000000
@@ -124,7 +124,7 @@ class DfuseBootloader:
         self._alternate = 0
         self._block = 0
         self._data = b""
-        """What the last DNLOAD brought, until it is carried out."""
+        """Data of the last DNLOAD, until it is carried out."""
         self._result = STATUS_OK
         self._access = Access.NOTHING
         self._awaited = None

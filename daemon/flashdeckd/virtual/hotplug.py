@@ -63,7 +63,7 @@ async def _wait(change: asyncio.Event, timeout: float | None) -> None:  # noqa: 
 
 
 def usb_device(connection: Connection) -> UsbDevice:
-    """What hotplug tells of a connection without opening it."""
+    """Return what hotplug knows of a connection without opening it."""
     spec, identity = connection.board.spec, connection.identity
     return UsbDevice(
         name=f"{BUS}-{spec.port}",

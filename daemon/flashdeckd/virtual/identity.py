@@ -1,4 +1,4 @@
-"""What a device says of itself: its descriptors, as bytes on the wire (USB 2.0, 9.6; USB DFU 1.1, 4)."""
+"""The descriptors of a device, as bytes on the wire (USB 2.0, 9.6; USB DFU 1.1, 4)."""
 
 import struct
 from dataclasses import dataclass, field
@@ -78,7 +78,7 @@ class Identity:
 
     @property
     def interfaces(self) -> int:
-        """How many interfaces there are."""
+        """The number of interfaces."""
         return len({setting.interface for setting in self.settings})
 
     @property
@@ -130,7 +130,7 @@ class Identity:
         return struct.pack("<BBHBBBBB", *head) + body
 
     def descriptor(self, value: int) -> bytes | None:
-        """What GET_DESCRIPTOR with this wValue finds on the device; None where there is nothing."""
+        """Return the descriptor that GET_DESCRIPTOR with this wValue finds; None where there is none."""
         kind, index = value >> 8, value & 0xFF
         if kind == DEVICE_DESCRIPTOR:
             return self.device()

@@ -17,7 +17,7 @@ _KIB = 1024
 
 
 class Access(StrEnum):
-    """What is done to the flash."""
+    """An operation on the flash."""
 
     ERASE = "erase"
     WRITE = "write"
@@ -45,9 +45,9 @@ class Operation:
         self.access = access
         self.address = address
         self.data = data
-        """What is written, in whole words; empty for an erase."""
+        """The data to write, in whole words; empty for an erase."""
         self.sector = sector
-        """What is erased, by number; -1 outside the flash."""
+        """The sector to erase, by number; -1 outside the flash."""
         self.steps = steps
         self.done = 0
         self.failed = False
@@ -58,7 +58,7 @@ class Operation:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """True if nothing is left to do."""
         return self.done >= self.steps or (self.failed and self._stop_at_refused)
 
     def advance(self, steps: int | None = None) -> None:
@@ -126,7 +126,7 @@ class Operation:
 
 
 class Overwrite(StrEnum):
-    """What becomes of a word that is programmed although it is not blank."""
+    """The fate of a word that is programmed although it is not blank."""
 
     REFUSED = "refused"
     """It is refused, and stays as it was (STM32H5, U5)."""
@@ -138,7 +138,7 @@ class Overwrite(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FlashLayout:
-    """Where a flash is and how it is divided. The default is a 1 MB STM32H5."""
+    """The place of a flash, and its sectors. The default is a 1 MB STM32H5."""
 
     base: int = 0x08000000
     size: int = 1024 * 1024
@@ -180,7 +180,7 @@ class FlashLayout:
         return tuple(Sector(span, (span.start - self.base) // self.bank) for span in spans)
 
     def memory_map(self, app: int) -> str:
-        """What a bootloader says of this flash (UM0424, memory map string): all of it writable from `app` on."""
+        """Return a bootloader's memory map string of this flash (UM0424): all of it is writable from `app` on."""
 
         def kind(sector: Sector) -> tuple[int, str]:
             return sector.span.size, "a" if sector.span.end <= app else "g"
@@ -232,7 +232,7 @@ class NorFlash:
         return Range.sized(self.layout.base, self.layout.size)
 
     def share_of(self, sector: int) -> float:
-        """How large a sector, by number, is beside the largest; 1 where there is none of that number."""
+        """Return the size of a sector, by number, as a share of the largest; 1 if there is no such sector."""
         return self._sectors[sector].span.size / self.layout.sector if sector >= 0 else 1.0
 
     def span_of(self, address: int) -> Range:
@@ -312,7 +312,7 @@ class NorFlash:
         return True
 
     def _place(self, sector: int) -> tuple[int, int]:
-        """Where a sector, by number, is in `content`, and its size."""
+        """Return the place of a sector, by number, in `content`, and its size."""
         span = self._sectors[sector].span
         return span.start - self.layout.base, span.size
 
@@ -358,7 +358,7 @@ class NorFlash:
         return done
 
     def _blank_words(self, address: int, most: int) -> int:
-        """How many words from there on are blank and in one sector: `most`, or as many as that has, or else none."""
+        """Return the number of blank words from there on in one sector: `most`, what the sector has, or 0."""
         sector = self.sector_of(address)
         if sector < 0:
             return 0

@@ -41,25 +41,25 @@ _STARTABLE = (State.IDLE, State.DNLOAD_IDLE)
 
 @dataclass(frozen=True, slots=True)
 class TinyUsbSettings:
-    """What a product chose."""
+    """Choices of a product."""
 
     functional: Functional
     partitions: Sequence[Range]
     """One for each alternate setting."""
     asynchronous: bool = False
-    """Whether the flash work runs beside the bus; else the device answers nothing until it is done."""
+    """True: the flash work runs beside the bus; else the device answers nothing until it is done."""
 
 
 @dataclass(slots=True)
 class _Work:
-    """What the application was told to do. It remembers one thing: the next replaces it, verdict and all."""
+    """The application's one piece of work. The next replaces it, with its verdict."""
 
     operations: list[Operation] = field(default_factory=list[Operation])
     """Flash work that is left to do, the first of it under way."""
     size: int = 0
     """Length of the block that is being written."""
     verdict: int = STATUS_OK
-    """How the work ends, if the flash does not fail."""
+    """The status with which the work ends, if the flash does not fail."""
 
 
 class TinyUsbBootloader:
@@ -83,7 +83,7 @@ class TinyUsbBootloader:
         self._block = 0
         self._length = 0
         self._pending = False
-        """Whether a block waits to be written, or an image to be manifested."""
+        """True if a block waits to be written, or an image to be manifested."""
 
     def attach(self) -> None:
         """The host has found the device, reset and configured it."""
@@ -111,7 +111,7 @@ class TinyUsbBootloader:
             self._complete(work.verdict)
 
     def _complete(self, status: int) -> None:
-        """What the class does once the application says that it has finished."""
+        """Moves the class on, once the application says that it has finished."""
         self._pending = False  # also where it is about another block by now, which is then never written
         if status != STATUS_OK:
             self.state = State.ERROR
@@ -248,7 +248,7 @@ class TinyUsbBootloader:
         return bytes(self._buffer[:size]) + b"\xff" * (-size % self._flash.word)
 
     def _conclude(self, status: int) -> None:
-        """What needs no flash work ends with `status`: at once, or when the application gets round to it."""
+        """Ends work that needs no flash with `status`: at once, or when the application gets round to it."""
         if self._settings.asynchronous:
             self._work = _Work([self._flash.pretend(Access.NOTHING, 0)], verdict=status)
         else:

@@ -23,12 +23,12 @@ _NO_CHANGE = (State.MANIFEST_SYNC, State.MANIFEST_WAIT_RESET)
 
 @dataclass(frozen=True, slots=True)
 class DefaultSettings:
-    """What a product chose."""
+    """Choices of a product."""
 
     functional: Functional
     pointer: int = 0x08020000
     asynchronous: bool = False
-    """Whether the flash work runs beside the bus; else inside the application's write callback."""
+    """True: the flash work runs beside the bus; else inside the application's write callback."""
 
 
 class UsbxDefaultBootloader(UsbxBootloader):
@@ -107,7 +107,7 @@ class UsbxDefaultBootloader(UsbxBootloader):
         return Outcome(operation=operation)
 
     def _write_callback(self, block: int) -> Operation | None:
-        """What the application sets going; None for what it refuses."""
+        """Return the operation that the application starts; None for a block that it refuses."""
         if block > 1:
             data = self._flash.whole_words(self._buffer, self._pending_size)
             return self._flash.write(self._address(block), data)

@@ -1,4 +1,4 @@
-"""How sizes, addresses, durations, names and paths are written, in every TOML file alike. Pure, but for `~`."""
+"""The spelling of sizes, addresses, durations, names and paths, the same in every TOML file. Pure, but for `~`."""
 
 import glob
 import os
@@ -149,7 +149,7 @@ def duration(shortest: float, longest: float, *, bare: bool = False) -> Spelling
 
 def _name(value: object, _folder: Path) -> str:
     if not isinstance(value, str) or not is_name(value):
-        raise WrongValueError(f'"{clean(str(value), 40)}" can not be a name', NAME_RULE)
+        raise WrongValueError(f'"{clean(str(value), 40)}" cannot be a name', NAME_RULE)
     return value
 
 

@@ -49,7 +49,7 @@ _ORIGINS: Final = {
     Origin.HAND: "asked for by hand",
     Origin.OTHER: "asked for otherwise",
 }
-_SILENCE: Final = 3.0
+SILENCE: Final = 3.0
 """Seconds without an answer from which on it is said; a busy board answers more often."""
 _OFF_THE_BUS: Final = frozenset((Phase.DETACH, Phase.LEAVE, Phase.START))
 """Phases in which the board restarts and answers nobody."""
@@ -158,7 +158,7 @@ def no_answer_text(status: JobStatus, now: float) -> str:
     if not isinstance(status, Running) or status.phase in _OFF_THE_BUS:
         return ""
     silent = now - status.answered_at
-    return f"no answer for {format_age(silent)}" if silent >= _SILENCE else ""
+    return f"no answer for {format_age(silent)}" if silent >= SILENCE else ""
 
 
 def percent(status: Running) -> int:

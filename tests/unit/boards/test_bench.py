@@ -17,11 +17,13 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified
 from flashdeck.model import BoardHold, Contents, DaemonState, HoldBy, JobState, Origin, Presence
 from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.builds.builds import Builds, Settled
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.restart import queue_again
 from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.state.hub import LONGEST_LINE, Hub
@@ -45,6 +47,7 @@ class Scene:
         self.journal = journal
         self.spool = spool
         self.board_file = board_file
+        self.enrolment = Enrolment(bench, hub, None, board_file)
 
 
 @asynccontextmanager
@@ -60,7 +63,6 @@ async def opened(root: Path, config: Config = CONFIG) -> AsyncGenerator[Scene]:
         ledger=await journal.load(),
         shelf=Shelf(spool),
         backend=None,
-        board_file=root / "boards.toml",
         rebuilt=rebuilt_into(spool),
     )
     try:
@@ -95,7 +97,7 @@ async def restored(root: Path, *jobs: JobState) -> list[type[JobStatus]]:
         for each in jobs:
             await scene.journal.save_job(each)
     async with opened(root) as scene:
-        await scene.bench.restore()
+        await queue_again(scene.bench.book, CONFIG)
         return [type(scene.bench.book.job(each.id).status) for each in jobs]
 
 
@@ -119,14 +121,14 @@ async def test_a_job_that_was_cut_short_goes_on_after_a_restart(tmp_path: Path, 
 
 
 async def test_boards_that_are_disarmed_at_once_are_all_disarmed_after_a_restart(scene: Scene) -> None:
-    bench = scene.bench
-    await asyncio.gather(bench.arm(["left"], armed=False), bench.arm(["right"], armed=False))
+    enrolment = scene.enrolment
+    await asyncio.gather(enrolment.arm(["left"], armed=False), enrolment.arm(["right"], armed=False))
     assert tomllib.loads(scene.board_file.read_text())["disarmed"] == ["left", "right"]
 
 
 async def test_a_disarmed_board_that_is_out_of_the_configuration_for_a_while_stays_disarmed(tmp_path: Path) -> None:
     async with opened(tmp_path, replace(CONFIG, disarmed=frozenset({"away"}))) as scene:
-        await scene.bench.arm(["left"], armed=False)
+        await scene.enrolment.arm(["left"], armed=False)
         assert tomllib.loads(scene.board_file.read_text())["disarmed"] == ["away", "left"]
 
 

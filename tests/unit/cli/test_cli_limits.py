@@ -14,7 +14,8 @@ from flashdeck.api import JOB_PAGE, LOG_PAGE
 from flashdeck.client import Client
 from flashdeck.errors import RequestError
 from flashdeck.image_formats import MAX_IMAGE
-from flashdeck.model import DeviceState, JobStatus, Phase
+from flashdeck.job_state import Phase, Running
+from flashdeck.model import DeviceState
 from flashdeck.text import MAX_MESSAGE
 from flashdeck_tui.cli import progress
 from flashdeck_tui.cli.commands import jobs, logs
@@ -63,10 +64,11 @@ def test_bars_are_drawn_again_only_so_often(monkeypatch: pytest.MonkeyPatch) -> 
     drawn: list[str] = []
     monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(progress, "write_talk", drawn.append)
-    running = job(status=JobStatus.RUNNING, phase=Phase.WRITE, total=100)
-    bars = Bars([running])
+    status = Running(phase=Phase.WRITE, total=100, since=0.0, answered_at=0.0)
+    running = job(status=status)
+    bars = Bars([running], clock=lambda: 0.0)
     for now, count in ((100.0 + REDRAW * 0.99, 1), (100.0 + REDRAW * 1.01, 2)):  # noqa: B007 - the clock reads it
-        bars.show(replace(running, done=50))
+        bars.show(replace(running, status=replace(status, done=50)))
         assert len(drawn) == count
 
 

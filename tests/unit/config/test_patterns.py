@@ -83,8 +83,8 @@ def test_an_empty_match_is_none_and_the_next_one_counts() -> None:
         (r"\x4", "two hexadecimal digits"),
         ("v\\", "is not taken"),
         ("é", "not ASCII"),
-        ("(?P<1>v)", "can not be the name"),
-        ("(?P<a>v)(?P<a>w)", "can not be the name"),
+        ("(?P<1>v)", "cannot be the name"),
+        ("(?P<a>v)(?P<a>w)", "cannot be the name"),
         ("v" * (MAX_PATTERN + 1), "200 are the most"),
     ],
 )

@@ -35,7 +35,7 @@ def test_a_good_row_has_nothing_to_complain_of() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"is_image": False}, "does not hold the image"),
+        ({"is_image": False}, "does not have the image"),
         ({"outside_unchanged": False}, "bytes outside the partition changed"),
         ({"jobs": 2}, "became 2 jobs"),
         ({"erases_seen": 14}, "the job tells of 13 erases, the board of 14"),

@@ -149,7 +149,7 @@ def test_a_manifesting_device_is_reset(state: DfuState) -> None:
 def test_a_running_application_is_no_bootloader(state: DfuState) -> None:
     pipe = ModelPipe()
     pipe.state = state
-    with pytest.raises(DeviceError, match="runs its application"):
+    with pytest.raises(DeviceError, match="is running, with its application"):
         to_idle(pipe, pipe.sleep)
 
 

@@ -197,7 +197,7 @@ def test_the_cache_knows_nothing_of_what_lies_behind_an_image() -> None:
 def test_a_boot_unit_that_still_reads_blank_when_it_was_done_again_is_not_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It may be there, behind a cache; the next job finds out that this board can not be read."""
+    """It may be there, behind a cache; the next job finds out that this board cannot be read."""
     rig = Rig()
     rig.flash(image(30_000), STAYS)
     end = cached(monkeypatch, until_erase=True)

@@ -215,7 +215,7 @@ def test_a_partition_that_is_not_whole_sectors_is_refused(span: Range) -> None:
     [
         "@F/0x08000000/64*8Ka,64*8Kg",  # all of it read-only
         "@F/0x08000000/16*8Ka,1*8Kg,111*8Ka",  # room for one sector
-        "@F/0x08000000/16*8Ka,112*8Ke",  # can not be erased
+        "@F/0x08000000/16*8Ka,112*8Ke",  # cannot be erased
         "@F/0x08000000/16*8Kg",  # ends before it
         "@F/0x08040000/96*8Kg",  # begins behind it
     ],

@@ -12,12 +12,12 @@ from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DevicePermissionError
 from flashdeck.job_state import Done, Queued, Superseded, WaitFor, Waiting
 from flashdeck.model import JobState, Presence
-from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.entering import detach
 from flashdeckd.entering.detach import MAX_ASKED
 from flashdeckd.jobs import device_thread
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.recognition import ABSENT, Sighting
 from lane_rig import PROFILE, Scene, hurry, running_lane
 
 APP = UsbId(0x0483, 0x5740)
@@ -89,7 +89,7 @@ async def test_an_application_that_comes_back_is_asked_a_few_times_and_then_left
     for _ in range(MAX_ASKED + 5):
         job = await application.restart(job)
     assert application.asked == MAX_ASKED
-    assert job.text == f"waiting: board left runs its application again, asked {MAX_ASKED} times to detach"
+    assert job.text == f"waiting: it runs its application again, after {MAX_ASKED} requests to detach"
     scene.see()
     await scene.until(job, Done)
 

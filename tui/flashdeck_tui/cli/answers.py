@@ -37,6 +37,16 @@ class WaitReport(Value, frozen=True, kw_only=True):
     """What went wrong on all boards together; not there where nothing did."""
 
 
+class FlashReport(Value, frozen=True, kw_only=True):
+    """What `flash` and `retry` print: a row a board."""
+
+    jobs: tuple[JobState, ...]
+    notes: tuple[str, ...] = ()
+    """What the guards warn of."""
+    error: Failure | UnsetType = UNSET
+    """What went wrong on all boards together; not there where nothing did."""
+
+
 class JobLine(Value, frozen=True, kw_only=True):
     """A line of `flash` and `retry` with `--jsonl`: a new state of one job."""
 

@@ -1,4 +1,4 @@
-"""Where words go: data to stdout, talk to stderr; colour only on a terminal that wants it.
+"""Data to stdout, messages to stderr; colour only on a terminal that wants it.
 
 Nothing that a device, a file or a daemon said reaches a terminal uncleaned, whoever cleaned it before.
 """
@@ -32,14 +32,14 @@ class Colour(StrEnum):
 
 
 def accept_any_text() -> None:
-    """Lets stdout replace what its encoding can not express: a Latin-1 terminal must not end a command."""
+    """Lets stdout replace what its encoding cannot express: a Latin-1 terminal must not end a command."""
     stdout: object = sys.stdout
     if isinstance(stdout, TextIOWrapper):
         cast("TextIOWrapper[BinaryIO]", stdout).reconfigure(errors="replace")
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody looks at `stream` on a terminal."""
+    """Return whether `stream` is a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 

@@ -15,7 +15,7 @@ from flashdeck_tui.cli.output import Colour
 from flashdeck_tui.cli.table import Cell
 
 NOTHING = "-"
-"""What a cell shows that has nothing to show."""
+"""The text of a cell that has nothing to show."""
 LEVELS: Final = {LogLevel.WARNING: Colour.WARNING, LogLevel.ERROR: Colour.BAD, LogLevel.DEBUG: Colour.FAINT}
 _COLOURS: Final = {
     Tone.PLAIN: None,

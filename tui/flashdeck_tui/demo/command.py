@@ -37,7 +37,7 @@ def run(*, once: bool, json: bool) -> int:
 
     Unattended, it builds twice, waits for both builds on all three boards, and prints what is there now. Returns the
     exit code. Raises FlashdeckError where the demo could not be run to its end; the end of the daemon's log is then on
-    stderr. Nothing is left behind in any case. 2 where it is to be played and the terminal can not show the screen.
+    stderr. Nothing is left behind in any case. 2 where it is to be played and the terminal cannot show the screen.
     """
     unattended = once or json or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
     try:

@@ -29,12 +29,12 @@ RETRY = 0.05
 LOG_KEPT = 4000
 """Characters of the end of its log, where something went wrong."""
 SLOWNESS = 25
-"""How many times slower than an STM32H5 the boards of a slow bench erase and program."""
+"""The boards of a slow bench erase and program so many times slower than an STM32H5."""
 _ERASE_TIME = 0.002
 _WORD_TIME = 0.00003
 """Seconds that an STM32H5 typically takes to erase 8 KiB and to program 16 bytes; emulated boards take as long."""
 _INHERITED_FROM = ("FLASHDECK_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")
-"""What points at some other daemon, or at the service manager that runs us."""
+"""Variables that point at some other daemon, or at the service manager that runs us."""
 
 
 @dataclass(frozen=True, slots=True)

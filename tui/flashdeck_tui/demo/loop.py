@@ -21,7 +21,7 @@ PARTITION = "app1"
 LAND_WITHIN = 100.0
 """Seconds until a build has to be on all boards."""
 PAUSES = 5
-"""How many times longer than `settle` the linker thinks after each piece."""
+"""The linker thinks this many times `settle` after each piece."""
 
 T = TypeVar("T")
 

@@ -43,14 +43,15 @@ _BORDER = 1
 _LEAST = 2
 """Lines of a list: its titles and a row."""
 _LEAST_DETAILS = 4
-_LONGEST_FILTER = 60
+LONGEST_FILTER = 60
+"""Characters of a filter."""
 _FILTER_EXAMPLE = "name, state, profile or version (Esc: show all)"
 _BELOW = 9
 """Lines that the boards leave to the rest, where that is enough to show all of them."""
 
 
 class Panels(Vertical):
-    """What boards, details, jobs and log share: all lines that header, notices and keys leave."""
+    """The room of boards, details, jobs and log: all lines that header, notices and keys leave."""
 
     class Resized(Message):
         """There are more lines now, or fewer."""
@@ -106,7 +107,7 @@ class MainScreen(Screen[None]):
         yield Lines(id="headline")
         with Horizontal(id="filter-line"):
             yield Static("Filter: ", markup=False)
-            yield Input(id="filter", compact=True, max_length=_LONGEST_FILTER, placeholder=_FILTER_EXAMPLE)
+            yield Input(id="filter", compact=True, max_length=LONGEST_FILTER, placeholder=_FILTER_EXAMPLE)
         with Panels(id="panels"):
             yield Rows(BOARD_COLUMNS, empty="", id="boards")
             with VerticalScroll(id="details-panel", can_focus=False):
@@ -116,14 +117,14 @@ class MainScreen(Screen[None]):
         yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
-        """What never changes."""
+        """Shows what never changes."""
         headline = self.query_one("#headline", Lines)
         headline.show([Phrase(line) for line in self._headline.splitlines()])
         headline.display = bool(self._headline)
 
     @property
     def selection(self) -> Selection:
-        """What the person points at."""
+        """The thing that the person points at."""
         return self.query_one(f"#{self._pointed}", Rows).selected
 
     @property

@@ -44,7 +44,7 @@ class KeyBar(Static):
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name for it
         super().__init__(id=id, markup=False)
         self.keys: tuple[Key, ...] = ()
-        """What it shows."""
+        """The keys that it shows."""
 
     def show(self, keys: Sequence[Key]) -> None:
         """Takes the keys as they are now."""

@@ -68,7 +68,7 @@ def _ask(boards: tuple[str, ...]) -> Diagnosis:
 
 
 def _look(boards: tuple[str, ...]) -> Diagnosis:
-    """What `flashdeckd doctor` finds, in a process of its own: the command line never loads the daemon."""
+    """Return the diagnosis of `flashdeckd doctor`, a process of its own: the command line never loads the daemon."""
     words = [sys.executable, "-m", "flashdeckd", "doctor", "--", *boards]
     run = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - our own
     try:

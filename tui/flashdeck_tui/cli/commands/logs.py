@@ -26,7 +26,7 @@ _RANK = {level: rank for rank, level in enumerate(_LEVELS)} | {LogLevel.OTHER: _
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """What was typed."""
+    """The options that were typed."""
 
     boards: tuple[str, ...]
     limit: int

@@ -43,11 +43,11 @@ T = TypeVar("T")
 
 @dataclass
 class Gathered:
-    """What could be had, and why the rest could not."""
+    """The parts that could be had, and why the rest could not."""
 
     snapshot: Snapshot | None = None
     daemon: tuple[Fact, ...] = ()
-    """What the daemon runs on."""
+    """The versions that the daemon runs on."""
     diagnosis: Diagnosis | None = None
     log: tuple[LogLine, ...] = ()
     config: Config | None = None
@@ -182,7 +182,7 @@ def _redactor(found: Gathered) -> Redactor:
     for name, raw in tuple(found.recordings.items()):
         try:
             serials |= serials_in_recording(name, raw)
-        except ConfigError as error:  # what can not be read can not be redacted
+        except ConfigError as error:  # what cannot be read cannot be redacted
             del found.recordings[name]
             found.missing[f"recordings/{name}"] = error.message
     users = {os.environ.get(variable, "") for variable in ("USER", "LOGNAME", "SUDO_USER")}

@@ -9,7 +9,8 @@ from flashdeck import api
 from flashdeck.errors import ExitCode
 from flashdeck.model import BoardState, DaemonState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
-from flashdeck.text import clean, counted
+from flashdeck.text import clean
+from flashdeck.words.conditions import condition_word, counts_text
 from flashdeck.words.contents import contents_name, contents_state
 from flashdeck.words.partitions import build_state
 from flashdeck_tui.cli import options, words
@@ -38,7 +39,7 @@ def command(*, check: bool, as_json: bool) -> ExitCode:
 
 
 def _sections(snapshot: Snapshot, found: Sequence[Problem]) -> list[str]:
-    sections = [f"{_counts(snapshot)}\n{_daemon(snapshot.daemon)}"]
+    sections = [f"{counts_text(counts(snapshot.boards, snapshot.jobs))}\n{_daemon(snapshot.daemon)}"]
     if found:
         sections.append(_problem_table(found))
     if snapshot.boards:
@@ -50,14 +51,6 @@ def _sections(snapshot: Snapshot, found: Sequence[Problem]) -> list[str]:
     return sections
 
 
-def _counts(snapshot: Snapshot) -> str:
-    if not snapshot.boards:
-        return "no boards configured"
-    numbers = counts(snapshot.boards, snapshot.jobs)
-    told = ", ".join(f"{number} {kind}" for kind, number in numbers.items() if number)
-    return f"{counted(len(snapshot.boards), 'board')}: {told}"
-
-
 def _daemon(daemon: DaemonState) -> str:
     virtual = ", virtual boards" if daemon.virtual else ""
     since = words.ago(daemon.started_at)
@@ -67,11 +60,16 @@ def _daemon(daemon: DaemonState) -> str:
 
 
 def _problem_table(found: Sequence[Problem]) -> str:
-    rows = [
-        [problem.board, problem.partition or words.NOTHING, problem.text, problem.hint or words.NOTHING]
+    rows: list[list[str | Cell]] = [
+        [
+            problem.board,
+            problem.partition or words.NOTHING,
+            words.cell(condition_word(problem.kind)),
+            f"{problem.text} ({problem.hint})" if problem.hint else problem.text,
+        ]
         for problem in found
     ]
-    return table(["PROBLEM AT", "PARTITION", "WHAT", "DO"], rows)
+    return table(["BOARD", "PARTITION", "PROBLEM", "DETAIL"], rows)
 
 
 def _contents_table(boards: Sequence[BoardState]) -> str:

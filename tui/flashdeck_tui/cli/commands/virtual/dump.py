@@ -32,7 +32,7 @@ def command(*, board: str, file: Path, address: int | None, size: int | None, as
     try:
         file.write_bytes(data)
     except OSError as error:
-        raise FlashdeckError(f"{clean(str(file))} can not be written: {error.strerror}") from error
+        raise FlashdeckError(f"{clean(str(file))} cannot be written: {error.strerror}") from error
     digest = hashlib.sha256(data).hexdigest()
     if as_json:
         shown_file = clean(str(file))
