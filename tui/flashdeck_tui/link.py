@@ -45,7 +45,7 @@ class LinkState:
 
     status: LinkStatus
     reason: str = ""
-    """The reason why it is not connected; of a connection, what it can not give."""
+    """The reason why it is not connected; of a connection, what it cannot give."""
     hint: str = ""
     """The next thing for a person to do about it."""
 
