@@ -56,9 +56,9 @@ class Protocol:
         if members and value is not None:
             schema = next(each for each in map(self._resolved, members) if _fits(value, each))
         if isinstance(value, list):
-            items: Object = schema.get("items") or {}
-            many = cast("list[Any]", value)
-            return [self.of_later_release(each, items) for each in many] if items else many
+            items: Object = schema.get("items") or {}  # false for tuples
+            whole = cast("list[Any]", value)
+            return [self.of_later_release(each, items) for each in whole] if items else whole
         if not isinstance(value, dict):
             return value
         known = schema.get("properties", {})

@@ -65,8 +65,9 @@ class AfterError:
         self._not_before: dict[int, float] = {}
         """When a job may be tried again, by the monotonic clock."""
         self._worn_out: dict[int, float | None] = {}
-        """Jobs that are freed once their board stays, and since when the one had been there that they were lost on: that
-        one is not back. None: the board that is there may be it."""
+        """Jobs that are freed once their board stays, and since when the one had been there that they were lost on.
+
+        That one is not back. None: the board that is there may be it."""
         self._unproved: dict[int, tuple[Bootloader, int]] = {}
         """Jobs that are blocked because a bank could not be proved, and which it is."""
         self._denied: UsbDevice | None = None

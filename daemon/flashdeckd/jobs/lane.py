@@ -361,7 +361,7 @@ class Lane:
             await self._meet(job, device, since, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
-            await self._meet(job, device, _fault(error))
+            await self._meet(job, device, since, _fault(error))
         return True
 
     async def _flash(self, job: JobState, device: UsbDevice) -> None:

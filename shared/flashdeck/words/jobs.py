@@ -42,7 +42,7 @@ _VERIFIED: Final = {
     Verified.NO: "not verified",
     Verified.OTHER: "verification unknown",
 }
-_LONGEST_NAME: Final = 24
+LONGEST_STATE: Final = 24
 """Characters kept of the name of a state that only a newer daemon knows."""
 _ORIGINS: Final = {
     Origin.BUILD: "asked for by a build",
@@ -74,7 +74,7 @@ def status_word(status: JobStatus) -> Phrase:
         case Queued():
             return Phrase(name_of(status), Tone.PLAIN)
         case Unknown():
-            return Phrase(clean(status.name, _LONGEST_NAME) or name_of(status), Tone.PLAIN)
+            return Phrase(clean(status.name, LONGEST_STATE) or name_of(status), Tone.PLAIN)
         case Waiting() | Blocked():
             return Phrase(name_of(status), Tone.WAIT)
         case Done():

@@ -7,20 +7,24 @@ that needs it is a new protocol, with a directory of its own (CONTRIBUTING, "How
 import copy
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from flashdeckd.server.server import Server
+from flashdeckd.state.hub import Hub
 from frozen_wire import V2, read
 from schema_check import closed, document, faults
 from stand_in_daemon import MEMBER, Protocol
+from unit.wire.peer import peer
 from wire_evolution import broken_promises
 
 SUMS = {
     "client.py": "b0fe6a217599d8feeceb1acb53948640d8d1abfeb713d7097b1e9585ded873d8",
     "examples.json": "b06ca5a686b4a0b208482764c9a6a5dbf2c26760a0991702de8f7c765b622ea5",
-    "schema.json": "1686d05993b9efa0591a89e09ab33c5890015081e698578eed527dc171d08aae",
+    "schema.json": "86cc15a12fcc5b0ae108b890b45be1d48a1677103a440056655eb83a52422ace",
 }
 
 
@@ -94,3 +98,27 @@ def test_the_schema_takes_what_a_later_release_of_the_protocol_may_say() -> None
     for number in range(len(protocol.events)):
         assert faults(protocol.event(number, later=True), protocol.schema, protocol.schema["events"]["event"]) == []
     assert protocol.result("boards", later=True)["boards"][0]["presence"] == MEMBER
+
+
+@pytest.mark.parametrize(
+    ("hello", "told"),
+    [
+        ({"protocol": 1, "client": "x"}, "flashdeckd 9.8.7 speaks protocol 2, flashdeck (an older release) 1"),
+        ({"protocol": 9, "lowest": 5, "release": "7.0"}, "flashdeckd 9.8.7 speaks protocol 2, flashdeck 7.0 5 to 9"),
+    ],
+)
+async def test_a_client_of_another_protocol_is_told_both_releases(
+    hub: Hub, path: Path, hello: dict[str, Any], told: str
+) -> None:
+    async with Server(hub, {}).listening(path), peer(path, hello=False) as client:
+        client.call(1, "hello", **hello)
+        error = await client.error()
+        assert (error["code"], error["data"]["kind"], error["message"]) == (8, "protocol-mismatch", told)
+        assert error["data"]["hint"]
+        assert await client.at_end()
+
+
+async def test_a_client_that_speaks_more_protocols_is_taken(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), peer(path, hello=False) as client:
+        client.call(1, "hello", protocol=9, lowest=1, release="7.0", client="x", new={"field": 1})
+        assert (await client.receive())["result"]["protocol"] == 2

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from flashdeck import rpc
 from flashdeck.api import METHODS
 from flashdeck.disposition import Disposition
-from flashdeck.errors import EXIT_CODES, ErrorKind
+from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
 from flashdeck.job_state import (
     Cancelled,
     Canceller,
@@ -29,7 +29,15 @@ from flashdeck.problems import ProblemKind, condition, counts, problems
 from flashdeck.words.boards import board_text, presence_word
 from flashdeck.words.builds import disposition_text
 from flashdeck.words.contents import contents_text
-from flashdeck.words.jobs import origin_text, phase_word, status_detail, status_hint, status_text, status_word
+from flashdeck.words.jobs import (
+    LONGEST_STATE,
+    origin_text,
+    phase_word,
+    status_detail,
+    status_hint,
+    status_text,
+    status_word,
+)
 from flashdeck_tui.cli import outcome
 from job_states import EVERY, RESULT
 from tui_scene import board, job
@@ -99,9 +107,15 @@ def test_every_state_has_its_words(status: JobStatus) -> None:
     assert status_word(status).text
     assert status_text(status)
     assert isinstance(status_detail(status) + status_hint(status), str)
-    assert outcome.exit_code([outcome.failure_of(state)]) is not None
+    assert outcome.exit_code([outcome.failure_of(state)]) in ExitCode
     assert condition(board(), [state]) in ProblemKind
     assert sum(counts([board()], [state]).values()) == 1
+
+
+def test_the_name_of_a_state_of_a_later_release_is_cut_for_its_column() -> None:
+    word = status_word(Unknown(name="\x1b[31m" + "x" * 10_000)).text
+    assert len(word) <= LONGEST_STATE
+    assert "\x1b" not in word
 
 
 def test_what_stands_in_never_passes_for_a_known_member() -> None:

@@ -1,4 +1,4 @@
-"""What commands print with `--json` and `--jsonl` where it is not what the daemon answered.
+"""Answers of commands with `--json` and `--jsonl` where it is not what the daemon answered.
 
 Each is a type, so that `config/schema/cli.schema.json` is made from what is really printed.
 """
@@ -15,36 +15,36 @@ from flashdeck.value import Value
 
 
 class Refusal(Value, frozen=True, kw_only=True):
-    """What any command prints that can not do what it was asked for."""
+    """The answer of any command that cannot do what it was asked for."""
 
     error: Failure
 
 
 class Status(Snapshot, frozen=True, kw_only=True):
-    """What `status` prints: the daemon's snapshot, and what there is to say of it."""
+    """The answer of `status`: the daemon's snapshot, and what there is to say of it."""
 
     counts: Mapping[ProblemKind, int]
-    """How many boards are in which condition, each counted once, by its worst."""
+    """The number of boards in each condition; each counts once, by its worst."""
     problems: tuple[Problem, ...]
-    """What needs a person, worst first."""
+    """Everything that needs a person, worst first."""
 
 
 class WaitReport(Value, frozen=True, kw_only=True):
-    """What `wait` prints: a row a board."""
+    """The answer of `wait`: a row a board."""
 
     boards: tuple[BoardOutcome, ...]
     error: Failure | UnsetType = UNSET
-    """What went wrong on all boards together; not there where nothing did."""
+    """The error of all boards together; not there where nothing did."""
 
 
 class FlashReport(Value, frozen=True, kw_only=True):
-    """What `flash` and `retry` print: a row a board."""
+    """The answer of `flash` and `retry`: a row a board."""
 
     jobs: tuple[JobState, ...]
     notes: tuple[str, ...] = ()
-    """What the guards warn of."""
+    """The warnings of the guards."""
     error: Failure | UnsetType = UNSET
-    """What went wrong on all boards together; not there where nothing did."""
+    """The error of all boards together; not there where nothing did."""
 
 
 class JobLine(Value, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class LogLineOfMany(Value, frozen=True, kw_only=True):
 
 
 class ConfigChecked(Value, frozen=True, kw_only=True):
-    """What `config check` prints of a configuration that is valid."""
+    """The answer of `config check` of a configuration that is valid."""
 
     ok: bool
     files: tuple[str, ...]
@@ -71,7 +71,7 @@ class ConfigChecked(Value, frozen=True, kw_only=True):
 
 
 class SuggestedBoard(Value, frozen=True, kw_only=True):
-    """How one device could be configured."""
+    """One device as it could be configured."""
 
     device: DeviceState
     name: str
@@ -79,7 +79,7 @@ class SuggestedBoard(Value, frozen=True, kw_only=True):
     profiles: tuple[str, ...]
     """All profiles of the configuration that are for its USB id."""
     serial: str
-    """What to know it by; "" where the device has none, or not for itself."""
+    """The serial to know it by; "" where the device has none, or not for itself."""
     port: str
     """The same; set where `serial` is not."""
     adopt: tuple[str, ...]
@@ -87,7 +87,7 @@ class SuggestedBoard(Value, frozen=True, kw_only=True):
 
 
 class Suggestions(Value, frozen=True, kw_only=True):
-    """What `suggest` prints."""
+    """The answer of `suggest`."""
 
     devices: tuple[SuggestedBoard, ...]
     toml: str
@@ -102,14 +102,14 @@ class ReportPart(Value, frozen=True, kw_only=True):
 
 
 class MissingPart(Value, frozen=True, kw_only=True):
-    """What could not be had for a report."""
+    """A part that could not be had for a report."""
 
     part: str
     reason: str
 
 
 class ReportWritten(Value, frozen=True, kw_only=True):
-    """What `report` prints."""
+    """The answer of `report`."""
 
     file: str
     size: int
@@ -119,14 +119,14 @@ class ReportWritten(Value, frozen=True, kw_only=True):
 
 
 class CompletionScript(Value, frozen=True, kw_only=True):
-    """What `completion` prints."""
+    """The answer of `completion`."""
 
     shell: str
     script: str
 
 
 class FlashCopied(Value, frozen=True, kw_only=True):
-    """What `virtual dump` prints of the file that it wrote."""
+    """The answer of `virtual dump` of the file that it wrote."""
 
     board: str
     file: str
