@@ -5,7 +5,7 @@ from typing import Final
 
 from flashdeck.config import Board
 from flashdeck.errors import DeviceError, DeviceGoneError, NoAccessError
-from flashdeck.job_state import Phase, Running
+from flashdeck.job_state import Phase, Queued, Running
 from flashdeck.model import JobState
 from flashdeckd.entering.manual import wait_for_hand
 from flashdeckd.host import clock
@@ -78,6 +78,8 @@ class Detach:
         self._state.check(job.id)
         if came:
             self.forget()
+            # Which job runs now is decided anew: the board may be on hold by now, and another job may come first.
+            await self._book.move(job, Queued(note="its board has come into DFU mode"))
             return True
         await self._wait(jobs, "it did not come back in DFU mode when asked")
         return False

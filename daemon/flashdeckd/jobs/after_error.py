@@ -85,6 +85,8 @@ class AfterError:
             await self._distrust(job)  # also where it is tried again: a restart before that must not start it
         if isinstance(error, DeviceGoneError | TransferTimeoutError | ParkedError) and self._is_complete(now):
             now = await self._book.move(now, Written())  # what is missing is the leave, and no second flash
+            if is_settled(now.status):
+                return  # it was cancelled while that was recorded
         if isinstance(error, ParkedError):
             if not isinstance(now.status, Written):
                 await self._park(job, error)

@@ -1,4 +1,4 @@
-"""A board that hangs in a transfer: who wants its job to end waits for that transfer, is told so, and for nothing more."""
+"""A board that hangs in a transfer: who ends its job waits for that transfer, is told so, and for nothing more."""
 
 import asyncio
 import errno
@@ -11,6 +11,8 @@ import usb.core
 from flashdeck.job_state import Cancelled, Done, Queued, Running, Written
 from flashdeck.model import JobState, LogLevel
 from flashdeckd.dfu.wire import DfuRequest
+from flashdeckd.host import clock
+from flashdeckd.jobs.lane import UNANSWERED
 from lane_rig import Scene
 
 TOLD = "waits for the running transfer, at most "
@@ -43,6 +45,20 @@ class Hang:
 
     def time_out(self) -> None:
         self._over.set()
+
+
+@pytest.mark.parametrize(("share", "is_said"), [(0.9, False), (1.1, True)])
+async def test_so_long_without_an_answer_is_said_at_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, share: float, *, is_said: bool
+) -> None:
+    job, hang = await hung(scene, monkeypatch, DfuRequest.UPLOAD, 1)
+    scene.lane._thread.pulse.answered_at = clock.now() - share * UNANSWERED
+    cancelling = asyncio.create_task(scene.lane.cancel(job))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert any(line.startswith(TOLD) for line in scene.logged(LogLevel.WARNING)) == is_said
+    hang.time_out()
+    await cancelling
 
 
 async def told(scene: Scene) -> None:
@@ -106,3 +122,11 @@ def _then(work: Any, more: Any) -> Any:
         more()
 
     return both
+
+
+async def test_a_board_that_answers_is_said_to_be_waited_for_by_nobody(scene: Scene) -> None:
+    job = await scene.order(size=200_000)
+    await scene.until(job, Running)
+    await scene.lane.cancel(job)
+    await asyncio.sleep(0)
+    assert not any(line.startswith(TOLD) for line in scene.logged(LogLevel.WARNING))

@@ -5,9 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from flashdeckd.boards.roster import ABSENT, Sighting
-from flashdeckd.flash.observer import Observer, Outcome
-from flashdeckd.flash.plan import DeviceFacts
 
 from flashdeck.errors import (
     DeviceError,
@@ -21,12 +18,16 @@ from flashdeck.errors import (
 )
 from flashdeck.job_state import Blocked, Cancelled, Done, Failed, Phase, WaitFor, Waiting
 from flashdeck.model import JobState, LogLevel, Presence
-from flashdeckd.flash import program
+from flashdeckd.flash import engine as flash_engine
+from flashdeckd.flash.flash_plan import DeviceFacts
+from flashdeckd.flash.listener import FlashListener
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.images.image import Image
 from flashdeckd.jobs import after_error, retry_policy
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.retry_policy import RESTS, RULES, Then
 from flashdeckd.jobs.worker import Worker
+from flashdeckd.usb.recognition import ABSENT, Sighting
 from job_states import phase_of, waits_for
 from lane_rig import Scene
 
@@ -39,16 +40,18 @@ class Engine:
     def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         self._scene = scene
         self._loop = asyncio.get_running_loop()
-        self._real: Callable[..., Outcome] = program.flash
+        self._real: Callable[..., FlashResult] = flash_engine.flash
         self.errors: list[FlashdeckError] = []
-        self.before: Callable[[Observer], None] = lambda _: None
+        self.before: Callable[[FlashListener], None] = lambda _: None
         self.progress = 0
         """Bytes that each attempt brings onto the board beyond the last one."""
         self.attempts = 0
-        monkeypatch.setattr(program, "flash", self)
+        monkeypatch.setattr(flash_engine, "flash", self)
         monkeypatch.setattr(after_error, "LOST_SECONDS", 30.0)
 
-    def __call__(self, pipe: object, image: Image, target: object, observer: Observer, **rest: object) -> Outcome:
+    def __call__(
+        self, pipe: object, image: Image, target: object, observer: FlashListener, **rest: object
+    ) -> FlashResult:
         self.attempts += 1
         self.before(observer)
         if not self.errors:
@@ -79,6 +82,7 @@ async def lost_again_and_again(scene: Scene, engine: Engine, times: int) -> JobS
                 )
             )
         if attempt < times:
+            assert isinstance(scene.book.job(job.id).status, Waiting), scene.book.job(job.id).text
             scene.see()
     return scene.book.job(job.id)
 
@@ -184,9 +188,9 @@ async def test_another_map_is_another_device_until_a_person_says_that_it_is_the_
 
     mapped("one")
     loop = asyncio.get_running_loop()
-    real, cut = program.flash, [True]
+    real, cut = flash_engine.flash, [True]
 
-    def flash(pipe: object, image: Image, target: object, observer: Observer, **rest: object) -> Outcome:
+    def flash(pipe: object, image: Image, target: object, observer: FlashListener, **rest: object) -> FlashResult:
         if cut:
             cut.clear()
             began = observer.began
@@ -199,7 +203,7 @@ async def test_another_map_is_another_device_until_a_person_says_that_it_is_the_
             observer.began = lost
         return real(pipe, image, target, observer, **rest)  # type: ignore[arg-type]  # what the lane passes
 
-    monkeypatch.setattr(program, "flash", flash)
+    monkeypatch.setattr(flash_engine, "flash", flash)
     job = await scene.until(await scene.order(), Waiting)
     mapped("another")
     erases = scene.emulated.board.state().erases
@@ -216,7 +220,7 @@ async def test_who_cancels_a_job_on_a_board_that_hangs_hears_how_long_that_may_t
 ) -> None:
     real, threads = DeviceThread.opened, list[DeviceThread]()
 
-    async def opened(thread: DeviceThread, work: Callable[[Worker], Outcome]) -> Outcome:
+    async def opened(thread: DeviceThread, work: Callable[[Worker], FlashResult]) -> FlashResult:
         threads.append(thread)
         return await real(thread, work)
 
@@ -224,7 +228,7 @@ async def test_who_cancels_a_job_on_a_board_that_hangs_hears_how_long_that_may_t
     hangs, answered = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def hang(observer: Observer) -> None:
+    def hang(observer: FlashListener) -> None:
         pulse = threads[0].pulse
         pulse.ask(30.0)
         loop.call_soon_threadsafe(hangs.set)

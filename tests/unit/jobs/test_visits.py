@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from flashdeckd.boards.roster import ABSENT, Sighting
-from flashdeckd.flash.observer import Observer, Outcome
 
 from flash_rig import APP1, SECTOR
 from flashdeck.config import Enter, Partition, UsbId
@@ -15,9 +13,12 @@ from flashdeck.errors import BlockedError, DeviceError, ErrorKind, RefusedError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Blocked, Done, Failed, Verified, WaitFor, Waiting, Written
 from flashdeck.model import BoardHold, Contents, HoldBy, JobState, Presence
-from flashdeckd.flash import program
+from flashdeckd.flash import engine as flash_engine
+from flashdeckd.flash.listener import FlashListener
+from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
+from flashdeckd.usb.recognition import ABSENT, Sighting
 from job_states import RUNNING, waits_for
 from lane_rig import PROFILE, Scene, hurry, running_lane
 
@@ -42,17 +43,17 @@ class Engine:
     def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         self._scene = scene
         self._loop = asyncio.get_running_loop()
-        self._flash: Callable[..., Outcome] = program.flash
-        self._leave: Callable[..., bool] = program.leave
+        self._flash: Callable[..., FlashResult] = flash_engine.flash
+        self._leave: Callable[..., bool] = flash_engine.leave
         self.done: list[str] = []
         """What was done to the board: the partitions that were flashed, and "leave"."""
-        self.before: dict[str, Callable[[Observer], None]] = {}
+        self.before: dict[str, Callable[[FlashListener], None]] = {}
         """What happens once a partition's flash is about to begin."""
         self._device = scene.emulated.device
-        monkeypatch.setattr(program, "flash", self.flash)
-        monkeypatch.setattr(program, "leave", self.leave)
+        monkeypatch.setattr(flash_engine, "flash", self.flash)
+        monkeypatch.setattr(flash_engine, "leave", self.leave)
 
-    def flash(self, pipe: object, image: Image, target: Target, observer: Observer, **rest: object) -> Outcome:
+    def flash(self, pipe: object, image: Image, target: Target, observer: FlashListener, **rest: object) -> FlashResult:
         self.done.append(target.partition)
         self.before.pop(target.partition, lambda _: None)(observer)
         outcome = self._flash(pipe, image, target, observer, **rest)
@@ -106,11 +107,11 @@ async def engine(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Engine:
     return Engine(scene, monkeypatch)
 
 
-def refused(_: Observer) -> None:
+def refused(_: FlashListener) -> None:
     raise RefusedError("the image does not belong there")
 
 
-def torn(observer: Observer) -> None:
+def torn(observer: FlashListener) -> None:
     """It fails for good once something is erased."""
     observer.began()
     raise DeviceError("the board did not like it", kind=ErrorKind.OTHER)
@@ -181,7 +182,7 @@ async def test_the_next_build_begins_a_visit_at_once_on_a_board_that_stayed(scen
 
 
 async def test_a_person_s_hold_in_mid_visit_ends_it_with_a_leave(scene: Scene, engine: Engine) -> None:
-    def hold(_: Observer) -> None:
+    def hold(_: FlashListener) -> None:
         engine.in_loop(lambda: setattr(scene.lane, "hold", BoardHold(reason="soldering", by=HoldBy.PERSON)))
 
     engine.before["app1"] = hold
@@ -193,7 +194,7 @@ async def test_a_person_s_hold_in_mid_visit_ends_it_with_a_leave(scene: Scene, e
 
 
 async def test_a_hold_of_flashdeck_itself_never_leads_to_a_leave(scene: Scene, engine: Engine) -> None:
-    def hold(_: Observer) -> None:
+    def hold(_: FlashListener) -> None:
         engine.in_loop(lambda: setattr(scene.lane, "hold", BoardHold(reason="wrong bank", by=HoldBy.FLASHDECK)))
 
     engine.before["app1"] = hold
@@ -231,7 +232,7 @@ async def test_a_partition_whose_job_failed_may_be_taken_again_in_the_same_visit
 
 
 async def test_a_blocked_job_never_keeps_the_board(scene: Scene, engine: Engine) -> None:
-    def blocked(_: Observer) -> None:
+    def blocked(_: FlashListener) -> None:
         raise BlockedError("its bank is not proved", hint="release it")
 
     engine.before["app1"] = blocked
@@ -248,7 +249,7 @@ async def test_a_single_job_leaves_within_its_own_session(
     def fault(*_: object) -> bool:
         raise AssertionError("a second session costs requests")
 
-    monkeypatch.setattr(program, "leave", fault)
+    monkeypatch.setattr(flash_engine, "leave", fault)
     job = await scene.order()
     scene.see()
     assert started(await scene.until(job, Done))
