@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -122,13 +122,14 @@ class Storm:
         self._prepare()
         self._bench = load_bench(self.root / "bench.toml")
         before = {name: self._flash(name) for name in self._kinds}
-        with distant_bench.served(self._bench, self.root / "bench"):
-            async with running(self.root, daemon=(distant_bench.__file__,)) as self._rig:
-                async with asyncio.TaskGroup() as group:
-                    watching = group.create_task(self._watch())
-                    await self._rage()
-                    await self._settle()
-                    watching.cancel()
+        async with AsyncExitStack() as stack:
+            stack.enter_context(distant_bench.served(self._bench, self.root / "bench"))
+            self._rig = await stack.enter_async_context(running(self.root, daemon=(distant_bench.__file__,)))
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            watching = group.create_task(self._watch())
+            await self._rage()
+            await self._settle()
+            watching.cancel()
         for name in self._kinds:
             self._check_flash(name, before[name])
         self._check_log()

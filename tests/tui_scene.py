@@ -134,8 +134,8 @@ RESULT = JobResult(
 FAILURE = Failure(
     kind=ErrorKind.NOT_ACCEPTED,
     message="board right came back in DFU mode: the bootloader did not accept the image 4a5be60c1f1e in app1",
-    hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
-    "bootloader's boot check accepts, and that the partition which is booted holds an application",
+    hint="check that the image is linked for this partition, that its initial stack pointer passes "
+    "the bootloader's boot check, and that the partition which is booted has an application",
 )
 ARTIFACT = ArtifactState(
     sha256=NEWEST,

@@ -181,7 +181,7 @@ async def _run(
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
             await stop.wait()
-            hub.log("flashdeckd ends: what runs is parked at its next safe point")
+            hub.log("flashdeckd ends: running jobs stop at their next safe point")
             bench.stop()
             await tasks[-1]
     finally:

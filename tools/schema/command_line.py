@@ -19,8 +19,8 @@ _ABOUT = (
     "members of enums and of unions may be added: ignore what you do not know."
 )
 _CONFIG: Final[Schema] = {
-    "description": "The configuration with every default, as flashdeck.schema.json has it; in `files` where it is "
-    "from, in `disarmed` the boards that are.",
+    "description": "The configuration with every default, as flashdeck.schema.json has it; `files` says where from, "
+    "`disarmed` names the boards that are.",
     "type": "object",
     "properties": {name: {"type": "array", "items": {"type": "string"}} for name in ("files", "disarmed")},
     "required": ["files"],

@@ -217,7 +217,7 @@ class _Post:
                     reason = _reason(error)
                     if reason != failed:  # a disk may be full for days
                         known = isinstance(error, FlashdeckError | OSError)  # a fault of ours is worth a traceback
-                        _log.error("%s could not be looked after: %s", self.watch.pattern, reason, exc_info=not known)
+                        _log.error("%s could not be checked: %s", self.watch.pattern, reason, exc_info=not known)
                     self._trouble(self, f"{self.watch.pattern} could not be taken in ({reason}); tried again soon")
                     failed, pause = reason, RESTART
                 else:
@@ -300,7 +300,7 @@ def _observe(pattern: str, passed: Fingerprint | None) -> tuple[Fingerprint | Un
 
 def _ended(watch: Watch) -> FlashdeckError:
     return FlashdeckError(
-        f"the image of {watch.partition} is not looked after any more: the daemon is stopping",
+        f"the image of {watch.partition} is not watched any more: the daemon is stopping",
         kind=ErrorKind.INTERRUPTED,
         hint="start it again and ask again",
     )

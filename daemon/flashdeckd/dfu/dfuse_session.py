@@ -210,9 +210,9 @@ class DfuseSession:
                 raise
             if not self._believes_blank(sector):
                 raise StuckError(
-                    f"{error.message}; it reads as erased, but nothing has shown yet that this board is read truly",
-                    hint="reset the board and flash again; if it stays so, flash a partition first whose erases end: "
-                    "that shows whether reads are to be believed",
+                    f"{error.message}; it reads as erased, but reads of this board are not proved yet",
+                    hint="reset the board and flash again; if it happens again, first flash a partition whose "
+                    "erases end: that proves reads",
                 ) from error
             self._wedges = True
         self._not_blank -= self._seen_in(sector)
@@ -273,7 +273,7 @@ class DfuseSession:
         except StallError as error:
             raise StallError(
                 f"{what}: the bootloader refused it with a STALL{self._state_after_stall()}",
-                hint="reset the board and flash again; if it stays so, look at the bootloader's write callback",
+                hint="reset the board and flash again; if it happens again, look at the bootloader's write callback",
             ) from error
         try:
             self._poller.complete(what, erase=erase_patience is not None, patience=erase_patience)

@@ -317,8 +317,8 @@ class _Manifestation:
             raise
         if report.status != STATUS_OK or report.state == DfuState.ERROR:
             raise DfuStatusError(
-                f"the end of the image: the bootloader reports {report}",
-                hint="it checked the image and did not take it: is it built, linked and signed for this board?",
+                f"the end of the image failed: {report}",
+                hint="the bootloader refused the image: check that it is built, linked and signed for this board",
             )
         if report.state not in (DfuState.MANIFEST_SYNC, DfuState.MANIFEST, DfuState.IDLE, DfuState.MANIFEST_WAIT_RESET):
             raise DeviceError(

@@ -186,13 +186,13 @@ class _Completion:
         self._meet(PollEvent.FAILURE)
         if self._state is PollState.OBJECTED:
             raise TooEarlyError(
-                f"{self._what}: the bootloader reports {report}, after it was asked before its time was over",
-                hint="from now on it is given all the time that it claims",
+                f"{self._what} failed: {report}, after a question before its time was over",
+                hint="flashdeck now waits as long as the bootloader claims",
             )
         if failed:
             raise DfuStatusError(
-                f"{self._what}: the bootloader reports {report}",
-                hint="the flash was not changed as asked: look at write protection and at the bootloader's driver",
+                f"{self._what} failed: {report}",
+                hint="check write protection and the bootloader's flash driver, then flash again",
             )
         raise DeviceError(
             f"{self._what}: the bootloader is in {state_name(report.state)} where dfuDNLOAD-IDLE was expected",

@@ -57,7 +57,7 @@ def check_banks(target: AddressTarget, history: BootloaderHistory) -> None:
         raise RefusedError(
             f"{target.partition} lies in bank {min(bad) + 1}, where this bootloader was seen to erase something else "
             "than it was asked to, or to answer reads with what was there before",
-            hint="mend the bootloader; `flashdeck release` has it tried once more",
+            hint="mend the bootloader, then run `flashdeck release` to try again",
             kind=ErrorKind.WRONG_BANK,
         )
 

@@ -388,17 +388,17 @@ class DfusePlanner:
         elif obstacle:
             yield f"nothing is read back: {obstacle}"
         if not changed:
-            yield "the partition holds this image already: nothing is erased or written"
+            yield "the partition has this image already: nothing is erased or written"
         elif unchanged:
             yield f"{len(changed)} of {len(self._layout.sectors)} sectors differ; the others are left alone"
         if is_cached and unchanged:
-            yield "what is left alone was not read: it is taken for what was last flashed there (trust_cache)"
+            yield "sectors left alone were not read: flashdeck trusts its record of the last flash (trust_cache)"
         yield from remarks.beside(self._layout, changed, self._read_before(seen))
         banks = unproved_banks(self._target, self._history)
         if not asked and banks:
             yield f"a canary in bank {banks[0] + 1} comes first, where one can be placed"
         elif banks and not seen.sites:
-            yield "no canary: " + (obstacle or self._no_room("of the partition"))
+            yield "written without a canary: " + (obstacle or self._no_room("of the partition"))
 
 
 def _sweep(sector: Range) -> Iterator[Step]:

@@ -383,7 +383,7 @@ class DfuseRun:
             raise VerifyError(
                 f"{name} may boot something incomplete: {cause.message}; then its first sector could not be erased: "
                 f"{wrong}",
-                hint="do not start this board: flash it again, over SWD if it stays so",
+                hint="do not start this board: flash it again; if that fails, over SWD",
                 may_boot=True,
             ) from cause
         if isinstance(cause, VerifyError):

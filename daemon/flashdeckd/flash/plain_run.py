@@ -169,7 +169,7 @@ class PlainRun:
             with suppress(DeviceError):
                 self._session.to_idle()
             raise VerifyError(
-                f"{self._target.partition} does not hold what was sent: it differs in the block at offset 0x{at:x}",
+                f"{self._target.partition} is not what was sent: it differs in the block at offset 0x{at:x}",
                 hint="flash again; at the same place again, the flash or the bootloader's driver is at fault",
             )
         what = "still reads as before the download: a stale read" if seen.is_stale else "does not read as it was sent"

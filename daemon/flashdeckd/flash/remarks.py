@@ -42,7 +42,7 @@ def beside(layout: Layout, erased: Sequence[Range], known: Image) -> Iterator[st
         yield f'erase = "partition": {_sectors(len(others))} beside the image erased, too, and {size} bytes there'
     spared = len(layout.target.sectors) - len(layout.touched)
     if spared and len(layout.image.pieces) > 1 and layout.target.erase is ErasePolicy.NEEDED:
-        keep = "keeps what it holds" if spared == 1 else "keep what they hold"
+        keep = "keeps its contents" if spared == 1 else "keep their contents"
         yield f"{_sectors(spared)} between or behind the pieces {keep}"
 
 

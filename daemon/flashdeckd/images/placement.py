@@ -71,7 +71,7 @@ def _whole(shown: str, contents: FileContents) -> Image:
             f"{shown} has two contents for 0x{error.offset:08x}", hint="look at what wrote or merged the file"
         ) from error
     if not whole.pieces:
-        raise RefusedError(f"{shown} holds no bytes for a flash", hint="look at the build: is this a linked program?")
+        raise RefusedError(f"{shown} has no bytes for a flash", hint="look at the build: is this a linked program?")
     return whole
 
 

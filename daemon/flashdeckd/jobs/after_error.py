@@ -266,7 +266,7 @@ class AfterError:
         contents = self._book.contents(job.board, job.partition)
         if contents is None or contents.complete:
             return ""
-        return f"; {job.partition} has no complete image until the next flash"
+        return f"; {job.partition} is incomplete: flash it again"
 
     def _is_complete(self, job: JobState) -> bool:
         """Tell whether a job that runs had brought all of its image onto the board."""

@@ -233,7 +233,7 @@ class Attempts:
             f"another device is in the place of board {job.board}: serial {device.serial or 'none'}, bcdDevice "
             f"{device.bcd_device:04x}; job {job.id} began on one with serial {contents.serial or 'none'}, bcdDevice "
             f"{contents.bcd_device:04x}",
-            hint=f"plug in the board that the job began on; if this is it, `flashdeck release {job.board}` goes on",
+            hint=f"plug in the board that the job began on; if it is this one, run `flashdeck release {job.board}`",
         )
 
     def _not_accepted(self, job: JobState) -> DeviceError:
@@ -245,8 +245,8 @@ class Attempts:
         return DeviceError(
             f"board {self.board.name} {seen} (partition {job.partition} has {image_name(job.version, job.sha256)})",
             kind=ErrorKind.NOT_ACCEPTED,
-            hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
-            "bootloader's boot check accepts, and that the partition which is booted holds an application",
+            hint="check that the image is linked for this partition, that its initial stack pointer passes "
+            "the bootloader's boot check, and that the partition which is booted has an application",
         )
 
     async def _done(self, job: JobState, done: Done) -> None:

@@ -342,7 +342,7 @@ class Lane:
         others = f", then {len(ready) - 1} more" if ready[1:] else ""
         try:
             if device is not None and self._after_error.take_denial(device):
-                self._decide(f"looks if {device.name} can be opened now", job)
+                self._decide(f"checks that {device.name} can be opened now", job)
                 await self._thread.run(lambda worker: worker.reach(device))
             elif job.id not in self._checked:
                 await self._check_by_assumed_facts(job)
@@ -486,7 +486,7 @@ class Lane:
     async def _tell_of_other_device(self, job: JobState, device: UsbDevice) -> None:
         reason = (
             f"another device is in the place of board {self.board.name}: serial {device.serial or 'none'}, bcdDevice "
-            f"{device.bcd_device:04x}; if this is it, `flashdeck release {self.board.name}` flashes it again"
+            f"{device.bcd_device:04x}; if it is the right one, run `flashdeck release {self.board.name}`"
         )
         status = Written(result=job.result, reason=reason)
         if job.status != status:

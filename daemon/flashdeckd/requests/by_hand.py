@@ -78,7 +78,7 @@ class HandRequests:
         if lane.hold is not None:
             return BlockedError(
                 f"board {board.name} is on hold: {lane.hold.reason}",
-                hint=f"`flashdeck release {board.name}` lets it go on",
+                hint=f"release it: `flashdeck release {board.name}`",
             )
         if lane.is_busy:
             return None  # what runs has it restart, and goes on by itself

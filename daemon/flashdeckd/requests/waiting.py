@@ -122,7 +122,7 @@ class WaitRequests:
                 "it has the image as far as is known, but another serial or bcdDevice was seen in its place since, or "
                 "a job was cut short",
                 kind=ErrorKind.AMBIGUOUS,
-                hint=f"`flashdeck flash {partition} --board {board.name}` makes sure",
+                hint=f"flash it again: `flashdeck flash {partition} --board {board.name}`",
             )
         if not board.profile.leave or contents.started is not False:
             return

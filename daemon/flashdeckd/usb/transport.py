@@ -373,7 +373,7 @@ def _objection(what: str, error: Exception) -> DeviceError:
         return DeviceError(f"{what}: not supported by this USB backend", kind=ErrorKind.OTHER)
     return DescriptorError(
         f"{what}: its descriptors contradict themselves ({error})",
-        hint="unplug the board and plug it in again; if it stays so, its bootloader's descriptors are wrong",
+        hint="unplug the board and plug it in again; if it happens again, its bootloader's descriptors are wrong",
     )
 
 

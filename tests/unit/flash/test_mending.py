@@ -97,7 +97,7 @@ def test_several_sectors_are_mended_in_one_job_and_more_than_that_is_no_accident
 def test_a_sector_that_reads_back_wrong_twice_ends_the_job_without_boot_unit_and_leave(at: int) -> None:
     rig, watcher = proved(), Watcher()
     spoil(rig, Fault.CORRUPT, APP1.start + at, times=2)
-    with pytest.raises(VerifyError, match="does not hold what was written") as caught:
+    with pytest.raises(VerifyError, match="is not what was written") as caught:
         rig.flash(NEW, TARGET, watcher)
     assert "stale" not in caught.value.message
     assert "its boot unit was not written" in caught.value.message

@@ -137,7 +137,7 @@ def test_the_plan_counts_what_is_lost_beside_the_pieces(*, proved: bool) -> None
         assert note == f"the image covers only part of sector {TOUCHED[0]}: 100 other bytes there are erased"
     else:
         assert note == f"the image covers only part of 3 sectors: up to {open_bytes} other bytes there are erased"
-    assert "45 sectors between or behind the pieces keep what they hold" in plan.notes
+    assert "45 sectors between or behind the pieces keep their contents" in plan.notes
 
 
 def test_nothing_is_said_to_be_lost_where_all_of_it_is_blank_already() -> None:

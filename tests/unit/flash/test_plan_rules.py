@@ -361,7 +361,7 @@ def test_an_equal_partition_is_left_alone() -> None:
     assert [step.action for step in plan.steps] == [StepKind.COMPARE, StepKind.KEEP, StepKind.LEAVE]
     assert spans(plan, StepKind.KEEP) == [Range.sized(APP1.start, 5 * SECTOR)]
     assert (plan.unchanged, plan.changes) == (5 * SECTOR, False)
-    assert any("holds this image already" in note for note in plan.notes)
+    assert any("has this image already" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize("sector", range(5))

@@ -52,7 +52,8 @@ async def test_so_long_without_an_answer_is_said_at_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, share: float, *, is_said: bool
 ) -> None:
     job, hang = await hung(scene, monkeypatch, DfuRequest.UPLOAD, 1)
-    scene.lane._thread.pulse.answered_at = clock.now() - share * UNANSWERED
+    pulse = scene.lane._thread.pulse  # pyright: ignore[reportPrivateUsage] -- a silence that is not waited for
+    pulse.answered_at = clock.now() - share * UNANSWERED
     cancelling = asyncio.create_task(scene.lane.cancel(job))
     for _ in range(5):
         await asyncio.sleep(0)

@@ -27,6 +27,7 @@ _COLOURS = {
     Severity.WARNING: Colour.WARNING,
     Severity.NOTE: Colour.STRONG,
     Severity.GOOD: Colour.GOOD,
+    Severity.OTHER: Colour.STRONG,
 }
 _NARROWEST = 40
 """Columns below which nothing is wrapped any further."""
