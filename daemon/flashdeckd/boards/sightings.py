@@ -75,7 +75,8 @@ class Sightings:
         name, profile = board.name, board.profile
         if profile.app is not None or not profile.leave or name in self._ran:
             return
-        if any(isinstance(job.status, Waiting) and job.status.for_ is WaitFor.HAND for job in self._book.active(name)):
+        waiting = (job.status for job in self._book.active(name) if isinstance(job.status, Waiting))
+        if any(status.for_ in (WaitFor.HAND, WaitFor.ABSENT) for status in waiting):
             return  # somebody was asked to bring it into DFU mode, and did
         for partition in profile.partitions:
             contents = self._book.contents(name, partition)
