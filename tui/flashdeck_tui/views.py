@@ -30,6 +30,7 @@ from flashdeck.model import (
     LogLevel,
     LogLine,
     PartitionState,
+    Presence,
 )
 from flashdeck.problems import counts
 from flashdeck.text import clean, counted, format_age, format_size, short_sha
@@ -186,6 +187,8 @@ def notices(store: Store, link: LinkState) -> list[Phrase]:
         kept = "Showing the last known state. " if store.daemon is not None else ""
         lines.append(Phrase(f"{kept}Reconnecting.", Tone.FAINT))
     elif store.daemon is not None:
+        if link.reason:
+            lines.append(Phrase(_long(f"{link.reason}: {link.hint}"), Tone.WAIT))
         lines += [Phrase(_long(part), Tone.WAIT) for part in store.daemon.degraded]
     return lines
 
@@ -438,6 +441,8 @@ def _board_facts(board: BoardState) -> Iterator[Phrase]:
     if board.product:
         known.append(_name(board.product))
     yield Phrase(", ".join(known))
+    if board.presence is Presence.OTHER and board.text:
+        yield Phrase(_long(board.text), Tone.WAIT)
     protected = [_name(partition.name) for partition in board.partitions if partition.protected]
     if protected:
         yield Phrase(f"protected, never touched: {', '.join(protected)}", Tone.FAINT)
@@ -476,7 +481,9 @@ def _contents_line(contents: Contents, now: float, *, plain: bool) -> Phrase:
 def _artifact_lines(artifact: ArtifactState, partition: PartitionState, now: float) -> Iterator[Phrase]:
     name = f"{version_of(artifact)}, {ago(artifact.seen_at, now)}, {_long(artifact.source)}"
     reason = f": {_long(artifact.reason)}" if artifact.reason else ""
-    if artifact.disposition is Disposition.REFUSED:
+    if artifact.disposition is Disposition.OTHER:
+        yield Phrase(f"newest build: {_long(artifact.text)}", Tone.WAIT)
+    elif artifact.disposition is Disposition.REFUSED:
         yield Phrase(f"build refused{reason}", Tone.BAD)
     elif partition.offered == artifact.sha256:
         yield Phrase(f"{build_state(partition, artifact).text}{reason}; f flashes it", Tone.WAIT)

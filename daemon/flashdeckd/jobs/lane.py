@@ -22,7 +22,6 @@ from flashdeck.job_state import (
     Done,
     Failed,
     Failure,
-    Phase,
     Queued,
     Running,
     WaitFor,
@@ -319,12 +318,14 @@ class Lane:
         """Return the jobs that may run now, the next one first."""
         if self._hold is not None:
             return []
-        jobs = filter(_may_begin, self._book.active(self.board.name))
         visit = self._visit
         ready = (
             job
-            for job in jobs
-            if self._after_error.is_due(job) and (visit is None or visit.may_take(job)) and self._is_oldest(job)
+            for job in self._book.active(self.board.name)
+            if isinstance(job.status, Queued | Waiting)
+            and self._after_error.is_due(job)
+            and (visit is None or visit.may_take(job))
+            and self._is_oldest(job)
         )
         return in_order(ready, tuple(self.board.profile.partitions))
 
@@ -341,7 +342,7 @@ class Lane:
         others = f", then {len(ready) - 1} more" if ready[1:] else ""
         try:
             if device is not None and self._after_error.take_denial(device):
-                self._decide(f"looks if {device.name} can be opened now", job)
+                self._decide(f"checks that {device.name} can be opened now", job)
                 await self._thread.run(lambda worker: worker.reach(device))
             elif job.id not in self._checked:
                 await self._check_by_assumed_facts(job)
@@ -360,9 +361,7 @@ class Lane:
             await self._meet(job, device, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
-            hint = "please report it with the daemon's log"
-            fault = FlashdeckError(f"a fault in flashdeckd: {error!r}", hint=hint)
-            await self._meet(job, device, fault)
+            await self._meet(job, device, _fault(error))
         return True
 
     async def _flash(self, job: JobState, device: UsbDevice) -> None:
@@ -434,6 +433,11 @@ class Lane:
         except DeviceError as error:
             await self._attempts.stay(jobs, f"the bootloader did not take the leave: {error.message}")
             is_over = True
+        except Exception as error:  # noqa: BLE001 -- nor must a fault of ours in the end of a visit
+            _log.exception("the end of a visit of %s stopped by a fault in flashdeckd", self.board.name)
+            for job in written(self._book.job(job.id) for job in jobs):
+                await self._after_error.fail(job, _fault(error))
+            is_over = True
         if is_over:
             self._visit = None
         return is_over
@@ -482,7 +486,7 @@ class Lane:
     async def _tell_of_other_device(self, job: JobState, device: UsbDevice) -> None:
         reason = (
             f"another device is in the place of board {self.board.name}: serial {device.serial or 'none'}, bcdDevice "
-            f"{device.bcd_device:04x}; if this is it, `flashdeck release {self.board.name}` flashes it again"
+            f"{device.bcd_device:04x}; if it is the right one, run `flashdeck release {self.board.name}`"
         )
         status = Written(result=job.result, reason=reason)
         if job.status != status:
@@ -528,10 +532,8 @@ class Lane:
             self._telling = asyncio.create_task(tell())
 
 
-def _may_begin(job: JobState) -> bool:
-    """Tell whether a job's flash has not begun: it is in the queue, or its board was only brought into DFU mode."""
-    status = job.status
-    return isinstance(status, Queued | Waiting) or (isinstance(status, Running) and status.phase is Phase.DETACH)
+def _fault(error: Exception) -> FlashdeckError:
+    return FlashdeckError(f"a fault in flashdeckd: {error!r}", hint="please report it with the daemon's log")
 
 
 def _is_under_way(job: JobState) -> bool:

@@ -22,7 +22,7 @@ from flashdeck_tui.cli import progress
 from flashdeck_tui.cli.commands import jobs, logs
 from flashdeck_tui.cli.commands.plan import MOST_PIECES, folded
 from flashdeck_tui.cli.commands.report import MAX_RECORDINGS, Gathered, fetch
-from flashdeck_tui.cli.image import read_image
+from flashdeck_tui.cli.image_file import read_image
 from flashdeck_tui.cli.output import one_line
 from flashdeck_tui.cli.progress import LOOK_SECONDS, REDRAW, Bars
 from flashdeck_tui.cli.suggestion import MOST_CHIPS, chips_of

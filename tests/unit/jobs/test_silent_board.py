@@ -1,4 +1,4 @@
-"""A board that hangs in a transfer: who ends its job waits for that transfer, is told so, and for nothing more."""
+"""A board that hangs in a transfer: the end of its job waits for that transfer, says so, and waits for nothing more."""
 
 import asyncio
 import errno
@@ -10,7 +10,7 @@ import usb.core
 
 from flashdeck.job_state import Cancelled, Done, Queued, Running, Written
 from flashdeck.model import JobState, LogLevel
-from flashdeckd.dfu.wire import Request
+from flashdeckd.dfu.wire import DfuRequest
 from flashdeckd.jobs.lane import UNANSWERED
 from flashdeckd.usb.pulse import Pulse
 from lane_rig import Scene
@@ -21,7 +21,7 @@ TOLD = "waits for the running transfer, at most "
 class Hang:
     """A board that answers no more from a request of one kind on; the transfer ends when `time_out` is called."""
 
-    def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch, request: Request, after: int) -> None:
+    def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch, request: DfuRequest, after: int) -> None:
         self.transfers = 0
         """Those that it did not answer."""
         self._left = after
@@ -51,7 +51,7 @@ class Hang:
 async def test_so_long_without_an_answer_is_said_at_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, share: float, *, is_said: bool
 ) -> None:
-    job, hang = await hung(scene, monkeypatch, Request.UPLOAD, 1)
+    job, hang = await hung(scene, monkeypatch, DfuRequest.UPLOAD, 1)
     monkeypatch.setattr(Pulse, "silent_for", share * UNANSWERED)
     cancelling = asyncio.create_task(scene.lane.cancel(job))
     for _ in range(5):
@@ -66,16 +66,18 @@ async def told(scene: Scene) -> None:
         await scene.hub.until(lambda: any(line.startswith(TOLD) for line in scene.logged(LogLevel.WARNING)))
 
 
-async def hung(scene: Scene, monkeypatch: pytest.MonkeyPatch, request: Request, after: int) -> tuple[JobState, Hang]:
+async def hung(scene: Scene, monkeypatch: pytest.MonkeyPatch, request: DfuRequest, after: int) -> tuple[JobState, Hang]:
     hang = Hang(scene, monkeypatch, request, after)
     job = await scene.order()
     await hang.begun()
     return job, hang
 
 
-@pytest.mark.parametrize(("request_", "after"), [(Request.UPLOAD, 1), (Request.DNLOAD, 3), (Request.DNLOAD, 12)])
+@pytest.mark.parametrize(
+    ("request_", "after"), [(DfuRequest.UPLOAD, 1), (DfuRequest.DNLOAD, 3), (DfuRequest.DNLOAD, 12)]
+)
 async def test_a_cancel_waits_for_the_running_transfer_only(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, request_: Request, after: int
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, request_: DfuRequest, after: int
 ) -> None:
     job, hang = await hung(scene, monkeypatch, request_, after)
     assert isinstance(scene.book.job(job.id).status, Running)
@@ -89,7 +91,7 @@ async def test_a_cancel_waits_for_the_running_transfer_only(
 
 
 async def test_so_does_the_end_of_the_daemon(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    job, hang = await hung(scene, monkeypatch, Request.DNLOAD, 12)
+    job, hang = await hung(scene, monkeypatch, DfuRequest.DNLOAD, 12)
     scene.lane.stop()
     await told(scene)
     hang.time_out()
@@ -100,7 +102,7 @@ async def test_so_does_the_end_of_the_daemon(scene: Scene, monkeypatch: pytest.M
 
 
 async def test_an_image_that_was_complete_by_then_is_done(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    hang = Hang(scene, monkeypatch, Request.ABORT, 10_000)
+    hang = Hang(scene, monkeypatch, DfuRequest.ABORT, 10_000)
     monkeypatch.setattr(scene.book, "record", _then(scene.book.record, lambda: setattr(hang, "_left", 0)))
     job = await scene.order()
     await hang.begun()

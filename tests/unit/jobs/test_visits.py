@@ -9,7 +9,7 @@ import pytest
 
 from flash_rig import APP1, SECTOR
 from flashdeck.config import Enter, Partition, UsbId
-from flashdeck.errors import DeviceError, ErrorKind, HeldError, RefusedError
+from flashdeck.errors import BlockedError, DeviceError, ErrorKind, RefusedError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Blocked, Done, Failed, Verified, WaitFor, Waiting, Written
 from flashdeck.model import BoardHold, Contents, HoldBy, JobState, Presence
@@ -233,7 +233,7 @@ async def test_a_partition_whose_job_failed_may_be_taken_again_in_the_same_visit
 
 async def test_a_blocked_job_never_keeps_the_board(scene: Scene, engine: Engine) -> None:
     def blocked(_: FlashListener) -> None:
-        raise HeldError("its bank is not proved", hint="release it")
+        raise BlockedError("its bank is not proved", hint="release it")
 
     engine.before["app1"] = blocked
     first, second = await scene.order(), await scene.order("partition2")
