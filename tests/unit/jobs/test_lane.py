@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 
 from flashdeck.errors import (
+    BlockedError,
     DeviceError,
     DeviceGoneError,
     DevicePermissionError,
     ErrorKind,
     FlashdeckError,
-    HeldError,
     WrongBankError,
 )
 from flashdeck.job_state import Blocked, Cancelled, Done, Failed, JobStatus, Queued, Running, WaitFor, Waiting, Written
@@ -215,7 +215,7 @@ async def test_a_job_that_reads_nothing_because_cables_were_pulled_reads_again_o
             loop.call_soon_threadsafe(scene.lane.see, ABSENT)
             raise DeviceGoneError("pulled", during_read=True)
         if not target.may_read:
-            raise HeldError("nobody can see which bank it erases", hint="flashdeck release left")
+            raise BlockedError("nobody can see which bank it erases", hint="flashdeck release left")
         return real(*words, **rest)
 
     monkeypatch.setattr(engine, "flash", flash)

@@ -1,4 +1,4 @@
-"""A board that hangs in a transfer: who ends its job waits for that transfer, is told so, and for nothing more."""
+"""A board that hangs in a transfer: the end of its job waits for that transfer, says so, and waits for nothing more."""
 
 import asyncio
 import errno
@@ -11,8 +11,8 @@ import usb.core
 from flashdeck.job_state import Cancelled, Done, Queued, Running, Written
 from flashdeck.model import JobState, LogLevel
 from flashdeckd.dfu.wire import DfuRequest
-from flashdeckd.host import clock
 from flashdeckd.jobs.lane import UNANSWERED
+from flashdeckd.usb.pulse import Pulse
 from lane_rig import Scene
 
 TOLD = "waits for the running transfer, at most "
@@ -52,8 +52,7 @@ async def test_so_long_without_an_answer_is_said_at_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, share: float, *, is_said: bool
 ) -> None:
     job, hang = await hung(scene, monkeypatch, DfuRequest.UPLOAD, 1)
-    pulse = scene.lane._thread.pulse  # pyright: ignore[reportPrivateUsage] -- a silence that is not waited for
-    pulse.answered_at = clock.now() - share * UNANSWERED
+    monkeypatch.setattr(Pulse, "silent_for", share * UNANSWERED)
     cancelling = asyncio.create_task(scene.lane.cancel(job))
     for _ in range(5):
         await asyncio.sleep(0)
