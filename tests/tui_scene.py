@@ -44,7 +44,7 @@ from flashdeck.model import (
 )
 from flashdeck.value import Value
 from flashdeck_tui.app import FlashdeckApp
-from flashdeck_tui.hands import Hands
+from flashdeck_tui.bench_actions import BenchActions
 from flashdeck_tui.link import Link, LinkState, LinkStatus
 from flashdeck_tui.store import Store
 
@@ -157,7 +157,7 @@ def running(phase: Phase = Phase.WRITE, done: int = 42_000, total: int = 100_352
 WAITING = job(
     9,
     "spare",
-    Waiting(for_=WaitFor.ABSENT, reason="board spare is not connected", hint="hold SW2, press RESET"),
+    Waiting(for_=WaitFor.ABSENT, reason="not connected", hint="hold SW2, press RESET"),
 )
 RUNNING = job(8, "bench-1", running(), attempts=1, started_at=NOW - 3)
 
@@ -276,7 +276,7 @@ def make_app(
     snapshot: Snapshot | None = BENCH,
     *,
     state: LinkState | None = None,
-    hands: Hands | None = None,
+    hands: BenchActions | None = None,
     clock: Callable[[], float] = lambda: NOW,
 ) -> tuple[FlashdeckApp, FakeLink]:
     """The application on a daemon that is not there, at a time that stands still."""

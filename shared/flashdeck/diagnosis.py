@@ -3,16 +3,15 @@
 Text that came from a device has been through `flashdeck.text.clean` before it gets in here.
 """
 
-from enum import StrEnum
-
 from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
 from flashdeck.job_state import Failure
 from flashdeck.model import DeviceState, Presence
+from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
 
 
-class Severity(StrEnum):
-    """The weight of a finding, the gravest first."""
+class Severity(OpenEnum):
+    """How much a finding matters, the gravest first."""
 
     ERROR = "error"
     """Flashing cannot work, or not safely, until it is mended."""
@@ -22,6 +21,7 @@ class Severity(StrEnum):
     """Worth knowing."""
     GOOD = "good"
     """Looked at, and as it should be."""
+    OTHER = "other"
 
 
 class Finding(Value, frozen=True, kw_only=True):

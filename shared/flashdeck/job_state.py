@@ -13,6 +13,14 @@ from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
 
 
+class Origin(OpenEnum):
+    """Who asked for a job."""
+
+    BUILD = "build"
+    HAND = "hand"
+    OTHER = "other"
+
+
 class Phase(OpenEnum):
     """The work of a running job."""
 
@@ -173,9 +181,12 @@ class Cancelled(Value, frozen=True, kw_only=True, tag_field="state", tag="cancel
 
 
 class Unknown(Value, frozen=True, kw_only=True, tag_field="state", tag="unknown"):
-    """Stands in for a state that only a newer daemon knows: `JobState.text` and `is_settled` say what it means."""
+    """Stands in for a state that only a newer daemon knows; what it means is in `JobState` beside it."""
 
     name: str = ""
+    """What that daemon calls it."""
+    text: str = ""
+    """`JobState.text`: that daemon's own sentence."""
 
 
 JobStatus = Queued | Waiting | Running | Written | Blocked | Done | Failed | Superseded | Cancelled | Unknown
@@ -231,6 +242,17 @@ def is_settled(status: JobStatus) -> TypeGuard[Settled]:
 def needs_person(status: JobStatus) -> bool:
     """Tell whether a job goes on only once a person has acted: it is blocked, or its board is on hold."""
     return isinstance(status, Blocked) or (isinstance(status, Waiting) and status.for_ is WaitFor.HOLD)
+
+
+def stands_still(status: JobStatus) -> bool:
+    """Tell whether nothing happens to a job until something changes around it: a cable, a hand, access, a disk."""
+    match status:
+        case Waiting():
+            return status.for_ is not WaitFor.PAUSE
+        case Written():
+            return status.phase is None and bool(status.reason)
+        case _:
+            return isinstance(status, Blocked)
 
 
 def result_of(status: JobStatus) -> JobResult | None:

@@ -7,9 +7,22 @@ a client has been through `flashdeck.text.clean` before it gets in here.
 from msgspec import field
 from msgspec.structs import force_setattr
 
-from flashdeck.job_state import Failed, Failure, JobResult, JobStatus, Unknown, Verified, is_settled, result_of
+from flashdeck.disposition import Disposition
+from flashdeck.job_state import (
+    Failed,
+    Failure,
+    JobResult,
+    JobStatus,
+    Origin,
+    Unknown,
+    Verified,
+    is_settled,
+    needs_person,
+    result_of,
+)
 from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
+from flashdeck.words.builds import disposition_text
 from flashdeck.words.jobs import status_text
 
 
@@ -20,24 +33,6 @@ class Presence(OpenEnum):
     DFU = "dfu"
     APP = "app"
     AMBIGUOUS = "ambiguous"
-    OTHER = "other"
-
-
-class Origin(OpenEnum):
-    """The one who asked for a job."""
-
-    BUILD = "build"
-    HAND = "hand"
-    OTHER = "other"
-
-
-class Disposition(OpenEnum):
-    """The fate of a build at one of its targets."""
-
-    QUEUED = "queued"
-    OFFERED = "offered"
-    REFUSED = "refused"
-    UNCHANGED = "unchanged"
     OTHER = "other"
 
 
@@ -192,6 +187,8 @@ class JobState(Value, frozen=True, kw_only=True):
     """The status in a sentence; it follows from it, but for one that only a newer daemon knows."""
     is_settled: bool = field(default_factory=bool)  # not a default, which would not be written where it is False
     """True if nothing will change the status any more; it follows from it likewise."""
+    needs_person: bool = field(default_factory=bool)  # likewise
+    """True if the job goes on only once a person has acted; it follows from the status likewise."""
     attempts: int = 0
     created_at: float
     started_at: float | None = None
@@ -202,6 +199,7 @@ class JobState(Value, frozen=True, kw_only=True):
         if not isinstance(self.status, Unknown):
             force_setattr(self, "text", status_text(self.status))
             force_setattr(self, "is_settled", is_settled(self.status))
+            force_setattr(self, "needs_person", needs_person(self.status))
 
     @property
     def result(self) -> JobResult | None:
@@ -226,6 +224,8 @@ class ArtifactState(Value, frozen=True, kw_only=True):
     version: str = ""
     seen_at: float
     disposition: Disposition
+    text: str = ""
+    """What became of it, in a sentence; it follows from it, but for what only a newer daemon knows."""
     reason: str = ""
     patch: bool = False
     """True if it is laid over a program: it does not define the partition's first word."""
@@ -233,6 +233,11 @@ class ArtifactState(Value, frozen=True, kw_only=True):
     """Notes on how the file was read."""
     flattened: bool = False
     """True if an older release named it, by the hash of its bytes with all gaps filled."""
+
+    def __post_init__(self) -> None:
+        """Put what became of it into words, once for everybody."""
+        if self.disposition is not Disposition.OTHER:
+            force_setattr(self, "text", disposition_text(self.disposition, self.reason))
 
 
 class LogLine(Value, frozen=True, kw_only=True):

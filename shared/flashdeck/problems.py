@@ -5,7 +5,6 @@ The command line's `status` and the screen both ask here, so that they agree on 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -16,11 +15,13 @@ from flashdeck.job_state import (
     Queued,
     Running,
     Superseded,
+    Unknown,
     WaitFor,
     Waiting,
     Written,
 )
 from flashdeck.model import BoardState, Contents, JobState, PartitionState, Presence
+from flashdeck.value import Value
 from flashdeck.words.boards import hold_text
 from flashdeck.words.contents import contents_flaw
 
@@ -69,11 +70,10 @@ _NEEDS_PERSON: Final = frozenset(
 )
 _RANK: Final = {kind: rank for rank, kind in enumerate(ProblemKind)}
 _BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.PAUSE))
-"""Waits that end by themselves, or are meant: nobody is told to act."""
+"""These end without anybody who is told to act."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Value, frozen=True):
     """One thing that needs a person."""
 
     board: str
@@ -81,9 +81,9 @@ class Problem:
     """"" where it is the whole board's."""
     kind: ProblemKind
     text: str
-    """The problem, in a sentence: what was seen."""
+    """The thing that was seen, in a sentence."""
     hint: str = ""
-    """The next step for a person; "" where the text says it."""
+    """The next thing to do; "" where the text says it."""
 
 
 def problems(boards: Iterable[BoardState], jobs: Iterable[JobState]) -> list[Problem]:
@@ -167,6 +167,8 @@ def _job_problem(board: BoardState, job: JobState) -> Iterator[Problem]:
                 yield Problem(board.name, job.partition, ProblemKind.NEEDS_HAND, reason, hint)
             elif board.hold is None:  # the board's own state says it once for all jobs
                 yield Problem(board.name, job.partition, ProblemKind.ON_HOLD, reason, hint)
+        case Unknown(text=text) if job.needs_person:
+            yield Problem(board.name, job.partition, ProblemKind.BLOCKED, text)
         case _:
             pass
 
@@ -208,7 +210,7 @@ def _job_condition(job: JobState) -> ProblemKind:
         case Queued():
             return ProblemKind.QUEUED
         case _:  # a state that only a newer daemon knows, and that is not settled
-            return ProblemKind.WAITING
+            return ProblemKind.BLOCKED if job.needs_person else ProblemKind.WAITING
 
 
 def _partition_condition(partition: PartitionState, jobs: Iterable[JobState]) -> ProblemKind:

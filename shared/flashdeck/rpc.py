@@ -93,15 +93,19 @@ class Notification(Value, frozen=True, kw_only=True):
     params: msgspec.Raw
 
 
-class _ErrorData(Value, frozen=True, kw_only=True, omit_defaults=False):
+class ErrorData(Value, frozen=True, kw_only=True, omit_defaults=False):
+    """What a client should look at in an error."""
+
     kind: ErrorKind = ErrorKind.OTHER
     hint: str = ""
 
 
-class _Error(Value, frozen=True, kw_only=True, omit_defaults=False):
+class ErrorObject(Value, frozen=True, kw_only=True, omit_defaults=False):
+    """Why a call was refused, or failed."""
+
     code: int
     message: str
-    data: _ErrorData = _ErrorData()
+    data: ErrorData = ErrorData()
 
 
 class _Incoming(Value, frozen=True, kw_only=True):
@@ -112,7 +116,7 @@ class _Incoming(Value, frozen=True, kw_only=True):
     method: str = ""
     params: msgspec.Raw = msgspec.Raw(b"{}")
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    error: _Error | None = None
+    error: ErrorObject | None = None
 
 
 def result_type(params: type[Params[R]]) -> type[R]:
@@ -137,8 +141,8 @@ def encode_response(request_id: RequestId, result: Value) -> bytes:
 def encode_error(request_id: RequestId, error: FlashdeckError) -> bytes:
     """The refusal or failure of a call as one line; its text is cut to what a line and a terminal bear."""
     code = error.code if isinstance(error, RpcError) else error.exit_code
-    data = _ErrorData(kind=error.kind, hint=_tidy(error.hint))
-    told = _Error(code=int(code), message=_tidy(error.message), data=data)
+    data = ErrorData(kind=error.kind, hint=_tidy(error.hint))
+    told = ErrorObject(code=int(code), message=_tidy(error.message), data=data)
     return _line({"jsonrpc": "2.0", "id": request_id, "error": told})
 
 
@@ -279,7 +283,7 @@ def _invalid(line: bytes, why: str) -> RpcError:
     )
 
 
-def _rebuild(error: _Error) -> RemoteError:
+def _rebuild(error: ErrorObject) -> RemoteError:
     return RemoteError(_tidy(error.message), hint=_tidy(error.data.hint), kind=error.data.kind)
 
 

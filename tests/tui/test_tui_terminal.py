@@ -112,7 +112,9 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     said = terminal.refusal(instead="flashdeck status", is_terminal=lambda number: number != 2)
     assert said is not None
-    assert said.startswith("flashdeck needs a terminal, and stderr is no terminal. Try 'flashdeck status'")
+    assert (
+        said == "flashdeck: stderr is no terminal, and the screen needs one; use 'flashdeck status' (over ssh: ssh -t)"
+    )
     none = terminal.refusal(instead="flashdeck status", is_terminal=lambda _: False)
     assert "stdin and stderr are no terminals" in (none or "")
     assert terminal.refusal(instead="flashdeck status", is_terminal=lambda _: True) is None

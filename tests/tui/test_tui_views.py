@@ -266,7 +266,10 @@ def test_a_presence_that_only_a_newer_daemon_knows_is_shown() -> None:
 
 
 def test_a_job_that_only_a_newer_daemon_knows_is_told_in_its_words() -> None:
-    store = bench_of(contents(), jobs=(job(1, status=Unknown(name="levitating"), text="levitating gently"),))
+    store = bench_of(
+        contents(),
+        jobs=(job(1, status=Unknown(name="levitating", text="levitating gently"), text="levitating gently"),),
+    )
     assert now_of(store, "left").text == "levitating gently"
     assert views.job_rows(store, NOW)[0].cells[-1].text == "levitating gently"
 

@@ -22,7 +22,7 @@ from flashdeck.value import Value
 from flashdeck.words.boards import armed_text, hold_text
 from flashdeck.words.jobs import status_word
 from flashdeck_tui.board_list import next_problem
-from flashdeck_tui.cli.image import read_image
+from flashdeck_tui.cli.image_file import read_image
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import log_text
@@ -31,7 +31,7 @@ R = TypeVar("R", bound=Value)
 
 
 class Needs(StrEnum):
-    """The thing that must be selected for an action."""
+    """The selection that an action needs."""
 
     NOTHING = "nothing"
     DAEMON = "daemon"  # nothing selected, but a connection
@@ -50,7 +50,7 @@ class Choice:
 
 
 class Context(Protocol):
-    """The things that an action may use: the state, the selection at its key press, the daemon and the screen."""
+    """All that an action may use: the state, the selection when its key was pressed, the daemon and the screen."""
 
     @property
     def store(self) -> Store:
@@ -179,7 +179,7 @@ class Action:
     in_bar: bool = True
 
     def why_not(self, context: Context) -> str | None:
-        """Return the reason why it cannot run now, in a sentence; None when it can."""
+        """Return why it can not run now, in a sentence; None when it can."""
         if self.needs is not Needs.NOTHING and context.link.status is not LinkStatus.CONNECTED:
             return f"Not connected: {context.link.hint or context.link.reason or 'wait a moment'}"
         selection = context.selection

@@ -1,4 +1,4 @@
-"""The boards that the list shows, their order, and the next problem in it. Pure."""
+"""The boards that the list shows, their order, and the way to the next problem. Pure."""
 
 from collections.abc import Iterator
 

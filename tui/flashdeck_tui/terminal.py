@@ -31,7 +31,7 @@ def refusal(*, instead: str, is_terminal: Callable[[int], bool] = os.isatty) -> 
     if lacking:
         what = " and ".join(lacking)
         verb = "is no terminal" if len(lacking) == 1 else "are no terminals"
-        return f"flashdeck needs a terminal, and {what} {verb}. Try '{instead}' (over ssh: ssh -t)."
+        return f"flashdeck: {what} {verb}, and the screen needs one; use '{instead}' (over ssh: ssh -t)"
     if not takes_control_sequences():
         name = os.environ.get("TERM", "")
         seen = f"TERM={name} shows no screen" if name else "TERM is not set"

@@ -16,7 +16,6 @@ from flashdeck.job_state import (
     Phase,
     Queued,
     Running,
-    Unknown,
     WaitFor,
     Waiting,
     Written,
@@ -30,8 +29,8 @@ from flashdeck.model import (
     JobState,
     LogLevel,
     LogLine,
-    Origin,
     PartitionState,
+    Presence,
 )
 from flashdeck.problems import counts
 from flashdeck.text import clean, counted, format_age, format_size, short_sha
@@ -48,6 +47,7 @@ from flashdeck.words.contents import (
 from flashdeck.words.jobs import (
     is_measured,
     no_answer_text,
+    origin_text,
     percent,
     status_detail,
     status_hint,
@@ -187,6 +187,8 @@ def notices(store: Store, link: LinkState) -> list[Phrase]:
         kept = "Showing the last known state. " if store.daemon is not None else ""
         lines.append(Phrase(f"{kept}Reconnecting.", Tone.FAINT))
     elif store.daemon is not None:
+        if link.reason:
+            lines.append(Phrase(_long(f"{link.reason}: {link.hint}"), Tone.WAIT))
         lines += [Phrase(_long(part), Tone.WAIT) for part in store.daemon.degraded]
     return lines
 
@@ -330,7 +332,7 @@ def _job_row(store: Store, job: JobState, now: float) -> Row:
 
 def _job_cell(store: Store, job: JobState, now: float) -> Phrase:
     tone = status_word(job.status).tone
-    detail = _detail(job)
+    detail = _long(status_detail(job.status))
     match job.status:
         case Running():
             silent = no_answer_text(job.status, now)
@@ -340,11 +342,6 @@ def _job_cell(store: Store, job: JobState, now: float) -> Phrase:
             return Phrase(told, tone if job.status.not_started else Tone.FAINT)
         case _:
             return Phrase(detail, tone if tone in (Tone.BAD, Tone.WAIT) else Tone.FAINT)
-
-
-def _detail(job: JobState) -> str:
-    """Return what there is to say of a job beside its word; what only a newer daemon knows, in that daemon's words."""
-    return _long(job.text if isinstance(job.status, Unknown) else status_detail(job.status))
 
 
 def _progress(store: Store, job: int, status: Running, silent: str) -> str:
@@ -421,8 +418,7 @@ def _job_details(store: Store, job: JobState, now: float) -> Iterator[Phrase]:
         yield from (Phrase(_long(remark), Tone.WAIT) for remark in result.remarks)
     when = ago(job.finished_at or job.started_at or job.created_at, now)
     yield Phrase(
-        f"asked for by {'a build' if job.origin is Origin.BUILD else 'hand'}, {when}; {format_size(job.size)}, "
-        f"SHA-256 {short_sha(clean(job.sha256))}",
+        f"{origin_text(job.origin)}, {when}; {format_size(job.size)}, SHA-256 {short_sha(clean(job.sha256))}",
         Tone.FAINT,
     )
 
@@ -445,6 +441,8 @@ def _board_facts(board: BoardState) -> Iterator[Phrase]:
     if board.product:
         known.append(_name(board.product))
     yield Phrase(", ".join(known))
+    if board.presence is Presence.OTHER and board.text:
+        yield Phrase(_long(board.text), Tone.WAIT)
     protected = [_name(partition.name) for partition in board.partitions if partition.protected]
     if protected:
         yield Phrase(f"protected, never touched: {', '.join(protected)}", Tone.FAINT)
@@ -483,7 +481,9 @@ def _contents_line(contents: Contents, now: float, *, plain: bool) -> Phrase:
 def _artifact_lines(artifact: ArtifactState, partition: PartitionState, now: float) -> Iterator[Phrase]:
     name = f"{version_of(artifact)}, {ago(artifact.seen_at, now)}, {_long(artifact.source)}"
     reason = f": {_long(artifact.reason)}" if artifact.reason else ""
-    if artifact.disposition is Disposition.REFUSED:
+    if artifact.disposition is Disposition.OTHER:
+        yield Phrase(f"newest build: {_long(artifact.text)}", Tone.WAIT)
+    elif artifact.disposition is Disposition.REFUSED:
         yield Phrase(f"build refused{reason}", Tone.BAD)
     elif partition.offered == artifact.sha256:
         yield Phrase(f"{build_state(partition, artifact).text}{reason}; f flashes it", Tone.WAIT)

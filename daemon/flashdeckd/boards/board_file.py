@@ -16,7 +16,7 @@ from flashdeck.text import clean
 from flashdeck.toml.spellings import NAME_RULE, is_name
 from flashdeck.toml.writer import to_plain
 from flashdeckd.host import files
-from flashdeckd.state.durable import write_durably
+from flashdeckd.host.durable import write_durably
 
 HEADER = """\
 # written by flashdeckd; `flashdeck adopt`, `flashdeck arm` and `flashdeck disarm` change it.

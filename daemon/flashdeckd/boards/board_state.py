@@ -9,7 +9,7 @@ from flashdeck.config import Board, Partition
 from flashdeck.model import ArtifactState, BoardHold, BoardState, Contents, Disposition, PartitionState
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.words.boards import board_text
-from flashdeckd.boards.roster import Sighting
+from flashdeckd.usb.recognition import Sighting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

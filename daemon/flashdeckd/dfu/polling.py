@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, StallError, TransferTimeoutError
-from flashdeckd.dfu import requests
+from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.pace import LEARNED, NEXT, Pace, PollEvent, PollState, first_state
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.wire import STATUS_OK, DfuState, StatusReport, state_name
@@ -125,7 +125,7 @@ class _Completion:
 
     def _first(self) -> StatusReport:
         try:
-            report = requests.get_status(self._pipe)
+            report = class_requests.get_status(self._pipe)
         except StallError as error:  # nothing is busy before it: the request itself was refused
             raise StallError(
                 f"{self._what}: the bootloader refused it (GETSTATUS was answered with a STALL)",
@@ -138,7 +138,7 @@ class _Completion:
         """Ask again; None: a STALL."""
         self._backoff = max(SHORTEST_NAP, self._slept * NAP_GROWTH)
         try:
-            report = requests.get_status(self._pipe)
+            report = class_requests.get_status(self._pipe)
         except StallError:
             self._meet(PollEvent.STALL)
             return None

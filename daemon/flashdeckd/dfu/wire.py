@@ -7,7 +7,7 @@ from enum import IntEnum
 from flashdeck.errors import DeviceError
 
 
-class Request(IntEnum):
+class DfuRequest(IntEnum):
     """Class requests (USB DFU 1.1, table 3.2)."""
 
     DETACH = 0

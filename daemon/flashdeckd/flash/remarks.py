@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from flashdeck.config import ErasePolicy, Holds
+from flashdeck.config import ErasePolicy, PartitionKind
 from flashdeck.geometry import Range
 from flashdeckd.flash.layout import Layout, is_blank
 from flashdeckd.images.image import Image
@@ -13,7 +13,7 @@ DATA = "data: nothing boots from this partition, so no part of the image is writ
 def protection(layout: Layout, image: Image) -> str:
     """Say how a half-written image is kept from booting, or that it is not."""
     start = layout.target.span.start
-    if layout.target.holds is Holds.DATA:
+    if layout.target.holds is PartitionKind.DATA:
         return DATA
     if not image.is_program:
         return (

@@ -12,8 +12,8 @@ from pathlib import Path
 from flashdeck.errors import ErrorKind, HostError, RequestError
 from flashdeck.text import clean
 from flashdeckd.host import files, threads
+from flashdeckd.host.durable import TEMPORARY, write_durably
 from flashdeckd.images.image import Image
-from flashdeckd.state.durable import TEMPORARY, write_durably
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 

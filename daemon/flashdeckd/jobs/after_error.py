@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from flashdeck.errors import (
+    BlockedError,
     DeviceGoneError,
     ErrorKind,
     FlashdeckError,
-    HeldError,
     NoAccessError,
     ParkedError,
     TransferTimeoutError,
@@ -34,7 +34,7 @@ from flashdeckd.jobs.bootloader_book import bootloader_of
 from flashdeckd.jobs.contents import distrusted
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
-from flashdeckd.jobs.retry_policy import Record, Rule, Then, rule_for
+from flashdeckd.jobs.retry_policy import FailedAttempts, Rule, Then, rule_for
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Bootloader
 from flashdeckd.usb.device import UsbDevice
@@ -61,11 +61,11 @@ class AfterError:
         self._lost_reads = lost_reads
         self._hub = hub
         self._hold_board = hold_board
-        self._records: dict[int, Record] = {}
+        self._records: dict[int, FailedAttempts] = {}
         self._not_before: dict[int, float] = {}
-        """The time from which a job may be tried again, by the monotonic clock."""
-        self._worn_out: dict[int, UsbDevice | None] = {}
-        """Jobs that a calm replug frees, and the device that they were lost on."""
+        """When a job may be tried again, by the monotonic clock."""
+        self._worn_out: dict[int, float | None] = {}
+        """Jobs that a calm replug frees, and since when the board had been there that they were lost on."""
         self._unproved: dict[int, tuple[Bootloader, int]] = {}
         """Jobs that are blocked because a bank could not be proved, and which it is."""
         self._denied: UsbDevice | None = None
@@ -79,16 +79,18 @@ class AfterError:
         now = self._book.job(job.id)
         if is_settled(now.status):
             return
-        if isinstance(error, ParkedError):
-            await self._park(job, error)
-            return
         if isinstance(error, DeviceGoneError) and error.during_read and device is not None:
             await self._lost_reads.add(device, job.id)
         if isinstance(error, VerifyError):
             await self._distrust(job)  # also where it is tried again: a restart before that must not start it
-        if isinstance(error, DeviceGoneError | TransferTimeoutError) and self._is_complete(now):
+        if isinstance(error, DeviceGoneError | TransferTimeoutError | ParkedError) and self._is_complete(now):
             now = await self._book.move(now, Written())  # what is missing is the leave, and no second flash
-        if isinstance(now.status, Written):
+            if is_settled(now.status):
+                return  # it was cancelled while that was recorded
+        if isinstance(error, ParkedError):
+            if not isinstance(now.status, Written):
+                await self._park(job, error)
+        elif isinstance(now.status, Written):
             await self._keep_written(now, now.status, error)
         else:
             await self._apply(rule_for(error.kind), job, device, error, reached)
@@ -152,7 +154,7 @@ class AfterError:
     async def _apply(
         self, rule: Rule, job: JobState, device: UsbDevice | None, error: FlashdeckError, reached: int
     ) -> None:
-        record = self._records.setdefault(job.id, Record())
+        record = self._records.setdefault(job.id, FailedAttempts())
         never_worn_out = rule.then is Then.NOTHING
         if never_worn_out:
             record.delays += 1
@@ -162,12 +164,12 @@ class AfterError:
             times = record.note(reached)
         of = "for as long as it takes" if never_worn_out else f"attempt {times} of {rule.tries} without progress"
         self._hub.debug(f"job {job.id} met {error.kind}: {of} ({error.message})", board=job.board, job=job.id)
-        if isinstance(error, HeldError):
+        if isinstance(error, BlockedError):
             await self._block_until_asked(job, error)
         elif never_worn_out or (times < rule.tries and not _is_final(error)):
             await self._again(job, device, error, rule, times)
         elif rule.then is Then.BLOCK:
-            await self._block_until_replugged(job, device, error, record)
+            await self._block_until_replugged(job, error, record)
         else:
             await self.fail(job, error)
 
@@ -184,10 +186,10 @@ class AfterError:
             await self._book.wait(job, Waiting(for_=rule.waits_for, reason=error.message, hint=error.hint))
             return
         if isinstance(error, DeviceGoneError):
-            reason = f"board {job.board} was lost{self._where(job)}; job {job.id} goes on when it is back in DFU mode"
-            waiting = Waiting(for_=rule.waits_for, reason=reason, hint=f"plug in board {job.board} again")
+            reason = f"the board was lost{self._where(job)}; the job goes on when it is back in DFU mode"
+            waiting = Waiting(for_=rule.waits_for, reason=reason, hint="plug the board in again")
         elif error.kind is ErrorKind.TRANSFER_TIMEOUT:
-            reason = f"board {job.board} stopped answering{self._where(job)}; its port is reset, and the job goes on"
+            reason = f"it stopped answering{self._where(job)}; its port is reset, and the job goes on"
             waiting = Waiting(for_=rule.waits_for, reason=reason)
         else:
             waiting = Waiting(
@@ -196,7 +198,7 @@ class AfterError:
         await self._book.move(job, waiting)
         self._book.log(job, f"{waiting.reason} ({error.message})", LogLevel.WARNING)
 
-    async def _block_until_asked(self, job: JobState, error: HeldError) -> None:
+    async def _block_until_asked(self, job: JobState, error: BlockedError) -> None:
         device = self._state.sighting.device
         if error.bank is not None and device is not None:
             self._unproved[job.id] = (bootloader_of(job.board, device), error.bank)
@@ -205,13 +207,11 @@ class AfterError:
         await self._book.move(job, Blocked(reason=error.message, hint=error.hint))
         self._book.log(job, f"blocked: {error.advice}", LogLevel.WARNING)
 
-    async def _block_until_replugged(
-        self, job: JobState, device: UsbDevice | None, error: FlashdeckError, record: Record
-    ) -> None:
+    async def _block_until_replugged(self, job: JobState, error: FlashdeckError, record: FailedAttempts) -> None:
         """The board is worn out, or its cable: somebody has to look, and to plug it in again."""
         what = "was lost" if isinstance(error, DeviceGoneError) else "stopped answering"
         reason = (
-            f"board {job.board} {what} in {record.in_vain} attempts in a row that came no further, the last time: "
+            f"the board {what} in {record.in_vain} attempts in a row that came no further, the last time: "
             f"{error.message}{self._torn(job)}"
         )
         record.in_vain, record.blocked = 0, record.blocked + 1
@@ -219,14 +219,13 @@ class AfterError:
             f"check cable, hub and power, and plug it in again: the job goes on once the board has stayed for "
             f"{record.rest():g} s; or `flashdeck retry {job.id}`"
         )
-        self._worn_out[job.id] = device
+        self._worn_out[job.id] = self._state.since
         await self._book.move(job, Blocked(reason=reason, hint=hint))
         self._book.log(job, f"blocked: {reason}: {hint}", LogLevel.ERROR)
 
     async def _park(self, job: JobState, error: ParkedError) -> None:
         if error.kind is not ErrorKind.CANCELLED:
-            if not isinstance(self._book.job(job.id).status, Written):
-                await self._book.move(job, Queued(note=error.message))
+            await self._book.move(job, Queued(note=error.message))
             return
         torn = self._torn(job).removeprefix("; ")
         await self._book.move(job, Cancelled(by=self._state.cancelled_by, reason=torn))
@@ -235,9 +234,9 @@ class AfterError:
 
     async def _keep_written(self, job: JobState, status: Written, error: FlashdeckError) -> None:
         """The image is complete on the board: whatever went wrong behind that costs only the start."""
-        reason = f"board {job.board} was lost before it was started; it is once it is back"
+        reason = "the board was lost before it was started; it starts when the board is back"
         if not isinstance(error, DeviceGoneError):
-            reason = f"board {job.board} could not be started: {error.message}"
+            reason = f"it could not be started: {error.message}"
             self._not_before[job.id] = clock.monotonic() + rule_for(error.kind).pause(1)
         await self._book.move(job, Written(result=status.result, reason=reason))
         self._book.log(job, f"{reason} ({error.message})", LogLevel.WARNING)
@@ -254,7 +253,7 @@ class AfterError:
         since = self._state.since
         if job.id not in self._worn_out or since is None or not isinstance(job.status, Blocked):
             return None
-        if self._state.sighting.device == self._worn_out[job.id]:
+        if since == self._worn_out[job.id]:
             return None  # it has not been away
         return since + self._records[job.id].rest()
 

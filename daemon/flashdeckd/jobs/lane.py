@@ -5,8 +5,10 @@ The lane decides what is next. `visit` knows what may run in one stay in DFU mod
 handle lives.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from math import ceil
 from typing import TypeVar
 
 import usb.backend
@@ -20,7 +22,6 @@ from flashdeck.job_state import (
     Done,
     Failed,
     Failure,
-    Phase,
     Queued,
     Running,
     WaitFor,
@@ -29,8 +30,6 @@ from flashdeck.job_state import (
     is_settled,
 )
 from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
-from flashdeckd.boards.roster import Sighting
-from flashdeckd.entering.detach import Detach
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.engine import preview
 from flashdeckd.flash.flash_plan import FlashPlan
@@ -46,6 +45,7 @@ from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of, may_r
 from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.contents import is_of
 from flashdeckd.jobs.device_thread import DeviceThread
+from flashdeckd.jobs.dfu_entry import DfuEntryOf
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
@@ -55,11 +55,12 @@ from flashdeckd.jobs.visit import Visit, in_order, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.transport import Transport
 
 T = TypeVar("T")
-_LONG_TRANSFER = 1.0
-"""Seconds of a running transfer from which on it is said that something waits for it."""
+UNANSWERED = 0.5
+"""Seconds without an answer from which on it is said that the end of a job waits for the running transfer."""
 _log = logging.getLogger(__name__)
 
 
@@ -77,6 +78,7 @@ class Lane:
         verdicts: GuardVerdicts,
         rebuilt: Rebuilt,
         backend: usb.backend.IBackend | None,
+        entry_of: DfuEntryOf,
         hold: Callable[[str], Awaitable[object]],
         changed: Callable[[], object],
     ) -> None:
@@ -101,7 +103,9 @@ class Lane:
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), state)
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
         self._images = images = JobImages(board.profile, shelf, verdicts, rebuilt)
-        self._detach = Detach(board, state=state, thread=thread, book=book)
+        self._telling: asyncio.Task[None] | None = None
+        """Says what the end of a job waits for."""
+        self._entry = entry_of(board, state=state, thread=thread, book=book)
         self._after_error = AfterError(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
         self._attempts = Attempts(
             board=board,
@@ -192,7 +196,7 @@ class Lane:
         for note in await self._histories.release(self.board.name, self._after_error.release(blocked)):
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
         self._accepted = {job.id for job in jobs}
-        self._detach.forget()
+        self._entry.forget()
         for job in (self._book.job(job.id) for job in jobs):
             if isinstance(job.status, Blocked | Waiting) or self._is_elsewhere(job):
                 await self._book.move(job, Queued())
@@ -207,7 +211,7 @@ class Lane:
         """A person wants a job that is blocked, or waits, to be tried now."""
         self._after_error.forget(job.id)
         self._accepted.add(job.id)
-        self._detach.forget()
+        self._entry.forget()
         await self._book.move(job, Queued())
         self.poke()
 
@@ -220,6 +224,8 @@ class Lane:
                     await self._state.changed(self._next_due())
         finally:
             await self._thread.end()
+            if self._telling is not None:
+                self._telling.cancel()
 
     async def survey(self, image: Image, partition: Partition) -> FlashPlan:
         """The plan for an image on the board as it is now, asked of the device itself; nothing is written.
@@ -301,8 +307,8 @@ class Lane:
             return
         waiting = Waiting(
             for_=WaitFor.HOLD,
-            reason=f"board {self.board.name} is on hold: {self._hold.reason}",
-            hint=f"release it: `flashdeck release {self.board.name}`",
+            reason=self._hold.reason,
+            hint=f"`flashdeck release {self.board.name}` lets it go on",
         )
         for job in self._book.active(self.board.name):
             if isinstance(job.status, Queued | Waiting):
@@ -312,12 +318,14 @@ class Lane:
         """Return the jobs that may run now, the next one first."""
         if self._hold is not None:
             return []
-        jobs = filter(_may_begin, self._book.active(self.board.name))
         visit = self._visit
         ready = (
             job
-            for job in jobs
-            if self._after_error.is_due(job) and (visit is None or visit.may_take(job)) and self._is_oldest(job)
+            for job in self._book.active(self.board.name)
+            if isinstance(job.status, Queued | Waiting)
+            and self._after_error.is_due(job)
+            and (visit is None or visit.may_take(job))
+            and self._is_oldest(job)
         )
         return in_order(ready, tuple(self.board.profile.partitions))
 
@@ -345,7 +353,7 @@ class Lane:
                 return False
             elif self.sighting.presence is Presence.APP:
                 self._decide(f"has to be brought into DFU mode{others}", job)
-                return await self._detach.bring_into_dfu(ready, device)
+                return await self._entry.bring_into_dfu(ready, device)
             else:
                 self._decide(f"is flashed now{others}", job)
                 await self._flash(job, device)
@@ -353,9 +361,7 @@ class Lane:
             await self._meet(job, device, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
-            hint = "please report it with the daemon's log"
-            fault = FlashdeckError(f"a fault in flashdeckd: {error!r}", hint=hint)
-            await self._meet(job, device, fault)
+            await self._meet(job, device, _fault(error))
         return True
 
     async def _flash(self, job: JobState, device: UsbDevice) -> None:
@@ -427,6 +433,11 @@ class Lane:
         except DeviceError as error:
             await self._attempts.stay(jobs, f"the bootloader did not take the leave: {error.message}")
             is_over = True
+        except Exception as error:  # noqa: BLE001 -- nor must a fault of ours in the end of a visit
+            _log.exception("the end of a visit of %s stopped by a fault in flashdeckd", self.board.name)
+            for job in written(self._book.job(job.id) for job in jobs):
+                await self._after_error.fail(job, _fault(error))
+            is_over = True
         if is_over:
             self._visit = None
         return is_over
@@ -488,9 +499,9 @@ class Lane:
         preview(image, self.target(self.board.profile.partitions[job.partition]), ASSUMED_FACTS)
 
     async def _wait_for_board(self, jobs: Iterable[JobState]) -> None:
-        sighting, name = self.sighting, self.board.name
+        sighting = self.sighting
         for_ = WaitFor.OTHER_DEVICE if sighting.presence is Presence.AMBIGUOUS else WaitFor.ABSENT
-        reason = sighting.trouble or f"board {name} is not connected"
+        reason = sighting.trouble or "not connected"
         waiting = Waiting(for_=for_, reason=reason, hint=self.board.profile.enter_hint)
         for job in jobs:
             was_lost = isinstance(job.status, Waiting) and job.status.for_ is WaitFor.ABSENT and job.attempts
@@ -500,23 +511,29 @@ class Lane:
     def _next_due(self) -> float | None:
         """Return in how many seconds something may go on by itself; None: nothing but a change helps."""
         due = self._after_error.next_due(self._book.active(self.board.name))
-        asked_again = self._detach.rests_until()
+        asked_again = self._entry.rests_until()
         if asked_again is None or self.sighting.presence is not Presence.APP:
             return due
         rest = max(0.0, asked_again - clock.monotonic())
         return rest if due is None else min(due, rest)
 
     def _tell_of_transfer(self, job: JobState) -> None:
-        """A board that hangs keeps the thread until the transfer that runs has had its time."""
-        busy = self._thread.pulse.busy_for
-        if busy >= _LONG_TRANSFER:
-            self._book.log(job, f"waits for the running transfer, at most {busy:.0f} s", LogLevel.WARNING)
+        """A board that hangs keeps the thread until the transfer that runs has had its time: that is said then."""
+
+        async def tell() -> None:
+            while self._thread.pulse.silent_for < UNANSWERED:
+                await asyncio.sleep(UNANSWERED)
+                if not _is_under_way(self._book.job(job.id)):
+                    return
+            if busy := ceil(self._thread.pulse.busy_for):
+                self._book.log(job, f"waits for the running transfer, at most {busy} s", LogLevel.WARNING)
+
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(tell())
 
 
-def _may_begin(job: JobState) -> bool:
-    """Tell whether a job's flash has not begun: it is in the queue, or its board was only brought into DFU mode."""
-    status = job.status
-    return isinstance(status, Queued | Waiting) or (isinstance(status, Running) and status.phase is Phase.DETACH)
+def _fault(error: Exception) -> FlashdeckError:
+    return FlashdeckError(f"a fault in flashdeckd: {error!r}", hint="please report it with the daemon's log")
 
 
 def _is_under_way(job: JobState) -> bool:

@@ -7,8 +7,8 @@ from contextlib import suppress
 from flashdeck.errors import ErrorKind, ParkedError
 from flashdeck.job_state import Canceller
 from flashdeck.model import Presence
-from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.host import clock, threads
+from flashdeckd.usb.recognition import ABSENT, Sighting
 
 
 class LaneState:

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from flashdeck.api import BoardPlan, JobList
 from flashdeck.config import Board, Enter, Partition
-from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
+from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckError, RefusedError, RequestError
 from flashdeck.job_state import Blocked, Canceller, Waiting, name_of
-from flashdeck.model import JobState, Origin, Presence
+from flashdeck.model import JobState, Presence
+from flashdeck.names import SHOWN
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
 from flashdeckd.flash.engine import preview
@@ -21,6 +22,7 @@ from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
 from flashdeckd.requests.planning import described
+from flashdeckd.requests.queueing import queue_by_hand
 from flashdeckd.state.hub import Hub
 
 WRITTEN_SECONDS: Final = 5.0
@@ -49,8 +51,8 @@ class HandRequests:
             sighting = self._bench.lane(board.name).sighting
             if sighting.presence is Presence.AMBIGUOUS:
                 raise FlashdeckError(sighting.trouble, kind=ErrorKind.AMBIGUOUS)
-            if no_wait:
-                self._require_ready(board)
+        if no_wait:
+            self._require_ready(boards)
         await self._look(boards, partition, sha256)
         artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
         # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
@@ -58,25 +60,40 @@ class HandRequests:
         warnings = dict.fromkeys(warning for _, warnings in artifacts for warning in warnings)
         return JobList(jobs=tuple(jobs), notes=tuple(warnings))
 
-    def _require_ready(self, board: Board) -> None:
-        """Raises RequestError (`absent`) or HeldError where a job for the board would have to wait for somebody."""
+    def _require_ready(self, boards: Sequence[Board]) -> None:
+        """Raises RequestError (`absent`) or BlockedError, with all boards whose job would have to wait for somebody."""
+        unready = [error for error in map(self._why_unready, boards) if error is not None]
+        if len(unready) > 1:
+            worst = next((error for error in unready if error.kind is not ErrorKind.ABSENT), unready[0])
+            told = "; ".join(error.message for error in unready[:SHOWN])
+            more = f"; and {len(unready) - SHOWN} more" if len(unready) > SHOWN else ""
+            message = f"{len(unready)} of {len(boards)} boards cannot be flashed now: {told}{more}"
+            raise FlashdeckError(message, kind=worst.kind, hint=worst.hint)
+        if unready:
+            raise unready[0]
+
+    def _why_unready(self, board: Board) -> FlashdeckError | None:
         lane = self._bench.lane(board.name)
+        presence = lane.sighting.presence
         if lane.hold is not None:
-            raise HeldError(
+            return BlockedError(
                 f"board {board.name} is on hold: {lane.hold.reason}",
                 hint=f"release it: `flashdeck release {board.name}`",
             )
-        if lane.sighting.presence is Presence.ABSENT:
-            raise RequestError(
+        if lane.is_busy:
+            return None  # what runs has it restart, and goes on by itself
+        if presence is Presence.ABSENT:
+            return RequestError(
                 f"board {board.name} is not connected",
                 kind=ErrorKind.ABSENT,
                 hint=lane.sighting.trouble or "connect it, or leave out --no-wait and the job waits for it",
             )
-        if lane.sighting.presence is Presence.APP and board.profile.enter is Enter.MANUAL and not lane.is_busy:
-            raise HeldError(
+        if presence is Presence.APP and board.profile.enter is Enter.MANUAL:
+            return BlockedError(
                 f"board {board.name} is running, and has to be brought into DFU mode by hand",
                 hint=board.profile.enter_hint or "bring it into DFU mode, or leave out --no-wait",
             )
+        return None
 
     async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
         """Return the plan of each board. Asks the boards that are in DFU mode, and writes nothing."""
@@ -143,7 +160,9 @@ class HandRequests:
 
     async def _queue(self, boards: Sequence[Board], partition: str, artifacts: Sequence[Artifact]) -> list[JobState]:
         queued = [
-            await self._bench.enqueue(board, partition, artifact, Origin.HAND)
+            await queue_by_hand(
+                self._bench, board, partition, artifact, self._hub.artifacts.get((board.profile.name, partition))
+            )
             for board, artifact in zip(boards, artifacts, strict=True)
         ]
         return [job for job in queued if job is not None]
@@ -152,7 +171,7 @@ class HandRequests:
         """The wanted image, or the newest one of the partition, and what the guards for this very place warn of."""
         if not sha256:
             newest = self._hub.artifacts.get((board.profile.name, partition))
-            untaken = self._bench.untaken(board.profile.name, partition)
+            untaken = self._bench.files.untaken(board.profile.name, partition)
             if untaken:
                 raise RefusedError(untaken)
             if newest is None:
@@ -182,7 +201,7 @@ class HandRequests:
                 note = f"the board is not in DFU mode: {ASSUMED_NOTE}"
                 wanted = replace(wanted, notes=(*wanted.notes, note))
                 plan = preview(image, lane.target(partition), ASSUMED_FACTS)
-        except (RefusedError, HeldError, DeviceError) as error:
+        except (RefusedError, BlockedError, DeviceError) as error:
             return replace(wanted, blocked=error.advice)
         if lane.hold is not None:
             wanted = replace(wanted, blocked=f"board {board.name} is on hold: {lane.hold.reason}")

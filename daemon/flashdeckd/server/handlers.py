@@ -12,6 +12,7 @@ from flashdeck.names import required, select
 from flashdeck.value import Value
 from flashdeck.versions import software
 from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
 from flashdeckd.requests.by_hand import HandRequests
@@ -33,9 +34,19 @@ P = TypeVar("P", bound=api.Params[Any])
 class Handlers:
     """The methods, one each. `table` is what the server dispatches on."""
 
-    def __init__(self, hub: Hub, bench: Bench, by_hand: HandRequests, waits: WaitRequests, doctor: Doctor) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        bench: Bench,
+        *,
+        enrolment: Enrolment,
+        by_hand: HandRequests,
+        waits: WaitRequests,
+        doctor: Doctor,
+    ) -> None:
         self._hub = hub
         self._bench = bench
+        self._enrolment = enrolment
         self._by_hand = by_hand
         self._waits = waits
         self._doctor = doctor
@@ -59,7 +70,7 @@ class Handlers:
                 handled(api.Arm, self.arm),
                 handled(api.Disarm, self.disarm),
                 handled(api.Adopt, self.adopt),
-                handled(api.Doctor, self.doctor),
+                handled(api.Examine, self.doctor),
             )
         )
 
@@ -142,19 +153,19 @@ class Handlers:
 
     async def arm(self, params: api.Arm, _connection: Connection) -> api.BoardList:
         """`arm`."""
-        boards = await self._bench.arm(params.boards, armed=True)
+        boards = await self._enrolment.arm(params.boards, armed=True)
         return api.BoardList(boards=tuple(boards), devices=self._hub.devices)
 
     async def disarm(self, params: api.Disarm, _connection: Connection) -> api.BoardList:
         """`disarm`."""
-        boards = await self._bench.arm(params.boards, armed=False)
+        boards = await self._enrolment.arm(params.boards, armed=False)
         return api.BoardList(boards=tuple(boards), devices=self._hub.devices)
 
     async def adopt(self, params: api.Adopt, _connection: Connection) -> BoardState:
         """`adopt`."""
-        return await self._bench.adopt(params.device, params.profile, params.name)
+        return await self._enrolment.adopt(params.device, params.profile, params.name)
 
-    async def doctor(self, params: api.Doctor, _connection: Connection) -> Diagnosis:
+    async def doctor(self, params: api.Examine, _connection: Connection) -> Diagnosis:
         """`doctor`."""
         return await self._doctor.examine(params.boards)
 

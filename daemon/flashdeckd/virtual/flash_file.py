@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flashdeck.errors import ConfigError
 from flashdeckd.host import files
-from flashdeckd.state.durable import write_durably
+from flashdeckd.host.durable import write_durably
 
 
 def kept(path: Path, initial: bytes) -> mmap:

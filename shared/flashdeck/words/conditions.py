@@ -1,8 +1,10 @@
 """The conditions of boards in words. Pure."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from flashdeck.problems import ProblemKind
+from flashdeck.text import counted
 from flashdeck.words.tone import Phrase, Tone
 
 _BAD: Final = frozenset(
@@ -27,3 +29,9 @@ _TONES: Final = {
 def condition_word(kind: ProblemKind) -> Phrase:
     """Return the condition of a board, in a few words."""
     return Phrase(kind.value, Tone.BAD if kind in _BAD else _TONES.get(kind, Tone.WAIT))
+
+
+def counts_text(counts: Mapping[ProblemKind, int]) -> str:
+    """Return how many boards there are, and how many of them are in which condition, in one line."""
+    told = ", ".join(f"{number} {condition_word(kind).text}" for kind, number in counts.items())
+    return f"{counted(sum(counts.values()), 'board')}: {told}" if counts else "no boards configured"

@@ -1,15 +1,10 @@
 """A board that stops answering while its job is followed: said though no change of the job comes."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from typing import cast
-
 import pytest
 
-from flashdeck.client import Client
-from flashdeck.job_state import Done, JobStatus, Phase, Running
-from flashdeck.model import Event, JobState, Origin, Snapshot
-from flashdeck_tui.cli import follow, progress
+from flashdeck.job_state import JobStatus, Phase, Running
+from flashdeck.model import JobState, Origin
+from flashdeck_tui.cli import progress
 
 
 def job(status: JobStatus) -> JobState:
@@ -32,16 +27,16 @@ def running(answered_at: float, done: int = 31) -> JobState:
 def test_a_pipe_is_told_once_each_time_that_a_board_falls_silent(capsys: pytest.CaptureFixture[str]) -> None:
     now = 101.0
     lines = progress.Lines([running(100)], clock=lambda: now)
-    lines.look_again()
+    lines.look()
     assert capsys.readouterr().err == "left app1: writing\n"
     for now in (104.0, 105.0, 106.0):  # noqa: B007 - the clock reads it
-        lines.look_again()
+        lines.look()
     assert capsys.readouterr().err == "left app1: writing, no answer for 4 s\n"
     lines.show(running(107))
     now = 107.5
-    lines.look_again()
+    lines.look()
     now = 120.0
-    lines.look_again()
+    lines.look()
     assert capsys.readouterr().err == "left app1: writing, no answer for 13 s\n"
 
 
@@ -49,32 +44,8 @@ def test_a_bar_counts_the_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     now = 101.0
     bars = progress.Bars([running(100)], clock=lambda: now)
     assert "no answer" not in capsys.readouterr().err
-    bars.look_again()
+    bars.look()
     assert capsys.readouterr().err == "", "nothing is drawn while the board answers"
     for now in (104.0, 112.0):
-        bars.look_again()
-        assert f"31 % of 100 B  no answer for {now - 100:.0f} s" in capsys.readouterr().err
-
-
-async def test_a_job_is_looked_at_again_though_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "_LOOK_AGAIN", 0.001)
-    looked = asyncio.Event()
-
-    class Shown:
-        def show(self, job: JobState) -> None: ...
-
-        def look_again(self) -> None:
-            looked.set()
-
-        def close(self) -> None: ...
-
-    async def changes() -> AsyncGenerator[Snapshot | Event]:
-        await looked.wait()
-        yield Event(seq=1, job=job(Done()))
-
-    def shown(_jobs: Sequence[JobState]) -> progress.Progress:
-        return Shown()
-
-    monkeypatch.setattr(follow, "progress", shown)
-    (ended,) = await follow.follow(cast("Client", None), changes(), [running(100)], as_jsonl=False)
-    assert ended.is_settled
+        bars.look()
+        assert f"31 % of 100 B, no answer for {now - 100:.0f} s" in capsys.readouterr().err

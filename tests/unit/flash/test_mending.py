@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from flash_rig import APP1, ROOM, ROOM_TWIN, SECTOR, TARGET, Rig, Watcher, blank, image
-from flashdeck.config import BankPolicy, Holds, VerifyPolicy
+from flashdeck.config import BankPolicy, PartitionKind, VerifyPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckError, ParkedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
@@ -327,12 +327,12 @@ def test_a_journal_that_fails_when_it_is_done_again_leaves_nothing_that_boots() 
 @pytest.mark.parametrize("verify", [VerifyPolicy.AUTO, VerifyPolicy.ALWAYS])
 @pytest.mark.parametrize(
     ("holds", "what"),
-    [(Holds.DATA, Image.raw(NEW)), (Holds.PROGRAM, Image((Piece(SECTOR + 8, NEW[: 2 * SECTOR]),)))],
+    [(PartitionKind.DATA, Image.raw(NEW)), (PartitionKind.PROGRAM, Image((Piece(SECTOR + 8, NEW[: 2 * SECTOR]),)))],
     ids=["data", "patch"],
 )
 @pytest.mark.parametrize("times", [1, 2])
 def test_data_and_patches_are_mended_too_and_fail_without_a_leave(
-    holds: Holds, what: Image, times: int, verify: VerifyPolicy
+    holds: PartitionKind, what: Image, times: int, verify: VerifyPolicy
 ) -> None:
     rig = proved()
     target = replace(TARGET, holds=holds, verify=verify)

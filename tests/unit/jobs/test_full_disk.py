@@ -11,12 +11,12 @@ from flash_rig import APP1, PARTITION2
 from flashdeck.errors import FlashdeckError, HostError, VerifyError
 from flashdeck.job_state import Cancelled, Done, Failed, WaitFor, Waiting
 from flashdeck.model import Contents, LogLevel
-from flashdeckd.boards.roster import ABSENT
 from flashdeckd.flash import engine as flash_engine
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.jobs.after_error import AfterError
 from flashdeckd.state.journal import Journal, Ledger
+from flashdeckd.usb.recognition import ABSENT
 from job_states import waits_for
 from lane_rig import Scene
 

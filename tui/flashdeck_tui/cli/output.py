@@ -15,6 +15,8 @@ from flashdeck.errors import MAX_PARTS, ErrorKind
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
 from flashdeck.text import MAX_MESSAGE, clean
+from flashdeck.value import Value
+from flashdeck_tui.cli.answers import Refusal
 from flashdeck_tui.terminal import takes_control_sequences
 
 
@@ -67,7 +69,7 @@ def put(text: str) -> bool:
     return _write(sys.stdout, text + "\n")
 
 
-def put_json(value: object) -> bool:
+def put_json(value: Value) -> bool:
     """One JSON object on one line of stdout, as pure ASCII. False once nobody reads it any more."""
     return put(full_json(value))
 
@@ -81,7 +83,7 @@ def report(failure: Failure, *, as_json: bool) -> None:
         lines.append(f"{paint('hint:', Colour.STRONG, sys.stderr)} {one_line(failure.hint)}")
     _write(sys.stderr, "\n".join(lines) + "\n")
     if as_json:
-        put_json({"error": failure})
+        put_json(Refusal(error=failure))
 
 
 def _write(stream: TextIO | None, text: str) -> bool:

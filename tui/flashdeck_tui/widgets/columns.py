@@ -1,4 +1,4 @@
-"""Widths of the columns of a list, and heights of panels. Pure."""
+"""The widths of a list's columns, and the heights of panels. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -116,7 +116,7 @@ class LogPanel(Log):
 
     @property
     def _origin_at_top(self) -> tuple[int, int]:
-        """The origin of the first visible line."""
+        """The origin of the first line that is visible."""
         return self._origins[min(self.scroll_offset.y, len(self._origins) - 1)] if self._origins else (0, 0)
 
     def _let_go(self, count: int) -> None:

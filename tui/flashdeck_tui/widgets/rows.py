@@ -77,7 +77,7 @@ class Rows(ScrollView, can_focus=True):
         self.note: str = ""
         """Stands beside the title of the last column."""
         self.stale = False
-        """True: the rows show the last known state, and no tone but the faint one."""
+        """True if the rows are how things were: then no tone is shown but the faint one."""
         self._columns = tuple(columns)
         self._rows: list[Row] = []
         self._widths: list[int] = [0] * len(self._columns)

@@ -27,6 +27,7 @@ _COLOURS = {
     Severity.WARNING: Colour.WARNING,
     Severity.NOTE: Colour.STRONG,
     Severity.GOOD: Colour.GOOD,
+    Severity.OTHER: Colour.STRONG,
 }
 _NARROWEST = 40
 """Columns below which nothing is wrapped any further."""
@@ -53,7 +54,7 @@ def command(*, boards: tuple[str, ...], as_json: bool) -> ExitCode:
 
 def _ask(boards: tuple[str, ...]) -> Diagnosis:
     try:
-        return ask(api.Doctor(boards=boards))
+        return ask(api.Examine(boards=boards))
     except ConnectionFailedError as error:
         if error.kind is not ErrorKind.UNREACHABLE:
             raise

@@ -1,0 +1,13 @@
+"""What became of a build. In a module of its own, so that the model can ask for its words."""
+
+from flashdeck.open_enum import OpenEnum
+
+
+class Disposition(OpenEnum):
+    """What became of an artifact at one of its targets."""
+
+    QUEUED = "queued"
+    OFFERED = "offered"
+    REFUSED = "refused"
+    UNCHANGED = "unchanged"
+    OTHER = "other"
