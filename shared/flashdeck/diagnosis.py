@@ -11,7 +11,7 @@ from flashdeck.value import Value
 
 
 class Severity(OpenEnum):
-    """How much a finding matters, the gravest first."""
+    """The weight of a finding, the gravest first."""
 
     ERROR = "error"
     """Flashing cannot work, or not safely, until it is mended."""

@@ -1,10 +1,10 @@
-"""What became of a build. In a module of its own, so that the model can ask for its words."""
+"""The fate of a build. In a module of its own, so that the model can ask for its words."""
 
 from flashdeck.open_enum import OpenEnum
 
 
 class Disposition(OpenEnum):
-    """What became of an artifact at one of its targets."""
+    """The fate of a build at one of its targets."""
 
     QUEUED = "queued"
     OFFERED = "offered"

@@ -14,7 +14,7 @@ from flashdeck.value import Value
 
 
 class Origin(OpenEnum):
-    """Who asked for a job."""
+    """The one who asked for a job."""
 
     BUILD = "build"
     HAND = "hand"
@@ -184,7 +184,7 @@ class Unknown(Value, frozen=True, kw_only=True, tag_field="state", tag="unknown"
     """Stands in for a state that only a newer daemon knows; what it means is in `JobState` beside it."""
 
     name: str = ""
-    """What that daemon calls it."""
+    """Its name at that daemon."""
     text: str = ""
     """`JobState.text`: that daemon's own sentence."""
 

@@ -225,7 +225,7 @@ class ArtifactState(Value, frozen=True, kw_only=True):
     seen_at: float
     disposition: Disposition
     text: str = ""
-    """What became of it, in a sentence; it follows from it, but for what only a newer daemon knows."""
+    """Its fate, in a sentence; it follows from it, but for what only a newer daemon knows."""
     reason: str = ""
     patch: bool = False
     """True if it is laid over a program: it does not define the partition's first word."""

@@ -94,14 +94,14 @@ class Notification(Value, frozen=True, kw_only=True):
 
 
 class ErrorData(Value, frozen=True, kw_only=True, omit_defaults=False):
-    """What a client should look at in an error."""
+    """The part of an error that a client should look at."""
 
     kind: ErrorKind = ErrorKind.OTHER
     hint: str = ""
 
 
 class ErrorObject(Value, frozen=True, kw_only=True, omit_defaults=False):
-    """Why a call was refused, or failed."""
+    """The reason why a call was refused, or failed."""
 
     code: int
     message: str

@@ -1,4 +1,4 @@
-"""What commands print with `--json` and `--jsonl` where it is not what the daemon answered.
+"""Objects that commands print with `--json` and `--jsonl` where they are not the daemon's answers.
 
 Each is a type, so that `config/schema/cli.schema.json` is made from what is really printed.
 """
@@ -15,36 +15,36 @@ from flashdeck.value import Value
 
 
 class Refusal(Value, frozen=True, kw_only=True):
-    """What any command prints that can not do what it was asked for."""
+    """Printed by any command that cannot do what it was asked for."""
 
     error: Failure
 
 
 class Status(Snapshot, frozen=True, kw_only=True):
-    """What `status` prints: the daemon's snapshot, and what there is to say of it."""
+    """Printed by `status`: the daemon's snapshot, with counts and problems."""
 
     counts: Mapping[ProblemKind, int]
-    """How many boards are in which condition, each counted once, by its worst."""
+    """The number of boards in each condition; each board counts once, by its worst."""
     problems: tuple[Problem, ...]
-    """What needs a person, worst first."""
+    """The problems that need a person, worst first."""
 
 
 class WaitReport(Value, frozen=True, kw_only=True):
-    """What `wait` prints: a row a board."""
+    """Printed by `wait`: a row a board."""
 
     boards: tuple[BoardOutcome, ...]
     error: Failure | UnsetType = UNSET
-    """What went wrong on all boards together; not there where nothing did."""
+    """The failure of all boards together; not there where nothing failed."""
 
 
 class FlashReport(Value, frozen=True, kw_only=True):
-    """What `flash` and `retry` print: a row a board."""
+    """Printed by `flash` and `retry`: a row a board."""
 
     jobs: tuple[JobState, ...]
     notes: tuple[str, ...] = ()
-    """What the guards warn of."""
+    """Warnings of the guards."""
     error: Failure | UnsetType = UNSET
-    """What went wrong on all boards together; not there where nothing did."""
+    """The failure of all boards together; not there where nothing failed."""
 
 
 class JobLine(Value, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class LogLineOfMany(Value, frozen=True, kw_only=True):
 
 
 class ConfigChecked(Value, frozen=True, kw_only=True):
-    """What `config check` prints of a configuration that is valid."""
+    """Printed by `config check` for a valid configuration."""
 
     ok: bool
     files: tuple[str, ...]
@@ -71,7 +71,7 @@ class ConfigChecked(Value, frozen=True, kw_only=True):
 
 
 class SuggestedBoard(Value, frozen=True, kw_only=True):
-    """How one device could be configured."""
+    """A configuration for one device."""
 
     device: DeviceState
     name: str
@@ -79,7 +79,7 @@ class SuggestedBoard(Value, frozen=True, kw_only=True):
     profiles: tuple[str, ...]
     """All profiles of the configuration that are for its USB id."""
     serial: str
-    """What to know it by; "" where the device has none, or not for itself."""
+    """The serial to know it by; "" where the device has none, or not for itself."""
     port: str
     """The same; set where `serial` is not."""
     adopt: tuple[str, ...]
@@ -87,7 +87,7 @@ class SuggestedBoard(Value, frozen=True, kw_only=True):
 
 
 class Suggestions(Value, frozen=True, kw_only=True):
-    """What `suggest` prints."""
+    """Printed by `suggest`."""
 
     devices: tuple[SuggestedBoard, ...]
     toml: str
@@ -102,14 +102,14 @@ class ReportPart(Value, frozen=True, kw_only=True):
 
 
 class MissingPart(Value, frozen=True, kw_only=True):
-    """What could not be had for a report."""
+    """A part that could not be had for a report."""
 
     part: str
     reason: str
 
 
 class ReportWritten(Value, frozen=True, kw_only=True):
-    """What `report` prints."""
+    """Printed by `report`."""
 
     file: str
     size: int
@@ -119,14 +119,14 @@ class ReportWritten(Value, frozen=True, kw_only=True):
 
 
 class CompletionScript(Value, frozen=True, kw_only=True):
-    """What `completion` prints."""
+    """Printed by `completion`."""
 
     shell: str
     script: str
 
 
 class FlashCopied(Value, frozen=True, kw_only=True):
-    """What `virtual dump` prints of the file that it wrote."""
+    """Printed by `virtual dump`: the file that it wrote."""
 
     board: str
     file: str
