@@ -179,7 +179,7 @@ class Action:
     in_bar: bool = True
 
     def why_not(self, context: Context) -> str | None:
-        """Return why it can not run now, in a sentence; None when it can."""
+        """Return the reason why it cannot run now, in a sentence; None when it can."""
         if self.needs is not Needs.NOTHING and context.link.status is not LinkStatus.CONNECTED:
             return f"Not connected: {context.link.hint or context.link.reason or 'wait a moment'}"
         selection = context.selection

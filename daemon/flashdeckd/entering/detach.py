@@ -56,7 +56,7 @@ class Detach:
             await self._wait(jobs, self._reason)
             return False
         if self._times >= MAX_ASKED and not self._has_rested():
-            await self._wait(jobs, f"it runs its application again, after {self._times} requests to detach")
+            await self._wait(jobs, f"it is running again, after {self._times} requests to detach")
             return False
         before = (self._device, self._times)
         self._device, self._times = device, self._times + 1
@@ -72,7 +72,7 @@ class Detach:
             self._device, self._times = before  # it was not asked now
             raise
         except DeviceError as error:
-            await self._wait(jobs, f"it can not be detached: {error.message}")
+            await self._wait(jobs, f"it cannot be detached: {error.message}")
             return False
         came = await self._state.until(lambda: self._is_over(job), DETACH_SECONDS)
         self._state.check(job.id)

@@ -63,7 +63,7 @@ class AfterError:
         self._hold_board = hold_board
         self._records: dict[int, FailedAttempts] = {}
         self._not_before: dict[int, float] = {}
-        """When a job may be tried again, by the monotonic clock."""
+        """The time from which a job may be tried again, by the monotonic clock."""
         self._worn_out: dict[int, float | None] = {}
         """Jobs that are freed once their board stays, and since when the one had been there that they were lost on.
 

@@ -77,7 +77,7 @@ class Worker:
             engine.detach(transport)
 
     def _open(self, device: UsbDevice, check: Check | None = None) -> Transport:
-        """Raises NoAccessError where the device can not be opened now: nothing was begun, so it may be tried again."""
+        """Raises NoAccessError where the device cannot be opened now: nothing was begun, so it may be tried again."""
         try:
             return open_device(self._backend, device, self.pulse, check)
         except DeviceError as error:

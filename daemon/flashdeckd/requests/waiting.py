@@ -176,10 +176,10 @@ class WaitRequests:
         hint = f"`flashdeck flash {partition} --board {board.name}` flashes it"
         lane = self._bench.lane(board.name)
         if not lane.armed:
-            return BlockedError("the board is disarmed: the build is only offered", kind=ErrorKind.DISARMED, hint=hint)
+            return BlockedError("the board is disarmed: the build is offered", kind=ErrorKind.DISARMED, hint=hint)
         if newest.disposition is not Disposition.UNCHANGED:
             return BlockedError(
-                f"the build is only offered: {newest.reason or 'the board was disarmed'}",
+                f"the build is offered, not flashed: {newest.reason or 'the board was disarmed'}",
                 kind=ErrorKind.OFFERED,
                 hint=hint,
             )

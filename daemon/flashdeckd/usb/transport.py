@@ -75,7 +75,7 @@ class Transport:
         self._pulse = pulse or Pulse()
         self._check = check
         self._parked: ParkedError | None = None
-        """Why the device is asked for nothing more; None while it is."""
+        """The reason why the device is asked for nothing more; None while it is."""
         self._transfers = 0
         self._quirk = quirk_of(where.usb_id, where.bcd_device)
         try:

@@ -89,7 +89,7 @@ async def test_an_application_that_comes_back_is_asked_a_few_times_and_then_left
     for _ in range(MAX_ASKED + 5):
         job = await application.restart(job)
     assert application.asked == MAX_ASKED
-    assert job.text == f"waiting: it runs its application again, after {MAX_ASKED} requests to detach"
+    assert job.text == f"waiting: it is running again, after {MAX_ASKED} requests to detach"
     scene.see()
     await scene.until(job, Done)
 

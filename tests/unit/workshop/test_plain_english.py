@@ -24,7 +24,7 @@ SAY_INSTEAD = {
     r"runs? (?:its|their|the) applications?": "is running",
     r"dfu at \d": "in DFU mode",
     r"in doubt": "uncertain",
-    r"doubts?": "uncertain",
+    r"(?<!in )doubts?": "uncertain",
     r"settling": "being written",
     r"can not": "cannot",
 }

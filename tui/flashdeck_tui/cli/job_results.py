@@ -1,4 +1,4 @@
-"""What jobs came to, as the end of a command: rows or an object on stdout, an error on stderr, and the exit code."""
+"""The results of jobs, as the end of a command: rows or an object on stdout, an error on stderr, the exit code."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Result:
 
     jobs: tuple[JobState, ...]
     failures: tuple[Failure | None, ...]
-    """Why each of them did not bring its image; None where it did."""
+    """The failure of each that did not bring its image; None where it did."""
     notes: tuple[str, ...] = ()
 
 

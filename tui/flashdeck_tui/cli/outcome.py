@@ -1,4 +1,4 @@
-"""What came of a request to several boards: why it failed, on which of them, and the exit code for that. Pure."""
+"""The outcome of a request to several boards: why it failed, on which of them, with which exit code. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, assert_never

@@ -18,7 +18,7 @@ from flashdeck_tui.cli.table import columns
 from flashdeck_tui.terminal import takes_control_sequences
 
 LOOK_SECONDS: Final = 1.0
-"""How often it is looked whether the boards still answer, of which no change tells."""
+"""Seconds between looks whether the boards still answer: no event tells that."""
 _BAR: Final = 20
 REDRAW: Final = 0.1
 """Seconds between two drawings of the bars: smooth to the eye, little to send over SSH."""

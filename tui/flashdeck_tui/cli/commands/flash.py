@@ -21,7 +21,7 @@ from flashdeck_tui.cli.output import say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """What was typed."""
+    """The arguments that were typed."""
 
     partition: str
     file: Path | None

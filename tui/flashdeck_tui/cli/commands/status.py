@@ -79,9 +79,7 @@ def _contents_table(boards: Sequence[BoardState]) -> str:
     lines = [table(["BOARD", "PARTITION", "VERSION", "VERIFIED", "FLASHED"], rows)]
     partitions = [partition for board in boards for partition in board.partitions]
     if any(partition.contents is not None and partition.contents.uncertain for partition in partitions):
-        lines.append(
-            "uncertain: another serial or bcdDevice was seen since, or a job was cut short; a flash makes sure"
-        )
+        lines.append("uncertain: another serial or bcdDevice was seen since, or a job was cut short; flash it again")
     troubles = {
         (board.profile, partition.name): partition.trouble
         for board in boards
