@@ -53,7 +53,7 @@ async def test_a_job_moves_as_the_table_says_and_a_step_that_it_has_not_changes_
         moved = await jobs.move(jobs.job(1), after)
         assert (moved.status, moved.finished_at is not None) == (after, is_settled(after))
     else:
-        with pytest.raises(IllegalMoveError, match=f"job 1 is {name_of(before)} and can not become {name_of(after)}"):
+        with pytest.raises(IllegalMoveError, match=f"job 1 is {name_of(before)} and cannot become {name_of(after)}"):
             await jobs.move(jobs.job(1), after)
         assert jobs.job(1).status == before
     assert (await book(journal)).job(1) == jobs.job(1)
