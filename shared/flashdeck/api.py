@@ -329,7 +329,7 @@ class Disarm(Params[BoardList], frozen=True, kw_only=True):
 class Examine(Params[Diagnosis], frozen=True, kw_only=True):
     """Looks at boards (names and globs, empty: all) and at this installation; nothing is erased or written.
 
-    A board on which a job runs is not uncertain: its report says so (`device-busy`). Devices that are no configured
+    A board on which a job runs is not looked at: its report says so (`device-busy`). Devices that are no configured
     board are listed and not opened.
     """
 

@@ -90,7 +90,7 @@ def format_age(seconds: float) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """So many of something, with a plural in s where they are not one: "1 board", "3 boards"."""
+    """Return a count with its noun, in the plural if it is not one: "1 board", "3 boards"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 

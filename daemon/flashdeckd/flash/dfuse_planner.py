@@ -149,7 +149,7 @@ class DfusePlanner:
         return hopeful or self._history.pace is Pace.SYNCHRONOUS
 
     def _check_banks(self, seen: Seen) -> None:
-        """In another bank than the bootloader's own, an erase in the wrong one would hit the bootloader."""
+        """Refuses banks without proof: an erase in the wrong bank could hit the bootloader."""
         found = {site.bank for site in seen.sites}
         for bank in unproved_banks(self._target, self._history):
             if bank in found or bank not in foreign_banks(self._target):

@@ -87,7 +87,7 @@ class AlternateTarget(_CommonTarget):
 
     @property
     def place(self) -> str:
-        """Nothing to be put behind its size in a message: it has no address."""
+        """Empty text behind its size in a message: it has no address."""
         return ""
 
     @property

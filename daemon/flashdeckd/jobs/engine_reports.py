@@ -24,7 +24,7 @@ from flashdeckd.usb.pulse import Pulse
 PROGRESS_SECONDS = 0.1
 """Progress of one phase is passed on at most this often."""
 PULSE_SECONDS = 1.0
-"""That the board answers, while it makes no progress, is passed on at most this often."""
+"""Seconds at least between two reports that the board answers, while it makes no progress."""
 T = TypeVar("T")
 
 

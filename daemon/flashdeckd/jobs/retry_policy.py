@@ -20,7 +20,7 @@ class Then(Enum):
     FAIL = auto()
     BLOCK = auto()
     NOTHING = auto()
-    """That never happens: it is tried again for as long as it takes."""
+    """The job is tried again for as long as it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

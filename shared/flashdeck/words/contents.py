@@ -8,7 +8,7 @@ from flashdeck.text import clean, format_size, short_sha
 from flashdeck.words.tone import Phrase, Tone
 
 BEING_FLASHED: Final = Phrase("being flashed", Tone.BUSY)
-"""In place of the state of contents while a job writes them: that they are incomplete is no cause for alarm then."""
+"""Replaces the state of contents while a job writes them: incomplete contents are no cause for alarm then."""
 
 LONGEST_VERSION = 24
 """Characters of a version that are shown; JSON has all of it."""
