@@ -1,4 +1,4 @@
-"""A storm on a bench: cables that are pulled and buttons that are pressed at any moment, builds, and clients that meddle.
+"""A storm on a bench: cables pulled and buttons pressed at any moment, builds, and clients that meddle.
 
 The boards live in the test's process, so that they outlive a daemon that is stopped or killed, and their flash is in
 files that anybody can look into. All that is done by chance follows from one seed; how it falls out does not.
@@ -16,7 +16,7 @@ from typing import Final
 import distant_bench
 from flashdeck import api
 from flashdeck.client import Client
-from flashdeck.errors import ConnectionFailedError, FlashdeckError, RemoteError
+from flashdeck.errors import ConnectionFailedError, RemoteError
 from flashdeck.job_state import Running, WaitFor
 from flashdeck.model import BoardState, Event, HoldBy, JobState, Presence, Snapshot
 from flashdeckd.virtual.nor import fill
@@ -123,12 +123,11 @@ class Storm:
         self._bench = load_bench(self.root / "bench.toml")
         before = {name: self._flash(name) for name in self._kinds}
         with distant_bench.served(self._bench, self.root / "bench"):
-            async with running(self.root, daemon=(distant_bench.__file__,)) as self._rig:
-                async with asyncio.TaskGroup() as group:
-                    watching = group.create_task(self._watch())
-                    await self._rage()
-                    await self._settle()
-                    watching.cancel()
+            async with running(self.root, daemon=(distant_bench.__file__,)) as self._rig, asyncio.TaskGroup() as group:
+                watching = group.create_task(self._watch())
+                await self._rage()
+                await self._settle()
+                watching.cancel()
         for name in self._kinds:
             self._check_flash(name, before[name])
         self._check_log()

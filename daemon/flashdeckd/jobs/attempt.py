@@ -27,7 +27,7 @@ from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.job_images import JobImages
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
-from flashdeckd.jobs.visit import Visit, written
+from flashdeckd.jobs.visit import Visit, why_incomplete, written
 from flashdeckd.state.hub import LONGEST_LINE
 from flashdeckd.usb.device import UsbDevice
 
@@ -150,6 +150,10 @@ class Attempts:
             started = None
         if left and started is None:
             await self._forget_that_it_did_not_start()
+        incomplete = self.book.incomplete(self.board.name, self.board.profile.partitions)
+        if started is False and incomplete:  # left there by an earlier visit: that says nothing of these images
+            await self.stay(jobs, why_incomplete(incomplete))
+            return
         for job in self._written_of(jobs):
             await self._end(job, started=started)
 

@@ -121,3 +121,15 @@ async def test_a_fault_of_ours_in_the_end_of_a_visit_fails_its_jobs_and_ends_no_
         assert "a fault in flashdeckd: ZeroDivisionError" in job.text
     scene.see()
     await scene.until(await scene.order("partition2"), Running)
+
+
+async def test_a_board_that_does_not_start_because_of_what_an_earlier_visit_left_is_no_refusal_of_this_image(
+    scene: Scene, shows: list[Sighting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "WINDOW_SECONDS", 0.01)
+    torn = Contents(sha256="", size=0, flashed_at=1.0, verified=Verified.NO, job=0, complete=False, serial="A1")
+    await scene.book.record("left", "app1", replace_struct(torn, bcd_device=scene.emulated.device.bcd_device))
+    shows += [ABSENT, dfu(scene)]
+    job = await scene.until(await scene.order("partition2"), Done, Failed)
+    assert isinstance(job.status, Done), job.text
+    assert job.status.not_started == "app1 is incomplete"
