@@ -196,7 +196,13 @@ class Attempts:
     async def _wait_for_app(self, device: UsbDevice) -> bool:
         """Wait for the application's own identity; raises ParkedError where the daemon is stopped meanwhile."""
         state = self.state
-        await state.until(lambda: state.sighting.device not in (None, device), START_SECONDS)
+
+        def ran() -> bool:
+            return state.ran_after == device  # also where somebody has pressed the button since
+
+        await state.until(lambda: ran() or state.sighting.device not in (None, device), START_SECONDS)
+        if ran():
+            return True
         if state.is_in_dfu and await state.until(lambda: not state.is_in_dfu, WINDOW_SECONDS):
             await state.until(lambda: state.sighting.device is not None, START_SECONDS)
         if state.is_stopping:

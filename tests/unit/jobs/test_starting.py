@@ -133,3 +133,26 @@ async def test_a_board_that_does_not_start_because_of_what_an_earlier_visit_left
     job = await scene.until(await scene.order("partition2"), Done, Failed)
     assert isinstance(job.status, Done), job.text
     assert job.status.not_started == "app1 is incomplete"
+
+
+async def test_an_application_that_was_seen_has_started_whoever_presses_the_button_right_after(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real: Callable[..., FlashResult] = engine.flash
+    loop = asyncio.get_running_loop()
+
+    def start_and_press() -> None:
+        for sighting in (ABSENT, started(scene), ABSENT, dfu(scene)):
+            scene.lane.see(sighting)  # the lane sees only the last of them
+
+    def flash(*words: object, **rest: object) -> FlashResult:
+        outcome = replace(real(*words, **rest), left=True)
+        loop.call_soon_threadsafe(start_and_press)
+        return outcome
+
+    monkeypatch.setattr(engine, "flash", flash)
+    monkeypatch.setattr(attempt, "WINDOW_SECONDS", 0.01)
+    job = await scene.until(await scene.order(), Done, Failed)
+    assert isinstance(job.status, Done), job.text
+    assert job.result is not None
+    assert job.result.started
