@@ -87,7 +87,7 @@ class Size:
 
     boards: int
     clients: int
-    plugs: int
+    plugs: int = 0
     seconds: float = 0.0
     restarts: tuple[int, ...] = ()
     """The signals that end the daemon in its course, each followed by another daemon."""
@@ -374,7 +374,10 @@ class Storm:
         odd = [job for job in snapshot.jobs if job.failure and job.failure.kind is not ErrorKind.NOT_ACCEPTED]
         assert not odd, f"pulled cables have failed jobs (seed {self.seed}): {_told(odd)}"
         newest = {(each.profile, each.partition): each.sha256 for each in snapshot.artifacts}
-        is_known = all(sha == sha256(self._newest[partition]) for (_, partition), sha in newest.items())
+        wanted = {
+            (kind.profile, place): sha256(self._newest[place]) for kind in self._kinds.values() for place in PLACES
+        }
+        is_known = all(newest.get(place) == sha for place, sha in wanted.items())
         if not is_known or any(not job.is_settled for job in snapshot.jobs):
             return False
         lacking = [
