@@ -1,4 +1,4 @@
-"""A plug storm: boards come and go at random moments, builds go on, and clients do what they like.
+"""A storm on a bench: cables pulled and buttons pressed at any moment, builds, and clients that meddle.
 
 The boards live in the test's process, so that they outlive a daemon that is stopped or killed, and their flash is in
 files that anybody can look into. All that is done by chance follows from one seed; how it falls out does not.
@@ -7,8 +7,8 @@ files that anybody can look into. All that is done by chance follows from one se
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, suppress
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from typing import Final
 import distant_bench
 from flashdeck import api
 from flashdeck.client import Client
-from flashdeck.errors import ConnectionFailedError, RemoteError
+from flashdeck.errors import ConnectionFailedError, ErrorKind, RemoteError
 from flashdeck.job_state import Running, WaitFor
 from flashdeck.model import BoardState, Event, HoldBy, JobState, Presence, Snapshot
 from flashdeckd.virtual.nor import fill
@@ -87,7 +87,7 @@ class Size:
 
     boards: int
     clients: int
-    plugs: int
+    plugs: int = 0
     seconds: float = 0.0
     restarts: tuple[int, ...] = ()
     """The signals that end the daemon in its course, each followed by another daemon."""
@@ -122,14 +122,12 @@ class Storm:
         self._prepare()
         self._bench = load_bench(self.root / "bench.toml")
         before = {name: self._flash(name) for name in self._kinds}
-        async with AsyncExitStack() as stack:
-            stack.enter_context(distant_bench.served(self._bench, self.root / "bench"))
-            self._rig = await stack.enter_async_context(running(self.root, daemon=(distant_bench.__file__,)))
-            group = await stack.enter_async_context(asyncio.TaskGroup())
-            watching = group.create_task(self._watch())
-            await self._rage()
-            await self._settle()
-            watching.cancel()
+        with distant_bench.served(self._bench, self.root / "bench"):
+            async with running(self.root, daemon=(distant_bench.__file__,)) as self._rig, asyncio.TaskGroup() as group:
+                watching = group.create_task(self._watch())
+                await self._rage()
+                await self._settle()
+                watching.cancel()
         for name in self._kinds:
             self._check_flash(name, before[name])
         self._check_log()
@@ -153,6 +151,7 @@ class Storm:
     async def _rage(self) -> None:
         for partition in PLACES:
             self._build(partition)
+        await self._until(self._is_home)  # what a bootloader can is known from now on, and that all boards start
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_building())
             for number in range(self.size.clients):
@@ -369,11 +368,16 @@ class Storm:
         asking &= {name for name, kind in self._kinds.items() if kind.profile == "by-hand"}  # all others come alone
         for name in asking:
             if self._bench.boards[name].state().mode == "app" and _runs(_board(snapshot, name)):
-                self.presses[name] += 1
+                self.presses[name] += self._calm.is_set()
                 assert self.presses[name] <= MOST_PRESSES, f"{name} asks for a hand again and again (seed {self.seed})"
                 self._bench.press(name)
+        odd = [job for job in snapshot.jobs if job.failure and job.failure.kind is not ErrorKind.NOT_ACCEPTED]
+        assert not odd, f"pulled cables have failed jobs (seed {self.seed}): {_told(odd)}"
         newest = {(each.profile, each.partition): each.sha256 for each in snapshot.artifacts}
-        is_known = all(sha == sha256(self._newest[partition]) for (_, partition), sha in newest.items())
+        wanted = {
+            (kind.profile, place): sha256(self._newest[place]) for kind in self._kinds.values() for place in PLACES
+        }
+        is_known = all(newest.get(place) == sha for place, sha in wanted.items())
         if not is_known or any(not job.is_settled for job in snapshot.jobs):
             return False
         lacking = [
@@ -382,7 +386,7 @@ class Storm:
             for partition in each.partitions
             if partition.name in PLACES and not partition.current
         ]
-        assert not lacking, f"nothing will flash {lacking} (seed {self.seed}): {self._story(snapshot, lacking)}"
+        assert not lacking, f"nothing will flash {lacking} (seed {self.seed}): {_told(snapshot.jobs)}"
         return True
 
     async def _report(self) -> str:
@@ -396,10 +400,6 @@ class Storm:
             f"job {job.id} {job.board} {job.partition}: {job.text}" for job in snapshot.jobs if not job.is_settled
         ]
         return "\n".join(lines)
-
-    def _story(self, snapshot: Snapshot, lacking: Sequence[str]) -> str:
-        jobs = [job for job in snapshot.jobs if f"{job.board}/{job.partition}" in lacking]
-        return "\n".join(f"job {job.id} {job.board} {job.partition}: {job.text}" for job in jobs)
 
     # What must be true in the end.
 
@@ -427,6 +427,10 @@ def _first_contents(seed: int) -> bytes:
     for address, _ in PLACES.values():
         flash[address - BASE : address - BASE + PARTITION_SIZE] = b"\xff" * PARTITION_SIZE
     return bytes(flash)
+
+
+def _told(jobs: Iterable[JobState]) -> str:
+    return "\n".join(f"job {job.id} {job.board} {job.partition}: {job.text}" for job in jobs)
 
 
 def _board(snapshot: Snapshot, name: str) -> BoardState:

@@ -1,6 +1,7 @@
 """Cables pulled and buttons pressed at any moment, on many boards at once: none is stranded, all get what is newest."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,16 @@ from soaking import SOAK
 
 pytestmark = pytest.mark.soak
 
-SEEDS = range(4) if SOAK else range(1)
-WHOLE = Size(boards=24, clients=20, plugs=0, seconds=45)
-SMALL = Size(boards=4, clients=4, plugs=40)
-RESTARTS = (signal.SIGTERM, signal.SIGKILL)
+SEEDS = range(4 if SOAK else 1)
+SIZE = Size(boards=24, clients=20, seconds=45) if SOAK else Size(boards=4, clients=4, plugs=40)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_no_board_is_stranded_by_a_plug_storm(root: Path, seed: int) -> None:
-    await Storm(root, WHOLE if SOAK else SMALL, f"plugs {seed}").pass_over()
+    await Storm(root, SIZE, f"plugs {seed}").pass_over()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_nor_where_the_daemon_is_stopped_and_killed_in_the_middle_of_it(root: Path, seed: int) -> None:
+    size = replace(SIZE, restarts=(signal.SIGTERM, signal.SIGKILL))
+    await Storm(root, size, f"restarts {seed}").pass_over()

@@ -27,7 +27,7 @@ from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.job_images import JobImages
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
-from flashdeckd.jobs.visit import Visit, written
+from flashdeckd.jobs.visit import Visit, why_incomplete, written
 from flashdeckd.state.hub import LONGEST_LINE
 from flashdeckd.usb.device import UsbDevice
 
@@ -150,6 +150,10 @@ class Attempts:
             started = None
         if left and started is None:
             await self._forget_that_it_did_not_start()
+        incomplete = self.book.incomplete(self.board.name, self.board.profile.partitions)
+        if started is False and incomplete:  # left there by an earlier visit: that says nothing of these images
+            await self.stay(jobs, why_incomplete(incomplete))
+            return
         for job in self._written_of(jobs):
             await self._end(job, started=started)
 
@@ -192,7 +196,13 @@ class Attempts:
     async def _wait_for_app(self, device: UsbDevice) -> bool:
         """Wait for the application's own identity; raises ParkedError where the daemon is stopped meanwhile."""
         state = self.state
-        await state.until(lambda: state.sighting.device not in (None, device), START_SECONDS)
+
+        def ran() -> bool:
+            return state.ran_after == device  # also where somebody has pressed the button since
+
+        await state.until(lambda: ran() or state.sighting.device not in (None, device), START_SECONDS)
+        if ran():
+            return True
         if state.is_in_dfu and await state.until(lambda: not state.is_in_dfu, WINDOW_SECONDS):
             await state.until(lambda: state.sighting.device is not None, START_SECONDS)
         if state.is_stopping:

@@ -51,7 +51,7 @@ from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
-from flashdeckd.jobs.visit import Visit, in_order, written
+from flashdeckd.jobs.visit import Visit, in_order, why_incomplete, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
@@ -392,7 +392,11 @@ class Lane:
     def _begin_visit(self) -> Visit:
         """Begins a visit with the jobs that an earlier visit has written and could not start."""
         active = self._book.active(self.board.name)
-        changed = set(self._torn(self.board.profile.partitions)) if written(active) else set[str]()
+        changed = (
+            set(self._book.incomplete(self.board.name, self.board.profile.partitions))
+            if written(active)
+            else set[str]()
+        )
         return Visit(max(job.id for job in active), changed)
 
     async def _meet(self, job: JobState, device: UsbDevice | None, since: float | None, error: FlashdeckError) -> None:
@@ -471,16 +475,11 @@ class Lane:
         if self._hold is not None and self._hold.by is not HoldBy.PERSON:
             return f"the board is on hold: {self._hold.reason}"
         changed = self._visit.changed if self._visit is not None else self.board.profile.partitions
-        torn = self._torn(changed)
-        return f"{' and '.join(torn)} {'is' if len(torn) == 1 else 'are'} incomplete" if torn else ""
-
-    def _torn(self, partitions: Iterable[str]) -> list[str]:
-        contents = {name: self._book.contents(self.board.name, name) for name in partitions}
-        return [name for name, has in contents.items() if has is not None and not has.complete]
+        return why_incomplete(self._book.incomplete(self.board.name, changed))
 
     def _is_tried_again(self) -> bool:
         """Tell whether an incomplete partition is going to be completed after a pause."""
-        torn = set(self._torn(self.board.profile.partitions))
+        torn = set(self._book.incomplete(self.board.name, self.board.profile.partitions))
         active = self._book.active(self.board.name)
         return any(job.partition in torn and not self._after_error.is_due(job) for job in active)
 

@@ -8,6 +8,7 @@ from flashdeck.errors import ErrorKind, ParkedError
 from flashdeck.job_state import Canceller
 from flashdeck.model import Presence
 from flashdeckd.host import clock, threads
+from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import ABSENT, Sighting
 
 
@@ -18,6 +19,10 @@ class LaneState:
         self.sighting: Sighting = ABSENT
         self.since: float | None = None
         """The time at which the present device was first seen, by the monotonic clock; None while there is none."""
+        self.ran_after: UsbDevice | None = None
+        """The newest device in DFU mode after which the application was seen."""
+        self._in_dfu: UsbDevice | None = None
+        """The newest device in DFU mode."""
         self.cancelling = 0
         """The job that is to end at its next safe point ..."""
         self.cancelled_by = Canceller.PERSON
@@ -41,6 +46,10 @@ class LaneState:
             if sighting.device != self.sighting.device:
                 self.since = None if sighting.device is None else clock.monotonic()
             self.sighting = sighting
+            if sighting.presence is Presence.DFU:
+                self._in_dfu = sighting.device
+            elif sighting.presence is Presence.APP:
+                self.ran_after = self._in_dfu
             self.poke()
 
     def cancel(self, job_id: int, by: Canceller) -> None:

@@ -43,3 +43,8 @@ def in_order(jobs: Iterable[JobState], partitions: Sequence[str]) -> list[JobSta
 def written(jobs: Iterable[JobState]) -> list[JobState]:
     """Return the jobs whose images are complete on the board, and that end with the leave."""
     return [job for job in jobs if isinstance(job.status, Written)]
+
+
+def why_incomplete(partitions: Sequence[str]) -> str:
+    """Return why incomplete `partitions` keep a board from being started; "" for none."""
+    return f"{' and '.join(partitions)} {'is' if len(partitions) == 1 else 'are'} incomplete" if partitions else ""

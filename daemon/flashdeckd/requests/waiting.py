@@ -13,6 +13,7 @@ from flashdeck.words.jobs import status_hint, status_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
 from flashdeckd.host import threads
+from flashdeckd.jobs.visit import why_incomplete
 from flashdeckd.state.hub import Hub
 
 LOOK_SECONDS: Final = 2.0
@@ -126,14 +127,10 @@ class WaitRequests:
             )
         if not board.profile.leave or contents.started is not False:
             return
-        torn = [
-            name
-            for name in board.profile.partitions
-            if (other := self._bench.book.contents(board.name, name)) is not None and not other.complete
-        ]
+        torn = self._bench.book.incomplete(board.name, board.profile.partitions)
         if torn:
             raise BlockedError(
-                f"written, not started: {' and '.join(torn)} {'is' if len(torn) == 1 else 'are'} incomplete",
+                f"written, not started: {why_incomplete(torn)}",
                 hint=f"flash {' and '.join(torn)} again",
             )
         if board.profile.app is not None:

@@ -215,7 +215,10 @@ async def test_a_hold_that_comes_while_a_board_is_detached_is_told_and_its_job_c
         scene.lane.hold = BoardHold(reason="measuring")
         scene.see()
 
-    application.when_asked = lambda: loop.call_soon_threadsafe(hold)
+    def come() -> None:
+        loop.call_soon_threadsafe(hold)
+
+    application.when_asked = come
     application.start()
     job = await scene.until_says(await scene.order(), "is on hold: measuring", Waiting)
     async with asyncio.timeout(30):

@@ -121,3 +121,38 @@ async def test_a_fault_of_ours_in_the_end_of_a_visit_fails_its_jobs_and_ends_no_
         assert "a fault in flashdeckd: ZeroDivisionError" in job.text
     scene.see()
     await scene.until(await scene.order("partition2"), Running)
+
+
+async def test_a_board_that_does_not_start_because_of_what_an_earlier_visit_left_is_no_refusal_of_this_image(
+    scene: Scene, shows: list[Sighting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "WINDOW_SECONDS", 0.01)
+    torn = Contents(sha256="", size=0, flashed_at=1.0, verified=Verified.NO, job=0, complete=False, serial="A1")
+    await scene.book.record("left", "app1", replace_struct(torn, bcd_device=scene.emulated.device.bcd_device))
+    shows += [ABSENT, dfu(scene)]
+    job = await scene.until(await scene.order("partition2"), Done, Failed)
+    assert isinstance(job.status, Done), job.text
+    assert job.status.not_started == "app1 is incomplete"
+
+
+async def test_an_application_that_was_seen_has_started_whoever_presses_the_button_right_after(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real: Callable[..., FlashResult] = engine.flash
+    loop = asyncio.get_running_loop()
+
+    def start_and_press() -> None:
+        for sighting in (ABSENT, started(scene), ABSENT, dfu(scene)):
+            scene.lane.see(sighting)  # the lane sees only the last of them
+
+    def flash(*words: object, **rest: object) -> FlashResult:
+        outcome = replace(real(*words, **rest), left=True)
+        loop.call_soon_threadsafe(start_and_press)
+        return outcome
+
+    monkeypatch.setattr(engine, "flash", flash)
+    monkeypatch.setattr(attempt, "WINDOW_SECONDS", 0.01)
+    job = await scene.until(await scene.order(), Done, Failed)
+    assert isinstance(job.status, Done), job.text
+    assert job.result is not None
+    assert job.result.started
