@@ -56,8 +56,9 @@ class Protocol:
         if members and value is not None:
             schema = next(each for each in map(self._resolved, members) if _fits(value, each))
         if isinstance(value, list):
-            items = schema.get("items") or {}
-            return [self.of_later_release(each, items) for each in cast("list[Any]", value)] if items else value
+            items: Object = schema.get("items") or {}
+            many = cast("list[Any]", value)
+            return [self.of_later_release(each, items) for each in many] if items else many
         if not isinstance(value, dict):
             return value
         known = schema.get("properties", {})

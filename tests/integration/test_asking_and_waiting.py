@@ -67,7 +67,7 @@ async def test_a_wait_is_over_where_one_board_can_not_get_there_and_no_other_wor
     await pair.client.call(api.Flash(partition="app1"))
     outcomes = (await pair.client.call(api.Wait(partition="app1", timeout=10 * WAIT_SECONDS))).boards
     assert [outcome.board for outcome in outcomes] == ["left", "right"]
-    assert [outcome.failure.kind if outcome.failure else None for outcome in outcomes] == [ErrorKind.HELD, None]
+    assert [outcome.failure.kind if outcome.failure else None for outcome in outcomes] == [ErrorKind.BLOCKED, None]
 
 
 async def test_without_waiting_every_board_that_is_not_ready_is_named(pair: Rig) -> None:
@@ -75,7 +75,7 @@ async def test_without_waiting_every_board_that_is_not_ready_is_named(pair: Rig)
     assert (error.kind, error.message) == (ErrorKind.ABSENT, "board right is not connected")
     await pair.client.call(api.Hold(boards=("left",), reason="on the table"))
     error = await refused(pair, api.Flash(partition="app1", no_wait=True))
-    assert error.kind is ErrorKind.HELD
+    assert error.kind is ErrorKind.BLOCKED
     assert "board left is on hold: on the table; board right is not connected" in error.message
     assert await pair.jobs() == []
 

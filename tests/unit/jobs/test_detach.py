@@ -32,7 +32,7 @@ class Application:
         self._device = replace(scene.emulated.device, serial="A1", usb_id=APP)
         self._loop = asyncio.get_running_loop()
         self.asked = 0
-        self.when_asked: Callable[[], None] = lambda: None
+        self.when_asked: Callable[[], object] = lambda: None
         monkeypatch.setattr(Worker, "detach", self._detach)
         monkeypatch.setattr(Worker, "reach", self._reach)
 

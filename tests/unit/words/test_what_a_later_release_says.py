@@ -99,7 +99,7 @@ def test_every_state_has_its_words(status: JobStatus) -> None:
     assert status_word(status).text
     assert status_text(status)
     assert isinstance(status_detail(status) + status_hint(status), str)
-    assert outcome.exit_code([state]) is not None
+    assert outcome.exit_code([outcome.failure_of(state)]) is not None
     assert condition(board(), [state]) in ProblemKind
     assert sum(counts([board()], [state]).values()) == 1
 
