@@ -17,7 +17,7 @@ from flashdeck.config import BankPolicy, Board, Partition, Profile, UsbId
 from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import JobStatus
 from flashdeck.model import BoardHold, DaemonState, HoldBy, JobState, LogLevel, Origin, Presence
-from flashdeckd.entering.detach import Detach
+from flashdeckd.entering.ways import entry_of
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -116,7 +116,7 @@ class Scene:
             verdicts=GuardVerdicts(),
             rebuilt=self._rebuilt,
             backend=self.node,
-            entry_of=Detach,
+            entry_of=entry_of,
             hold=self._hold,
             changed=lambda: None,
         )

@@ -1,4 +1,4 @@
-"""A storm on a bench: cables that are pulled and buttons that are pressed at any moment, builds, and clients that meddle.
+"""A plug storm: boards come and go at random moments, builds go on, and clients do what they like.
 
 The boards live in the test's process, so that they outlive a daemon that is stopped or killed, and their flash is in
 files that anybody can look into. All that is done by chance follows from one seed; how it falls out does not.
@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,22 +37,27 @@ CALM_SECONDS: Final = 2 * WAIT_SECONDS
 MOST_PRESSES: Final = 5
 """How often a board may ask for a hand after the storm: a hand that does what it is told need not do it for ever."""
 
-PROFILES: Final = """
-[profiles.by-hand]
+PROFILE: Final = """
+[profiles.{name}]
 dfu = "0483:df11"
 app = "0483:5740"
-enter = "manual"
+enter = "{enter}"
 enter_hint = "press the button"
 flash = "STM32H563RG"
-[profiles.by-hand.partitions.app1]
+banks = "{banks}"
+[profiles.{name}.partitions.app1]
 address = 0x08020000
 size = "384K"
 image = "build/APP1.bin"
-[profiles.by-hand.partitions.partition2]
+[profiles.{name}.partitions.partition2]
 address = 0x08080000
 size = "384K"
 image = "build/APP2.bin"
 """
+PROFILES: Final = (
+    PROFILE.format(name="by-hand", enter="manual", banks="check"),
+    PROFILE.format(name="unreadable", enter="detach", banks="trusted"),  # nobody can see which bank it writes to
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ KINDS: Final = (
     Kind(profile="by-hand"),
     Kind(model="usbx"),
     Kind(model="usbx", by_port=True, profile="by-hand", timing="real"),
-    Kind(model="classic-noread", timing="real"),
+    Kind(model="classic-noread", profile="unreadable", timing="real"),
 )
 
 
@@ -117,19 +122,20 @@ class Storm:
         self._prepare()
         self._bench = load_bench(self.root / "bench.toml")
         before = {name: self._flash(name) for name in self._kinds}
-        with distant_bench.served(self._bench, self.root / "bench"):
-            async with running(self.root, daemon=(distant_bench.__file__,)) as self._rig:
-                async with asyncio.TaskGroup() as group:
-                    watching = group.create_task(self._watch())
-                    await self._rage()
-                    await self._settle()
-                    watching.cancel()
+        async with AsyncExitStack() as stack:
+            stack.enter_context(distant_bench.served(self._bench, self.root / "bench"))
+            self._rig = await stack.enter_async_context(running(self.root, daemon=(distant_bench.__file__,)))
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            watching = group.create_task(self._watch())
+            await self._rage()
+            await self._settle()
+            watching.cancel()
         for name in self._kinds:
             self._check_flash(name, before[name])
         self._check_log()
 
     def _prepare(self) -> None:
-        boards, bench = PROFILES, ""
+        boards, bench = "".join(PROFILES), ""
         for number, (name, kind) in enumerate(self._kinds.items(), start=1):
             (self.root / f"{name}.flash").write_bytes(_first_contents(number))
             serial = f"STORM{number:07}"
@@ -293,9 +299,10 @@ class Storm:
                 assert ended.is_settled, f"job {job.id} was cancelled and is {ended.text} (seed {self.seed})"
 
     async def _retry(self, client: Client, chance: random.Random) -> None:
-        job = await self._open_job(client, chance)
-        if job is not None:
-            await client.call(api.Retry(job=job.id))
+        async with self._meddling:  # of one that has just ended, its old image is flashed once more
+            job = await self._open_job(client, chance) if self._is_building else None
+            if job is not None:
+                await client.call(api.Retry(job=job.id))
 
     async def _flash_by_hand(self, client: Client, chance: random.Random) -> None:
         async with self._meddling:

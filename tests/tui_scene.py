@@ -44,7 +44,7 @@ from flashdeck.model import (
 )
 from flashdeck.value import Value
 from flashdeck_tui.app import FlashdeckApp
-from flashdeck_tui.hands import Hands
+from flashdeck_tui.bench_actions import BenchActions
 from flashdeck_tui.link import Link, LinkState, LinkStatus
 from flashdeck_tui.store import Store
 
@@ -134,8 +134,8 @@ RESULT = JobResult(
 FAILURE = Failure(
     kind=ErrorKind.NOT_ACCEPTED,
     message="board right came back in DFU mode: the bootloader did not accept the image 4a5be60c1f1e in app1",
-    hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
-    "bootloader's boot check accepts, and that the partition which is booted holds an application",
+    hint="check that the image is linked for this partition, that its initial stack pointer passes "
+    "the bootloader's boot check, and that the partition which is booted has an application",
 )
 ARTIFACT = ArtifactState(
     sha256=NEWEST,
@@ -276,7 +276,7 @@ def make_app(
     snapshot: Snapshot | None = BENCH,
     *,
     state: LinkState | None = None,
-    hands: Hands | None = None,
+    hands: BenchActions | None = None,
     clock: Callable[[], float] = lambda: NOW,
 ) -> tuple[FlashdeckApp, FakeLink]:
     """The application on a daemon that is not there, at a time that stands still."""

@@ -26,9 +26,9 @@ from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
-from flashdeckd.usb.backend import open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
+from flashdeckd.usb.libusb import open_backend
 
 FIRST_LOOK_SECONDS = 10.0
 """The time that the bus may take to be listed."""

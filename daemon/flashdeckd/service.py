@@ -38,9 +38,9 @@ from flashdeckd.signals import Signals
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
-from flashdeckd.usb.backend import library_version, open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
+from flashdeckd.usb.libusb import library_version, open_backend
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
 
@@ -181,7 +181,7 @@ async def _run(
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
             await stop.wait()
-            hub.log("flashdeckd ends: what runs is parked at its next safe point")
+            hub.log("flashdeckd ends: running jobs stop at their next safe point")
             bench.stop()
             await tasks[-1]
     finally:

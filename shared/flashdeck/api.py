@@ -326,7 +326,7 @@ class Disarm(Params[BoardList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
-class Doctor(Params[Diagnosis], frozen=True, kw_only=True):
+class Examine(Params[Diagnosis], frozen=True, kw_only=True):
     """Looks at boards (names and globs, empty: all) and at this installation; nothing is erased or written.
 
     A board on which a job runs is not uncertain: its report says so (`device-busy`). Devices that are no configured
@@ -438,29 +438,29 @@ class VirtualBoardState(Value, frozen=True, kw_only=True):
     """The number of them that came as recorded since it was last powered."""
 
 
-class VirtualBench(Value, frozen=True, kw_only=True):
+class VirtualBoardList(Value, frozen=True, kw_only=True):
     """Answer to `virtual.list`."""
 
     boards: tuple[VirtualBoardState, ...]
 
 
-class VirtualList(Params[VirtualBench], frozen=True, kw_only=True):
+class VirtualList(Params[VirtualBoardList], frozen=True, kw_only=True):
     """The emulated boards. All `virtual` methods exist only in a daemon started with `--virtual`."""
 
 
-class VirtualPlug(Params[VirtualBench], frozen=True, kw_only=True):
+class VirtualPlug(Params[VirtualBoardList], frozen=True, kw_only=True):
     """Connects boards (names and globs; none is an error), in the mode they would power up in; returns those boards."""
 
     boards: tuple[str, ...] = ()
 
 
-class VirtualUnplug(Params[VirtualBench], frozen=True, kw_only=True):
+class VirtualUnplug(Params[VirtualBoardList], frozen=True, kw_only=True):
     """Pulls the cables of boards (names and globs; none is an error): power is lost at once, whatever runs."""
 
     boards: tuple[str, ...] = ()
 
 
-class VirtualPress(Params[VirtualBench], frozen=True, kw_only=True):
+class VirtualPress(Params[VirtualBoardList], frozen=True, kw_only=True):
     """Presses the buttons of boards (names and globs; none is an error): they restart into their bootloaders."""
 
     boards: tuple[str, ...] = ()
@@ -520,7 +520,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "arm": Arm,
     "disarm": Disarm,
     "adopt": Adopt,
-    "doctor": Doctor,
+    "doctor": Examine,
     "versions": GetVersions,
     "recordings": GetRecordings,
     "recordings.read": ReadRecording,

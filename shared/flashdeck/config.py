@@ -17,7 +17,6 @@ from msgspec import Meta
 from flashdeck.geometry import Geometry, Range
 from flashdeck.patterns import MAX_PATTERN, Pattern, parse_pattern
 from flashdeck.text import clean
-from flashdeck.toml.model import Mistake, Spelling, Table, WrongValueError, key, spelled
 from flashdeck.toml.spellings import (
     Address,
     Image,
@@ -28,6 +27,7 @@ from flashdeck.toml.spellings import (
     read_number,
     read_text,
 )
+from flashdeck.toml.tables import Mistake, Spelling, Table, WrongValueError, key, spelled
 
 MAX_SERIAL = 126
 """Characters of a USB string: a descriptor's length is one byte, two of them are its header (USB 2.0, 9.6.7)."""
@@ -156,7 +156,7 @@ class BankPolicy(StrEnum):
     TRUSTED = "trusted"
 
 
-class Holds(StrEnum):
+class PartitionKind(StrEnum):
     """The use of a partition."""
 
     PROGRAM = "program"
@@ -325,7 +325,7 @@ class PartitionKeys:
         Version | None,
         key("Finds the version in an image: a regular expression, of which the group `version` is shown."),
     ] = None
-    holds: Annotated[Holds, key("Use of the partition; from data nothing boots.")] = Holds.PROGRAM
+    holds: Annotated[PartitionKind, key("Use of the partition; from data nothing boots.")] = PartitionKind.PROGRAM
     outside: Annotated[
         Outside,
         key("Handling of bytes in the file that are for other places: the file is refused, or they are left out."),

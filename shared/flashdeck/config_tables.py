@@ -18,9 +18,9 @@ from flashdeck.config import (
     CrcGuard,
     Enter,
     Guard,
-    Holds,
     Partition,
     PartitionKeys,
+    PartitionKind,
     Pins,
     PollPolicy,
     Profile,
@@ -29,8 +29,8 @@ from flashdeck.config import (
 )
 from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range
 from flashdeck.text import MAX_PATH
-from flashdeck.toml.model import Mistake, Table, key
 from flashdeck.toml.spellings import Address, ChipName, Name, Ranges, Sectors, SizeAbove0, in_file
+from flashdeck.toml.tables import Mistake, Table, key
 from flashdeck.trustzone import FLASH_OFFSET, SECURE_FLASH, secure_view
 
 _NEED_ADDRESS = (Guard.RESET, Guard.STACK)
@@ -90,7 +90,7 @@ class PartitionTable(PartitionKeys, Table):
             for name in ("outside", "base"):
                 problem = "is about addresses, and a partition with alt has none"
                 yield self.place.mistake(name, problem, f"remove {name}")
-        if self.is_alternate or self.holds is Holds.DATA:
+        if self.is_alternate or self.holds is PartitionKind.DATA:
             data = 'holds = "data" says that there is no program'
             why = "a partition with alt has no address" if self.is_alternate else data
             yield self.place.mistake("vectors", f"tells where the vector table is, and {why}", "take it out")
@@ -112,7 +112,7 @@ class PartitionTable(PartitionKeys, Table):
                     f'"{guard}" needs an address, and a partition with alt has none',
                     '"fits", "mcuboot" and a CRC can be checked here',
                 )
-            elif self.holds is Holds.DATA:
+            elif self.holds is PartitionKind.DATA:
                 yield self.place.mistake(
                     "guards",
                     f'"{guard}" looks for a program, and holds = "data" says that there is none',
@@ -144,7 +144,7 @@ class PartitionTable(PartitionKeys, Table):
 
 
 def _default_guards(table: PartitionTable, *, has_ram: bool) -> frozenset[AnyGuard]:
-    if table.is_alternate or table.holds is Holds.DATA:
+    if table.is_alternate or table.holds is PartitionKind.DATA:
         return frozenset((Guard.FITS,))
     return DEFAULT_GUARDS if has_ram else DEFAULT_GUARDS - {Guard.STACK}
 

@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     SOME_FAILED = 10
     CONFIG_INVALID = 11
     NO_PERMISSION = 12
-    HELD = 13
+    BLOCKED = 13
     INTERRUPTED = 130
 
 
@@ -51,7 +51,7 @@ class ErrorKind(OpenEnum):
     OUTSIDE_PARTITION = "outside-partition"
     GUARD = "guard"
     # Nothing is wrong with the request; it is not going to run now.
-    HELD = "held"
+    BLOCKED = "held"
     DISARMED = "disarmed"
     OFFERED = "offered"
     SUPERSEDED = "superseded"
@@ -91,10 +91,10 @@ EXIT_CODES: dict[ErrorKind, ExitCode] = {
     ErrorKind.PROTECTED: ExitCode.REFUSED,
     ErrorKind.OUTSIDE_PARTITION: ExitCode.REFUSED,
     ErrorKind.GUARD: ExitCode.REFUSED,
-    ErrorKind.HELD: ExitCode.HELD,
-    ErrorKind.DISARMED: ExitCode.HELD,
-    ErrorKind.OFFERED: ExitCode.HELD,
-    ErrorKind.SUPERSEDED: ExitCode.HELD,
+    ErrorKind.BLOCKED: ExitCode.BLOCKED,
+    ErrorKind.DISARMED: ExitCode.BLOCKED,
+    ErrorKind.OFFERED: ExitCode.BLOCKED,
+    ErrorKind.SUPERSEDED: ExitCode.BLOCKED,
     ErrorKind.CANCELLED: ExitCode.FAILED,
     ErrorKind.DEVICE_GONE: ExitCode.FAILED,
     ErrorKind.DEVICE_BUSY: ExitCode.FAILED,
@@ -187,13 +187,13 @@ class RefusedError(FlashdeckError):
     kind = ErrorKind.GUARD
 
 
-class HeldError(FlashdeckError):
+class BlockedError(FlashdeckError):
     """The job must not start now; nothing was erased or written.
 
     `bank` is the bank, counted from 0, that a person may release where nothing else keeps the job from starting.
     """
 
-    kind = ErrorKind.HELD
+    kind = ErrorKind.BLOCKED
 
     def __init__(self, message: str, *, hint: str = "", kind: ErrorKind | None = None, bank: int | None = None) -> None:
         super().__init__(message, hint=hint, kind=kind)

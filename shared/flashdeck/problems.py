@@ -145,7 +145,7 @@ def _board_problems(board: BoardState, jobs: Sequence[JobState]) -> Iterator[Pro
     elif board.trouble:
         yield Problem(board.name, "", ProblemKind.TROUBLE, board.trouble)
     if board.hold is not None:
-        hint = f"`flashdeck release {board.name}` lets it go on"
+        hint = f"release it: `flashdeck release {board.name}`"
         yield Problem(board.name, "", ProblemKind.ON_HOLD, hold_text(board), hint)
     active = [job for job in jobs if not job.is_settled]
     for job in active:

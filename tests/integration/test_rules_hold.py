@@ -58,7 +58,7 @@ async def test_the_other_bank_is_held_where_it_can_not_be_proved(rig: Rig) -> No
     (job,) = snapshot.jobs
     assert 'banks = "trusted"' in status_hint(job.status)
     error = await refused(rig, api.Wait(partition="partition2"))
-    assert error.kind is ErrorKind.HELD
+    assert error.kind is ErrorKind.BLOCKED
     assert (await rig.emulated("left")).erases == 0
 
 

@@ -10,7 +10,7 @@ from flashdeck import api
 from flashdeck.diagnosis import Diagnosis
 from flashdeck.model import BoardState, JobState
 from flashdeck_tui.cli import answers
-from flashdeck_tui.demo.report import Report
+from flashdeck_tui.demo.demo_report import Report
 from schema.values import DRAFT, Schema, definitions, ref
 
 _ABOUT = (
@@ -57,10 +57,10 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "config check": Printed(answers.ConfigChecked),
     "completion": Printed(answers.CompletionScript),
     "demo": Printed(Report),
-    "virtual list": Printed(api.VirtualBench),
-    "virtual plug": Printed(api.VirtualBench),
-    "virtual unplug": Printed(api.VirtualBench),
-    "virtual press": Printed(api.VirtualBench),
+    "virtual list": Printed(api.VirtualBoardList),
+    "virtual plug": Printed(api.VirtualBoardList),
+    "virtual unplug": Printed(api.VirtualBoardList),
+    "virtual press": Printed(api.VirtualBoardList),
     "virtual fault": Printed(api.VirtualBoardState),
     "virtual dump": Printed(answers.FlashCopied),
 }

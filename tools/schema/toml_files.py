@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from msgspec import inspect
 
-from flashdeck.toml.model import Key, Table, keys_of, unwrapped
 from flashdeck.toml.spellings import MAX_TEXT
+from flashdeck.toml.tables import Key, Table, keys_of, unwrapped
 from flashdeck.toml.writer import plain_value
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"

@@ -22,7 +22,7 @@ from flashdeck.value import Value
 from flashdeck.words.boards import armed_text, hold_text
 from flashdeck.words.jobs import status_word
 from flashdeck_tui.board_list import next_problem
-from flashdeck_tui.cli.image import read_image
+from flashdeck_tui.cli.image_file import read_image
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import log_text

@@ -23,7 +23,7 @@ from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeck_tui import terminal, views
 from flashdeck_tui.actions import Action, Choice, registry
-from flashdeck_tui.hands import Hands
+from flashdeck_tui.bench_actions import BenchActions
 from flashdeck_tui.link import Link, LinkState
 from flashdeck_tui.screens.details import DetailsScreen
 from flashdeck_tui.screens.help import HelpScreen
@@ -31,7 +31,7 @@ from flashdeck_tui.screens.main import MainScreen, Panels
 from flashdeck_tui.screens.questions import AskScreen, ChooseScreen, ConfirmScreen
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import LONG_TEXT
-from flashdeck_tui.widgets.key_bar import Key, KeyBar
+from flashdeck_tui.widgets.key_bar import KeyBar, KeyHint
 from flashdeck_tui.widgets.rows import Rows
 
 FRAME = 0.25
@@ -58,7 +58,7 @@ class FlashdeckApp(App[int]):
     def __init__(
         self,
         socket: Path,
-        hands: Hands | None = None,
+        hands: BenchActions | None = None,
         *,
         link: Link | None = None,
         store: Store | None = None,
@@ -161,7 +161,7 @@ class FlashdeckApp(App[int]):
         context = self.context()
         self.main.show_keys(
             [
-                Key(action.id, action.key_label, action.title, action.why_not(context) is None)
+                KeyHint(action.id, action.key_label, action.title, action.why_not(context) is None)
                 for action in self.actions.values()
                 if action.in_bar and action.key
             ]
@@ -274,7 +274,7 @@ class AppContext:
         self.app.exit(0)
 
 
-def run(socket: Path, hands: Hands | None = None) -> int:
+def run(socket: Path, hands: BenchActions | None = None) -> int:
     """Open the interface on the daemon at `socket`, which need not be there, and return the exit code.
 
     0 after quitting, 128 and its number after a signal.

@@ -50,7 +50,7 @@ NOTHING = Selection()
 
 
 @dataclass(frozen=True, slots=True)
-class _Progress:
+class _PhaseSamples:
     """The way of a job through its current phase: when how many bytes were done."""
 
     phase: str
@@ -77,7 +77,7 @@ class Store:
         self.log_count = 0
         """Log lines ever taken, so that a reader knows how many are new to it."""
         self._last_line = 0
-        self._progress: dict[int, _Progress] = {}
+        self._progress: dict[int, _PhaseSamples] = {}
 
     def take(self, change: Snapshot | Event) -> None:
         """Takes everything at one instant, or one change after it."""
@@ -190,14 +190,14 @@ class Store:
             for number in ended[:-ENDED_JOBS]:
                 del self.jobs[number]
 
-    def _further(self, before: _Progress | None, phase: str, done: int) -> _Progress:
+    def _further(self, before: _PhaseSamples | None, phase: str, done: int) -> _PhaseSamples:
         now = self._clock()
         if before is None or before.phase != phase or done < before.samples[-1][1]:
-            return _Progress(phase, ((now, done),))
+            return _PhaseSamples(phase, ((now, done),))
         samples = (*before.samples, (now, done))
         # One sample older than the window stays, so that a slow job keeps its speed.
         first = max((i for i, (at, _) in enumerate(samples) if at <= now - RATE_SECONDS), default=0)
-        return _Progress(phase, samples[first:])
+        return _PhaseSamples(phase, samples[first:])
 
 
 def speed_of(samples: Sequence[tuple[float, int]], now: float) -> float | None:

@@ -17,7 +17,7 @@ from flashdeckd.boards.board_changes import BoardChanges
 from flashdeckd.boards.board_facts import BoardFacts
 from flashdeckd.boards.sightings import Sightings
 from flashdeckd.boards.watched_files import WatchedFiles
-from flashdeckd.entering.detach import Detach
+from flashdeckd.entering.ways import entry_of
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
@@ -194,7 +194,7 @@ class Bench:
             verdicts=self.verdicts,
             rebuilt=self._rebuilt,
             backend=self._backend,
-            entry_of=Detach,
+            entry_of=entry_of,
             hold=partial(self.hold, board.name, by=HoldBy.FLASHDECK),
             changed=partial(self._changes.note, board.name),
         )

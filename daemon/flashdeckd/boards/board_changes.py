@@ -1,4 +1,4 @@
-"""Which boards have changed: each is told once when all has that changes with it."""
+"""The boards that have changed: each is told once when all has that changes with it."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ class BoardChanges:
                 self.note(name)
 
     def hear(self, event: Event) -> None:
-        """What a board is depends on its jobs and on the newest builds, too."""
+        """Note what an event changes: a board's state depends on its jobs and on the newest builds, too."""
         if event.job is not None and event.job.board in self._lanes and not isinstance(event.job.status, Running):
             self.note(event.job.board)  # what is running was heard of when it was queued
         if event.artifact is not None:

@@ -1,4 +1,4 @@
-"""What each board's state is made of, gathered from its lane, the book of jobs, and the newest builds."""
+"""The facts that each board's state is made of, gathered from its lane, the book of jobs, and the newest builds."""
 
 from collections.abc import Mapping
 

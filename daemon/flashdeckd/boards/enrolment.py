@@ -27,7 +27,7 @@ class Enrolment:
         self._board_file = board_file
         self._adopting = asyncio.Lock()
         self._filing = asyncio.Lock()
-        """What is written to boards.toml is all of it: what changes any of that comes one after the other."""
+        """The writing of boards.toml, which is written as a whole: what changes any of it comes one after the other."""
 
     async def arm(self, patterns: Iterable[str], *, armed: bool) -> list[BoardState]:
         """Arm or disarm boards, also over a restart; raises RequestError (`no-such-board`)."""
@@ -39,13 +39,13 @@ class Enrolment:
             for name in boards:
                 self._bench.lane(name).armed = armed
         for name in boards:
-            self._hub.log("armed" if armed else "disarmed: new builds are only offered", board=name)
+            self._hub.log("armed" if armed else "disarmed: new builds are offered", board=name)
         return [self._bench.state_of(name) for name in boards]
 
     async def adopt(self, wanted: str, profile_name: str, name: str) -> BoardState:
         """Make a listed DFU device a board from now on, also over a restart; nothing is written to it.
 
-        Raises RequestError, FlashdeckError (`ambiguous`), or DeviceError where the device can not be asked.
+        Raises RequestError, FlashdeckError (`ambiguous`), or DeviceError where the device cannot be asked.
         """
         bench = self._bench
         async with self._adopting:

@@ -1,4 +1,4 @@
-"""What it says of a board that a device was seen in its place: of its port, its contents, and their start."""
+"""The conclusions from a device that is seen in a board's place: its port, its contents, and their start."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -30,7 +30,7 @@ class Sightings:
 
     @property
     def ports(self) -> Mapping[str, str]:
-        """Where each board was recognised last."""
+        """The port where each board was recognised last."""
         return self._ports
 
     def note_what_runs(self, boards: Mapping[str, Board], devices: Iterable[UsbDevice]) -> None:
@@ -59,7 +59,7 @@ class Sightings:
                 await self._book.record(name, partition, replace(contents, started=True))
 
     async def _doubt_contents(self, board: Board, device: UsbDevice) -> None:
-        """What was flashed into a board of another serial or bcdDevice may be something else by now."""
+        """Record that the contents of a board which shows another serial or bcdDevice are uncertain."""
         for partition in board.profile.partitions:
             contents = self._book.contents(board.name, partition)
             if contents is None or contents.uncertain:
@@ -68,7 +68,10 @@ class Sightings:
                 await self._book.record(board.name, partition, replace(contents, uncertain=True))
 
     async def _doubt_start(self, board: Board) -> None:
-        """A bootloader that is back soon after a leave did not start the image. Boards with an `app` were watched."""
+        """Record that a bootloader which is back soon after a leave did not start the image.
+
+        Boards with an `app` were watched.
+        """
         name, profile = board.name, board.profile
         if profile.app is not None or not profile.leave or name in self._ran:
             return

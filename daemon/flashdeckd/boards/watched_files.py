@@ -15,7 +15,7 @@ class WatchedFiles:
         self._changed = changed
         self._being_written: set[tuple[str, str]] = set()
         self._untaken: dict[tuple[str, str], str] = {}
-        """Why what lies at a watched path can not be taken, by profile and partition."""
+        """The reason why what lies at a watched path cannot be taken, by profile and partition."""
 
     def note_being_written(self, profile: str, partition: str, *, being_written: bool) -> None:
         """Note that a file is being written, or is not any more."""
@@ -26,7 +26,7 @@ class WatchedFiles:
         self._changed(profile)
 
     def note_untaken(self, profile: str, partition: str, reason: str) -> None:
-        """Note why what lies at an image's path can not be taken; "" once it can."""
+        """Note why what lies at an image's path cannot be taken; "" once it can."""
         if reason:
             self._untaken[profile, partition] = reason
         else:
@@ -38,7 +38,7 @@ class WatchedFiles:
         return (profile, partition) in self._being_written
 
     def untaken(self, profile: str, partition: str) -> str:
-        """Return why what lies at an image's path can not be taken, with what to do; "" where it can."""
+        """Return why what lies at an image's path cannot be taken, with what to do; "" where it can."""
         artifact = self._hub.artifacts.get((profile, partition))
         refused = artifact.reason if artifact is not None and artifact.disposition is Disposition.REFUSED else ""
         return self._untaken.get((profile, partition), "") or refused

@@ -32,7 +32,7 @@ class Access(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class MapSegment:
     """A run of equal sectors."""
 
     span: Range
@@ -51,9 +51,9 @@ class MemoryMap:
 
     name: str
     """Cleaned of control characters."""
-    segments: tuple[Segment, ...]
+    segments: tuple[MapSegment, ...]
 
-    def overlapping(self, span: Range) -> Iterator[Segment]:
+    def overlapping(self, span: Range) -> Iterator[MapSegment]:
         """The segments that share at least one byte with `span`."""
         return (segment for segment in self.segments if segment.span.overlaps(span))
 
@@ -78,7 +78,7 @@ def parse_memory_map(text: str) -> MemoryMap:
     first = next((i for i, field in enumerate(fields) if _ADDRESS.fullmatch(field)), None)
     if first is None:
         raise _unreadable(text, "has no address")
-    segments: list[Segment] = []
+    segments: list[MapSegment] = []
     groups = fields[first:]
     if len(groups) % 2:
         raise _unreadable(text, "ends behind an address" if groups[-1].strip() else "ends in a slash")
@@ -90,7 +90,7 @@ def parse_memory_map(text: str) -> MemoryMap:
     return MemoryMap(clean("/".join(fields[:first]).strip().removeprefix("@").strip()), tuple(segments))
 
 
-def _segments(text: str, at: int, runs: str) -> Iterator[Segment]:
+def _segments(text: str, at: int, runs: str) -> Iterator[MapSegment]:
     items = runs.split(",")
     if len(items) > 1 and not items[-1].strip():
         items.pop()  # a comma left at the end
@@ -101,7 +101,7 @@ def _segments(text: str, at: int, runs: str) -> Iterator[Segment]:
         count, size = int(match[1]), int(match[2]) * _UNITS[match[3].upper()]
         if not count or not size or at + count * size > ADDRESS_SPACE:
             raise _unreadable(text, f"has impossible sectors {clean(item)!r}")
-        yield Segment(Range.sized(at, count * size), size, Access(ord(match[4]) & 7))
+        yield MapSegment(Range.sized(at, count * size), size, Access(ord(match[4]) & 7))
         at += count * size
 
 

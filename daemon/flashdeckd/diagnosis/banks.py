@@ -35,7 +35,7 @@ def findings(case: Case) -> Iterator[Finding]:
                 severity=Severity.ERROR,
                 seen=f"{where}: an earlier flash saw an erase hit something else, or reads that were stale",
                 means="nothing is flashed there any more: an erase in the wrong bank can hit the bootloader",
-                mend=f"{_MEND}. `flashdeck release {case.board}` has it tried once more",
+                mend=f"{_MEND}. Then run `flashdeck release {case.board}` to try again",
             )
         elif bank in known.proved_banks:
             yield Finding(

@@ -1,12 +1,13 @@
-"""Brings a running application into DFU mode for the jobs that are queued."""
+"""Asks a running application to detach into DFU mode for the jobs that are queued."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from flashdeck.config import Board, Enter
+from flashdeck.config import Board
 from flashdeck.errors import DeviceError, DeviceGoneError, NoAccessError
-from flashdeck.job_state import Phase, Running, WaitFor, Waiting
+from flashdeck.job_state import Phase, Queued, Running
 from flashdeck.model import JobState
+from flashdeckd.entering.manual import wait_for_hand
 from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.device_thread import DeviceThread
@@ -21,7 +22,7 @@ MAX_ASKED: Final = 3
 
 
 class Detach:
-    """Asks the application of one board to detach, a few times in a row, where the profile lets it."""
+    """Asks the application of one board to detach, a few times in a row."""
 
     def __init__(self, board: Board, *, state: LaneState, thread: DeviceThread, book: JobBook) -> None:
         self._board = board
@@ -48,9 +49,6 @@ class Detach:
 
         Raises ParkedError when the job was to end meanwhile, NoAccessError where the device cannot be opened.
         """
-        if self._board.profile.enter is Enter.MANUAL:
-            await self._wait(jobs, "it is running")
-            return False
         if jobs[0].id > self._newest:  # a new build may be for a board that was mended
             self.forget()
             self._newest = jobs[0].id
@@ -80,6 +78,8 @@ class Detach:
         self._state.check(job.id)
         if came:
             self.forget()
+            # Which job runs now is decided anew: the board may be on hold by now, and another job may come first.
+            await self._book.move(job, Queued(note="its board has come into DFU mode"))
             return True
         await self._wait(jobs, "it did not come back in DFU mode when asked")
         return False
@@ -100,9 +100,7 @@ class Detach:
 
     async def _wait(self, jobs: Sequence[JobState], reason: str) -> None:
         self._reason = reason
-        hint = self._board.profile.enter_hint or "bring it into DFU mode by hand"
-        for job in jobs:
-            await self._book.wait(job, Waiting(for_=WaitFor.HAND, reason=reason, hint=hint))
+        await wait_for_hand(self._board, self._book, jobs, reason)
 
     def _is_over(self, job: JobState) -> bool:
         return self._state.is_in_dfu or self._state.cancelling == job.id

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from flashdeck.config import BankPolicy
-from flashdeck.errors import DescriptorError, ErrorKind, HeldError, RefusedError
+from flashdeck.errors import BlockedError, DescriptorError, ErrorKind, RefusedError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import Access, MemoryMap
 from flashdeckd.dfu.wire import usable_transfer_size
@@ -57,19 +57,19 @@ def check_banks(target: AddressTarget, history: BootloaderHistory) -> None:
         raise RefusedError(
             f"{target.partition} lies in bank {min(bad) + 1}, where this bootloader was seen to erase something else "
             "than it was asked to, or to answer reads with what was there before",
-            hint="mend the bootloader; `flashdeck release` has it tried once more",
+            hint="mend the bootloader, then run `flashdeck release` to try again",
             kind=ErrorKind.WRONG_BANK,
         )
 
 
 def check_map(target: AddressTarget, memory_map: MemoryMap, sectors: Iterable[Range]) -> None:
-    """Raises HeldError where map and geometry disagree, RefusedError where the map forbids one of `sectors`."""
+    """Raises BlockedError where map and geometry disagree, RefusedError where the map forbids one of `sectors`."""
     for sector in target.sectors:
         different = [each for each in memory_map.sectors_at(sector.start) if each != sector]
         inner = [s for s in memory_map.overlapping(sector) if sector.start < s.span.start]
         if different or inner:
             theirs = different[0] if different else inner[0].span
-            raise HeldError(
+            raise BlockedError(
                 f"the device's memory map has the sector {theirs} where the profile's flash has {sector}",
                 hint="mend flash or sectors in the profile; if the device's map is wrong, "
                 'say map = "ignore" in the profile',

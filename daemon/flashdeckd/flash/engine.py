@@ -81,8 +81,8 @@ def flash(
 
     `history` is what earlier jobs found out about the board. `cached` is what the partition has as far as that is
     known and the profile says that it may be trusted; nothing is known of its gaps.
-    Raises before anything was changed: RefusedError where it would touch what it must not, HeldError where somebody has
-    to look first, VerifyError where it must be read back and cannot be, DescriptorError where the device cannot be
+    Raises before anything was changed: RefusedError where it would touch what it must not, BlockedError where somebody
+    has to look first, VerifyError where it must be read back and cannot be, DescriptorError where the device cannot be
     written. Later: ParkedError where the listener asked to stop, with the device in dfuIDLE; DeviceGoneError where the
     board was lost before it had the image, with `during_read` where the next attempt had better not read
     (`may_read` of the target): a board that hangs after a read counts as lost, too; VerifyError where proved reading

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from flashdeck.errors import (
+    BlockedError,
     DeviceGoneError,
     ErrorKind,
     FlashdeckError,
-    HeldError,
     NoAccessError,
     ParkedError,
     TransferTimeoutError,
@@ -34,7 +34,7 @@ from flashdeckd.jobs.bootloader_book import bootloader_of
 from flashdeckd.jobs.contents import distrusted
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
-from flashdeckd.jobs.retry_policy import Record, Rule, Then, rule_for
+from flashdeckd.jobs.retry_policy import FailedAttempts, Rule, Then, rule_for
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Bootloader
 from flashdeckd.usb.device import UsbDevice
@@ -61,7 +61,7 @@ class AfterError:
         self._lost_reads = lost_reads
         self._hub = hub
         self._hold_board = hold_board
-        self._records: dict[int, Record] = {}
+        self._records: dict[int, FailedAttempts] = {}
         self._not_before: dict[int, float] = {}
         """When a job may be tried again, by the monotonic clock."""
         self._worn_out: dict[int, float | None] = {}
@@ -85,6 +85,8 @@ class AfterError:
             await self._distrust(job)  # also where it is tried again: a restart before that must not start it
         if isinstance(error, DeviceGoneError | TransferTimeoutError | ParkedError) and self._is_complete(now):
             now = await self._book.move(now, Written())  # what is missing is the leave, and no second flash
+            if is_settled(now.status):
+                return  # it was cancelled while that was recorded
         if isinstance(error, ParkedError):
             if not isinstance(now.status, Written):
                 await self._park(job, error)
@@ -152,7 +154,7 @@ class AfterError:
     async def _apply(
         self, rule: Rule, job: JobState, device: UsbDevice | None, error: FlashdeckError, reached: int
     ) -> None:
-        record = self._records.setdefault(job.id, Record())
+        record = self._records.setdefault(job.id, FailedAttempts())
         never_worn_out = rule.then is Then.NOTHING
         if never_worn_out:
             record.delays += 1
@@ -162,7 +164,7 @@ class AfterError:
             times = record.note(reached)
         of = "for as long as it takes" if never_worn_out else f"attempt {times} of {rule.tries} without progress"
         self._hub.debug(f"job {job.id} met {error.kind}: {of} ({error.message})", board=job.board, job=job.id)
-        if isinstance(error, HeldError):
+        if isinstance(error, BlockedError):
             await self._block_until_asked(job, error)
         elif never_worn_out or (times < rule.tries and not _is_final(error)):
             await self._again(job, device, error, rule, times)
@@ -196,7 +198,7 @@ class AfterError:
         await self._book.move(job, waiting)
         self._book.log(job, f"{waiting.reason} ({error.message})", LogLevel.WARNING)
 
-    async def _block_until_asked(self, job: JobState, error: HeldError) -> None:
+    async def _block_until_asked(self, job: JobState, error: BlockedError) -> None:
         device = self._state.sighting.device
         if error.bank is not None and device is not None:
             self._unproved[job.id] = (bootloader_of(job.board, device), error.bank)
@@ -205,7 +207,7 @@ class AfterError:
         await self._book.move(job, Blocked(reason=error.message, hint=error.hint))
         self._book.log(job, f"blocked: {error.advice}", LogLevel.WARNING)
 
-    async def _block_until_replugged(self, job: JobState, error: FlashdeckError, record: Record) -> None:
+    async def _block_until_replugged(self, job: JobState, error: FlashdeckError, record: FailedAttempts) -> None:
         """The board is worn out, or its cable: somebody has to look, and to plug it in again."""
         what = "was lost" if isinstance(error, DeviceGoneError) else "stopped answering"
         reason = (
@@ -264,7 +266,7 @@ class AfterError:
         contents = self._book.contents(job.board, job.partition)
         if contents is None or contents.complete:
             return ""
-        return f"; {job.partition} has no complete image until the next flash"
+        return f"; {job.partition} is incomplete: flash it again"
 
     def _is_complete(self, job: JobState) -> bool:
         """Tell whether a job that runs had brought all of its image onto the board."""

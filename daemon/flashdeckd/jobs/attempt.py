@@ -133,17 +133,16 @@ class Attempts:
         """Start what the written `jobs` brought onto a board in DFU mode, and end them; raises what prevents it."""
         first, *others = self._partitions_of(jobs)
         target = target_of(self.board, first, with_others=others)
-        for job in jobs:
-            await self.book.move(job, Written(result=job.result, phase=Phase.LEAVE))
+        jobs = await self._show(jobs, Phase.LEAVE)
+        if not jobs:
+            return
         left = await self.thread.opened(lambda worker: worker.leave(device, target))
         await self.see_start(jobs, device, left=left)
 
     async def see_start(self, jobs: Sequence[JobState], device: UsbDevice, *, left: bool) -> None:
         """End written jobs as their board starts, or does not: the verdict is one on all that the visit changed."""
-        jobs = [self.book.job(job.id) for job in jobs]
         if left and self.board.profile.app is not None:
-            for job in jobs:
-                await self.book.move(job, Written(result=job.result, phase=Phase.START))
+            jobs = await self._show(jobs, Phase.START)
             started = await self._wait_for_app(device)
         elif left and self.state.is_in_dfu and self.state.sighting.device != device:
             started = False
@@ -151,7 +150,7 @@ class Attempts:
             started = None
         if left and started is None:
             await self._forget_that_it_did_not_start()
-        for job in jobs:
+        for job in self._written_of(jobs):
             await self._end(job, started=started)
 
     async def seen_running(self, jobs: Sequence[JobState]) -> None:
@@ -161,9 +160,20 @@ class Attempts:
 
     async def stay(self, jobs: Sequence[JobState], reason: str) -> None:
         """End written jobs whose board is not started, and stays in DFU mode, for a reason."""
-        for job in jobs:
+        for job in self._written_of(jobs):
             await self._note_start(job, started=False)
             await self._done(job, Done(result=job.result, not_started=reason))
+
+    def _written_of(self, jobs: Iterable[JobState]) -> list[JobState]:
+        """Return the jobs as they are now, without those that were cancelled or released meanwhile."""
+        return written(self.book.job(job.id) for job in jobs)
+
+    async def _show(self, jobs: Iterable[JobState], phase: Phase) -> list[JobState]:
+        """Bring written jobs into a phase of the start, and return them: from then on nobody else ends them."""
+        for job in jobs:
+            if self._written_of([job]):
+                await self.book.move(job, Written(result=job.result, phase=phase))
+        return self._written_of(jobs)
 
     async def _conclude(
         self, job: JobState, device: UsbDevice, outcome: FlashResult, *, is_asked_to_leave: bool
@@ -198,8 +208,9 @@ class Attempts:
             return
         error = self._not_accepted(job)
         failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
-        await self.book.move(job, Failed(failure=failure, result=result))
-        self.book.log(job, f"failed: {error.advice}", LogLevel.ERROR)
+        if self._written_of([job]):
+            await self.book.move(job, Failed(failure=failure, result=result))
+            self.book.log(job, f"failed: {error.advice}", LogLevel.ERROR)
 
     async def _forget_that_it_did_not_start(self) -> None:
         """The board left DFU mode, and nothing can be seen of what it runs: an earlier visit says nothing of that."""
@@ -222,7 +233,7 @@ class Attempts:
             f"another device is in the place of board {job.board}: serial {device.serial or 'none'}, bcdDevice "
             f"{device.bcd_device:04x}; job {job.id} began on one with serial {contents.serial or 'none'}, bcdDevice "
             f"{contents.bcd_device:04x}",
-            hint=f"plug in the board that the job began on; if this is it, `flashdeck release {job.board}` goes on",
+            hint=f"plug in the board that the job began on; if it is this one, run `flashdeck release {job.board}`",
         )
 
     def _not_accepted(self, job: JobState) -> DeviceError:
@@ -234,11 +245,13 @@ class Attempts:
         return DeviceError(
             f"board {self.board.name} {seen} (partition {job.partition} has {image_name(job.version, job.sha256)})",
             kind=ErrorKind.NOT_ACCEPTED,
-            hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
-            "bootloader's boot check accepts, and that the partition which is booted holds an application",
+            hint="check that the image is linked for this partition, that its initial stack pointer passes "
+            "the bootloader's boot check, and that the partition which is booted has an application",
         )
 
     async def _done(self, job: JobState, done: Done) -> None:
+        if not self._written_of([job]):
+            return
         await self.book.move(job, done)
         verified = f", {done.result.verified}" if done.result else ""
         unstarted = f"; not started: {done.not_started}" if done.not_started else ""

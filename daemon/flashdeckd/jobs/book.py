@@ -196,7 +196,7 @@ class JobBook:
             await self._journal.save_contents(board, partition, contents)
         except FlashdeckError as error:
             self._missed_contents.add((board, partition))
-            text = f"what {partition} holds could not be recorded: {error.message}"
+            text = f"the contents of {partition} could not be recorded: {error.message}"
             self._hub.log(text, level=LogLevel.ERROR, board=board)
         else:
             await self._catch_up()

@@ -94,7 +94,7 @@ class BootloaderBook:
                 self._known[bootloader] = history
                 await self._journal.save_history(bootloader, history)
         except FlashdeckError as error:
-            text = f"what was learned of its bootloader could not be recorded: {error.message}"
+            text = f"facts about its bootloader could not be recorded: {error.message}"
             self._hub.log(text, level=LogLevel.ERROR, board=bootloader.board)
         self._changed(bootloader.board)
 

@@ -1,4 +1,4 @@
-"""How a lane asks for DFU mode: what each of the ways in `entering` offers to it, and how it is made for a board."""
+"""The way into DFU mode as a lane sees it: each of those in `entering` has this form."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -17,7 +17,7 @@ class DfuEntry(Protocol):
     async def bring_into_dfu(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
         """Return whether the board came into DFU mode for the first of `jobs`; otherwise all wait for a person.
 
-        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device can not be opened.
+        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device cannot be opened.
         """
         ...
 

@@ -109,7 +109,7 @@ class EngineReports:
             raise OtherDeviceError(
                 f"board {self._job.board} shows another memory map than when job {self._job.id} began: "
                 "it may be another board with the same serial",
-                hint="plug in the board that the job began on; if this is it, `flashdeck release` goes on with it",
+                hint="plug in the board that the job began on; if it is this one, run `flashdeck release`",
             )
 
     def may_leave(self) -> bool:

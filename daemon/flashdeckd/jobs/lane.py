@@ -5,6 +5,7 @@ The lane decides what is next. `visit` knows what may run in one stay in DFU mod
 handle lives.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from math import ceil
@@ -21,7 +22,6 @@ from flashdeck.job_state import (
     Done,
     Failed,
     Failure,
-    Phase,
     Queued,
     Running,
     WaitFor,
@@ -59,8 +59,8 @@ from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.transport import Transport
 
 T = TypeVar("T")
-_LONG_TRANSFER = 1.0
-"""Seconds of a running transfer from which on it is said that something waits for it."""
+UNANSWERED = 0.5
+"""Seconds without an answer from which on it is said that the end of a job waits for the running transfer."""
 _log = logging.getLogger(__name__)
 
 
@@ -103,6 +103,8 @@ class Lane:
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), state)
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
         self._images = images = JobImages(board.profile, shelf, verdicts, rebuilt)
+        self._telling: asyncio.Task[None] | None = None
+        """Says what the end of a job waits for."""
         self._entry = entry_of(board, state=state, thread=thread, book=book)
         self._after_error = AfterError(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
         self._attempts = Attempts(
@@ -222,6 +224,8 @@ class Lane:
                     await self._state.changed(self._next_due())
         finally:
             await self._thread.end()
+            if self._telling is not None:
+                self._telling.cancel()
 
     async def survey(self, image: Image, partition: Partition) -> FlashPlan:
         """The plan for an image on the board as it is now, asked of the device itself; nothing is written.
@@ -314,12 +318,14 @@ class Lane:
         """Return the jobs that may run now, the next one first."""
         if self._hold is not None:
             return []
-        jobs = filter(_may_begin, self._book.active(self.board.name))
         visit = self._visit
         ready = (
             job
-            for job in jobs
-            if self._after_error.is_due(job) and (visit is None or visit.may_take(job)) and self._is_oldest(job)
+            for job in self._book.active(self.board.name)
+            if isinstance(job.status, Queued | Waiting)
+            and self._after_error.is_due(job)
+            and (visit is None or visit.may_take(job))
+            and self._is_oldest(job)
         )
         return in_order(ready, tuple(self.board.profile.partitions))
 
@@ -336,7 +342,7 @@ class Lane:
         others = f", then {len(ready) - 1} more" if ready[1:] else ""
         try:
             if device is not None and self._after_error.take_denial(device):
-                self._decide(f"looks if {device.name} can be opened now", job)
+                self._decide(f"checks that {device.name} can be opened now", job)
                 await self._thread.run(lambda worker: worker.reach(device))
             elif job.id not in self._checked:
                 await self._check_by_assumed_facts(job)
@@ -355,9 +361,7 @@ class Lane:
             await self._meet(job, device, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
-            hint = "please report it with the daemon's log"
-            fault = FlashdeckError(f"a fault in flashdeckd: {error!r}", hint=hint)
-            await self._meet(job, device, fault)
+            await self._meet(job, device, _fault(error))
         return True
 
     async def _flash(self, job: JobState, device: UsbDevice) -> None:
@@ -406,8 +410,14 @@ class Lane:
             if not is_settled(self._book.job(job.id).status):
                 await self._book.move(job, Failed(failure=failure))
             self._book.log(job, f"failed: {message}", LogLevel.ERROR)
+        await self._end_with(job)
 
     # The end of a visit.
+
+    async def _end_with(self, job: JobState) -> None:
+        """End what the visit has written once a later job has left its partition incomplete: none of it is started."""
+        if is_settled(self._book.job(job.id).status) and self._torn((job.partition,)):
+            await self._attempts.stay(written(self._book.active(self.board.name)), f"{job.partition} is incomplete")
 
     async def _end_visit(self) -> bool:
         """Starts what was written, once nothing is left that can run now; False where there is nothing to do."""
@@ -428,6 +438,11 @@ class Lane:
             return True
         except DeviceError as error:
             await self._attempts.stay(jobs, f"the bootloader did not take the leave: {error.message}")
+            is_over = True
+        except Exception as error:  # noqa: BLE001 -- nor must a fault of ours in the end of a visit
+            _log.exception("the end of a visit of %s stopped by a fault in flashdeckd", self.board.name)
+            for job in written(self._book.job(job.id) for job in jobs):
+                await self._after_error.fail(job, _fault(error))
             is_over = True
         if is_over:
             self._visit = None
@@ -477,7 +492,7 @@ class Lane:
     async def _tell_of_other_device(self, job: JobState, device: UsbDevice) -> None:
         reason = (
             f"another device is in the place of board {self.board.name}: serial {device.serial or 'none'}, bcdDevice "
-            f"{device.bcd_device:04x}; if this is it, `flashdeck release {self.board.name}` flashes it again"
+            f"{device.bcd_device:04x}; if it is the right one, run `flashdeck release {self.board.name}`"
         )
         status = Written(result=job.result, reason=reason)
         if job.status != status:
@@ -509,16 +524,22 @@ class Lane:
         return rest if due is None else min(due, rest)
 
     def _tell_of_transfer(self, job: JobState) -> None:
-        """A board that hangs keeps the thread until the transfer that runs has had its time."""
-        busy = self._thread.pulse.busy_for
-        if busy >= _LONG_TRANSFER:
-            self._book.log(job, f"waits for the running transfer, at most {ceil(busy)} s", LogLevel.WARNING)
+        """A board that hangs keeps the thread until the transfer that runs has had its time: that is said then."""
+
+        async def tell() -> None:
+            while self._thread.pulse.silent_for < UNANSWERED:
+                await asyncio.sleep(UNANSWERED)
+                if not _is_under_way(self._book.job(job.id)):
+                    return
+            if busy := ceil(self._thread.pulse.busy_for):
+                self._book.log(job, f"waits for the running transfer, at most {busy} s", LogLevel.WARNING)
+
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(tell())
 
 
-def _may_begin(job: JobState) -> bool:
-    """Tell whether a job's flash has not begun: it is in the queue, or its board was only brought into DFU mode."""
-    status = job.status
-    return isinstance(status, Queued | Waiting) or (isinstance(status, Running) and status.phase is Phase.DETACH)
+def _fault(error: Exception) -> FlashdeckError:
+    return FlashdeckError(f"a fault in flashdeckd: {error!r}", hint="please report it with the daemon's log")
 
 
 def _is_under_way(job: JobState) -> bool:

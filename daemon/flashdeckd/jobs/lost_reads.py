@@ -54,7 +54,7 @@ class LostReads:
         if not may_read(known):
             text = (
                 f"board {self._board} was lost in {known.reads_lost} reads and is not read any more: nothing on it "
-                f"will be verified; `flashdeck release {self._board}` lets it be tried again"
+                f"will be verified; `flashdeck release {self._board}` tries again"
             )
             self._hub.log(text, level=LogLevel.WARNING, board=self._board, job=job)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flashdeck.config import Holds
+from flashdeck.config import PartitionKind
 from flashdeck.job_state import Running, Written
 from flashdeck.model import JobState, Origin
 from flashdeckd.flash.target import Target
@@ -89,7 +89,7 @@ def _after(known: Image, jobs: Iterable[JobState], target: Target, image_of: Ima
 
 
 def _replaces(wanted: Image, older: JobState, target: Target, image_of: ImageOf) -> bool:
-    if target.holds is Holds.DATA or wanted.is_program:
+    if target.holds is PartitionKind.DATA or wanted.is_program:
         return True
     image = image_of(older.sha256) if older.patch else None
     return image is not None and all(wanted.covers(piece.span) for piece in image.pieces)

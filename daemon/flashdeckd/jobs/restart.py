@@ -1,4 +1,4 @@
-"""What becomes of the jobs that an earlier daemon has left."""
+"""The fate of the jobs that an earlier daemon has left."""
 
 from flashdeck.config import Config
 from flashdeck.job_state import Cancelled, Canceller, Queued, Written

@@ -63,7 +63,7 @@ RULES: Final[Mapping[ErrorKind, Rule]] = {
     ErrorKind.NO_PERMISSION: Rule(pauses=_ACCESS_PAUSE, then=Then.NOTHING, waits_for=WaitFor.ACCESS),
     ErrorKind.DEVICE_BUSY: Rule(pauses=_ACCESS_PAUSE, then=Then.NOTHING, waits_for=WaitFor.BUSY),
     ErrorKind.HOST: _HOST,
-    ErrorKind.HELD: Rule(then=Then.BLOCK),
+    ErrorKind.BLOCKED: Rule(then=Then.BLOCK),
     # Another device in the board's place: hotplug tells when it goes.
     ErrorKind.AMBIGUOUS: Rule(pauses=(5.0, 30.0), then=Then.NOTHING, waits_for=WaitFor.OTHER_DEVICE),
 }
@@ -83,7 +83,7 @@ attempt is not worn out."""
 
 
 @dataclass(slots=True)
-class Record:
+class FailedAttempts:
     """The failed attempts of one job. They last as long as the daemon: a restart begins anew."""
 
     best: int = -1

@@ -6,7 +6,7 @@ from typing import TypeVar
 import usb.backend
 
 from flashdeck.config import Pins
-from flashdeck.errors import DeviceBusyError, DeviceError, ErrorKind, HeldError
+from flashdeck.errors import BlockedError, DeviceBusyError, DeviceError, ErrorKind
 from flashdeck.text import clean
 from flashdeckd.dfu.facts import identify
 from flashdeckd.flash import engine
@@ -86,12 +86,12 @@ class Worker:
             raise
 
     def _check_pins(self, transport: Transport) -> None:
-        """Raises HeldError where an adopted board does not show the map that it was adopted with (safety rule 3)."""
+        """Raises BlockedError where an adopted board does not show the map that it was adopted with (safety rule 3)."""
         if self._pins is None:
             return
         seen = clean(identify(transport), MAX_MAPS)
         if seen != self._pins.map:
-            raise HeldError(
+            raise BlockedError(
                 f"the memory map is {seen!r} and was {self._pins.map!r} when the board was adopted",
                 hint="if it is the same board with another bootloader, take it out of boards.toml and adopt it again",
             )

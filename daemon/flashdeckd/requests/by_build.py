@@ -165,7 +165,7 @@ class BuildRequests:
         if file is None:
             self._bench.files.note_untaken(watch.profile, watch.partition, "")
             return
-        mend = "it is taken once it can; is this the file that the build writes?"
+        mend = "it is taken once it can be read; is this the file that the build writes?"
         reason = clean(f"{file.path} cannot be read: {file.reason}: {mend}", LONGEST_LINE)
         self._hub.log(f"{reason} (for {watch.partition})", level=LogLevel.WARNING)
         self._bench.files.note_untaken(watch.profile, watch.partition, reason)

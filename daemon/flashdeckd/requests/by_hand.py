@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from flashdeck.api import BoardPlan, JobList
 from flashdeck.config import Board, Enter, Partition
-from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
+from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckError, RefusedError, RequestError
 from flashdeck.job_state import Blocked, Canceller, Waiting, name_of
 from flashdeck.model import JobState, Presence
 from flashdeck.names import SHOWN
@@ -61,7 +61,7 @@ class HandRequests:
         return JobList(jobs=tuple(jobs), notes=tuple(warnings))
 
     def _require_ready(self, boards: Sequence[Board]) -> None:
-        """Raises RequestError (`absent`) or HeldError, with all boards whose job would have to wait for somebody."""
+        """Raises RequestError (`absent`) or BlockedError, with all boards whose job would have to wait for somebody."""
         unready = [error for error in map(self._why_unready, boards) if error is not None]
         if len(unready) > 1:
             worst = next((error for error in unready if error.kind is not ErrorKind.ABSENT), unready[0])
@@ -76,9 +76,9 @@ class HandRequests:
         lane = self._bench.lane(board.name)
         presence = lane.sighting.presence
         if lane.hold is not None:
-            return HeldError(
+            return BlockedError(
                 f"board {board.name} is on hold: {lane.hold.reason}",
-                hint=f"`flashdeck release {board.name}` lets it go on",
+                hint=f"release it: `flashdeck release {board.name}`",
             )
         if lane.is_busy:
             return None  # what runs has it restart, and goes on by itself
@@ -89,7 +89,7 @@ class HandRequests:
                 hint=lane.sighting.trouble or "connect it, or leave out --no-wait and the job waits for it",
             )
         if presence is Presence.APP and board.profile.enter is Enter.MANUAL:
-            return HeldError(
+            return BlockedError(
                 f"board {board.name} is running, and has to be brought into DFU mode by hand",
                 hint=board.profile.enter_hint or "bring it into DFU mode, or leave out --no-wait",
             )
@@ -201,7 +201,7 @@ class HandRequests:
                 note = f"the board is not in DFU mode: {ASSUMED_NOTE}"
                 wanted = replace(wanted, notes=(*wanted.notes, note))
                 plan = preview(image, lane.target(partition), ASSUMED_FACTS)
-        except (RefusedError, HeldError, DeviceError) as error:
+        except (RefusedError, BlockedError, DeviceError) as error:
             return replace(wanted, blocked=error.advice)
         if lane.hold is not None:
             wanted = replace(wanted, blocked=f"board {board.name} is on hold: {lane.hold.reason}")

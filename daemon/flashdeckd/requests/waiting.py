@@ -6,7 +6,7 @@ from typing import Final
 
 from flashdeck.api import BoardOutcome
 from flashdeck.config import Board
-from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
+from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckError, RefusedError, RequestError
 from flashdeck.job_state import Cancelled, Failed, Failure, Superseded, needs_person, stands_still
 from flashdeck.model import Contents, Disposition, JobState
 from flashdeck.words.jobs import status_hint, status_text
@@ -107,7 +107,7 @@ class WaitRequests:
             raise self._why_no_build(board, partition)
         if job is not None and not job.is_settled:
             if needs_person(job.status):
-                raise HeldError(status_text(job.status), hint=status_hint(job.status))
+                raise BlockedError(status_text(job.status), hint=status_hint(job.status))
             return False
         contents = self._bench.book.contents(board.name, partition)
         if contents is not None and self._bench.satisfaction.has(board, board.profile.partitions[partition], sha256):
@@ -122,7 +122,7 @@ class WaitRequests:
                 "it has the image as far as is known, but another serial or bcdDevice was seen in its place since, or "
                 "a job was cut short",
                 kind=ErrorKind.AMBIGUOUS,
-                hint=f"`flashdeck flash {partition} --board {board.name}` makes sure",
+                hint=f"flash it again: `flashdeck flash {partition} --board {board.name}`",
             )
         if not board.profile.leave or contents.started is not False:
             return
@@ -132,7 +132,7 @@ class WaitRequests:
             if (other := self._bench.book.contents(board.name, name)) is not None and not other.complete
         ]
         if torn:
-            raise HeldError(
+            raise BlockedError(
                 f"written, not started: {' and '.join(torn)} {'is' if len(torn) == 1 else 'are'} incomplete",
                 hint=f"flash {' and '.join(torn)} again",
             )
@@ -176,9 +176,9 @@ class WaitRequests:
         hint = f"`flashdeck flash {partition} --board {board.name}` flashes it"
         lane = self._bench.lane(board.name)
         if not lane.armed:
-            return HeldError("the board is disarmed: the build is only offered", kind=ErrorKind.DISARMED, hint=hint)
+            return BlockedError("the board is disarmed: the build is only offered", kind=ErrorKind.DISARMED, hint=hint)
         if newest.disposition is not Disposition.UNCHANGED:
-            return HeldError(
+            return BlockedError(
                 f"the build is only offered: {newest.reason or 'the board was disarmed'}",
                 kind=ErrorKind.OFFERED,
                 hint=hint,

@@ -70,7 +70,7 @@ class Handlers:
                 handled(api.Arm, self.arm),
                 handled(api.Disarm, self.disarm),
                 handled(api.Adopt, self.adopt),
-                handled(api.Doctor, self.doctor),
+                handled(api.Examine, self.doctor),
             )
         )
 
@@ -165,7 +165,7 @@ class Handlers:
         """`adopt`."""
         return await self._enrolment.adopt(params.device, params.profile, params.name)
 
-    async def doctor(self, params: api.Doctor, _connection: Connection) -> Diagnosis:
+    async def doctor(self, params: api.Examine, _connection: Connection) -> Diagnosis:
         """`doctor`."""
         return await self._doctor.examine(params.boards)
 

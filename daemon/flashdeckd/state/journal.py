@@ -279,7 +279,7 @@ def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
             kept = set_aside(path)
             notice = (
                 f"the journal {path} cannot be used: {error}; it was kept as {kept.name}, and a new one was begun: "
-                "what the boards hold is unknown until they are flashed again"
+                "the contents of the boards are unknown until they are flashed again"
             )
         return connect(path), notice
     except OSError as error:

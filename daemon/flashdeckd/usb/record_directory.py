@@ -23,7 +23,7 @@ _NUMBERS = 1_000_000  # six digits
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _KeptFile:
     path: Path
     size: int
 
@@ -101,10 +101,10 @@ class RecordDirectory:
         finally:
             files.close(handle)
 
-    def _kept(self) -> list[_Kept]:
+    def _kept(self) -> list[_KeptFile]:
         paths = [self.path / name for name in files.names(self.path) if _NAME.fullmatch(name)]
         found = [(path, files.link_status(path)) for path in paths]
-        return [_Kept(path, status.st_size) for path, status in found if stat.S_ISREG(status.st_mode)]
+        return [_KeptFile(path, status.st_size) for path, status in found if stat.S_ISREG(status.st_mode)]
 
     def _make_room(self) -> None:
         kept = self._kept()

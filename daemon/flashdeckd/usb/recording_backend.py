@@ -139,7 +139,7 @@ class _Log:
             self._recorder.give_up(error)
 
 
-class _Handle:
+class _RecordedHandle:
     """An open device."""
 
     def __init__(self, inner: object, device: object, log: _Log) -> None:
@@ -186,11 +186,11 @@ class RecordingBackend(usb.backend.IBackend):
     def open_device(self, dev: object) -> object:
         """Opens a device and begins its recording."""
         inner = self._inner.open_device(dev)
-        last: _Handle | None = getattr(self._last, "handle", None)
+        last: _RecordedHandle | None = getattr(self._last, "handle", None)
         self._last.handle = None
         if last is not None and last.device is dev and last.log.resume():
-            return _Handle(inner, dev, last.log)  # pyusb closes a device to reset it, and its session goes on
-        return _Handle(inner, dev, _Log(self._recorder, None if self._recorder.broken else self._session(dev)))
+            return _RecordedHandle(inner, dev, last.log)  # pyusb closes a device to reset it, and its session goes on
+        return _RecordedHandle(inner, dev, _Log(self._recorder, None if self._recorder.broken else self._session(dev)))
 
     def close_device(self, dev_handle: object) -> None:
         """Closes it, and its recording."""
@@ -290,7 +290,7 @@ class RecordingBackend(usb.backend.IBackend):
 
     def _control(
         self,
-        handle: _Handle,
+        handle: _RecordedHandle,
         setup: tuple[int, int, int, int, int],
         call: Callable[[], _T],
         moved: Callable[[_T], bytes] = lambda _: b"",
@@ -402,8 +402,8 @@ def _words(*values: int) -> bytes:
     return b"".join(value.to_bytes(2, "little") for value in values)
 
 
-def _handle(dev_handle: object) -> _Handle:
+def _handle(dev_handle: object) -> _RecordedHandle:
     """Pyusb hands back what `open_device` gave it."""
-    if not isinstance(dev_handle, _Handle):
+    if not isinstance(dev_handle, _RecordedHandle):
         raise TypeError(f"{dev_handle!r} is no handle of this backend")
     return dev_handle

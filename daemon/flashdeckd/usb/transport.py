@@ -26,7 +26,7 @@ from flashdeck.errors import (
 from flashdeckd.dfu.descriptor import find_functional, parse_functional
 from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.quirks import Quirk, quirk_of
-from flashdeckd.dfu.wire import Request
+from flashdeckd.dfu.wire import DfuRequest
 from flashdeckd.usb.claim import Claim
 from flashdeckd.usb.descriptors import MAX_INTERFACES
 from flashdeckd.usb.device import DFU_CLASS, DFU_SUBCLASS, UsbDevice
@@ -131,19 +131,21 @@ class Transport:
         self._require_claim()
         self._transfers += 1
         sent = self._guarded(
-            f"{Request(request).name} of {len(data)} bytes",
+            f"{DfuRequest(request).name} of {len(data)} bytes",
             lambda: self._device.ctrl_transfer(_OUT, request, value, self._interface, data, _milliseconds(timeout)),
             timeout,
         )
         if sent != len(data):
-            raise DeviceError(f"{_place(self._where)}: took {sent} of {len(data)} bytes of a {Request(request).name}")
+            raise DeviceError(
+                f"{_place(self._where)}: took {sent} of {len(data)} bytes of a {DfuRequest(request).name}"
+            )
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         """A class request that asks the DFU interface for at most `length` bytes; timeout in seconds."""
         self._require_claim()
         self._transfers += 1
         answer = self._guarded(
-            f"{Request(request).name} for {length} bytes",
+            f"{DfuRequest(request).name} for {length} bytes",
             lambda: self._device.ctrl_transfer(_IN, request, value, self._interface, length, _milliseconds(timeout)),
             timeout,
         )
@@ -371,7 +373,7 @@ def _objection(what: str, error: Exception) -> DeviceError:
         return DeviceError(f"{what}: not supported by this USB backend", kind=ErrorKind.OTHER)
     return DescriptorError(
         f"{what}: its descriptors contradict themselves ({error})",
-        hint="unplug the board and plug it in again; if it stays so, its bootloader's descriptors are wrong",
+        hint="unplug the board and plug it in again; if it happens again, its bootloader's descriptors are wrong",
     )
 
 

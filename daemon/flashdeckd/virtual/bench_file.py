@@ -32,9 +32,9 @@ from flashdeck.geometry import Range
 from flashdeck.recording import Recording
 from flashdeck.recording import read as read_recording
 from flashdeck.text import MAX_PATH, clean
-from flashdeck.toml.model import Mistake, Mistakes, Place, Spelling, Table, WrongValueError, key, spelled
 from flashdeck.toml.reader import read_table, read_values
 from flashdeck.toml.spellings import Address, File, Name, Size, read_text
+from flashdeck.toml.tables import Mistake, Mistakes, Place, Spelling, Table, WrongValueError, key, spelled
 from flashdeck.toml.values import nearest, shown
 from flashdeckd.host import files
 from flashdeckd.virtual.chip_flash import ChipFlash, Family, chip_flash

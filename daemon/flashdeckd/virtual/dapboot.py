@@ -30,7 +30,7 @@ from flashdeckd.virtual.control import (
     State,
 )
 from flashdeckd.virtual.identity import DEVICE_DESCRIPTOR, ENGLISH, STRING_DESCRIPTOR, Functional, Identity
-from flashdeckd.virtual.nor import Access, NorFlash, Operation
+from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 
 NAME = "DAPBoot DFU"
 """The name of its alternate setting."""
@@ -110,7 +110,7 @@ class DapbootBootloader:
     def ended(self, operation: Operation) -> None:
         """One piece of flash work is done; with the last the block is, and with a failed write all of it."""
         self._operation = None
-        if operation.access is Access.ERASE:  # nobody looks at its result
+        if operation.access is OperationKind.ERASE:  # nobody looks at its result
             self._flash.finished(operation, 0)
             self._erased = self._flash.span_of(operation.address)
             self._go_on()

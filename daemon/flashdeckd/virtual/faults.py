@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from flashdeckd.virtual.control import Dfu, Setup, State
-from flashdeckd.virtual.nor import Access, Operation
+from flashdeckd.virtual.nor import Operation, OperationKind
 
 STATUS_UNKNOWN = 0x0E
 """errUNKNOWN (USB DFU 1.1, 6.1.2): something went wrong, and the device does not know what."""
@@ -45,12 +45,12 @@ class Fault(StrEnum):
 
 
 ON_MEDIA = {
-    Fault.ERROR_ERASE: Access.ERASE,
-    Fault.ERROR_WRITE: Access.WRITE,
-    Fault.CORRUPT: Access.WRITE,
-    Fault.CORRUPT_WORD: Access.WRITE,
-    Fault.SILENT_ERASE: Access.ERASE,
-    Fault.SILENT_WRITE: Access.WRITE,
+    Fault.ERROR_ERASE: OperationKind.ERASE,
+    Fault.ERROR_WRITE: OperationKind.WRITE,
+    Fault.CORRUPT: OperationKind.WRITE,
+    Fault.CORRUPT_WORD: OperationKind.WRITE,
+    Fault.SILENT_ERASE: OperationKind.ERASE,
+    Fault.SILENT_WRITE: OperationKind.WRITE,
 }
 """Faults of the flash, and the operation that they wait for."""
 _WRONG_BYTES = {Fault.CORRUPT: 1, Fault.CORRUPT_WORD: 4}

@@ -16,7 +16,7 @@ BLANK = 0xFF
 _KIB = 1024
 
 
-class Access(StrEnum):
+class OperationKind(StrEnum):
     """An operation on the flash."""
 
     ERASE = "erase"
@@ -32,7 +32,7 @@ class Operation:
     def __init__(
         self,
         flash: "NorFlash",
-        access: Access,
+        access: OperationKind,
         address: int,
         data: bytes,
         *,
@@ -64,7 +64,7 @@ class Operation:
     def advance(self, steps: int | None = None) -> None:
         """Carries out the next `steps`, all that are left by default."""
         todo = self.steps - self.done if steps is None else min(steps, self.steps - self.done)
-        if self.access is Access.ERASE:
+        if self.access is OperationKind.ERASE:
             if todo and not self.finished:
                 self.done = 1
                 self.failed = not self._flash.erase_now(self.sector)
@@ -100,7 +100,7 @@ class Operation:
 
     def touches(self, address: int) -> bool:
         """True if it erases or writes the byte at `address`."""
-        if self.access is Access.ERASE:
+        if self.access is OperationKind.ERASE:
             return self.sector >= 0 and self._flash.sector_of(address) == self.sector
         return self.address <= address < self.address + len(self.data)
 
@@ -111,9 +111,9 @@ class Operation:
         """
         if self.finished:
             return
-        if self.access is Access.ERASE:
+        if self.access is OperationKind.ERASE:
             self._flash.tear(self.sector, 0.5 if share is None else share)
-        elif self.access is Access.WRITE and share is not None:
+        elif self.access is OperationKind.WRITE and share is not None:
             self._flash.tear_word(self._at, self._rest, share)
 
     @property
@@ -194,7 +194,7 @@ class FlashLayout:
         return f"@Internal Flash   /{'/'.join(areas)}"
 
 
-Observer = Callable[[Access, int, int, bool], None]
+Observer = Callable[[OperationKind, int, int, bool], None]
 """Hears of every access once it is over: address, the sector of an erase or else the size asked for, and success."""
 
 
@@ -250,7 +250,7 @@ class NorFlash:
     def read(self, address: int, size: int, *, refused: bool = False) -> bytes | None:
         """Bytes of the flash; None unless all of them lie inside, or where whoever asks has `refused` already."""
         inside = not refused and self._covers(address, size)
-        self._note(Access.READ, address, size, ok=inside)
+        self._note(OperationKind.READ, address, size, ok=inside)
         start = address - self.layout.base
         return bytes(self.content[start : start + size]) if inside else None
 
@@ -269,7 +269,7 @@ class NorFlash:
         if not banks and sector >= 0:
             bank = self._sectors[sector].bank
             sector -= next(number for number, each in enumerate(self._sectors) if each.bank == bank)
-        return Operation(self, Access.ERASE, address, b"", sector=sector)
+        return Operation(self, OperationKind.ERASE, address, b"", sector=sector)
 
     def write(self, address: int, data: bytes, *, stop_at_refused: bool = True, verified: bool = False) -> Operation:
         """Starts to program `data`, which must be whole words. What is refused is known only once it is carried out.
@@ -280,7 +280,7 @@ class NorFlash:
             raise ValueError(f"{len(data)} bytes are not whole words of {self.word}")
         return Operation(
             self,
-            Access.WRITE,
+            OperationKind.WRITE,
             address,
             data,
             steps=len(data) // self.word,
@@ -293,13 +293,13 @@ class NorFlash:
         rounded = -(-size // self.word) * self.word
         return bytes(buffer[:rounded]).ljust(rounded, bytes([BLANK]))
 
-    def pretend(self, access: Access, address: int) -> Operation:
+    def pretend(self, access: OperationKind, address: int) -> Operation:
         """An operation that does nothing and says yes."""
         return Operation(self, access, address, b"", steps=0)
 
     def finished(self, operation: Operation, size: int) -> None:
         """Tells the observer that `operation`, asked for with `size` bytes, has ended."""
-        detail = operation.sector if operation.access is Access.ERASE else size
+        detail = operation.sector if operation.access is OperationKind.ERASE else size
         self._note(operation.access, operation.address, detail, ok=not operation.failed)
 
     def erase_now(self, sector: int) -> bool:
@@ -382,7 +382,7 @@ class NorFlash:
             case Overwrite.CLEARS:
                 return True
 
-    def _note(self, access: Access, address: int, detail: int, *, ok: bool) -> None:
+    def _note(self, access: OperationKind, address: int, detail: int, *, ok: bool) -> None:
         if self._observe is not None:
             self._observe(access, address, detail, ok)
 

@@ -15,7 +15,7 @@ from flashdeck.recording import Ending, Recording, Reset, Step, Transfer
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, find_functional, parse_functional
 from flashdeckd.virtual.bus_clock import bus_time
 from flashdeckd.virtual.control import Answer, Bus, Dfu, Outcome, Setup, Standard, State
-from flashdeckd.virtual.identity import INTERFACE_DESCRIPTOR, AlternateSetting, Identity
+from flashdeckd.virtual.identity import INTERFACE_DESCRIPTOR, Identity, InterfaceSetting
 from flashdeckd.virtual.nor import Operation
 
 REPLAY = "replay"
@@ -232,7 +232,7 @@ def _until_gone(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return steps
 
 
-def _settings(configuration: bytes) -> Iterator[AlternateSetting]:
+def _settings(configuration: bytes) -> Iterator[InterfaceSetting]:
     """The alternate settings, each with the class descriptors behind it; endpoints are left out.
 
     What stands before the first one counts as its own.
@@ -253,8 +253,8 @@ def _settings(configuration: bytes) -> Iterator[AlternateSetting]:
         yield _setting(head, extra)
 
 
-def _setting(head: bytes, extra: bytes) -> AlternateSetting:
-    return AlternateSetting(
+def _setting(head: bytes, extra: bytes) -> InterfaceSetting:
+    return InterfaceSetting(
         interface=head[2],
         alternate=head[3],
         class_code=head[5],

@@ -11,12 +11,12 @@ from msgspec import Meta
 from flashdeck.config import USB_ID, UsbId, UsbIdText
 from flashdeck.geometry import Range
 from flashdeck.recording import Recording
-from flashdeck.toml.model import Spelling, key, spelled
 from flashdeck.toml.spellings import Address, AnyText, File, Word16, duration
+from flashdeck.toml.tables import Spelling, key, spelled
 from flashdeckd.host import clock, randomness
 from flashdeckd.virtual import dapboot, tinyusb, usbx_default, zephyr
 from flashdeckd.virtual.application import Application
-from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
+from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, LibraryRelease, Reads
 from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.dapboot import DapbootBootloader, DapbootSettings
 from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSettings, Early, Leave, Manner
@@ -383,7 +383,7 @@ class BoardSpec(BenchBoardKeys):
             pointer=self.app_address,
             reads=_READS.get(self.model, Reads.GOOD),
             writes=self.model not in STORES_NOTHING,
-            release=Release.V2_9_0 if self.model in _OLD else Release.CURRENT,
+            release=LibraryRelease.V2_9_0 if self.model in _OLD else LibraryRelease.CURRENT,
             poll_erase=poll_erase,
             poll_other=poll_write,
             constant=self.read_constant,

@@ -24,7 +24,7 @@ from flashdeckd.virtual.control import (
     reply,
 )
 from flashdeckd.virtual.identity import Functional, Identity
-from flashdeckd.virtual.nor import Access, NorFlash, Operation
+from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 
 STATUS_OK = 0
 STATUS_TARGET = 1
@@ -35,7 +35,7 @@ POLL_FIRST = 1
 """Milliseconds that the application claims for a block of alternate setting 0."""
 POLL_OTHERS = 100
 """Milliseconds that it claims for one of any other."""
-_FAILURES = {Access.ERASE: STATUS_ERASE, Access.WRITE: STATUS_PROG}
+_FAILURES = {OperationKind.ERASE: STATUS_ERASE, OperationKind.WRITE: STATUS_PROG}
 _STARTABLE = (State.IDLE, State.DNLOAD_IDLE)
 
 
@@ -102,7 +102,7 @@ class TinyUsbBootloader:
         if operation not in work.operations:
             return  # begun before a reset of the class, and forgotten when the next one began
         work.operations.remove(operation)
-        if operation.access is not Access.NOTHING:
+        if operation.access is not OperationKind.NOTHING:
             self._flash.finished(operation, work.size)
         if operation.failed:
             work.operations.clear()
@@ -241,7 +241,7 @@ class TinyUsbBootloader:
         """Puts `data` into the buffer, from which a write that has not begun takes what it finds."""
         self._buffer[: len(data)] = data
         work = self._work
-        if work.operations and work.operations[-1].access is Access.WRITE:
+        if work.operations and work.operations[-1].access is OperationKind.WRITE:
             work.operations[-1].data = self._block_data(work.size)
 
     def _block_data(self, size: int) -> bytes:
@@ -250,7 +250,7 @@ class TinyUsbBootloader:
     def _conclude(self, status: int) -> None:
         """Ends work that needs no flash with `status`: at once, or when the application gets round to it."""
         if self._settings.asynchronous:
-            self._work = _Work([self._flash.pretend(Access.NOTHING, 0)], verdict=status)
+            self._work = _Work([self._flash.pretend(OperationKind.NOTHING, 0)], verdict=status)
         else:
             self._complete(status)
 

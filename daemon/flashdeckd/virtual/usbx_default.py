@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from flashdeckd.virtual.control import STALL, Attribute, Bus, Dfu, Outcome, Setup, State, reply
 from flashdeckd.virtual.identity import Functional, Identity
-from flashdeckd.virtual.nor import Access, NorFlash, Operation
+from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 from flashdeckd.virtual.usbx import ERASE, SET_ADDRESS, STATUS_OK, UsbxBootloader, UsbxSettings
 
 VENDOR_REQUEST = 0x40
@@ -43,7 +43,7 @@ class UsbxDefaultBootloader(UsbxBootloader):
         awaited = not self._asynchronous or operation is self._pending
         if operation is self._pending:
             self._pending = None
-        if operation.access is Access.NOTHING:
+        if operation.access is OperationKind.NOTHING:
             self.pointer = operation.address
         else:
             self._flash.finished(operation, self._pending_size)
@@ -116,7 +116,7 @@ class UsbxDefaultBootloader(UsbxBootloader):
         address = int.from_bytes(self._buffer[1:COMMAND_LENGTH], "little")
         match self._buffer[0]:
             case op if op == SET_ADDRESS:
-                return self._flash.pretend(Access.NOTHING, address)
+                return self._flash.pretend(OperationKind.NOTHING, address)
             case op if op == ERASE:
                 return self._flash.erase(address)
             case _:

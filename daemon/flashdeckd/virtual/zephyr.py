@@ -35,7 +35,7 @@ from flashdeckd.virtual.control import (
     reply,
 )
 from flashdeckd.virtual.identity import Functional, Identity
-from flashdeckd.virtual.nor import Access, NorFlash, Operation
+from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 
 NAMES = ("slot0_image", "slot1_image")
 """The names of its alternate settings."""
@@ -79,7 +79,7 @@ class ZephyrSettings:
     """One for each alternate setting."""
 
 
-class _Image:
+class _ImageArea:
     """One image of the flash backend, and how far it is."""
 
     def __init__(self, flash: NorFlash, span: Range) -> None:
@@ -131,7 +131,7 @@ class _Image:
         if operation.failed:
             self._operations.clear()
             return False
-        if operation.access is Access.WRITE:
+        if operation.access is OperationKind.WRITE:
             self._written = operation.address + len(operation.data) - self.span.start
         return True
 
@@ -168,7 +168,7 @@ class ZephyrBootloader:
     def __init__(self, flash: NorFlash, identity: Identity, settings: ZephyrSettings) -> None:
         self._identity = identity
         self._settings = settings
-        self._images = [_Image(flash, span) for span in settings.images]
+        self._images = [_ImageArea(flash, span) for span in settings.images]
         self._image = self._images[0]
         self._told = 0
         """The alternate setting, as the stack tells it."""

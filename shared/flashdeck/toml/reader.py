@@ -11,8 +11,8 @@ from msgspec import inspect
 
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_PATH, clean, format_size
-from flashdeck.toml.model import Key, Mistakes, Place, Table, WrongValueError, keys_of, unwrapped
 from flashdeck.toml.spellings import MAX_TEXT, read_number, read_text, wrong_type
+from flashdeck.toml.tables import Key, Mistakes, Place, Table, WrongValueError, keys_of, unwrapped
 from flashdeck.toml.values import MAX_NUMBER, nearest, nearest_of, one_of, shown
 
 MAX_FILE_SIZE = 1024 * 1024

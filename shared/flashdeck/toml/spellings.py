@@ -20,7 +20,7 @@ from flashdeck.geometry import (
     parse_sectors,
 )
 from flashdeck.text import MAX_PATH, clean, parse_duration, parse_size
-from flashdeck.toml.model import Spelling, WrongValueError, spelled
+from flashdeck.toml.tables import Spelling, WrongValueError, spelled
 from flashdeck.toml.values import MAX_NUMBER, kind, shown
 
 MAX_TEXT = 200

@@ -14,7 +14,7 @@ import pytest
 from flash_rig import image
 from flashdeck.config import Board, Config
 from flashdeck.errors import FlashdeckError
-from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified
+from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified, WaitFor, Waiting, Written
 from flashdeck.model import BoardHold, Contents, DaemonState, HoldBy, JobState, Origin, Presence
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
@@ -29,7 +29,7 @@ from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
-from job_states import CANCELLED, DONE, RUNNING
+from job_states import BLOCKED, CANCELLED, DONE, RUNNING, WRITTEN
 from lane_rig import PROFILE
 
 CONFIG = Config(
@@ -120,6 +120,18 @@ async def test_a_job_that_was_cut_short_goes_on_after_a_restart(tmp_path: Path, 
     assert statuses == [Queued, type(later.status)]
 
 
+@pytest.mark.parametrize(("status", "after"), [(RUNNING, Written), (WRITTEN, Written), (BLOCKED, Queued)])
+async def test_what_was_complete_on_its_board_lacks_its_start_alone_after_a_restart(
+    tmp_path: Path, status: JobStatus, after: type[JobStatus]
+) -> None:
+    begun = job(1, status, started_at=1.0)
+    contents = Contents(sha256=begun.sha256, size=1, flashed_at=0.0, verified=Verified.NO, job=1)
+    async with opened(tmp_path) as scene:
+        if status != BLOCKED:
+            await scene.journal.save_contents("left", "app1", contents)
+    assert await restored(tmp_path, begun) == [after]
+
+
 async def test_boards_that_are_disarmed_at_once_are_all_disarmed_after_a_restart(scene: Scene) -> None:
     enrolment = scene.enrolment
     await asyncio.gather(enrolment.arm(["left"], armed=False), enrolment.arm(["right"], armed=False))
@@ -192,6 +204,29 @@ async def test_a_board_in_dfu_mode_is_only_back_from_a_leave_that_was_just_now(
         now = scene.bench.book.contents("left", "app1")
         assert now is not None
         assert now.started is started
+
+
+@pytest.mark.parametrize("for_", [WaitFor.HAND, WaitFor.ABSENT])
+async def test_a_board_that_somebody_was_asked_to_bring_into_dfu_mode_has_not_refused_its_image(
+    tmp_path: Path, for_: WaitFor
+) -> None:
+    done = msgspec.structs.replace(job(1, DONE, started_at=1.0), finished_at=time.time() - 1)
+    contents = Contents(
+        sha256=done.sha256, size=1, flashed_at=0.0, verified=Verified.NO, job=1, serial="A1", bcd_device=0x200
+    )
+    profile = replace(PROFILE, leave=True)
+    config = replace(CONFIG, profiles={"product": profile}, boards={"left": Board("left", profile, serial="A1")})
+    async with opened(tmp_path, config) as scene:
+        await scene.journal.save_job(done)
+        await scene.journal.save_job(
+            job(2, Waiting(for_=for_, reason="press"), started_at=None, partition="partition2")
+        )
+        await scene.journal.save_contents("left", "app1", contents)
+    async with opened(tmp_path, config) as scene:
+        await scene.bench.see(frozenset({device(1, "A1")}))
+        now = scene.bench.book.contents("left", "app1")
+        assert now is not None
+        assert now.started is None
 
 
 async def test_an_order_whose_client_leaves_while_it_is_recorded_is_carried_through(

@@ -322,9 +322,9 @@ def virtual(**fields: Any) -> api.VirtualBoardState:
 
 
 def test_the_hands_on_a_virtual_bench(daemon: CannedDaemon, cli: Cli) -> None:
-    daemon.answers[api.VirtualList] = api.VirtualBench(boards=(virtual(),))
-    daemon.answers[api.VirtualPlug] = daemon.answers[api.VirtualPress] = api.VirtualBench(boards=(virtual(),))
-    daemon.answers[api.VirtualUnplug] = api.VirtualBench(boards=(virtual(plugged=False, mode="unplugged"),))
+    daemon.answers[api.VirtualList] = api.VirtualBoardList(boards=(virtual(),))
+    daemon.answers[api.VirtualPlug] = daemon.answers[api.VirtualPress] = api.VirtualBoardList(boards=(virtual(),))
+    daemon.answers[api.VirtualUnplug] = api.VirtualBoardList(boards=(virtual(plugged=False, mode="unplugged"),))
     daemon.answers[api.VirtualFault] = virtual()
     listed = cli("virtual", "list")
     assert listed.code == 0

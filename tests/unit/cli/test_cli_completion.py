@@ -46,7 +46,7 @@ def fill(daemon: CannedDaemon) -> None:
         api.GetJobs: lambda params: api.JobList(
             jobs=tuple(each for each in JOBS if name_of(each.status) in params.statuses)
         ),
-        api.VirtualList: api.VirtualBench(boards=emulated),
+        api.VirtualList: api.VirtualBoardList(boards=emulated),
     }
 
 

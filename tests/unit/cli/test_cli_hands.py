@@ -43,7 +43,7 @@ def test_a_job_that_was_quicker_is_no_success(daemon: CannedDaemon, cli: Cli) ->
     daemon.answers[api.Cancel] = job(7, status=Done())
     run = cli("cancel", "7")
     assert run.code == 1
-    assert "job 7 came to its end first: done" in run.err
+    assert "job 7 ended first: done" in run.err
 
 
 @pytest.mark.parametrize("command", ["cancel", "retry"])

@@ -18,7 +18,7 @@ from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure, Verified
 from flashdeck.model import LogLevel, LogLine, Presence
 from flashdeck_tui.cli.root import root
-from flashdeck_tui.demo.report import Report, Row
+from flashdeck_tui.demo.demo_report import DemoRow, Report
 from job_states import EVERY, FAILED, QUEUED
 from json_schema import Judge
 from schema.command_line import COMMANDS
@@ -30,7 +30,7 @@ CONFIG = str(ROOT / "config" / "demo" / "flashdeck.toml")
 EVERY_JOB = api.JobList(jobs=tuple(job(number, status=status) for number, status in enumerate(EVERY, 1)), notes=("n",))
 SETTLED = api.JobList(jobs=(job(1, status=FAILED),))
 BOARDS = api.BoardList(boards=BENCH.boards, devices=BENCH.devices)
-FAILURE = Failure(kind=ErrorKind.HELD, message="it is on hold", hint="release it")
+FAILURE = Failure(kind=ErrorKind.BLOCKED, message="it is on hold", hint="release it")
 EMULATED = api.VirtualBoardState(name="left", model="classic", port="1-1", serial="S", plugged=True, mode="dfu")
 ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     api.GetBoards: BOARDS,
@@ -62,7 +62,7 @@ ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     api.Arm: BOARDS,
     api.Disarm: BOARDS,
     api.Adopt: board(adopted=True),
-    api.Doctor: Diagnosis(
+    api.Examine: Diagnosis(
         installation=(Finding(code="c", severity=Severity.WARNING, seen="s", means="m", mend="d"),),
         boards=(
             BoardReport(
@@ -79,10 +79,10 @@ ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     ),
     api.GetVersions: api.Versions(facts=(Fact(name="flashdeck", value="0.1.0"),)),
     api.GetRecordings: api.RecordingList(),
-    api.VirtualList: api.VirtualBench(boards=(EMULATED,)),
-    api.VirtualPlug: api.VirtualBench(boards=(EMULATED,)),
-    api.VirtualUnplug: api.VirtualBench(boards=(EMULATED,)),
-    api.VirtualPress: api.VirtualBench(boards=(EMULATED,)),
+    api.VirtualList: api.VirtualBoardList(boards=(EMULATED,)),
+    api.VirtualPlug: api.VirtualBoardList(boards=(EMULATED,)),
+    api.VirtualUnplug: api.VirtualBoardList(boards=(EMULATED,)),
+    api.VirtualPress: api.VirtualBoardList(boards=(EMULATED,)),
     api.VirtualFault: EMULATED,
     api.VirtualDump: api.FlashBytes(address=0x08000000, data=b"\xff", size=1, base=0x08000000),
 }
@@ -179,7 +179,7 @@ def test_config_show_prints_what_the_schema_of_the_configuration_says(offline: C
 
 
 def test_the_demo_prints_what_its_schema_says() -> None:
-    row = Row(
+    row = DemoRow(
         board="left",
         partition="app1",
         version="1",

@@ -17,7 +17,7 @@ from flashdeck_tui.cli.group import CommandGroup
 from flashdeck_tui.cli.root import COMMANDS
 
 BOARDS = api.BoardList(boards=(board(),), devices=())
-EMULATED = api.VirtualBench(
+EMULATED = api.VirtualBoardList(
     boards=(VirtualBoardState(name="left", model="classic", port="1-1", serial="", plugged=True, mode="dfu"),)
 )
 TAKES_BOARDS: dict[str, tuple[type[api.Params[Value]], Value]] = {
@@ -26,7 +26,7 @@ TAKES_BOARDS: dict[str, tuple[type[api.Params[Value]], Value]] = {
     "arm": (api.Arm, BOARDS),
     "disarm": (api.Disarm, BOARDS),
     "boards": (api.GetBoards, BOARDS),
-    "doctor": (api.Doctor, Diagnosis(installation=())),
+    "doctor": (api.Examine, Diagnosis(installation=())),
     "jobs": (api.GetJobs, api.JobList(jobs=(job(),))),
     "logs": (api.GetLogs, api.LogPage(lines=(), next=0)),
     "virtual plug": (api.VirtualPlug, EMULATED),

@@ -135,7 +135,7 @@ def test_what_only_a_later_release_knows_is_shown_in_its_words(start: Start, off
     ("fields", "code"),
     [
         ({"is_settled": True, "needs_person": False}, ExitCode.FAILED),
-        ({"is_settled": False, "needs_person": True}, ExitCode.HELD),
+        ({"is_settled": False, "needs_person": True}, ExitCode.BLOCKED),
     ],
 )
 def test_flash_follows_a_job_by_what_its_daemon_says_of_it(

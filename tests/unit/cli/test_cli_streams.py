@@ -97,7 +97,7 @@ def test_colour_on_a_terminal_only(daemon: CannedDaemon, spawn: Callable[..., Ch
     assert piped.decode() == plain
     assert "\x1b" not in spawn("boards", ("stdout",), NO_COLOR="1").screen()
     assert "\x1b" not in spawn("boards", ("stdout",), TERM="dumb").screen()
-    daemon.answers[api.GetBoards] = FlashdeckError("no", kind=ErrorKind.HELD)
+    daemon.answers[api.GetBoards] = FlashdeckError("no", kind=ErrorKind.BLOCKED)
     assert spawn("boards", ("stderr",)).screen() == "\x1b[31merror:\x1b[0m no\r\n"
 
 
@@ -319,8 +319,8 @@ def test_hostile_text_is_harmless_everywhere(daemon: CannedDaemon, cli: Cli) -> 
         api.GetLogs: api.LogPage(lines=(line,), next=1),
         api.Hold: api.BoardList(boards=(evil_board,), devices=()),
         api.Release: api.BoardList(boards=(evil_board,), devices=()),
-        api.VirtualList: api.VirtualBench(boards=(bench,)),
-        api.VirtualPlug: api.VirtualBench(boards=(bench,)),
+        api.VirtualList: api.VirtualBoardList(boards=(bench,)),
+        api.VirtualPlug: api.VirtualBoardList(boards=(bench,)),
     }
 
     def publish() -> None:

@@ -14,7 +14,9 @@ from flashdeck.model import JobState
 from job_states import RESULT
 
 STALLED = Failure(kind=ErrorKind.STALL, message="it stalled", hint="reset the board")
-ON_HOLD = Failure(kind=ErrorKind.HELD, message="on hold: being soldered", hint="`flashdeck release left` lets it go on")
+ON_HOLD = Failure(
+    kind=ErrorKind.BLOCKED, message="on hold: being soldered", hint="`flashdeck release left` lets it go on"
+)
 LATE = Failure(kind=ErrorKind.TIMEOUT, message="not up to date after 2 s: waiting: not connected", hint="plug it in")
 UNCERTAIN = Failure(kind=ErrorKind.AMBIGUOUS, message="another serial was seen in its place since")
 OTHER = Failure(kind=ErrorKind.OTHER, message="a fault in flashdeckd")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeck.pattern_nodes import Choice, Node, Repeat, Series
+from flashdeck.pattern_nodes import Alternation, Node, Repeat, Series
 from flashdeck.patterns import ATTEMPTS, MAX_PATTERN, REACH, parse_pattern
 
 FIRMWARE = (
@@ -136,7 +136,7 @@ class Backtracking:
         match node:
             case Series(parts=parts):
                 yield from self._series(parts, at)
-            case Choice(ways=ways):
+            case Alternation(ways=ways):
                 for way in ways:
                     yield from self.ends(way, at)
             case Repeat(part=part):

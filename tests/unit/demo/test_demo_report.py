@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from flashdeck.job_state import Verified
-from flashdeck_tui.demo.report import Row, complaints, table
+from flashdeck_tui.demo.demo_report import DemoRow, complaints, table
 
-GOOD = Row(
+GOOD = DemoRow(
     board="classic",
     partition="app1",
     version="demo 1.0.0",
@@ -24,7 +24,7 @@ GOOD = Row(
 )
 
 
-def changed(**values: Any) -> Row:
+def changed(**values: Any) -> DemoRow:
     return msgspec.structs.replace(GOOD, **values)
 
 

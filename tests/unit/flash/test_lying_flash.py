@@ -22,7 +22,7 @@ from flash_rig import (
     image,
 )
 from flashdeck.config import ErasePolicy, MapPolicy, VerifyPolicy
-from flashdeck.errors import DeviceError, HeldError, VerifyError
+from flashdeck.errors import BlockedError, DeviceError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.job_state import Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
@@ -95,7 +95,7 @@ def test_a_second_protected_partition_in_the_other_bank_does_not_lift_the_hold()
     settings = Range.sized(BASE + FLASH_SIZE - SECTOR, SECTOR)
     rig = Rig(Model.USBX, bank_bug=True)
     target = replace(STAYS, partition="partition2", span=PARTITION2, protected=(BOOTLOADER, settings))
-    assert isinstance(rig.attempt(image(20_000, start=PARTITION2.start), target), HeldError)
+    assert isinstance(rig.attempt(image(20_000, start=PARTITION2.start), target), BlockedError)
     assert rig.memory() == rig.old
 
 
@@ -115,7 +115,7 @@ def test_a_partition_in_both_banks_is_held_where_only_its_own_bank_could_be_trie
     if original is not None:
         original()
     monkeypatch.undo()
-    assert isinstance(result, HeldError)
+    assert isinstance(result, BlockedError)
     assert not rig.outside_changed(span)
 
 

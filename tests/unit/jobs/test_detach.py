@@ -10,8 +10,8 @@ import pytest
 import job_states
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DevicePermissionError
-from flashdeck.job_state import Done, Queued, Superseded, WaitFor, Waiting
-from flashdeck.model import JobState, Presence
+from flashdeck.job_state import Done, Queued, Running, Superseded, WaitFor, Waiting
+from flashdeck.model import BoardHold, Event, JobState, Presence
 from flashdeckd.entering import detach
 from flashdeckd.entering.detach import MAX_ASKED
 from flashdeckd.jobs import device_thread
@@ -32,7 +32,7 @@ class Application:
         self._device = replace(scene.emulated.device, serial="A1", usb_id=APP)
         self._loop = asyncio.get_running_loop()
         self.asked = 0
-        self.when_asked: Callable[[], None] = lambda: None
+        self.when_asked: Callable[[], object] = lambda: None
         monkeypatch.setattr(Worker, "detach", self._detach)
         monkeypatch.setattr(Worker, "reach", self._reach)
 
@@ -104,6 +104,52 @@ async def test_the_next_job_asks_anew(scene: Scene, application: Application) ->
     assert application.asked == MAX_ASKED + 1
 
 
+async def worn_out(scene: Scene, application: Application) -> JobState:
+    """A job of a board that came back as its application as often as it may."""
+    application.start()
+    job = await application.until(await scene.order(), WaitFor.HAND)
+    for _ in range(MAX_ASKED):
+        job = await application.restart(job)
+    assert application.asked == MAX_ASKED
+    return job
+
+
+async def asked(application: Application, times: int) -> None:
+    async with asyncio.timeout(30):
+        while application.asked < times:  # noqa: ASYNC110 -- the thread that asks tells nobody
+            await asyncio.sleep(0.001)
+
+
+async def test_requests_that_a_cable_may_have_cut_are_made_again_once_the_board_has_stayed(
+    scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detach, "RESTS", (0.05, 1000.0))
+    await worn_out(scene, application)
+    await asked(application, MAX_ASKED + 1)
+
+
+async def test_a_board_that_does_not_stay_is_not_asked_for_ever(
+    scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detach, "RESTS", (1000.0,))
+    job = await worn_out(scene, application)
+    for _ in range(3):
+        await application.restart(job)
+    assert application.asked == MAX_ASKED
+    await scene.lane.release()
+    await asked(application, MAX_ASKED + 1)
+
+
+async def test_a_job_that_comes_while_a_person_is_waited_for_says_so_too(
+    scene: Scene, application: Application
+) -> None:
+    application.start()
+    first = await application.until(await scene.order(), WaitFor.HAND)
+    second = await application.until(await scene.order("partition2"), WaitFor.HAND)
+    assert second.text == first.text
+    assert application.asked == 1
+
+
 async def test_what_changes_elsewhere_asks_nobody_again(scene: Scene, application: Application) -> None:
     application.start()
     job = await application.until(await scene.order(), WaitFor.HAND)
@@ -157,3 +203,42 @@ async def test_a_daemon_that_stops_while_the_board_is_waited_for_tells_nothing_o
         await asked.wait()
     scene.lane.stop()
     assert (await scene.until(job, Queued, Waiting)).text == "queued: parked: the daemon was stopped"
+
+
+async def test_a_hold_that_comes_while_a_board_is_detached_is_told_and_its_job_can_be_cancelled(
+    scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detach, "DETACH_SECONDS", 60.0)
+    loop = asyncio.get_running_loop()
+
+    def hold() -> None:
+        scene.lane.hold = BoardHold(reason="measuring")
+        scene.see()
+
+    application.when_asked = lambda: loop.call_soon_threadsafe(hold)
+    application.start()
+    job = await scene.until_says(await scene.order(), "is on hold: measuring", Waiting)
+    async with asyncio.timeout(30):
+        await scene.lane.cancel(job)
+
+
+async def test_what_is_queued_while_a_board_is_detached_may_come_first_and_nothing_runs_beside_it(
+    scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detach, "DETACH_SECONDS", 60.0)
+    loop = asyncio.get_running_loop()
+    together = 0
+
+    def count(_: Event) -> None:
+        nonlocal together
+        together = max(together, sum(isinstance(job.status, Running) for job in scene.book.active("left")))
+
+    def build() -> None:
+        asyncio.run_coroutine_threadsafe(scene.order("app1"), loop).result()
+        loop.call_soon_threadsafe(scene.see)
+
+    scene.hub.listen(count)
+    application.when_asked = build
+    application.start()
+    await scene.until(await scene.order("partition2"), Done)
+    assert together == 1

@@ -88,7 +88,7 @@ async def test_jobs_wait_for_a_full_disk_and_go_on_by_themselves_once_there_is_r
 ) -> None:
     def mismatch() -> None:
         disk.is_full = True
-        raise VerifyError("app1 does not hold what was written")
+        raise VerifyError("app1 is not what was written")
 
     engine.after = mismatch
     scene.lane.see(ABSENT)

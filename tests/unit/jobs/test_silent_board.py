@@ -1,4 +1,4 @@
-"""A board that hangs in a transfer: who wants its job to end waits for that transfer, is told so, and for nothing more."""
+"""A board that hangs in a transfer: who ends its job waits for that transfer, is told so, and for nothing more."""
 
 import asyncio
 import errno
@@ -10,7 +10,9 @@ import usb.core
 
 from flashdeck.job_state import Cancelled, Done, Queued, Running, Written
 from flashdeck.model import JobState, LogLevel
-from flashdeckd.dfu.wire import Request
+from flashdeckd.dfu.wire import DfuRequest
+from flashdeckd.host import clock
+from flashdeckd.jobs.lane import UNANSWERED
 from lane_rig import Scene
 
 TOLD = "waits for the running transfer, at most "
@@ -19,7 +21,7 @@ TOLD = "waits for the running transfer, at most "
 class Hang:
     """A board that answers no more from a request of one kind on; the transfer ends when `time_out` is called."""
 
-    def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch, request: Request, after: int) -> None:
+    def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch, request: DfuRequest, after: int) -> None:
         self.transfers = 0
         """Those that it did not answer."""
         self._left = after
@@ -45,21 +47,38 @@ class Hang:
         self._over.set()
 
 
+@pytest.mark.parametrize(("share", "is_said"), [(0.9, False), (1.1, True)])
+async def test_so_long_without_an_answer_is_said_at_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, share: float, *, is_said: bool
+) -> None:
+    job, hang = await hung(scene, monkeypatch, DfuRequest.UPLOAD, 1)
+    pulse = scene.lane._thread.pulse  # pyright: ignore[reportPrivateUsage] -- a silence that is not waited for
+    pulse.answered_at = clock.now() - share * UNANSWERED
+    cancelling = asyncio.create_task(scene.lane.cancel(job))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert any(line.startswith(TOLD) for line in scene.logged(LogLevel.WARNING)) == is_said
+    hang.time_out()
+    await cancelling
+
+
 async def told(scene: Scene) -> None:
     async with asyncio.timeout(30):
         await scene.hub.until(lambda: any(line.startswith(TOLD) for line in scene.logged(LogLevel.WARNING)))
 
 
-async def hung(scene: Scene, monkeypatch: pytest.MonkeyPatch, request: Request, after: int) -> tuple[JobState, Hang]:
+async def hung(scene: Scene, monkeypatch: pytest.MonkeyPatch, request: DfuRequest, after: int) -> tuple[JobState, Hang]:
     hang = Hang(scene, monkeypatch, request, after)
     job = await scene.order()
     await hang.begun()
     return job, hang
 
 
-@pytest.mark.parametrize(("request_", "after"), [(Request.UPLOAD, 1), (Request.DNLOAD, 3), (Request.DNLOAD, 12)])
+@pytest.mark.parametrize(
+    ("request_", "after"), [(DfuRequest.UPLOAD, 1), (DfuRequest.DNLOAD, 3), (DfuRequest.DNLOAD, 12)]
+)
 async def test_a_cancel_waits_for_the_running_transfer_only(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, request_: Request, after: int
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, request_: DfuRequest, after: int
 ) -> None:
     job, hang = await hung(scene, monkeypatch, request_, after)
     assert isinstance(scene.book.job(job.id).status, Running)
@@ -73,7 +92,7 @@ async def test_a_cancel_waits_for_the_running_transfer_only(
 
 
 async def test_so_does_the_end_of_the_daemon(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    job, hang = await hung(scene, monkeypatch, Request.DNLOAD, 12)
+    job, hang = await hung(scene, monkeypatch, DfuRequest.DNLOAD, 12)
     scene.lane.stop()
     await told(scene)
     hang.time_out()
@@ -84,7 +103,7 @@ async def test_so_does_the_end_of_the_daemon(scene: Scene, monkeypatch: pytest.M
 
 
 async def test_an_image_that_was_complete_by_then_is_done(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    hang = Hang(scene, monkeypatch, Request.ABORT, 10_000)
+    hang = Hang(scene, monkeypatch, DfuRequest.ABORT, 10_000)
     monkeypatch.setattr(scene.book, "record", _then(scene.book.record, lambda: setattr(hang, "_left", 0)))
     job = await scene.order()
     await hang.begun()
@@ -104,3 +123,11 @@ def _then(work: Any, more: Any) -> Any:
         more()
 
     return both
+
+
+async def test_a_board_that_answers_is_said_to_be_waited_for_by_nobody(scene: Scene) -> None:
+    job = await scene.order(size=200_000)
+    await scene.until(job, Running)
+    await scene.lane.cancel(job)
+    await asyncio.sleep(0)
+    assert not any(line.startswith(TOLD) for line in scene.logged(LogLevel.WARNING))

@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import Done, Failed
-from flashdeck.model import Presence
+from flashdeck.job_state import Done, Failed, Running, Verified, Written
+from flashdeck.model import Contents, JobState, LogLevel, Presence
 from flashdeckd.flash import engine
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.jobs import attempt
@@ -70,3 +71,53 @@ async def test_a_bootloader_that_stays_has_not(
     job = await scene.until(await scene.order(), Failed)
     assert job.failure is not None
     assert job.failure.kind is ErrorKind.NOT_ACCEPTED
+
+
+def started(scene: Scene) -> Sighting:
+    return Sighting(Presence.APP, replace(scene.emulated.device, serial="A1", usb_id=APP, address=78))
+
+
+async def written_before_the_leave(scene: Scene) -> JobState:
+    """A job whose image is complete on a board that was lost then."""
+    scene.lane.see(ABSENT)
+    job = await scene.order()
+    made = Contents(sha256=job.sha256, size=job.size, flashed_at=1.0, verified=Verified.YES, job=job.id, serial="A1")
+    await scene.book.record("left", "app1", replace_struct(made, bcd_device=scene.emulated.device.bcd_device))
+    return await scene.book.move(job, Written())
+
+
+async def test_a_job_that_is_cancelled_while_its_start_is_recorded_stays_cancelled_and_the_lane_goes_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await written_before_the_leave(scene)
+    record = scene.book.record
+
+    async def cancel_and_record(board: str, partition: str, contents: Contents) -> None:
+        await scene.lane.cancel(job)
+        await record(board, partition, contents)
+
+    monkeypatch.setattr(scene.book, "record", cancel_and_record)
+    scene.lane.see(started(scene))
+    job = await scene.until(job, Done)
+    assert isinstance(job.status, Done)
+    assert job.status.not_started == "cancelled before the leave"
+    monkeypatch.undo()
+    scene.see()
+    await scene.until(await scene.order("partition2"), Running)
+    assert not [line for line in scene.logged(LogLevel.ERROR) if "fault" in line]
+
+
+async def test_a_fault_of_ours_in_the_end_of_a_visit_fails_its_jobs_and_ends_no_lane(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(attempt.Attempts, "seen_running", broken)
+        job = await written_before_the_leave(scene)
+        scene.lane.see(started(scene))
+        job = await scene.until(job, Failed)
+        assert "a fault in flashdeckd: ZeroDivisionError" in job.text
+    scene.see()
+    await scene.until(await scene.order("partition2"), Running)

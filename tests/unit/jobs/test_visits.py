@@ -172,6 +172,18 @@ async def test_a_job_that_fails_after_its_first_erase_keeps_the_board_in_dfu_mod
     assert engine.done == ["app1", "partition2", LAST]
 
 
+async def test_what_was_written_before_a_job_that_fails_ends_at_once(scene: Scene, engine: Engine) -> None:
+    over: list[bool] = []
+    first, second = await scene.order(), await scene.order("partition2")
+    last = await scene.order(LAST)
+    engine.before["partition2"] = torn
+    engine.before[LAST] = lambda _: over.append(scene.book.job(first.id).is_settled)
+    scene.see()
+    await scene.until(last, Done)
+    assert isinstance(scene.book.job(second.id).status, Failed)
+    assert over == [True], "nobody has to wait for the rest of the visit to hear that"
+
+
 async def test_the_next_build_begins_a_visit_at_once_on_a_board_that_stayed(scene: Scene, engine: Engine) -> None:
     engine.before["app1"] = torn
     first = await scene.order()

@@ -20,7 +20,7 @@ def main(args: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if args is None else args)
     accept_any_text()
     if instruction := os.environ.get(COMPLETE_VARIABLE):
-        from flashdeck_tui.cli.completion import answer  # noqa: PLC0415 - only where a shell asks
+        from flashdeck_tui.cli.shell_completion import answer  # noqa: PLC0415 - only where a shell asks
 
         return answer(instruction, root)
     try:

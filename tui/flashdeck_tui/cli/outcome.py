@@ -24,7 +24,7 @@ from flashdeck.model import JobState
 from flashdeck.names import SHOWN
 from flashdeck.words.jobs import status_hint
 
-_UNDECIDED: Final = (ExitCode.HELD, ExitCode.TIMEOUT, ExitCode.NOT_FOUND)
+_UNDECIDED: Final = (ExitCode.BLOCKED, ExitCode.TIMEOUT, ExitCode.NOT_FOUND)
 """Nothing went wrong there; the first that is among several counts."""
 
 
@@ -60,11 +60,11 @@ def failure_of(job: JobState, *, waits: bool = True) -> Failure | None:
 def _kind_of(status: JobStatus, *, waits: bool) -> ErrorKind | None:
     match status:
         case Done():
-            return ErrorKind.HELD if status.not_started else None
+            return ErrorKind.BLOCKED if status.not_started else None
         case Failed():
             return status.failure.kind
         case Blocked() | Waiting(for_=WaitFor.HOLD):
-            return ErrorKind.HELD
+            return ErrorKind.BLOCKED
         case Superseded():
             return ErrorKind.SUPERSEDED
         case Cancelled():
@@ -72,7 +72,7 @@ def _kind_of(status: JobStatus, *, waits: bool) -> ErrorKind | None:
         case Waiting(for_=WaitFor.ABSENT) if not waits:
             return ErrorKind.ABSENT
         case Waiting() | Written() if not waits and stands_still(status):
-            return ErrorKind.HELD
+            return ErrorKind.BLOCKED
         case Queued() | Running() | Written() | Waiting():
             return ErrorKind.TIMEOUT
         case Unknown():

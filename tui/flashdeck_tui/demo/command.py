@@ -13,9 +13,9 @@ from flashdeck.job_state import Failure
 from flashdeck_tui import terminal
 from flashdeck_tui.cli.output import is_terminal, put, put_json, report, say
 from flashdeck_tui.demo.demo_bench import demo_bench
+from flashdeck_tui.demo.demo_report import Report, complaints, table
 from flashdeck_tui.demo.keeper import STOP_WITHIN
 from flashdeck_tui.demo.loop import build_and_land
-from flashdeck_tui.demo.report import Report, complaints, table
 
 TIME_LIMIT = 240.0
 """Seconds for everything between the daemon's start and its end, where nobody is needed."""

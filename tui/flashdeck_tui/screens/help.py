@@ -20,7 +20,7 @@ _MOVING = (
     ("^c", "copy what you selected in the log with the mouse"),
 )
 _WORDS = (
-    ("verified", "what was written was read back, and is equal"),
+    ("verified", "written, read back and equal"),
     ("not verified", "written, but not read back: this board cannot be read, or need not be"),
     ("uncertain", "the contents may have changed since: f reflashes"),
     ("incomplete", "a flash was cut short; it cannot boot (plain DFU: it may)"),

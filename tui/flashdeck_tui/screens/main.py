@@ -17,8 +17,8 @@ from flashdeck_tui import views
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.widgets.columns import Column, Want, allot
-from flashdeck_tui.widgets.key_bar import Key, KeyBar
-from flashdeck_tui.widgets.lines import Lines
+from flashdeck_tui.widgets.key_bar import KeyBar, KeyHint
+from flashdeck_tui.widgets.lines import StaticLines
 from flashdeck_tui.widgets.log_panel import LogPanel
 from flashdeck_tui.widgets.rows import Rows
 
@@ -102,23 +102,23 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
-        yield Lines(id="header")
-        yield Lines(id="notices")
-        yield Lines(id="headline")
+        yield StaticLines(id="header")
+        yield StaticLines(id="notices")
+        yield StaticLines(id="headline")
         with Horizontal(id="filter-line"):
             yield Static("Filter: ", markup=False)
             yield Input(id="filter", compact=True, max_length=LONGEST_FILTER, placeholder=_FILTER_EXAMPLE)
         with Panels(id="panels"):
             yield Rows(BOARD_COLUMNS, empty="", id="boards")
             with VerticalScroll(id="details-panel", can_focus=False):
-                yield Lines(id="details")
+                yield StaticLines(id="details")
             yield Rows(JOB_COLUMNS, empty="no jobs yet: a new build starts one, or f", id="jobs")
             yield LogPanel(id="log")
         yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
         """Shows what never changes."""
-        headline = self.query_one("#headline", Lines)
+        headline = self.query_one("#headline", StaticLines)
         headline.show([Phrase(line) for line in self._headline.splitlines()])
         headline.display = bool(self._headline)
 
@@ -135,9 +135,9 @@ class MainScreen(Screen[None]):
     def show(self, store: Store, link: LinkState, now: float) -> None:
         """Takes everything as it is now."""
         stale = link.status is not LinkStatus.CONNECTED
-        self.query_one("#header", Lines).show_cells(views.header(store, link, self._socket))
+        self.query_one("#header", StaticLines).show_cells(views.header(store, link, self._socket))
         notices = views.notices(store, link)
-        self.query_one("#notices", Lines).show(notices)
+        self.query_one("#notices", StaticLines).show(notices)
         self.query_one("#notices").display = bool(notices)
         boards = self.query_one("#boards", Rows)
         rows = views.board_rows(store, now, wanted=self.wanted)
@@ -152,11 +152,11 @@ class MainScreen(Screen[None]):
     def show_details(self, store: Store, now: float) -> None:
         """Takes what is selected now."""
         selection = self.selection
-        self.query_one("#details", Lines).show(views.details(store, selection, now))
+        self.query_one("#details", StaticLines).show(views.details(store, selection, now))
         self._entitle(views.title_of(store, selection))
         self._share_out()
 
-    def show_keys(self, keys: Sequence[Key]) -> None:
+    def show_keys(self, keys: Sequence[KeyHint]) -> None:
         """Takes the keys as they are now."""
         self.query_one(KeyBar).show(keys)
 
@@ -217,7 +217,7 @@ class MainScreen(Screen[None]):
 
     def _entitle(self, title: str) -> None:
         """Says what the details are of, and how to see those that do not fit."""
-        lines = self.query_one("#details", Lines).height
+        lines = self.query_one("#details", StaticLines).height
         more = " (Enter: all of it)" if lines > self.query_one("#details-panel").size.height else ""
         if (shown := f"{title}{more}" if title else "nothing selected") != self._title:
             self._title = shown
@@ -226,7 +226,7 @@ class MainScreen(Screen[None]):
     def _share_out(self) -> None:
         boards, jobs = self.query_one("#boards", Rows), self.query_one("#jobs", Rows)
         details, log = self.query_one("#details-panel"), self.log_panel
-        space, told = self._space, self.query_one("#details", Lines).height + _BORDER
+        space, told = self._space, self.query_one("#details", StaticLines).height + _BORDER
         # The boards come first and depend on nothing below them: they stay where they are while the cursor moves.
         wanted = boards.count + _TITLES
         for_boards = max(_LEAST, wanted if wanted <= space - _BELOW else min(wanted, space // 2))

@@ -34,7 +34,7 @@ def command(*, job: int, as_json: bool) -> ExitCode:
         put(job_table([state]))
     if isinstance(state.status, Cancelled):
         return ExitCode.OK
-    say(f"job {state.id} came to its end first: {state.text}")
+    say(f"job {state.id} ended first: {state.text}")
     return ExitCode.OTHER
 
 

@@ -4,8 +4,8 @@ import click
 
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import CompletionScript
-from flashdeck_tui.cli.completion import SHELLS, script
 from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.shell_completion import SHELLS, script
 
 
 @click.command()

@@ -54,7 +54,7 @@ def command(*, boards: tuple[str, ...], as_json: bool) -> ExitCode:
 
 def _ask(boards: tuple[str, ...]) -> Diagnosis:
     try:
-        return ask(api.Doctor(boards=boards))
+        return ask(api.Examine(boards=boards))
     except ConnectionFailedError as error:
         if error.kind is not ErrorKind.UNREACHABLE:
             raise

@@ -13,10 +13,10 @@ from flashdeck.model import JobState
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import follow, tell_of_queued
-from flashdeck_tui.cli.image import read_image, send_image
+from flashdeck_tui.cli.image_file import read_image, send_image
+from flashdeck_tui.cli.job_results import Result, put_result
 from flashdeck_tui.cli.outcome import failure_of
 from flashdeck_tui.cli.output import say
-from flashdeck_tui.cli.result import Result, put_result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

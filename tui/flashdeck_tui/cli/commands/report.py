@@ -28,7 +28,7 @@ from flashdeck.versions import software
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import MissingPart, ReportPart, ReportWritten
 from flashdeck_tui.cli.bundle import write_bundle
-from flashdeck_tui.cli.commands.config.source import config_option
+from flashdeck_tui.cli.commands.config.config_path import config_option
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.redaction import Redactor, serials_in_recording, serials_in_text, users_in_text
@@ -132,7 +132,7 @@ async def _ask_daemon(client: Client, found: Gathered) -> None:
     found.snapshot = await attempt("status.json", lambda: client.call(api.GetStatus()))
     versions = await attempt(_DAEMON, lambda: client.call(api.GetVersions()))
     found.daemon = versions.facts if versions is not None else ()
-    found.diagnosis = await attempt("doctor.json", lambda: client.call(api.Doctor()))
+    found.diagnosis = await attempt("doctor.json", lambda: client.call(api.Examine()))
     page = await attempt("log.jsonl", lambda: client.call(api.GetLogs(limit=api.LOG_PAGE)))
     found.log = page.lines if page is not None else ()
     await attempt("recordings", lambda: fetch(client, found))  # the doctor's own sessions included

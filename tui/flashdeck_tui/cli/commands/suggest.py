@@ -8,7 +8,7 @@ from flashdeck import api
 from flashdeck.config_file import default_config, load
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import SuggestedBoard, Suggestions
-from flashdeck_tui.cli.commands.config.source import config_option
+from flashdeck_tui.cli.commands.config.config_path import config_option
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.suggestion import suggestions, to_toml

@@ -20,7 +20,7 @@ from flashdeck_tui.cli import live_options, options, words
 from flashdeck_tui.cli.answers import WaitReport
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import heed
-from flashdeck_tui.cli.image import read_image, send_image
+from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.outcome import exit_code, failure_of, overall
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import progress

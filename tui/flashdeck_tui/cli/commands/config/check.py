@@ -7,7 +7,7 @@ import click
 from flashdeck.text import clean, counted
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import ConfigChecked
-from flashdeck_tui.cli.commands.config.source import config_option, read
+from flashdeck_tui.cli.commands.config.config_path import config_option, read
 from flashdeck_tui.cli.output import put, put_json
 
 

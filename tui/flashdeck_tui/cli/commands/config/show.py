@@ -7,7 +7,7 @@ import click
 from flashdeck.config_show import to_builtins, to_toml
 from flashdeck.full_json import full_json
 from flashdeck_tui.cli import options
-from flashdeck_tui.cli.commands.config.source import config_option, read
+from flashdeck_tui.cli.commands.config.config_path import config_option, read
 from flashdeck_tui.cli.output import put
 
 

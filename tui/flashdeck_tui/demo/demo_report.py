@@ -6,7 +6,7 @@ from flashdeck.job_state import Verified
 from flashdeck.value import Value
 
 
-class Row(Value, frozen=True, kw_only=True):
+class DemoRow(Value, frozen=True, kw_only=True):
     """One build on one board."""
 
     board: str
@@ -39,7 +39,7 @@ class Report(Value, frozen=True, kw_only=True):
 
     compiled: bool
     """True if the builds were compiled here; else the checked-in image was used."""
-    rows: tuple[Row, ...]
+    rows: tuple[DemoRow, ...]
     complaints: tuple[str, ...]
     """All that is not as it should be; empty when all is well."""
 
@@ -47,7 +47,7 @@ class Report(Value, frozen=True, kw_only=True):
 HEAD = ("board", "partition", "build", "bytes", "erases", "transfers", "seconds", "verified", "outside")
 
 
-def table(rows: Iterable[Row]) -> str:
+def table(rows: Iterable[DemoRow]) -> str:
     """One table, 80 columns wide: each row has its SHA-256, which nothing would make shorter, on a line below."""
     cells = [
         (
@@ -71,7 +71,7 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def complaints(rows: Iterable[Row]) -> tuple[str, ...]:
+def complaints(rows: Iterable[DemoRow]) -> tuple[str, ...]:
     """Everything in `rows` that must not be, in sentences."""
     found: list[str] = []
     for row in rows:

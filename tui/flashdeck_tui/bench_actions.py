@@ -5,7 +5,7 @@ from typing import Protocol
 from flashdeck_tui.actions import Action
 
 
-class Hands(Protocol):
+class BenchActions(Protocol):
     """Whoever opens the screen on a bench of its own implements this; without one, the screen has only the daemon."""
 
     @property

@@ -12,7 +12,7 @@ from flashdeck_tui.demo.firmware import link_slowly
 from flashdeck_tui.demo.loop import PARTITION, PAUSES
 
 
-class BenchHands:
+class DemoActions:
     """Builds the demo's firmware, and plugs, unplugs and presses its boards."""
 
     def __init__(self, bench: DemoBench) -> None:
