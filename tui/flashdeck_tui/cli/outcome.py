@@ -52,7 +52,7 @@ def failure_of(job: JobState, *, waits: bool = True) -> Failure | None:
     if kind is None or isinstance(job.status, Failed):
         return job.failure
     if isinstance(job.status, Unknown) and not job.is_settled:
-        kind = ErrorKind.HELD if job.needs_person else ErrorKind.TIMEOUT
+        kind = ErrorKind.BLOCKED if job.needs_person else ErrorKind.TIMEOUT
     message = f"not done yet: {job.text}" if kind is ErrorKind.TIMEOUT else job.text
     return Failure(kind=kind, message=message, hint=status_hint(job.status))
 
