@@ -420,8 +420,9 @@ class Lane:
 
     async def _end_with(self, job: JobState) -> None:
         """End what the visit has written once a later job has left its partition incomplete: none of it is started."""
-        if is_settled(self._book.job(job.id).status) and self._torn((job.partition,)):
-            await self._attempts.stay(written(self._book.active(self.board.name)), f"{job.partition} is incomplete")
+        torn = self._book.incomplete(self.board.name, (job.partition,))
+        if torn and is_settled(self._book.job(job.id).status):
+            await self._attempts.stay(written(self._book.active(self.board.name)), why_incomplete(torn))
 
     async def _end_visit(self) -> bool:
         """Starts what was written, once nothing is left that can run now; False where there is nothing to do."""
