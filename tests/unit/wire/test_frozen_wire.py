@@ -24,7 +24,7 @@ from wire_evolution import broken_promises
 SUMS = {
     "client.py": "b0fe6a217599d8feeceb1acb53948640d8d1abfeb713d7097b1e9585ded873d8",
     "examples.json": "b06ca5a686b4a0b208482764c9a6a5dbf2c26760a0991702de8f7c765b622ea5",
-    "schema.json": "9446a864d16091085876b8e8ab25fafdc3133e719a2f0637b6c6e4d13dc3f9b0",
+    "schema.json": "10b134b90deadef41bdc9973651f66601a657df8a9728479471eef18abe45987",
 }
 
 
