@@ -9,6 +9,7 @@
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make pictures docs/tui.svg, as the terminal interface draws itself
+#   make diagram  the life of a job in CONTRIBUTING.md, drawn again from its table
 #   make recordings  tests/data/recordings, recorded anew on an emulated board
 #   make schema   config/schema again, the JSON Schemas for editors, as the models are now
 #   make chips    the chip table again, from clones of its sources under SOURCES=DIR (see CONTRIBUTING)
@@ -20,7 +21,7 @@ READY := .venv/ready
 # One process more than cores, for many tests wait. A file or two by themselves start sooner in one process.
 PARALLEL := -n 3 --dist worksteal
 
-.PHONY: help demo test soak vm-test bench limits check format pictures recordings schema chips clean
+.PHONY: help demo test soak vm-test bench limits check format pictures diagram recordings schema chips clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -55,6 +56,9 @@ format: $(READY)
 
 pictures: $(READY)
 	$(BIN)/python tests/pictures.py
+
+diagram: $(READY)
+	$(BIN)/python tests/job_diagram.py
 
 recordings: $(READY)
 	$(BIN)/python tests/renew_recordings.py

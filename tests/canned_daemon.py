@@ -5,7 +5,7 @@ import hashlib
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,11 +25,11 @@ from flashdeckd.state.hub import Hub
 NOW = time.time()
 SHA = hashlib.sha256(b"an image").hexdigest()
 
-Answer = Value | FlashdeckError | Callable[[Any], Value]
+Answer = Value | FlashdeckError | Callable[[Any], Value | Awaitable[Value]]
 
 
-_LAST_TURNS = 20
-"""Turns of the loop at the end, so that clients which hung up are let go before the server is closed."""
+_TURNS = 20
+"""Turns of the loop in which all that waits to be sent is sent, and clients which hung up are let go."""
 
 _JOB = JobState(
     id=1,
@@ -117,6 +117,11 @@ class CannedDaemon:
 
         self._tasks.append(self._loop.create_task(one_after_the_other()))
 
+    async def send(self) -> None:
+        """Waits, in the loop, until clients were sent what was published: it then comes before a reply."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+
     def close(self) -> None:
         """After its thread has ended."""
         self._loop.close()
@@ -135,8 +140,7 @@ class CannedDaemon:
         async with Server(self.hub, handlers).listening(self.socket):
             ready.set()
             await self._stop.wait()
-            for _ in range(_LAST_TURNS):
-                await asyncio.sleep(0)
+            await self.send()
 
     async def _answer(self, params: Any, _connection: Connection) -> Value:
         with self._asked:
@@ -150,7 +154,8 @@ class CannedDaemon:
         if isinstance(answer, Value):
             return answer
         if answer is not None:
-            return answer(params)
+            answered = answer(params)
+            return answered if isinstance(answered, Value) else await answered
         return self._upload(params)
 
     def _upload(self, params: api.Params[Any]) -> Value:

@@ -17,7 +17,7 @@ from flashdeckd import __main__
 from flashdeckd.virtual import virtual_bench
 from flashdeckd.virtual.backend import VirtualBackend
 from flashdeckd.virtual.bench_file import read_specs
-from flashdeckd.virtual.board import Connection, VirtualBoard, gone
+from flashdeckd.virtual.board import Attachment, VirtualBoard, gone
 from flashdeckd.virtual.control import Setup
 from flashdeckd.virtual.hotplug import VirtualHotplug
 from flashdeckd.virtual.identity import Identity
@@ -71,29 +71,29 @@ class DistantBoard:
         self.spec = spec
         self._socket = socket
         self._thread = threading.local()
-        self._last: Connection | None = None
+        self._last: Attachment | None = None
 
-    def connection(self) -> Connection | None:
+    def connection(self) -> Attachment | None:
         seen = cast("Seen | None", self._call("connection"))
         if seen is None:
             return None
         if self._last is None or self._last.address != seen[0]:
-            self._last = Connection(cast("VirtualBoard", self), *seen)
+            self._last = Attachment(cast("VirtualBoard", self), *seen)
         return self._last
 
     def appears_at(self) -> float | None:
         return self._call("appears_at")
 
-    def check(self, connection: Connection) -> None:
+    def check(self, connection: Attachment) -> None:
         self._call("check", connection)
 
-    def reset(self, connection: Connection) -> None:
+    def reset(self, connection: Attachment) -> None:
         self._call("reset", connection)
 
-    def transfer(self, connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
+    def transfer(self, connection: Attachment, setup: Setup, data: bytes, timeout: float | None) -> bytes:
         return self._call("transfer", connection, setup, data, timeout)
 
-    def _call(self, name: str, connection: Connection | None = None, *arguments: object) -> Any:
+    def _call(self, name: str, connection: Attachment | None = None, *arguments: object) -> Any:
         if not hasattr(self._thread, "pipe"):
             self._thread.pipe = pipes.Client(str(self._socket), "AF_UNIX")
         self._thread.pipe.send((self.spec.name, name, 0 if connection is None else connection.address, arguments))

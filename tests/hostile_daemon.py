@@ -11,7 +11,7 @@ from flashdeckd import __main__
 from flashdeckd.virtual import virtual_bench
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.control import Answer, Bus, Outcome, Setup, State, UsbFunction
-from flashdeckd.virtual.identity import AlternateSetting, Identity
+from flashdeckd.virtual.identity import Identity, InterfaceSetting
 from flashdeckd.virtual.nor import NorFlash, Operation
 from flashdeckd.virtual.spec import BoardSpec
 from flashdeckd.virtual.virtual_bench import VirtualBench
@@ -82,7 +82,7 @@ def _spoilt(identity: Identity, chance: random.Random) -> Identity:
     if chance.random() < 0.5:
         number = chance.choice((0, chance.randrange(256)))
         code = chance.choice((0xFE, chance.randrange(256)))
-        settings.append(AlternateSetting(number, 1, code, 1, chance.randrange(4), 5, chance.randbytes(20)))
+        settings.append(InterfaceSetting(number, 1, code, 1, chance.randrange(4), 5, chance.randbytes(20)))
         settings.sort(key=lambda setting: (setting.interface, setting.alternate))
     strings = tuple(text if chance.random() < 0.7 else _text(chance) for text in identity.strings)
     return Identity(

@@ -17,7 +17,7 @@ from flashdeck.config import BankPolicy, Board, Partition, Profile, UsbId
 from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import JobStatus
 from flashdeck.model import BoardHold, DaemonState, HoldBy, JobState, LogLevel, Origin, Presence
-from flashdeckd.boards.roster import Sighting
+from flashdeckd.entering.ways import entry_of
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -28,6 +28,7 @@ from flashdeckd.jobs.job_images import GuardVerdicts
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal
+from flashdeckd.usb.recognition import Sighting
 from flashdeckd.virtual.backend import Handle, VirtualBackend
 from flashdeckd.virtual.board import VirtualBoard
 
@@ -115,6 +116,7 @@ class Scene:
             verdicts=GuardVerdicts(),
             rebuilt=self._rebuilt,
             backend=self.node,
+            entry_of=entry_of,
             hold=self._hold,
             changed=lambda: None,
         )

@@ -7,7 +7,7 @@ from typing import NoReturn
 from flashdeck.errors import StallError
 from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.quirks import NONE, Quirk
-from flashdeckd.dfu.wire import DfuState, Request
+from flashdeckd.dfu.wire import DfuRequest, DfuState
 
 BASE = 0x08000000
 SIZE = 64 * 1024
@@ -54,7 +54,7 @@ class ModelPipe:
         self.clock = 0.0
         self.naps: list[float] = []
         self.transfers = 0
-        self.log: list[tuple[Request, int, int]] = []
+        self.log: list[tuple[DfuRequest, int, int]] = []
         self.early = 0
         """Questions that came before the operation was over."""
         self.objections = 0
@@ -71,12 +71,12 @@ class ModelPipe:
         assert timeout > 0
         self._count(request, value, len(data))
         match request:
-            case Request.DNLOAD if self.state in (DfuState.IDLE, DfuState.DNLOAD_IDLE):
+            case DfuRequest.DNLOAD if self.state in (DfuState.IDLE, DfuState.DNLOAD_IDLE):
                 assert len(data) <= self.transfer_size
                 self.pending, self.state = (value, data), DfuState.DNLOAD_SYNC if data else DfuState.MANIFEST_SYNC
-            case Request.CLRSTATUS if self.state == DfuState.ERROR:
+            case DfuRequest.CLRSTATUS if self.state == DfuState.ERROR:
                 self.state, self.status = DfuState.IDLE, 0
-            case Request.ABORT if self.state in (
+            case DfuRequest.ABORT if self.state in (
                 DfuState.IDLE,
                 DfuState.DNLOAD_SYNC,
                 DfuState.DNLOAD_IDLE,
@@ -90,11 +90,11 @@ class ModelPipe:
         assert timeout > 0
         self._count(request, value, length)
         match request:
-            case Request.GETSTATE:
+            case DfuRequest.GETSTATE:
                 return bytes((self.state,))
-            case Request.GETSTATUS:
+            case DfuRequest.GETSTATUS:
                 return self._status()
-            case Request.UPLOAD if self.state in (DfuState.IDLE, DfuState.UPLOAD_IDLE):
+            case DfuRequest.UPLOAD if self.state in (DfuState.IDLE, DfuState.UPLOAD_IDLE):
                 self.state = DfuState.UPLOAD_IDLE
                 at = self.pointer + (value - 2) * self.transfer_size - BASE
                 return bytes(self.memory[at : at + length])
@@ -114,13 +114,13 @@ class ModelPipe:
         self.resets += 1
         self.state, self.pending = DfuState.IDLE, None
 
-    def requests(self, kind: Request) -> list[tuple[int, int]]:
+    def requests(self, kind: DfuRequest) -> list[tuple[int, int]]:
         """wValue and length of every request of a kind."""
         return [(value, length) for request, value, length in self.log if request is kind]
 
     def _count(self, request: int, value: int, length: int) -> None:
         self.transfers += 1
-        self.log.append((Request(request), value, length))
+        self.log.append((DfuRequest(request), value, length))
 
     def _refuse(self) -> NoReturn:
         self.state = DfuState.ERROR

@@ -18,8 +18,8 @@ from textual.pilot import Pilot
 
 from flashdeck.job_state import Done, JobStatus, Phase, Running, Waiting
 from flashdeck.model import JobState
+from flashdeck_tui.demo.demo_actions import DemoActions
 from flashdeck_tui.demo.demo_bench import demo_bench
-from flashdeck_tui.demo.hands import BenchHands
 from flashdeck_tui.demo.play import DemoApp
 from flashdeck_tui.store import Store
 
@@ -33,7 +33,7 @@ PATIENCE = 60.0
 async def tui() -> str:
     """A first build is on all boards; of the second, one board is half written and another waits for a person."""
     async with demo_bench(slow=True) as own:
-        app = DemoApp(own.socket, BenchHands(own))
+        app = DemoApp(own.socket, DemoActions(own))
         async with app.run_test(size=SIZE) as pilot:
             await _until(pilot, lambda: len(app.store.boards) == BOARDS)
             await pilot.press("b")

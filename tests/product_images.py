@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from flashdeck.chips import find_chip
-from flashdeck.config import AnyGuard, Guard, Holds, Partition, Profile, UsbId
+from flashdeck.config import AnyGuard, Guard, Partition, PartitionKind, Profile, UsbId
 from flashdeck.errors import RefusedError
 from flashdeck.geometry import Range
 from flashdeck.trustzone import FLASH_OFFSET, secure_view
@@ -26,7 +26,7 @@ def profile(
     secure: bool = False,
     guards: frozenset[AnyGuard] = Partition("", Range(0, 0)).guards,
     vectors: int | None = None,
-    holds: Holds = Holds.PROGRAM,
+    holds: PartitionKind = PartitionKind.PROGRAM,
 ) -> Profile:
     base = 0x08000000 + FLASH_OFFSET * secure
     bootloader = Partition("bootloader", Range.sized(base, 128 * K), protected=True)

@@ -1,6 +1,7 @@
 """A bench on which everything happens at once, and a link that needs no daemon."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -43,7 +44,7 @@ from flashdeck.model import (
 )
 from flashdeck.value import Value
 from flashdeck_tui.app import FlashdeckApp
-from flashdeck_tui.hands import Hands
+from flashdeck_tui.bench_actions import BenchActions
 from flashdeck_tui.link import Link, LinkState, LinkStatus
 from flashdeck_tui.store import Store
 
@@ -133,8 +134,8 @@ RESULT = JobResult(
 FAILURE = Failure(
     kind=ErrorKind.NOT_ACCEPTED,
     message="board right came back in DFU mode: the bootloader did not accept the image 4a5be60c1f1e in app1",
-    hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
-    "bootloader's boot check accepts, and that the partition which is booted holds an application",
+    hint="check that the image is linked for this partition, that its initial stack pointer passes "
+    "the bootloader's boot check, and that the partition which is booted has an application",
 )
 ARTIFACT = ArtifactState(
     sha256=NEWEST,
@@ -156,7 +157,7 @@ def running(phase: Phase = Phase.WRITE, done: int = 42_000, total: int = 100_352
 WAITING = job(
     9,
     "spare",
-    Waiting(for_=WaitFor.ABSENT, reason="board spare is not connected", hint="hold SW2, press RESET"),
+    Waiting(for_=WaitFor.ABSENT, reason="not connected", hint="hold SW2, press RESET"),
 )
 RUNNING = job(8, "bench-1", running(), attempts=1, started_at=NOW - 3)
 
@@ -272,10 +273,14 @@ def filled_store(snapshot: Snapshot = BENCH) -> Store:
 
 
 def make_app(
-    snapshot: Snapshot | None = BENCH, *, state: LinkState | None = None, hands: Hands | None = None
+    snapshot: Snapshot | None = BENCH,
+    *,
+    state: LinkState | None = None,
+    hands: BenchActions | None = None,
+    clock: Callable[[], float] = lambda: NOW,
 ) -> tuple[FlashdeckApp, FakeLink]:
     """The application on a daemon that is not there, at a time that stands still."""
     store = filled_store(snapshot) if snapshot is not None else Store()
     link = FakeLink(store)
     link.state = state or link.state
-    return FlashdeckApp(SOCKET, hands, link=cast("Link", link), store=store, clock=lambda: NOW), link
+    return FlashdeckApp(SOCKET, hands, link=cast("Link", link), store=store, clock=clock), link

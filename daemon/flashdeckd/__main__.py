@@ -86,7 +86,7 @@ def doctor(boards: tuple[str, ...], config: Path | None, state_dir: Path | None,
     """
     begin_log(level=logging.WARNING)
     with _told(as_json=True):
-        from flashdeckd.diagnosis.offline import DaemonPaths, examine  # noqa: PLC0415 -- the same
+        from flashdeckd.offline_doctor import DaemonPaths, examine  # noqa: PLC0415 -- the same
 
         place = DaemonPaths(state_dir or paths.state_dir(virtual=virtual is not None), config, virtual)
         diagnosis = asyncio.run(examine(place, boards))

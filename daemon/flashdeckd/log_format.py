@@ -1,4 +1,4 @@
-"""How the daemon's log stands on stderr: with times for people, with priorities for journald."""
+"""The form of the daemon's log on stderr: times for people, priorities for journald."""
 
 import logging
 import sys

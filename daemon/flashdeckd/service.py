@@ -19,12 +19,14 @@ from flashdeck.model import LogLevel
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.restart import queue_again
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.waiting import WaitRequests
@@ -36,22 +38,22 @@ from flashdeckd.signals import Signals
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
-from flashdeckd.usb.backend import library_version, open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
+from flashdeckd.usb.libusb import library_version, open_backend
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
 
 FIRST_LOOK_SECONDS = 5.0
-"""How long the socket waits for the first look at bus and builds: the first client finds the boards, and what is built
-from then on counts as new."""
+"""Longest wait of the socket for the first look at bus and builds. The first client finds the boards then, and only
+later builds count as new."""
 RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses before a hotplug source that died is started again; the last one repeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where a daemon finds its things."""
+    """The places of a daemon's things."""
 
     socket: Path
     state_dir: Path
@@ -62,7 +64,7 @@ class Options:
     record: Path | None = None
     """A directory for recordings of every session with every device; None: nothing is recorded."""
     record_payloads: bool = False
-    """Whether image bytes are recorded, too, and not only their hashes."""
+    """True: image bytes are recorded, too, and not only their hashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class _Emulated:
 
 
 class Health:
-    """What does not work, by part; said once in the log and for as long as it lasts in the daemon's state."""
+    """Troubles by part. Each is said once in the log, and stays in the daemon's state as long as it lasts."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -94,7 +96,7 @@ class Health:
 async def serve(options: Options, signals: Signals) -> None:
     """Run a daemon until a signal ends it; a running job is parked at its next safe point first.
 
-    Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories can not be used.
+    Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories cannot be used.
     """
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(signals.asked())
@@ -122,7 +124,6 @@ async def serve(options: Options, signals: Signals) -> None:
             backend = RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads))
             hub.log(f"every session with a device is recorded in {clean(str(records.path))}")
         main_file = options.config or default_config_path(virtual=virtual is not None)
-        board_file = board_file_path(main_file)
         bench = Bench(
             config,
             hub=hub,
@@ -130,10 +131,10 @@ async def serve(options: Options, signals: Signals) -> None:
             ledger=ledger,
             shelf=Shelf(spool),
             backend=backend,
-            board_file=board_file,
             rebuilt=rebuilt_into(spool),
         )
-        await bench.restore()
+        await queue_again(bench.book, config)
+        enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
         notes = FileNotes()
         by_build = BuildRequests(bench, hub, journal, spool, notes)
         builds = Builds(
@@ -145,7 +146,7 @@ async def serve(options: Options, signals: Signals) -> None:
         )
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub)
-        handlers = dict(Handlers(hub, bench, by_hand, waits, doctor).table())
+        handlers = dict(Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, waits=waits, doctor=doctor).table())
         handlers |= Uploads(by_build.accept).handlers()
         handlers |= recording_handlers(records)
         handlers |= version_handlers(libusb)
@@ -180,7 +181,7 @@ async def _run(
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
             await stop.wait()
-            hub.log("flashdeckd ends: what runs is parked at its next safe point")
+            hub.log("flashdeckd ends: running jobs stop at their next safe point")
             bench.stop()
             await tasks[-1]
     finally:

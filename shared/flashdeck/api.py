@@ -95,7 +95,7 @@ class JobList(Value, frozen=True, kw_only=True):
 
     jobs: tuple[JobState, ...]
     notes: tuple[str, ...] = ()
-    """What `flash` allows and is seldom meant."""
+    """Remarks on what `flash` allows and people seldom mean."""
 
 
 class GetJobs(Params[JobList], frozen=True, kw_only=True):
@@ -180,7 +180,7 @@ class PlanStep(Value, frozen=True, kw_only=True):
 
 
 class BoardPlan(Value, frozen=True, kw_only=True):
-    """What a flash of one board would do. `blocked` says why it would not start."""
+    """The effect that a flash of one board would have. `blocked` says why it would not start."""
 
     board: str
     partition: str
@@ -206,7 +206,7 @@ class PlanList(Value, frozen=True, kw_only=True):
 
 
 class Plan(Params[PlanList], frozen=True, kw_only=True):
-    """What `flash` with the same parameters would do, without doing it."""
+    """Plans what `flash` with the same parameters would do, without doing it."""
 
     partition: str
     sha256: str = ""
@@ -214,7 +214,7 @@ class Plan(Params[PlanList], frozen=True, kw_only=True):
 
 
 class BoardOutcome(Value, frozen=True, kw_only=True):
-    """How far one board is with an image that is waited for."""
+    """The progress of one board with an image that is waited for."""
 
     board: str
     partition: str
@@ -223,7 +223,7 @@ class BoardOutcome(Value, frozen=True, kw_only=True):
     job: JobState | None = None
     """The job that brings it, or did."""
     failure: Failure | None = None
-    """Why it can no longer get there, or was not there in time; None where it is there, or still can."""
+    """The reason why it can no longer get there, or was late; None where it is there, or still can be."""
 
 
 class WaitResult(Value, frozen=True, kw_only=True):
@@ -236,8 +236,8 @@ class Wait(Params[WaitResult], frozen=True, kw_only=True):
     """Looks at the partition's image path again, then returns once that image is on all those boards.
 
     `sha256` is the wanted image, "" the newest build. `timeout` in seconds. Returns at once, too, when a board can no
-    longer get it (superseded, held, offered, guard, no-target, or the failure of its job) and nothing is under way on
-    the others.
+    longer get it (`superseded`, `held`, `offered`, `guard`, `no-target`, or the failure of its job) and nothing is
+    under way on the others.
     """
 
     partition: str
@@ -271,7 +271,7 @@ class GetLogs(Params[LogPage], frozen=True, kw_only=True):
 
 
 class GetDebugLog(Params[LogPage], frozen=True, kw_only=True):
-    """What the daemon decided, and why, as `logs` gives its log; these lines are counted by themselves.
+    """The daemon's decisions with their reasons, as `logs` gives its log; these lines are counted by themselves.
 
     Where there is none above `after`, it waits for one of either log for at most `wait` seconds.
     """
@@ -302,14 +302,14 @@ class Cancel(Params[JobState], frozen=True, kw_only=True):
     """Ends a job and returns once it has ended. A running one stops at its next safe point.
 
     Behind its first erase, the partition stays without its boot unit until the next flash: no boot check accepts it.
-    Plain DFU 1.1 can not give that: half an image may be started there.
+    Plain DFU 1.1 cannot give that: half an image may be started there.
     """
 
     job: int
 
 
 class Retry(Params[JobState], frozen=True, kw_only=True):
-    """Queues the image of a job that has ended once more, by hand; a held job is looked at again instead."""
+    """Queues the image of a job that has ended once more, by hand; a blocked job is looked at again instead."""
 
     job: int
 
@@ -321,15 +321,15 @@ class Arm(Params[BoardList], frozen=True, kw_only=True):
 
 
 class Disarm(Params[BoardList], frozen=True, kw_only=True):
-    """New builds are only offered to these boards from now on (names and globs, empty: all); the queue goes on."""
+    """Builds are offered to these boards from now on, not flashed (names and globs, empty: all); the queue goes on."""
 
     boards: tuple[str, ...] = ()
 
 
-class Doctor(Params[Diagnosis], frozen=True, kw_only=True):
+class Examine(Params[Diagnosis], frozen=True, kw_only=True):
     """Looks at boards (names and globs, empty: all) and at this installation; nothing is erased or written.
 
-    A board on which a job runs is not uncertain: its report says so (`device-busy`). Devices that are no configured
+    A board on which a job runs is not looked at: its report says so (`device-busy`). Devices that are no configured
     board are listed and not opened.
     """
 
@@ -344,16 +344,16 @@ class Versions(Value, frozen=True, kw_only=True):
 
 
 class GetVersions(Params[Versions], frozen=True, kw_only=True):
-    """What the daemon runs on; the client's own may be others."""
+    """The versions that the daemon runs on; the client's own may differ."""
 
 
 class RecordingState(Value, frozen=True, kw_only=True):
     """One recorded session with a device."""
 
     index: int
-    """What `recordings.read` calls it, as long as this daemon runs."""
+    """Its number for `recordings.read`, as long as this daemon runs."""
     name: str
-    """When it began (UTC) and its number in that second; nothing that a device said."""
+    """Its start (UTC) and its number in that second; nothing that a device said."""
     size: int
 
 
@@ -363,7 +363,7 @@ class RecordingList(Value, frozen=True, kw_only=True):
     recordings: tuple[RecordingState, ...] = ()
     """The oldest first."""
     recording: bool = False
-    """Whether the daemon was started with `--record`."""
+    """True: the daemon was started with `--record`."""
 
 
 class GetRecordings(Params[RecordingList], frozen=True, kw_only=True):
@@ -427,40 +427,40 @@ class VirtualBoardState(Value, frozen=True, kw_only=True):
     slept: float = 0.0
     """Seconds of these pauses."""
     bus_seconds: float = 0.0
-    """What all transfers take on a full-speed bus by the board's model, also where the board takes no time."""
+    """Time of all transfers on a full-speed bus by the board's model, also where the board takes no time."""
     busy_seconds: float = 0.0
-    """What its flash work takes by the same model."""
+    """Time of its flash work by the same model."""
     violations: tuple[str, ...] = ()
-    """What a host did that this class of device does not take; empty when all was well."""
+    """Requests of a host that this class of device does not take; empty when all was well."""
     recorded: int = 0
     """Control transfers in the recording that it replays; 0 for all other models."""
     replayed: int = 0
-    """How many of them came as recorded since it was last powered."""
+    """The number of them that came as recorded since it was last powered."""
 
 
-class VirtualBench(Value, frozen=True, kw_only=True):
+class VirtualBoardList(Value, frozen=True, kw_only=True):
     """Answer to `virtual.list`."""
 
     boards: tuple[VirtualBoardState, ...]
 
 
-class VirtualList(Params[VirtualBench], frozen=True, kw_only=True):
+class VirtualList(Params[VirtualBoardList], frozen=True, kw_only=True):
     """The emulated boards. All `virtual` methods exist only in a daemon started with `--virtual`."""
 
 
-class VirtualPlug(Params[VirtualBench], frozen=True, kw_only=True):
+class VirtualPlug(Params[VirtualBoardList], frozen=True, kw_only=True):
     """Connects boards (names and globs; none is an error), in the mode they would power up in; returns those boards."""
 
     boards: tuple[str, ...] = ()
 
 
-class VirtualUnplug(Params[VirtualBench], frozen=True, kw_only=True):
+class VirtualUnplug(Params[VirtualBoardList], frozen=True, kw_only=True):
     """Pulls the cables of boards (names and globs; none is an error): power is lost at once, whatever runs."""
 
     boards: tuple[str, ...] = ()
 
 
-class VirtualPress(Params[VirtualBench], frozen=True, kw_only=True):
+class VirtualPress(Params[VirtualBoardList], frozen=True, kw_only=True):
     """Presses the buttons of boards (names and globs; none is an error): they restart into their bootloaders."""
 
     boards: tuple[str, ...] = ()
@@ -520,7 +520,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "arm": Arm,
     "disarm": Disarm,
     "adopt": Adopt,
-    "doctor": Doctor,
+    "doctor": Examine,
     "versions": GetVersions,
     "recordings": GetRecordings,
     "recordings.read": ReadRecording,

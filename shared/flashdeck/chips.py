@@ -52,7 +52,7 @@ class Chip:
         return self.geometry.ram
 
 
-class _Row(msgspec.Struct, frozen=True):
+class _ChipRow(msgspec.Struct, frozen=True):
     """A line of the file: parts that are alike in everything."""
 
     names: str
@@ -67,15 +67,15 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 class _File(msgspec.Struct, frozen=True):
-    chips: tuple[_Row, ...]
+    chips: tuple[_ChipRow, ...]
     without_usb: str
     without_flash: str
     unproven: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    rows: Mapping[str, _Row]
+class _ChipTable:
+    rows: Mapping[str, _ChipRow]
     """By name."""
     absent: Mapping[str, str]
     """The reason why lines and parts are not in the table, by the start of their names."""
@@ -108,7 +108,7 @@ def chip_names() -> tuple[str, ...]:
     return tuple(_table().rows)
 
 
-def _chip(name: str, row: _Row) -> Chip:
+def _chip(name: str, row: _ChipRow) -> Chip:
     regions: list[Region] = []
     for bank, sectors in enumerate(row.sectors.split("|")):
         regions += (replace(region, bank=bank) for region in parse_sectors(sectors.strip()).regions)
@@ -124,9 +124,9 @@ def _chip(name: str, row: _Row) -> Chip:
 
 
 @cache
-def _table() -> _Table:
+def _table() -> _ChipTable:
     file = msgspec.json.decode(_FILE.read_bytes(), type=_File)
-    return _Table(
+    return _ChipTable(
         {name: row for row in file.chips for name in _expanded(row.names)},
         {
             **{line: f"{line} has no USB" for line in file.without_usb.split()},
@@ -147,7 +147,7 @@ def _expanded(names: str) -> Iterator[str]:
             yield f"{match['line']}{package}{match['size']}"
 
 
-def _why_absent(table: _Table, wanted: str) -> str:
+def _why_absent(table: _ChipTable, wanted: str) -> str:
     for text in (wanted, _ST + wanted):
         for start, reason in table.absent.items():
             if text.startswith(start):
@@ -155,7 +155,7 @@ def _why_absent(table: _Table, wanted: str) -> str:
     return ""
 
 
-def _nearest(table: _Table, wanted: str) -> list[str]:
+def _nearest(table: _ChipTable, wanted: str) -> list[str]:
     """Names that may have been meant: of the same line where there is one, since then only what follows is wrong."""
     if len(wanted) <= 1:
         return []

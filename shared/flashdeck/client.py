@@ -40,7 +40,7 @@ EVENTS_KEPT = 10_000
 
 R = TypeVar("R", bound=Value)
 START_HINT = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
-"""Where nobody listens. Who knows more of the daemon that was looked for says which command starts that one."""
+"""The hint where nobody listens. A caller that knows more of the daemon gives the command that starts that one."""
 
 
 class Subscription:
@@ -156,7 +156,7 @@ class Client:
         except ConnectionFailedError:
             raise
         except FlashdeckError as error:
-            raise ConnectionFailedError(error.message, hint=error.hint, kind=error.kind) from error
+            raise ConnectionFailedError(_with_our_release(error), hint=error.hint, kind=error.kind) from error
         if not LOWEST_PROTOCOL <= self.welcome.protocol <= HIGHEST_PROTOCOL:
             raise ConnectionFailedError(
                 f"flashdeckd {clean(self.welcome.daemon, 60)} at {self._where} speaks protocol "
@@ -325,3 +325,11 @@ class Client:
         if self._subscription is not None:
             self._subscription.end(self._lost)
         self._writer.close()
+
+
+def _with_our_release(refusal: FlashdeckError) -> str:
+    """Return a daemon's message; where it does not like our protocol, with our release: older ones do not know it."""
+    own = f"flashdeck {__version__}"
+    if refusal.kind is not ErrorKind.PROTOCOL_MISMATCH or own in refusal.message:
+        return refusal.message
+    return f"{refusal.message} ({own})"

@@ -17,7 +17,6 @@ from msgspec import Meta
 from flashdeck.geometry import Geometry, Range
 from flashdeck.patterns import MAX_PATTERN, Pattern, parse_pattern
 from flashdeck.text import clean
-from flashdeck.toml.model import Mistake, Spelling, Table, WrongValueError, key, spelled
 from flashdeck.toml.spellings import (
     Address,
     Image,
@@ -28,6 +27,7 @@ from flashdeck.toml.spellings import (
     read_number,
     read_text,
 )
+from flashdeck.toml.tables import Mistake, Spelling, Table, WrongValueError, key, spelled
 
 MAX_SERIAL = 126
 """Characters of a USB string: a descriptor's length is one byte, two of them are its header (USB 2.0, 9.6.7)."""
@@ -114,28 +114,28 @@ Settle = Annotated[float, spelled(duration(0.001, 600))]
 
 
 class Enter(StrEnum):
-    """How a board gets from its application into DFU mode."""
+    """The way of a board from its application into DFU mode."""
 
     DETACH = "detach"
     MANUAL = "manual"
 
 
 class MapPolicy(StrEnum):
-    """What to do with the device's own memory map."""
+    """Use of the device's own memory map."""
 
     CHECK = "check"
     IGNORE = "ignore"
 
 
 class ErasePolicy(StrEnum):
-    """Which sectors a job erases."""
+    """The sectors that a job erases."""
 
     NEEDED = "needed"
     PARTITION = "partition"
 
 
 class VerifyPolicy(StrEnum):
-    """Whether to read back what was written."""
+    """The policy of reading back what was written."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -143,20 +143,20 @@ class VerifyPolicy(StrEnum):
 
 
 class PollPolicy(StrEnum):
-    """Whether to wait for bwPollTimeout."""
+    """The policy of waiting for bwPollTimeout."""
 
     AUTO = "auto"
     SPEC = "spec"
 
 
 class BankPolicy(StrEnum):
-    """Whether the bootloader is trusted to erase the bank that it was asked to."""
+    """The trust in a bootloader to erase the bank that it was asked to."""
 
     CHECK = "check"
     TRUSTED = "trusted"
 
 
-class Holds(StrEnum):
+class PartitionKind(StrEnum):
     """The use of a partition."""
 
     PROGRAM = "program"
@@ -211,7 +211,7 @@ class ByteOrder(StrEnum):
 
 
 class CrcField(StrEnum):
-    """How the bytes of a CRC counted when it was made, where they lie in the range that it covers."""
+    """The value of a CRC's own bytes when it was made, where they lie in the range that it covers."""
 
     SKIPPED = "skipped"
     ZEROS = "zeros"
@@ -229,20 +229,21 @@ class CrcGuard(Table):
     hints: ClassVar[Mapping[str, str]] = {"crc": 'name the kind, as { crc = "crc32", at = "end" }'}
 
     crc: Annotated[Crc, key("The kind of CRC.")]
-    at: Annotated[OffsetOrEnd, key('Where the CRC is; "end": it is the last thing in the image.')] = None
+    at: Annotated[OffsetOrEnd, key('Offset of the CRC; "end": it is the last thing in the image.')] = None
     """None: at the end."""
-    start: Annotated[Offset, key("Where the bytes begin that it covers.", name="from")] = 0
+    start: Annotated[Offset, key("Start of the bytes that it covers.", name="from")] = 0
     end: Annotated[
         OffsetOrEnd,
-        key("Where they end. Default: at the CRC where that lies behind `from`, else at the image's end.", name="to"),
+        key("End of them. Default: at the CRC where that lies behind `from`, else at the image's end.", name="to"),
     ] = None
     """None: the CRC where that lies behind `start`, else the image's end."""
     length: Annotated[
-        Offset | None, key("Where a number of 32 bits is that says how many bytes it covers, in place of `to`.")
+        Offset | None, key("Offset of a 32-bit number with the count of bytes that it covers, in place of `to`.")
     ] = None
     order: Annotated[ByteOrder, key("The order of its bytes, and of those of `length`.")] = ByteOrder.LITTLE
     field: Annotated[
-        CrcField | None, key("What the CRC itself counted as, if and only if it lies among the bytes that it covers.")
+        CrcField | None,
+        key("Value of the CRC itself when made, if it lies among the bytes that it covers."),
     ] = None
 
     def meaningless(self) -> Iterator[Mistake]:
@@ -304,32 +305,30 @@ DEFAULT_GUARDS: frozenset[AnyGuard] = frozenset((Guard.FITS, Guard.RESET, Guard.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionKeys:
-    """What a partition's table says and the program takes as it is."""
+    """The keys of a partition's table that the program takes as they are."""
 
     protected: Annotated[bool, key("Never written, whoever asks.")] = False
-    image: Annotated[
-        Image, key("What the build writes: a file of any name, or a glob of which the newest match counts.")
-    ] = ""
+    image: Annotated[Image, key("The build: a file of any name, or a glob of which the newest match counts.")] = ""
     """Absolute path or glob of the image file; "" where none is watched."""
-    auto: Annotated[bool, key("false: a new build is only offered, and waits for `flashdeck flash`.")] = True
+    auto: Annotated[bool, key("false: a build is offered, and waits for `flashdeck flash`.")] = True
     guards: Annotated[
         frozenset[AnyGuard],
         Meta(max_length=MAX_GUARDS),
-        key("What an image must pass. Default: every guard that can be applied here, MCUboot and CRCs aside."),
+        key("Guards that an image must pass. Default: every guard that can be applied here, MCUboot and CRCs aside."),
     ] = DEFAULT_GUARDS
     vectors: Annotated[
         Offset | None,
-        key("Where the vector table is, behind a header of your own: the distance from the partition's start."),
+        key("Place of the vector table behind a header of your own: the distance from the partition's start."),
     ] = None
     """None: the partition's start, or behind an MCUboot header."""
     version: Annotated[
         Version | None,
-        key("How to find the version in an image: a regular expression, of which the group `version` is shown."),
+        key("Finds the version in an image: a regular expression, of which the group `version` is shown."),
     ] = None
-    holds: Annotated[Holds, key("What the partition is for; from data nothing boots.")] = Holds.PROGRAM
+    holds: Annotated[PartitionKind, key("Use of the partition; from data nothing boots.")] = PartitionKind.PROGRAM
     outside: Annotated[
         Outside,
-        key("What becomes of bytes in the file that are for other places: the file is refused, or they are left out."),
+        key("Handling of bytes in the file that are for other places: the file is refused, or they are left out."),
     ] = Outside.REFUSE
     base: Annotated[
         Address | None,
@@ -337,7 +336,7 @@ class PartitionKeys:
     ] = None
     """None: the partition's own."""
     settle: Annotated[
-        Settle, key("How long an image file must be unchanged before it counts as built. Default: that of [daemon].")
+        Settle, key("Time without a change after which an image file counts as built. Default: that of [daemon].")
     ] = DEFAULT_SETTLE
     """Seconds, once no writer has it open."""
 
@@ -355,44 +354,44 @@ class Partition(PartitionKeys):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileKeys:
-    """What a profile's table says and the program takes as it is."""
+    """The keys of a profile's table that the program takes as they are."""
 
-    dfu: Annotated[UsbIdText, key("How the board enumerates in DFU mode, as lsusb shows it.")]
-    app: Annotated[UsbIdText | None, key("How it enumerates while its application runs.")] = None
+    dfu: Annotated[UsbIdText, key("USB ids of the board in DFU mode, as lsusb shows them.")]
+    app: Annotated[UsbIdText | None, key("USB ids of the board while its application is running.")] = None
     enter: Annotated[
         Enter,
         key(
-            "How it gets from the application into DFU mode: by a DFU_DETACH to its run-time interface, or by hand.",
+            "The way from the application into DFU mode: by a DFU_DETACH to its run-time interface, or by hand.",
             later=("touch-1200", "command"),
         ),
     ] = Enter.MANUAL
-    enter_hint: Annotated[str, key("What a waiting job tells whoever is to do it by hand.")] = ""
+    enter_hint: Annotated[str, key("Words of a waiting job for the person who is to do it by hand.")] = ""
     leave: Annotated[bool, key("Start the application once the image is on the board.")] = True
     map: Annotated[
         MapPolicy,
-        key("What to do where the device's own memory map differs: the job is blocked, or the map is ignored."),
+        key("Handling of a device whose own memory map differs: the job is blocked, or the map is ignored."),
     ] = MapPolicy.CHECK
-    erase: Annotated[ErasePolicy, key("Which sectors a job erases: those that differ, or all of the partition.")] = (
+    erase: Annotated[ErasePolicy, key("Sectors that a job erases: those that differ, or all of the partition.")] = (
         ErasePolicy.NEEDED
     )
     verify: Annotated[
-        VerifyPolicy, key("Whether to read back what was written: where that is proved to work, always, or never.")
+        VerifyPolicy, key("Reading back what was written: where that is proved to work, always, or never.")
     ] = VerifyPolicy.AUTO
     poll: Annotated[
         PollPolicy,
-        key("How long to wait for an erase or a write: as short as the board allows, or as long as it asks for."),
+        key("Time to wait for an erase or a write: as short as the board allows, or as long as it asks for."),
     ] = PollPolicy.AUTO
-    banks: Annotated[
-        BankPolicy, key("Whether a bootloader first has to show that it erases the bank that it is asked to.")
-    ] = BankPolicy.CHECK
+    banks: Annotated[BankPolicy, key("A bootloader first has to show that it erases the bank that it is asked to.")] = (
+        BankPolicy.CHECK
+    )
     trust_cache: Annotated[
-        bool, key("Whether a board that can not be read is taken to have what this daemon last flashed there.")
+        bool, key("true: a board that cannot be read is taken to have what this daemon last flashed there.")
     ] = False
 
 
 @dataclass(frozen=True, slots=True)
 class Profile(ProfileKeys):
-    """What boards of one product share."""
+    """The facts that boards of one product share."""
 
     name: str
     geometry: Geometry
@@ -409,7 +408,7 @@ class Profile(ProfileKeys):
 
     @property
     def is_plain(self) -> bool:
-        """Whether its boards speak plain DFU 1.1: their partitions are alternate settings, without addresses."""
+        """True if its boards speak plain DFU 1.1: their partitions are alternate settings, without addresses."""
         return any(p.alternate is not None for p in self.partitions.values())
 
     @property
@@ -420,7 +419,7 @@ class Profile(ProfileKeys):
 
 @dataclass(frozen=True, kw_only=True)
 class Pins(Table):
-    """What `adopt` saw of a board; if it changes, the board is held (safety rule 3)."""
+    """The identity that `adopt` saw of a board; if it changes, the board is put on hold (safety rule 3)."""
 
     map: Annotated[
         str, Meta(max_length=MAX_MAP), key("The memory map string as the device sent it; absent where it has none.")
@@ -431,7 +430,7 @@ class Pins(Table):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardKeys:
-    """What a board's table says and the program takes as it is."""
+    """The keys of a board's table that the program takes as they are."""
 
     serial: Annotated[
         str, Meta(max_length=MAX_SERIAL), key("The serial that the board shows, as `flashdeck boards` lists it.")
@@ -444,7 +443,7 @@ class BoardKeys:
 
 @dataclass(frozen=True, slots=True)
 class Board(BoardKeys):
-    """One configured physical device. With neither serial nor port it can never be recognised, and is shown as held."""
+    """One configured physical device. With neither serial nor port it is never recognised, and its jobs are blocked."""
 
     name: str
     profile: Profile
@@ -461,4 +460,4 @@ class Config:
     files: tuple[Path, ...] = ()
     """Every file that was read, the main one first."""
     disarmed: frozenset[str] = frozenset()
-    """Names of boards to which new artifacts are only offered (boards.toml)."""
+    """Names of boards to which builds are offered, not flashed (boards.toml)."""

@@ -15,9 +15,9 @@ from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, Co
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import MAX_PATH, clean
-from flashdeck.toml.model import Mistake, Mistakes, Place, Table, WrongValueError
 from flashdeck.toml.reader import read_table, read_values
 from flashdeck.toml.spellings import expanded
+from flashdeck.toml.tables import Mistake, Mistakes, Place, Table, WrongValueError
 from flashdeck.toml.values import nearest
 
 T = TypeVar("T", bound=Table)
@@ -49,7 +49,7 @@ def default_config(*, virtual: bool = False, environ: Mapping[str, str] = os.env
 
 def _checked(files: Sequence[ConfigTable], board_file: Path, mistakes: Mistakes) -> Config:
     written = None if _is_absent(board_file) else _read_board_file(board_file, mistakes)
-    tables = _Tables.of(files, mistakes)
+    tables = _FileTables.of(files, mistakes)
     adopted = written.boards if written else {}
     if not any("profiles" in file.place.wrong for file in files):
         mistakes += _without_profile((*tables.boards.values(), *adopted.values()), tables.profiles)
@@ -131,14 +131,14 @@ def _read_board_file(path: Path, mistakes: Mistakes) -> BoardFileTable:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tables:
+class _FileTables:
     """The tables of all files that people write."""
 
     profiles: Mapping[str, ProfileTable]
     boards: dict[str, BoardTable]
 
     @classmethod
-    def of(cls, files: Sequence[ConfigTable], mistakes: Mistakes) -> "_Tables":
+    def of(cls, files: Sequence[ConfigTable], mistakes: Mistakes) -> "_FileTables":
         profiles: dict[str, ProfileTable] = {}
         boards: dict[str, BoardTable] = {}
         for file in files:
@@ -161,7 +161,7 @@ def _without_profile(boards: Iterable[BoardTable], profiles: Collection[str]) ->
             yield table.place.mistake("profile", problem, hint)
 
 
-def _mistakes_of_boards(tables: _Tables, adopted: Mapping[str, AdoptedTable]) -> list[Mistake]:
+def _mistakes_of_boards(tables: _FileTables, adopted: Mapping[str, AdoptedTable]) -> list[Mistake]:
     found: list[Mistake] = []
     for name in adopted.keys() & tables.boards.keys():
         found += _completion(tables.boards[name], adopted[name])
@@ -189,7 +189,7 @@ def _completion(written: BoardTable, adopted: AdoptedTable) -> list[Mistake]:
     return []
 
 
-def _ids(board: BoardTable, tables: _Tables) -> frozenset[UsbId]:
+def _ids(board: BoardTable, tables: _FileTables) -> frozenset[UsbId]:
     profile = tables.profiles.get(board.profile)
     return frozenset(each for each in (profile.dfu, profile.app) if each) if profile else frozenset()
 

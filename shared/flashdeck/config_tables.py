@@ -18,9 +18,9 @@ from flashdeck.config import (
     CrcGuard,
     Enter,
     Guard,
-    Holds,
     Partition,
     PartitionKeys,
+    PartitionKind,
     Pins,
     PollPolicy,
     Profile,
@@ -29,8 +29,8 @@ from flashdeck.config import (
 )
 from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range
 from flashdeck.text import MAX_PATH
-from flashdeck.toml.model import Mistake, Table, key
 from flashdeck.toml.spellings import Address, ChipName, Name, Ranges, Sectors, SizeAbove0, in_file
+from flashdeck.toml.tables import Mistake, Table, key
 from flashdeck.trustzone import FLASH_OFFSET, SECURE_FLASH, secure_view
 
 _NEED_ADDRESS = (Guard.RESET, Guard.STACK)
@@ -50,12 +50,12 @@ def _taken(table: object, kind: type) -> dict[str, Any]:
 class PartitionTable(PartitionKeys, Table):
     """A named piece of the flash: whole sectors, and no two overlap; or an alternate setting of a plain DFU device."""
 
-    address: Annotated[Address | None, key("Where it begins in the flash.")] = None
+    address: Annotated[Address | None, key("Start of it in the flash.")] = None
     alt: Annotated[
         Alternate | None,
         key("In place of `address` for plain DFU 1.1: the alternate setting, by its number or its name."),
     ] = None
-    size: Annotated[SizeAbove0, key("How large it is.")]
+    size: Annotated[SizeAbove0, key("Size of it.")]
 
     @classmethod
     def of(cls, partition: Partition) -> "PartitionTable":
@@ -90,13 +90,13 @@ class PartitionTable(PartitionKeys, Table):
             for name in ("outside", "base"):
                 problem = "is about addresses, and a partition with alt has none"
                 yield self.place.mistake(name, problem, f"remove {name}")
-        if self.is_alternate or self.holds is Holds.DATA:
+        if self.is_alternate or self.holds is PartitionKind.DATA:
             data = 'holds = "data" says that there is no program'
             why = "a partition with alt has no address" if self.is_alternate else data
             yield self.place.mistake("vectors", f"tells where the vector table is, and {why}", "take it out")
 
     def mistakes(self) -> Iterator[Mistake]:
-        """Yield guards that can not be, and places outside the partition."""
+        """Yield guards that cannot be, and places outside the partition."""
         if "guards" in self.place.given:
             yield from self._guards_without_program()
         if "size" not in self.place.wrong:
@@ -112,7 +112,7 @@ class PartitionTable(PartitionKeys, Table):
                     f'"{guard}" needs an address, and a partition with alt has none',
                     '"fits", "mcuboot" and a CRC can be checked here',
                 )
-            elif self.holds is Holds.DATA:
+            elif self.holds is PartitionKind.DATA:
                 yield self.place.mistake(
                     "guards",
                     f'"{guard}" looks for a program, and holds = "data" says that there is none',
@@ -144,20 +144,18 @@ class PartitionTable(PartitionKeys, Table):
 
 
 def _default_guards(table: PartitionTable, *, has_ram: bool) -> frozenset[AnyGuard]:
-    if table.is_alternate or table.holds is Holds.DATA:
+    if table.is_alternate or table.holds is PartitionKind.DATA:
         return frozenset((Guard.FITS,))
     return DEFAULT_GUARDS if has_ram else DEFAULT_GUARDS - {Guard.STACK}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileTable(ProfileKeys, Table):
-    """What all boards of one product share."""
+    """The facts that all boards of one product share."""
 
     later: ClassVar[frozenset[str]] = frozenset({"hooks"})
 
-    flash: Annotated[
-        ChipName | None, key("Where the flash is, how its sectors lie, and where the RAM is: the chip's name.")
-    ] = None
+    flash: Annotated[ChipName | None, key("Name of the chip: it tells where flash, sectors and RAM are.")] = None
     sectors: Annotated[
         Sectors | None,
         key("In place of `flash`: runs of sectors, as 4*16K@0x08000000, 1*64K. All count as one bank."),
@@ -218,7 +216,7 @@ class ProfileTable(ProfileKeys, Table):
         if self.app is not None and self.app == self.dfu:
             yield self.place.mistake(
                 "app",
-                f"{self.app} is also what dfu says, so the two modes can not be told apart",
+                f"{self.app} is also what dfu says, so the two modes cannot be told apart",
                 "give the application a product id of its own, or leave app out",
             )
         if self.enter is Enter.DETACH and self.app is None and "app" not in self.place.wrong:
@@ -379,7 +377,7 @@ class AdoptedTable(BoardTable):
 
     hints: ClassVar[Mapping[str, str]] = {"pinned": _AGAIN, "profile": _AGAIN}
 
-    pinned: Annotated[Pins, key("What the device said when it was adopted.")]
+    pinned: Annotated[Pins, key("Identity of the device when it was adopted.")]
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield that nothing tells which device it is."""
@@ -392,7 +390,7 @@ class DaemonTable(Table):
     """The daemon itself."""
 
     settle: Annotated[
-        Settle, key("How long an image file must be unchanged before it counts as built, once no writer has it open.")
+        Settle, key("Time without a change after which an image file counts as built, once no writer has it open.")
     ] = DEFAULT_SETTLE
 
 
@@ -407,7 +405,7 @@ class ConfigTable(Table):
 
     include: Annotated[Paths, key("Other files with profiles and boards of their own; each is read once.")] = ()
     daemon: Annotated[DaemonTable, key("The daemon itself; only in the main file.")] = field(default=DaemonTable())
-    profiles: Annotated[dict[Name, ProfileTable], key("What all boards of one product share, by a name of yours.")] = (
+    profiles: Annotated[dict[Name, ProfileTable], key("Facts about boards of one product, by a name of yours.")] = (
         field(default_factory=dict[Name, ProfileTable])
     )
     boards: Annotated[dict[Name, BoardTable], key("The boards, by names of yours.")] = field(
@@ -419,7 +417,7 @@ class ConfigTable(Table):
 class BoardFileTable(Table):
     """boards.toml, which flashdeckd writes beside the configuration."""
 
-    disarmed: Annotated[tuple[Name, ...], key("Boards to which new builds are only offered.")] = ()
+    disarmed: Annotated[tuple[Name, ...], key("Boards to which builds are offered, not flashed.")] = ()
     boards: Annotated[dict[Name, AdoptedTable], key("The boards that `flashdeck adopt` made.")] = field(
         default_factory=dict[Name, AdoptedTable]
     )

@@ -1,27 +1,27 @@
-"""What the doctor found, as it travels: findings with what they mean and how to mend them.
+"""The doctor's findings, as they travel: what they mean, and how to mend them.
 
 Text that came from a device has been through `flashdeck.text.clean` before it gets in here.
 """
 
-from enum import StrEnum
-
 from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
 from flashdeck.job_state import Failure
 from flashdeck.model import DeviceState, Presence
+from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
 
 
-class Severity(StrEnum):
-    """How much a finding matters, the gravest first."""
+class Severity(OpenEnum):
+    """The weight of a finding, the gravest first."""
 
     ERROR = "error"
-    """Flashing can not work, or not safely, until it is mended."""
+    """Flashing cannot work, or not safely, until it is mended."""
     WARNING = "warning"
-    """flashdeck can live with it; it costs something, or other tools can not."""
+    """flashdeck can live with it; it costs something, or other tools cannot."""
     NOTE = "note"
     """Worth knowing."""
     GOOD = "good"
     """Looked at, and as it should be."""
+    OTHER = "other"
 
 
 class Finding(Value, frozen=True, kw_only=True):
@@ -31,11 +31,11 @@ class Finding(Value, frozen=True, kw_only=True):
     """A stable name, as `read-refused`."""
     severity: Severity
     seen: str
-    """What was seen, with the numbers that matter."""
+    """The fact that was seen, with the numbers that matter."""
     means: str
-    """What it means for whoever flashes the board."""
+    """Its meaning for the person who flashes the board."""
     mend: str = ""
-    """What to change, in the bootloader's source or on this machine; "" where nothing has to be."""
+    """The change to make, in the bootloader's source or on this machine; "" for none."""
 
 
 class Fact(Value, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class Fact(Value, frozen=True, kw_only=True):
 
 
 class Explanation(Value, frozen=True, kw_only=True):
-    """What another tool's message meant on this board."""
+    """The meaning of another tool's message on this board."""
 
     message: str
     meaning: str
@@ -65,21 +65,21 @@ class BoardReport(Value, frozen=True, kw_only=True):
     requests: int = 0
     """Control transfers that the look has cost; 0 where the board was not opened."""
     failure: Failure | None = None
-    """Why the board could not be looked at, or not to the end; None where it could."""
+    """The error that ended the look at the board, or kept it from starting; None for none."""
 
 
 class Diagnosis(Value, frozen=True, kw_only=True):
     """Answer to `doctor`."""
 
     installation: tuple[Finding, ...]
-    """What keeps flashdeck itself from working on this machine; empty when nothing does."""
+    """Troubles that keep flashdeck itself from working on this machine; empty for none."""
     boards: tuple[BoardReport, ...] = ()
     devices: tuple[DeviceState, ...] = ()
     """DFU devices that are no configured board: listed, never opened."""
     offline: bool = False
-    """Whether no daemon was asked: `flashdeckd doctor` looked by itself."""
+    """True: no daemon was asked, `flashdeckd doctor` looked by itself."""
     failure: Failure | None = None
-    """Why no board could be looked at, as an unusable configuration; None where nothing is in the way."""
+    """The error that kept it from looking at any board, as an unusable configuration; None for none."""
 
 
 def exit_code(diagnosis: Diagnosis, *, named: bool) -> ExitCode:

@@ -4,7 +4,9 @@ The same kind travels over the socket (`rpc`) and decides the exit code of the c
 """
 
 from collections.abc import Sequence
-from enum import IntEnum, StrEnum
+from enum import IntEnum
+
+from flashdeck.open_enum import OpenEnum
 
 
 class ExitCode(IntEnum):
@@ -23,11 +25,11 @@ class ExitCode(IntEnum):
     SOME_FAILED = 10
     CONFIG_INVALID = 11
     NO_PERMISSION = 12
-    HELD = 13
+    BLOCKED = 13
     INTERRUPTED = 130
 
 
-class ErrorKind(StrEnum):
+class ErrorKind(OpenEnum):
     """Stable names of what can go wrong; the wire and `--json` carry them."""
 
     OTHER = "other"
@@ -49,7 +51,7 @@ class ErrorKind(StrEnum):
     OUTSIDE_PARTITION = "outside-partition"
     GUARD = "guard"
     # Nothing is wrong with the request; it is not going to run now.
-    HELD = "held"
+    BLOCKED = "held"
     DISARMED = "disarmed"
     OFFERED = "offered"
     SUPERSEDED = "superseded"
@@ -70,11 +72,6 @@ class ErrorKind(StrEnum):
     # The machine that flashdeckd runs on.
     HOST = "host"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "ErrorKind | None":
-        """Stands in for a kind that a newer daemon knows and we do not."""
-        return cls.OTHER if isinstance(value, str) else None
-
 
 EXIT_CODES: dict[ErrorKind, ExitCode] = {
     ErrorKind.OTHER: ExitCode.OTHER,
@@ -94,10 +91,10 @@ EXIT_CODES: dict[ErrorKind, ExitCode] = {
     ErrorKind.PROTECTED: ExitCode.REFUSED,
     ErrorKind.OUTSIDE_PARTITION: ExitCode.REFUSED,
     ErrorKind.GUARD: ExitCode.REFUSED,
-    ErrorKind.HELD: ExitCode.HELD,
-    ErrorKind.DISARMED: ExitCode.HELD,
-    ErrorKind.OFFERED: ExitCode.HELD,
-    ErrorKind.SUPERSEDED: ExitCode.HELD,
+    ErrorKind.BLOCKED: ExitCode.BLOCKED,
+    ErrorKind.DISARMED: ExitCode.BLOCKED,
+    ErrorKind.OFFERED: ExitCode.BLOCKED,
+    ErrorKind.SUPERSEDED: ExitCode.BLOCKED,
     ErrorKind.CANCELLED: ExitCode.FAILED,
     ErrorKind.DEVICE_GONE: ExitCode.FAILED,
     ErrorKind.DEVICE_BUSY: ExitCode.FAILED,
@@ -138,7 +135,7 @@ class FlashdeckError(Exception):
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the command line exits with when this error ends it."""
+        """The exit code of the command line when this error ends it."""
         return EXIT_CODES[self.kind]
 
 
@@ -147,7 +144,7 @@ MAX_PARTS = 20
 
 
 class ConfigError(FlashdeckError):
-    """The configuration can not be used; the message names file, table and key.
+    """The configuration cannot be used; the message names file, table and key.
 
     `parts` are the mistakes, where there are several: the message then has a line for each.
     """
@@ -175,7 +172,7 @@ class RequestError(FlashdeckError):
 
 
 class ConnectionFailedError(FlashdeckError):
-    """The daemon can not be reached, or does not speak our protocol."""
+    """The daemon cannot be reached, or does not speak our protocol."""
 
     kind = ErrorKind.UNREACHABLE
 
@@ -190,13 +187,13 @@ class RefusedError(FlashdeckError):
     kind = ErrorKind.GUARD
 
 
-class HeldError(FlashdeckError):
+class BlockedError(FlashdeckError):
     """The job must not start now; nothing was erased or written.
 
     `bank` is the bank, counted from 0, that a person may release where nothing else keeps the job from starting.
     """
 
-    kind = ErrorKind.HELD
+    kind = ErrorKind.BLOCKED
 
     def __init__(self, message: str, *, hint: str = "", kind: ErrorKind | None = None, bank: int | None = None) -> None:
         super().__init__(message, hint=hint, kind=kind)
@@ -232,7 +229,7 @@ class DeviceGoneError(DeviceError):
 
 
 class NoAccessError(DeviceError):
-    """The device is there and can not be opened now; nothing was sent to it."""
+    """The device is there and cannot be opened now; nothing was sent to it."""
 
 
 class DevicePermissionError(NoAccessError):

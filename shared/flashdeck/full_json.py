@@ -8,9 +8,13 @@ import msgspec
 
 
 def plain(value: object) -> object:
-    """`value`, with structures in it, in what JSON knows."""
+    """Return `value`, with structures in it, in what JSON knows: with the names and tags of the wire."""
     if isinstance(value, msgspec.Struct):
-        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+        config = value.__struct_config__
+        tag = {} if config.tag is None else {str(config.tag_field): config.tag}
+        names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        fields = {written: getattr(value, name) for name, written in names}
+        return tag | {name: plain(field) for name, field in fields.items() if field is not msgspec.UNSET}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in cast("Mapping[object, object]", value).items()}
     if isinstance(value, tuple | list):
@@ -19,5 +23,5 @@ def plain(value: object) -> object:
 
 
 def full_json(value: object) -> str:
-    """One JSON object on one line, as pure ASCII."""
+    """Return one JSON object on one line, as pure ASCII."""
     return json.dumps(plain(value))

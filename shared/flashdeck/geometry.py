@@ -33,11 +33,11 @@ class Range:
         return self.end - self.start
 
     def covers(self, other: "Range") -> bool:
-        """Whether all of `other` lies inside."""
+        """Return whether all of `other` lies inside."""
         return self.start <= other.start and other.end <= self.end
 
     def overlaps(self, other: "Range") -> bool:
-        """Whether the two share at least one byte."""
+        """Return whether the two share at least one byte."""
         return self.start < other.end and other.start < self.end
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class Sector:
 
     span: Range
     bank: int
-    """Which bank it belongs to, from 0."""
+    """The bank that it belongs to, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Geometry:
     program_unit: int = PROGRAM_UNIT
     """Bytes that the flash programs at once: a power of two."""
     ram: tuple[Range, ...] = ()
-    """Where a stack may lie; empty where that is not known (the stack guard is then refused in the configuration)."""
+    """Ranges for a stack; empty where they are not known (the stack guard is then refused in the configuration)."""
 
     def sectors(self) -> Iterator[Sector]:
         """Every sector in ascending order."""
@@ -101,7 +101,7 @@ class Geometry:
         return tuple(sector for sector in self.sectors() if sector.span.overlaps(span))
 
     def is_whole_sectors(self, span: Range) -> bool:
-        """Whether `span` is made of whole sectors without a hole."""
+        """Return whether `span` is made of whole sectors without a hole."""
         sectors = self.sectors_in(span)
         return bool(sectors) and (
             sectors[0].span.start == span.start
@@ -122,7 +122,7 @@ def parse_sectors(text: str) -> Geometry:
     """The geometry that `text` describes: runs of equal sectors, `COUNT*SIZE@ADDRESS`, divided by commas.
 
     A run without `@ADDRESS` goes on where the one before it ended: "4*16K@0x08000000, 1*64K, 7*128K". Runs are in
-    ascending order and do not overlap. Banks can not be said this way: all sectors count as one.
+    ascending order and do not overlap. Banks cannot be said this way: all sectors count as one.
 
     Raises ValueError, with a sentence, for anything else.
     """
@@ -138,7 +138,7 @@ def parse_sectors(text: str) -> Geometry:
 
 
 def format_sectors(geometry: Geometry) -> str:
-    """What `parse_sectors` makes this geometry of again, banks and RAM aside."""
+    """Return the text from which `parse_sectors` makes this geometry again, banks and RAM aside."""
     return ", ".join(f"{r.count}*{r.sector_size}@0x{r.address:08x}" for r in geometry.regions)
 
 

@@ -13,8 +13,16 @@ from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
 
 
+class Origin(OpenEnum):
+    """The side that asked for a job."""
+
+    BUILD = "build"
+    HAND = "hand"
+    OTHER = "other"
+
+
 class Phase(OpenEnum):
-    """What a running job is doing."""
+    """The work of a running job."""
 
     DETACH = "detach"
     OPEN = "open"
@@ -29,7 +37,7 @@ class Phase(OpenEnum):
 
 
 class Verified(OpenEnum):
-    """What is known of a partition's contents."""
+    """The knowledge of a partition's contents."""
 
     YES = "verified"
     NO = "not verified"
@@ -37,7 +45,7 @@ class Verified(OpenEnum):
 
 
 class WaitFor(OpenEnum):
-    """What a job waits for, which ends without a new request."""
+    """The event that a job waits for; it needs no new request."""
 
     ABSENT = "absent"  # its board is not connected
     HAND = "hand"  # a person has to bring its board into DFU mode
@@ -51,7 +59,7 @@ class WaitFor(OpenEnum):
 
 
 class Canceller(OpenEnum):
-    """Who ended a job before it was done."""
+    """The one who ended a job before it was done."""
 
     PERSON = "person"
     CLIENT = "client"  # the connection that had asked for it with `cancel_on_exit` is gone
@@ -68,7 +76,7 @@ class Failure(Value, frozen=True, kw_only=True):
 
 
 class JobResult(Value, frozen=True, kw_only=True):
-    """What a flash did, counted."""
+    """The work of a flash, counted."""
 
     bytes_written: int
     """Image bytes that were programmed."""
@@ -82,10 +90,10 @@ class JobResult(Value, frozen=True, kw_only=True):
     seconds: float
     verified: Verified
     protection: str
-    """How a half-written image was kept from booting."""
+    """The protection that kept a half-written image from booting."""
     started: bool | None = None
     unchanged: int = 0
-    """Bytes of sectors that held the image already and were left alone."""
+    """Bytes of sectors that had the image already and were left alone."""
     erased_beside: int = 0
     """Bytes beside the image that were erased, because it covers only part of their sectors."""
     remarks: tuple[str, ...] = ()
@@ -96,17 +104,17 @@ class Queued(Value, frozen=True, kw_only=True, tag_field="state", tag="queued"):
     """It waits for its turn."""
 
     note: str = ""
-    """Why it is in the queue again; "" where it never left it."""
+    """The reason why it is in the queue again; "" where it never left it."""
 
 
 class Waiting(Value, frozen=True, kw_only=True, tag_field="state", tag="waiting"):
-    """It can not run now, and goes on by itself once what it waits for has come."""
+    """It cannot run now, and goes on by itself once what it waits for has come."""
 
     for_: WaitFor = field(name="for")
     reason: str
-    """What was seen, in a sentence."""
+    """The reason, in a sentence: what was seen."""
     hint: str = ""
-    """What a person can do; "" where that is nothing."""
+    """The next step for a person; "" for none."""
 
 
 class Running(Value, frozen=True, kw_only=True, tag_field="state", tag="running"):
@@ -115,22 +123,22 @@ class Running(Value, frozen=True, kw_only=True, tag_field="state", tag="running"
     phase: Phase
     done: int = 0
     total: int = 0
-    """Progress of the phase, in bytes (erase: bytes of the sectors); 0 where it can not be measured."""
+    """Progress of the phase, in bytes (erase: bytes of the sectors); 0 where it cannot be measured."""
     since: float
-    """When the phase began."""
+    """Start of the phase."""
     answered_at: float
-    """When the board last answered a request."""
+    """Time of the board's last answer to a request."""
 
 
 class Written(Value, frozen=True, kw_only=True, tag_field="state", tag="written"):
     """The image is complete on the board; what is missing is the leave, which comes last in a visit."""
 
     result: JobResult | None = None
-    """What the flash did; None where the daemon was killed before it could tell."""
+    """The work of the flash; None where the daemon was killed before it could tell."""
     phase: Phase | None = None
     """LEAVE or START once that is under way."""
     reason: str = ""
-    """Why it is not under way yet; "" where something else is flashed before."""
+    """The reason why it is not under way yet; "" where something else is flashed before."""
 
 
 class Blocked(Value, frozen=True, kw_only=True, tag_field="state", tag="blocked"):
@@ -144,9 +152,9 @@ class Done(Value, frozen=True, kw_only=True, tag_field="state", tag="done"):
     """Its image is on the board."""
 
     result: JobResult | None = None
-    """What the flash did; None where the daemon was killed before it could tell."""
+    """The work of the flash; None where the daemon was killed before it could tell."""
     not_started: str = ""
-    """Why the board was not started after all; "" where it was, or was not to be."""
+    """The reason why the board was not started after all; "" where it was, or was not to be."""
 
 
 class Failed(Value, frozen=True, kw_only=True, tag_field="state", tag="failed"):
@@ -154,7 +162,7 @@ class Failed(Value, frozen=True, kw_only=True, tag_field="state", tag="failed"):
 
     failure: Failure
     result: JobResult | None = None
-    """What the flash did, where its image is complete on the board all the same."""
+    """The work of the flash, where its image is complete on the board all the same."""
 
 
 class Superseded(Value, frozen=True, kw_only=True, tag_field="state", tag="superseded"):
@@ -169,13 +177,16 @@ class Cancelled(Value, frozen=True, kw_only=True, tag_field="state", tag="cancel
 
     by: Canceller
     reason: str = ""
-    """What that leaves behind; "" where that is nothing."""
+    """The state that it leaves behind; "" for none."""
 
 
 class Unknown(Value, frozen=True, kw_only=True, tag_field="state", tag="unknown"):
-    """Stands in for a state that only a newer daemon knows: `JobState.text` and `is_settled` say what it means."""
+    """Stands in for a state that only a newer daemon knows; what it means is in `JobState` beside it."""
 
     name: str = ""
+    """The name that the daemon has for it."""
+    text: str = ""
+    """`JobState.text`: that daemon's own sentence."""
 
 
 JobStatus = Queued | Waiting | Running | Written | Blocked | Done | Failed | Superseded | Cancelled | Unknown
@@ -198,8 +209,11 @@ TRANSITIONS: Final[Mapping[type[JobStatus], tuple[type[JobStatus], ...]]] = {
     Cancelled: (),
     Unknown: (),
 }
-"""What may follow each state. Only a job whose image is complete is done; what runs is not superseded; and what is
-written is only started, or begun again where its image turned out to be lost."""
+"""The states that may follow each state.
+
+Only a job whose image is complete is done. A running job is not superseded. A written job is only started, or begun
+again if its image turned out to be lost.
+"""
 
 
 SETTLED: Final[tuple[type[JobStatus], ...]] = get_args(Settled)
@@ -228,6 +242,17 @@ def is_settled(status: JobStatus) -> TypeGuard[Settled]:
 def needs_person(status: JobStatus) -> bool:
     """Tell whether a job goes on only once a person has acted: it is blocked, or its board is on hold."""
     return isinstance(status, Blocked) or (isinstance(status, Waiting) and status.for_ is WaitFor.HOLD)
+
+
+def stands_still(status: JobStatus) -> bool:
+    """Tell whether nothing happens to a job until something changes around it: a cable, a hand, access, a disk."""
+    match status:
+        case Waiting():
+            return status.for_ is not WaitFor.PAUSE
+        case Written():
+            return status.phase is None and bool(status.reason)
+        case _:
+            return isinstance(status, Blocked)
 
 
 def result_of(status: JobStatus) -> JobResult | None:

@@ -7,14 +7,27 @@ a client has been through `flashdeck.text.clean` before it gets in here.
 from msgspec import field
 from msgspec.structs import force_setattr
 
-from flashdeck.job_state import Failed, Failure, JobResult, JobStatus, Unknown, Verified, is_settled, result_of
+from flashdeck.disposition import Disposition
+from flashdeck.job_state import (
+    Failed,
+    Failure,
+    JobResult,
+    JobStatus,
+    Origin,
+    Unknown,
+    Verified,
+    is_settled,
+    needs_person,
+    result_of,
+)
 from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
+from flashdeck.words.builds import disposition_text
 from flashdeck.words.jobs import status_text
 
 
 class Presence(OpenEnum):
-    """Where a board is right now."""
+    """The place of a board right now."""
 
     ABSENT = "absent"
     DFU = "dfu"
@@ -23,26 +36,8 @@ class Presence(OpenEnum):
     OTHER = "other"
 
 
-class Origin(OpenEnum):
-    """Who asked for a job."""
-
-    BUILD = "build"
-    HAND = "hand"
-    OTHER = "other"
-
-
-class Disposition(OpenEnum):
-    """What became of an artifact at one of its targets."""
-
-    QUEUED = "queued"
-    OFFERED = "offered"
-    REFUSED = "refused"
-    UNCHANGED = "unchanged"
-    OTHER = "other"
-
-
 class LogLevel(OpenEnum):
-    """How much a log line matters."""
+    """The weight of a log line."""
 
     DEBUG = "debug"  # what a lane decided, and why
     INFO = "info"
@@ -84,7 +79,7 @@ class Contents(Value, frozen=True, kw_only=True):
     complete: bool = True
     """False from the first erase of a flash until its boot unit is written."""
     started: bool | None = None
-    """Whether the application was seen to start afterwards; None where that can not be seen."""
+    """True if the application was seen to start afterwards; None where that cannot be seen."""
     serial: str = ""
     """Serial of the device that it was flashed into; "" where that has none."""
     bcd_device: int = 0
@@ -117,15 +112,15 @@ class PartitionState(Value, frozen=True, kw_only=True):
     """True while a build writes the image file, and a moment longer."""
     contents: Contents | None = None
     offered: str = ""
-    """SHA-256 of the newest artifact where this board neither holds it nor has a job for it: it waits for a person."""
+    """SHA-256 of the newest build where this board neither has it nor a job for it: it waits for a person."""
     current: bool = False
-    """True if the partition has every byte of the newest artifact."""
+    """True if the partition has every byte of the newest build."""
     trouble: str = ""
-    """Why what lies at the image's path can not be taken, and what to do; "" where it can."""
+    """The reason why the file at the image's path cannot be taken, and what to do; "" for none."""
 
 
 class HoldBy(OpenEnum):
-    """Who put a board on hold."""
+    """The one who put a board on hold."""
 
     PERSON = "person"
     FLASHDECK = "flashdeck"  # whatever comes next would start something that must not be started
@@ -133,7 +128,7 @@ class HoldBy(OpenEnum):
 
 
 class BoardHold(Value, frozen=True, kw_only=True):
-    """Why a board is on hold: nothing starts on it until a person releases it."""
+    """The hold of a board: nothing starts on it until a person releases it."""
 
     reason: str
     by: HoldBy = HoldBy.PERSON
@@ -149,17 +144,17 @@ class BoardState(Value, frozen=True, kw_only=True):
     port: str = ""
     product: str = ""
     text: str = ""
-    """Where it is, and what keeps it from being flashed by itself, in a sentence."""
+    """Its place, and what keeps it from being flashed by itself, in a sentence."""
     hold: BoardHold | None = None
-    """Why it starts nothing; None while it is free."""
+    """Its hold; None while it is free."""
     armed: bool = True
-    """Whether new artifacts flash by themselves; otherwise they are only offered."""
+    """True: builds are flashed by themselves; otherwise they are offered."""
     adopted: bool = False
-    """Whether its identity was pinned by `adopt` and is kept in boards.toml."""
+    """True: its identity was pinned by `adopt` and is kept in boards.toml."""
     trouble: str = ""
-    """What keeps this board from being used and what to do about it; "" when nothing does."""
+    """The reason why this board cannot be used, and what to do; "" for none."""
     doubts: tuple[str, ...] = ()
-    """What was found against its bootloader, and so is not tried any more until a person releases the board."""
+    """Faults of its bootloader; what they touch is not tried any more until a person releases the board."""
     partitions: tuple[PartitionState, ...] = ()
 
 
@@ -176,7 +171,7 @@ class DeviceState(Value, frozen=True, kw_only=True):
 
 
 class JobState(Value, frozen=True, kw_only=True):
-    """One artifact bound for one partition of one board."""
+    """One image for one partition of one board."""
 
     id: int
     board: str
@@ -192,6 +187,8 @@ class JobState(Value, frozen=True, kw_only=True):
     """The status in a sentence; it follows from it, but for one that only a newer daemon knows."""
     is_settled: bool = field(default_factory=bool)  # not a default, which would not be written where it is False
     """True if nothing will change the status any more; it follows from it likewise."""
+    needs_person: bool = field(default_factory=bool)  # likewise
+    """True if the job goes on only once a person has acted; it follows from the status likewise."""
     attempts: int = 0
     created_at: float
     started_at: float | None = None
@@ -202,15 +199,16 @@ class JobState(Value, frozen=True, kw_only=True):
         if not isinstance(self.status, Unknown):
             force_setattr(self, "text", status_text(self.status))
             force_setattr(self, "is_settled", is_settled(self.status))
+            force_setattr(self, "needs_person", needs_person(self.status))
 
     @property
     def result(self) -> JobResult | None:
-        """What the flash did, where that is known by now."""
+        """The work of the flash, where it is known by now."""
         return result_of(self.status)
 
     @property
     def failure(self) -> Failure | None:
-        """Why the job was given up; None where it was not."""
+        """The error for which the job was given up; None where it was not."""
         return self.status.failure if isinstance(self.status, Failed) else None
 
 
@@ -226,6 +224,8 @@ class ArtifactState(Value, frozen=True, kw_only=True):
     version: str = ""
     seen_at: float
     disposition: Disposition
+    text: str = ""
+    """The disposition in a sentence; it follows from it, but for what only a newer daemon knows."""
     reason: str = ""
     patch: bool = False
     """True if it is laid over a program: it does not define the partition's first word."""
@@ -233,6 +233,11 @@ class ArtifactState(Value, frozen=True, kw_only=True):
     """Notes on how the file was read."""
     flattened: bool = False
     """True if an older release named it, by the hash of its bytes with all gaps filled."""
+
+    def __post_init__(self) -> None:
+        """Put what became of it into words, once for everybody."""
+        if self.disposition is not Disposition.OTHER:
+            force_setattr(self, "text", disposition_text(self.disposition, self.reason))
 
 
 class LogLine(Value, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Where things are: configuration, state, socket, packaged data. The XDG base directory rules live only here.
+"""The places of things: configuration, state, socket, packaged data. The XDG base directory rules live only here.
 
 Every default takes `virtual`: a daemon of emulated boards uses a directory name of its own everywhere, and not even the
 environment can make it share socket, state or configuration with one that has real boards (safety rule 10).
@@ -21,7 +21,7 @@ SOCKET_PATH_MAX = 107
 """Bytes of a Unix socket's path: sun_path holds 108 with its closing NUL (unix(7))."""
 PRIVATE_MODE = 0o700
 RUNTIME_DIRS = Path("/run/user")
-"""Where systemd-logind keeps a user's run-time directory, by uid."""
+"""The directory in which systemd-logind keeps a user's run-time directory, by uid."""
 
 
 def default_config_path(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
@@ -30,12 +30,12 @@ def default_config_path(*, virtual: bool = False, environ: Mapping[str, str] = o
 
 
 def board_file_path(config_path: Path) -> Path:
-    """What the daemon itself writes beside the configuration: adopted boards, armed state. It may not exist."""
+    """Return the path of boards.toml, which the daemon writes beside the configuration. It may not exist."""
     return absolute(config_path).with_name(BOARD_FILE_NAME)
 
 
 def absolute(path: str | Path) -> Path:
-    """`path` with its `~` expanded, from the root on. Raises ConfigError where that can not be."""
+    """`path` with its `~` expanded, from the root on. Raises ConfigError where that cannot be."""
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:
@@ -50,12 +50,12 @@ def absolute(path: str | Path) -> Path:
 
 
 def state_dir(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the daemon keeps its journal and its spool; it may not exist yet."""
+    """Return the directory of the daemon's journal and spool; it may not exist yet."""
     return _xdg("XDG_STATE_HOME", ".local/state", environ) / _name(virtual=virtual)
 
 
 def socket_path(explicit: str | None = None, *, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the daemon listens: `explicit`, else the first that there is of these.
+    """Return the socket's path: `explicit`, else the first that there is of these.
 
     $FLASHDECK_SOCKET (not with `virtual`), $XDG_RUNTIME_DIR, /run/user/UID if it is ours and 0700, the state directory.
     Raises ConfigError where there is no such path, or it is too long for a socket.

@@ -1,4 +1,4 @@
-"""What a bounded regular expression is made of, and the proof that it has one way at most to go on. Pure.
+"""The nodes of a bounded regular expression, and the proof that it has one way at most to go on. Pure.
 
 `flashdeck.patterns` makes these of text.
 """
@@ -19,7 +19,7 @@ class Node:
     """A part of an expression. Alone, it is one byte of a set."""
 
     first: Bytes
-    """What it can begin with."""
+    """The bytes that it can begin with."""
     fixed: tuple[Bytes, ...]
     """Its first bytes, as far as it has no choice."""
     is_fixed: bool
@@ -38,7 +38,7 @@ class Series(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice(Node):
+class Alternation(Node):
     """One of several parts."""
 
     ways: tuple[Node, ...]
@@ -92,7 +92,7 @@ def choice(ways: Sequence[Node]) -> Node:
     """Return one of these parts."""
     if len(ways) == 1:
         return ways[0]
-    return Choice(
+    return Alternation(
         first=frozenset[int]().union(*(way.first for way in ways)),
         fixed=(),
         is_fixed=False,
@@ -143,7 +143,7 @@ def check(node: Node, follow: Bytes | None = None) -> None:
                 rest = parts[index + 1 :]
                 is_last = follow is None and all(each.is_nullable for each in rest)
                 check(part, None if is_last else _first(rest, behind))
-        case Choice(ways=ways):
+        case Alternation(ways=ways):
             _check_ways(ways)
             for way in ways:
                 check(way, follow)

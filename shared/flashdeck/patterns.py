@@ -34,7 +34,7 @@ _CLASSES = {
     "S": TEXT - _BLANKS,
     **{letter: frozenset((code,)) for letter, code in zip("0tnrfv", b"\0\t\n\r\f\v", strict=True)},
 }
-"""What is negated, and `.`, means printable ASCII, so that what they match ends where a string does."""
+"""The bytes of `.` and of a negated class: printable ASCII, so that a match ends where a string does."""
 _BOUNDS = {"?": (0, 1), "*": (0, REACH), "+": (1, REACH)}
 _COUNTS = re.compile(r"\{(?P<least>[0-9]{0,4})(?P<comma>,?)(?P<most>[0-9]{0,4})\}")
 
@@ -180,7 +180,7 @@ class _Parser:
     def _name(self) -> str:
         name, closed, _ = self._text[self._at :].partition(">")
         if not closed or not name.isidentifier() or not name.isascii() or name in self._names:
-            raise ValueError(f'"{clean(name, 40)}" can not be the name of a group here')
+            raise ValueError(f'"{clean(name, 40)}" cannot be the name of a group here')
         self._names.add(name)
         self._at += len(name) + 1
         return name

@@ -5,7 +5,6 @@ The command line's `status` and the screen both ask here, so that they agree on 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -16,11 +15,14 @@ from flashdeck.job_state import (
     Queued,
     Running,
     Superseded,
+    Unknown,
     WaitFor,
     Waiting,
     Written,
 )
 from flashdeck.model import BoardState, Contents, JobState, PartitionState, Presence
+from flashdeck.value import Value
+from flashdeck.words.boards import hold_text
 from flashdeck.words.contents import contents_flaw
 
 
@@ -33,7 +35,7 @@ class ProblemKind(StrEnum):
     AMBIGUOUS = "ambiguous"  # several devices look like the board
     TROUBLE = "unusable"  # something else keeps the board from being used
     NOT_STARTED = "did not start"
-    REFUSED = "build refused"  # the newest build can not be taken
+    REFUSED = "build refused"  # the newest build cannot be taken
     ON_HOLD = "on hold"
     UNCERTAIN = "uncertain"  # its contents may have been changed since they were flashed
     NEEDS_HAND = "needs a hand"  # a job waits for something that a person has to do
@@ -68,11 +70,10 @@ _NEEDS_PERSON: Final = frozenset(
 )
 _RANK: Final = {kind: rank for rank, kind in enumerate(ProblemKind)}
 _BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.PAUSE))
-"""What comes, or is meant to be missing, without anybody who is told to act."""
+"""These end without anybody who is told to act."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Value, frozen=True):
     """One thing that needs a person."""
 
     board: str
@@ -80,9 +81,9 @@ class Problem:
     """"" where it is the whole board's."""
     kind: ProblemKind
     text: str
-    """What was seen, in a sentence."""
+    """The thing that was seen, in a sentence."""
     hint: str = ""
-    """What to do; "" where the text says it."""
+    """The next thing to do; "" where the text says it."""
 
 
 def problems(boards: Iterable[BoardState], jobs: Iterable[JobState]) -> list[Problem]:
@@ -144,8 +145,8 @@ def _board_problems(board: BoardState, jobs: Sequence[JobState]) -> Iterator[Pro
     elif board.trouble:
         yield Problem(board.name, "", ProblemKind.TROUBLE, board.trouble)
     if board.hold is not None:
-        hint = f"`flashdeck release {board.name}` lets it go on"
-        yield Problem(board.name, "", ProblemKind.ON_HOLD, board.hold.reason, hint)
+        hint = f"release it: `flashdeck release {board.name}`"
+        yield Problem(board.name, "", ProblemKind.ON_HOLD, hold_text(board), hint)
     active = [job for job in jobs if not job.is_settled]
     for job in active:
         yield from _job_problem(board, job)
@@ -166,6 +167,8 @@ def _job_problem(board: BoardState, job: JobState) -> Iterator[Problem]:
                 yield Problem(board.name, job.partition, ProblemKind.NEEDS_HAND, reason, hint)
             elif board.hold is None:  # the board's own state says it once for all jobs
                 yield Problem(board.name, job.partition, ProblemKind.ON_HOLD, reason, hint)
+        case Unknown(text=text) if job.needs_person:
+            yield Problem(board.name, job.partition, ProblemKind.BLOCKED, text)
         case _:
             pass
 
@@ -175,10 +178,10 @@ def _partition_problems(
 ) -> Iterator[Problem]:
     """Yield what is wrong with a partition; a job that is on its way to it puts all but a bad build right."""
     name, contents = partition.name, partition.contents
-    if failed is not None and failed.failure is not None:
-        yield Problem(board.name, name, ProblemKind.FAILED, failed.failure.message, failed.failure.hint)
     flaw = contents_flaw(contents, plain=bool(partition.alternate)) if contents is not None and not is_active else ""
-    if contents is not None and flaw:
+    if failed is not None and failed.failure is not None:  # where a flash failed, that says it for its contents, too
+        yield Problem(board.name, name, ProblemKind.FAILED, failed.failure.message, failed.failure.hint)
+    elif contents is not None and flaw:
         kind, hint = _flaw_of(contents)
         yield Problem(board.name, name, kind, flaw, hint)
     if partition.trouble:
@@ -207,7 +210,7 @@ def _job_condition(job: JobState) -> ProblemKind:
         case Queued():
             return ProblemKind.QUEUED
         case _:  # a state that only a newer daemon knows, and that is not settled
-            return ProblemKind.WAITING
+            return ProblemKind.BLOCKED if job.needs_person else ProblemKind.WAITING
 
 
 def _partition_condition(partition: PartitionState, jobs: Iterable[JobState]) -> ProblemKind:

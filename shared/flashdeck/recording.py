@@ -24,7 +24,7 @@ SUFFIX = ".jsonl"
 
 
 class Ending(StrEnum):
-    """How a transfer ended."""
+    """The end of a transfer."""
 
     OK = "ok"
     STALL = "stall"
@@ -42,7 +42,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
 
 
 class RecordedSession(Line, frozen=True, kw_only=True, tag="session"):
-    """What the device said of itself before anything was asked."""
+    """The identity of the device, as it was before anything was asked."""
 
     format: int
     flashdeck: str
@@ -54,7 +54,7 @@ class RecordedSession(Line, frozen=True, kw_only=True, tag="session"):
     configuration: bytes
     """The first configuration's descriptor with all that follows it, put together from what the system parsed."""
     payloads: bool = False
-    """Whether image bytes are in it; otherwise their SHA-256 and length are."""
+    """True: image bytes are in it; otherwise their SHA-256 and length are."""
 
 
 class Transfer(Line, frozen=True, kw_only=True, tag="transfer"):
@@ -81,11 +81,11 @@ class Transfer(Line, frozen=True, kw_only=True, tag="transfer"):
 
     @property
     def is_in(self) -> bool:
-        """Whether data went to the host."""
+        """True if data went to the host."""
         return bool(self.request_type & 0x80)
 
     def holds(self, data: bytes) -> bool:
-        """Whether `data` is what was moved."""
+        """Return whether `data` is what was moved."""
         return data == self.data if self.data is not None else hashlib.sha256(data).hexdigest() == self.digest
 
     @property
@@ -121,11 +121,11 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     session: RecordedSession
     steps: tuple[Step, ...]
     complete: bool
-    """Whether it reaches the end of its session."""
+    """True if it reaches the end of its session."""
 
     @property
     def transfers(self) -> int:
-        """How many control transfers there are."""
+        """The number of control transfers."""
         return sum(isinstance(step, Transfer) for step in self.steps)
 
 
@@ -191,10 +191,10 @@ def parse(name: str, raw: bytes) -> Recording:
 
 
 def read(path: Path) -> Recording:
-    """The recording in a file. Raises ConfigError where it can not be read, or is none."""
+    """The recording in a file. Raises ConfigError where it cannot be read, or is none."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE + MAX_LINE + 1)
     except OSError as error:
-        raise ConfigError(f"the recording {clean(str(path))} can not be read: {error.strerror}") from error
+        raise ConfigError(f"the recording {clean(str(path))} cannot be read: {error.strerror}") from error
     return parse(clean(str(path)), raw)

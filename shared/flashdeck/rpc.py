@@ -67,7 +67,7 @@ class Request(Value, frozen=True, kw_only=True):
 
     @property
     def is_notification(self) -> bool:
-        """Whether the client wants no answer."""
+        """True if the client wants no answer."""
         return self.id is msgspec.UNSET
 
     @property
@@ -93,26 +93,30 @@ class Notification(Value, frozen=True, kw_only=True):
     params: msgspec.Raw
 
 
-class _ErrorData(Value, frozen=True, kw_only=True, omit_defaults=False):
+class ErrorData(Value, frozen=True, kw_only=True, omit_defaults=False):
+    """The part of an error that a client should look at."""
+
     kind: ErrorKind = ErrorKind.OTHER
     hint: str = ""
 
 
-class _Error(Value, frozen=True, kw_only=True, omit_defaults=False):
+class ErrorObject(Value, frozen=True, kw_only=True, omit_defaults=False):
+    """The reason why a call was refused, or failed."""
+
     code: int
     message: str
-    data: _ErrorData = _ErrorData()
+    data: ErrorData = ErrorData()
 
 
 class _Incoming(Value, frozen=True, kw_only=True):
-    """What a client may receive: a response has `result` or `error`, a notification `method`."""
+    """A message that a client may receive: a response has `result` or `error`, a notification `method`."""
 
     jsonrpc: Literal["2.0"]
     id: RequestId = None
     method: str = ""
     params: msgspec.Raw = msgspec.Raw(b"{}")
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    error: _Error | None = None
+    error: ErrorObject | None = None
 
 
 def result_type(params: type[Params[R]]) -> type[R]:
@@ -137,8 +141,8 @@ def encode_response(request_id: RequestId, result: Value) -> bytes:
 def encode_error(request_id: RequestId, error: FlashdeckError) -> bytes:
     """The refusal or failure of a call as one line; its text is cut to what a line and a terminal bear."""
     code = error.code if isinstance(error, RpcError) else error.exit_code
-    data = _ErrorData(kind=error.kind, hint=_tidy(error.hint))
-    told = _Error(code=int(code), message=_tidy(error.message), data=data)
+    data = ErrorData(kind=error.kind, hint=_tidy(error.hint))
+    told = ErrorObject(code=int(code), message=_tidy(error.message), data=data)
     return _line({"jsonrpc": "2.0", "id": request_id, "error": told})
 
 
@@ -199,7 +203,7 @@ def no_such_method(request: Request) -> RpcError:
 
 
 def decode_incoming(line: bytes) -> Reply | Notification:
-    """What a daemon sent. MalformedError if it is neither an answer nor a notification."""
+    """Return the daemon's message. Raises MalformedError if it is neither an answer nor a notification."""
     try:
         incoming = _decode(line, _Incoming)
     except (_SyntaxError, msgspec.ValidationError) as error:
@@ -279,7 +283,7 @@ def _invalid(line: bytes, why: str) -> RpcError:
     )
 
 
-def _rebuild(error: _Error) -> RemoteError:
+def _rebuild(error: ErrorObject) -> RemoteError:
     return RemoteError(_tidy(error.message), hint=_tidy(error.data.hint), kind=error.data.kind)
 
 

@@ -81,7 +81,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_age(seconds: float) -> str:
-    """How long ago something was, in its largest unit: "3 s", "5 min", "2 h", "4 d"; never negative."""
+    """Return an age in its largest unit: "3 s", "5 min", "2 h", "4 d"; never negative."""
     whole = max(0, int(seconds))
     for length, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
         if whole >= length:
@@ -90,7 +90,7 @@ def format_age(seconds: float) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """So many of something, with a plural in s where they are not one: "1 board", "3 boards"."""
+    """Return a count with its noun, in the plural if it is not one: "1 board", "3 boards"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 

@@ -15,7 +15,7 @@ _FOR_DEVELOPERS = re.compile(r"extra\s*==\s*['\"]dev['\"]", re.ASCII)
 
 
 def software() -> tuple[Fact, ...]:
-    """What is installed and running here; a package that is not there says so."""
+    """Return the versions that are installed and running here; a package that is not there says so."""
     facts = (
         Fact(name="flashdeck", value=__version__),
         Fact(name="python", value=f"{platform.python_implementation()} {platform.python_version()}"),

@@ -93,7 +93,7 @@ def one_sector_changed(data: bytes) -> bytes:
 
 
 def remark_on(case: Case, job: str) -> str:
-    """Why it costs more, once for each kind of board; what can not be read can not be skipped either."""
+    """Why it costs more, once for each kind of board; what cannot be read cannot be skipped either."""
     return case.why if job == FULL or not case.readable else ""
 
 

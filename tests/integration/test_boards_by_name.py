@@ -9,7 +9,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import Done, Waiting, name_of
 from flashdeck.value import Value
 from rig import Rig, board, firmware, prepare, running
 
@@ -33,16 +33,19 @@ async def refused(rig: Rig, params: api.Params[Value]) -> FlashdeckError:
 
 
 async def on_hold(rig: Rig) -> list[str]:
-    return [board.name for board in (await rig.client.call(api.GetBoards())).boards if board.held]
+    return [board.name for board in (await rig.client.call(api.GetBoards())).boards if board.hold]
 
 
 async def test_a_glob_puts_its_boards_on_hold_and_no_other(rig: Rig) -> None:
     held = (await rig.client.call(api.Hold(boards=("rack-*", "rack-1"), reason="on the table"))).boards
-    assert [(board.name, board.held) for board in held] == [("rack-1", "on the table"), ("rack-2", "on the table")]
+    assert [(board.name, board.hold and board.hold.reason) for board in held] == [
+        ("rack-1", "on the table"),
+        ("rack-2", "on the table"),
+    ]
     rig.build(IMAGE)
-    await rig.until(lambda s: any(job.status is JobStatus.DONE for job in s.jobs))
-    snapshot = await rig.until(lambda s: sum(job.status is JobStatus.WAITING for job in s.jobs) == 2)
-    assert {job.board for job in snapshot.jobs if job.status is JobStatus.WAITING} == {"rack-1", "rack-2"}
+    await rig.until(lambda s: any(isinstance(job.status, Done) for job in s.jobs))
+    snapshot = await rig.until(lambda s: sum(isinstance(job.status, Waiting) for job in s.jobs) == 2)
+    assert {job.board for job in snapshot.jobs if isinstance(job.status, Waiting)} == {"rack-1", "rack-2"}
     released = (await rig.client.call(api.Release(boards=("rack-1",)))).boards
     assert [board.name for board in released] == ["rack-1"]
     await rig.wait(data=IMAGE, boards=("left", "rack-1"))
@@ -82,18 +85,18 @@ async def test_jobs_are_counted_after_they_were_filtered(rig: Rig) -> None:
     await rig.wait(data=IMAGE)
     await rig.unplug("left")
     rig.build(firmware("1.0.1", size=9_000))
-    await rig.until(lambda s: sum(job.status is JobStatus.DONE for job in s.jobs) == 5)
+    await rig.until(lambda s: sum(isinstance(job.status, Done) for job in s.jobs) == 5)
 
-    async def jobs(**wanted: object) -> list[tuple[str, JobStatus]]:
+    async def jobs(**wanted: object) -> list[tuple[str, str]]:
         found = (await rig.client.call(api.GetJobs(**wanted))).jobs  # type: ignore[arg-type] - each test names its own
         assert [job.id for job in found] == sorted((job.id for job in found), reverse=True), "the newest first"
-        return [(job.board, job.status) for job in found]
+        return [(job.board, name_of(job.status)) for job in found]
 
-    assert await jobs(limit=1, boards=("left",), statuses=(JobStatus.DONE,)) == [("left", JobStatus.DONE)]
-    assert await jobs(boards=("l*",)) == [("left", JobStatus.WAITING), ("left", JobStatus.DONE)]
+    assert await jobs(limit=1, boards=("left",), statuses=("done",)) == [("left", "done")]
+    assert await jobs(boards=("l*",)) == [("left", "waiting"), ("left", "done")]
     assert len(await jobs(boards=("rack-*",))) == 4
-    assert len(await jobs(limit=3, statuses=(JobStatus.DONE, JobStatus.WAITING))) == 3
-    assert await jobs(statuses=(JobStatus.FAILED,)) == []
+    assert len(await jobs(limit=3, statuses=("done", "waiting"))) == 3
+    assert await jobs(statuses=("failed",)) == []
     assert (await refused(rig, api.GetJobs(boards=("lfet",)))).hint == "did you mean left?"
 
 

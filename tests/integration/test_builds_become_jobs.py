@@ -10,7 +10,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import FlashdeckError
-from flashdeck.job_state import Done, JobStatus, Running, Superseded
+from flashdeck.job_state import Done, JobStatus, Running, Superseded, Waiting
 from flashdeck.model import Snapshot
 from rig import Rig, board, firmware, prepare, running, sha256
 
@@ -203,10 +203,31 @@ async def test_a_project_in_a_directory_whose_name_is_no_utf8_is_served_like_any
         await rig.wait(data=ONE)
 
 
+async def damaged(rig: Rig) -> None:
+    """The daemon is not running while a sector of the disk goes bad."""
+    await rig.stop()
+    (rig.root / "state" / "spool" / sha256(ONE)).write_bytes(b"damaged")
+    await rig.restart()
+
+
+async def test_an_image_that_was_damaged_on_the_disk_is_read_again_from_its_build(rig: Rig) -> None:
+    await rig.unplug("left")
+    rig.build(ONE)
+    await rig.until(lambda s: any(isinstance(job.status, Waiting) for job in s.jobs))
+    await damaged(rig)
+    await rig.plug("left")
+    await rig.wait(data=ONE)
+    await damaged(rig)
+    (job,) = (await rig.client.call(api.Flash(partition="app1"))).jobs
+    (job,) = (await rig.client.call(api.WaitJobs(ids=(job.id,), timeout=60))).jobs
+    assert isinstance(job.status, Done)
+
+
 async def test_an_image_that_was_lost_on_the_disk_is_there_again_once_it_is_built_again(rig: Rig) -> None:
     rig.build(ONE)
     await rig.wait(data=ONE)
-    (rig.root / "state" / "spool" / sha256(ONE)).write_bytes(b"damaged")
+    rig.image.unlink()
+    await damaged(rig)
     with pytest.raises(FlashdeckError, match="was damaged on the disk") as caught:
         await rig.client.call(api.Flash(partition="app1"))
     assert "build it again" in caught.value.hint

@@ -40,7 +40,7 @@ def bench_board(
 
 
 async def examine(rig: Rig, *boards: str) -> Diagnosis:
-    return await rig.client.call(api.Doctor(boards=boards))
+    return await rig.client.call(api.Examine(boards=boards))
 
 
 def codes(report: BoardReport) -> set[str]:

@@ -242,6 +242,6 @@ async def test_a_newest_build_that_can_not_be_kept_says_so_and_no_older_one_is_f
     spool.write_text("in the way")
     rig.build(TWO)
     error = await refused(rig, api.Flash(partition="app1"))
-    assert "can not be kept" in error.message
+    assert "cannot be kept" in error.message
     assert "being written" not in error.message
     assert [job.sha256 for job in await rig.jobs()] == [sha256(ONE)]

@@ -258,6 +258,9 @@ async def test_trust_ends_where_another_board_was_seen(root: Path) -> None:
         assert [await erases_of(rig, ONE) for _ in range(2)] == [ALL, 0]
         await replaced(rig, model="classic-noread", serial="OTHER0000002")
         assert (await contents(rig)).uncertain
+        (outcome,) = (await rig.client.call(api.Wait(partition="app1", sha256=sha256(ONE)))).boards
+        assert outcome.failure is not None
+        assert outcome.failure.kind is ErrorKind.AMBIGUOUS, "nobody knows whether it is the board that was flashed"
         await replaced(rig, model="classic-noread")
         assert [await erases_of(rig, ONE) for _ in range(2)] == [ALL, 0]
         assert await rig.partition_of("left", len(ONE)) == ONE

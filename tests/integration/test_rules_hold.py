@@ -11,6 +11,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Blocked, Done, Failed
 from flashdeck.model import Presence
 from flashdeck.value import Value
+from flashdeck.words.jobs import status_hint
 from rig import APP1, PARTITION2, Rig, firmware, prepare, running, sha256
 
 ONE, TWO = firmware("1.0.0"), firmware("1.0.1")
@@ -55,9 +56,9 @@ async def test_the_other_bank_is_held_where_it_can_not_be_proved(rig: Rig) -> No
     rig.build(SECOND, name="APP2.bin")
     snapshot = await rig.until(lambda s: any(isinstance(job.status, Blocked) for job in s.jobs))
     (job,) = snapshot.jobs
-    assert 'banks = "trusted"' in job.text
+    assert 'banks = "trusted"' in status_hint(job.status)
     error = await refused(rig, api.Wait(partition="partition2"))
-    assert error.kind is ErrorKind.HELD
+    assert error.kind is ErrorKind.BLOCKED
     assert (await rig.emulated("left")).erases == 0
 
 
@@ -170,7 +171,7 @@ async def test_a_board_that_objects_to_early_questions_is_flashed_at_its_own_pac
 async def test_a_map_that_disagrees_about_sectors_holds_the_job(rig: Rig) -> None:
     rig.build(ONE)
     snapshot = await rig.until(lambda s: any(isinstance(job.status, Blocked) for job in s.jobs))
-    assert 'map = "ignore"' in snapshot.jobs[0].text
+    assert 'map = "ignore"' in status_hint(snapshot.jobs[0].status)
     assert (await rig.emulated("left")).erases == 0
 
 

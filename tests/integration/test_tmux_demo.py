@@ -113,7 +113,7 @@ def test_somebody_builds_watches_unplugs_plugs_presses_and_quits(place: Path, sh
 
     edit_and_build(shell.screen())
     shell.until(lambda screen: landed(screen, "1.0.2", "classic", "usbx"), what="1.0.2 on classic and usbx")
-    # The third one's application can not be told to leave: somebody has to press.
+    # The third one's application cannot be told to leave: somebody has to press.
     assert "waiting" in app1(shell.screen(), "noread")
     select(shell, "noread")
     shell.press("s")

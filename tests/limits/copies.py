@@ -27,6 +27,8 @@ class Copy:
 
     def __init__(self, place: Path) -> None:
         self._place = place
+        self.said = ""
+        """What pytest printed the last time."""
         listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         for name in subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0"):  # noqa: S603 -- our own words
             if name and (ROOT / name).is_file():
@@ -53,14 +55,14 @@ class Copy:
             words,
             cwd=self._place,
             env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         try:
-            code = process.wait(timeout=2 * seconds)
+            self.said = process.communicate(timeout=2 * seconds)[0].decode(errors="replace")
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.communicate()
             return Verdict.ENDLESS
-        return {0: Verdict.PASSED, 1: Verdict.FAILED}.get(code, Verdict.BROKEN)
+        return {0: Verdict.PASSED, 1: Verdict.FAILED}.get(process.returncode, Verdict.BROKEN)

@@ -19,6 +19,7 @@ from flashdeck_tui.actions import ACTIONS, Action, Context, Needs, registry
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.screens.help import HelpScreen
+from flashdeck_tui.screens.main import LONGEST_FILTER
 from flashdeck_tui.screens.questions import AskScreen, ChooseScreen, ConfirmScreen
 from flashdeck_tui.store import Selection
 from flashdeck_tui.widgets.key_bar import KeyBar
@@ -345,6 +346,14 @@ async def test_escape_leaves_the_filter_while_it_is_typed() -> None:
         assert screen.app.main.query_one("#boards").has_focus
 
 
+async def test_a_filter_has_an_end() -> None:
+    async with opened() as screen:
+        await screen.press("slash")
+        screen.app.main.query_one("#filter", Input).value = "x" * (LONGEST_FILTER - 1)
+        await screen.press("end", "y", "z")
+        assert screen.app.main.wanted == "x" * (LONGEST_FILTER - 1) + "y"
+
+
 async def test_a_filter_that_hides_every_problem_says_how_to_see_them() -> None:
     async with opened() as screen:
         await screen.press("slash", *"left", "enter", "n")
@@ -410,7 +419,7 @@ async def test_the_log_is_written_to_a_new_file_and_never_over_an_old_one(tmp_pa
             await screen.settle()
         assert len(file.read_text().splitlines()) == lines
         assert f"{lines} lines written" in screen.said[0]
-        assert "can not be written: File exists" in screen.said[1]
+        assert "cannot be written: File exists" in screen.said[1]
         assert not screen.calls
 
 

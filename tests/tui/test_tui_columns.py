@@ -6,7 +6,7 @@ from rich.cells import cell_len
 
 from flashdeck.text import clean
 from flashdeck_tui.widgets.columns import GAP, Column, Want, allot, fit, widths
-from flashdeck_tui.widgets.key_bar import Key, wrapped
+from flashdeck_tui.widgets.key_bar import KeyHint, wrapped
 from flashdeck_tui.widgets.log_panel import folded
 
 COLUMNS = (Column("A", most=10), Column("B", least=5, drop=1), Column("C", drop=2), Column("LAST", least=10))
@@ -66,7 +66,7 @@ def test_a_log_line_is_folded_between_words_where_there_are_any() -> None:
 
 
 def test_no_key_is_broken_in_two() -> None:
-    keys = [Key(str(n), "x", "Title" * n, enabled=True) for n in range(1, 6)]
+    keys = [KeyHint(str(n), "x", "Title" * n, enabled=True) for n in range(1, 6)]
     lines = wrapped(keys, 30)
     assert [key for line in lines for key in line] == keys
     assert all(sum(key.width for key in line) + 2 * (len(line) - 1) <= 30 for line in lines)

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from flashdeck.model import BoardHold, LogLevel, LogLine
-from flashdeck_tui.app import FlashdeckApp
+from flashdeck_tui.app import AGES, SILENCES, FlashdeckApp
 from flashdeck_tui.store import LOG_LINES, Selection
 from flashdeck_tui.widgets.log_panel import LogPanel
 from flashdeck_tui.widgets.rows import Rows
@@ -90,3 +90,32 @@ async def test_no_size_and_no_string_ends_the_application(size: tuple[int, int])
             app.refresh_views()
         await pilot.pause()
     assert app.return_code in (None, 0)
+
+
+async def test_a_board_that_falls_silent_is_told_though_nothing_comes() -> None:
+    now = NOW
+    app, _ = make_app(clock=lambda: now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.refresh_views()
+        await pilot.pause()
+        jobs = app.main.query_one("#jobs", Rows)
+        assert "no answer" not in jobs.rows[0].cells[-1].text
+        for seconds in (4, 5):
+            now = NOW + seconds
+            app.look()
+            assert f"no answer for {seconds} s" in jobs.rows[0].cells[-1].text
+
+
+async def test_a_bench_on_which_nothing_runs_is_looked_at_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = NOW
+    app, _ = make_app(replace(BENCH, jobs=()), clock=lambda: now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.refresh_views()
+        await pilot.pause()
+        looks = counted(monkeypatch, FlashdeckApp, "refresh_views")
+        now = NOW + SILENCES
+        app.look()
+        assert not looks
+        now = NOW + AGES
+        app.look()
+        assert len(looks) == 1

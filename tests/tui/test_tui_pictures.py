@@ -10,7 +10,7 @@ from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection
 from flashdeck_tui.widgets.rows import Rows
-from tui_scene import BENCH, DAEMON, SOCKET, make_app
+from tui_scene import BENCH, DAEMON, RUNNING, SOCKET, make_app, running
 
 SIZES = [(60, 20), (80, 24), (120, 40)]
 LOST = LinkState(
@@ -82,3 +82,18 @@ def test_what_comes_on_top(snap_compare: Compare, keys: tuple[str, ...]) -> None
     app, _ = make_app()
     select = Selection(board="bench-1", partition="app1")
     assert snap_compare(app, terminal_size=(80, 24), run_before=shown(*keys, select=select))
+
+
+@pytest.mark.parametrize("size", SIZES[:2], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("keys", [(), ("enter",)], ids=["typed", "kept"])
+def test_a_filter(snap_compare: Compare, keys: tuple[str, ...], size: tuple[int, int]) -> None:
+    app, _ = make_app()
+    assert snap_compare(app, terminal_size=size, run_before=shown("slash", *"inc", *keys))
+
+
+@pytest.mark.parametrize("size", SIZES[:2], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_board_that_hangs(snap_compare: Compare, size: tuple[int, int]) -> None:
+    hung = replace(RUNNING, status=running(silent=12))
+    app, _ = make_app(replace(BENCH, jobs=(*(job for job in BENCH.jobs if job.id != hung.id), hung)))
+    select = Selection(board="bench-1", partition="app1")
+    assert snap_compare(app, terminal_size=size, run_before=shown(select=select))

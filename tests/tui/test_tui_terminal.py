@@ -112,7 +112,9 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     said = terminal.refusal(instead="flashdeck status", is_terminal=lambda number: number != 2)
     assert said is not None
-    assert said.startswith("flashdeck: stderr is no terminal, so there is nowhere to draw the screen")
+    assert (
+        said == "flashdeck: stderr is no terminal, and the screen needs one; use 'flashdeck status' (over ssh: ssh -t)"
+    )
     none = terminal.refusal(instead="flashdeck status", is_terminal=lambda _: False)
     assert "stdin and stderr are no terminals" in (none or "")
     assert terminal.refusal(instead="flashdeck status", is_terminal=lambda _: True) is None
@@ -121,7 +123,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_screen_that_closed_by_itself_did_not_end_well() -> None:
     app, _ = make_app()
     async with app.run_test():
-        app.panic("the terminal can not be read")  # as Textual does where reading it fails
+        app.panic("the terminal cannot be read")  # as Textual does where reading it fails
     assert app.exit_code == 129
     app, _ = make_app()
     async with app.run_test() as pilot:

@@ -3,12 +3,16 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from flashdeck.job_state import Blocked, Done, Failed, Phase, Queued, Unknown, Verified, WaitFor, Waiting
-from flashdeck.model import BoardHold, Disposition, Event, LogLevel, LogLine, Presence, Snapshot
+from flashdeck.model import BoardHold, Contents, Disposition, Event, LogLevel, LogLine, Presence, Snapshot
+from flashdeck.words.contents import contents_state
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui import views
+from flashdeck_tui.cli import words
 from flashdeck_tui.store import Selection, Store
 from tui_scene import (
     ARTIFACT,
@@ -100,7 +104,7 @@ def test_a_partition_says_what_it_holds_since_when_and_how_sure_that_is() -> Non
     assert cells["left"] == ["1.0.2", "verified, 2 min ago"]
     assert cells["lab"] == ["1.0.1", "not verified, 2 min ago"]
     assert cells["twin"] == ["1.0.1", "incomplete, 2 min ago"]
-    assert cells["spare"] == ["-", "never flashed"]
+    assert cells["spare"] == ["-", "never flashed here"]
 
 
 def test_a_build_that_is_being_written_shows_before_it_is_a_job() -> None:
@@ -203,7 +207,7 @@ def test_a_phase_that_is_not_measured_has_no_percent() -> None:
 
 def test_a_board_that_hangs_says_for_how_long_and_has_no_speed() -> None:
     store = bench_of(contents(complete=False), jobs=(job(1, status=running(done=31, total=100, silent=12)),))
-    assert now_of(store, "left") == Phrase("writing 31 %, no answer for 12 s", Tone.WAIT)
+    assert now_of(store, "left") == Phrase("no answer for 12 s, writing 31 %", Tone.WAIT)
     assert views.job_rows(store, NOW)[0].cells[-1] == Phrase(" 31 %, no answer for 12 s", Tone.WAIT)
     for selection in (Selection(board="left", partition="app1"), Selection(board="left", partition="app1", job=1)):
         told = views.details(store, selection, NOW)[0]
@@ -262,7 +266,10 @@ def test_a_presence_that_only_a_newer_daemon_knows_is_shown() -> None:
 
 
 def test_a_job_that_only_a_newer_daemon_knows_is_told_in_its_words() -> None:
-    store = bench_of(contents(), jobs=(job(1, status=Unknown(name="levitating"), text="levitating gently"),))
+    store = bench_of(
+        contents(),
+        jobs=(job(1, status=Unknown(name="levitating", text="levitating gently"), text="levitating gently"),),
+    )
     assert now_of(store, "left").text == "levitating gently"
     assert views.job_rows(store, NOW)[0].cells[-1].text == "levitating gently"
 
@@ -291,3 +298,22 @@ def test_a_plain_device_has_alternate_settings_and_no_boot_unit_to_protect_it() 
     assert "0x0" not in said
     assert "a half-written image may start" in said
     assert "cannot boot" not in said
+
+
+@given(
+    st.builds(
+        contents,
+        verified=st.sampled_from(Verified),
+        complete=st.booleans(),
+        uncertain=st.booleans(),
+        started=st.none() | st.booleans(),
+    )
+)
+def test_screen_and_tables_say_the_same_of_contents(state: Contents) -> None:
+    store = bench_of(state)
+    (row,) = [r for r in views.board_rows(store, NOW) if r.key.partition == "app1"]
+    word = contents_state(state)
+    assert row.cells[2] == Phrase(f"{word.text}, 2 min ago", word.tone)
+    assert words.verified(state) == words.cell(word)
+    told = views.details(store, Selection(board="left", partition="app1"), NOW)[0].text
+    assert f", {word.text}: " in told

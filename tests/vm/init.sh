@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # The first process of the guest: puts a root file system together and hands over to the host's shell in it.
-# The host's own root lies underneath and can not be written; the tree under test is laid over its place in it.
+# The host's own root lies underneath and cannot be written; the tree under test is laid over its place in it.
 export PATH=/bin
 mount -t proc proc /proc
 mount -t devtmpfs dev /dev

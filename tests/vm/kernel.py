@@ -67,7 +67,7 @@ def kernel_cache() -> Path:
 
 
 def cached_kernel() -> Kernel:
-    """The kernel in the cache, fetched if there is none. Raises MissingError where it can not be had."""
+    """The kernel in the cache, fetched if there is none. Raises MissingError where it cannot be had."""
     cache = kernel_cache()
     for known in sorted(cache.glob("linux-image-*"), key=lambda path: path.stat().st_mtime, reverse=True):
         return Kernel(known)

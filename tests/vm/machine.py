@@ -51,7 +51,7 @@ def check_host() -> None:
         )
     if set(" ,\"'\\") & set(str(ROOT)):
         raise MissingError(
-            f"the path {ROOT} can not be told to QEMU and a kernel", "git clone to a path without blanks and commas"
+            f"the path {ROOT} cannot be told to QEMU and a kernel", "git clone to a path without blanks and commas"
         )
     for name in _PROGRAMS:
         if shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:

@@ -16,7 +16,7 @@ from enum import IntEnum
 
 import usb.core
 
-from flashdeckd.virtual.board import Connection
+from flashdeckd.virtual.board import Attachment
 from flashdeckd.virtual.control import STANDARD_REQUEST, Setup, Standard
 
 _HEAD = struct.Struct(">5I")
@@ -69,7 +69,7 @@ class Export:
     one transfer at a time, as endpoint 0 does.
     """
 
-    def __init__(self, connection: Connection, stream: socket.socket, tally: Tally) -> None:
+    def __init__(self, connection: Attachment, stream: socket.socket, tally: Tally) -> None:
         self.connection = connection
         self._stream = stream
         self._tally = tally

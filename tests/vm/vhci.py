@@ -4,7 +4,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from flashdeckd.virtual.board import Connection
+from flashdeckd.virtual.board import Attachment
 from vm.usbip import Export, Tally
 
 _PLATFORM = Path("/sys/devices/platform")
@@ -58,7 +58,7 @@ class Port:
         """Whether a device can be attached, the last one being gone for the kernel's hub driver, too."""
         return self._status() == _FREE and not self.device.exists()
 
-    def attach(self, connection: Connection, tally: Tally) -> Export:
+    def attach(self, connection: Attachment, tally: Tally) -> Export:
         """Plugs an enumeration of a board in."""
         ours, theirs = socket.socketpair()
         with theirs:

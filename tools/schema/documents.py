@@ -7,13 +7,17 @@ from pathlib import Path
 
 from flashdeck.config_tables import BoardFileTable, ConfigTable
 from flashdeckd.virtual.bench_file import BenchTable
+from schema.command_line import command_line_schema
 from schema.toml_files import schema_of
+from schema.wire import wire_schema
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "config" / "schema"
 DOCUMENTS: Mapping[str, Callable[[], dict[str, object]]] = {
     "flashdeck.schema.json": partial(schema_of, ConfigTable),
     "boards.schema.json": partial(schema_of, BoardFileTable),
     "bench.schema.json": partial(schema_of, BenchTable),
+    "wire.schema.json": wire_schema,
+    "cli.schema.json": command_line_schema,
 }
 """By file name."""
 

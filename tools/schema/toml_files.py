@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from msgspec import inspect
 
-from flashdeck.toml.model import Key, Table, keys_of, unwrapped
 from flashdeck.toml.spellings import MAX_TEXT
+from flashdeck.toml.tables import Key, Table, keys_of, unwrapped
 from flashdeck.toml.writer import plain_value
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -82,7 +82,7 @@ def _leaf(node: inspect.Type) -> _Schema:
         case inspect.EnumType():
             return {"enum": [member.value for member in node.cls]}
         case _:
-            raise TypeError(f"a key of a TOML file can not be {node}")
+            raise TypeError(f"a key of a TOML file cannot be {node}")
 
 
 def _limited(schema: Mapping[str, object], **limits: float | None) -> _Schema:

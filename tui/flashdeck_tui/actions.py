@@ -1,6 +1,6 @@
 """The one registry of what a person can do. The keys, the key bar, the help screen and the palette all come from it.
 
-An action that can not run now stays visible and says why: `why_not` is asked before every run and for every picture.
+An action that cannot run now stays visible and says why: `why_not` is asked before every run and for every picture.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from flashdeck.value import Value
 from flashdeck.words.boards import armed_text, hold_text
 from flashdeck.words.jobs import status_word
 from flashdeck_tui.board_list import next_problem
-from flashdeck_tui.cli.image import read_image
+from flashdeck_tui.cli.image_file import read_image
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import log_text
@@ -31,7 +31,7 @@ R = TypeVar("R", bound=Value)
 
 
 class Needs(StrEnum):
-    """What has to be selected for an action."""
+    """The selection that an action needs."""
 
     NOTHING = "nothing"
     DAEMON = "daemon"  # nothing selected, but a connection
@@ -50,7 +50,7 @@ class Choice:
 
 
 class Context(Protocol):
-    """What an action may use: the state, the selection when its key was pressed, the daemon and the screen."""
+    """All that an action may use: the state, the selection when its key was pressed, the daemon and the screen."""
 
     @property
     def store(self) -> Store:
@@ -64,7 +64,7 @@ class Context(Protocol):
 
     @property
     def selection(self) -> Selection:
-        """What the person points at."""
+        """The thing that the person points at."""
         ...
 
     @property
@@ -98,7 +98,7 @@ class Context(Protocol):
 
     @property
     def filter(self) -> str:
-        """What the list of boards is filtered by; "" where it shows all."""
+        """The filter of the list of boards; "" where it shows all."""
         ...
 
     def open_filter(self) -> None:
@@ -131,7 +131,7 @@ class Context(Protocol):
 
     @property
     def log_has_room(self) -> bool:
-        """Whether a line of the log is visible."""
+        """True if a line of the log is visible."""
         ...
 
     @property
@@ -166,7 +166,7 @@ class Action:
 
     `key` is Textual's name of a key ("f", "question_mark"; several with commas between), "" for the palette alone.
     `title` is one or two words for the key bar, `description` a sentence. `in_bar` is whether the key bar shows it.
-    `check` says why it can not run now, in a sentence, or None; connection and selection are checked beforehand.
+    `check` says why it cannot run now, in a sentence, or None; connection and selection are checked beforehand.
     """
 
     id: str
@@ -179,7 +179,7 @@ class Action:
     in_bar: bool = True
 
     def why_not(self, context: Context) -> str | None:
-        """Why it can not run now, in a sentence; None when it can."""
+        """Return the reason why it cannot run now, in a sentence; None when it can."""
         if self.needs is not Needs.NOTHING and context.link.status is not LinkStatus.CONNECTED:
             return f"Not connected: {context.link.hint or context.link.reason or 'wait a moment'}"
         selection = context.selection
@@ -372,7 +372,7 @@ def _write_new(name: str, text: str) -> Path:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise RequestError(f"{path} can not be written: {error.strerror}", hint="name a file that is new") from error
+        raise RequestError(f"{path} cannot be written: {error.strerror}", hint="name a file that is new") from error
     return path
 
 

@@ -23,7 +23,7 @@ from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeck_tui import terminal, views
 from flashdeck_tui.actions import Action, Choice, registry
-from flashdeck_tui.hands import Hands
+from flashdeck_tui.bench_actions import BenchActions
 from flashdeck_tui.link import Link, LinkState
 from flashdeck_tui.screens.details import DetailsScreen
 from flashdeck_tui.screens.help import HelpScreen
@@ -31,7 +31,7 @@ from flashdeck_tui.screens.main import MainScreen, Panels
 from flashdeck_tui.screens.questions import AskScreen, ChooseScreen, ConfirmScreen
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import LONG_TEXT
-from flashdeck_tui.widgets.key_bar import Key, KeyBar
+from flashdeck_tui.widgets.key_bar import KeyBar, KeyHint
 from flashdeck_tui.widgets.rows import Rows
 
 FRAME = 0.25
@@ -58,7 +58,7 @@ class FlashdeckApp(App[int]):
     def __init__(
         self,
         socket: Path,
-        hands: Hands | None = None,
+        hands: BenchActions | None = None,
         *,
         link: Link | None = None,
         store: Store | None = None,
@@ -85,7 +85,7 @@ class FlashdeckApp(App[int]):
     def on_mount(self) -> None:
         """Starts what runs for as long as the application does."""
         self.run_worker(self.link.run(), name="link", group="link")
-        self.set_interval(FRAME, self._look)
+        self.set_interval(FRAME, self.look)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette has what the registry has."""
@@ -99,7 +99,7 @@ class FlashdeckApp(App[int]):
                 yield SystemCommand(f"{action.title}{key}", clean(text), partial(self.action_act, action.id))
 
     def context(self) -> "AppContext":
-        """What an action gets to see and use if it is started now."""
+        """Return all that an action gets to see and use if it is started now."""
         return AppContext(app=self, selection=self.main.selection)
 
     def action_act(self, name: str) -> None:
@@ -113,9 +113,9 @@ class FlashdeckApp(App[int]):
 
     @property
     def exit_code(self) -> int:
-        """What the process ends with, once it was closed.
+        """The exit code of the process, once the screen was closed.
 
-        Textual knows no code where it closed by itself because its terminal can not be read any more, and may be
+        Textual knows no code where it closed by itself because its terminal cannot be read any more, and may be
         quicker than the thread that ends the process with it.
         """
         return terminal.GONE if self.return_code is None else self.return_code
@@ -125,6 +125,12 @@ class FlashdeckApp(App[int]):
         self._shown, self._shown_at = self.store.revision, self.clock()
         self.main.show(self.store, self.link.state, self._shown_at)
         self._show_keys()
+
+    def look(self) -> None:
+        """Show the store if it has changed, or if time alone has changed what there is to say."""
+        patience = SILENCES if self.store.is_busy else AGES
+        if self.store.revision != self._shown or self.clock() - self._shown_at >= patience:
+            self.refresh_views()
 
     @on(Rows.Moved)
     def selection_changed(self) -> None:
@@ -151,16 +157,11 @@ class FlashdeckApp(App[int]):
             shown = "\n".join(clean(line, LONG_TEXT) for line in text.splitlines())
             self.notify(shown, title=f"{action.title} failed", severity="error", timeout=15, markup=False)
 
-    def _look(self) -> None:
-        patience = SILENCES if self.store.is_busy else AGES
-        if self.store.revision != self._shown or self.clock() - self._shown_at >= patience:
-            self.refresh_views()
-
     def _show_keys(self) -> None:
         context = self.context()
         self.main.show_keys(
             [
-                Key(action.id, action.key_label, action.title, action.why_not(context) is None)
+                KeyHint(action.id, action.key_label, action.title, action.why_not(context) is None)
                 for action in self.actions.values()
                 if action.in_bar and action.key
             ]
@@ -215,7 +216,7 @@ class AppContext:
 
     @property
     def filter(self) -> str:
-        """What the list of boards is filtered by."""
+        """The filter of the list of boards."""
         return self.app.main.wanted
 
     def open_filter(self) -> None:
@@ -250,7 +251,7 @@ class AppContext:
 
     @property
     def log_has_room(self) -> bool:
-        """Whether a line of the log is visible."""
+        """True if a line of the log is visible."""
         return self.app.main.log_panel.size.height > 0
 
     @property
@@ -273,7 +274,7 @@ class AppContext:
         self.app.exit(0)
 
 
-def run(socket: Path, hands: Hands | None = None) -> int:
+def run(socket: Path, hands: BenchActions | None = None) -> int:
     """Open the interface on the daemon at `socket`, which need not be there, and return the exit code.
 
     0 after quitting, 128 and its number after a signal.

@@ -1,4 +1,4 @@
-"""Which boards the list shows, in which order, and where the next problem is. Pure."""
+"""The boards that the list shows, their order, and the way to the next problem. Pure."""
 
 from collections.abc import Iterator
 

@@ -32,7 +32,7 @@ Connect = Callable[[], Awaitable[Client]]
 
 
 class LinkStatus(StrEnum):
-    """Where the connection is."""
+    """The states of the connection."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
@@ -45,9 +45,9 @@ class LinkState:
 
     status: LinkStatus
     reason: str = ""
-    """What keeps it from being connected."""
+    """The reason why it is not connected; of a connection, what it cannot give."""
     hint: str = ""
-    """What a person can do about it."""
+    """The next thing for a person to do about it."""
 
 
 class Link:
@@ -73,7 +73,7 @@ class Link:
 
     @property
     def connected(self) -> bool:
-        """Whether calls can be made and the store is up to date."""
+        """True if calls can be made and the store is up to date."""
         return self.state.status is LinkStatus.CONNECTED
 
     async def run(self) -> None:
@@ -110,10 +110,20 @@ class Link:
             async for change in changes:
                 self._store.take(change)
                 if isinstance(change, Snapshot):
-                    after = self._store.last_line
-                    self._store.take_log((await client.call(GetLogs(after=after, limit=LOG_PAGE))).lines)
+                    state = await self._log_before(client)
                     self._client = client
-                    self._become(LinkState(LinkStatus.CONNECTED))
+                    self._become(state)
+
+    async def _log_before(self, client: Client) -> LinkState:
+        """Take the log up to now. A daemon that does not give it can be followed all the same: that is said."""
+        try:
+            page = await client.call(GetLogs(after=self._store.last_line, limit=LOG_PAGE))
+        except ConnectionFailedError:
+            raise
+        except FlashdeckError as error:
+            return LinkState(LinkStatus.CONNECTED, error.message, error.hint)
+        self._store.take_log(page.lines)
+        return LinkState(LinkStatus.CONNECTED)
 
     def _connected_client(self) -> Client:
         if self._client is None:

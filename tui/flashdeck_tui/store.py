@@ -1,6 +1,6 @@
-"""What the client knows of one daemon: fed with snapshots and events, read by every screen. Pure, no terminal.
+"""The state of one daemon as the client knows it: fed with snapshots and events, read by every screen. Pure.
 
-The store holds the daemon's own values (`flashdeck.model`) and what only a client can know of them: the speed of a job,
+The store has the daemon's own values (`flashdeck.model`) and what only a client can know of them: the speed of a job,
 and the lines of the log so far. How these are put into words is the business of `views`.
 """
 
@@ -37,7 +37,7 @@ _URGENCY: tuple[type[JobStatus], ...] = (Running, Written, Waiting, Blocked, Que
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a person points at: a board, one of its partitions, a job, or a device that is no board."""
+    """The thing that a person points at: a board, one of its partitions, a job, or a device that is no board."""
 
     board: str = ""
     partition: str = ""
@@ -50,7 +50,7 @@ NOTHING = Selection()
 
 
 @dataclass(frozen=True, slots=True)
-class _Progress:
+class _PhaseSamples:
     """The way of a job through its current phase: when how many bytes were done."""
 
     phase: str
@@ -77,7 +77,7 @@ class Store:
         self.log_count = 0
         """Log lines ever taken, so that a reader knows how many are new to it."""
         self._last_line = 0
-        self._progress: dict[int, _Progress] = {}
+        self._progress: dict[int, _PhaseSamples] = {}
 
     def take(self, change: Snapshot | Event) -> None:
         """Takes everything at one instant, or one change after it."""
@@ -118,11 +118,9 @@ class Store:
 
     def jobs_at(self, board: str, partition: str = "") -> Iterator[JobState]:
         """The jobs of a board, or of one of its partitions, newest first."""
-        return (
-            job
-            for job in sorted(self.jobs.values(), key=lambda job: -job.id)
-            if job.board == board and partition in ("", job.partition)
-        )
+        jobs = self.jobs.values()
+        mine = [job for job in jobs if job.board == board and partition in ("", job.partition)]
+        return iter(sorted(mine, key=lambda job: -job.id))
 
     def active_job(self, selection: Selection) -> JobState | None:
         """The job that is meant where one that has not ended is wanted: the running one first, then the next to run."""
@@ -153,7 +151,7 @@ class Store:
         return any(isinstance(job.status, Running) for job in self.jobs.values())
 
     def speed(self, job: int) -> float | None:
-        """Bytes a second of a running job in its current phase; None while that can not be told, or nothing comes."""
+        """Bytes a second of a running job in its current phase; None while that cannot be told, or nothing comes."""
         progress = self._progress.get(job)
         return speed_of(progress.samples, self._clock()) if progress is not None else None
 
@@ -192,21 +190,21 @@ class Store:
             for number in ended[:-ENDED_JOBS]:
                 del self.jobs[number]
 
-    def _further(self, before: _Progress | None, phase: str, done: int) -> _Progress:
+    def _further(self, before: _PhaseSamples | None, phase: str, done: int) -> _PhaseSamples:
         now = self._clock()
         if before is None or before.phase != phase or done < before.samples[-1][1]:
-            return _Progress(phase, ((now, done),))
+            return _PhaseSamples(phase, ((now, done),))
         samples = (*before.samples, (now, done))
         # One sample older than the window stays, so that a slow job keeps its speed.
         first = max((i for i, (at, _) in enumerate(samples) if at <= now - RATE_SECONDS), default=0)
-        return _Progress(phase, samples[first:])
+        return _PhaseSamples(phase, samples[first:])
 
 
 def speed_of(samples: Sequence[tuple[float, int]], now: float) -> float | None:
     """Return the bytes a second of what was done at these seconds, of which the last is past by `now`.
 
     Once nothing has come for longer than it took between two samples, the speed sinks, to nothing within RATE_SECONDS.
-    None where it can not be told, or is nothing.
+    None where it cannot be told, or is nothing.
     """
     (since, before), (until, done) = samples[0], samples[-1]
     if until <= since or done <= before:

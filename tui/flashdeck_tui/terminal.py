@@ -23,7 +23,7 @@ def takes_control_sequences() -> bool:
 
 
 def refusal(*, instead: str, is_terminal: Callable[[int], bool] = os.isatty) -> str | None:
-    """Return why a screen can not be drawn here, in a line, and the command to use `instead`; None where it can.
+    """Return why a screen cannot be drawn here, in a line, and the command to use `instead`; None where it can.
 
     Keys come from stdin and the screen is drawn on stderr, so both must be terminals, and able to draw.
     """
@@ -31,9 +31,7 @@ def refusal(*, instead: str, is_terminal: Callable[[int], bool] = os.isatty) -> 
     if lacking:
         what = " and ".join(lacking)
         verb = "is no terminal" if len(lacking) == 1 else "are no terminals"
-        return (
-            f"flashdeck: {what} {verb}, so there is nowhere to draw the screen; 'flashdeck --help' lists the commands"
-        )
+        return f"flashdeck: {what} {verb}, and the screen needs one; use '{instead}' (over ssh: ssh -t)"
     if not takes_control_sequences():
         name = os.environ.get("TERM", "")
         seen = f"TERM={name} shows no screen" if name else "TERM is not set"

@@ -16,7 +16,7 @@ from flashdeck.job_state import (
     Phase,
     Queued,
     Running,
-    Unknown,
+    WaitFor,
     Waiting,
     Written,
 )
@@ -29,12 +29,12 @@ from flashdeck.model import (
     JobState,
     LogLevel,
     LogLine,
-    Origin,
     PartitionState,
+    Presence,
 )
 from flashdeck.problems import counts
 from flashdeck.text import clean, counted, format_age, format_size, short_sha
-from flashdeck.words.boards import armed_text, hold_text, presence_word
+from flashdeck.words.boards import armed_text, armed_word, hold_text, presence_word
 from flashdeck.words.conditions import condition_word
 from flashdeck.words.contents import (
     BEING_FLASHED,
@@ -47,6 +47,7 @@ from flashdeck.words.contents import (
 from flashdeck.words.jobs import (
     is_measured,
     no_answer_text,
+    origin_text,
     percent,
     status_detail,
     status_hint,
@@ -186,6 +187,8 @@ def notices(store: Store, link: LinkState) -> list[Phrase]:
         kept = "Showing the last known state. " if store.daemon is not None else ""
         lines.append(Phrase(f"{kept}Reconnecting.", Tone.FAINT))
     elif store.daemon is not None:
+        if link.reason:
+            lines.append(Phrase(_long(f"{link.reason}: {link.hint}"), Tone.WAIT))
         lines += [Phrase(_long(part), Tone.WAIT) for part in store.daemon.degraded]
     return lines
 
@@ -225,7 +228,7 @@ def _board_now(board: BoardState) -> Phrase:
         return Phrase(_long(board.trouble), Tone.BAD)
     if board.hold is not None:
         return Phrase(_long(hold_text(board)), Tone.WAIT)
-    return Phrase(armed_text(board), Tone.FAINT if board.armed else Tone.WAIT)
+    return armed_word(board)
 
 
 def _partition_row(store: Store, board: BoardState, partition: PartitionState, now: float) -> Row:
@@ -290,9 +293,10 @@ def _active_cell(job: JobState, now: float) -> Phrase:
     word = status_word(job.status)
     match job.status:
         case Running():
-            how_far = f" {status_detail(job.status)}".rstrip()
-            silent = no_answer_text(job.status, now)
-            return Phrase(f"{word.text}{how_far}, {silent or version_of(job)}", Tone.WAIT if silent else word.tone)
+            told = f"{word.text} {status_detail(job.status)}".rstrip()
+            if silent := no_answer_text(job.status, now):
+                return Phrase(f"{silent}, {told}", Tone.WAIT)
+            return Phrase(f"{told}, {version_of(job)}", word.tone)
         case Queued(note=""):
             return Phrase(f"{word.text}: {version_of(job)}", word.tone)
         case _:
@@ -328,7 +332,7 @@ def _job_row(store: Store, job: JobState, now: float) -> Row:
 
 def _job_cell(store: Store, job: JobState, now: float) -> Phrase:
     tone = status_word(job.status).tone
-    detail = _detail(job)
+    detail = _long(status_detail(job.status))
     match job.status:
         case Running():
             silent = no_answer_text(job.status, now)
@@ -338,11 +342,6 @@ def _job_cell(store: Store, job: JobState, now: float) -> Phrase:
             return Phrase(told, tone if job.status.not_started else Tone.FAINT)
         case _:
             return Phrase(detail, tone if tone in (Tone.BAD, Tone.WAIT) else Tone.FAINT)
-
-
-def _detail(job: JobState) -> str:
-    """Return what there is to say of a job beside its word; what only a newer daemon knows, in that daemon's words."""
-    return _long(job.text if isinstance(job.status, Unknown) else status_detail(job.status))
 
 
 def _progress(store: Store, job: int, status: Running, silent: str) -> str:
@@ -400,6 +399,8 @@ def _keys_for(status: JobStatus) -> str:
             return "r tries again"
         case Blocked():
             return "r tries again, c cancels"
+        case Waiting(for_=WaitFor.HOLD):
+            return "e releases the board, c cancels"
         case Waiting():
             return "goes on by itself; c cancels"
         case Queued() | Running() | Written():
@@ -417,8 +418,7 @@ def _job_details(store: Store, job: JobState, now: float) -> Iterator[Phrase]:
         yield from (Phrase(_long(remark), Tone.WAIT) for remark in result.remarks)
     when = ago(job.finished_at or job.started_at or job.created_at, now)
     yield Phrase(
-        f"asked for by {'a build' if job.origin is Origin.BUILD else 'hand'}, {when}; {format_size(job.size)}, "
-        f"SHA-256 {short_sha(clean(job.sha256))}",
+        f"{origin_text(job.origin)}, {when}; {format_size(job.size)}, SHA-256 {short_sha(clean(job.sha256))}",
         Tone.FAINT,
     )
 
@@ -441,6 +441,8 @@ def _board_facts(board: BoardState) -> Iterator[Phrase]:
     if board.product:
         known.append(_name(board.product))
     yield Phrase(", ".join(known))
+    if board.presence is Presence.OTHER and board.text:
+        yield Phrase(_long(board.text), Tone.WAIT)
     protected = [_name(partition.name) for partition in board.partitions if partition.protected]
     if protected:
         yield Phrase(f"protected, never touched: {', '.join(protected)}", Tone.FAINT)
@@ -479,7 +481,9 @@ def _contents_line(contents: Contents, now: float, *, plain: bool) -> Phrase:
 def _artifact_lines(artifact: ArtifactState, partition: PartitionState, now: float) -> Iterator[Phrase]:
     name = f"{version_of(artifact)}, {ago(artifact.seen_at, now)}, {_long(artifact.source)}"
     reason = f": {_long(artifact.reason)}" if artifact.reason else ""
-    if artifact.disposition is Disposition.REFUSED:
+    if artifact.disposition is Disposition.OTHER:
+        yield Phrase(f"newest build: {_long(artifact.text)}", Tone.WAIT)
+    elif artifact.disposition is Disposition.REFUSED:
         yield Phrase(f"build refused{reason}", Tone.BAD)
     elif partition.offered == artifact.sha256:
         yield Phrase(f"{build_state(partition, artifact).text}{reason}; f flashes it", Tone.WAIT)

@@ -1,1 +1,1 @@
-"""The boards of one daemon: which device is which board, who is here, and how a device becomes a board."""
+"""The boards of one daemon: who is here, what each is, and how a device becomes a board."""

@@ -16,7 +16,7 @@ from flashdeck.text import clean
 from flashdeck.toml.spellings import NAME_RULE, is_name
 from flashdeck.toml.writer import to_plain
 from flashdeckd.host import files
-from flashdeckd.state.durable import write_durably
+from flashdeckd.host.durable import write_durably
 
 HEADER = """\
 # written by flashdeckd; `flashdeck adopt`, `flashdeck arm` and `flashdeck disarm` change it.
@@ -32,7 +32,7 @@ def render_board_file(boards: Iterable[Board], disarmed: Collection[str]) -> str
     table = board_file_table(boards, disarmed)
     for name in table.boards:
         if not is_name(name):
-            raise RequestError(f'"{clean(name, 40)}" can not be a board\'s name', hint=NAME_RULE)
+            raise RequestError(f'"{clean(name, 40)}" cannot be a board\'s name', hint=NAME_RULE)
     values = to_plain(table)
     return HEADER + ("\n" + tomli_w.dumps(values) if values else "")
 
@@ -41,7 +41,7 @@ def write_board_file(path: Path, boards: Iterable[Board], disarmed: Collection[s
     """Writes boards.toml, as a whole or not at all, also if the power fails; only its owner can read it.
 
     Only those of `boards` that have pins are in it. Blocks. Raises RequestError for a name that could not be read back,
-    FlashdeckError where the file can not be written.
+    FlashdeckError where the file cannot be written.
     """
     data = render_board_file(boards, disarmed).encode()
     try:
@@ -51,7 +51,7 @@ def write_board_file(path: Path, boards: Iterable[Board], disarmed: Collection[s
     except OSError as error:
         denied = isinstance(error, PermissionError)
         raise FlashdeckError(
-            f"{clean(str(path))} can not be written: {error.strerror}",
+            f"{clean(str(path))} cannot be written: {error.strerror}",
             hint="let the daemon write to the directory of its configuration",
             kind=ErrorKind.NO_PERMISSION if denied else ErrorKind.OTHER,
         ) from error

@@ -9,12 +9,12 @@ from flashdeck.config import Board, Partition
 from flashdeck.model import ArtifactState, BoardHold, BoardState, Contents, Disposition, PartitionState
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.words.boards import board_text
-from flashdeckd.boards.roster import Sighting
+from flashdeckd.usb.recognition import Sighting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionFacts:
-    """What is known of one partition of a board."""
+    """The facts of one partition of a board."""
 
     contents: Contents | None = None
     newest: ArtifactState | None = None
@@ -25,7 +25,7 @@ class PartitionFacts:
     """True if there is, or was, a job that brings the newest build."""
     is_being_written: bool = False
     trouble: str = ""
-    """Why what lies at its image's path can not be taken; "" where it can."""
+    """The reason why the file at its image's path cannot be taken; "" for none."""
 
 
 def board_state(

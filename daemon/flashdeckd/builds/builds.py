@@ -46,10 +46,10 @@ class Settled:
     path: Path
     data: bytes
     first: bool
-    """Whether it was already there, in this very state, when it was first looked for."""
+    """True: it was already there, in this very state, when it was first looked for."""
 
 
-class Clock(Protocol):
+class BuildClock(Protocol):
     """Time, so that tests can turn it by hand."""
 
     def now(self) -> float:
@@ -65,11 +65,11 @@ class MonotonicClock:
     """The real one."""
 
     def now(self) -> float:
-        """See `Clock`."""
+        """See `BuildClock`."""
         return clock.monotonic()
 
     async def wait(self, wake: asyncio.Event, seconds: float) -> None:
-        """See `Clock`."""
+        """See `BuildClock`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await wake.wait()
@@ -80,7 +80,7 @@ class Builds:
 
     `settled` is called with each new state of each file, one at a time for each watch; a state is also new when the
     file was only touched or written again with the same bytes. Where it raises, the file is handed on again later.
-    `unreadable` is called once for each reason why a file that is there can not be read, and with None once that is
+    `unreadable` is called once for each reason why a file that is there cannot be read, and with None once that is
     over, `settling` when a new state
     begins to be waited for and when that is over, and `on_trouble` with each new value of `trouble`.
     """
@@ -94,7 +94,7 @@ class Builds:
         unreadable: Callable[[Watch, Unreadable | None], None] | None = None,
         settling: Callable[[Watch, bool], None] | None = None,
         on_trouble: Callable[[str], None] | None = None,
-        clock: Clock | None = None,
+        clock: BuildClock | None = None,
     ) -> None:
         self._source = source or WatchfilesSource()
         self._clock = clock or MonotonicClock()
@@ -107,7 +107,7 @@ class Builds:
 
     @property
     def trouble(self) -> str:
-        """What does not work as it should, and what happens instead; "" when all is well."""
+        """The part that does not work, and what happens instead; "" when all is well."""
         return "; ".join(self._troubles.values())
 
     async def run(self) -> None:
@@ -179,7 +179,7 @@ class _Post:
         settling: Callable[[Watch, bool], None] | None,
         *,
         trouble: Callable[[object, str], None],
-        clock: Clock,
+        clock: BuildClock,
     ) -> None:
         self.watch = watch
         self.wake = asyncio.Event()
@@ -217,7 +217,7 @@ class _Post:
                     reason = _reason(error)
                     if reason != failed:  # a disk may be full for days
                         known = isinstance(error, FlashdeckError | OSError)  # a fault of ours is worth a traceback
-                        _log.error("%s could not be looked after: %s", self.watch.pattern, reason, exc_info=not known)
+                        _log.error("%s could not be checked: %s", self.watch.pattern, reason, exc_info=not known)
                     self._trouble(self, f"{self.watch.pattern} could not be taken in ({reason}); tried again soon")
                     failed, pause = reason, RESTART
                 else:
@@ -286,7 +286,7 @@ class _Post:
 
 
 def _observe(pattern: str, passed: Fingerprint | None) -> tuple[Fingerprint | Unreadable | None, bool]:
-    """What is there, and whether it is being written; a state that has passed is not asked.
+    """Return the state of the file, and whether it is being written; a state that has passed is not asked.
 
     Where the newest match of a glob was removed, the older one behind it is no new build: nothing has changed.
     """
@@ -300,7 +300,7 @@ def _observe(pattern: str, passed: Fingerprint | None) -> tuple[Fingerprint | Un
 
 def _ended(watch: Watch) -> FlashdeckError:
     return FlashdeckError(
-        f"the image of {watch.partition} is not looked after any more: the daemon is stopping",
+        f"the image of {watch.partition} is not watched any more: the daemon is stopping",
         kind=ErrorKind.INTERRUPTED,
         hint="start it again and ask again",
     )

@@ -1,4 +1,4 @@
-"""What kind of file system an open file or directory is on.
+"""The kind of file system that an open file or directory is on.
 
 Linux names it in the line of `/proc/self/mountinfo` whose mount id stands in `/proc/self/fdinfo/FD` (proc(5)).
 `statfs` would give a magic number instead, which Python does not offer and which several file systems share.
@@ -30,7 +30,7 @@ def filesystem_type(descriptor: int) -> str:
 
 
 def is_remote(directory: str) -> bool:
-    """Whether somebody else may change files in `directory` without our kernel noticing; False where it is gone."""
+    """Return whether another machine may change files in `directory` unseen by our kernel; False if it is gone."""
     try:
         descriptor = files.open_to_ask(directory)
     except OSError:

@@ -1,4 +1,4 @@
-"""When a file counts as written: nobody has it open for writing, and it stayed the same for a while. Pure."""
+"""The rule by which a file counts as written: nobody has it open for writing, and it stayed the same. Pure."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What tells one state of a file from the next without reading it.
+    """One state of a file, told from the next without reading it.
 
     The time of the last status change is part of it: `cp -p`, `tar` and `rsync` set the modification time back. So a
     chmod or a touch makes a new state too, with the same bytes in it.
@@ -28,7 +28,7 @@ class Fingerprint:
 
     @classmethod
     def of(cls, path: str, status: files.Status) -> "Fingerprint":
-        """From what stat() says of `path`."""
+        """Return the state of `path` by its stat()."""
         return cls(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 

@@ -1,7 +1,7 @@
 """Reads a file whole, and only when nobody has it open for writing.
 
 A read lease (fcntl(2), F_SETLEASE) is granted only while no one has the file open for writing. Who opens it for writing
-while we hold the lease waits until we let go, so it is held for the reading alone, never while waiting for anything,
+while we have the lease waits until we let go, so we keep it for the reading alone, never while waiting for anything,
 and is given up between two pieces as soon as a writer knocks. Where there are no leases worth having (another
 user's file, network file systems) the settle rule alone must do.
 """
@@ -29,7 +29,7 @@ class FileSnapshot:
     fingerprint: Fingerprint
     data: bytes
     leased: bool
-    """Whether a lease proves that nobody had it open for writing."""
+    """True: a lease proves that nobody had it open for writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """It is there and can not be read."""
+    """It is there and cannot be read."""
 
     path: str
     reason: str
@@ -69,7 +69,7 @@ def install_sigio() -> bool:
 
 
 def being_written(path: str) -> bool:
-    """Whether somebody has the file open for writing; False where that can not be known."""
+    """Return whether somebody has the file open for writing; False where that cannot be known."""
     try:
         with _opened(path) as descriptor:
             return _take_lease(descriptor) is _Lease.WRITER
@@ -96,7 +96,7 @@ def read_settled(path: str) -> FileSnapshot | Busy | Unreadable | None:
 
 
 def not_a_file(mode: int) -> str:
-    """What a directory entry with this `st_mode` is instead of a regular file."""
+    """Return the name of what has this `st_mode` instead of a regular file's."""
     kinds = {stat.S_IFDIR: "directory", stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "socket"}
     return f"it is a {kinds.get(stat.S_IFMT(mode), 'device')}, not a file"
 

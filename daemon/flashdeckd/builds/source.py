@@ -1,7 +1,7 @@
-"""What says that a build directory may have changed: the seam between the file system and `builds`.
+"""Hints that a build directory may have changed: the seam between the file system and `builds`.
 
-A source only hints. What is there, and whether it is new, is always looked at afterwards, so that a hint too many
-costs a look and a hint too few costs the time until the next regular one.
+A source only hints: the files themselves are always looked at afterwards. A hint too many costs one look, a hint too
+few the time until the next regular look.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ DEBOUNCE_MS = 60
 SURVEY_MS = 10_000
 """Milliseconds after which the directories are looked for again, though nothing changed."""
 POLL_MS = 300
-"""Milliseconds between looks where the kernel can not know."""
+"""Milliseconds between looks where the kernel cannot know."""
 VANISHED_PAUSE = 0.05
 """Seconds until the watch is set up again, where a directory went meanwhile."""
 VANISHED_TIMES = 20
@@ -42,7 +42,7 @@ class BuildSource(Protocol):
     def hints(self, patterns: Sequence[str]) -> AsyncGenerator[None, None]:
         """Yields when the watch is in place, and then whenever something about `patterns` may have changed.
 
-        Does not end by itself. Raises when it can not watch; the caller then starts it again.
+        Does not end by itself. Raises when it cannot watch; the caller then starts it again.
         """
         ...
 
@@ -69,7 +69,7 @@ class HandDrivenSource:
 
 
 class WatchfilesSource:
-    """Hints from the kernel by way of watchfiles, or from polling where the kernel can not know (network)."""
+    """Hints from the kernel by way of watchfiles, or from polling where the kernel cannot know (network)."""
 
     def __init__(self, *, polling: bool | None = None) -> None:
         """`polling` forces one way; None decides by the file systems of the watched directories."""
@@ -129,7 +129,7 @@ class WatchfilesSource:
 
     @staticmethod
     async def _still_right(changes: Iterable[tuple[object, str]], patterns: Sequence[str], watched: "Survey") -> bool:
-        """Whether the watch still covers what it should after these changes.
+        """Return whether the watch still covers what it should after these changes.
 
         A directory that was removed and made again is watched no longer and gives no sign of that, and it may have got
         the same inode: so its name among the changes counts as well as the survey.

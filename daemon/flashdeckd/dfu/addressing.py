@@ -1,4 +1,4 @@
-"""Which wBlockNum reaches which address: address = pointer + (wBlockNum - 2) x wTransferSize (ST AN3156). Pure."""
+"""The wBlockNum that reaches an address: address = pointer + (wBlockNum - 2) x wTransferSize (ST AN3156). Pure."""
 
 from dataclasses import dataclass
 

@@ -8,7 +8,7 @@ from enum import Enum
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError
 from flashdeck.geometry import Range
-from flashdeckd.dfu import requests, wire
+from flashdeckd.dfu import class_requests, wire
 from flashdeckd.dfu.addressing import Addressing
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.facts import Facts, read_facts
@@ -25,8 +25,8 @@ KNOWN_WEDGE_PATIENCE = 5.0
 """Seconds for the erase of a sector on a device that was seen to stay in dfuDNBUSY although it had finished."""
 
 
-class _Mode(Enum):
-    """Which requests the device takes now; changed by ABORT."""
+class _DfuseMode(Enum):
+    """The requests that the device takes now; ABORT changes it."""
 
     IDLE = "dfuIDLE"
     DOWNLOAD = "dfuDNLOAD-IDLE"
@@ -55,7 +55,7 @@ class DfuseSession:
         self._fence = fence
         self._sleep = sleep
         self._poller = Poller(pipe, policy, sleep, pace)
-        self._mode = _Mode.IDLE
+        self._mode = _DfuseMode.IDLE
         self._functional = FunctionalDescriptor()
         self._addressing = Addressing(0)
         self._selected: int | None = None
@@ -111,16 +111,16 @@ class DfuseSession:
         self._stuck = False
         if self._selected is not None:  # a bus reset goes back to the first one
             self._pipe.select(self._selected)
-        self._mode = _Mode.IDLE
+        self._mode = _DfuseMode.IDLE
         self.reading = False
 
     def to_idle(self) -> None:
         """Brings the device to dfuIDLE after an operation that went well."""
-        if self._mode is not _Mode.IDLE:
-            if self._mode is _Mode.UPLOAD:
+        if self._mode is not _DfuseMode.IDLE:
+            if self._mode is _DfuseMode.UPLOAD:
                 self._addressing.pointer = None  # where reads leave it is written nowhere
-            requests.abort(self._pipe)
-            self._mode = _Mode.IDLE
+            class_requests.abort(self._pipe)
+            self._mode = _DfuseMode.IDLE
 
     def erase(self, sector: Range) -> None:
         """Erases one whole sector. After an error: `recover`, and erase again.
@@ -171,14 +171,14 @@ class DfuseSession:
         self.uploads += 1
         self.reading = True
         try:
-            data = requests.upload(self._pipe, block, length)
+            data = class_requests.upload(self._pipe, block, length)
         except StallError as error:
             self.was_refused = True
             raise StallError(
                 f"read of {length} bytes at 0x{address:08x}: the bootloader refused it with a STALL",
                 hint="its read callback is missing or refuses this address; flashing works without it",
             ) from error
-        self._mode = _Mode.UPLOAD
+        self._mode = _DfuseMode.UPLOAD
         if len(data) != length:
             raise DeviceError(
                 f"read of {length} bytes at 0x{address:08x}: the bootloader answered {len(data)}",
@@ -210,9 +210,9 @@ class DfuseSession:
                 raise
             if not self._believes_blank(sector):
                 raise StuckError(
-                    f"{error.message}; it reads as erased, but nothing has shown yet that this board is read truly",
-                    hint="reset the board and flash again; if it stays so, flash a partition first whose erases end: "
-                    "that shows whether reads are to be believed",
+                    f"{error.message}; it reads as erased, but reads of this board are not proved yet",
+                    hint="reset the board and flash again; if it happens again, first flash a partition whose "
+                    "erases end: that proves reads",
                 ) from error
             self._wedges = True
         self._not_blank -= self._seen_in(sector)
@@ -269,30 +269,30 @@ class DfuseSession:
 
     def _download(self, block: int, data: bytes, what: str, erase_patience: float | None = None) -> None:
         try:
-            requests.download(self._pipe, block, data)
+            class_requests.download(self._pipe, block, data)
         except StallError as error:
             raise StallError(
                 f"{what}: the bootloader refused it with a STALL{self._state_after_stall()}",
-                hint="reset the board and flash again; if it stays so, look at the bootloader's write callback",
+                hint="reset the board and flash again; if it happens again, look at the bootloader's write callback",
             ) from error
         try:
             self._poller.complete(what, erase=erase_patience is not None, patience=erase_patience)
         except StuckError:
             self._stuck = True
             raise
-        self._mode = _Mode.DOWNLOAD
+        self._mode = _DfuseMode.DOWNLOAD
 
     def _state_after_stall(self) -> str:
         with suppress(DeviceError):
-            return f" in {state_name(requests.get_state(self._pipe))}"
+            return f" in {state_name(class_requests.get_state(self._pipe))}"
         return ""
 
     def _leave_upload(self) -> None:
-        if self._mode is _Mode.UPLOAD:
+        if self._mode is _DfuseMode.UPLOAD:
             self.to_idle()
 
     def _leave_download(self) -> None:
-        if self._mode is _Mode.DOWNLOAD:
+        if self._mode is _DfuseMode.DOWNLOAD:
             self.to_idle()
 
 

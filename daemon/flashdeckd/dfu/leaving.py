@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
-from flashdeckd.dfu import requests
+from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.descriptor import FunctionalDescriptor, parse_functional
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.wire import FIRST_BLOCK, DfuState
@@ -24,7 +24,7 @@ def leave(pipe: ControlPipe, functional: FunctionalDescriptor, sleep: Callable[[
     if it refused, or is in dfuIDLE or dfuDNLOAD-IDLE as if nothing had been said.
     """
     try:
-        requests.download(pipe, FIRST_BLOCK, b"", timeout=requests.REQUEST_TIMEOUT)
+        class_requests.download(pipe, FIRST_BLOCK, b"", timeout=class_requests.REQUEST_TIMEOUT)
     except StallError:
         return _is_on_its_way(pipe)
     except DeviceGoneError:
@@ -45,14 +45,14 @@ def detach(pipe: ControlPipe) -> None:
     """
     functional = parse_functional(pipe.functional)
     with suppress(StallError, TransferTimeoutError, DeviceGoneError):
-        requests.detach(pipe)
+        class_requests.detach(pipe)
         if not functional.will_detach:
             pipe.reset()
 
 
 def _watch(pipe: ControlPipe, functional: FunctionalDescriptor, sleep: Callable[[float], object]) -> bool:
     for _ in range(POLLS):
-        state = requests.get_status(pipe, timeout=requests.REQUEST_TIMEOUT).state
+        state = class_requests.get_status(pipe, timeout=class_requests.REQUEST_TIMEOUT).state
         if state == DfuState.MANIFEST_WAIT_RESET and not functional.will_detach:
             pipe.reset()
         # A manifestation tolerant device of ST's class goes from dfuMANIFEST back to dfuIDLE and never leaves.
@@ -64,7 +64,7 @@ def _watch(pipe: ControlPipe, functional: FunctionalDescriptor, sleep: Callable[
 
 def _is_on_its_way(pipe: ControlPipe) -> bool:
     try:
-        return requests.get_state(pipe) in _LEAVING
+        return class_requests.get_state(pipe) in _LEAVING
     except DeviceGoneError:
         return True
     except (StallError, TransferTimeoutError):

@@ -1,7 +1,7 @@
 """The memory map that a DfuSe device puts into the name of an alternate setting (ST UM0424).
 
 `@Internal Flash  /0x08000000/04*016Ka,124*016Kg`: a name, then groups of an address and runs of equal sectors. The
-last letter holds three bits: readable 1, erasable 2, writable 4. Real devices bend every part of it; what can not be
+last letter holds three bits: readable 1, erasable 2, writable 4. Real devices bend every part of it; what cannot be
 read without guessing is an error, because half a map is worse than none.
 """
 
@@ -18,7 +18,7 @@ MAX_LENGTH = 1024
 """Characters that are looked at; a string descriptor has at most 126."""
 
 _ADDRESS = re.compile(r"\s*0[xX]([0-9a-fA-F]{1,8})\s*")
-# A missing unit and a space mean bytes. `b` may be unit or type: the type letter, which can not be missing, decides.
+# A missing unit and a space mean bytes. `b` may be unit or type: the type letter, which cannot be missing, decides.
 _RUN = re.compile(r"\s*([0-9]{1,7})\s*\*\s*([0-9]{1,7})\s*([KkMmBb]?)\s*([a-g])\s*")
 _UNITS = {"": 1, "B": 1, "K": 1024, "M": 1024 * 1024}
 
@@ -32,7 +32,7 @@ class Access(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class MapSegment:
     """A run of equal sectors."""
 
     span: Range
@@ -51,9 +51,9 @@ class MemoryMap:
 
     name: str
     """Cleaned of control characters."""
-    segments: tuple[Segment, ...]
+    segments: tuple[MapSegment, ...]
 
-    def overlapping(self, span: Range) -> Iterator[Segment]:
+    def overlapping(self, span: Range) -> Iterator[MapSegment]:
         """The segments that share at least one byte with `span`."""
         return (segment for segment in self.segments if segment.span.overlaps(span))
 
@@ -72,13 +72,13 @@ class MemoryMap:
 
 
 def parse_memory_map(text: str) -> MemoryMap:
-    """Reads a map; raises DescriptorError where it is none, or where a part of it can not be understood."""
+    """Reads a map; raises DescriptorError where it is none, or where a part of it cannot be understood."""
     plain = "".join(ch for ch in text[:MAX_LENGTH].split("\0", 1)[0] if " " <= ch <= "~")
     fields = plain.split("/")
     first = next((i for i, field in enumerate(fields) if _ADDRESS.fullmatch(field)), None)
     if first is None:
         raise _unreadable(text, "has no address")
-    segments: list[Segment] = []
+    segments: list[MapSegment] = []
     groups = fields[first:]
     if len(groups) % 2:
         raise _unreadable(text, "ends behind an address" if groups[-1].strip() else "ends in a slash")
@@ -90,7 +90,7 @@ def parse_memory_map(text: str) -> MemoryMap:
     return MemoryMap(clean("/".join(fields[:first]).strip().removeprefix("@").strip()), tuple(segments))
 
 
-def _segments(text: str, at: int, runs: str) -> Iterator[Segment]:
+def _segments(text: str, at: int, runs: str) -> Iterator[MapSegment]:
     items = runs.split(",")
     if len(items) > 1 and not items[-1].strip():
         items.pop()  # a comma left at the end
@@ -101,7 +101,7 @@ def _segments(text: str, at: int, runs: str) -> Iterator[Segment]:
         count, size = int(match[1]), int(match[2]) * _UNITS[match[3].upper()]
         if not count or not size or at + count * size > ADDRESS_SPACE:
             raise _unreadable(text, f"has impossible sectors {clean(item)!r}")
-        yield Segment(Range.sized(at, count * size), size, Access(ord(match[4]) & 7))
+        yield MapSegment(Range.sized(at, count * size), size, Access(ord(match[4]) & 7))
         at += count * size
 
 

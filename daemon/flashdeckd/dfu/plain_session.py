@@ -20,7 +20,7 @@ from flashdeck.errors import (
     TransferTimeoutError,
 )
 from flashdeck.text import clean
-from flashdeckd.dfu import requests
+from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
 from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
@@ -66,7 +66,7 @@ class AfterManifest(Enum):
     GONE = "gone from the bus"
 
 
-class _Mode(Enum):
+class _PlainMode(Enum):
     IDLE = "dfuIDLE"
     DOWNLOAD = "dfuDNLOAD-IDLE"
     UPLOAD = "dfuUPLOAD-IDLE"
@@ -84,11 +84,11 @@ class PlainSession:
         self._alternate = alternate
         self._size = size
         self._sleep = sleep
-        # A data block can not be done again, so it is never used to find out whether an early question does harm.
+        # A data block cannot be done again, so it is never used to find out whether an early question does harm.
         self._poller = Poller(pipe, PollPolicy.SPEC, sleep)
         self._selected: int | None = None
         self._functional = FunctionalDescriptor()
-        self._mode = _Mode.IDLE
+        self._mode = _PlainMode.IDLE
         self._block = 0
         self._done = 0
         self.uploads = 0
@@ -120,22 +120,22 @@ class PlainSession:
         to_idle(self._pipe, self._sleep)
         if self._selected is not None:  # a bus reset goes back to the first one
             self._pipe.select(self._selected)
-        self._begin(_Mode.IDLE)
+        self._begin(_PlainMode.IDLE)
         self.reading = False
 
     def to_idle(self) -> None:
         """Brings the device to dfuIDLE after something that went well. The next block is the first."""
-        ended = self._mode is _Mode.ENDED and requests.get_state(self._pipe) == DfuState.IDLE
-        if self._mode is not _Mode.IDLE and not ended:
+        ended = self._mode is _PlainMode.ENDED and class_requests.get_state(self._pipe) == DfuState.IDLE
+        if self._mode is not _PlainMode.IDLE and not ended:
             try:
-                requests.abort(self._pipe)
+                class_requests.abort(self._pipe)
             except StallError:
                 self.recover()
-        self._begin(_Mode.IDLE)
+        self._begin(_PlainMode.IDLE)
 
     def download(self, data: bytes) -> None:
         """Sends the next block, which is the first after `open`, `recover` and `to_idle`, and sees it to its end."""
-        self._enter(_Mode.DOWNLOAD)
+        self._enter(_PlainMode.DOWNLOAD)
         self._require_room(len(data), "sent")
         what = f"block {self._block} ({len(data)} bytes from offset 0x{self._done:x})"
         self._send(data, what)
@@ -149,27 +149,27 @@ class PlainSession:
         """
         self._send(b"", "the end of the image")
         ending = _Manifestation(self._pipe, self._poller, tolerant=self._functional.manifestation_tolerant).run()
-        self._begin(_Mode.IDLE)
+        self._begin(_PlainMode.IDLE)
         return ending
 
     def upload(self, length: int) -> bytes:
         """The next bytes, which are the first ones after `open`, `recover` and `to_idle`; fewer at the end."""
-        self._enter(_Mode.UPLOAD)
+        self._enter(_PlainMode.UPLOAD)
         self._require_room(length, "read")
         self.uploads += 1
         self.reading = True
         what = f"read of {length} bytes from offset 0x{self._done:x}"
         try:
-            data = requests.upload(self._pipe, self._next_number(), length)
+            data = class_requests.upload(self._pipe, self._next_number(), length)
         except StallError as error:
             raise StallError(
                 f"{what}: the bootloader refused it with a STALL",
-                hint="it can not be read, or not now; flashing works without it",
+                hint="it cannot be read, or not now; flashing works without it",
             ) from error
         self.reading = False
         self._done += len(data)
         if len(data) < length:
-            self._mode = _Mode.ENDED
+            self._mode = _PlainMode.ENDED
         return data
 
     def leave(self, *, after: AfterManifest = AfterManifest.IDLE) -> bool:
@@ -178,7 +178,7 @@ class PlainSession:
             if after is AfterManifest.IDLE:
                 self.to_idle()
                 with suppress(StallError, TransferTimeoutError):  # not every bootloader knows it in DFU mode
-                    requests.detach(self._pipe)
+                    class_requests.detach(self._pipe)
                 if self._has_left():
                     return True
             self._pipe.reset()
@@ -191,7 +191,7 @@ class PlainSession:
             if turn:
                 self._sleep(LEAVE_NAP)
             with suppress(StallError, TransferTimeoutError):
-                if requests.get_state(self._pipe) in (DfuState.APP_IDLE, DfuState.APP_DETACH):
+                if class_requests.get_state(self._pipe) in (DfuState.APP_IDLE, DfuState.APP_DETACH):
                     return True
         return False
 
@@ -240,12 +240,12 @@ class PlainSession:
             hint="give the partitions address in place of alt, and the profile its flash",
         )
 
-    def _enter(self, mode: _Mode) -> None:
+    def _enter(self, mode: _PlainMode) -> None:
         if self._mode is not mode:
             self.to_idle()
             self._begin(mode)
 
-    def _begin(self, mode: _Mode) -> None:
+    def _begin(self, mode: _PlainMode) -> None:
         self._mode = mode
         self._block = self._done = 0
 
@@ -264,11 +264,11 @@ class PlainSession:
 
     def _send(self, data: bytes, what: str) -> None:
         try:
-            requests.download(self._pipe, self._next_number(), data)
+            class_requests.download(self._pipe, self._next_number(), data)
         except StallError as error:
             state = ""
             with suppress(DeviceError):
-                state = f" in {state_name(requests.get_state(self._pipe))}"
+                state = f" in {state_name(class_requests.get_state(self._pipe))}"
             raise StallError(
                 f"{what}: the bootloader refused it with a STALL{state}",
                 hint="reset the board and flash again; it begins at the first block",
@@ -308,7 +308,7 @@ class _Manifestation:
     def _ask(self) -> StatusReport | None:
         """None: a STALL, or no answer after dfuMANIFEST was reported."""
         try:
-            report = requests.get_status(self._pipe)
+            report = class_requests.get_status(self._pipe)
         except StallError:
             return None
         except TransferTimeoutError:
@@ -317,8 +317,8 @@ class _Manifestation:
             raise
         if report.status != STATUS_OK or report.state == DfuState.ERROR:
             raise DfuStatusError(
-                f"the end of the image: the bootloader reports {report}",
-                hint="it checked the image and did not take it: is it built, linked and signed for this board?",
+                f"the end of the image failed: {report}",
+                hint="the bootloader refused the image: check that it is built, linked and signed for this board",
             )
         if report.state not in (DfuState.MANIFEST_SYNC, DfuState.MANIFEST, DfuState.IDLE, DfuState.MANIFEST_WAIT_RESET):
             raise DeviceError(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, StallError, TransferTimeoutError
-from flashdeckd.dfu import requests
+from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.pace import LEARNED, NEXT, Pace, PollEvent, PollState, first_state
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.wire import STATUS_OK, DfuState, StatusReport, state_name
@@ -125,7 +125,7 @@ class _Completion:
 
     def _first(self) -> StatusReport:
         try:
-            report = requests.get_status(self._pipe)
+            report = class_requests.get_status(self._pipe)
         except StallError as error:  # nothing is busy before it: the request itself was refused
             raise StallError(
                 f"{self._what}: the bootloader refused it (GETSTATUS was answered with a STALL)",
@@ -138,7 +138,7 @@ class _Completion:
         """Ask again; None: a STALL."""
         self._backoff = max(SHORTEST_NAP, self._slept * NAP_GROWTH)
         try:
-            report = requests.get_status(self._pipe)
+            report = class_requests.get_status(self._pipe)
         except StallError:
             self._meet(PollEvent.STALL)
             return None
@@ -186,13 +186,13 @@ class _Completion:
         self._meet(PollEvent.FAILURE)
         if self._state is PollState.OBJECTED:
             raise TooEarlyError(
-                f"{self._what}: the bootloader reports {report}, after it was asked before its time was over",
-                hint="from now on it is given all the time that it claims",
+                f"{self._what} failed: {report}, after a question before its time was over",
+                hint="flashdeck now waits as long as the bootloader claims",
             )
         if failed:
             raise DfuStatusError(
-                f"{self._what}: the bootloader reports {report}",
-                hint="the flash was not changed as asked: look at write protection and at the bootloader's driver",
+                f"{self._what} failed: {report}",
+                hint="check write protection and the bootloader's flash driver, then flash again",
             )
         raise DeviceError(
             f"{self._what}: the bootloader is in {state_name(report.state)} where dfuDNLOAD-IDLE was expected",

@@ -32,7 +32,7 @@ class Quirk:
     alone: bool = False
     """True if `dfu_protocol` means it only where the DFU interface is the only one."""
     unerasable: frozenset[str] = frozenset()
-    """Names of memory maps whose sectors can not be erased, whatever the map says."""
+    """Names of memory maps whose sectors cannot be erased, whatever the map says."""
     wrong_map: bool = False
     """True if its memory maps are of another chip: it is then taken for a device that has none."""
 
@@ -55,7 +55,7 @@ class Quirk:
     def mend_map(self, memory_map: MemoryMap) -> MemoryMap:
         """The memory map without the access that the device does not have.
 
-        Raises DescriptorError, as for a map that can not be understood, where it is not to be believed.
+        Raises DescriptorError, as for a map that cannot be understood, where it is not to be believed.
         """
         if self.wrong_map:
             raise DescriptorError(
@@ -103,7 +103,7 @@ QUIRKS: Mapping[str, Quirk] = {
         alone=True,
     ),
     "0483:df11": Quirk(
-        reason='the map of the STM32F4\'s ROM says that its "Device Feature" can be erased; it can not',
+        reason='the map of the STM32F4\'s ROM says that its "Device Feature" can be erased; it cannot',
         unerasable=frozenset({"Device Feature"}),
     ),
     "28e9:0189": Quirk(

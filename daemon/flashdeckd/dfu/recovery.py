@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
-from flashdeckd.dfu import requests
+from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.wire import DfuState, state_name
 
@@ -71,9 +71,9 @@ class _Ladder:
     def _state(self) -> int | None:
         """The state, or None where neither GETSTATE nor GETSTATUS is answered (USBX in dfuERROR or busy)."""
         with suppress(StallError):
-            return requests.get_state(self._pipe)
+            return class_requests.get_state(self._pipe)
         with suppress(StallError):  # old MicroPython bootloaders have no GETSTATE
-            return requests.get_status(self._pipe).state
+            return class_requests.get_status(self._pipe).state
         return None
 
     def _step(self, state: int | None) -> None:
@@ -83,7 +83,7 @@ class _Ladder:
                 self._doze()
             case DfuState.DNLOAD_SYNC | DfuState.DNLOAD_IDLE | DfuState.UPLOAD_IDLE:
                 with suppress(StallError):  # USBX refuses it in SYNC, and is then in dfuERROR
-                    requests.abort(self._pipe)
+                    class_requests.abort(self._pipe)
             case DfuState.ERROR:
                 self._clear()
             case DfuState.DNBUSY:
@@ -93,7 +93,7 @@ class _Ladder:
                 self._reset()
             case DfuState.APP_IDLE | DfuState.APP_DETACH:
                 raise DeviceError(
-                    f"the board runs its application ({state_name(state)}), not its bootloader",
+                    f"the board is running, with its application ({state_name(state)}), not its bootloader",
                     hint="bring it into DFU mode first",
                 )
             case _:  # ST's class says 15 after a refused read: the first goes to dfuERROR, the second to dfuIDLE
@@ -105,7 +105,7 @@ class _Ladder:
         while not self._stuck and self._waited < limit:
             nap = FIRST_NAP
             with suppress(StallError):
-                report = requests.get_status(self._pipe)
+                report = class_requests.get_status(self._pipe)
                 if report.state != DfuState.DNBUSY:
                     return
                 claimed = report.poll_ms / 1000
@@ -119,7 +119,7 @@ class _Ladder:
 
     def _clear(self) -> None:
         with suppress(StallError):
-            requests.clear_status(self._pipe)
+            class_requests.clear_status(self._pipe)
 
     def _doze(self) -> None:
         self._sleep(self._nap)

@@ -7,7 +7,7 @@ from enum import IntEnum
 from flashdeck.errors import DeviceError
 
 
-class Request(IntEnum):
+class DfuRequest(IntEnum):
     """Class requests (USB DFU 1.1, table 3.2)."""
 
     DETACH = 0
@@ -60,7 +60,7 @@ _STATUSES = {
     4: ("errERASE", "the bootloader could not erase the flash"),
     5: ("errCHECK_ERASED", "the flash was not blank after the erase"),
     6: ("errPROG", "the bootloader could not program the flash"),
-    7: ("errVERIFY", "the flash does not hold what was written"),
+    7: ("errVERIFY", "the flash differs from what was written"),
     8: ("errADDRESS", "the address is out of range"),
     9: ("errNOTDONE", "the bootloader expected more data"),
     10: ("errFIRMWARE", "the application is corrupt"),
@@ -124,7 +124,7 @@ def parse_status(data: bytes) -> StatusReport:
     if len(data) < STATUS_LENGTH:
         raise DeviceError(
             f"the bootloader answered GETSTATUS with {len(data)} bytes instead of {STATUS_LENGTH}",
-            hint="unplug the board and plug it in again; if it stays so, its DFU class is broken",
+            hint="unplug the board and plug it in again; if it happens again, its DFU class is broken",
         )
     return StatusReport(status=data[0], poll_ms=int.from_bytes(data[1:4], "little"), state=data[4], text_index=data[5])
 

@@ -35,7 +35,7 @@ def findings(case: Case) -> Iterator[Finding]:
                 severity=Severity.ERROR,
                 seen=f"{where}: an earlier flash saw an erase hit something else, or reads that were stale",
                 means="nothing is flashed there any more: an erase in the wrong bank can hit the bootloader",
-                mend=f"{_MEND}. `flashdeck release {case.board}` has it tried once more",
+                mend=f"{_MEND}. Then run `flashdeck release {case.board}` to try again",
             )
         elif bank in known.proved_banks:
             yield Finding(
@@ -57,7 +57,7 @@ def findings(case: Case) -> Iterator[Finding]:
                 severity=Severity.WARNING,
                 seen=f"{where}: it is not the bootloader's own bank, and no erase there was proved yet",
                 means="some bootloaders erase the sector of that number in bank 1, which here is the bootloader's. The "
-                "first job writes a canary into a blank sector and erases it; where that can not be done, it is held "
-                "once, for a person to decide",
+                "first job writes a canary into a blank sector and erases it; where that cannot be done, it is "
+                "blocked once, for a person to decide",
                 mend=f"look at the erase callback: {_MEND}",
             )

@@ -73,7 +73,7 @@ def _version(seen: Observation, dialect: Dialect) -> Iterator[Finding]:
             severity=dialect.plain,
             seen=f"bcdDFUVersion is {shown}{known}, and there is no memory map",
             means="this is plain DFU 1.1: an alternate setting is written from its start on, block by block. There are "
-            "no addresses, and a half-written image can not be kept from booting by the order of writing",
+            "no addresses, and a half-written image cannot be kept from booting by the order of writing",
             mend="name the alternate setting as `alt` of a partition instead of an address; if it is meant to be "
             f"DfuSe, report bcdDFUVersion 0x011A in the functional descriptor ({st_sources.FUNCTIONAL}), and a memory "
             f"map ({st_sources.MAP})",
@@ -106,7 +106,7 @@ def _transfer_size(case: Case, seen: Observation) -> Iterator[Finding]:
             code="transfer-size-odd",
             severity=Severity.ERROR if size < unit else Severity.WARNING,
             seen=f"wTransferSize is {size} bytes, and the flash programs {unit} at once",
-            means="blocks of that size begin in the middle of a program unit, which can not be programmed twice. "
+            means="blocks of that size begin in the middle of a program unit, which cannot be programmed twice. "
             + (
                 "There is no way to write this flash"
                 if size < unit
@@ -132,7 +132,7 @@ def _attributes(seen: Observation) -> Iterator[Finding]:
         yield Finding(
             code="no-download",
             severity=Severity.ERROR,
-            seen="bitCanDnload is 0: the device says that it can not be written",
+            seen="bitCanDnload is 0: the device says that it cannot be written",
             means="hosts that believe it refuse to flash",
             mend=f"set bit 0 of bmAttributes: {st_sources.ATTRIBUTES}",
         )

@@ -30,7 +30,7 @@ class Doctor:
     async def examine(self, patterns: Iterable[str] = (), *, troubles: Iterable[str] = ()) -> Diagnosis:
         """All boards that names and globs mean, all for none; `troubles` are what is known not to work here.
 
-        Boards that can not be looked at have the reason in their report. Raises RequestError (`no-such-board`).
+        Boards that cannot be looked at have the reason in their report. Raises RequestError (`no-such-board`).
         """
         patterns = tuple(patterns)
         boards = self._bench.matching(patterns) if patterns or self._bench.config.boards else {}

@@ -12,7 +12,7 @@ from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome
 
 DATA_READ_FAILED = "UPLOADING … Data read failed … connection lost"
 READ_OPERATION_FAILED = "a read operation failed, please check if any memory protection mechanism is active"
-DISABLE_PROTECTION = "the offer to disable read protection"
+DISABLE_PROTECTION = "the question whether to disable read protection"
 
 
 def explanations(case: Case, seen: Observation) -> Iterator[Explanation]:

@@ -4,10 +4,10 @@ from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.quirks import Quirk
-from flashdeckd.dfu.wire import DfuState, Request, parse_status, set_address
+from flashdeckd.dfu.wire import DfuRequest, DfuState, parse_status, set_address
 
 _ADDRESS = slice(1, 5)
-_HARMLESS = frozenset({Request.CLRSTATUS, Request.ABORT})
+_HARMLESS = frozenset({DfuRequest.CLRSTATUS, DfuRequest.ABORT})
 
 
 class HarmlessPipe:
@@ -57,7 +57,7 @@ class HarmlessPipe:
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         """A request that asks."""
         answer = self._pipe.receive(request, value, length, timeout=timeout)
-        if request == Request.GETSTATUS:
+        if request == DfuRequest.GETSTATUS:
             report = parse_status(answer)
             if report.state == DfuState.DNBUSY:
                 self.claims.append(report.poll_ms)
@@ -76,7 +76,7 @@ class HarmlessPipe:
         self._pipe.reset()
 
     def _is_set_address(self, request: int, value: int, data: bytes) -> bool:
-        if request != Request.DNLOAD or value != 0:
+        if request != DfuRequest.DNLOAD or value != 0:
             return False
         address = int.from_bytes(data[_ADDRESS], "little")
         return data == set_address(address) and any(span.start <= address < span.end for span in self._spans)

@@ -30,7 +30,7 @@ def pins(case: Case, names: str) -> Iterator[Finding]:
             code="map-changed",
             severity=Severity.ERROR,
             seen=f"the memory map is {names!r} and was {case.pinned_map!r} when the board was adopted",
-            means="this may be another board, or another bootloader on it: its jobs are held",
+            means="this may be another board, or another bootloader on it: its jobs are blocked",
             mend="if it is the same board with another bootloader, take it out of boards.toml and adopt it again",
         )
 
@@ -44,7 +44,7 @@ def _serial(case: Case, device: UsbDevice) -> Iterator[Finding]:
         yield Finding(
             code="serial-missing",
             severity=Severity.WARNING,
-            seen="the device has no serial number (iSerialNumber is 0, or it can not be read)",
+            seen="the device has no serial number (iSerialNumber is 0, or it cannot be read)",
             means="it is known by where it is plugged in only: another board in that port would be taken for it",
             mend=mend,
         )
@@ -61,7 +61,7 @@ def _serial(case: Case, device: UsbDevice) -> Iterator[Finding]:
             code="serial-dummy",
             severity=Severity.WARNING,
             seen=f"the serial is {device.serial}",
-            means="many chips of a series say the same: a second board would be a second candidate, and both be held",
+            means="many chips of a series say the same: a second board makes two candidates, and both are blocked",
             mend=mend,
         )
 
@@ -88,6 +88,6 @@ def _application(case: Case, device: UsbDevice) -> Iterator[Finding]:
     yield Finding(
         code="runs-application",
         severity=Severity.NOTE,
-        seen="the board runs its application, so its bootloader was not looked at",
+        seen="the board is running, so its bootloader was not looked at",
         means=f"bring it into DFU mode for the rest{': ' + hint if (hint := case.profile.enter_hint) else ''}",
     )

@@ -32,7 +32,7 @@ def findings(case: Case, seen: Observation) -> Iterator[Finding]:
             code="map-ignored",
             severity=Severity.NOTE,
             seen='the profile says map = "ignore"',
-            means="partitions are held against the profile's own flash only, whatever the device says of itself",
+            means="partitions are compared with the profile's own flash only, whatever the device says of itself",
         )
 
 
@@ -96,9 +96,9 @@ def _target(case: Case, partition: Partition, found: MemoryMap) -> Iterator[Find
                 severity=severity,
                 seen=f"in {partition.name} the map has the sector {theirs} where the profile's flash has {sector.span}",
                 means="one of the two is wrong, and an erase by the wrong one hits a neighbour: "
-                + ('the profile says map = "ignore", so its own sectors count' if ignored else "jobs are held"),
+                + ('the profile says map = "ignore", so its own sectors count' if ignored else "jobs are blocked"),
                 mend=f'mend `flash` or `sectors` in the profile, or the map; {st_sources.MAP}. map = "ignore" if '
-                "only the map is wrong and can not be changed",
+                "only the map is wrong and cannot be changed",
             )
             return
     if not found.permits(partition.span, Access.ERASE | Access.WRITE):

@@ -11,7 +11,7 @@ from flashdeck.config import Profile
 from flashdeck.errors import DescriptorError, DeviceError, StallError
 from flashdeck.geometry import Range
 from flashdeck.text import clean
-from flashdeckd.dfu import requests
+from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
 from flashdeckd.dfu.facts import MAX_ALTERNATES
 from flashdeckd.dfu.memory_map import Access, MemoryMap, parse_memory_map
@@ -78,15 +78,15 @@ class _Look:
             requests=self._pipe.transfers - before,
         )
 
-    def _first(self) -> tuple[int | None, requests.StatusReport | None]:
+    def _first(self) -> tuple[int | None, class_requests.StatusReport | None]:
         """GETSTATE first: GETSTATUS would run what a host that crashed left pending. In dfuERROR nothing is."""
         try:
-            state = requests.get_state(self._pipe)
+            state = class_requests.get_state(self._pipe)
         except StallError:
             return None, None
         if state == DfuState.ERROR:
             with suppress(StallError):
-                return state, requests.get_status(self._pipe)
+                return state, class_requests.get_status(self._pipe)
         return state, None
 
     def _alternates(self) -> tuple[tuple[Alternate, ...], str]:

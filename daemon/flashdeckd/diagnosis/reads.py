@@ -77,7 +77,7 @@ def _failure(seen: Observation, read: TestRead, answered: list[TestRead]) -> Fin
             code="read-absent",
             severity=Severity.NOTE,
             seen=f"bitCanUpload is 0, and a read of {where} was refused",
-            means="the bootloader can not be read, and says so. Flashing works; the result is never called verified",
+            means="the bootloader cannot be read, and says so. Flashing works; the result is never called verified",
             mend=f"if verifying is wanted: {st_sources.READ}; and set bit 1 of bmAttributes",
         )
     left = "" if read.state is None else f" and left {state_name(read.state)}"
@@ -173,7 +173,7 @@ def _works(case: Case, seen: Observation, reads: list[TestRead], dialect: Dialec
             code="read-before-only",
             severity=Severity.NOTE,
             seen=f"{answered}, but the device leaves as soon as it has an image (bitManifestationTolerant is 0)",
-            means="flashdeck can not read back what it wrote: flashing works, and the result is never called verified",
+            means="flashdeck cannot read back what it wrote: flashing works, and the result is never called verified",
         )
     if case.history.reading_proved:
         return Finding(

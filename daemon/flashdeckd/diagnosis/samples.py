@@ -11,7 +11,7 @@ from typing import Protocol
 from flashdeck.config import Partition, PollPolicy, Profile
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError
 from flashdeck.geometry import Range
-from flashdeckd.dfu import requests
+from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
@@ -40,7 +40,7 @@ class Sample(Protocol):
         ...
 
     def mismatch(self, *, is_dfuse: bool) -> str:
-        """Return why a device of that kind can not be asked for it; "" if it can."""
+        """Return why a device of that kind cannot be asked for it; "" if it can."""
         ...
 
     def reads(self, pipe: ControlPipe, functional: FunctionalDescriptor, sleep: Sleep) -> Iterator[TestRead]:
@@ -134,7 +134,7 @@ def _failed(
     """Recover from a read that failed, and return how it did."""
     state: int | None = None
     with suppress(DeviceError):
-        state = requests.get_state(pipe)
+        state = class_requests.get_state(pipe)
     try:
         session.recover()
     except DeviceError as after:

@@ -1,12 +1,13 @@
-"""How a running application is brought into DFU mode for what is queued."""
+"""Asks a running application to detach into DFU mode for the jobs that are queued."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from flashdeck.config import Board, Enter
+from flashdeck.config import Board
 from flashdeck.errors import DeviceError, DeviceGoneError, NoAccessError
-from flashdeck.job_state import Phase, Queued, Running, WaitFor, Waiting
+from flashdeck.job_state import Phase, Queued, Running
 from flashdeck.model import JobState
+from flashdeckd.entering.manual import wait_for_hand
 from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.device_thread import DeviceThread
@@ -15,13 +16,13 @@ from flashdeckd.jobs.retry_policy import RESTS
 from flashdeckd.usb.device import UsbDevice
 
 DETACH_SECONDS: Final = 15.0
-"""How long a detached board may take to come back in DFU mode; slow hubs need a few seconds."""
+"""Longest time in which a detached board comes back in DFU mode; slow hubs need a few seconds."""
 MAX_ASKED: Final = 3
 """An application that came back as often would do so for ever, and each time the board reboots."""
 
 
 class Detach:
-    """Asks the application of one board to detach, a few times in a row, where the profile lets it."""
+    """Asks the application of one board to detach, a few times in a row."""
 
     def __init__(self, board: Board, *, state: LaneState, thread: DeviceThread, book: JobBook) -> None:
         self._board = board
@@ -31,13 +32,13 @@ class Detach:
         self._device: UsbDevice | None = None
         """The last one that was asked; it is not asked twice before it has enumerated anew."""
         self._times = 0
-        """How often in a row one was asked, and came back as the application."""
+        """The number of times in a row that one was asked, and came back as the application."""
         self._given_up = 0
-        """How often that was too often."""
+        """The number of times that this was too often."""
         self._newest = 0
         """The newest job that one was asked for."""
         self._reason = ""
-        """What came of it the last time that one was asked."""
+        """The outcome of the last time that one was asked."""
 
     def forget(self) -> None:
         """Begin anew: somebody did something about the board, or it came into DFU mode."""
@@ -46,12 +47,8 @@ class Detach:
     async def bring_into_dfu(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
         """Return whether the board came into DFU mode for the first of `jobs`; otherwise all wait for a person.
 
-        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device can not be opened.
+        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device cannot be opened.
         """
-        name = self._board.name
-        if self._board.profile.enter is Enter.MANUAL:
-            await self._wait(jobs, f"board {name} is running")
-            return False
         if jobs[0].id > self._newest:  # a new build may be for a board that was mended
             self.forget()
             self._newest = jobs[0].id
@@ -59,7 +56,7 @@ class Detach:
             await self._wait(jobs, self._reason)
             return False
         if self._times >= MAX_ASKED and not self._has_rested():
-            await self._wait(jobs, f"board {name} runs its application again, asked {self._times} times to detach")
+            await self._wait(jobs, f"it is running again, after {self._times} requests to detach")
             return False
         before = (self._device, self._times)
         self._device, self._times = device, self._times + 1
@@ -75,7 +72,7 @@ class Detach:
             self._device, self._times = before  # it was not asked now
             raise
         except DeviceError as error:
-            await self._wait(jobs, f"board {name} can not be detached: {error.message}")
+            await self._wait(jobs, f"it cannot be detached: {error.message}")
             return False
         came = await self._state.until(lambda: self._is_over(job), DETACH_SECONDS)
         self._state.check(job.id)
@@ -84,7 +81,7 @@ class Detach:
             # Which job runs now is decided anew: the board may be on hold by now, and another job may come first.
             await self._book.move(job, Queued(note="its board has come into DFU mode"))
             return True
-        await self._wait(jobs, f"board {name} did not come back in DFU mode when asked")
+        await self._wait(jobs, "it did not come back in DFU mode when asked")
         return False
 
     def rests_until(self) -> float | None:
@@ -103,9 +100,7 @@ class Detach:
 
     async def _wait(self, jobs: Sequence[JobState], reason: str) -> None:
         self._reason = reason
-        hint = self._board.profile.enter_hint or "bring it into DFU mode by hand"
-        for job in jobs:
-            await self._book.wait(job, Waiting(for_=WaitFor.HAND, reason=reason, hint=hint))
+        await wait_for_hand(self._board, self._book, jobs, reason)
 
     def _is_over(self, job: JobState) -> bool:
         return self._state.is_in_dfu or self._state.cancelling == job.id

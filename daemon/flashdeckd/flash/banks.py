@@ -7,8 +7,8 @@ bank, a canary is written into a sector that is blank and whose twin in the othe
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from flashdeck.config import BankPolicy, Holds
-from flashdeck.errors import HeldError
+from flashdeck.config import BankPolicy, PartitionKind
+from flashdeck.errors import BlockedError
 from flashdeck.geometry import Geometry, Range
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.target import AddressTarget
@@ -82,7 +82,7 @@ def sites(target: AddressTarget, bank: int) -> Iterator[Site]:
 
     Never the sector of a boot unit, and none whose twin is missing, of another size, protected or in the partition.
     """
-    boot = target.sectors[0] if target.holds is Holds.PROGRAM else None
+    boot = target.sectors[0] if target.holds is PartitionKind.PROGRAM else None
     real = {sector.span for sector in target.geometry.sectors()}
     for sector, twin in reversed(list(_pairs(target, bank))):
         if sector != boot and twin in real and not _overlaps(twin, (target.span, *target.protected)):
@@ -95,9 +95,9 @@ def witnesses(target: AddressTarget) -> tuple[Range, ...]:
     return tuple(dict.fromkeys(sectors[0].span for sectors in firsts if sectors))
 
 
-def unproved_bank(target: AddressTarget, bank: int, why: str) -> HeldError:
+def unproved_bank(target: AddressTarget, bank: int, why: str) -> BlockedError:
     """Return the error for a job whose erases might hit what is protected in the other bank: a person has to decide."""
-    return HeldError(
+    return BlockedError(
         f"{target.partition} lies in bank {bank + 1} and the bootloader in the other; whether it erases the bank that "
         f"it is asked to could not be seen ({why}), and some bootloaders erase the same sector of the wrong one",
         hint="if this bootloader is known to erase the right bank, `flashdeck release` lets this board go on, and "

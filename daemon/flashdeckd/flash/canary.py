@@ -4,7 +4,7 @@ from flashdeck.errors import DeviceError, DeviceGoneError, WrongBankError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.banks import canary, foreign_banks, left_of_canary, unproved_bank, witnesses
-from flashdeckd.flash.flash_plan import Action, FlashPlan, Step
+from flashdeckd.flash.flash_plan import FlashPlan, Step, StepKind
 from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.layout import blocks
 from flashdeckd.flash.survey import recover_from_read
@@ -58,17 +58,17 @@ class Canary:
     def do(self, step: Step) -> None:
         """Do one step.
 
-        Raises HeldError where nothing was proved and the bootloader lies in the other bank, DeviceError (`wrong-bank`)
-        where an erase did not do what it was meant for.
+        Raises BlockedError where nothing was proved and the bootloader lies in the other bank, DeviceError
+        (`wrong-bank`) where an erase did not do what it was meant for.
         """
         match step.action:
-            case Action.ERASE_CANARY:
+            case StepKind.ERASE_CANARY:
                 self._take_back(step.span)
             case _ if self.doubt:
                 self._refuse_foreign_banks()
-            case Action.WRITE_CANARY:
+            case StepKind.WRITE_CANARY:
                 self._write(step.span)
-            case Action.READ_CANARY:
+            case StepKind.READ_CANARY:
                 self._read(step.span)
             case _:
                 self._check(step.span)

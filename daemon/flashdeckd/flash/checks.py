@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from flashdeck.config import BankPolicy
-from flashdeck.errors import DescriptorError, ErrorKind, HeldError, RefusedError
+from flashdeck.errors import BlockedError, DescriptorError, ErrorKind, RefusedError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import Access, MemoryMap
 from flashdeckd.dfu.wire import usable_transfer_size
@@ -19,7 +19,7 @@ def check_partition(target: AddressTarget, boot_unit: int) -> None:
         if protected.overlaps(target.span):
             raise RefusedError(
                 f"the partition {target.partition} ({target.span}) overlaps the protected {protected}",
-                hint="a protected partition can not be flashed; choose another partition",
+                hint="a protected partition cannot be flashed; choose another partition",
                 kind=ErrorKind.PROTECTED,
             )
     if not target.geometry.is_whole_sectors(target.span):
@@ -57,19 +57,19 @@ def check_banks(target: AddressTarget, history: BootloaderHistory) -> None:
         raise RefusedError(
             f"{target.partition} lies in bank {min(bad) + 1}, where this bootloader was seen to erase something else "
             "than it was asked to, or to answer reads with what was there before",
-            hint="mend the bootloader; `flashdeck release` has it tried once more",
+            hint="mend the bootloader, then run `flashdeck release` to try again",
             kind=ErrorKind.WRONG_BANK,
         )
 
 
 def check_map(target: AddressTarget, memory_map: MemoryMap, sectors: Iterable[Range]) -> None:
-    """Raises HeldError where map and geometry disagree, RefusedError where the map forbids one of `sectors`."""
+    """Raises BlockedError where map and geometry disagree, RefusedError where the map forbids one of `sectors`."""
     for sector in target.sectors:
         different = [each for each in memory_map.sectors_at(sector.start) if each != sector]
         inner = [s for s in memory_map.overlapping(sector) if sector.start < s.span.start]
         if different or inner:
             theirs = different[0] if different else inner[0].span
-            raise HeldError(
+            raise BlockedError(
                 f"the device's memory map has the sector {theirs} where the profile's flash has {sector}",
                 hint="mend flash or sectors in the profile; if the device's map is wrong, "
                 'say map = "ignore" in the profile',
@@ -85,10 +85,10 @@ def check_map(target: AddressTarget, memory_map: MemoryMap, sectors: Iterable[Ra
 
 
 def check_download(*, can_download: bool) -> None:
-    """Raises DescriptorError where a device says that it can not be written."""
+    """Raises DescriptorError where a device says that it cannot be written."""
     if not can_download:
         raise DescriptorError(
-            "the device says that it can not be written (bitCanDnload is 0)",
+            "the device says that it cannot be written (bitCanDnload is 0)",
             hint="this bootloader does not take images over DFU; look at bmAttributes in its descriptor",
         )
 

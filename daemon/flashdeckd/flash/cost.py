@@ -1,7 +1,7 @@
 """The cost of a plan's steps in control requests."""
 
 from flashdeckd.dfu.addressing import Addressing
-from flashdeckd.flash.flash_plan import READS, SKIPS, Action, Step
+from flashdeckd.flash.flash_plan import READS, SKIPS, Step, StepKind
 from flashdeckd.flash.layout import blocks
 
 _OPENING = 3  # GETSTATE and the map's string with its language
@@ -15,29 +15,29 @@ def cost(steps: tuple[Step, ...], block: int, transfer_size: int, *, counts: boo
     `counts` is False where block numbers are not to be believed.
     """
     addressing = Addressing(transfer_size, counts=counts)
-    requests, mode = _OPENING, Action.LEAVE  # dfuIDLE takes both kinds
+    requests, mode = _OPENING, StepKind.LEAVE  # dfuIDLE takes both kinds
     for step in steps:
         if step.action in SKIPS:
             continue
-        if step.action is Action.CHECK_BLOCKS:
+        if step.action is StepKind.CHECK_BLOCKS:
             addressing.pointer = None
         if step.action in READS:
             for each in blocks(step.span, block):
                 if addressing.block_for(each.start, each.size) is None:
-                    requests += _OPERATION + (mode is Action.READ_BACK)
-                    addressing.pointer, mode = each.start, Action.WRITE
-                requests += 1 + (mode is Action.WRITE)
-                mode = Action.READ_BACK
+                    requests += _OPERATION + (mode is StepKind.READ_BACK)
+                    addressing.pointer, mode = each.start, StepKind.WRITE
+                requests += 1 + (mode is StepKind.WRITE)
+                mode = StepKind.READ_BACK
             continue
-        if mode is Action.READ_BACK:
+        if mode is StepKind.READ_BACK:
             requests += 1
             addressing.pointer = None
-        mode = Action.WRITE
-        if step.action in (Action.ERASE, Action.ERASE_CANARY):
+        mode = StepKind.WRITE
+        if step.action in (StepKind.ERASE, StepKind.ERASE_CANARY):
             addressing.pointer = None
-        elif step.action is Action.LEAVE or addressing.block_for(step.span.start, step.span.size) is None:
+        elif step.action is StepKind.LEAVE or addressing.block_for(step.span.start, step.span.size) is None:
             requests += _OPERATION
             addressing.pointer = step.span.start
-        requests += _LEAVING if step.action is Action.LEAVE else _OPERATION
-    is_left = not steps or steps[-1].action is Action.LEAVE
+        requests += _LEAVING if step.action is StepKind.LEAVE else _OPERATION
+    is_left = not steps or steps[-1].action is StepKind.LEAVE
     return requests if is_left else requests + 1  # back to dfuIDLE

@@ -48,7 +48,7 @@ class DfuseEngine:
             raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
 
     def preview(self, image: Image, facts: DeviceFacts) -> FlashPlan:
-        """Return the plan for a board that can not be asked now."""
+        """Return the plan for a board that cannot be asked now."""
         return make_plan(image, self.target, facts)
 
     def flash(self, pipe: ControlPipe, image: Image, listener: FlashListener, sleep: Sleep) -> FlashResult:

@@ -8,7 +8,7 @@ image that does not define the partition's first word, have no boot unit: their 
 from collections.abc import Iterator
 from itertools import chain, islice
 
-from flashdeck.config import ErasePolicy, Holds, MapPolicy, PollPolicy, VerifyPolicy
+from flashdeck.config import ErasePolicy, MapPolicy, PartitionKind, PollPolicy, VerifyPolicy
 from flashdeck.errors import VerifyError
 from flashdeck.geometry import Range, joined
 from flashdeckd.dfu.memory_map import Access
@@ -17,7 +17,7 @@ from flashdeckd.flash import checks, remarks
 from flashdeckd.flash.banks import Site, foreign_banks, sites, unproved_bank, unproved_banks, witnesses
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.cost import cost
-from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan, Step
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan, Step, StepKind
 from flashdeckd.flash.layout import Layout, is_blank, placed
 from flashdeckd.flash.survey import UNASKED, Questions, Seen, is_telling
 from flashdeckd.flash.target import AddressTarget
@@ -43,8 +43,8 @@ def make_plan(
 
     `history` is what is known of the board from earlier jobs, `cached` what the partition holds where that may be
     trusted, as far as it is known; `seen` is what the board answered to `DfusePlanner.questions`, None where it was not
-    asked. Raises RefusedError where it would touch what it must not, HeldError where somebody has to look first,
-    VerifyError where it must be read back and can not be, DescriptorError where the device can not be written.
+    asked. Raises RefusedError where it would touch what it must not, BlockedError where somebody has to look first,
+    VerifyError where it must be read back and cannot be, DescriptorError where the device cannot be written.
     """
     return DfusePlanner(image, target, facts, history=history, cached=cached).plan(seen)
 
@@ -81,7 +81,7 @@ class DfusePlanner:
         if self._block != facts.transfer_size:
             stated = facts.transfer_size or "not stated"
             self._notes.append(f"wTransferSize is {stated}: blocks of {self._block} bytes, each with its own address")
-        boot_unit = self._least if image.is_program and target.holds is Holds.PROGRAM else 0
+        boot_unit = self._least if image.is_program and target.holds is PartitionKind.PROGRAM else 0
         self._layout = Layout(target, placed(image, self._span.start), self._block, boot_unit)
         if self._map is None:
             reason = 'map = "ignore"' if facts.memory_map else facts.map_error or "the device has no map"
@@ -149,7 +149,7 @@ class DfusePlanner:
         return hopeful or self._history.pace is Pace.SYNCHRONOUS
 
     def _check_banks(self, seen: Seen) -> None:
-        """In another bank than the bootloader's own, an erase in the wrong one would hit the bootloader."""
+        """Refuses banks without proof: an erase in the wrong bank could hit the bootloader."""
         found = {site.bank for site in seen.sites}
         for bank in unproved_banks(self._target, self._history):
             if bank in found or bank not in foreign_banks(self._target):
@@ -178,7 +178,7 @@ class DfusePlanner:
         Not beside an image in pieces, a patch or data: what lies there is somebody's. What erases all of the partition
         spares nothing there.
         """
-        is_program = self._image.is_raw and self._target.holds is Holds.PROGRAM
+        is_program = self._image.is_raw and self._target.holds is PartitionKind.PROGRAM
         return is_program or self._target.erase is ErasePolicy.PARTITION
 
     def _candidates(self, bank: int) -> tuple[Site, ...]:
@@ -224,7 +224,7 @@ class DfusePlanner:
 
     def _obstacle_to_reading(self) -> str:
         if not self._facts.can_upload:
-            return "the device says that it can not be read (bitCanUpload is 0)"
+            return "the device says that it cannot be read (bitCanUpload is 0)"
         if not self._target.may_read:
             return "an earlier attempt lost the board while reading"
         if not all(self._may_read(span) for span in self._layout.compared):
@@ -266,7 +266,7 @@ class DfusePlanner:
     def _steps(self, changed: list[Range], seen: Seen, trials: tuple[Site, ...], *, reading: bool) -> Iterator[Step]:
         yield from self._looks(seen)
         kept = joined(sector for sector in self._layout.sectors if sector not in changed)
-        yield from (Step(Action.KEEP, run) for run in kept)
+        yield from (Step(StepKind.KEEP, run) for run in kept)
         swept = self._swept(seen, trials)
         yield from self._canaries(seen, trials, swept)
         if changed:
@@ -274,7 +274,7 @@ class DfusePlanner:
             blank = {*swept, *(site.sector for site in trials)} if believes else set[Range]()
             yield from self._changes(changed, blank, seen, reading=reading, proves=reading and not believes)
         if self._target.leave:
-            yield Step(Action.LEAVE, Range.sized(self._target.starts, self._least))
+            yield Step(StepKind.LEAVE, Range.sized(self._target.starts, self._least))
 
     def _changes(
         self, changed: list[Range], blank: set[Range], seen: Seen, *, reading: bool, proves: bool
@@ -283,26 +283,26 @@ class DfusePlanner:
         blocks = list(self._layout.writes(changed))
         left_blank = {each for each in blocks if is_blank(self._data(each))}
         writes = [each for each in blocks if each not in left_blank]
-        yield from (Step(Action.LEAVE_BLANK, run) for run in joined(left_blank))
+        yield from (Step(StepKind.LEAVE_BLANK, run) for run in joined(left_blank))
         erases = [sector for sector in changed if sector not in blank]
         proof = next(self._proofs(erases, writes), None) if proves else None
-        yield from (Step(Action.ERASE, sector) for sector in erases)
+        yield from (Step(StepKind.ERASE, sector) for sector in erases)
         if proves:
             # Behind the last erase: some caches are emptied by an erase, and not by a write. Where nothing is written
             # but the boot unit, only that can be the other half of the proof, and all else is read here.
-            yield from (Step(Action.CHECK_BLANK, sector) for sector in ([proof[0]] if proof else erases))
+            yield from (Step(StepKind.CHECK_BLANK, sector) for sector in ([proof[0]] if proof else erases))
         for each in writes:
-            yield Step(Action.WRITE, each)
+            yield Step(StepKind.WRITE, each)
         if reading and (proof or not proves):
             # The map's sectors are the profile's. Without one, an erase may be larger than anybody here knows.
             cells = list(self._layout.read_backs(changed if self._map is not None else self._layout.sectors))
             yield from self._read_backs(joined(cells), proof)
-            yield from (Step(Action.CHECK_BLOCKS, ruler) for ruler in self._late_rulers(seen, cells))
+            yield from (Step(StepKind.CHECK_BLOCKS, ruler) for ruler in self._late_rulers(seen, cells))
         boot = self._layout.boot
         if not is_blank(self._data(boot)):
-            yield Step(Action.WRITE_BOOT_UNIT, boot)
+            yield Step(StepKind.WRITE_BOOT_UNIT, boot)
             if reading:
-                yield Step(Action.READ_BOOT_UNIT, boot)
+                yield Step(StepKind.READ_BOOT_UNIT, boot)
 
     def _proofs(self, erases: list[Range], writes: list[Range]) -> Iterator[tuple[Range, Range]]:
         """Yield the places where reading can be proved: sectors that are erased, and what is written in them."""
@@ -317,14 +317,14 @@ class DfusePlanner:
 
     def _looks(self, seen: Seen) -> Iterator[Step]:
         """Yield the reads that were done for this plan."""
-        action = Action.COMPARE if self._history.reading_proved else Action.SAMPLE
+        action = StepKind.COMPARE if self._history.reading_proved else StepKind.SAMPLE
         yield from (Step(action, span) for span in seen.compared)
         in_search = [seen.measured] if seen.measured and seen.measured not in seen.compared else []
         if seen.measured and not in_search:
-            yield Step(Action.CHECK_BLOCKS, seen.measured)
-        yield from (Step(Action.FIND_BLANK, span) for span in seen.searched[:1])
-        yield from (Step(Action.CHECK_BLOCKS, span) for span in in_search)
-        yield from (Step(Action.FIND_BLANK, span) for span in seen.searched[1:])
+            yield Step(StepKind.CHECK_BLOCKS, seen.measured)
+        yield from (Step(StepKind.FIND_BLANK, span) for span in seen.searched[:1])
+        yield from (Step(StepKind.CHECK_BLOCKS, span) for span in in_search)
+        yield from (Step(StepKind.FIND_BLANK, span) for span in seen.searched[1:])
 
     def _late_rulers(self, seen: Seen, read: list[Range]) -> Iterator[Range]:
         """Yield the ruler where it told nothing before: it may once it was written and `read` back behind the sample.
@@ -347,13 +347,13 @@ class DfusePlanner:
                 yield from _sweep(site.sector)
                 old = None
             if old is None:
-                yield Step(Action.WRITE_CANARY, Range.sized(site.sector.start, self._unit))
+                yield Step(StepKind.WRITE_CANARY, Range.sized(site.sector.start, self._unit))
             whole = Range(site.sector.start, min(site.sector.start + self._block, site.sector.end))
-            yield Step(Action.READ_CANARY, whole)
-            yield Step(Action.ERASE_CANARY, site.sector)
+            yield Step(StepKind.READ_CANARY, whole)
+            yield Step(StepKind.ERASE_CANARY, site.sector)
         if trials:
-            yield from (Step(Action.CHECK_BANKS, span) for span, _ in seen.remembered)
-        yield from (Step(Action.CHECK_BANKS, site.sector) for site in trials)
+            yield from (Step(StepKind.CHECK_BANKS, span) for span, _ in seen.remembered)
+        yield from (Step(StepKind.CHECK_BANKS, site.sector) for site in trials)
         for sector in swept:
             yield from _sweep(sector)
 
@@ -363,13 +363,13 @@ class DfusePlanner:
             sector, written = proof
             run = next(run for run in runs if run.overlaps(written))
             middle = min(run.start + -(-(sector.end - run.start) // self._block) * self._block, run.end)
-            yield Step(Action.PROVE_READING, Range(run.start, middle))
+            yield Step(StepKind.PROVE_READING, Range(run.start, middle))
             runs = tuple(each if each != run else Range(middle, run.end) for each in runs)
-        yield from (Step(Action.READ_BACK, run) for run in runs if run.size > 0)
+        yield from (Step(StepKind.READ_BACK, run) for run in runs if run.size > 0)
 
     def _proves(self, steps: tuple[Step, ...]) -> bool:
         """Tell whether reading is proved by the time that the boot unit is written, if all goes well."""
-        proving = (Action.PROVE_READING, Action.READ_CANARY)
+        proving = (StepKind.PROVE_READING, StepKind.READ_CANARY)
         return self._history.reading_proved or any(step.action in proving for step in steps)
 
     # Words.
@@ -388,23 +388,23 @@ class DfusePlanner:
         elif obstacle:
             yield f"nothing is read back: {obstacle}"
         if not changed:
-            yield "the partition holds this image already: nothing is erased or written"
+            yield "the partition has this image already: nothing is erased or written"
         elif unchanged:
             yield f"{len(changed)} of {len(self._layout.sectors)} sectors differ; the others are left alone"
         if is_cached and unchanged:
-            yield "what is left alone was not read: it is taken for what was last flashed there (trust_cache)"
+            yield "sectors left alone were not read: flashdeck trusts its record of the last flash (trust_cache)"
         yield from remarks.beside(self._layout, changed, self._read_before(seen))
         banks = unproved_banks(self._target, self._history)
         if not asked and banks:
             yield f"a canary in bank {banks[0] + 1} comes first, where one can be placed"
         elif banks and not seen.sites:
-            yield "no canary: " + (obstacle or self._no_room("of the partition"))
+            yield "written without a canary: " + (obstacle or self._no_room("of the partition"))
 
 
 def _sweep(sector: Range) -> Iterator[Step]:
     """Yield the steps that take back a canary of an earlier job."""
-    yield Step(Action.ERASE_CANARY, sector)
-    yield Step(Action.CHECK_BANKS, sector)
+    yield Step(StepKind.ERASE_CANARY, sector)
+    yield Step(StepKind.CHECK_BANKS, sector)
 
 
 def _unprovable(obstacle: str) -> VerifyError:

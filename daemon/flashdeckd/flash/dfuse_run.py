@@ -10,11 +10,11 @@ from typing import NoReturn
 
 from flashdeck.config import PollPolicy
 from flashdeck.errors import (
+    BlockedError,
     DeviceError,
     DeviceGoneError,
     ErrorKind,
     FlashdeckError,
-    HeldError,
     ParkedError,
     TransferTimeoutError,
     VerifyError,
@@ -24,7 +24,7 @@ from flashdeck.job_state import Phase, Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.canary import Canary
-from flashdeckd.flash.flash_plan import CANARY, SKIPS, Action, FlashPlan, Step
+from flashdeckd.flash.flash_plan import CANARY, SKIPS, FlashPlan, Step, StepKind
 from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.readback import ReadBack, ReadTrust
@@ -32,21 +32,21 @@ from flashdeckd.flash.target import AddressTarget
 
 MAX_REDONE = 8
 """Sectors that are done again in one job: more than that is no accident."""
-_NOT_DONE_HERE = frozenset((Action.SAMPLE, Action.FIND_BLANK, Action.COMPARE, *SKIPS))
+_NOT_DONE_HERE = frozenset((StepKind.SAMPLE, StepKind.FIND_BLANK, StepKind.COMPARE, *SKIPS))
 """Steps that the plan itself was made from, and what it leaves out."""
-_WITH_THE_ONE_BEFORE = frozenset((Action.READ_CANARY, Action.ERASE_CANARY))
+_WITH_THE_ONE_BEFORE = frozenset((StepKind.READ_CANARY, StepKind.ERASE_CANARY))
 """Steps that are not put off: the flash is not left with a canary in it."""
 _PHASES = {
-    Action.ERASE: Phase.ERASE,
-    Action.CHECK_BLANK: Phase.ERASE,
-    Action.WRITE: Phase.WRITE,
-    Action.PROVE_READING: Phase.VERIFY,
-    Action.READ_BACK: Phase.VERIFY,
-    Action.WRITE_BOOT_UNIT: Phase.BOOT_UNIT,
-    Action.READ_BOOT_UNIT: Phase.BOOT_UNIT,
-    Action.LEAVE: Phase.LEAVE,
+    StepKind.ERASE: Phase.ERASE,
+    StepKind.CHECK_BLANK: Phase.ERASE,
+    StepKind.WRITE: Phase.WRITE,
+    StepKind.PROVE_READING: Phase.VERIFY,
+    StepKind.READ_BACK: Phase.VERIFY,
+    StepKind.WRITE_BOOT_UNIT: Phase.BOOT_UNIT,
+    StepKind.READ_BOOT_UNIT: Phase.BOOT_UNIT,
+    StepKind.LEAVE: Phase.LEAVE,
 }
-_LAST = frozenset((Action.READ_BOOT_UNIT, Action.LEAVE))
+_LAST = frozenset((StepKind.READ_BOOT_UNIT, StepKind.LEAVE))
 """Steps behind the boot unit."""
 
 
@@ -84,7 +84,7 @@ class DfuseRun:
         self._done: dict[Phase, int] = {}
         self._totals: dict[Phase, int] = {}
         for step in plan.steps:
-            if (phase := _PHASES.get(step.action)) is not None and step.action is not Action.CHECK_BLANK:
+            if (phase := _PHASES.get(step.action)) is not None and step.action is not StepKind.CHECK_BLANK:
                 self._totals[phase] = self._totals.get(phase, 0) + step.span.size
         self.left = False
         self.interrupted = False
@@ -107,7 +107,7 @@ class DfuseRun:
         """Do all steps up to and with the boot unit."""
         try:
             self._fill()
-        except (ParkedError, VerifyError, HeldError) as error:
+        except (ParkedError, VerifyError, BlockedError) as error:
             self._stop(error)
             raise
         except DeviceError as error:
@@ -125,7 +125,7 @@ class DfuseRun:
                 if step.action not in _WITH_THE_ONE_BEFORE:
                     self._listener.check()
                 if step.action not in CANARY:
-                    self._begin(is_erasing=step.action is Action.ERASE)
+                    self._begin(is_erasing=step.action is StepKind.ERASE)
                 self._do(step)
             self._believe_canary()
             if self._plan.changes:
@@ -139,7 +139,7 @@ class DfuseRun:
 
     def _filling(self) -> Iterator[Step]:
         for step in self._plan.steps:
-            is_done = step.action is Action.CHECK_BLOCKS and self._plan.seen.measured
+            is_done = step.action is StepKind.CHECK_BLOCKS and self._plan.seen.measured
             if not is_done and step.action not in _LAST and step.action not in _NOT_DONE_HERE:
                 yield step
 
@@ -163,7 +163,7 @@ class DfuseRun:
         if not self.interrupted:
             self._leave_or_stay()
 
-    def _stop(self, error: ParkedError | VerifyError | HeldError) -> None:
+    def _stop(self, error: ParkedError | VerifyError | BlockedError) -> None:
         """Leave the board in dfuIDLE, and forget what is not to be believed any more."""
         if isinstance(error, VerifyError):
             self._history_writer.learn(reading_proved=False)  # the next job proves it anew, and writes everything
@@ -172,24 +172,24 @@ class DfuseRun:
 
     def _do(self, step: Step) -> None:
         match step.action:
-            case Action.WRITE_CANARY | Action.READ_CANARY | Action.ERASE_CANARY | Action.CHECK_BANKS:
+            case StepKind.WRITE_CANARY | StepKind.READ_CANARY | StepKind.ERASE_CANARY | StepKind.CHECK_BANKS:
                 self._canary.do(step)
-                self.erases += step.action is Action.ERASE_CANARY
-            case Action.ERASE:
+                self.erases += step.action is StepKind.ERASE_CANARY
+            case StepKind.ERASE:
                 self._erase(step.span)
-            case Action.CHECK_BLANK:
+            case StepKind.CHECK_BLANK:
                 self._readback.check_blank(step.span)
-            case Action.PROVE_READING:
+            case StepKind.PROVE_READING:
                 self._readback.prove(step.span, self._verified)
                 self._read += self._plan.read_blocks(step.span)
-            case Action.CHECK_BLOCKS:
+            case StepKind.CHECK_BLOCKS:
                 if not self._redone:  # what was read back after that was reached by its address, which shows nothing
                     self._readback.check_blocks(step.span)
-            case Action.READ_BACK:
+            case StepKind.READ_BACK:
                 for block in self._plan.read_blocks(step.span) if self._readback.reading is ReadTrust.PROVED else ():
                     self._read_back(block)
                     self._verified(block.size)
-            case Action.WRITE_BOOT_UNIT:
+            case StepKind.WRITE_BOOT_UNIT:
                 self._readback.require_proof()
                 self._write_boot_unit(step)
             case _:
@@ -199,7 +199,7 @@ class DfuseRun:
 
     @property
     def _banks_of_canaries(self) -> tuple[int, ...]:
-        sectors = (step.span for step in self._plan.steps if step.action is Action.ERASE_CANARY)
+        sectors = (step.span for step in self._plan.steps if step.action is StepKind.ERASE_CANARY)
         return tuple({bank for sector in sectors for bank in self._target.geometry.banks_of(sector)})
 
     def _believe_canary(self) -> None:
@@ -331,7 +331,7 @@ class DfuseRun:
     def _read_boot_unit(self) -> VerifyError | None:
         """Return what is wrong with it on proved reading. A board that is lost here holds the image."""
         for step in self._plan.steps:
-            if step.action is Action.READ_BOOT_UNIT:
+            if step.action is StepKind.READ_BOOT_UNIT:
                 try:
                     wrong = self._readback.read_boot_unit(step.span)
                 except VerifyError:
@@ -383,7 +383,7 @@ class DfuseRun:
             raise VerifyError(
                 f"{name} may boot something incomplete: {cause.message}; then its first sector could not be erased: "
                 f"{wrong}",
-                hint="do not start this board: flash it again, over SWD if it stays so",
+                hint="do not start this board: flash it again; if that fails, over SWD",
                 may_boot=True,
             ) from cause
         if isinstance(cause, VerifyError):
@@ -409,7 +409,7 @@ class DfuseRun:
     def _leave_or_stay(self) -> None:
         try:
             for step in self._plan.steps:
-                if step.action is Action.LEAVE and self._listener.may_leave():
+                if step.action is StepKind.LEAVE and self._listener.may_leave():
                     self._leave(step.span)
             if not self.left:
                 self._session.to_idle()

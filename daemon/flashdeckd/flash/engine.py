@@ -63,7 +63,7 @@ def survey(
 
 
 def preview(image: Image, target: Target, facts: DeviceFacts) -> FlashPlan:
-    """Return the plan for a board that can not be asked now; `facts` are taken for granted. Raises as `flash` does."""
+    """Return the plan for a board that cannot be asked now; `facts` are taken for granted. Raises as `flash` does."""
     return engine_for(target).preview(image, facts)
 
 
@@ -81,8 +81,8 @@ def flash(
 
     `history` is what earlier jobs found out about the board. `cached` is what the partition has as far as that is
     known and the profile says that it may be trusted; nothing is known of its gaps.
-    Raises before anything was changed: RefusedError where it would touch what it must not, HeldError where somebody has
-    to look first, VerifyError where it must be read back and can not be, DescriptorError where the device can not be
+    Raises before anything was changed: RefusedError where it would touch what it must not, BlockedError where somebody
+    has to look first, VerifyError where it must be read back and cannot be, DescriptorError where the device cannot be
     written. Later: ParkedError where the listener asked to stop, with the device in dfuIDLE; DeviceGoneError where the
     board was lost before it had the image, with `during_read` where the next attempt had better not read
     (`may_read` of the target): a board that hangs after a read counts as lost, too; VerifyError where proved reading

@@ -14,7 +14,7 @@ from flashdeckd.flash.survey import UNASKED, Seen
 from flashdeckd.images.image import Image
 
 
-class Action(StrEnum):
+class StepKind(StrEnum):
     """The kinds of steps."""
 
     SAMPLE = "sample"
@@ -22,7 +22,7 @@ class Action(StrEnum):
     later. Plain DFU 1.1: up to the first block that is not what is to be written."""
     CHECK_BLOCKS = "check blocks"
     """Reads one block by its number, and again by its address: so the device multiplies as it says. Where it does not,
-    or that can not be seen, each block gets its own address."""
+    or that cannot be seen, each block gets its own address."""
     COMPARE = "compare"
     """Reads what is there, where reading was proved before: what is equal is left alone."""
     FIND_BLANK = "find blank"
@@ -56,40 +56,40 @@ class Action(StrEnum):
 
 READS = frozenset(
     (
-        Action.SAMPLE,
-        Action.CHECK_BLOCKS,
-        Action.COMPARE,
-        Action.FIND_BLANK,
-        Action.READ_CANARY,
-        Action.CHECK_BANKS,
-        Action.CHECK_BLANK,
-        Action.PROVE_READING,
-        Action.READ_BACK,
-        Action.READ_BOOT_UNIT,
+        StepKind.SAMPLE,
+        StepKind.CHECK_BLOCKS,
+        StepKind.COMPARE,
+        StepKind.FIND_BLANK,
+        StepKind.READ_CANARY,
+        StepKind.CHECK_BANKS,
+        StepKind.CHECK_BLANK,
+        StepKind.PROVE_READING,
+        StepKind.READ_BACK,
+        StepKind.READ_BOOT_UNIT,
     )
 )
 """Steps that only read. They are left out once reading has turned out not to work."""
-SKIPS = frozenset((Action.KEEP, Action.LEAVE_BLANK))
+SKIPS = frozenset((StepKind.KEEP, StepKind.LEAVE_BLANK))
 """Steps that say what is left out."""
-CANARY = frozenset((Action.WRITE_CANARY, Action.READ_CANARY, Action.ERASE_CANARY, Action.CHECK_BANKS))
+CANARY = frozenset((StepKind.WRITE_CANARY, StepKind.READ_CANARY, StepKind.ERASE_CANARY, StepKind.CHECK_BANKS))
 """Steps that come before everything else in a bank, in blank flash."""
-_READ_BACK = frozenset((Action.CHECK_BLANK, Action.PROVE_READING, Action.READ_BACK, Action.READ_BOOT_UNIT))
+_READ_BACK = frozenset((StepKind.CHECK_BLANK, StepKind.PROVE_READING, StepKind.READ_BACK, StepKind.READ_BOOT_UNIT))
 
 RECOVERIES = {
-    Action.SAMPLE: "go on without reading",
-    Action.CHECK_BLOCKS: "go on without reading",
-    Action.COMPARE: "read again once; after that everything is written",
-    Action.FIND_BLANK: "go on without the canary",
-    Action.WRITE_CANARY: "go on without the canary",
-    Action.READ_CANARY: "go on without the canary",
-    Action.ERASE_CANARY: "erase again once",
-    Action.ERASE: "erase again once",
-    Action.CHECK_BLANK: "go on without reading",
-    Action.WRITE: "its sector again once, from the erase",
-    Action.PROVE_READING: "go on without reading",
-    Action.READ_BACK: "its sector again once, from the erase",
-    Action.WRITE_BOOT_UNIT: "its sector again once, from the erase; then that is erased and left blank",
-    Action.READ_BOOT_UNIT: "its sector again once, from the erase; then that is erased and left blank",
+    StepKind.SAMPLE: "go on without reading",
+    StepKind.CHECK_BLOCKS: "go on without reading",
+    StepKind.COMPARE: "read again once; after that everything is written",
+    StepKind.FIND_BLANK: "go on without the canary",
+    StepKind.WRITE_CANARY: "go on without the canary",
+    StepKind.READ_CANARY: "go on without the canary",
+    StepKind.ERASE_CANARY: "erase again once",
+    StepKind.ERASE: "erase again once",
+    StepKind.CHECK_BLANK: "go on without reading",
+    StepKind.WRITE: "its sector again once, from the erase",
+    StepKind.PROVE_READING: "go on without reading",
+    StepKind.READ_BACK: "its sector again once, from the erase",
+    StepKind.WRITE_BOOT_UNIT: "its sector again once, from the erase; then that is erased and left blank",
+    StepKind.READ_BOOT_UNIT: "its sector again once, from the erase; then that is erased and left blank",
 }
 """The remedy for an error, by step: nothing can be done where none is named here. A board that is lost is none of
 these: the job begins anew when it is back."""
@@ -128,7 +128,7 @@ class DeviceFacts:
 class Step:
     """One step; reads of more than one transfer are done in blocks."""
 
-    action: Action
+    action: StepKind
     span: Range
 
 
@@ -169,12 +169,12 @@ class FlashPlan:
     @property
     def erases(self) -> int:
         """Sectors that are erased, the canary's among them."""
-        return self._count(Action.ERASE) + self._count(Action.ERASE_CANARY)
+        return self._count(StepKind.ERASE) + self._count(StepKind.ERASE_CANARY)
 
     @property
     def blocks(self) -> int:
         """Blocks that are written, the boot unit's among them."""
-        return sum(map(self._count, (Action.WRITE, Action.WRITE_BOOT_UNIT, Action.DOWNLOAD)))
+        return sum(map(self._count, (StepKind.WRITE, StepKind.WRITE_BOOT_UNIT, StepKind.DOWNLOAD)))
 
     @property
     def reads(self) -> bool:
@@ -189,12 +189,12 @@ class FlashPlan:
     @property
     def tries_canary(self) -> bool:
         """Tell whether canaries come and go first, in sectors of the partition that hold nothing else."""
-        return self._count(Action.ERASE_CANARY) > 0
+        return self._count(StepKind.ERASE_CANARY) > 0
 
     @property
     def touched(self) -> frozenset[Range]:
         """The sectors that are erased at all, those of canaries included: nothing else changes."""
-        return frozenset(s.span for s in self.steps if s.action in (Action.ERASE, Action.ERASE_CANARY))
+        return frozenset(s.span for s in self.steps if s.action in (StepKind.ERASE, StepKind.ERASE_CANARY))
 
     def data(self, span: Range) -> bytes:
         """Return the bytes that `span` holds afterwards, 0xFF where the image defines nothing."""
@@ -204,5 +204,5 @@ class FlashPlan:
         """Divide `span` into transfers."""
         return blocks(span, self.block)
 
-    def _count(self, action: Action) -> int:
+    def _count(self, action: StepKind) -> int:
         return sum(1 for step in self.steps if step.action is action)

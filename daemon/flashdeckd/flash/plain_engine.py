@@ -32,7 +32,7 @@ class PlainEngine:
         return self._plan(self._session(pipe, clock.sleep), pipe, image)
 
     def preview(self, image: Image, facts: DeviceFacts) -> FlashPlan:
-        """Return the plan for a board that can not be asked now. That it can be read is not taken for granted."""
+        """Return the plan for a board that cannot be asked now. That it can be read is not taken for granted."""
         return make_plan(image, self.target, FunctionalDescriptor(transfer_size=facts.transfer_size))
 
     def flash(self, pipe: ControlPipe, image: Image, listener: FlashListener, sleep: Sleep) -> FlashResult:

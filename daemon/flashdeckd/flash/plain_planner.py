@@ -5,7 +5,7 @@ left out, nothing can be written last, and an image that was broken off begins a
 leaves open is sent as erased flash.
 """
 
-from flashdeck.config import Holds, VerifyPolicy
+from flashdeck.config import PartitionKind, VerifyPolicy
 from flashdeck.errors import ErrorKind, RefusedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
@@ -13,7 +13,7 @@ from flashdeckd.dfu.plain_session import block_size
 from flashdeckd.dfu.wire import MAX_TRANSFER
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.checks import check_download, check_image
-from flashdeckd.flash.flash_plan import Action, FlashPlan, Step
+from flashdeckd.flash.flash_plan import FlashPlan, Step, StepKind
 from flashdeckd.flash.remarks import DATA
 from flashdeckd.flash.target import AlternateTarget
 from flashdeckd.images.image import Image
@@ -40,8 +40,8 @@ def make_plan(
 ) -> FlashPlan:
     """Work out the steps that bring `image` into the target's alternate setting; `opening` is what `open` has cost.
 
-    Raises RefusedError where it does not fit or might reach beyond its size, DescriptorError where the device can not
-    be written, VerifyError where it must be read back and can not be.
+    Raises RefusedError where it does not fit or might reach beyond its size, DescriptorError where the device cannot
+    be written, VerifyError where it must be read back and cannot be.
     """
     check_image(image, target)
     check_download(can_download=functional.can_download)
@@ -72,7 +72,7 @@ def make_plan(
         block=block,
         steps=steps,
         requests=opening + sum(_cost(step, block) for step in steps),
-        protection=DATA if target.holds is Holds.DATA else PROTECTION,
+        protection=DATA if target.holds is PartitionKind.DATA else PROTECTION,
         erased=(Range(0, size),),
         erased_beside=size - image.size,
         notes=tuple(notes),
@@ -97,10 +97,10 @@ def _filled(image: Image, target: AlternateTarget) -> tuple[bytes, list[str]]:
 def _obstacle_to_reading(
     size: int, target: AlternateTarget, functional: FunctionalDescriptor, block: int, history: BootloaderHistory
 ) -> str:
-    """Return why the image can not be read back, or would prove nothing; "" where it can."""
+    """Return why the image cannot be read back, or would prove nothing; "" where it can."""
     checks = (
         (target.verify is VerifyPolicy.NEVER, 'verify = "never"'),
-        (not functional.can_upload, "the device says that it can not be read (bitCanUpload is 0)"),
+        (not functional.can_upload, "the device says that it cannot be read (bitCanUpload is 0)"),
         (
             not functional.manifestation_tolerant,
             "the device restarts with the end of the image (bitManifestationTolerant is 0)",
@@ -114,20 +114,20 @@ def _obstacle_to_reading(
 
 def _steps(size: int, target: AlternateTarget, block: int, *, reading: bool, proved: bool) -> tuple[Step, ...]:
     image, end = Range(0, size), Range(size, size)
-    before = [Step(Action.SAMPLE, image)] if reading and not proved else []
-    downloads = [Step(Action.DOWNLOAD, Range(at, min(at + block, size))) for at in range(0, size, block)]
-    after = [Step(Action.READ_BACK, image)] if reading else []
-    leaving = [Step(Action.LEAVE, Range(0, 0))] if target.leave else []
-    return (*before, *downloads, Step(Action.MANIFEST, end), *after, *leaving)
+    before = [Step(StepKind.SAMPLE, image)] if reading and not proved else []
+    downloads = [Step(StepKind.DOWNLOAD, Range(at, min(at + block, size))) for at in range(0, size, block)]
+    after = [Step(StepKind.READ_BACK, image)] if reading else []
+    leaving = [Step(StepKind.LEAVE, Range(0, 0))] if target.leave else []
+    return (*before, *downloads, Step(StepKind.MANIFEST, end), *after, *leaving)
 
 
 def _cost(step: Step, block: int) -> int:
     match step.action:
-        case Action.DOWNLOAD:
+        case StepKind.DOWNLOAD:
             return _BLOCK
-        case Action.MANIFEST:
+        case StepKind.MANIFEST:
             return _ENDING
-        case Action.LEAVE:
+        case StepKind.LEAVE:
             return _LEAVING
         case _:
             return -(-step.span.size // block) + 1  # and the ABORT behind the UPLOADs

@@ -12,7 +12,7 @@ from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Verified
 from flashdeckd.dfu.plain_session import AfterManifest, PlainSession
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.flash_plan import Action, FlashPlan
+from flashdeckd.flash.flash_plan import FlashPlan, StepKind
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.survey import recover_from_read
 from flashdeckd.flash.target import AlternateTarget
@@ -26,7 +26,7 @@ class Comparison:
     """The reads of an image that was sent, block by block, and all that they show."""
 
     sample: tuple[int, bytes] | None
-    """A block that was read before: its offset, and what it held, which was not what is sent."""
+    """A block that was read before: its offset, and its bytes, which were not those that are sent."""
     wrong: int | None = None
     """The offset of the first block that does not read as it was sent."""
     is_stale: bool = False
@@ -71,7 +71,7 @@ class PlainRun:
         self._history = history
         self._size = plan.image.size
         self._old: tuple[int, bytes] | None = None
-        """The first block that was read before and is not what is to be written: its offset, and what it held."""
+        """The first block that was read before and differs from the image: its offset, and its bytes."""
         self._readable = True
         self.verified = Verified.NO
         self.left = False
@@ -79,7 +79,7 @@ class PlainRun:
         self.notes: list[str] = []
 
     def send_twice(self) -> AfterManifest:
-        """Send everything up to the end of the image; what fails once is begun anew, for blocks can not be repeated."""
+        """Send everything up to the end of the image; what fails once is begun anew, for blocks cannot be repeated."""
         try:
             return self._send()
         except (DeviceGoneError, VerifyError):
@@ -94,9 +94,9 @@ class PlainRun:
             for step in self._plan.steps:
                 self._listener.check()
                 match step.action:
-                    case Action.SAMPLE:
+                    case StepKind.SAMPLE:
                         self._sample()
-                    case Action.DOWNLOAD:
+                    case StepKind.DOWNLOAD:
                         self._download(step.span)
                     case _:
                         break
@@ -110,9 +110,9 @@ class PlainRun:
         """Do the steps behind the end of the image: from here on a lost board costs only the leave."""
         actions = {step.action for step in self._plan.steps}
         try:
-            if Action.READ_BACK in actions and self._readable:
+            if StepKind.READ_BACK in actions and self._readable:
                 self._read_back(ending)
-            if Action.LEAVE in actions and self._listener.may_leave():
+            if StepKind.LEAVE in actions and self._listener.may_leave():
                 self._leave(ending)
         except VerifyError:
             raise
@@ -169,7 +169,7 @@ class PlainRun:
             with suppress(DeviceError):
                 self._session.to_idle()
             raise VerifyError(
-                f"{self._target.partition} does not hold what was sent: it differs in the block at offset 0x{at:x}",
+                f"{self._target.partition} is not what was sent: it differs in the block at offset 0x{at:x}",
                 hint="flash again; at the same place again, the flash or the bootloader's driver is at fault",
             )
         what = "still reads as before the download: a stale read" if seen.is_stale else "does not read as it was sent"

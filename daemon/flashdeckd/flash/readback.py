@@ -169,7 +169,7 @@ class ReadBack:
                 hint="the flash is most likely right: in the bootloader, invalidate the caches after erase and write",
             )
         return VerifyError(
-            f"{name} does not hold what was written: {wrong}; {self._withheld}",
+            f"{name} is not what was written: {wrong}; {self._withheld}",
             hint="flash again; at the same place again, the flash or the bootloader's driver is at fault",
         )
 
@@ -190,8 +190,8 @@ class ReadBack:
             return None
         stale = ", as before it was written: perhaps a stale read" if data.count(BLANK) == len(data) else ""
         return VerifyError(
-            f"the boot unit of {self._target.partition} does not hold what was written: {wrong}{stale}",
-            hint="flash again; if it stays so, the flash or the bootloader's driver is at fault",
+            f"the boot unit of {self._target.partition} is not what was written: {wrong}{stale}",
+            hint="flash again; if it happens again, the flash or the bootloader's driver is at fault",
         )
 
     def _stale(self, block: Range, data: bytes) -> str:

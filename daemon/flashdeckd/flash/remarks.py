@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from flashdeck.config import ErasePolicy, Holds
+from flashdeck.config import ErasePolicy, PartitionKind
 from flashdeck.geometry import Range
 from flashdeckd.flash.layout import Layout, is_blank
 from flashdeckd.images.image import Image
@@ -13,7 +13,7 @@ DATA = "data: nothing boots from this partition, so no part of the image is writ
 def protection(layout: Layout, image: Image) -> str:
     """Say how a half-written image is kept from booting, or that it is not."""
     start = layout.target.span.start
-    if layout.target.holds is Holds.DATA:
+    if layout.target.holds is PartitionKind.DATA:
         return DATA
     if not image.is_program:
         return (
@@ -42,7 +42,7 @@ def beside(layout: Layout, erased: Sequence[Range], known: Image) -> Iterator[st
         yield f'erase = "partition": {_sectors(len(others))} beside the image erased, too, and {size} bytes there'
     spared = len(layout.target.sectors) - len(layout.touched)
     if spared and len(layout.image.pieces) > 1 and layout.target.erase is ErasePolicy.NEEDED:
-        keep = "keeps what it holds" if spared == 1 else "keep what they hold"
+        keep = "keeps its contents" if spared == 1 else "keep their contents"
         yield f"{_sectors(spared)} between or behind the pieces {keep}"
 
 

@@ -24,7 +24,7 @@ class FlashResult:
     left: bool
     """True if the board took the leave. False also where the profile wants none."""
     unchanged: int = 0
-    """Bytes of sectors that held the image already and were left alone."""
+    """Bytes of sectors that had the image already and were left alone."""
     erased_beside: int = 0
     """Bytes beside the image that were erased, because it covers only part of their sectors."""
     interrupted: bool = False

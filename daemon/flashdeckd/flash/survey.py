@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from flashdeck.errors import DeviceError, DeviceGoneError
+from flashdeck.errors import DeviceError, DeviceGoneError, StallError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.banks import Leftover, Site, canary, left_of_canary
@@ -68,7 +68,7 @@ class Seen:
     remembered: tuple[tuple[Range, bytes], ...] = ()
     """Ranges that must not change while a canary comes and goes, with their bytes."""
     obstacle: str = ""
-    """The reason why this board can not be read after all."""
+    """The reason why this board cannot be read after all."""
 
 
 UNASKED = Seen()
@@ -78,10 +78,10 @@ def look(session: DfuseSession, questions: Questions, progress: Callable[[int, i
     """Ask the board. `progress` hears how many bytes of the comparison are done, and of how many.
 
     Raises DeviceGoneError, also where the board is there and does not answer any more. Any other failure to read is an
-    answer, too (`Seen.obstacle`); where reading is believed, only the second one.
+    answer, too (`Seen.obstacle`); a STALL, and where reading is believed any, only the second time.
     """
     obstacle = ""
-    for _ in range(2 if questions.compare else 1):
+    for is_last in (False, True):
         try:
             return _Survey(session, questions, progress).answer()
         except DeviceGoneError:
@@ -89,6 +89,8 @@ def look(session: DfuseSession, questions: Questions, progress: Callable[[int, i
         except DeviceError as error:
             recover_from_read(session, error)
             obstacle = error.message
+            if is_last or not (questions.compare or isinstance(error, StallError)):
+                break
     wanted = questions.compare or (() if questions.sample is None else (questions.sample,))
     tried = tuple(next(blocks(span, questions.block)) for span in wanted[:1])
     return Seen(compared=tried, obstacle=obstacle)

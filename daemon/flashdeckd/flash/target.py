@@ -6,19 +6,19 @@ a target asks it; its type is looked at in one place alone, `engine.engine_for`,
 
 from dataclasses import dataclass
 
-from flashdeck.config import BankPolicy, ErasePolicy, Holds, MapPolicy, PollPolicy, VerifyPolicy
+from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, PartitionKind, PollPolicy, VerifyPolicy
 from flashdeck.geometry import Geometry, Range, joined
 from flashdeckd.images.image import Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Partition:
+class _CommonTarget:
     """The part of a target that does not depend on how its bytes are reached."""
 
     partition: str
     """Its name, for messages only."""
     verify: VerifyPolicy = VerifyPolicy.AUTO
-    holds: Holds = Holds.PROGRAM
+    holds: PartitionKind = PartitionKind.PROGRAM
     """Data boots nothing: no part of it is written last."""
     leave: bool = True
     may_read: bool = True
@@ -26,7 +26,7 @@ class _Partition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AddressTarget(_Partition):
+class AddressTarget(_CommonTarget):
     """A range of addresses in the flash of a DfuSe device."""
 
     span: Range
@@ -72,7 +72,7 @@ class AddressTarget(_Partition):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlternateTarget(_Partition):
+class AlternateTarget(_CommonTarget):
     """An alternate setting of a plain DFU 1.1 device, which knows no addresses and erases by itself."""
 
     setting: int | str
@@ -87,7 +87,7 @@ class AlternateTarget(_Partition):
 
     @property
     def place(self) -> str:
-        """Nothing to be put behind its size in a message: it has no address."""
+        """Empty text behind its size in a message: it has no address."""
         return ""
 
     @property

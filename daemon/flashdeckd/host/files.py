@@ -118,7 +118,7 @@ def open_status(descriptor: int) -> Status:
     return system.fstat(descriptor)
 
 
-# Files by their names. Those that return a bool never raise: what can not be looked at is not there.
+# Files by their names. Those that return a bool never raise: what cannot be looked at is not there.
 
 
 def status(path: Place) -> Status:
@@ -197,7 +197,7 @@ def is_pattern(path: str) -> bool:
 def matching(pattern: str) -> Iterator[str]:
     """Return all paths that a glob stands for, in any order; `**` for directories of any depth.
 
-    A directory that can not be read has nothing in it.
+    A directory that cannot be read has nothing in it.
     """
     return glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.rglob treats dot files and links differently
 

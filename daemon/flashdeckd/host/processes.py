@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Processes(Protocol):
-    """What is known of this process."""
+    """The facts of this process."""
 
     def getpid(self) -> int:
         """Return its number."""

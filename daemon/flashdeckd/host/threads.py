@@ -38,7 +38,7 @@ class Condition(Lock, Protocol):
         ...
 
 
-class Event(Protocol):
+class ThreadEvent(Protocol):
     """Something that happens once, in one thread, and is seen in others."""
 
     def set(self) -> None:
@@ -61,7 +61,7 @@ class Threads(Protocol):
         """Return a new condition, with a lock that its holder may take again."""
         ...
 
-    def event(self) -> Event:
+    def event(self) -> ThreadEvent:
         """Return a new event."""
         ...
 
@@ -103,7 +103,7 @@ def condition() -> Condition:
     return system.condition()
 
 
-def event() -> Event:
+def event() -> ThreadEvent:
     """Return a new event."""
     return system.event()
 

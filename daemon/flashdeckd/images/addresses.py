@@ -19,7 +19,7 @@ _RAM_HINT = (
 )
 
 
-class Place(Enum):
+class MemoryKind(Enum):
     """A kind of memory: its words, and a hint for an image that has bytes there."""
 
     PARTITION = ("a partition", "flash this file to that partition, or look at which file is configured")
@@ -68,7 +68,7 @@ class Location:
     """An address, and what lives there."""
 
     address: int
-    place: Place
+    place: MemoryKind
     partition: Partition | None = None
     """The partition that has it; for an alias of flash, the one that has the same byte."""
 
@@ -76,9 +76,9 @@ class Location:
     def words(self) -> str:
         """Return what lives there, as a noun."""
         match self.place, self.partition:
-            case Place.PARTITION, Partition() as partition:
+            case MemoryKind.PARTITION, Partition() as partition:
                 return f"partition {partition.name}"
-            case ((Place.SECURE_FLASH | Place.NONSECURE_FLASH), Partition() as partition):
+            case ((MemoryKind.SECURE_FLASH | MemoryKind.NONSECURE_FLASH), Partition() as partition):
                 return f"{self.place.words}, partition {partition.name}"
             case _:
                 return self.place.words
@@ -87,16 +87,16 @@ class Location:
     def hint(self) -> str:
         """Return what to do about an image that has bytes there."""
         match self.place, self.partition:
-            case Place.PARTITION, Partition(protected=True) as partition:
+            case MemoryKind.PARTITION, Partition(protected=True) as partition:
                 return f"is this the right file? It has bytes for {partition.name}, which is protected"
-            case Place.PARTITION, Partition() as partition:
+            case MemoryKind.PARTITION, Partition() as partition:
                 return f"flash this file to {partition.name}, or look at which file is configured"
-            case Place.SECURE_FLASH, Partition() as partition:
+            case MemoryKind.SECURE_FLASH, Partition() as partition:
                 return (
                     f"link it for 0x{partition.span.start:08x}; or, if the bootloader takes secure addresses, set "
                     f"address = 0x{partition.span.start + FLASH_OFFSET:08x} for {partition.name}"
                 )
-            case Place.NONSECURE_FLASH, Partition() as partition:
+            case MemoryKind.NONSECURE_FLASH, Partition() as partition:
                 return (
                     f"link it for 0x{partition.span.start:08x}; or set "
                     f"address = 0x{partition.span.start - FLASH_OFFSET:08x} for {partition.name}"
@@ -115,10 +115,14 @@ def locate(address: int, profile: Profile) -> Location:
     """Return what lives at `address` of a board of `profile`."""
     partition = partition_at(address, profile)
     if partition is not None:
-        return Location(address, Place.PARTITION, partition)
+        return Location(address, MemoryKind.PARTITION, partition)
     if _is_in(address, (region.span for region in profile.geometry.regions)):
-        return Location(address, Place.UNASSIGNED)
-    of_chip = ((Place.OPTION_BYTES, profile.option_bytes), (Place.OTP, profile.otp), (Place.RAM, profile.geometry.ram))
+        return Location(address, MemoryKind.UNASSIGNED)
+    of_chip = (
+        (MemoryKind.OPTION_BYTES, profile.option_bytes),
+        (MemoryKind.OTP, profile.otp),
+        (MemoryKind.RAM, profile.geometry.ram),
+    )
     for place, areas in of_chip:
         if _is_in(address, areas):
             return Location(address, place)
@@ -133,35 +137,35 @@ _EEPROM = (
 
 _KNOWN_AREAS = (
     # Option bytes of F0, F1 and F3; F2 and F4; F42x's second bank; C0, G0, G4, L4, WB; L4's second bank; L0 and L1.
-    (Range(0x1FFFF800, 0x1FFFF810), Place.OPTION_BYTES),
-    (Range(0x1FFFC000, 0x1FFFC010), Place.OPTION_BYTES),
-    (Range(0x1FFEC000, 0x1FFEC010), Place.OPTION_BYTES),
-    (Range(0x1FFF7800, 0x1FFF7880), Place.OPTION_BYTES),
-    (Range(0x1FF80000, 0x1FF80020), Place.OPTION_BYTES),
+    (Range(0x1FFFF800, 0x1FFFF810), MemoryKind.OPTION_BYTES),
+    (Range(0x1FFFC000, 0x1FFFC010), MemoryKind.OPTION_BYTES),
+    (Range(0x1FFEC000, 0x1FFEC010), MemoryKind.OPTION_BYTES),
+    (Range(0x1FFF7800, 0x1FFF7880), MemoryKind.OPTION_BYTES),
+    (Range(0x1FF80000, 0x1FF80020), MemoryKind.OPTION_BYTES),
     # OTP of C0, G0, G4, L4, WB; F7; H5 and H7A; U5.
-    (Range(0x1FFF7000, 0x1FFF7400), Place.OTP),
-    (Range(0x1FF0F000, 0x1FF0F420), Place.OTP),
-    (Range(0x08FFF000, 0x08FFF800), Place.OTP),
-    (Range(0x0BFA0000, 0x0BFA0200), Place.OTP),
+    (Range(0x1FFF7000, 0x1FFF7400), MemoryKind.OTP),
+    (Range(0x1FF0F000, 0x1FF0F420), MemoryKind.OTP),
+    (Range(0x08FFF000, 0x08FFF800), MemoryKind.OTP),
+    (Range(0x0BFA0000, 0x0BFA0200), MemoryKind.OTP),
     # ROM, and what else the manufacturer wrote.
-    (Range(0x1FF00000, 0x20000000), Place.SYSTEM_MEMORY),
-    (Range(0x0BF80000, 0x0C000000), Place.SYSTEM_MEMORY),
+    (Range(0x1FF00000, 0x20000000), MemoryKind.SYSTEM_MEMORY),
+    (Range(0x0BF80000, 0x0C000000), MemoryKind.SYSTEM_MEMORY),
     # Arm's memory map.
-    (Range(0x00000000, 0x08000000), Place.ADDRESS_ZERO),
-    (Range(0x20000000, 0x40000000), Place.RAM),
-    (Range(0x40000000, 0x60000000), Place.PERIPHERALS),
-    (Range(0x60000000, 0xA0000000), Place.EXTERNAL),
-    (Range(0xA0000000, 0xC0000000), Place.PERIPHERALS),
-    (Range(0xC0000000, 0xE0000000), Place.EXTERNAL),
-    (Range(0xE0000000, 0x100000000), Place.PERIPHERALS),
+    (Range(0x00000000, 0x08000000), MemoryKind.ADDRESS_ZERO),
+    (Range(0x20000000, 0x40000000), MemoryKind.RAM),
+    (Range(0x40000000, 0x60000000), MemoryKind.PERIPHERALS),
+    (Range(0x60000000, 0xA0000000), MemoryKind.EXTERNAL),
+    (Range(0xA0000000, 0xC0000000), MemoryKind.PERIPHERALS),
+    (Range(0xC0000000, 0xE0000000), MemoryKind.EXTERNAL),
+    (Range(0xE0000000, 0x100000000), MemoryKind.PERIPHERALS),
 )
 """The first one that has an address counts."""
 
 
-def _unlisted(address: int, chip: str) -> Place:
+def _unlisted(address: int, chip: str) -> MemoryKind:
     if any(chip.startswith(lines) and area.start <= address < area.end for lines, area in _EEPROM):
-        return Place.EEPROM
-    return next((place for area, place in _KNOWN_AREAS if area.start <= address < area.end), Place.NOWHERE)
+        return MemoryKind.EEPROM
+    return next((place for area, place in _KNOWN_AREAS if area.start <= address < area.end), MemoryKind.NOWHERE)
 
 
 def _alias(address: int, profile: Profile) -> Location | None:
@@ -170,12 +174,12 @@ def _alias(address: int, profile: Profile) -> Location | None:
         return None
     secure = address - FLASH_OFFSET
     if _is_in(secure, (region.span for region in profile.geometry.regions)):
-        return Location(address, Place.SECURE_FLASH, partition_at(secure, profile))
+        return Location(address, MemoryKind.SECURE_FLASH, partition_at(secure, profile))
     nonsecure = address + FLASH_OFFSET
     if _is_in(nonsecure, (region.span for region in profile.geometry.regions)):
-        return Location(address, Place.NONSECURE_FLASH, partition_at(nonsecure, profile))
+        return Location(address, MemoryKind.NONSECURE_FLASH, partition_at(nonsecure, profile))
     if _is_in(address - RAM_OFFSET, profile.geometry.ram):
-        return Location(address, Place.SECURE_RAM)
+        return Location(address, MemoryKind.SECURE_RAM)
     return None
 
 

@@ -113,7 +113,7 @@ _BANNER = re.compile(
 LOOKED_BACK = 96
 """Bytes before a version that are looked at."""
 _SENTENCE = re.compile(rb"[^\x20-\x2b\x2d-\x3a\x3c-\x7b\x7d-\x7e]")
-"""What ends a sentence: everything that can not be printed, a comma, a semicolon, a bar."""
+"""Ends a sentence: everything that cannot be printed, a comma, a semicolon, a bar."""
 
 
 def is_banner(before: bytes) -> bool:

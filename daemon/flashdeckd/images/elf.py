@@ -91,7 +91,7 @@ def whole_segments(shown: str, data: bytes) -> tuple[Segment, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tables:
+class _HeaderTables:
     """The places of the headers of segments and sections."""
 
     order: str
@@ -106,7 +106,7 @@ class _Tables:
     """The index of the section with the names of sections."""
 
 
-def _tables(shown: str, data: bytes) -> _Tables:
+def _tables(shown: str, data: bytes) -> _HeaderTables:
     bits, order = data[4:6].ljust(2, b"\0")
     if bits == _CLASS_64:
         raise RefusedError(
@@ -120,10 +120,12 @@ def _tables(shown: str, data: bytes) -> _Tables:
     except struct.error as error:
         raise _broken(shown) from error
     *_, segments_at, sections_at, _flags, _size, segment_size, segments, section_size, sections, names = header
-    return _Tables(_BYTE_ORDERS[order], segments_at, segment_size, segments, sections_at, section_size, sections, names)
+    return _HeaderTables(
+        _BYTE_ORDERS[order], segments_at, segment_size, segments, sections_at, section_size, sections, names
+    )
 
 
-def _loads(shown: str, data: bytes, tables: _Tables) -> Iterator[_Part]:
+def _loads(shown: str, data: bytes, tables: _HeaderTables) -> Iterator[_Part]:
     """Yield the file's PT_LOAD segments, as far as they have bytes in it."""
     form = struct.Struct(tables.order + _PROGRAM_HEADER)
     try:
@@ -140,7 +142,7 @@ def _loads(shown: str, data: bytes, tables: _Tables) -> Iterator[_Part]:
         raise _broken(shown) from error
 
 
-def _sections(data: bytes, tables: _Tables) -> tuple[_Section, ...]:
+def _sections(data: bytes, tables: _HeaderTables) -> tuple[_Section, ...]:
     """Return what sections that are loaded have in the file, in ascending order and disjoint; raises struct.error."""
     if not tables.sections_at:
         return ()
@@ -161,7 +163,7 @@ def _sections(data: bytes, tables: _Tables) -> tuple[_Section, ...]:
     return tuple(sections)
 
 
-def _names(data: bytes, tables: _Tables, count: int) -> bytes:
+def _names(data: bytes, tables: _HeaderTables, count: int) -> bytes:
     """Return the table of the names of the `count` sections; b"" where the file has none. Raises struct.error."""
     index = _first_section(data, tables)[6] if tables.names == _COUNTED_ELSEWHERE else tables.names
     if not 0 < index < count:
@@ -171,7 +173,7 @@ def _names(data: bytes, tables: _Tables, count: int) -> bytes:
     return data[start : start + size]
 
 
-def _first_section(data: bytes, tables: _Tables) -> tuple[int, ...]:
+def _first_section(data: bytes, tables: _HeaderTables) -> tuple[int, ...]:
     return struct.unpack_from(tables.order + _SECTION_HEADER, data, tables.sections_at)
 
 

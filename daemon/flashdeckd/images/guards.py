@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
 
-from flashdeck.config import AnyGuard, CrcGuard, Guard, Holds, Partition, Profile
+from flashdeck.config import AnyGuard, CrcGuard, Guard, Partition, PartitionKind, Profile
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeckd.images import crc_guard, mcuboot_guard, reset_guard, stack_guard
 from flashdeckd.images.addresses import locate
@@ -32,9 +32,9 @@ def is_program_for(image: Image, profile: Profile, partition: Partition) -> bool
     """Tell whether what lies in `partition` is proved to be its program: it passes `stack` and `reset`.
 
     Both are applied whichever guards the partition has, and also where it is protected. False where there is no proof:
-    the partition holds data, no RAM is known, or the program can not be looked at (encrypted, compressed).
+    the partition holds data, no RAM is known, or the program cannot be looked at (encrypted, compressed).
     """
-    if not profile.geometry.ram or partition.alternate is not None or partition.holds is Holds.DATA:
+    if not profile.geometry.ram or partition.alternate is not None or partition.holds is PartitionKind.DATA:
         return False
     guarded = replace(partition, guards=GUARDS)
     try:

@@ -51,7 +51,7 @@ def read(shown: str, data: bytes) -> FileContents:
 
 
 @dataclass(frozen=True, slots=True)
-class _Record:
+class _HexRecord:
     type: int
     address: int
     """16 bits."""
@@ -81,9 +81,9 @@ def _segments(records: Records, data: bytes) -> Iterator[Segment]:
         raise records.cut_off("end-of-file record")
 
 
-def _record(records: Records, number: int, text: bytes) -> _Record:
+def _record(records: Records, number: int, text: bytes) -> _HexRecord:
     raw = bytes.fromhex(text[1:].decode())
-    record = _Record(raw[3], int.from_bytes(raw[1:3]), raw[4:-1])
+    record = _HexRecord(raw[3], int.from_bytes(raw[1:3]), raw[4:-1])
     if len(record.body) != raw[0]:
         raise records.broken(number, f"says {raw[0]} bytes and has {len(record.body)}")
     if sum(raw) & 0xFF:

@@ -19,7 +19,7 @@ _HASHES = {0x10: hashlib.sha256, 0x11: hashlib.sha384, 0x12: hashlib.sha512}
 
 
 class Flag(IntFlag):
-    """What ih_flags says of the program, as far as it matters here."""
+    """The bits of ih_flags that matter here."""
 
     ENCRYPTED_AES128 = 0x04
     ENCRYPTED_AES256 = 0x08
@@ -65,7 +65,7 @@ def header(image: bytes) -> Header | None:
 
 
 def contradiction(image: bytes, head: Header) -> str:
-    """Why this can not be the whole of an image, or ""."""
+    """Return the reason why this cannot be a whole image, or ""."""
     if head.size < _HEADER.size:
         return f"the MCUboot header says that it is {head.size} bytes long, and it has {_HEADER.size} at least"
     if head.end_of_program > len(image):
@@ -77,7 +77,7 @@ def contradiction(image: bytes, head: Header) -> str:
 
 
 def doubt(image: bytes, head: Header) -> str:
-    """Why MCUboot will not start a whole image, as far as that can be told without its key, or ""."""
+    """Return the reason why MCUboot will not start a whole image, as far as it shows without the key, or ""."""
     hashes = [(kind, value) for kind, value in _tlvs(image, head) if kind in _HASHES]
     if not hashes:
         return "no hash follows the program: MCUboot will not start it before it was signed with imgtool"

@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flashdeck.config import Holds, Outside, Partition, Profile
+from flashdeck.config import Outside, Partition, PartitionKind, Profile
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import ADDRESS_SPACE, Range
 from flashdeck.text import counted
-from flashdeckd.images.addresses import Place, locate, partition_at
+from flashdeckd.images.addresses import MemoryKind, locate, partition_at
 from flashdeckd.images.guards import is_program_for
 from flashdeckd.images.image import ContradictionError, Image, Piece
 from flashdeckd.images.segments import FileContents
 
 NAMED = 3
 """Ranges of addresses that a message names."""
-_APART = frozenset((Place.PARTITION, Place.UNASSIGNED, Place.OPTION_BYTES, Place.OTP, Place.EXTERNAL))
-"""What a file may have beside a program. What it has elsewhere, as in RAM, is likely a part of the program itself."""
+_APART = frozenset(
+    (MemoryKind.PARTITION, MemoryKind.UNASSIGNED, MemoryKind.OPTION_BYTES, MemoryKind.OTP, MemoryKind.EXTERNAL)
+)
+"""Places of data beside a program. Data elsewhere, as in RAM, is likely a part of the program itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def _whole(shown: str, contents: FileContents) -> Image:
             f"{shown} has two contents for 0x{error.offset:08x}", hint="look at what wrote or merged the file"
         ) from error
     if not whole.pieces:
-        raise RefusedError(f"{shown} holds no bytes for a flash", hint="look at the build: is this a linked program?")
+        raise RefusedError(f"{shown} has no bytes for a flash", hint="look at the build: is this a linked program?")
     return whole
 
 
@@ -91,7 +93,7 @@ def _cuts(shown: str, whole: Image, profile: Profile, partition: Partition) -> I
 
 
 def _has_program(whole: Image, profile: Profile, partition: Partition) -> bool:
-    return partition.holds is Holds.PROGRAM and is_program_for(_part(whole, partition.span), profile, partition)
+    return partition.holds is PartitionKind.PROGRAM and is_program_for(_part(whole, partition.span), profile, partition)
 
 
 def _refused(shown: str, contents: FileContents, whole: Image, profile: Profile, partition: Partition) -> RefusedError:
@@ -112,7 +114,7 @@ def _refused(shown: str, contents: FileContents, whole: Image, profile: Profile,
             (each.section for each in contents.segments if each.span.start <= astray.address < each.span.end), ""
         )
         hint = f"section {section}: {astray.hint}" if section else astray.hint
-    elif first.place is Place.PARTITION:
+    elif first.place is MemoryKind.PARTITION:
         hint = own_part
     else:
         hint = f"{first.hint}. Or: {own_part}"

@@ -14,7 +14,7 @@ from functools import cached_property
 from flashdeck.config import Partition, Profile
 from flashdeck.geometry import Range
 from flashdeckd.images import mcuboot
-from flashdeckd.images.addresses import Place, locate
+from flashdeckd.images.addresses import MemoryKind, locate
 from flashdeckd.images.image import Image
 
 WORD = struct.Struct("<I")
@@ -76,7 +76,7 @@ class Program:
 
     @property
     def why_hidden(self) -> str:
-        """Why there is no vector table to look at, or ""."""
+        """The reason why there is no vector table to look at, or ""."""
         if self.header is None:
             return ""
         if self.header.flags & mcuboot.ENCRYPTED:
@@ -160,8 +160,12 @@ class Program:
             return False
         stack, reset = words
         if self.partition.alternate is not None:
-            return locate(stack - 1, self.profile).place is Place.RAM and bool(reset & 1)
-        code = locate(reset, self.profile).place in (Place.PARTITION, Place.UNASSIGNED, Place.SECURE_FLASH)
+            return locate(stack - 1, self.profile).place is MemoryKind.RAM and bool(reset & 1)
+        code = locate(reset, self.profile).place in (
+            MemoryKind.PARTITION,
+            MemoryKind.UNASSIGNED,
+            MemoryKind.SECURE_FLASH,
+        )
         return bool(reset & 1) and code and (self.is_in_ram(stack) or not self.profile.geometry.ram)
 
     def _words(self, start: int, end: int) -> Iterator[int]:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from flashdeck.config import Partition
 from flashdeck.errors import RefusedError
 from flashdeckd.images import mcuboot_guard
-from flashdeckd.images.addresses import Location, Place, locate
+from flashdeckd.images.addresses import Location, MemoryKind, locate
 from flashdeckd.images.program import Program
 from flashdeckd.images.vector_table import no_table, not_looked_at, place, stack_and_reset, subject
 
-_FLASH = (Place.PARTITION, Place.UNASSIGNED, Place.SECURE_FLASH, Place.NONSECURE_FLASH)
+_FLASH = (MemoryKind.PARTITION, MemoryKind.UNASSIGNED, MemoryKind.SECURE_FLASH, MemoryKind.NONSECURE_FLASH)
 
 
 def check(program: Program) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _elsewhere(stack: int, reset: int, program: Program) -> RefusedError:
             f"and 0x{reset:08x} no reset vector in {partition.name}",
             hint=no_table(program),
         )
-    if location.place is Place.PARTITION and location.partition == profile.partitions.get(partition.name):
+    if location.place is MemoryKind.PARTITION and location.partition == profile.partitions.get(partition.name):
         message, hint = _in_no_code(reset, program)
     else:
         message, hint = _linked_for(location, program)
@@ -77,19 +77,19 @@ def _linked_for(location: Location, program: Program) -> tuple[str, str]:
     partition, reset = program.partition, location.address
     going = f"it was about to go to {partition.name} ({partition.span})"
     match location.place, location.partition:
-        case Place.PARTITION, Partition() as other:
+        case MemoryKind.PARTITION, Partition() as other:
             home = f"0x{other.span.start:08x} = {other.name}"
             copied = f"; MCUboot may copy it from {partition.name} to {other.name}" if program.header else ""
             return (
                 f"this image is linked for {home}; {going} (reset vector 0x{reset:08x})",
                 f"flash it to {other.name}, or look at which file is configured for {partition.name}{copied}",
             )
-        case ((Place.RAM | Place.SECURE_RAM), _):
+        case ((MemoryKind.RAM | MemoryKind.SECURE_RAM), _):
             return (
                 f"this image runs from {location.words} at 0x{reset - 1:08x}{_guess(program)}; {going}",
                 f"{_link(partition)}, unless the bootloader copies it to RAM before it starts it",
             )
-        case ((Place.SECURE_FLASH | Place.NONSECURE_FLASH), _):
+        case ((MemoryKind.SECURE_FLASH | MemoryKind.NONSECURE_FLASH), _):
             return f"this image is linked for {location.words} (reset vector 0x{reset:08x}); {going}", location.hint
         case _:
             outside = f"lies outside partition {partition.name} ({partition.span}), in {location.words}"

@@ -14,13 +14,13 @@ class SampleCheck:
     """One such check: first word & mask == RAM_START."""
 
     source: str
-    """Whose code has it."""
+    """The vendor or project whose code has it."""
     mask: int
     chips: str
     """Start of the names of the chips that it is for."""
 
     def accepts(self, stack: int) -> bool:
-        """Whether it starts an application with this initial stack pointer."""
+        """Return whether it starts an application with this initial stack pointer."""
         return stack & self.mask == RAM_START
 
     @property

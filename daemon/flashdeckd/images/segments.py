@@ -60,7 +60,7 @@ def bounded(shown: str, segments: Iterable[Segment]) -> tuple[Segment, ...]:
             continue
         size += len(each.data)  # one part of a file may be read twice
         if size > MAX_IMAGE:
-            raise _too_much(f"{shown} holds more than {format_size(MAX_IMAGE)}")
+            raise _too_much(f"{shown} has more than {format_size(MAX_IMAGE)}")
         if len(kept) >= MAX_SEGMENTS:
             raise _too_much(f"{shown} is in more than {MAX_SEGMENTS} pieces")
         kept.append(each)

@@ -33,7 +33,7 @@ class Shelf:
         return image
 
     def image(self, sha256: str) -> Image | None:
-        """Return an image; None where the spool does not have it (any more), or it can not be read."""
+        """Return an image; None where the spool does not have it (any more), or it cannot be read."""
         try:
             return self.read(sha256)
         except FlashdeckError:  # pruned, damaged, or never there: nothing is known of its bytes

@@ -12,8 +12,8 @@ from pathlib import Path
 from flashdeck.errors import ErrorKind, HostError, RequestError
 from flashdeck.text import clean
 from flashdeckd.host import files, threads
+from flashdeckd.host.durable import TEMPORARY, write_durably
 from flashdeckd.images.image import Image
-from flashdeckd.state.durable import TEMPORARY, write_durably
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -27,7 +27,7 @@ class Artifact:
     size: int
     """Bytes that it defines."""
     version: str
-    """What it calls itself: a version, else its build-id, "" where there is neither."""
+    """Its own name: a version, else its build-id, "" where there is neither."""
     is_program: bool = True
     """True if it defines the partition's first word."""
 
@@ -59,7 +59,7 @@ class Spool:
                     self._write(path, image.encoded)
             except OSError as error:
                 raise HostError(
-                    f"the image can not be kept in {self._directory}: {error.strerror or error}",
+                    f"the image cannot be kept in {self._directory}: {error.strerror or error}",
                     hint="make room there, or make the directory writable for the daemon",
                 ) from error
         return Artifact.of(image, version)
@@ -87,7 +87,7 @@ class Spool:
             ) from None
         except OSError as error:
             raise HostError(
-                f"the image {sha256[:12]} can not be read: {error.strerror or error}", hint=f"look at {path}"
+                f"the image {sha256[:12]} cannot be read: {error.strerror or error}", hint=f"look at {path}"
             ) from error
         found = hashlib.sha256(data).hexdigest()
         image = _decoded(data) if found == sha256 else None
@@ -102,7 +102,7 @@ class Spool:
         return image
 
     def has(self, sha256: str) -> bool:
-        """Whether there is an image of that name; it is not read."""
+        """Return whether there is an image of that name; it is not read."""
         return _NAME.fullmatch(sha256) is not None and files.is_file(self._directory / sha256)
 
     def prune(self, keep: Collection[str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from flashdeck.config import Guard
 from flashdeck.errors import RefusedError
 from flashdeckd.images import mcuboot_guard
-from flashdeckd.images.addresses import Place, locate
+from flashdeckd.images.addresses import MemoryKind, locate
 from flashdeckd.images.program import Program
 from flashdeckd.images.sample_checks import RAM_START, sample_check
 from flashdeckd.images.vector_table import no_table, not_looked_at, stack_and_reset, subject
@@ -24,7 +24,7 @@ def check(program: Program) -> Iterator[str]:
     if not program.is_in_ram(stack):
         location = locate(stack, profile)
         known = ", ".join(map(str, profile.geometry.ram)) or "not known"
-        secure = f", and that is {location.words}" if location.place is Place.SECURE_RAM else ""
+        secure = f", and that is {location.words}" if location.place is MemoryKind.SECURE_RAM else ""
         raise RefusedError(
             f"word 0 of the {subject(program)}, 0x{stack:08x}, is no initial stack pointer: the RAM of profile "
             f"{profile.name} is {known}{secure}",

@@ -1,7 +1,7 @@
-"""What Intel HEX and S-record files have in common: text, one record a line, and what tools and people put around it.
+"""The common part of Intel HEX and S-record files: text, one record a line, and what stands around it.
 
 A byte order mark, lower case, any line ends, blank lines, comments, and a Ctrl-Z or zeros at the end carry no bytes for
-the chip. They are no reason to refuse a file, and whatever could be a damaged record is one.
+the chip. They are no reason to refuse a file. A line that could be a damaged record counts as one.
 """
 
 import io
@@ -74,7 +74,7 @@ class Records:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was passed over, in words."""
+        """The lines that were passed over, in words."""
         if not self.passed_over:
             return ()
         kinds = [counted(n, what) for what, n in self.passed_over.most_common(NAMED)]

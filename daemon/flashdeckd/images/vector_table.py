@@ -11,7 +11,7 @@ GUARDS = frozenset[AnyGuard]((Guard.STACK, Guard.RESET))
 
 
 def stack_and_reset(program: Program) -> tuple[int, int] | None:
-    """Return initial stack pointer and reset vector; None where they can not be looked at.
+    """Return initial stack pointer and reset vector; None where they cannot be looked at.
 
     Raises RefusedError where there is no vector table.
     """
@@ -61,7 +61,7 @@ def no_table(program: Program) -> str:
 
 
 def not_looked_at(program: Program) -> str:
-    """Return what to warn of where the vector table can not be looked at."""
+    """Return what to warn of where the vector table cannot be looked at."""
     return f"{program.why_hidden}: whether it belongs into {program.partition.name} was not checked"
 
 

@@ -65,12 +65,12 @@ def _configured(pieces: Iterable[Piece], pattern: Pattern) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """What may be a version."""
+    """Text that may be a version."""
 
     score: tuple[bool, bool, bool, bool]
     text: bytes
     before: bytes = field(repr=False)
-    """What stands before the version itself."""
+    """The bytes before the version itself."""
 
 
 def _version_string(pieces: Iterable[Piece]) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from flashdeck.errors import (
+    BlockedError,
     DeviceGoneError,
     ErrorKind,
     FlashdeckError,
-    HeldError,
     NoAccessError,
     ParkedError,
     TransferTimeoutError,
@@ -34,17 +34,17 @@ from flashdeckd.jobs.bootloader_book import bootloader_of
 from flashdeckd.jobs.contents import distrusted
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
-from flashdeckd.jobs.retry_policy import Record, Rule, Then, rule_for
+from flashdeckd.jobs.retry_policy import FailedAttempts, Rule, Then, rule_for
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Bootloader
 from flashdeckd.usb.device import UsbDevice
 
 LOST_SECONDS: Final = 5.0
-"""How long hotplug may take to tell that a device which no longer answers is gone."""
+"""Longest time in which hotplug tells that a device which no longer answers is gone."""
 
 
 class AfterError:
-    """What becomes of one board's jobs after an error, and what a release or a new try has to know of that."""
+    """Decides on one board's jobs after an error, and remembers that for a release or a new try."""
 
     def __init__(
         self,
@@ -61,39 +61,49 @@ class AfterError:
         self._lost_reads = lost_reads
         self._hub = hub
         self._hold_board = hold_board
-        self._records: dict[int, Record] = {}
+        self._records: dict[int, FailedAttempts] = {}
         self._not_before: dict[int, float] = {}
-        """When a job may be tried again, by the monotonic clock."""
-        self._worn_out: dict[int, UsbDevice | None] = {}
-        """Jobs that are freed once their board stays, and the device that they were lost on: that one is not back."""
+        """The time from which a job may be tried again, by the monotonic clock."""
+        self._worn_out: dict[int, float | None] = {}
+        """Jobs that are freed once their board stays, and since when the one had been there that they were lost on.
+
+        That one is not back. None: the board that is there may be it."""
         self._unproved: dict[int, tuple[Bootloader, int]] = {}
         """Jobs that are blocked because a bank could not be proved, and which it is."""
         self._denied: UsbDevice | None = None
         """The device that could not be opened when it was last tried."""
 
-    async def meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError, reached: int = -1) -> None:
+    async def meet(
+        self,
+        job: JobState,
+        device: UsbDevice | None,
+        error: FlashdeckError,
+        *,
+        since: float | None = None,
+        reached: int = -1,
+    ) -> None:
         """Do what follows from an error in an attempt on `device` that came as far as `reached` bytes.
 
-        `job` is as it was before the attempt.
+        `job` is as it was before the attempt, when `device` had been there `since` (monotonic clock).
         """
         now = self._book.job(job.id)
         if is_settled(now.status):
-            return
-        if isinstance(error, ParkedError):
-            await self._park(job, error)
             return
         if isinstance(error, DeviceGoneError) and error.during_read and device is not None:
             await self._lost_reads.add(device, job.id)
         if isinstance(error, VerifyError):
             await self._distrust(job)  # also where it is tried again: a restart before that must not start it
-        if isinstance(error, DeviceGoneError | TransferTimeoutError) and self._is_complete(now):
+        if isinstance(error, DeviceGoneError | TransferTimeoutError | ParkedError) and self._is_complete(now):
             now = await self._book.move(now, Written())  # what is missing is the leave, and no second flash
             if is_settled(now.status):
                 return  # it was cancelled while that was recorded
-        if isinstance(now.status, Written):
+        if isinstance(error, ParkedError):
+            if not isinstance(now.status, Written):
+                await self._park(job, error)
+        elif isinstance(now.status, Written):
             await self._keep_written(now, now.status, error)
         else:
-            await self._apply(rule_for(error.kind), job, device, error, reached)
+            await self._apply(rule_for(error.kind), job, device, error, since=since, reached=reached)
         if isinstance(error, DeviceGoneError):
             # Hotplug may not have told yet. A device that stays was cut off by a bad cable, and is tried again.
             await self._state.until(lambda: self._state.sighting.device != device, LOST_SECONDS)
@@ -153,9 +163,16 @@ class AfterError:
         return banks
 
     async def _apply(
-        self, rule: Rule, job: JobState, device: UsbDevice | None, error: FlashdeckError, reached: int
+        self,
+        rule: Rule,
+        job: JobState,
+        device: UsbDevice | None,
+        error: FlashdeckError,
+        *,
+        since: float | None,
+        reached: int,
     ) -> None:
-        record = self._records.setdefault(job.id, Record())
+        record = self._records.setdefault(job.id, FailedAttempts())
         never_worn_out = rule.then is Then.NOTHING
         if never_worn_out:
             record.delays += 1
@@ -165,12 +182,12 @@ class AfterError:
             times = record.note(reached)
         of = "for as long as it takes" if never_worn_out else f"attempt {times} of {rule.tries} without progress"
         self._hub.debug(f"job {job.id} met {error.kind}: {of} ({error.message})", board=job.board, job=job.id)
-        if isinstance(error, HeldError):
+        if isinstance(error, BlockedError):
             await self._block_until_asked(job, error, record)
         elif never_worn_out or (times < rule.tries and not _is_final(error)):
             await self._again(job, device, error, rule, times)
         elif rule.then is Then.BLOCK:
-            await self._block_until_replugged(job, device, error, record)
+            await self._block_until_replugged(job, error, record, since)
         else:
             await self.fail(job, error)
 
@@ -187,10 +204,10 @@ class AfterError:
             await self._book.wait(job, Waiting(for_=rule.waits_for, reason=error.message, hint=error.hint))
             return
         if isinstance(error, DeviceGoneError):
-            reason = f"board {job.board} was lost{self._where(job)}; job {job.id} goes on when it is back in DFU mode"
-            waiting = Waiting(for_=rule.waits_for, reason=reason, hint=f"plug in board {job.board} again")
+            reason = f"the board was lost{self._where(job)}; the job goes on when it is back in DFU mode"
+            waiting = Waiting(for_=rule.waits_for, reason=reason, hint="plug the board in again")
         elif error.kind is ErrorKind.TRANSFER_TIMEOUT:
-            reason = f"board {job.board} stopped answering{self._where(job)}; its port is reset, and the job goes on"
+            reason = f"it stopped answering{self._where(job)}; its port is reset, and the job goes on"
             waiting = Waiting(for_=rule.waits_for, reason=reason)
         else:
             waiting = Waiting(
@@ -199,7 +216,7 @@ class AfterError:
         await self._book.move(job, waiting)
         self._book.log(job, f"{waiting.reason} ({error.message})", LogLevel.WARNING)
 
-    async def _block_until_asked(self, job: JobState, error: HeldError, record: Record) -> None:
+    async def _block_until_asked(self, job: JobState, error: BlockedError, record: FailedAttempts) -> None:
         """Somebody has to decide; but what was not read only because cables were pulled is read once they are not."""
         device = self._state.sighting.device
         if error.bank is not None and device is not None:
@@ -215,12 +232,12 @@ class AfterError:
         self._book.log(job, f"blocked: {error.message}: {hint}", LogLevel.WARNING)
 
     async def _block_until_replugged(
-        self, job: JobState, device: UsbDevice | None, error: FlashdeckError, record: Record
+        self, job: JobState, error: FlashdeckError, record: FailedAttempts, since: float | None
     ) -> None:
         """The board is worn out, or its cable: somebody has to look, and to plug it in again."""
         what = "was lost" if isinstance(error, DeviceGoneError) else "stopped answering"
         reason = (
-            f"board {job.board} {what} in {record.in_vain} attempts in a row that came no further, the last time: "
+            f"the board {what} in {record.in_vain} attempts in a row that came no further, the last time: "
             f"{error.message}{self._torn(job)}"
         )
         record.in_vain, record.blocked = 0, record.blocked + 1
@@ -228,14 +245,13 @@ class AfterError:
             f"check cable, hub and power, and plug it in again: the job goes on once the board has stayed for "
             f"{record.rest():g} s; or `flashdeck retry {job.id}`"
         )
-        self._worn_out[job.id] = device
+        self._worn_out[job.id] = since
         await self._book.move(job, Blocked(reason=reason, hint=hint))
         self._book.log(job, f"blocked: {reason}: {hint}", LogLevel.ERROR)
 
     async def _park(self, job: JobState, error: ParkedError) -> None:
         if error.kind is not ErrorKind.CANCELLED:
-            if not isinstance(self._book.job(job.id).status, Written):
-                await self._book.move(job, Queued(note=error.message))
+            await self._book.move(job, Queued(note=error.message))
             return
         torn = self._torn(job).removeprefix("; ")
         await self._book.move(job, Cancelled(by=self._state.cancelled_by, reason=torn))
@@ -244,9 +260,9 @@ class AfterError:
 
     async def _keep_written(self, job: JobState, status: Written, error: FlashdeckError) -> None:
         """The image is complete on the board: whatever went wrong behind that costs only the start."""
-        reason = f"board {job.board} was lost before it was started; it is once it is back"
+        reason = "the board was lost before it was started; it starts when the board is back"
         if not isinstance(error, DeviceGoneError):
-            reason = f"board {job.board} could not be started: {error.message}"
+            reason = f"it could not be started: {error.message}"
             self._not_before[job.id] = clock.monotonic() + rule_for(error.kind).pause(1)
         await self._book.move(job, Written(result=status.result, reason=reason))
         self._book.log(job, f"{reason} ({error.message})", LogLevel.WARNING)
@@ -263,7 +279,7 @@ class AfterError:
         since = self._state.since
         if job.id not in self._worn_out or since is None or not isinstance(job.status, Blocked):
             return None
-        if self._state.sighting.device == self._worn_out[job.id]:
+        if since == self._worn_out[job.id]:
             return None  # it has not been away
         return since + self._records[job.id].rest()
 
@@ -272,11 +288,11 @@ class AfterError:
         return f" while {phase_word(status.phase)}" if isinstance(status, Running) else ""
 
     def _torn(self, job: JobState) -> str:
-        """What to add to the end of a job that left its partition without its boot unit."""
+        """Return the words for the end of a job that left its partition without its boot unit."""
         contents = self._book.contents(job.board, job.partition)
         if contents is None or contents.complete:
             return ""
-        return f"; {job.partition} has no complete image until the next flash"
+        return f"; {job.partition} is incomplete: flash it again"
 
     def _is_complete(self, job: JobState) -> bool:
         """Tell whether a job that runs had brought all of its image onto the board."""
@@ -285,7 +301,7 @@ class AfterError:
         return is_there and isinstance(job.status, Running)
 
     async def _distrust(self, job: JobState) -> None:
-        """What was read back is wrong: the partition does not have the image, whatever was recorded."""
+        """Records that a partition was read back with wrong bytes: it does not have the image."""
         contents = self._book.contents(job.board, job.partition)
         if contents is not None:
             await self._book.record(job.board, job.partition, distrusted(contents))

@@ -36,10 +36,10 @@ T = TypeVar("T")
 MAX_REMARKS: Final = 16
 """Remarks that are kept with a job's result."""
 START_SECONDS: Final = 20.0
-"""How long an application may take to enumerate after the leave."""
+"""Longest time in which an application enumerates after the leave."""
 WINDOW_SECONDS: Final = 5.0
-"""How long a bootloader may be back before it starts the application: some, Maple's among them, give a host the chance
-to ask for them after each reset."""
+"""Longest time for which a bootloader is back before it starts the application. Some, as Maple's, wait for a host after
+each reset."""
 
 
 class Attempts:
@@ -158,7 +158,7 @@ class Attempts:
             await self._end(job, started=started)
 
     async def seen_running(self, jobs: Sequence[JobState]) -> None:
-        """End written jobs whose board runs its application by now."""
+        """End written jobs whose board is running by now."""
         for job in jobs:
             await self._end(job, started=True)
 
@@ -248,7 +248,7 @@ class Attempts:
             f"another device is in the place of board {job.board}: serial {device.serial or 'none'}, bcdDevice "
             f"{device.bcd_device:04x}; job {job.id} began on one with serial {contents.serial or 'none'}, bcdDevice "
             f"{contents.bcd_device:04x}",
-            hint=f"plug in the board that the job began on; if this is it, `flashdeck release {job.board}` goes on",
+            hint=f"plug in the board that the job began on; if it is this one, run `flashdeck release {job.board}`",
         )
 
     def _not_accepted(self, job: JobState) -> DeviceError:
@@ -260,8 +260,8 @@ class Attempts:
         return DeviceError(
             f"board {self.board.name} {seen} (partition {job.partition} has {image_name(job.version, job.sha256)})",
             kind=ErrorKind.NOT_ACCEPTED,
-            hint="check that the image is linked for this partition, that its initial stack pointer is one that the "
-            "bootloader's boot check accepts, and that the partition which is booted holds an application",
+            hint="check that the image is linked for this partition, that its initial stack pointer passes "
+            "the bootloader's boot check, and that the partition which is booted has an application",
         )
 
     async def _done(self, job: JobState, done: Done) -> None:

@@ -1,4 +1,4 @@
-"""The book of all jobs and of what every partition holds: one copy in memory, in the journal and at the hub."""
+"""The book of all jobs and of the contents of every partition: one copy in memory, in the journal and at the hub."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -28,10 +28,10 @@ KEPT_JOBS = 500
 
 
 class IllegalMoveError(Exception):
-    """A job was to come into a state that can not follow the one that it is in: a fault in flashdeckd."""
+    """A job was to come into a state that cannot follow the one that it is in: a fault in flashdeckd."""
 
     def __init__(self, job: JobState, to: JobStatus) -> None:
-        super().__init__(f"job {job.id} is {name_of(job.status)} and can not become {name_of(to)}")
+        super().__init__(f"job {job.id} is {name_of(job.status)} and cannot become {name_of(to)}")
 
 
 class JobBook:
@@ -49,7 +49,7 @@ class JobBook:
         self._next_id = ledger.next_job
         self._missed_jobs: set[int] = set()
         self._missed_contents: set[tuple[str, str]] = set()
-        """Of what the disk did not take the newest state; it is recorded with the next that it takes."""
+        """Contents that could not be saved; saved with the next write that succeeds."""
         for job in ledger.jobs:
             hub.publish_job(job)
 
@@ -77,7 +77,7 @@ class JobBook:
         return sorted(jobs, key=lambda job: job.id)
 
     def contents(self, board: str, partition: str) -> Contents | None:
-        """What a partition of a board holds, as far as is known."""
+        """Return the known contents of a partition of a board; None: nothing is known."""
         return self._contents.get((board, partition))
 
     def incomplete(self, board: str, partitions: Iterable[str]) -> list[str]:
@@ -88,7 +88,7 @@ class JobBook:
     async def create(
         self, board: str, partition: str, artifact: Artifact, origin: Origin, *, patch: bool = False
     ) -> JobState:
-        """Add a queued job at the end of the board's lane; raises FlashdeckError where it can not be recorded."""
+        """Add a queued job at the end of the board's lane; raises FlashdeckError where it cannot be recorded."""
         job = JobState(
             id=self._next_id,
             board=board,
@@ -124,7 +124,7 @@ class JobBook:
     async def begin_attempt(self, job: JobState, to: Running) -> JobState:
         """Count an attempt of a job, which runs from now on.
 
-        Raises FlashdeckError where that can not be recorded: then its board must not even be opened.
+        Raises FlashdeckError where that cannot be recorded: then its board must not even be opened.
         """
         now = self.job(job.id)
         if not may_follow(now.status, to):
@@ -165,7 +165,7 @@ class JobBook:
             self._hub.publish_job(self._jobs[job_id])
 
     async def wait(self, job: JobState, waiting: Waiting) -> None:
-        """Let a job wait for something, which is told once; one that can not wait any more does not."""
+        """Let a job wait for something, which is told once; one that cannot wait any more does not."""
         status = self.job(job.id).status
         if status == waiting or not may_follow(status, waiting):
             return
@@ -177,9 +177,9 @@ class JobBook:
         self._hub.log(text, level=level, board=job.board, job=job.id)
 
     async def begin(self, board: str, partition: str, contents: Contents) -> None:
-        """Records that a partition is about to lose what it holds.
+        """Records that a partition is about to lose its contents.
 
-        Raises FlashdeckError where that is impossible; then it must not be touched, and holds what it did.
+        Raises FlashdeckError where that is impossible; then it must not be touched, and keeps its contents.
         """
         before = self._contents.get((board, partition))
         self._contents[board, partition] = contents
@@ -195,13 +195,13 @@ class JobBook:
             self._contents_changed(board)
 
     async def record(self, board: str, partition: str, contents: Contents) -> None:
-        """Records what a partition holds; where the disk fails, the log says so, and only this daemon knows it."""
+        """Records the contents of a partition; where the disk fails, the log says so, and only this daemon knows it."""
         self._contents[board, partition] = contents
         try:
             await self._journal.save_contents(board, partition, contents)
         except FlashdeckError as error:
             self._missed_contents.add((board, partition))
-            text = f"what {partition} holds could not be recorded: {error.message}"
+            text = f"the contents of {partition} could not be recorded: {error.message}"
             self._hub.log(text, level=LogLevel.ERROR, board=board)
         else:
             await self._catch_up()

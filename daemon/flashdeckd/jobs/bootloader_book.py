@@ -1,4 +1,4 @@
-"""What is known of the bootloaders of all boards: one copy in memory and one in the journal."""
+"""The known facts of the bootloaders of all boards: one copy in memory and one in the journal."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -28,14 +28,14 @@ def bootloader_of(board: str, device: UsbDevice) -> Bootloader:
 
 
 def may_read(history: BootloaderHistory) -> bool:
-    """Whether a new job may try to read a board."""
+    """Return whether a new job may try to read a board."""
     return history.reading_proved or history.reads_lost < MAX_READS_LOST
 
 
 def released(history: BootloaderHistory, banks: Iterable[int]) -> BootloaderHistory:
-    """What is known once a person has said that the board is to go on.
+    """Return the history after a person has released the board.
 
-    Doubts go, so that what raised them is tried anew. `banks` are flashed without proof from now on, but for one that
+    Recorded faults go: what they touch is tried anew. `banks` are flashed without proof from now on, but for one that
     was condemned: there the canary has to come first, once more.
     """
     trusted = {*history.released_banks, *banks} - set(history.condemned_banks)
@@ -44,7 +44,7 @@ def released(history: BootloaderHistory, banks: Iterable[int]) -> BootloaderHist
 
 
 def doubts(history: BootloaderHistory) -> Iterator[str]:
-    """What is held against a bootloader until a release, in words."""
+    """Return the recorded faults of a bootloader, in words. They stay until a release."""
     for bank in history.condemned_banks:
         yield f"nothing is flashed into bank {bank + 1}: an erase there hit something else, or its reads are stale"
     if not may_read(history):
@@ -72,7 +72,7 @@ class BootloaderBook:
         self._known = dict(known)
 
     def of(self, bootloader: Bootloader) -> BootloaderHistory:
-        """What is known of a bootloader; `UNKNOWN` where that is nothing."""
+        """Return the history of a bootloader; `UNKNOWN` where there is none."""
         return self._known.get(bootloader, UNKNOWN)
 
     async def learn(self, bootloader: Bootloader, before: BootloaderHistory, after: BootloaderHistory) -> None:
@@ -94,7 +94,7 @@ class BootloaderBook:
                 self._known[bootloader] = history
                 await self._journal.save_history(bootloader, history)
         except FlashdeckError as error:
-            text = f"what was learned of its bootloader could not be recorded: {error.message}"
+            text = f"facts about its bootloader could not be recorded: {error.message}"
             self._hub.log(text, level=LogLevel.ERROR, board=bootloader.board)
         self._changed(bootloader.board)
 

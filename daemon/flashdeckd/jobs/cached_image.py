@@ -13,9 +13,9 @@ from flashdeckd.usb.device import UsbDevice
 async def cached_image(
     contents: Contents | None, device: UsbDevice, board: Board, target: Target, shelf: Shelf
 ) -> Image | None:
-    """Return the bytes that this daemon's flashes left in this very device; None where that can not be trusted.
+    """Return the bytes that this daemon's flashes left in this very device; None where that cannot be trusted.
 
-    It can not once the board has shown another serial or bcdDevice, or a job was cut short that tried a canary there,
+    It cannot once the board has shown another serial or bcdDevice, or a job was cut short that tried a canary there,
     and never where it shows no serial: another board at its port would look the same. Nobody can notice here what else
     changes a flash: a debugger, a DFU tool or a daemon of another machine, the firmware itself.
     """
@@ -25,14 +25,14 @@ async def cached_image(
 
 
 def why_never_cached(profile: Profile, device: UsbDevice) -> str:
-    """Why `trust_cache` can not do anything for this device; "" where it can, or is not wanted."""
+    """Return the reason why `trust_cache` is of no use for this device; "" where it is, or is not wanted."""
     if not profile.trust_cache or device.serial:
         return ""
-    return "the board shows no serial, so that trust_cache can not tell it from another one at its port: all is written"
+    return "the board shows no serial, so that trust_cache cannot tell it from another one at its port: all is written"
 
 
 def _is_undisturbed(contents: Contents, device: UsbDevice) -> bool:
-    """Whether this device holds what was last flashed, as far as anybody can tell.
+    """Return whether this device still has the image that was last flashed, as far as anybody can tell.
 
     A bootloader that did not start the image may not have written it.
     """

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from flashdeck.config import Holds
+from flashdeck.config import PartitionKind
 from flashdeck.geometry import Range, joined
 from flashdeck.model import Contents, JobState, Layer, Patch
 from flashdeckd.flash.target import Target
@@ -48,7 +48,7 @@ def demanded(image: Image, target: Target) -> Image:
 
 def is_patch(image: Image, target: Target) -> bool:
     """Tell whether `image` is laid over the program that is there, and does not replace it."""
-    return target.holds is Holds.PROGRAM and not image.is_program
+    return target.holds is PartitionKind.PROGRAM and not image.is_program
 
 
 def begun(
@@ -93,7 +93,7 @@ def flashed(
     written = Layer(sha256=job.sha256, erased=_places(spans))
     layers = _uncovered((written, *_known_layers(before, target)), image_of)[:MAX_LAYERS]
     made = replace(made, layers=layers)
-    others = _still_there(before, made, target, image_of) if target.holds is Holds.PROGRAM else ()
+    others = _still_there(before, made, target, image_of) if target.holds is PartitionKind.PROGRAM else ()
     if not job.patch:
         return replace(made, patches=others)
     patch = Patch(sha256=job.sha256, size=job.size, version=job.version, flashed_at=made.flashed_at, job=job.id)

@@ -28,7 +28,7 @@ class DeviceThread:
 
     @property
     def pulse(self) -> Pulse:
-        """When the board last answered."""
+        """The time of the board's last answer."""
         return self._worker.pulse
 
     async def run(self, work: Callable[[Worker], T]) -> T:
@@ -36,7 +36,7 @@ class DeviceThread:
         return await self._thread.run(work, self._worker)
 
     async def opened(self, work: Callable[[Worker], T]) -> T:
-        """Runs `work` in the thread, tried again while the device can not be opened yet."""
+        """Runs `work` in the thread, tried again while the device cannot be opened yet."""
         for _ in range(OPEN_TRIES - 1):
             try:
                 return await self.run(work)

@@ -1,4 +1,4 @@
-"""What the flash engine reports from a lane's thread, on its way into the event loop and the books."""
+"""Takes the flash engine's reports from a lane's thread into the event loop and the books."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -24,7 +24,7 @@ from flashdeckd.usb.pulse import Pulse
 PROGRESS_SECONDS = 0.1
 """Progress of one phase is passed on at most this often."""
 PULSE_SECONDS = 1.0
-"""That the board answers, while it makes no progress, is passed on at most this often."""
+"""Seconds at least between two reports that the board answers, while it makes no progress."""
 T = TypeVar("T")
 
 
@@ -76,7 +76,7 @@ class EngineReports:
         self.reached = -1
         """Bytes that are right on the board as far as this attempt came; -1 before it had a plan."""
         self.history = histories.of(bootloader)
-        """What the engine was told, or has told, of the bootloader."""
+        """The history of the bootloader, as the engine was told it or has told it."""
         self._status = Running(phase=Phase.OPEN, since=clock.now(), answered_at=pulse.answered_at)
         self._last = 0.0
 
@@ -109,7 +109,7 @@ class EngineReports:
             raise OtherDeviceError(
                 f"board {self._job.board} shows another memory map than when job {self._job.id} began: "
                 "it may be another board with the same serial",
-                hint="plug in the board that the job began on; if this is it, `flashdeck release` goes on with it",
+                hint="plug in the board that the job began on; if it is this one, run `flashdeck release`",
             )
 
     def may_leave(self) -> bool:
@@ -129,7 +129,7 @@ class EngineReports:
             self._wait_for(self._disturb())
 
     def began(self) -> None:
-        """Record that what is erased from now on is not known any more; raises FlashdeckError where it can not."""
+        """Record that what is erased from now on is not known any more; raises FlashdeckError where it cannot."""
         job = self._job
         after = begun(self._before, job, self._erased, made=self._made(), target=self._target)
         self._wait_for(self._book.begin(job.board, job.partition, after))
@@ -137,7 +137,7 @@ class EngineReports:
         self._loop.call_soon_threadsafe(self._changes)
 
     def committed(self) -> None:
-        """Records that the partition holds the artifact. A full disk changes nothing in that."""
+        """Records that the partition has the image. A full disk changes nothing in that."""
         self._wait_for(self._hold())
 
     def check(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from flashdeck.config import Board, Holds, Partition, Profile
+from flashdeck.config import Board, Partition, PartitionKind, Profile
 from flashdeckd.flash.target import AddressTarget, AlternateTarget, Target
 
 
@@ -46,7 +46,9 @@ def _program_to_start(profile: Profile, partition: Partition, others: Iterable[P
 
     Nothing starts from data, so that the chip's first program is started there.
     """
-    written = [each.span.start for each in (partition, *others) if each.holds is Holds.PROGRAM]
-    programs = written or [each.span.start for each in profile.partitions.values() if each.holds is Holds.PROGRAM]
+    written = [each.span.start for each in (partition, *others) if each.holds is PartitionKind.PROGRAM]
+    programs = written or [
+        each.span.start for each in profile.partitions.values() if each.holds is PartitionKind.PROGRAM
+    ]
     lowest = min(programs, default=None)
     return None if lowest == partition.span.start else lowest

@@ -18,8 +18,21 @@ Rebuilt = Callable[[Profile, Partition, str], Awaitable[bool]]
 """Puts the image of a SHA-256 back into the spool, if the newest build of that partition still makes it."""
 
 
+async def read_image(shelf: Shelf, rebuilt: Rebuilt, profile: Profile, partition: Partition, sha256: str) -> Image:
+    """Return an image, read again from the build where the spool has lost it.
+
+    Raises RequestError (`no-such-artifact`) and HostError as `Spool.read` does.
+    """
+    try:
+        return await threads.run(shelf.read, sha256)
+    except RequestError as error:
+        if error.kind is not ErrorKind.NO_SUCH_ARTIFACT or not await rebuilt(profile, partition, sha256):
+            raise
+    return await threads.run(shelf.read, sha256)
+
+
 class GuardVerdicts:
-    """What the guards said of images, each asked once. Runs in the event loop's thread."""
+    """The guards' verdicts on images; each is asked once. Runs in the event loop's thread."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str, str], tuple[Profile, tuple[str, ...]]] = OrderedDict()
@@ -46,16 +59,9 @@ class JobImages:
         self._rebuilt = rebuilt
 
     async def read(self, job: JobState) -> Image:
-        """Return a job's image; raises RequestError (`no-such-artifact`) and HostError as `Spool.read` does."""
-        try:
-            return await threads.run(self.shelf.read, job.sha256)
-        except RequestError as error:
-            if error.kind is not ErrorKind.NO_SUCH_ARTIFACT:
-                raise
-            partition = self._profile.partitions[job.partition]
-            if not await self._rebuilt(self._profile, partition, job.sha256):
-                raise
-        return await threads.run(self.shelf.read, job.sha256)
+        """Return a job's image; raises what `read_image` does."""
+        partition = self._profile.partitions[job.partition]
+        return await read_image(self.shelf, self._rebuilt, self._profile, partition, job.sha256)
 
     async def check(self, image: Image, partition: Partition) -> tuple[str, ...]:
         """Return what the guards of a partition warn of; raises RefusedError where the image must not go there."""

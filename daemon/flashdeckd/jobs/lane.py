@@ -1,12 +1,14 @@
 """A board's lane: its queue, and the task that works it off, one job at a time.
 
 The lane decides what is next. `visit` knows what may run in one stay in DFU mode, `attempt` carries it out,
-`after_error` does what becomes of a job that can not go on, and in `device_thread` is the one thread in which the USB
+`after_error` does what becomes of a job that cannot go on, and in `device_thread` is the one thread in which the USB
 handle lives.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from math import ceil
 from typing import TypeVar
 
 import usb.backend
@@ -28,8 +30,6 @@ from flashdeck.job_state import (
     is_settled,
 )
 from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
-from flashdeckd.boards.roster import Sighting
-from flashdeckd.entering.detach import Detach
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.engine import preview
 from flashdeckd.flash.flash_plan import FlashPlan
@@ -45,6 +45,7 @@ from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of, may_r
 from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.contents import is_of
 from flashdeckd.jobs.device_thread import DeviceThread
+from flashdeckd.jobs.dfu_entry import DfuEntryOf
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
@@ -54,11 +55,12 @@ from flashdeckd.jobs.visit import Visit, in_order, why_incomplete, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.transport import Transport
 
 T = TypeVar("T")
-_LONG_TRANSFER = 1.0
-"""Seconds of a running transfer from which on it is said that something waits for it."""
+UNANSWERED = 0.5
+"""Seconds without an answer from which on it is said that the end of a job waits for the running transfer."""
 _log = logging.getLogger(__name__)
 
 
@@ -76,6 +78,7 @@ class Lane:
         verdicts: GuardVerdicts,
         rebuilt: Rebuilt,
         backend: usb.backend.IBackend | None,
+        entry_of: DfuEntryOf,
         hold: Callable[[str], Awaitable[object]],
         changed: Callable[[], object],
     ) -> None:
@@ -93,14 +96,16 @@ class Lane:
         self._accepted: set[int] = set()
         """Jobs of which a person said that the device is the board that they were begun on."""
         self._decision = ""
-        """What the debug log was told last."""
+        """The last decision in the debug log."""
         self._visit: Visit | None = None
-        """What has run since the board came into DFU mode; None while nothing has."""
+        """The jobs that have run since the board came into DFU mode; None while none has."""
         self._state = state = LaneState()
         self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), state)
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
         self._images = images = JobImages(board.profile, shelf, verdicts, rebuilt)
-        self._detach = Detach(board, state=state, thread=thread, book=book)
+        self._telling: asyncio.Task[None] | None = None
+        """Says what the end of a job waits for."""
+        self._entry = entry_of(board, state=state, thread=thread, book=book)
         self._after_error = AfterError(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
         self._attempts = Attempts(
             board=board,
@@ -124,7 +129,7 @@ class Lane:
 
     @property
     def hold(self) -> BoardHold | None:
-        """Why nothing starts; None while the lane is free."""
+        """The hold for which nothing starts; None while the lane is free."""
         return self._hold
 
     @hold.setter
@@ -135,7 +140,7 @@ class Lane:
 
     @property
     def sighting(self) -> Sighting:
-        """Where the board is now."""
+        """The place of the board now."""
         return self._state.sighting
 
     @property
@@ -180,7 +185,7 @@ class Lane:
         await self._hub.until(lambda: not _is_under_way(self._book.job(job.id)))
 
     async def release(self) -> None:
-        """A person lets the board go on: ends the hold, the doubts about its bootloader, and blocks of its jobs.
+        """A person lets the board go on: ends its hold, forgets recorded faults of its bootloader, unblocks its jobs.
 
         The banks for which its jobs are blocked are flashed without proof from now on, also over a restart. The device
         that is there is the board, whatever its jobs were begun on.
@@ -191,7 +196,7 @@ class Lane:
         for note in await self._histories.release(self.board.name, self._after_error.release(blocked)):
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
         self._accepted = {job.id for job in jobs}
-        self._detach.forget()
+        self._entry.forget()
         for job in (self._book.job(job.id) for job in jobs):
             if isinstance(job.status, Blocked | Waiting) or self._is_elsewhere(job):
                 await self._book.move(job, Queued())
@@ -206,7 +211,7 @@ class Lane:
         """A person wants a job that is blocked, or waits, to be tried now."""
         self._after_error.forget(job.id)
         self._accepted.add(job.id)
-        self._detach.forget()
+        self._entry.forget()
         await self._book.move(job, Queued())
         self.poke()
 
@@ -219,6 +224,8 @@ class Lane:
                     await self._state.changed(self._next_due())
         finally:
             await self._thread.end()
+            if self._telling is not None:
+                self._telling.cancel()
 
     async def survey(self, image: Image, partition: Partition) -> FlashPlan:
         """The plan for an image on the board as it is now, asked of the device itself; nothing is written.
@@ -238,7 +245,7 @@ class Lane:
 
     @property
     def history(self) -> BootloaderHistory:
-        """What is known of the bootloader of the device that is there now."""
+        """The history of the bootloader of the device that is there now."""
         device = self.sighting.device
         return UNKNOWN if device is None else self._histories.of(bootloader_of(self.board.name, device))
 
@@ -290,17 +297,17 @@ class Lane:
         return await self._end_visit()
 
     async def _give_way(self, active: Iterable[JobState]) -> None:
-        """What was cut short goes on with the newest image; one that only has to leave is no flash any more."""
+        """Lets a job that was cut short give way to the newest image. A job that only has to leave stays."""
         for old, newer in overtaken(active):
             await self._book.supersede(old, newer.id)
 
     async def _tell_of_hold(self) -> None:
-        """Who follows a job must hear that it is not its turn that it waits for, nor its board."""
+        """Tells the jobs that they wait for the hold, not for their turn or for the board."""
         if self._hold is None:
             return
         waiting = Waiting(
             for_=WaitFor.HOLD,
-            reason=f"board {self.board.name} is on hold: {self._hold.reason}",
+            reason=self._hold.reason,
             hint=f"`flashdeck release {self.board.name}` lets it go on",
         )
         for job in self._book.active(self.board.name):
@@ -339,11 +346,11 @@ class Lane:
 
     async def _advance(self, ready: Sequence[JobState]) -> bool:
         """Takes the first of the jobs one step further; False when only a change of things will let it go on."""
-        job, device = ready[0], self.sighting.device
+        job, device, since = ready[0], self.sighting.device, self._state.since
         others = f", then {len(ready) - 1} more" if ready[1:] else ""
         try:
             if device is not None and self._after_error.take_denial(device):
-                self._decide(f"looks if {device.name} can be opened now", job)
+                self._decide(f"checks that {device.name} can be opened now", job)
                 await self._thread.run(lambda worker: worker.reach(device))
             elif job.id not in self._checked:
                 await self._check_by_assumed_facts(job)
@@ -354,15 +361,15 @@ class Lane:
                 return False
             elif self.sighting.presence is Presence.APP:
                 self._decide(f"has to be brought into DFU mode{others}", job)
-                return await self._detach.bring_into_dfu(ready, device)
+                return await self._entry.bring_into_dfu(ready, device)
             else:
                 self._decide(f"is flashed now{others}", job)
                 await self._flash(job, device)
         except FlashdeckError as error:
-            await self._meet(job, device, error)
+            await self._meet(job, device, since, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
-            await self._meet(job, device, _fault(error))
+            await self._meet(job, device, since, _fault(error))
         return True
 
     async def _flash(self, job: JobState, device: UsbDevice) -> None:
@@ -391,7 +398,7 @@ class Lane:
             self._hub.debug(decision, board=self.board.name, job=job.id)
 
     def _begin_visit(self) -> Visit:
-        """What an earlier visit has written, and could not start, is started with what this one writes."""
+        """Begins a visit with the jobs that an earlier visit has written and could not start."""
         active = self._book.active(self.board.name)
         changed = (
             set(self._book.incomplete(self.board.name, self.board.profile.partitions))
@@ -400,13 +407,13 @@ class Lane:
         )
         return Visit(max(job.id for job in active), changed)
 
-    async def _meet(self, job: JobState, device: UsbDevice | None, error: FlashdeckError) -> None:
-        """The job ends where what follows from its error can not be done either, as on a full disk."""
+    async def _meet(self, job: JobState, device: UsbDevice | None, since: float | None, error: FlashdeckError) -> None:
+        """The job ends where what follows from its error cannot be done either, as on a full disk."""
         if self._visit is not None:
             self._visit.give_back(job)
         reached, self._attempts.reached = self._attempts.reached, -1
         try:
-            await self._after_error.meet(job, device, error, reached)
+            await self._after_error.meet(job, device, error, since=since, reached=reached)
         except Exception as second:  # noqa: BLE001 -- neither must that
             _log.exception("what follows from the end of job %d could not be done", job.id)
             told = second.message if isinstance(second, FlashdeckError) else f"a fault in flashdeckd: {second!r}"
@@ -415,8 +422,15 @@ class Lane:
             if not is_settled(self._book.job(job.id).status):
                 await self._book.move(job, Failed(failure=failure))
             self._book.log(job, f"failed: {message}", LogLevel.ERROR)
+        await self._end_with(job)
 
     # The end of a visit.
+
+    async def _end_with(self, job: JobState) -> None:
+        """End what the visit has written once a later job has left its partition incomplete: none of it is started."""
+        torn = self._book.incomplete(self.board.name, (job.partition,))
+        if torn and is_settled(self._book.job(job.id).status):
+            await self._attempts.stay(written(self._book.active(self.board.name)), why_incomplete(torn))
 
     async def _end_visit(self) -> bool:
         """Starts what was written, once nothing is left that can run now; False where there is nothing to do."""
@@ -486,7 +500,7 @@ class Lane:
     async def _tell_of_other_device(self, job: JobState, device: UsbDevice) -> None:
         reason = (
             f"another device is in the place of board {self.board.name}: serial {device.serial or 'none'}, bcdDevice "
-            f"{device.bcd_device:04x}; if this is it, `flashdeck release {self.board.name}` flashes it again"
+            f"{device.bcd_device:04x}; if it is the right one, run `flashdeck release {self.board.name}`"
         )
         status = Written(result=job.result, reason=reason)
         if job.status != status:
@@ -494,14 +508,14 @@ class Lane:
             self._book.log(job, reason, LogLevel.WARNING)
 
     async def _check_by_assumed_facts(self, job: JobState) -> None:
-        """What would keep the job from running on any board is said before the board is touched, or even there."""
+        """Checks the job against assumed facts: what fails on any board is said before the board is there."""
         image = await self._images.read(job)
         preview(image, self.target(self.board.profile.partitions[job.partition]), ASSUMED_FACTS)
 
     async def _wait_for_board(self, jobs: Iterable[JobState]) -> None:
-        sighting, name = self.sighting, self.board.name
+        sighting = self.sighting
         for_ = WaitFor.OTHER_DEVICE if sighting.presence is Presence.AMBIGUOUS else WaitFor.ABSENT
-        reason = sighting.trouble or f"board {name} is not connected"
+        reason = sighting.trouble or "not connected"
         waiting = Waiting(for_=for_, reason=reason, hint=self.board.profile.enter_hint)
         for job in jobs:
             was_lost = isinstance(job.status, Waiting) and job.status.for_ is WaitFor.ABSENT and job.attempts
@@ -511,17 +525,25 @@ class Lane:
     def _next_due(self) -> float | None:
         """Return in how many seconds something may go on by itself; None: nothing but a change helps."""
         due = self._after_error.next_due(self._book.active(self.board.name))
-        asked_again = self._detach.rests_until()
+        asked_again = self._entry.rests_until()
         if asked_again is None or self.sighting.presence is not Presence.APP:
             return due
         rest = max(0.0, asked_again - clock.monotonic())
         return rest if due is None else min(due, rest)
 
     def _tell_of_transfer(self, job: JobState) -> None:
-        """A board that hangs keeps the thread until the transfer that runs has had its time."""
-        busy = self._thread.pulse.busy_for
-        if busy >= _LONG_TRANSFER:
-            self._book.log(job, f"waits for the running transfer, at most {busy:.0f} s", LogLevel.WARNING)
+        """A board that hangs keeps the thread until the transfer that runs has had its time: that is said then."""
+
+        async def tell() -> None:
+            while self._thread.pulse.silent_for < UNANSWERED:
+                await asyncio.sleep(UNANSWERED)
+                if not _is_under_way(self._book.job(job.id)):
+                    return
+            if busy := ceil(self._thread.pulse.busy_for):
+                self._book.log(job, f"waits for the running transfer, at most {busy} s", LogLevel.WARNING)
+
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(tell())
 
 
 def _fault(error: Exception) -> FlashdeckError:

@@ -1,4 +1,4 @@
-"""What a lane must know at any moment: where its board is, and whether it is to stop or to end a job."""
+"""The state of a lane: where its board is, and whether the lane is to stop or to end a job."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from contextlib import suppress
 from flashdeck.errors import ErrorKind, ParkedError
 from flashdeck.job_state import Canceller
 from flashdeck.model import Presence
-from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.host import clock, threads
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.recognition import ABSENT, Sighting
 
 
 class LaneState:
@@ -18,7 +18,7 @@ class LaneState:
     def __init__(self) -> None:
         self.sighting: Sighting = ABSENT
         self.since: float | None = None
-        """When the device that is the board now was first seen, by the monotonic clock; None while there is none."""
+        """The time at which the present device was first seen, by the monotonic clock; None while there is none."""
         self.ran_after: UsbDevice | None = None
         """The newest device in DFU mode after which the application was seen."""
         self._in_dfu: UsbDevice | None = None
@@ -32,12 +32,12 @@ class LaneState:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the lane is to end."""
+        """True if the lane is to end."""
         return self._stopping.is_set()
 
     @property
     def is_in_dfu(self) -> bool:
-        """Whether the board is there in DFU mode."""
+        """True if the board is there in DFU mode."""
         return self.sighting.presence is Presence.DFU
 
     def see(self, sighting: Sighting) -> None:

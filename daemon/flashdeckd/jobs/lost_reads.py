@@ -15,19 +15,19 @@ _PATIENCE = 2
 
 
 class LostReads:
-    """What was lost in reads of one board, and what follows from that."""
+    """The losses of one board in reads, and whether the next attempt may read."""
 
     def __init__(self, board: str, histories: BootloaderBook, hub: Hub) -> None:
         self._board = board
         self._histories = histories
         self._hub = hub
         self._lost = Counter[int]()
-        """How often a job lost the board while reading, since it last went without."""
+        """The number of times that a job lost the board while reading, since its last attempt without reads."""
         self._without: set[int] = set()
         """Jobs whose last attempt went without reading, because they had lost the board in it."""
 
     def reading_allowed(self, job: int, history: BootloaderHistory) -> bool:
-        """Whether the attempt of a job that begins now may read.
+        """Return whether the attempt of a job that begins now may read.
 
         Not once the job has lost the board in a read. Where reading was proved, that was most likely a pulled cable,
         and it takes two: something half written may be what the board dies of. Then one attempt goes without.
@@ -62,7 +62,7 @@ class LostReads:
         if not may_read(known):
             text = (
                 f"board {self._board} was lost in {known.reads_lost} reads and is not read any more: nothing on it "
-                f"will be verified; `flashdeck release {self._board}` lets it be tried again"
+                f"will be verified; `flashdeck release {self._board}` tries again"
             )
             self._hub.log(text, level=LogLevel.WARNING, board=self._board, job=job)
 

@@ -1,9 +1,9 @@
-"""What a new job does to the queue of its partition, and which of several goes on. Pure."""
+"""The effect of a new job on the queue of its partition, and the one of several that goes on. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flashdeck.config import Holds
+from flashdeck.config import PartitionKind
 from flashdeck.job_state import Running, Written
 from flashdeck.model import JobState, Origin
 from flashdeckd.flash.target import Target
@@ -16,7 +16,7 @@ class Admission:
     """The verdict on a new job."""
 
     create: bool
-    """Whether the job is needed at all (safety rule 7)."""
+    """True if the job is needed at all (safety rule 7)."""
     superseded: tuple[int, ...] = ()
     """Jobs that have not begun, or were interrupted, and whose place it takes."""
 
@@ -29,7 +29,7 @@ def admit(
     `known` are the bytes that the partition has now. A build is flashed once: not when the partition has its bytes, or
     will have them once the queue has run. What a person asks for is always done. Either way a new program takes the
     place of everything older that does not run yet. A patch is queued behind it, and takes the place of older patches
-    of which it defines every place; in a partition for data every new image replaces the last.
+    of which it defines every place; in a partition for data every image replaces the last.
     """
     mine = sorted((job for job in active if job.partition == target.partition), key=lambda job: job.id)
     running = [job for job in mine if _is_on_board(job)]
@@ -89,7 +89,7 @@ def _after(known: Image, jobs: Iterable[JobState], target: Target, image_of: Ima
 
 
 def _replaces(wanted: Image, older: JobState, target: Target, image_of: ImageOf) -> bool:
-    if target.holds is Holds.DATA or wanted.is_program:
+    if target.holds is PartitionKind.DATA or wanted.is_program:
         return True
     image = image_of(older.sha256) if older.patch else None
     return image is not None and all(wanted.covers(piece.span) for piece in image.pieces)

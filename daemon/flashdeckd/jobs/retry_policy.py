@@ -1,7 +1,7 @@
-"""What becomes of a job after an error: one table by the kind of error, and the few facts that it needs. Pure.
+"""The policy for a job after an error: one table by the kind of error, and the few facts that it needs. Pure.
 
-A job is tried again as often as its rule says *without progress*: an attempt that brought more of the image onto the
-board than all before it does not count. What only somebody at the board can end blocks the job, and a calm replug frees
+A job is tried again as often as its rule says *without progress*: an attempt that wrote more of the image than all
+before it does not count. What only somebody at the board can end blocks the job, and a calm replug frees
 it again. Trouble of this host is never a job's result: the job waits until the host works.
 """
 
@@ -15,17 +15,17 @@ from flashdeck.job_state import WaitFor
 
 
 class Then(Enum):
-    """What becomes of a job that is not tried again any more."""
+    """The end of a job that is not tried again any more."""
 
     FAIL = auto()
     BLOCK = auto()
     NOTHING = auto()
-    """That never happens: it is tried again for as long as it takes."""
+    """The job is tried again for as long as it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How one kind of error is met."""
+    """The answer to one kind of error."""
 
     tries: int = 1
     """Attempts in a row that may end like this without progress, the last one included."""
@@ -33,7 +33,7 @@ class Rule:
     """Seconds before the next attempt, after the first, the second ... of them; the last one repeats."""
     then: Then = Then.FAIL
     waits_for: WaitFor = WaitFor.PAUSE
-    """What a job is said to wait for until the next attempt."""
+    """The event for which a job waits until the next attempt, as people read it."""
 
     def pause(self, times: int) -> float:
         """Return the pause in seconds after an error that was met `times` (1 or more) in a row."""
@@ -63,7 +63,7 @@ RULES: Final[Mapping[ErrorKind, Rule]] = {
     ErrorKind.NO_PERMISSION: Rule(pauses=_ACCESS_PAUSE, then=Then.NOTHING, waits_for=WaitFor.ACCESS),
     ErrorKind.DEVICE_BUSY: Rule(pauses=_ACCESS_PAUSE, then=Then.NOTHING, waits_for=WaitFor.BUSY),
     ErrorKind.HOST: _HOST,
-    ErrorKind.HELD: Rule(then=Then.BLOCK),
+    ErrorKind.BLOCKED: Rule(then=Then.BLOCK),
     # Another device in the board's place: hotplug tells when it goes.
     ErrorKind.AMBIGUOUS: Rule(pauses=(5.0, 30.0), then=Then.NOTHING, waits_for=WaitFor.OTHER_DEVICE),
 }
@@ -83,8 +83,8 @@ attempt is not worn out."""
 
 
 @dataclass(slots=True)
-class Record:
-    """What is known of one job's failed attempts. It lasts as long as the daemon: a restart begins anew."""
+class FailedAttempts:
+    """The failed attempts of one job. They last as long as the daemon: a restart begins anew."""
 
     best: int = -1
     """The most that an attempt has brought onto the board, in bytes."""
@@ -93,7 +93,7 @@ class Record:
     delays: int = 0
     """Times in a row that this host, or the way to the board, kept it from being tried."""
     blocked: int = 0
-    """How often the job was blocked for that."""
+    """The number of times that the job was blocked for that."""
 
     def note(self, reached: int) -> int:
         """Take in how far an attempt came, in bytes; return how many in a row were in vain."""

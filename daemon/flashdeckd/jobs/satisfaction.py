@@ -1,4 +1,4 @@
-"""Boards and queues, held against an image that somebody wants, by its bytes."""
+"""Compares boards and queues with an image that somebody wants, by its bytes."""
 
 from collections.abc import Callable, Hashable
 

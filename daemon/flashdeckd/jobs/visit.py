@@ -9,7 +9,7 @@ from flashdeck.model import JobState
 
 @dataclass(slots=True)
 class Visit:
-    """What has run since the board came into DFU mode, or since the last visit ended in DFU mode."""
+    """The jobs that have run since the board came into DFU mode, or since the last visit ended there."""
 
     newest: int
     """The newest job of the board when the visit began."""

@@ -1,4 +1,4 @@
-"""What runs in a lane's thread: opens the device, calls the engine, closes the device. Touches no shared state."""
+"""The work of a lane's thread: opens the device, calls the engine, closes the device. Touches no shared state."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -6,7 +6,7 @@ from typing import TypeVar
 import usb.backend
 
 from flashdeck.config import Pins
-from flashdeck.errors import DeviceBusyError, DeviceError, ErrorKind, HeldError
+from flashdeck.errors import BlockedError, DeviceBusyError, DeviceError, ErrorKind
 from flashdeck.text import clean
 from flashdeckd.dfu.facts import identify
 from flashdeckd.flash import engine
@@ -18,7 +18,7 @@ from flashdeckd.images.image import Image
 from flashdeckd.jobs.engine_reports import EngineReports
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.pulse import Pulse
-from flashdeckd.usb.transport import Transport, open_device
+from flashdeckd.usb.transport import Check, Transport, open_device
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Worker:
             return clean(identify(transport), MAX_MAPS)
 
     def reach(self, device: UsbDevice) -> None:
-        """Opens the device and closes it again; raises NoAccessError where it can not be opened now."""
+        """Opens the device and closes it again; raises NoAccessError where it cannot be opened now."""
         with self._open(device):
             pass
 
@@ -61,7 +61,7 @@ class Worker:
         self, device: UsbDevice, image: Image, target: Target, reports: EngineReports, cached: Image | None
     ) -> FlashResult:
         """Brings the image onto the device; `cached` is what it is trusted to hold already."""
-        with self._open(device) as transport:
+        with self._open(device, reports.check) as transport:
             self._check_pins(transport)
             told = reports.history
             return engine.flash(transport, image, target, reports, history=told, cached=cached)
@@ -76,22 +76,22 @@ class Worker:
         with self._open(device) as transport:
             engine.detach(transport)
 
-    def _open(self, device: UsbDevice) -> Transport:
-        """Raises NoAccessError where the device can not be opened now: nothing was begun, so it may be tried again."""
+    def _open(self, device: UsbDevice, check: Check | None = None) -> Transport:
+        """Raises NoAccessError where the device cannot be opened now: nothing was begun, so it may be tried again."""
         try:
-            return open_device(self._backend, device, self.pulse)
+            return open_device(self._backend, device, self.pulse, check)
         except DeviceError as error:
             if error.kind is ErrorKind.DEVICE_BUSY:
                 raise DeviceBusyError(error.message, hint=error.hint) from error
             raise
 
     def _check_pins(self, transport: Transport) -> None:
-        """Raises HeldError where an adopted board does not show the map that it was adopted with (safety rule 3)."""
+        """Raises BlockedError where an adopted board does not show the map that it was adopted with (safety rule 3)."""
         if self._pins is None:
             return
         seen = clean(identify(transport), MAX_MAPS)
         if seen != self._pins.map:
-            raise HeldError(
+            raise BlockedError(
                 f"the memory map is {seen!r} and was {self._pins.map!r} when the board was adopted",
                 hint="if it is the same board with another bootloader, take it out of boards.toml and adopt it again",
             )

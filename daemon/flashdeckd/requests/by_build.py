@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from flashdeck.api import BeginUpload, UploadDone
 from flashdeck.config import Board, Partition, Profile
 from flashdeck.errors import ErrorKind, RefusedError
-from flashdeck.model import ArtifactState, Disposition, LogLevel, Origin
+from flashdeck.model import ArtifactState, Disposition, LogLevel
 from flashdeck.text import MAX_PATH, clean, counted
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Settled, Watch
@@ -26,6 +26,7 @@ from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Spool
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.job_images import Rebuilt
+from flashdeckd.requests.queueing import queue_build, rename_image
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
 
@@ -44,7 +45,7 @@ class _Verdict:
     notes: tuple[str, ...] = ()
     version: str = ""
     refused: str = ""
-    """Why it is not taken; "" where it is."""
+    """The reason why it is not taken; "" where it is."""
 
 
 class BuildRequests:
@@ -102,7 +103,7 @@ class BuildRequests:
         armed = [] if offered else [board for board in boards if self._bench.is_armed(board.name)]
         # Queued before it is recorded as seen: a daemon killed in between sees the file as new again, and the queue
         # knows the image by its hash.
-        jobs = [await self._bench.enqueue(board, partition.name, artifact, Origin.BUILD) for board in armed]
+        jobs = [await queue_build(self._bench, board, partition.name, artifact) for board in armed]
         count = sum(job is not None for job in jobs)
         if count:
             self._hub.log(f"{build.path}: {what}: queued for {counted(count, 'board')}")
@@ -133,7 +134,7 @@ class BuildRequests:
         renamed = replace(
             newest, sha256=artifact.sha256, size=artifact.size, patch=not artifact.is_program, flattened=False
         )
-        await self._bench.rename_image(newest.profile, newest.partition, newest.sha256, artifact)
+        await rename_image(self._bench, newest, artifact)
         await self._publish(renamed)
         return renamed
 
@@ -157,17 +158,17 @@ class BuildRequests:
 
     def being_written(self, watch: Watch, is_being_written: bool) -> None:
         """Note that an image file began to change, or is done with that."""
-        self._bench.note_being_written(watch.profile, watch.partition, being_written=is_being_written)
+        self._bench.files.note_being_written(watch.profile, watch.partition, being_written=is_being_written)
 
     def unreadable(self, watch: Watch, file: Unreadable | None) -> None:
-        """Note that an image file is there and can not be read; None: it can, or is not there any more."""
+        """Note that an image file is there and cannot be read; None: it can, or is not there any more."""
         if file is None:
-            self._bench.note_untaken(watch.profile, watch.partition, "")
+            self._bench.files.note_untaken(watch.profile, watch.partition, "")
             return
-        mend = "it is taken once it can; is this the file that the build writes?"
-        reason = clean(f"{file.path} can not be read: {file.reason}: {mend}", LONGEST_LINE)
+        mend = "it is taken once it can be read; is this the file that the build writes?"
+        reason = clean(f"{file.path} cannot be read: {file.reason}: {mend}", LONGEST_LINE)
         self._hub.log(f"{reason} (for {watch.partition})", level=LogLevel.WARNING)
-        self._bench.note_untaken(watch.profile, watch.partition, reason)
+        self._bench.files.note_untaken(watch.profile, watch.partition, reason)
 
     def _boards(self, watch: Watch) -> list[Board]:
         return [board for board in self._bench.config.boards.values() if board.profile.name == watch.profile]
@@ -247,7 +248,7 @@ def _image_for(boards: Sequence[Board], announced: BeginUpload, data: bytes) -> 
 
 
 def _is_from(source: str, pattern: str) -> bool:
-    """Whether `source` is at the configured path or glob, and not at one that the configuration had before."""
+    """Return whether `source` is at the configured path or glob, and not at one of an earlier configuration."""
     here = clean(pattern, MAX_PATH).replace("/**/", "/*")  # no directory at all is among what ** stands for
     return source == here or fnmatchcase(source, here)
 

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from flashdeck.api import BoardPlan, JobList
 from flashdeck.config import Board, Enter, Partition
-from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
+from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckError, RefusedError, RequestError
 from flashdeck.job_state import Blocked, Canceller, Waiting, name_of
-from flashdeck.model import JobState, Origin, Presence
+from flashdeck.model import JobState, Presence
+from flashdeck.names import SHOWN
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
 from flashdeckd.flash.engine import preview
@@ -21,10 +22,11 @@ from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
 from flashdeckd.requests.planning import described
+from flashdeckd.requests.queueing import queue_by_hand
 from flashdeckd.state.hub import Hub
 
 WRITTEN_SECONDS: Final = 5.0
-"""How long a build may go on that is to be flashed: who asked for it looks at the terminal."""
+"""Longest wait for a build that is still being written: the person who asked looks at the terminal."""
 
 
 class HandRequests:
@@ -36,12 +38,12 @@ class HandRequests:
         self._hub = hub
         self._notes = notes
         self._abandoned: set[asyncio.Task[None]] = set()
-        """What cancels jobs for clients that are gone."""
+        """Tasks that cancel jobs for clients that are gone."""
 
     async def flash(self, partition: str, sha256: str, patterns: Iterable[str], *, no_wait: bool) -> JobList:
         """Queues one job a board by hand, all or none; with it comes what the guards warn of.
 
-        `no_wait` refuses that where a board can not run it now. Raises RequestError, RefusedError, BlockedError or
+        `no_wait` refuses that where a board cannot run it now. Raises RequestError, RefusedError, BlockedError or
         FlashdeckError (`ambiguous`; `timeout` where the build does not end).
         """
         boards = self._bench.select(partition, patterns)
@@ -49,8 +51,8 @@ class HandRequests:
             sighting = self._bench.lane(board.name).sighting
             if sighting.presence is Presence.AMBIGUOUS:
                 raise FlashdeckError(sighting.trouble, kind=ErrorKind.AMBIGUOUS)
-            if no_wait:
-                self._require_ready(board)
+        if no_wait:
+            self._require_ready(boards)
         await self._look(boards, partition, sha256)
         artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
         # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
@@ -58,28 +60,43 @@ class HandRequests:
         warnings = dict.fromkeys(warning for _, warnings in artifacts for warning in warnings)
         return JobList(jobs=tuple(jobs), notes=tuple(warnings))
 
-    def _require_ready(self, board: Board) -> None:
-        """Raises RequestError (`absent`) or HeldError where a job for the board would have to wait for somebody."""
+    def _require_ready(self, boards: Sequence[Board]) -> None:
+        """Raises RequestError (`absent`) or BlockedError, with all boards whose job would have to wait for somebody."""
+        unready = [error for error in map(self._why_unready, boards) if error is not None]
+        if len(unready) > 1:
+            worst = next((error for error in unready if error.kind is not ErrorKind.ABSENT), unready[0])
+            told = "; ".join(error.message for error in unready[:SHOWN])
+            more = f"; and {len(unready) - SHOWN} more" if len(unready) > SHOWN else ""
+            message = f"{len(unready)} of {len(boards)} boards cannot be flashed now: {told}{more}"
+            raise FlashdeckError(message, kind=worst.kind, hint=worst.hint)
+        if unready:
+            raise unready[0]
+
+    def _why_unready(self, board: Board) -> FlashdeckError | None:
         lane = self._bench.lane(board.name)
+        presence = lane.sighting.presence
         if lane.hold is not None:
-            raise HeldError(
+            return BlockedError(
                 f"board {board.name} is on hold: {lane.hold.reason}",
-                hint=f"`flashdeck release {board.name}` lets it go on",
+                hint=f"release it: `flashdeck release {board.name}`",
             )
-        if lane.sighting.presence is Presence.ABSENT:
-            raise RequestError(
+        if lane.is_busy:
+            return None  # what runs has it restart, and goes on by itself
+        if presence is Presence.ABSENT:
+            return RequestError(
                 f"board {board.name} is not connected",
                 kind=ErrorKind.ABSENT,
                 hint=lane.sighting.trouble or "connect it, or leave out --no-wait and the job waits for it",
             )
-        if lane.sighting.presence is Presence.APP and board.profile.enter is Enter.MANUAL and not lane.is_busy:
-            raise HeldError(
+        if presence is Presence.APP and board.profile.enter is Enter.MANUAL:
+            return BlockedError(
                 f"board {board.name} is running, and has to be brought into DFU mode by hand",
                 hint=board.profile.enter_hint or "bring it into DFU mode, or leave out --no-wait",
             )
+        return None
 
     async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
-        """What `flash` would do, board by board; asks the boards that are in DFU mode, and writes nothing."""
+        """Return the plan of each board. Asks the boards that are in DFU mode, and writes nothing."""
         plans: list[BoardPlan] = []
         boards = self._bench.select(partition, patterns)
         await self._look(boards, partition, sha256)
@@ -124,7 +141,7 @@ class HandRequests:
         return job
 
     async def _look(self, boards: Sequence[Board], partition: str, sha256: str) -> None:
-        """Where the newest build is wanted: it is the one that lies there now, and not the last that was noticed."""
+        """Looks at the files first if the newest build is wanted: it may be newer than the last that was noticed."""
         if sha256:
             return
         try:
@@ -143,7 +160,9 @@ class HandRequests:
 
     async def _queue(self, boards: Sequence[Board], partition: str, artifacts: Sequence[Artifact]) -> list[JobState]:
         queued = [
-            await self._bench.enqueue(board, partition, artifact, Origin.HAND)
+            await queue_by_hand(
+                self._bench, board, partition, artifact, self._hub.artifacts.get((board.profile.name, partition))
+            )
             for board, artifact in zip(boards, artifacts, strict=True)
         ]
         return [job for job in queued if job is not None]
@@ -152,19 +171,19 @@ class HandRequests:
         """The wanted image, or the newest one of the partition, and what the guards for this very place warn of."""
         if not sha256:
             newest = self._hub.artifacts.get((board.profile.name, partition))
-            untaken = self._bench.untaken(board.profile.name, partition)
+            untaken = self._bench.files.untaken(board.profile.name, partition)
             if untaken:
                 raise RefusedError(untaken)
             if newest is None:
                 raise RequestError(
-                    f"no artifact is known for partition {partition} of board {board.name}",
+                    f"no build is known for partition {partition} of board {board.name}",
                     kind=ErrorKind.NO_SUCH_ARTIFACT,
                     hint="build it, or name a file",
                 )
             sha256, notes = newest.sha256, newest.notes
         else:
             notes = self._notes.of(partition, sha256)
-        image = await threads.run(self._bench.shelf.read, sha256)
+        image = await self._bench.image_for(board, partition, sha256)
         target = board.profile.partitions[partition]
         warnings = await self._bench.verdicts.check(image, board.profile, target)
         return Artifact.of(image, await threads.run(find_version, image, target)), (*notes, *warnings)
@@ -173,7 +192,7 @@ class HandRequests:
         self, board: Board, partition: Partition, artifact: Artifact, warnings: tuple[str, ...]
     ) -> BoardPlan:
         lane = self._bench.lane(board.name)
-        image = await threads.run(self._bench.shelf.read, artifact.sha256)
+        image = await self._bench.image_for(board, partition.name, artifact.sha256)
         wanted = BoardPlan(board=board.name, partition=partition.name, sha256=artifact.sha256, notes=warnings)
         try:
             if lane.sighting.presence is Presence.DFU:
@@ -182,7 +201,7 @@ class HandRequests:
                 note = f"the board is not in DFU mode: {ASSUMED_NOTE}"
                 wanted = replace(wanted, notes=(*wanted.notes, note))
                 plan = preview(image, lane.target(partition), ASSUMED_FACTS)
-        except (RefusedError, HeldError, DeviceError) as error:
+        except (RefusedError, BlockedError, DeviceError) as error:
             return replace(wanted, blocked=error.advice)
         if lane.hold is not None:
             wanted = replace(wanted, blocked=f"board {board.name} is on hold: {lane.hold.reason}")

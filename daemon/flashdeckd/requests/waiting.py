@@ -6,8 +6,8 @@ from typing import Final
 
 from flashdeck.api import BoardOutcome
 from flashdeck.config import Board
-from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError, HeldError, RefusedError, RequestError
-from flashdeck.job_state import Cancelled, Failed, Failure, Superseded, Waiting, needs_person
+from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckError, RefusedError, RequestError
+from flashdeck.job_state import Cancelled, Failed, Failure, Superseded, needs_person, stands_still
 from flashdeck.model import Contents, Disposition, JobState
 from flashdeck.words.jobs import status_hint, status_text
 from flashdeckd.boards.bench import Bench
@@ -17,7 +17,7 @@ from flashdeckd.jobs.visit import why_incomplete
 from flashdeckd.state.hub import Hub
 
 LOOK_SECONDS: Final = 2.0
-"""What looking at the files may take in any case: who has no patience wants to know what is so now."""
+"""Least time for a look at the files: a caller without patience wants the state of now, too."""
 
 
 class WaitRequests:
@@ -31,9 +31,9 @@ class WaitRequests:
     async def for_image(
         self, partition: str, sha256: str, patterns: Iterable[str], seconds: float
     ) -> list[BoardOutcome]:
-        """Looks at the image's path again, then waits until the image is on every board, or can not get on one.
+        """Looks at the image's path again, then waits until the image is on every board, or cannot get on one.
 
-        Once it can not get on one, only those boards are still waited for on which something is under way. Raises
+        Once it cannot get on one, only those boards are still waited for on which something is under way. Raises
         what `Bench.select` does, and FlashdeckError (`timeout`) where the path could not be looked at in time.
         """
         boards = self._bench.select(partition, patterns)
@@ -60,7 +60,7 @@ class WaitRequests:
             async with asyncio.timeout_at(now + seconds):
                 await self._hub.until(is_over)
         except TimeoutError:
-            outcomes[:] = [_too_late(outcome, partition, seconds) for outcome in outcomes]
+            outcomes[:] = [_too_late(outcome, seconds) for outcome in outcomes]
         return outcomes
 
     async def for_jobs(self, ids: Sequence[int], seconds: float) -> list[JobState]:
@@ -87,7 +87,7 @@ class WaitRequests:
     def _newest(self, board: Board, partition: str) -> str:
         """Return the image of the newest build; "" where there is none that is taken."""
         artifact = self._hub.artifacts.get((board.profile.name, partition))
-        return "" if artifact is None or self._bench.untaken(board.profile.name, partition) else artifact.sha256
+        return "" if artifact is None or self._bench.files.untaken(board.profile.name, partition) else artifact.sha256
 
     def _outcome(self, board: Board, partition: str, sha256: str) -> BoardOutcome:
         """Return how far a board is: it has the image, or will not get it, or neither yet."""
@@ -108,8 +108,7 @@ class WaitRequests:
             raise self._why_no_build(board, partition)
         if job is not None and not job.is_settled:
             if needs_person(job.status):
-                text = status_text(job.status)
-                raise HeldError(f"job {job.id} for board {board.name}: {text}", hint=status_hint(job.status))
+                raise BlockedError(status_text(job.status), hint=status_hint(job.status))
             return False
         contents = self._bench.book.contents(board.name, partition)
         if contents is not None and self._bench.satisfaction.has(board, board.profile.partitions[partition], sha256):
@@ -121,28 +120,28 @@ class WaitRequests:
         """Raises FlashdeckError where the image is on the board, and may not be what runs there."""
         if contents.uncertain:
             raise FlashdeckError(
-                f"board {board.name} has the image in {partition} as far as is known, but another serial or bcdDevice "
-                "was seen in its place since, or a job was cut short",
+                "it has the image as far as is known, but another serial or bcdDevice was seen in its place since, or "
+                "a job was cut short",
                 kind=ErrorKind.AMBIGUOUS,
-                hint=f"`flashdeck flash {partition} --board {board.name}` makes sure",
+                hint=f"flash it again: `flashdeck flash {partition} --board {board.name}`",
             )
         if not board.profile.leave or contents.started is not False:
             return
         torn = self._bench.book.incomplete(board.name, board.profile.partitions)
         if torn:
-            raise HeldError(
-                f"{partition} of board {board.name} is written, not started: {why_incomplete(torn)}",
+            raise BlockedError(
+                f"written, not started: {why_incomplete(torn)}",
                 hint=f"flash {' and '.join(torn)} again",
             )
         if board.profile.app is not None:
-            raise _failure(job, f"board {board.name} has the image and was not seen to start")
+            raise _failure(job, "it has the image and was not seen to start")
 
     def _why_no_build(self, board: Board, partition: str) -> FlashdeckError:
-        untaken = self._bench.untaken(board.profile.name, partition)
+        untaken = self._bench.files.untaken(board.profile.name, partition)
         if untaken:
             return RefusedError(untaken)
         return RequestError(
-            f"no build is known for partition {partition} of board {board.name}",
+            f"no build is known for {partition}",
             kind=ErrorKind.NO_SUCH_ARTIFACT,
             hint="build it first, or say --for FILE",
         )
@@ -154,19 +153,17 @@ class WaitRequests:
             case Failed():
                 return _failure(job, "")
             case Cancelled() as status:
-                return FlashdeckError(
-                    f"the job for board {board.name} was {status_text(status)}", kind=ErrorKind.CANCELLED
-                )
+                return FlashdeckError(f"its job was {status_text(status)}", kind=ErrorKind.CANCELLED)
             case status:
                 later = status_text(status) if isinstance(status, Superseded) else "a later job ran"
-                return FlashdeckError(f"board {board.name} got another image since: {later}", kind=ErrorKind.SUPERSEDED)
+                return FlashdeckError(f"it got another image since: {later}", kind=ErrorKind.SUPERSEDED)
 
     def _why_no_job(self, board: Board, partition: str, sha256: str) -> FlashdeckError:
         newest = self._hub.artifacts.get((board.profile.name, partition))
         place = board.profile.partitions[partition]
         if newest is None or not self._bench.satisfaction.is_brought_by(newest.sha256, board, place, sha256):
             return RequestError(
-                f"nothing queued will flash this file to {partition} on {board.name}",
+                f"nothing queued will flash this file to {partition}",
                 kind=ErrorKind.NO_TARGET,
                 hint=f"`flashdeck flash {partition} FILE` flashes it by hand; where the build pads or signs what is "
                 "flashed, wait for that file",
@@ -176,34 +173,32 @@ class WaitRequests:
         hint = f"`flashdeck flash {partition} --board {board.name}` flashes it"
         lane = self._bench.lane(board.name)
         if not lane.armed:
-            return HeldError(
-                f"board {board.name} is disarmed: the build is only offered", kind=ErrorKind.DISARMED, hint=hint
-            )
+            return BlockedError("the board is disarmed: the build is offered", kind=ErrorKind.DISARMED, hint=hint)
         if newest.disposition is not Disposition.UNCHANGED:
-            return HeldError(
-                f"the build is only offered for {partition} of board {board.name}: {newest.reason or 'was disarmed'}",
+            return BlockedError(
+                f"the build is offered, not flashed: {newest.reason or 'the board was disarmed'}",
                 kind=ErrorKind.OFFERED,
                 hint=hint,
             )
-        return RequestError(f"board {board.name} has got another image by hand since", kind=ErrorKind.SUPERSEDED)
+        return RequestError("it got another image by hand since", kind=ErrorKind.SUPERSEDED)
 
 
 def _is_over(outcomes: Iterable[BoardOutcome]) -> bool:
-    """Tell whether nothing is to be waited for: each board is decided, or one can not get there and no other works."""
+    """Tell whether nothing is to be waited for: each board is decided, or one cannot get there and no other works."""
     open_ones = [outcome for outcome in outcomes if not outcome.is_there and outcome.failure is None]
     if not open_ones:
         return True
     failed = any(outcome.failure is not None for outcome in outcomes)
-    return failed and all(outcome.job is not None and isinstance(outcome.job.status, Waiting) for outcome in open_ones)
+    return failed and all(outcome.job is not None and stands_still(outcome.job.status) for outcome in open_ones)
 
 
-def _too_late(outcome: BoardOutcome, partition: str, seconds: float) -> BoardOutcome:
+def _too_late(outcome: BoardOutcome, seconds: float) -> BoardOutcome:
     if outcome.is_there or outcome.failure is not None:
         return outcome
     waits = f": {status_text(outcome.job.status)}" if outcome.job is not None else ""
     failure = Failure(
         kind=ErrorKind.TIMEOUT,
-        message=f"{partition} was not up to date on board {outcome.board} after {seconds:g} s{waits}",
+        message=f"not up to date after {seconds:g} s{waits}",
         hint=status_hint(outcome.job.status) if outcome.job is not None else "",
     )
     return BoardOutcome(board=outcome.board, partition=outcome.partition, job=outcome.job, failure=failure)

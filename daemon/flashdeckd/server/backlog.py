@@ -13,7 +13,7 @@ THINGS_KEPT = 4096
 
 
 class Backlog:
-    """What one subscriber still has to be told, numbered as it is handed out.
+    """The events that one subscriber has not got yet, numbered as they are handed out.
 
     What is handed out is in the order in which it happened, with two kinds of omissions: of several states of one
     thing only the newest is kept, at its own place; and of too many log lines the oldest are dropped, for which a line
@@ -65,7 +65,7 @@ class Backlog:
 
 
 def _key(event: Event) -> tuple[object, ...]:
-    """What the event is about; a later event about the same thing replaces it."""
+    """Return the thing that the event is about; a later event about the same thing replaces it."""
     if event.log is not None:
         return ("log", event.log.id)
     if event.job is not None:

@@ -20,7 +20,7 @@ _UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
 class Endpoint:
-    """A socket path that is ours alone while the lock file beside it is held. Make it with `claimed`."""
+    """A socket path that is ours alone while the lock file beside it is locked. Make it with `claimed`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,9 +62,9 @@ class Endpoint:
 
 @contextlib.contextmanager
 def claimed(path: Path) -> Generator[Endpoint, None, None]:
-    """Holds the lock file `<path>.lock`, which makes this the only daemon of that socket.
+    """Locks the file `<path>.lock`, which makes this the only daemon of that socket.
 
-    Raises FlashdeckError of kind `already-running` if another daemon holds it (whose socket is left alone), of kind
+    Raises FlashdeckError of kind `already-running` if another daemon has it (whose socket is left alone), of kind
     `no-permission` if the directory is not ours alone.
     """
     shown = clean(str(path))

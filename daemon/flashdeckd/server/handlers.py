@@ -1,4 +1,4 @@
-"""What each method of the socket protocol does, beyond those that the server answers itself."""
+"""A handler for each method of the socket protocol, but for those that the server answers itself."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -9,8 +9,10 @@ from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.job_state import name_of
 from flashdeck.model import BoardState, JobState
 from flashdeck.names import required, select
+from flashdeck.value import Value
 from flashdeck.versions import software
 from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
 from flashdeckd.requests.by_hand import HandRequests
@@ -26,36 +28,51 @@ LONGEST_LOG_WAIT = 60.0
 T = TypeVar("T")
 
 
+P = TypeVar("P", bound=api.Params[Any])
+
+
 class Handlers:
     """The methods, one each. `table` is what the server dispatches on."""
 
-    def __init__(self, hub: Hub, bench: Bench, by_hand: HandRequests, waits: WaitRequests, doctor: Doctor) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        bench: Bench,
+        *,
+        enrolment: Enrolment,
+        by_hand: HandRequests,
+        waits: WaitRequests,
+        doctor: Doctor,
+    ) -> None:
         self._hub = hub
         self._bench = bench
+        self._enrolment = enrolment
         self._by_hand = by_hand
         self._waits = waits
         self._doctor = doctor
 
     def table(self) -> Mapping[type[api.Params[Any]], Handler]:
         """Handlers by the type of their parameters."""
-        return {
-            api.GetBoards: self.boards,
-            api.GetJobs: self.jobs,
-            api.Flash: self.flash,
-            api.Plan: self.plan,
-            api.Wait: self.wait,
-            api.WaitJobs: self.wait_jobs,
-            api.GetLogs: self.logs,
-            api.GetDebugLog: self.debug_log,
-            api.Hold: self.hold,
-            api.Release: self.release,
-            api.Cancel: self.cancel,
-            api.Retry: self.retry,
-            api.Arm: self.arm,
-            api.Disarm: self.disarm,
-            api.Adopt: self.adopt,
-            api.Doctor: self.doctor,
-        }
+        return dict(
+            (
+                handled(api.GetBoards, self.boards),
+                handled(api.GetJobs, self.jobs),
+                handled(api.Flash, self.flash),
+                handled(api.Plan, self.plan),
+                handled(api.Wait, self.wait),
+                handled(api.WaitJobs, self.wait_jobs),
+                handled(api.GetLogs, self.logs),
+                handled(api.GetDebugLog, self.debug_log),
+                handled(api.Hold, self.hold),
+                handled(api.Release, self.release),
+                handled(api.Cancel, self.cancel),
+                handled(api.Retry, self.retry),
+                handled(api.Arm, self.arm),
+                handled(api.Disarm, self.disarm),
+                handled(api.Adopt, self.adopt),
+                handled(api.Examine, self.doctor),
+            )
+        )
 
     async def boards(self, params: api.GetBoards, _connection: Connection) -> api.BoardList:
         """`boards`."""
@@ -136,19 +153,19 @@ class Handlers:
 
     async def arm(self, params: api.Arm, _connection: Connection) -> api.BoardList:
         """`arm`."""
-        boards = await self._bench.arm(params.boards, armed=True)
+        boards = await self._enrolment.arm(params.boards, armed=True)
         return api.BoardList(boards=tuple(boards), devices=self._hub.devices)
 
     async def disarm(self, params: api.Disarm, _connection: Connection) -> api.BoardList:
         """`disarm`."""
-        boards = await self._bench.arm(params.boards, armed=False)
+        boards = await self._enrolment.arm(params.boards, armed=False)
         return api.BoardList(boards=tuple(boards), devices=self._hub.devices)
 
     async def adopt(self, params: api.Adopt, _connection: Connection) -> BoardState:
         """`adopt`."""
-        return await self._bench.adopt(params.device, params.profile, params.name)
+        return await self._enrolment.adopt(params.device, params.profile, params.name)
 
-    async def doctor(self, params: api.Doctor, _connection: Connection) -> Diagnosis:
+    async def doctor(self, params: api.Examine, _connection: Connection) -> Diagnosis:
         """`doctor`."""
         return await self._doctor.examine(params.boards)
 
@@ -167,8 +184,15 @@ async def for_each(names: Iterable[str], change: Callable[[str], Awaitable[T]]) 
     return tuple(changed)
 
 
+def handled(
+    params: type[P], handler: Callable[[P, Connection], Awaitable[Value]]
+) -> tuple[type[api.Params[Any]], Handler]:
+    """Return a line of the table of methods: the type checker refuses a handler that takes other parameters."""
+    return params, handler
+
+
 def version_handlers(libusb: str) -> Mapping[type[api.Params[Any]], Handler]:
-    """What the daemon runs on; `libusb` is the version that is loaded, or why none is."""
+    """Return the handler for the daemon's versions; `libusb` is the loaded version, or why there is none."""
 
     async def versions(_params: Any, _connection: Connection) -> api.Versions:
         installed = await threads.run(software)

@@ -173,7 +173,7 @@ class Server:
 
 
 async def _readable(listener: socket.socket) -> None:
-    """Returns when a connection waits; unlike `loop.sock_accept`, being cancelled can not lose one."""
+    """Returns when a connection waits; unlike `loop.sock_accept`, being cancelled cannot lose one."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     loop.add_reader(listener, ready.set)

@@ -50,13 +50,13 @@ class Uploads:
         return sum(len(uploads) for uploads in self._open.values())
 
     def handlers(self) -> Mapping[type[Params[Value]], Handler]:
-        """What the server dispatches on."""
+        """The handlers of uploads, by the parameters of their methods."""
         return {BeginUpload: self._begin, UploadChunk: self._chunk, CommitUpload: self._commit}
 
     async def _begin(self, params: BeginUpload, connection: Connection) -> UploadHandle:
         if not 0 < params.size <= MAX_IMAGE:
             raise RequestError(
-                f"an image of {params.size} bytes can not be uploaded",
+                f"an image of {params.size} bytes cannot be uploaded",
                 hint=f"between 1 and {MAX_IMAGE} bytes are possible",
             )
         uploads = self._open.get(connection)

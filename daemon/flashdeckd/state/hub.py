@@ -45,7 +45,7 @@ _log = logging.getLogger("flashdeckd")
 
 
 def this_daemon(*, virtual: bool) -> DaemonState:
-    """What this process says of itself; `virtual` where its boards are emulated."""
+    """Return the facts of this process; `virtual` where its boards are emulated."""
     return DaemonState(
         version=__version__,
         pid=processes.own_pid(),
@@ -66,7 +66,7 @@ class Hub:
         self.devices: tuple[DeviceState, ...] = ()
         self.jobs: dict[int, JobState] = {}
         self.artifacts: dict[tuple[str, str], ArtifactState] = {}
-        """The newest artifact of each (profile, partition)."""
+        """The newest build of each (profile, partition)."""
         self._logs: deque[LogLine] = deque(maxlen=LOG_LINES)
         self._next_log = 1
         self._debug: deque[LogLine] = deque(maxlen=DEBUG_LINES)
@@ -134,7 +134,7 @@ class Hub:
         self.jobs.pop(job_id, None)
 
     def publish_artifact(self, state: ArtifactState) -> None:
-        """Makes this the newest artifact of its target."""
+        """Makes this the newest build of its target."""
         self.artifacts[state.profile, state.partition] = state
         self._emit(Event(seq=self._next(), artifact=state))
 

@@ -1,4 +1,4 @@
-"""What must outlive the daemon, in one SQLite file: jobs, artifacts, what is known of each board and its bootloader.
+"""The state that outlives the daemon, in one SQLite file: jobs, builds, facts of each board and its bootloader.
 
 All of SQLite happens in one thread, in the order of the calls. When a `save` returns, it is on the disk.
 """
@@ -57,11 +57,11 @@ class Ledger:
     artifacts: Mapping[tuple[str, str], ArtifactState]
     """The newest of each (profile, partition)."""
     holds: Mapping[str, BoardHold]
-    """Why each board is on hold that is."""
+    """The hold of each board that is on hold."""
     ports: Mapping[str, str]
-    """Where each board was last seen."""
+    """The port at which each board was last seen."""
     histories: Mapping[Bootloader, BootloaderHistory]
-    """What is known of each bootloader."""
+    """The facts that are known of each bootloader."""
     next_job: int
     """An id that no job in this file ever had."""
 
@@ -93,7 +93,7 @@ class Journal:
         """Opens the journal at `path`, and creates it and its directory where they are missing.
 
         A file that is damaged or not a journal is moved aside, never overwritten, and `trouble` says where to.
-        Raises `FlashdeckError` where the file can not be used and is better left alone: a newer schema, no
+        Raises `FlashdeckError` where the file cannot be used and is better left alone: a newer schema, no
         permission, a full disk.
         """
         writer = threads.OwnThread("journal")
@@ -108,7 +108,7 @@ class Journal:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with the journal, and what to do; "" when nothing is."""
+        """The fault of the journal, and what to do; "" when there is none."""
         return self._failure or self._notice
 
     def watch(self, on_trouble: Callable[[str], None]) -> None:
@@ -117,11 +117,11 @@ class Journal:
         on_trouble(self.trouble)
 
     async def load(self) -> Ledger:
-        """Everything in the file. A row that can not be understood is left in place, logged and left out."""
+        """Everything in the file. A row that cannot be understood is left in place, logged and left out."""
         ledger, unread = await self._run(lambda: _load(self._connection))
         if unread:
             self._notice = (
-                f"the journal {self._path} has {len(unread)} entries that this flashdeckd can not read "
+                f"the journal {self._path} has {len(unread)} entries that this flashdeckd cannot read "
                 f"({unread[0]}); they stay in the file and are ignored"
             )
             _log.warning("%s", self._notice)
@@ -135,11 +135,11 @@ class Journal:
         )
 
     async def save_contents(self, board: str, partition: str, contents: Contents) -> None:
-        """Keeps what a partition of a board holds."""
+        """Keeps the contents of a partition of a board."""
         await self._execute(("REPLACE INTO holding VALUES (?, ?, ?)", (board, partition, _encode(contents))))
 
     async def save_artifact(self, artifact: ArtifactState) -> None:
-        """Makes this the newest artifact of its target."""
+        """Makes this the newest build of its target."""
         key = (artifact.profile, artifact.partition)
         await self._execute(("REPLACE INTO artifact VALUES (?, ?, ?)", (*key, _encode(artifact))))
 
@@ -278,13 +278,13 @@ def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
         except UnusableFileError as error:
             kept = set_aside(path)
             notice = (
-                f"the journal {path} can not be used: {error}; it was kept as {kept.name}, and a new one was begun: "
-                "what the boards hold is unknown until they are flashed again"
+                f"the journal {path} cannot be used: {error}; it was kept as {kept.name}, and a new one was begun: "
+                "the contents of the boards are unknown until they are flashed again"
             )
         return connect(path), notice
     except OSError as error:
         raise FlashdeckError(
-            f"can not open the journal {path}: {error.strerror or error}",
+            f"cannot open the journal {path}: {error.strerror or error}",
             hint="the state directory must be one that you own and may write to",
         ) from error
     except sqlite3.Error as error:
@@ -292,7 +292,7 @@ def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a file that can not be used, so that nothing of it is lost. Returns its new path."""
+    """Renames a file that cannot be used, so that nothing of it is lost. Returns its new path."""
     stamp = clock.stamp()
     kept, number = path.with_name(f"{path.name}.kept-{stamp}"), 1
     while files.exists(kept):

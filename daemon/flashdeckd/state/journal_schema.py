@@ -76,7 +76,7 @@ class UnusableFileError(Exception):
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether `error` says that the file itself is broken, and not, say, that the disk is full."""
+    """Return whether `error` says that the file itself is broken, and not, say, that the disk is full."""
     # The low byte of an extended result code is its primary code.
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 

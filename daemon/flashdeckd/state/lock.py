@@ -12,10 +12,10 @@ from flashdeckd.host import files, processes
 
 @contextlib.contextmanager
 def exclusive(path: Path, *, does: str, hint: str) -> Generator[None, None, None]:
-    """Holds the lock file `path`, with our pid in it, and removes it at the end.
+    """Locks the file `path`, with our pid in it, and removes it at the end.
 
     `does` says in an error what the other one does with the place. Raises FlashdeckError of kind `already-running` if
-    another process holds it; it is left alone then.
+    another process has it; it is left alone then.
     """
     lock = _locked(path, does=does, hint=hint)
     try:
@@ -23,7 +23,7 @@ def exclusive(path: Path, *, does: str, hint: str) -> Generator[None, None, None
         yield
     finally:
         if files.is_at(path, lock):
-            with contextlib.suppress(OSError):  # where it can not be removed it stays, and does no harm unlocked
+            with contextlib.suppress(OSError):  # where it cannot be removed it stays, and does no harm unlocked
                 files.remove(path)
         files.close(lock)
 

@@ -1,1 +1,1 @@
-"""The way to a USB device: hotplug, transport, identity."""
+"""The way to a USB device: hotplug, which board it is, transport, identity."""

@@ -50,7 +50,7 @@ class Udev(Protocol):
         ...
 
     def usb_devices(self) -> Iterable[Path]:
-        """The sysfs directories of all USB devices. Called in a thread. Raises OSError where they can not be listed."""
+        """The sysfs directories of all USB devices. Called in a thread. Raises OSError where they cannot be listed."""
         ...
 
 
@@ -83,7 +83,7 @@ class PyudevHotplug:
             udev = self._udev or await threads.run(_Pyudev)
         except ImportError as error:
             self._trouble = (
-                f"pyudev can not be used ({error}), so no board can be seen: install libudev (Debian: libudev1) "
+                f"pyudev cannot be used ({error}), so no board can be seen: install libudev (Debian: libudev1) "
                 "and flashdeck with its daemon extra"
             )
             yield frozenset()
@@ -119,7 +119,7 @@ class PyudevHotplug:
             )
         if blind:
             return (
-                f"the USB devices can not be listed ({blind}): what is shown may be old; it is tried again every "
+                f"the USB devices cannot be listed ({blind}): what is shown may be old; it is tried again every "
                 f"{LOOK_AGAIN:g} s"
             )
         if deaf:

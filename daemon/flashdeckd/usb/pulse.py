@@ -22,6 +22,11 @@ class Pulse:
             self.answered_at = clock.now()
 
     @property
+    def silent_for(self) -> float:
+        """Seconds since the board last answered."""
+        return max(0.0, clock.now() - self.answered_at)
+
+    @property
     def busy_for(self) -> float:
         """Seconds that the running transfer may still take; 0 where none runs."""
         deadline = self._deadline

@@ -16,14 +16,14 @@ MAX_FILES = 500
 MAX_BYTES = 256 * 1024 * 1024
 """Bytes that they take together when a new one begins."""
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9]{6}\.jsonl")
-"""When the session began (UTC) and its number; nothing that a device said. Only such files are ever removed."""
+"""Name of a recording: start of the session (UTC) and its number. Only such files are ever removed."""
 MAX_ATTEMPTS = 1000
 """Names that are tried for a new one."""
 _NUMBERS = 1_000_000  # six digits
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _KeptFile:
     path: Path
     size: int
 
@@ -32,7 +32,7 @@ class RecordDirectory:
     """Recordings by number. May be used from any thread."""
 
     def __init__(self, path: Path, *, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES) -> None:
-        """Raises FlashdeckError (`no-permission`) where `path` can not be a private directory of ours."""
+        """Raises FlashdeckError (`no-permission`) where `path` cannot be a private directory of ours."""
         ensure_private_dir(path)
         self.path = path
         self._max_files = max_files
@@ -62,7 +62,7 @@ class RecordDirectory:
         return files.open_to_append(path)
 
     def listing(self) -> tuple[RecordingState, ...]:
-        """All recordings, the oldest first. Raises RequestError where the directory can not be read."""
+        """All recordings, the oldest first. Raises RequestError where the directory cannot be read."""
         with self._lock:
             try:
                 kept = self._kept()
@@ -101,10 +101,10 @@ class RecordDirectory:
         finally:
             files.close(handle)
 
-    def _kept(self) -> list[_Kept]:
+    def _kept(self) -> list[_KeptFile]:
         paths = [self.path / name for name in files.names(self.path) if _NAME.fullmatch(name)]
         found = [(path, files.link_status(path)) for path in paths]
-        return [_Kept(path, status.st_size) for path, status in found if stat.S_ISREG(status.st_mode)]
+        return [_KeptFile(path, status.st_size) for path, status in found if stat.S_ISREG(status.st_mode)]
 
     def _make_room(self) -> None:
         kept = self._kept()
@@ -124,4 +124,4 @@ def _unknown(index: int) -> RequestError:
 
 
 def _unreadable(path: Path, error: OSError) -> RequestError:
-    return RequestError(f"{path} can not be read: {error.strerror}", hint="look at the directory that --record names")
+    return RequestError(f"{path} cannot be read: {error.strerror}", hint="look at the directory that --record names")

@@ -1,6 +1,6 @@
 """A backend for pyusb that records: it hands every call to another one, and writes down what the device answered.
 
-Nothing is asked of a device that would not have been asked anyway. What can not be written is said once, and then
+Nothing is asked of a device that would not have been asked anyway. What cannot be written is said once, and then
 nothing is recorded any more: the sessions themselves never notice.
 """
 
@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 
 
 class Recorder:
-    """The place of recordings, until the first one that can not be written. May be used from any thread."""
+    """The place of recordings, until the first one that cannot be written. May be used from any thread."""
 
     def __init__(
         self,
@@ -68,13 +68,13 @@ class Recorder:
             first, self._broken = not self._broken, True
         if first:
             self._on_trouble(
-                f"recordings can not be written to {self.directory.path} ({error.strerror or error}); "
+                f"recordings cannot be written to {self.directory.path} ({error.strerror or error}); "
                 "nothing is recorded until flashdeckd is started again"
             )
 
 
 class _Log:
-    """The file that a session goes to, or nothing once it can not be written."""
+    """The file that a session goes to, or nothing once it cannot be written."""
 
     def __init__(self, recorder: Recorder, session: RecordedSession | None) -> None:
         self._recorder = recorder
@@ -139,7 +139,7 @@ class _Log:
             self._recorder.give_up(error)
 
 
-class _Handle:
+class _RecordedHandle:
     """An open device."""
 
     def __init__(self, inner: object, device: object, log: _Log) -> None:
@@ -186,11 +186,11 @@ class RecordingBackend(usb.backend.IBackend):
     def open_device(self, dev: object) -> object:
         """Opens a device and begins its recording."""
         inner = self._inner.open_device(dev)
-        last: _Handle | None = getattr(self._last, "handle", None)
+        last: _RecordedHandle | None = getattr(self._last, "handle", None)
         self._last.handle = None
         if last is not None and last.device is dev and last.log.resume():
-            return _Handle(inner, dev, last.log)  # pyusb closes a device to reset it, and its session goes on
-        return _Handle(inner, dev, _Log(self._recorder, None if self._recorder.broken else self._session(dev)))
+            return _RecordedHandle(inner, dev, last.log)  # pyusb closes a device to reset it, and its session goes on
+        return _RecordedHandle(inner, dev, _Log(self._recorder, None if self._recorder.broken else self._session(dev)))
 
     def close_device(self, dev_handle: object) -> None:
         """Closes it, and its recording."""
@@ -290,7 +290,7 @@ class RecordingBackend(usb.backend.IBackend):
 
     def _control(
         self,
-        handle: _Handle,
+        handle: _RecordedHandle,
         setup: tuple[int, int, int, int, int],
         call: Callable[[], _T],
         moved: Callable[[_T], bytes] = lambda _: b"",
@@ -402,8 +402,8 @@ def _words(*values: int) -> bytes:
     return b"".join(value.to_bytes(2, "little") for value in values)
 
 
-def _handle(dev_handle: object) -> _Handle:
+def _handle(dev_handle: object) -> _RecordedHandle:
     """Pyusb hands back what `open_device` gave it."""
-    if not isinstance(dev_handle, _Handle):
+    if not isinstance(dev_handle, _RecordedHandle):
         raise TypeError(f"{dev_handle!r} is no handle of this backend")
     return dev_handle

@@ -35,7 +35,7 @@ def read_device(directory: Path) -> UsbDevice | None:
     """The device whose sysfs directory this is.
 
     None for a hub, and for a device that left or was replaced while it was read (an event for that follows). Raises
-    OSError where sysfs can not be read for any other reason.
+    OSError where sysfs cannot be read for any other reason.
     """
     try:
         address = _integer(directory, "devnum", 10)

@@ -19,13 +19,14 @@ from flashdeck.errors import (
     DeviceGoneError,
     DevicePermissionError,
     ErrorKind,
+    ParkedError,
     StallError,
     TransferTimeoutError,
 )
 from flashdeckd.dfu.descriptor import find_functional, parse_functional
 from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.quirks import Quirk, quirk_of
-from flashdeckd.dfu.wire import Request
+from flashdeckd.dfu.wire import DfuRequest
 from flashdeckd.usb.claim import Claim
 from flashdeckd.usb.descriptors import MAX_INTERFACES
 from flashdeckd.usb.device import DFU_CLASS, DFU_SUBCLASS, UsbDevice
@@ -58,16 +59,23 @@ _PYUSB_ERRORS = (usb.core.USBError, NotImplementedError, ValueError, IndexError)
 """The errors of pyusb: for the system's own, for what a backend lacks, and for descriptors that make no sense."""
 
 _T = TypeVar("_T")
+Check = Callable[[], object]
+"""Raises ParkedError where the job that uses the device is to end."""
 
 
 class Transport:
     """One opened device with its DFU interface claimed: a `flashdeckd.dfu.pipe.ControlPipe` and a context manager."""
 
-    def __init__(self, device: usb.core.Device, where: UsbDevice, pulse: Pulse | None = None) -> None:
+    def __init__(
+        self, device: usb.core.Device, where: UsbDevice, pulse: Pulse | None = None, check: Check | None = None
+    ) -> None:
         """Takes over `device`, which is what `where` describes. Use `open_device`."""
         self._device = device
         self._where = where
         self._pulse = pulse or Pulse()
+        self._check = check
+        self._parked: ParkedError | None = None
+        """The reason why the device is asked for nothing more; None while it is."""
         self._transfers = 0
         self._quirk = quirk_of(where.usb_id, where.bcd_device)
         try:
@@ -123,19 +131,21 @@ class Transport:
         self._require_claim()
         self._transfers += 1
         sent = self._guarded(
-            f"{Request(request).name} of {len(data)} bytes",
+            f"{DfuRequest(request).name} of {len(data)} bytes",
             lambda: self._device.ctrl_transfer(_OUT, request, value, self._interface, data, _milliseconds(timeout)),
             timeout,
         )
         if sent != len(data):
-            raise DeviceError(f"{_place(self._where)}: took {sent} of {len(data)} bytes of a {Request(request).name}")
+            raise DeviceError(
+                f"{_place(self._where)}: took {sent} of {len(data)} bytes of a {DfuRequest(request).name}"
+            )
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         """A class request that asks the DFU interface for at most `length` bytes; timeout in seconds."""
         self._require_claim()
         self._transfers += 1
         answer = self._guarded(
-            f"{Request(request).name} for {length} bytes",
+            f"{DfuRequest(request).name} for {length} bytes",
             lambda: self._device.ctrl_transfer(_IN, request, value, self._interface, length, _milliseconds(timeout)),
             timeout,
         )
@@ -205,6 +215,8 @@ class Transport:
             )
 
     def _guarded(self, what: str, call: Callable[[], _T], timeout: float = 1.0) -> _T:
+        if self._parked is not None:
+            raise self._parked
         self._pulse.ask(timeout)
         answered = True
         try:
@@ -212,15 +224,29 @@ class Transport:
         except _PYUSB_ERRORS as error:
             failure = _translated(self._where, what, error)
             answered = not isinstance(failure, TransferTimeoutError | DeviceGoneError)
+            if isinstance(failure, TransferTimeoutError):
+                self._park_if_asked()
             raise failure from error
         finally:
             self._pulse.answer(answered=answered)
 
+    def _park_if_asked(self) -> None:
+        """Whoever wants the job to end waits for no second transfer of a device that does not answer."""
+        try:
+            if self._check is not None:
+                self._check()
+        except ParkedError as parked:
+            self._parked = parked
+            raise
 
-def open_device(backend: IBackend | None, device: UsbDevice, pulse: Pulse | None = None) -> Transport:
+
+def open_device(
+    backend: IBackend | None, device: UsbDevice, pulse: Pulse | None = None, check: Check | None = None
+) -> Transport:
     """Opens exactly the enumeration that `device` describes: its bus and address, checked again by ids and port.
 
-    `pulse` is told of each transfer.
+    `pulse` is told of each transfer. `check` is called after each that was not answered in time; where it raises
+    ParkedError, so does this and every later transfer, which then is not made.
 
     `backend` None means the system's libusb. Raises DeviceGoneError where it is no longer there, or another device has
     its address by now; DescriptorError where it has no DFU interface; DevicePermissionError; DeviceError `device-busy`.
@@ -243,7 +269,7 @@ def open_device(backend: IBackend | None, device: UsbDevice, pulse: Pulse | None
     except BaseException:
         usb.util.dispose_resources(found)
         raise
-    return Transport(found, device, pulse)
+    return Transport(found, device, pulse, check)
 
 
 def _check_same(found: usb.core.Device, device: UsbDevice) -> None:
@@ -347,7 +373,7 @@ def _objection(what: str, error: Exception) -> DeviceError:
         return DeviceError(f"{what}: not supported by this USB backend", kind=ErrorKind.OTHER)
     return DescriptorError(
         f"{what}: its descriptors contradict themselves ({error})",
-        hint="unplug the board and plug it in again; if it stays so, its bootloader's descriptors are wrong",
+        hint="unplug the board and plug it in again; if it happens again, its bootloader's descriptors are wrong",
     )
 
 

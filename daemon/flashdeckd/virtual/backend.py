@@ -9,7 +9,7 @@ import usb.backend
 import usb.core
 
 from flashdeckd.host import threads
-from flashdeckd.virtual.board import Connection, VirtualBoard
+from flashdeckd.virtual.board import Attachment, VirtualBoard
 from flashdeckd.virtual.control import Recipient, Setup, Standard
 
 BUS = 1
@@ -21,20 +21,20 @@ _CONFIGURATION = 1
 class Handle:
     """A connection that somebody has opened."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Attachment) -> None:
         self.connection = connection
 
 
 class VirtualBackend(usb.backend.IBackend):
-    """What pyusb needs of libusb for control transfers; bulk transfers and kernel drivers are not supported."""
+    """The part of libusb that pyusb needs for control transfers; no bulk transfers, no kernel drivers."""
 
     def __init__(self, boards: Sequence[VirtualBoard]) -> None:
         self._boards = boards
-        self._claims: dict[tuple[Connection, int], Handle] = {}
+        self._claims: dict[tuple[Attachment, int], Handle] = {}
         self._lock = threads.lock()
 
-    def enumerate_devices(self) -> Iterator[Connection]:
-        """What is on the bus now."""
+    def enumerate_devices(self) -> Iterator[Attachment]:
+        """Return each device that is on the bus now."""
         return iter([found for board in self._boards if (found := board.connection()) is not None])
 
     def get_parent(self, dev: object) -> None:
@@ -175,13 +175,13 @@ class VirtualBackend(usb.backend.IBackend):
         connection.board.reset(connection)
 
     @staticmethod
-    def _standard(connection: Connection, setup: Setup) -> bytes:
+    def _standard(connection: Attachment, setup: Setup) -> bytes:
         return connection.board.transfer(connection, setup, b"", 1.0)
 
 
-def _connection(dev: object) -> Connection:
+def _connection(dev: object) -> Attachment:
     """Pyusb hands back what `enumerate_devices` gave it."""
-    if not isinstance(dev, Connection):
+    if not isinstance(dev, Attachment):
         raise TypeError(f"{dev!r} is no device of this backend")
     return dev
 

@@ -32,9 +32,9 @@ from flashdeck.geometry import Range
 from flashdeck.recording import Recording
 from flashdeck.recording import read as read_recording
 from flashdeck.text import MAX_PATH, clean
-from flashdeck.toml.model import Mistake, Mistakes, Place, Spelling, Table, WrongValueError, key, spelled
 from flashdeck.toml.reader import read_table, read_values
 from flashdeck.toml.spellings import Address, File, Name, Size, read_text
+from flashdeck.toml.tables import Mistake, Mistakes, Place, Spelling, Table, WrongValueError, key, spelled
 from flashdeck.toml.values import nearest, shown
 from flashdeckd.host import files
 from flashdeckd.virtual.chip_flash import ChipFlash, Family, chip_flash
@@ -97,9 +97,9 @@ RecordingFile = Annotated[Recording, spelled(Spelling(_recording, _TEXT))]
 class ContentTable(Table):
     """Bytes that are in the flash before the board is first powered."""
 
-    address: Annotated[Address, key("Where they begin.")]
-    size: Annotated[Size | None, key("How many invented bytes.")] = None
-    pattern: Annotated[int, Meta(ge=0, le=0xFFFFFFFF), key("Which invented bytes.")] = 0
+    address: Annotated[Address, key("Start of them.")]
+    size: Annotated[Size | None, key("Number of invented bytes.")] = None
+    pattern: Annotated[int, Meta(ge=0, le=0xFFFFFFFF), key("Choice of the invented bytes.")] = 0
     file: Annotated[File | None, key("In place of `size`: the file that they are in.")] = None
 
     def mistakes(self) -> Iterator[Mistake]:
@@ -112,24 +112,24 @@ class ContentTable(Table):
 class BenchBoardTable(BenchBoardKeys, Table):
     """One emulated board."""
 
-    model: Annotated[ModelName, key('Whose bootloader it runs; "replay" answers as `recording` says.')]
+    model: Annotated[ModelName, key('Bootloader that it has; "replay" answers as `recording` says.')]
     port: Annotated[
         Annotated[int, Meta(ge=1, le=MAX_PORT)] | None, key("Its port of the bench. Default: the first free one.")
     ] = None
-    timing: Annotated[Timing, key("How fast it is: as a full-speed device with its flash, or as fast as Python.")] = (
+    timing: Annotated[Timing, key("Speed of it: as a full-speed device with its flash, or as fast as Python.")] = (
         Timing.REAL
     )
     flash: Annotated[
-        ChipFlashName | None, key("Whose flash it has, by the chip table. Default: that of a 1 MB STM32H5.")
+        ChipFlashName | None, key("Chip whose flash it has, by the chip table. Default: that of a 1 MB STM32H5.")
     ] = None
     bad_sectors: Annotated[
-        tuple[Annotated[int, Meta(ge=0)], ...], key("Numbers of sectors that can not be erased.")
+        tuple[Annotated[int, Meta(ge=0)], ...], key("Numbers of sectors that cannot be erased.")
     ] = ()
     contents: Annotated[
-        tuple[ContentTable, ...], key("What is in its flash before it is first powered; blank elsewhere.")
+        tuple[ContentTable, ...], key("Contents of its flash before it is first powered; blank elsewhere.")
     ] = ()
     recording: Annotated[
-        RecordingFile | None, key('What `flashdeckd --record` wrote: what a board with the model "replay" answers.')
+        RecordingFile | None, key('Recording by `flashdeckd --record`: what a board with the model "replay" answers.')
     ] = None
 
     @cached_property
@@ -283,5 +283,5 @@ def _contents(table: BenchBoardTable, mistakes: Mistakes) -> Iterator[Content]:
         try:
             yield Content(each.address, files.contents(each.file))
         except OSError as error:
-            problem = f"{clean(str(each.file), MAX_PATH)} can not be read: {error.strerror}"
+            problem = f"{clean(str(each.file), MAX_PATH)} cannot be read: {error.strerror}"
             mistakes.append(each.place.mistake("file", problem))

@@ -1,6 +1,6 @@
 """One emulated board: a flash, a bootloader and an application on the end of a cable.
 
-Any thread may transfer, plug, unplug or press. `_lock` guards the state and is never held while time passes, so that
+Any thread may transfer, plug, unplug or press. `_lock` guards the state and is never taken while time passes, so that
 the cable can be pulled in the middle of a transfer; `_endpoint` lets one control transfer at a time through, as
 endpoint 0 does.
 """
@@ -48,7 +48,7 @@ LIBUSB_NO_DEVICE, LIBUSB_TIMEOUT, LIBUSB_OVERFLOW, LIBUSB_PIPE = -4, -7, -8, -9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Connection:
+class Attachment:
     """One enumeration of a board: it ends with the next restart, replug or detach, and never comes back."""
 
     board: "VirtualBoard"
@@ -56,11 +56,11 @@ class Connection:
     identity: Identity
     is_dfu: bool
     visible_from: float
-    """When the host has enumerated it, on the monotonic clock."""
+    """Time at which the host has enumerated it, on the monotonic clock."""
 
 
 @dataclass(slots=True)
-class _Running:
+class _RunningOperation:
     """A flash operation under way."""
 
     operation: Operation
@@ -86,8 +86,8 @@ class VirtualBoard:
         self._plugged = False
         self._mode = "unplugged"
         self._function: UsbFunction | None = None
-        self._connection: Connection | None = None
-        self._running: _Running | None = None
+        self._connection: Attachment | None = None
+        self._running: _RunningOperation | None = None
         self._crashed = False
         self._hung = False
         self._reset_waits = False
@@ -95,13 +95,13 @@ class VirtualBoard:
         self._affliction: Affliction | None = None
         self._steps_to_cut: int | None = None
         self._share_cut: float | None = None
-        self._given_up: threads.Event | None = None
+        self._given_up: threads.ThreadEvent | None = None
         self._requests = self._transfers = self._downloads = self._statuses = self._uploads = 0
         self._bytes_down = self._bytes_up = 0
         self._sleeps, self._slept = 0, 0.0
         self._bus_seconds = self._busy_seconds = 0.0
         self._answered = 0.0
-        """When the last transfer ended, on the clock of the specification."""
+        """End of the last transfer, on the clock of the specification."""
         self._replayed = 0
         """Transfers of a recording that came as recorded."""
         self._violations: list[str] = []
@@ -218,25 +218,25 @@ class VirtualBoard:
 
     # The host's side of the cable.
 
-    def connection(self) -> Connection | None:
-        """What is on the bus, None while nothing is."""
+    def connection(self) -> Attachment | None:
+        """The device on the bus; None while there is none."""
         with self._lock:
             found = self._connection
             return found if found is not None and found.visible_from <= clock.monotonic() else None
 
     def appears_at(self) -> float | None:
-        """When a board that is on its way will have been enumerated; None when nothing is to come."""
+        """Time at which a board that is on its way is enumerated; None when none is."""
         with self._lock:
             found = self._connection
             return found.visible_from if found is not None and found.visible_from > clock.monotonic() else None
 
-    def check(self, connection: Connection) -> None:
+    def check(self, connection: Attachment) -> None:
         """Raises as libusb does if that enumeration has ended."""
         with self._lock:
             if connection is not self._connection:
                 raise gone()
 
-    def reset(self, connection: Connection) -> None:
+    def reset(self, connection: Attachment) -> None:
         """A bus reset: the device is configured again and keeps its place.
 
         TinyUSB's in dfuMANIFEST-WAIT-RESET restarts instead (USB DFU 1.1, A.2.9), dapboot in any state, and is gone.
@@ -273,12 +273,12 @@ class VirtualBoard:
 
     def transfer(
         self,
-        connection: Connection,
+        connection: Attachment,
         setup: Setup,
         data: bytes,
         timeout: float | None,
         *,
-        given_up: threads.Event | None = None,
+        given_up: threads.ThreadEvent | None = None,
     ) -> bytes:
         """One control transfer; the data stage of an IN transfer. `timeout` in seconds, None for ever.
 
@@ -299,7 +299,7 @@ class VirtualBoard:
         with self._lock:
             self._lock.notify_all()
 
-    def _transfer(self, connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
+    def _transfer(self, connection: Attachment, setup: Setup, data: bytes, timeout: float | None) -> bytes:
         with self._lock:
             self._expect(connection)
             fault = self._count(setup, data)
@@ -371,7 +371,7 @@ class VirtualBoard:
         function.attach()
 
     def _suffer(self, setup: Setup, answered: Outcome | None = None) -> Outcome | None:
-        """What an afflicted device does with a DFU request; None where its bootloader is to answer.
+        """Return the answer of an afflicted device to a DFU request; None where its bootloader is to answer.
 
         `answered` is what the bootloader has done with this very request already.
         """
@@ -386,7 +386,7 @@ class VirtualBoard:
             return None if told is None else replace(answered, data=told)
         return STALL if told is None else Outcome(data=told)
 
-    def _ask(self, connection: Connection, setup: Setup, data: bytes) -> Outcome:
+    def _ask(self, connection: Attachment, setup: Setup, data: bytes) -> Outcome:
         self._settle(on_request=True)
         function = self._fresh()
         before = function.state
@@ -412,7 +412,7 @@ class VirtualBoard:
         if function.difference and function.difference not in self._violations:
             self._violations.append(function.difference)
 
-    def _end(self, connection: Connection, outcome: Outcome, timeout: float | None) -> bytes:
+    def _end(self, connection: Attachment, outcome: Outcome, timeout: float | None) -> bytes:
         """Lets the bus see what the request did, then ends the transfer."""
         self._change_bus(connection, outcome)
         if outcome.bus is Bus.REATTACHES or (outcome.bus in _STARTS and outcome.cut_short):
@@ -427,7 +427,7 @@ class VirtualBoard:
             case Answer.NAK:
                 raise self._never(connection, timeout)
 
-    def _change_bus(self, connection: Connection, outcome: Outcome) -> None:
+    def _change_bus(self, connection: Attachment, outcome: Outcome) -> None:
         match outcome.bus:
             case Bus.STAYS:
                 return
@@ -445,7 +445,7 @@ class VirtualBoard:
                 self._connect(connection.identity, is_dfu=connection.is_dfu)
         self._on_change()
 
-    def _never(self, connection: Connection, timeout: float | None) -> usb.core.USBError:
+    def _never(self, connection: Attachment, timeout: float | None) -> usb.core.USBError:
         """The answer never comes: the host waits for all of its timeout."""
         if self._bus_clock:
             self._pass_time(connection, None if timeout is None else clock.monotonic() + timeout)
@@ -453,7 +453,7 @@ class VirtualBoard:
 
     # Time and flash work. All with the lock held; `_pass_time` gives it up while it waits.
 
-    def _pass_time(self, connection: Connection, until: float | None) -> None:
+    def _pass_time(self, connection: Attachment, until: float | None) -> None:
         """Waits on the clock; raises at once if the connection ends meanwhile."""
         while (left := 1.0 if until is None else until - clock.monotonic()) > BusClock.GRAIN:
             self._lock.wait(left)
@@ -461,11 +461,11 @@ class VirtualBoard:
             if self._given_up is not None and self._given_up.is_set():
                 raise timed_out()
 
-    def _run(self, connection: Connection, outcome: Outcome, started: float, timeout: float | None) -> Outcome:
+    def _run(self, connection: Attachment, outcome: Outcome, started: float, timeout: float | None) -> Outcome:
         """Carries out an operation, and those that follow it, while the host waits for the status stage."""
         if outcome.operation is None or outcome.after_status:
             return outcome
-        running: _Running | None = self._begin(outcome.operation, started, beside_bus=False)
+        running: _RunningOperation | None = self._begin(outcome.operation, started, beside_bus=False)
         while running is not None:
             if self._bus_clock:
                 self._bus_clock.deadline = running.ends
@@ -479,7 +479,7 @@ class VirtualBoard:
         failed = outcome.refused_on_error and self._fresh().state is State.ERROR
         return STALL if failed else outcome
 
-    def _block(self, connection: Connection, clock: BusClock, outcome: Outcome, timeout: float | None) -> None:
+    def _block(self, connection: Attachment, clock: BusClock, outcome: Outcome, timeout: float | None) -> None:
         """The device does not answer for a while; a host with less patience is gone by then."""
         seconds = outcome.delay_ms / 1000
         if timeout is not None and seconds > timeout:
@@ -488,7 +488,7 @@ class VirtualBoard:
             raise timed_out()
         self._pass_time(connection, clock.block(seconds))
 
-    def _wait_for_bus_work(self, connection: Connection, timeout: float | None) -> None:
+    def _wait_for_bus_work(self, connection: Attachment, timeout: float | None) -> None:
         """An operation that outlived its transfer, or began after it, still holds endpoint 0."""
         until = None if timeout is None else clock.monotonic() + timeout
         while (running := self._running) is not None and not running.beside_bus:
@@ -509,13 +509,13 @@ class VirtualBoard:
         if operation is not None and self._running is None:
             self._begin(operation, started, beside_bus=True)
 
-    def _begin(self, operation: Operation, started: float, *, beside_bus: bool) -> _Running:
+    def _begin(self, operation: Operation, started: float, *, beside_bus: bool) -> _RunningOperation:
         self._faults.on_operation(operation)
         requests = BUSY_REQUESTS if beside_bus and not self._bus_clock else 0
         takes = self._duration(operation)
         self._busy_seconds += takes
         ends = started + (takes if self._bus_clock else 0.0)
-        self._running = _Running(operation, started, ends, requests, beside_bus=beside_bus)
+        self._running = _RunningOperation(operation, started, ends, requests, beside_bus=beside_bus)
         return self._running
 
     def _settle(self, *, on_request: bool = False) -> None:
@@ -577,7 +577,7 @@ class VirtualBoard:
         """The cable is pulled half-way through what this request started."""
         if outcome.operation is not None and not outcome.after_status:
             self._faults.on_operation(outcome.operation)
-            self._running = _Running(outcome.operation, 0, 0, 0, beside_bus=False)
+            self._running = _RunningOperation(outcome.operation, 0, 0, 0, beside_bus=False)
         if self._running is not None:
             operation = self._running.operation
             self._running = None
@@ -655,30 +655,30 @@ class VirtualBoard:
 
     def _connect(self, identity: Identity, *, is_dfu: bool) -> None:
         delay = self.spec.attach_time * self.spec.slowdown if self._bus_clock else 0.0
-        self._connection = Connection(self, self._new_address(), identity, is_dfu, clock.monotonic() + delay)
+        self._connection = Attachment(self, self._new_address(), identity, is_dfu, clock.monotonic() + delay)
         self._lock.notify_all()
 
-    def _expect(self, connection: Connection) -> None:
+    def _expect(self, connection: Attachment) -> None:
         if connection is not self._connection:
             raise gone()
 
     def _fresh(self) -> UsbFunction:
-        """What runs on the board; a connection exists only while something does."""
+        """Return the function that runs on the board; there is one whenever there is a connection."""
         if self._function is None:
             raise gone()
         return self._function
 
 
 def gone() -> usb.core.USBError:
-    """What libusb reports for a device that left the bus."""
+    """Return libusb's error for a device that left the bus."""
     return usb.core.USBError("No such device (it may have been disconnected)", LIBUSB_NO_DEVICE, errno.ENODEV)
 
 
 def stalled() -> usb.core.USBError:
-    """What libusb reports for a STALL."""
+    """Return libusb's error for a STALL."""
     return usb.core.USBError("Pipe error", LIBUSB_PIPE, errno.EPIPE)
 
 
 def timed_out() -> usb.core.USBTimeoutError:
-    """What libusb reports when no answer came in time."""
+    """Return libusb's error when no answer came in time."""
     return usb.core.USBTimeoutError("Operation timed out", LIBUSB_TIMEOUT, errno.ETIMEDOUT)

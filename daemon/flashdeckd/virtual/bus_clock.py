@@ -24,7 +24,7 @@ class BusClock:
 
     def __init__(self) -> None:
         self.deadline = 0.0
-        """When the transfer under way ends, on the monotonic clock."""
+        """End of the transfer under way, on the monotonic clock."""
         self._returned = 0.0
 
     def begin(self) -> float:

@@ -14,7 +14,7 @@ from flashdeckd.virtual.nor import FlashLayout, Overwrite
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What chips of one family have in common."""
+    """Facts that all chips of one family share."""
 
     overwrite: Overwrite = Overwrite.REFUSED
     erase_time: float = 0.002
@@ -41,7 +41,7 @@ class ChipFlash:
     layout: FlashLayout
     family: Family
     ram: tuple[Range, ...] = ()
-    """Where an application may have its stack; empty: nobody knows."""
+    """Ranges in which an application may have its stack; empty: unknown."""
 
 
 def chip_flash(part: str) -> ChipFlash:

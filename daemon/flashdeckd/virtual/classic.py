@@ -28,7 +28,7 @@ from flashdeckd.virtual.control import (
     reply,
 )
 from flashdeckd.virtual.identity import FUNCTIONAL_DESCRIPTOR, Functional, Identity
-from flashdeckd.virtual.nor import Access, NorFlash, Operation
+from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 
 SET_ADDRESS = 0x21
 ERASE = 0x41
@@ -47,8 +47,8 @@ _STARTABLE = (State.IDLE, State.DNLOAD_IDLE)
 _ABORTABLE = (State.IDLE, State.DNLOAD_SYNC, State.DNLOAD_IDLE, State.MANIFEST_SYNC, State.UPLOAD_IDLE)
 
 
-class Release(Enum):
-    """Which release of the library it is."""
+class LibraryRelease(Enum):
+    """A release of the library."""
 
     CURRENT = "current"
     """2.11.2 and later."""
@@ -58,7 +58,7 @@ class Release(Enum):
 
 
 class Reads(Enum):
-    """What the media's Read function does."""
+    """The behaviour of the media's Read function."""
 
     GOOD = "good"
     NULL = "null"
@@ -77,7 +77,7 @@ class Reads(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ClassicSettings:
-    """What a product chose when it built the class in."""
+    """Choices of a product that built the class in."""
 
     functional: Functional
     pointer: int = 0x08020000
@@ -89,12 +89,12 @@ class ClassicSettings:
     """Milliseconds claimed for an erase."""
     poll_other: int = 0
     """Milliseconds claimed for everything else."""
-    release: Release = Release.CURRENT
+    release: LibraryRelease = LibraryRelease.CURRENT
     constant: int = 0x00
     """The byte that a constant Read answers, and that is everywhere from address 0 on: release 2.9.0 sends it where
     Read returns NULL."""
     cut_short: bool = True
-    """Whether the leave's GETSTATUS ends in an error; False: the host saw its answer in time."""
+    """True: the leave's GETSTATUS ends in an error; False: the host saw its answer in time."""
 
 
 class ClassicBootloader:
@@ -114,7 +114,7 @@ class ClassicBootloader:
         self._initialise()
 
     def _initialise(self) -> None:
-        """What the class does at SET_CONFIGURATION."""
+        """Starts the class, as at SET_CONFIGURATION."""
         self.state = State.IDLE
         self.pointer = self._settings.pointer
         self._status = STATUS_OK
@@ -143,7 +143,7 @@ class ClassicBootloader:
     def ended(self, operation: Operation) -> None:
         """The operation of the last outcome has been carried out."""
         self._flash.finished(operation, self._length)
-        if self._settings.reads is Reads.STALE_ERASE and operation.access is Access.WRITE:
+        if self._settings.reads is Reads.STALE_ERASE and operation.access is OperationKind.WRITE:
             self._refresh(operation.address, len(operation.data))
         if operation.failed and self._old:
             return  # the handler gives up; state and command stay, and the next IN transfer runs it again
@@ -158,7 +158,7 @@ class ClassicBootloader:
 
     @property
     def _old(self) -> bool:
-        return self._settings.release is Release.V2_9_0
+        return self._settings.release is LibraryRelease.V2_9_0
 
     def _dispatch(self, setup: Setup, data: bytes) -> Outcome:
         if setup.recipient == Recipient.DEVICE and setup.kind == STANDARD_REQUEST:
@@ -377,12 +377,14 @@ class ClassicBootloader:
 
     def _write_operation(self) -> Operation:
         if not self._settings.writes:
-            return self._flash.pretend(Access.WRITE, self._block_address())
+            return self._flash.pretend(OperationKind.WRITE, self._block_address())
         # What lies behind the data in the buffer goes along: words are programmed whole.
         return self._flash.write(self._block_address(), self._flash.whole_words(self._buffer, self._length))
 
     def _erase_operation(self, address: int) -> Operation:
-        return self._flash.erase(address) if self._settings.writes else self._flash.pretend(Access.ERASE, address)
+        return (
+            self._flash.erase(address) if self._settings.writes else self._flash.pretend(OperationKind.ERASE, address)
+        )
 
     def _leave(self, outcome: Outcome) -> Outcome:
         self._manifesting = False

@@ -11,7 +11,7 @@ STANDARD_REQUEST = 0x00
 
 
 class Recipient(IntEnum):
-    """Whom a request is for: the low bits of bmRequestType."""
+    """The recipient of a request: the low bits of bmRequestType."""
 
     DEVICE = 0
     INTERFACE = 1
@@ -68,7 +68,7 @@ class Attribute(IntEnum):
 
 
 class Answer(Enum):
-    """How a control transfer ends."""
+    """The end of a control transfer."""
 
     OK = "ok"
     STALL = "stall"
@@ -79,7 +79,7 @@ class Answer(Enum):
 
 
 class Bus(Enum):
-    """What a request does to the device's presence on the bus."""
+    """The effect of a request on the device's presence on the bus."""
 
     STAYS = "stays"
     REATTACHES = "reattaches"
@@ -106,7 +106,7 @@ class Setup:
 
     @property
     def is_in(self) -> bool:
-        """Whether data goes to the host."""
+        """True if data goes to the host."""
         return bool(self.request_type & 0x80)
 
     @property
@@ -121,7 +121,7 @@ class Setup:
 
     @property
     def is_dfu(self) -> bool:
-        """Whether it is a class request to an interface."""
+        """True for a class request to an interface."""
         return self.kind == CLASS_REQUEST and self.recipient == Recipient.INTERFACE
 
     def __str__(self) -> str:
@@ -131,7 +131,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a device does with a request."""
+    """The outcome of a request: its answer, its effects, its time."""
 
     answer: Answer = Answer.OK
     data: bytes = b""
@@ -144,11 +144,11 @@ class Outcome:
     """The request is STALLed after all if its flash work leads to dfuERROR."""
     bus: Bus = Bus.STAYS
     jump: int = 0
-    """Where a device that jumps goes."""
+    """Address to which a device jumps, if it does."""
     cut_short: bool = False
     """The device is gone before the status stage: the host may see the data, or only an error."""
     delay_ms: float = 0
-    """How long the device blocks inside the request."""
+    """Time that the device blocks inside the request."""
     stall_asked: bool = False
     """The class asked for a STALL and took it back at once; a controller on which STALLs stick would answer STALL."""
 
@@ -159,7 +159,7 @@ ACK = Outcome()
 
 
 class UsbFunction(Protocol):
-    """What runs on a board and answers on its endpoint 0: a bootloader or an application."""
+    """A bootloader or an application: it runs on a board and answers on its endpoint 0."""
 
     @property
     def state(self) -> State:

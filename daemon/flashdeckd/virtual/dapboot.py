@@ -30,7 +30,7 @@ from flashdeckd.virtual.control import (
     State,
 )
 from flashdeckd.virtual.identity import DEVICE_DESCRIPTOR, ENGLISH, STRING_DESCRIPTOR, Functional, Identity
-from flashdeckd.virtual.nor import Access, NorFlash, Operation
+from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 
 NAME = "DAPBoot DFU"
 """The name of its alternate setting."""
@@ -65,7 +65,7 @@ def accepts(stack: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class DapbootSettings:
-    """What a product chose."""
+    """Choices of a product."""
 
     functional: Functional
     start: int
@@ -86,10 +86,10 @@ class DapbootBootloader:
         self._control = bytearray(settings.functional.transfer_size)
         """The control buffer."""
         self._erased = Range(0, 0)
-        """What is left of the page that was erased last."""
+        """The rest of the page that was erased last."""
         self._operation: Operation | None = None
         self._at = 0
-        """Where the rest of the block goes."""
+        """Address of the rest of the block."""
         self._rest = b""
         self._block = b""
         self._offset = 0
@@ -110,7 +110,7 @@ class DapbootBootloader:
     def ended(self, operation: Operation) -> None:
         """One piece of flash work is done; with the last the block is, and with a failed write all of it."""
         self._operation = None
-        if operation.access is Access.ERASE:  # nobody looks at its result
+        if operation.access is OperationKind.ERASE:  # nobody looks at its result
             self._flash.finished(operation, 0)
             self._erased = self._flash.span_of(operation.address)
             self._go_on()
@@ -188,7 +188,7 @@ class DapbootBootloader:
         return Outcome(data=data[: setup.length])
 
     def _sent(self, setup: Setup) -> Outcome:
-        """What a request without an answer of its own sends where it is asked for one: the buffer as it is."""
+        """Return the buffer as it is, for a request to the host that has no answer of its own."""
         return Outcome(data=bytes(self._control[: setup.length]).ljust(setup.length, b"\0"))
 
     # The class.
@@ -219,7 +219,7 @@ class DapbootBootloader:
         return self._sent(setup)
 
     def _after_status(self, setup: Setup, outcome: Outcome) -> Outcome:
-        """What a request of the class starts once its status stage is over."""
+        """Starts the work of a class request once its status stage is over."""
         if not setup.is_dfu or setup.index != 0:
             return outcome
         match setup.request:
@@ -263,7 +263,7 @@ class DapbootBootloader:
         return Outcome(data=data)
 
     def _restored(self, size: int) -> bytes:
-        """What a read of the application's vectors shows: its own two back in place, zeros where they were kept."""
+        """Return the application's vectors as a read shows them: its own two back, zeros where they were kept."""
         length = len(self._control)
         there = self._flash.read(self._settings.start, length) or b""
         there = there[_KEPT.start : _KEPT.end] + there[_OWN.end : _KEPT.start] + bytes(_KEPT.size) + there[_KEPT.end :]

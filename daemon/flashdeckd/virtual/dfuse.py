@@ -27,7 +27,7 @@ from flashdeckd.virtual.control import (
     reply,
 )
 from flashdeckd.virtual.identity import FUNCTIONAL_DESCRIPTOR, Functional, Identity
-from flashdeckd.virtual.nor import Access, NorFlash, Operation
+from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 
 SET_ADDRESS = 0x21
 ERASE = 0x41
@@ -40,13 +40,13 @@ STATUS_PROG = 6
 STATUS_FIRMWARE = 10
 STATUS_VENDOR = 11
 STATUS_STALLED = 15
-_FAILURES = {Access.ERASE: STATUS_ERASE, Access.WRITE: STATUS_PROG}
+_FAILURES = {OperationKind.ERASE: STATUS_ERASE, OperationKind.WRITE: STATUS_PROG}
 _ABORTABLE = (State.IDLE, State.DNLOAD_IDLE, State.UPLOAD_IDLE)
 _STARTABLE = (State.IDLE, State.DNLOAD_IDLE)
 
 
 class Early(Enum):
-    """What becomes of a request that comes before bwPollTimeout has passed since the last GETSTATUS."""
+    """The answer to a request that comes before bwPollTimeout has passed since the last GETSTATUS."""
 
     ANSWERED = "answered"
     ERROR = "error"
@@ -54,7 +54,7 @@ class Early(Enum):
 
 
 class Leave(StrEnum):
-    """What a zero-length DNLOAD does."""
+    """The effect of a zero-length DNLOAD."""
 
     ANSWERS = "answers"
     """The GETSTATUS after it says dfuMANIFEST, then the device jumps to where the address pointer is."""
@@ -66,18 +66,18 @@ class Leave(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """What sets one such bootloader apart."""
+    """The traits of one such bootloader."""
 
     early_erase: Early = Early.ANSWERED
-    """What becomes of an early request during an erase."""
+    """The answer to an early request during an erase."""
     early_other: Early = Early.ANSWERED
-    """What becomes of one during anything else."""
+    """The answer to one during anything else."""
     first_status: int = STATUS_OK
     """Its status at power-on: a ROM bootloader without an application to start may begin in dfuERROR, FIRMWARE."""
     busy_stalls: bool = False
-    """Whether everything is STALLed, without any other effect, while the flash work runs (STM32L4)."""
+    """True: everything is STALLed, without any other effect, while the flash work runs (STM32L4)."""
     wedges: bool = False
-    """Whether an erase in bank 2 is done, but leaves the device in dfuDNBUSY (STM32H743, revision V)."""
+    """True: an erase in bank 2 is done, but leaves the device in dfuDNBUSY (STM32H743, revision V)."""
     leave: Leave = Leave.ANSWERS
     protected: bool = False
     """True if read protection is at level 1, and silent: erases and writes are answered OK, in their time, and do
@@ -86,7 +86,7 @@ class Manner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DfuseSettings:
-    """What a product chose, and its manner."""
+    """Choices of a product, and the manner of its bootloader."""
 
     functional: Functional
     pointer: int = 0x08000000
@@ -124,9 +124,9 @@ class DfuseBootloader:
         self._alternate = 0
         self._block = 0
         self._data = b""
-        """What the last DNLOAD brought, until it is carried out."""
+        """Data of the last DNLOAD, until it is carried out."""
         self._result = STATUS_OK
-        self._access = Access.NOTHING
+        self._access = OperationKind.NOTHING
         self._awaited = None
         self._wedged = False
         self._not_before = 0.0
@@ -193,7 +193,7 @@ class DfuseBootloader:
         if not self.configured:
             return STALL
         if self.state is State.DNBUSY and self._settings.clock() < self._not_before:
-            early = self._manner.early_erase if self._access is Access.ERASE else self._manner.early_other
+            early = self._manner.early_erase if self._access is OperationKind.ERASE else self._manner.early_other
             if early is Early.ERROR:
                 return self._refuse()
         if self._running is not None and self.state is State.DNBUSY and self._manner.busy_stalls:
@@ -264,7 +264,7 @@ class DfuseBootloader:
         return 0
 
     def _claimed(self) -> int:
-        is_erase = self._access is Access.ERASE
+        is_erase = self._access is OperationKind.ERASE
         return self._settings.poll_erase if is_erase else self._settings.poll_other
 
     def _carry_out(self) -> None:
@@ -273,7 +273,7 @@ class DfuseBootloader:
             word = self._flash.word
             padded = data + b"\xff" * (-len(data) % word)
             self._start(self._flash.write(self._address(), padded), len(data))
-        elif self._access is Access.ERASE:
+        elif self._access is OperationKind.ERASE:
             address = int.from_bytes(data[1:], "little")
             self._wedged = self._manner.wedges and self._flash.bank_of(address) > 0
             self._start(self._flash.erase(address), len(data))
@@ -300,9 +300,9 @@ class DfuseBootloader:
             return self._refuse()
         self._block = setup.value
         self._data = data
-        self._access = Access.WRITE if self._block else Access.NOTHING
+        self._access = OperationKind.WRITE if self._block else OperationKind.NOTHING
         if self._block == 0 and len(data) == COMMAND_LENGTH and data[0] == ERASE:
-            self._access = Access.ERASE
+            self._access = OperationKind.ERASE
         self.state = State.DNLOAD_SYNC
         return ACK
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from flashdeckd.virtual.control import Dfu, Setup, State
-from flashdeckd.virtual.nor import Access, Operation
+from flashdeckd.virtual.nor import Operation, OperationKind
 
 STATUS_UNKNOWN = 0x0E
 """errUNKNOWN (USB DFU 1.1, 6.1.2): something went wrong, and the device does not know what."""
@@ -14,7 +14,7 @@ _WRONG_STATES = (State.ILLEGAL, State.UPLOAD_IDLE, State.MANIFEST_WAIT_RESET, St
 
 
 class Fault(StrEnum):
-    """What goes wrong."""
+    """A kind of fault."""
 
     STALL = "stall"
     """The request is refused."""
@@ -25,7 +25,7 @@ class Fault(StrEnum):
     ERROR_STATUS = "error-status"
     """The request fails: the device is in dfuERROR, with errUNKNOWN, until CLRSTATUS."""
     WRONG_STATE = "wrong-state"
-    """The request is carried out, but the device is in a state where it can not be, until CLRSTATUS or ABORT."""
+    """The request is carried out, but the device is in a state where it cannot be, until CLRSTATUS or ABORT."""
     HANG = "hang"
     """The request is not answered, and nothing after it either, until a bus reset or a power cycle."""
     UNPLUG = "unplug"
@@ -45,12 +45,12 @@ class Fault(StrEnum):
 
 
 ON_MEDIA = {
-    Fault.ERROR_ERASE: Access.ERASE,
-    Fault.ERROR_WRITE: Access.WRITE,
-    Fault.CORRUPT: Access.WRITE,
-    Fault.CORRUPT_WORD: Access.WRITE,
-    Fault.SILENT_ERASE: Access.ERASE,
-    Fault.SILENT_WRITE: Access.WRITE,
+    Fault.ERROR_ERASE: OperationKind.ERASE,
+    Fault.ERROR_WRITE: OperationKind.WRITE,
+    Fault.CORRUPT: OperationKind.WRITE,
+    Fault.CORRUPT_WORD: OperationKind.WRITE,
+    Fault.SILENT_ERASE: OperationKind.ERASE,
+    Fault.SILENT_WRITE: OperationKind.WRITE,
 }
 """Faults of the flash, and the operation that they wait for."""
 _WRONG_BYTES = {Fault.CORRUPT: 1, Fault.CORRUPT_WORD: 4}
@@ -62,9 +62,9 @@ class _Armed:
     left: int
     """Requests until it is due."""
     any_transfer: bool
-    """Whether standard requests count, too."""
+    """True: standard requests count, too."""
     times: int
-    """How often it still happens."""
+    """The number of times that it still happens."""
     address: int | None
     """Of the flash: what the operation must touch, and the first byte that goes wrong; None: any, in its middle."""
 
@@ -135,7 +135,7 @@ class Affliction:
     """The requests that end it."""
 
     def answer(self, setup: Setup) -> bytes | None:
-        """What a DFU request brings until one of the cures comes; None for a STALL."""
+        """Return the answer to a DFU request until one of the cures comes; None for a STALL."""
         match setup.request:
             case Dfu.GETSTATUS:
                 return bytes((self.status, 0, 0, 0, self.state, 0))[: setup.length]
@@ -146,9 +146,9 @@ class Affliction:
 
 
 ERROR = Affliction(State.ERROR, STATUS_UNKNOWN, frozenset((Dfu.CLRSTATUS,)))
-"""What `Fault.ERROR_STATUS` leaves."""
+"""The affliction that `Fault.ERROR_STATUS` leaves."""
 
 
 def lost(request: int) -> Affliction:
-    """What `Fault.WRONG_STATE` leaves: which state it is depends on the number of the request that was struck."""
+    """Return the affliction that `Fault.WRONG_STATE` leaves: its state depends on the struck request's number."""
     return Affliction(_WRONG_STATES[request % len(_WRONG_STATES)], 0, frozenset((Dfu.CLRSTATUS, Dfu.ABORT)))

@@ -1,7 +1,7 @@
-"""A flash that outlives its process: what it holds is in a file, and stays there however the process ends.
+"""A flash that outlives its process: its bytes are in a file, and stay there however the process ends.
 
-The file is mapped, shared with the system: a process that is killed in the middle of anything leaves in it exactly what
-the emulated flash held.
+The file is mapped, shared with the system: a process that is killed in the middle of anything leaves in it exactly the
+bytes of the emulated flash.
 """
 
 from mmap import mmap
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from flashdeck.errors import ConfigError
 from flashdeckd.host import files
-from flashdeckd.state.durable import write_durably
+from flashdeckd.host.durable import write_durably
 
 
 def kept(path: Path, initial: bytes) -> mmap:
     """The contents of the flash file at `path`; made with `initial` where it does not exist.
 
-    Raises ConfigError where it can not be opened, or is not as large as the flash.
+    Raises ConfigError where it cannot be opened, or is not as large as the flash.
     """
     try:
         if not files.exists(path):
@@ -31,4 +31,4 @@ def kept(path: Path, initial: bytes) -> mmap:
         finally:
             files.close(descriptor)
     except OSError as error:
-        raise ConfigError(f"the flash file {path} can not be used: {error.strerror}") from error
+        raise ConfigError(f"the flash file {path} cannot be used: {error.strerror}") from error

@@ -9,7 +9,7 @@ from flashdeckd.host import clock
 from flashdeckd.usb.descriptors import dfu_version
 from flashdeckd.usb.device import EMULATED_CONTROLLER, InterfaceClass, UsbDevice
 from flashdeckd.virtual.backend import BUS
-from flashdeckd.virtual.board import Connection, VirtualBoard
+from flashdeckd.virtual.board import Attachment, VirtualBoard
 
 
 class VirtualHotplug:
@@ -62,8 +62,8 @@ async def _wait(change: asyncio.Event, timeout: float | None) -> None:  # noqa: 
         pass  # a board has been enumerated by now
 
 
-def usb_device(connection: Connection) -> UsbDevice:
-    """What hotplug tells of a connection without opening it."""
+def usb_device(connection: Attachment) -> UsbDevice:
+    """Return what hotplug knows of a connection without opening it."""
     spec, identity = connection.board.spec, connection.identity
     return UsbDevice(
         name=f"{BUS}-{spec.port}",

@@ -1,4 +1,4 @@
-"""What a device says of itself: its descriptors, as bytes on the wire (USB 2.0, 9.6; USB DFU 1.1, 4)."""
+"""The descriptors of a device, as bytes on the wire (USB 2.0, 9.6; USB DFU 1.1, 4)."""
 
 import struct
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ MAX_STRING = 126
 
 
 @dataclass(frozen=True, slots=True)
-class AlternateSetting:
+class InterfaceSetting:
     """One alternate setting of one interface. It has no endpoints but endpoint 0."""
 
     interface: int
@@ -66,7 +66,7 @@ class Identity:
     """A device in one of its modes."""
 
     usb_id: UsbId
-    settings: tuple[AlternateSetting, ...]
+    settings: tuple[InterfaceSetting, ...]
     """In ascending order of interface and alternate setting."""
     strings: tuple[str, ...]
     """String descriptors from index 1: manufacturer, product, serial number, and whatever `settings` name."""
@@ -78,7 +78,7 @@ class Identity:
 
     @property
     def interfaces(self) -> int:
-        """How many interfaces there are."""
+        """The number of interfaces."""
         return len({setting.interface for setting in self.settings})
 
     @property
@@ -130,7 +130,7 @@ class Identity:
         return struct.pack("<BBHBBBBB", *head) + body
 
     def descriptor(self, value: int) -> bytes | None:
-        """What GET_DESCRIPTOR with this wValue finds on the device; None where there is nothing."""
+        """Return the descriptor that GET_DESCRIPTOR with this wValue finds; None where there is none."""
         kind, index = value >> 8, value & 0xFF
         if kind == DEVICE_DESCRIPTOR:
             return self.device()
@@ -148,13 +148,13 @@ class Identity:
         return bytes((2 + len(text), STRING_DESCRIPTOR)) + text
 
 
-def dfu_settings(functional: Functional, *, alternates: int = 1, string: int) -> tuple[AlternateSetting, ...]:
+def dfu_settings(functional: Functional, *, alternates: int = 1, string: int) -> tuple[InterfaceSetting, ...]:
     """The one interface of a device in DFU mode; the functional descriptor follows its last alternate setting.
 
     The strings of the alternate settings are numbered from `string`.
     """
     return tuple(
-        AlternateSetting(
+        InterfaceSetting(
             interface=0,
             alternate=number,
             class_code=DFU_CLASS,
@@ -167,12 +167,12 @@ def dfu_settings(functional: Functional, *, alternates: int = 1, string: int) ->
     )
 
 
-def app_settings(functional: Functional | None) -> tuple[AlternateSetting, ...]:
+def app_settings(functional: Functional | None) -> tuple[InterfaceSetting, ...]:
     """A serial port (CDC, abstract control model, its data interface left out) and, if given, DFU at run time."""
-    serial = AlternateSetting(interface=0, alternate=0, class_code=0x02, subclass=0x02, protocol=0x01)
+    serial = InterfaceSetting(interface=0, alternate=0, class_code=0x02, subclass=0x02, protocol=0x01)
     if functional is None:
         return (serial,)
-    runtime = AlternateSetting(
+    runtime = InterfaceSetting(
         interface=1,
         alternate=0,
         class_code=DFU_CLASS,

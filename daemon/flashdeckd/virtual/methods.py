@@ -27,12 +27,12 @@ def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Hand
 
         async def handler(params: Any, _connection: Connection) -> Value:
             chosen = select(required(params.boards), bench.boards, thing="virtual board")
-            return api.VirtualBench(boards=await for_each(chosen, act))
+            return api.VirtualBoardList(boards=await for_each(chosen, act))
 
         return handler
 
     return {
-        api.VirtualList: on(lambda _: api.VirtualBench(boards=bench.list())),
+        api.VirtualList: on(lambda _: api.VirtualBoardList(boards=bench.list())),
         api.VirtualPlug: on_each(bench.plug),
         api.VirtualUnplug: on_each(bench.unplug),
         api.VirtualPress: on_each(bench.press),

@@ -16,8 +16,8 @@ BLANK = 0xFF
 _KIB = 1024
 
 
-class Access(StrEnum):
-    """What is done to the flash."""
+class OperationKind(StrEnum):
+    """An operation on the flash."""
 
     ERASE = "erase"
     WRITE = "write"
@@ -32,7 +32,7 @@ class Operation:
     def __init__(
         self,
         flash: "NorFlash",
-        access: Access,
+        access: OperationKind,
         address: int,
         data: bytes,
         *,
@@ -45,9 +45,9 @@ class Operation:
         self.access = access
         self.address = address
         self.data = data
-        """What is written, in whole words; empty for an erase."""
+        """The data to write, in whole words; empty for an erase."""
         self.sector = sector
-        """What is erased, by number; -1 outside the flash."""
+        """The sector to erase, by number; -1 outside the flash."""
         self.steps = steps
         self.done = 0
         self.failed = False
@@ -58,13 +58,13 @@ class Operation:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """True if nothing is left to do."""
         return self.done >= self.steps or (self.failed and self._stop_at_refused)
 
     def advance(self, steps: int | None = None) -> None:
         """Carries out the next `steps`, all that are left by default."""
         todo = self.steps - self.done if steps is None else min(steps, self.steps - self.done)
-        if self.access is Access.ERASE:
+        if self.access is OperationKind.ERASE:
             if todo and not self.finished:
                 self.done = 1
                 self.failed = not self._flash.erase_now(self.sector)
@@ -100,7 +100,7 @@ class Operation:
 
     def touches(self, address: int) -> bool:
         """True if it erases or writes the byte at `address`."""
-        if self.access is Access.ERASE:
+        if self.access is OperationKind.ERASE:
             return self.sector >= 0 and self._flash.sector_of(address) == self.sector
         return self.address <= address < self.address + len(self.data)
 
@@ -111,9 +111,9 @@ class Operation:
         """
         if self.finished:
             return
-        if self.access is Access.ERASE:
+        if self.access is OperationKind.ERASE:
             self._flash.tear(self.sector, 0.5 if share is None else share)
-        elif self.access is Access.WRITE and share is not None:
+        elif self.access is OperationKind.WRITE and share is not None:
             self._flash.tear_word(self._at, self._rest, share)
 
     @property
@@ -126,7 +126,7 @@ class Operation:
 
 
 class Overwrite(StrEnum):
-    """What becomes of a word that is programmed although it is not blank."""
+    """The fate of a word that is programmed although it is not blank."""
 
     REFUSED = "refused"
     """It is refused, and stays as it was (STM32H5, U5)."""
@@ -138,7 +138,7 @@ class Overwrite(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FlashLayout:
-    """Where a flash is and how it is divided. The default is a 1 MB STM32H5."""
+    """The place of a flash, and its sectors. The default is a 1 MB STM32H5."""
 
     base: int = 0x08000000
     size: int = 1024 * 1024
@@ -180,7 +180,7 @@ class FlashLayout:
         return tuple(Sector(span, (span.start - self.base) // self.bank) for span in spans)
 
     def memory_map(self, app: int) -> str:
-        """What a bootloader says of this flash (UM0424, memory map string): all of it writable from `app` on."""
+        """Return a bootloader's memory map string of this flash (UM0424): all of it is writable from `app` on."""
 
         def kind(sector: Sector) -> tuple[int, str]:
             return sector.span.size, "a" if sector.span.end <= app else "g"
@@ -194,7 +194,7 @@ class FlashLayout:
         return f"@Internal Flash   /{'/'.join(areas)}"
 
 
-Observer = Callable[[Access, int, int, bool], None]
+Observer = Callable[[OperationKind, int, int, bool], None]
 """Hears of every access once it is over: address, the sector of an erase or else the size asked for, and success."""
 
 
@@ -232,7 +232,7 @@ class NorFlash:
         return Range.sized(self.layout.base, self.layout.size)
 
     def share_of(self, sector: int) -> float:
-        """How large a sector, by number, is beside the largest; 1 where there is none of that number."""
+        """Return the size of a sector, by number, as a share of the largest; 1 if there is no such sector."""
         return self._sectors[sector].span.size / self.layout.sector if sector >= 0 else 1.0
 
     def span_of(self, address: int) -> Range:
@@ -250,7 +250,7 @@ class NorFlash:
     def read(self, address: int, size: int, *, refused: bool = False) -> bytes | None:
         """Bytes of the flash; None unless all of them lie inside, or where whoever asks has `refused` already."""
         inside = not refused and self._covers(address, size)
-        self._note(Access.READ, address, size, ok=inside)
+        self._note(OperationKind.READ, address, size, ok=inside)
         start = address - self.layout.base
         return bytes(self.content[start : start + size]) if inside else None
 
@@ -269,7 +269,7 @@ class NorFlash:
         if not banks and sector >= 0:
             bank = self._sectors[sector].bank
             sector -= next(number for number, each in enumerate(self._sectors) if each.bank == bank)
-        return Operation(self, Access.ERASE, address, b"", sector=sector)
+        return Operation(self, OperationKind.ERASE, address, b"", sector=sector)
 
     def write(self, address: int, data: bytes, *, stop_at_refused: bool = True, verified: bool = False) -> Operation:
         """Starts to program `data`, which must be whole words. What is refused is known only once it is carried out.
@@ -280,7 +280,7 @@ class NorFlash:
             raise ValueError(f"{len(data)} bytes are not whole words of {self.word}")
         return Operation(
             self,
-            Access.WRITE,
+            OperationKind.WRITE,
             address,
             data,
             steps=len(data) // self.word,
@@ -293,13 +293,13 @@ class NorFlash:
         rounded = -(-size // self.word) * self.word
         return bytes(buffer[:rounded]).ljust(rounded, bytes([BLANK]))
 
-    def pretend(self, access: Access, address: int) -> Operation:
+    def pretend(self, access: OperationKind, address: int) -> Operation:
         """An operation that does nothing and says yes."""
         return Operation(self, access, address, b"", steps=0)
 
     def finished(self, operation: Operation, size: int) -> None:
         """Tells the observer that `operation`, asked for with `size` bytes, has ended."""
-        detail = operation.sector if operation.access is Access.ERASE else size
+        detail = operation.sector if operation.access is OperationKind.ERASE else size
         self._note(operation.access, operation.address, detail, ok=not operation.failed)
 
     def erase_now(self, sector: int) -> bool:
@@ -312,7 +312,7 @@ class NorFlash:
         return True
 
     def _place(self, sector: int) -> tuple[int, int]:
-        """Where a sector, by number, is in `content`, and its size."""
+        """Return the place of a sector, by number, in `content`, and its size."""
         span = self._sectors[sector].span
         return span.start - self.layout.base, span.size
 
@@ -358,7 +358,7 @@ class NorFlash:
         return done
 
     def _blank_words(self, address: int, most: int) -> int:
-        """How many words from there on are blank and in one sector: `most`, or as many as that has, or else none."""
+        """Return the number of blank words from there on in one sector: `most`, what the sector has, or 0."""
         sector = self.sector_of(address)
         if sector < 0:
             return 0
@@ -382,7 +382,7 @@ class NorFlash:
             case Overwrite.CLEARS:
                 return True
 
-    def _note(self, access: Access, address: int, detail: int, *, ok: bool) -> None:
+    def _note(self, access: OperationKind, address: int, detail: int, *, ok: bool) -> None:
         if self._observe is not None:
             self._observe(access, address, detail, ok)
 

@@ -15,11 +15,11 @@ from flashdeck.recording import Ending, Recording, Reset, Step, Transfer
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, find_functional, parse_functional
 from flashdeckd.virtual.bus_clock import bus_time
 from flashdeckd.virtual.control import Answer, Bus, Dfu, Outcome, Setup, Standard, State
-from flashdeckd.virtual.identity import INTERFACE_DESCRIPTOR, AlternateSetting, Identity
+from flashdeckd.virtual.identity import INTERFACE_DESCRIPTOR, Identity, InterfaceSetting
 from flashdeckd.virtual.nor import Operation
 
 REPLAY = "replay"
-"""What a bench file calls the model of such a board."""
+"""The model of such a board in a bench file."""
 _DEVICE_LENGTH = 18
 _CONFIGURATION_LENGTH = 9
 _INTERFACE_LENGTH = 9
@@ -30,7 +30,7 @@ _POINTER_LENGTH = 5
 _FIRST_BLOCK = 2
 """The block of a DfuSe DNLOAD or UPLOAD that goes to the address pointer (AN3156)."""
 _STATE_AT = 4
-"""Where bState is in the answer to GETSTATUS (USB DFU 1.1, 6.1.2)."""
+"""The place of bState in the answer to GETSTATUS (USB DFU 1.1, 6.1.2)."""
 _STANDARD_IN = 0x80
 _LEAVES = (Ending.GONE, Ending.ERROR)
 """Endings of a device that is gone, or of which no more is known."""
@@ -74,7 +74,7 @@ def recorded_identity(recording: Recording) -> RecordedIdentity:
 
 
 class ReplayedBoard:
-    """What answers on endpoint 0 of a board that replays, from the beginning of the recording."""
+    """Answers on endpoint 0 of a board that replays, from the beginning of the recording."""
 
     def __init__(self, recording: Recording, identity: Identity) -> None:
         self._recording = recording
@@ -91,7 +91,7 @@ class ReplayedBoard:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the recorded device left the bus with what was replayed last."""
+        """True if the recorded device left the bus after the last replayed transfer."""
         last = self._steps[self._next - 1] if self._next else None
         return last is not None and last.ending in _LEAVES
 
@@ -136,7 +136,7 @@ class ReplayedBoard:
         return self._outcome(step, answer)
 
     def _answer(self, step: Transfer, setup: Setup, data: bytes) -> bytes | None:
-        """The data stage that the host gets; None where it can not be known."""
+        """The data stage that the host gets; None where it cannot be known."""
         if step.ending is not Ending.OK:
             return b""
         if not step.is_in:
@@ -185,7 +185,7 @@ class ReplayedBoard:
 
 
 class _Memory:
-    """What a host has downloaded, by where it goes: to answer reads whose hash alone is known."""
+    """The data that a host has downloaded, by its place: to answer reads of which only the hash is known."""
 
     def __init__(self, identity: Identity) -> None:
         places = [setting.extra for setting in identity.settings]
@@ -210,7 +210,7 @@ class _Memory:
         self._blocks[self._alternate, self._place(setup.value)] = data
 
     def read(self, setup: Setup, step: Transfer) -> bytes | None:
-        """What has the recorded hash: what was downloaded there, or blank flash."""
+        """Return the bytes with the recorded hash: those downloaded there, or blank flash; None for neither."""
         start = self._place(setup.value)
         written = bytearray(b"\xff" * step.moved)
         for (alternate, at), data in self._blocks.items():
@@ -232,7 +232,7 @@ def _until_gone(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return steps
 
 
-def _settings(configuration: bytes) -> Iterator[AlternateSetting]:
+def _settings(configuration: bytes) -> Iterator[InterfaceSetting]:
     """The alternate settings, each with the class descriptors behind it; endpoints are left out.
 
     What stands before the first one counts as its own.
@@ -253,8 +253,8 @@ def _settings(configuration: bytes) -> Iterator[AlternateSetting]:
         yield _setting(head, extra)
 
 
-def _setting(head: bytes, extra: bytes) -> AlternateSetting:
-    return AlternateSetting(
+def _setting(head: bytes, extra: bytes) -> InterfaceSetting:
+    return InterfaceSetting(
         interface=head[2],
         alternate=head[3],
         class_code=head[5],

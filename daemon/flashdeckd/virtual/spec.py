@@ -1,4 +1,4 @@
-"""What an emulated board is made of, as the bench file or a test says it."""
+"""The specification of an emulated board, as the bench file or a test gives it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,12 +11,12 @@ from msgspec import Meta
 from flashdeck.config import USB_ID, UsbId, UsbIdText
 from flashdeck.geometry import Range
 from flashdeck.recording import Recording
-from flashdeck.toml.model import Spelling, key, spelled
 from flashdeck.toml.spellings import Address, AnyText, File, Word16, duration
+from flashdeck.toml.tables import Spelling, key, spelled
 from flashdeckd.host import clock, randomness
 from flashdeckd.virtual import dapboot, tinyusb, usbx_default, zephyr
 from flashdeckd.virtual.application import Application
-from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
+from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, LibraryRelease, Reads
 from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.dapboot import DapbootBootloader, DapbootSettings
 from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSettings, Early, Leave, Manner
@@ -53,7 +53,7 @@ _STACK_BASE = 0x20000000
 
 
 class Model(StrEnum):
-    """Whose bootloader a board runs."""
+    """The bootloader that a board has."""
 
     CLASSIC = "classic"
     """ST's classic class with media that work."""
@@ -170,7 +170,7 @@ DEFAULT_POLLS = {
 
 
 class Timing(StrEnum):
-    """How fast a board is."""
+    """The speed of a board."""
 
     REAL = "real"
     """As a full-speed device with the flash of an STM32H5."""
@@ -179,7 +179,7 @@ class Timing(StrEnum):
 
 
 class Start(StrEnum):
-    """What a board does when it is plugged in."""
+    """The first thing that a board does when it is plugged in."""
 
     BOOT = "boot"
     """It starts its application if the boot check passes."""
@@ -207,7 +207,7 @@ _BOOTLOADER = randomness.noise("bootloader", 8192)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchBoardKeys:
-    """What a board's table in a bench file says and the emulation takes as it is."""
+    """The keys of a board's table in a bench file that the emulation takes as they are."""
 
     serial: Annotated[AnyText, key("The serial that it shows.")] = ""
     product: Annotated[AnyText, key("The product that it shows.")] = "flashdeck virtual board"
@@ -217,7 +217,7 @@ class BenchBoardKeys:
         _ST_SERIAL_PORT
     )
     """None: the application has no USB, and the board vanishes from the bus when it starts."""
-    runtime: Annotated[bool, key("Whether the application has a run-time DFU interface.")] = False
+    runtime: Annotated[bool, key("true: the application has a run-time DFU interface.")] = False
     map: Annotated[
         AnyText | None, key("The memory map string. Default: one that fits the flash, read-only before `app_address`.")
     ] = None
@@ -236,35 +236,35 @@ class BenchBoardKeys:
         key("Milliseconds that it claims for everything else; USBX models know no other. Default: the same."),
     ] = None
     erase_time: Annotated[
-        Seconds, key("How long an erase of the largest sector takes, in proportion for others. Default: as the chip.")
+        Seconds, key("Time of an erase of the largest sector, in proportion for others. Default: as the chip.")
     ] = 0.002
     """Seconds; the default is that of an STM32H5, 8 KiB, typical."""
-    word_time: Annotated[Seconds, key("How long it takes to program one word. Default: as the chip.")] = 0.00003
+    word_time: Annotated[Seconds, key("Time to program one word. Default: as the chip.")] = 0.00003
     """Seconds; the default is that of an STM32H5, 16 bytes, typical."""
-    attach_time: Annotated[Seconds, key('How long the host takes to enumerate it after a restart (timing "real").')] = (
-        0.1
-    )
-    slowdown: Annotated[float, Meta(ge=1, le=1000), key("How many times longer all of that takes.")] = 1.0
-    """How many times longer than that the bus, the flash work and restarts take, and how many times more the bootloader
-    claims: a machine keeps up with many boards, and what is measured is divided again. Not where claims are fixed."""
-    plugged: Annotated[bool, key("Whether it is plugged in when the daemon starts.")] = True
-    start: Annotated[Start, key("What it does when it is plugged in: boot its application, or stay in DFU mode.")] = (
+    attach_time: Annotated[Seconds, key('Time in which the host enumerates it after a restart (timing "real").')] = 0.1
+    slowdown: Annotated[float, Meta(ge=1, le=1000), key("Factor by which all of that takes longer.")] = 1.0
+    """The factor by which the bus, the flash work and restarts take longer, and the bootloader claims more.
+
+    A machine keeps up with many boards then; measured times are divided by it again. Fixed claims stay.
+    """
+    plugged: Annotated[bool, key("true: it is plugged in when the daemon starts.")] = True
+    start: Annotated[Start, key("First step when it is plugged in: boot its application, or stay in DFU mode.")] = (
         Start.BOOT
     )
-    app_address: Annotated[Address, key("Where its bootloader looks for an application to start.")] = 0x08020000
+    app_address: Annotated[Address, key("Address of the application that its bootloader starts.")] = 0x08020000
     flash_file: Annotated[
-        File | None, key("Where its flash is kept between runs, `contents` being for the first one.")
+        File | None, key("File in which its flash is kept between runs, `contents` being for the first one.")
     ] = None
     """None: it goes with the bench."""
     bank_bug: Annotated[
-        bool, key("Whether an erase always works in bank 1, as in ST's USBX sample (USBX models only).")
+        bool, key("true: an erase always works in bank 1, as in ST's USBX sample (USBX models only).")
     ] = False
     read_constant: Annotated[
         int, Meta(ge=0, le=255), key("The byte that a read answers from everywhere (models with constant reads).")
     ] = 0x00
     leave_answers: Annotated[
         bool,
-        key("Whether the GETSTATUS that starts the application is still answered (classic models only)."),
+        key("true: the GETSTATUS that starts the application is still answered (classic models only)."),
     ] = False
 
 
@@ -281,27 +281,27 @@ class BoardSpec(BenchBoardKeys):
     """Seconds (times `slowdown`) between two requests from which on they are a pause of the host, not its own work."""
     layout: FlashLayout = _STM32H5
     ram: tuple[Range, ...] = ()
-    """Where the boot check wants the initial stack pointer, the end of each included; empty: where ST's sample does."""
+    """Ranges in which the boot check wants the initial stack pointer, with their ends; empty: as ST's sample."""
     contents: tuple[Content, ...] = ()
     recording: Recording | None = None
-    """What it replays instead of running a model's bootloader; None: it runs one."""
+    """The recording to replay instead of a model's bootloader; None: it has a bootloader."""
     clock: Callable[[], float] = clock.monotonic
     """Seconds, by which a strict model knows how long the host has waited. A test may let it stand still."""
 
     @property
     def block_size(self) -> int:
-        """What the board says for wTransferSize."""
+        """The board's wTransferSize."""
         return self.transfer_size or TRANSFER_SIZES.get(self.model, 1024)
 
     @property
     def dfu_attributes(self) -> int:
-        """What the board says for bmAttributes."""
+        """The board's bmAttributes."""
         usual = zephyr.ATTRIBUTES if self.model is Model.ZEPHYR else _ATTRIBUTES
         return usual if self.attributes is None else self.attributes
 
     @property
     def memory_map(self) -> str:
-        """What a DfuSe bootloader says of its flash."""
+        """A DfuSe bootloader's description of its flash."""
         return self.layout.memory_map(self.app_address) if self.map is None else self.map
 
     def new_flash(self) -> NorFlash:
@@ -383,7 +383,7 @@ class BoardSpec(BenchBoardKeys):
             pointer=self.app_address,
             reads=_READS.get(self.model, Reads.GOOD),
             writes=self.model not in STORES_NOTHING,
-            release=Release.V2_9_0 if self.model in _OLD else Release.CURRENT,
+            release=LibraryRelease.V2_9_0 if self.model in _OLD else LibraryRelease.CURRENT,
             poll_erase=poll_erase,
             poll_other=poll_write,
             constant=self.read_constant,
@@ -440,7 +440,7 @@ _MANNERS = {
     Model.ROM_STALLS: Manner(busy_stalls=True, first_status=STATUS_FIRMWARE),
     Model.ROM_RDP1_SILENT: Manner(protected=True, first_status=STATUS_FIRMWARE),
 }
-"""What sets the models of a DfuSe device by the book apart."""
+"""The manner of each model of a DfuSe device by the book."""
 _OLD = (Model.CLASSIC_OLD, Model.CLASSIC_OLD_NOREAD, Model.CLASSIC_OLD_TEMPLATE)
 _READS = {
     Model.CLASSIC_NOREAD: Reads.NULL,

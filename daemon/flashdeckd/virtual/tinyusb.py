@@ -24,7 +24,7 @@ from flashdeckd.virtual.control import (
     reply,
 )
 from flashdeckd.virtual.identity import Functional, Identity
-from flashdeckd.virtual.nor import Access, NorFlash, Operation
+from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 
 STATUS_OK = 0
 STATUS_TARGET = 1
@@ -35,31 +35,31 @@ POLL_FIRST = 1
 """Milliseconds that the application claims for a block of alternate setting 0."""
 POLL_OTHERS = 100
 """Milliseconds that it claims for one of any other."""
-_FAILURES = {Access.ERASE: STATUS_ERASE, Access.WRITE: STATUS_PROG}
+_FAILURES = {OperationKind.ERASE: STATUS_ERASE, OperationKind.WRITE: STATUS_PROG}
 _STARTABLE = (State.IDLE, State.DNLOAD_IDLE)
 
 
 @dataclass(frozen=True, slots=True)
 class TinyUsbSettings:
-    """What a product chose."""
+    """Choices of a product."""
 
     functional: Functional
     partitions: Sequence[Range]
     """One for each alternate setting."""
     asynchronous: bool = False
-    """Whether the flash work runs beside the bus; else the device answers nothing until it is done."""
+    """True: the flash work runs beside the bus; else the device answers nothing until it is done."""
 
 
 @dataclass(slots=True)
 class _Work:
-    """What the application was told to do. It remembers one thing: the next replaces it, verdict and all."""
+    """The application's one piece of work. The next replaces it, with its verdict."""
 
     operations: list[Operation] = field(default_factory=list[Operation])
     """Flash work that is left to do, the first of it under way."""
     size: int = 0
     """Length of the block that is being written."""
     verdict: int = STATUS_OK
-    """How the work ends, if the flash does not fail."""
+    """The status with which the work ends, if the flash does not fail."""
 
 
 class TinyUsbBootloader:
@@ -83,7 +83,7 @@ class TinyUsbBootloader:
         self._block = 0
         self._length = 0
         self._pending = False
-        """Whether a block waits to be written, or an image to be manifested."""
+        """True if a block waits to be written, or an image to be manifested."""
 
     def attach(self) -> None:
         """The host has found the device, reset and configured it."""
@@ -102,7 +102,7 @@ class TinyUsbBootloader:
         if operation not in work.operations:
             return  # begun before a reset of the class, and forgotten when the next one began
         work.operations.remove(operation)
-        if operation.access is not Access.NOTHING:
+        if operation.access is not OperationKind.NOTHING:
             self._flash.finished(operation, work.size)
         if operation.failed:
             work.operations.clear()
@@ -111,7 +111,7 @@ class TinyUsbBootloader:
             self._complete(work.verdict)
 
     def _complete(self, status: int) -> None:
-        """What the class does once the application says that it has finished."""
+        """Moves the class on, once the application says that it has finished."""
         self._pending = False  # also where it is about another block by now, which is then never written
         if status != STATUS_OK:
             self.state = State.ERROR
@@ -241,16 +241,16 @@ class TinyUsbBootloader:
         """Puts `data` into the buffer, from which a write that has not begun takes what it finds."""
         self._buffer[: len(data)] = data
         work = self._work
-        if work.operations and work.operations[-1].access is Access.WRITE:
+        if work.operations and work.operations[-1].access is OperationKind.WRITE:
             work.operations[-1].data = self._block_data(work.size)
 
     def _block_data(self, size: int) -> bytes:
         return bytes(self._buffer[:size]) + b"\xff" * (-size % self._flash.word)
 
     def _conclude(self, status: int) -> None:
-        """What needs no flash work ends with `status`: at once, or when the application gets round to it."""
+        """Ends work that needs no flash with `status`: at once, or when the application gets round to it."""
         if self._settings.asynchronous:
-            self._work = _Work([self._flash.pretend(Access.NOTHING, 0)], verdict=status)
+            self._work = _Work([self._flash.pretend(OperationKind.NOTHING, 0)], verdict=status)
         else:
             self._complete(status)
 

@@ -23,7 +23,7 @@ from flashdeckd.virtual.control import (
     reply,
 )
 from flashdeckd.virtual.identity import Functional, Identity
-from flashdeckd.virtual.nor import Access, NorFlash, Operation
+from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 
 SET_ADDRESS = 0x21
 ERASE = 0x41
@@ -34,15 +34,15 @@ STATUS_ERASE = 4
 
 @dataclass(frozen=True, slots=True)
 class UsbxSettings:
-    """What the sample's author chose."""
+    """Choices of the sample's author."""
 
     functional: Functional
     pointer: int = 0
-    """Where the address pointer is at power-on."""
+    """The address pointer at power-on."""
     poll: int = 244
     """Milliseconds claimed for every operation (500, of which eight bits are left)."""
     bank_bug: bool = True
-    """Whether an erase always works in bank 1, on the sector of that number."""
+    """True: an erase always works in bank 1, on the sector of that number."""
 
 
 class UsbxBootloader:
@@ -58,7 +58,7 @@ class UsbxBootloader:
         self.configured = False
         self._status = STATUS_OK
         self._error = STATUS_OK
-        """What the class, not the sample, says in dfuERROR."""
+        """The bStatus that the class, not the sample, gives in dfuERROR."""
         self._pending: Operation | None = None
         self._pending_size = 0
         self._stuck = False
@@ -79,11 +79,11 @@ class UsbxBootloader:
         awaited = operation is self._pending
         if awaited:
             self._pending = None
-        if operation.access is not Access.WRITE:
+        if operation.access is not OperationKind.WRITE:
             self.pointer = operation.address  # not only Set Address moves it: an erase does too
-        if operation.access is not Access.NOTHING:
+        if operation.access is not OperationKind.NOTHING:
             self._flash.finished(operation, self._pending_size)
-        if awaited and operation.access is Access.ERASE and operation.failed:
+        if awaited and operation.access is OperationKind.ERASE and operation.failed:
             self._status = STATUS_ERASE  # that of a write is lost
         if self.state is State.DNBUSY:
             self.state = State.DNLOAD_SYNC
@@ -189,10 +189,10 @@ class UsbxBootloader:
         return ACK
 
     def _command(self) -> None:
-        """The sample looks at the opcode only: a shorter command takes its address from what the buffer held before."""
+        """The sample looks at the opcode only: a shorter command takes its address from older bytes of the buffer."""
         address = int.from_bytes(self._buffer[1:5], "little")
         if self._buffer[0] == SET_ADDRESS:
-            self._pending = self._flash.pretend(Access.NOTHING, address)
+            self._pending = self._flash.pretend(OperationKind.NOTHING, address)
         elif self._buffer[0] == ERASE:
             self._pending = self._flash.erase(address, banks=not self._settings.bank_bug)
         else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from flashdeckd.virtual.control import STALL, Attribute, Bus, Dfu, Outcome, Setup, State, reply
 from flashdeckd.virtual.identity import Functional, Identity
-from flashdeckd.virtual.nor import Access, NorFlash, Operation
+from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 from flashdeckd.virtual.usbx import ERASE, SET_ADDRESS, STATUS_OK, UsbxBootloader, UsbxSettings
 
 VENDOR_REQUEST = 0x40
@@ -23,12 +23,12 @@ _NO_CHANGE = (State.MANIFEST_SYNC, State.MANIFEST_WAIT_RESET)
 
 @dataclass(frozen=True, slots=True)
 class DefaultSettings:
-    """What a product chose."""
+    """Choices of a product."""
 
     functional: Functional
     pointer: int = 0x08020000
     asynchronous: bool = False
-    """Whether the flash work runs beside the bus; else inside the application's write callback."""
+    """True: the flash work runs beside the bus; else inside the application's write callback."""
 
 
 class UsbxDefaultBootloader(UsbxBootloader):
@@ -43,7 +43,7 @@ class UsbxDefaultBootloader(UsbxBootloader):
         awaited = not self._asynchronous or operation is self._pending
         if operation is self._pending:
             self._pending = None
-        if operation.access is Access.NOTHING:
+        if operation.access is OperationKind.NOTHING:
             self.pointer = operation.address
         else:
             self._flash.finished(operation, self._pending_size)
@@ -107,7 +107,7 @@ class UsbxDefaultBootloader(UsbxBootloader):
         return Outcome(operation=operation)
 
     def _write_callback(self, block: int) -> Operation | None:
-        """What the application sets going; None for what it refuses."""
+        """Return the operation that the application starts; None for a block that it refuses."""
         if block > 1:
             data = self._flash.whole_words(self._buffer, self._pending_size)
             return self._flash.write(self._address(block), data)
@@ -116,7 +116,7 @@ class UsbxDefaultBootloader(UsbxBootloader):
         address = int.from_bytes(self._buffer[1:COMMAND_LENGTH], "little")
         match self._buffer[0]:
             case op if op == SET_ADDRESS:
-                return self._flash.pretend(Access.NOTHING, address)
+                return self._flash.pretend(OperationKind.NOTHING, address)
             case op if op == ERASE:
                 return self._flash.erase(address)
             case _:

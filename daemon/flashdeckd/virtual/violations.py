@@ -1,4 +1,4 @@
-"""What a careful host does not do to a bootloader: noted, so that a test can demand that nothing was."""
+"""Requests that a careful host never sends to a bootloader: noted, so that a test can demand none."""
 
 from flashdeckd.virtual.control import Answer, Dfu, Outcome, Setup, State
 
@@ -20,7 +20,7 @@ def judge(
     transfer_size: int,
     plain: bool = False,
 ) -> str:
-    """Why a request to a bootloader was wrong; "" where it was not.
+    """Return the reason why a request to a bootloader was wrong; "" if it was not.
 
     Wrong is what must never be sent, what the bootloader refuses for its state, and what drives it into dfuERROR
     without a flash failure. A STALL while busy is how some devices say "not yet"; a refused read is the media's.

@@ -15,7 +15,7 @@ from flashdeckd.virtual.hotplug import VirtualHotplug
 from flashdeckd.virtual.spec import BoardSpec
 
 MAX_TIMES = 1_000_000
-"""How often one fault may happen."""
+"""The most times that one fault may happen."""
 
 
 class VirtualBench:
@@ -75,9 +75,9 @@ class VirtualBench:
                 f"there is no fault {fault!r}", hint=did_you_mean(fault, Fault) or f"known faults: {', '.join(Fault)}"
             )
         if after < 1:
-            raise RequestError(f"a fault after {after} requests can not be", hint="1 is the next request")
+            raise RequestError(f"a fault after {after} requests cannot be", hint="1 is the next request")
         if not 1 <= times <= MAX_TIMES:
-            raise RequestError(f"a fault {times} times can not be", hint=f"from 1 to {MAX_TIMES} times")
+            raise RequestError(f"a fault {times} times cannot be", hint=f"from 1 to {MAX_TIMES} times")
         if address is not None and fault not in ON_MEDIA:
             raise RequestError(f"the fault {fault} has no address", hint=f"those that have one: {', '.join(ON_MEDIA)}")
         return board.fault(Fault(fault), after, any_transfer=any_transfer, times=times, address=address)
@@ -101,5 +101,5 @@ class VirtualBench:
 
 
 def load_bench(path: Path) -> VirtualBench:
-    """The bench that a TOML file describes. Raises ConfigError, naming file, table and key, where it can not be."""
+    """The bench that a TOML file describes. Raises ConfigError, naming file, table and key, where it cannot be."""
     return VirtualBench(read_specs(path))

@@ -35,7 +35,7 @@ from flashdeckd.virtual.control import (
     reply,
 )
 from flashdeckd.virtual.identity import Functional, Identity
-from flashdeckd.virtual.nor import Access, NorFlash, Operation
+from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 
 NAMES = ("slot0_image", "slot1_image")
 """The names of its alternate settings."""
@@ -57,7 +57,7 @@ STATUS_UNKNOWN = 14
 STATUS_STALLED = 15
 _STATUS_LENGTH = 6
 _LAST_REQUEST = 10
-"""What is numbered higher is STALLed and changes nothing."""
+"""A request with a higher number is STALLed and changes nothing."""
 _OPEN = {
     State.IDLE: (Dfu.DNLOAD, Dfu.UPLOAD, Dfu.ABORT, Dfu.GETSTATUS, Dfu.GETSTATE),
     State.DNLOAD_SYNC: (Dfu.GETSTATUS, Dfu.GETSTATE),
@@ -71,7 +71,7 @@ _OPEN = {
 
 @dataclass(frozen=True, slots=True)
 class ZephyrSettings:
-    """What a product chose."""
+    """Choices of a product."""
 
     functional: Functional
     """Without the bit for manifestation tolerance its backend is taken to need longer than one GETSTATUS at the end."""
@@ -79,7 +79,7 @@ class ZephyrSettings:
     """One for each alternate setting."""
 
 
-class _Image:
+class _ImageArea:
     """One image of the flash backend, and how far it is."""
 
     def __init__(self, flash: NorFlash, span: Range) -> None:
@@ -91,9 +91,9 @@ class _Image:
         """Bytes asked for or brought by the blocks so far, in either direction."""
         self._written = 0
         self._waiting = b""
-        """What did not fill a buffer yet."""
+        """Bytes that have not filled a buffer yet."""
         self._page = Range(0, 0)
-        """What was erased last."""
+        """The page that was erased last."""
         self._operations: list[Operation] = []
 
     @property
@@ -102,7 +102,7 @@ class _Image:
         return self._operations[0] if self._operations else None
 
     def download(self, number: int, data: bytes) -> bool:
-        """Takes a block, or the end; False where it can not be. What it makes the flash do is `busy` then."""
+        """Takes a block, or the end; False where it cannot be. What it makes the flash do is `busy` then."""
         if number == 0:
             self._last = self._counted = self._written = 0
             self._waiting = b""
@@ -131,12 +131,12 @@ class _Image:
         if operation.failed:
             self._operations.clear()
             return False
-        if operation.access is Access.WRITE:
+        if operation.access is OperationKind.WRITE:
             self._written = operation.address + len(operation.data) - self.span.start
         return True
 
     def upload(self, number: int, size: int) -> bytes | None:
-        """A block, shorter where the image ends; None where it can not be."""
+        """A block, shorter where the image ends; None where it cannot be."""
         if size == 0:
             return b""
         if number == 0:
@@ -168,7 +168,7 @@ class ZephyrBootloader:
     def __init__(self, flash: NorFlash, identity: Identity, settings: ZephyrSettings) -> None:
         self._identity = identity
         self._settings = settings
-        self._images = [_Image(flash, span) for span in settings.images]
+        self._images = [_ImageArea(flash, span) for span in settings.images]
         self._image = self._images[0]
         self._told = 0
         """The alternate setting, as the stack tells it."""

@@ -11,8 +11,8 @@ from msgspec import inspect
 
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_PATH, clean, format_size
-from flashdeck.toml.model import Key, Mistakes, Place, Table, WrongValueError, keys_of, unwrapped
 from flashdeck.toml.spellings import MAX_TEXT, read_number, read_text, wrong_type
+from flashdeck.toml.tables import Key, Mistakes, Place, Table, WrongValueError, keys_of, unwrapped
 from flashdeck.toml.values import MAX_NUMBER, nearest, nearest_of, one_of, shown
 
 MAX_FILE_SIZE = 1024 * 1024
@@ -24,7 +24,7 @@ _ARRAYS = {
     (True, True): 'an array, as ["…", { … }]',
     (False, False): "an array of numbers, as [1, 2]",
 }
-"""How to write arrays of texts and of tables."""
+"""Spelling of arrays of texts and of tables, for messages."""
 NOT_YET = "is not supported by this version"
 
 T = TypeVar("T", bound=Table)
@@ -155,7 +155,7 @@ def _leaf(node: inspect.Type, value: object) -> object:
                 raise WrongValueError(f"{shown(value)} is not a value it may have", one_of(choices))
             return choices[value]
         case _:
-            raise TypeError(f"a key of a TOML file can not be {node}")
+            raise TypeError(f"a key of a TOML file cannot be {node}")
 
 
 def _fraction(node: inspect.FloatType, value: object) -> float:

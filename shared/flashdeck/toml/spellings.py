@@ -1,4 +1,4 @@
-"""How sizes, addresses, durations, names and paths are written, in every TOML file alike. Pure, but for `~`."""
+"""The spelling of sizes, addresses, durations, names and paths, the same in every TOML file. Pure, but for `~`."""
 
 import glob
 import os
@@ -20,7 +20,7 @@ from flashdeck.geometry import (
     parse_sectors,
 )
 from flashdeck.text import MAX_PATH, clean, parse_duration, parse_size
-from flashdeck.toml.model import Spelling, WrongValueError, spelled
+from flashdeck.toml.tables import Spelling, WrongValueError, spelled
 from flashdeck.toml.values import MAX_NUMBER, kind, shown
 
 MAX_TEXT = 200
@@ -149,7 +149,7 @@ def duration(shortest: float, longest: float, *, bare: bool = False) -> Spelling
 
 def _name(value: object, _folder: Path) -> str:
     if not isinstance(value, str) or not is_name(value):
-        raise WrongValueError(f'"{clean(str(value), 40)}" can not be a name', NAME_RULE)
+        raise WrongValueError(f'"{clean(str(value), 40)}" cannot be a name', NAME_RULE)
     return value
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable
 from typing import cast
 
-from flashdeck.names import near
+from flashdeck.names import did_you_mean, near
 from flashdeck.text import clean
 
 MAX_NUMBER = (1 << 64) - 1
@@ -54,9 +54,8 @@ def nearest_of(word: str, known: Collection[str]) -> str:
 
 def nearest(word: str, known: Collection[str]) -> str:
     """Return a hint that names what `word` may have meant."""
-    if near := nearest_of(word, known):
-        return f'did you mean "{near}"?'
-    return f"known here: {', '.join(sorted(known))}" if known else "nothing is known here"
+    listed = f"known here: {', '.join(sorted(known))}" if known else "nothing is known here"
+    return did_you_mean(word, known) or listed
 
 
 def one_of(values: Iterable[str]) -> str:

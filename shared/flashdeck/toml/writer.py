@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, cast
 
-from flashdeck.toml.model import Key, Spelling, Table, keys_of, unwrapped
+from flashdeck.toml.tables import Key, Spelling, Table, keys_of, unwrapped
 from flashdeck.toml.values import header, quoted
 
 

@@ -30,7 +30,7 @@ def board_remarks(board: BoardState) -> Iterator[str]:
     if board.hold is not None:
         yield hold_text(board)
     if not board.armed:
-        yield "disarmed: new builds are only offered"
+        yield "disarmed: new builds are offered"
     if board.trouble:
         yield board.trouble
     yield from board.doubts
@@ -41,6 +41,11 @@ def hold_text(board: BoardState) -> str:
     return f"on hold: {board.hold.reason}" if board.hold is not None else "not on hold"
 
 
+def armed_word(board: BoardState) -> Phrase:
+    """Return whether new builds flash by themselves, in a word."""
+    return Phrase("armed", Tone.FAINT) if board.armed else Phrase("disarmed", Tone.WAIT)
+
+
 def armed_text(board: BoardState) -> str:
     """Return whether new builds flash by themselves."""
-    return "armed: new builds are flashed" if board.armed else "disarmed: new builds are only offered"
+    return "armed: new builds are flashed" if board.armed else "disarmed: new builds are offered"

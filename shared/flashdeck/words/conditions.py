@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from flashdeck.problems import Problem, ProblemKind
+from flashdeck.problems import ProblemKind
 from flashdeck.text import counted
 from flashdeck.words.tone import Phrase, Tone
 
@@ -34,10 +34,4 @@ def condition_word(kind: ProblemKind) -> Phrase:
 def counts_text(counts: Mapping[ProblemKind, int]) -> str:
     """Return how many boards there are, and how many of them are in which condition, in one line."""
     told = ", ".join(f"{number} {condition_word(kind).text}" for kind, number in counts.items())
-    return f"{counted(sum(counts.values()), 'board')}: {told}" if counts else "0 boards"
-
-
-def problem_text(problem: Problem) -> str:
-    """Return what is wrong where, without what to do about it."""
-    place = f"{problem.board} {problem.partition}" if problem.partition else problem.board
-    return f"{place}: {condition_word(problem.kind).text}: {problem.text}"
+    return f"{counted(sum(counts.values()), 'board')}: {told}" if counts else "no boards configured"

@@ -8,14 +8,15 @@ from flashdeck.text import clean, format_size, short_sha
 from flashdeck.words.tone import Phrase, Tone
 
 BEING_FLASHED: Final = Phrase("being flashed", Tone.BUSY)
-"""In place of the state of contents while a job writes them: that they are incomplete is no cause for alarm then."""
+"""Replaces the state of contents while a job writes them: incomplete contents are no cause for alarm then."""
 
-_LONGEST_VERSION = 24
+LONGEST_VERSION = 24
+"""Characters of a version that are shown; JSON has all of it."""
 
 
 def image_name(version: str, sha256: str) -> str:
     """Return how people tell images apart: by the version in one, else by the start of its hash."""
-    return clean(version, _LONGEST_VERSION) if version else short_sha(clean(sha256))
+    return clean(version, LONGEST_VERSION) if version else short_sha(clean(sha256))
 
 
 def contents_name(contents: Contents) -> str:
@@ -33,7 +34,7 @@ def contents_name(contents: Contents) -> str:
 def contents_state(contents: Contents | None) -> Phrase:
     """Return what is known of a partition's contents, the worst first; None where it was never flashed."""
     if contents is None:
-        return Phrase("never flashed", Tone.FAINT)
+        return Phrase("never flashed here", Tone.FAINT)
     if not contents.complete:
         return Phrase("incomplete", Tone.BAD)
     if contents.uncertain:

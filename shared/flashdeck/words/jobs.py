@@ -10,17 +10,19 @@ from flashdeck.job_state import (
     Failed,
     JobResult,
     JobStatus,
+    Origin,
     Phase,
     Queued,
     Running,
     Superseded,
     Unknown,
+    Verified,
     WaitFor,
     Waiting,
     Written,
     name_of,
 )
-from flashdeck.text import counted, format_age, format_duration, format_size
+from flashdeck.text import clean, counted, format_age, format_duration, format_size
 from flashdeck.words.tone import Phrase, Tone
 
 _PHASES: Final = {
@@ -35,7 +37,19 @@ _PHASES: Final = {
     Phase.START: "starting",
     Phase.OTHER: "working",
 }
-_SILENCE: Final = 3.0
+_VERIFIED: Final = {
+    Verified.YES: "verified",
+    Verified.NO: "not verified",
+    Verified.OTHER: "verification unknown",
+}
+LONGEST_STATE: Final = 24
+"""Characters kept of the name of a state that only a newer daemon knows."""
+_ORIGINS: Final = {
+    Origin.BUILD: "asked for by a build",
+    Origin.HAND: "asked for by hand",
+    Origin.OTHER: "asked for otherwise",
+}
+SILENCE: Final = 3.0
 """Seconds without an answer from which on it is said; a busy board answers more often."""
 _OFF_THE_BUS: Final = frozenset((Phase.DETACH, Phase.LEAVE, Phase.START))
 """Phases in which the board restarts and answers nobody."""
@@ -57,8 +71,10 @@ def status_word(status: JobStatus) -> Phrase:
             return Phrase("on hold", Tone.WAIT)
         case Written():
             return Phrase(phase_word(status.phase) if status.phase else "written", Tone.BUSY)
-        case Queued() | Unknown():
+        case Queued():
             return Phrase(name_of(status), Tone.PLAIN)
+        case Unknown():
+            return Phrase(clean(status.name, LONGEST_STATE) or name_of(status), Tone.PLAIN)
         case Waiting() | Blocked():
             return Phrase(name_of(status), Tone.WAIT)
         case Done():
@@ -94,7 +110,7 @@ def status_detail(status: JobStatus) -> str:
         case Cancelled():
             return "; ".join(part for part in (_CANCELLERS[status.by], status.reason) if part)
         case Unknown():
-            return status.name
+            return status.text
         case _:
             assert_never(status)
 
@@ -116,8 +132,15 @@ def status_text(status: JobStatus) -> str:
     match status:
         case Running() | Superseded() | Cancelled():
             return f"{word} {detail}".strip()
+        case Unknown():
+            return detail or word
         case _:
             return f"{word}: {detail}" if detail else word
+
+
+def origin_text(origin: Origin) -> str:
+    """Return who asked for a job."""
+    return _ORIGINS[origin]
 
 
 def phase_word(phase: Phase) -> str:
@@ -135,7 +158,7 @@ def no_answer_text(status: JobStatus, now: float) -> str:
     if not isinstance(status, Running) or status.phase in _OFF_THE_BUS:
         return ""
     silent = now - status.answered_at
-    return f"no answer for {format_age(silent)}" if silent >= _SILENCE else ""
+    return f"no answer for {format_age(silent)}" if silent >= SILENCE else ""
 
 
 def percent(status: Running) -> int:
@@ -148,4 +171,4 @@ def result_text(result: JobResult) -> str:
     started = {True: ", started", False: ", did not start", None: ""}[result.started]
     written = f"{format_size(result.bytes_written)} in {format_duration(result.seconds)}"
     same = f", {format_size(result.unchanged)} left alone" if result.unchanged else ""
-    return f"{written}{same}, {counted(result.erases, 'erase')}, {result.verified}{started}"
+    return f"{written}{same}, {counted(result.erases, 'erase')}, {_VERIFIED[result.verified]}{started}"

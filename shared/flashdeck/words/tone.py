@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Tone(StrEnum):
-    """What a text means; tables and screen give each a colour. Never the only bearer of a meaning."""
+    """The meaning of a text; tables and screen give each a colour. Never the only bearer of a meaning."""
 
     PLAIN = "plain"
     STRONG = "strong"

@@ -14,20 +14,22 @@ import pytest
 from flash_rig import image
 from flashdeck.config import Board, Config
 from flashdeck.errors import FlashdeckError
-from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified
+from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified, WaitFor, Waiting, Written
 from flashdeck.model import BoardHold, Contents, DaemonState, HoldBy, JobState, Origin, Presence
 from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.builds.builds import Builds, Settled
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.restart import queue_again
 from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
-from job_states import CANCELLED, DONE, RUNNING
+from job_states import BLOCKED, CANCELLED, DONE, RUNNING, WRITTEN
 from lane_rig import PROFILE
 
 CONFIG = Config(
@@ -45,6 +47,7 @@ class Scene:
         self.journal = journal
         self.spool = spool
         self.board_file = board_file
+        self.enrolment = Enrolment(bench, hub, None, board_file)
 
 
 @asynccontextmanager
@@ -60,7 +63,6 @@ async def opened(root: Path, config: Config = CONFIG) -> AsyncGenerator[Scene]:
         ledger=await journal.load(),
         shelf=Shelf(spool),
         backend=None,
-        board_file=root / "boards.toml",
         rebuilt=rebuilt_into(spool),
     )
     try:
@@ -95,7 +97,7 @@ async def restored(root: Path, *jobs: JobState) -> list[type[JobStatus]]:
         for each in jobs:
             await scene.journal.save_job(each)
     async with opened(root) as scene:
-        await scene.bench.restore()
+        await queue_again(scene.bench.book, CONFIG)
         return [type(scene.bench.book.job(each.id).status) for each in jobs]
 
 
@@ -118,15 +120,27 @@ async def test_a_job_that_was_cut_short_goes_on_after_a_restart(tmp_path: Path, 
     assert statuses == [Queued, type(later.status)]
 
 
+@pytest.mark.parametrize(("status", "after"), [(RUNNING, Written), (WRITTEN, Written), (BLOCKED, Queued)])
+async def test_what_was_complete_on_its_board_lacks_its_start_alone_after_a_restart(
+    tmp_path: Path, status: JobStatus, after: type[JobStatus]
+) -> None:
+    begun = job(1, status, started_at=1.0)
+    contents = Contents(sha256=begun.sha256, size=1, flashed_at=0.0, verified=Verified.NO, job=1)
+    async with opened(tmp_path) as scene:
+        if status != BLOCKED:
+            await scene.journal.save_contents("left", "app1", contents)
+    assert await restored(tmp_path, begun) == [after]
+
+
 async def test_boards_that_are_disarmed_at_once_are_all_disarmed_after_a_restart(scene: Scene) -> None:
-    bench = scene.bench
-    await asyncio.gather(bench.arm(["left"], armed=False), bench.arm(["right"], armed=False))
+    enrolment = scene.enrolment
+    await asyncio.gather(enrolment.arm(["left"], armed=False), enrolment.arm(["right"], armed=False))
     assert tomllib.loads(scene.board_file.read_text())["disarmed"] == ["left", "right"]
 
 
 async def test_a_disarmed_board_that_is_out_of_the_configuration_for_a_while_stays_disarmed(tmp_path: Path) -> None:
     async with opened(tmp_path, replace(CONFIG, disarmed=frozenset({"away"}))) as scene:
-        await scene.bench.arm(["left"], armed=False)
+        await scene.enrolment.arm(["left"], armed=False)
         assert tomllib.loads(scene.board_file.read_text())["disarmed"] == ["away", "left"]
 
 
@@ -190,6 +204,29 @@ async def test_a_board_in_dfu_mode_is_only_back_from_a_leave_that_was_just_now(
         now = scene.bench.book.contents("left", "app1")
         assert now is not None
         assert now.started is started
+
+
+@pytest.mark.parametrize("for_", [WaitFor.HAND, WaitFor.ABSENT])
+async def test_a_board_that_somebody_was_asked_to_bring_into_dfu_mode_has_not_refused_its_image(
+    tmp_path: Path, for_: WaitFor
+) -> None:
+    done = msgspec.structs.replace(job(1, DONE, started_at=1.0), finished_at=time.time() - 1)
+    contents = Contents(
+        sha256=done.sha256, size=1, flashed_at=0.0, verified=Verified.NO, job=1, serial="A1", bcd_device=0x200
+    )
+    profile = replace(PROFILE, leave=True)
+    config = replace(CONFIG, profiles={"product": profile}, boards={"left": Board("left", profile, serial="A1")})
+    async with opened(tmp_path, config) as scene:
+        await scene.journal.save_job(done)
+        await scene.journal.save_job(
+            job(2, Waiting(for_=for_, reason="press"), started_at=None, partition="partition2")
+        )
+        await scene.journal.save_contents("left", "app1", contents)
+    async with opened(tmp_path, config) as scene:
+        await scene.bench.see(frozenset({device(1, "A1")}))
+        now = scene.bench.book.contents("left", "app1")
+        assert now is not None
+        assert now.started is None
 
 
 async def test_an_order_whose_client_leaves_while_it_is_recorded_is_carried_through(

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from flashdeck.config import Board, Config, Pins, Profile, UsbId
 from flashdeck.geometry import Geometry, Region
 from flashdeck.model import Presence
-from flashdeckd.boards.roster import recognise
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
+from flashdeckd.usb.recognition import recognise
 
 DFU = UsbId(0x0483, 0xDF11)
 APP = UsbId(0x0483, 0x5740)

@@ -11,8 +11,8 @@ from canned_daemon import NOW, SHA, CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, ExitCode, RefusedError
-from flashdeck.job_state import Failure, JobResult, JobStatus, Verified
-from flashdeck.model import BoardState, Contents, DeviceState, LogLevel, LogLine, PartitionState, Presence
+from flashdeck.job_state import Done, Failed, Failure, JobResult, Phase, Running, Verified, WaitFor, Waiting
+from flashdeck.model import BoardHold, BoardState, Contents, DeviceState, LogLevel, LogLine, PartitionState, Presence
 
 STRANGER = DeviceState(port="1-9", usb_id="0483:df11", serial="S9", product="Stranger", note="in DFU mode")
 RESULT = JobResult(
@@ -38,7 +38,7 @@ def held_board() -> BoardState:
     )
     return board(
         "right",
-        held="being soldered",
+        hold=BoardHold(reason="being soldered"),
         trouble="serial changed: adopt it",
         doubts=("it is not read",),
         partitions=partitions,
@@ -55,8 +55,10 @@ def fill(daemon: CannedDaemon) -> None:
         daemon.hub.publish_board(board("left"))
         daemon.hub.publish_board(held_board())
         daemon.hub.publish_devices([STRANGER])
-        daemon.hub.publish_job(job(1, status=JobStatus.DONE, result=RESULT))
-        daemon.hub.publish_job(job(2, status=JobStatus.WAITING, reason="hold SW2, press RESET"))
+        daemon.hub.publish_job(job(1, status=Done(result=RESULT)))
+        daemon.hub.publish_job(
+            job(2, status=Waiting(for_=WaitFor.HAND, reason="it is running", hint="hold SW2, press RESET"))
+        )
 
     daemon.on_loop(publish)
 
@@ -66,21 +68,21 @@ def test_status_calls_nothing_verified_that_another_board_may_hold(daemon: Canne
     app1 = PartitionState(name="app1", address=0x08020000, size=0x60000, contents=contents)
     daemon.on_loop(lambda: daemon.hub.publish_board(board("right", partitions=(app1,))))
     run = cli("status")
-    rows = {tuple(line.split()[:2]): line for line in run.out.splitlines()}
-    assert rows["right", "app1"].split()[2:5] == ["2.0", "in", "doubt"]
+    rows = last_rows(run.out)
+    assert rows["right", "app1"].split()[2:4] == ["2.0", "uncertain"]
     assert "verified" not in run.out
-    assert "in doubt: another serial or bcdDevice was seen since" in run.out
+    assert "uncertain: another serial or bcdDevice was seen since" in run.out
 
 
-def test_status_shows_daemon_boards_holdings_strangers_and_the_queue(daemon: CannedDaemon, cli: Cli) -> None:
+def test_status_shows_daemon_boards_contents_strangers_and_the_queue(daemon: CannedDaemon, cli: Cli) -> None:
     fill(daemon)
     run = cli("status")
     assert (run.code, run.err) == (0, "")
     assert "flashdeckd 0.1.0 on bench, process 4711, started 2 h ago, virtual boards" in run.out
     assert "degraded: udev: not readable" in run.out
-    rows = {tuple(line.split()[:2]): line for line in run.out.splitlines()}
+    rows = last_rows(run.out)
     assert "336E36833233" in rows["left", "product"]
-    assert "dfu (held)" in rows["right", "product"]
+    assert "in DFU mode (on hold)" in rows["right", "product"]
     assert "right: on hold: being soldered" in run.out
     assert "right: it is not read: until `flashdeck release right`" in run.out
     assert "right: serial changed: adopt it" in run.out
@@ -93,7 +95,11 @@ def test_status_shows_daemon_boards_holdings_strangers_and_the_queue(daemon: Can
     assert "Stranger" in rows["0483:df11", "1-9"]
     assert "hold SW2, press RESET" in rows["2", "left"]
     assert ("1", "left") not in rows, "an ended job is not in the queue"
-    assert max(map(len, run.out.splitlines())) <= 80
+
+
+def last_rows(out: str) -> dict[tuple[str, ...], str]:
+    """The rows of all tables by their first two words, those of later tables in place of earlier ones."""
+    return {tuple(line.split()[:2]): line for line in out.splitlines()}
 
 
 def test_status_without_boards_says_so(cli: Cli) -> None:
@@ -108,10 +114,10 @@ def test_status_json_is_the_whole_snapshot_with_every_field(daemon: CannedDaemon
     snapshot = cli("status", "--json").json
     assert snapshot["daemon"]["degraded"] == ["udev: not readable"]
     assert [each["name"] for each in snapshot["boards"]] == ["left", "right"]
-    assert snapshot["boards"][0]["held"] == "", "a field with its default is there as well"
+    assert snapshot["boards"][0]["hold"] is None, "a field with its default is there as well"
     assert snapshot["boards"][1]["partitions"][0]["contents"]["verified"] == "verified"
     assert snapshot["devices"][0]["usb_id"] == "0483:df11"
-    assert snapshot["jobs"][1]["status"] == "waiting"
+    assert snapshot["jobs"][1]["status"]["state"] == "waiting"
 
 
 def test_boards_lists_the_configured_and_the_strangers(daemon: CannedDaemon, cli: Cli) -> None:
@@ -121,7 +127,7 @@ def test_boards_lists_the_configured_and_the_strangers(daemon: CannedDaemon, cli
     assert run.code == 0
     assert [line.split() for line in run.out.splitlines()][:3] == [
         ["BOARD", "PROFILE", "STATE", "PORT", "SERIAL"],
-        ["left", "product", "dfu", "1-4.2", "336E36833233"],
+        ["left", "product", "in", "DFU", "mode", "1-4.2", "336E36833233"],
         ["spare", "product", "absent", "-", "-"],
     ]
     assert "not configured: listed, never touched" in run.out
@@ -140,16 +146,17 @@ def test_jobs_tells_what_each_came_to(daemon: CannedDaemon, cli: Cli) -> None:
     failure = Failure(kind=ErrorKind.VERIFY, message="0x08020010 reads 00, not ff", hint="look at the supply")
     daemon.answers[api.GetJobs] = api.JobList(
         jobs=(
-            job(3, status=JobStatus.RUNNING, phase="write", done=300, total=1200),
-            job(2, status=JobStatus.FAILED, failure=failure),
-            job(1, status=JobStatus.DONE, result=RESULT, version=""),
+            job(3, status=Running(phase=Phase.WRITE, done=300, total=1200, since=NOW, answered_at=NOW)),
+            job(2, status=Failed(failure=failure)),
+            job(1, status=Done(result=RESULT), version=""),
         )
     )
     run = cli("jobs", "-n", "3")
     assert run.code == 0
     assert daemon.called(api.GetJobs) == [api.GetJobs(limit=3)]
     lines = run.out.splitlines()
-    assert "write 25 %" in lines[1]
+    assert lines[1].split()[4:5] == ["writing"]
+    assert lines[1].endswith("25 %")
     assert "0x08020010 reads 00, not ff (look at the supply)" in lines[2]
     assert "97.7 KiB in 1.2 s, 8 KiB left alone, 13 erases, verified, started" in lines[3]
     assert SHA[:12] in lines[3], "without a version the hash tells images apart"
@@ -163,13 +170,15 @@ def test_no_jobs_is_no_error(daemon: CannedDaemon, cli: Cli) -> None:
 
 def test_hold_and_release(daemon: CannedDaemon, cli: Cli) -> None:
     both = ("left", "right")
-    daemon.answers[api.Hold] = lambda params: boards(*(board(name, held=params.reason) for name in both))
+    daemon.answers[api.Hold] = lambda params: boards(
+        *(board(name, hold=BoardHold(reason=params.reason)) for name in both)
+    )
     daemon.answers[api.Release] = boards(board())
     run = cli("hold", "left", "r*", "--reason", "on the bench")
     assert run == (0, "left: on hold: on the bench\nright: on hold: on the bench\n", "")
-    assert [each["held"] for each in cli("hold", "*", "--reason", "x", "--json").json["boards"]] == ["x", "x"]
+    assert [each["hold"]["reason"] for each in cli("hold", "*", "--reason", "x", "--json").json["boards"]] == ["x", "x"]
     assert cli("release", "left") == (0, "left: not on hold\n", "")
-    assert cli("release", "left", "--json").json["boards"][0]["held"] == ""
+    assert cli("release", "left", "--json").json["boards"][0]["hold"] is None
     assert daemon.called(api.Hold)[0] == api.Hold(boards=("left", "r*"), reason="on the bench")
     assert daemon.called(api.Release) == [api.Release(boards=("left",))] * 2
 
@@ -263,12 +272,16 @@ def test_a_file_goes_to_the_daemon_with_its_name_and_where_it_is_for(
 def test_wait_asks_for_the_image_in_the_file(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
     image = tmp_path / "APP1.bin"
     image.write_bytes(b"an image")
-    daemon.answers[api.Wait] = api.JobList(jobs=(job(status=JobStatus.DONE, result=RESULT),))
+    row = api.BoardOutcome(board="left", partition="app1", is_there=True, job=job(status=Done(result=RESULT)))
+    daemon.answers[api.Wait] = api.WaitResult(boards=(row,))
     run = cli("wait", "app1", "--for", str(image), "--board", "left", "--timeout", "2.5")
     assert run.code == 0
-    assert "done" in run.out
+    assert run.err == ""
+    assert "left   app1       up to date  job 1: done: 97.7 KiB in 1.2 s" in run.out
     assert daemon.called(api.Wait) == [api.Wait(partition="app1", sha256=SHA, boards=("left",), timeout=2.5)]
-    assert cli("wait", "app1", "--json").json["jobs"][0]["status"] == "done"
+    answered = cli("wait", "app1", "--json").json
+    assert answered["boards"][0]["job"]["status"]["state"] == "done"
+    assert "error" not in answered
     assert daemon.called(api.Wait)[-1] == api.Wait(partition="app1", timeout=120)
 
 
@@ -309,9 +322,9 @@ def virtual(**fields: Any) -> api.VirtualBoardState:
 
 
 def test_the_hands_on_a_virtual_bench(daemon: CannedDaemon, cli: Cli) -> None:
-    daemon.answers[api.VirtualList] = api.VirtualBench(boards=(virtual(),))
-    daemon.answers[api.VirtualPlug] = daemon.answers[api.VirtualPress] = api.VirtualBench(boards=(virtual(),))
-    daemon.answers[api.VirtualUnplug] = api.VirtualBench(boards=(virtual(plugged=False, mode="unplugged"),))
+    daemon.answers[api.VirtualList] = api.VirtualBoardList(boards=(virtual(),))
+    daemon.answers[api.VirtualPlug] = daemon.answers[api.VirtualPress] = api.VirtualBoardList(boards=(virtual(),))
+    daemon.answers[api.VirtualUnplug] = api.VirtualBoardList(boards=(virtual(plugged=False, mode="unplugged"),))
     daemon.answers[api.VirtualFault] = virtual()
     listed = cli("virtual", "list")
     assert listed.code == 0

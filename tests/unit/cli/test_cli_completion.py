@@ -13,13 +13,14 @@ from canned_daemon import CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.api import VirtualBoardState
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import name_of
 from flashdeck.model import DeviceState, PartitionState
 from flashdeck_tui.cli import live_names
 from flashdeck_tui.cli.root import COMMANDS
+from job_states import DONE, FAILED, RUNNING
 
 HOSTILE = ("$(touch harm)", "-rf", "a b", "x;y", "\x1b[31m")
-JOBS = (job(3, status=JobStatus.RUNNING), job(2, "right", status=JobStatus.FAILED), job(1, status=JobStatus.DONE))
+JOBS = (job(3, status=RUNNING), job(2, "right", status=FAILED), job(1, status=DONE))
 PATIENCE = 60.0
 """Seconds, so that a busy machine is not taken for a silent daemon."""
 READING = {api.GetBoards, api.GetJobs, api.VirtualList}
@@ -42,8 +43,10 @@ def fill(daemon: CannedDaemon) -> None:
     )
     daemon.answers |= {
         api.GetBoards: api.BoardList(boards=boards, devices=devices),
-        api.GetJobs: lambda params: api.JobList(jobs=tuple(each for each in JOBS if each.status in params.statuses)),
-        api.VirtualList: api.VirtualBench(boards=emulated),
+        api.GetJobs: lambda params: api.JobList(
+            jobs=tuple(each for each in JOBS if name_of(each.status) in params.statuses)
+        ),
+        api.VirtualList: api.VirtualBoardList(boards=emulated),
     }
 
 

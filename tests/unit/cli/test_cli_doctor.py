@@ -43,7 +43,7 @@ FOUND = Diagnosis(installation=(), boards=(REPORT, ABSENT))
 
 
 def test_the_report_shows_everything_in_order_of_severity(daemon: CannedDaemon, cli: Cli) -> None:
-    daemon.answers[api.Doctor] = FOUND
+    daemon.answers[api.Examine] = FOUND
     run = cli("doctor")
     assert (run.code, run.err) == (0, "")
     places = [run.out.index(text) for text in ("left: product, dfu", "bank-wrong", "claims-slow", "map-agrees")]
@@ -54,7 +54,7 @@ def test_the_report_shows_everything_in_order_of_severity(daemon: CannedDaemon, 
 
 
 def test_nothing_is_cut_on_a_narrow_terminal(daemon: CannedDaemon, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    daemon.answers[api.Doctor] = FOUND
+    daemon.answers[api.Examine] = FOUND
     monkeypatch.setattr(doctor, "is_terminal", bool)
     monkeypatch.setattr(doctor.shutil, "get_terminal_size", lambda: os.terminal_size((80, 24)))
     lines = cli("doctor").out.splitlines()
@@ -65,9 +65,9 @@ def test_nothing_is_cut_on_a_narrow_terminal(daemon: CannedDaemon, cli: Cli, mon
 
 
 def test_json_is_the_diagnosis_with_every_field(daemon: CannedDaemon, cli: Cli) -> None:
-    daemon.answers[api.Doctor] = FOUND
+    daemon.answers[api.Examine] = FOUND
     run = cli("doctor", "--json", "le*", "right")
-    assert daemon.called(api.Doctor) == [api.Doctor(boards=("le*", "right"))]
+    assert daemon.called(api.Examine) == [api.Examine(boards=("le*", "right"))]
     assert run.json["boards"][0]["findings"][2] == {
         "code": "map-agrees",
         "severity": "good",
@@ -94,7 +94,7 @@ def test_json_is_the_diagnosis_with_every_field(daemon: CannedDaemon, cli: Cli) 
 def test_the_exit_code_says_whether_it_could_look(
     daemon: CannedDaemon, cli: Cli, boards: tuple[BoardReport, ...], named: bool, code: ExitCode
 ) -> None:
-    daemon.answers[api.Doctor] = Diagnosis(installation=(), boards=boards)
+    daemon.answers[api.Examine] = Diagnosis(installation=(), boards=boards)
     assert cli("doctor", *(["left"] if named else [])).code == code
 
 
@@ -106,7 +106,7 @@ def test_an_invalid_configuration_is_its_own_exit_code() -> None:
 def test_trouble_of_the_installation_and_strangers_are_shown(daemon: CannedDaemon, cli: Cli) -> None:
     trouble = Finding(code="degraded", severity=Severity.ERROR, seen="libusb: none", means="no board can be reached")
     stranger = DeviceState(port="1-9", usb_id="0483:df11", serial="S9", note="not configured: never touched")
-    daemon.answers[api.Doctor] = Diagnosis(installation=(trouble,), devices=(stranger,))
+    daemon.answers[api.Examine] = Diagnosis(installation=(trouble,), devices=(stranger,))
     run = cli("doctor")
     assert "libusb: none" in run.out
     assert "no boards configured" in run.out
@@ -118,13 +118,13 @@ def test_escape_sequences_from_a_device_do_not_reach_the_terminal(daemon: Canned
     facts = (Fact(name=evil, value=evil),)
     findings = (Finding(code=evil, severity=Severity.NOTE, seen=evil, means=evil, mend=evil),)
     report = replace(REPORT, facts=facts, findings=findings, explanations=(Explanation(message=evil, meaning=evil),))
-    daemon.answers[api.Doctor] = Diagnosis(installation=(), boards=(report,))
+    daemon.answers[api.Examine] = Diagnosis(installation=(), boards=(report,))
     out = cli("doctor").out
     assert not set(out) & {"\x1b", "\x07", "\r"}
 
 
 def test_an_error_of_the_daemon_is_not_answered_by_looking_without_it(daemon: CannedDaemon, cli: Cli) -> None:
-    daemon.answers[api.Doctor] = RequestError("there is no board 'lfet'", kind=ErrorKind.NO_SUCH_BOARD)
+    daemon.answers[api.Examine] = RequestError("there is no board 'lfet'", kind=ErrorKind.NO_SUCH_BOARD)
     run = cli("doctor", "lfet", "--json")
     assert run.code == ExitCode.NOT_FOUND
     assert run.json["error"]["kind"] == "no-such-board"

@@ -1,5 +1,6 @@
 """How much the command line shows, keeps and asks for: as much as the number says, and no more."""
 
+import asyncio
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,15 +15,16 @@ from flashdeck.api import JOB_PAGE, LOG_PAGE
 from flashdeck.client import Client
 from flashdeck.errors import RequestError
 from flashdeck.image_formats import MAX_IMAGE
-from flashdeck.model import DeviceState, JobStatus, Phase
+from flashdeck.job_state import Phase, Running
+from flashdeck.model import DeviceState
 from flashdeck.text import MAX_MESSAGE
 from flashdeck_tui.cli import progress
 from flashdeck_tui.cli.commands import jobs, logs
 from flashdeck_tui.cli.commands.plan import MOST_PIECES, folded
 from flashdeck_tui.cli.commands.report import MAX_RECORDINGS, Gathered, fetch
-from flashdeck_tui.cli.image import read_image
+from flashdeck_tui.cli.image_file import read_image
 from flashdeck_tui.cli.output import one_line
-from flashdeck_tui.cli.progress import REDRAW, Bars
+from flashdeck_tui.cli.progress import LOOK_SECONDS, REDRAW, Bars
 from flashdeck_tui.cli.suggestion import MOST_CHIPS, chips_of
 from tui_scene import job
 
@@ -63,11 +65,24 @@ def test_bars_are_drawn_again_only_so_often(monkeypatch: pytest.MonkeyPatch) -> 
     drawn: list[str] = []
     monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(progress, "write_talk", drawn.append)
-    running = job(status=JobStatus.RUNNING, phase=Phase.WRITE, total=100)
-    bars = Bars([running])
+    status = Running(phase=Phase.WRITE, total=100, since=0.0, answered_at=0.0)
+    running = job(status=status)
+    bars = Bars([running], clock=lambda: 0.0)
     for now, count in ((100.0 + REDRAW * 0.99, 1), (100.0 + REDRAW * 1.01, 2)):  # noqa: B007 - the clock reads it
-        bars.show(replace(running, done=50))
+        bars.show(replace(running, status=replace(status, done=50)))
         assert len(drawn) == count
+
+
+async def test_silent_boards_are_looked_for_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: asyncio.Queue[float] = asyncio.Queue()
+
+    async def sleep(seconds: float) -> None:
+        await slept.put(seconds)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    async with progress.progress(()):
+        assert await slept.get() == LOOK_SECONDS
 
 
 class Recorded:

@@ -71,7 +71,7 @@ def prepared(daemon: CannedDaemon) -> CannedDaemon:
         facts=(Fact(name="serial", value=SERIAL), Fact(name="host", value="bench, of Alice in /home/alice/fw")),
     )
     device = DeviceState(port="1-2", usb_id="0483:df11", serial=OTHER)
-    daemon.answers[api.Doctor] = Diagnosis(installation=(), boards=(report,), devices=(device,))
+    daemon.answers[api.Examine] = Diagnosis(installation=(), boards=(report,), devices=(device,))
     daemon.answers[api.GetVersions] = api.Versions(
         facts=(Fact(name="flashdeck", value="0.0.9"), Fact(name="libusb", value="1.0.29.0"))
     )
@@ -225,7 +225,7 @@ def test_without_a_daemon_it_has_the_rest_and_says_so(offline: Cli, tmp_path: Pa
 def test_a_part_that_can_not_be_had_is_left_out_with_the_reason(
     prepared: CannedDaemon, cli: Cli, tmp_path: Path
 ) -> None:
-    prepared.answers[api.Doctor] = RequestError("no doctor is in")
+    prepared.answers[api.Examine] = RequestError("no doctor is in")
     prepared.answers[api.GetRecordings] = api.RecordingList()
     run, parts = reported(cli, tmp_path)
     assert "doctor.json" not in parts

@@ -18,12 +18,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canned_daemon import SHA, CannedDaemon, board, job
+from canned_daemon import NOW, SHA, CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeck.job_state import Failure, JobStatus, Phase
-from flashdeck.model import DeviceState, JobState, LogLevel, LogLine
+from flashdeck.job_state import Done, Failed, Failure, Phase, Running, WaitFor, Waiting
+from flashdeck.model import BoardHold, DeviceState, JobState, LogLevel, LogLine
+from job_states import FAILED
 
 PROGRAM = [sys.executable, "-c", "import sys; from flashdeck_tui.cli import main; sys.exit(main())"]
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[/]\r\n\x9b31m\u202eevil"
@@ -89,13 +90,14 @@ def spawn(daemon: CannedDaemon) -> Iterator[Callable[..., Child]]:
 def test_colour_on_a_terminal_only(daemon: CannedDaemon, spawn: Callable[..., Child]) -> None:
     daemon.answers[api.GetBoards] = api.BoardList(boards=(board(),), devices=())
     on_terminal = spawn("boards", ("stdout",)).screen()
-    assert "\x1b[32mdfu\x1b[0m" in on_terminal
+    assert "in DFU mode" in on_terminal
+    assert "\x1b[1mBOARD" in on_terminal
     plain = re.sub(r"\x1b\[[0-9]+m", "", on_terminal).replace("\r\n", "\n")
     piped, _ = spawn("boards").process.communicate(timeout=SECONDS)
     assert piped.decode() == plain
     assert "\x1b" not in spawn("boards", ("stdout",), NO_COLOR="1").screen()
     assert "\x1b" not in spawn("boards", ("stdout",), TERM="dumb").screen()
-    daemon.answers[api.GetBoards] = FlashdeckError("no", kind=ErrorKind.HELD)
+    daemon.answers[api.GetBoards] = FlashdeckError("no", kind=ErrorKind.BLOCKED)
     assert spawn("boards", ("stderr",)).screen() == "\x1b[31merror:\x1b[0m no\r\n"
 
 
@@ -108,18 +110,22 @@ def test_long_details_are_wrapped_on_a_terminal_and_whole_in_a_pipe(
     daemon: CannedDaemon, spawn: Callable[..., Child]
 ) -> None:
     reason = "waiting " * 30
-    daemon.answers[api.GetJobs] = api.JobList(jobs=(job(status=JobStatus.WAITING, reason=reason),))
+    daemon.answers[api.GetJobs] = api.JobList(jobs=(job(status=waiting(reason)),))
     screen = re.sub(r"\x1b\[[0-9]+m", "", spawn("jobs", ("stdout",)).screen())
     assert screen.count("waiting") == 31
     assert max(map(len, screen.splitlines())) <= 80
     piped, _ = spawn("jobs").process.communicate(timeout=SECONDS)
     assert len(piped.splitlines()) == 2
-    wide = job(board="b" * 32, version="v" * 99, status=JobStatus.WAITING, reason=reason)
+    wide = job(board="b" * 32, version="v" * 99, status=waiting(reason))
     daemon.answers[api.GetJobs] = api.JobList(jobs=(wide,))
     screen = re.sub(r"\x1b\[[0-9]+m", "", spawn("jobs", ("stdout",)).screen())
     assert screen.count("waiting") == 31
     below = screen.splitlines()[2:]
     assert all(line.startswith("    waiting") and len(line) <= 80 for line in below)
+
+
+def waiting(reason: str) -> Waiting:
+    return Waiting(for_=WaitFor.HAND, reason=reason)
 
 
 def flash_on(daemon: CannedDaemon, *states: JobState) -> None:
@@ -140,10 +146,10 @@ def test_progress_bars_stay_on_their_lines(daemon: CannedDaemon, spawn: Callable
     long = "hold SW2, press RESET " * 10
     flash_on(
         daemon,
-        job(1, status=JobStatus.RUNNING, phase=Phase.WRITE, done=512, total=1024),
-        job(2, "right", status=JobStatus.WAITING, reason=long),
-        job(1, status=JobStatus.DONE),
-        job(2, "right", status=JobStatus.DONE),
+        job(1, status=Running(phase=Phase.WRITE, done=512, total=1024, since=NOW, answered_at=NOW)),
+        job(2, "right", status=waiting(long)),
+        job(1, status=Done()),
+        job(2, "right", status=Done()),
     )
     child = spawn("flash app1", ("stderr",))
     data, _ = child.process.communicate(timeout=SECONDS)
@@ -151,9 +157,12 @@ def test_progress_bars_stay_on_their_lines(daemon: CannedDaemon, spawn: Callable
     assert b"\x1b" not in data, "bars are talk"
     frames = re.sub(r"\x1b\[[0-9]+m", "", child.screen()).split("\x1b[2A")
     assert len(frames) > 1
+    whole = f"\x1b[Jright app1: waiting: {long}\r\n"
+    assert sum(frame.count(whole) for frame in frames) == 1, "what is too long for its line is said once above it"
     for frame in frames:
-        assert frame.count("\r\n") == 2, "one line a job, in every frame"
-        assert all(len(line.removeprefix("\x1b[2K")) < 80 for line in frame.splitlines())
+        drawn = frame.removeprefix(whole)
+        assert drawn.count("\r\n") == 2, "one line a job, in every frame"
+        assert all(len(line.removeprefix("\x1b[2K")) < 80 for line in drawn.splitlines())
     assert [line.split() for line in frames[-1].replace("\x1b[2K", "").splitlines()] == [
         ["left", "app1", "done"],
         ["right", "app1", "done"],
@@ -164,7 +173,7 @@ def test_progress_bars_stay_on_their_lines(daemon: CannedDaemon, spawn: Callable
 def test_a_terminal_that_can_not_go_up_gets_a_line_a_change(
     daemon: CannedDaemon, spawn: Callable[..., Child], name: str
 ) -> None:
-    flash_on(daemon, job(1, status=JobStatus.DONE), job(2, "right", status=JobStatus.DONE))
+    flash_on(daemon, job(1, status=Done()), job(2, "right", status=Done()))
     child = spawn("flash app1", ("stderr",), TERM=name)
     child.process.communicate(timeout=SECONDS)
     shown = child.screen()
@@ -197,7 +206,7 @@ def test_a_reader_that_left_is_no_error(daemon: CannedDaemon, made: Callable[[],
     daemon.answers[api.GetLogs] = api.LogPage(
         lines=(LogLine(id=1, time=0, level=LogLevel.INFO, text="started"),), next=1
     )
-    flash_on(daemon, job(1, status=JobStatus.DONE), job(2, "right", status=JobStatus.FAILED))
+    flash_on(daemon, job(1, status=Done()), job(2, "right", status=FAILED))
     with no_reader(made) as pipe:
         for words in ("boards", "boards --json", "logs", "logs -f", "logs -f --jsonl"):
             done = run_into(pipe, daemon, words)
@@ -221,7 +230,7 @@ def test_a_full_disk_is_an_error(daemon: CannedDaemon) -> None:
 
 
 def test_ctrl_c_while_jobs_run(daemon: CannedDaemon, spawn: Callable[..., Child]) -> None:
-    daemon.answers[api.Flash] = api.JobList(jobs=(job(7), job(8, "right", status=JobStatus.DONE)))
+    daemon.answers[api.Flash] = api.JobList(jobs=(job(7), job(8, "right", status=Done())))
     child = spawn("flash app1 --json")
     assert child.process.stderr is not None
     assert child.process.stderr.readline() == b"left app1: queued\n"
@@ -229,7 +238,7 @@ def test_ctrl_c_while_jobs_run(daemon: CannedDaemon, spawn: Callable[..., Child]
     child.process.send_signal(signal.SIGINT)
     out, err = child.process.communicate(timeout=SECONDS)
     assert child.process.returncode == 130
-    assert b"goes on by itself with job 7;" in err
+    assert b"job 7 is not done: it stays in the queue; 'flashdeck cancel 7' ends it" in err
     assert b"Traceback" not in err
     assert json.loads(out)["error"]["kind"] == "interrupted"
 
@@ -281,10 +290,17 @@ def assert_harmless(text: str) -> None:
 
 def test_hostile_text_is_harmless_everywhere(daemon: CannedDaemon, cli: Cli) -> None:
     failure = Failure(kind=ErrorKind.STALL, message=HOSTILE, hint=HOSTILE)
-    evil_job = job(board=HOSTILE, version=HOSTILE, status=JobStatus.FAILED, failure=failure)
+    evil_job = job(board=HOSTILE, version=HOSTILE, status=Failed(failure=failure))
     evil_board = board(
-        HOSTILE, profile=HOSTILE, port=HOSTILE, serial=HOSTILE, held=HOSTILE, trouble=HOSTILE, doubts=(HOSTILE,)
+        HOSTILE,
+        profile=HOSTILE,
+        port=HOSTILE,
+        serial=HOSTILE,
+        hold=BoardHold(reason=HOSTILE),
+        trouble=HOSTILE,
+        doubts=(HOSTILE,),
     )
+    evil_outcome = api.BoardOutcome(board=HOSTILE, partition=HOSTILE, job=evil_job, failure=failure)
     stranger = DeviceState(port=HOSTILE, usb_id=HOSTILE, serial=HOSTILE, product=HOSTILE, note=HOSTILE)
     line = LogLine(id=1, time=0, level=LogLevel.ERROR, text=HOSTILE, board=HOSTILE)
     step = api.PlanStep(action=HOSTILE, address=0, size=4, note=HOSTILE)
@@ -299,12 +315,12 @@ def test_hostile_text_is_harmless_everywhere(daemon: CannedDaemon, cli: Cli) -> 
         api.GetJobs: api.JobList(jobs=(evil_job,)),
         api.Flash: api.JobList(jobs=(evil_job,)),
         api.Plan: api.PlanList(plans=(plan,)),
-        api.Wait: api.JobList(jobs=(evil_job,)),
+        api.Wait: api.WaitResult(boards=(evil_outcome,)),
         api.GetLogs: api.LogPage(lines=(line,), next=1),
         api.Hold: api.BoardList(boards=(evil_board,), devices=()),
         api.Release: api.BoardList(boards=(evil_board,), devices=()),
-        api.VirtualList: api.VirtualBench(boards=(bench,)),
-        api.VirtualPlug: api.VirtualBench(boards=(bench,)),
+        api.VirtualList: api.VirtualBoardList(boards=(bench,)),
+        api.VirtualPlug: api.VirtualBoardList(boards=(bench,)),
     }
 
     def publish() -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from flashdeck.config_file import MAX_FILES, load
 from flashdeck.errors import MAX_PARTS, ConfigError
 from flashdeck.paths import board_file_path, data_file
-from flashdeck.toml.model import keys_of
 from flashdeck.toml.reader import MAX_TABLES
+from flashdeck.toml.tables import keys_of
 from flashdeckd.virtual.bench_file import BenchBoardTable, ContentTable, read_specs
 
 PROFILE = '[profiles.product]\ndfu = "0483:df11"\nflash = "STM32H563RG"\n'

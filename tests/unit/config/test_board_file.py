@@ -111,7 +111,7 @@ def test_a_completed_board_keeps_its_profile(main: Path) -> None:
         (ADOPTED.split("[boards.right.pinned]", maxsplit=1)[0], "[boards.right] pinned: is missing"),
         (ADOPTED.replace('serial = "S2"\nport = "1-4.3"', ""), "[boards.right]: an adopted board has a serial or a"),
         (ADOPTED.replace('"1-4.3"', '"4.3"'), '[boards.right] port: "4.3" is not a USB port'),
-        (ADOPTED.replace("boards.right", 'boards."a b"'), '"a b" can not be a name'),
+        (ADOPTED.replace("boards.right", 'boards."a b"'), '"a b" cannot be a name'),
         ('disarmed = "left"', "disarmed: "),
         ("[profiles.product]", "profiles: unknown key"),
         (ADOPTED.replace('"S2"\nport = "1-4.3"', '"336E36833233"'), "the same serial as board left"),
@@ -180,7 +180,7 @@ def test_only_boards_with_pins_are_written(main: Path) -> None:
 def test_a_name_that_could_not_be_read_back_is_not_written(main: Path) -> None:
     right = read(main, ADOPTED).boards["right"]
     before = board_file_path(main).read_bytes()
-    with pytest.raises(RequestError, match="can not be a board's name"):
+    with pytest.raises(RequestError, match="cannot be a board's name"):
         write_board_file(board_file_path(main), [replace(right, name="no name")], [])
     assert board_file_path(main).read_bytes() == before
 

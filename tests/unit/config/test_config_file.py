@@ -19,9 +19,9 @@ from flashdeck.config import (
     Enter,
     ErasePolicy,
     Guard,
-    Holds,
     MapPolicy,
     Outside,
+    PartitionKind,
     PollPolicy,
     UsbId,
     VerifyPolicy,
@@ -32,8 +32,8 @@ from flashdeck.config_tables import BoardTable, ConfigTable, DaemonTable, Partit
 from flashdeck.errors import ConfigError, ExitCode
 from flashdeck.geometry import Range
 from flashdeck.paths import data_file
-from flashdeck.toml.model import keys_of
 from flashdeck.toml.reader import MAX_FILE_SIZE
+from flashdeck.toml.tables import keys_of
 
 PROFILE = """
 [profiles.product]
@@ -252,11 +252,11 @@ def test_what_a_partition_holds_and_takes_of_a_file(main: Path) -> None:
     config = read(main, text)
     partitions = config.profiles["product"].partitions
     assert shown_again(config, main) == config
-    assert partitions["bootloader"].holds is Holds.DATA
+    assert partitions["bootloader"].holds is PartitionKind.DATA
     app1 = partitions["app1"]
-    assert (app1.holds, app1.outside, app1.base) == (Holds.PROGRAM, Outside.LEAVE_OUT, 0x08000000)
+    assert (app1.holds, app1.outside, app1.base) == (PartitionKind.PROGRAM, Outside.LEAVE_OUT, 0x08000000)
     app1 = read(main, PROFILE + APP1).profiles["product"].partitions["app1"]
-    assert (app1.holds, app1.outside, app1.base) == (Holds.PROGRAM, Outside.REFUSE, None)
+    assert (app1.holds, app1.outside, app1.base) == (PartitionKind.PROGRAM, Outside.REFUSE, None)
 
 
 def test_an_unknown_home_directory_is_told(main: Path) -> None:
@@ -437,11 +437,11 @@ MISTAKES = [
     ('[profiles.p]\ndfu = "0483:df11"\nsectors = "8K"', 'sectors: "8K" is not a run of sectors', ""),
     (PROFILE + 'enter = "detach"', "there is no app to know it by", 'app = "0483:5740"'),
     (PROFILE + 'app = "0483:DF11"', "app: 0483:df11 is also what dfu says", "product id of its own"),
-    ('[profiles."my product"]\n', '"my product" can not be a name', "up to 32"),
-    (f"[profiles.{'x' * 33}]\n", "can not be a name", "up to 32"),
-    ('[profiles."\\u202e"]\n', "can not be a name", "up to 32"),
+    ('[profiles."my product"]\n', '"my product" cannot be a name', "up to 32"),
+    (f"[profiles.{'x' * 33}]\n", "cannot be a name", "up to 32"),
+    ('[profiles."\\u202e"]\n', "cannot be a name", "up to 32"),
     # partitions
-    (PROFILE + '[profiles.product.partitions."-x"]\n', '"-x" can not be a name', "letter or digit first"),
+    (PROFILE + '[profiles.product.partitions."-x"]\n', '"-x" cannot be a name', "letter or digit first"),
     (PROFILE + "[profiles.product.partitions.a]\nsize = 8192", "address: is missing", ""),
     (PROFILE + "[profiles.product.partitions.a]\naddress = 0x08000000", "size: is missing", ""),
     (PROFILE + '[profiles.product.partitions.a]\naddress = "0x08000000"\nsize = 1', "is text", "without quotes"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flashdeck.config import ByteOrder, Config, Crc, CrcField, CrcGuard, Guard, Holds, Partition
+from flashdeck.config import ByteOrder, Config, Crc, CrcField, CrcGuard, Guard, Partition, PartitionKind
 from flashdeck.config_file import load
 from flashdeck.config_show import to_builtins, to_toml
 from flashdeck.errors import ConfigError
@@ -42,7 +42,7 @@ def crc(main: Path, table: str) -> CrcGuard:
 def test_the_default_guards_are_those_that_can_be_applied(main: Path) -> None:
     assert app(main, "").guards == {Guard.FITS, Guard.RESET, Guard.STACK}
     assert app(main, 'holds = "data"').guards == FITS
-    assert app(main, 'holds = "data"').holds is Holds.DATA
+    assert app(main, 'holds = "data"').holds is PartitionKind.DATA
     assert app(main, "", SLOT).guards == FITS
 
 

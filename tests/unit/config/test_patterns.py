@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeck.pattern_nodes import Choice, Node, Repeat, Series
+from flashdeck.pattern_nodes import Alternation, Node, Repeat, Series
 from flashdeck.patterns import ATTEMPTS, MAX_PATTERN, REACH, parse_pattern
 
 FIRMWARE = (
@@ -83,8 +83,8 @@ def test_an_empty_match_is_none_and_the_next_one_counts() -> None:
         (r"\x4", "two hexadecimal digits"),
         ("v\\", "is not taken"),
         ("é", "not ASCII"),
-        ("(?P<1>v)", "can not be the name"),
-        ("(?P<a>v)(?P<a>w)", "can not be the name"),
+        ("(?P<1>v)", "cannot be the name"),
+        ("(?P<a>v)(?P<a>w)", "cannot be the name"),
         ("v" * (MAX_PATTERN + 1), "200 are the most"),
     ],
 )
@@ -136,7 +136,7 @@ class Backtracking:
         match node:
             case Series(parts=parts):
                 yield from self._series(parts, at)
-            case Choice(ways=ways):
+            case Alternation(ways=ways):
                 for way in ways:
                     yield from self.ends(way, at)
             case Repeat(part=part):

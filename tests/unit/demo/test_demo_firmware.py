@@ -188,7 +188,7 @@ def test_a_version_that_can_not_be_counted_up_or_does_not_fit_is_refused() -> No
     assert next_version("demo 1.0.9") == "demo 1.0.0"
     with pytest.raises(FlashdeckError, match="does not end in a digit"):
         next_version("demo")
-    with pytest.raises(FlashdeckError, match="can not get longer"):
+    with pytest.raises(FlashdeckError, match="cannot get longer"):
         with_version(b"..v1\0..", "v1", "v1.0")
     with pytest.raises(FlashdeckError, match="exactly once"):
         with_version(b"..v1.0\0..", "v1", "v2")

@@ -11,9 +11,9 @@ from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import BoardState, Presence
 from flashdeck_tui.actions import Action, Context, registry
+from flashdeck_tui.demo.demo_actions import DemoActions
 from flashdeck_tui.demo.demo_bench import DemoBench
 from flashdeck_tui.demo.firmware import Firmware
-from flashdeck_tui.demo.hands import BenchHands
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 from needed_tools import need_compiler
@@ -49,18 +49,18 @@ def firmware(tmp_path: Path) -> Firmware:
 
 
 @pytest.fixture
-def hands(firmware: Firmware, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchHands:
-    monkeypatch.setattr("flashdeck_tui.demo.hands.PAUSES", 0)
+def hands(firmware: Firmware, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DemoActions:
+    monkeypatch.setattr("flashdeck_tui.demo.demo_actions.PAUSES", 0)
     config = config_file.load(Path(shutil.copy(paths.data_file("demo", "flashdeck.toml"), tmp_path)))
-    return BenchHands(DemoBench(cast("Client", None), config, firmware, tmp_path / "s"))
+    return DemoActions(DemoBench(cast("Client", None), config, firmware, tmp_path / "s"))
 
 
-def action(hands: BenchHands, key: str) -> Action:
+def action(hands: DemoActions, key: str) -> Action:
     (found,) = [action for action in hands.actions() if action.key == key]
     return found
 
 
-def test_the_hands_get_along_with_all_other_actions(hands: BenchHands) -> None:
+def test_the_hands_get_along_with_all_other_actions(hands: DemoActions) -> None:
     assert {action.id for action in hands.actions()} < {action.id for action in registry(hands.actions())}
 
 
@@ -73,7 +73,7 @@ def test_the_hands_get_along_with_all_other_actions(hands: BenchHands) -> None:
     ],
 )
 async def test_each_hand_does_its_one_thing_to_the_selected_board(
-    hands: BenchHands, key: str, call: api.Params[Any], presence: Presence
+    hands: DemoActions, key: str, call: api.Params[Any], presence: Presence
 ) -> None:
     person = Person(presence)
     assert action(hands, key).why_not(context(person)) is None
@@ -84,7 +84,7 @@ async def test_each_hand_does_its_one_thing_to_the_selected_board(
 
 
 async def test_a_build_is_one_changed_line_and_lands_where_the_daemon_looks(
-    hands: BenchHands, firmware: Firmware
+    hands: DemoActions, firmware: Firmware
 ) -> None:
     source, person = firmware.source.read_text(), Person()
     await action(hands, "b").run(context(person))
@@ -93,7 +93,7 @@ async def test_a_build_is_one_changed_line_and_lands_where_the_daemon_looks(
     assert person.told == ["Building demo 1.0.1."]
 
 
-async def test_one_build_at_a_time(hands: BenchHands, firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_build_at_a_time(hands: DemoActions, firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = asyncio.Event()
     build: Callable[[], Any] = firmware.build
 
@@ -110,7 +110,7 @@ async def test_one_build_at_a_time(hands: BenchHands, firmware: Firmware, monkey
     assert action(hands, "b").why_not(context(Person())) is None
 
 
-async def test_a_build_that_fails_shows_the_compilers_complaint(hands: BenchHands, firmware: Firmware) -> None:
+async def test_a_build_that_fails_shows_the_compilers_complaint(hands: DemoActions, firmware: Firmware) -> None:
     need_compiler()
     with (firmware.source.parent / "main.c").open("a") as source:
         source.write("no such declaration;\n")
@@ -121,5 +121,5 @@ async def test_a_build_that_fails_shows_the_compilers_complaint(hands: BenchHand
     assert not firmware.output.exists()
 
 
-def test_the_headline_has_the_command_on_a_line_of_its_own(hands: BenchHands, firmware: Firmware) -> None:
+def test_the_headline_has_the_command_on_a_line_of_its_own(hands: DemoActions, firmware: Firmware) -> None:
     assert hands.headline.splitlines()[-1] == firmware.shell_command

@@ -90,7 +90,7 @@ async def test_a_build_is_written_in_pieces_and_has_its_time_to_land(
 
     async def call(params: api.Wait) -> Any:
         calls.append(params)
-        return api.JobList(jobs=())
+        return api.WaitResult(boards=())
 
     board = SimpleNamespace(profile=SimpleNamespace(partitions={PARTITION: SimpleNamespace(settle=settle)}))
     bench = SimpleNamespace(

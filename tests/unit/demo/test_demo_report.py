@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from flashdeck.job_state import Verified
-from flashdeck_tui.demo.report import Row, complaints, table
+from flashdeck_tui.demo.demo_report import DemoRow, complaints, table
 
-GOOD = Row(
+GOOD = DemoRow(
     board="classic",
     partition="app1",
     version="demo 1.0.0",
@@ -24,7 +24,7 @@ GOOD = Row(
 )
 
 
-def changed(**values: Any) -> Row:
+def changed(**values: Any) -> DemoRow:
     return msgspec.structs.replace(GOOD, **values)
 
 
@@ -35,7 +35,7 @@ def test_a_good_row_has_nothing_to_complain_of() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"is_image": False}, "does not hold the image"),
+        ({"is_image": False}, "does not have the image"),
         ({"outside_unchanged": False}, "bytes outside the partition changed"),
         ({"jobs": 2}, "became 2 jobs"),
         ({"erases_seen": 14}, "the job tells of 13 erases, the board of 14"),

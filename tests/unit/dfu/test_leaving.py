@@ -8,11 +8,11 @@ from flash_rig import APP1, GEOMETRY, SECTOR, Rig, image
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
+from flashdeckd.dfu.class_requests import DETACH_MS
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.leaving import NAP, POLLS, detach
-from flashdeckd.dfu.requests import DETACH_MS
-from flashdeckd.dfu.wire import DfuState, Request
+from flashdeckd.dfu.wire import DfuRequest, DfuState
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 from model_pipe import BASE, PAGE, ModelPipe
@@ -37,7 +37,7 @@ class Leaver(ModelPipe):
         super().__post_init__()
 
     def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
-        if request == Request.DNLOAD and not data:
+        if request == DfuRequest.DNLOAD and not data:
             self._count(request, value, 0)
             self.leaving = True
             if self.download is not None:
@@ -52,7 +52,7 @@ class Leaver(ModelPipe):
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
         self.asked += 1
         if isinstance(answer, int):
-            return bytes((answer,)) if request == Request.GETSTATE else bytes((0, 1, 0, 0, answer, 0))
+            return bytes((answer,)) if request == DfuRequest.GETSTATE else bytes((0, 1, 0, 0, answer, 0))
         raise answer("as the test wants it")
 
     def reset(self) -> None:
@@ -158,4 +158,4 @@ def test_an_application_is_told_how_long_it_may_wait_for_the_reset() -> None:
     pipe = ModelPipe()
     pipe.state = DfuState.APP_IDLE
     detach(pipe)
-    assert pipe.requests(Request.DETACH) == [(DETACH_MS, 0)]
+    assert pipe.requests(DfuRequest.DETACH) == [(DETACH_MS, 0)]

@@ -32,7 +32,7 @@ from flashdeckd.dfu.plain_session import (
 )
 from flashdeckd.dfu.polling import CLAIMS
 from flashdeckd.dfu.quirks import NONE, Quirk
-from flashdeckd.dfu.wire import DfuState, Request
+from flashdeckd.dfu.wire import DfuRequest, DfuState
 
 SIZE = 4096
 BLOCK = 64
@@ -63,7 +63,7 @@ class StrictDevice:
     transfers: int = 0
     received: bytearray = field(default_factory=bytearray)
     numbers: list[int] = field(default_factory=list[int])
-    log: list[Request] = field(default_factory=list[Request])
+    log: list[DfuRequest] = field(default_factory=list[DfuRequest])
     selected: list[int] = field(default_factory=list[int])
     naps: list[float] = field(default_factory=list[float])
     resets: int = 0
@@ -101,7 +101,7 @@ class StrictDevice:
         assert timeout > 0
         self._count(request)
         match request:
-            case Request.DNLOAD if data and self.state in (DfuState.IDLE, DfuState.DNLOAD_IDLE):
+            case DfuRequest.DNLOAD if data and self.state in (DfuState.IDLE, DfuState.DNLOAD_IDLE):
                 if self.state == DfuState.IDLE:
                     self.received.clear()
                     self.numbers.clear()
@@ -109,17 +109,17 @@ class StrictDevice:
                 self.numbers.append(value)
                 self.received += data
                 self.state = DfuState.DNLOAD_SYNC
-            case Request.DNLOAD if not data and self.state == DfuState.DNLOAD_IDLE:
+            case DfuRequest.DNLOAD if not data and self.state == DfuState.DNLOAD_IDLE:
                 self.numbers.append(value)
                 self.state = DfuState.MANIFEST_SYNC
-            case Request.ABORT if self.state in (
+            case DfuRequest.ABORT if self.state in (
                 DfuState.IDLE,
                 DfuState.DNLOAD_IDLE,
                 DfuState.DNLOAD_SYNC,
                 DfuState.UPLOAD_IDLE,
             ):
                 self.state = DfuState.IDLE
-            case Request.CLRSTATUS if self.state == DfuState.ERROR:
+            case DfuRequest.CLRSTATUS if self.state == DfuState.ERROR:
                 self.state, self.status = DfuState.IDLE, 0
             case _:
                 self._refuse()
@@ -129,11 +129,11 @@ class StrictDevice:
         assert value < 65_536
         self._count(request)
         match request:
-            case Request.GETSTATE:
+            case DfuRequest.GETSTATE:
                 return bytes((self.state,))
-            case Request.GETSTATUS:
+            case DfuRequest.GETSTATUS:
                 return self._get_status()
-            case Request.UPLOAD if self.state in (DfuState.IDLE, DfuState.UPLOAD_IDLE):
+            case DfuRequest.UPLOAD if self.state in (DfuState.IDLE, DfuState.UPLOAD_IDLE):
                 self.read = 0 if self.state == DfuState.IDLE else self.read
                 data = self.contents[self.read : self.read + length]
                 self.read += len(data)
@@ -147,7 +147,7 @@ class StrictDevice:
 
     def _count(self, request: int) -> None:
         self.transfers += 1
-        self.log.append(Request(request))
+        self.log.append(DfuRequest(request))
         if self.gone:
             raise DeviceGoneError("gone")
 
@@ -201,7 +201,7 @@ def test_blocks_count_from_zero_and_no_poll_is_early() -> None:
     assert session.manifest() is AfterManifest.IDLE
     assert (bytes(device.received), device.numbers) == (data, [0, 1, 2, 3, 4])
     assert session.slept == pytest.approx(4 * 0.020, abs=0.01)
-    assert device.log[1:4] == [Request.DNLOAD, Request.GETSTATUS, Request.GETSTATUS]
+    assert device.log[1:4] == [DfuRequest.DNLOAD, DfuRequest.GETSTATUS, DfuRequest.GETSTATUS]
     assert device.status == 0
 
 
@@ -295,7 +295,7 @@ def test_what_may_speak_dfuse_gets_no_image(version: int | None, name: str) -> N
     device = StrictDevice(version=version, names=(name,))
     with pytest.raises(DescriptorError, match="speaks DfuSe"):
         opened(device)
-    assert Request.DNLOAD not in device.log
+    assert DfuRequest.DNLOAD not in device.log
 
 
 @pytest.mark.parametrize("version", [None, 0x0100, 0x0101, 0x0110])
@@ -317,7 +317,7 @@ def test_a_slow_manifestation_is_waited_for_as_claimed(attributes: int, ending: 
     session = sent(device)
     before = len(device.log)
     assert session.manifest() is ending
-    assert device.log[before:].count(Request.GETSTATUS) <= 3
+    assert device.log[before:].count(DfuRequest.GETSTATUS) <= 3
 
 
 def test_one_that_takes_longer_than_it_claims_is_asked_less_and_less_often() -> None:
@@ -424,7 +424,7 @@ def test_a_device_that_waits_for_the_reset_gets_nothing_but_that() -> None:
     ending = session.manifest()
     before = len(device.log)
     session.leave(after=ending)
-    assert Request.DETACH not in device.log[before:]
+    assert DfuRequest.DETACH not in device.log[before:]
     assert device.resets == 1
 
 
@@ -509,8 +509,8 @@ def test_a_device_that_is_not_tolerant_may_be_silent_for_a_while() -> None:
 def test_a_device_is_asked_so_many_times_whether_it_has_left() -> None:
     device = StrictDevice()
     session = opened(device)
-    before = device.log.count(Request.GETSTATE)
+    before = device.log.count(DfuRequest.GETSTATE)
     assert not session.leave()
-    asked = device.log.count(Request.GETSTATE) - before
+    asked = device.log.count(DfuRequest.GETSTATE) - before
     assert asked == 2 * LEAVE_POLLS, "after DETACH, and after the reset"
     assert device.naps == [LEAVE_NAP] * 2 * (LEAVE_POLLS - 1)

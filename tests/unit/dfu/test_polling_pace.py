@@ -26,7 +26,7 @@ from flashdeckd.dfu.polling import (
     Poller,
     StuckError,
 )
-from flashdeckd.dfu.wire import DfuState, Request, erase_page
+from flashdeckd.dfu.wire import DfuRequest, DfuState, erase_page
 from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
 
 GEOMETRY = Geometry((Region(BASE, 32, PAGE),), program_unit=16)
@@ -150,7 +150,7 @@ def test_a_first_erase_that_fails_is_tried_once_more_as_claimed() -> None:
     pipe = ModelPipe(failing_erases={0}, duration=0.05)
     with pytest.raises(DfuStatusError):
         opened(pipe).erase(page(0))
-    commands = [length for value, length in pipe.requests(Request.DNLOAD) if value == 0]
+    commands = [length for value, length in pipe.requests(DfuRequest.DNLOAD) if value == 0]
     assert commands == [5, 5]
 
 
@@ -183,7 +183,7 @@ def test_whatever_a_device_answers_an_operation_ends(
         asked = 0
 
         def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
-            if request != Request.GETSTATUS:
+            if request != DfuRequest.GETSTATUS:
                 return super().receive(request, value, length, timeout=timeout)
             answer = answers[min(self.asked, len(answers) - 1)]
             self.asked += 1
@@ -213,7 +213,7 @@ class DiesEarly(ModelPipe):
     error: FlashdeckError = field(default_factory=lambda: TransferTimeoutError("no answer"))
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
-        if request == Request.GETSTATUS and self.state == DfuState.DNBUSY and self.clock < self.done_at:
+        if request == DfuRequest.GETSTATUS and self.state == DfuState.DNBUSY and self.clock < self.done_at:
             self.early += 1
             raise self.error
         return super().receive(request, value, length, timeout=timeout)
@@ -252,7 +252,7 @@ def test_a_bootloader_that_claims_for_ever_is_given_up_in_the_end() -> None:
 
 def begun(pipe: ModelPipe) -> ModelPipe:
     """The device with an erase in hand, before the GETSTATUS that starts it."""
-    pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
+    pipe.send(DfuRequest.DNLOAD, 0, erase_page(BASE), timeout=1)
     return pipe
 
 

@@ -16,7 +16,7 @@ from flashdeckd.dfu.memory_map import Access, parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.quirks import NONE, QUIRKS, Quirk, quirk_of
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.wire import Request, erase_page
+from flashdeckd.dfu.wire import DfuRequest, erase_page
 from model_pipe import BASE, MAP, PAGE, ModelPipe
 
 PAGE_0 = Range.sized(BASE, PAGE)
@@ -71,8 +71,8 @@ def test_poll_times_that_were_never_set_are_not_slept(device: str) -> None:
 
 def test_a_poll_time_that_was_never_set_does_not_hold_up_a_recovery() -> None:
     pipe = ModelPipe(quirk=known("16c0:0762:0100"), poll_ms=HOURS, duration=0.02)
-    pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
-    pipe.receive(Request.GETSTATUS, 0, 6, timeout=1)
+    pipe.send(DfuRequest.DNLOAD, 0, erase_page(BASE), timeout=1)
+    pipe.receive(DfuRequest.GETSTATUS, 0, 6, timeout=1)
     to_idle(pipe, pipe.sleep)
     assert sum(pipe.naps) < 0.1
 
@@ -85,7 +85,7 @@ def test_the_maple_speaks_plain_dfu_whatever_it_says() -> None:
     pipe = ModelPipe(quirk=quirk, functional=quirk.mend_functional(said))
     with pytest.raises(DescriptorError, match="0x0110"):
         DfuseSession(pipe, FENCE, PollPolicy.AUTO, pipe.sleep).open()
-    assert pipe.requests(Request.DNLOAD) == []
+    assert pipe.requests(DfuRequest.DNLOAD) == []
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x02\x21", bytes.fromhex("0721 07 ff00 0004")])

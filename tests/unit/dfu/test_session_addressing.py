@@ -15,7 +15,7 @@ from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.leaving import detach
 from flashdeckd.dfu.pace import Pace
-from flashdeckd.dfu.wire import DfuState, Request
+from flashdeckd.dfu.wire import DfuRequest, DfuState
 from model_pipe import BASE, PAGE, ModelPipe
 
 GEOMETRY = Geometry((Region(BASE, 32, PAGE),), program_unit=16)
@@ -29,7 +29,7 @@ def opened(pipe: ModelPipe, fence: Fence = WHOLE) -> DfuseSession:
 
 
 def blocks(pipe: ModelPipe) -> list[int]:
-    return [value for value, _ in pipe.requests(Request.DNLOAD)]
+    return [value for value, _ in pipe.requests(DfuRequest.DNLOAD)]
 
 
 def test_whole_blocks_are_counted_from_one_address() -> None:
@@ -133,13 +133,13 @@ class Wanders(ModelPipe):
     """Its address pointer moves with every read, and with every ABORT that ends reading."""
 
     def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
-        if request == Request.ABORT and self.state == DfuState.UPLOAD_IDLE:
+        if request == DfuRequest.ABORT and self.state == DfuState.UPLOAD_IDLE:
             self.pointer += 1024
         super().send(request, value, data, timeout=timeout)
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         data = super().receive(request, value, length, timeout=timeout)
-        if request == Request.UPLOAD:
+        if request == DfuRequest.UPLOAD:
             self.pointer += length
         return data
 
@@ -166,7 +166,7 @@ def test_the_address_is_set_again_for_reads_before_the_block_number_overflows() 
     session.read(BASE, 16)
     for block in (65532, 65533, 65534):
         assert session.read(BASE + block * 16, 16) == bytes([block & 0xFF]) * 16
-    assert pipe.requests(Request.UPLOAD) == [(2, 16), (65534, 16), (2, 16), (3, 16)]
+    assert pipe.requests(DfuRequest.UPLOAD) == [(2, 16), (65534, 16), (2, 16), (3, 16)]
 
 
 @pytest.mark.parametrize("transfer_size", [64, 1024])
@@ -244,7 +244,7 @@ def test_nothing_that_leaves_the_partition_is_sent(outside: Callable[[DfuseSessi
     with pytest.raises(RefusedError) as caught:
         outside(session)
     assert caught.value.kind is ErrorKind.OUTSIDE_PARTITION
-    assert all(length == 5 for _, length in pipe.requests(Request.DNLOAD)), "at most an address inside was set"
+    assert all(length == 5 for _, length in pipe.requests(DfuRequest.DNLOAD)), "at most an address inside was set"
     assert bytes(pipe.memory) == bytes(len(pipe.memory))
 
 
@@ -282,14 +282,14 @@ def test_leaving_sets_the_address_first_and_takes_manifest_for_yes() -> None:
     pipe = ModelPipe()
     assert opened(pipe, FENCE).leave(INSIDE.start)
     assert pipe.pointer == INSIDE.start
-    assert pipe.requests(Request.DNLOAD) == [(0, 5), (2, 0)]
+    assert pipe.requests(DfuRequest.DNLOAD) == [(0, 5), (2, 0)]
     assert pipe.state == DfuState.MANIFEST
 
 
 def test_a_device_that_refuses_the_leave_has_not_left() -> None:
     class Stays(ModelPipe):
         def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
-            if request == Request.DNLOAD and not data:
+            if request == DfuRequest.DNLOAD and not data:
                 raise StallError("refused with a STALL")
             super().send(request, value, data, timeout=timeout)
 
@@ -301,15 +301,15 @@ def test_detach_resets_the_bus_only_where_the_device_does_not_detach_itself(attr
     class Application(ModelPipe):
         def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
             assert timeout > 0
-            self.log.append((Request(request), value, len(data)))
+            self.log.append((DfuRequest(request), value, len(data)))
 
     pipe = Application(functional=bytes((9, 0x21, attributes, 255, 0, 0, 4, 0x10, 1)))
     detach(pipe)
-    assert pipe.log == [(Request.DETACH, 1000, 0)]
+    assert pipe.log == [(DfuRequest.DETACH, 1000, 0)]
     assert pipe.resets == resets
 
 
 def test_a_detach_that_is_refused_is_no_error() -> None:
     pipe = ModelPipe()
     detach(pipe)
-    assert pipe.requests(Request.DETACH) == [(1000, 0)]
+    assert pipe.requests(DfuRequest.DETACH) == [(1000, 0)]

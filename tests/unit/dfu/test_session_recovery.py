@@ -24,7 +24,7 @@ from flashdeckd.dfu.recovery import (
     STEPS_BEFORE_RESET,
     to_idle,
 )
-from flashdeckd.dfu.wire import DfuState, Request, erase_page
+from flashdeckd.dfu.wire import DfuRequest, DfuState, erase_page
 from model_pipe import BASE, MAP, PAGE, ModelPipe
 
 FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), Geometry((Region(BASE, 32, PAGE),)))
@@ -33,20 +33,20 @@ FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), Geometry((Region(BASE, 32, PA
 class Stubborn(ModelPipe):
     """A device whose GETSTATE, CLRSTATUS and the rest are answered by the test."""
 
-    def on(self, request: Request, answer: Callable[[], bytes]) -> "Stubborn":
+    def on(self, request: DfuRequest, answer: Callable[[], bytes]) -> "Stubborn":
         self.answers = {**getattr(self, "answers", {}), request: answer}
         return self
 
     def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
         if answer := getattr(self, "answers", {}).get(request):
-            self.log.append((Request(request), value, len(data)))
+            self.log.append((DfuRequest(request), value, len(data)))
             answer()
         else:
             super().send(request, value, data, timeout=timeout)
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         if answer := getattr(self, "answers", {}).get(request):
-            self.log.append((Request(request), value, length))
+            self.log.append((DfuRequest(request), value, length))
             return answer()
         return super().receive(request, value, length, timeout=timeout)
 
@@ -69,32 +69,32 @@ def test_the_states_that_a_request_leads_out_of(state: DfuState) -> None:
 
 def test_the_operation_that_a_crashed_host_left_is_not_run() -> None:
     pipe = ModelPipe()
-    pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
+    pipe.send(DfuRequest.DNLOAD, 0, erase_page(BASE), timeout=1)
     before = bytes(pipe.memory)
     pipe.log.clear()
     to_idle(pipe, pipe.sleep)
     assert bytes(pipe.memory) == before
-    assert pipe.requests(Request.GETSTATUS) == []
+    assert pipe.requests(DfuRequest.GETSTATUS) == []
 
 
 def test_clrstatus_is_not_sent_without_need() -> None:
     pipe = ModelPipe()
     to_idle(pipe, pipe.sleep)
-    assert pipe.log == [(Request.GETSTATE, 0, 1)]
+    assert pipe.log == [(DfuRequest.GETSTATE, 0, 1)]
 
 
 def test_the_illegal_state_of_sts_class_takes_two_clrstatus() -> None:
     pipe = Stubborn()
     states = iter((15, DfuState.IDLE))
-    pipe.on(Request.GETSTATE, lambda: bytes((next(states),))).on(Request.CLRSTATUS, lambda: b"")
+    pipe.on(DfuRequest.GETSTATE, lambda: bytes((next(states),))).on(DfuRequest.CLRSTATUS, lambda: b"")
     to_idle(pipe, pipe.sleep)
-    assert len(pipe.requests(Request.CLRSTATUS)) == 2
+    assert len(pipe.requests(DfuRequest.CLRSTATUS)) == 2
 
 
 def test_a_device_without_getstate_is_asked_for_its_status() -> None:
-    pipe = Stubborn().on(Request.GETSTATE, stall)
+    pipe = Stubborn().on(DfuRequest.GETSTATE, stall)
     to_idle(pipe, pipe.sleep)
-    assert [request for request, _, _ in pipe.log] == [Request.GETSTATE, Request.GETSTATUS]
+    assert [request for request, _, _ in pipe.log] == [DfuRequest.GETSTATE, DfuRequest.GETSTATUS]
 
 
 def test_a_device_that_stalls_everything_in_dfuerror_is_cleared() -> None:
@@ -104,16 +104,16 @@ def test_a_device_that_stalls_everything_in_dfuerror_is_cleared() -> None:
     def answer(fine: bytes) -> bytes:
         return stall() if pipe.state == DfuState.ERROR else fine
 
-    pipe.on(Request.GETSTATE, lambda: answer(bytes((pipe.state,))))
-    pipe.on(Request.GETSTATUS, lambda: answer(bytes((0, 0, 0, 0, pipe.state, 0))))
+    pipe.on(DfuRequest.GETSTATE, lambda: answer(bytes((pipe.state,))))
+    pipe.on(DfuRequest.GETSTATUS, lambda: answer(bytes((0, 0, 0, 0, pipe.state, 0))))
     to_idle(pipe, pipe.sleep)
     assert pipe.state == DfuState.IDLE
 
 
 def test_a_busy_device_is_waited_for() -> None:
     pipe = ModelPipe(duration=0.5, poll_ms=100)
-    pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
-    pipe.receive(Request.GETSTATUS, 0, 6, timeout=1)
+    pipe.send(DfuRequest.DNLOAD, 0, erase_page(BASE), timeout=1)
+    pipe.receive(DfuRequest.GETSTATUS, 0, 6, timeout=1)
     assert pipe.state == DfuState.DNBUSY
     to_idle(pipe, pipe.sleep)
     assert pipe.state == DfuState.IDLE
@@ -122,8 +122,8 @@ def test_a_busy_device_is_waited_for() -> None:
 
 def test_a_wedged_device_takes_two_clrstatus_and_not_for_ever() -> None:
     pipe = Stubborn(duration=1e9, poll_ms=0xFFFFFF)
-    pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
-    pipe.receive(Request.GETSTATUS, 0, 6, timeout=1)
+    pipe.send(DfuRequest.DNLOAD, 0, erase_page(BASE), timeout=1)
+    pipe.receive(DfuRequest.GETSTATUS, 0, 6, timeout=1)
     cleared: list[int] = []
 
     def clear() -> bytes:
@@ -131,7 +131,7 @@ def test_a_wedged_device_takes_two_clrstatus_and_not_for_ever() -> None:
         pipe.state = DfuState.ERROR if len(cleared) == 1 else DfuState.IDLE
         return b""
 
-    pipe.on(Request.CLRSTATUS, clear)
+    pipe.on(DfuRequest.CLRSTATUS, clear)
     to_idle(pipe, pipe.sleep)
     assert len(cleared) == 2
     assert sum(pipe.naps) < 45
@@ -149,7 +149,7 @@ def test_a_manifesting_device_is_reset(state: DfuState) -> None:
 def test_a_running_application_is_no_bootloader(state: DfuState) -> None:
     pipe = ModelPipe()
     pipe.state = state
-    with pytest.raises(DeviceError, match="runs its application"):
+    with pytest.raises(DeviceError, match="is running, with its application"):
         to_idle(pipe, pipe.sleep)
 
 
@@ -159,7 +159,7 @@ def test_a_device_that_answers_nothing_is_reset_once_and_then_given_up() -> None
     def silence() -> bytes:
         raise TransferTimeoutError("no answer in time")
 
-    pipe.on(Request.GETSTATE, silence)
+    pipe.on(DfuRequest.GETSTATE, silence)
     with pytest.raises(TransferTimeoutError):
         to_idle(pipe, pipe.sleep)
     assert pipe.resets == 1
@@ -179,8 +179,8 @@ def test_whatever_a_device_says_the_ladder_ends(data: st.DataObject) -> None:
     def any_status() -> bytes:
         return data.draw(st.one_of(st.just(stall), st.binary(max_size=7).map(lambda b: lambda: b)))()
 
-    pipe.on(Request.GETSTATE, any_state).on(Request.GETSTATUS, any_status)
-    pipe.on(Request.CLRSTATUS, lambda: b"").on(Request.ABORT, lambda: b"")
+    pipe.on(DfuRequest.GETSTATE, any_state).on(DfuRequest.GETSTATUS, any_status)
+    pipe.on(DfuRequest.CLRSTATUS, lambda: b"").on(DfuRequest.ABORT, lambda: b"")
     try:
         to_idle(pipe, pipe.sleep)
     except DeviceError as error:
@@ -199,7 +199,7 @@ def test_a_plain_dfu_device_gets_no_command() -> None:
     pipe = ModelPipe(functional=bytes.fromhex("09210bff0000041001"))
     with pytest.raises(DescriptorError, match="0x0110"):
         opened(pipe)
-    assert pipe.requests(Request.DNLOAD) == []
+    assert pipe.requests(DfuRequest.DNLOAD) == []
 
 
 def test_without_a_functional_descriptor_the_map_says_that_it_is_dfuse() -> None:
@@ -245,30 +245,30 @@ def test_a_board_without_a_map_says_why() -> None:
 def busy(poll_ms: int) -> ModelPipe:
     """A device in an erase that never ends."""
     pipe = ModelPipe(duration=1e9, poll_ms=poll_ms)
-    pipe.send(Request.DNLOAD, 0, erase_page(BASE), timeout=1)
-    pipe.receive(Request.GETSTATUS, 0, 6, timeout=1)
+    pipe.send(DfuRequest.DNLOAD, 0, erase_page(BASE), timeout=1)
+    pipe.receive(DfuRequest.GETSTATUS, 0, 6, timeout=1)
     return pipe
 
 
 def test_the_ladder_has_so_many_steps_and_a_reset_among_them() -> None:
-    pipe = Stubborn().on(Request.CLRSTATUS, lambda: b"")
+    pipe = Stubborn().on(DfuRequest.CLRSTATUS, lambda: b"")
     pipe.state = DfuState.ERROR
     asked_before_reset: list[int] = []
 
     def error() -> bytes:
         if pipe.resets and not asked_before_reset:
-            asked_before_reset.append(len(pipe.requests(Request.GETSTATE)) - 1)
+            asked_before_reset.append(len(pipe.requests(DfuRequest.GETSTATE)) - 1)
         return bytes((DfuState.ERROR,))
 
     with pytest.raises(DeviceError, match="stays with dfuERROR"):
-        to_idle(pipe.on(Request.GETSTATE, error), pipe.sleep)
-    assert len(pipe.requests(Request.GETSTATE)) == MAX_STEPS
+        to_idle(pipe.on(DfuRequest.GETSTATE, error), pipe.sleep)
+    assert len(pipe.requests(DfuRequest.GETSTATE)) == MAX_STEPS
     assert asked_before_reset == [STEPS_BEFORE_RESET]
 
 
 def test_a_device_that_refuses_everything_is_asked_less_and_less_often() -> None:
     pipe = Stubborn()
-    for request in Request:
+    for request in DfuRequest:
         pipe.on(request, stall)
     with pytest.raises(DeviceError, match="STALL of every request"):
         to_idle(pipe, pipe.sleep)

@@ -15,7 +15,7 @@ from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.polling import LONGEST_EARLY_NAP, SECTOR_PATIENCE, StuckError
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.wire import DfuState, Request
+from flashdeckd.dfu.wire import DfuRequest, DfuState
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.nor import NorFlash
@@ -56,14 +56,14 @@ class Wedged(ModelPipe):
             self.memory[index * PAGE : (index + 1) * PAGE] = b"\xff" * PAGE
 
     def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
-        if request == Request.CLRSTATUS and self.state == DfuState.DNBUSY:
+        if request == DfuRequest.CLRSTATUS and self.state == DfuState.DNBUSY:
             self._count(request, value, 0)
             self.state, self.status, self.pending = DfuState.ERROR, 14, None
             return
         super().send(request, value, data, timeout=timeout)
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
-        if request == Request.UPLOAD and not self.reads:
+        if request == DfuRequest.UPLOAD and not self.reads:
             self._count(request, value, length)
             raise StallError("refused with a STALL")
         return super().receive(request, value, length, timeout=timeout)
@@ -84,7 +84,7 @@ def test_an_erase_that_wedges_but_reads_blank_is_done(pace: Pace) -> None:
         session.erase(page(index))
         session.write(page(index).start, bytes([index]) * 1024)
     assert bytes(pipe.memory[2 * PAGE : 2 * PAGE + 1024]) == b"\x02" * 1024
-    assert len(pipe.requests(Request.CLRSTATUS)) == 2 * 3
+    assert len(pipe.requests(DfuRequest.CLRSTATUS)) == 2 * 3
     assert session.pace is pace, "it did not object, it hung"
     assert pipe.resets == 0
 
@@ -122,7 +122,7 @@ class ReadsAsErased(Wedged):
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         data = super().receive(request, value, length, timeout=timeout)
-        return b"\xff" * length if request == Request.UPLOAD else data
+        return b"\xff" * length if request == DfuRequest.UPLOAD else data
 
 
 def test_a_wedged_erase_is_not_done_because_a_device_reads_as_erased_everywhere() -> None:
@@ -153,22 +153,22 @@ def test_a_slow_erase_is_not_taken_for_a_wedge() -> None:
     pipe = ModelPipe(duration=12, poll_ms=50)
     session = opened(pipe)
     session.erase(page(0))
-    assert pipe.requests(Request.CLRSTATUS) == []
+    assert pipe.requests(DfuRequest.CLRSTATUS) == []
     assert bytes(pipe.memory[:PAGE]) == b"\xff" * PAGE
 
 
 def test_an_erase_is_given_twice_what_it_claims() -> None:
     pipe = ModelPipe(duration=30, poll_ms=20_000)
     opened(pipe).erase(page(0))
-    assert pipe.requests(Request.CLRSTATUS) == []
+    assert pipe.requests(DfuRequest.CLRSTATUS) == []
 
 
 def test_an_erase_that_another_host_began_is_waited_for() -> None:
     pipe = ModelPipe(duration=4.0, poll_ms=50)
-    pipe.send(Request.DNLOAD, 0, b"\x41" + BASE.to_bytes(4, "little"), timeout=1)
-    pipe.receive(Request.GETSTATUS, 0, 6, timeout=1)
+    pipe.send(DfuRequest.DNLOAD, 0, b"\x41" + BASE.to_bytes(4, "little"), timeout=1)
+    pipe.receive(DfuRequest.GETSTATUS, 0, 6, timeout=1)
     to_idle(pipe, pipe.sleep)
-    assert pipe.requests(Request.CLRSTATUS) == []
+    assert pipe.requests(DfuRequest.CLRSTATUS) == []
     assert bytes(pipe.memory[:PAGE]) == b"\xff" * PAGE
 
 
@@ -238,8 +238,8 @@ class Hangs(ModelPipe):
     hung = False
     leaves = False
 
-    def hang_at(self, request: Request) -> None:
-        self.victim: Request | None = request
+    def hang_at(self, request: DfuRequest) -> None:
+        self.victim: DfuRequest | None = request
 
     def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
         self._hang(request)
@@ -267,8 +267,8 @@ def work(session: DfuseSession) -> None:
     session.read(BASE, 1024)
 
 
-@pytest.mark.parametrize("victim", [Request.GETSTATUS, Request.DNLOAD, Request.UPLOAD])
-def test_a_device_that_hangs_is_reset_once_and_goes_on(victim: Request) -> None:
+@pytest.mark.parametrize("victim", [DfuRequest.GETSTATUS, DfuRequest.DNLOAD, DfuRequest.UPLOAD])
+def test_a_device_that_hangs_is_reset_once_and_goes_on(victim: DfuRequest) -> None:
     pipe = Hangs()
     session = opened(pipe, Pace.SYNCHRONOUS)
     pipe.hang_at(victim)
@@ -285,7 +285,7 @@ def test_a_device_that_enumerates_anew_when_it_is_reset_is_gone_and_says_why() -
     pipe = Hangs()
     session = opened(pipe)
     pipe.leaves = True
-    pipe.hang_at(Request.GETSTATUS)
+    pipe.hang_at(DfuRequest.GETSTATUS)
     with pytest.raises(TransferTimeoutError):
         session.erase(page(0))
     with pytest.raises(DeviceGoneError, match="port was reset") as caught:

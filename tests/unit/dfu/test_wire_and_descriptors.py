@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashdeck.errors import DeviceError
-from flashdeckd.dfu import requests, wire
+from flashdeckd.dfu import class_requests, wire
 from flashdeckd.dfu.descriptor import FunctionalDescriptor, find_functional, parse_functional
 from flashdeckd.dfu.wire import (
     MAX_TRANSFER,
     UNSTATED_TRANSFER_SIZE,
+    DfuRequest,
     DfuState,
-    Request,
     StatusReport,
     parse_status,
     state_name,
@@ -129,28 +129,28 @@ def test_a_block_is_what_device_and_system_move_at_once() -> None:
 
 
 def test_what_only_asks_or_tells_has_less_time_than_what_may_erase() -> None:
-    timeouts: dict[Request, float] = {}
+    timeouts: dict[DfuRequest, float] = {}
 
     class Timed(ModelPipe):
         def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
-            assert (value, data) in {(0, b""), (2, b"x"), (requests.DETACH_MS, b"")}
-            timeouts[Request(request)] = timeout
+            assert (value, data) in {(0, b""), (2, b"x"), (class_requests.DETACH_MS, b"")}
+            timeouts[DfuRequest(request)] = timeout
 
         def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
             assert value in {0, 2}
-            timeouts[Request(request)] = timeout
+            timeouts[DfuRequest(request)] = timeout
             return bytes(length)
 
     pipe = Timed()
-    requests.get_state(pipe)
-    requests.get_status(pipe)
-    requests.clear_status(pipe)
-    requests.abort(pipe)
-    requests.download(pipe, 2, b"x")
-    requests.upload(pipe, 2, 1)
-    requests.detach(pipe)
-    erasing = {Request.GETSTATUS, Request.DNLOAD}
-    assert {request for request, timeout in timeouts.items() if timeout == requests.OPERATION_TIMEOUT} == erasing
-    assert {request for request, timeout in timeouts.items() if timeout == requests.REQUEST_TIMEOUT} == (
-        set(Request) - erasing
+    class_requests.get_state(pipe)
+    class_requests.get_status(pipe)
+    class_requests.clear_status(pipe)
+    class_requests.abort(pipe)
+    class_requests.download(pipe, 2, b"x")
+    class_requests.upload(pipe, 2, 1)
+    class_requests.detach(pipe)
+    erasing = {DfuRequest.GETSTATUS, DfuRequest.DNLOAD}
+    assert {request for request, timeout in timeouts.items() if timeout == class_requests.OPERATION_TIMEOUT} == erasing
+    assert {request for request, timeout in timeouts.items() if timeout == class_requests.REQUEST_TIMEOUT} == (
+        set(DfuRequest) - erasing
     )

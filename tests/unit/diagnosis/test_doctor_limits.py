@@ -17,11 +17,11 @@ from flashdeckd.diagnosis.descriptors import SMALL
 from flashdeckd.diagnosis.installation import MAX_RULES, MAX_SPEED, inspect, speed
 from flashdeckd.diagnosis.judge import LONGEST, judge
 from flashdeckd.diagnosis.observation import Observation
-from flashdeckd.diagnosis.offline import FIRST_LOOK_SECONDS, SETTLE_SECONDS, see
 from flashdeckd.diagnosis.probe import LONGEST_NAP, MAX_NAMES, MAX_PARTITIONS, observe
 from flashdeckd.diagnosis.timing import ABSURD, QUICK
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.jobs.bootloader_book import MAX_READS_LOST
+from flashdeckd.offline_doctor import FIRST_LOOK_SECONDS, SETTLE_SECONDS, see
 from flashdeckd.usb.device import UsbDevice
 from model_pipe import BASE, PAGE, ModelPipe
 

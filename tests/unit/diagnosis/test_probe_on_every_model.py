@@ -12,9 +12,9 @@ from flashdeck.diagnosis import Severity
 from flashdeck.errors import FlashdeckError, RefusedError
 from flashdeck.geometry import Geometry, Range
 from flashdeck.text import clean
-from flashdeckd.dfu import requests
+from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.facts import identify
-from flashdeckd.dfu.wire import DfuState, Request, erase_page, set_address
+from flashdeckd.dfu.wire import DfuRequest, DfuState, erase_page, set_address
 from flashdeckd.diagnosis.harmless import HarmlessPipe
 from flashdeckd.diagnosis.observation import ReadOutcome
 from flashdeckd.flash.bootloader_history import BootloaderHistory
@@ -41,7 +41,7 @@ def test_nothing_is_erased_or_written_and_no_rule_of_the_class_broken(model: Mod
     assert (state.erases, state.words, state.violations) == (0, 0, ())
     assert rig.memory() == rig.old
     with rig.open() as pipe:
-        assert requests.get_state(pipe) == DfuState.IDLE
+        assert class_requests.get_state(pipe) == DfuState.IDLE
 
 
 @pytest.mark.parametrize("model", [*Model])
@@ -85,7 +85,7 @@ def test_of_a_plain_device_the_first_block_is_read_and_nothing_is_sent(model: Mo
     assert (read.outcome, read.data) == (ReadOutcome.DATA, rig.memory(Range.sized(APP1.start, len(read.data))))
     assert ("read-answers" if seen.functional.manifestation_tolerant else "read-before-only") in codes(report)
     with rig.open() as pipe:
-        assert requests.get_state(pipe) == DfuState.IDLE
+        assert class_requests.get_state(pipe) == DfuState.IDLE
 
 
 def test_a_device_with_addresses_is_not_read_by_alternate_settings() -> None:
@@ -175,21 +175,21 @@ def test_the_pipe_of_the_look_refuses_everything_that_could_change_a_flash() -> 
         harmless = HarmlessPipe(pipe, (APP1,))
         before = pipe.transfers
         attempts = [
-            (Request.DNLOAD, 0, erase_page(APP1.start)),
-            (Request.DNLOAD, 0, b"\x41"),
-            (Request.DNLOAD, 0, b"\x92"),
-            (Request.DNLOAD, 0, set_address(APP1.end)),
-            (Request.DNLOAD, 0, set_address(BASE)),
-            (Request.DNLOAD, 0, set_address(APP1.start) + b"\0"),
-            (Request.DNLOAD, 2, set_address(APP1.start)),
-            (Request.DNLOAD, 2, b""),
-            (Request.DETACH, 1000, b""),
-            (Request.CLRSTATUS, 0, b"\0"),
+            (DfuRequest.DNLOAD, 0, erase_page(APP1.start)),
+            (DfuRequest.DNLOAD, 0, b"\x41"),
+            (DfuRequest.DNLOAD, 0, b"\x92"),
+            (DfuRequest.DNLOAD, 0, set_address(APP1.end)),
+            (DfuRequest.DNLOAD, 0, set_address(BASE)),
+            (DfuRequest.DNLOAD, 0, set_address(APP1.start) + b"\0"),
+            (DfuRequest.DNLOAD, 2, set_address(APP1.start)),
+            (DfuRequest.DNLOAD, 2, b""),
+            (DfuRequest.DETACH, 1000, b""),
+            (DfuRequest.CLRSTATUS, 0, b"\0"),
             *((chosen.randrange(7, 256), 0, b"") for _ in range(20)),
-            *((Request.DNLOAD, chosen.randrange(1, 65536), chosen.randbytes(16)) for _ in range(50)),
+            *((DfuRequest.DNLOAD, chosen.randrange(1, 65536), chosen.randbytes(16)) for _ in range(50)),
         ]
         for request, value, data in attempts:
             with pytest.raises(RefusedError, match="nothing was sent"):
                 harmless.send(request, value, data, timeout=1.0)
         assert pipe.transfers == before
-        harmless.send(Request.DNLOAD, 0, set_address(APP1.start), timeout=1.0)
+        harmless.send(DfuRequest.DNLOAD, 0, set_address(APP1.start), timeout=1.0)

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from flash_rig import APP1, BASE, FLASH_SIZE, PARTITION2, ROOM, SECTOR, TARGET, Rig, Watcher, blank, image, pieces
-from flashdeck.config import BankPolicy, ErasePolicy, Holds, VerifyPolicy
-from flashdeck.errors import DeviceGoneError, FlashdeckError, HeldError, WrongBankError
+from flashdeck.config import BankPolicy, ErasePolicy, PartitionKind, VerifyPolicy
+from flashdeck.errors import BlockedError, DeviceGoneError, FlashdeckError, WrongBankError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
 from flashdeckd.flash.banks import canary, left_of_canary
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.flash_plan import Action, FlashPlan
+from flashdeckd.flash.flash_plan import FlashPlan, StepKind
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image
@@ -47,7 +47,7 @@ def planned(rig: Rig, data: bytes | Image, target: AddressTarget = STAYS) -> tup
     return watcher.plan, outcome
 
 
-def spans(plan: FlashPlan, action: Action) -> list[Range]:
+def spans(plan: FlashPlan, action: StepKind) -> list[Range]:
     return [step.span for step in plan.steps if step.action is action]
 
 
@@ -58,8 +58,8 @@ def spans(plan: FlashPlan, action: Action) -> list[Range]:
 def test_a_sector_of_the_image_takes_it_and_is_not_erased_once_more(model: Model) -> None:
     rig = Rig(model, old=ALL_BLANK)
     plan, outcome = planned(rig, TWO)
-    assert spans(plan, Action.ERASE_CANARY) == [sector(1)]
-    assert spans(plan, Action.ERASE) == [sector(0)]
+    assert spans(plan, StepKind.ERASE_CANARY) == [sector(1)]
+    assert spans(plan, StepKind.ERASE) == [sector(0)]
     assert plan.erased == (Range(sector(0).start, sector(1).end),)
     assert plan.erases == outcome.erases == rig.board.state().erases == 2
     assert outcome.verified is Verified.YES
@@ -72,16 +72,16 @@ def test_a_sector_of_the_image_takes_it_and_is_not_erased_once_more(model: Model
 def test_another_blank_sector_takes_it_only_where_none_of_the_image_can_and_the_image_is_one_piece() -> None:
     room_elsewhere = blank(ROOM, Range.sized(ROOM.start + FLASH_SIZE // 2, SECTOR))
     plan, _ = planned(Rig(old=room_elsewhere), TWO)
-    assert spans(plan, Action.ERASE_CANARY) == [ROOM]
+    assert spans(plan, StepKind.ERASE_CANARY) == [ROOM]
     assert plan.erased == (Range(sector(0).start, sector(1).end),)
     for what, target in (
         (pieces((0, TWO[:100]), (SECTOR, b"more")), STAYS),
         (pieces((SECTOR, TWO)), STAYS),
-        (Image.raw(TWO), replace(STAYS, holds=Holds.DATA)),
+        (Image.raw(TWO), replace(STAYS, holds=PartitionKind.DATA)),
     ):
         rig = Rig(old=room_elsewhere)
         plan, outcome = planned(rig, what, target)
-        assert spans(plan, Action.WRITE_CANARY) == []
+        assert spans(plan, StepKind.WRITE_CANARY) == []
         assert any("no sector of the partition that the image touches" in note for note in outcome.notes)
         assert outcome.verified is Verified.YES
 
@@ -89,20 +89,20 @@ def test_another_blank_sector_takes_it_only_where_none_of_the_image_can_and_the_
 @pytest.mark.parametrize(
     ("what", "holds", "where"),
     [
-        (pieces((0, TWO[:100]), (3 * SECTOR + 5, b"more"), (7 * SECTOR, b"more")), Holds.PROGRAM, 7),
-        (pieces((0, TWO[:100]), (3 * SECTOR + 5, b"more")), Holds.PROGRAM, 3),
-        (pieces((3 * SECTOR + 5, b"patch")), Holds.PROGRAM, 3),
-        (pieces((0, TWO)), Holds.DATA, 1),
-        (pieces((0, b"data")), Holds.DATA, 0),
+        (pieces((0, TWO[:100]), (3 * SECTOR + 5, b"more"), (7 * SECTOR, b"more")), PartitionKind.PROGRAM, 7),
+        (pieces((0, TWO[:100]), (3 * SECTOR + 5, b"more")), PartitionKind.PROGRAM, 3),
+        (pieces((3 * SECTOR + 5, b"patch")), PartitionKind.PROGRAM, 3),
+        (pieces((0, TWO)), PartitionKind.DATA, 1),
+        (pieces((0, b"data")), PartitionKind.DATA, 0),
     ],
 )
 def test_beside_pieces_patches_and_data_it_stays_in_what_the_image_touches(
-    what: Image, holds: Holds, where: int
+    what: Image, holds: PartitionKind, where: int
 ) -> None:
     rig = Rig(old=ALL_BLANK)
     plan, outcome = planned(rig, what, replace(STAYS, holds=holds))
-    assert spans(plan, Action.ERASE_CANARY) == [sector(where)]
-    assert sector(where) not in spans(plan, Action.ERASE)
+    assert spans(plan, StepKind.ERASE_CANARY) == [sector(where)]
+    assert sector(where) not in spans(plan, StepKind.ERASE)
     assert plan.erases == outcome.erases == rig.board.state().erases == len(plan.touched)
     assert outcome.verified is Verified.YES
     assert Image.raw(rig.memory(APP1)).satisfies(what)
@@ -113,14 +113,14 @@ def test_the_boot_unit_s_sector_of_a_program_never_takes_it() -> None:
     for what in (Image.raw(TWO[:100]), pieces((0, TWO[:100]), (200, b"more")), pieces((50, b"patch"))):
         rig = Rig(old=ALL_BLANK)
         plan, _ = planned(rig, what)
-        assert sector(0) not in spans(plan, Action.ERASE_CANARY)
+        assert sector(0) not in spans(plan, StepKind.ERASE_CANARY)
 
 
 def test_with_erase_partition_the_whole_partition_may_take_it() -> None:
     room_elsewhere = blank(ROOM, Range.sized(ROOM.start + FLASH_SIZE // 2, SECTOR))
     rig = Rig(old=room_elsewhere)
     plan, outcome = planned(rig, pieces((0, TWO[:100]), (SECTOR, b"more")), replace(STAYS, erase=ErasePolicy.PARTITION))
-    assert spans(plan, Action.ERASE_CANARY) == [ROOM]
+    assert spans(plan, StepKind.ERASE_CANARY) == [ROOM]
     assert plan.erases == outcome.erases == 48
 
 
@@ -129,7 +129,7 @@ def test_the_other_bank_is_blocked_where_no_sector_of_an_image_in_pieces_can_tak
     room = Range.sized(PARTITION2.end - SECTOR, SECTOR)
     rig = Rig(old=blank(room, Range.sized(room.start - away, SECTOR)))
     what = pieces((0, TWO[:100]), (SECTOR, b"more"))
-    with pytest.raises(HeldError, match="no sector there that the image touches is blank in both banks") as caught:
+    with pytest.raises(BlockedError, match="no sector there that the image touches is blank in both banks") as caught:
         rig.flash(what, SECOND)
     assert caught.value.bank == 1
     assert rig.memory() == rig.old
@@ -152,7 +152,7 @@ def test_a_canary_that_was_given_up_in_a_sector_of_the_image_leaves_it_erased() 
 def test_a_sector_that_was_promised_to_a_second_canary_is_erased_all_the_same() -> None:
     """A partition in both banks: the first canary fails, so the second is never written."""
     span = Range(PARTITION2.start - 2 * SECTOR, PARTITION2.start + 2 * SECTOR)
-    target = replace(STAYS, span=span, protected=(), holds=Holds.DATA)
+    target = replace(STAYS, span=span, protected=(), holds=PartitionKind.DATA)
     what = Image.raw(image(span.size, seed=9))
     rig = Rig(old=blank(Range.sized(BASE, FLASH_SIZE - SECTOR)))
     watcher = Watcher()
@@ -188,7 +188,7 @@ def test_what_is_left_of_a_canary_is_known(mark: bytes) -> None:
         (SECOND, Image.raw(TWO), sector(20, SECOND)),
         (STAYS, pieces((0, TWO[:100]), (3 * SECTOR + 50, b"more")), sector(3)),
         (STAYS, pieces((0, TWO[:100]), (3 * SECTOR + 50, b"more")), sector(2)),
-        (replace(STAYS, holds=Holds.DATA), pieces((0, TWO)), sector(0)),
+        (replace(STAYS, holds=PartitionKind.DATA), pieces((0, TWO)), sector(0)),
     ],
 )
 def test_one_that_lies_there_is_taken_back_and_serves_as_the_trial_where_one_is_due(
@@ -203,7 +203,7 @@ def test_one_that_lies_there_is_taken_back_and_serves_as_the_trial_where_one_is_
     assert rig.history.proved_banks == (bank,)
     assert outcome.verified is Verified.YES
     if whole and (data.touches(Range(where.start - target.span.start, where.end - target.span.start)) or data.is_raw):
-        assert spans(plan, Action.WRITE_CANARY) == [], "it is there already"
+        assert spans(plan, StepKind.WRITE_CANARY) == [], "it is there already"
     now = Image.raw(rig.memory(target.span))
     assert now.satisfies(data)
     assert MARK[:8] not in rig.memory(target.span)
@@ -227,9 +227,9 @@ def test_where_no_trial_is_due_it_is_just_erased(history: BootloaderHistory, ban
     rig.history = replace_canaries(history, sector(index).start)
     plan, outcome = planned(rig, TWO, replace(STAYS, banks=banks))
     assert rig.history.canaries == ()
-    assert spans(plan, Action.WRITE_CANARY) == []
-    assert sector(index) in spans(plan, Action.ERASE_CANARY)
-    assert (sector(index) in spans(plan, Action.ERASE)) is (index == 1 and not history.reading_proved)
+    assert spans(plan, StepKind.WRITE_CANARY) == []
+    assert sector(index) in spans(plan, StepKind.ERASE_CANARY)
+    assert (sector(index) in spans(plan, StepKind.ERASE)) is (index == 1 and not history.reading_proved)
     assert outcome.erases == plan.erases == rig.board.state().erases
     assert rig.memory(sector(20)) == (b"\xff" * SECTOR if index == 20 else rig.old[sector(20).start - BASE :][:SECTOR])
     assert outcome.verified is Verified.YES
@@ -351,7 +351,7 @@ JOBS = {
     "two sectors": (STAYS, Image.raw(TWO)),
     "pieces": (STAYS, pieces((0, TWO[:100]), (3 * SECTOR + 50, b"more"))),
     "patch": (STAYS, pieces((3 * SECTOR + 50, b"more"))),
-    "data": (replace(STAYS, holds=Holds.DATA), pieces((0, b"data"))),
+    "data": (replace(STAYS, holds=PartitionKind.DATA), pieces((0, b"data"))),
     "other bank": (SECOND, Image.raw(TWO[:3000])),
     "both banks": (
         replace(STAYS, span=Range(PARTITION2.start - 4 * SECTOR, PARTITION2.start + 4 * SECTOR), protected=()),
@@ -423,5 +423,5 @@ def test_another_image_takes_it_back_as_well() -> None:
 
 def test_verify_always_stands_with_a_canary_as_its_proof() -> None:
     rig = Rig(old=ALL_BLANK)
-    target = replace(STAYS, holds=Holds.DATA, verify=VerifyPolicy.ALWAYS)
+    target = replace(STAYS, holds=PartitionKind.DATA, verify=VerifyPolicy.ALWAYS)
     assert rig.flash(pieces((0, b"data")), target).verified is Verified.YES

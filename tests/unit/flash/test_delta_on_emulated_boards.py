@@ -22,10 +22,10 @@ from flash_rig import (
 )
 from flashdeck.config import BankPolicy, PollPolicy
 from flashdeck.errors import (
+    BlockedError,
     DeviceError,
     DeviceGoneError,
     ErrorKind,
-    HeldError,
     RefusedError,
     VerifyError,
     WrongBankError,
@@ -35,7 +35,7 @@ from flashdeck.job_state import Verified
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.flash.flash_plan import Action
+from flashdeckd.flash.flash_plan import StepKind
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import STORES_NOTHING, Model
@@ -162,7 +162,7 @@ def test_the_canary_proves_reading_and_bank_and_leaves_no_trace() -> None:
     assert rig.history == BootloaderHistory(pace=Pace.SYNCHRONOUS, reading_proved=True, proved_banks=(0,))
     assert rig.memory(ROOM) == rig.memory(ROOM_TWIN) == b"\xff" * SECTOR
     assert watcher.plan is not None
-    assert [step.span.start for step in watcher.plan.steps if step.action is Action.WRITE_CANARY] == [ROOM.start]
+    assert [step.span.start for step in watcher.plan.steps if step.action is StepKind.WRITE_CANARY] == [ROOM.start]
     assert rig.board.state().erases == outcome.erases == watcher.plan.erases == 2
     assert outcome.verified is Verified.YES
     assert not rig.outside_changed(APP1)
@@ -221,7 +221,7 @@ def test_a_bootloader_that_erases_the_wrong_bank_is_found_out_before_it_hurts_an
 def test_without_a_proof_the_other_bank_waits_for_a_person_and_its_own_goes_on(model: Model, old: bytes | None) -> None:
     rig, watcher = Rig(model, **({} if old is None else {"old": old})), Watcher()
     data = image(5000, start=PARTITION2.start)
-    with pytest.raises(HeldError) as caught:
+    with pytest.raises(BlockedError) as caught:
         rig.flash(data, SECOND, watcher)
     assert caught.value.bank == 1
     assert "began" not in watcher.events
@@ -237,7 +237,7 @@ def test_a_survey_finds_the_canary_s_place_and_writes_nothing() -> None:
     rig = Rig(old=blank(ROOM, ROOM_TWIN))
     with rig.open() as pipe:
         plan = engine.survey(pipe, Image.raw(image(5000)), TARGET)
-    assert [step.span for step in plan.steps if step.action is Action.ERASE_CANARY] == [ROOM]
+    assert [step.span for step in plan.steps if step.action is StepKind.ERASE_CANARY] == [ROOM]
     assert rig.memory() == rig.old
     assert rig.board.state().words == 0
 
@@ -273,7 +273,7 @@ def test_an_objection_is_remembered_where_nothing_comes_of_the_plan() -> None:
     rig = Rig(Model.STRICT)
     rig.history = BootloaderHistory(pace=Pace.SYNCHRONOUS, reading_proved=True)
     for _ in range(3):
-        assert isinstance(rig.attempt(image(3 * SECTOR, start=PARTITION2.start), SECOND), HeldError)
+        assert isinstance(rig.attempt(image(3 * SECTOR, start=PARTITION2.start), SECOND), BlockedError)
         assert len(rig.board.state().violations) == 1
     assert rig.history == BootloaderHistory(pace=Pace.CLAIMED, reading_proved=True)
     assert rig.memory() == rig.old

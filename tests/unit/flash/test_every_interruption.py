@@ -325,7 +325,7 @@ def test_a_fault_at_any_transfer(scenario: Scenario, fault: Fault) -> None:
         with told(f"{fault} at transfer {at} of {transfers} of {scenario}"):
             ended = case.finish()
             if isinstance(ended, FlashdeckError):
-                # Plain DFU can not do a single block again, and nobody doubts a device that says dfuIDLE.
+                # Plain DFU cannot do a single block again, and nobody doubts a device that says dfuIDLE.
                 assert not scenario.is_protected or "STALL in dfuIDLE" in ended.message, repr(ended)
 
 

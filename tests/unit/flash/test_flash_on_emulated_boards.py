@@ -31,6 +31,7 @@ from flashdeckd.dfu.polling import DfuStatusError
 from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.images.image import Image
+from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.nor import FlashLayout
 from flashdeckd.virtual.spec import HONEST_MAP, PLAIN_MODELS, Model
 
@@ -319,3 +320,15 @@ def test_no_byte_outside_the_partition_ever_changes(  # noqa: PLR0917 - hypothes
         assert rig.memory(Range.sized(span.start, size)) == image(size)
     assert not rig.outside_changed(span)
     assert rig.board.state().violations == ()
+
+
+@pytest.mark.parametrize("model", READABLE)
+def test_one_stall_of_the_first_read_costs_no_proof(model: Model) -> None:
+    uploads: list[int] = []
+    for at in range(1, 25):  # the first read is one of these requests
+        rig, data = Rig(model), image(20_000)
+        rig.bench.fault("board", Fault.STALL, at)
+        outcome = rig.flash(data)
+        assert (outcome.verified, held(rig, len(data)) == data) == (Verified.YES, True), at
+        uploads.append(outcome.uploads)
+    assert len(set(uploads)) > 1, "none of them was a read"

@@ -7,7 +7,7 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
 from flashdeckd.flash.target import AlternateTarget
-from flashdeckd.virtual.board import Connection
+from flashdeckd.virtual.board import Attachment
 from flashdeckd.virtual.control import CLASS_REQUEST, Dfu, Setup
 from flashdeckd.virtual.spec import PLAIN_MODELS, STORES_NOTHING, Model
 
@@ -65,7 +65,7 @@ def test_no_session_sends_another_command_than_set_address_and_erase_with_an_add
     rig, sent = Rig(model, old=OLD_WITH_ROOM), list[tuple[int, bytes]]()
     transfer = rig.board.transfer
 
-    def overheard(connection: Connection, setup: Setup, data: bytes, timeout: float | None) -> bytes:
+    def overheard(connection: Attachment, setup: Setup, data: bytes, timeout: float | None) -> bytes:
         if (setup.kind, setup.request) == (CLASS_REQUEST, Dfu.DNLOAD):
             sent.append((setup.value, bytes(data)))
         return transfer(connection, setup, data, timeout)

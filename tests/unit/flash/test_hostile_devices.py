@@ -16,7 +16,7 @@ from flashdeck.geometry import Range
 from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.quirks import NONE, Quirk
-from flashdeckd.dfu.wire import DfuState, Request
+from flashdeckd.dfu.wire import DfuRequest, DfuState
 from flashdeckd.flash import engine
 from flashdeckd.flash.dfuse_planner import make_plan
 from flashdeckd.flash.flash_plan import DeviceFacts
@@ -69,7 +69,7 @@ class HostilePipe:
         assert timeout > 0
         self.transfers += 1
         assert self.transfers < 60_000
-        if request == Request.DNLOAD and data:
+        if request == DfuRequest.DNLOAD and data:
             self._download(value, data)
         self._misbehave()
 
@@ -99,14 +99,14 @@ class HostilePipe:
         self._misbehave()
         states = st.sampled_from((DfuState.IDLE, DfuState.DNLOAD_IDLE, DfuState.DNLOAD_IDLE)) | st.integers(0, 255)
         match request:
-            case Request.GETSTATE:
+            case DfuRequest.GETSTATE:
                 return bytes((self.data.draw(states),))
-            case Request.GETSTATUS:
+            case DfuRequest.GETSTATUS:
                 if self.data.draw(st.integers(0, 40)) == 0:
                     return self.data.draw(st.binary(max_size=6))
                 status = 0 if self.data.draw(st.integers(0, 30)) else self.data.draw(st.integers(0, 255))
                 return bytes((status, *self.data.draw(st.binary(min_size=3, max_size=3)), self.data.draw(states), 0))
-            case Request.UPLOAD:
+            case DfuRequest.UPLOAD:
                 assert self.pointer is not None
                 read = Range.sized(self.pointer + (value - 2) * self.size, length)
                 assert any(span.covers(read) for span in READABLE)
@@ -162,7 +162,7 @@ class Sleeper:
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         answer = self._pipe.receive(request, value, length, timeout=timeout)
-        return answer[:1] + b"\xff\xff\xff" + answer[4:] if request == Request.GETSTATUS else answer
+        return answer[:1] + b"\xff\xff\xff" + answer[4:] if request == DfuRequest.GETSTATUS else answer
 
 
 @pytest.mark.parametrize("model", [Model.CLASSIC, Model.USBX, Model.TINYUSB])
@@ -191,7 +191,7 @@ class Flood:
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         answer = self._pipe.receive(request, value, length, timeout=timeout)
-        if request == Request.GETSTATE:
+        if request == DfuRequest.GETSTATE:
             return answer
         self.sent += self._excess
         return answer + bytes(self._excess)

@@ -22,7 +22,7 @@ from flash_rig import (
     image,
 )
 from flashdeck.config import ErasePolicy, MapPolicy, VerifyPolicy
-from flashdeck.errors import DeviceError, HeldError, VerifyError
+from flashdeck.errors import BlockedError, DeviceError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.job_state import Verified
 from flashdeckd.dfu.dfuse_session import DfuseSession
@@ -95,7 +95,7 @@ def test_a_second_protected_partition_in_the_other_bank_does_not_lift_the_hold()
     settings = Range.sized(BASE + FLASH_SIZE - SECTOR, SECTOR)
     rig = Rig(Model.USBX, bank_bug=True)
     target = replace(STAYS, partition="partition2", span=PARTITION2, protected=(BOOTLOADER, settings))
-    assert isinstance(rig.attempt(image(20_000, start=PARTITION2.start), target), HeldError)
+    assert isinstance(rig.attempt(image(20_000, start=PARTITION2.start), target), BlockedError)
     assert rig.memory() == rig.old
 
 
@@ -115,7 +115,7 @@ def test_a_partition_in_both_banks_is_held_where_only_its_own_bank_could_be_trie
     if original is not None:
         original()
     monkeypatch.undo()
-    assert isinstance(result, HeldError)
+    assert isinstance(result, BlockedError)
     assert not rig.outside_changed(span)
 
 
@@ -197,7 +197,7 @@ def test_the_cache_knows_nothing_of_what_lies_behind_an_image() -> None:
 def test_a_boot_unit_that_still_reads_blank_when_it_was_done_again_is_not_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It may be there, behind a cache; the next job finds out that this board can not be read."""
+    """It may be there, behind a cache; the next job finds out that this board cannot be read."""
     rig = Rig()
     rig.flash(image(30_000), STAYS)
     end = cached(monkeypatch, until_erase=True)

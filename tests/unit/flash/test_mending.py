@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from flash_rig import APP1, ROOM, ROOM_TWIN, SECTOR, TARGET, Rig, Watcher, blank, image
-from flashdeck.config import BankPolicy, Holds, VerifyPolicy
+from flashdeck.config import BankPolicy, PartitionKind, VerifyPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckError, ParkedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
@@ -97,7 +97,7 @@ def test_several_sectors_are_mended_in_one_job_and_more_than_that_is_no_accident
 def test_a_sector_that_reads_back_wrong_twice_ends_the_job_without_boot_unit_and_leave(at: int) -> None:
     rig, watcher = proved(), Watcher()
     spoil(rig, Fault.CORRUPT, APP1.start + at, times=2)
-    with pytest.raises(VerifyError, match="does not hold what was written") as caught:
+    with pytest.raises(VerifyError, match="is not what was written") as caught:
         rig.flash(NEW, TARGET, watcher)
     assert "stale" not in caught.value.message
     assert "its boot unit was not written" in caught.value.message
@@ -327,12 +327,12 @@ def test_a_journal_that_fails_when_it_is_done_again_leaves_nothing_that_boots() 
 @pytest.mark.parametrize("verify", [VerifyPolicy.AUTO, VerifyPolicy.ALWAYS])
 @pytest.mark.parametrize(
     ("holds", "what"),
-    [(Holds.DATA, Image.raw(NEW)), (Holds.PROGRAM, Image((Piece(SECTOR + 8, NEW[: 2 * SECTOR]),)))],
+    [(PartitionKind.DATA, Image.raw(NEW)), (PartitionKind.PROGRAM, Image((Piece(SECTOR + 8, NEW[: 2 * SECTOR]),)))],
     ids=["data", "patch"],
 )
 @pytest.mark.parametrize("times", [1, 2])
 def test_data_and_patches_are_mended_too_and_fail_without_a_leave(
-    holds: Holds, what: Image, times: int, verify: VerifyPolicy
+    holds: PartitionKind, what: Image, times: int, verify: VerifyPolicy
 ) -> None:
     rig = proved()
     target = replace(TARGET, holds=holds, verify=verify)

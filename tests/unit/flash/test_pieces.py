@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from flash_rig import APP1, BASE, GEOMETRY, SECTOR, TARGET, Rig, Watcher, image, pieces
 from flashdeck.chips import find_chip
-from flashdeck.config import ErasePolicy, Holds, MapPolicy, VerifyPolicy
+from flashdeck.config import ErasePolicy, MapPolicy, PartitionKind, VerifyPolicy
 from flashdeck.errors import FlashdeckError, RefusedError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.job_state import Verified
@@ -17,7 +17,7 @@ from flashdeckd.dfu.fence import Fence
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.dfuse_planner import DfusePlanner, make_plan
 from flashdeckd.flash.engine import preview
-from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan, StepKind
 from flashdeckd.flash.layout import placed
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.survey import Seen
@@ -38,7 +38,7 @@ TOUCHED = [Range.sized(APP1.start + number * SECTOR, SECTOR) for number in (0, 2
 PATCH = pieces((2 * SECTOR + 100, b"patch"))
 
 
-def spans(plan: FlashPlan, action: Action) -> list[Range]:
+def spans(plan: FlashPlan, action: StepKind) -> list[Range]:
     return [step.span for step in plan.steps if step.action is action]
 
 
@@ -60,22 +60,22 @@ def planned(
 
 def test_only_sectors_that_a_piece_touches_are_erased_and_only_pieces_are_written() -> None:
     plan = make_plan(TWO, STAYS, FACTS)
-    assert spans(plan, Action.ERASE) == TOUCHED
+    assert spans(plan, StepKind.ERASE) == TOUCHED
     assert plan.erased == (TOUCHED[0], Range(TOUCHED[1].start, TOUCHED[2].end))
-    written = [*spans(plan, Action.WRITE), *spans(plan, Action.WRITE_BOOT_UNIT)]
+    written = [*spans(plan, StepKind.WRITE), *spans(plan, StepKind.WRITE_BOOT_UNIT)]
     defined = plan.image.padded(16)
     assert sum(span.size for span in written) == defined.size
     assert all(defined.covers(span) for span in written)
-    assert spans(plan, Action.LEAVE_BLANK) == []
-    assert plan.steps[-1].action is Action.WRITE_BOOT_UNIT or plan.steps[-2].action is Action.WRITE_BOOT_UNIT
-    reads = [*spans(plan, Action.READ_BACK), *spans(plan, Action.PROVE_READING)]
+    assert spans(plan, StepKind.LEAVE_BLANK) == []
+    assert plan.steps[-1].action is StepKind.WRITE_BOOT_UNIT or plan.steps[-2].action is StepKind.WRITE_BOOT_UNIT
+    reads = [*spans(plan, StepKind.READ_BACK), *spans(plan, StepKind.PROVE_READING)]
     assert sum(span.size for span in reads) == 2 * 1024 + -(-(100 + SECTOR + 1000) // 1024) * 1024
 
 
 def test_a_gap_inside_a_block_is_filled_and_one_between_blocks_is_not_written() -> None:
     what = pieces((0, PROGRAM[:40]), (100, b"x" * 8), (5000, b"y" * 8))
     plan = make_plan(what, STAYS, FACTS)
-    assert spans(plan, Action.WRITE) == [
+    assert spans(plan, StepKind.WRITE) == [
         Range(APP1.start + 16, APP1.start + 112),
         Range(APP1.start + 4992, APP1.start + 5008),
     ]
@@ -98,7 +98,7 @@ def test_one_changed_piece_costs_its_sector_and_the_boot_unit_s(index: int) -> N
     first = placed(TWO, APP1.start).within(sector).pieces[0].offset - APP1.start
     held[first + 30] ^= 1
     plan = planned(TWO, history=PROVED, present=bytes(held))
-    assert spans(plan, Action.ERASE) == list(dict.fromkeys((TOUCHED[0], sector)))
+    assert spans(plan, StepKind.ERASE) == list(dict.fromkeys((TOUCHED[0], sector)))
     assert plan.unchanged == (3 - plan.erases) * SECTOR
 
 
@@ -137,7 +137,7 @@ def test_the_plan_counts_what_is_lost_beside_the_pieces(*, proved: bool) -> None
         assert note == f"the image covers only part of sector {TOUCHED[0]}: 100 other bytes there are erased"
     else:
         assert note == f"the image covers only part of 3 sectors: up to {open_bytes} other bytes there are erased"
-    assert "45 sectors between or behind the pieces keep what they hold" in plan.notes
+    assert "45 sectors between or behind the pieces keep their contents" in plan.notes
 
 
 def test_nothing_is_said_to_be_lost_where_all_of_it_is_blank_already() -> None:
@@ -165,23 +165,23 @@ def test_erase_partition_says_what_it_costs(*, proved: bool) -> None:
     assert not any("between or behind" in note for note in plan.notes)
 
 
-@pytest.mark.parametrize("holds", list(Holds))
-def test_a_patch_and_data_touch_only_what_differs_and_have_no_boot_unit(holds: Holds) -> None:
+@pytest.mark.parametrize("holds", list(PartitionKind))
+def test_a_patch_and_data_touch_only_what_differs_and_have_no_boot_unit(holds: PartitionKind) -> None:
     target = replace(STAYS, holds=holds)
-    what = PATCH if holds is Holds.PROGRAM else Image.raw(image(4 * SECTOR))
+    what = PATCH if holds is PartitionKind.PROGRAM else Image.raw(image(4 * SECTOR))
     changed = bytearray(what.read(Range(0, APP1.size)))
     changed[2 * SECTOR + 102] ^= 1
     plan = planned(what, target, history=PROVED, present=bytes(changed))
-    assert spans(plan, Action.ERASE) == [TOUCHED[1]]
-    assert spans(plan, Action.WRITE_BOOT_UNIT) == []
+    assert spans(plan, StepKind.ERASE) == [TOUCHED[1]]
+    assert spans(plan, StepKind.WRITE_BOOT_UNIT) == []
     assert plan.boot_unit == 0
-    wanted = "not protectable: the image begins later" if holds is Holds.PROGRAM else "data"
+    wanted = "not protectable: the image begins later" if holds is PartitionKind.PROGRAM else "data"
     assert plan.protection.startswith(wanted)
 
 
 def test_a_program_in_a_partition_of_data_is_written_in_ascending_order() -> None:
-    plan = make_plan(Image.raw(image(3 * SECTOR)), replace(STAYS, holds=Holds.DATA), FACTS)
-    erases, writes = spans(plan, Action.ERASE), spans(plan, Action.WRITE)
+    plan = make_plan(Image.raw(image(3 * SECTOR)), replace(STAYS, holds=PartitionKind.DATA), FACTS)
+    erases, writes = spans(plan, StepKind.ERASE), spans(plan, StepKind.WRITE)
     assert erases == sorted(erases)
     assert writes == sorted(writes)
     assert writes[0] == Range.sized(APP1.start, 1024)
@@ -198,14 +198,14 @@ def test_a_cache_with_gaps_keeps_only_what_it_knows() -> None:
     facts = replace(FACTS, can_upload=False)
     known = TWO.without([Range(3 * SECTOR, 3 * SECTOR + 10)])
     plan = make_plan(TWO, STAYS, facts, cached=known, seen=Seen())
-    assert spans(plan, Action.ERASE) == [TOUCHED[0], TOUCHED[2]]
+    assert spans(plan, StepKind.ERASE) == [TOUCHED[0], TOUCHED[2]]
     assert plan.trusts_cache
     wider = image(APP1.size, seed=3)
     assert not make_plan(TWO, STAYS, facts, cached=TWO.over(Image.raw(wider)), seen=Seen()).changes
 
 
 def test_a_preview_needs_no_board() -> None:
-    assert spans(preview(TWO, STAYS, FACTS), Action.ERASE) == TOUCHED
+    assert spans(preview(TWO, STAYS, FACTS), StepKind.ERASE) == TOUCHED
 
 
 # What nobody may do beside the plan.
@@ -326,7 +326,7 @@ def _cases(draw: st.DrawFn) -> tuple[AddressTarget, bytes, list[Image], Bootload
         erase=draw(st.sampled_from(ErasePolicy)),
         verify=draw(st.sampled_from(VerifyPolicy)),
         map=draw(st.sampled_from(MapPolicy)),
-        holds=draw(st.sampled_from(Holds)),
+        holds=draw(st.sampled_from(PartitionKind)),
         leave=False,
     )
     flash = bytearray(draw(st.randoms(use_true_random=False)).randbytes(at - BASE))
@@ -393,7 +393,7 @@ def test_what_no_piece_touches_is_as_before_and_what_is_defined_is_there(
             for at in range(run.start, run.end)
         )
         assert lost <= watcher.plan.erased_beside
-        if spans(watcher.plan, Action.COMPARE):
+        if spans(watcher.plan, StepKind.COMPARE):
             assert lost == watcher.plan.erased_beside
         rig.cached = None
 

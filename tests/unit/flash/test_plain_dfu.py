@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from flash_rig import APP1, PARTITION2, TARGET, Rig, Watcher, pieces
-from flashdeck.config import Holds, VerifyPolicy
+from flashdeck.config import PartitionKind, VerifyPolicy
 from flashdeck.errors import (
     DescriptorError,
     DeviceGoneError,
@@ -19,10 +19,10 @@ from flashdeck.errors import (
 from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
-from flashdeckd.dfu.wire import Request
+from flashdeckd.dfu.wire import DfuRequest
 from flashdeckd.flash import engine, plain_planner
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.flash_plan import Action
+from flashdeckd.flash.flash_plan import StepKind
 from flashdeckd.flash.plain_planner import LEAST_UNIT
 from flashdeckd.flash.plain_run import ENOUGH, Comparison
 from flashdeckd.flash.result import FlashResult
@@ -171,7 +171,7 @@ def test_what_an_image_leaves_open_is_sent_as_erased_flash_and_said(model: Model
 
 
 def test_data_is_said_to_be_data() -> None:
-    plan = plain_planner.make_plan(Image.raw(image(5000)), replace(ALT, holds=Holds.DATA), UNSEEN)
+    plan = plain_planner.make_plan(Image.raw(image(5000)), replace(ALT, holds=PartitionKind.DATA), UNSEEN)
     assert plan.protection.startswith("data")
 
 
@@ -328,7 +328,7 @@ class LyingReads(Transport):
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         data = super().receive(request, value, length, timeout=timeout)
-        if request != Request.UPLOAD:
+        if request != DfuRequest.UPLOAD:
             return data
         self._at += length
         match self._lie:
@@ -499,18 +499,18 @@ def test_what_only_lacks_its_start_gets_it() -> None:
 
 def test_a_plan_is_made_without_the_board_and_nothing_is_written_for_one_with_it() -> None:
     blind = plain_planner.make_plan(Image.raw(image(FIVE)), ALT, UNSEEN)
-    assert [step.action for step in blind.steps] == [*[Action.DOWNLOAD] * 5, Action.MANIFEST, Action.LEAVE]
+    assert [step.action for step in blind.steps] == [*[StepKind.DOWNLOAD] * 5, StepKind.MANIFEST, StepKind.LEAVE]
     assert (blind.blocks, blind.erases, blind.changes) == (5, 0, True)
     rig = Rig(Model.TINYUSB, attributes=TOLERANT)
     with rig.open() as pipe:
         asked = engine.survey(pipe, Image.raw(image(FIVE)), ALT)
     actions = [step.action for step in asked.steps]
     assert actions == [
-        Action.SAMPLE,
-        *[Action.DOWNLOAD] * 5,
-        Action.MANIFEST,
-        Action.READ_BACK,
-        Action.LEAVE,
+        StepKind.SAMPLE,
+        *[StepKind.DOWNLOAD] * 5,
+        StepKind.MANIFEST,
+        StepKind.READ_BACK,
+        StepKind.LEAVE,
     ]
     assert asked.protection.startswith("not protectable")
     assert rig.memory() == rig.old

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from flash_rig import APP1, BASE, BOOTLOADER, GEOMETRY, PARTITION2, SECTOR, TARGET, as_image, image
 from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, VerifyPolicy
-from flashdeck.errors import DescriptorError, ErrorKind, HeldError, RefusedError, VerifyError
+from flashdeck.errors import BlockedError, DescriptorError, ErrorKind, RefusedError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
 from flashdeckd.flash import banks, dfuse_planner
 from flashdeckd.flash.banks import Site
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.dfuse_planner import MAX_CANDIDATES, MIN_BOOT_UNIT, DfusePlanner
-from flashdeckd.flash.flash_plan import Action, DeviceFacts, FlashPlan
+from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan, StepKind
 from flashdeckd.flash.layout import placed
 from flashdeckd.flash.survey import Seen
 from flashdeckd.flash.target import AddressTarget
@@ -27,7 +27,7 @@ FACTS = DeviceFacts(transfer_size=1024, memory_map=HONEST)
 SECOND = replace(TARGET, partition="partition2", span=PARTITION2)
 
 
-def spans(plan: FlashPlan, action: Action) -> list[Range]:
+def spans(plan: FlashPlan, action: StepKind) -> list[Range]:
     return [step.span for step in plan.steps if step.action is action]
 
 
@@ -69,20 +69,20 @@ def test_the_order_is_boot_sector_everything_else_proof_boot_unit_leave() -> Non
     plan = planned(20_000)
     actions = [step.action for step in plan.steps]
     assert actions == [
-        *[Action.ERASE] * 3,
-        Action.CHECK_BLANK,
-        *[Action.WRITE] * 20,
-        Action.PROVE_READING,
-        Action.READ_BACK,
-        Action.CHECK_BLOCKS,
-        Action.WRITE_BOOT_UNIT,
-        Action.READ_BOOT_UNIT,
-        Action.LEAVE,
+        *[StepKind.ERASE] * 3,
+        StepKind.CHECK_BLANK,
+        *[StepKind.WRITE] * 20,
+        StepKind.PROVE_READING,
+        StepKind.READ_BACK,
+        StepKind.CHECK_BLOCKS,
+        StepKind.WRITE_BOOT_UNIT,
+        StepKind.READ_BOOT_UNIT,
+        StepKind.LEAVE,
     ]
     assert plan.steps[0].span == Range.sized(APP1.start, SECTOR)
-    assert spans(plan, Action.WRITE)[0] == Range(APP1.start + 16, APP1.start + 1024)
-    assert spans(plan, Action.WRITE)[1] == Range.sized(APP1.start + 1024, 1024)
-    assert spans(plan, Action.WRITE_BOOT_UNIT) == [Range.sized(APP1.start, 16)]
+    assert spans(plan, StepKind.WRITE)[0] == Range(APP1.start + 16, APP1.start + 1024)
+    assert spans(plan, StepKind.WRITE)[1] == Range.sized(APP1.start + 1024, 1024)
+    assert spans(plan, StepKind.WRITE_BOOT_UNIT) == [Range.sized(APP1.start, 16)]
     assert (plan.erases, plan.blocks) == (3, 21)
 
 
@@ -95,44 +95,44 @@ def test_only_the_sectors_that_the_image_needs_are_erased() -> None:
 
 def test_the_last_write_is_filled_up_and_stays_inside() -> None:
     plan = planned(APP1.size - 5)
-    assert spans(plan, Action.WRITE)[-1].end == APP1.end
+    assert spans(plan, StepKind.WRITE)[-1].end == APP1.end
     assert plan.data(APP1)[-5:] == b"\xff" * 5
-    assert spans(planned(1025), Action.WRITE)[-1] == Range.sized(APP1.start + 1024, 16)
+    assert spans(planned(1025), StepKind.WRITE)[-1] == Range.sized(APP1.start + 1024, 16)
 
 
 def test_blank_blocks_are_left_out() -> None:
     data = image(2048) + b"\xff" * 4096 + image(1024)
     plan = make_plan(data, TARGET, FACTS)
-    assert [span.start - APP1.start for span in spans(plan, Action.WRITE)] == [16, 1024, 6144]
+    assert [span.start - APP1.start for span in spans(plan, StepKind.WRITE)] == [16, 1024, 6144]
 
 
 def test_proof_is_taken_where_something_is_written() -> None:
     data = image(16) + b"\xff" * (3 * SECTOR) + image(1024)
     plan = make_plan(data, TARGET, FACTS)
-    assert spans(plan, Action.CHECK_BLANK) == [Range.sized(APP1.start + 3 * SECTOR, SECTOR)]
-    assert spans(plan, Action.PROVE_READING)[0].end >= APP1.start + 3 * SECTOR + 1040
-    assert spans(plan, Action.ERASE)[0].start == APP1.start, "the boot unit's sector is still the first to be erased"
-    assert spans(plan, Action.LEAVE_BLANK) == [Range(APP1.start + 16, APP1.start + 3 * SECTOR)]
+    assert spans(plan, StepKind.CHECK_BLANK) == [Range.sized(APP1.start + 3 * SECTOR, SECTOR)]
+    assert spans(plan, StepKind.PROVE_READING)[0].end >= APP1.start + 3 * SECTOR + 1040
+    assert spans(plan, StepKind.ERASE)[0].start == APP1.start, "the boot unit's sector is still the first to be erased"
+    assert spans(plan, StepKind.LEAVE_BLANK) == [Range(APP1.start + 16, APP1.start + 3 * SECTOR)]
 
 
 @pytest.mark.parametrize("unit", [4, 8, 16, 32])
 def test_the_boot_unit_is_what_the_flash_programs_at_once_but_at_least_sixteen_bytes(unit: int) -> None:
     plan = planned(5000, replace(TARGET, geometry=replace(GEOMETRY, program_unit=unit)))
     assert plan.boot_unit == max(MIN_BOOT_UNIT, unit)
-    assert all(span.size % unit == 0 for span in spans(plan, Action.WRITE))
+    assert all(span.size % unit == 0 for span in spans(plan, StepKind.WRITE))
 
 
 @pytest.mark.parametrize("size", [1, 4, 15, 16, 17, 31, 32])
 def test_images_about_as_long_as_the_boot_unit(size: int) -> None:
     plan = planned(size)
-    assert spans(plan, Action.WRITE_BOOT_UNIT) == [Range.sized(APP1.start, 16)]
+    assert spans(plan, StepKind.WRITE_BOOT_UNIT) == [Range.sized(APP1.start, 16)]
     assert plan.data(Range.sized(APP1.start, size)) == image(size)
     assert plan.blocks == (1 if size <= 16 else 2)
 
 
 def test_a_blank_boot_unit_is_not_written_and_said_not_to_protect() -> None:
     plan = make_plan(b"\xff" * 16 + image(5000), TARGET, FACTS)
-    assert spans(plan, Action.WRITE_BOOT_UNIT) == []
+    assert spans(plan, StepKind.WRITE_BOOT_UNIT) == []
     assert plan.protection.startswith("not protectable")
     assert "0x08020000" in planned(5000).protection
 
@@ -163,7 +163,7 @@ def test_verify_always_is_refused_before_anything_is_erased(
 
 
 def test_without_leave_there_is_no_leave() -> None:
-    assert spans(planned(100, replace(TARGET, leave=False)), Action.LEAVE) == []
+    assert spans(planned(100, replace(TARGET, leave=False)), StepKind.LEAVE) == []
 
 
 def test_the_cost_stays_close_to_the_floor() -> None:
@@ -215,7 +215,7 @@ def test_a_partition_that_is_not_whole_sectors_is_refused(span: Range) -> None:
     [
         "@F/0x08000000/64*8Ka,64*8Kg",  # all of it read-only
         "@F/0x08000000/16*8Ka,1*8Kg,111*8Ka",  # room for one sector
-        "@F/0x08000000/16*8Ka,112*8Ke",  # can not be erased
+        "@F/0x08000000/16*8Ka,112*8Ke",  # cannot be erased
         "@F/0x08000000/16*8Kg",  # ends before it
         "@F/0x08040000/96*8Kg",  # begins behind it
     ],
@@ -245,7 +245,7 @@ def test_what_the_map_forbids_elsewhere_does_not_matter() -> None:
 )
 def test_sectors_that_disagree_hold_the_job(text: str) -> None:
     facts = with_map(parse_memory_map(text))
-    with pytest.raises(HeldError, match="memory map") as caught:
+    with pytest.raises(BlockedError, match="memory map") as caught:
         planned(5000, facts=facts)
     assert 'map = "ignore"' in caught.value.hint
     plan = planned(5000, replace(TARGET, map=MapPolicy.IGNORE), facts)
@@ -262,7 +262,7 @@ def test_a_board_without_a_map_is_flashed_by_the_geometry_alone() -> None:
 
 
 def test_another_bank_than_the_bootloader_s_is_held_until_it_is_proved_released_or_trusted() -> None:
-    with pytest.raises(HeldError, match="no sector there is blank") as caught:
+    with pytest.raises(BlockedError, match="no sector there is blank") as caught:
         asked(SECOND)
     assert caught.value.bank == 1
     assert 'banks = "trusted"' in caught.value.hint
@@ -272,7 +272,7 @@ def test_another_bank_than_the_bootloader_s_is_held_until_it_is_proved_released_
     assert asked(SECOND, history=BootloaderHistory(proved_banks=(1,))).erases == 1
     assert asked(replace(SECOND, protected=())).erases == 1, "nothing to protect"
     assert asked(TARGET).erases == 1, "the bootloader's own bank"
-    with pytest.raises(HeldError, match="bitCanUpload"):
+    with pytest.raises(BlockedError, match="bitCanUpload"):
         asked(SECOND, facts=replace(FACTS, can_upload=False))
 
 
@@ -304,18 +304,18 @@ BLANK_SITE = Seen(
 def test_the_canary_comes_before_the_first_erase_and_is_the_proof_of_reading() -> None:
     plan = asked(TARGET, seen=BLANK_SITE)
     assert [step.action for step in plan.steps][:10] == [
-        Action.SAMPLE,
-        *[Action.FIND_BLANK] * 2,
-        Action.WRITE_CANARY,
-        Action.READ_CANARY,
-        Action.ERASE_CANARY,
-        *[Action.CHECK_BANKS] * 3,
-        Action.ERASE,
+        StepKind.SAMPLE,
+        *[StepKind.FIND_BLANK] * 2,
+        StepKind.WRITE_CANARY,
+        StepKind.READ_CANARY,
+        StepKind.ERASE_CANARY,
+        *[StepKind.CHECK_BANKS] * 3,
+        StepKind.ERASE,
     ]
-    assert spans(plan, Action.ERASE_CANARY) == [SITE.sector]
-    assert spans(plan, Action.CHECK_BANKS) == [Range.sized(BASE, SECTOR), SITE.twin, SITE.sector]
-    assert spans(plan, Action.CHECK_BLANK) == []
-    assert spans(plan, Action.READ_BACK)[0].start == APP1.start
+    assert spans(plan, StepKind.ERASE_CANARY) == [SITE.sector]
+    assert spans(plan, StepKind.CHECK_BANKS) == [Range.sized(BASE, SECTOR), SITE.twin, SITE.sector]
+    assert spans(plan, StepKind.CHECK_BLANK) == []
+    assert spans(plan, StepKind.READ_BACK)[0].start == APP1.start
 
 
 def test_candidates_are_never_the_boot_sector_and_have_an_unprotected_twin() -> None:
@@ -358,10 +358,10 @@ def there(present: bytes) -> Seen:
 def test_an_equal_partition_is_left_alone() -> None:
     data = image(5 * SECTOR)
     plan = make_plan(data, TARGET, FACTS, history=PROVED, seen=there(data))
-    assert [step.action for step in plan.steps] == [Action.COMPARE, Action.KEEP, Action.LEAVE]
-    assert spans(plan, Action.KEEP) == [Range.sized(APP1.start, 5 * SECTOR)]
+    assert [step.action for step in plan.steps] == [StepKind.COMPARE, StepKind.KEEP, StepKind.LEAVE]
+    assert spans(plan, StepKind.KEEP) == [Range.sized(APP1.start, 5 * SECTOR)]
     assert (plan.unchanged, plan.changes) == (5 * SECTOR, False)
-    assert any("holds this image already" in note for note in plan.notes)
+    assert any("has this image already" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize("sector", range(5))
@@ -369,12 +369,12 @@ def test_one_changed_sector_costs_its_own_erase_and_the_boot_unit_s(sector: int)
     data = image(5 * SECTOR)
     plan = make_plan(data, TARGET, FACTS, history=PROVED, seen=there(with_change(data, sector * SECTOR + 100)))
     first, own = (Range.sized(APP1.start + at * SECTOR, SECTOR) for at in (0, sector))
-    assert spans(plan, Action.ERASE) == list(dict.fromkeys((first, own)))
+    assert spans(plan, StepKind.ERASE) == list(dict.fromkeys((first, own)))
     assert plan.unchanged == (5 - plan.erases) * SECTOR
-    assert all(any(e.covers(w) for e in (first, own)) for w in spans(plan, Action.WRITE))
+    assert all(any(e.covers(w) for e in (first, own)) for w in spans(plan, StepKind.WRITE))
     assert plan.blocks == (9 if sector == 0 else 17)
-    assert sum(span.size for span in spans(plan, Action.READ_BACK)) == plan.erases * SECTOR
-    assert spans(plan, Action.CHECK_BLANK) == spans(plan, Action.PROVE_READING) == []
+    assert sum(span.size for span in spans(plan, StepKind.READ_BACK)) == plan.erases * SECTOR
+    assert spans(plan, StepKind.CHECK_BLANK) == spans(plan, StepKind.PROVE_READING) == []
 
 
 def test_reading_that_is_not_proved_lets_nothing_be_skipped() -> None:
@@ -469,7 +469,7 @@ def test_no_plan_leaves_its_partition(
     seen = drawn.draw(st.none() | _seen(target, data))
     try:
         plan = make_plan(data, target, facts, history=history, seen=seen)
-    except (RefusedError, HeldError, VerifyError, DescriptorError):
+    except (RefusedError, BlockedError, VerifyError, DescriptorError):
         return
     before = seen.present.read(target.span) if seen and history.reading_proved else b""
     erased: list[Range] = []
@@ -477,11 +477,11 @@ def test_no_plan_leaves_its_partition(
     written: dict[int, int] = {}
     for step in plan.steps:
         assert target.span.covers(step.span)
-        if step.action is Action.ERASE:
+        if step.action is StepKind.ERASE:
             assert step.span in sectors
             assert not written, "all erases come first"
             erased.append(step.span)
-        if step.action in (Action.WRITE, Action.WRITE_BOOT_UNIT):
+        if step.action in (StepKind.WRITE, StepKind.WRITE_BOOT_UNIT):
             assert 0 < step.span.size <= min(plan.block, 4096, transfer_size or 64)
             assert step.span.start % target.geometry.program_unit == 0
             assert step.span.size % target.geometry.program_unit == 0
@@ -500,5 +500,5 @@ def test_no_plan_leaves_its_partition(
         return
     assert erased[0].start == target.span.start
     boot = Range.sized(target.span.start, plan.boot_unit)
-    writes = [step for step in plan.steps if step.action in (Action.WRITE, Action.WRITE_BOOT_UNIT)]
+    writes = [step for step in plan.steps if step.action in (StepKind.WRITE, StepKind.WRITE_BOOT_UNIT)]
     assert all(not step.span.overlaps(boot) for step in writes[:-1]), "the boot unit is last and alone"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flashdeckd.host import files
-from flashdeckd.state.durable import write_durably
+from flashdeckd.host.durable import write_durably
 
 
 class Log:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flashdeck.chips import find_chip
 from flashdeck.config import Profile
-from flashdeckd.images.addresses import Place, locate, partition_at
+from flashdeckd.images.addresses import MemoryKind, locate, partition_at
 from product_images import PRODUCT, profile
 
 
@@ -28,42 +28,42 @@ def of_chip(name: str) -> Profile:
 @pytest.mark.parametrize(
     ("chip", "address", "place"),
     [
-        ("STM32H563RG", 0x08020000, Place.UNASSIGNED),
-        ("STM32H563RG", 0x0C020000, Place.SECURE_FLASH),
-        ("STM32H563RG", 0x20000000, Place.RAM),
-        ("STM32H563RG", 0x24000000, Place.RAM),
-        ("STM32H563RG", 0x30010000, Place.SECURE_RAM),
-        ("STM32H563RG", 0x1FFFF800, Place.OPTION_BYTES),  # as files for older chips have them
-        ("STM32H563RG", 0x08FFF000, Place.OTP),
-        ("STM32H563RG", 0x60000000, Place.EXTERNAL),
-        ("STM32H563RG", 0x90000000, Place.EXTERNAL),
-        ("STM32H563RG", 0xD0000000, Place.EXTERNAL),
-        ("STM32H563RG", 0x40022000, Place.PERIPHERALS),
-        ("STM32H563RG", 0xE000ED08, Place.PERIPHERALS),
-        ("STM32H563RG", 0x0BF97000, Place.SYSTEM_MEMORY),
-        ("STM32H563RG", 0x08100000, Place.NOWHERE),
-        ("STM32H563RG", 0x00000000, Place.ADDRESS_ZERO),
-        ("STM32H743VI", 0x00000100, Place.ADDRESS_ZERO),
-        ("STM32H563RG", 0x09000000, Place.EEPROM),
-        ("STM32L053R8", 0x08080000, Place.EEPROM),
-        ("STM32F103CB", 0x08080000, Place.NOWHERE),
-        ("STM32F407VG", 0x1FFFC000, Place.OPTION_BYTES),
-        ("STM32F407VG", 0x1FFF7800, Place.OTP),
-        ("STM32F407VG", 0x1FFF0000, Place.SYSTEM_MEMORY),
-        ("STM32F407VG", 0x10000000, Place.RAM),
-        ("STM32F407VG", 0x0C000000, Place.NOWHERE),
-        ("STM32H743VI", 0x24000000, Place.RAM),
-        ("STM32H743VI", 0x30000000, Place.RAM),
-        ("STM32L476RG", 0x1FFF7800, Place.OPTION_BYTES),
+        ("STM32H563RG", 0x08020000, MemoryKind.UNASSIGNED),
+        ("STM32H563RG", 0x0C020000, MemoryKind.SECURE_FLASH),
+        ("STM32H563RG", 0x20000000, MemoryKind.RAM),
+        ("STM32H563RG", 0x24000000, MemoryKind.RAM),
+        ("STM32H563RG", 0x30010000, MemoryKind.SECURE_RAM),
+        ("STM32H563RG", 0x1FFFF800, MemoryKind.OPTION_BYTES),  # as files for older chips have them
+        ("STM32H563RG", 0x08FFF000, MemoryKind.OTP),
+        ("STM32H563RG", 0x60000000, MemoryKind.EXTERNAL),
+        ("STM32H563RG", 0x90000000, MemoryKind.EXTERNAL),
+        ("STM32H563RG", 0xD0000000, MemoryKind.EXTERNAL),
+        ("STM32H563RG", 0x40022000, MemoryKind.PERIPHERALS),
+        ("STM32H563RG", 0xE000ED08, MemoryKind.PERIPHERALS),
+        ("STM32H563RG", 0x0BF97000, MemoryKind.SYSTEM_MEMORY),
+        ("STM32H563RG", 0x08100000, MemoryKind.NOWHERE),
+        ("STM32H563RG", 0x00000000, MemoryKind.ADDRESS_ZERO),
+        ("STM32H743VI", 0x00000100, MemoryKind.ADDRESS_ZERO),
+        ("STM32H563RG", 0x09000000, MemoryKind.EEPROM),
+        ("STM32L053R8", 0x08080000, MemoryKind.EEPROM),
+        ("STM32F103CB", 0x08080000, MemoryKind.NOWHERE),
+        ("STM32F407VG", 0x1FFFC000, MemoryKind.OPTION_BYTES),
+        ("STM32F407VG", 0x1FFF7800, MemoryKind.OTP),
+        ("STM32F407VG", 0x1FFF0000, MemoryKind.SYSTEM_MEMORY),
+        ("STM32F407VG", 0x10000000, MemoryKind.RAM),
+        ("STM32F407VG", 0x0C000000, MemoryKind.NOWHERE),
+        ("STM32H743VI", 0x24000000, MemoryKind.RAM),
+        ("STM32H743VI", 0x30000000, MemoryKind.RAM),
+        ("STM32L476RG", 0x1FFF7800, MemoryKind.OPTION_BYTES),
     ],
 )
-def test_what_lives_at_an_address_of_a_chip(chip: str, address: int, place: Place) -> None:
+def test_what_lives_at_an_address_of_a_chip(chip: str, address: int, place: MemoryKind) -> None:
     assert locate(address, of_chip(chip)).place is place
 
 
 def test_a_partition_is_named() -> None:
     location = locate(0x08080004, PRODUCT)
-    assert location.place is Place.PARTITION
+    assert location.place is MemoryKind.PARTITION
     assert location.words == "partition partition2"
     assert "flash this file to partition2" in location.hint
     assert "protected" in locate(0x08000000, PRODUCT).hint
@@ -75,7 +75,7 @@ def test_an_alias_names_the_partition_that_it_is_of_and_how_to_change_either_sid
     assert "0x08080000" in location.hint
     assert "address = 0x0c080000 for partition2" in location.hint
     location = locate(0x08080004, profile(secure=True))
-    assert location.place is Place.NONSECURE_FLASH
+    assert location.place is MemoryKind.NONSECURE_FLASH
     assert "address = 0x08080000 for partition2" in location.hint
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeck.config import Crc, CrcGuard, Guard, Holds, Partition
+from flashdeck.config import Crc, CrcGuard, Guard, Partition, PartitionKind
 from flashdeck.errors import RefusedError
 from flashdeck.geometry import Geometry, Range
 from flashdeckd.images.guards import check, is_program_for
@@ -148,7 +148,7 @@ DATA = [bytes(100), b"\xff" * 4096, b"hello", bytes(range(256))]
 def test_without_stack_and_reset_anything_that_fits_is_taken(data: bytes, offset: int) -> None:
     image = Image.of([Piece(offset, data)])
     assert taken(image, UNGUARDED) == ()
-    assert taken(image, profile(guards=FITS, holds=Holds.DATA)) == ()
+    assert taken(image, profile(guards=FITS, holds=PartitionKind.DATA)) == ()
     error = refused(image)
     assert 'leave "reset" and "stack" out of the guards of app1' in error.hint or "for this chip" in error.hint
 
@@ -182,7 +182,7 @@ def test_what_can_not_be_proved_to_be_a_program_is_none() -> None:
     image = Image.raw(program())
     no_ram = replace(PRODUCT, geometry=replace(PRODUCT.geometry, ram=()))
     assert not is_program_for(image, no_ram, no_ram.partitions["app1"])
-    data = profile(holds=Holds.DATA)
+    data = profile(holds=PartitionKind.DATA)
     assert not is_program_for(image, data, data.partitions["app1"])
     assert not is_program_for(image, PRODUCT, replace(PRODUCT.partitions["app1"], alternate=0))
     header = struct.pack("<IIHHIIBBHI4x", 0x96F3B83D, 0, 0x20, 0, 64, 0x04, 1, 0, 0, 0)

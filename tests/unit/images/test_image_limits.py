@@ -34,7 +34,7 @@ def version_of(data: bytes) -> str:
 def test_a_file_may_hold_so_many_bytes() -> None:
     whole = Segment(0, bytes(MAX_IMAGE))
     assert bounded("file", [whole]) == (whole,)
-    with pytest.raises(RefusedError, match="holds more than"):
+    with pytest.raises(RefusedError, match="has more than"):
         bounded("file", [whole, Segment(0, b"x")])
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from flashdeck.config import Guard, Holds, Outside, Partition, Profile, UsbId
+from flashdeck.config import Guard, Outside, Partition, PartitionKind, Profile, UsbId
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.images import guards
@@ -65,7 +65,7 @@ NEIGHBOURS: dict[str, Callable[[Partition], Partition | None]] = {
     "program": lambda each: each,
     "protected program": lambda each: replace(each, protected=True),
     "program without guards": lambda each: replace(each, guards=frozenset((Guard.FITS,))),
-    "data": lambda each: replace(each, holds=Holds.DATA, guards=frozenset((Guard.FITS,))),
+    "data": lambda each: replace(each, holds=PartitionKind.DATA, guards=frozenset((Guard.FITS,))),
     "nothing": lambda _: None,
 }
 each_format = pytest.mark.parametrize("name", [*WRITERS, RAW])
@@ -129,7 +129,7 @@ def test_what_is_no_program_here_is_never_cut_from_a_program_there(name: str) ->
     """It would be the end of an image that is too large for its own partition."""
     profile = beside("program")
     spill = [(BELOW.span.start, program(BELOW, SIZE) + b"m" * 16)]
-    for own in (OWN, replace(OWN, guards=frozenset((Guard.FITS,))), replace(OWN, holds=Holds.DATA)):
+    for own in (OWN, replace(OWN, guards=frozenset((Guard.FITS,))), replace(OWN, holds=PartitionKind.DATA)):
         assert (
             "too large" in refusal(name, spill, replace(profile, partitions={"below": BELOW, "own": own}), own).message
         )

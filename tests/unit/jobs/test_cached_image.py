@@ -12,7 +12,6 @@ from flashdeck.config import BankPolicy, Board, Profile
 from flashdeck.errors import DeviceGoneError
 from flashdeck.job_state import Done, Verified
 from flashdeck.model import Contents, LogLevel, Presence
-from flashdeckd.boards.roster import Sighting
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.images.image import NOTHING, Image
 from flashdeckd.images.shelf import Shelf
@@ -21,6 +20,7 @@ from flashdeckd.jobs import after_error
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.recognition import Sighting
 from lane_rig import PROFILE, running_lane
 
 IMAGE = Image.raw(image(20_000))

@@ -12,12 +12,12 @@ from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DevicePermissionError
 from flashdeck.job_state import Done, Queued, Running, Superseded, WaitFor, Waiting
 from flashdeck.model import BoardHold, Event, JobState, Presence
-from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.entering import detach
 from flashdeckd.entering.detach import MAX_ASKED
 from flashdeckd.jobs import device_thread
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.recognition import ABSENT, Sighting
 from lane_rig import PROFILE, Scene, hurry, running_lane
 
 APP = UsbId(0x0483, 0x5740)
@@ -32,7 +32,7 @@ class Application:
         self._device = replace(scene.emulated.device, serial="A1", usb_id=APP)
         self._loop = asyncio.get_running_loop()
         self.asked = 0
-        self.when_asked: Callable[[], None] = lambda: None
+        self.when_asked: Callable[[], object] = lambda: None
         monkeypatch.setattr(Worker, "detach", self._detach)
         monkeypatch.setattr(Worker, "reach", self._reach)
 
@@ -89,7 +89,7 @@ async def test_an_application_that_comes_back_is_asked_a_few_times_and_then_left
     for _ in range(MAX_ASKED + 5):
         job = await application.restart(job)
     assert application.asked == MAX_ASKED
-    assert job.text == f"waiting: board left runs its application again, asked {MAX_ASKED} times to detach"
+    assert job.text == f"waiting: it is running again, after {MAX_ASKED} requests to detach"
     scene.see()
     await scene.until(job, Done)
 
@@ -102,6 +102,52 @@ async def test_the_next_job_asks_anew(scene: Scene, application: Application) ->
     await scene.lane.cancel(job)
     await application.until(await scene.order(), WaitFor.HAND)
     assert application.asked == MAX_ASKED + 1
+
+
+async def worn_out(scene: Scene, application: Application) -> JobState:
+    """A job of a board that came back as its application as often as it may."""
+    application.start()
+    job = await application.until(await scene.order(), WaitFor.HAND)
+    for _ in range(MAX_ASKED):
+        job = await application.restart(job)
+    assert application.asked == MAX_ASKED
+    return job
+
+
+async def asked(application: Application, times: int) -> None:
+    async with asyncio.timeout(30):
+        while application.asked < times:  # noqa: ASYNC110 -- the thread that asks tells nobody
+            await asyncio.sleep(0.001)
+
+
+async def test_requests_that_a_cable_may_have_cut_are_made_again_once_the_board_has_stayed(
+    scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detach, "RESTS", (0.05, 1000.0))
+    await worn_out(scene, application)
+    await asked(application, MAX_ASKED + 1)
+
+
+async def test_a_board_that_does_not_stay_is_not_asked_for_ever(
+    scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detach, "RESTS", (1000.0,))
+    job = await worn_out(scene, application)
+    for _ in range(3):
+        await application.restart(job)
+    assert application.asked == MAX_ASKED
+    await scene.lane.release()
+    await asked(application, MAX_ASKED + 1)
+
+
+async def test_a_job_that_comes_while_a_person_is_waited_for_says_so_too(
+    scene: Scene, application: Application
+) -> None:
+    application.start()
+    first = await application.until(await scene.order(), WaitFor.HAND)
+    second = await application.until(await scene.order("partition2"), WaitFor.HAND)
+    assert second.text == first.text
+    assert application.asked == 1
 
 
 async def test_what_changes_elsewhere_asks_nobody_again(scene: Scene, application: Application) -> None:

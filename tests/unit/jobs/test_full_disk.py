@@ -1,4 +1,4 @@
-"""A journal that can not be written: it ends no lane, and what it can not keep is not lost while the daemon runs."""
+"""A journal that cannot be written: it ends no lane, and what it cannot keep is not lost while the daemon runs."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -11,12 +11,12 @@ from flash_rig import APP1, PARTITION2
 from flashdeck.errors import FlashdeckError, HostError, VerifyError
 from flashdeck.job_state import Cancelled, Done, Failed, WaitFor, Waiting
 from flashdeck.model import Contents, LogLevel
-from flashdeckd.boards.roster import ABSENT
 from flashdeckd.flash import engine as flash_engine
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.jobs.after_error import AfterError
 from flashdeckd.state.journal import Journal, Ledger
+from flashdeckd.usb.recognition import ABSENT
 from job_states import waits_for
 from lane_rig import Scene
 
@@ -88,7 +88,7 @@ async def test_jobs_wait_for_a_full_disk_and_go_on_by_themselves_once_there_is_r
 ) -> None:
     def mismatch() -> None:
         disk.is_full = True
-        raise VerifyError("app1 does not hold what was written")
+        raise VerifyError("app1 is not what was written")
 
     engine.after = mismatch
     scene.lane.see(ABSENT)

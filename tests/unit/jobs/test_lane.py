@@ -9,17 +9,16 @@ from dataclasses import replace
 import pytest
 
 from flashdeck.errors import (
+    BlockedError,
     DeviceError,
     DeviceGoneError,
     DevicePermissionError,
     ErrorKind,
     FlashdeckError,
-    HeldError,
     WrongBankError,
 )
 from flashdeck.job_state import Blocked, Cancelled, Done, Failed, JobStatus, Queued, Running, WaitFor, Waiting, Written
 from flashdeck.model import JobState, LogLevel
-from flashdeckd.boards.roster import ABSENT
 from flashdeckd.flash import engine
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AddressTarget
@@ -28,6 +27,7 @@ from flashdeckd.jobs import retry_policy
 from flashdeckd.jobs.device_thread import OPEN_TRIES
 from flashdeckd.jobs.job_images import JobImages
 from flashdeckd.jobs.worker import Worker
+from flashdeckd.usb.recognition import ABSENT
 from job_states import waits_for
 from lane_rig import Scene
 
@@ -187,7 +187,7 @@ async def test_a_board_whose_bootloader_was_harmed_is_held_so_that_nothing_reset
     assert first.failure is not None
     assert first.failure.kind is ErrorKind.WRONG_BANK
     assert scene.holds == ["it changed: write it anew"]
-    second = await scene.until_says(second, "on hold: board left is on hold: it changed", Waiting)
+    second = await scene.until_says(second, "on hold: it changed", Waiting)
     assert waits_for(second) is WaitFor.HOLD
     assert bool([text for text in scene.logged(LogLevel.ERROR) if "disk is full" in text]) is not disk_works
 
@@ -215,7 +215,7 @@ async def test_a_job_that_reads_nothing_because_cables_were_pulled_reads_again_o
             loop.call_soon_threadsafe(scene.lane.see, ABSENT)
             raise DeviceGoneError("pulled", during_read=True)
         if not target.may_read:
-            raise HeldError("nobody can see which bank it erases", hint="flashdeck release left")
+            raise BlockedError("nobody can see which bank it erases", hint="flashdeck release left")
         return real(*words, **rest)
 
     monkeypatch.setattr(engine, "flash", flash)

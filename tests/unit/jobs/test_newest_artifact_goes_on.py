@@ -10,12 +10,12 @@ import pytest
 from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
 from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified, WaitFor, Waiting, Written
 from flashdeck.model import Contents, JobState, Origin, Presence
-from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.flash import engine
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.images.image import Image
 from flashdeckd.jobs.queue import overtaken
+from flashdeckd.usb.recognition import ABSENT, Sighting
 from job_states import BLOCKED, QUEUED, RUNNING, WAITING, WRITTEN, waits_for
 from lane_rig import Scene, running_lane
 

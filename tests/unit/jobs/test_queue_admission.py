@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 
 from flash_rig import TARGET
-from flashdeck.config import ErasePolicy, Holds
+from flashdeck.config import ErasePolicy, PartitionKind
 from flashdeck.geometry import Range
 from flashdeck.job_state import JobStatus
 from flashdeck.model import JobState, Origin
@@ -131,7 +131,7 @@ def test_a_patch_behind_a_program_that_changes_its_sector_is_needed() -> None:
 
 
 def test_in_a_partition_for_data_every_new_image_replaces_the_last() -> None:
-    data = replace(TARGET, holds=Holds.DATA)
+    data = replace(TARGET, holds=PartitionKind.DATA)
     assert built([job(1, A), job(2, PATCH)], NOTHING, ELSEWHERE, data) == Admission(create=True, superseded=(1, 2))
 
 

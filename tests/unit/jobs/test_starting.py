@@ -12,10 +12,10 @@ from flashdeck.config import Enter, UsbId
 from flashdeck.errors import ErrorKind
 from flashdeck.job_state import Done, Failed, Running, Verified, Waiting, Written
 from flashdeck.model import Contents, JobState, LogLevel, Presence
-from flashdeckd.boards.roster import ABSENT, Sighting
 from flashdeckd.flash import engine
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.jobs import attempt
+from flashdeckd.usb.recognition import ABSENT, Sighting
 from lane_rig import PROFILE, Scene, running_lane
 
 APP = UsbId(0x0483, 0x5740)

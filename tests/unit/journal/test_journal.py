@@ -333,14 +333,14 @@ async def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
 
 async def test_a_directory_in_its_place_is_a_clear_error(path: Path) -> None:
     path.mkdir(parents=True)
-    with pytest.raises(FlashdeckError, match="can not open the journal") as refused:
+    with pytest.raises(FlashdeckError, match="cannot open the journal") as refused:
         await Journal.open(path)
     assert refused.value.hint
 
 
 async def test_a_file_in_place_of_its_directory_is_a_clear_error(path: Path) -> None:
     path.parent.write_text("in the way")
-    with pytest.raises(FlashdeckError, match="can not open the journal") as refused:
+    with pytest.raises(FlashdeckError, match="cannot open the journal") as refused:
         await Journal.open(path)
     assert "state directory" in refused.value.hint
     assert path.parent.read_text() == "in the way"

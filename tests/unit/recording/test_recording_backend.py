@@ -104,7 +104,7 @@ def test_a_full_disk_is_told_once_and_hurts_no_flash(tmp_path: Path, monkeypatch
     (path,) = (tmp_path / "r").iterdir()
     assert not read(path).complete
     (told,) = troubles
-    assert "can not be written" in told
+    assert "cannot be written" in told
     assert calls == 51
     desk.bench.press("board")
     flashed(desk)

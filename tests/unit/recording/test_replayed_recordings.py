@@ -199,7 +199,7 @@ def answered(moved: int, length: int = 6, data: bytes | None = None) -> bytes:
     ("recording", "text", "seen"),
     [
         (b"", "", "recording"),
-        (b"", "recording = 'none.jsonl'", "none.jsonl can not be read"),
+        (b"", "recording = 'none.jsonl'", "none.jsonl cannot be read"),
         (b"", "recording = 'r.jsonl'", "does not begin with a session"),
         (b"{}\n", "recording = 'r.jsonl'", "line 1"),
         (b"\xff\n", "recording = 'r.jsonl'", "line 1"),

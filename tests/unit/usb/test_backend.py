@@ -8,7 +8,7 @@ import usb.backend.libusb1
 import usb.core
 
 from flashdeck.errors import FlashdeckError
-from flashdeckd.usb.backend import library_version, open_backend
+from flashdeckd.usb.libusb import library_version, open_backend
 
 
 def _found(name: str) -> str:

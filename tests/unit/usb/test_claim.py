@@ -13,7 +13,7 @@ from flashdeck.errors import DeviceGoneError
 from flashdeck.geometry import Range
 from flashdeckd.usb import claim, transport
 from flashdeckd.usb.claim import Claim
-from flashdeckd.virtual.board import Connection
+from flashdeckd.virtual.board import Attachment
 from flashdeckd.virtual.hotplug import usb_device
 from flashdeckd.virtual.spec import Model
 
@@ -86,7 +86,7 @@ def test_a_reset_between_two_transfers_of_a_flash_changes_nothing_elsewhere(driv
         rig = Rig(model, old=old)
         transfer, left = rig.board.transfer, [after]
 
-        def one(connection: Connection, *rest: Any, rig: Rig = rig, transfer: Any = transfer, left: Any = left) -> Any:
+        def one(connection: Attachment, *rest: Any, rig: Rig = rig, transfer: Any = transfer, left: Any = left) -> Any:
             answer = transfer(connection, *rest)
             left[0] -= 1
             if left[0] == 0:

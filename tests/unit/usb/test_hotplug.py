@@ -298,7 +298,7 @@ async def test_without_libudev_it_says_so_and_waits(monkeypatch: pytest.MonkeyPa
 
 def test_importing_loads_neither_pyudev_nor_pyusb() -> None:
     program = (
-        "import sys, flashdeckd.usb.hotplug, flashdeckd.usb.backend; flashdeckd.usb.hotplug.PyudevHotplug();"
+        "import sys, flashdeckd.usb.hotplug, flashdeckd.usb.libusb; flashdeckd.usb.hotplug.PyudevHotplug();"
         "sys.exit(bool({'pyudev', 'usb', 'libusb_package'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603  (our own words)

@@ -23,7 +23,7 @@ from flashdeck.errors import (
 from flashdeckd.usb.transport import TIMES, open_device
 from flashdeckd.virtual import spec
 from flashdeckd.virtual.backend import Handle
-from flashdeckd.virtual.identity import AlternateSetting, Functional
+from flashdeckd.virtual.identity import Functional, InterfaceSetting
 
 
 def test_the_device_at_that_bus_and_address_is_opened_and_given_back() -> None:
@@ -234,13 +234,13 @@ def test_a_device_that_leaves_while_its_string_is_read_is_gone() -> None:
 
 
 def test_the_interface_in_dfu_mode_is_the_one_that_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    def two_interfaces(functional: Functional, *, alternates: int, string: int) -> tuple[AlternateSetting, ...]:
+    def two_interfaces(functional: Functional, *, alternates: int, string: int) -> tuple[InterfaceSetting, ...]:
         assert alternates == 1
         runtime = replace(functional, version=0x0110)
         return (
-            AlternateSetting(0, 0, 0xFE, 1, 1, extra=runtime.descriptor),
-            AlternateSetting(1, 0, 0xFE, 1, 0, string=string),
-            AlternateSetting(1, 1, 0xFE, 1, 0, string=string, extra=functional.descriptor),
+            InterfaceSetting(0, 0, 0xFE, 1, 1, extra=runtime.descriptor),
+            InterfaceSetting(1, 0, 0xFE, 1, 0, string=string),
+            InterfaceSetting(1, 1, 0xFE, 1, 0, string=string, extra=functional.descriptor),
         )
 
     monkeypatch.setattr(spec, "dfu_settings", two_interfaces)

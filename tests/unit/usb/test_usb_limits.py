@@ -99,7 +99,7 @@ def bus(tmp_path: Path) -> FakeSysfs:
 
 
 class SilentUdev:
-    """Monitors that never say anything, or can not be had."""
+    """Monitors that never say anything, or cannot be had."""
 
     def __init__(self, devices: Iterable[Path], *, deaf: bool) -> None:
         self._devices = devices

@@ -10,7 +10,7 @@ from flash_rig import APP1, BASE, OLD, Rig, image, small
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceGoneError, StallError, TransferTimeoutError
 from flashdeck.geometry import Range
-from flashdeckd.dfu import requests
+from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.wire import DfuState, erase_page, set_address
 from flashdeckd.usb.transport import Transport
@@ -20,10 +20,10 @@ from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 SECTOR = Range.sized(APP1.start, 8192)
 DFUSE = [model for model in Model if model not in PLAIN_MODELS]
 ANSWERS: tuple[Callable[[Transport], object], ...] = (
-    requests.get_state,
-    requests.get_status,
-    lambda pipe: requests.upload(pipe, 2, 64),
-    lambda pipe: requests.download(pipe, 0, set_address(APP1.start)),
+    class_requests.get_state,
+    class_requests.get_status,
+    lambda pipe: class_requests.upload(pipe, 2, 64),
+    lambda pipe: class_requests.download(pipe, 0, set_address(APP1.start)),
 )
 """Requests that any DfuSe device takes in dfuIDLE."""
 
@@ -41,12 +41,12 @@ def test_after_an_error_status_the_device_is_in_error_until_it_is_cleared(
         with suppress(StallError):
             answer = ask(pipe)
         assert answer is None or "dfuERROR" in str(answer) or answer == DfuState.ERROR
-        report = requests.get_status(pipe)
+        report = class_requests.get_status(pipe)
         assert (report.status, report.state) == (0x0E, DfuState.ERROR)
         with pytest.raises(StallError):
-            requests.abort(pipe)
-        requests.clear_status(pipe)
-        assert requests.get_state(pipe) == DfuState.IDLE
+            class_requests.abort(pipe)
+        class_requests.clear_status(pipe)
+        assert class_requests.get_state(pipe) == DfuState.IDLE
 
 
 def test_an_erase_that_ends_in_an_error_status_is_not_done() -> None:
@@ -56,10 +56,10 @@ def test_an_erase_that_ends_in_an_error_status_is_not_done() -> None:
             to_idle(pipe, rig.nap)
             rig.bench.fault("board", Fault.ERROR_STATUS, at)
             with pytest.raises(StallError) if at == 1 else nullcontext():
-                requests.download(pipe, 0, erase_page(APP1.start))
-            assert requests.get_status(pipe).state == DfuState.ERROR
-            requests.clear_status(pipe)
-            assert requests.get_status(pipe).state == DfuState.IDLE
+                class_requests.download(pipe, 0, erase_page(APP1.start))
+            assert class_requests.get_status(pipe).state == DfuState.ERROR
+            class_requests.clear_status(pipe)
+            assert class_requests.get_status(pipe).state == DfuState.IDLE
         assert rig.memory(SECTOR) == OLD[SECTOR.start - BASE : SECTOR.end - BASE]
 
 
@@ -71,14 +71,14 @@ def test_a_wrong_state_comes_after_the_work_is_done_and_ends_with_an_abort(model
         with rig.open() as pipe:
             to_idle(pipe, rig.nap)
             for _ in range(padding):
-                requests.get_state(pipe)
+                class_requests.get_state(pipe)
             rig.bench.fault("board", Fault.WRONG_STATE)
-            states.add(requests.get_state(pipe))
-            assert requests.get_status(pipe).state in states
+            states.add(class_requests.get_state(pipe))
+            assert class_requests.get_status(pipe).state in states
             with pytest.raises(StallError):
-                requests.upload(pipe, 2, 64)
-            requests.abort(pipe)
-            assert requests.get_state(pipe) == DfuState.IDLE
+                class_requests.upload(pipe, 2, 64)
+            class_requests.abort(pipe)
+            assert class_requests.get_state(pipe) == DfuState.IDLE
     assert len(states) == 6
     assert {15, 0xEE} < states
 
@@ -88,26 +88,26 @@ def test_what_a_request_without_an_answer_has_done(fault: Fault) -> None:
     rig = Rig(Model.CLASSIC)
     with rig.open() as pipe:
         to_idle(pipe, rig.nap)
-        requests.download(pipe, 0, erase_page(APP1.start))
+        class_requests.download(pipe, 0, erase_page(APP1.start))
         rig.bench.fault("board", fault)
         with pytest.raises(TransferTimeoutError):
-            requests.get_status(pipe)
+            class_requests.get_status(pipe)
         assert rig.board.state().erases == (fault is Fault.LOST_ANSWER)
         if fault is Fault.HANG:
             for _ in range(3):
                 with pytest.raises(TransferTimeoutError):
-                    requests.get_state(pipe)
+                    class_requests.get_state(pipe)
             pipe.reset()
-            assert requests.get_state(pipe) == DfuState.IDLE
+            assert class_requests.get_state(pipe) == DfuState.IDLE
             rig.bench.fault("board", fault)
             with pytest.raises(TransferTimeoutError):
-                requests.get_state(pipe)
+                class_requests.get_state(pipe)
             rig.bench.unplug("board")
             rig.back_in_dfu()
             with rig.open() as again:
-                assert requests.get_state(again) == DfuState.IDLE
+                assert class_requests.get_state(again) == DfuState.IDLE
         else:
-            assert requests.get_state(pipe) in {DfuState.DNLOAD_SYNC, DfuState.DNBUSY}
+            assert class_requests.get_state(pipe) in {DfuState.DNLOAD_SYNC, DfuState.DNBUSY}
 
 
 def test_a_fault_can_strike_any_control_transfer() -> None:
@@ -116,9 +116,9 @@ def test_a_fault_can_strike_any_control_transfer() -> None:
         rig.bench.fault("board", Fault.STALL, any_transfer=True)
         rig.bench.fault("board", Fault.UNPLUG, 2)
         assert pipe.text(5), "asked once more, in English"
-        assert requests.get_state(pipe) == DfuState.IDLE
+        assert class_requests.get_state(pipe) == DfuState.IDLE
         with pytest.raises(DeviceGoneError):
-            requests.get_state(pipe)
+            class_requests.get_state(pipe)
 
 
 @pytest.mark.parametrize(("share", "same"), [(0.0, True), (0.25, False), (0.5, False), (0.75, False), (1.0, False)])

@@ -11,11 +11,11 @@ import pytest
 
 from flashdeck.config import UsbId
 from flashdeck.geometry import Range
-from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Reads, Release
+from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, LibraryRelease, Reads
 from flashdeckd.virtual.control import Answer, Bus, Outcome, Setup
 from flashdeckd.virtual.dapboot import DapbootBootloader, DapbootSettings
 from flashdeckd.virtual.identity import Functional, Identity, dfu_settings
-from flashdeckd.virtual.nor import Access, FlashLayout, NorFlash, Operation, Overwrite
+from flashdeckd.virtual.nor import FlashLayout, NorFlash, Operation, OperationKind, Overwrite
 from flashdeckd.virtual.tinyusb import TinyUsbBootloader, TinyUsbSettings
 from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
 from flashdeckd.virtual.usbx_default import DefaultSettings, UsbxDefaultBootloader
@@ -134,10 +134,10 @@ class Rig:
             self.device = UsbxDefaultBootloader(self.flash, identity, DefaultSettings(functional, pointer, beside))
         self.device.attach()
 
-    def observe(self, access: Access, address: int, detail: int, ok: bool) -> None:
-        if self.variant == "usbx-h5" and access is Access.ERASE and not ok:
+    def observe(self, access: OperationKind, address: int, detail: int, ok: bool) -> None:
+        if self.variant == "usbx-h5" and access is OperationKind.ERASE and not ok:
             detail = -1  # its recording does not name a sector that refused
-        if self.variant in DAPBOOT and access is Access.READ:
+        if self.variant in DAPBOOT and access is OperationKind.READ:
             return  # it sends the flash as it lies in the address space, which nobody could record
         self.operations.append(f"{self.phase} {access} {address:08x} {detail} {'ok' if ok else 'fail'}")
 
@@ -211,7 +211,7 @@ def classic_settings(header: dict[str, Any], functional: Functional) -> ClassicS
         reads=Reads.NULL if template else reads.get(variant, Reads.GOOD),
         writes=not template,
         constant=AT_NULL,
-        release=Release.V2_9_0 if variant.startswith("classic-2.9.0") else Release.CURRENT,
+        release=LibraryRelease.V2_9_0 if variant.startswith("classic-2.9.0") else LibraryRelease.CURRENT,
         poll_erase=header["poll_erase"],
         poll_other=header["poll_other"],
     )

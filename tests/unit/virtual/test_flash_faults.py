@@ -5,7 +5,7 @@ import pytest
 from flash_rig import APP1, BASE, OLD, Rig, image, small
 from flashdeck.errors import StallError
 from flashdeck.geometry import Range
-from flashdeckd.dfu import requests
+from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.wire import DfuState, erase_page, set_address
 from flashdeckd.usb.transport import Transport
@@ -20,8 +20,8 @@ DATA = image(3 * SECTOR)
 
 def command(pipe: Transport, data: bytes, block: int = 0) -> None:
     """One DNLOAD, obeyed until the device says dfuDNLOAD-IDLE."""
-    requests.download(pipe, block, data)
-    while (report := requests.get_status(pipe)).state != DfuState.DNLOAD_IDLE:
+    class_requests.download(pipe, block, data)
+    while (report := class_requests.get_status(pipe)).state != DfuState.DNLOAD_IDLE:
         assert report.state in {DfuState.DNLOAD_SYNC, DfuState.DNBUSY}
 
 
@@ -91,8 +91,8 @@ def test_a_fault_waits_for_its_place_and_times_count_requests_too() -> None:
     with rig.open() as pipe:
         for _ in range(3):
             with pytest.raises(StallError):
-                requests.get_state(pipe)
-        assert requests.get_state(pipe) == DfuState.DNLOAD_IDLE
+                class_requests.get_state(pipe)
+        assert class_requests.get_state(pipe) == DfuState.DNLOAD_IDLE
 
 
 def test_the_boot_unit_of_a_flash_can_be_struck_by_itself() -> None:

@@ -61,7 +61,7 @@ def test_a_file_of_another_size_is_refused_and_left_alone(tmp_path: Path) -> Non
 
 def test_a_file_that_can_not_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "one.flash").mkdir()
-    with pytest.raises(ConfigError, match=r"one.flash can not be used: Is a directory"):
+    with pytest.raises(ConfigError, match=r"one.flash cannot be used: Is a directory"):
         load_bench(bench(tmp_path))
 
 

@@ -32,7 +32,7 @@ from flashdeck.api import (
     Welcome,
 )
 from flashdeck.client import Client
-from flashdeck.errors import ConnectionFailedError, ErrorKind, HeldError, RemoteError, RequestError
+from flashdeck.errors import BlockedError, ConnectionFailedError, ErrorKind, RemoteError, RequestError
 from flashdeck.job_state import Failure
 from flashdeck.model import Event, Snapshot
 from flashdeck.value import Value
@@ -167,7 +167,7 @@ async def test_a_call_cancelled_while_it_is_sent_leaves_nothing_behind(
 
 async def test_an_error_arrives_with_kind_message_and_hint(hub: Hub, path: Path) -> None:
     async def held(_params: Flash, _connection: object) -> Value:
-        raise HeldError("left is held", hint="release it", kind=ErrorKind.DISARMED)
+        raise BlockedError("left is held", hint="release it", kind=ErrorKind.DISARMED)
 
     async with Server(hub, {Flash: held}).listening(path), await Client.connect(path, client="test") as client:
         with pytest.raises(RemoteError) as caught:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from flashdeck import rpc
 from flashdeck.api import HIGHEST_PROTOCOL, LOWEST_PROTOCOL, Empty, Flash, GetBoards, JobList, Wait
-from flashdeck.errors import HeldError
+from flashdeck.errors import BlockedError
 from flashdeck.value import Value
 from flashdeckd.server import connection as connection_module
 from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
@@ -236,7 +236,7 @@ async def test_a_client_that_only_asks_is_read_no_further_than_its_answers_fit(h
 
 async def test_errors_of_handlers_are_answered_with_kind_and_hint(hub: Hub, path: Path) -> None:
     async def held(_params: Any, _connection: Connection) -> Value:
-        raise HeldError("left is held: bench closed", hint="release it")
+        raise BlockedError("left is held: bench closed", hint="release it")
 
     async with Server(hub, {Flash: held}).listening(path), peer(path) as client:
         client.call(1, "flash", partition="app1")

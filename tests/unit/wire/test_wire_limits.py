@@ -18,6 +18,7 @@ from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.model import Event
 from flashdeck.text import MAX_MESSAGE
 from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.waiting import WaitRequests
@@ -201,9 +202,10 @@ def handlers_of(hub: Hub, jobs: int) -> Handlers:
     return Handlers(
         hub,
         cast("Bench", SimpleNamespace(book=book)),
-        cast("HandRequests", nobody),
-        cast("WaitRequests", nobody),
-        cast("Doctor", nobody),
+        enrolment=cast("Enrolment", nobody),
+        by_hand=cast("HandRequests", nobody),
+        waits=cast("WaitRequests", nobody),
+        doctor=cast("Doctor", nobody),
     )
 
 

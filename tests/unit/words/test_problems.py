@@ -188,3 +188,19 @@ def test_every_board_counts_once_and_problems_say_what_they_are(
         worst = next((problem.kind for problem in found if problem.board == each.name), None)
         kind = condition(each, jobs)
         assert kind is worst if worst is not None else not kind.needs_person
+
+
+def test_a_failed_flash_says_it_for_what_it_left_behind() -> None:
+    state = board("b0", partition(contents=contents(complete=False, started=False)), partition("app2", trouble="large"))
+    found = problems((state,), (job(1, Failed(failure=FAILURE)),))
+    assert [(problem.kind, problem.partition) for problem in found] == [
+        (ProblemKind.FAILED, "app1"),
+        (ProblemKind.REFUSED, "app2"),
+    ]
+
+
+def test_a_hold_says_that_it_is_one_once_for_all_jobs() -> None:
+    waiting = Waiting(for_=WaitFor.HOLD, reason="the board is on hold")
+    (found,) = problems((board(hold=BoardHold(reason="Eva")),), (job(1, waiting), job(2, waiting)))
+    assert found.text == "on hold: Eva"
+    assert "release b0" in found.hint

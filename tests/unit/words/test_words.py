@@ -6,8 +6,8 @@ import pytest
 
 from flashdeck.job_state import Phase, Queued, Running, Verified
 from flashdeck.model import ArtifactState, Contents, Disposition, PartitionState
-from flashdeck.words.contents import contents_flaw, contents_state, contents_text
-from flashdeck.words.jobs import no_answer_text, percent
+from flashdeck.words.contents import LONGEST_VERSION, contents_flaw, contents_state, contents_text, image_name
+from flashdeck.words.jobs import SILENCE, no_answer_text, percent
 from flashdeck.words.partitions import build_state
 from flashdeck.words.tone import Phrase, Tone
 
@@ -39,7 +39,7 @@ def running(phase: Phase = Phase.WRITE, done: int = 0, total: int = 0) -> Runnin
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        (None, Phrase("never flashed", Tone.FAINT)),
+        (None, Phrase("never flashed here", Tone.FAINT)),
         (contents(), Phrase("verified", Tone.GOOD)),
         (contents(verified=Verified.NO), Phrase("not verified", Tone.WAIT)),
         (contents(verified=Verified.OTHER), Phrase("not verified", Tone.WAIT)),
@@ -87,8 +87,8 @@ def test_a_partition_says_how_it_and_the_newest_build_go_together(
     ("now", "says"),
     [
         (100, ""),
-        (102.9, ""),
-        (103, "no answer for 3 s"),
+        (100 + SILENCE - 0.1, ""),
+        (100 + SILENCE, f"no answer for {SILENCE:.0f} s"),
         (112.9, "no answer for 12 s"),
         (175, "no answer for 1 min"),
         (50, ""),
@@ -107,3 +107,9 @@ def test_a_board_that_restarts_is_not_expected_to_answer() -> None:
 @pytest.mark.parametrize(("done", "total", "part"), [(0, 0, 0), (1, 3, 33), (9, 3, 100), (-5, 3, 0), (3, 3, 100)])
 def test_percent_stays_between_none_and_all(done: int, total: int, part: int) -> None:
     assert percent(running(done=done, total=total)) == part
+
+
+def test_a_version_that_is_too_long_is_cut_and_says_so() -> None:
+    assert image_name("v" * LONGEST_VERSION, "00") == "v" * LONGEST_VERSION
+    assert image_name("v" * (LONGEST_VERSION + 1), "00") == "v" * (LONGEST_VERSION - 1) + "…"
+    assert image_name("", "a" * 64) == "a" * 12

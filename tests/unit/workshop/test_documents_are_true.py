@@ -13,6 +13,7 @@ from flashdeck.errors import ExitCode
 from flashdeck_tui.cli.root import COMMANDS, root
 from flashdeckd.virtual.replay import REPLAY
 from flashdeckd.virtual.spec import Model
+from job_diagram import drawn, shown
 
 ROOT = Path(__file__).resolve().parents[3]
 _PATH = re.compile(
@@ -90,6 +91,10 @@ def test_the_readme_quotes_the_bench_as_it_was_printed() -> None:
     printed = (ROOT / "docs/bench.md").read_text().splitlines()
     assert len(quoted) >= 12
     assert [row for row in quoted if row not in printed] == []
+
+
+def test_the_life_of_a_job_is_shown_as_its_table_has_it() -> None:
+    assert shown((ROOT / "CONTRIBUTING.md").read_text()) == drawn(), "`make diagram` draws it again"
 
 
 def test_everything_that_is_installed_is_pinned_exactly() -> None:

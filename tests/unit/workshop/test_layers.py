@@ -36,5 +36,5 @@ def test_no_side_loads_what_it_must_not_know(modules: tuple[str, ...], forbidden
 def test_a_daemon_for_real_boards_loads_nothing_of_the_emulated_ones() -> None:
     modules = [module.name for module in walk_packages(flashdeckd.__path__, "flashdeckd.")]
     real = [name for name in modules if not name.startswith("flashdeckd.virtual")]
-    assert {"flashdeckd.__main__", "flashdeckd.service", "flashdeckd.diagnosis.offline"} < set(real) < set(modules)
+    assert {"flashdeckd.__main__", "flashdeckd.service", "flashdeckd.offline_doctor"} < set(real) < set(modules)
     assert [name for name in loaded_by(*real) if name.startswith("flashdeckd.virtual")] == []

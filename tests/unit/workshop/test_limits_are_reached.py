@@ -12,8 +12,7 @@ from limits.tree import Module, files_of_tests, product
 
 PRODUCT = product()
 LEFT = {
-    "flashdeck.words:_LONGEST_VERSION",
-    "flashdeckd.boards.bench:RETURN_SECONDS",
+    "flashdeckd.boards.sightings:RETURN_SECONDS",
     "flashdeckd.entering.detach:DETACH_SECONDS",
     "flashdeckd.jobs.attempt:MAX_REMARKS",
     "flashdeckd.jobs.attempt:START_SECONDS",

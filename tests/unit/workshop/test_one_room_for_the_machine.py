@@ -42,7 +42,7 @@ NO_FILE_IS_OPENED = {
 """Those with an `open` of their own."""
 
 PAST_HOST = {
-    ("ctypes", "usb/backend.py"): "looks for the system's libusb; not with --virtual",
+    ("ctypes", "usb/libusb.py"): "looks for the system's libusb; not with --virtual",
     ("fcntl", "builds/lease.py"): "read leases on files of a build, which only the kernel can give",
     ("fcntl", "state/lock.py"): "the lock on an open file; it ends with the process, a simulated kill, too",
     ("mmap", "virtual/flash_file.py"): "an emulated flash that outlives the process; the file is opened by `files`",

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from flashdeck.job_state import WaitFor
 from flashdeck.model import Presence
+from job_states import waits_for
 from rig import firmware
 from vm.desk import board, configured, desk, of, ran
 
@@ -62,7 +64,7 @@ async def test_two_boards_with_one_serial_and_no_port_are_left_alone_until_one_i
         await it.until_present(Presence.AMBIGUOUS, "left")
         image = firmware("1.0.0")
         it.rig.build(image)
-        await it.until_job("left", lambda job: bool(job.text))
+        await it.until_job("left", lambda job: waits_for(job) is WaitFor.OTHER_DEVICE)
         assert {state.requests for state in it.bench.list()} == {0}
         it.bench.unplug("twin")
         await it.waited(image, "left")

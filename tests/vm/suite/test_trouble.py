@@ -12,6 +12,7 @@ import pytest
 from flashdeck.errors import ErrorKind
 from flashdeck.job_state import Done, Phase, Waiting
 from flashdeck.model import JobState, Presence
+from flashdeck.words.jobs import phase_word
 from flashdeckd.virtual.control import Dfu
 from flashdeckd.virtual.spec import Model
 from job_states import phase_of
@@ -39,7 +40,7 @@ async def test_a_job_goes_on_when_a_board_pulled_out_in_the_middle_is_back(root:
         await it.until_job("left", lambda job: phase_of(job) is phase)
         it.bench.unplug("left")
         job = await it.until_job("left", lambda job: isinstance(job.status, Waiting))
-        assert f"lost in its {phase.value} phase" in job.text
+        assert f"was lost while {phase_word(phase)}" in job.text
         await it.until_present(Presence.ABSENT, "left")
         assert it.app1_of("left", 16) == b"\xff" * 16, "no boot check may accept a half-written image"
         it.bench.plug("left")

@@ -20,7 +20,7 @@ def main(args: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if args is None else args)
     accept_any_text()
     if instruction := os.environ.get(COMPLETE_VARIABLE):
-        from flashdeck_tui.cli.completion import answer  # noqa: PLC0415 - only where a shell asks
+        from flashdeck_tui.cli.shell_completion import answer  # noqa: PLC0415 - only where a shell asks
 
         return answer(instruction, root)
     try:
@@ -39,7 +39,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _explained(error: BaseException) -> tuple[Failure, ExitCode]:
-    """What to say of an error that ends a command, and what to exit with."""
+    """Return the words and the exit code for an error that ends a command."""
     match error:
         case FlashdeckError():
             return Failure(kind=error.kind, message=error.message, hint=error.hint), error.exit_code
@@ -53,7 +53,7 @@ def _explained(error: BaseException) -> tuple[Failure, ExitCode]:
 
 
 def _wants_json(words: Sequence[str]) -> bool:
-    """Whether the caller is a script. Looked up in the words themselves: a wrong command line has no parsed options."""
+    """Return whether the caller is a script. Looks at the words: a wrong command line has no parsed options."""
     options = words[: words.index("--")] if "--" in words else words
     return not _JSON_OPTIONS.isdisjoint(options)
 

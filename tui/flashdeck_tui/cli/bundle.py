@@ -15,7 +15,7 @@ def write_bundle(path: Path, parts: Mapping[str, bytes]) -> int:
     """Writes `parts` by name into a new file (0600); its size.
 
     Owner and mode of whoever writes it are not in it. Raises RequestError where there is a file already: it stays as
-    it is; FlashdeckError where it can not be written: then none is left.
+    it is; FlashdeckError where it cannot be written: then none is left.
     """
     shown = clean(str(path))
     try:
@@ -46,7 +46,7 @@ def _write(file: io.BufferedWriter, parts: Mapping[str, bytes]) -> None:
 
 def _unwritable(shown: str, error: OSError) -> FlashdeckError:
     return FlashdeckError(
-        f"{shown} can not be written: {error.strerror}",
+        f"{shown} cannot be written: {error.strerror}",
         hint="name a file with --output, in a directory that you may write to",
         kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
     )

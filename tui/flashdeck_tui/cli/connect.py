@@ -62,7 +62,7 @@ def _explicit_socket(context: click.Context) -> str | None:
 
 
 def _start_options(context: click.Context, *, virtual: bool) -> str:
-    """What a flashdeckd needs so that it is the one that was looked for; $FLASHDECK_SOCKET it finds by itself."""
+    """Return the options that start the flashdeckd that was looked for; it knows $FLASHDECK_SOCKET by itself."""
     explicit = _explicit_socket(context)
     options = ("--virtual FILE" if virtual else "", f"--socket {shlex.quote(explicit)}" if explicit else "")
     return " ".join(filter(None, options))

@@ -6,9 +6,10 @@ from typing import TypeVar
 
 from flashdeck.api import GetJobs
 from flashdeck.client import Client
-from flashdeck.job_state import WaitFor, Waiting
 from flashdeck.model import Event, JobState, Snapshot
-from flashdeck_tui.cli.outcome import is_over
+from flashdeck.names import few
+from flashdeck_tui.cli.answers import JobLine
+from flashdeck_tui.cli.outcome import are_over
 from flashdeck_tui.cli.output import put_json, say
 from flashdeck_tui.cli.progress import progress
 
@@ -21,66 +22,68 @@ async def follow(
     jobs: Sequence[JobState],
     *,
     as_jsonl: bool,
-    until: Callable[[JobState], bool] = is_over,
+    waits: bool = True,
     patience: float | None = None,
+    cancels: bool = False,
 ) -> list[JobState]:
-    """Return the last states of `jobs`, once `until` is so of each, or after `patience` seconds.
+    """Return the last states of `jobs`, once they are over (`are_over`), or after `patience` seconds.
 
     `changes` is `Client.follow()`, begun before the jobs were made. Progress is talk on stderr; with `as_jsonl` every
-    state of a job is also an object on stdout. Raises ConnectionFailedError when the daemon ends first.
+    state of a job is also an object on stdout. The daemon `cancels` the jobs where this client leaves before. Raises
+    ConnectionFailedError when the daemon ends first.
     """
     latest = {job.id: job for job in jobs}
-    shown = progress(jobs)
     if as_jsonl:
         for job in jobs:
-            put_json({"job": job})
+            put_json(JobLine(job=job))
     try:
-        async with asyncio.timeout(patience):
-            while not all(map(until, latest.values())):
+        async with progress(jobs) as shown, asyncio.timeout(patience):
+            while not are_over(tuple(latest.values()), waits=waits):
                 for job in await _changed(client, await anext(changes), tuple(latest)):
                     latest[job.id] = job
                     shown.show(job)
                     if as_jsonl:
-                        put_json({"job": job})
+                        put_json(JobLine(job=job))
     except TimeoutError:
         pass  # the states say how far each job is
     except asyncio.CancelledError:
-        numbers = ", ".join(str(job.id) for job in latest.values() if not is_over(job))
-        say(f"the daemon goes on by itself with job {numbers}; 'flashdeck jobs' shows what becomes of it")
+        tell_of_queued(tuple(latest.values()), cancelled=cancels)
         raise
-    finally:
-        shown.close()
     return list(latest.values())
 
 
-async def show_while(
-    asked: asyncio.Future[T], changes: AsyncIterator[Snapshot | Event], shows: Callable[[JobState], bool], boards: int
-) -> T:
-    """Return what `asked` answers; meanwhile tell on stderr how far the jobs are that `shows` picks.
+def tell_of_queued(jobs: Sequence[JobState], *, cancelled: bool = False) -> None:
+    """Say what becomes of those jobs that have not ended, now that nobody follows them any more."""
+    numbers = [str(job.id) for job in jobs if not job.is_settled]
+    match numbers:
+        case []:
+            return
+        case [number]:
+            which, stays = f"job {number} is", f"it stays in the queue; 'flashdeck cancel {number}' ends it"
+        case _:
+            which, stays = f"jobs {few(numbers)} are", "they stay in the queue; 'flashdeck cancel JOB' ends one"
+    say(f"{which} not done: {'the daemon cancels that' if cancelled else stays}")
 
-    They are jobs of so many `boards`.
-    """
-    shown = progress((), boards)
+
+async def heed(
+    asked: asyncio.Future[T], changes: AsyncIterator[Snapshot | Event], tell: Callable[[Snapshot | Event], object]
+) -> T:
+    """Return what `asked` answers; `tell` hears of every change that comes before the answer."""
     step: asyncio.Future[Snapshot | Event] | None = None
     try:
         while True:
             step = step or asyncio.ensure_future(anext(changes))
             await asyncio.wait((asked, step), return_when=asyncio.FIRST_COMPLETED)
-            if asked.done():
+            if not step.done():
                 return asked.result()
+            if step.exception() is not None:
+                return await asked  # the connection is lost, which both say
             change, step = step.result(), None
-            jobs = change.jobs if isinstance(change, Snapshot) else (change.job,) if change.job is not None else ()
-            for job in filter(shows, jobs):
-                shown.show(job)
+            tell(change)
     finally:
+        asked.cancel()
         if step is not None:
             step.cancel()
-        shown.close()
-
-
-def waits_for_the_board(job: JobState) -> bool:
-    """Tell whether a job can not go on without a cable, a hand or access: `--no-wait` does not wait for that."""
-    return isinstance(job.status, Waiting) and job.status.for_ is not WaitFor.PAUSE
 
 
 async def _changed(client: Client, change: Snapshot | Event, ids: tuple[int, ...]) -> Sequence[JobState]:

@@ -1,4 +1,4 @@
-"""What people look for and flashdeck does not have, by the word that they type, and what does its work today."""
+"""Words that people type for what flashdeck does not have, and what does its work today."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a shell completes with what there is right now: boards, partitions, jobs, as the running daemon has them.
+"""Names for a shell to complete: boards, partitions and jobs, as the running daemon has them.
 
 Asking is short, reads only, and is silent where no daemon answers.
 """

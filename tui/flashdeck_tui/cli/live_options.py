@@ -11,7 +11,7 @@ from flashdeck_tui.cli import live_names, options
 
 Command = Callable[..., Any]
 Complete = Callable[[click.Context, click.Parameter, str], Any]
-"""What a shell may complete a word with."""
+"""Returns the words with which a shell may complete a word."""
 
 boards = click.option(
     "--board",

@@ -40,7 +40,8 @@ status = click.option(
     "statuses",
     multiple=True,
     type=click.Choice(NAMES),
-    help="Only jobs with this status (repeatable).",
+    metavar="STATUS",
+    help=f"Only jobs with this status (repeatable): {', '.join(NAMES)}.",
 )
 
 

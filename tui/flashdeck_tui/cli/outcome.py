@@ -1,4 +1,4 @@
-"""The exit code of what was asked of several boards. Pure."""
+"""The outcome of a request to several boards: why it failed, on which of them, with which exit code. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, assert_never
@@ -9,6 +9,7 @@ from flashdeck.job_state import (
     Cancelled,
     Done,
     Failed,
+    Failure,
     JobStatus,
     Queued,
     Running,
@@ -17,57 +18,105 @@ from flashdeck.job_state import (
     WaitFor,
     Waiting,
     Written,
-    needs_person,
+    stands_still,
 )
 from flashdeck.model import JobState
+from flashdeck.names import SHOWN
+from flashdeck.words.jobs import status_hint
 
-_UNDECIDED: Final = (ExitCode.HELD, ExitCode.TIMEOUT, ExitCode.NOT_FOUND)
+_UNDECIDED: Final = (ExitCode.BLOCKED, ExitCode.TIMEOUT, ExitCode.NOT_FOUND)
 """Nothing went wrong there; the first that is among several counts."""
 
 
 def is_over(job: JobState) -> bool:
     """Tell whether nothing more happens to a job until somebody does something."""
-    return job.is_settled or needs_person(job.status)
+    return job.is_settled or job.needs_person
 
 
-def exit_code(jobs: Sequence[JobState], *, waits: bool = True) -> ExitCode:
-    """Return the code for jobs that nobody follows any more; `waits` is False where the board was not waited for."""
-    return combined(code_of(job.status, waits=waits) for job in jobs)
+def are_over(jobs: Sequence[JobState], *, waits: bool = True) -> bool:
+    """Tell whether there is nothing more to follow: each job is over, or one went wrong and nothing runs elsewhere.
+
+    Unless it `waits` for the boards, a job that stands still counts as over.
+    """
+    still_open = [job for job in jobs if not is_over(job)]
+    went_wrong = any(is_over(job) and failure_of(job) is not None for job in jobs)
+    return all(stands_still(job.status) for job in still_open) and (went_wrong or not waits or not still_open)
 
 
-def combined(codes: Iterable[ExitCode]) -> ExitCode:
+def failure_of(job: JobState, *, waits: bool = True) -> Failure | None:
+    """Return why a job that is followed no more did not bring its image; None where it did.
+
+    `waits` is False where the board was not to be waited for. One that is not over was followed until the time was up.
+    """
+    kind = _kind_of(job.status, waits=waits)
+    if kind is None or isinstance(job.status, Failed):
+        return job.failure
+    if isinstance(job.status, Unknown) and not job.is_settled:
+        kind = ErrorKind.BLOCKED if job.needs_person else ErrorKind.TIMEOUT
+    message = f"not done yet: {job.text}" if kind is ErrorKind.TIMEOUT else job.text
+    return Failure(kind=kind, message=message, hint=status_hint(job.status))
+
+
+def _kind_of(status: JobStatus, *, waits: bool) -> ErrorKind | None:
+    match status:
+        case Done():
+            return ErrorKind.BLOCKED if status.not_started else None
+        case Failed():
+            return status.failure.kind
+        case Blocked() | Waiting(for_=WaitFor.HOLD):
+            return ErrorKind.BLOCKED
+        case Superseded():
+            return ErrorKind.SUPERSEDED
+        case Cancelled():
+            return ErrorKind.CANCELLED
+        case Waiting(for_=WaitFor.ABSENT) if not waits:
+            return ErrorKind.ABSENT
+        case Waiting() | Written() if not waits and stands_still(status):
+            return ErrorKind.BLOCKED
+        case Queued() | Running() | Written() | Waiting():
+            return ErrorKind.TIMEOUT
+        case Unknown():
+            return ErrorKind.OTHER
+        case _:
+            assert_never(status)
+
+
+def overall(partition: str, boards: Sequence[tuple[str, Failure | None]]) -> Failure | None:
+    """Return what went wrong on all boards together, each named, the worst first; None where nothing did."""
+    failed = [(board, failure) for board, failure in boards if failure is not None]
+    if not failed:
+        return None
+    failed.sort(key=lambda each: code_of_kind(each[1].kind) in _UNDECIDED)
+    told = [_named(board, partition if len(boards) == 1 else "", failure) for board, failure in failed[:SHOWN]]
+    if len(failed) > SHOWN:
+        told.append(f"and {len(failed) - SHOWN} more")
+    message, worst = "; ".join(told), failed[0][1]
+    if len(boards) > 1:
+        are = "is" if len(failed) == 1 else "are"
+        message = f"{partition}: {len(failed)} of {len(boards)} boards {are} not done: {message}"
+    return Failure(kind=worst.kind, message=message, hint=worst.hint)
+
+
+def exit_code(failures: Iterable[Failure | None]) -> ExitCode:
     """Return one code for several boards.
 
     Where all came to the same, it is that. Where one failed and others did not, it is SOME_FAILED. Else the others
     wait, or need a person: then what says most about that counts.
     """
-    different = set(codes)
-    if len(different) == 1:
-        return different.pop()
+    different = {ExitCode.OK if failure is None else code_of_kind(failure.kind) for failure in failures}
+    if len(different) <= 1:
+        return next(iter(different), ExitCode.OK)
     undecided = [code for code in _UNDECIDED if code in different]
     return undecided[0] if different <= {ExitCode.OK, *_UNDECIDED} else ExitCode.SOME_FAILED
-
-
-def code_of(status: JobStatus, *, waits: bool = True) -> ExitCode:
-    """Return the code for one job. One that is not over was followed until the time was over."""
-    match status:
-        case Done():
-            return ExitCode.HELD if status.not_started else ExitCode.OK
-        case Failed():
-            return code_of_kind(status.failure.kind)
-        case Blocked() | Superseded() | Waiting(for_=WaitFor.HOLD):
-            return ExitCode.HELD
-        case Waiting() if not waits:
-            return ExitCode.NOT_FOUND if status.for_ is WaitFor.ABSENT else ExitCode.HELD
-        case Queued() | Running() | Written() | Waiting():
-            return ExitCode.TIMEOUT
-        case Cancelled() | Unknown():
-            return ExitCode.FAILED
-        case _:
-            assert_never(status)
 
 
 def code_of_kind(kind: ErrorKind) -> ExitCode:
     """Return the code for a job that ended with an error; what has no better one counts as failed."""
     code = EXIT_CODES[kind]
     return ExitCode.FAILED if code is ExitCode.OTHER else code
+
+
+def _named(board: str, partition: str, failure: Failure) -> str:
+    """Return a message that names its board, once."""
+    place = f"{board} {partition}".strip()
+    return failure.message if f"board {board}" in failure.message else f"{place}: {failure.message}"

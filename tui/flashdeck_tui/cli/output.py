@@ -1,4 +1,4 @@
-"""Where words go: data to stdout, talk to stderr; colour only on a terminal that wants it.
+"""Data to stdout, messages to stderr; colour only on a terminal that wants it.
 
 Nothing that a device, a file or a daemon said reaches a terminal uncleaned, whoever cleaned it before.
 """
@@ -15,6 +15,8 @@ from flashdeck.errors import MAX_PARTS, ErrorKind
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
 from flashdeck.text import MAX_MESSAGE, clean
+from flashdeck.value import Value
+from flashdeck_tui.cli.answers import Refusal
 from flashdeck_tui.terminal import takes_control_sequences
 
 
@@ -30,14 +32,14 @@ class Colour(StrEnum):
 
 
 def accept_any_text() -> None:
-    """Lets stdout replace what its encoding can not express: a Latin-1 terminal must not end a command."""
+    """Lets stdout replace what its encoding cannot express: a Latin-1 terminal must not end a command."""
     stdout: object = sys.stdout
     if isinstance(stdout, TextIOWrapper):
         cast("TextIOWrapper[BinaryIO]", stdout).reconfigure(errors="replace")
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody looks at `stream` on a terminal."""
+    """Return whether `stream` is a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
@@ -67,7 +69,7 @@ def put(text: str) -> bool:
     return _write(sys.stdout, text + "\n")
 
 
-def put_json(value: object) -> bool:
+def put_json(value: Value) -> bool:
     """One JSON object on one line of stdout, as pure ASCII. False once nobody reads it any more."""
     return put(full_json(value))
 
@@ -81,7 +83,7 @@ def report(failure: Failure, *, as_json: bool) -> None:
         lines.append(f"{paint('hint:', Colour.STRONG, sys.stderr)} {one_line(failure.hint)}")
     _write(sys.stderr, "\n".join(lines) + "\n")
     if as_json:
-        put_json({"error": failure})
+        put_json(Refusal(error=failure))
 
 
 def _write(stream: TextIO | None, text: str) -> bool:

@@ -1,43 +1,72 @@
 """Running jobs as talk on stderr: bars on a terminal, a line a change everywhere else."""
 
+import asyncio
 import shutil
 import sys
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, Protocol
 
-from flashdeck.job_state import Running, Written
+from flashdeck.job_state import Running, Written, stands_still
 from flashdeck.model import JobState
 from flashdeck.text import clean, format_size
-from flashdeck.words.jobs import is_measured, percent, status_detail, status_hint, status_word
+from flashdeck.words.jobs import is_measured, no_answer_text, percent, status_hint, status_word
 from flashdeck_tui.cli import words
-from flashdeck_tui.cli.output import Colour, is_terminal, paint, say, write_talk
+from flashdeck_tui.cli.output import Colour, is_terminal, one_line, paint, say, write_talk
 from flashdeck_tui.cli.table import columns
 from flashdeck_tui.terminal import takes_control_sequences
 
-_BAR = 20
-REDRAW = 0.1
+LOOK_SECONDS: Final = 1.0
+"""Seconds between looks whether the boards still answer: no event tells that."""
+_BAR: Final = 20
+REDRAW: Final = 0.1
 """Seconds between two drawings of the bars: smooth to the eye, little to send over SSH."""
-_UP = "\x1b[{}A"
-_CLEAR_LINE = "\x1b[2K"
+_UP: Final = "\x1b[{}A"
+_CLEAR_LINE: Final = "\x1b[2K"
+_CLEAR_BELOW: Final = "\x1b[J"
+
+Clock = Callable[[], float]
+"""The time, in epoch seconds."""
 
 
 class Progress(Protocol):
     """Shows jobs while they go on."""
 
     def show(self, job: JobState) -> None:
-        """The new state of one of the jobs."""
+        """Show the new state of one of the jobs."""
+        ...
+
+    def look(self) -> None:
+        """Show which boards have not answered for a while."""
         ...
 
     def close(self) -> None:
-        """Leaves the last state of all jobs on the screen."""
+        """Leave the last state of all jobs on the screen."""
         ...
 
 
-def progress(jobs: Sequence[JobState], boards: int | None = None) -> Progress:
+@asynccontextmanager
+async def progress(jobs: Sequence[JobState], boards: int | None = None) -> AsyncGenerator[Progress]:
+    """Show `jobs`, and those that come up, on so many `boards` (by default one each) for the length of a block."""
+    shown = _suited(jobs, len(jobs) if boards is None else boards)
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            shown.look()
+
+    looking = asyncio.create_task(look())
+    try:
+        yield shown
+    finally:
+        looking.cancel()
+        shown.close()
+
+
+def _suited(jobs: Sequence[JobState], boards: int) -> Progress:
     """Return what suits stderr: bars need a terminal that can go up, and has a line for each of the `boards`."""
-    needed = len(jobs) if boards is None else boards
-    if is_terminal(sys.stderr) and takes_control_sequences() and needed < shutil.get_terminal_size().lines:
+    if is_terminal(sys.stderr) and takes_control_sequences() and boards < shutil.get_terminal_size().lines:
         return Bars(jobs)
     return Lines(jobs)
 
@@ -48,55 +77,97 @@ def _place(job: JobState) -> tuple[str, str]:
 
 
 class Lines:
-    """A line whenever a job changes its status or its phase."""
+    """A line whenever a job changes its status or its phase, and one when its board answers no more."""
 
-    def __init__(self, jobs: Sequence[JobState]) -> None:
+    def __init__(self, jobs: Sequence[JobState], clock: Clock = time.time) -> None:
+        self._clock = clock
+        self._jobs: dict[tuple[str, str], JobState] = {}
         self._told: dict[tuple[str, str], str] = {}
+        self._silent: set[tuple[str, str]] = set()
         for job in jobs:
             self.show(job)
 
     def show(self, job: JobState) -> None:
-        """Says what is new of `job`, once."""
-        line = f"{job.board} {job.partition}: {_headline(job)}"
-        if self._told.get(_place(job)) != line:
-            self._told[_place(job)] = line
-            say(line)
+        """Say what is new of `job`, once."""
+        place, headline = _place(job), _headline(job)
+        self._jobs[place] = job
+        if self._told.get(place) != headline:
+            self._told[place] = headline
+            self._silent.discard(place)
+            say(f"{_label(job)}: {headline}")
+
+    def look(self) -> None:
+        """Say of each board that has not answered for a while, once until it has."""
+        for place, job in self._jobs.items():
+            silence = no_answer_text(job.status, self._clock())
+            if not silence:
+                self._silent.discard(place)
+            elif place not in self._silent:
+                self._silent.add(place)
+                say(f"{_label(job)}: {_headline(job)}, {silence}")
 
     def close(self) -> None:
         """Nothing is left to say."""
 
 
 class Bars:
-    """A line a board, drawn over and over in place."""
+    """A line a board, drawn over and over in place; above them, once, what is too long for its line."""
 
-    def __init__(self, jobs: Sequence[JobState]) -> None:
-        self._jobs = {_place(job): job for job in jobs}
+    def __init__(self, jobs: Sequence[JobState], clock: Clock = time.time) -> None:
+        self._clock = clock
+        self._jobs: dict[tuple[str, str], JobState] = {}
         self._drawn_at = 0.0
         self._drawn_lines = 0
-        self._draw()
+        for job in jobs:
+            self._jobs[_place(job)] = job
+        self._draw(tuple(jobs))
 
     def show(self, job: JobState) -> None:
-        """Draws the job, unless the last drawing was only just."""
+        """Draw the job, unless the last drawing was only just."""
         before = self._jobs.get(_place(job))
         self._jobs[_place(job)] = job
-        changed = before is None or _headline(before) != _headline(job)
-        if changed or time.monotonic() - self._drawn_at >= REDRAW:
+        if before is None or _headline(before) != _headline(job):
+            self._draw((job,))
+        elif time.monotonic() - self._drawn_at >= REDRAW:
+            self._draw()
+
+    def look(self) -> None:
+        """Draw again where a board has not answered for a while: for how long is part of its line."""
+        if any(no_answer_text(job.status, self._clock()) for job in self._jobs.values()):
             self._draw()
 
     def close(self) -> None:
-        """Draws all jobs once more."""
+        """Draw all jobs once more."""
         self._draw()
 
-    def _draw(self) -> None:
+    def _draw(self, changed: Sequence[JobState] = ()) -> None:
         if not self._jobs:
             return
         self._drawn_at = time.monotonic()
         up = _UP.format(self._drawn_lines) if self._drawn_lines else ""
         width = shutil.get_terminal_size().columns - 1
         label = max(columns(_label(job)) for job in self._jobs.values())
-        lines = [_CLEAR_LINE + _bar_line(job, label, width) for job in self._jobs.values()]
+        above = [one_line(f"{_label(job)}: {_headline(job)}") for job in changed if stands_still(job.status)]
+        long = "".join(f"{line}\n" for line in above if columns(line) > width)
+        lines = [_CLEAR_LINE + self._bar_line(job, label, width) for job in self._jobs.values()]
         self._drawn_lines = len(lines)
-        write_talk(up + "\n".join(lines) + "\n")
+        write_talk(up + (_CLEAR_BELOW + long if long else "") + "\n".join(lines) + "\n")
+
+    def _bar_line(self, job: JobState, label: int, width: int) -> str:
+        """Return a line that fits into `width` columns, so that going up by lines finds it again."""
+        head = _label(job) + " " * (label - columns(_label(job)))
+        text = clean(_headline(job), 2 * width)
+        bar = ""
+        status = job.status
+        if isinstance(status, Running) and is_measured(status):
+            full = _BAR * percent(status) // 100
+            bar = f"{'#' * full}{'.' * (_BAR - full)}"
+            text = f"{text:<9} {percent(status):3} % of {format_size(status.total)}"
+        if silence := no_answer_text(status, self._clock()):
+            text += f", {silence}"
+        line = _cut("  ".join(part for part in (head, bar, text) if part), width)
+        colour = words.status(job).colour
+        return paint(line, colour if colour is not Colour.FAINT else None, sys.stderr)
 
 
 def _label(job: JobState) -> str:
@@ -105,26 +176,10 @@ def _label(job: JobState) -> str:
 
 def _headline(job: JobState) -> str:
     """Return what a job does, without figures that change all the time."""
-    word, hint = status_word(job.status).text, status_hint(job.status)
-    if isinstance(job.status, Running | Written):
-        return word
-    detail = status_detail(job.status)
-    return f"{word}{f': {detail}' if detail else ''}{f' ({hint})' if hint else ''}"
-
-
-def _bar_line(job: JobState, label: int, width: int) -> str:
-    """One line that fits into `width` columns, so that going up by lines finds it again."""
-    head = _label(job) + " " * (label - columns(_label(job)))
-    text = clean(_headline(job), 2 * width)
-    bar = ""
-    status = job.status
-    if isinstance(status, Running) and is_measured(status):
-        full = _BAR * percent(status) // 100
-        bar = f"{'#' * full}{'.' * (_BAR - full)}"
-        text = f"{text:<9} {percent(status):3} % of {format_size(status.total)}"
-    line = _cut("  ".join(part for part in (head, bar, text) if part), width)
-    colour = words.status(job).colour
-    return paint(line, colour if colour is not Colour.FAINT else None, sys.stderr)
+    if isinstance(job.status, Running) or (isinstance(job.status, Written) and not job.status.reason):
+        return status_word(job.status).text
+    hint = status_hint(job.status)
+    return f"{job.text} ({hint})" if hint else job.text
 
 
 def _cut(text: str, width: int) -> str:

@@ -10,16 +10,16 @@ from flashdeck.recording import Transfer, decode, encode
 from flashdeck.toml.values import quoted
 
 _SERIAL_IN_TEXT = re.compile(r"\bserial(?: number)?[ :=]+[\"']?([A-Za-z0-9][A-Za-z0-9._-]{3,})", re.IGNORECASE)
-"""What a log line calls a serial, of a device that nothing else remembers."""
+"""A serial in a log line, of a device that nothing else remembers."""
 _STRANGER_IN_TEXT = re.compile(r"\bDFU device [0-9a-f]{4}:[0-9a-f]{4} (?!at )(\S.*?) at ")
 """The same, of a device that is no configured board."""
 _USER_IN_TEXT = re.compile(r"/home/([^/\s\"']+)")
-"""Whose directory a path goes through: who reports need not be who builds."""
+"""The user whose directory a path goes through: the one who reports need not be the one who builds."""
 _GET_STRING = (0x80, 6, 3)
 """bmRequestType, bRequest and descriptor type of a string descriptor's request (USB 2.0, 9.4.3)."""
 _HEADER = 2
 _SERIAL_INDEX = 16
-"""Where iSerialNumber is in the device descriptor (USB 2.0, 9.6.1)."""
+"""Offset of iSerialNumber in the device descriptor (USB 2.0, 9.6.1)."""
 
 
 class Redactor:
@@ -53,7 +53,7 @@ class Redactor:
         return self._pattern.sub(lambda found: self._all.get(found[0].casefold(), "X"), text)
 
     def value(self, value: object) -> object:
-        """What JSON knows, with invented names in every string, also in keys."""
+        """Return a value of JSON with invented names in every string, also in keys."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
@@ -82,17 +82,17 @@ class Redactor:
 
 
 def serials_in_text(text: str) -> set[str]:
-    """What a text calls a serial."""
+    """Return the serials that a text names as such."""
     return {*_SERIAL_IN_TEXT.findall(text), *_STRANGER_IN_TEXT.findall(text)}
 
 
 def users_in_text(text: str) -> set[str]:
-    """Whose home directories a text names."""
+    """Return the users whose home directories a text names."""
     return set(_USER_IN_TEXT.findall(text))
 
 
 def serials_in_recording(name: str, raw: bytes) -> set[str]:
-    """What a recorded device answered for its serial number. Raises ConfigError where it is no recording."""
+    """Return the serial numbers that a recorded device gave. Raises ConfigError where it is no recording."""
     lines = decode(name, raw)
     index = 0
     found: set[str] = set()

@@ -1,4 +1,4 @@
-"""What is plugged in and not configured, as configuration. Pure."""
+"""Suggests configuration for devices that are plugged in and not configured. Pure."""
 
 import re
 import shlex
@@ -41,7 +41,7 @@ _PARTITIONS = """\
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """How one device could be configured."""
+    """A configuration for one device."""
 
     device: DeviceState
     name: str
@@ -50,7 +50,7 @@ class Suggestion:
     profiles: tuple[str, ...]
     """All profiles of the configuration that are for its USB id; where there are none, `profile` is to be written."""
     serial: str
-    """What to know it by; "" where the device has none, or not for itself."""
+    """The serial to know it by; "" where the device has none, or not for itself."""
     port: str
     """The same; set where `serial` is not."""
 

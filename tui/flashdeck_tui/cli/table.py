@@ -51,7 +51,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> str:
 
 
 def columns(text: str) -> int:
-    """How many columns of a terminal `text` takes."""
+    """Return the number of columns that `text` takes on a terminal."""
     return sum(0 if unicodedata.combining(ch) else 2 if unicodedata.east_asian_width(ch) in "WF" else 1 for ch in text)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from flashdeck.job_state import Done, Queued, Running, Superseded, Written
-from flashdeck.model import BoardState, Contents, JobState, LogLevel
+from flashdeck.model import BoardState, Contents, JobState, LogLevel, Presence
 from flashdeck.text import clean, format_age
 from flashdeck.words.boards import armed_text, hold_text, presence_word
 from flashdeck.words.contents import contents_state
@@ -15,7 +15,7 @@ from flashdeck_tui.cli.output import Colour
 from flashdeck_tui.cli.table import Cell
 
 NOTHING = "-"
-"""What a cell shows that has nothing to show."""
+"""The text of a cell that has nothing to show."""
 LEVELS: Final = {LogLevel.WARNING: Colour.WARNING, LogLevel.ERROR: Colour.BAD, LogLevel.DEBUG: Colour.FAINT}
 _COLOURS: Final = {
     Tone.PLAIN: None,
@@ -76,6 +76,8 @@ def address(value: int) -> str:
 def remarks(boards: Iterable[BoardState]) -> Iterator[str]:
     """Yield a line for each thing that keeps a board from being flashed by itself."""
     for board in boards:
+        if board.presence is Presence.OTHER and board.text:
+            yield f"{board.name}: {board.text}"
         if not board.armed:
             yield armed(board)
         if board.hold is not None:

@@ -13,9 +13,9 @@ from flashdeck.job_state import Failure
 from flashdeck_tui import terminal
 from flashdeck_tui.cli.output import is_terminal, put, put_json, report, say
 from flashdeck_tui.demo.demo_bench import demo_bench
+from flashdeck_tui.demo.demo_report import Report, complaints, table
 from flashdeck_tui.demo.keeper import STOP_WITHIN
 from flashdeck_tui.demo.loop import build_and_land
-from flashdeck_tui.demo.report import Report, complaints, table
 
 TIME_LIMIT = 240.0
 """Seconds for everything between the daemon's start and its end, where nobody is needed."""
@@ -37,7 +37,7 @@ def run(*, once: bool, json: bool) -> int:
 
     Unattended, it builds twice, waits for both builds on all three boards, and prints what is there now. Returns the
     exit code. Raises FlashdeckError where the demo could not be run to its end; the end of the daemon's log is then on
-    stderr. Nothing is left behind in any case. 2 where it is to be played and the terminal can not show the screen.
+    stderr. Nothing is left behind in any case. 2 where it is to be played and the terminal cannot show the screen.
     """
     unattended = once or json or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
     try:

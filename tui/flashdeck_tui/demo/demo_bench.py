@@ -29,12 +29,12 @@ RETRY = 0.05
 LOG_KEPT = 4000
 """Characters of the end of its log, where something went wrong."""
 SLOWNESS = 25
-"""How many times slower than an STM32H5 the boards of a slow bench erase and program."""
+"""The boards of a slow bench erase and program so many times slower than an STM32H5."""
 _ERASE_TIME = 0.002
 _WORD_TIME = 0.00003
 """Seconds that an STM32H5 typically takes to erase 8 KiB and to program 16 bytes; emulated boards take as long."""
 _INHERITED_FROM = ("FLASHDECK_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")
-"""What points at some other daemon, or at the service manager that runs us."""
+"""Variables that point at some other daemon, or at the service manager that runs us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def slowed(boards: str) -> str:
     return tomli_w.dumps({"boards": {name: keys | times for name, keys in tomllib.loads(boards)["boards"].items()}})
 
 
-class _Kept:
+class _KeptDaemon:
     """A directory of our own and a daemon, both in the hands of a keeper that ends them once this process has ended."""
 
     def __init__(self, tell: asyncio.StreamWriter, said: asyncio.StreamReader, directory: Path) -> None:
@@ -135,7 +135,7 @@ class _Kept:
 
 
 @asynccontextmanager
-async def _kept() -> AsyncGenerator[_Kept, None]:
+async def _kept() -> AsyncGenerator[_KeptDaemon, None]:
     """A new directory that only we can enter, with a path short enough for a Unix socket, and its keeper."""
     room = paths.SOCKET_PATH_MAX - len(f"/{keeper.PREFIX}12345678/{paths.SOCKET_NAME}")
     parent = tempfile.gettempdir()
@@ -159,7 +159,7 @@ async def _kept() -> AsyncGenerator[_Kept, None]:
         if not line:
             words = (await complaints.read()).decode(errors="replace").strip().splitlines()
             raise FlashdeckError(f"the demo gets no directory: {words[-1] if words else 'its keeper ended'}")
-        yield _Kept(tell, said, Path(json.loads(line)))
+        yield _KeptDaemon(tell, said, Path(json.loads(line)))
     finally:
         tell.close()
         await process.wait()

@@ -14,9 +14,9 @@ from pathlib import Path
 from flashdeck.errors import FlashdeckError
 
 TOOLS = ("make", "arm-none-eabi-gcc", "arm-none-eabi-objcopy")
-"""What a real build needs on PATH."""
+"""The programs that a real build needs on PATH."""
 STAGING = "staging"
-"""Where the compiler works, out of the daemon's sight."""
+"""The directory that the compiler works in, out of the daemon's sight."""
 PIECES = 6
 """Pieces in which a build is written."""
 _VERSION = re.compile(rb'(?m)^#define VERSION "([ -!#-\[\]-~]*)"$')
@@ -44,11 +44,11 @@ class Firmware:
         self._directory = directory
         self._prebuilt_version = self.version
         self.compiles = all(shutil.which(tool) for tool in TOOLS)
-        """Whether builds are compiled; else they are the checked-in image with the version written into it."""
+        """True if builds are compiled; else they are the checked-in image with the version written into it."""
 
     @property
     def output(self) -> Path:
-        """Where the daemon looks for app1's image."""
+        """The path at which the daemon looks for app1's image."""
         return self._directory / "build" / "APP1.bin"
 
     @property
@@ -58,7 +58,7 @@ class Firmware:
 
     @property
     def shell_command(self) -> str:
-        """What builds the image for app1 when it is typed into a shell, anywhere."""
+        """The command that builds the image for app1 when it is typed into a shell, anywhere."""
         if self.compiles:
             return shlex.join(("make", "-C", str(self._directory), "app1"))
         return shlex.join(("sh", str(self._directory / "prebuilt.sh")))
@@ -126,10 +126,10 @@ def with_version(image: bytes, old: str, new: str) -> bytes:
     # The closing NUL keeps a longer string that only begins alike from being taken for it.
     place = old.encode("ascii") + b"\0"
     if image.count(place) != 1:
-        raise FlashdeckError(f"the checked-in image does not hold the version {old!r} exactly once")
+        raise FlashdeckError(f"the checked-in image does not contain the version {old!r} exactly once")
     if len(new) > len(old):
         raise FlashdeckError(
-            f"without a compiler the version can not get longer: {new!r} has {len(new)} characters, {old!r} {len(old)}",
+            f"without a compiler the version cannot get longer: {new!r} has {len(new)} characters, {old!r} {len(old)}",
             hint=f"shorten it in version.h, or install {', '.join(TOOLS)}",
         )
     return image.replace(place, new.encode("ascii").ljust(len(place), b"\0"))

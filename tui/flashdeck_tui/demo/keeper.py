@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 
 LOG = "daemon.log"
-"""What the daemon prints, in the directory."""
+"""The file with what the daemon prints, in the directory."""
 PREFIX = "flashdeck-demo-"
 STOP_WITHIN = 20.0
 """Seconds until the daemon has to be gone after SIGTERM; it may finish the block that it is writing."""

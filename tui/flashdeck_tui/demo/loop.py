@@ -14,19 +14,19 @@ from flashdeck.model import BoardState, Event, JobState, Presence, Snapshot
 from flashdeck.words.jobs import status_word
 from flashdeck_tui.cli.output import say
 from flashdeck_tui.demo.demo_bench import DemoBench
+from flashdeck_tui.demo.demo_report import DemoRow
 from flashdeck_tui.demo.firmware import Build, link_slowly
-from flashdeck_tui.demo.report import Row
 
 PARTITION = "app1"
 LAND_WITHIN = 100.0
 """Seconds until a build has to be on all boards."""
 PAUSES = 5
-"""How many times longer than `settle` the linker thinks after each piece."""
+"""The linker thinks this many times `settle` after each piece."""
 
 T = TypeVar("T")
 
 
-async def build_and_land(bench: DemoBench) -> tuple[Row, ...]:
+async def build_and_land(bench: DemoBench) -> tuple[DemoRow, ...]:
     """Builds what is there, lets it land, and says for each board what became of it.
 
     Raises FlashdeckError where the build does not get onto all boards.
@@ -37,12 +37,12 @@ async def build_and_land(bench: DemoBench) -> tuple[Row, ...]:
     erases_before = await _erases(bench.client)
 
     build = await bench.firmware.build()
-    hands = _Hands(bench, build)
+    hands = _Operator(bench, build)
     jobs = await _with(hands.work(), write_and_wait(bench, build))
 
     erases = await _erases(bench.client)
     every_job = (await bench.client.call(api.GetJobs(limit=api.JOB_PAGE))).jobs
-    rows: list[Row] = []
+    rows: list[DemoRow] = []
     for board in boards:
         after = await bench.dump(board.name)
         base = min(region.address for region in board.profile.geometry.regions)
@@ -52,7 +52,7 @@ async def build_and_land(bench: DemoBench) -> tuple[Row, ...]:
         if result is None:
             raise FlashdeckError(f"job {jobs[board.name].id} for board {board.name} ended without a result")
         rows.append(
-            Row(
+            DemoRow(
                 board=board.name,
                 partition=PARTITION,
                 version=build.version,
@@ -114,7 +114,7 @@ async def _with(beside: Coroutine[Any, Any, None], work: Coroutine[Any, Any, T])
         await asyncio.wait(tasks)
 
 
-class _Hands:
+class _Operator:
     """Whoever stands at the bench: watches a build land, tells of it, and presses where a board needs that."""
 
     def __init__(self, bench: DemoBench, build: Build) -> None:

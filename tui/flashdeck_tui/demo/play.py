@@ -2,8 +2,8 @@
 
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.cli.output import say
+from flashdeck_tui.demo.demo_actions import DemoActions
 from flashdeck_tui.demo.demo_bench import SLOWNESS, demo_bench
-from flashdeck_tui.demo.hands import BenchHands
 
 
 class DemoApp(FlashdeckApp):
@@ -18,6 +18,6 @@ async def play() -> int:
     """Show it until somebody quits it, and return the exit code."""
     say(f"starting flashdeckd with three emulated boards, {SLOWNESS} times slower than real ones")
     async with demo_bench(slow=True) as own:
-        app = DemoApp(own.socket, BenchHands(own))
+        app = DemoApp(own.socket, DemoActions(own))
         await app.run_async()
     return app.exit_code

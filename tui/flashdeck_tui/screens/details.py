@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from flashdeck.words.tone import Phrase
-from flashdeck_tui.widgets.lines import Lines
+from flashdeck_tui.widgets.lines import StaticLines
 
 
 class DetailsScreen(ModalScreen[None]):
@@ -35,8 +35,8 @@ class DetailsScreen(ModalScreen[None]):
         """The sentences."""
         with VerticalScroll(id="box") as box:
             box.border_title = Content(f"{self._title or 'nothing selected'} (Esc: close)")
-            yield Lines(id="text")
+            yield StaticLines(id="text")
 
     def on_mount(self) -> None:
         """Fills it."""
-        self.query_one("#text", Lines).show(self._lines)
+        self.query_one("#text", StaticLines).show(self._lines)

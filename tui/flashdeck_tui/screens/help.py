@@ -20,7 +20,7 @@ _MOVING = (
     ("^c", "copy what you selected in the log with the mouse"),
 )
 _WORDS = (
-    ("verified", "what was written was read back, and is equal"),
+    ("verified", "written, read back and equal"),
     ("not verified", "written, but not read back: this board cannot be read, or need not be"),
     ("uncertain", "the contents may have changed since: f reflashes"),
     ("incomplete", "a flash was cut short; it cannot boot (plain DFU: it may)"),
@@ -51,7 +51,7 @@ class HelpScreen(ModalScreen[None]):
     ]
 
     def __init__(self, actions: Sequence[tuple[Action, str | None]]) -> None:
-        """Takes the actions, each with why it can not run now."""
+        """Takes the actions, each with why it cannot run now."""
         super().__init__()
         self._actions = tuple(actions)
 
@@ -64,10 +64,10 @@ class HelpScreen(ModalScreen[None]):
             yield Static(_table((word, meaning, "") for word, meaning in _WORDS))
 
     def entries(self) -> Iterable[tuple[str, str, str]]:
-        """The keys: each with what it does, and why it can not be done now."""
+        """The keys: each with what it does, and why it cannot be done now."""
         for action, why_not in self._actions:
             now = f" Not now: {why_not}" if why_not else ""
-            yield action.key_label or "-", f"{action.title}: {action.description}", now
+            yield action.key_label or "-", action.description, now
         for keys, meaning in _MOVING:
             yield keys, meaning, ""
 

@@ -6,19 +6,19 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from flashdeck.words.tone import Phrase
 from flashdeck_tui import views
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.widgets.columns import Column, Want, allot
-from flashdeck_tui.widgets.key_bar import Key, KeyBar
-from flashdeck_tui.widgets.lines import Lines
+from flashdeck_tui.widgets.key_bar import KeyBar, KeyHint
+from flashdeck_tui.widgets.lines import StaticLines
 from flashdeck_tui.widgets.log_panel import LogPanel
 from flashdeck_tui.widgets.rows import Rows
 
@@ -43,13 +43,15 @@ _BORDER = 1
 _LEAST = 2
 """Lines of a list: its titles and a row."""
 _LEAST_DETAILS = 4
-_LONGEST_FILTER = 60
+LONGEST_FILTER = 60
+"""Characters of a filter."""
+_FILTER_EXAMPLE = "name, state, profile or version (Esc: show all)"
 _BELOW = 9
 """Lines that the boards leave to the rest, where that is enough to show all of them."""
 
 
 class Panels(Vertical):
-    """What boards, details, jobs and log share: all lines that header, notices and keys leave."""
+    """The room of boards, details, jobs and log: all lines that header, notices and keys leave."""
 
     class Resized(Message):
         """There are more lines now, or fewer."""
@@ -69,7 +71,9 @@ class MainScreen(Screen[None]):
         #header { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
         #headline { height: auto; max-height: 3; padding: 0 1; }
         #notices { height: auto; max-height: 5; padding: 0 1; }
-        #filter { display: none; padding: 0 1; }
+        #filter-line { display: none; height: 1; padding: 0 1; }
+        #filter-line Static { width: auto; }
+        #filter { width: 1fr; }
         #panels { height: 1fr; }
         #details-panel {
             border-top: solid $panel; border-title-color: $text-muted; padding: 0 1; scrollbar-size-vertical: 1;
@@ -98,32 +102,29 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
-        yield Lines(id="header")
-        yield Lines(id="notices")
-        yield Lines(id="headline")
-        yield Input(
-            id="filter",
-            compact=True,
-            max_length=_LONGEST_FILTER,
-            placeholder="name, state, profile or version; Enter: keep, Esc: show all",
-        )
+        yield StaticLines(id="header")
+        yield StaticLines(id="notices")
+        yield StaticLines(id="headline")
+        with Horizontal(id="filter-line"):
+            yield Static("Filter: ", markup=False)
+            yield Input(id="filter", compact=True, max_length=LONGEST_FILTER, placeholder=_FILTER_EXAMPLE)
         with Panels(id="panels"):
             yield Rows(BOARD_COLUMNS, empty="", id="boards")
             with VerticalScroll(id="details-panel", can_focus=False):
-                yield Lines(id="details")
+                yield StaticLines(id="details")
             yield Rows(JOB_COLUMNS, empty="no jobs yet: a new build starts one, or f", id="jobs")
             yield LogPanel(id="log")
         yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
-        """What never changes."""
-        headline = self.query_one("#headline", Lines)
+        """Shows what never changes."""
+        headline = self.query_one("#headline", StaticLines)
         headline.show([Phrase(line) for line in self._headline.splitlines()])
         headline.display = bool(self._headline)
 
     @property
     def selection(self) -> Selection:
-        """What the person points at."""
+        """The thing that the person points at."""
         return self.query_one(f"#{self._pointed}", Rows).selected
 
     @property
@@ -134,9 +135,9 @@ class MainScreen(Screen[None]):
     def show(self, store: Store, link: LinkState, now: float) -> None:
         """Takes everything as it is now."""
         stale = link.status is not LinkStatus.CONNECTED
-        self.query_one("#header", Lines).show_cells(views.header(store, link, self._socket))
+        self.query_one("#header", StaticLines).show_cells(views.header(store, link, self._socket))
         notices = views.notices(store, link)
-        self.query_one("#notices", Lines).show(notices)
+        self.query_one("#notices", StaticLines).show(notices)
         self.query_one("#notices").display = bool(notices)
         boards = self.query_one("#boards", Rows)
         rows = views.board_rows(store, now, wanted=self.wanted)
@@ -151,24 +152,24 @@ class MainScreen(Screen[None]):
     def show_details(self, store: Store, now: float) -> None:
         """Takes what is selected now."""
         selection = self.selection
-        self.query_one("#details", Lines).show(views.details(store, selection, now))
+        self.query_one("#details", StaticLines).show(views.details(store, selection, now))
         self._entitle(views.title_of(store, selection))
         self._share_out()
 
-    def show_keys(self, keys: Sequence[Key]) -> None:
+    def show_keys(self, keys: Sequence[KeyHint]) -> None:
         """Takes the keys as they are now."""
         self.query_one(KeyBar).show(keys)
 
     def open_filter(self) -> None:
         """Shows the line that the filter is typed on."""
-        line = self.query_one("#filter", Input)
-        line.value = self.wanted
-        line.display = True
-        line.focus()
+        typed = self.query_one("#filter", Input)
+        typed.value = self.wanted
+        self.query_one("#filter-line").display = True
+        typed.focus()
 
     def close_filter(self, wanted: str) -> None:
         """Takes the filter as it is to stay, and goes back to the boards where it was being typed."""
-        line = self.query_one("#filter", Input)
+        line = self.query_one("#filter-line")
         if line.display:
             line.display = False
             self.query_one("#boards").focus()
@@ -184,7 +185,7 @@ class MainScreen(Screen[None]):
     @on(Input.Changed, "#filter")
     def filter_typed(self, changed: Input.Changed) -> None:
         """Filters while it is typed."""
-        if self.query_one("#filter").display:
+        if self.query_one("#filter-line").display:
             self._take_filter(changed.value)
 
     @on(Input.Submitted, "#filter")
@@ -216,7 +217,7 @@ class MainScreen(Screen[None]):
 
     def _entitle(self, title: str) -> None:
         """Says what the details are of, and how to see those that do not fit."""
-        lines = self.query_one("#details", Lines).height
+        lines = self.query_one("#details", StaticLines).height
         more = " (Enter: all of it)" if lines > self.query_one("#details-panel").size.height else ""
         if (shown := f"{title}{more}" if title else "nothing selected") != self._title:
             self._title = shown
@@ -225,7 +226,7 @@ class MainScreen(Screen[None]):
     def _share_out(self) -> None:
         boards, jobs = self.query_one("#boards", Rows), self.query_one("#jobs", Rows)
         details, log = self.query_one("#details-panel"), self.log_panel
-        space, told = self._space, self.query_one("#details", Lines).height + _BORDER
+        space, told = self._space, self.query_one("#details", StaticLines).height + _BORDER
         # The boards come first and depend on nothing below them: they stay where they are while the cursor moves.
         wanted = boards.count + _TITLES
         for_boards = max(_LEAST, wanted if wanted <= space - _BELOW else min(wanted, space // 2))

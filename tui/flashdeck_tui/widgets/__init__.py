@@ -1,1 +1,1 @@
-"""What the screens are made of. Widgets only read; they change nothing but themselves."""
+"""The parts of the screens. Widgets only read; they change nothing but themselves."""

@@ -1,4 +1,4 @@
-"""How wide the columns of a list are, and how heights are shared out. Pure."""
+"""The widths of a list's columns, and the heights of panels. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Column:
     least: int = 0
     """Cells that it shrinks to where the last column lacks room, 0 for never. Of the last column: what it needs."""
     drop: int = 0
-    """Where shrinking is not enough, columns go in the order of this number, the highest first; 0 never goes."""
+    """If shrinking is not enough, columns go in the order of this number, the highest first; 0 never goes."""
 
 
 def widths(columns: Sequence[Column], cells: Iterable[Sequence[str]], available: int) -> list[int]:

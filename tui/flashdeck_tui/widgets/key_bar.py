@@ -12,7 +12,7 @@ _GAP = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class KeyHint:
     """One key and what it does."""
 
     action: str
@@ -43,10 +43,10 @@ class KeyBar(Static):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name for it
         super().__init__(id=id, markup=False)
-        self.keys: tuple[Key, ...] = ()
-        """What it shows."""
+        self.keys: tuple[KeyHint, ...] = ()
+        """The keys that it shows."""
 
-    def show(self, keys: Sequence[Key]) -> None:
+    def show(self, keys: Sequence[KeyHint]) -> None:
         """Takes the keys as they are now."""
         if tuple(keys) != self.keys:
             self.keys = tuple(keys)
@@ -67,7 +67,7 @@ class KeyBar(Static):
                 self.post_message(self.Pressed(key.action))
             column += key.width + _GAP
 
-    def _lines(self) -> list[list[Key]]:
+    def _lines(self) -> list[list[KeyHint]]:
         return wrapped(self.keys, max(1, self.size.width))
 
     def _draw(self) -> None:
@@ -76,16 +76,16 @@ class KeyBar(Static):
         self.styles.height = len(lines)
         self.update(Content("\n").join(Content(" " * _GAP).join(map(self._content, line)) for line in lines))
 
-    def _content(self, key: Key) -> Content:
+    def _content(self, key: KeyHint) -> Content:
         text = Content.assemble((key.label, "bold" if key.enabled else ""), " ", key.title)
         if not key.enabled:
             text = text.stylize("dim" if self.has_pseudo_class("ansi") else "$foreground 45%")
         return text
 
 
-def wrapped(keys: Sequence[Key], width: int) -> list[list[Key]]:
+def wrapped(keys: Sequence[KeyHint], width: int) -> list[list[KeyHint]]:
     """The keys in lines of at most `width` cells; none is broken in two."""
-    lines: list[list[Key]] = [[]]
+    lines: list[list[KeyHint]] = [[]]
     used = 0
     for key in keys:
         if lines[-1] and used + _GAP + key.width > width:

@@ -25,7 +25,7 @@ ANSI_STYLES = STYLES | {
 }
 
 
-class Lines(Static):
+class StaticLines(Static):
     """Text that is drawn again only when it changed. What it shows is never read as markup."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name for it

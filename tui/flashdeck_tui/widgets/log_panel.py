@@ -39,7 +39,7 @@ class LogPanel(Log):
         self._seen = 0
         self._width_shown = 0
         self._origins: list[tuple[int, int]] = []
-        """Where each line of the panel comes from: a line of the log, counted from the store's first, and its piece."""
+        """The origin of each line of the panel: a line of the log, counted from the store's first, and its piece."""
 
     def on_mount(self) -> None:
         """Says what is shown."""
@@ -96,7 +96,7 @@ class LogPanel(Log):
         self._to_end()
 
     def on_mouse_scroll_up(self) -> None:
-        """Who looks back does not want to be taken away from there."""
+        """Stops following: a person who looks back wants to stay there."""
         self.follow(follow=False)
 
     def action_scroll_up(self) -> None:
@@ -116,7 +116,7 @@ class LogPanel(Log):
 
     @property
     def _origin_at_top(self) -> tuple[int, int]:
-        """Where the first line that is visible comes from."""
+        """The origin of the first line that is visible."""
         return self._origins[min(self.scroll_offset.y, len(self._origins) - 1)] if self._origins else (0, 0)
 
     def _let_go(self, count: int) -> None:

@@ -77,7 +77,7 @@ class Rows(ScrollView, can_focus=True):
         self.note: str = ""
         """Stands beside the title of the last column."""
         self.stale = False
-        """Whether the rows are how things were: then no tone is shown but the faint one."""
+        """True if the rows are how things were: then no tone is shown but the faint one."""
         self._columns = tuple(columns)
         self._rows: list[Row] = []
         self._widths: list[int] = [0] * len(self._columns)
@@ -91,7 +91,7 @@ class Rows(ScrollView, can_focus=True):
 
     @property
     def selected(self) -> Selection:
-        """What the cursor is on."""
+        """The thing that the cursor is on."""
         return self._rows[self._cursor].key if self._rows else NOTHING
 
     @property

@@ -3,8 +3,9 @@
 import click
 
 from flashdeck_tui.cli import options
-from flashdeck_tui.cli.completion import SHELLS, script
+from flashdeck_tui.cli.answers import CompletionScript
 from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.shell_completion import SHELLS, script
 
 
 @click.command()
@@ -23,6 +24,6 @@ def command(context: click.Context, *, shell: str, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's mark for a paragraph that is not to be wrapped
     text = script(shell, context.find_root().command)
     if as_json:
-        put_json({"shell": shell, "script": text})
+        put_json(CompletionScript(shell=shell, script=text))
     else:
         put(text)

@@ -1,4 +1,4 @@
-"""`flashdeck disarm`: new builds are only offered."""
+"""`flashdeck disarm`: builds are offered, not flashed."""
 
 import click
 

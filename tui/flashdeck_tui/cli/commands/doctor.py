@@ -27,6 +27,7 @@ _COLOURS = {
     Severity.WARNING: Colour.WARNING,
     Severity.NOTE: Colour.STRONG,
     Severity.GOOD: Colour.GOOD,
+    Severity.OTHER: Colour.STRONG,
 }
 _NARROWEST = 40
 """Columns below which nothing is wrapped any further."""
@@ -53,7 +54,7 @@ def command(*, boards: tuple[str, ...], as_json: bool) -> ExitCode:
 
 def _ask(boards: tuple[str, ...]) -> Diagnosis:
     try:
-        return ask(api.Doctor(boards=boards))
+        return ask(api.Examine(boards=boards))
     except ConnectionFailedError as error:
         if error.kind is not ErrorKind.UNREACHABLE:
             raise
@@ -67,7 +68,7 @@ def _ask(boards: tuple[str, ...]) -> Diagnosis:
 
 
 def _look(boards: tuple[str, ...]) -> Diagnosis:
-    """What `flashdeckd doctor` finds, in a process of its own: the command line never loads the daemon."""
+    """Return the diagnosis of `flashdeckd doctor`, a process of its own: the command line never loads the daemon."""
     words = [sys.executable, "-m", "flashdeckd", "doctor", "--", *boards]
     run = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - our own
     try:

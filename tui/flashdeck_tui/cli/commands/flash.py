@@ -7,20 +7,21 @@ import click
 
 from flashdeck import api
 from flashdeck.client import Client
-from flashdeck.errors import ExitCode
+from flashdeck.errors import ExitCode, RemoteError
+from flashdeck.job_state import name_of, stands_still
 from flashdeck.model import JobState
 from flashdeck_tui.cli import live_options, options
-from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.follow import follow, waits_for_the_board
-from flashdeck_tui.cli.image import read_image, send_image
-from flashdeck_tui.cli.outcome import exit_code, is_over
-from flashdeck_tui.cli.output import put, put_json, say
+from flashdeck_tui.cli.follow import follow, tell_of_queued
+from flashdeck_tui.cli.image_file import read_image, send_image
+from flashdeck_tui.cli.job_results import Result, put_result
+from flashdeck_tui.cli.outcome import failure_of
+from flashdeck_tui.cli.output import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """What was typed."""
+    """The arguments that were typed."""
 
     partition: str
     file: Path | None
@@ -35,9 +36,9 @@ class _Order:
 @live_options.partition
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @live_options.boards
-@click.option("--no-wait", is_flag=True, help="Fail where a board cannot run it now: 4 if absent, else 13.")
-@options.timeout(default=None, help="Stop following (6) after this long; the jobs stay.")
-@click.option("--cancel-on-exit", is_flag=True, help="Cancel these jobs when this command ends, however it ends.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for a board: 4 if one is absent, else 13.")
+@options.timeout(default=None, help="Stop following (6) after this long; the jobs stay in the queue.")
+@click.option("--cancel-on-exit", is_flag=True, help="Cancel what is not done when this command ends, also if killed.")
 @options.as_json
 @options.as_jsonl
 def command(
@@ -53,8 +54,11 @@ def command(
 ) -> ExitCode:
     """Flash FILE, or the newest build, into PARTITION.
 
-    Follows the jobs until each has ended or needs a person: a board that is on hold ends it at once (13). A board that
-    is absent, or has to be brought into DFU mode, is waited for.
+    Follows the jobs to their end, and says what each board waits for. A board that is absent, or has to be brought into
+    DFU mode, is waited for.
+
+    A board on hold or a blocked job ends it with 13, once no other board is being flashed. 10 means that some of
+    several boards failed. Prints a row a board.
     """
     options.one_of(as_json=as_json, as_jsonl=as_jsonl)
     order = _Order(
@@ -67,18 +71,14 @@ def command(
         as_jsonl=as_jsonl,
     )
     data = read_image(file) if file is not None else None
-    jobs, notes = converse(lambda client: _flash(client, order, data))
-    for job in jobs:
+    done = converse(lambda client: _flash(client, order, data))
+    for job in done.jobs:
         for remark in job.result.remarks if job.result is not None else ():
             say(f"{job.board} {job.partition}: {remark}")
-    if as_json:
-        put_json({"jobs": jobs, "notes": notes})
-    elif not as_jsonl:
-        put(job_table(jobs))
-    return exit_code(jobs, waits=not no_wait)
+    return put_result(done, partition, as_json=as_json, as_jsonl=as_jsonl)
 
 
-async def _flash(client: Client, order: _Order, data: bytes | None) -> tuple[list[JobState], tuple[str, ...]]:
+async def _flash(client: Client, order: _Order, data: bytes | None) -> Result:
     changes = client.follow()
     await anext(changes)  # first, so that nothing that happens to the jobs is missed
     sha256 = ""
@@ -95,24 +95,35 @@ async def _flash(client: Client, order: _Order, data: bytes | None) -> tuple[lis
     )
     for note in reply.notes:
         say(f"warning: {note}")
-
-    def is_followed_no_more(job: JobState) -> bool:
-        return is_over(job) or (order.no_wait and waits_for_the_board(job))
-
+    waits = not order.no_wait
     jobs = await follow(
-        client, changes, reply.jobs, as_jsonl=order.as_jsonl, until=is_followed_no_more, patience=order.timeout
+        client,
+        changes,
+        reply.jobs,
+        as_jsonl=order.as_jsonl,
+        waits=waits,
+        patience=order.timeout,
+        cancels=order.cancel_on_exit,
     )
-    for job in (job for job in jobs if not job.is_settled):
-        await _take_leave(client, job, order)
-    return jobs, reply.notes
+    failures = tuple(failure_of(job, waits=waits) for job in jobs)
+    unwanted = [job for job in jobs if _is_unwanted(job, order)]
+    ended = {job.id: job for job in [await _take_back(client, job) for job in unwanted]}
+    jobs = [ended.get(job.id, job) for job in jobs]
+    tell_of_queued(jobs)
+    return Result(tuple(jobs), failures, reply.notes)
 
 
-async def _take_leave(client: Client, job: JobState, order: _Order) -> None:
-    """Say what becomes of a job that is not over: one that never began and was not to wait is taken back."""
-    if order.cancel_on_exit:
-        return
-    if order.no_wait and waits_for_the_board(job) and not job.attempts:
-        await client.call(api.Cancel(job=job.id))
-        say(f"job {job.id} was taken back: board {job.board} cannot run it now")
-    else:
-        say(f"job {job.id} of board {job.board} stays; 'flashdeck cancel {job.id}' takes it back")
+def _is_unwanted(job: JobState, order: _Order) -> bool:
+    """Tell whether a job that nobody follows any more is to be cancelled."""
+    if job.is_settled:
+        return False
+    return order.cancel_on_exit or (order.no_wait and stands_still(job.status) and not job.attempts)
+
+
+async def _take_back(client: Client, job: JobState) -> JobState:
+    try:
+        ended = await client.call(api.Cancel(job=job.id))
+    except RemoteError:  # it has ended meanwhile
+        (ended,) = (await client.call(api.GetJobs(ids=(job.id,)))).jobs
+    say(f"job {job.id} of {job.board} is {name_of(ended.status)}")
+    return ended

@@ -13,6 +13,7 @@ from flashdeck.model import LogLevel, LogLine, Snapshot
 from flashdeck.names import is_meant
 from flashdeck.text import clean
 from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli.answers import LogLineOfMany
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import paint, put, put_json, say
 from flashdeck_tui.cli.words import LEVELS
@@ -25,7 +26,7 @@ _RANK = {level: rank for rank, level in enumerate(_LEVELS)} | {LogLevel.OTHER: _
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """What was typed."""
+    """The options that were typed."""
 
     boards: tuple[str, ...]
     limit: int
@@ -126,7 +127,7 @@ async def _follow(client: Client, wanted: "_Wanted") -> None:
 
 
 def _print(line: LogLine, *, as_jsonl: bool) -> bool:
-    return put_json({"log": line}) if as_jsonl else put(_text(line))
+    return put_json(LogLineOfMany(log=line)) if as_jsonl else put(_text(line))
 
 
 def _text(line: LogLine) -> str:

@@ -16,7 +16,7 @@ from flashdeck.errors import ExitCode
 from flashdeck.text import clean, counted, format_size, short_sha
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.image import read_image, send_image
+from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.output import is_terminal, one_line, put, put_json
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.words import address
@@ -50,7 +50,7 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], as_js
         put_json(reply)
     else:
         put("\n\n".join(map(_text, reply.plans)))
-    return ExitCode.HELD if reply.plans and all(plan.blocked for plan in reply.plans) else ExitCode.OK
+    return ExitCode.BLOCKED if reply.plans and all(plan.blocked for plan in reply.plans) else ExitCode.OK
 
 
 def _text(plan: BoardPlan) -> str:

@@ -26,8 +26,9 @@ from flashdeck.recording import MAX_FILE, MAX_LINE
 from flashdeck.text import clean, counted, format_size
 from flashdeck.versions import software
 from flashdeck_tui.cli import options
+from flashdeck_tui.cli.answers import MissingPart, ReportPart, ReportWritten
 from flashdeck_tui.cli.bundle import write_bundle
-from flashdeck_tui.cli.commands.config.source import config_option
+from flashdeck_tui.cli.commands.config.config_path import config_option
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.redaction import Redactor, serials_in_recording, serials_in_text, users_in_text
@@ -42,11 +43,11 @@ T = TypeVar("T")
 
 @dataclass
 class Gathered:
-    """What could be had, and why the rest could not."""
+    """The parts that could be had, and why the rest could not."""
 
     snapshot: Snapshot | None = None
     daemon: tuple[Fact, ...] = ()
-    """What the daemon runs on."""
+    """The versions that the daemon runs on."""
     diagnosis: Diagnosis | None = None
     log: tuple[LogLine, ...] = ()
     config: Config | None = None
@@ -78,13 +79,13 @@ def command(*, output: Path | None, redact: bool, path: Path | None, as_json: bo
     size = write_bundle(file, parts)
     if as_json:
         put_json(
-            {
-                "file": str(file),
-                "size": size,
-                "redacted": redact,
-                "parts": [{"name": name, "size": len(data)} for name, data in parts.items()],
-                "missing": [{"part": name, "reason": reason} for name, reason in gathered.missing.items()],
-            }
+            ReportWritten(
+                file=str(file),
+                size=size,
+                redacted=redact,
+                parts=tuple(ReportPart(name=name, size=len(data)) for name, data in parts.items()),
+                missing=tuple(MissingPart(part=name, reason=reason) for name, reason in gathered.missing.items()),
+            )
         )
         return
     put(f"{clean(str(file))}, {format_size(size)}")
@@ -131,7 +132,7 @@ async def _ask_daemon(client: Client, found: Gathered) -> None:
     found.snapshot = await attempt("status.json", lambda: client.call(api.GetStatus()))
     versions = await attempt(_DAEMON, lambda: client.call(api.GetVersions()))
     found.daemon = versions.facts if versions is not None else ()
-    found.diagnosis = await attempt("doctor.json", lambda: client.call(api.Doctor()))
+    found.diagnosis = await attempt("doctor.json", lambda: client.call(api.Examine()))
     page = await attempt("log.jsonl", lambda: client.call(api.GetLogs(limit=api.LOG_PAGE)))
     found.log = page.lines if page is not None else ()
     await attempt("recordings", lambda: fetch(client, found))  # the doctor's own sessions included
@@ -181,7 +182,7 @@ def _redactor(found: Gathered) -> Redactor:
     for name, raw in tuple(found.recordings.items()):
         try:
             serials |= serials_in_recording(name, raw)
-        except ConfigError as error:  # what can not be read can not be redacted
+        except ConfigError as error:  # what cannot be read cannot be redacted
             del found.recordings[name]
             found.missing[f"recordings/{name}"] = error.message
     users = {os.environ.get(variable, "") for variable in ("USER", "LOGNAME", "SUDO_USER")}

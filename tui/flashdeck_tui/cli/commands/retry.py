@@ -7,12 +7,11 @@ from flashdeck.client import Client
 from flashdeck.errors import ExitCode
 from flashdeck.model import JobState
 from flashdeck_tui.cli import live_options, options
-from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.follow import follow
+from flashdeck_tui.cli.follow import follow, tell_of_queued
+from flashdeck_tui.cli.job_results import Result, put_result
 from flashdeck_tui.cli.live_names import jobs_to_retry
-from flashdeck_tui.cli.outcome import exit_code
-from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.outcome import failure_of
 
 
 @click.command()
@@ -33,8 +32,6 @@ def command(*, job: int, as_json: bool, as_jsonl: bool) -> ExitCode:
         return await follow(client, changes, [queued], as_jsonl=as_jsonl)
 
     jobs = converse(work)
-    if as_json:
-        put_json({"jobs": jobs})
-    elif not as_jsonl:
-        put(job_table(jobs))
-    return exit_code(jobs)
+    tell_of_queued(jobs)
+    result = Result(tuple(jobs), tuple(map(failure_of, jobs)))
+    return put_result(result, jobs[0].partition, as_json=as_json, as_jsonl=as_jsonl)

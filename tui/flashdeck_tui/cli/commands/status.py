@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 
 import click
+from msgspec.structs import asdict
 
 from flashdeck import api
 from flashdeck.errors import ExitCode
-from flashdeck.full_json import plain
 from flashdeck.model import BoardState, DaemonState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
-from flashdeck.text import clean, counted
-from flashdeck.words.contents import contents_name
+from flashdeck.text import clean
+from flashdeck.words.conditions import condition_word, counts_text
+from flashdeck.words.contents import contents_name, contents_state
+from flashdeck.words.partitions import build_state
 from flashdeck_tui.cli import options, words
+from flashdeck_tui.cli.answers import Status
 from flashdeck_tui.cli.commands.boards import board_table, device_table
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import ask
@@ -27,8 +30,8 @@ def command(*, check: bool, as_json: bool) -> ExitCode:
     snapshot = ask(api.GetStatus())
     found = problems(snapshot.boards, snapshot.jobs)
     if as_json:
-        numbers = {str(kind): number for kind, number in counts(snapshot.boards, snapshot.jobs).items()}
-        put_json({"counts": numbers, "problems": [_as_json(problem) for problem in found]} | _fields(snapshot))
+        numbers = counts(snapshot.boards, snapshot.jobs)
+        put_json(Status(**asdict(snapshot), counts=numbers, problems=tuple(found)))
     else:
         put("\n\n".join(_sections(snapshot, found)))
     needs_person = bool(found or snapshot.daemon.degraded)
@@ -36,7 +39,7 @@ def command(*, check: bool, as_json: bool) -> ExitCode:
 
 
 def _sections(snapshot: Snapshot, found: Sequence[Problem]) -> list[str]:
-    sections = [f"{_counts(snapshot)}\n{_daemon(snapshot.daemon)}"]
+    sections = [f"{counts_text(counts(snapshot.boards, snapshot.jobs))}\n{_daemon(snapshot.daemon)}"]
     if found:
         sections.append(_problem_table(found))
     if snapshot.boards:
@@ -48,14 +51,6 @@ def _sections(snapshot: Snapshot, found: Sequence[Problem]) -> list[str]:
     return sections
 
 
-def _counts(snapshot: Snapshot) -> str:
-    if not snapshot.boards:
-        return "no boards configured"
-    numbers = counts(snapshot.boards, snapshot.jobs)
-    told = ", ".join(f"{number} {kind}" for kind, number in numbers.items() if number)
-    return f"{counted(len(snapshot.boards), 'board')}: {told}"
-
-
 def _daemon(daemon: DaemonState) -> str:
     virtual = ", virtual boards" if daemon.virtual else ""
     since = words.ago(daemon.started_at)
@@ -65,11 +60,16 @@ def _daemon(daemon: DaemonState) -> str:
 
 
 def _problem_table(found: Sequence[Problem]) -> str:
-    rows = [
-        [problem.board, problem.partition or words.NOTHING, problem.text, problem.hint or words.NOTHING]
+    rows: list[list[str | Cell]] = [
+        [
+            problem.board,
+            problem.partition or words.NOTHING,
+            words.cell(condition_word(problem.kind)),
+            f"{problem.text} ({problem.hint})" if problem.hint else problem.text,
+        ]
         for problem in found
     ]
-    return table(["PROBLEM AT", "PARTITION", "WHAT", "DO"], rows)
+    return table(["BOARD", "PARTITION", "PROBLEM", "DETAIL"], rows)
 
 
 def _contents_table(boards: Sequence[BoardState]) -> str:
@@ -79,9 +79,7 @@ def _contents_table(boards: Sequence[BoardState]) -> str:
     lines = [table(["BOARD", "PARTITION", "VERSION", "VERIFIED", "FLASHED"], rows)]
     partitions = [partition for board in boards for partition in board.partitions]
     if any(partition.contents is not None and partition.contents.uncertain for partition in partitions):
-        lines.append(
-            "uncertain: another serial or bcdDevice was seen since, or a job was cut short; a flash makes sure"
-        )
+        lines.append("uncertain: another serial or bcdDevice was seen since, or a job was cut short; flash it again")
     troubles = {
         (board.profile, partition.name): partition.trouble
         for board in boards
@@ -98,28 +96,10 @@ def _contents_cells(partition: PartitionState) -> list[str | Cell]:
     contents = partition.contents
     if contents is None:
         cells: list[str | Cell] = [words.NOTHING, words.NOTHING]
-        when = "protected" if partition.protected else "never flashed here"
+        when = "protected" if partition.protected else contents_state(None).text
     else:
         cells = [contents_name(contents), words.verified(contents)]
         when = words.ago(contents.flashed_at)
-    if partition.trouble:
-        when += "; the newest build can not be taken"
-    elif partition.being_written:
-        when += "; a build is being written"
-    elif partition.offered:
-        when += "; a new build is offered"
+    if partition.trouble or partition.being_written or partition.offered:
+        when += f"; {build_state(partition, None).text}"
     return [*cells, when]
-
-
-def _as_json(problem: Problem) -> dict[str, str]:
-    return {
-        "board": problem.board,
-        "partition": problem.partition,
-        "kind": str(problem.kind),
-        "text": problem.text,
-        "hint": problem.hint,
-    }
-
-
-def _fields(snapshot: Snapshot) -> dict[str, object]:
-    return {name: plain(getattr(snapshot, name)) for name in snapshot.__struct_fields__}

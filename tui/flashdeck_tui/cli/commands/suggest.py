@@ -7,7 +7,8 @@ import click
 from flashdeck import api
 from flashdeck.config_file import default_config, load
 from flashdeck_tui.cli import options
-from flashdeck_tui.cli.commands.config.source import config_option
+from flashdeck_tui.cli.answers import SuggestedBoard, Suggestions
+from flashdeck_tui.cli.commands.config.config_path import config_option
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.suggestion import suggestions, to_toml
@@ -26,18 +27,18 @@ def command(*, path: Path | None, as_json: bool) -> None:
     found = suggestions(reply.devices, reply.boards, config.profiles, config.boards)
     text = to_toml(found)
     if as_json:
-        devices = [
-            {
-                "device": each.device,
-                "name": each.name,
-                "profile": each.profile,
-                "profiles": each.profiles,
-                "serial": each.serial,
-                "port": each.port,
-                "adopt": each.adopt,
-            }
+        devices = (
+            SuggestedBoard(
+                device=each.device,
+                name=each.name,
+                profile=each.profile,
+                profiles=each.profiles,
+                serial=each.serial,
+                port=each.port,
+                adopt=each.adopt,
+            )
             for each in found
-        ]
-        put_json({"devices": devices, "toml": text})
+        )
+        put_json(Suggestions(devices=tuple(devices), toml=text))
     else:
         put(text.rstrip("\n"))

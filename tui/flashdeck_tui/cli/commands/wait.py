@@ -2,26 +2,28 @@
 
 import asyncio
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
+from msgspec import UNSET
 
 from flashdeck import api
 from flashdeck.api import BoardOutcome
 from flashdeck.client import Client
-from flashdeck.errors import EXIT_CODES, ExitCode
+from flashdeck.errors import ErrorKind, ExitCode
 from flashdeck.job_state import Failure
-from flashdeck.model import JobState, Snapshot
-from flashdeck.text import counted
-from flashdeck.words.jobs import status_hint, status_text
+from flashdeck.model import Event, JobState, Snapshot
+from flashdeck.names import is_meant
+from flashdeck.words.jobs import status_hint
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cli import live_options, options, words
+from flashdeck_tui.cli.answers import WaitReport
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.follow import show_while
-from flashdeck_tui.cli.image import read_image, send_image
-from flashdeck_tui.cli.outcome import combined
+from flashdeck_tui.cli.follow import heed
+from flashdeck_tui.cli.image_file import read_image, send_image
+from flashdeck_tui.cli.outcome import exit_code, failure_of, overall
 from flashdeck_tui.cli.output import put, put_json, report
+from flashdeck_tui.cli.progress import progress
 from flashdeck_tui.cli.table import Cell, table
 
 
@@ -53,48 +55,52 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
             client.call(api.Wait(partition=partition, sha256=sha256, boards=boards, timeout=timeout))
         )
 
-        def shows(job: JobState) -> bool:
-            return job.partition == partition and job.board in names and not job.is_settled
+        seen: set[int] = set()
 
-        return (await show_while(asked, changes, shows, len(names))).boards
+        def shows(job: JobState) -> bool:
+            """Jobs that had ended before are of no interest."""
+            if job.partition != partition or job.board not in names or (job.is_settled and job.id not in seen):
+                return False
+            seen.add(job.id)
+            return True
+
+        async with progress((), len(names)) as shown:
+
+            def tell(change: Snapshot | Event) -> None:
+                jobs = change.jobs if isinstance(change, Snapshot) else (change.job,) if change.job is not None else ()
+                for job in filter(shows, jobs):
+                    shown.show(job)
+
+            tell(first)
+            return (await heed(asked, changes, tell)).boards
 
     outcomes = converse(work)
-    failure = _failure(outcomes)
+    failures = [_failure(outcome) for outcome in outcomes]
+    error = overall(partition, [(outcome.board, failure) for outcome, failure in zip(outcomes, failures, strict=True)])
     if as_json:
-        put_json({"boards": outcomes} | ({"error": failure} if failure else {}))
+        put_json(WaitReport(boards=tuple(outcomes), error=error if error is not None else UNSET))
     else:
         put(_outcome_table(outcomes))
-    if failure is not None:
-        report(failure, as_json=False)
-    return combined(map(_code, outcomes))
+    if error is not None:
+        report(error, as_json=False)
+    return exit_code(failures)
 
 
 def _meant(snapshot: Snapshot, partition: str, patterns: Sequence[str]) -> frozenset[str]:
     return frozenset(
         board.name
         for board in snapshot.boards
-        if any(each.name == partition for each in board.partitions)
-        and (not patterns or any(fnmatchcase(board.name, pattern) for pattern in patterns))
+        if any(each.name == partition for each in board.partitions) and (not patterns or is_meant(board.name, patterns))
     )
 
 
-def _code(outcome: BoardOutcome) -> ExitCode:
-    if outcome.failure is not None:
-        return EXIT_CODES[outcome.failure.kind]
-    return ExitCode.OK if outcome.is_there else ExitCode.TIMEOUT
-
-
-def _failure(outcomes: Sequence[BoardOutcome]) -> Failure | None:
-    """Return what went wrong on all boards together; None where nothing did."""
-    failed = [(outcome.board, outcome.failure) for outcome in outcomes if outcome.failure is not None]
-    if not failed:
-        return None
-    first = failed[0][1]
-    if len(outcomes) == 1:
-        return first
-    told = "; ".join(f"{board}: {failure.message}" for board, failure in failed)
-    message = f"{outcomes[0].partition} is not up to date on {len(failed)} of {counted(len(outcomes), 'board')}: {told}"
-    return Failure(kind=first.kind, message=message, hint=first.hint)
+def _failure(outcome: BoardOutcome) -> Failure | None:
+    """Return why a board does not have the image, or not yet; None where it has."""
+    if outcome.is_there or outcome.failure is not None:
+        return outcome.failure
+    if outcome.job is None:
+        return Failure(kind=ErrorKind.TIMEOUT, message="not up to date yet")
+    return failure_of(outcome.job) or Failure(kind=ErrorKind.TIMEOUT, message=f"not up to date yet: {outcome.job.text}")
 
 
 def _outcome_table(outcomes: Sequence[BoardOutcome]) -> str:
@@ -115,4 +121,4 @@ def _detail(outcome: BoardOutcome) -> str | Cell:
     if outcome.job is None:
         return words.NOTHING
     hint = status_hint(outcome.job.status)
-    return f"job {outcome.job.id}: {status_text(outcome.job.status)}" + (f" ({hint})" if hint else "")
+    return f"job {outcome.job.id}: {outcome.job.text}" + (f" ({hint})" if hint else "")

@@ -6,7 +6,8 @@ import click
 
 from flashdeck.text import clean, counted
 from flashdeck_tui.cli import options
-from flashdeck_tui.cli.commands.config.source import config_option, read
+from flashdeck_tui.cli.answers import ConfigChecked
+from flashdeck_tui.cli.commands.config.config_path import config_option, read
 from flashdeck_tui.cli.output import put, put_json
 
 
@@ -20,13 +21,13 @@ def command(*, path: Path | None, as_json: bool) -> None:
     adopted = sorted(board.name for board in config.boards.values() if board.pins is not None)
     if as_json:
         put_json(
-            {
-                "ok": True,
-                "files": files,
-                "profiles": sorted(config.profiles),
-                "boards": sorted(config.boards),
-                "adopted": adopted,
-            }
+            ConfigChecked(
+                ok=True,
+                files=tuple(files),
+                profiles=tuple(sorted(config.profiles)),
+                boards=tuple(sorted(config.boards)),
+                adopted=tuple(adopted),
+            )
         )
     else:
         of_these = f" ({len(adopted)} adopted)" if adopted else ""

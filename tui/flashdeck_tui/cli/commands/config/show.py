@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from flashdeck.config_show import to_builtins, to_toml
+from flashdeck.full_json import full_json
 from flashdeck_tui.cli import options
-from flashdeck_tui.cli.commands.config.source import config_option, read
-from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.commands.config.config_path import config_option, read
+from flashdeck_tui.cli.output import put
 
 
 @click.command()
@@ -17,6 +18,6 @@ def command(*, path: Path | None, as_json: bool) -> None:
     """Show the configuration with every default filled in and every path resolved, as TOML."""
     config = read(path)
     if as_json:
-        put_json(to_builtins(config))
+        put(full_json(to_builtins(config)))
     else:
         put(to_toml(config).rstrip("\n"))

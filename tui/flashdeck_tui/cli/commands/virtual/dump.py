@@ -11,6 +11,7 @@ from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.text import clean, format_size
 from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli.answers import FlashCopied
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.words import address as shown
@@ -31,10 +32,11 @@ def command(*, board: str, file: Path, address: int | None, size: int | None, as
     try:
         file.write_bytes(data)
     except OSError as error:
-        raise FlashdeckError(f"{clean(str(file))} can not be written: {error.strerror}") from error
+        raise FlashdeckError(f"{clean(str(file))} cannot be written: {error.strerror}") from error
     digest = hashlib.sha256(data).hexdigest()
     if as_json:
-        put_json({"board": board, "file": clean(str(file)), "address": start, "size": len(data), "sha256": digest})
+        shown_file = clean(str(file))
+        put_json(FlashCopied(board=board, file=shown_file, address=start, size=len(data), sha256=digest))
     else:
         put(f"{format_size(len(data))} from {shown(start)}, SHA-256 {digest}")
 

@@ -36,7 +36,7 @@ from flashdeck_tui.cli.output import put, put_json
 )
 @options.as_json
 def command(*, board: str, fault: str, after: int, times: int, address: int | None, as_json: bool) -> None:
-    """Let FAULT happen to BOARD. A fault that does not exist is answered with those that do."""
+    """Arm FAULT on BOARD. An unknown fault is answered with a list of all."""
     params = api.VirtualFault(board=board, fault=fault, after=after, times=times, address=address)
     state = ask(params, virtual=True)
     if as_json:

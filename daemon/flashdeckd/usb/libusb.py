@@ -32,7 +32,7 @@ def open_backend() -> "IBackend":
         import usb.backend.libusb1  # noqa: PLC0415  (a daemon with only virtual boards must not load it)
     except ImportError as error:
         raise FlashdeckError(
-            f"pyusb can not be used: {error}", hint="install flashdeck with its daemon extra: flashdeck[daemon]"
+            f"pyusb cannot be used: {error}", hint="install flashdeck with its daemon extra: flashdeck[daemon]"
         ) from error
     backend = _bundled()
     # Looked for first because pyusb logs an error where it finds none, and ours below says more.

@@ -1,4 +1,4 @@
-"""What the demo found, as a table for people and as an object for programs."""
+"""The demo's findings, as a table for people and as an object for programs."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from flashdeck.job_state import Verified
 from flashdeck.value import Value
 
 
-class Row(Value, frozen=True, kw_only=True):
+class DemoRow(Value, frozen=True, kw_only=True):
     """One build on one board."""
 
     board: str
@@ -21,33 +21,33 @@ class Row(Value, frozen=True, kw_only=True):
     """Control transfers of the job, from opening the board to the leave."""
     seconds: float
     verified: Verified
-    """What flashdeck says: whether it could read back what it wrote."""
+    """The result that flashdeck tells of: if it could read back what it wrote."""
     sha256: str
-    """Of the first `bytes` bytes that the partition really holds, taken from the emulated flash itself."""
+    """The hash of the first `bytes` bytes that the partition really has, taken from the emulated flash itself."""
     is_image: bool
-    """Whether that is the SHA-256 of the image that was built."""
+    """True if that is the SHA-256 of the image that was built."""
     outside_unchanged: bool
-    """Whether every byte of the flash outside the partition is what it was before."""
+    """True if every byte of the flash outside the partition is what it was before."""
     jobs: int
     """Jobs that this build became on this board; one is right."""
     pressed: bool
-    """Whether somebody had to press the board's buttons."""
+    """True if somebody had to press the board's buttons."""
 
 
 class Report(Value, frozen=True, kw_only=True):
     """The whole demo."""
 
     compiled: bool
-    """Whether the builds were compiled here; else the checked-in image was used."""
-    rows: tuple[Row, ...]
+    """True if the builds were compiled here; else the checked-in image was used."""
+    rows: tuple[DemoRow, ...]
     complaints: tuple[str, ...]
-    """What is not as it should be; empty when all is well."""
+    """All that is not as it should be; empty when all is well."""
 
 
 HEAD = ("board", "partition", "build", "bytes", "erases", "transfers", "seconds", "verified", "outside")
 
 
-def table(rows: Iterable[Row]) -> str:
+def table(rows: Iterable[DemoRow]) -> str:
     """One table, 80 columns wide: each row has its SHA-256, which nothing would make shorter, on a line below."""
     cells = [
         (
@@ -71,13 +71,13 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def complaints(rows: Iterable[Row]) -> tuple[str, ...]:
+def complaints(rows: Iterable[DemoRow]) -> tuple[str, ...]:
     """Everything in `rows` that must not be, in sentences."""
     found: list[str] = []
     for row in rows:
         where = f"{row.partition} of {row.board} after build {row.version}"
         if not row.is_image:
-            found.append(f"{where} does not hold the image: its SHA-256 is {row.sha256}")
+            found.append(f"{where} does not have the image: its SHA-256 is {row.sha256}")
         if not row.outside_unchanged:
             found.append(f"{where}: bytes outside the partition changed")
         if row.erases != row.erases_seen:

@@ -1,4 +1,4 @@
-"""What a shell asks for when somebody presses Tab, and the script that makes it ask.
+"""Answers a shell when somebody presses Tab, and prints the script that makes it ask.
 
 The protocol is click's: the script runs `flashdeck` with `COMPLETE_VARIABLE` and the words so far in its environment.
 """

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from flashdeck.errors import DeviceError
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.wire import STATUS_LENGTH, Request, StatusReport, parse_status
+from flashdeckd.dfu.wire import STATUS_LENGTH, DfuRequest, StatusReport, parse_status
 
 REQUEST_TIMEOUT = 5.0
 """Seconds for a request that only asks or tells."""
@@ -17,7 +17,7 @@ DETACH_MS = 1000
 
 def get_state(pipe: ControlPipe) -> int:
     """GETSTATE: the state, without any side effect of the protocol."""
-    answer = pipe.receive(Request.GETSTATE, 0, 1, timeout=REQUEST_TIMEOUT)
+    answer = pipe.receive(DfuRequest.GETSTATE, 0, 1, timeout=REQUEST_TIMEOUT)
     if len(answer) != 1:
         raise DeviceError("the bootloader answered GETSTATE with nothing", hint="unplug the board and plug it in again")
     return answer[0]
@@ -25,30 +25,30 @@ def get_state(pipe: ControlPipe) -> int:
 
 def get_status(pipe: ControlPipe, *, timeout: float = OPERATION_TIMEOUT) -> StatusReport:
     """GETSTATUS; in dfuDNLOAD-SYNC it starts the pending operation."""
-    report = parse_status(pipe.receive(Request.GETSTATUS, 0, STATUS_LENGTH, timeout=timeout))
+    report = parse_status(pipe.receive(DfuRequest.GETSTATUS, 0, STATUS_LENGTH, timeout=timeout))
     return report if pipe.quirk.poll_ms is None else replace(report, poll_ms=pipe.quirk.poll_ms)
 
 
 def clear_status(pipe: ControlPipe) -> None:
     """CLRSTATUS; only for dfuERROR and for states that nothing else leads out of."""
-    pipe.send(Request.CLRSTATUS, 0, b"", timeout=REQUEST_TIMEOUT)
+    pipe.send(DfuRequest.CLRSTATUS, 0, b"", timeout=REQUEST_TIMEOUT)
 
 
 def abort(pipe: ControlPipe) -> None:
     """ABORT: back to dfuIDLE from the download and upload states."""
-    pipe.send(Request.ABORT, 0, b"", timeout=REQUEST_TIMEOUT)
+    pipe.send(DfuRequest.ABORT, 0, b"", timeout=REQUEST_TIMEOUT)
 
 
 def download(pipe: ControlPipe, block: int, data: bytes, *, timeout: float = OPERATION_TIMEOUT) -> None:
     """DNLOAD of one block."""
-    pipe.send(Request.DNLOAD, block, data, timeout=timeout)
+    pipe.send(DfuRequest.DNLOAD, block, data, timeout=timeout)
 
 
 def upload(pipe: ControlPipe, block: int, length: int) -> bytes:
     """UPLOAD of one block; the answer may be shorter."""
-    return pipe.receive(Request.UPLOAD, block, length, timeout=REQUEST_TIMEOUT)
+    return pipe.receive(DfuRequest.UPLOAD, block, length, timeout=REQUEST_TIMEOUT)
 
 
 def detach(pipe: ControlPipe) -> None:
     """DETACH: asks the run-time device to go into DFU mode within DETACH_MS."""
-    pipe.send(Request.DETACH, DETACH_MS, b"", timeout=REQUEST_TIMEOUT)
+    pipe.send(DfuRequest.DETACH, DETACH_MS, b"", timeout=REQUEST_TIMEOUT)

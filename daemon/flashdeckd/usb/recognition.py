@@ -1,4 +1,4 @@
-"""Which device on the bus is which configured board. Pure; safety rule 3 lives here.
+"""Tells which device on the bus is which configured board. Pure; safety rule 3 lives here.
 
 A board is recognised by serial, by port, or by both where both are configured; its USB ids only say in which of its two
 identities it shows. Nothing is ever "the first found".
@@ -14,13 +14,13 @@ from flashdeckd.usb.device import UsbDevice
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """Where one board is now."""
+    """The place of one board now."""
 
     presence: Presence
     device: UsbDevice | None = None
     """The one device that it is; None unless `presence` is DFU or APP."""
     trouble: str = ""
-    """What keeps it from being recognised, and what to do."""
+    """The reason why it is not recognised, and what to do."""
 
 
 ABSENT = Sighting(Presence.ABSENT)
@@ -91,7 +91,7 @@ def _sighting(board: Board, found: list[UsbDevice], claimed: Mapping[UsbDevice, 
 
 
 def _doubt(board: Board, found: list[UsbDevice], claimed: Mapping[UsbDevice, list[str]]) -> str:
-    """Why what was found may not be the board; "" when it is."""
+    """Return the reason why the device found may not be the board; "" when it is."""
     if len(found) > 1:
         places = ", ".join(device.name for device in found)
         return (

@@ -1,11 +1,11 @@
-"""What the screen can be given beyond the daemon: the hands on a bench that can be built for, plugged and pressed."""
+"""The hands of a screen: on a bench of their own they can build, plug and press. The daemon has none."""
 
 from typing import Protocol
 
 from flashdeck_tui.actions import Action
 
 
-class Hands(Protocol):
+class BenchActions(Protocol):
     """Whoever opens the screen on a bench of its own implements this; without one, the screen has only the daemon."""
 
     @property

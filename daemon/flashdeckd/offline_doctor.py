@@ -17,7 +17,7 @@ from flashdeck.config_file import default_config, load
 from flashdeck.diagnosis import Diagnosis, Finding, Severity
 from flashdeck.errors import ConfigError, FlashdeckError
 from flashdeck.job_state import Failure
-from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
+from flashdeck.paths import ensure_private_dir
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.images.shelf import Shelf
@@ -26,9 +26,9 @@ from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
-from flashdeckd.usb.backend import open_backend
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
+from flashdeckd.usb.libusb import open_backend
 
 FIRST_LOOK_SECONDS = 10.0
 """The time that the bus may take to be listed."""
@@ -53,7 +53,7 @@ async def examine(place: DaemonPaths, patterns: Iterable[str] = ()) -> Diagnosis
     """Return what a daemon at that place would find. Jobs stay as they are.
 
     Raises FlashdeckError (`already-running`) where a daemon has the place, RequestError (`no-such-board`), ConfigError
-    where the bench file is unusable, and OSError where the directories can not be used.
+    where the bench file is unusable, and OSError where the directories cannot be used.
     """
     virtual = None if place.virtual is None else _emulated(place.virtual)
     try:
@@ -77,7 +77,6 @@ async def _examine(
     ledger = replace(await journal.load(), jobs=())
     spool = Spool(place.state_dir / "spool")
     backend, source, trouble = _usb(virtual)
-    board_file = board_file_path(place.config or default_config_path(virtual=virtual is not None))
     bench = Bench(
         config,
         hub=hub,
@@ -85,7 +84,6 @@ async def _examine(
         ledger=ledger,
         shelf=Shelf(spool),
         backend=backend,
-        board_file=board_file,
         rebuilt=rebuilt_into(spool),
     )
     await see(bench, source)

@@ -6,7 +6,7 @@ from pathlib import Path
 from flashdeckd.host import files, randomness
 
 TEMPORARY = ".writing-"
-"""How the name of a file begins that is being written; one that stays behind belongs to a process that was killed."""
+"""Beginning of the name of a file that is being written; one that stays behind is from a killed process."""
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Which configuration file `config` looks at."""
+"""The configuration file that `config` looks at."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a TOML table is made of: keys, how their values are written, and mistakes with their places. Pure."""
+"""The model of a TOML table: keys, how their values are written, and mistakes with their places. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from flashdeck.text import MAX_PATH, clean
 
 
 class WrongValueError(Exception):
-    """A value that a key can not have: the problem as a sentence without its place, and what to write instead."""
+    """A value that a key cannot have: the problem as a sentence without its place, and what to write instead."""
 
     def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(problem)
@@ -27,12 +27,12 @@ def _same(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """How the values of one kind are written in TOML."""
+    """The spelling of one kind of values in TOML."""
 
     read: Callable[[object, Path], object]
-    """From what TOML has, and the directory of the file, to the value. Raises WrongValueError or ValueError."""
+    """Makes the value of what TOML has and the directory of the file. Raises WrongValueError or ValueError."""
     schema: Mapping[str, object]
-    """What a JSON Schema says of it."""
+    """Its JSON Schema."""
     write: Callable[[Any], object] = _same
     """From the value to what JSON and `tomli_w` can carry."""
     literal: Callable[[Any], str] | None = None
@@ -47,14 +47,14 @@ def spelled(spelling: Spelling) -> Meta:
 def key(description: str, *, name: str = "", later: tuple[str, ...] = ()) -> Meta:
     """Return the annotation of a field that is a key of a table.
 
-    `name` is the key where a field can not have its name; values in `later` are refused as not supported yet.
+    `name` is the key where a field cannot have its name; values in `later` are refused as not supported yet.
     """
     return Meta(description=description, extra={"later": later, **({"key": name} if name else {})})
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a table stands, and which of its keys were found there."""
+    """The place of a table, and the keys that were found there."""
 
     file: Path = Path()
     path: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong at one place."""
+    """One mistake at one place."""
 
     place: Place
     key: str
@@ -117,7 +117,7 @@ class Table:
     later: ClassVar[frozenset[str]] = frozenset()
     """Keys that are refused as not supported yet."""
     hints: ClassVar[Mapping[str, str]] = {}
-    """What to do where a required key is missing."""
+    """The hint for each required key, if it is missing."""
 
     def meaningless(self) -> Iterator[Mistake]:
         """Yield, for each key that means nothing beside the others, why; it is a mistake where the key was given."""

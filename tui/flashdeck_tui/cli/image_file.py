@@ -13,7 +13,7 @@ def read_image(path: Path) -> bytes:
 
     Raises:
         RequestError: there is no such file, it is empty, or larger than `MAX_IMAGE`.
-        FlashdeckError: it can not be read (kind `no-permission` where that is the reason).
+        FlashdeckError: it cannot be read (kind `no-permission` where that is the reason).
     """
     shown = clean(str(path))
     try:
@@ -25,10 +25,10 @@ def read_image(path: Path) -> bytes:
         raise RequestError(f"{shown} is a directory", hint="name the image file in it") from error
     except PermissionError as error:
         raise FlashdeckError(
-            f"{shown} can not be read: {error.strerror}", hint="look at its mode", kind=ErrorKind.NO_PERMISSION
+            f"{shown} cannot be read: {error.strerror}", hint="look at its mode", kind=ErrorKind.NO_PERMISSION
         ) from error
     except OSError as error:
-        raise FlashdeckError(f"{shown} can not be read: {error.strerror}") from error
+        raise FlashdeckError(f"{shown} cannot be read: {error.strerror}") from error
     if not data:
         raise RequestError(f"{shown} is empty", hint="did the build end?")
     if len(data) > MAX_IMAGE:

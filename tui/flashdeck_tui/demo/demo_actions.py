@@ -12,7 +12,7 @@ from flashdeck_tui.demo.firmware import link_slowly
 from flashdeck_tui.demo.loop import PARTITION, PAUSES
 
 
-class BenchHands:
+class DemoActions:
     """Builds the demo's firmware, and plugs, unplugs and presses its boards."""
 
     def __init__(self, bench: DemoBench) -> None:
@@ -22,7 +22,7 @@ class BenchHands:
 
     @property
     def headline(self) -> str:
-        """What builds, as a shell command for another terminal; it works as long as the demo runs."""
+        """The build as a shell command for another terminal; it works as long as the demo runs."""
         how = f"b builds, or edit version.h and run this (boards {SLOWNESS}x slower than real ones):"
         return f"{how}\n{self._firmware.shell_command}"
 
@@ -82,7 +82,7 @@ class BenchHands:
 
 
 def _complaint(error: FlashdeckError) -> str:
-    """What the compiler complained of first; where it was something else that failed, all that was said."""
+    """Return the compiler's first complaint; if something else failed, all that was said."""
     said = "\n".join(getattr(error, "__notes__", ()))
     return next((line for line in said.splitlines() if ": error: " in line), said or error.hint)
 

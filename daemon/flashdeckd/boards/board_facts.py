@@ -1,0 +1,47 @@
+"""The facts that each board's state is made of, gathered from its lane, the book of jobs, and the newest builds."""
+
+from collections.abc import Mapping
+
+from flashdeck.config import Board, Partition
+from flashdeck.model import BoardState
+from flashdeckd.boards.board_state import PartitionFacts, board_state
+from flashdeckd.boards.watched_files import WatchedFiles
+from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.bootloader_book import doubts
+from flashdeckd.jobs.lane import Lane
+from flashdeckd.jobs.satisfaction import Satisfaction
+from flashdeckd.state.hub import Hub
+
+
+class BoardFacts:
+    """The facts behind the states of all boards. Runs in the event loop's thread only."""
+
+    def __init__(
+        self, hub: Hub, lanes: Mapping[str, Lane], book: JobBook, satisfaction: Satisfaction, files: WatchedFiles
+    ) -> None:
+        self._hub = hub
+        self._lanes = lanes
+        self._book = book
+        self._satisfaction = satisfaction
+        self._files = files
+
+    def state_of(self, name: str) -> BoardState:
+        """Return the state of a board as it is now."""
+        lane = self._lanes[name]
+        board = lane.board
+        facts = {partition.name: self._of(board, partition) for partition in board.profile.partitions.values()}
+        noted = tuple(doubts(lane.history))
+        return board_state(board, lane.sighting, facts, hold=lane.hold, armed=lane.armed, doubts=noted)
+
+    def _of(self, board: Board, partition: Partition) -> PartitionFacts:
+        place = (board.profile.name, partition.name)
+        newest = self._hub.artifacts.get(place)
+        sha256 = newest.sha256 if newest is not None else ""
+        return PartitionFacts(
+            contents=self._book.contents(board.name, partition.name),
+            newest=newest,
+            is_current=newest is not None and self._satisfaction.has(board, partition, sha256),
+            has_job=newest is not None and self._satisfaction.job_for(board, partition, sha256) is not None,
+            is_being_written=self._files.is_being_written(*place),
+            trouble=self._files.untaken(*place),
+        )

@@ -1,0 +1,74 @@
+"""Boards that are adopted, armed or disarmed while the daemon runs, and recorded in boards.toml."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import usb.backend
+
+from flashdeck.config import Config
+from flashdeck.model import BoardState
+from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile
+from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.board_file import write_board_file
+from flashdeckd.host import threads
+from flashdeckd.jobs.worker import Worker
+from flashdeckd.state.hub import Hub
+
+
+class Enrolment:
+    """Changes what boards.toml says, and the bench with it. Runs in the event loop's thread only."""
+
+    def __init__(self, bench: Bench, hub: Hub, backend: usb.backend.IBackend | None, board_file: Path) -> None:
+        self._bench = bench
+        self._hub = hub
+        self._backend = backend
+        self._board_file = board_file
+        self._adopting = asyncio.Lock()
+        self._filing = asyncio.Lock()
+        """The writing of boards.toml, which is written as a whole: what changes any of it comes one after the other."""
+
+    async def arm(self, patterns: Iterable[str], *, armed: bool) -> list[BoardState]:
+        """Arm or disarm boards, also over a restart; raises RequestError (`no-such-board`)."""
+        async with self._filing:
+            boards = self._bench.matching(patterns)
+            disarmed = self._disarmed()
+            changed = disarmed - set(boards) if armed else disarmed | set(boards)
+            await self._write_board_file(self._bench.config, changed)
+            for name in boards:
+                self._bench.lane(name).armed = armed
+        for name in boards:
+            self._hub.log("armed" if armed else "disarmed: new builds are offered", board=name)
+        return [self._bench.state_of(name) for name in boards]
+
+    async def adopt(self, wanted: str, profile_name: str, name: str) -> BoardState:
+        """Make a listed DFU device a board from now on, also over a restart; nothing is written to it.
+
+        Raises RequestError, FlashdeckError (`ambiguous`), or DeviceError where the device cannot be asked.
+        """
+        bench = self._bench
+        async with self._adopting:
+            configured = {lane.sighting.device for lane in bench.lanes.values() if lane.sighting.device is not None}
+            device = find_device(wanted, [device for device in bench.devices if device.has_dfu], configured)
+            profile = find_profile(profile_name, device, bench.config)
+            name = find_name(name, profile, bench.config)
+            memory_map = await threads.run(Worker(self._backend).identify, device)
+            board = adopted(name, profile, device, bench.devices, memory_map)
+            config = replace(bench.config, boards={**bench.config.boards, board.name: board})
+            async with self._filing:
+                await self._write_board_file(config, self._disarmed())
+                bench.add(board)
+        known_by = f"serial {board.serial}" if not board.port else f"port {board.port}"
+        self._hub.log(f"adopted with profile {profile.name}, known by its {known_by}", board=board.name)
+        await bench.see(bench.devices)
+        return bench.state_of(board.name)
+
+    def _disarmed(self) -> set[str]:
+        """Those that the configuration has no more are not forgotten: they may be back in it tomorrow."""
+        lanes = self._bench.lanes
+        return {name for name, lane in lanes.items() if not lane.armed} | (self._bench.config.disarmed - set(lanes))
+
+    async def _write_board_file(self, config: Config, disarmed: set[str]) -> None:
+        pinned = [board for board in config.boards.values() if board.pins is not None]
+        await threads.run(write_board_file, self._board_file, pinned, disarmed)

@@ -1,0 +1,44 @@
+"""The image files that the daemon watches for builds, and what keeps it from taking what lies there."""
+
+from collections.abc import Callable
+
+from flashdeck.model import Disposition
+from flashdeckd.state.hub import Hub
+
+
+class WatchedFiles:
+    """One file for each image of a profile's partition. Runs in the event loop's thread only."""
+
+    def __init__(self, hub: Hub, changed: Callable[[str], object]) -> None:
+        """`changed` is told the profile whose boards show another state of a file from now on."""
+        self._hub = hub
+        self._changed = changed
+        self._being_written: set[tuple[str, str]] = set()
+        self._untaken: dict[tuple[str, str], str] = {}
+        """The reason why what lies at a watched path cannot be taken, by profile and partition."""
+
+    def note_being_written(self, profile: str, partition: str, *, being_written: bool) -> None:
+        """Note that a file is being written, or is not any more."""
+        if being_written:
+            self._being_written.add((profile, partition))
+        else:
+            self._being_written.discard((profile, partition))
+        self._changed(profile)
+
+    def note_untaken(self, profile: str, partition: str, reason: str) -> None:
+        """Note why what lies at an image's path cannot be taken; "" once it can."""
+        if reason:
+            self._untaken[profile, partition] = reason
+        else:
+            self._untaken.pop((profile, partition), None)
+        self._changed(profile)
+
+    def is_being_written(self, profile: str, partition: str) -> bool:
+        """Tell whether a file is being written now."""
+        return (profile, partition) in self._being_written
+
+    def untaken(self, profile: str, partition: str) -> str:
+        """Return why what lies at an image's path cannot be taken, with what to do; "" where it can."""
+        artifact = self._hub.artifacts.get((profile, partition))
+        refused = artifact.reason if artifact is not None and artifact.disposition is Disposition.REFUSED else ""
+        return self._untaken.get((profile, partition), "") or refused

@@ -1,0 +1,28 @@
+"""The fate of the jobs that an earlier daemon has left."""
+
+from flashdeck.config import Config
+from flashdeck.job_state import Cancelled, Canceller, Queued, Written
+from flashdeckd.jobs.book import JobBook
+from flashdeckd.jobs.queue import outrun
+
+
+async def queue_again(book: JobBook, config: Config) -> None:
+    """Put the jobs of an earlier daemon back into their lanes.
+
+    Those whose board or partition is gone end, and those that had ended without a record of it.
+    """
+    for job in [job for job in book.jobs.values() if not job.is_settled]:
+        contents = book.contents(job.board, job.partition)
+        is_complete = contents is not None and contents.complete and contents.job == job.id
+        if is_complete or isinstance(job.status, Written):
+            lost = Written(result=job.result, reason="the daemon was restarted before the board was started")
+            await book.move(job, lost)
+        else:
+            await book.move(job, Queued(note="the daemon was restarted" if job.attempts else ""))
+    for job, newer in outrun(book.jobs.values()):
+        await book.supersede(job, newer.id)
+    for job in [job for job in book.jobs.values() if not job.is_settled]:
+        board = config.boards.get(job.board)
+        partition = board.profile.partitions.get(job.partition) if board else None
+        if partition is None or partition.protected:
+            await book.move(job, Cancelled(by=Canceller.CONFIGURATION))

@@ -1,0 +1,88 @@
+"""The JSON Schema of what the commands of `flashdeck` print with `--json` and `--jsonl`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from flashdeck import api
+from flashdeck.diagnosis import Diagnosis
+from flashdeck.model import BoardState, JobState
+from flashdeck_tui.cli import answers
+from flashdeck_tui.demo.demo_report import Report
+from schema.values import DRAFT, Schema, definitions, ref
+
+_ABOUT = (
+    "What the commands of flashdeck print: `commands` says for each, `json` of the object, `jsonl` of each line. "
+    "A command that can not do what it was asked for prints `error` instead. Every field is always there. Fields and "
+    "members of enums and of unions may be added: ignore what you do not know."
+)
+_CONFIG: Final[Schema] = {
+    "description": "The configuration with every default, as flashdeck.schema.json has it; `files` says where from, "
+    "`disarmed` names the boards that are.",
+    "type": "object",
+    "properties": {name: {"type": "array", "items": {"type": "string"}} for name in ("files", "disarmed")},
+    "required": ["files"],
+    "additionalProperties": True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What one command prints."""
+
+    json: type[msgspec.Struct]
+    jsonl: type[msgspec.Struct] | None = None
+
+
+COMMANDS: Final[Mapping[str, Printed]] = {
+    "status": Printed(answers.Status),
+    "boards": Printed(api.BoardList),
+    "jobs": Printed(api.JobList),
+    "flash": Printed(answers.FlashReport, answers.JobLine),
+    "plan": Printed(api.PlanList),
+    "wait": Printed(answers.WaitReport),
+    "cancel": Printed(JobState),
+    "retry": Printed(answers.FlashReport, answers.JobLine),
+    "logs": Printed(api.LogPage, answers.LogLineOfMany),
+    "hold": Printed(api.BoardList),
+    "release": Printed(api.BoardList),
+    "arm": Printed(api.BoardList),
+    "disarm": Printed(api.BoardList),
+    "suggest": Printed(answers.Suggestions),
+    "adopt": Printed(BoardState),
+    "doctor": Printed(Diagnosis),
+    "report": Printed(answers.ReportWritten),
+    "config check": Printed(answers.ConfigChecked),
+    "completion": Printed(answers.CompletionScript),
+    "demo": Printed(Report),
+    "virtual list": Printed(api.VirtualBoardList),
+    "virtual plug": Printed(api.VirtualBoardList),
+    "virtual unplug": Printed(api.VirtualBoardList),
+    "virtual press": Printed(api.VirtualBoardList),
+    "virtual fault": Printed(api.VirtualBoardState),
+    "virtual dump": Printed(answers.FlashCopied),
+}
+"""By the words of the command. `config show` prints the configuration itself."""
+
+
+def command_line_schema() -> Schema:
+    """Return the schema. What any command prints is valid by it; `commands` refers to its parts by name."""
+    commands: Schema = {name: _printed(printed) for name, printed in COMMANDS.items()} | {
+        "config show": {"json": _CONFIG}
+    }
+    kinds = [kind for printed in COMMANDS.values() for kind in (printed.json, printed.jsonl) if kind is not None]
+    return {
+        "$schema": DRAFT,
+        "title": "What the commands of flashdeck print as JSON",
+        "description": _ABOUT,
+        "commands": commands,
+        "error": ref(answers.Refusal),
+        "anyOf": [ref(kind) for kind in dict.fromkeys((*kinds, answers.Refusal))] + [_CONFIG],
+        "$defs": dict(definitions((*kinds, answers.Refusal), full=True)),
+    }
+
+
+def _printed(printed: Printed) -> Schema:
+    return {"json": ref(printed.json)} | ({} if printed.jsonl is None else {"jsonl": ref(printed.jsonl)})

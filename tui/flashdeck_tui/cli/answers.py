@@ -1,0 +1,135 @@
+"""Answers of commands with `--json` and `--jsonl` where it is not what the daemon answered.
+
+Each is a type, so that `config/schema/cli.schema.json` is made from what is really printed.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import UNSET, UnsetType
+
+from flashdeck.api import BoardOutcome
+from flashdeck.job_state import Failure
+from flashdeck.model import DeviceState, JobState, LogLine, Snapshot
+from flashdeck.problems import Problem, ProblemKind
+from flashdeck.value import Value
+
+
+class Refusal(Value, frozen=True, kw_only=True):
+    """The answer of any command that cannot do what it was asked for."""
+
+    error: Failure
+
+
+class Status(Snapshot, frozen=True, kw_only=True):
+    """The answer of `status`: the daemon's snapshot, and what there is to say of it."""
+
+    counts: Mapping[ProblemKind, int]
+    """The number of boards in each condition; each counts once, by its worst."""
+    problems: tuple[Problem, ...]
+    """Everything that needs a person, worst first."""
+
+
+class WaitReport(Value, frozen=True, kw_only=True):
+    """The answer of `wait`: a row a board."""
+
+    boards: tuple[BoardOutcome, ...]
+    error: Failure | UnsetType = UNSET
+    """The error of all boards together; not there where nothing did."""
+
+
+class FlashReport(Value, frozen=True, kw_only=True):
+    """The answer of `flash` and `retry`: a row a board."""
+
+    jobs: tuple[JobState, ...]
+    notes: tuple[str, ...] = ()
+    """The warnings of the guards."""
+    error: Failure | UnsetType = UNSET
+    """The error of all boards together; not there where nothing did."""
+
+
+class JobLine(Value, frozen=True, kw_only=True):
+    """A line of `flash` and `retry` with `--jsonl`: a new state of one job."""
+
+    job: JobState
+
+
+class LogLineOfMany(Value, frozen=True, kw_only=True):
+    """A line of `logs` with `--jsonl`."""
+
+    log: LogLine
+
+
+class ConfigChecked(Value, frozen=True, kw_only=True):
+    """The answer of `config check` of a configuration that is valid."""
+
+    ok: bool
+    files: tuple[str, ...]
+    profiles: tuple[str, ...]
+    boards: tuple[str, ...]
+    adopted: tuple[str, ...]
+    """Boards whose identity was pinned by `adopt`."""
+
+
+class SuggestedBoard(Value, frozen=True, kw_only=True):
+    """One device as it could be configured."""
+
+    device: DeviceState
+    name: str
+    profile: str
+    profiles: tuple[str, ...]
+    """All profiles of the configuration that are for its USB id."""
+    serial: str
+    """The serial to know it by; "" where the device has none, or not for itself."""
+    port: str
+    """The same; set where `serial` is not."""
+    adopt: tuple[str, ...]
+    """The command that makes the daemon keep the board, as words."""
+
+
+class Suggestions(Value, frozen=True, kw_only=True):
+    """The answer of `suggest`."""
+
+    devices: tuple[SuggestedBoard, ...]
+    toml: str
+    """All of it, ready to be pasted."""
+
+
+class ReportPart(Value, frozen=True, kw_only=True):
+    """A file in a report."""
+
+    name: str
+    size: int
+
+
+class MissingPart(Value, frozen=True, kw_only=True):
+    """A part that could not be had for a report."""
+
+    part: str
+    reason: str
+
+
+class ReportWritten(Value, frozen=True, kw_only=True):
+    """The answer of `report`."""
+
+    file: str
+    size: int
+    redacted: bool
+    parts: tuple[ReportPart, ...]
+    missing: tuple[MissingPart, ...]
+
+
+class CompletionScript(Value, frozen=True, kw_only=True):
+    """The answer of `completion`."""
+
+    shell: str
+    script: str
+
+
+class FlashCopied(Value, frozen=True, kw_only=True):
+    """The answer of `virtual dump` of the file that it wrote."""
+
+    board: str
+    file: str
+    address: int
+    size: int
+    sha256: str
