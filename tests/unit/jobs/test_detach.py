@@ -220,7 +220,7 @@ async def test_a_hold_that_comes_while_a_board_is_detached_is_told_and_its_job_c
 
     application.when_asked = come
     application.start()
-    job = await scene.until_says(await scene.order(), "is on hold: measuring", Waiting)
+    job = await scene.until_says(await scene.order(), "on hold: measuring", Waiting)
     async with asyncio.timeout(30):
         await scene.lane.cancel(job)
 
