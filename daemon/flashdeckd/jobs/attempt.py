@@ -90,7 +90,7 @@ class Attempts:
         self.book.log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
         bootloader = bootloader_of(self.board.name, device)
         may_read = self.lost_reads.reading_allowed(job.id, self.histories.of(bootloader))
-        others = self._partitions_of(written(self.book.active(self.board.name)))
+        others = self._partitions_of(other for other in self._written() if other.partition != job.partition)
         target = target_of(self.board, partition, may_read=may_read, with_others=others)
         is_asked_to_leave = False
 
@@ -168,6 +168,9 @@ class Attempts:
             await self._note_start(job, started=False)
             await self._done(job, Done(result=job.result, not_started=reason))
 
+    def _written(self) -> list[JobState]:
+        return written(self.book.active(self.board.name))
+
     def _written_of(self, jobs: Iterable[JobState]) -> list[JobState]:
         """Return the jobs as they are now, without those that were cancelled or released meanwhile."""
         return written(self.book.job(job.id) for job in jobs)
@@ -186,12 +189,14 @@ class Attempts:
         if outcome.interrupted:
             await self.book.move(job, Written(result=result, reason="the board was lost before the leave"))
             raise DeviceGoneError(f"board {self.board.name} left the bus before the leave; the image is complete on it")
+        older = [] if job.patch else [other for other in self._written() if other.partition == job.partition]
         job = await self.book.move(job, Written(result=result))
+        for other in older:
+            await self._done(other, Done(result=other.result, not_started=f"job {job.id} has brought a newer image"))
         if not self.board.profile.leave:
             await self._done(job, Done(result=result))
         elif is_asked_to_leave:
-            jobs = written(self.book.active(self.board.name))
-            await self.see_start(jobs, device, left=outcome.left)
+            await self.see_start(self._written(), device, left=outcome.left)
 
     async def _wait_for_app(self, device: UsbDevice) -> bool:
         """Wait for the application's own identity; raises ParkedError where the daemon is stopped meanwhile."""
@@ -268,7 +273,7 @@ class Attempts:
         self.book.log(job, f"{job.partition} has {image_name(job.version, job.sha256)}{verified}{unstarted}")
 
     def _partitions_of(self, jobs: Iterable[JobState]) -> list[Partition]:
-        return [self.board.profile.partitions[job.partition] for job in jobs]
+        return [self.board.profile.partitions[name] for name in dict.fromkeys(job.partition for job in jobs)]
 
     def _running(self, phase: Phase) -> Running:
         return Running(phase=phase, since=clock.now(), answered_at=self.thread.pulse.answered_at)

@@ -332,9 +332,17 @@ class Lane:
     def _is_oldest(self, job: JobState) -> bool:
         """Tell whether no older image for its partition is still to come, or still to be started."""
         older = (other for other in self._book.active(self.board.name) if other.id < job.id)
-        return not any(
-            other.partition == job.partition and isinstance(other.status, Queued | Waiting | Written) for other in older
-        )
+        return not any(other.partition == job.partition and self._comes_first(other) for other in older)
+
+    def _comes_first(self, job: JobState) -> bool:
+        """Tell whether a newer image has to wait until a job has ended.
+
+        What an earlier visit wrote to this device, and could not start, is not started where there is a newer one.
+        """
+        if isinstance(job.status, Written) and self._visit is None and self._state.is_in_dfu:
+            device = self.sighting.device
+            return device is not None and not self._is_written_to(job, device)
+        return isinstance(job.status, Queued | Waiting | Written)
 
     async def _advance(self, ready: Sequence[JobState]) -> bool:
         """Takes the first of the jobs one step further; False when only a change of things will let it go on."""

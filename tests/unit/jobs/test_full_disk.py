@@ -166,7 +166,7 @@ async def test_what_a_full_disk_kept_out_of_the_journal_is_recorded_once_there_i
 async def test_a_fault_while_a_setback_is_dealt_with_ends_its_job_and_no_other(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(*_: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:

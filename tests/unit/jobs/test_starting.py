@@ -10,7 +10,7 @@ from msgspec.structs import replace as replace_struct
 
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import Done, Failed, Running, Verified, Written
+from flashdeck.job_state import Done, Failed, Running, Verified, Waiting, Written
 from flashdeck.model import Contents, JobState, LogLevel, Presence
 from flashdeckd.flash import engine
 from flashdeckd.flash.result import FlashResult
@@ -156,3 +156,25 @@ async def test_an_application_that_was_seen_has_started_whoever_presses_the_butt
     assert isinstance(job.status, Done), job.text
     assert job.result is not None
     assert job.result.started
+
+
+async def test_a_board_that_was_lost_before_the_leave_gets_a_newer_image_before_it_is_started(scene: Scene) -> None:
+    older = await written_before_the_leave(scene)
+    newer = await scene.order(size=30_000)
+    scene.see()
+    older = await scene.until(older, Done, Failed)
+    assert isinstance(older.status, Done)
+    assert older.status.not_started == f"job {newer.id} has brought a newer image"
+    assert isinstance((await scene.until(newer, Written, Failed)).status, Written)
+
+
+async def test_a_board_that_runs_what_was_written_to_it_is_not_asked_for_anything_before_that_is_told(
+    scene: Scene,
+) -> None:
+    older = await written_before_the_leave(scene)
+    newer = await scene.order(size=30_000)
+    scene.lane.see(started(scene))
+    older = await scene.until(older, Done, Failed)
+    assert isinstance(older.status, Done)
+    assert not older.status.not_started
+    await scene.until_says(newer, "is running", Waiting)
