@@ -34,7 +34,7 @@ from flashdeckd.jobs.bootloader_book import bootloader_of
 from flashdeckd.jobs.contents import distrusted
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
-from flashdeckd.jobs.retry_policy import FailedAttempts, Rule, Then, rule_for
+from flashdeckd.jobs.retry_policy import RESTS, FailedAttempts, Rule, Then, rule_for
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Bootloader
 from flashdeckd.usb.device import UsbDevice
@@ -130,7 +130,8 @@ class AfterError:
             free_at = self._free_at(job)
             if free_at is not None and free_at <= now:
                 del self._worn_out[job.id]
-                self._lost_reads.forget(job.id)
+                if self._state.sighting.device is not None:
+                    await self._lost_reads.read_again(self._state.sighting.device, job.id)
                 await self._book.move(job, Queued(note="the board is back"))
 
     def next_due(self, jobs: Iterable[JobState]) -> float | None:
@@ -151,7 +152,8 @@ class AfterError:
         return denied
 
     def forget(self, job: int) -> None:
-        """A job has ended."""
+        """A job has ended, or begins anew."""
+        self._lost_reads.forget(job)
         for known in (self._records, self._not_before, self._worn_out, self._unproved):
             known.pop(job, None)
 
@@ -224,7 +226,7 @@ class AfterError:
         else:
             self._unproved.pop(job.id, None)
         hint = error.hint
-        if self._lost_reads.went_without(job.id):
+        if self._lost_reads.went_without(job.id) and record.blocked < len(RESTS):
             record.blocked += 1
             self._worn_out[job.id] = None
             hint = f"it is read again once board {job.board} has stayed for {record.rest():g} s; or {hint}"

@@ -23,8 +23,10 @@ class LostReads:
         self._hub = hub
         self._lost = Counter[int]()
         """The number of times that a job lost the board while reading, since its last attempt without reads."""
+        self._lost_here = False
+        """True once the board was lost in a read while this daemon runs: cables may have been pulled."""
         self._without: set[int] = set()
-        """Jobs whose last attempt went without reading, because they had lost the board in it."""
+        """Jobs whose last attempt went without reading, because the board was lost in reads while this daemon ran."""
 
     def reading_allowed(self, job: int, history: BootloaderHistory) -> bool:
         """Return whether the attempt of a job that begins now may read.
@@ -39,10 +41,12 @@ class LostReads:
             if history.reading_proved:
                 del self._lost[job]
             return False
+        if not may_read(history) and self._lost_here:
+            self._without.add(job)
         return may_read(history)
 
     def went_without(self, job: int) -> bool:
-        """Tell whether the last attempt of a job read nothing, because it had lost the board in a read."""
+        """Tell whether the last attempt of a job read nothing, because the board was lost in reads."""
         return job in self._without
 
     async def add(self, device: UsbDevice, job: int = 0) -> None:
@@ -53,6 +57,7 @@ class LostReads:
         """
         if job:
             self._lost[job] += 1
+        self._lost_here = True
         bootloader = bootloader_of(self._board, device)
         known = self._histories.of(bootloader)
         if known.reading_proved:
@@ -66,7 +71,16 @@ class LostReads:
             )
             self._hub.log(text, level=LogLevel.WARNING, board=self._board, job=job)
 
+    async def read_again(self, device: UsbDevice, job: int) -> None:
+        """Let a job read once more: its board has come back, and stayed, so that cables may have cut its reads."""
+        self._lost.pop(job, None)
+        self._without.discard(job)
+        bootloader = bootloader_of(self._board, device)
+        known = self._histories.of(bootloader)
+        if self._lost_here and not known.reading_proved and known.reads_lost:
+            await self._histories.put(bootloader, replace(known, reads_lost=0))
+
     def forget(self, job: int) -> None:
-        """A job is done, or may read again: its board has come back, and stayed."""
-        del self._lost[job]
+        """A job is done."""
+        self._lost.pop(job, None)
         self._without.discard(job)

@@ -24,6 +24,7 @@ from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image
 from flashdeckd.jobs import retry_policy
+from flashdeckd.jobs.bootloader_book import MAX_READS_LOST
 from flashdeckd.jobs.device_thread import OPEN_TRIES
 from flashdeckd.jobs.job_images import JobImages
 from flashdeckd.jobs.worker import Worker
@@ -200,9 +201,12 @@ async def test_a_wrong_bank_alone_fails_the_job_and_no_other(scene: Scene, monke
     assert scene.holds == []
 
 
+@pytest.mark.parametrize("lost_before", [0, MAX_READS_LOST])
 async def test_a_job_that_reads_nothing_because_cables_were_pulled_reads_again_once_its_board_stays(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, lost_before: int
 ) -> None:
+    for _ in range(lost_before):
+        await scene.lane.lost_in_a_read(replace(scene.emulated.device, serial="A1"))
     monkeypatch.setattr(retry_policy, "RESTS", (0.05,))
     real: Callable[..., FlashResult] = engine.flash
     loop = asyncio.get_running_loop()
@@ -211,7 +215,7 @@ async def test_a_job_that_reads_nothing_because_cables_were_pulled_reads_again_o
     def flash(*words: object, **rest: object) -> FlashResult:
         (target,) = [each for each in (*words, *rest.values()) if isinstance(each, AddressTarget)]
         reads.append(target.may_read)
-        if len(reads) == 1:
+        if len(reads) == 1 and not lost_before:
             loop.call_soon_threadsafe(scene.lane.see, ABSENT)
             raise DeviceGoneError("pulled", during_read=True)
         if not target.may_read:
@@ -219,10 +223,12 @@ async def test_a_job_that_reads_nothing_because_cables_were_pulled_reads_again_o
         return real(*words, **rest)
 
     monkeypatch.setattr(engine, "flash", flash)
-    job = await scene.until(await scene.order(), Waiting)
-    scene.see()
+    job = await scene.order()
+    if not lost_before:
+        await scene.until(job, Waiting)
+        scene.see()
     blocked = await scene.until(job, Blocked)
     assert isinstance(blocked.status, Blocked)
     assert blocked.status.hint == "it is read again once board left has stayed for 0.05 s; or flashdeck release left"
     await scene.until(job, Done)
-    assert reads == [True, False, True]
+    assert reads[-2:] == [False, True]
