@@ -63,7 +63,11 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
 def flashed(monkeypatch: pytest.MonkeyPatch, after: Callable[[FlashResult], FlashResult]) -> None:
     """Lets the engine end with something else than what it came to."""
     real: Callable[..., FlashResult] = engine.flash
-    monkeypatch.setattr(engine, "flash", lambda *words, **rest: after(real(*words, **rest)))
+
+    def flash(*words: object, **rest: object) -> FlashResult:
+        return after(real(*words, **rest))
+
+    monkeypatch.setattr(engine, "flash", flash)
 
 
 def in_dfu(scene: Scene, address: int) -> Sighting:
@@ -128,8 +132,11 @@ async def test_an_application_that_follows_such_a_bootloader_has_its_time_too(
 async def test_a_board_that_was_asked_to_detach_has_its_time_to_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float | None]
 ) -> None:
-    monkeypatch.setattr(Worker, "detach", lambda *_: None)
-    monkeypatch.setattr(Worker, "reach", lambda *_: None)
+    def nothing(*_: object) -> None:
+        """It is asked, and does nothing."""
+
+    monkeypatch.setattr(Worker, "detach", nothing)
+    monkeypatch.setattr(Worker, "reach", nothing)
     async with running_lane(tmp_path, STARTING) as scene:
         scene.lane.see(Sighting(Presence.APP, replace(scene.emulated.device, serial="A1", usb_id=APP)))
         job = await scene.order()
