@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from asked_times import asked_times
-from flash_rig import Rig
-from flashdeck.config import Board, Config
+from flash_rig import APP1, Rig
+from flashdeck.config import Board, Config, Partition
 from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import Verified
 from flashdeck.model import Contents, DaemonState, JobState, Origin, Presence
@@ -102,7 +102,8 @@ async def test_so_many_notes_are_kept_with_a_build(hub: Hub, monkeypatch: pytest
         """No disk is needed."""
 
     monkeypatch.setattr(formats, "parse_for", parsed)
-    bench = SimpleNamespace(config=Config(profiles={"product": PROFILE}, boards={}))
+    guarded = replace(PROFILE, partitions={"app1": Partition("app1", APP1)})
+    bench = SimpleNamespace(config=Config(profiles={"product": guarded}, boards={}))
     nobody = cast("Any", SimpleNamespace(save_artifact=save))
     requests = BuildRequests(cast("Bench", bench), hub, nobody, nobody, FileNotes())
     watch = Watch("product", "app1", "/build/APP1.bin", 0.0)

@@ -10,10 +10,10 @@ import click
 import pytest
 from msgspec.structs import replace
 
-from flashdeck import api
 from asked_times import asked_times
 from canned_daemon import CannedDaemon
 from cli_run import Cli
+from flashdeck import api
 from flashdeck.api import JOB_PAGE, LOG_PAGE
 from flashdeck.client import Client
 from flashdeck.errors import RequestError
