@@ -10,7 +10,7 @@ from flashdeck.text import clean
 
 SHOWN: Final = 5
 """Names that one message lists at the most."""
-_LONGEST: Final = 60
+LONGEST: Final = 60
 """Characters of a name that are looked at: comparing takes the product of both lengths."""
 _WILD: Final = "*?["
 
@@ -21,10 +21,10 @@ def near(word: str, known: Iterable[str], *, most: int = 1, alike: float = 0.6) 
     A beginning is as good as the whole, and case does not count.
     `alike` is from 0 (anything) to 1 (the same); of a glob the letters are compared.
     """
-    wanted = "".join(letter for letter in word[:_LONGEST] if letter not in _WILD + "]").casefold()
+    wanted = "".join(letter for letter in word[:LONGEST] if letter not in _WILD + "]").casefold()
     if not wanted:
         return []
-    names = {name[:_LONGEST].casefold(): name for name in sorted(known, reverse=True)}
+    names = {name[:LONGEST].casefold(): name for name in sorted(known, reverse=True)}
     begun = sorted(name for name in names if name.startswith(wanted))
     found = begun[:most] or difflib.get_close_matches(wanted, names, n=most, cutoff=alike)
     return [names[name] for name in found]
@@ -38,7 +38,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def few(names: Collection[str]) -> str:
     """Return the first names as a list in words: "a, b, c, d, e and 97 more"."""
-    shown = ", ".join(clean(name, _LONGEST) for name in list(names)[:SHOWN])
+    shown = ", ".join(clean(name, LONGEST) for name in list(names)[:SHOWN])
     return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
 
 
@@ -75,7 +75,7 @@ def select(patterns: Iterable[str], known: Collection[str], *, thing: str = "boa
         if not any(is_meant(name, (pattern,)) for name in known):
             seen = f"no {thing} matches" if any(letter in _WILD for letter in pattern) else f"there is no {thing}"
             raise RequestError(
-                f"{seen} '{clean(pattern, _LONGEST)}'" if known else f"there are no {thing}s",
+                f"{seen} '{clean(pattern, LONGEST)}'" if known else f"there are no {thing}s",
                 kind=ErrorKind.NO_SUCH_BOARD,
                 hint=which(pattern, known, none=none),
             )
@@ -87,7 +87,7 @@ def select_one(pattern: str, known: Collection[str], *, thing: str = "board") ->
     found = select((pattern,), known, thing=thing)
     if len(found) > 1:
         raise RequestError(
-            f"'{clean(pattern, _LONGEST)}' means {len(found)} {thing}s: {few(found)}",
+            f"'{clean(pattern, LONGEST)}' means {len(found)} {thing}s: {few(found)}",
             kind=ErrorKind.AMBIGUOUS,
             hint="name one of them",
         )

@@ -11,7 +11,7 @@ from flashdeckd.images import guards
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 
-_REMEMBERED = 256
+REMEMBERED = 256
 """Verdicts of the guards that are kept."""
 
 Rebuilt = Callable[[Profile, Partition, str], Awaitable[bool]]
@@ -44,7 +44,7 @@ class GuardVerdicts:
         if judged_by is not profile:  # by the profile itself: a configuration that was read again may ask for more
             warnings = await threads.run(guards.check, image, profile, partition)
             self._known[key] = (profile, warnings)
-            if len(self._known) > _REMEMBERED:
+            if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         return warnings
 

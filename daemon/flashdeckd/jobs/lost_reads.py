@@ -10,7 +10,7 @@ from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of, may_r
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
 
-_PATIENCE = 2
+PATIENCE = 2
 """Reads that a job may lose its board in, where reading was proved, before it tries without."""
 
 
@@ -36,7 +36,7 @@ class LostReads:
         """
         lost = self._lost[job]
         self._without.discard(job)
-        if lost >= (_PATIENCE if history.reading_proved else 1):
+        if lost >= (PATIENCE if history.reading_proved else 1):
             self._without.add(job)
             if history.reading_proved:
                 del self._lost[job]

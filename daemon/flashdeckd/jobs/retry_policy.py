@@ -46,7 +46,7 @@ _BOARD: Final = Rule(tries=3, pauses=(0.5, 2.0))
 """The board refused something: it may have been disturbed, and what is wrong for good is said soon."""
 _LOST: Final = Rule(tries=8, then=Then.BLOCK, waits_for=WaitFor.ABSENT)
 """Cables are pulled, and hubs misbehave."""
-_ACCESS_PAUSE: Final = (5.0,)
+ACCESS_PAUSE: Final = (5.0,)
 """Nobody tells of a changed mode, or that another program has let the device go."""
 _HOST: Final = Rule(pauses=(1.0, 2.0, 5.0, 15.0, 30.0), then=Then.NOTHING, waits_for=WaitFor.DISK)
 
@@ -60,8 +60,8 @@ RULES: Final[Mapping[ErrorKind, Rule]] = {
     ErrorKind.DESCRIPTOR: _BOARD,
     # What does not read back as written was done again within the attempt; a second attempt writes everything.
     ErrorKind.VERIFY: Rule(tries=2, pauses=(0.5,)),
-    ErrorKind.NO_PERMISSION: Rule(pauses=_ACCESS_PAUSE, then=Then.NOTHING, waits_for=WaitFor.ACCESS),
-    ErrorKind.DEVICE_BUSY: Rule(pauses=_ACCESS_PAUSE, then=Then.NOTHING, waits_for=WaitFor.BUSY),
+    ErrorKind.NO_PERMISSION: Rule(pauses=ACCESS_PAUSE, then=Then.NOTHING, waits_for=WaitFor.ACCESS),
+    ErrorKind.DEVICE_BUSY: Rule(pauses=ACCESS_PAUSE, then=Then.NOTHING, waits_for=WaitFor.BUSY),
     ErrorKind.HOST: _HOST,
     ErrorKind.BLOCKED: Rule(then=Then.BLOCK),
     # Another device in the board's place: hotplug tells when it goes.

@@ -10,7 +10,7 @@ from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.contents import demanded, known_bytes
 from flashdeckd.jobs.flash_target import target_of
 
-_REMEMBERED = 4096
+REMEMBERED = 4096
 """Answers that are kept; what is asked for again and again is the newest build on each board."""
 
 
@@ -79,7 +79,7 @@ class Satisfaction:
         answer = look()
         if answer is None:
             return False
-        if len(self._answers) >= _REMEMBERED:
+        if len(self._answers) >= REMEMBERED:
             self._answers.clear()
         self._answers[question] = answer
         return answer

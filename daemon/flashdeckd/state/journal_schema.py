@@ -67,7 +67,8 @@ MIGRATIONS: tuple[str, ...] = (
 )
 """SQL scripts; the n-th (from 1) makes schema n out of schema n - 1. Released ones never change."""
 
-_BUSY_SECONDS = 5.0
+BUSY_SECONDS = 5.0
+"""Longest wait for another program that has locked the file."""
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -89,7 +90,7 @@ def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Conne
     Raises `UnusableFileError` (file untouched) where it is damaged or not a journal, `FlashdeckError` where a newer
     flashdeck wrote it, and `sqlite3.Error` where the system does not let us read or write it.
     """
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     connection.text_factory = _text
     try:
         _check(connection, path, len(migrations))

@@ -9,7 +9,7 @@ from flashdeck.text import clean
 
 MAX_NUMBER = (1 << 64) - 1
 """The largest number that is taken as one; TOML promises less."""
-_FEW = 4
+FEW = 4
 """Items of an array or a table that are shown: enough to recognise it."""
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "a truth value"),  # before int, of which it is one
@@ -31,11 +31,11 @@ def shown(value: object) -> str:
         case int() if abs(value) > MAX_NUMBER:
             return clean(hex(value), 60)  # Python writes thousands of digits in hexadecimal only
         case dict():
-            keys = ", ".join(f"{clean(key, 20)} = …" for key in list(cast("dict[str, object]", value))[:_FEW])
+            keys = ", ".join(f"{clean(key, 20)} = …" for key in list(cast("dict[str, object]", value))[:FEW])
             return f"{{ {keys} }}"
         case list():
             items = cast("list[object]", value)
-            return f"[{', '.join(shown(item) for item in items[:_FEW])}{', …' if len(items) > _FEW else ''}]"
+            return f"[{', '.join(shown(item) for item in items[:FEW])}{', …' if len(items) > FEW else ''}]"
         case _:
             return clean(str(value), 60)
 

@@ -10,6 +10,9 @@ import click
 import pytest
 from msgspec.structs import replace
 
+from asked_times import asked_times
+from canned_daemon import CannedDaemon
+from cli_run import Cli
 from flashdeck import api
 from flashdeck.api import JOB_PAGE, LOG_PAGE
 from flashdeck.client import Client
@@ -18,11 +21,13 @@ from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.job_state import Phase, Running
 from flashdeck.model import DeviceState
 from flashdeck.text import MAX_MESSAGE
-from flashdeck_tui.cli import progress
+from flashdeck_tui.cli import live_names, progress
 from flashdeck_tui.cli.commands import jobs, logs
+from flashdeck_tui.cli.commands.logs import FOLLOW_SECONDS
 from flashdeck_tui.cli.commands.plan import MOST_PIECES, folded
 from flashdeck_tui.cli.commands.report import MAX_RECORDINGS, Gathered, fetch
 from flashdeck_tui.cli.image_file import read_image
+from flashdeck_tui.cli.live_names import JOBS, PATIENCE
 from flashdeck_tui.cli.output import one_line
 from flashdeck_tui.cli.progress import LOOK_SECONDS, REDRAW, Bars
 from flashdeck_tui.cli.suggestion import MOST_CHIPS, chips_of
@@ -103,3 +108,29 @@ async def test_so_many_bytes_of_recordings_are_in_a_report() -> None:
     await fetch(cast("Client", Recorded(MAX_RECORDINGS + 1, MAX_RECORDINGS)), found)
     assert list(found.recordings) == [str(MAX_RECORDINGS)]
     assert list(found.missing) == ["1 recording"]
+
+
+def test_a_line_of_the_debug_log_is_waited_for_so_long(daemon: CannedDaemon, cli: Cli) -> None:
+    asked: list[float] = []
+
+    def lines(params: api.GetDebugLog) -> api.LogPage:
+        asked.append(params.wait)
+        if len(asked) == 3:
+            raise RequestError("enough")
+        return api.LogPage(lines=(), next=0)
+
+    daemon.answers |= {api.GetDebugLog: lines, api.GetLogs: api.LogPage(lines=(), next=0)}
+    assert "enough" in cli("logs", "--follow", "--level", "debug").err
+    assert asked == [0.0, FOLLOW_SECONDS, FOLLOW_SECONDS]
+
+
+def test_who_presses_tab_waits_so_long_and_sees_so_many_jobs(
+    daemon: CannedDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asked_times(monkeypatch)
+    daemon.answers[api.GetJobs] = api.JobList(jobs=())
+    context = click.Context(jobs.command)
+    context.params["socket"] = str(daemon.socket)
+    assert live_names.jobs_to_retry(context, jobs.command.params[0], "") == []
+    assert asked.timeouts[0] == PATIENCE
+    assert [call.limit for call in daemon.calls if isinstance(call, api.GetJobs)] == [JOBS]

@@ -17,11 +17,15 @@ from flashdeck.geometry import (
     parse_ranges,
     parse_sectors,
 )
+from flashdeck.names import LONGEST, few, near
 from flashdeck.paths import board_file_path
 from flashdeck.patterns import ATTEMPTS, MAX_PATTERN, parse_pattern
 from flashdeck.recording import MAX_FILE, MAX_LINE, End, decode, encode
 from flashdeck.text import MAX_PATH, MAX_QUANTITY, parse_duration, parse_size
 from flashdeck.toml.reader import MAX_FILE_SIZE
+from flashdeck.toml.spellings import MAX_TEXT, read_text
+from flashdeck.toml.tables import WrongValueError
+from flashdeck.toml.values import FEW, shown
 
 PROFILE = '[profiles.p]\ndfu = "0483:df11"\nflash = "STM32H563RG"\n'
 APP = f'{PROFILE}[profiles.p.partitions.app]\naddress = 0x08020000\nsize = "384K"\n'
@@ -153,3 +157,28 @@ def test_a_recording_may_have_so_many_bytes_and_a_line_so_many() -> None:
     assert decode("recording", end.ljust(MAX_LINE) + b"\n") == (End(at=1.0),)
     with pytest.raises(ConfigError, match="line 1"):
         decode("recording", end.ljust(MAX_LINE + 1) + b"\n")
+
+
+def test_a_text_may_have_so_many_characters(tmp_path: Path) -> None:
+    assert read_text("t" * MAX_TEXT) == "t" * MAX_TEXT
+    with pytest.raises(WrongValueError):
+        read_text("t" * (MAX_TEXT + 1))
+    hint = f"{PROFILE}enter = 'manual'\nenter_hint = "
+    read(tmp_path, f"{hint}'{'h' * MAX_TEXT}'")
+    with pytest.raises(ConfigError, match="enter_hint"):
+        read(tmp_path, f"{hint}'{'h' * (MAX_TEXT + 1)}'")
+
+
+def test_so_many_items_of_a_wrong_value_are_shown() -> None:
+    items = list(range(FEW))
+    assert shown(items) == str(items)
+    assert shown([*items, 0]) == f"{str(items)[:-1]}, …]"
+    assert shown({f"k{number}": 0 for number in range(FEW + 1)}).count("…") == FEW
+
+
+def test_so_many_characters_of_a_name_are_compared_and_shown() -> None:
+    known = "n" * LONGEST
+    assert near(f"{known}x", [known]) == [known], "what follows does not count"
+    assert near("n" * (LONGEST - 1) + "x" * LONGEST, ["n" * (LONGEST - 1) + "y"], alike=0.99) == []
+    assert few([known]) == known
+    assert few([f"{known}n"]) == f"{known[1:]}…"

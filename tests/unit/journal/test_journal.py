@@ -31,7 +31,7 @@ from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state import journal as journal_module
 from flashdeckd.state.journal import KEPT_HISTORIES, KEPT_JOBS, LOADED_JOBS, Bootloader, Journal, Ledger
-from flashdeckd.state.journal_schema import APPLICATION_ID, MIGRATIONS, connect
+from flashdeckd.state.journal_schema import APPLICATION_ID, BUSY_SECONDS, MIGRATIONS, connect
 from job_states import BLOCKED, DONE, EVERY, RESULT, WAITING
 
 RELEASED = Path(__file__).parents[2] / "data" / "journal"
@@ -515,3 +515,8 @@ async def test_so_many_bootloaders_are_kept(path: Path) -> None:
         await journal.save_history(Bootloader("left", "one more", 1), known)
         serials = {bootloader.serial for bootloader in (await journal.load()).histories}
         assert serials == {"one more", *map(str, range(1, KEPT_HISTORIES))}
+
+
+def test_a_locked_journal_is_waited_for_so_long(tmp_path: Path) -> None:
+    with closing(connect(tmp_path / "journal.sqlite3")) as connection:
+        assert connection.execute("PRAGMA busy_timeout").fetchone() == (BUSY_SECONDS * 1000,)

@@ -8,10 +8,22 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from asked_times import asked_times
 from flashdeck import rpc
-from flashdeck.api import CHUNK, JOB_PAGE, LOG_PAGE, BeginUpload, GetBoards, GetJobs, GetLogs, UploadChunk, UploadDone
+from flashdeck.api import (
+    CHUNK,
+    JOB_PAGE,
+    LOG_PAGE,
+    BeginUpload,
+    GetBoards,
+    GetDebugLog,
+    GetJobs,
+    GetLogs,
+    UploadChunk,
+    UploadDone,
+)
 from flashdeck.client import EVENTS_KEPT, Client, Subscription
 from flashdeck.client import HELLO_TIMEOUT as CLIENT_PATIENCE
 from flashdeck.errors import FlashdeckError, RequestError
@@ -25,11 +37,12 @@ from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
 from flashdeckd.server.connection import HELLO_LINE, Connection
 from flashdeckd.server.endpoint import BACKLOG, claimed
-from flashdeckd.server.handlers import Handlers
+from flashdeckd.server.handlers import LONGEST_LOG_WAIT, Handlers
 from flashdeckd.server.server import ACCEPT_RETRY, HELLO_TIMEOUT, MAX_CONNECTIONS, PATIENCE, Server
 from flashdeckd.server.uploads import MAX_UPLOADS, Uploads
-from flashdeckd.state.hub import LOG_LINES, LONGEST_LINE, Hub
-from unit.wire.peer import HELLO, board, make_hub, peer
+from flashdeckd.state.hub import DEBUG_LINES, JOBS_IN_SNAPSHOT, LOG_LINES, LONGEST_LINE, Hub
+from job_states import DONE
+from unit.wire.peer import HELLO, board, job, make_hub, peer
 
 # Messages
 
@@ -84,7 +97,7 @@ async def test_a_daemon_and_a_client_have_so_long_for_their_hello(
 async def test_the_first_line_has_so_many_bytes(hub: Hub, path: Path) -> None:
     async with Server(hub, {}).listening(path):
         for length, welcome in ((HELLO_LINE, True), (HELLO_LINE + 1, False)):
-            line = b'{"jsonrpc": "2.0", "id": 0, "method": "hello", "params": {"protocol": 1, "client": "peer"}}'
+            line = b'{"jsonrpc": "2.0", "id": 0, "method": "hello", "params": {"protocol": 2, "client": "peer"}}'
             async with peer(path, hello=False) as client:
                 client.send(line.ljust(length - 1))  # and a line break
                 assert ("result" in await client.receive()) is welcome
@@ -227,3 +240,32 @@ def test_so_many_log_lines_of_so_many_characters_are_kept(hub: Hub) -> None:
     assert second.text == "l" * LONGEST_LINE
     assert third.text == "l" * (LONGEST_LINE - 1) + "…"
     assert len(rest) == LOG_LINES - 2
+
+
+def test_so_many_lines_of_the_debug_log_are_kept(hub: Hub) -> None:
+    for _ in range(DEBUG_LINES + 1):
+        hub.debug("line")
+    assert [line.id for line in hub.debug_lines(limit=2 * DEBUG_LINES)] == list(range(2, DEBUG_LINES + 2))
+
+
+def test_so_many_ended_jobs_are_in_a_snapshot_and_all_others(hub: Hub) -> None:
+    hub.publish_job(job(1))
+    for number in range(2, JOBS_IN_SNAPSHOT + 3):
+        hub.publish_job(replace(job(number), status=DONE))
+    assert [each.id for each in hub.snapshot().jobs] == [1, *range(3, JOBS_IN_SNAPSHOT + 3)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given"), [(LONGEST_LOG_WAIT - 1, LONGEST_LOG_WAIT - 1), (LONGEST_LOG_WAIT + 1, LONGEST_LOG_WAIT)]
+)
+async def test_a_client_may_wait_so_long_for_a_line_of_the_debug_log(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, wanted: float, given: float
+) -> None:
+    asked: list[float] = []
+
+    async def logged(seconds: float) -> None:
+        asked.append(seconds)
+
+    monkeypatch.setattr(hub, "logged", logged)
+    await handlers_of(hub, 0).debug_log(GetDebugLog(wait=wanted), cast("Connection", None))
+    assert asked == [given]

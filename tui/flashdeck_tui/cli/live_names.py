@@ -21,7 +21,8 @@ from flashdeck_tui.cli.connect import daemon_socket
 
 PATIENCE: Final = 0.5
 """Seconds that a person who pressed Tab waits at the most for a daemon."""
-_JOBS: Final = 100
+JOBS: Final = 100
+"""Jobs that are proposed at the most, the newest."""
 
 R = TypeVar("R", bound=Value)
 
@@ -60,7 +61,7 @@ def jobs_to_retry(context: click.Context, _parameter: click.Parameter, incomplet
 
 
 def _jobs(context: click.Context, incomplete: str, statuses: Iterable[type[JobStatus]]) -> "list[CompletionItem[str]]":
-    reply = _ask(context, api.GetJobs(limit=_JOBS, statuses=tuple(map(name_of, statuses))))
+    reply = _ask(context, api.GetJobs(limit=JOBS, statuses=tuple(map(name_of, statuses))))
     found = [job for job in reply.jobs if str(job.id).startswith(incomplete)] if reply else []
     return [CompletionItem(str(job.id), help=_described(job)) for job in found]
 

@@ -18,7 +18,7 @@ from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import paint, put, put_json, say
 from flashdeck_tui.cli.words import LEVELS
 
-_FOLLOW_SECONDS = 30.0
+FOLLOW_SECONDS = 30.0
 """Seconds that the daemon waits for a line before it answers that there is none."""
 _LEVELS = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARNING, LogLevel.ERROR)
 _RANK = {level: rank for rank, level in enumerate(_LEVELS)} | {LogLevel.OTHER: _LEVELS.index(LogLevel.INFO)}
@@ -91,7 +91,7 @@ async def _follow_all(client: Client, wanted: "_Wanted") -> None:
                 return
         skipped = 0
         debug = await client.call(
-            api.GetDebugLog(after=debug.next, limit=api.LOG_PAGE, boards=wanted.boards, wait=_FOLLOW_SECONDS)
+            api.GetDebugLog(after=debug.next, limit=api.LOG_PAGE, boards=wanted.boards, wait=FOLLOW_SECONDS)
         )
         log = await client.call(api.GetLogs(after=log.next, limit=api.LOG_PAGE, boards=wanted.boards))
 

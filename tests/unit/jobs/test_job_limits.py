@@ -1,0 +1,329 @@
+"""How long a lane waits, and how much is kept of its jobs: as much as the number says, and no more."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from asked_times import asked_times
+from flash_rig import TARGET, Rig
+from flashdeck.config import Enter, UsbId
+from flashdeck.errors import DeviceGoneError, DevicePermissionError, ErrorKind
+from flashdeck.job_state import Done, Failed, Phase, Running, WaitFor
+from flashdeck.model import DaemonState, JobState, Origin, Presence
+from flashdeckd.entering import detach
+from flashdeckd.flash import engine
+from flashdeckd.flash.bootloader_history import BootloaderHistory
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.host import clock
+from flashdeckd.images import guards
+from flashdeckd.images.image import Image
+from flashdeckd.images.spool import Artifact
+from flashdeckd.jobs import engine_reports, job_images, satisfaction
+from flashdeckd.jobs.after_error import LOST_SECONDS
+from flashdeckd.jobs.attempt import MAX_REMARKS, START_SECONDS, WINDOW_SECONDS
+from flashdeckd.jobs.book import KEPT_JOBS, JobBook
+from flashdeckd.jobs.device_thread import OPEN_PAUSE, OPEN_TRIES, DeviceThread
+from flashdeckd.jobs.engine_reports import PROGRESS_SECONDS, PULSE_SECONDS, EngineReports
+from flashdeckd.jobs.job_images import GuardVerdicts
+from flashdeckd.jobs.lane_state import LaneState
+from flashdeckd.jobs.lost_reads import PATIENCE, LostReads
+from flashdeckd.jobs.retry_policy import ACCESS_PAUSE, RESTS, FailedAttempts, rule_for
+from flashdeckd.jobs.satisfaction import Satisfaction
+from flashdeckd.jobs.worker import Worker
+from flashdeckd.state.hub import Hub
+from flashdeckd.state.journal import Journal, Ledger
+from flashdeckd.usb.pulse import Pulse
+from flashdeckd.usb.recognition import ABSENT, Sighting
+from job_states import DONE, waits_for
+from lane_rig import PROFILE, Scene, running_lane
+
+APP = UsbId(0x0483, 0x5740)
+STARTING = replace(PROFILE, app=APP, enter=Enter.DETACH, leave=True)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """The times for which lanes wait for their boards; none of them takes longer than a moment."""
+    asked: list[float | None] = []
+    real = LaneState.until
+
+    async def until(state: LaneState, reached: Callable[[], bool], seconds: float | None) -> bool:
+        asked.append(seconds)
+        return await real(state, reached, seconds and 0.02)
+
+    monkeypatch.setattr(LaneState, "until", until)
+    return asked
+
+
+def flashed(monkeypatch: pytest.MonkeyPatch, after: Callable[[FlashResult], FlashResult]) -> None:
+    """Lets the engine end with something else than what it came to."""
+    real: Callable[..., FlashResult] = engine.flash
+
+    def flash(*words: object, **rest: object) -> FlashResult:
+        return after(real(*words, **rest))
+
+    monkeypatch.setattr(engine, "flash", flash)
+
+
+def in_dfu(scene: Scene, address: int) -> Sighting:
+    return Sighting(Presence.DFU, replace(scene.emulated.device, serial="A1", address=address))
+
+
+async def test_an_application_has_its_time_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float | None]
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with running_lane(tmp_path, STARTING) as scene:
+
+        def left(outcome: FlashResult) -> FlashResult:
+            loop.call_soon_threadsafe(scene.lane.see, ABSENT)
+            return replace(outcome, left=True)
+
+        flashed(monkeypatch, left)
+        job = await scene.until(await scene.order(), Done, Failed)
+    assert waits[0] == START_SECONDS
+    assert f"was not seen to start within {START_SECONDS:.0f} s" in job.text
+
+
+async def test_a_bootloader_that_shows_itself_has_its_time_to_start_the_application(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float | None]
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with running_lane(tmp_path, STARTING) as scene:
+
+        def left(outcome: FlashResult) -> FlashResult:
+            loop.call_soon_threadsafe(scene.lane.see, in_dfu(scene, 77))
+            return replace(outcome, left=True)
+
+        flashed(monkeypatch, left)
+        await scene.until(await scene.order(), Done, Failed)
+    assert waits[:2] == [START_SECONDS, WINDOW_SECONDS]
+
+
+async def test_an_application_that_follows_such_a_bootloader_has_its_time_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float | None] = []
+    real, loop = LaneState.until, asyncio.get_running_loop()
+    async with running_lane(tmp_path, STARTING) as scene:
+
+        async def until(state: LaneState, reached: Callable[[], bool], seconds: float | None) -> bool:
+            waits.append(seconds)
+            if seconds == WINDOW_SECONDS:
+                state.see(ABSENT)
+            return await real(state, reached, seconds and 0.02)
+
+        monkeypatch.setattr(LaneState, "until", until)
+
+        def left(outcome: FlashResult) -> FlashResult:
+            loop.call_soon_threadsafe(scene.lane.see, in_dfu(scene, 77))
+            return replace(outcome, left=True)
+
+        flashed(monkeypatch, left)
+        await scene.until(await scene.order(), Done, Failed)
+    assert waits[:3] == [START_SECONDS, WINDOW_SECONDS, START_SECONDS]
+
+
+async def test_a_board_that_was_asked_to_detach_has_its_time_to_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float | None]
+) -> None:
+    def nothing(*_: object) -> None:
+        """It is asked, and does nothing."""
+
+    monkeypatch.setattr(Worker, "detach", nothing)
+    monkeypatch.setattr(Worker, "reach", nothing)
+    async with running_lane(tmp_path, STARTING) as scene:
+        scene.lane.see(Sighting(Presence.APP, replace(scene.emulated.device, serial="A1", usb_id=APP)))
+        job = await scene.order()
+        async with asyncio.timeout(30):
+            await scene.hub.until(lambda: waits_for(scene.book.job(job.id)) is WaitFor.HAND)
+    assert waits == [detach.DETACH_SECONDS]
+
+
+async def test_hotplug_has_its_time_to_tell_that_a_board_is_gone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, waits: list[float | None]
+) -> None:
+    real: Callable[..., FlashResult] = engine.flash
+
+    def lost(*_: object, **__: object) -> FlashResult:
+        monkeypatch.setattr(engine, "flash", real)
+        raise DeviceGoneError("no answer")
+
+    monkeypatch.setattr(engine, "flash", lost)
+    await scene.until(await scene.order(), Done, Failed)
+    assert waits == [LOST_SECONDS]
+
+
+async def test_so_many_remarks_are_kept_with_a_result(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    remarks = tuple(f"remark {number}" for number in range(2 * MAX_REMARKS + 1))
+    flashed(monkeypatch, lambda outcome: replace(outcome, remarks=remarks))
+    job = await scene.until(await scene.order(), Done, Failed)
+    assert job.result is not None
+    assert job.result.remarks == remarks[:MAX_REMARKS]
+
+
+async def test_it_is_shown_so_often_that_a_board_answers(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = asked_times(monkeypatch)
+    await scene.until(await scene.order(), Done, Failed)
+    assert max(asked.naps) == PULSE_SECONDS
+
+
+class Shown:
+    """A book that notes what it is told of a running job."""
+
+    def __init__(self) -> None:
+        self.told: list[Running] = []
+
+    def progress(self, _: int, status: Running) -> None:
+        self.told.append(status)
+
+
+def reports(book: Shown, pulse: Pulse) -> EngineReports:
+    loop = SimpleNamespace(call_soon_threadsafe=_call)
+    anything = cast("Any", SimpleNamespace(of=lambda _: None, id=1))  # pyright: ignore[reportUnknownLambdaType]
+    return EngineReports(
+        loop=cast("asyncio.AbstractEventLoop", loop),
+        book=cast("JobBook", book),
+        histories=anything,
+        job=anything,
+        target=TARGET,
+        shelf=anything,
+        bootloader=anything,
+        check=lambda: None,
+        is_accepted=False,
+        may_leave=lambda: False,
+        changes=lambda: None,
+        pulse=pulse,
+    )
+
+
+def _call(work: Callable[[], object]) -> None:
+    work()
+
+
+def test_progress_is_passed_on_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(engine_reports, "clock", SimpleNamespace(monotonic=lambda: now, now=clock.now))
+    book = Shown()
+    report = reports(book, Pulse())
+    for now, done in ((100.0, 1), (100.0 + PROGRESS_SECONDS * 0.99, 2), (100.0 + PROGRESS_SECONDS * 1.01, 3)):  # noqa: B007 - the clock reads it
+        report.progress(Phase.WRITE, done, 10)
+    assert [status.done for status in book.told] == [1, 3]
+
+
+def test_an_answer_is_passed_on_only_so_often() -> None:
+    book, pulse = Shown(), Pulse()
+    begun = pulse.answered_at = 1000.0
+    report = reports(book, pulse)
+    for after in (0.99, 1.01):
+        pulse.answered_at = begun + PULSE_SECONDS * after
+        report.show_pulse()
+    assert [status.answered_at for status in book.told] == [begun + PULSE_SECONDS * 1.01]
+
+
+async def test_a_device_that_cannot_be_opened_yet_is_tried_again_after_such_a_pause() -> None:
+    pauses: list[float] = []
+
+    async def until(_: object, seconds: float) -> bool:
+        pauses.append(seconds)
+        return False
+
+    def refused(_: Worker) -> None:
+        raise DevicePermissionError("permission denied")
+
+    thread = DeviceThread("left", cast("Worker", None), cast("LaneState", SimpleNamespace(until=until)))
+    with pytest.raises(DevicePermissionError):
+        await thread.opened(refused)
+    await thread.end()
+    assert pauses == [OPEN_PAUSE] * (OPEN_TRIES - 1)
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.NO_PERMISSION, ErrorKind.DEVICE_BUSY])
+def test_what_somebody_else_keeps_closed_is_tried_again_after_such_a_pause(kind: ErrorKind) -> None:
+    assert (rule_for(kind).pause(1), rule_for(kind).pause(1000)) == (ACCESS_PAUSE[0], ACCESS_PAUSE[-1])
+
+
+def test_a_board_that_was_lost_too_often_has_to_stay_longer_each_time() -> None:
+    asked = [FailedAttempts(blocked=times).rest() for times in range(1, len(RESTS) + 2)]
+    assert asked == [*RESTS, RESTS[-1]]
+
+
+async def test_a_job_may_lose_so_many_reads_where_reading_was_proved() -> None:
+    history = BootloaderHistory(reading_proved=True)
+    nobody = cast("Any", SimpleNamespace(of=lambda _: history))  # pyright: ignore[reportUnknownLambdaType]
+    lost = LostReads("left", nobody, cast("Hub", None))
+    for _ in range(PATIENCE):
+        assert lost.reading_allowed(1, history)
+        await lost.add(Rig().device, 1)
+    assert not lost.reading_allowed(1, history)
+
+
+def ended(number: int) -> JobState:
+    return JobState(
+        id=number,
+        board="left",
+        partition="app1",
+        sha256=f"{number:064}",
+        size=1,
+        origin=Origin.BUILD,
+        status=DONE,
+        created_at=0.0,
+    )
+
+
+async def test_so_many_ended_jobs_are_kept(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "journal.sqlite3")
+    for count, is_kept in ((KEPT_JOBS, True), (KEPT_JOBS + 1, False)):
+        hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
+        jobs = tuple(ended(number) for number in range(1, count + 1))
+        ledger = Ledger(jobs=jobs, contents={}, artifacts={}, holds={}, ports={}, histories={}, next_job=count + 1)
+        book = JobBook(hub, journal, ledger, lambda _: None)
+        await book.create("left", "app1", Artifact(sha256="0" * 64, size=1, version=""), Origin.HAND)
+        assert (1 in book.jobs, 1 in hub.jobs) == (is_kept, is_kept)
+        assert len(book.jobs) == KEPT_JOBS + 1
+    await journal.close()
+
+
+async def test_so_many_verdicts_of_the_guards_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def check(image: Image, *_: object) -> tuple[str, ...]:
+        asked.append(image.sha256)
+        return ()
+
+    monkeypatch.setattr(guards, "check", check)
+    verdicts, images = GuardVerdicts(), [f"{number}" for number in range(job_images.REMEMBERED + 1)]
+
+    async def judge(sha256: str) -> None:
+        image = cast("Image", SimpleNamespace(sha256=sha256))
+        await verdicts.check(image, PROFILE, PROFILE.partitions["app1"])
+
+    for sha256 in (*images[:-1], images[0], images[-1], images[0]):
+        await judge(sha256)
+    assert asked == [*images, images[0]], "the oldest one alone is judged anew, once there is one more"
+
+
+def test_so_many_answers_about_bytes_are_kept(scene: Scene) -> None:
+    asked: list[str] = []
+    known = Image.raw(bytes(16))
+
+    def image(sha256: str) -> Image:
+        asked.append(sha256)
+        return known
+
+    answers = Satisfaction(scene.book, cast("Any", SimpleNamespace(image=image)))
+
+    def is_asked(other: int) -> bool:
+        asked.clear()
+        answers.is_brought_by(f"{other}", scene.board, PROFILE.partitions["app1"], "wanted")
+        return bool(asked)
+
+    assert all(is_asked(number) for number in range(satisfaction.REMEMBERED))
+    assert not is_asked(0)
+    assert is_asked(satisfaction.REMEMBERED)
+    assert is_asked(0), "all are forgotten at once"
