@@ -54,7 +54,7 @@ async def test_what_a_build_pads_has_all_that_the_program_has_and_not_the_other_
     whole = await rig.client.upload("APP1.elf", (PREBUILT / "APP1.elf").read_bytes(), partition="app1")
     await rig.waited(api.Wait(partition="app1", sha256=whole.sha256))
     longer = await rig.client.upload("APP1.bin", image + b"\xff" * 100_000, partition="app1")
-    with pytest.raises(RemoteError, match="nothing queued will flash this file to app1 on left") as caught:
+    with pytest.raises(RemoteError, match="nothing queued will flash this file to app1") as caught:
         await rig.waited(api.Wait(partition="app1", sha256=longer.sha256))
     assert caught.value.kind is ErrorKind.NO_TARGET
     assert "pads" in caught.value.hint

@@ -63,8 +63,8 @@ async def test_from_an_empty_configuration_to_a_board_that_each_build_lands_on(r
         assert adopted.code == 0, adopted.err
         assert "product-1" in adopted.out
         rig.build(ONE)
-        (job,) = (await answer(rig, "wait", "app", "--timeout", "60"))["jobs"]
-        assert (job["board"], job["status"]) == ("product-1", "done")
+        (row,) = (await answer(rig, "wait", "app", "--timeout", "60"))["boards"]
+        assert (row["board"], row["is_there"], row["job"]["status"]["state"]) == ("product-1", True, "done")
         assert await rig.partition_of("one", len(ONE)) == ONE
 
         await rig.until(lambda snapshot: snapshot.boards[0].presence is Presence.APP)
@@ -88,7 +88,7 @@ async def test_what_was_suggested_works_as_it_was_printed(root: Path) -> None:
     async with running(root) as rig:
         await rig.until(lambda snapshot: snapshot.boards[0].presence is Presence.DFU)
         rig.build(ONE, name="APP.bin")
-        (job,) = (await answer(rig, "wait", "app", "--timeout", "60"))["jobs"]
-        assert job["status"] == "done"
+        (row,) = (await answer(rig, "wait", "app", "--timeout", "60"))["boards"]
+        assert row["job"]["status"]["state"] == "done"
         left = await flashdeck(rig, "suggest", "--config", str(config))
         assert left.out.startswith("# Nothing to suggest")

@@ -34,7 +34,7 @@ async def test_a_running_job_is_cancelled_at_a_safe_point_and_can_be_tried_again
     await rig.until(writing)
     job = await rig.client.call(api.Cancel(job=1))
     assert isinstance(job.status, Cancelled)
-    assert "has no complete image" in job.text
+    assert "is incomplete" in job.text
     assert await rig.partition_of("left", 16) == b"\xff" * 16
     again = await rig.client.call(api.Retry(job=1))
     (done,) = (await rig.client.call(api.WaitJobs(ids=(again.id,), timeout=60))).jobs

@@ -17,7 +17,7 @@ from tmux_terminal import LOOK_AGAIN, PATIENCE, PROMPT, Terminal, terminal
 
 BOARDS = ("classic", "noread", "usbx")
 SETTINGS = "echo settings $(stty -g | cksum)"
-PRESENCES = "DFU mode|app runs|absent"
+PRESENCES = "in DFU mode|running|absent"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def app1(screen: str, name: str) -> str:
 
 def landed(screen: str, version: str, *names: str) -> bool:
     """Whether a version is on boards, and nothing newer was built."""
-    return all(version in app1(screen, name) and "up to date" in app1(screen, name) for name in names)
+    return all(version in app1(screen, name) and "current" in app1(screen, name) for name in names)
 
 
 def started(shell: Terminal) -> None:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEADLESS = ("cli", "store", "link", "views", "board_list", "actions", "hands", "terminal")
+HEADLESS = ("cli", "store", "link", "views", "board_list", "actions", "bench_actions", "terminal")
 
 
 def test_nothing_but_the_screen_loads_textual() -> None:

@@ -66,7 +66,7 @@ def test_mistakes_of_every_kind_are_told_together(tmp_path: Path, main: Path) ->
     assert "[profiles.product.partitions.low] address: low (0x0801f000-0x08022fff) overlaps app1" in rest
     assert "include: " in rest
     assert "nowhere.toml: there is no such file" in rest
-    assert '[boards.one] profile: there is no profile "prodct": did you mean "product"?' in rest
+    assert '[boards.one] profile: there is no profile "prodct": did you mean product?' in rest
     assert f'{other}: [boards.three] profile: there is no profile "gone"' in rest
     assert f"{board_file_path(main)}: [boards.four] pinned: is missing" in rest
     assert "board four has the same serial as board two" in rest

@@ -384,7 +384,7 @@ MISTAKES = [
     ('[hosts]\nlab = "me@lab"', "hosts: is not supported by this version", "leave it out"),
     ("[tui]\n", "tui: is not supported by this version", "leave it out"),
     ("[hooks]\n", "hooks: is not supported by this version", "leave it out"),
-    (PROFILE + "trust_cash = true", "[profiles.product] trust_cash: unknown key", 'did you mean "trust_cache"?'),
+    (PROFILE + "trust_cash = true", "[profiles.product] trust_cash: unknown key", "did you mean trust_cache?"),
     (PROFILE + 'trust_cache = "yes"', 'trust_cache: "yes" is text', "true or false"),
     (PROFILE + "hooks = 1", "hooks: is not supported by this version", "leave it out"),
     (PROFILE + 'enter = "touch-1200"', 'enter: "touch-1200" is not supported by this version', 'use "detach" or'),

@@ -130,7 +130,7 @@ def test_a_wedged_erase_is_not_done_because_a_device_reads_as_erased_everywhere(
     session = opened(pipe)
     session.read(BASE, 1024)
     for _ in range(2):
-        with pytest.raises(StuckError, match="reads as erased, but nothing has shown yet") as caught:
+        with pytest.raises(StuckError, match="reads as erased, but reads of this board are not proved yet") as caught:
             session.erase(page(0))
         assert "a partition first" in caught.value.hint
         session.recover()
