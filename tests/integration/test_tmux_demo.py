@@ -69,11 +69,10 @@ def pointed_at(screen: str) -> str:
     return next((line for line in screen.splitlines() if "▸" in line), "")
 
 
-def select(shell: Terminal, name: str) -> None:
-    """Moves the cursor down to a board."""
-    while name not in (here := pointed_at(shell.screen())):
-        shell.press("Down")
-        shell.until(lambda screen, here=here: pointed_at(screen) != here, what=f"the cursor below {here!r}")
+def select_problem(shell: Terminal, name: str) -> None:
+    """Moves the cursor to the one board that needs somebody, or to its app1."""
+    shell.press("n")
+    shell.until(lambda screen: pointed_at(screen) in (board(screen, name), app1(screen, name)), what=f"{name} selected")
 
 
 def edit_and_build(screen: str) -> None:
@@ -115,7 +114,7 @@ def test_somebody_builds_watches_unplugs_plugs_presses_and_quits(place: Path, sh
     shell.until(lambda screen: landed(screen, "1.0.2", "classic", "usbx"), what="1.0.2 on classic and usbx")
     # The third one's application cannot be told to leave: somebody has to press.
     assert "waiting" in app1(shell.screen(), "noread")
-    select(shell, "noread")
+    select_problem(shell, "noread")
     shell.press("s")
     shell.until(lambda screen: landed(screen, "1.0.2", *BOARDS), what="1.0.2 on all boards")
 

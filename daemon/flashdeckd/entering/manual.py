@@ -18,7 +18,7 @@ class Manual:
 
     async def bring_into_dfu(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:  # noqa: ARG002 -- nobody is asked
         """Let all jobs wait for a person."""
-        await wait_for_hand(self._board, self._book, jobs, "it is running")
+        await wait_for_hand(self._board, self._book, jobs, "it is running, and has to be brought into DFU mode")
         return False
 
     def forget(self) -> None:
