@@ -3,10 +3,12 @@
 import asyncio
 import time
 import tomllib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,6 +21,7 @@ from flashdeck.model import BoardHold, Contents, DaemonState, HoldBy, JobState, 
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.builds.builds import Builds, Settled
+from flashdeckd.images import guards
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
@@ -249,6 +252,33 @@ async def test_an_order_whose_client_leaves_while_it_is_recorded_is_carried_thro
     slow.set()
     async with asyncio.timeout(30):
         await scene.hub.until(lambda: {job.board for job in scene.bench.book.jobs.values()} == {"left", "right"})
+
+
+async def test_the_image_of_a_hand_flash_is_read_and_guarded_once_for_all_boards_and_steps(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Counter[str] = Counter()
+
+    def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*words: Any) -> Any:
+            asked[name] += 1
+            return real(*words)
+
+        return call
+
+    monkeypatch.setattr(Spool, "read", counted("read", Spool.read))
+    monkeypatch.setattr(guards, "check", counted("guard", guards.check))
+    artifact = await asyncio.to_thread(scene.spool.add, Image.raw(image(20_000)))
+    by_hand = HandRequests(scene.bench, Builds([], nobody), scene.hub, FileNotes())
+    running = asyncio.create_task(scene.bench.run())
+    await by_hand.flash("app1", artifact.sha256, (), no_wait=False)
+    jobs = scene.bench.book.jobs
+    async with asyncio.timeout(30):
+        await scene.hub.until(lambda: all(isinstance(job.status, Waiting) for job in jobs.values()))
+    scene.bench.stop()
+    await running
+    assert len(jobs) == 2
+    assert asked == {"read": 1, "guard": 1}
 
 
 async def nobody(_: Settled) -> None:
