@@ -1,7 +1,7 @@
 """The chip table: what is known of the microcontrollers that `flash = "…"` can name.
 
-It is the file `chips.json`, which `make chips` writes from public sources (`tools/chip_table`), and is read when the
-first chip is asked for: most commands never do.
+It is the file `chips.generated.json`, which `make chips` writes from public sources (`tools/chip_table`), and is read
+when the first chip is asked for: most commands never do.
 """
 
 import re
@@ -17,7 +17,7 @@ from flashdeck.geometry import Geometry, Range, Region, parse_ranges, parse_sect
 from flashdeck.names import near
 from flashdeck.text import clean
 
-_FILE = Path(__file__).with_name("chips.json")
+_FILE = Path(__file__).with_name("chips.generated.json")
 _ST = "STM32"  # people leave it out
 _MAKERS = (_ST, "GD32", "AT32")
 MAX_NAME = 40

@@ -1,1 +1,1 @@
-"""Makes `shared/flashdeck/chips.json`, the chip table: facts of public sources, compared, with manuals to decide."""
+"""Makes `shared/flashdeck/chips.generated.json`, the chip table: facts of public sources, compared; manuals decide."""

@@ -17,7 +17,7 @@ _SOURCES = {
     "--gd32": boards.GD32,
     "--at32": boards.AT32,
 }
-_TABLE = Path(__file__).parents[2] / "shared" / "flashdeck" / "chips.json"
+_TABLE = Path(__file__).parents[2] / "shared" / "flashdeck" / "chips.generated.json"
 
 
 def main() -> int:

@@ -13,9 +13,9 @@ from flashdeck.geometry import Range
 from flashdeck.image_formats import ImageFormat
 from flashdeck.text import clean
 from flashdeckd.images import elf
+from flashdeckd.images.formats import recognised
 from flashdeckd.images.image import Image
 from flashdeckd.images.placement import place
-from flashdeckd.images.registry import recognised
 from flashdeckd.images.segments import FileContents, Segment
 
 _FILLS = {ImageFormat.ELF: 0x00, ImageFormat.INTEL_HEX: 0xFF, ImageFormat.DFUSE: 0xFF}

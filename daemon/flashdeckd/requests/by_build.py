@@ -19,10 +19,10 @@ from flashdeckd.builds.gate import Fingerprint
 from flashdeckd.builds.lease import FileSnapshot, Unreadable, read_settled
 from flashdeckd.builds.pattern import newest
 from flashdeckd.host import clock, threads
-from flashdeckd.images import formats, guards
+from flashdeckd.images import guards, parsing
 from flashdeckd.images.file_notes import FileNotes
-from flashdeckd.images.formats import Parsed
 from flashdeckd.images.image import Image
+from flashdeckd.images.parsing import Parsed
 from flashdeckd.images.spool import Spool
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.job_images import Rebuilt
@@ -126,7 +126,7 @@ class BuildRequests:
         """
         profile = self._bench.config.profiles[newest.profile]
         partition = profile.partitions[newest.partition]
-        flattened = await threads.run(formats.flattened_before, build.path.name, build.data, profile, partition)
+        flattened = await threads.run(parsing.flattened_before, build.path.name, build.data, profile, partition)
         was_named = verdict.name if flattened is None else await threads.run(_hash, flattened)
         if verdict.image is None or verdict.refused or newest.sha256 != was_named:
             return newest
@@ -145,7 +145,7 @@ class BuildRequests:
         Raises RefusedError, and what `Bench.select` does.
         """
         if not announced.partition:
-            image = await threads.run(formats.parse, announced.name, data)
+            image = await threads.run(parsing.parse, announced.name, data)
             artifact = await threads.run(self._spool.add, image)
             return UploadDone(sha256=artifact.sha256, size=artifact.size, version=artifact.version)
         boards = self._bench.select(announced.partition, announced.boards)
@@ -180,7 +180,7 @@ class BuildRequests:
 
 def _judge(build: Settled, profile: Profile, partition: Partition) -> _Verdict:
     try:
-        parsed = formats.parse_for(build.path.name, build.data, profile, partition)
+        parsed = parsing.parse_for(build.path.name, build.data, profile, partition)
     except RefusedError as error:
         return _Verdict(_hash(build.data), len(build.data), refused=error.advice)
     image = parsed.image
@@ -208,7 +208,7 @@ def _spool_again(spool: Spool, profile: Profile, partition: Partition, sha256: s
     if not isinstance(file, FileSnapshot):
         return False
     try:
-        image = formats.parse_for(Path(file.fingerprint.path).name, file.data, profile, partition).image
+        image = parsing.parse_for(Path(file.fingerprint.path).name, file.data, profile, partition).image
     except RefusedError:
         return False
     if image.sha256 == sha256:
@@ -227,7 +227,7 @@ def _image_for(boards: Sequence[Board], announced: BeginUpload, data: bytes) -> 
     refusals: dict[str, RefusedError] = {}
     for name, profile in profiles.items():
         try:
-            found[name] = formats.parse_for(announced.name, data, profile, profile.partitions[announced.partition])
+            found[name] = parsing.parse_for(announced.name, data, profile, profile.partitions[announced.partition])
         except RefusedError as error:
             refusals[name] = error
     if refusals:

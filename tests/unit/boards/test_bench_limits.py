@@ -18,7 +18,7 @@ from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.sightings import RETURN_SECONDS, Sightings
 from flashdeckd.builds.builds import Builds, Settled, Watch
 from flashdeckd.host import clock
-from flashdeckd.images import formats
+from flashdeckd.images import parsing
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
 from flashdeckd.images.placement import Parsed
@@ -101,7 +101,7 @@ async def test_so_many_notes_are_kept_with_a_build(hub: Hub, monkeypatch: pytest
     async def save(_: object) -> None:
         """No disk is needed."""
 
-    monkeypatch.setattr(formats, "parse_for", parsed)
+    monkeypatch.setattr(parsing, "parse_for", parsed)
     guarded = replace(PROFILE, partitions={"app1": Partition("app1", APP1)})
     bench = SimpleNamespace(config=Config(profiles={"product": guarded}, boards={}))
     nobody = cast("Any", SimpleNamespace(save_artifact=save))

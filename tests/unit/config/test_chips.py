@@ -424,7 +424,7 @@ from flashdeck.config_file import load
 read = []
 for name in sys.argv[1:]:
     load(Path(name))
-    read.append(any(path.endswith("chips.json") for path in opened))
+    read.append(any(path.endswith("chips.generated.json") for path in opened))
 print(json.dumps(read))
 """
     files = [str(tmp_path / name) for name in ("sectors.toml", "flash.toml")]

@@ -9,8 +9,8 @@ from flashdeck.config import Guard, Outside, Partition, Profile
 from flashdeck.config_file import load
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeckd.images import dfu_file, guards, intel_hex
-from flashdeckd.images.formats import Parsed, parse_for
 from flashdeckd.images.image import Image, Piece
+from flashdeckd.images.parsing import Parsed, parse_for
 from image_writers import WRITERS, Pieces, hexed, srec
 
 CASES = Path(__file__).resolve().parents[2] / "data/cases"

@@ -8,7 +8,7 @@ import pytest
 
 from flashdeck.config import Partition, Profile, UsbId
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeckd.images.formats import flattened_before, parse_for
+from flashdeckd.images.parsing import flattened_before, parse_for
 from image_writers import Pieces, container, dfuse, elf, elf_with_sections, hex_record, hexed, srec, suffixed, target
 
 K = 1024

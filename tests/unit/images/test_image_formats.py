@@ -12,9 +12,9 @@ from flashdeck.config import Profile, UsbId
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Geometry
 from flashdeck.image_formats import SUFFIXES_IN_WORDS, TAKEN, TITLES_IN_WORDS, ImageFormat
-from flashdeckd.images.formats import parse
+from flashdeckd.images.formats import READERS, recognised
 from flashdeckd.images.image import PREFIX, Image, Piece
-from flashdeckd.images.registry import READERS, recognised
+from flashdeckd.images.parsing import parse
 from image_writers import WRITERS, hexed, srec, suffixed
 
 PROFILE = Profile("product", Geometry(()), dfu=UsbId(0x0483, 0xDF11))
@@ -121,7 +121,7 @@ def test_anything_is_either_itself_or_refused(name: str, data: bytes) -> None:
 
 LOADED = """
 import sys, flashdeckd.service
-from flashdeckd.images.registry import recognised
+from flashdeckd.images.formats import recognised
 from flashdeck.config import Profile, UsbId
 from flashdeck.geometry import Geometry
 data = sys.stdin.buffer.read()

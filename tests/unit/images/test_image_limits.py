@@ -14,8 +14,8 @@ from flashdeckd.images import elf
 from flashdeckd.images.banners import LOOKED_BACK, is_banner
 from flashdeckd.images.elf import LONGEST_NAME
 from flashdeckd.images.file_notes import KEPT, FileNotes
+from flashdeckd.images.formats import TEXT_LOOKED_AT, recognised
 from flashdeckd.images.image import Image
-from flashdeckd.images.registry import TEXT_LOOKED_AT, recognised
 from flashdeckd.images.segments import MAX_SEGMENTS, Segment, bounded
 from flashdeckd.images.shelf import KEPT_BYTES, Shelf
 from flashdeckd.images.spool import Spool

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from flashdeck.config import Outside, Partition, Profile, UsbId
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeckd.images.formats import Parsed, parse, parse_for
 from flashdeckd.images.image import Image, Piece
+from flashdeckd.images.parsing import Parsed, parse, parse_for
 from image_writers import (
     WRITERS,
     container,

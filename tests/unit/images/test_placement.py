@@ -10,8 +10,8 @@ from flashdeck.config import Guard, Outside, Partition, PartitionKind, Profile, 
 from flashdeck.errors import ErrorKind, RefusedError
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.images import guards
-from flashdeckd.images.formats import Parsed, parse_for
 from flashdeckd.images.image import Image, Piece
+from flashdeckd.images.parsing import Parsed, parse_for
 from flashdeckd.images.placement import NAMED
 from image_writers import WRITERS, Pieces
 

@@ -16,27 +16,11 @@ from flashdeck.words.tone import Phrase
 from flashdeck_tui import views
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
-from flashdeck_tui.widgets.columns import Column, Want, allot
+from flashdeck_tui.widgets.columns import BOARD_COLUMNS, JOB_COLUMNS, Want, allot
 from flashdeck_tui.widgets.key_bar import KeyBar, KeyHint
 from flashdeck_tui.widgets.lines import StaticLines
 from flashdeck_tui.widgets.log_panel import LogPanel
 from flashdeck_tui.widgets.rows import Rows
-
-BOARD_COLUMNS = (
-    Column("BOARD", most=22, least=14),
-    Column("STATE", most=16),
-    Column("PORT, SERIAL", most=30, least=12, drop=1),
-    Column("NOW", least=26),
-)
-JOB_COLUMNS = (
-    Column("JOB", most=6, drop=2),
-    Column("BOARD", most=16),
-    Column("PARTITION", most=14, drop=3),
-    Column("VERSION", most=16, drop=1),
-    Column("STATUS", most=16, least=10),
-    Column("PROGRESS, REASON", least=29),
-)
-
 
 _TITLES = 1
 _BORDER = 1

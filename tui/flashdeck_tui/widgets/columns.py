@@ -1,4 +1,4 @@
-"""The widths of a list's columns, and the heights of panels. Pure."""
+"""The columns of the lists, their widths, and the heights of panels. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +21,22 @@ class Column:
     """Cells that it shrinks to where the last column lacks room, 0 for never. Of the last column: what it needs."""
     drop: int = 0
     """If shrinking is not enough, columns go in the order of this number, the highest first; 0 never goes."""
+
+
+BOARD_COLUMNS = (
+    Column("BOARD", most=22, least=14),
+    Column("STATE", most=16),
+    Column("PORT, SERIAL", most=30, least=12, drop=1),
+    Column("NOW", least=26),
+)
+JOB_COLUMNS = (
+    Column("JOB", most=6, drop=2),
+    Column("BOARD", most=16),
+    Column("PARTITION", most=14, drop=3),
+    Column("VERSION", most=16, drop=1),
+    Column("STATUS", most=16, least=10),
+    Column("PROGRESS, REASON", least=29),
+)
 
 
 def widths(columns: Sequence[Column], cells: Iterable[Sequence[str]], available: int) -> list[int]:
