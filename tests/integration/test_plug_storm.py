@@ -12,7 +12,7 @@ from soaking import SOAK
 pytestmark = pytest.mark.soak
 
 SEEDS = range(4 if SOAK else 1)
-SIZE = Size(boards=24, clients=20, seconds=45) if SOAK else Size(boards=4, clients=4, plugs=40)
+SIZE = Size(boards=24, clients=20, seconds=45) if SOAK else Size(boards=3, clients=3, plugs=20)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
