@@ -1,6 +1,6 @@
 """The store: what the client knows."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -101,6 +101,7 @@ def test_a_speed_decays_to_nothing_once_nothing_comes() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 20), st.integers(0, 10_000)), min_size=1, max_size=20), st.floats(0, 100))
+@example([(20.0, 0), (1.8315947557418077, 1)], 0.0)
 def test_a_speed_never_rises_while_nothing_comes(steps: list[tuple[float, int]], later: float) -> None:
     samples = [(0.0, 0)]
     for seconds, size in steps:

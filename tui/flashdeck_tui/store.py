@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
+from math import isclose
 
 from flashdeck.job_state import Blocked, JobStatus, Queued, Running, Unknown, Waiting, Written
 from flashdeck.model import (
@@ -211,4 +212,6 @@ def speed_of(samples: Sequence[tuple[float, int]], now: float) -> float | None:
         return None
     usual = max(later - earlier for (earlier, _), (later, _) in pairwise(samples))
     left = 1 - max(0.0, now - until - usual) / RATE_SECONDS
-    return left * (done - before) / (until - since) if left > 0 else None
+    if left <= 0 or isclose(left, 0.0, abs_tol=1e-9):  # what rounding alone leaves is nothing
+        return None
+    return left * (done - before) / (until - since)
