@@ -75,7 +75,7 @@ class Watcher:
     on_committed: Callable[[], None] | None = None
     checks: int = 0
     leaves: bool = True
-    """Whether the board is to be started at the end."""
+    """True if the board is to be started at the end."""
     history: BootloaderHistory = UNKNOWN
     last: dict[Phase, tuple[int, int]] = field(default_factory=dict[Phase, tuple[int, int]])
 

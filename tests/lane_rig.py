@@ -98,7 +98,7 @@ class Scene:
         self.holds: list[str] = []
         """Why flashdeck itself has put the board on hold."""
         self.builds: dict[str, Image] = {}
-        """What the files of the newest builds make, by partition."""
+        """The images that the files of the newest builds make, by partition."""
         self.disk_works = True
         self._journal = journal
         self._spool = spool

@@ -1,11 +1,11 @@
-"""Judges values by the JSON Schemas of the wire and of `--json`, with a validator that is not ours."""
+"""Judges values by the JSON Schemas in `config/schema`, with a validator that is not ours."""
 
 import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 
 from schema.documents import DIRECTORY
 
@@ -39,6 +39,11 @@ def faults(value: object, whole: Mapping[str, Any], part: Mapping[str, Any]) -> 
     """Return where `value` is not as `part` of the schema `whole` says."""
     validator = Draft202012Validator({"$defs": whole["$defs"], **part})
     return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(value)]
+
+
+def faults_of_file(value: object, name: str) -> list[str]:
+    """Return where a TOML file's `value` is not as the schema called `name` says; editors want draft 7."""
+    return [f"{error.json_path}: {error.message[:300]}" for error in Draft7Validator(document(name)).iter_errors(value)]
 
 
 def _is_open_end(members: list[Any], member: Any) -> bool:

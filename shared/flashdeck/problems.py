@@ -93,11 +93,6 @@ def problems(boards: Iterable[BoardState], jobs: Iterable[JobState]) -> list[Pro
     return sorted(found, key=lambda problem: _RANK[problem.kind])
 
 
-def worst_problem(board: BoardState, jobs: Sequence[JobState]) -> Problem | None:
-    """Return the worst of a board that needs a person; `jobs` may be those of all boards."""
-    return next(iter(problems((board,), jobs)), None)
-
-
 def condition(board: BoardState, jobs: Iterable[JobState]) -> ProblemKind:
     """Return the worst condition that a board is in; `jobs` may be those of all boards."""
     mine = [job for job in jobs if job.board == board.name]

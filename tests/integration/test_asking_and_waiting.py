@@ -1,4 +1,4 @@
-"""What `flash`, `wait` and `cancel` promise a script, on real jobs: nobody waits for what can not happen."""
+"""The promises of `flash`, `wait` and `cancel` to a script, on real jobs: nobody waits for what cannot happen."""
 
 import asyncio
 import sys

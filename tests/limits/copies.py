@@ -13,7 +13,7 @@ from limits.tree import ROOT
 
 
 class Verdict(StrEnum):
-    """What tests said."""
+    """The verdict of tests."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -28,7 +28,7 @@ class Copy:
     def __init__(self, place: Path) -> None:
         self._place = place
         self.said = ""
-        """What pytest printed the last time."""
+        """The output of pytest the last time."""
         listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         for name in subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0"):  # noqa: S603 -- our own words
             if name and (ROOT / name).is_file():

@@ -16,7 +16,7 @@ from limits.tree import Module
 
 
 class Change(StrEnum):
-    """What is done to a limit."""
+    """A change of a limit."""
 
     DOUBLED = "doubled"
     HALVED = "halved"

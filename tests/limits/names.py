@@ -1,4 +1,4 @@
-"""Where a name of one module is used in others."""
+"""The uses of a name of one module in others."""
 
 import ast
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class Name:
 
 
 def bindings(module: Module, product: Mapping[str, Module]) -> dict[str, Name]:
-    """What each imported name of a module is: where it was defined, through all who pass it on."""
+    """The origin of each imported name of a module: where it was defined, through all who pass it on."""
     return {
         alias.asname or alias.name: _origin(Name(node.module, alias.name), product)
         for node in ast.walk(module.source)

@@ -1,4 +1,4 @@
-"""What is known already of mutants, in a file that the next run goes on with."""
+"""The results of mutants so far, in a file that the next run goes on with."""
 
 import hashlib
 import json

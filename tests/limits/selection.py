@@ -1,4 +1,4 @@
-"""Which tests import a number."""
+"""The tests that import a number."""
 
 import ast
 from collections.abc import Iterable, Mapping

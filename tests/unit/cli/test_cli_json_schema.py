@@ -20,9 +20,8 @@ from flashdeck.model import LogLevel, LogLine, Presence
 from flashdeck_tui.cli.root import root
 from flashdeck_tui.demo.demo_report import DemoRow, Report
 from job_states import EVERY, FAILED, QUEUED
-from json_schema import Judge
 from schema.command_line import COMMANDS
-from schema_check import closed, document, faults
+from schema_check import closed, document, faults, faults_of_file
 from tui_scene import BENCH, LOG
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -175,7 +174,7 @@ def test_config_show_prints_what_the_schema_of_the_configuration_says(offline: C
     shown = offline("config", "show", "--config", CONFIG, "--json").json
     assert faults(shown, WHOLE, WHOLE["commands"]["config show"]["json"]) == []
     del shown["files"], shown["disarmed"]
-    assert Judge(document("flashdeck.schema.json")).faults(shown) == []
+    assert faults_of_file(shown, "flashdeck.schema.json") == []
 
 
 def test_the_demo_prints_what_its_schema_says() -> None:

@@ -1,15 +1,14 @@
 """The JSON Schemas for editors are those of the models, and take what the program takes."""
 
 import copy
-import json
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from json_schema import Judge
 from schema.documents import DIRECTORY, DOCUMENTS, rendered
+from schema_check import document, faults_of_file
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = {
@@ -17,14 +16,6 @@ EXAMPLES = {
     "config/demo/flashdeck.toml": "flashdeck.schema.json",
     "config/demo/bench.toml": "bench.schema.json",
 }
-
-
-def schema(name: str) -> dict[str, Any]:
-    return json.loads((DIRECTORY / name).read_text())
-
-
-def wrong(value: object, name: str) -> list[str]:
-    return Judge(schema(name)).faults(value)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -41,7 +32,7 @@ def test_an_editor_finds_the_schema_and_has_nothing_against_the_example(file: st
     text = (ROOT / file).read_text()
     assert text.startswith("#:schema ./" if file.count("/") == 1 else "#:schema ../")
     assert ((ROOT / file).parent / text.split()[1]).resolve() == DIRECTORY / name
-    assert wrong(tomllib.loads(text), name) == []
+    assert faults_of_file(tomllib.loads(text), name) == []
 
 
 @pytest.mark.parametrize(
@@ -65,12 +56,12 @@ def test_an_editor_shows_a_mistake(path: tuple[str, ...], value: object) -> None
     for part in path[:-1]:
         table = table[part]
     table[path[-1]] = value
-    assert wrong(changed, "flashdeck.schema.json") != []
+    assert faults_of_file(changed, "flashdeck.schema.json") != []
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENTS.keys() & set(EXAMPLES.values()) | {"boards.schema.json"}))
 def test_every_key_is_described(name: str) -> None:
-    whole = schema(name)
+    whole = document(name)
     for table in (whole, *whole["definitions"].values()):
         assert table["description"]
         assert [key for key, value in table["properties"].items() if not value["description"]] == []
