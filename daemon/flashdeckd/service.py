@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import usb.backend
-from msgspec.structs import replace
 
 from flashdeck import __version__, api
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.errors import FlashdeckError
-from flashdeck.model import LogLevel
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
@@ -35,6 +33,7 @@ from flashdeckd.server.handlers import Handlers, recording_handlers, version_han
 from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
+from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
@@ -74,23 +73,6 @@ class _Emulated:
     backend: usb.backend.IBackend
     hotplug: HotplugSource
     handlers: Mapping[type[api.Params[Any]], Handler]
-
-
-class Health:
-    """Troubles by part. Each is said once in the log, and stays in the daemon's state as long as it lasts."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._troubles: dict[str, str] = {}
-
-    def report(self, part: str, trouble: str) -> None:
-        """Sets what keeps a part from working; "" when nothing does."""
-        if self._troubles.get(part, "") == trouble:
-            return
-        self._troubles[part] = trouble
-        self._hub.log(f"{part}: {trouble or 'works again'}", level=LogLevel.WARNING if trouble else LogLevel.INFO)
-        degraded = tuple(f"{name}: {text}" for name, text in self._troubles.items() if text)
-        self._hub.publish_daemon(replace(self._hub.daemon, degraded=degraded))
 
 
 async def serve(options: Options, signals: Signals) -> None:
@@ -242,7 +224,7 @@ def _usb(virtual: _Emulated | None, health: Health) -> tuple[usb.backend.IBacken
     try:
         backend = open_backend()
     except FlashdeckError as error:
-        health.report("libusb", f"{error.message}; {error.hint}")
+        health.report("libusb", error.message, hint=error.hint)
         backend = None
     return backend, PyudevHotplug()
 

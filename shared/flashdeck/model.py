@@ -251,6 +251,24 @@ class LogLine(Value, frozen=True, kw_only=True):
     job: int = 0
 
 
+class Trouble(Value, frozen=True, kw_only=True):
+    """A part of the daemon, or of its host, that does not work as it should. The daemon goes on without it."""
+
+    part: str
+    text: str
+    """The fault as it was seen."""
+    hint: str = ""
+    """The thing to do about it."""
+    since: float
+    boards: tuple[str, ...] = ()
+    """The boards that it costs; empty where it is none, or all of them."""
+
+    @property
+    def line(self) -> str:
+        """Return all of it but the time in one line."""
+        return f"{self.part}: {self.text}" + (f"; {self.hint}" if self.hint else "")
+
+
 class DaemonState(Value, frozen=True, kw_only=True):
     """The daemon itself."""
 
@@ -262,6 +280,8 @@ class DaemonState(Value, frozen=True, kw_only=True):
     virtual: bool = False
     degraded: tuple[str, ...] = ()
     """Parts that do not work, each with what to do; empty when all is well."""
+    troubles: tuple[Trouble, ...] = ()
+    """The same, part by part, and since when."""
 
 
 class Snapshot(Value, frozen=True, kw_only=True):

@@ -41,7 +41,7 @@ def everything(store: Store, link: Link) -> list[str]:
     cells = [phrase.text for row in rows for phrase in row.cells]
     lines = [line.text for row in rows for line in views.details(store, row.key, NOW)]
     titles = [views.title_of(store, row.key) for row in rows]
-    about = [phrase.text for phrase in (*views.header(store, link.state, "s"), *views.notices(store, link.state))]
+    about = [phrase.text for phrase in (*views.header(store, link.state, "s"), *views.notices(store, link.state, NOW))]
     return [*cells, *lines, *titles, *about, *map(views.log_text, store.log)]
 
 
@@ -91,6 +91,6 @@ async def test_a_daemon_of_another_protocol_is_named_with_us() -> None:
         store = Store()
         async with linked(daemon, store) as link:
             await until(lambda: link.state.status is LinkStatus.DISCONNECTED)
-            (told, *_) = views.notices(store, link.state)
+            (told, *_) = views.notices(store, link.state, NOW)
             assert RELEASE in told.text
             assert f"flashdeck {__version__}" in told.text

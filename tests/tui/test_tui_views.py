@@ -180,7 +180,7 @@ def test_no_control_character_gets_into_any_text() -> None:
         texts.append(views.title_of(store, row.key))
     link = views.LinkState(views.LinkStatus.DISCONNECTED, HOSTILE, HOSTILE)
     texts += [cell.text for cell in views.header(store, link, HOSTILE)]
-    texts += [line.text for line in views.notices(store, link)]
+    texts += [line.text for line in views.notices(store, link, NOW)]
     assert len(texts) > 60
     assert not [text for text in texts if any(ch < " " or ch in "\x7f\u202e" for ch in text)]
 

@@ -55,6 +55,7 @@ from flashdeck.words.jobs import (
 )
 from flashdeck.words.partitions import build_state
 from flashdeck.words.tone import Phrase, Tone
+from flashdeck.words.troubles import trouble_lines
 from flashdeck_tui.board_list import shown_boards
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
@@ -177,7 +178,7 @@ def header(store: Store, link: LinkState, socket: str) -> list[Phrase]:
     return cells
 
 
-def notices(store: Store, link: LinkState) -> list[Phrase]:
+def notices(store: Store, link: LinkState, now: float) -> list[Phrase]:
     """Return what is wrong with the daemon or the way to it, each with what to do."""
     lines: list[Phrase] = []
     if link.status is LinkStatus.DISCONNECTED:
@@ -189,7 +190,7 @@ def notices(store: Store, link: LinkState) -> list[Phrase]:
     elif store.daemon is not None:
         if link.reason:
             lines.append(Phrase(_long(f"{link.reason}: {link.hint}"), Tone.WAIT))
-        lines += [Phrase(_long(part), Tone.WAIT) for part in store.daemon.degraded]
+        lines += [Phrase(_long(line), Tone.WAIT) for line in trouble_lines(store.daemon, now)]
     return lines
 
 

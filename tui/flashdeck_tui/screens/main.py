@@ -120,7 +120,7 @@ class MainScreen(Screen[None]):
         """Takes everything as it is now."""
         stale = link.status is not LinkStatus.CONNECTED
         self.query_one("#header", StaticLines).show_cells(views.header(store, link, self._socket))
-        notices = views.notices(store, link)
+        notices = views.notices(store, link, now)
         self.query_one("#notices", StaticLines).show(notices)
         self.query_one("#notices").display = bool(notices)
         boards = self.query_one("#boards", Rows)

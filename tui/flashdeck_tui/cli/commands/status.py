@@ -1,5 +1,6 @@
 """`flashdeck status`: the bench at a glance: how many boards are well, then what is not, then the rest."""
 
+import time
 from collections.abc import Sequence
 
 import click
@@ -13,6 +14,7 @@ from flashdeck.text import clean
 from flashdeck.words.conditions import condition_word, counts_text
 from flashdeck.words.contents import contents_name, contents_state
 from flashdeck.words.partitions import build_state
+from flashdeck.words.troubles import trouble_lines
 from flashdeck_tui.cli import options, words
 from flashdeck_tui.cli.answers import Status
 from flashdeck_tui.cli.commands.boards import board_table, device_table
@@ -55,7 +57,7 @@ def _daemon(daemon: DaemonState) -> str:
     virtual = ", virtual boards" if daemon.virtual else ""
     since = words.ago(daemon.started_at)
     lines = [f"flashdeckd {daemon.version} on {daemon.host}, process {daemon.pid}, started {since}{virtual}"]
-    lines += [f"degraded: {part}" for part in daemon.degraded]
+    lines += [f"degraded: {line}" for line in trouble_lines(daemon, time.time())]
     return "\n".join(map(clean, lines))
 
 
