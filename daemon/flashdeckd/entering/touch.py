@@ -43,7 +43,10 @@ class Touched:
     @property
     def held(self) -> str:
         """Return who else has the port, in words; "" for nobody that can be seen."""
-        return f"{', '.join(map(str, self.holders))} has {self.port.node} open, too" if self.holders else ""
+        if not self.holders:
+            return ""
+        have = "have" if self.holders[1:] else "has"
+        return f"{', '.join(map(str, self.holders))} {have} {self.port.node} open, too"
 
 
 class Touch:
