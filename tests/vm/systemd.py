@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -55,7 +55,7 @@ class Systemd:
 
 
 @contextmanager
-def systemd(units: Sequence[tuple[str, str]]) -> Iterator[Systemd]:
+def systemd(units: Sequence[tuple[str, str]]) -> Generator[Systemd]:
     """A service manager that has these units, by name and text, and ends with the block."""
     _UNITS.mkdir(parents=True, exist_ok=True)
     (_UNITS / _TARGET).write_text("[Unit]\nDescription=nothing\nAllowIsolate=yes\n")
