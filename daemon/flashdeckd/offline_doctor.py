@@ -91,7 +91,7 @@ async def _examine(
     await see(bench, source)
     troubles = [("libusb", trouble), ("usb", source.trouble), ("journal", journal.trouble)]
     known = [f"{part}: {text}" for part, text in troubles if text]
-    found = await Doctor(bench, hub).examine(patterns, troubles=known)
+    found = await Doctor(bench, hub, state_dir=place.state_dir).examine(patterns, troubles=known)
     return structs.replace(found, offline=True)
 
 

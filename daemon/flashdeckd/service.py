@@ -136,7 +136,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             settling=by_build.being_written,
         )
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
-        doctor = Doctor(bench, hub)
+        doctor = Doctor(bench, hub, state_dir=options.state_dir)
         handlers = dict(Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, waits=waits, doctor=doctor).table())
         handlers |= Uploads(by_build.accept).handlers()
         handlers |= recording_handlers(records)

@@ -93,9 +93,8 @@ def speed(device: UsbDevice, *, devices: Path = DEVICES) -> str:
 
 def _mend(usb_id: UsbId) -> str:
     return (
-        f"copy flashdeck's rule from config/udev to /etc/udev/rules.d, with a line for {usb_id}, then: sudo udevadm "
-        "control --reload && sudo udevadm trigger --subsystem-match=usb. The rule for a seat does not reach SSH; "
-        "the one for a group does"
+        f"add a profile for {usb_id} to the configuration, and run `flashdeck install`, which writes the rule for its "
+        "ids; membership in the rule's group counts from the next login"
     )
 
 

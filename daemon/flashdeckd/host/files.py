@@ -36,6 +36,7 @@ class FileSystem(Protocol):
     def lstat(self, path: Place, /) -> Status: ...
     def access(self, path: Place, mode: int, /) -> bool: ...
     def readlink(self, path: Place, /) -> Place: ...
+    def statvfs(self, path: Place, /) -> os.statvfs_result: ...
     def listdir(self, path: Place, /) -> list[str]: ...
     def mkdir(self, path: Place, mode: int = ..., /) -> None: ...
     def replace(self, source: Place, target: Place, /) -> None: ...
@@ -146,6 +147,11 @@ def is_directory(path: Place) -> bool:
     return stat.S_ISDIR(_mode(path))
 
 
+def is_socket(path: Place) -> bool:
+    """Return whether there is a socket at `path`."""
+    return stat.S_ISSOCK(_mode(path))
+
+
 def is_link(path: Place) -> bool:
     """Return whether there is a symbolic link."""
     return stat.S_ISLNK(_link_mode(path))
@@ -182,6 +188,12 @@ def target(link: Place) -> str:
 def real_path(path: Place) -> Path:
     """Return `path` from the root on, without any link in it."""
     return Path(os.path.realpath(path))
+
+
+def free_bytes(path: Place) -> int:
+    """Return how many bytes an ordinary user may still write to the file system of a path."""
+    found = system.statvfs(path)
+    return found.f_bavail * found.f_frsize
 
 
 def names(directory: Place) -> list[str]:

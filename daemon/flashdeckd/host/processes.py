@@ -4,6 +4,7 @@ A simulation sets `system` to a process that it has made up, so that no log depe
 """
 
 import os
+import pwd
 from collections.abc import MutableMapping
 from typing import Protocol
 
@@ -36,6 +37,15 @@ def own_pid() -> int:
 def own_uid() -> int:
     """Return the number of the user with whose rights this process runs."""
     return system.geteuid()
+
+
+def account() -> str:
+    """Return the name of the user with whose rights this process runs; its number where it has none."""
+    uid = own_uid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # as in a container
+        return str(uid)
 
 
 def variable(name: str) -> str:

@@ -362,7 +362,7 @@ def _translated(where: UsbDevice, doing: str, error: Exception) -> DeviceError:
         case errno.EACCES | errno.EPERM:
             return DevicePermissionError(
                 f"{what}: permission denied for /dev/bus/usb/{where.bus:03d}/{where.address:03d}",
-                hint=f"install flashdeck's udev rule for {where.usb_id} and plug the board in again",
+                hint=f"run `flashdeck install`, which writes the udev rule for {where.usb_id}, and plug it in again",
             )
         case number if number in _GONE:
             reason = str(error.strerror).partition(" (")[0]  # libusb adds that it may have been disconnected

@@ -16,7 +16,7 @@ DFU = InterfaceClass(0, 0, 0xFE, 1, 2)
 DEVICE = UsbDevice("1-4.2", "pci-0-usb-0:4.2", 1, 7, UsbId(0x0483, 0xDF11), 0x0200, interfaces=(DFU,))
 OTHER = UsbDevice("1-5", "pci-0-usb-0:5", 1, 8, UsbId(0x1D6B, 0x0104), 0x0100)
 RULE = 'ATTR{idVendor}=="0483", ATTR{idProduct}=="df11", TAG+="uaccess"\n'
-CONFIG_WORDS = "config/udev"
+CONFIG_WORDS = "flashdeck install"
 
 
 @pytest.fixture
