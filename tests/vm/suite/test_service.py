@@ -14,7 +14,7 @@ from flashdeckd.virtual.virtual_bench import VirtualBench
 from rig import APP1, CONFIG, WAIT_SECONDS, firmware
 from vm.cables import Cables
 from vm.desk import board, configured
-from vm.systemd import Systemd, systemd
+from vm.systemd import UNITS, Systemd, systemd
 from vm.tree import ROOT
 
 USER = "ann"
@@ -147,7 +147,8 @@ def test_a_service_of_a_user_as_install_sets_it_up() -> None:
     with Cables(bench), systemd([]) as manager:
         RUNTIME.mkdir(parents=True, mode=0o700, exist_ok=True)
         os.chown(RUNTIME, UID, UID)
-        ann = Person(manager, XDG_RUNTIME_DIR=str(RUNTIME))
+        settings = {"XDG_RUNTIME_DIR": str(RUNTIME), "SYSTEMD_UNIT_PATH": f"{HOME}/.config/systemd/user:{UNITS}"}
+        ann = Person(manager, **settings)
         manager.run(
             *(
                 "systemd-run",
@@ -156,7 +157,8 @@ def test_a_service_of_a_user_as_install_sets_it_up() -> None:
                 "--property=Delegate=yes",
                 "--property=Type=notify",
             ),
-            *(f"--setenv=XDG_RUNTIME_DIR={RUNTIME}", f"--setenv=HOME={HOME}", f"--setenv=PATH={os.environ['PATH']}"),
+            *(f"--setenv={name}={value}" for name, value in settings.items()),
+            *(f"--setenv=HOME={HOME}", f"--setenv=PATH={os.environ['PATH']}"),
             *("/lib/systemd/systemd", "--user", "--unit=basic.target"),
         )
         ann.run(CLI, "install")
