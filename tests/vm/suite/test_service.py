@@ -11,7 +11,7 @@ import pytest
 
 from flashdeck_tui.installer import unit_files
 from flashdeckd.virtual.virtual_bench import VirtualBench
-from rig import APP1, CONFIG, WAIT_SECONDS, firmware
+from rig import APP1, WAIT_SECONDS, firmware, prepare
 from vm.cables import Cables
 from vm.desk import board, configured
 from vm.systemd import UNITS, Systemd, systemd
@@ -44,7 +44,8 @@ def account() -> Iterator[None]:
     Path("/etc/group").write_text("\n".join([*others, *members, f"{USER}:x:{UID}:"]) + "\n")
     configuration = HOME / ".config/flashdeck/flashdeck.toml"
     configuration.parent.mkdir(parents=True)
-    text = CONFIG.format(settle="50ms", profile="", boards=configured(board("left", 1)))
+    prepare(configuration.parent, boards=configured(board("left", 1)), bench="")
+    text = (configuration.parent / "config.toml").read_text()
     text = text.replace("build/APP1.bin", "~/build/APP1.bin").replace("build/APP2.bin", f"{ELSEWHERE}/APP2.bin")
     configuration.write_text(text)
     for path in (HOME / "build", ELSEWHERE):
