@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from flashdeck.config_file import load
 from flashdeck_tui.installer import unit_files
+from flashdeck_tui.installer.marked import marked
+from flashdeck_tui.installer.needed_steps import GROUP, PORTS_GROUP, RULES
 from flashdeckd.virtual.virtual_bench import VirtualBench
 from rig import APP1, WAIT_SECONDS, firmware, prepare
 from vm.cables import Cables
@@ -26,7 +29,6 @@ PARTITION2 = 0x08080000
 UNIT = f"flashdeckd@{USER}.service"
 PROGRAM = str(ROOT / ".venv/bin/flashdeckd")
 CLI = str(ROOT / ".venv/bin/flashdeck")
-RULES = Path("/etc/udev/rules.d/70-flashdeck.rules")
 SOONER = "[Service]\nWatchdogSec=15\nRestartSec=0\n"
 """Sooner than shipped, so that a test can wait for it."""
 ONE, TWO, THREE = firmware("1.0.0"), firmware("1.0.1"), firmware("1.0.2")
@@ -39,8 +41,9 @@ def account() -> Iterator[None]:
     with Path("/etc/passwd").open("a") as accounts:
         accounts.write(f"{USER}:x:{UID}:{UID}::{HOME}:/bin/sh\n")
     groups = Path("/etc/group").read_text().splitlines()
-    members = [f"{line}{'' if line.endswith(':') else ','}{USER}" for line in groups if line.startswith("plugdev:")]
-    others = [line for line in groups if not line.startswith("plugdev:")]
+    joined = tuple(f"{group}:" for group in (GROUP, PORTS_GROUP))
+    members = [f"{line}{'' if line.endswith(':') else ','}{USER}" for line in groups if line.startswith(joined)]
+    others = [line for line in groups if not line.startswith(joined)]
     Path("/etc/group").write_text("\n".join([*others, *members, f"{USER}:x:{UID}:"]) + "\n")
     configuration = HOME / ".config/flashdeck/flashdeck.toml"
     configuration.parent.mkdir(parents=True)
@@ -56,7 +59,7 @@ def account() -> Iterator[None]:
     for directory in Path(sys.executable).resolve().parents:  # as for an interpreter in somebody's home directory
         directory.chmod(directory.stat().st_mode | 0o005)
     RULES.parent.mkdir(parents=True, exist_ok=True)
-    RULES.write_text(Path(ROOT, "config/udev", RULES.name).read_text().replace("#SUBSYSTEM==", "SUBSYSTEM=="))
+    RULES.write_text(marked(unit_files.rules(load(configuration))))
     subprocess.run(("/usr/bin/udevadm", "control", "--reload"), check=True, timeout=WAIT_SECONDS)
     lingering = Path("/var/lib/systemd/linger", USER)
     lingering.parent.mkdir(parents=True, exist_ok=True)
