@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from flashdeck.job_state import Running, Written, stands_still
 from flashdeck.model import JobState
 from flashdeck.text import clean, format_size
-from flashdeck.words.jobs import is_measured, no_answer_text, percent, status_hint, status_word
+from flashdeck.words.jobs import claim_text, is_measured, percent, standstill_text, status_hint, status_word
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, one_line, paint, say, write_talk
 from flashdeck_tui.cli.table import columns
@@ -38,7 +38,7 @@ class Progress(Protocol):
         ...
 
     def look(self) -> None:
-        """Show which boards have not answered for a while."""
+        """Show which boards claim time, or have not answered for a while."""
         ...
 
     def close(self) -> None:
@@ -77,13 +77,14 @@ def _place(job: JobState) -> tuple[str, str]:
 
 
 class Lines:
-    """A line whenever a job changes its status or its phase, and one when its board answers no more."""
+    """A line whenever a job changes its status or its phase, and one when its board claims time or answers no more."""
 
     def __init__(self, jobs: Sequence[JobState], clock: Clock = time.time) -> None:
         self._clock = clock
         self._jobs: dict[tuple[str, str], JobState] = {}
         self._told: dict[tuple[str, str], str] = {}
-        self._silent: set[tuple[str, str]] = set()
+        self._still: dict[tuple[str, str], str] = {}
+        """What was said last of why a job stands still: a claim; "" for no answer, whose figures change."""
         for job in jobs:
             self.show(job)
 
@@ -93,18 +94,25 @@ class Lines:
         self._jobs[place] = job
         if self._told.get(place) != headline:
             self._told[place] = headline
-            self._silent.discard(place)
+            self._still.pop(place, None)
             say(f"{_label(job)}: {headline}")
+        if claim_text(job.status):
+            self._tell(place, job)
 
     def look(self) -> None:
-        """Say of each board that has not answered for a while, once until it has."""
+        """Say of each board that claims time, or has not answered for a while, once until it has."""
         for place, job in self._jobs.items():
-            silence = no_answer_text(job.status, self._clock())
-            if not silence:
-                self._silent.discard(place)
-            elif place not in self._silent:
-                self._silent.add(place)
-                say(f"{_label(job)}: {_headline(job)}, {silence}")
+            if standstill_text(job.status, self._clock()):
+                self._tell(place, job)
+            else:
+                self._still.pop(place, None)
+
+    def _tell(self, place: tuple[str, str], job: JobState) -> None:
+        standstill, claim = standstill_text(job.status, self._clock()), claim_text(job.status)
+        kind = claim if standstill == claim else ""
+        if standstill and self._still.get(place) != kind:
+            self._still[place] = kind
+            say(f"{_label(job)}: {_headline(job)}, {standstill}")
 
     def close(self) -> None:
         """Nothing is left to say."""
@@ -133,7 +141,7 @@ class Bars:
 
     def look(self) -> None:
         """Draw again where a board has not answered for a while: for how long is part of its line."""
-        if any(no_answer_text(job.status, self._clock()) for job in self._jobs.values()):
+        if any(standstill_text(job.status, self._clock()) for job in self._jobs.values()):
             self._draw()
 
     def close(self) -> None:
@@ -163,8 +171,8 @@ class Bars:
             full = _BAR * percent(status) // 100
             bar = f"{'#' * full}{'.' * (_BAR - full)}"
             text = f"{text:<9} {percent(status):3} % of {format_size(status.total)}"
-        if silence := no_answer_text(status, self._clock()):
-            text += f", {silence}"
+        if standstill := standstill_text(status, self._clock()):
+            text += f", {standstill}"
         line = _cut("  ".join(part for part in (head, bar, text) if part), width)
         colour = words.status(job).colour
         return paint(line, colour if colour is not Colour.FAINT else None, sys.stderr)
