@@ -101,6 +101,11 @@ class DfuseSession:
         """The pace of the device, as far as this session and earlier ones know it."""
         return self._poller.pace
 
+    @property
+    def counts_blocks(self) -> bool:
+        """True if blocks are written by their numbers."""
+        return self.pace is Pace.SYNCHRONOUS if self.multiplies is None else self.multiplies
+
     def open(self) -> Facts:
         """Recovers the device to dfuIDLE, reads its descriptors and map, and selects the alternate setting.
 
@@ -173,8 +178,7 @@ class DfuseSession:
         """
         self._require_block(len(data))
         self._leave_upload()
-        known = self.multiplies
-        self._addressing.counts = self.pace is Pace.SYNCHRONOUS if known is None else known
+        self._addressing.counts = self.counts_blocks
         block = self._point(address, len(data))
         self._fence.allow_write(Range.sized(self._addressing.address_of(block), len(data)))
         what = f"write of {len(data)} bytes to 0x{address:08x} (block {block})"
