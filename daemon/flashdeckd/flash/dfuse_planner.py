@@ -13,7 +13,7 @@ from flashdeck.errors import VerifyError
 from flashdeck.geometry import Range, joined
 from flashdeckd.dfu.memory_map import Access
 from flashdeckd.dfu.pace import Pace
-from flashdeckd.flash import checks, remarks
+from flashdeckd.flash import checks, comparing, remarks
 from flashdeckd.flash.banks import Site, foreign_banks, sites, unproved_bank, unproved_banks, witnesses
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.cost import cost
@@ -104,6 +104,7 @@ class DfusePlanner:
             sample=self._sample if samples else None,
             ruler=self._ruler if samples else None,
             compare=self._layout.compared if proved else (),
+            comparing=lambda: comparing.reads(self._layout),
             rest=lambda present: self._layout.rest(self._changed(present), present),
             leftovers=self._leftovers,
             candidates=tuple(self._candidates(bank) for bank in banks),
@@ -406,8 +407,8 @@ class DfusePlanner:
             yield f"nothing is read back: {obstacle}"
         if not changed:
             yield "the partition has this image already: nothing is erased or written"
-        elif unchanged:
-            yield f"{len(changed)} of {len(self._layout.sectors)} sectors differ; the others are left alone"
+        else:
+            yield from self._remarks_on_comparison(seen, changed, unchanged)
         if is_cached and unchanged:
             yield "sectors left alone were not read: flashdeck trusts its record of the last flash (trust_cache)"
         yield from remarks.beside(self._layout, changed, self._read_before(seen))
@@ -416,6 +417,18 @@ class DfusePlanner:
             yield f"a canary in bank {banks[0] + 1} comes first, where one can be placed"
         elif banks and not seen.sites:
             yield "written without a canary: " + (obstacle or self._no_room("of the partition"))
+
+    def _remarks_on_comparison(self, seen: Seen, changed: list[Range], unchanged: int) -> Iterator[str]:
+        """Say how many sectors differ, and how many are only taken to."""
+        present, count = self._read_before(seen), len(self._layout.sectors)
+        unread = sum(not present.touches(sector) for sector in changed) if present.pieces else 0
+        without = f"{unread} of them without a comparison, because so many others differ"
+        if unchanged and unread:
+            yield f"{len(changed)} of {count} sectors are written, {without}; the others are left alone"
+        elif unchanged:
+            yield f"{len(changed)} of {count} sectors differ; the others are left alone"
+        elif unread:
+            yield f"all {count} sectors are written, {without}"
 
 
 def _sweep(sector: Range) -> Iterator[Step]:

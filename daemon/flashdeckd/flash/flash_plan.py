@@ -27,7 +27,8 @@ class StepKind(StrEnum):
     """The same with two blocks that were just written, where each has got its own address so far: the later ones need
     none then."""
     COMPARE = "compare"
-    """Reads what is there, where reading was proved before: what is equal is left alone."""
+    """Reads what is there, where reading was proved before: what is equal is left alone. Of what differs, no more is
+    read than shows that; and where one sector after the other differs, the rest is not read."""
     FIND_BLANK = "find blank"
     """Looks for a blank sector whose twin in the other bank is blank too, and remembers what it must not change. Looks
     also where an earlier job may have left a canary."""
