@@ -383,7 +383,9 @@ def _job_story(store: Store, job: JobState, now: float) -> Iterator[Phrase]:
     told = job.text
     if isinstance(job.status, Running):
         silent = standstill_text(job.status, now)
-        told = f"{status_word(job.status).text} {_progress(store, job.id, job.status, silent)}".rstrip()
+        between = " " if is_measured(job.status) else ", "
+        parts = (status_word(job.status).text, _progress(store, job.id, job.status, silent))
+        told = between.join(part for part in parts if part)
         tone = Tone.WAIT if silent else tone
     yield Phrase(f"job {job.id} ({version_of(job)} into {_name(job.partition)}): {_long(told)}", tone)
     hint, keys = _long(status_hint(job.status)), _keys_for(job.status)

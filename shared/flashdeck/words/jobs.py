@@ -169,7 +169,7 @@ def claim_text(status: JobStatus) -> str:
         return ""
     claim = status.claim
     said = f"the board claims {_length(claim.seconds)} for {_WORKS[claim.work]}"
-    return said if claim.waits >= claim.seconds else f"{said}; flashdeck waits {_length(claim.waits)}"
+    return said if claim.waits >= claim.seconds else f"{said} (waiting {_length(claim.waits)})"
 
 
 def standstill_text(status: JobStatus, now: float) -> str:

@@ -11,7 +11,15 @@ from typing import Final, Protocol
 from flashdeck.job_state import Running, Written, stands_still
 from flashdeck.model import JobState
 from flashdeck.text import clean, format_size
-from flashdeck.words.jobs import claim_text, is_measured, percent, standstill_text, status_hint, status_word
+from flashdeck.words.jobs import (
+    claim_text,
+    is_measured,
+    percent,
+    standstill_text,
+    status_hint,
+    status_text,
+    status_word,
+)
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, one_line, paint, say, write_talk
 from flashdeck_tui.cli.table import columns
@@ -167,11 +175,14 @@ class Bars:
         text = clean(_headline(job), 2 * width)
         bar = ""
         status = job.status
-        if isinstance(status, Running) and is_measured(status):
+        standstill = standstill_text(status, self._clock())
+        if standstill and standstill == claim_text(status):
+            text, standstill = clean(status_text(status), 2 * width), ""  # no room for a bar beside it
+        elif isinstance(status, Running) and is_measured(status):
             full = _BAR * percent(status) // 100
             bar = f"{'#' * full}{'.' * (_BAR - full)}"
             text = f"{text:<9} {percent(status):3} % of {format_size(status.total)}"
-        if standstill := standstill_text(status, self._clock()):
+        if standstill:
             text += f", {standstill}"
         line = _cut("  ".join(part for part in (head, bar, text) if part), width)
         colour = words.status(job).colour
