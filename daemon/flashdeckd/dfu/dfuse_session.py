@@ -28,7 +28,7 @@ from flashdeckd.dfu.polling import (
     erase_of,
 )
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.refusals import refused
+from flashdeckd.dfu.refusals import refusal
 from flashdeckd.dfu.wire import FIRST_BLOCK, MAX_TRANSFER, DfuProtocol
 
 _BLANK = 0xFF
@@ -75,6 +75,8 @@ class DfuseSession:
         self._functional = FunctionalDescriptor()
         self._addressing = Addressing(0)
         self._selected: int | None = None
+        self._state_seen: int | None = None
+        """The state that the device was seen in by the last request of all; None where that asked for none."""
         self._stuck = False
         """True if the last operation was given up in dfuDNBUSY, and the device is not yet recovered."""
         self._wedges = False
@@ -133,7 +135,8 @@ class DfuseSession:
     def recover(self, *, may_reset: bool = True) -> None:
         """Brings the device to dfuIDLE from whatever state it is in; raises DeviceError where that fails."""
         self._addressing.pointer = None
-        to_idle(self._pipe, self._sleep, stuck=self._stuck, may_reset=may_reset, on_claim=self._on_claim)
+        seen, self._state_seen = self._state_seen, None
+        to_idle(self._pipe, self._sleep, seen, stuck=self._stuck, may_reset=may_reset, on_claim=self._on_claim)
         self._stuck = False
         if self._selected is not None:  # a bus reset goes back to the first one
             self._pipe.select(self._selected)
@@ -195,12 +198,15 @@ class DfuseSession:
         self._leave_download()
         self.uploads += 1
         self.reading = True
+        self._state_seen = None
         try:
             data = class_requests.upload(self._pipe, block, length)
         except StallError as error:
             self.was_refused = True
+            said = refusal(self._pipe, DfuProtocol.DFUSE)
+            self._state_seen = said.state
             raise StallError(
-                f"read of {length} bytes at 0x{address:08x}: {refused(self._pipe, DfuProtocol.DFUSE)}",
+                f"read of {length} bytes at 0x{address:08x}: {said.words}",
                 hint="its read callback is missing or refuses this address; flashing works without it",
             ) from error
         self._mode = _DfuseMode.UPLOAD
@@ -294,11 +300,12 @@ class DfuseSession:
         self._addressing.pointer = address
 
     def _download(self, block: int, data: bytes, what: str, operation: Operation) -> None:
+        self._state_seen = None
         try:
             class_requests.download(self._pipe, block, data)
         except StallError as error:
             raise StallError(
-                f"{what}: {refused(self._pipe, DfuProtocol.DFUSE)}",
+                f"{what}: {refusal(self._pipe, DfuProtocol.DFUSE).words}",
                 hint="reset the board and flash again; if it happens again, look at the bootloader's write callback",
             ) from error
         try:

@@ -29,7 +29,7 @@ from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.polling import CLAIMS, FIRST_PLAIN_BLOCK, PLAIN_BLOCK, DfuStatusError, Operation, Poller
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.refusals import refused
+from flashdeckd.dfu.refusals import refusal
 from flashdeckd.dfu.wire import STATUS_OK, DfuProtocol, DfuState, StatusReport, state_name, usable_transfer_size
 from flashdeckd.host import clock
 
@@ -179,7 +179,7 @@ class PlainSession:
             data = class_requests.upload(self._pipe, self._next_number(), length)
         except StallError as error:
             raise StallError(
-                f"{what}: {refused(self._pipe, DfuProtocol.PLAIN)}",
+                f"{what}: {refusal(self._pipe, DfuProtocol.PLAIN).words}",
                 hint="it cannot be read, or not now; flashing works without it",
             ) from error
         self.reading = False
@@ -302,7 +302,7 @@ class PlainSession:
             class_requests.download(self._pipe, self._next_number(), data)
         except StallError as error:
             raise StallError(
-                f"{what}: {refused(self._pipe, DfuProtocol.PLAIN)}",
+                f"{what}: {refusal(self._pipe, DfuProtocol.PLAIN).words}",
                 hint="reset the board and flash again; it begins at the first block",
             ) from error
 

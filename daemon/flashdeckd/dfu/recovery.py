@@ -68,6 +68,7 @@ OTHERWISE = (Remedy.CLEAR_TWICE,)
 def to_idle(
     pipe: ControlPipe,
     sleep: Sleep,
+    seen: int | None = None,
     *,
     stuck: bool = False,
     may_reset: bool = True,
@@ -75,11 +76,11 @@ def to_idle(
 ) -> None:
     """Brings the device to dfuIDLE; raises DeviceError naming the state that it stays in.
 
-    `stuck`: it was in dfuDNBUSY for so long that nobody need wait for it again. A bus reset is the last resort, and
-    comes once, where the device `may_reset`: DeviceGoneError where it enumerates anew for that. `on_claim` hears of
-    each longer wait that a busy device claims, before it begins.
+    `seen` is the state that the request before this has told. `stuck`: it was in dfuDNBUSY for so long that nobody need
+    wait for it again. A bus reset is the last resort, and comes once, where the device `may_reset`: DeviceGoneError
+    where it enumerates anew for that. `on_claim` hears of each longer wait that a busy device claims, before it begins.
     """
-    _Ladder(pipe, sleep, on_claim, stuck=stuck, may_reset=may_reset).climb()
+    _Ladder(pipe, sleep, on_claim, stuck=stuck, may_reset=may_reset).climb(seen)
 
 
 class _Ladder:
@@ -102,13 +103,13 @@ class _Ladder:
         self._met: dict[int | None, int] = {}
         """How often the device was in each state."""
 
-    def climb(self) -> None:
+    def climb(self, told: int | None) -> None:
         seen = "no answer"
         for step in range(MAX_STEPS):
             try:
                 if step == STEPS_BEFORE_RESET and self._may_reset:
                     self._reset()
-                state = self._state()
+                state, told = (self._state() if told is None else told), None
                 if state == DfuState.IDLE:
                     return
                 seen = "a STALL of every request" if state is None else state_name(state)

@@ -1,6 +1,7 @@
 """The reason for a refusal, in words: a STALL alone says nothing, so the device is asked once more."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 
 from flashdeck.errors import DeviceError, StallError
 from flashdeckd.dfu import class_requests
@@ -9,22 +10,29 @@ from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.wire import STATUS_OK, DfuProtocol, DfuState, state_name
 
 
-def refused(pipe: ControlPipe, protocol: DfuProtocol) -> str:
-    """Return what a device has done with the request before this, as far as it says: it was answered with a STALL.
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a device says after it has answered a request with a STALL."""
+
+    words: str
+    state: int | None = None
+    """The state that it is in; None where it does not say."""
+
+
+def refusal(pipe: ControlPipe, protocol: DfuProtocol) -> Refusal:
+    """Ask a device why it has answered the request before this with a STALL.
 
     GETSTATE comes first, for GETSTATUS would run an operation that is pending; USBX in dfuERROR may refuse both.
     """
-    said = "the bootloader refused it with a STALL"
-    try:
-        state = class_requests.get_state(pipe)
-        said = f"{said} in {state_name(state)}"
-    except StallError:
-        state = DfuState.ERROR  # or it has no GETSTATE, as old MicroPython bootloaders
-    except DeviceError:
-        return said
+    said, state = "the bootloader refused it with a STALL", None
     with suppress(DeviceError):
-        if state == DfuState.ERROR:
+        try:
+            state = class_requests.get_state(pipe)
+            said = f"{said} in {state_name(state)}"
+        except StallError:
+            pass  # it is in dfuERROR, or has no GETSTATE, as old MicroPython bootloaders
+        if state in (None, DfuState.ERROR):
             report = class_requests.get_status(pipe, timeout=REQUEST_TIMEOUT)
             if report.status != STATUS_OK:
-                return f"the bootloader refused it: {report.describe(protocol)}"
-    return said
+                said = f"the bootloader refused it: {report.describe(protocol)}"
+    return Refusal(said, state)
