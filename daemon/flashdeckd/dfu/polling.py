@@ -20,6 +20,8 @@ LONGEST_NAP = 60.0
 """Seconds: the most that one claimed bwPollTimeout is obeyed; it has 24 bits, 4.6 hours."""
 ADDRESS_NEED = 2.0
 """Seconds that setting an address could ever need: no flash work belongs to it."""
+HONEST = 5.0
+"""Seconds: a claim of no more is obeyed whatever it is for. Many bootloaders claim one constant for all that they do."""
 BLOCK_NEED = 10.0
 """Seconds that writing one block could ever need, or erasing a sector for it in plain DFU 1.1."""
 SHORTEST_NAP = 0.0005
@@ -126,10 +128,11 @@ class Poller:
     def believed(self, claimed: float, operation: Operation) -> float:
         """Return how much of a claim is waited for, in seconds.
 
-        That is as much as the operation could ever need, but for `PollPolicy.SPEC` and a device that insists.
+        That is all of an honest one, and of any other as much as the operation could ever need; but for
+        `PollPolicy.SPEC` and a device that insists.
         """
-        is_bound = self._policy is PollPolicy.AUTO and not self._insists
-        return min(claimed, operation.need, LONGEST_NAP) if is_bound else min(claimed, LONGEST_NAP)
+        is_obeyed = self._policy is PollPolicy.SPEC or self._insists or claimed <= HONEST
+        return min(claimed, LONGEST_NAP) if is_obeyed else min(claimed, operation.need, LONGEST_NAP)
 
     def insist(self) -> None:
         """From now on all of its claims are believed: it failed when it was asked before one of them was over."""

@@ -91,8 +91,9 @@ class Lines:
         self._clock = clock
         self._jobs: dict[tuple[str, str], JobState] = {}
         self._told: dict[tuple[str, str], str] = {}
-        self._still: dict[tuple[str, str], str] = {}
-        """What was said last of why a job stands still: a claim; "" for no answer, whose figures change."""
+        self._silent: set[tuple[str, str]] = set()
+        self._claims: dict[tuple[str, str], set[str]] = {}
+        """The claims that were told since the last line that is none."""
         for job in jobs:
             self.show(job)
 
@@ -102,25 +103,23 @@ class Lines:
         self._jobs[place] = job
         if self._told.get(place) != headline:
             self._told[place] = headline
-            self._still.pop(place, None)
+            self._silent.discard(place)
+            self._claims[place] = set()
             say(f"{_label(job)}: {headline}")
-        if claim_text(job.status):
-            self._tell(place, job)
+        claim = claim_text(job.status)
+        if claim and claim not in self._claims[place]:
+            self._claims[place].add(claim)
+            say(f"{_label(job)}: {headline}, {claim}")
 
     def look(self) -> None:
-        """Say of each board that claims time, or has not answered for a while, once until it has."""
+        """Say of each board that has not answered for a while, though it claims no time, once until it has."""
         for place, job in self._jobs.items():
-            if standstill_text(job.status, self._clock()):
-                self._tell(place, job)
-            else:
-                self._still.pop(place, None)
-
-    def _tell(self, place: tuple[str, str], job: JobState) -> None:
-        standstill, claim = standstill_text(job.status, self._clock()), claim_text(job.status)
-        kind = claim if standstill == claim else ""
-        if standstill and self._still.get(place) != kind:
-            self._still[place] = kind
-            say(f"{_label(job)}: {_headline(job)}, {standstill}")
+            standstill = standstill_text(job.status, self._clock())
+            if not standstill or standstill == claim_text(job.status):
+                self._silent.discard(place)
+            elif place not in self._silent:
+                self._silent.add(place)
+                say(f"{_label(job)}: {_headline(job)}, {standstill}")
 
     def close(self) -> None:
         """Nothing is left to say."""
