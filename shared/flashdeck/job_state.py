@@ -77,7 +77,7 @@ class DeviceWork(OpenEnum):
     OTHER = "other"
 
 
-class Claim(Value, frozen=True, kw_only=True):
+class TimeClaim(Value, frozen=True, kw_only=True):
     """The time that a board claims for its work (bwPollTimeout), where it is waited for."""
 
     work: DeviceWork
@@ -148,7 +148,7 @@ class Running(Value, frozen=True, kw_only=True, tag_field="state", tag="running"
     """Start of the phase."""
     answered_at: float
     """Time of the board's last answer to a request."""
-    claim: Claim | None = None
+    claim: TimeClaim | None = None
     """The time that the board claims for what it does now, from some half a second on; None where it claims none."""
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from flashdeck.job_state import Claim
+from flashdeck.job_state import TimeClaim
 
-OnClaim = Callable[[Claim], object]
+OnClaim = Callable[[TimeClaim], object]
 """Hears of each longer wait that a device claims, before it begins."""
 TOLD_FROM = 0.5
 """Seconds of waiting for a claim from which on that is told: a person notices them."""
 
 
-def tell_nobody(_: Claim) -> None:
+def tell_nobody(_: TimeClaim) -> None:
     """Take no notice of a claim that is waited for."""

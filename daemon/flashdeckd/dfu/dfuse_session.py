@@ -21,7 +21,7 @@ from flashdeckd.dfu.polling import (
     ADDRESS,
     BLOCK,
     SECTOR_PATIENCE,
-    Operation,
+    DeviceTask,
     Poller,
     StuckError,
     TooEarlyError,
@@ -299,7 +299,7 @@ class DfuseSession:
             self._download(0, wire.set_address(address), what, ADDRESS)
         self._addressing.pointer = address
 
-    def _download(self, block: int, data: bytes, what: str, operation: Operation) -> None:
+    def _download(self, block: int, data: bytes, what: str, operation: DeviceTask) -> None:
         self._state_seen = None
         try:
             class_requests.download(self._pipe, block, data)

@@ -27,7 +27,7 @@ from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse
 from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
-from flashdeckd.dfu.polling import CLAIMS, FIRST_PLAIN_BLOCK, PLAIN_BLOCK, DfuStatusError, Operation, Poller
+from flashdeckd.dfu.polling import CLAIMS, FIRST_PLAIN_BLOCK, PLAIN_BLOCK, DfuStatusError, DeviceTask, Poller
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.refusals import refusal
 from flashdeckd.dfu.wire import STATUS_OK, DfuProtocol, DfuState, StatusReport, state_name, usable_transfer_size
@@ -39,7 +39,7 @@ MAX_NAMES = 32
 """Alternate settings whose names are looked at."""
 MANIFEST_PATIENCE = 60.0
 """Seconds: some devices check a signature, or copy the whole image, in dfuMANIFEST."""
-_MANIFESTATION = Operation(DeviceWork.END, MANIFEST_PATIENCE, MANIFEST_PATIENCE)
+_MANIFESTATION = DeviceTask(DeviceWork.END, MANIFEST_PATIENCE, MANIFEST_PATIENCE)
 SILENCE = 5.0
 """Seconds: a device that is not manifestation tolerant answers nothing once it waits for the bus reset."""
 FIRST_NAP = 0.001

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, StallError, TransferTimeoutError
-from flashdeck.job_state import Claim, DeviceWork
+from flashdeck.job_state import DeviceWork, TimeClaim
 from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.claims import TOLD_FROM, OnClaim, tell_nobody
 from flashdeckd.dfu.pace import LEARNED, NEXT, Pace, PollEvent, PollState, first_state
@@ -21,7 +21,7 @@ LONGEST_NAP = 60.0
 ADDRESS_NEED = 2.0
 """Seconds that setting an address could ever need: no flash work belongs to it."""
 HONEST = 5.0
-"""Seconds: a claim of no more is obeyed whatever it is for. Many bootloaders claim one constant for all that they do."""
+"""Seconds: a claim of no more is obeyed whatever it is for; many bootloaders claim one constant for everything."""
 BLOCK_NEED = 10.0
 """Seconds that writing one block could ever need, or erasing a sector for it in plain DFU 1.1."""
 SHORTEST_NAP = 0.0005
@@ -44,7 +44,7 @@ _UNDER_WAY = (DfuState.DNBUSY, DfuState.DNLOAD_SYNC)
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class DeviceTask:
     """The kind of work that a device is asked for, and the time that it may have."""
 
     work: DeviceWork
@@ -54,16 +54,16 @@ class Operation:
     """Seconds for which the device may be busy with it, or `CLAIMS` times what is believed of its claim."""
 
 
-def erase_of(patience: float) -> Operation:
+def erase_of(patience: float) -> DeviceTask:
     """Return the erase of a part of the flash that may take so long, in seconds."""
-    return Operation(DeviceWork.ERASE, patience, patience)
+    return DeviceTask(DeviceWork.ERASE, patience, patience)
 
 
-ADDRESS = Operation(DeviceWork.ADDRESS, ADDRESS_NEED, WRITE_PATIENCE)
-BLOCK = Operation(DeviceWork.BLOCK, BLOCK_NEED, WRITE_PATIENCE)
-FIRST_PLAIN_BLOCK = Operation(DeviceWork.BLOCK, ERASE_PATIENCE, ERASE_PATIENCE)
+ADDRESS = DeviceTask(DeviceWork.ADDRESS, ADDRESS_NEED, WRITE_PATIENCE)
+BLOCK = DeviceTask(DeviceWork.BLOCK, BLOCK_NEED, WRITE_PATIENCE)
+FIRST_PLAIN_BLOCK = DeviceTask(DeviceWork.BLOCK, ERASE_PATIENCE, ERASE_PATIENCE)
 """Plain DFU 1.1: a device may erase all that it has first."""
-PLAIN_BLOCK = Operation(DeviceWork.BLOCK, BLOCK_NEED, ERASE_PATIENCE)
+PLAIN_BLOCK = DeviceTask(DeviceWork.BLOCK, BLOCK_NEED, ERASE_PATIENCE)
 
 
 class DfuStatusError(DeviceError):
@@ -115,7 +115,7 @@ class Poller:
         """The pace that the next operation goes by."""
         return Pace.CLAIMED if self._policy is PollPolicy.SPEC else self.pace
 
-    def complete(self, what: str, operation: Operation) -> None:
+    def complete(self, what: str, operation: DeviceTask) -> None:
         """After a DNLOAD: starts the operation with GETSTATUS and returns when it is over, in dfuDNLOAD-IDLE.
 
         `what` says what was asked for, with its address, for messages. Every legal way is accepted: dfuDNLOAD-IDLE or
@@ -125,7 +125,7 @@ class Poller:
         """
         _Completion(self, self._pipe, what, operation).run()
 
-    def believed(self, claimed: float, operation: Operation) -> float:
+    def believed(self, claimed: float, operation: DeviceTask) -> float:
         """Return how much of a claim is waited for, in seconds.
 
         That is all of an honest one, and of any other as much as the operation could ever need; but for
@@ -138,10 +138,10 @@ class Poller:
         """From now on all of its claims are believed: it failed when it was asked before one of them was over."""
         self._insists = True
 
-    def wait(self, nap: float, claimed: float, operation: Operation) -> None:
+    def wait(self, nap: float, claimed: float, operation: DeviceTask) -> None:
         """Sleeps for a claim, and says so."""
         if nap >= TOLD_FROM:
-            self._on_claim(Claim(work=operation.work, seconds=max(claimed, nap), waits=nap))
+            self._on_claim(TimeClaim(work=operation.work, seconds=max(claimed, nap), waits=nap))
         self.nap(nap)
 
     def nap(self, seconds: float) -> None:
@@ -164,7 +164,7 @@ class Poller:
 class _Completion:
     """One operation under way."""
 
-    def __init__(self, poller: Poller, pipe: ControlPipe, what: str, operation: Operation) -> None:
+    def __init__(self, poller: Poller, pipe: ControlPipe, what: str, operation: DeviceTask) -> None:
         self._poller = poller
         self._pipe = pipe
         self._what = what

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import assert_never
 
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, TransferTimeoutError
-from flashdeck.job_state import Claim, DeviceWork
+from flashdeck.job_state import DeviceWork, TimeClaim
 from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.claims import TOLD_FROM, OnClaim, tell_nobody
 from flashdeckd.dfu.pipe import ControlPipe
@@ -101,7 +101,7 @@ class _Ladder:
         self._waited = 0.0
         self._may_reset = may_reset
         self._met: dict[int | None, int] = {}
-        """How often the device was in each state."""
+        """The number of times that the device was in each state."""
 
     def climb(self, told: int | None) -> None:
         seen = "no answer"
@@ -181,7 +181,7 @@ class _Ladder:
                 limit = max(limit, min(2 * claimed, LONGEST_BUSY_WAIT))
                 nap = min(max(claimed, FIRST_NAP), LONGEST_BUSY_NAP)
                 if nap >= TOLD_FROM:
-                    self._on_claim(Claim(work=DeviceWork.OTHER, seconds=max(claimed, nap), waits=nap))
+                    self._on_claim(TimeClaim(work=DeviceWork.OTHER, seconds=max(claimed, nap), waits=nap))
             self._sleep(nap)
             self._waited += nap
         self._stuck = True

@@ -11,15 +11,15 @@ from flashdeckd.dfu.wire import STATUS_OK, DfuProtocol, DfuState, state_name
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a device says after it has answered a request with a STALL."""
+class StallReason:
+    """The words of a device that has answered a request with a STALL."""
 
     words: str
     state: int | None = None
     """The state that it is in; None where it does not say."""
 
 
-def refusal(pipe: ControlPipe, protocol: DfuProtocol) -> Refusal:
+def refusal(pipe: ControlPipe, protocol: DfuProtocol) -> StallReason:
     """Ask a device why it has answered the request before this with a STALL.
 
     GETSTATE comes first, for GETSTATUS would run an operation that is pending; USBX in dfuERROR may refuse both.
@@ -35,4 +35,4 @@ def refusal(pipe: ControlPipe, protocol: DfuProtocol) -> Refusal:
             report = class_requests.get_status(pipe, timeout=REQUEST_TIMEOUT)
             if report.status != STATUS_OK:
                 said = f"the bootloader refused it: {report.describe(protocol)}"
-    return Refusal(said, state)
+    return StallReason(said, state)

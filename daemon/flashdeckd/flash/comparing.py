@@ -1,4 +1,4 @@
-"""Which sectors hold their part of an image already, found out with few reads. Pure.
+"""Finds out with few reads which sectors hold their part of an image already. Pure.
 
 A sector differs from its first differing block on: no more of it is read. Where one sector after the other differs, as
 with a build by another compiler, comparing saves nothing. So a sector is looked at only as long as it would pay, were
@@ -24,7 +24,7 @@ Reads = Generator[Range, bytes, None]
 
 def reads(layout: Layout) -> Reads:
     """Compare what is there with the image of `layout`."""
-    return _Comparison(layout).reads()
+    return _Looks(layout).reads()
 
 
 def spread(count: int) -> Iterator[int]:
@@ -39,7 +39,7 @@ def spread(count: int) -> Iterator[int]:
         stride //= 2
 
 
-class _Comparison:
+class _Looks:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._read: dict[Range, bytes] = {}

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from flashdeck.job_state import Claim, Phase
+from flashdeck.job_state import Phase, TimeClaim
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 
@@ -14,7 +14,7 @@ class FlashListener(Protocol):
         """So many bytes of the phase are done."""
         ...
 
-    def claimed(self, claim: Claim) -> None:
+    def claimed(self, claim: TimeClaim) -> None:
         """The device claims to need some time, and is given it now."""
         ...
 

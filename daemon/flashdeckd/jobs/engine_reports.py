@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from flashdeck.errors import OtherDeviceError
 from flashdeck.geometry import Range
-from flashdeck.job_state import Claim, Phase, Running, Verified
+from flashdeck.job_state import Phase, Running, TimeClaim, Verified
 from flashdeck.model import Contents, JobState
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
@@ -93,7 +93,7 @@ class EngineReports:
         self._status = Running(phase=phase, done=done, total=total, since=since, answered_at=self._pulse.answered_at)
         self._show(self._status)
 
-    def claimed(self, claim: Claim) -> None:
+    def claimed(self, claim: TimeClaim) -> None:
         """Passes on that the board claims time, and is waited for; until there is progress."""
         self._status = replace(self._status, claim=claim, answered_at=self._pulse.answered_at)
         self._show(self._status)

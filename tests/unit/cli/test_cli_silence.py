@@ -2,7 +2,7 @@
 
 import pytest
 
-from flashdeck.job_state import Claim, DeviceWork, JobStatus, Phase, Running
+from flashdeck.job_state import DeviceWork, JobStatus, Phase, Running, TimeClaim
 from flashdeck.model import JobState, Origin
 from flashdeck_tui.cli import progress
 
@@ -52,7 +52,7 @@ def test_a_bar_counts_the_seconds(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def claiming(seconds: float, work: DeviceWork = DeviceWork.BLOCK, answered_at: float = 100) -> JobState:
-    claim = Claim(work=work, seconds=seconds, waits=min(seconds, 10))
+    claim = TimeClaim(work=work, seconds=seconds, waits=min(seconds, 10))
     return job(Running(phase=Phase.WRITE, done=31, total=100, since=100, answered_at=answered_at, claim=claim))
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, FlashdeckError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeck.job_state import Claim, DeviceWork
+from flashdeck.job_state import DeviceWork, TimeClaim
 from flashdeckd.dfu.claims import TOLD_FROM
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
@@ -32,7 +32,7 @@ from flashdeckd.dfu.polling import (
     SHORTEST_NAP,
     WRITE_PATIENCE,
     DfuStatusError,
-    Operation,
+    DeviceTask,
     Poller,
     StuckError,
     TooEarlyError,
@@ -292,7 +292,7 @@ def test_early_naps_stay_short() -> None:
 
 
 @pytest.mark.parametrize(("operation", "patience"), [(ERASE, ERASE_PATIENCE), (BLOCK, WRITE_PATIENCE)])
-def test_an_operation_that_claims_nothing_has_its_patience(operation: Operation, patience: float) -> None:
+def test_an_operation_that_claims_nothing_has_its_patience(operation: DeviceTask, patience: float) -> None:
     pipe = begun(ModelPipe(duration=1e9, poll_ms=0))
     with pytest.raises(StuckError):
         Poller(pipe, PollPolicy.AUTO, pipe.sleep, Pace.PATIENT).complete("it", operation)
@@ -337,7 +337,7 @@ OPERATIONS = [
 
 
 @pytest.mark.parametrize(("operation", "need"), OPERATIONS)
-def test_a_claim_is_believed_as_far_as_the_operation_could_ever_need_it(operation: Operation, need: float) -> None:
+def test_a_claim_is_believed_as_far_as_the_operation_could_ever_need_it(operation: DeviceTask, need: float) -> None:
     for claimed in (0.1, HONEST, HONEST + 0.1, need - 0.5, need, need + 0.5, 16777.215):
         pipe = claiming(claimed)
         Poller(pipe, PollPolicy.AUTO, pipe.sleep, Pace.CLAIMED).complete("it", operation)
@@ -381,7 +381,7 @@ def test_a_board_that_fails_because_its_long_claim_was_not_believed_is_believed_
         Poller(pipe, PollPolicy.AUTO, pipe.sleep, Pace.CLAIMED).complete("it", _pending(pipe))
 
 
-def _pending(pipe: ModelPipe) -> Operation:
+def _pending(pipe: ModelPipe) -> DeviceTask:
     pipe.state = DfuState.IDLE
     pipe.send(DfuRequest.DNLOAD, 0, erase_page(BASE), timeout=1)
     return BLOCK
@@ -389,13 +389,13 @@ def _pending(pipe: ModelPipe) -> Operation:
 
 def test_a_wait_that_a_board_claims_is_told_with_its_number_before_it_begins() -> None:
     for claimed, is_told in ((TOLD_FROM - 0.1, False), (TOLD_FROM, True), (10.0, True), (16777.215, True)):
-        pipe, told = claiming(claimed), list[tuple[Claim, int]]()
+        pipe, told = claiming(claimed), list[tuple[TimeClaim, int]]()
 
-        def tell(claim: Claim, told: list[tuple[Claim, int]] = told, pipe: ModelPipe = pipe) -> None:
+        def tell(claim: TimeClaim, told: list[tuple[TimeClaim, int]] = told, pipe: ModelPipe = pipe) -> None:
             told.append((claim, len(pipe.naps)))
 
         Poller(pipe, PollPolicy.AUTO, pipe.sleep, on_claim=tell).complete("it", BLOCK)
-        claim = Claim(work=DeviceWork.BLOCK, seconds=claimed, waits=min(claimed, BLOCK_NEED))
+        claim = TimeClaim(work=DeviceWork.BLOCK, seconds=claimed, waits=min(claimed, BLOCK_NEED))
         assert told == ([(claim, 0)] if is_told else [])
 
 

@@ -13,13 +13,13 @@ from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
 from flashdeck.job_state import (
     Cancelled,
     Canceller,
-    Claim,
     DeviceWork,
     Done,
     JobStatus,
     Origin,
     Phase,
     Running,
+    TimeClaim,
     Unknown,
     Verified,
     WaitFor,
@@ -84,7 +84,7 @@ def test_every_member_has_its_words(member: OpenEnum) -> None:
         case Phase():
             assert phase_word(member)
         case DeviceWork():
-            claim = Claim(work=member, seconds=1, waits=1)
+            claim = TimeClaim(work=member, seconds=1, waits=1)
             assert claim_text(Running(phase=Phase.OPEN, since=0, answered_at=0, claim=claim))
         case Presence():
             assert presence_word(member).text

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flashdeck.job_state import Claim, DeviceWork, Phase, Queued, Running, Verified
+from flashdeck.job_state import DeviceWork, Phase, Queued, Running, TimeClaim, Verified
 from flashdeck.model import ArtifactState, Contents, Disposition, PartitionState
 from flashdeck.words.contents import LONGEST_VERSION, contents_flaw, contents_state, contents_text, image_name
 from flashdeck.words.jobs import SILENCE, claim_text, no_answer_text, percent, standstill_text, status_text
@@ -116,7 +116,7 @@ def test_a_version_that_is_too_long_is_cut_and_says_so() -> None:
 
 
 def claiming(work: DeviceWork, seconds: float, waits: float, phase: Phase = Phase.WRITE, total: int = 100) -> Running:
-    claim = Claim(work=work, seconds=seconds, waits=waits)
+    claim = TimeClaim(work=work, seconds=seconds, waits=waits)
     return Running(phase=phase, done=31, total=total, since=0, answered_at=100, claim=claim)
 
 
