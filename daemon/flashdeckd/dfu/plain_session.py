@@ -27,7 +27,7 @@ from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse
 from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
-from flashdeckd.dfu.polling import CLAIMS, FIRST_PLAIN_BLOCK, PLAIN_BLOCK, DfuStatusError, DeviceTask, Poller
+from flashdeckd.dfu.polling import CLAIMS, FIRST_PLAIN_BLOCK, PLAIN_BLOCK, DeviceTask, DfuStatusError, Poller
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.dfu.refusals import refusal
 from flashdeckd.dfu.wire import STATUS_OK, DfuProtocol, DfuState, StatusReport, state_name, usable_transfer_size
