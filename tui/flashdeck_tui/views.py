@@ -46,9 +46,9 @@ from flashdeck.words.contents import (
 )
 from flashdeck.words.jobs import (
     is_measured,
-    no_answer_text,
     origin_text,
     percent,
+    standstill_text,
     status_detail,
     status_hint,
     status_word,
@@ -295,7 +295,7 @@ def _active_cell(job: JobState, now: float) -> Phrase:
     match job.status:
         case Running():
             told = f"{word.text} {status_detail(job.status)}".rstrip()
-            if silent := no_answer_text(job.status, now):
+            if silent := standstill_text(job.status, now):
                 return Phrase(f"{silent}, {told}", Tone.WAIT)
             return Phrase(f"{told}, {version_of(job)}", word.tone)
         case Queued(note=""):
@@ -336,7 +336,7 @@ def _job_cell(store: Store, job: JobState, now: float) -> Phrase:
     detail = _long(status_detail(job.status))
     match job.status:
         case Running():
-            silent = no_answer_text(job.status, now)
+            silent = standstill_text(job.status, now)
             return Phrase(_progress(store, job.id, job.status, silent), Tone.WAIT if silent else tone)
         case Done():
             told = ", ".join(part for part in (ago(job.finished_at or job.created_at, now), detail) if part)
@@ -382,8 +382,10 @@ def _job_story(store: Store, job: JobState, now: float) -> Iterator[Phrase]:
     tone = status_word(job.status).tone
     told = job.text
     if isinstance(job.status, Running):
-        silent = no_answer_text(job.status, now)
-        told = f"{status_word(job.status).text} {_progress(store, job.id, job.status, silent)}".rstrip()
+        silent = standstill_text(job.status, now)
+        between = " " if is_measured(job.status) else ", "
+        parts = (status_word(job.status).text, _progress(store, job.id, job.status, silent))
+        told = between.join(part for part in parts if part)
         tone = Tone.WAIT if silent else tone
     yield Phrase(f"job {job.id} ({version_of(job)} into {_name(job.partition)}): {_long(told)}", tone)
     hint, keys = _long(status_hint(job.status)), _keys_for(job.status)
