@@ -100,7 +100,7 @@ async def see(bench: Bench, source: HotplugSource) -> None:
         while True:
             try:
                 async with asyncio.timeout(timeout):
-                    await bench.see(await anext(snapshots))
+                    await bench.see(await anext(snapshots), source.unread)
             except (TimeoutError, StopAsyncIteration):
                 return
             timeout = SETTLE_SECONDS

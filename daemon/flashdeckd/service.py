@@ -114,6 +114,7 @@ async def serve(options: Options, signals: Signals) -> None:
             shelf=Shelf(spool),
             backend=backend,
             rebuilt=rebuilt_into(spool),
+            health=health,
         )
         await queue_again(bench.book, config)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
@@ -200,11 +201,11 @@ async def follow_bus(source: HotplugSource, bench: Bench, health: Health, scanne
             async with aclosing(source.snapshots()) as snapshots:
                 async for devices in snapshots:
                     failures = 0
-                    health.report("usb", source.trouble)
-                    await bench.see(devices)
+                    health.report("usb", source.trouble, hint=source.hint)
+                    await bench.see(devices, source.unread)
                     scanned.set()
         except OSError as error:
-            health.report("usb", f"hotplug stopped ({error}); it is started again by itself")
+            health.report("usb", f"hotplug stopped ({error})", hint="it is started again by itself")
         await asyncio.sleep(RESTART_SECONDS[min(failures, len(RESTART_SECONDS) - 1)])
         failures += 1
 

@@ -57,18 +57,19 @@ class Enrolment:
         bench = self._bench
         async with self._adopting:
             configured = {lane.sighting.device for lane in bench.lanes.values() if lane.sighting.device is not None}
-            device = find_device(wanted, [device for device in bench.devices if device.has_dfu], configured)
+            in_question = [device for device in bench.devices if device.has_dfu]
+            device = find_device(wanted, in_question, configured, bench.is_shared)
             profile = find_profile(profile_name, device, bench.config)
             name = find_name(name, profile, bench.config)
             memory_map = await self._memory_map(device)
-            board = adopted(name, profile, device, bench.devices, memory_map)
+            board = adopted(name, profile, device, bench.devices, memory_map, was_shared=bench.is_shared(device))
             config = replace(bench.config, boards={**bench.config.boards, board.name: board})
             async with self._filing:
                 await self._write_board_file(config, self._disarmed())
                 bench.add(board)
         known_by = f"serial {board.serial}" if not board.port else f"port {board.port}"
         self._hub.log(f"adopted with profile {profile.name}, known by its {known_by}", board=board.name)
-        await bench.see(bench.devices)
+        await bench.see(bench.devices, bench.unread)
         return bench.state_of(board.name)
 
     async def _memory_map(self, device: UsbDevice) -> str:

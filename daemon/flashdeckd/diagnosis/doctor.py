@@ -70,10 +70,11 @@ class Doctor:
             presence=sighting.presence,
             device=device,
             seen=seen,
-            speed="" if device is None or self._hub.daemon.virtual else await threads.run(installation.speed, device),
+            speed="" if device is None else device.speed,
             history=history,
             pinned_map=None if board.pins is None else board.pins.map,
             rivals=tuple(sorted(each.name for each in others if device and device.serial == each.serial != "")),
+            was_shared=self._bench.was_shared(board),
             known=await self._known(board),
             unaccepted=self._unaccepted(board),
         )

@@ -47,4 +47,4 @@ def variable(name: str) -> str:
 
 def leave(code: int) -> NoReturn:
     """End this process at once: no thread is waited for, and nothing is taken down that they may hold."""
-    system._exit(code)  # noqa: SLF001 -- the system's own name for it
+    system._exit(code)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- the system's own name for it

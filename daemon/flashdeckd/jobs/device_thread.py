@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from flashdeck.errors import NoAccessError, ParkedError
 from flashdeckd.dfu.class_requests import OPERATION_TIMEOUT
@@ -100,7 +100,7 @@ class DeviceThread:
             running.cancel()  # what did not begin yet needs not begin any more
             self._tell(is_late=False)
 
-    async def _over(self, running: "asyncio.Future[T]", stopped: "asyncio.Future[bool]") -> None:
+    async def _over(self, running: "asyncio.Future[T]", stopped: "asyncio.Future[Literal[True]]") -> None:
         """Returns once `running` is done; raises ParkedError where it is not to be waited for any longer."""
         loop = asyncio.get_running_loop()
         give_up: float | None = None
