@@ -15,20 +15,20 @@ from msgspec import structs
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.diagnosis import Diagnosis, Finding, Severity
-from flashdeck.errors import ConfigError, FlashdeckError
+from flashdeck.errors import ConfigError
 from flashdeck.job_state import Failure
 from flashdeck.paths import ensure_private_dir
 from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.real_usb import real_usb
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.requests.by_build import rebuilt_into
+from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
 from flashdeckd.usb.device import HotplugSource
-from flashdeckd.usb.hotplug import PyudevHotplug
-from flashdeckd.usb.libusb import open_backend
 
 FIRST_LOOK_SECONDS = 10.0
 """The time that the bus may take to be listed."""
@@ -71,12 +71,13 @@ async def _examine(
     place: DaemonPaths, config: Config, virtual: _Bus | None, patterns: tuple[str, ...], stack: AsyncExitStack
 ) -> Diagnosis:
     hub = Hub(this_daemon(virtual=virtual is not None))
+    health = Health(hub)
     journal = await Journal.open(place.state_dir / "journal.sqlite3")
     stack.push_async_callback(journal.close)
     # Jobs are left to the next daemon: here none is to run, and none to be told that its board is gone.
     ledger = replace(await journal.load(), jobs=())
     spool = Spool(place.state_dir / "spool")
-    backend, source, trouble = _usb(virtual)
+    backend, source = await real_usb(health) if virtual is None else virtual
     bench = Bench(
         config,
         hub=hub,
@@ -85,11 +86,12 @@ async def _examine(
         shelf=Shelf(spool),
         backend=backend,
         rebuilt=rebuilt_into(spool),
+        health=health,
     )
     await see(bench, source)
-    troubles = [("libusb", trouble), ("usb", source.trouble), ("journal", journal.trouble)]
-    known = [f"{part}: {text}" for part, text in troubles if text]
-    found = await Doctor(bench, hub).examine(patterns, troubles=known)
+    health.report("usb", source.trouble, hint=source.hint)
+    health.report("journal", journal.trouble)
+    found = await Doctor(bench, hub).examine(patterns)
     return structs.replace(found, offline=True)
 
 
@@ -111,15 +113,6 @@ def _emulated(bench_file: Path) -> _Bus:
 
     bench = load_bench(bench_file)
     return bench.backend, bench.hotplug
-
-
-def _usb(virtual: _Bus | None) -> tuple[usb.backend.IBackend | None, HotplugSource, str]:
-    if virtual is not None:
-        return *virtual, ""
-    try:
-        return open_backend(), PyudevHotplug(), ""
-    except FlashdeckError as error:
-        return None, PyudevHotplug(), error.advice
 
 
 def _without_config(error: ConfigError) -> Diagnosis:

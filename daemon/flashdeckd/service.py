@@ -13,11 +13,11 @@ import usb.backend
 from flashdeck import __version__, api
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
-from flashdeck.errors import FlashdeckError
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
+from flashdeckd.boards.real_usb import real_usb
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
@@ -38,8 +38,7 @@ from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
 from flashdeckd.usb.device import HotplugSource
-from flashdeckd.usb.hotplug import PyudevHotplug
-from flashdeckd.usb.libusb import library_version, open_backend
+from flashdeckd.usb.libusb import library_version
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
 
@@ -99,7 +98,7 @@ async def serve(options: Options, signals: Signals) -> None:
             hub.publish_artifact(artifact)
         spool = Spool(options.state_dir / "spool")
         await threads.run(spool.prune, ledger.images)
-        backend, source = _usb(virtual, health)
+        backend, source = await real_usb(health) if virtual is None else (virtual.backend, virtual.hotplug)
         libusb = "not loaded" if backend is None or virtual is not None else library_version(backend)
         records = None if options.record is None else RecordDirectory(options.record)
         if backend is not None and records is not None:
@@ -217,17 +216,6 @@ def _emulated(bench_file: Path) -> _Emulated:
 
     bench = load_bench(bench_file)
     return _Emulated(bench.backend, bench.hotplug, virtual_handlers(bench))
-
-
-def _usb(virtual: _Emulated | None, health: Health) -> tuple[usb.backend.IBackend | None, HotplugSource]:
-    if virtual is not None:
-        return virtual.backend, virtual.hotplug
-    try:
-        backend = open_backend()
-    except FlashdeckError as error:
-        health.report("libusb", error.message, hint=error.hint)
-        backend = None
-    return backend, PyudevHotplug()
 
 
 def _recorder(directory: RecordDirectory, health: Health, *, payloads: bool) -> Recorder:

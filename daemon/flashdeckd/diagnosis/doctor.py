@@ -27,8 +27,8 @@ class Doctor:
         self._bench = bench
         self._hub = hub
 
-    async def examine(self, patterns: Iterable[str] = (), *, troubles: Iterable[str] = ()) -> Diagnosis:
-        """All boards that names and globs mean, all for none; `troubles` are what is known not to work here.
+    async def examine(self, patterns: Iterable[str] = ()) -> Diagnosis:
+        """All boards that names and globs mean, all for none.
 
         Boards that cannot be looked at have the reason in their report. Raises RequestError (`no-such-board`).
         """
@@ -36,7 +36,7 @@ class Doctor:
         boards = self._bench.matching(patterns) if patterns or self._bench.config.boards else {}
         reports = await asyncio.gather(*(self._board(board) for board in boards.values()))
         return Diagnosis(
-            installation=await self._installation(tuple(troubles) + self._hub.daemon.degraded),
+            installation=await self._installation(self._hub.daemon.degraded),
             boards=tuple(reports),
             devices=self._hub.devices,
         )

@@ -271,6 +271,12 @@ def open_device(
             "no libusb could be loaded", hint="install libusb-1.0, or the extra that brings it: flashdeck[daemon]"
         ) from error
     except _PYUSB_ERRORS as error:
+        if isinstance(error, usb.core.USBError) and error.errno == errno.EBUSY:  # no device can be asked yet
+            raise DeviceError(
+                f"{_place(device)}: {error.strerror}",
+                hint="unplug the device that hangs (`flashdeck status` may name it), or power-cycle its hub",
+                kind=ErrorKind.DEVICE_BUSY,
+            ) from error
         raise _translated(device, "looking for the device", error) from error
     if found is None:
         raise DeviceGoneError(

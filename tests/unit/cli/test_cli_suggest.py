@@ -7,9 +7,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from canned_daemon import CannedDaemon, board
 from cli_run import Cli
