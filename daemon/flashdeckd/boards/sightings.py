@@ -50,7 +50,7 @@ class Sightings:
         await self._journal.save_shared_serials(new)
 
     async def forget_shared(self, board: Board) -> bool:
-        """A person says that the device with a board's serial is the board; tell whether that had been in doubt."""
+        """A person says that the device with a board's serial is the board; tell whether that had been uncertain."""
         mine = self.shared.intersection(serials_of(board))
         await self._journal.forget_shared_serials(mine)
         for each in mine:

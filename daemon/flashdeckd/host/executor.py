@@ -16,7 +16,7 @@ _Work = Callable[[], None]
 _at_work: set[str] = set()
 """The threads that do something at this moment, by their names."""
 _rested = threading.Condition()
-"""Held while that changes."""
+"""Taken while that changes, and notified of it."""
 
 
 class DetachedExecutor(Executor):

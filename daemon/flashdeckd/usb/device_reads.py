@@ -31,26 +31,26 @@ _TOO_MANY = f"it is not looked at, because {MOST_THREADS} others hang"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SysfsPlace:
     """One device's directory in sysfs. The next device in the same port has another inode."""
 
     directory: Path
     inode: int
 
 
-def places(directories: Iterable[Path]) -> list[Place]:
+def places(directories: Iterable[Path]) -> list[SysfsPlace]:
     """Return those directories that are still there. Blocks, but not because of a device that hangs."""
-    found: list[Place] = []
+    found: list[SysfsPlace] = []
     for directory in directories:
         try:
-            found.append(Place(directory, files.status(directory).st_ino))
+            found.append(SysfsPlace(directory, files.status(directory).st_ino))
         except OSError:
             continue  # it left meanwhile
     return found
 
 
 class DeviceReads:
-    """What is known of the devices on the bus. Runs in the event loop's thread; the reads have their own."""
+    """The devices on the bus, as far as they can be read. Runs in the event loop's thread; the reads have their own."""
 
     def __init__(self, wake: Callable[[], object], database: Path = udev_database.DATABASE) -> None:
         """`wake` is called when an answer comes that a look did not wait for any more."""
@@ -58,10 +58,10 @@ class DeviceReads:
         self._database = database
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._idle: list[threads.OwnThread] = []
-        self._present: set[Place] = set()
-        self._known: dict[Place, UsbDevice] = {}
-        self._reading: dict[Place, asyncio.Future[UsbDevice | None]] = {}
-        self._unread: dict[Place, UnreadDevice] = {}
+        self._present: set[SysfsPlace] = set()
+        self._known: dict[SysfsPlace, UsbDevice] = {}
+        self._reading: dict[SysfsPlace, asyncio.Future[UsbDevice | None]] = {}
+        self._unread: dict[SysfsPlace, UnreadDevice] = {}
 
     @property
     def devices(self) -> frozenset[UsbDevice]:
@@ -73,7 +73,7 @@ class DeviceReads:
         """Those that could not."""
         return tuple(sorted(self._unread.values()))
 
-    async def look(self, now: Iterable[Place]) -> None:
+    async def look(self, now: Iterable[SysfsPlace]) -> None:
         """Take note of the devices that are on the bus now; those that hang do not hold it up for longer than so."""
         present = self._present = set(now)
         self._known = {place: device for place, device in self._known.items() if place in present}
@@ -98,7 +98,7 @@ class DeviceReads:
         for thread in self._idle:
             thread.let_go()
 
-    async def _read(self, place: Place) -> None:
+    async def _read(self, place: SysfsPlace) -> None:
         async with self._gate:
             if len(self._reading) >= MOST_THREADS:
                 await self._name(place, _TOO_MANY)
@@ -112,7 +112,7 @@ class DeviceReads:
         if why := _failure(place, reading):
             await self._name(place, why)
 
-    def _came(self, place: Place, thread: threads.OwnThread, reading: "asyncio.Future[UsbDevice | None]") -> None:
+    def _came(self, place: SysfsPlace, thread: threads.OwnThread, reading: "asyncio.Future[UsbDevice | None]") -> None:
         """Take an answer, also one that no look waits for any more."""
         del self._reading[place]
         self._idle.append(thread)
@@ -130,7 +130,7 @@ class DeviceReads:
         if late is not None and late.reason == _HANGS:
             self._wake()
 
-    async def _name(self, place: Place, reason: str) -> None:
+    async def _name(self, place: SysfsPlace, reason: str) -> None:
         """Note what can be said of a device that cannot be read, once."""
         self._known.pop(place, None)
         before = self._unread.get(place)
@@ -145,7 +145,7 @@ class DeviceReads:
             self._unread[place] = described.result()
 
 
-def _failure(place: Place, reading: "asyncio.Future[UsbDevice | None]") -> str:
+def _failure(place: SysfsPlace, reading: "asyncio.Future[UsbDevice | None]") -> str:
     """Return why a read that is over gave nothing; "" where it did, or the device had left."""
     error = reading.exception()
     if error is None:

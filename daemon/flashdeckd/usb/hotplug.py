@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flashdeckd.host import files, threads
 from flashdeckd.usb.device import UnreadDevice, UsbDevice
-from flashdeckd.usb.device_reads import READ_SECONDS, DeviceReads, Place, places
+from flashdeckd.usb.device_reads import READ_SECONDS, DeviceReads, SysfsPlace, places
 from flashdeckd.usb.udev_database import DATABASE
 from flashdeckd.usb.udevd import is_udevd_here
 
@@ -162,9 +162,9 @@ class _Listing:
     def __init__(self, udev: Udev) -> None:
         self._udev = udev
         self._thread = threads.OwnThread("usb-list")
-        self._running: asyncio.Future[list[Place]] | None = None
+        self._running: asyncio.Future[list[SysfsPlace]] | None = None
 
-    async def places(self) -> list[Place]:
+    async def places(self) -> list[SysfsPlace]:
         """Return the places of all devices; raises OSError where they cannot be listed, or not in time."""
         if self._running is None:
             self._running = self._thread.run(lambda: places(self._udev.usb_devices()))

@@ -55,8 +55,8 @@ def open_backend() -> "IBackend":
 async def opened_backend(told: Callable[[str, str], object]) -> "IBackend":
     """Open libusb within its time, as `open_backend` does and with its errors.
 
-    Where a device holds it up, `told` hears so, with what to do, and hears "" when it has come after all. Until then
-    the backend finds no device, and says why.
+    Where a device keeps it waiting, `told` hears so, with what to do, and hears "" when it has come after all. The
+    backend finds no device until then, and says why.
     """
     thread = threads.OwnThread("libusb")
     opening = thread.run(open_backend)

@@ -1,7 +1,7 @@
 """Reads a USB device from sysfs, without opening it and without udev's database. It may block for ever.
 
-The kernel gives a string of a device (`serial`, `product`) only once nobody else holds the device's lock
-(usb_string_attr in drivers/usb/core/sysfs.c), and a device that hangs in a request keeps it held.
+The kernel gives a string of a device (`serial`, `product`) only once nobody else has the device's lock
+(usb_string_attr in drivers/usb/core/sysfs.c), and where a device hangs in a request, somebody has it for as long.
 
 Attributes: the kernel's Documentation/ABI/stable/sysfs-bus-usb and testing/sysfs-bus-usb. They are there in every
 container that sees the device; udev's ID_* properties are not.

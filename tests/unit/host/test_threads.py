@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
+from flashdeckd.__main__ import LAST_SECONDS
 from flashdeckd.host import executor, threads
 from flashdeckd.host.executor import DetachedExecutor
 
@@ -165,3 +166,28 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 -- our own words
     assert (done.returncode, done.stdout) == (0, "ends\n"), done.stderr
+
+
+def test_a_thread_that_hangs_at_the_end_of_the_daemon_is_waited_for_so_long_and_named() -> None:
+    program = f"""
+import logging, sys, threading
+import flashdeckd.__main__ as daemon
+from flashdeckd.host.executor import DetachedExecutor
+
+logging.basicConfig(level=logging.INFO)
+asked = []
+daemon.at_work, real = (lambda seconds: asked.append(seconds) or real(0)), daemon.at_work
+with daemon._ending():
+    DetachedExecutor("lane-left").submit(threading.Event().wait)
+    import atexit
+    atexit.register(threading.Event().wait)  # as libusb may, which waits for whoever is in it
+    try:
+        sys.exit(int(sys.argv[1]))
+    finally:
+        print(asked == [] and daemon.LAST_SECONDS == {LAST_SECONDS})
+"""
+    for code in (0, 3):
+        words = (sys.executable, "-c", program, str(code))
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 -- our own words
+        assert (done.returncode, done.stdout) == (code, "True\n"), done.stderr
+        assert "lane-left" in done.stderr

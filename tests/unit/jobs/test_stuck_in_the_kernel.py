@@ -12,10 +12,10 @@ from flashdeck.job_state import Queued, Running, Written
 from flashdeck.model import LogLevel
 from flashdeckd.host import executor
 from flashdeckd.jobs import device_thread
-from flashdeckd.jobs.device_thread import END_SECONDS
+from flashdeckd.jobs.device_thread import END_SECONDS, LOOK_SECONDS
 from flashdeckd.usb import pulse
 from flashdeckd.usb.pulse import BETWEEN_SECONDS, GRACE_SECONDS, Pulse
-from flashdeckd.usb.transport import RESET_SECONDS
+from flashdeckd.usb.transport import RESET_SECONDS, STANDARD_SECONDS
 from lane_rig import Scene, running_lane
 
 
@@ -139,6 +139,42 @@ async def test_the_end_waits_for_what_is_within_its_time_and_no_longer_than_so(
 async def said(scene: Scene, words: str) -> None:
     async with asyncio.timeout(30):
         await scene.hub.until(lambda: any(words in line for line in scene.logged(LogLevel.WARNING)))
+
+
+async def test_a_board_is_looked_at_so_often_while_something_runs(
+    tmp_path: Path, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float | None] = []
+    real = asyncio.wait
+
+    async def wait(ends: Any, *, timeout: float | None = None, return_when: str = asyncio.ALL_COMPLETED) -> Any:  # noqa: ASYNC109 -- asyncio's own
+        looks.append(timeout)
+        return await real(ends, timeout=timeout, return_when=return_when)
+
+    async with running_lane(tmp_path) as scene:
+        monkeypatch.setattr(scene.node, "ctrl_transfer", kernel.call(scene.node.ctrl_transfer))
+        monkeypatch.setattr(asyncio, "wait", wait)
+        await scene.order()
+        await kernel.until_stuck()
+        kernel.give_back()
+    assert set(looks) <= {LOOK_SECONDS}
+    assert looks
+
+
+async def test_the_kernel_has_so_long_for_its_own_part_of_an_open_and_a_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    real = Pulse.ask
+
+    def ask(beat: Pulse, timeout: float) -> None:
+        asked.append(timeout)
+        real(beat, timeout)
+
+    monkeypatch.setattr(Pulse, "ask", ask)
+    async with running_lane(tmp_path) as scene:
+        await scene.lane.examine(lambda pipe, _: pipe.reset())
+    assert asked == [STANDARD_SECONDS] * 3 + [RESET_SECONDS] + [STANDARD_SECONDS] * 3
 
 
 def test_a_deadline_is_the_end_of_the_transfer_and_some_grace_or_else_of_the_longest_pause(

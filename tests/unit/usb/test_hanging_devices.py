@@ -17,7 +17,15 @@ from flashdeck.config import UsbId
 from flashdeckd.host import executor, files
 from flashdeckd.usb import device_reads, hotplug
 from flashdeckd.usb.device import UsbDevice
-from flashdeckd.usb.device_reads import AT_ONCE, MOST_THREADS, DeviceReads, Place, places
+from flashdeckd.usb.device_reads import (
+    AT_ONCE,
+    MOST_THREADS,
+    READ_SECONDS,
+    SLOW_SECONDS,
+    DeviceReads,
+    SysfsPlace,
+    places,
+)
 from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.udev_database import MAX_ENTRY, properties, spelled
 from flashdeckd.usb.udevd import MAX_SOCKETS, is_udevd_here
@@ -245,6 +253,26 @@ async def test_so_many_may_hang_before_another_one_is_not_looked_at(
     reads.close()
 
 
+async def test_a_look_waits_so_long_for_each_that_hangs(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float | None] = []
+    real = asyncio.wait
+
+    async def wait(ends: Iterable[asyncio.Future[object]], *, timeout: float | None = None) -> object:  # noqa: ASYNC109 -- asyncio's own
+        waited.append(timeout)
+        return await real(set(ends), timeout=None if timeout is None else 0.05)
+
+    monkeypatch.setattr(device_reads, "READ_SECONDS", READ_SECONDS)
+    monkeypatch.setattr(device_reads, "SLOW_SECONDS", SLOW_SECONDS)
+    directory = machine.sysfs.plug(f"{ROOT}/1-4")
+    machine.hang(directory)
+    reads = DeviceReads(lambda: None, machine.database)
+    monkeypatch.setattr(asyncio, "wait", wait)
+    await reads.look(places([directory]))
+    assert set(waited) == {READ_SECONDS, SLOW_SECONDS, None}
+    assert READ_SECONDS > SLOW_SECONDS * AT_ONCE
+    reads.close()
+
+
 async def test_what_was_pulled_out_while_it_hung_is_not_there_when_its_answer_comes(machine: Machine) -> None:
     sick = machine.sysfs.plug(f"{ROOT}/1-4")
     machine.hang(sick)
@@ -267,7 +295,7 @@ async def test_another_device_in_the_same_directory_is_another_place(machine: Ma
     await reads.look([place])
     (before,) = reads.devices
     (directory / "serial").write_text("OTHER\n")  # with the same number: only the directory is another one
-    await reads.look([Place(directory, place.inode + 1)])
+    await reads.look([SysfsPlace(directory, place.inode + 1)])
     (now,) = reads.devices
     assert (before.serial, now.serial) == ("336E36833233", "OTHER")
     reads.close()
