@@ -539,7 +539,8 @@ class Lane:
         sighting = self.sighting
         for_ = WaitFor.OTHER_DEVICE if sighting.presence is Presence.AMBIGUOUS else WaitFor.ABSENT
         reason = sighting.trouble or "not connected"
-        waiting = Waiting(for_=for_, reason=reason, hint=self.board.profile.enter_hint)
+        hint = "" if sighting.trouble else self.board.profile.enter_hint
+        waiting = Waiting(for_=for_, reason=reason, hint=hint)
         for job in jobs:
             was_lost = isinstance(job.status, Waiting) and job.status.for_ is WaitFor.ABSENT and job.attempts
             if not (was_lost and not sighting.trouble):  # how it was interrupted says more

@@ -186,7 +186,7 @@ def _sighting(
 def _hangs(board: Board, hanging: list[UnreadDevice]) -> str:
     places = ", ".join(device.name for device in hanging)
     return (
-        f"the device at {places}, which may be board {board.name}, cannot be read: {hanging[0].reason}; "
+        f"the device at {places} may be board {board.name}, but {hanging[0].reason}; "
         "unplug it and plug it in again, or power-cycle its hub"
     )
 

@@ -31,7 +31,7 @@ print("hangs", flush=True)
 while True:  # each holds the device's lock until the kernel gives the request up, after five seconds
     try:
         device.set_interface_altsetting(0, 0)
-    except usb.core.USBTimeoutError:
+    except usb.core.USBError:
         pass
 """
 
@@ -145,8 +145,6 @@ async def test_a_device_that_holds_its_lock_in_the_kernel_is_named_and_the_other
             assert port in of(now, "left").trouble
             await it.plug("right")
             await it.flashed(ONE, "right")
-            told = await it.cli("status", "--json")
-            assert f"device {port}" in told.out
         await it.rig.until(lambda now: not now.daemon.troubles)
         await it.waited(ONE, "left")
 
@@ -173,5 +171,6 @@ async def hanging(it: Desk, name: str) -> AsyncGenerator[None]:
     finally:
         it.bench.unplug(name)
         it.bench.plug(name)
-        process.kill()
+        if process.returncode is None:
+            process.kill()
         await process.wait()
