@@ -29,13 +29,14 @@ from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
 from flashdeckd.usb.device import HotplugSource
+from flashdeckd.usb.serial_ports import SerialPorts, SysfsSerialPorts
 
 FIRST_LOOK_SECONDS = 10.0
 """The time that the bus may take to be listed."""
 SETTLE_SECONDS = 1.0
 """The time after that in which devices may still be enumerated."""
 
-_Bus = tuple[usb.backend.IBackend, HotplugSource]
+_Bus = tuple[usb.backend.IBackend, HotplugSource, SerialPorts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,10 @@ async def _examine(
     # Jobs are left to the next daemon: here none is to run, and none to be told that its board is gone.
     ledger = replace(await journal.load(), jobs=())
     spool = Spool(place.state_dir / "spool")
-    backend, source = await real_usb(health) if virtual is None else virtual
+    if virtual is None:
+        (backend, source), ports = await real_usb(health), SysfsSerialPorts()
+    else:
+        backend, source, ports = virtual
     bench = Bench(
         config,
         hub=hub,
@@ -85,6 +89,7 @@ async def _examine(
         ledger=ledger,
         shelf=Shelf(spool),
         backend=backend,
+        ports=ports,
         rebuilt=rebuilt_into(spool),
         health=health,
     )
@@ -112,7 +117,7 @@ def _emulated(bench_file: Path) -> _Bus:
     from flashdeckd.virtual.virtual_bench import load_bench  # noqa: PLC0415 -- real boards are examined without any of it
 
     bench = load_bench(bench_file)
-    return bench.backend, bench.hotplug
+    return bench.backend, bench.hotplug, bench.ports
 
 
 def _without_config(error: ConfigError) -> Diagnosis:

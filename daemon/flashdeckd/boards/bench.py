@@ -30,6 +30,7 @@ from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal, Ledger
 from flashdeckd.usb.device import UnreadDevice, UsbDevice
 from flashdeckd.usb.recognition import Roster, SharedSerial, recognise, serials_of, shared_now
+from flashdeckd.usb.serial_ports import SerialPorts
 
 
 class Bench:
@@ -44,10 +45,14 @@ class Bench:
         ledger: Ledger,
         shelf: Shelf,
         backend: usb.backend.IBackend | None,
+        ports: SerialPorts,
         rebuilt: Rebuilt,
         health: Health | None = None,
     ) -> None:
-        """`rebuilt` makes an image anew that the spool has lost, where its build is still there."""
+        """`ports` finds the serial ports of the devices that `backend` opens.
+
+        `rebuilt` makes an image anew that the spool has lost, where its build is still there.
+        """
         self.config = config
         self.shelf = shelf
         self.verdicts = GuardVerdicts()
@@ -55,6 +60,7 @@ class Bench:
         self._health = health or Health(hub)
         self._journal = journal
         self._backend = backend
+        self.ports = ports
         self._rebuilt = rebuilt
         self._devices: frozenset[UsbDevice] = frozenset()
         self._unread: tuple[UnreadDevice, ...] = ()
@@ -234,7 +240,7 @@ class Bench:
             verdicts=self.verdicts,
             rebuilt=self._rebuilt,
             backend=self._backend,
-            entry_of=entry_of,
+            entry_of=partial(entry_of, ports=self.ports),
             hold=partial(self.hold, board.name, by=HoldBy.FLASHDECK),
             changed=partial(self._changes.note, board.name),
             health=self._health,

@@ -1,7 +1,7 @@
 """Tells which device on the bus is which configured board. Pure; safety rule 3 lives here.
 
 A board is recognised by serial, by port, or by both where both are configured; its USB ids only say in which of its two
-identities it shows. Nothing is ever "the first found".
+identities it shows, and where both have the same ids, the kernel's descriptors do. Nothing is ever "the first found".
 
 A serial that two devices have shown at once does not tell which one it is, also when one of them is alone later: until
 a person releases the board, or says its port, it is no identity.
@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from flashdeck.config import Board, Config, UsbId
+from flashdeck.config import Board, Config, Profile, UsbId
 from flashdeck.model import DeviceState, Presence
 from flashdeckd.usb.device import UnreadDevice, UsbDevice
 from flashdeckd.usb.udev_database import spelled
@@ -52,6 +52,19 @@ class Roster:
     """The boards that each device which cannot be read may be, by the name of the device."""
 
 
+def mode_of(profile: Profile, device: UsbDevice) -> Presence | None:
+    """Return in which of a profile's two identities a device shows: DFU or APP; None if it is no device of it.
+
+    Many products keep their USB id: then a DFU interface with protocol 2 is DFU mode (USB DFU 1.1, 4.2.3), and
+    everything else is the application, whether it has a run-time interface (4.1.2) or not.
+    """
+    if device.usb_id == profile.dfu == profile.app:
+        return Presence.DFU if device.in_dfu_mode else Presence.APP
+    if device.usb_id == profile.dfu:
+        return Presence.DFU
+    return Presence.APP if device.usb_id == profile.app else None
+
+
 def recognise(
     config: Config,
     devices: Iterable[UsbDevice],
@@ -82,11 +95,11 @@ def recognise(
         name: _sighting(config.boards[name], found, claimed, known, hanging[name]) for name, found in candidates.items()
     }
     recognised = {sighting.device for sighting in sightings.values()}
-    dfu_ids = {profile.dfu for profile in config.profiles.values()}
+    profiles = tuple(config.profiles.values())
     strangers = tuple(
         _stranger(device, claimed.get(device, []), known)
         for device in present
-        if device not in recognised and (device.usb_id in dfu_ids or device.in_dfu_mode)
+        if device not in recognised and (device.in_dfu_mode or _may_be_in_dfu(device, profiles))
     )
     costs = {each.name: tuple(name for name, found in hanging.items() if each in found) for each in unread}
     return Roster(sightings, strangers, shown, costs)
@@ -145,16 +158,20 @@ def _may_be(board: Board, device: UnreadDevice, last_port: str) -> bool:
     return device.is_at(last_port)
 
 
-def _candidates(board: Board, devices: Iterable[UsbDevice], last_port: str) -> list[UsbDevice]:
+def _may_be_in_dfu(device: UsbDevice, profiles: Iterable[Profile]) -> bool:
+    return any(mode_of(profile, device) is Presence.DFU for profile in profiles)
+
+
+def _candidates(board: Board, devices: Iterable[UsbDevice], last_port: str) -> dict[UsbDevice, Presence]:
+    """Return the devices that may be the board, each with its mode."""
     if not board.serial and not board.port:
-        return []
-    ids = {board.profile.dfu, board.profile.app}
-    shown = [device for device in devices if device.usb_id in ids]
-    exact = [device for device in shown if _is_exactly(board, device)]
+        return {}
+    modes = {device: mode for device in devices if (mode := mode_of(board.profile, device)) is not None}
+    exact = {device: mode for device, mode in modes.items() if _is_exactly(board, device)}
     if exact:
         return exact
     port = board.port or last_port
-    return [device for device in shown if device.usb_id == board.profile.app and port and device.is_at(port)]
+    return {each: mode for each, mode in modes.items() if mode is Presence.APP and port and each.is_at(port)}
 
 
 def _is_exactly(board: Board, device: UsbDevice) -> bool:
@@ -163,7 +180,7 @@ def _is_exactly(board: Board, device: UsbDevice) -> bool:
 
 def _sighting(
     board: Board,
-    found: list[UsbDevice],
+    found: Mapping[UsbDevice, Presence],
     claimed: Mapping[UsbDevice, list[str]],
     shared: Collection[SharedSerial],
     hanging: list[UnreadDevice],
@@ -179,8 +196,8 @@ def _sighting(
     doubt = _doubt(board, found, claimed) or _twin(board, found, shared)
     if doubt:
         return Sighting(Presence.AMBIGUOUS, trouble=doubt)
-    (device,) = found
-    return Sighting(Presence.DFU if device.usb_id == board.profile.dfu else Presence.APP, device)
+    ((device, mode),) = found.items()
+    return Sighting(mode, device)
 
 
 def _hangs(board: Board, hanging: list[UnreadDevice]) -> str:
@@ -191,12 +208,12 @@ def _hangs(board: Board, hanging: list[UnreadDevice]) -> str:
     )
 
 
-def _twin(board: Board, found: list[UsbDevice], shared: Collection[SharedSerial]) -> str:
+def _twin(board: Board, found: Mapping[UsbDevice, Presence], shared: Collection[SharedSerial]) -> str:
     """Return why the serial of the one device found does not say that it is the board; "" where it does."""
     if not is_shared(board, shared):
         return ""
     return (
-        f"two devices have shown the serial {board.serial} at once, so the one at {found[0].name} may be another "
+        f"two devices have shown the serial {board.serial} at once, so the one at {next(iter(found)).name} may be another "
         f"than board {board.name}: {_told_apart(board)}"
     )
 
@@ -209,20 +226,19 @@ def _told_apart(board: Board) -> str:
     return f"{give}; or unplug all but the right one, and run `flashdeck release {board.name}`"
 
 
-def _doubt(board: Board, found: list[UsbDevice], claimed: Mapping[UsbDevice, list[str]]) -> str:
+def _doubt(board: Board, found: Mapping[UsbDevice, Presence], claimed: Mapping[UsbDevice, list[str]]) -> str:
     """Return the reason why the device found may not be the board; "" when it is."""
     if len(found) > 1:
         places = ", ".join(device.name for device in found)
         return f"{len(found)} devices look like board {board.name} (at {places}): {_told_apart(board)}"
-    (device,) = found
+    ((device, mode),) = found.items()
     rivals = [name for name in claimed[device] if name != board.name]
     if rivals:
         return (
             f"the device at {device.name} matches board {board.name} and also {', '.join(rivals)}: "
             "give each of them a serial or a port of its own"
         )
-    is_dfu = device.usb_id == board.profile.dfu
-    if is_dfu and board.pins is not None and device.bcd_device != board.pins.bcd_device:
+    if mode is Presence.DFU and board.pins is not None and device.bcd_device != board.pins.bcd_device:
         return (
             f"the device at {device.name} looks like board {board.name}, but its bcdDevice is {device.bcd_device:04x} "
             f"and was {board.pins.bcd_device:04x} when it was adopted: if it is the same board, take it out of "

@@ -81,7 +81,13 @@ async def test_one_that_comes_late_and_cannot_be_used_is_said(hub: Hub, library:
 async def test_one_that_comes_in_time_is_itself(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(libusb, "OPEN_SECONDS", OPEN_SECONDS)
     library.go.set()
-    assert await opened_backend(lambda *_: pytest.fail("there is no trouble")) is library.backend
+    told: list[str] = []
+
+    def tell(trouble: str, _hint: str) -> None:
+        told.append(trouble)
+
+    assert await opened_backend(tell) is library.backend
     library.error = FlashdeckError("none")
     with pytest.raises(FlashdeckError, match="none"):
-        await opened_backend(lambda *_: None)
+        await opened_backend(tell)
+    assert not told
