@@ -130,7 +130,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
 
 def hanging() -> int:
     """Threads in which a read hangs."""
-    return sum(name.startswith("usb-read") for name in executor.at_work(0))
+    return sum(name.startswith("usb-read") for name in executor.at_work(0.1))
 
 
 async def after(snapshots: AsyncIterator[frozenset[UsbDevice]]) -> list[str]:
