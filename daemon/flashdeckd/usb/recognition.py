@@ -213,8 +213,8 @@ def _twin(board: Board, found: Mapping[UsbDevice, Presence], shared: Collection[
     if not is_shared(board, shared):
         return ""
     return (
-        f"two devices have shown the serial {board.serial} at once, so the one at {next(iter(found)).name} may be another "
-        f"than board {board.name}: {_told_apart(board)}"
+        f"two devices have shown the serial {board.serial} at once, and the one at {next(iter(found)).name} may be the "
+        f"other: {_told_apart(board)}"
     )
 
 
