@@ -16,7 +16,7 @@ def findings(case: Case) -> Iterator[Finding]:
     device = case.device
     if device is None:
         if case.was_shared:
-            yield _was_shared(f"Release the board where the right one is alone: flashdeck release {case.board}. {_OWN}")
+            yield _was_shared(f"unplug the wrong one, and run `flashdeck release {case.board}`; better, {_OWN}")
         return
     yield from _serial(case, device)
 
