@@ -168,6 +168,8 @@ class DeviceState(Value, frozen=True, kw_only=True):
     product: str = ""
     bcd_device: int = 0
     note: str = ""
+    serial_shared: bool = False
+    """True if two devices have shown its serial at once: only its port tells which one it is."""
 
 
 class JobState(Value, frozen=True, kw_only=True):

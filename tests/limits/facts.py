@@ -35,6 +35,8 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.usb.sysfs:HUB_CLASS",
         "flashdeckd.usb.sysfs:_MAX_ATTRIBUTE",
         "flashdeckd.usb.transport:_STRING",
+        "flashdeckd.usb.udev_database:_USB_MAJOR",
+        "flashdeckd.usb.udev_database:_DEVICES_OF_BUS",
         "flashdeckd.usb.transport:_OUT",
         "flashdeckd.usb.transport:*_IN",
         "flashdeckd.virtual.*:*_LENGTH",

@@ -47,8 +47,8 @@ class Doctor:
         self._state_dir = state_dir
         self._sockets = tuple(sockets)
 
-    async def examine(self, patterns: Iterable[str] = (), *, troubles: Iterable[str] = ()) -> Diagnosis:
-        """All boards that names and globs mean, all for none; `troubles` are what is known not to work here.
+    async def examine(self, patterns: Iterable[str] = ()) -> Diagnosis:
+        """All boards that names and globs mean, all for none.
 
         Boards that cannot be looked at have the reason in their report. Raises RequestError (`no-such-board`).
         """
@@ -56,7 +56,7 @@ class Doctor:
         boards = self._bench.matching(patterns) if patterns or self._bench.config.boards else {}
         reports = await asyncio.gather(*(self._board(board) for board in boards.values()))
         return Diagnosis(
-            installation=await self._installation(tuple(troubles) + self._hub.daemon.degraded),
+            installation=await self._installation(self._hub.daemon.degraded),
             boards=tuple(reports),
             devices=self._hub.devices,
         )
@@ -98,10 +98,11 @@ class Doctor:
             device=device,
             seen=seen,
             entry=entry,
-            speed="" if device is None or self._hub.daemon.virtual else await threads.run(installation.speed, device),
+            speed="" if device is None else device.speed,
             history=history,
             pinned_map=None if board.pins is None else board.pins.map,
             rivals=tuple(sorted(each.name for each in others if device and device.serial == each.serial != "")),
+            was_shared=self._bench.was_shared(board),
             known=await self._known(board),
             unaccepted=self._unaccepted(board),
         )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from flashdeck.config import Config, UsbId
 from flashdeck.diagnosis import Finding, Severity
-from flashdeck.text import clean
 from flashdeckd.host import files, processes
 from flashdeckd.usb.device import UsbDevice
 
@@ -15,9 +14,6 @@ NODES = Path("/dev/bus/usb")
 RULES = tuple(
     map(Path, ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/local/lib/udev/rules.d", "/usr/lib/udev/rules.d"))
 )
-DEVICES = Path("/sys/bus/usb/devices")
-MAX_SPEED = 16
-"""Characters of a link's speed."""
 MAX_RULES = 1 << 20
 """Bytes that are looked at of one rules file."""
 
@@ -82,13 +78,6 @@ def findings(machine: Machine) -> Iterator[Finding]:
             means="when such a device comes, only root may open it, unless another rule lets you",
             mend=_mend(usb_id),
         )
-
-
-def speed(device: UsbDevice, *, devices: Path = DEVICES) -> str:
-    """The speed of a device's link in Mbit/s (sysfs-bus-usb: 1.5, 12, 480, ...), "" where the kernel does not say."""
-    with suppress(OSError):
-        return clean(files.contents(devices / device.name / "speed", MAX_SPEED).decode(errors="replace").strip())
-    return ""
 
 
 def _mend(usb_id: UsbId) -> str:

@@ -122,6 +122,8 @@ class Case:
     """The maps that `adopt` saw; None for a board that was not adopted."""
     rivals: tuple[str, ...] = ()
     """The ports of other devices with the same serial."""
+    was_shared: bool = False
+    """True if two devices have shown the serial at once, and nobody has released the board since."""
     known: tuple[tuple[str, bytes], ...] = ()
     """By partition: the first bytes of the image that it holds as far as this daemon knows."""
     unaccepted: frozenset[str] = frozenset()

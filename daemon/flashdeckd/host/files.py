@@ -50,9 +50,14 @@ system: FileSystem = os
 # Open files, by their descriptors. No child process gets one. All raise OSError.
 
 
-def open_to_read(path: Place, *, follow: bool = True) -> int:
-    """Open a file to read it; never waits for a FIFO or a device. Without `follow` a link at its name is refused."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+def open_to_read(path: Place, *, follow: bool = True, wait: bool = False) -> int:
+    """Open a file to read it. Without `follow` a link at its name is refused.
+
+    Waits for a FIFO or a device only with `wait`, which is for a thread that may be left behind.
+    """
+    flags = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC
+    if not wait:
+        flags |= os.O_NONBLOCK
     return system.open(path, flags if follow else flags | os.O_NOFOLLOW)
 
 
@@ -214,9 +219,9 @@ def matching(pattern: str) -> Iterator[str]:
     return glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.rglob treats dot files and links differently
 
 
-def contents(path: Place, limit: int | None = None) -> bytes:
-    """Return the bytes of a file, at most the first `limit`. Raises OSError."""
-    descriptor = open_to_read(path)
+def contents(path: Place, limit: int | None = None, *, wait: bool = False) -> bytes:
+    """Return the bytes of a file, at most the first `limit`; `wait` as for `open_to_read`. Raises OSError."""
+    descriptor = open_to_read(path, wait=wait)
     try:
         data = bytearray()
         while piece := system.read(descriptor, _PIECE if limit is None else min(_PIECE, limit - len(data))):

@@ -8,7 +8,7 @@ import pytest
 from diagnosis_rig import PROFILE
 from flashdeck.config import Config, UsbId
 from flashdeck.diagnosis import Severity
-from flashdeckd.diagnosis.installation import Machine, findings, inspect, speed
+from flashdeckd.diagnosis.installation import Machine, findings, inspect
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 
 CONFIG = Config(profiles={"product": PROFILE})
@@ -76,10 +76,3 @@ def test_parts_that_do_not_work_are_errors(tmp_path: Path) -> None:
     machine = inspect(CONFIG, [DEVICE], ["libusb: none can be loaded"], nodes=tmp_path, rules=[])
     (found,) = (each for each in findings(machine) if each.code == "degraded")
     assert (found.seen, found.severity) == ("libusb: none can be loaded", Severity.ERROR)
-
-
-def test_the_speed_of_the_link_is_what_the_kernel_says(tmp_path: Path) -> None:
-    assert speed(DEVICE, devices=tmp_path) == ""
-    (tmp_path / "1-4.2").mkdir()
-    (tmp_path / "1-4.2" / "speed").write_text("12\n")
-    assert speed(DEVICE, devices=tmp_path) == "12"

@@ -1,9 +1,6 @@
 """An ordinary user's daemon on a real udev: what the rule of `config/udev` opens, and what is said before."""
 
-import grp
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,31 +14,10 @@ from vm.desk import board, desk, ran
 from vm.tree import ROOT
 
 ONE, TWO = firmware("1.0.0"), firmware("1.0.1")
-USER = 65534
-"""Nobody: not root, and in no group but the rule's."""
 _RULE = ROOT / "config/udev/70-flashdeck.rules"
 _USED = _RULE.read_text().replace("#SUBSYSTEM==", "SUBSYSTEM==")
 """The rule with its lines for "your own" in use."""
 _RELOAD = ("udevadm", "control", "--reload")
-_AS_USER = """
-import os, runpy
-os.setgroups([{group}])
-os.setgid({user})
-os.setuid({user})
-runpy.run_module("flashdeckd", run_name="__main__")
-"""
-
-
-@pytest.fixture
-def daemon(root: Path) -> tuple[str, ...]:
-    """That of a user who is a member of the rule's group, for files in `root`."""
-    os.chown(root, USER, USER)
-    # An interpreter in somebody's home directory must be open to others; the guest's changes are its own.
-    for directory in Path(sys.executable).resolve().parents:
-        mode = directory.stat().st_mode
-        if mode & 0o005 != 0o005:
-            directory.chmod(mode | 0o005)
-    return ("-c", _AS_USER.format(group=grp.getgrnam("plugdev").gr_gid, user=USER))
 
 
 @pytest.fixture
