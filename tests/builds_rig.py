@@ -43,12 +43,17 @@ class HandClock:
     """Time stands still until it is told to pass."""
 
     def __init__(self) -> None:
+        self.epoch = 0.0
+        """The wall clock at the start. At 0 all real files are in the future, and their times not believed."""
         self._now = 0.0
         self._sleepers: list[_Sleeper] = []
         self._came = asyncio.Event()
 
     def now(self) -> float:
         return self._now
+
+    def wall(self) -> float:
+        return self.epoch + self._now
 
     async def wait(self, wake: asyncio.Event, seconds: float) -> None:
         sleeper = _Sleeper(self._now + seconds, wake)
@@ -92,7 +97,9 @@ class BuildsRig:
     settled: list[Settled]
     unreadable: list[tuple[str, str]]
     being_written: list[tuple[str, bool]]
-    troubles: list[str]
+    troubles: list[tuple[str, str, str]]
+    """Part, what is wrong, and what to do."""
+    held: list[tuple[str, str]]
     watches: int
 
     async def rewatch(self, *watches: Watch) -> None:
@@ -128,7 +135,8 @@ async def running(
     settled: list[Settled] = []
     unreadable: list[tuple[str, str]] = []
     being_written: list[tuple[str, bool]] = []
-    troubles: list[str] = []
+    troubles: list[tuple[str, str, str]] = []
+    held: list[tuple[str, str]] = []
     clock = HandClock()
     by_hand = HandDrivenSource()
 
@@ -137,16 +145,20 @@ async def running(
             raise failures.pop(0)
         settled.append(build)
 
+    def note_trouble(part: str, trouble: str, mend: str) -> None:
+        troubles.append((part, trouble, mend))
+
     builds = Builds(
         watches,
         take,
         source or by_hand,
         unreadable=lambda _watch, file: unreadable.append((Path(file.path).name, file.reason) if file else ("", "")),
         settling=lambda watch, is_being_written: being_written.append((watch.partition, is_being_written)),
-        on_trouble=troubles.append,
+        held_open=lambda watch, who: held.append((watch.partition, who)),
+        on_trouble=note_trouble,
         clock=clock,
     )
-    rig = BuildsRig(builds, by_hand, clock, settled, unreadable, being_written, troubles, len(watches))
+    rig = BuildsRig(builds, by_hand, clock, settled, unreadable, being_written, troubles, held, len(watches))
     task = asyncio.create_task(builds.run())
     try:
         if source is None:

@@ -14,7 +14,7 @@ import pytest
 from builds_rig import PATIENCE, needs_leases
 from flashdeck.image_formats import MAX_IMAGE
 from flashdeckd.builds.filesystem import filesystem_type, is_remote
-from flashdeckd.builds.lease import Busy, FileSnapshot, Unreadable, being_written, install_sigio, read_settled
+from flashdeckd.builds.lease import Busy, FileSnapshot, Unreadable, Writing, ask_writing, install_sigio, read_settled
 from flashdeckd.host import files
 
 IMAGE = bytes(range(256)) * 1024
@@ -55,7 +55,7 @@ def test_a_file_at_rest_is_read_whole_under_a_lease(file: Path) -> None:
     assert isinstance(reading, FileSnapshot)
     assert reading.data == IMAGE
     assert reading.leased
-    assert not being_written(str(file))
+    assert ask_writing(str(file)) is Writing.CLOSED
 
 
 def test_an_empty_file_is_a_file(file: Path) -> None:
@@ -68,7 +68,7 @@ def test_an_empty_file_is_a_file(file: Path) -> None:
 @pytest.mark.parametrize("mode", ["r+b", "ab", "wb"])
 def test_a_file_that_is_open_for_writing_is_not_read(file: Path, mode: str) -> None:
     with file.open(mode):
-        assert being_written(str(file))
+        assert ask_writing(str(file)) is Writing.OPEN
         assert read_settled(str(file)) == Busy()
     assert isinstance(read_settled(str(file)), FileSnapshot)
 
@@ -181,7 +181,7 @@ def test_without_leases_a_change_while_we_read_is_noticed(
 def test_no_lease_is_taken_while_sigio_would_end_the_process(file: Path) -> None:
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     with file.open("r+b"):
-        assert not being_written(str(file))
+        assert ask_writing(str(file)) is Writing.UNKNOWN
         reading = read_settled(str(file))
     assert isinstance(reading, FileSnapshot)
     assert not reading.leased
@@ -210,7 +210,7 @@ def test_what_is_not_there_is_none(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to("nowhere")
     for name in ("nothing", "dangling", "no/such/directory", "file/below"):
         assert read_settled(str(tmp_path / name)) is None
-        assert not being_written(str(tmp_path / name))
+        assert ask_writing(str(tmp_path / name)) is Writing.CLOSED
 
 
 def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_no_descriptor_is_left_open(file: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for path in (str(file), str(file.parent), str(file) + ".none"):
         read_settled(path)
-        being_written(path)
+        ask_writing(path)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

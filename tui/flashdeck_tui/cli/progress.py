@@ -37,6 +37,10 @@ class Progress(Protocol):
         """Show the new state of one of the jobs."""
         ...
 
+    def note(self, line: str) -> None:
+        """Say something that is no job's, and stays."""
+        ...
+
     def look(self) -> None:
         """Show which boards have not answered for a while."""
         ...
@@ -96,6 +100,10 @@ class Lines:
             self._silent.discard(place)
             say(f"{_label(job)}: {headline}")
 
+    def note(self, line: str) -> None:
+        """Say it."""
+        say(line)
+
     def look(self) -> None:
         """Say of each board that has not answered for a while, once until it has."""
         for place, job in self._jobs.items():
@@ -130,6 +138,14 @@ class Bars:
             self._draw((job,))
         elif time.monotonic() - self._drawn_at >= REDRAW:
             self._draw()
+
+    def note(self, line: str) -> None:
+        """Say it above the bars."""
+        if self._drawn_lines:
+            write_talk(_UP.format(self._drawn_lines) + _CLEAR_BELOW)
+            self._drawn_lines = 0
+        say(line)
+        self._draw()
 
     def look(self) -> None:
         """Draw again where a board has not answered for a while: for how long is part of its line."""
