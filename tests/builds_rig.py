@@ -6,12 +6,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from flashdeckd.builds.builds import Builds, Settled, Watch
 from flashdeckd.builds.filesystem import LEASES, filesystem_type
 from flashdeckd.builds.source import BuildSource, HandDrivenSource
+from flashdeckd.host import files
 
 PATIENCE = 60
 """Seconds after which a wait for something that must come is given up."""
@@ -87,6 +89,29 @@ class HandClock:
         self._now = end
 
 
+class StampedFiles:
+    """The real files, with times of change by a test's clock: each new state has the time at which it is first seen."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self._clock = clock
+        self._stamps: dict[tuple[int, int, int], int] = {}
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(os, name)
+
+    def stat(self, path: str | Path, /) -> os.stat_result:
+        return self._stamped(os.stat(path))  # noqa: PTH116 - it stands in for the function of this name
+
+    def fstat(self, fd: int, /) -> os.stat_result:
+        return self._stamped(os.fstat(fd))
+
+    def _stamped(self, status: os.stat_result) -> os.stat_result:
+        now = int(self._clock.wall() * 1e9)
+        stamp = self._stamps.setdefault((status.st_dev, status.st_ino, status.st_ctime_ns), now)
+        named = {name: getattr(status, name) for name in dir(status) if name.startswith("st_")}
+        return os.stat_result(tuple(status), {**named, "st_ctime_ns": stamp})
+
+
 @dataclass
 class BuildsRig:
     """`Builds` on a hand-driven source and clock."""
@@ -128,8 +153,27 @@ class BuildsRig:
 
 
 @asynccontextmanager
+async def stamped(
+    watches: Sequence[Watch], *, epoch: float = 1_700_000_000.0
+) -> AsyncGenerator[tuple[BuildsRig, StampedFiles]]:
+    """As `running`, with times of change that can be believed. A test looks at a file to stamp it."""
+    before = files.system
+    async with running(watches, epoch=epoch) as rig:
+        system = StampedFiles(rig.clock)
+        files.system = cast("files.FileSystem", system)
+        try:
+            yield rig, system
+        finally:
+            files.system = before
+
+
+@asynccontextmanager
 async def running(
-    watches: Sequence[Watch], *, source: BuildSource | None = None, failures: list[Exception] | None = None
+    watches: Sequence[Watch],
+    *,
+    source: BuildSource | None = None,
+    failures: list[Exception] | None = None,
+    epoch: float = 0.0,
 ) -> AsyncGenerator[BuildsRig]:
     """Builds that have looked once. `failures` are raised one by one by the callback, before it takes anything."""
     settled: list[Settled] = []
@@ -138,6 +182,7 @@ async def running(
     troubles: list[tuple[str, str, str]] = []
     held: list[tuple[str, str]] = []
     clock = HandClock()
+    clock.epoch = epoch
     by_hand = HandDrivenSource()
 
     async def take(build: Settled) -> None:

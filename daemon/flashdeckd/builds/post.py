@@ -163,13 +163,14 @@ class Post:
     def _judge(self, seen: _Seen) -> float | None:
         """Return the seconds until the next look by the settle rule; see `Gate.see`."""
         before, wall, after = self._clock.now(), self._clock.wall(), self._clock.now()
+        self._status_clock.read(before, wall, after)
         fingerprint = seen.fingerprint
         rested = least = 0.0
         if fingerprint is not None and fingerprint != self._gate.passed:
             self._haste.see(fingerprint)
             # A lease is only given on file systems of this machine, which go by this machine's clock.
-            age = self._status_clock.rested(fingerprint.changed_ns, before, wall, after)
-            rested = age if seen.writing is Writing.CLOSED else 0.0
+            if seen.writing is Writing.CLOSED:
+                rested = self._status_clock.rested(fingerprint.changed_ns)
             if seen.writing is Writing.UNKNOWN:
                 least = UNPROVED_SETTLE
                 self._say_unproved(fingerprint)

@@ -18,18 +18,27 @@ class StatusClock:
     def __init__(self) -> None:
         self._steady_since: float | None = None
         self._offset = (0.0, 0.0)
+        self._wall = 0.0
+        self._steady_for = 0.0
 
-    def rested(self, changed_ns: int, before: float, wall: float, after: float) -> float:
-        """Return for how many seconds a file whose status changed last at `changed_ns` is known to have rested.
+    def read(self, before: float, wall: float, after: float) -> None:
+        """Take the time since the epoch, `wall`, which was read between `before` and `after` (monotonic).
 
-        `wall` (since the epoch) was read between `before` and `after` (monotonic). A change in the future, and what
-        lies before the wall clock was set, are not believed: 0, or as much as is known since.
+        To be called at every look, whatever was seen there: what lies before the first is not known.
         """
+        self._wall, self._steady_for = wall, 0.0
         if after - before > CLOCK_STEP:
-            return 0.0  # too far apart to tell whether the clock was set
+            return  # too far apart to tell whether the clock was set
         low, high = wall - after, wall - before
         if self._steady_since is None or low > self._offset[1] + CLOCK_STEP or high < self._offset[0] - CLOCK_STEP:
             self._steady_since = before
         self._offset = (low, high)
-        age = wall - changed_ns / 1e9 - TICK
-        return max(0.0, min(age, before - self._steady_since))
+        self._steady_for = before - self._steady_since
+
+    def rested(self, changed_ns: int) -> float:
+        """Return for how many seconds a file whose status changed last at `changed_ns` is known to have rested by now.
+
+        A change in the future, and what lies before the clock was set, are not believed: 0, or
+        as much as is known since.
+        """
+        return max(0.0, min(self._wall - changed_ns / 1e9 - TICK, self._steady_for))
