@@ -143,6 +143,16 @@ def object_copy(file: Path) -> Iterator[float]:
     os.utime(file, ns=OLD)
 
 
+def object_copy_then_signed(file: Path) -> Iterator[float]:
+    """`objcopy -p`, whose output looks old from then on, and a step after it that adds a signature."""
+    file.write_bytes(HALF)
+    os.utime(file, ns=OLD)
+    yield 0.8 * SETTLE
+    with file.open("ab", buffering=0) as writer:
+        writer.write(WHOLE[len(HALF) :])
+    os.utime(file, ns=OLD)
+
+
 def holds_it_open(file: Path) -> Iterator[float]:
     """A linker that writes its map, with the image still open, and then the image's last part."""
     with file.open("wb", buffering=0) as writer:
@@ -189,6 +199,7 @@ WRITERS = (
     in_place_then_times,
     beside_then_renamed,
     object_copy,
+    object_copy_then_signed,
     holds_it_open,
     reopens,
     reopens_to_patch,
@@ -202,6 +213,7 @@ async def test_no_writer_that_pauses_is_taken_for_done(
     file: Path, writer: Callable[[Path], Iterator[float]], lateness: float
 ) -> None:
     async with stamped([watch(file)]) as (rig, files):
+        await rig.advance(10 * SETTLE)  # clocks are known by now
         for pause in writer(file):
             if file.exists():
                 files.stat(file)
