@@ -7,12 +7,13 @@ import queue
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from watchfiles._rust_notify import WatchfilesRustInternalError
+from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 from builds_rig import PATIENCE, needs_leases
 from flashdeckd.builds import builds as builds_module
@@ -393,6 +394,22 @@ def test_wake_ups_a_second_are_few() -> None:
     assert [pace.step_ms(now) for now in (0.0, 9.9, 10.0)] == [QUICK_STEP_MS, QUICK_STEP_MS, QUIET_STEP_MS]
     pace.heard(10.0)
     assert [pace.step_ms(now) for now in (10.0, 19.9, 20.0)] == [QUICK_STEP_MS, QUICK_STEP_MS, QUIET_STEP_MS]
+
+
+@pytest.mark.parametrize(("step", "steps"), [(QUICK_STEP_MS, 20), (QUIET_STEP_MS, 2)])
+def test_a_step_of_the_watch_is_one_wake_up(tmp_path: Path, step: int, steps: int) -> None:
+    def woken() -> int:
+        lines = Path("/proc/thread-self/status").read_text().splitlines()
+        (count,) = [int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches:")]
+        return count
+
+    notify = RustNotify([str(tmp_path)], False, False, POLL_MS, False, True)
+    try:
+        before = woken()
+        assert notify.watch(DEBOUNCE_MS, step, step * steps, threading.Event()) == "timeout"
+        assert 0 < woken() - before <= steps + 3  # the clocks of sleeping and of the timeout are not the same
+    finally:
+        notify.close()
 
 
 async def test_what_happens_between_two_waits_of_one_watch_is_heard(tmp_path: Path) -> None:
