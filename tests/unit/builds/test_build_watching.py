@@ -403,7 +403,7 @@ def test_a_step_of_the_watch_is_one_wake_up(tmp_path: Path, step: int, steps: in
         (count,) = [int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches:")]
         return count
 
-    notify = RustNotify([str(tmp_path)], False, False, POLL_MS, False, True)
+    notify = RustNotify([str(tmp_path)], False, False, POLL_MS, False, True)  # noqa: FBT003 - as it is declared
     try:
         before = woken()
         assert notify.watch(DEBOUNCE_MS, step, step * steps, threading.Event()) == "timeout"
