@@ -168,6 +168,16 @@ async def enumerated(bench: VirtualBench, cables: Cables, name: str) -> None:
             await asyncio.sleep(0.05)
 
 
+async def pressed(bench: VirtualBench, cables: Cables, name: str) -> None:
+    """Press a board's button, and wait until the kernel has it anew in its bootloader."""
+    device, product = cables.port(name).device, f"{bench.boards[name].spec.dfu.product:04x}"
+    before = _attribute(device / "devnum")
+    bench.press(name)
+    async with asyncio.timeout(WAIT_SECONDS):
+        while _attribute(device / "devnum") in ("", before) or _attribute(device / "idProduct") != product:  # noqa: ASYNC110 -- as for cables
+            await asyncio.sleep(0.05)
+
+
 def _attribute(path: Path) -> str:
     """An attribute in sysfs; "" where the device has gone, or is not there yet."""
     try:
