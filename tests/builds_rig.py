@@ -124,7 +124,7 @@ class BuildsRig:
     being_written: list[tuple[str, bool]]
     troubles: list[tuple[str, str, str]]
     """Part, what is wrong, and what to do."""
-    held: list[tuple[str, str]]
+    kept: list[tuple[str, str]]
     watches: int
 
     async def rewatch(self, *watches: Watch) -> None:
@@ -180,7 +180,7 @@ async def running(
     unreadable: list[tuple[str, str]] = []
     being_written: list[tuple[str, bool]] = []
     troubles: list[tuple[str, str, str]] = []
-    held: list[tuple[str, str]] = []
+    kept: list[tuple[str, str]] = []
     clock = HandClock()
     clock.epoch = epoch
     by_hand = HandDrivenSource()
@@ -199,11 +199,11 @@ async def running(
         source or by_hand,
         unreadable=lambda _watch, file: unreadable.append((Path(file.path).name, file.reason) if file else ("", "")),
         settling=lambda watch, is_being_written: being_written.append((watch.partition, is_being_written)),
-        held_open=lambda watch, who: held.append((watch.partition, who)),
+        kept_open=lambda watch, who: kept.append((watch.partition, who)),
         on_trouble=note_trouble,
         clock=clock,
     )
-    rig = BuildsRig(builds, by_hand, clock, settled, unreadable, being_written, troubles, held, len(watches))
+    rig = BuildsRig(builds, by_hand, clock, settled, unreadable, being_written, troubles, kept, len(watches))
     task = asyncio.create_task(builds.run())
     try:
         if source is None:

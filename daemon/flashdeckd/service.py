@@ -125,7 +125,7 @@ async def serve(options: Options, signals: Signals) -> None:
             on_trouble=lambda part, trouble, hint: health.report(part, trouble, hint=hint),
             unreadable=by_build.unreadable,
             settling=by_build.being_written,
-            held_open=by_build.held_open,
+            kept_open=by_build.kept_open,
         )
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub)

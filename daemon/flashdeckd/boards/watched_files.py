@@ -14,7 +14,7 @@ class WatchedFiles:
         self._hub = hub
         self._changed = changed
         self._being_written: set[tuple[str, str]] = set()
-        self._held_open: dict[tuple[str, str], str] = {}
+        self._kept_open: dict[tuple[str, str], str] = {}
         self._untaken: dict[tuple[str, str], str] = {}
         """The reason why what lies at a watched path cannot be taken, by profile and partition."""
 
@@ -26,12 +26,12 @@ class WatchedFiles:
             self._being_written.discard((profile, partition))
         self._changed(profile)
 
-    def note_held_open(self, profile: str, partition: str, who: str) -> None:
+    def note_kept_open(self, profile: str, partition: str, who: str) -> None:
         """Note who has had a file open for writing for long, in a sentence; "" once that is over."""
         if who:
-            self._held_open[profile, partition] = who
+            self._kept_open[profile, partition] = who
         else:
-            self._held_open.pop((profile, partition), None)
+            self._kept_open.pop((profile, partition), None)
         self._changed(profile)
 
     def note_untaken(self, profile: str, partition: str, reason: str) -> None:
@@ -46,13 +46,13 @@ class WatchedFiles:
         """Tell whether a file is being written now."""
         return (profile, partition) in self._being_written
 
-    def held_open(self, profile: str, partition: str) -> str:
+    def kept_open(self, profile: str, partition: str) -> str:
         """Return who has had a file open for writing for long, in a sentence; "" for nobody."""
-        return self._held_open.get((profile, partition), "")
+        return self._kept_open.get((profile, partition), "")
 
-    def who_holds_open(self, profiles: Iterable[str], partition: str) -> str:
-        """Return the same for the first of several profiles' files that is held open."""
-        return next(filter(None, (self.held_open(profile, partition) for profile in sorted(profiles))), "")
+    def who_keeps_open(self, profiles: Iterable[str], partition: str) -> str:
+        """Return the same for the first of several profiles' files that is kept open."""
+        return next(filter(None, (self.kept_open(profile, partition) for profile in sorted(profiles))), "")
 
     def untaken(self, profile: str, partition: str) -> str:
         """Return why what lies at an image's path cannot be taken, with what to do; "" where it can."""

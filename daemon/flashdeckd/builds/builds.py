@@ -36,7 +36,7 @@ class Builds:
         *,
         unreadable: Callable[[Watch, Unreadable | None], object] | None = None,
         settling: Callable[[Watch, bool], object] | None = None,
-        held_open: Callable[[Watch, str], object] | None = None,
+        kept_open: Callable[[Watch, str], object] | None = None,
         on_trouble: Callable[[str, str, str], object] | None = None,
         clock: BuildClock | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class Builds:
             settled=settled,
             unreadable=unreadable or _nobody,
             settling=settling or _nobody,
-            held_open=held_open or _nobody,
+            kept_open=kept_open or _nobody,
             trouble=self._note_trouble,
         )
         self._tasks: asyncio.TaskGroup | None = None

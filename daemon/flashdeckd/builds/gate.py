@@ -8,7 +8,7 @@ BUSY_RETRY = 0.02
 """Seconds until a file that somebody has open for writing is looked at again: closing it changes nothing that a watch
 would report."""
 BUSY_SHARE = 0.01
-"""The same as a share of the time for which it is held open already, where that is more; its end is seen so late."""
+"""The same as a share of the time for which it is kept open already, where that is more; its end is seen so late."""
 MAX_BUSY_RETRY = 2.0
 """Longest time until such a file is looked at again, in seconds."""
 ROUNDING = 1e-6
@@ -49,7 +49,7 @@ class Gate:
         self.passed: Fingerprint | None = None
         """The state that has been dealt with; set by the caller, and never waited for again."""
 
-    def held(self, now: float) -> float:
+    def kept_open(self, now: float) -> float:
         """Return for how many seconds a writer has been seen at the file without a break; 0 for none."""
         return 0.0 if self._busy_since is None else now - self._busy_since
 
@@ -82,6 +82,6 @@ class Gate:
         if fingerprint is None or fingerprint == self.passed:
             return None
         if busy:
-            return min(max(BUSY_RETRY, BUSY_SHARE * self.held(now)), MAX_BUSY_RETRY)
+            return min(max(BUSY_RETRY, BUSY_SHARE * self.kept_open(now)), MAX_BUSY_RETRY)
         left = self._quiet_since + max(self.settle, least) - now
         return left if left > ROUNDING else 0.0

@@ -13,14 +13,14 @@ from flashdeckd.host import files
 MAX_LINES = 1 << 20
 """Bytes that are read of what the kernel says of one inotify instance; a watch has some 130."""
 _ROOM = {"watches": 524_288, "instances": 512}
-"""What many distributions have, for a hint."""
+"""The limits that many distributions set, for a hint."""
 
 Instances = Mapping[str, bytes]
 """The inotify instances of this process, by descriptor, each with the lines that its watches are."""
 
 
 class Limit(StrEnum):
-    """What each user has only so many of; the value ends the names of its sysctls."""
+    """Things of which each user has only so many; the value ends the names of the sysctls."""
 
     WATCHES = "watches"
     INSTANCES = "instances"

@@ -25,9 +25,9 @@ UNPROVED_SETTLE = 1.0
 """Least seconds that a file must be unchanged where nobody can say whether somebody has it open for writing."""
 UNPROVED_RETRY = 0.2
 """Least seconds between looks at such a file while /proc shows who writes it: that costs more than a lease."""
-HELD_SAID = 30.0
-"""Seconds after which it is said that a file is held open for writing; hints about it are not heard any more."""
-HELD_ASKED = 60.0
+KEPT_SAID = 30.0
+"""Seconds after which it is said that a file is kept open for writing; hints about it are not heard any more."""
+KEPT_ASKED = 60.0
 """Seconds after which it is asked again who does that."""
 
 _log = logging.getLogger("flashdeckd.builds")
@@ -38,7 +38,7 @@ class NotWatchedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _FileLook:
     """One look at a file."""
 
     found: Fingerprint | Unreadable | None
@@ -72,8 +72,8 @@ class Post:
         self._complaint: Unreadable | None = None
         self._settling = False
         self._unproved_said = False
-        self._held = ""
-        self._held_asked_at = 0.0
+        self._kept = ""
+        self._kept_asked_at = 0.0
         self._asking: list[asyncio.Future[bool]] = []
         self._task: asyncio.Task[None] | None = None
         self._handing_on = False
@@ -86,7 +86,7 @@ class Post:
 
     def hint(self) -> None:
         """Look soon: something may have changed."""
-        if not self._held:
+        if not self._kept:
             self._wake.set()
 
     async def look(self) -> bool:
@@ -151,7 +151,7 @@ class Post:
         pause = self._judge(seen)
         if pause == 0 and fingerprint is not None:
             pause = await self._read(fingerprint)
-        await self._note_held(seen)
+        await self._note_kept(seen)
         self._note_settling(settling=pause is not None)
         if pause is not None:
             return pause
@@ -160,7 +160,7 @@ class Post:
         self._answer(asking, there=fingerprint is not None and fingerprint == self._gate.passed)
         return RESTART if self._is_deaf(self.watch.pattern) else RESCAN
 
-    def _judge(self, seen: _Seen) -> float | None:
+    def _judge(self, seen: _FileLook) -> float | None:
         """Return the seconds until the next look by the settle rule; see `Gate.see`."""
         before, wall, after = self._clock.now(), self._clock.wall(), self._clock.now()
         self._status_clock.read(before, wall, after)
@@ -202,16 +202,16 @@ class Post:
         finally:
             self._handing_on = False
 
-    async def _note_held(self, seen: _Seen) -> None:
+    async def _note_kept(self, seen: _FileLook) -> None:
         """Say it when somebody has had the file open for writing for long, and when that is over."""
         now = self._clock.now()
-        if self._gate.held(now) < HELD_SAID or seen.fingerprint is None:
-            self._tell_held("")
-        elif not self._held or now >= self._held_asked_at + HELD_ASKED:
-            self._held_asked_at = now
+        if self._gate.kept_open(now) < KEPT_SAID or seen.fingerprint is None:
+            self._tell_kept("")
+        elif not self._kept or now >= self._kept_asked_at + KEPT_ASKED:
+            self._kept_asked_at = now
             writer = seen.writer or await threads.run(find_writer, seen.fingerprint)
             who = writer or "for writing, or mapped, by a program that cannot be seen from here"
-            self._tell_held(f"{clean(Path(seen.fingerprint.path).name)} is held open {who}")
+            self._tell_kept(f"{clean(Path(seen.fingerprint.path).name)} is kept open {who}")
 
     def _say_unproved(self, fingerprint: Fingerprint) -> None:
         if not self._unproved_said:
@@ -232,7 +232,7 @@ class Post:
         if self._removed:
             self._note_settling(settling=False)
             self._complain(None)
-            self._tell_held("")
+            self._tell_kept("")
             self._tell_trouble("")
             self._haste = Haste(self.watch.settle)
             self._tell_haste()
@@ -256,10 +256,10 @@ class Post:
             self._told.unreadable(self.watch, complaint)
         self._complaint = complaint
 
-    def _tell_held(self, text: str) -> None:
-        if text != self._held:
-            self._held = text
-            self._told.held_open(self.watch, text)
+    def _tell_kept(self, text: str) -> None:
+        if text != self._kept:
+            self._kept = text
+            self._told.kept_open(self.watch, text)
 
     def _tell_trouble(self, trouble: str) -> None:
         if trouble != self.trouble:
@@ -288,18 +288,18 @@ def _digest(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def _observe(pattern: str, passed: Fingerprint | None) -> _Seen:
+def _observe(pattern: str, passed: Fingerprint | None) -> _FileLook:
     """Return the state of the file, and whether it is being written; a state that has passed is not asked.
 
     Where the newest match of a glob was removed, the older one behind it is no new build: nothing has changed.
     """
     found = newest(pattern)
     if not isinstance(found, Fingerprint):
-        return _Seen(found)
+        return _FileLook(found)
     if passed is not None and found.path != passed.path and found.modified_ns < passed.modified_ns:
-        return _Seen(passed)
+        return _FileLook(passed)
     if found == passed:
-        return _Seen(found)
+        return _FileLook(found)
     writing = ask_writing(found.path)
     writer = find_writer(found) if writing is Writing.UNKNOWN else None
-    return _Seen(found, Writing.OPEN if writer is not None else writing, writer)
+    return _FileLook(found, Writing.OPEN if writer is not None else writing, writer)

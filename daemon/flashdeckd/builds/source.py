@@ -17,9 +17,9 @@ from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 from flashdeckd.builds import inotify
 from flashdeckd.builds.filesystem import is_remote
-from flashdeckd.builds.pace import QUIET_AFTER, Pace
 from flashdeckd.builds.pattern import names, places
 from flashdeckd.builds.watch import RESTART
+from flashdeckd.builds.watch_pace import QUIET_AFTER, WatchPace
 from flashdeckd.host import clock, files, threads
 
 DEBOUNCE_MS = 60
@@ -105,7 +105,7 @@ class WatchfilesSource:
         self._polling = polling
         self._said: tuple[int, bool] | None = None
         self._now = now
-        self._pace = Pace(now(), quiet_after)
+        self._pace = WatchPace(now(), quiet_after)
 
     async def hints(self, patterns: Sequence[str]) -> AsyncGenerator[None, None]:
         """See `BuildSource`."""

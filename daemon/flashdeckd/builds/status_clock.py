@@ -1,4 +1,4 @@
-"""How long a file has rested, by its own time of last status change (ctime). Pure.
+"""The time for which a file has rested, by its own time of last status change (ctime). Pure.
 
 Only the kernel sets that time, and nothing sets it back: `cp -p`, `rsync -t` and `objcopy -p` change the modification
 time afterwards, which is itself a status change. It is believed as far as the clock that it came from is the one that

@@ -1,4 +1,4 @@
-"""What is watched, and what is told of it, as values; the clock that all of it goes by."""
+"""Watches, and those who are told of them, as values; the clock that all of it goes by."""
 
 import asyncio
 import contextlib
@@ -52,7 +52,7 @@ class Told:
     """Once for each reason why a file that is there cannot be read, and with None once that is over."""
     settling: Callable[[Watch, bool], object]
     """A new state begins to be waited for, or that is over."""
-    held_open: Callable[[Watch, str], object]
+    kept_open: Callable[[Watch, str], object]
     """The program that has had the file open for writing for long, in words; "" once that is over."""
     trouble: Callable[[str, str, str], object]
     """A part that does not work, what is wrong with it ("" for nothing any more), and what to do."""

@@ -1,7 +1,7 @@
 """The program that has a file open for writing, as far as /proc shows it (proc(5)): one's own; all of them to root.
 
-Only asked where a lease cannot tell, and to name who keeps a file from settling. It finds what it can: that nothing is
-found proves nothing.
+Only asked where a lease cannot tell, and to name who keeps a file open for long. It finds what it can: that nothing
+is found proves nothing.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Writer:
     """True: through a shared mapping, which outlives the open file."""
 
     def __str__(self) -> str:
-        """Return it in words, after "is held open"."""
+        """Return it in words, after "is kept open"."""
         return f"{'by a writable mapping of' if self.mapped else 'for writing by'} pid {self.pid} ({self.program})"
 
 

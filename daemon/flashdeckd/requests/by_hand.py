@@ -149,8 +149,8 @@ class HandRequests:
                 for profile in {board.profile.name for board in boards}:
                     await self._builds.look(profile, partition)
         except TimeoutError:
-            held_open = self._bench.files.who_holds_open({board.profile.name for board in boards}, partition)
-            trouble = self._builds.trouble or held_open
+            kept_open = self._bench.files.who_keeps_open({board.profile.name for board in boards}, partition)
+            trouble = self._builds.trouble or kept_open
             raise FlashdeckError(
                 f"the newest build is not known: {trouble}"
                 if trouble

@@ -14,7 +14,7 @@ from flashdeck.config import Board, Config, Partition
 from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import Verified
 from flashdeck.model import Contents, DaemonState, JobState, Origin, Presence
-from flashdeck.problems import HELD_OPEN_HINT
+from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.sightings import RETURN_SECONDS, Sightings
 from flashdeckd.boards.watched_files import WatchedFiles
@@ -129,14 +129,14 @@ async def test_a_person_waits_so_long_for_a_build_that_is_being_written(
     with pytest.raises(FlashdeckError, match="is still being written"):
         await requests.flash("app1", "", (), no_wait=False)
     assert asked.timeouts == [WRITTEN_SECONDS + BOARD.profile.partitions["app1"].settle]
-    files.note_held_open(BOARD.profile.name, "app1", "APP1.bin is held open for writing by pid 123 (ld)")
-    with pytest.raises(FlashdeckError, match=r"is not known: APP1\.bin is held open for writing by pid 123"):
+    files.note_kept_open(BOARD.profile.name, "app1", "APP1.bin is kept open for writing by pid 123 (ld)")
+    with pytest.raises(FlashdeckError, match=r"is not known: APP1\.bin is kept open for writing by pid 123"):
         await requests.flash("app1", "", (), no_wait=False)
     waits = WaitRequests(cast("Bench", bench), cast("Builds", builds), hub)
-    with pytest.raises(FlashdeckError, match=r"is not known after 2 s: APP1\.bin is held open") as caught:
+    with pytest.raises(FlashdeckError, match=r"is not known after 2 s: APP1\.bin is kept open") as caught:
         await waits.for_image("app1", "", (), 2)
-    assert caught.value.hint == HELD_OPEN_HINT
-    files.note_held_open(BOARD.profile.name, "app1", "")
+    assert caught.value.hint == KEPT_OPEN_HINT
+    files.note_kept_open(BOARD.profile.name, "app1", "")
     with pytest.raises(FlashdeckError, match="is not known after 2 s: its file is being written"):
         await waits.for_image("app1", "", (), 2)
 

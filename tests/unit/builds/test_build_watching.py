@@ -20,7 +20,6 @@ from flashdeckd.builds import builds as builds_module
 from flashdeckd.builds import post as post_module
 from flashdeckd.builds import source as source_module
 from flashdeckd.builds.builds import Builds
-from flashdeckd.builds.pace import QUICK_STEP_MS, QUIET_AFTER, QUIET_STEP_MS, Pace
 from flashdeckd.builds.source import (
     DEBOUNCE_MS,
     MAX_DIRECTORIES,
@@ -32,6 +31,7 @@ from flashdeckd.builds.source import (
     survey,
 )
 from flashdeckd.builds.watch import Settled, Watch
+from flashdeckd.builds.watch_pace import QUICK_STEP_MS, QUIET_AFTER, QUIET_STEP_MS, WatchPace
 from flashdeckd.host.threads import ThreadEvent
 
 
@@ -390,7 +390,7 @@ async def test_the_steps_of_one_watch_grow_after_quiet_hours_and_shrink_with_the
 def test_wake_ups_a_second_are_few() -> None:
     assert 1000 / QUICK_STEP_MS <= 50
     assert 1000 / QUIET_STEP_MS <= 5
-    pace = Pace(0.0, quiet_after=10.0)
+    pace = WatchPace(0.0, quiet_after=10.0)
     assert [pace.step_ms(now) for now in (0.0, 9.9, 10.0)] == [QUICK_STEP_MS, QUICK_STEP_MS, QUIET_STEP_MS]
     pace.heard(10.0)
     assert [pace.step_ms(now) for now in (10.0, 19.9, 20.0)] == [QUICK_STEP_MS, QUICK_STEP_MS, QUIET_STEP_MS]

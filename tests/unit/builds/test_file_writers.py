@@ -42,7 +42,7 @@ def test_a_process_that_has_it_open_for_writing_is_named(file: Path) -> None:
         assert found is not None
         assert (found.pid, found.mapped) == (pid, False)
         program = Path(f"/proc/{pid}/comm").read_text().strip()
-        assert f"APP1.bin is held open {found}" == f"APP1.bin is held open for writing by pid {pid} ({program})"
+        assert f"APP1.bin is kept open {found}" == f"APP1.bin is kept open for writing by pid {pid} ({program})"
     assert find_writer(state(file)) is None
 
 

@@ -54,7 +54,7 @@ def test_the_time_begins_when_the_last_writer_is_seen_gone() -> None:
 
 def test_a_file_that_stays_open_is_looked_at_less_and_less_often_up_to_a_limit() -> None:
     gate = Gate(0.5)
-    assert gate.held(0.0) == 0
+    assert gate.kept_open(0.0) == 0
     for now, pause in (
         (0.0, BUSY_RETRY),
         (BUSY_RETRY / BUSY_SHARE, BUSY_RETRY),
@@ -63,9 +63,9 @@ def test_a_file_that_stays_open_is_looked_at_less_and_less_often_up_to_a_limit()
         (9 * MAX_BUSY_RETRY / BUSY_SHARE, MAX_BUSY_RETRY),
     ):
         assert gate.see(now, replace(FILE, changed_ns=int(now)), busy=True) == pytest.approx(pause)
-        assert gate.held(now) == now
+        assert gate.kept_open(now) == now
     gate.see(now, FILE)
-    assert gate.held(now) == 0
+    assert gate.kept_open(now) == 0
     assert gate.see(now, FILE, busy=True) == BUSY_RETRY
 
 

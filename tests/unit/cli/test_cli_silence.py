@@ -53,14 +53,14 @@ def test_a_bar_counts_the_seconds(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_note_stands_above_the_bars_and_stays(capsys: pytest.CaptureFixture[str]) -> None:
     bars = progress.Bars([], clock=lambda: 100.0)
-    bars.note("left app1: held open")
-    assert capsys.readouterr().err == "left app1: held open\n"
+    bars.note("left app1: kept open")
+    assert capsys.readouterr().err == "left app1: kept open\n"
     bars.show(running(100))
     capsys.readouterr()
-    bars.note("left app1: held open by another")
+    bars.note("left app1: kept open by another")
     drawn = capsys.readouterr().err
     assert drawn.startswith("\x1b[1A\x1b[J")
-    assert drawn.index("held open by another\n") < drawn.index("31 %")
+    assert drawn.index("kept open by another\n") < drawn.index("31 %")
     lines = progress.Lines([])
-    lines.note("left app1: held open")
-    assert capsys.readouterr().err == "left app1: held open\n"
+    lines.note("left app1: kept open")
+    assert capsys.readouterr().err == "left app1: kept open\n"

@@ -12,7 +12,7 @@ from flashdeck.api import BoardOutcome
 from flashdeck.errors import ErrorKind
 from flashdeck.job_state import Done, Failed, Failure, JobStatus, WaitFor, Waiting
 from flashdeck.model import BoardState, JobState
-from flashdeck.problems import HELD_OPEN_HINT
+from flashdeck.problems import KEPT_OPEN_HINT
 from job_states import RESULT
 
 STALLED = Failure(kind=ErrorKind.STALL, message="it stalled", hint="reset the board")
@@ -105,14 +105,19 @@ def publish(daemon: CannedDaemon, *jobs: JobState) -> Callable[[], None]:
 def test_who_holds_a_file_open_is_said_while_its_build_is_waited_for(daemon: CannedDaemon, cli: Cli) -> None:
     """Once, as soon as it is known, and again only where it is another program."""
 
-    def held(who: str, name: str = "left") -> BoardState:
-        partitions = (replace(each, held_open=who if each.name == "app1" else "x") for each in board().partitions)
+    def kept_open(who: str, name: str = "left") -> BoardState:
+        partitions = (replace(each, kept_open=who if each.name == "app1" else "x") for each in board().partitions)
         return board(name, partitions=tuple(partitions))
 
-    daemon.on_loop(lambda: daemon.hub.publish_board(held("held by ld")))
+    daemon.on_loop(lambda: daemon.hub.publish_board(kept_open("ld has it")))
 
     async def wait(_params: api.Wait) -> api.WaitResult:
-        for state in (held("held by ld"), held("held by cp"), held("held by cp", "right"), held("")):
+        for state in (
+            kept_open("ld has it"),
+            kept_open("cp has it"),
+            kept_open("cp has it", "right"),
+            kept_open(""),
+        ):
             daemon.hub.publish_board(state)
             await daemon.send()
         return api.WaitResult(boards=(row("left"),))
@@ -120,8 +125,8 @@ def test_who_holds_a_file_open_is_said_while_its_build_is_waited_for(daemon: Can
     daemon.answers[api.Wait] = wait
     run = cli("wait", "app1", "--board", "left")
     assert run.err.splitlines() == [
-        f"left app1: held by ld ({HELD_OPEN_HINT})",
-        f"left app1: held by cp ({HELD_OPEN_HINT})",
+        f"left app1: ld has it ({KEPT_OPEN_HINT})",
+        f"left app1: cp has it ({KEPT_OPEN_HINT})",
     ]
 
 

@@ -86,7 +86,7 @@ def _contents_table(boards: Sequence[BoardState]) -> str:
         (board.profile, partition.name): trouble
         for board in boards
         for partition in board.partitions
-        if (trouble := partition.held_open or partition.trouble)
+        if (trouble := partition.kept_open or partition.trouble)
     }
     lines += [clean(f"{name} of {profile}: {trouble}") for (profile, name), trouble in troubles.items()]
     if any(partition.offered for partition in partitions):

@@ -14,7 +14,7 @@ from flashdeck.errors import ErrorKind, ExitCode
 from flashdeck.job_state import Failure
 from flashdeck.model import BoardState, Event, JobState, Snapshot
 from flashdeck.names import is_meant
-from flashdeck.problems import HELD_OPEN_HINT
+from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.text import clean
 from flashdeck.words.jobs import status_hint
 from flashdeck.words.tone import Phrase, Tone
@@ -75,14 +75,14 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
 
 
 class _Talk:
-    """What is said on stderr of the boards that are waited for."""
+    """The talk on stderr about the boards that are waited for."""
 
     def __init__(self, shown: Progress, partition: str, boards: frozenset[str]) -> None:
         self._shown = shown
         self._partition = partition
         self._boards = boards
         self._seen: set[int] = set()
-        self._held_open: dict[str, str] = {}
+        self._kept_open: dict[str, str] = {}
 
     def tell(self, change: Snapshot | Event) -> None:
         """Say what is new."""
@@ -103,10 +103,10 @@ class _Talk:
 
     def _tell_of_file(self, board: BoardState) -> None:
         """Say once who has had the image file of a board open for long: its build is waited for."""
-        who = next((each.held_open for each in board.partitions if each.name == self._partition), "")
-        if board.name in self._boards and who and self._held_open.get(board.name) != who:
-            self._shown.note(clean(f"{board.name} {self._partition}: {who} ({HELD_OPEN_HINT})"))
-        self._held_open[board.name] = who
+        who = next((each.kept_open for each in board.partitions if each.name == self._partition), "")
+        if board.name in self._boards and who and self._kept_open.get(board.name) != who:
+            self._shown.note(clean(f"{board.name} {self._partition}: {who} ({KEPT_OPEN_HINT})"))
+        self._kept_open[board.name] = who
 
 
 def _meant(snapshot: Snapshot, partition: str, patterns: Sequence[str]) -> frozenset[str]:

@@ -14,7 +14,7 @@ from builds_rig import BuildsRig, needs_leases, running, stamped
 from flashdeckd.builds import post as post_module
 from flashdeckd.builds.gate import MAX_BUSY_RETRY, Fingerprint
 from flashdeckd.builds.lease import Writing
-from flashdeckd.builds.post import HELD_ASKED, HELD_SAID, UNPROVED_RETRY, UNPROVED_SETTLE
+from flashdeckd.builds.post import KEPT_ASKED, KEPT_SAID, UNPROVED_RETRY, UNPROVED_SETTLE
 from flashdeckd.builds.watch import Watch
 from flashdeckd.builds.writers import Writer
 
@@ -64,26 +64,26 @@ class Looks:
         return self._answer or self._real(path)
 
 
-async def until_held(rig: BuildsRig) -> None:
+async def until_kept(rig: BuildsRig) -> None:
     await rig.hint()
-    await rig.advance(HELD_SAID + MAX_BUSY_RETRY)
+    await rig.advance(KEPT_SAID + MAX_BUSY_RETRY)
 
 
 async def test_a_file_that_stays_open_is_said_after_a_while_with_who_has_it(file: Path, searches: Searches) -> None:
     searches.found = WRITER
     with file.open("wb", buffering=0) as writer:
         async with running([watch(file)]) as rig:
-            await rig.advance(HELD_SAID * 0.99)
-            assert rig.held == []
+            await rig.advance(KEPT_SAID * 0.99)
+            assert rig.kept == []
             assert searches.count == 0
-            await rig.advance(HELD_SAID * 0.01 + MAX_BUSY_RETRY)
-            assert rig.held == [("app1", "APP1.bin is held open for writing by pid 123 (ld)")]
+            await rig.advance(KEPT_SAID * 0.01 + MAX_BUSY_RETRY)
+            assert rig.kept == [("app1", "APP1.bin is kept open for writing by pid 123 (ld)")]
             assert rig.being_written == [("app1", True)]
             writer.write(b"image")
             writer.close()
             await rig.advance(2 * MAX_BUSY_RETRY)
             assert rig.take() == [b"image"]
-            assert rig.held[1:] == [("app1", "")]
+            assert rig.kept[1:] == [("app1", "")]
             assert rig.being_written == [("app1", True), ("app1", False)]
 
 
@@ -92,9 +92,9 @@ async def test_a_live_mapping_is_said_as_well(file: Path) -> None:
     with file.open("r+b") as opened:
         mapping = mmap.mmap(opened.fileno(), 0)
     async with running([watch(file)]) as rig:
-        await until_held(rig)
-        ((_, said),) = rig.held
-        assert said.startswith("APP1.bin is held open ")
+        await until_kept(rig)
+        ((_, said),) = rig.kept
+        assert said.startswith("APP1.bin is kept open ")
         assert f"pid {os.getpid()} " in said
         mapping.close()
         await rig.advance(2 * MAX_BUSY_RETRY)
@@ -104,15 +104,15 @@ async def test_a_live_mapping_is_said_as_well(file: Path) -> None:
 async def test_one_that_can_not_be_seen_is_asked_for_now_and_then(file: Path, searches: Searches) -> None:
     with file.open("wb"):
         async with running([watch(file)]) as rig:
-            await until_held(rig)
-            ((_, said),) = rig.held
+            await until_kept(rig)
+            ((_, said),) = rig.kept
             assert "cannot be seen from here" in said
             searches.found = WRITER
-            await rig.advance(HELD_ASKED * 0.9)
+            await rig.advance(KEPT_ASKED * 0.9)
             assert searches.count == 1
-            await rig.advance(HELD_ASKED * 0.1 + MAX_BUSY_RETRY)
+            await rig.advance(KEPT_ASKED * 0.1 + MAX_BUSY_RETRY)
             assert searches.count == 2
-            assert rig.held[-1] == ("app1", "APP1.bin is held open for writing by pid 123 (ld)")
+            assert rig.kept[-1] == ("app1", "APP1.bin is kept open for writing by pid 123 (ld)")
 
 
 async def test_it_is_looked_at_less_often_and_no_hint_changes_that(
@@ -120,7 +120,7 @@ async def test_it_is_looked_at_less_often_and_no_hint_changes_that(
 ) -> None:
     with file.open("wb", buffering=0) as writer:
         async with running([watch(file)]) as rig:
-            await until_held(rig)
+            await until_kept(rig)
             await rig.advance(1000)  # it has been open so long
             looks = Looks(monkeypatch)
             for _ in range(50):
@@ -128,13 +128,13 @@ async def test_it_is_looked_at_less_often_and_no_hint_changes_that(
                 await rig.source.hint()
             await rig.advance(20 * MAX_BUSY_RETRY)
             assert looks.count <= 21
-            assert searches.count <= 2 + 1000 / HELD_ASKED
+            assert searches.count <= 2 + 1000 / KEPT_ASKED
 
 
-async def test_who_asks_for_a_look_gets_one_though_a_file_is_held(file: Path) -> None:
+async def test_who_asks_for_a_look_gets_one_though_a_file_is_kept_open(file: Path) -> None:
     with file.open("wb", buffering=0) as writer:
         async with running([watch(file)]) as rig:
-            await until_held(rig)
+            await until_kept(rig)
             writer.write(b"image")
             writer.close()
             looking = asyncio.ensure_future(rig.builds.look("product", "app1"))
@@ -148,9 +148,9 @@ async def test_a_watch_that_ends_takes_back_who_holds_its_file(file: Path, searc
     searches.found = WRITER
     with file.open("wb"):
         async with running([watch(file)]) as rig:
-            await until_held(rig)
+            await until_kept(rig)
             await rig.rewatch()
-            assert [who for _, who in rig.held] == ["APP1.bin is held open for writing by pid 123 (ld)", ""]
+            assert [who for _, who in rig.kept] == ["APP1.bin is kept open for writing by pid 123 (ld)", ""]
 
 
 async def test_where_nobody_can_say_a_file_has_a_longer_settle_time_and_it_is_said_once(
