@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -257,3 +258,20 @@ def test_file_systems_are_told_by_name(tmp_path: Path) -> None:
     assert filesystem_type(descriptor) == ""
     assert not is_remote("/proc")
     assert not is_remote(str(tmp_path / "nothing"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_nobody_can_say_of_another_users_file_whether_it_is_open() -> None:
+    code = (
+        "import os, sys; from flashdeckd.builds.lease import ask_writing, install_sigio; install_sigio(); "
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534); "
+        "own = os.open('own', os.O_CREAT | os.O_RDWR); print(*(ask_writing(path).name for path in ('APP1.bin', 'own')))"
+    )
+    with tempfile.TemporaryDirectory() as name:  # pytest's own directories are closed to others
+        directory = Path(name)
+        needs_leases(directory)
+        directory.chmod(0o777)
+        with (directory / "APP1.bin").open("wb"):
+            command = [sys.executable, "-c", code]
+            run = subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True)  # noqa: S603 - our own code
+        assert run.stdout.split() == ["UNKNOWN", "OPEN"]
