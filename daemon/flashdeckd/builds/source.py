@@ -7,11 +7,12 @@ few the time until the next regular look.
 import asyncio
 import contextlib
 import logging
+import stat
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
@@ -138,9 +139,8 @@ class WatchfilesSource:
                         break  # perhaps there is room for all of them by now
                     # A directory that was removed and made again is watched no longer and gives no sign of that, and it
                     # may have got the same inode: so its name among the changes counts as well as the survey.
-                    right = not any(path in watched for path in changed) and watched == await threads.run(
-                        survey, patterns
-                    )
+                    is_made_anew = any(path in watched and watched[path].is_directory for path in changed)
+                    right = not is_made_anew and await threads.run(survey, patterns) == watched
                     surveyed_at = self._now()
                     if changed and right:
                         yield
@@ -166,6 +166,10 @@ class WatchfilesSource:
         self.trouble = self.mend = ""
         self.deaf_to = frozenset()
         if missing:
+            # One that went meanwhile is no lack of room; the next survey notices it.
+            now = await threads.run(survey, patterns)
+            missing = {path for path in missing if now.get(path) == watched[path]}
+        if missing:
             self.deaf_to = await threads.run(_deaf_to, patterns, missing)
             self.mend = await threads.run(inotify.mend, inotify.Limit.WATCHES)
             self.trouble = (
@@ -182,13 +186,21 @@ class WatchfilesSource:
                 _log.warning("more directories than that are not watched; files in them are looked at now and then")
 
 
-Survey = Mapping[str, tuple[int, int]]
-"""Each directory or file to watch, with its device and inode."""
+class Place(NamedTuple):
+    """A directory or a file that is watched."""
+
+    device: int
+    inode: int
+    is_directory: bool
+
+
+Survey = Mapping[str, Place]
+"""The places to watch, by their paths."""
 
 
 def survey(patterns: Iterable[str]) -> Survey:
     """Return the places to watch for patterns."""
-    found: dict[str, tuple[int, int]] = {}
+    found: dict[str, Place] = {}
     for pattern in patterns:
         for path in places(pattern):
             if path in found or not _may_be_watched(path):
@@ -197,7 +209,7 @@ def survey(patterns: Iterable[str]) -> Survey:
                 return found
             with contextlib.suppress(OSError):  # gone again
                 status = files.status(path)
-                found[path] = (status.st_dev, status.st_ino)
+                found[path] = Place(status.st_dev, status.st_ino, stat.S_ISDIR(status.st_mode))
     return found
 
 
@@ -211,7 +223,7 @@ def _watch(watched: Survey, polling: bool) -> tuple[RustNotify, set[str]]:
     # Directories are watched without what is below them: an ancestor may be a home directory or hold a toolchain.
     notify = RustNotify([*watched], False, polling, POLL_MS, False, True)  # noqa: FBT003 - as it is declared
     inodes = None if polling else inotify.watched_since(before, inotify.instances())
-    return notify, set() if inodes is None else {path for path, (_, inode) in watched.items() if inode not in inodes}
+    return notify, set() if inodes is None else {path for path, place in watched.items() if place.inode not in inodes}
 
 
 def _deaf_to(patterns: Iterable[str], missing: AbstractSet[str]) -> frozenset[str]:

@@ -17,6 +17,8 @@ MAX_PROCESSES = 2048
 """Processes that are looked at, the newest first: those of a build are new."""
 MAX_OPEN_FILES = 256
 """Open files that are looked at of one process."""
+MAX_FACTS = 4096
+"""Bytes that are read of what the kernel says of one open file."""
 MAX_MAPS = 1 << 20
 """Bytes that are read of the list of one process's mappings."""
 _WRITES = 0o3
@@ -67,7 +69,7 @@ def _has_open(process: str, file: Fingerprint, real: str) -> bool:
 
 def _is_writable(fdinfo: str, file: Fingerprint, is_named_so: bool) -> bool:
     """Tell whether an open file can be written to, and is most probably this one. Its file system is not asked."""
-    facts = dict(_facts(files.contents(fdinfo, MAX_MAPS)))
+    facts = dict(_facts(files.contents(fdinfo, MAX_FACTS)))
     if not int(facts.get("flags", "0"), 8) & _WRITES:
         return False
     inode = facts.get("ino")  # since Linux 5.14

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flashdeckd.builds.gate import Fingerprint
-from flashdeckd.builds.writers import MAX_MAPS, MAX_OPEN_FILES, MAX_PROCESSES, Writer, find_writer
+from flashdeckd.builds.writers import MAX_FACTS, MAX_MAPS, MAX_OPEN_FILES, MAX_PROCESSES, Writer, find_writer
 
 
 @pytest.fixture
@@ -144,7 +144,14 @@ def test_so_many_open_files_of_a_process_are_looked_at(proc: Proc, before: int, 
     assert (proc.find() is not None) is is_found
 
 
-@pytest.mark.parametrize(("before", "is_found"), [(0, True), (MAX_MAPS, False)])
+@pytest.mark.parametrize(("before", "is_found"), [(MAX_FACTS * 9 // 10, True), (MAX_FACTS, False)])
+def test_so_much_of_what_is_said_of_an_open_file_is_read(proc: Proc, before: int, is_found: bool) -> None:
+    facts = proc.process(7) / "fdinfo" / "3"
+    facts.write_text("#" * before + "\n" + facts.read_text())
+    assert (proc.find() is not None) is is_found
+
+
+@pytest.mark.parametrize(("before", "is_found"), [(MAX_MAPS * 9 // 10, True), (MAX_MAPS, False)])
 def test_so_much_of_a_list_of_mappings_is_read(proc: Proc, file: Path, before: int, is_found: bool) -> None:
     line = f"7f00-7f01 rw-s 00000000 fe:00 {file.stat().st_ino} {file}\n"
     proc.process(7, flags="", maps="#" * before + "\n" + line)

@@ -5,8 +5,10 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from watchfiles._rust_notify import RustNotify
 
 from builds_rig import PATIENCE
 from flashdeckd.builds import post as post_module
@@ -128,6 +130,27 @@ async def test_what_is_written_by_another_name_of_the_file_is_heard(
         file.unlink()
         file.write_bytes(b"a file of its own")
         assert await next_build() == b"a file of its own"
+
+
+async def test_writing_a_file_of_several_names_does_not_set_up_the_watch_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "build" / "APP1.bin")
+    (tmp_path / "image").hardlink_to(file)
+    real, set_up = source_module.RustNotify, 0
+
+    def counted(*options: Any) -> RustNotify:
+        nonlocal set_up
+        set_up += 1
+        return real(*options)
+
+    monkeypatch.setattr(source_module, "RustNotify", counted)
+    async with heard(file, monkeypatch) as next_build:
+        assert await next_build() == b"build"
+        for name in (file, tmp_path / "image"):
+            name.write_bytes(name.name.encode())
+            assert await next_build() == name.name.encode()
+    assert set_up == 1
 
 
 async def test_a_name_that_a_file_gets_later_is_heard_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
