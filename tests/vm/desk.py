@@ -140,12 +140,14 @@ async def desk(
     boards: str | None = None,
     careful: bool = True,
     daemon: tuple[str, ...] = DAEMON,
+    enter: str = '"detach"',
 ) -> AsyncGenerator[Desk]:
     """A daemon for these boards, none of them plugged in yet; `boards` are the configured ones, otherwise all.
 
-    At the end no board may have noted anything that a `careful` host does not do. `daemon` is what Python runs.
+    At the end no board may have noted anything that a `careful` host does not do. `daemon` is what Python runs, `enter`
+    the way into DFU mode.
     """
-    prepare(root, boards=configured(*specs) if boards is None else boards, bench="")
+    prepare(root, boards=configured(*specs) if boards is None else boards, bench="", enter=enter)
     bench = VirtualBench(specs)
     with Cables(bench) as cables:
         async with running(root, virtual=False, daemon=daemon) as rig:
