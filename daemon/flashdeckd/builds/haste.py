@@ -50,7 +50,7 @@ class Haste:
         if not self._longest:
             return "", ""
         trouble = (
-            f"settle is too short: the file was unchanged for {self._settle:g} s, so it counted as written, and it "
+            f"it is too short: the file was unchanged for {self._settle:g} s, so it counted as written, and it "
             f"changed again {self._longest:.2g} s after its last change; half a build may have been flashed"
         )
         return trouble, f'set settle = "{_round_up(MARGIN * self._longest):g}s" or more for {where}'

@@ -186,7 +186,7 @@ class WatchfilesSource:
                 _log.warning("more directories than that are not watched; files in them are looked at now and then")
 
 
-class Place(NamedTuple):
+class WatchedPlace(NamedTuple):
     """A directory or a file that is watched."""
 
     device: int
@@ -194,13 +194,13 @@ class Place(NamedTuple):
     is_directory: bool
 
 
-Survey = Mapping[str, Place]
+Survey = Mapping[str, WatchedPlace]
 """The places to watch, by their paths."""
 
 
 def survey(patterns: Iterable[str]) -> Survey:
     """Return the places to watch for patterns."""
-    found: dict[str, Place] = {}
+    found: dict[str, WatchedPlace] = {}
     for pattern in patterns:
         for path in places(pattern):
             if path in found or not _may_be_watched(path):
@@ -209,7 +209,7 @@ def survey(patterns: Iterable[str]) -> Survey:
                 return found
             with contextlib.suppress(OSError):  # gone again
                 status = files.status(path)
-                found[path] = Place(status.st_dev, status.st_ino, stat.S_ISDIR(status.st_mode))
+                found[path] = WatchedPlace(status.st_dev, status.st_ino, stat.S_ISDIR(status.st_mode))
     return found
 
 
