@@ -131,9 +131,10 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         builds = Builds(
             _watches(config),
             by_build.settled,
-            on_trouble=lambda trouble: health.report("builds", trouble),
+            on_trouble=lambda part, trouble, hint: health.report(part, trouble, hint=hint),
             unreadable=by_build.unreadable,
             settling=by_build.being_written,
+            kept_open=by_build.kept_open,
         )
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub, state_dir=options.state_dir)

@@ -61,6 +61,7 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeck.trustzone:*",
         "flashdeckd.images.crc_guard:_ONES",
         "flashdeckd.images.dfu_file:_ANY",
+        "flashdeckd.builds.writers:_*",
         "flashdeckd.images.elf:_ALLOCATED",
         "flashdeckd.images.elf:_COUNTED_ELSEWHERE",
         "flashdeckd.images.elf:_HEADER_SIZE",

@@ -32,7 +32,7 @@ from flashdeck.model import (
     PartitionState,
     Presence,
 )
-from flashdeck.problems import counts
+from flashdeck.problems import KEPT_OPEN_HINT, counts
 from flashdeck.text import clean, counted, format_age, format_size, short_sha
 from flashdeck.words.boards import armed_text, armed_word, hold_text, presence_word
 from flashdeck.words.conditions import condition_word
@@ -271,6 +271,8 @@ def _partition_now(store: Store, board: BoardState, partition: PartitionState, n
 
 def _build_cell(partition: PartitionState, artifact: ArtifactState | None) -> Phrase:
     build, contents = build_state(partition, artifact), partition.contents
+    if partition.kept_open:
+        return Phrase(_long(partition.kept_open), build.tone)
     if partition.being_written:
         return build
     if partition.trouble:
@@ -436,6 +438,8 @@ def _flaws(store: Store, board: BoardState) -> Iterator[Phrase]:
             yield Phrase(f"{_name(partition.name)}: {told.text}; f reflashes", told.tone)
         if partition.trouble:
             yield Phrase(f"{_name(partition.name)}: build refused: {_long(partition.trouble)}", Tone.BAD)
+        if partition.kept_open:
+            yield Phrase(f"{_name(partition.name)}: {_long(partition.kept_open)}; {KEPT_OPEN_HINT}", Tone.WAIT)
 
 
 def _board_facts(board: BoardState) -> Iterator[Phrase]:
@@ -461,7 +465,9 @@ def _partition_facts(store: Store, board: BoardState, partition: PartitionState,
             yield _contents_line(contents, now, plain=bool(partition.alternate))
     if partition.trouble and (artifact is None or artifact.disposition is not Disposition.REFUSED):
         yield Phrase(f"build refused: {_long(partition.trouble)}", Tone.BAD)
-    if partition.being_written:
+    if partition.kept_open:
+        yield Phrase(f"{_long(partition.kept_open)}; {KEPT_OPEN_HINT}", Tone.WAIT)
+    elif partition.being_written:
         yield Phrase(f"{build_state(partition, artifact).text}; it is flashed once it is complete", Tone.BUSY)
     if artifact is not None:
         yield from _artifact_lines(artifact, partition, now)

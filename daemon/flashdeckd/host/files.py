@@ -180,6 +180,11 @@ def is_open_to_us(path: Place) -> bool:
     return system.access(path, os.R_OK | os.W_OK)
 
 
+def is_readable(path: Place) -> bool:
+    """Return whether we may read a file."""
+    return system.access(path, os.R_OK)
+
+
 def is_readable_directory(path: Place) -> bool:
     """Return whether we may list a directory, and reach what is in it."""
     return system.access(path, os.R_OK | os.X_OK)

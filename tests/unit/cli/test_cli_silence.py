@@ -81,3 +81,18 @@ def test_a_bar_says_what_a_board_claims(capsys: pytest.CaptureFixture[str]) -> N
     bars = progress.Bars([claiming(10)], clock=lambda: 104.0)
     assert "left app1  writing 31 %, the board claims 10 s for this block\n" in capsys.readouterr().err
     bars.close()
+
+
+def test_a_note_stands_above_the_bars_and_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    bars = progress.Bars([], clock=lambda: 100.0)
+    bars.note("left app1: kept open")
+    assert capsys.readouterr().err == "left app1: kept open\n"
+    bars.show(running(100))
+    capsys.readouterr()
+    bars.note("left app1: kept open by another")
+    drawn = capsys.readouterr().err
+    assert drawn.startswith("\x1b[1A\x1b[J")
+    assert drawn.index("kept open by another\n") < drawn.index("31 %")
+    lines = progress.Lines([])
+    lines.note("left app1: kept open")
+    assert capsys.readouterr().err == "left app1: kept open\n"

@@ -74,6 +74,7 @@ def test_half_an_image_may_start_only_on_a_plain_device() -> None:
         (partition(offered="11"), NEWEST, Phrase("1.0.2 is offered", Tone.WAIT)),
         (partition(offered="22"), NEWEST, Phrase("a build is offered", Tone.WAIT)),
         (partition(trouble="too large", offered="11"), NEWEST, Phrase("build refused", Tone.BAD)),
+        (partition(being_written=True, kept_open="by ld"), NEWEST, Phrase("file kept open", Tone.WAIT)),
         (partition(being_written=True, trouble="x"), NEWEST, Phrase("a build is being written", Tone.BUSY)),
     ],
 )

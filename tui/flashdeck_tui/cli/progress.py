@@ -45,6 +45,10 @@ class Progress(Protocol):
         """Show the new state of one of the jobs."""
         ...
 
+    def note(self, line: str) -> None:
+        """Say something that is no job's, and stays."""
+        ...
+
     def look(self) -> None:
         """Show which boards claim time, or have not answered for a while."""
         ...
@@ -111,6 +115,10 @@ class Lines:
             self._claims[place].add(claim)
             say(f"{_label(job)}: {headline}, {claim}")
 
+    def note(self, line: str) -> None:
+        """Say it."""
+        say(line)
+
     def look(self) -> None:
         """Say of each board that has not answered for a while, though it claims no time, once until it has."""
         for place, job in self._jobs.items():
@@ -145,6 +153,14 @@ class Bars:
             self._draw((job,))
         elif time.monotonic() - self._drawn_at >= REDRAW:
             self._draw()
+
+    def note(self, line: str) -> None:
+        """Say it above the bars."""
+        if self._drawn_lines:
+            write_talk(_UP.format(self._drawn_lines) + _CLEAR_BELOW)
+            self._drawn_lines = 0
+        say(line)
+        self._draw()
 
     def look(self) -> None:
         """Draw again where a board has not answered for a while: for how long is part of its line."""
