@@ -79,7 +79,7 @@ def _touch(entry: EntryFacts, device: UsbDevice) -> Iterator[Finding]:
     if entry.holders:
         who = ", ".join(map(str, entry.holders))
         yield Finding(
-            code="port-held",
+            code="port-in-use",
             severity=Severity.NOTE,
             seen=f"{who} {'have' if entry.holders[1:] else 'has'} {port.node} open",
             means="the touch is made all the same, unless that program keeps the port for itself alone: then jobs wait "

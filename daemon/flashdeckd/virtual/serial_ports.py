@@ -31,7 +31,7 @@ _OPEN_LINES: Final = 3
 
 
 @dataclass(slots=True)
-class _Line:
+class _FollowedPort:
     """The port of one enumeration."""
 
     port: PseudoPort
@@ -47,7 +47,7 @@ class VirtualSerialPorts:
 
     def __init__(self, boards: Sequence[VirtualBoard]) -> None:
         self._boards = tuple(board for board in boards if board.spec.serial_port is not AppPort.NONE)
-        self._lines: dict[Attachment, _Line] = {}
+        self._lines: dict[Attachment, _FollowedPort] = {}
         self.trouble = ""
         """The reason why an application has no port, and what to do; "" where all have."""
 
@@ -85,7 +85,7 @@ class VirtualSerialPorts:
         for connection in present:
             try:
                 if connection not in self._lines:
-                    self._lines[connection] = _Line(PseudoPort())
+                    self._lines[connection] = _FollowedPort(PseudoPort())
                 _tell(connection, self._lines[connection])
             except OSError as error:
                 self.trouble = (
@@ -94,7 +94,7 @@ class VirtualSerialPorts:
                 )
 
 
-def _tell(connection: Attachment, line: _Line) -> None:
+def _tell(connection: Attachment, line: _FollowedPort) -> None:
     """Tell an application what was set on its port since the last look."""
     before, now = line.state, line.port.state
     line.state = now

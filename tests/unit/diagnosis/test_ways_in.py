@@ -60,10 +60,10 @@ def test_a_port_that_may_not_be_opened_is_grave() -> None:
 
 def test_whoever_has_the_port_is_named_beside_it() -> None:
     one = found(Enter.TOUCH, EntryFacts(ports=(PORT,), holders=(Holder(12, "picocom"),)))
-    assert one.keys() == {"port-held", "port-there"}
-    assert one["port-held"].seen == "picocom (pid 12) has /dev/ttyACM7 open"
+    assert one.keys() == {"port-in-use", "port-there"}
+    assert one["port-in-use"].seen == "picocom (pid 12) has /dev/ttyACM7 open"
     two = found(Enter.TOUCH, EntryFacts(ports=(PORT,), holders=(Holder(12, "picocom"), Holder(13, ""))))
-    assert two["port-held"].seen == "picocom (pid 12), a process (pid 13) have /dev/ttyACM7 open"
+    assert two["port-in-use"].seen == "picocom (pid 12), a process (pid 13) have /dev/ttyACM7 open"
 
 
 def test_a_command_is_there_or_not() -> None:
