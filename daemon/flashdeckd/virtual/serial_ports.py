@@ -43,7 +43,7 @@ class _FollowedPort:
 
 
 class VirtualSerialPorts:
-    """The ports of a bench while its bus is followed. `of` and `node_of` may be called in any thread."""
+    """The ports of a bench whose bus is followed. `of` and `node_of` may be called in any thread."""
 
     def __init__(self, boards: Sequence[VirtualBoard]) -> None:
         self._boards = tuple(board for board in boards if board.spec.serial_port is not AppPort.NONE)
@@ -62,20 +62,10 @@ class VirtualSerialPorts:
         return found[0] if found else ""
 
     async def follow(self) -> None:
-        """Keep the ports of all applications that run, until this is cancelled."""
-        if not self._boards:
-            return
-        try:
-            while True:
-                look = asyncio.ensure_future(threads.run(self._look))
-                try:
-                    await asyncio.shield(look)
-                finally:
-                    await asyncio.wait([look])  # it may just make a port
-                await asyncio.sleep(LOOK_SECONDS)
-        finally:
-            for connection in tuple(self._lines):
-                self._lines.pop(connection).port.close()
+        """Keep the ports of all applications that run, until this is cancelled; those that are there then stay."""
+        while self._boards:
+            await threads.run(self._look)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _look(self) -> None:
         present = [found for board in self._boards if (found := board.connection()) is not None and not found.is_dfu]
