@@ -11,7 +11,7 @@ import pytest
 from cli_run import Cli
 from flashdeck_tui.cli.commands import install, uninstall
 from flashdeck_tui.installer import needed_steps
-from flashdeck_tui.installer.machine import ThisMachine, look
+from flashdeck_tui.installer.this_machine import ThisMachine, look
 
 
 def _nothing(_name: str) -> None:
