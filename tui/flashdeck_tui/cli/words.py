@@ -42,7 +42,7 @@ def presence(board: BoardState) -> Cell:
 
 def status(job: JobState) -> Cell:
     """Return the status of a job in one word; one that only a newer daemon knows in its own words."""
-    return cell(status_word(job.status))
+    return cell(status_word(job.status, job.kind))
 
 
 def detail(job: JobState) -> str:
