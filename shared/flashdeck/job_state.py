@@ -235,8 +235,8 @@ TRANSITIONS: Final[Mapping[type[JobStatus], tuple[type[JobStatus], ...]]] = {
 }
 """The states that may follow each state.
 
-Only a job whose work on the board is complete is done. A running job is not superseded. A written job is only started, or begun
-again if its image turned out to be lost.
+Only a job whose work on the board is complete is done. A running job is not superseded. A written job is only started,
+or begun again if its image turned out to be lost.
 """
 
 

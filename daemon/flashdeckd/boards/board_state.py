@@ -22,7 +22,7 @@ class PartitionFacts:
     is_current: bool = False
     """True if the partition has every byte of the newest build."""
     has_job: bool = False
-    """True if there is, or was, a job that brings the newest build."""
+    """True if there is a job that brings the newest build, or was and the partition was not erased by hand since."""
     is_being_written: bool = False
     trouble: str = ""
     """The reason why the file at its image's path cannot be taken; "" for none."""

@@ -378,6 +378,7 @@ class DfusePlanner:
         self, seen: Seen, changed: list[Range], unchanged: int, *, is_cached: bool, asked: bool
     ) -> Iterator[str]:
         obstacle = self._obstacle or seen.obstacle
+        is_erase = remarks.is_blank_image(self._image) and self._target.erases_all
         if seen.multiplies is False:
             yield (
                 "each block is written to an address of its own: the bootloader multiplies block numbers with "
@@ -388,9 +389,15 @@ class DfusePlanner:
         elif obstacle:
             yield f"nothing is read back: {obstacle}"
         if not changed:
-            yield "the partition has this image already: nothing is erased or written"
+            has = (
+                "is blank already: nothing is erased"
+                if is_erase
+                else "has this image already: nothing is erased or written"
+            )
+            yield f"the partition {has}"
         elif unchanged:
-            yield f"{len(changed)} of {len(self._layout.sectors)} sectors differ; the others are left alone"
+            differ = "are not blank" if is_erase else "differ"
+            yield f"{len(changed)} of {len(self._layout.sectors)} sectors {differ}; the others are left alone"
         if is_cached and unchanged:
             yield "sectors left alone were not read: flashdeck trusts its record of the last flash (trust_cache)"
         yield from remarks.beside(self._layout, changed, self._read_before(seen))
@@ -398,7 +405,8 @@ class DfusePlanner:
         if not asked and banks:
             yield f"a canary in bank {banks[0] + 1} comes first, where one can be placed"
         elif banks and not seen.sites:
-            yield "written without a canary: " + (obstacle or self._no_room("of the partition"))
+            done = "erased" if is_erase else "written"
+            yield f"{done} without a canary: " + (obstacle or self._no_room("of the partition"))
 
 
 def _sweep(sector: Range) -> Iterator[Step]:

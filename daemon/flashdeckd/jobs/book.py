@@ -140,7 +140,9 @@ class JobBook:
         now = self.job(job.id)
         if not may_follow(now.status, to):
             raise IllegalMoveError(now, to)
-        self._hub.debug(f"job {job.id}: {status_text(to, now.kind)} (it was {name_of(now.status)})", board=job.board, job=job.id)
+        self._hub.debug(
+            f"job {job.id}: {status_text(to, now.kind)} (it was {name_of(now.status)})", board=job.board, job=job.id
+        )
         ended = clock.now() if is_settled(to) else None
         return await self._put(replace(now, status=to, finished_at=ended))
 

@@ -135,7 +135,9 @@ def compared(before: Contents, known: Image, read: Image, target: Target, *, pro
     """
     found = difference(known, read)
     if found is None:
-        is_all = proved and before.complete and bool(known.pieces) and all(read.covers(each.span) for each in known.pieces)
+        is_all = (
+            proved and before.complete and bool(known.pieces) and all(read.covers(each.span) for each in known.pieces)
+        )
         return replace(before, verified=Verified.YES, uncertain=False) if is_all else before
     layers = before.layers
     if proved:

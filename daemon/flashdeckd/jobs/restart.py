@@ -1,7 +1,8 @@
 """The fate of the jobs that an earlier daemon has left."""
 
 from flashdeck.config import Config
-from flashdeck.job_state import Cancelled, Canceller, JobKind, Queued, Written
+from flashdeck.errors import ErrorKind
+from flashdeck.job_state import Cancelled, Canceller, Failed, Failure, JobKind, Queued, Written
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.queue import outrun
 
@@ -14,6 +15,10 @@ async def queue_again(book: JobBook, config: Config) -> None:
     for job in [job for job in book.jobs.values() if not job.is_settled]:
         if job.kind is JobKind.READ and not isinstance(job.status, Written):
             await book.move(job, Cancelled(by=Canceller.CLIENT))  # nobody waits for its bytes any more
+            continue
+        if job.kind is JobKind.OTHER:
+            message = "this release does not know what the job was to do"
+            await book.move(job, Failed(failure=Failure(kind=ErrorKind.OTHER, message=message)))
             continue
         contents = book.contents(job.board, job.partition)
         is_complete = contents is not None and contents.complete and contents.job == job.id

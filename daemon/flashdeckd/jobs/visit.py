@@ -44,9 +44,7 @@ def in_order(jobs: Iterable[JobState], partitions: Sequence[str]) -> list[JobSta
     Before all others comes what ends the visit.
     """
     places = {name: place for place, name in enumerate(partitions)}
-    return sorted(
-        jobs, key=lambda job: (job.kind is not JobKind.RESET, places.get(job.partition, len(places)), job.id)
-    )
+    return sorted(jobs, key=lambda job: (job.kind is not JobKind.RESET, places.get(job.partition, len(places)), job.id))
 
 
 def written(jobs: Iterable[JobState]) -> list[JobState]:

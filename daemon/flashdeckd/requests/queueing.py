@@ -1,7 +1,7 @@
 """From an image that is wanted on a board to a job in its lane: what a build and a person have in common."""
 
 from flashdeck.config import Board
-from flashdeck.job_state import Running
+from flashdeck.job_state import JobKind, Running
 from flashdeck.model import ArtifactState, Disposition, JobState, Origin
 from flashdeckd.boards.bench import Bench
 from flashdeckd.host import threads
@@ -37,7 +37,8 @@ async def queue_by_hand(
 async def rename_image(bench: Bench, build: ArtifactState, artifact: Artifact) -> None:
     """Let the jobs of a partition that wait with the image of a build bring the one that its file makes now."""
     book = bench.book
-    for job in [job for job in book.jobs.values() if (job.partition, job.sha256) == (build.partition, build.sha256)]:
+    named = (job for job in book.jobs.values() if (job.partition, job.sha256) == (build.partition, build.sha256))
+    for job in [job for job in named if job.kind is JobKind.FLASH]:
         board = bench.config.boards.get(job.board)
         if board is None or board.profile.name != build.profile or job.is_settled or isinstance(job.status, Running):
             continue

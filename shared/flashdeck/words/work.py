@@ -47,5 +47,5 @@ def work_name(job: JobState) -> str:
 
 def work_text(job: JobState) -> str:
     """Return what a job does, and to which partition."""
-    partition = clean(job.partition)
-    return f"{work_name(job)} into {partition}" if job.kind is JobKind.FLASH else f"{work_name(job)} {partition}".strip()
+    into = "into " if job.kind is JobKind.FLASH else ""
+    return f"{work_name(job)} {into}{clean(job.partition)}".strip()

@@ -38,7 +38,7 @@ class WaitReport(Value, frozen=True, kw_only=True):
 
 
 class FlashReport(Value, frozen=True, kw_only=True):
-    """The answer of `flash` and `retry`: a row a board."""
+    """The answer of `flash`, `retry`, `verify`, `erase` and `reset`: a row a board."""
 
     jobs: tuple[JobState, ...]
     notes: tuple[str, ...] = ()
@@ -48,9 +48,20 @@ class FlashReport(Value, frozen=True, kw_only=True):
 
 
 class JobLine(Value, frozen=True, kw_only=True):
-    """A line of `flash` and `retry` with `--jsonl`: a new state of one job."""
+    """A line of those commands, and of `read`, with `--jsonl`: a new state of one job."""
 
     job: JobState
+
+
+class PartitionRead(Value, frozen=True, kw_only=True):
+    """The answer of `read` of the file that it wrote. Where it wrote none, it is that of `flash`."""
+
+    job: JobState
+    file: str
+    size: int
+    sha256: str
+    error: Failure | UnsetType = UNSET
+    """The reason why the board is not as it was found; not there where it is."""
 
 
 class LogLineOfMany(Value, frozen=True, kw_only=True):

@@ -1,0 +1,122 @@
+"""`flashdeck read`: what a board has, into a file."""
+
+import hashlib
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+import click
+from msgspec import UNSET
+
+from flashdeck import api
+from flashdeck.api import CHUNK
+from flashdeck.client import Client
+from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError, RequestError
+from flashdeck.model import JobState
+from flashdeck.text import clean, format_size, short_sha
+from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli.answers import PartitionRead
+from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.job_results import Result, put_result
+from flashdeck_tui.cli.orders import Order, done_by, ordered, tell_remarks
+from flashdeck_tui.cli.output import put, put_json
+
+
+@click.command()
+@live_options.partition
+@click.argument("file", type=click.Path(path_type=Path))
+@live_options.boards
+@options.force_read
+@click.option("--overwrite", is_flag=True, help="Replace FILE where it exists.")
+@ordered(ends_with_command=True)
+def command(
+    *, partition: str, file: Path, boards: tuple[str, ...], force: bool, overwrite: bool, order: Order
+) -> ExitCode:
+    """Read all of PARTITION of one board into FILE, as raw bytes.
+
+    Erases and writes nothing on the board, and leaves it as it was: one that was running is started again.
+
+    Where several boards have the partition, name one with --board (else 7). Ends with 13 where the board cannot be
+    read. What is not done when this command ends is cancelled.
+    """
+    if not overwrite and file.exists():
+        raise RequestError(f"{clean(str(file))} exists", hint="name another file, or say --overwrite")
+    done, data = converse(lambda client: _read(client, partition, boards, order, force=force))
+    tell_remarks(done)
+    if data is None:
+        return put_result(done, partition, as_json=order.as_json, as_jsonl=order.as_jsonl)
+    (job,) = done.jobs
+    _write_whole(file, data, overwrite=overwrite)
+    return _told(job, done, file, data, order)
+
+
+def _told(job: JobState, done: Result, file: Path, data: bytes, order: Order) -> ExitCode:
+    """Say what is in the file now; the board may not have come back all the same."""
+    digest = hashlib.sha256(data).hexdigest()
+    if order.as_json:
+        failure = done.failures[0]
+        put_json(
+            PartitionRead(
+                job=job,
+                file=clean(str(file)),
+                size=len(data),
+                sha256=digest,
+                error=UNSET if failure is None else failure,
+            )
+        )
+    elif not order.as_jsonl:
+        put(
+            f"{format_size(len(data))} of {clean(job.partition)} of {clean(job.board)} in {clean(str(file))}, SHA-256 "
+            f"{short_sha(digest)}"
+        )
+    if done.failures[0] is None:
+        return ExitCode.OK
+    return put_result(done, job.partition, as_json=False, as_jsonl=True)
+
+
+async def _read(
+    client: Client, partition: str, boards: tuple[str, ...], order: Order, *, force: bool
+) -> tuple[Result, bytes | None]:
+    """Return what became of the job, and what was read; None where that is nothing."""
+
+    async def ask(client: Client) -> api.JobList:
+        return await client.call(api.Read(partition=partition, boards=boards, force=force, no_wait=order.no_wait))
+
+    done = await done_by(client, order, ask)
+    (job,) = done.jobs
+    if not job.sha256:
+        return done, None
+    data = bytearray()
+    while len(data) < job.size:
+        piece = await client.call(
+            api.ReadImage(sha256=job.sha256, offset=len(data), size=min(CHUNK, job.size - len(data)))
+        )
+        if not piece.data:
+            raise FlashdeckError(f"the daemon gave {len(data)} of {job.size} bytes")
+        data += piece.data
+    return done, bytes(data)
+
+
+def _write_whole(file: Path, data: bytes, *, overwrite: bool) -> None:
+    """Write the file as a whole, or not at all: it has its name only once all of it is on the disk."""
+    shown = clean(str(file))
+    whole = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with whole.open("xb") as written:
+            written.write(data)
+            written.flush()
+            os.fsync(written.fileno())
+        if overwrite:
+            whole.replace(file)
+        else:
+            os.link(whole, file)  # unlike a rename, it replaces nothing
+    except FileExistsError as error:
+        raise RequestError(f"{shown} exists", hint="name another file, or say --overwrite") from error
+    except PermissionError as error:
+        raise FlashdeckError(f"{shown} cannot be written: {error.strerror}", kind=ErrorKind.NO_PERMISSION) from error
+    except OSError as error:
+        raise FlashdeckError(f"{shown} cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(FileNotFoundError):
+            whole.unlink()
