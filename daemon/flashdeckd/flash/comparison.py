@@ -23,7 +23,7 @@ class Difference:
 
 
 def difference(wanted: Image, read: Image) -> Difference | None:
-    """Return how far `read` differs from what `wanted` defines; what was not read is not looked at. None: it does not."""
+    """Return how `read` differs from what `wanted` defines; None where it does not. What was not read is left out."""
     first, count = -1, 0
     places: list[Range] = []
     for at, seen, right in _stretches(wanted, read):

@@ -8,7 +8,6 @@ from flashdeck.text import clean
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 
-
 LONGEST_REASON = 300
 """Characters kept of why a board cannot be read."""
 

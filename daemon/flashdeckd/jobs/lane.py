@@ -465,17 +465,8 @@ class Lane:
             is_over = await self._start(jobs, device)
         except ParkedError:
             return False
-        except (DeviceGoneError, NoAccessError) as error:
-            for job in jobs:
-                await self._after_error.meet(job, device, error)
-            if not jobs:
-                self._give_up_return(error)
-            return True
         except DeviceError as error:
-            await self._departure.stay(jobs, f"the bootloader did not take the leave: {error.message}")
-            if not jobs:
-                self._give_up_return(error)
-            is_over = True
+            is_over = await self._could_not_leave(jobs, device, error)
         except Exception as error:  # noqa: BLE001 -- nor must a fault of ours in the end of a visit
             _log.exception("the end of a visit of %s stopped by a fault in flashdeckd", self.board.name)
             for job in written(self._book.job(job.id) for job in jobs):
@@ -484,6 +475,19 @@ class Lane:
         if is_over:
             self._visit = None
         return is_over
+
+    async def _could_not_leave(self, jobs: Sequence[JobState], device: UsbDevice, error: DeviceError) -> bool:
+        """Meet an error in the end of a visit; False where the visit only goes on when its jobs are tried again."""
+        if not jobs:
+            text = f"it was read, and could not be started again: {error.message}"
+            self._hub.log(text, level=LogLevel.WARNING, board=self.board.name)
+            return True
+        if not isinstance(error, DeviceGoneError | NoAccessError):
+            await self._departure.stay(jobs, f"the bootloader did not take the leave: {error.message}")
+            return True
+        for job in jobs:
+            await self._after_error.meet(job, device, error)
+        return False
 
     async def _start(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
         mine = [job for job in jobs if self._is_written_to(job, device)]
@@ -515,12 +519,6 @@ class Lane:
     def _is_done_without_start(self, job: JobState) -> bool:
         """Tell whether a written job needs no leave, nor anything else of its board."""
         return job.kind is not JobKind.FLASH and not wants_leave(job, self.board.profile)
-
-    def _give_up_return(self, error: FlashdeckError) -> None:
-        """Leave a board in DFU mode that was only read, and cannot be started again."""
-        self._visit = None
-        text = f"it was read, and could not be started again: {error.message}"
-        self._hub.log(text, level=LogLevel.WARNING, board=self.board.name)
 
     def _why_it_stays(self) -> str:
         """Return why the board must not be started; "" where it may."""

@@ -23,16 +23,17 @@ from flashdeckd.host import clock
 from flashdeckd.images import guards
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Artifact
-from flashdeckd.jobs import engine_reports, job_images, satisfaction
+from flashdeckd.jobs import job_images, progress_reports, satisfaction
 from flashdeckd.jobs.after_error import LOST_SECONDS
-from flashdeckd.jobs.attempt import MAX_REMARKS, START_SECONDS, WINDOW_SECONDS
+from flashdeckd.jobs.attempt import MAX_REMARKS
 from flashdeckd.jobs.book import KEPT_JOBS, JobBook
 from flashdeckd.jobs.device_thread import OPEN_PAUSE, OPEN_TRIES, DeviceThread
-from flashdeckd.jobs.engine_reports import PROGRESS_SECONDS, PULSE_SECONDS, EngineReports
+from flashdeckd.jobs.departure import START_SECONDS, WINDOW_SECONDS
+from flashdeckd.jobs.progress_reports import PROGRESS_SECONDS, PULSE_SECONDS, ProgressReports
 from flashdeckd.jobs.job_images import GuardVerdicts
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import PATIENCE, LostReads
-from flashdeckd.jobs.retry_policy import ACCESS_PAUSE, RESTS, FailedAttempts, rule_for
+from flashdeckd.jobs.retry_policy import ACCESS_PAUSE, LOOK_TRIES, RESTS, FailedAttempts, rule_for
 from flashdeckd.jobs.satisfaction import Satisfaction
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
@@ -183,21 +184,13 @@ class Shown:
         self.told.append(status)
 
 
-def reports(book: Shown, pulse: Pulse) -> EngineReports:
+def reports(book: Shown, pulse: Pulse) -> ProgressReports:
     loop = SimpleNamespace(call_soon_threadsafe=_call)
-    anything = cast("Any", SimpleNamespace(of=lambda _: None, id=1))  # pyright: ignore[reportUnknownLambdaType]
-    return EngineReports(
+    return ProgressReports(
         loop=cast("asyncio.AbstractEventLoop", loop),
         book=cast("JobBook", book),
-        histories=anything,
-        job=anything,
-        target=TARGET,
-        shelf=anything,
-        bootloader=anything,
+        job=cast("Any", SimpleNamespace(id=1)),
         check=lambda: None,
-        is_accepted=False,
-        may_leave=lambda: False,
-        changes=lambda: None,
         pulse=pulse,
     )
 
@@ -208,7 +201,7 @@ def _call(work: Callable[[], object]) -> None:
 
 def test_progress_is_passed_on_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(engine_reports, "clock", SimpleNamespace(monotonic=lambda: now, now=clock.now))
+    monkeypatch.setattr(progress_reports, "clock", SimpleNamespace(monotonic=lambda: now, now=clock.now))
     book = Shown()
     report = reports(book, Pulse())
     for now, done in ((100.0, 1), (100.0 + PROGRESS_SECONDS * 0.99, 2), (100.0 + PROGRESS_SECONDS * 1.01, 3)):  # noqa: B007 - the clock reads it

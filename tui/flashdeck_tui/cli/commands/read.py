@@ -110,7 +110,7 @@ def _write_whole(file: Path, data: bytes, *, overwrite: bool) -> None:
         if overwrite:
             whole.replace(file)
         else:
-            os.link(whole, file)  # unlike a rename, it replaces nothing
+            _give_new_name(whole, file)
     except FileExistsError as error:
         raise RequestError(f"{shown} exists", hint="name another file, or say --overwrite") from error
     except PermissionError as error:
@@ -120,3 +120,15 @@ def _write_whole(file: Path, data: bytes, *, overwrite: bool) -> None:
     finally:
         with suppress(FileNotFoundError):
             whole.unlink()
+
+
+def _give_new_name(whole: Path, file: Path) -> None:
+    """Give a file the name that it is to have; raises FileExistsError where another one has it."""
+    try:
+        os.link(whole, file)  # unlike a rename, it replaces nothing
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if file.exists():
+            raise FileExistsError from None
+        whole.replace(file)
