@@ -20,7 +20,7 @@ from flashdeckd.flash.banks import sites, unproved_banks, witnesses
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.dfuse_planner import DfusePlanner, make_plan
 from flashdeckd.flash.dfuse_run import DfuseRun
-from flashdeckd.flash.erasing import blank_image, to_erase
+from flashdeckd.flash.erasing import blank_image, to_erase, without_blocks
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 from flashdeckd.flash.history_writer import LONGEST_REASON
 from flashdeckd.flash.listener import FlashListener
@@ -124,11 +124,11 @@ class DfuseEngine:
 
     def preview_erase(self, facts: DeviceFacts) -> FlashPlan:
         """Return the plan of an erase for a board that cannot be asked now."""
-        return self._eraser.preview(blank_image(self.target), facts)
+        return without_blocks(self._eraser.preview(blank_image(self.target), facts))
 
     def survey_erase(self, pipe: ControlPipe) -> FlashPlan:
         """Plan an erase with what the device says; write nothing."""
-        return self._eraser.survey(pipe, blank_image(self.target))
+        return without_blocks(self._eraser.survey(pipe, blank_image(self.target)))
 
     def erase(self, pipe: ControlPipe, listener: FlashListener, sleep: Sleep) -> FlashResult:
         """Erase all of the partition."""

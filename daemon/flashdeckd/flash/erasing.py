@@ -7,6 +7,7 @@ order that never leaves half a program that boots. Sectors that read blank on pr
 from dataclasses import replace
 
 from flashdeck.config import ErasePolicy, VerifyPolicy
+from flashdeckd.flash.flash_plan import FlashPlan, StepKind
 from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import BLANK, Image
 
@@ -14,6 +15,11 @@ from flashdeckd.images.image import BLANK, Image
 def blank_image(target: AddressTarget) -> Image:
     """Return the image of an erased partition."""
     return Image.raw(bytes([BLANK]) * target.span.size)
+
+
+def without_blocks(plan: FlashPlan) -> FlashPlan:
+    """Return the plan of an erase without saying of each of its blocks that nothing is written there."""
+    return replace(plan, steps=tuple(step for step in plan.steps if step.action is not StepKind.LEAVE_BLANK))
 
 
 def to_erase(target: AddressTarget) -> AddressTarget:

@@ -76,8 +76,8 @@ def require_readable(obstacle: str, *, force: bool) -> None:
     """Raises UnreadableError where something speaks against reading, unless a person wants it all the same."""
     if obstacle and not force:
         raise UnreadableError(
-            f"this board is not to be read: {obstacle}",
-            hint="--force reads it all the same; what it answers need not be true",
+            f"this board cannot be read: {obstacle}",
+            hint="--force tries it all the same; what the board answers may be false",
         )
 
 

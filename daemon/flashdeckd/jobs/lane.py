@@ -14,7 +14,15 @@ from typing import TypeVar
 import usb.backend
 
 from flashdeck.config import Board, Partition
-from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckError, NoAccessError, ParkedError
+from flashdeck.errors import (
+    BlockedError,
+    DeviceError,
+    DeviceGoneError,
+    ErrorKind,
+    FlashdeckError,
+    NoAccessError,
+    ParkedError,
+)
 from flashdeck.job_state import (
     CHANGES,
     LOOKS,
@@ -313,7 +321,10 @@ class Lane:
             await self._book.supersede(old, newer.id)
 
     async def _tell_of_hold(self) -> None:
-        """Tells the jobs that they wait for the hold, not for their turn or for the board."""
+        """Tells the jobs that they wait for the hold, not for their turn or for the board.
+
+        A board is not to leave DFU mode now where that is wanted, and by surprise later: that job ends.
+        """
         if self._hold is None:
             return
         waiting = Waiting(
@@ -322,7 +333,12 @@ class Lane:
             hint=f"`flashdeck release {self.board.name}` lets it go on",
         )
         for job in self._book.active(self.board.name):
-            if isinstance(job.status, Queued | Waiting):
+            if not isinstance(job.status, Queued | Waiting):
+                continue
+            if job.kind is JobKind.RESET:
+                held = f"board {self.board.name} is on hold: {self._hold.reason}"
+                await self._after_error.fail(job, BlockedError(held, hint="release it, and say it again"))
+            else:
                 await self._book.wait(job, waiting)
 
     def _ready(self) -> list[JobState]:

@@ -108,11 +108,12 @@ class LookAttempt:
         return "" if history.reading_proved else history.unreadable
 
     def _with_what(self, job: JobState) -> str:
-        contents = self._place.book.contents(job.board, job.partition)
-        if job.kind is JobKind.READ or (contents is None and not job.sha256):
+        if job.kind is JobKind.READ:
             return ""
-        named = job.sha256 or contents is None
-        return f": compares with {image_name(job.version, job.sha256) if named else contents_name(contents)}"
+        if job.sha256:
+            return f": compares with {image_name(job.version, job.sha256)}"
+        contents = self._place.book.contents(job.board, job.partition)
+        return f": compares with {contents_name(contents)}" if contents is not None else ""
 
     async def _known(self, job: JobState, target: Target) -> Image:
         contents = self._place.book.contents(job.board, job.partition)

@@ -61,6 +61,7 @@ _AWAITS_LEAVE: Final = {
     JobKind.VERIFY: "compared",
     JobKind.READ: "read",
     JobKind.ERASE: "erased",
+    JobKind.RESET: "leaving DFU mode",
 }
 """The word for a job that only has to wait for the end of the visit."""
 _CANCELLERS: Final = {
@@ -96,8 +97,8 @@ def status_word(status: JobStatus, kind: JobKind = JobKind.FLASH) -> Phrase:
             assert_never(status)
 
 
-def status_detail(status: JobStatus) -> str:
-    """Return what there is to say of a state beside its word; "" where that is nothing."""
+def status_detail(status: JobStatus, kind: JobKind = JobKind.FLASH) -> str:
+    """Return what there is to say of a job's state beside its word; "" where that is nothing."""
     match status:
         case Queued():
             return status.note
@@ -108,7 +109,7 @@ def status_detail(status: JobStatus) -> str:
         case Waiting() | Blocked():
             return status.reason
         case Done():
-            told = result_text(status.result) if status.result else ""
+            told = result_text(status.result, kind) if status.result else ""
             return "; ".join(
                 part for part in (told, status.not_started and f"not started: {status.not_started}") if part
             )
@@ -137,7 +138,7 @@ def status_hint(status: JobStatus) -> str:
 
 def status_text(status: JobStatus, kind: JobKind = JobKind.FLASH) -> str:
     """Return a job's state in a sentence: its word and its detail."""
-    word, detail = status_word(status, kind).text, status_detail(status)
+    word, detail = status_word(status, kind).text, status_detail(status, kind)
     match status:
         case Running() | Superseded() | Cancelled():
             return f"{word} {detail}".strip()
@@ -175,8 +176,12 @@ def percent(status: Running) -> int:
     return max(0, min(100, 100 * status.done // status.total)) if status.total > 0 else 0
 
 
-def result_text(result: JobResult) -> str:
+def result_text(result: JobResult, kind: JobKind = JobKind.FLASH) -> str:
     """Return what a job did, in a sentence."""
+    if kind is JobKind.ERASE:
+        erased = f"{counted(result.erases, 'sector')} erased in {format_duration(result.seconds)}"
+        blank = f", {format_size(result.unchanged)} blank already" if result.unchanged else ""
+        return f"{erased}{blank}, {_VERIFIED[result.verified]}"
     if result.bytes_read:
         read = f"{format_size(result.bytes_read)} read in {format_duration(result.seconds)}"
         return f"{read}, {difference_text(result) or _VERIFIED[result.verified]}"

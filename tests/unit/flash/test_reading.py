@@ -122,10 +122,13 @@ def test_a_single_failure_is_forgiven(model: Model, target: Target, fault: Fault
 
 def test_a_board_that_is_lost_in_a_read_is_said_to_be() -> None:
     rig = Rig()
-    watcher = Watcher()
-    watcher.on_check = lambda times: rig.bench.fault("board", Fault.UNPLUG, 5) if times == 1 else None
+
+    def pull(times: int) -> None:
+        if times == 1:
+            rig.bench.fault("board", Fault.UNPLUG, 5)
+
     with pytest.raises(DeviceGoneError) as caught:
-        read(rig, watcher=watcher)
+        read(rig, watcher=Watcher(on_check=pull))
     assert caught.value.during_read
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from asked_times import asked_times
-from flash_rig import TARGET, Rig
+from flash_rig import Rig
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DeviceGoneError, DevicePermissionError, ErrorKind
 from flashdeck.job_state import Done, Failed, Phase, Running, WaitFor
@@ -27,13 +27,13 @@ from flashdeckd.jobs import job_images, progress_reports, satisfaction
 from flashdeckd.jobs.after_error import LOST_SECONDS
 from flashdeckd.jobs.attempt import MAX_REMARKS
 from flashdeckd.jobs.book import KEPT_JOBS, JobBook
-from flashdeckd.jobs.device_thread import OPEN_PAUSE, OPEN_TRIES, DeviceThread
 from flashdeckd.jobs.departure import START_SECONDS, WINDOW_SECONDS
-from flashdeckd.jobs.progress_reports import PROGRESS_SECONDS, PULSE_SECONDS, ProgressReports
+from flashdeckd.jobs.device_thread import OPEN_PAUSE, OPEN_TRIES, DeviceThread
 from flashdeckd.jobs.job_images import GuardVerdicts
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import PATIENCE, LostReads
-from flashdeckd.jobs.retry_policy import ACCESS_PAUSE, LOOK_TRIES, RESTS, FailedAttempts, rule_for
+from flashdeckd.jobs.progress_reports import PROGRESS_SECONDS, PULSE_SECONDS, ProgressReports
+from flashdeckd.jobs.retry_policy import ACCESS_PAUSE, RESTS, FailedAttempts, rule_for
 from flashdeckd.jobs.satisfaction import Satisfaction
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from canned_daemon import job
 from flash_rig import APP1, BASE, PARTITION2, SECTOR, TARGET, image
 from flashdeck.config import Config, Enter, UsbId
 from flashdeck.errors import ErrorKind
@@ -29,11 +30,12 @@ from flashdeck.model import BoardHold, Contents, HoldBy, JobState, Presence
 from flashdeckd.flash import engine as flash_engine
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.images.image import Image
+from flashdeckd.jobs import departure
 from flashdeckd.jobs.queue import superseded_by_erase
 from flashdeckd.jobs.restart import queue_again
+from flashdeckd.jobs.visit import in_order
 from flashdeckd.usb.recognition import ABSENT, Sighting
 from flashdeckd.virtual.spec import Model
-from canned_daemon import job
 from job_states import waits_for
 from lane_rig import PROFILE, Scene, hurry, running_lane
 
@@ -354,26 +356,26 @@ async def test_an_incomplete_partition_asks_for_force_and_is_named(started: Scen
 @pytest.mark.parametrize("by", [HoldBy.FLASHDECK, HoldBy.PERSON])
 async def test_a_hold_never_leads_to_a_leave(started: Scene, board: Running, by: HoldBy) -> None:
     started.lane.hold = BoardHold(reason="it may boot something incomplete", by=by)
-    job = await started.ask(JobKind.RESET, "", force=True)
-    async with asyncio.timeout(30):
-        await started.hub.until(lambda: waits_for(started.book.job(job.id)) is WaitFor.HOLD)
-    assert board.left == 0
+    job = await ended(started, await started.ask(JobKind.RESET, "", force=True))
+    assert job.failure is not None
+    assert job.failure.kind is ErrorKind.BLOCKED
+    await started.lane.release()
+    assert board.left == 0, "nor is it done when nobody expects it any more"
 
 
-async def test_a_board_that_comes_back_in_dfu_mode_has_not_started(started: Scene, board: Running) -> None:
+async def test_a_board_that_comes_back_in_dfu_mode_has_not_started(
+    started: Scene, board: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(departure, "WINDOW_SECONDS", 0.01)
     board.starts = False
     job = await ended(started, await started.ask(JobKind.RESET, ""))
     assert job.failure is not None
     assert job.failure.kind is ErrorKind.NOT_ACCEPTED
 
 
-async def test_a_reset_comes_before_all_that_is_queued(started: Scene, board: Running) -> None:
-    started.lane.hold = BoardHold(reason="for now")
-    flash = await started.order()
-    reset = await started.ask(JobKind.RESET, "")
-    started.lane.hold = None
-    assert isinstance((await ended(started, reset)).status, Done)
-    assert isinstance(started.book.job(flash.id).status, Queued | Waiting)
+def test_a_reset_comes_before_all_that_is_queued() -> None:
+    flash, reset = job(1), job(2, kind=JobKind.RESET, partition="")
+    assert in_order((flash, reset), ("app1", "partition2")) == [reset, flash]
 
 
 async def test_a_visit_in_which_something_was_erased_ends_in_dfu_mode(started: Scene, board: Running) -> None:

@@ -90,7 +90,7 @@ def tell_remarks(done: Result) -> None:
     """Say what a person should know of how the jobs went."""
     for job in done.jobs:
         for remark in job.result.remarks if job.result is not None else ():
-            say(f"{job.board} {job.partition}: {remark}")
+            say(f"{job.board} {job.partition}".strip() + f": {remark}")
 
 
 async def done_by(client: Client, order: Order, ask: Asks) -> Result:

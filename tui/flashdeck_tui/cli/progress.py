@@ -171,7 +171,7 @@ class Bars:
 
 
 def _label(job: JobState) -> str:
-    return clean(f"{job.board} {job.partition}")
+    return clean(f"{job.board} {job.partition}".strip())
 
 
 def _headline(job: JobState) -> str:

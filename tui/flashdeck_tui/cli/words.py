@@ -47,7 +47,7 @@ def status(job: JobState) -> Cell:
 
 def detail(job: JobState) -> str:
     """Return what there is to say of a job beside its status, and what to do about it."""
-    told, hint = status_detail(job.status), status_hint(job.status)
+    told, hint = status_detail(job.status, job.kind), status_hint(job.status)
     if not told and not isinstance(job.status, Queued | Running | Written | Done | Superseded):
         told = job.text
     return f"{told} ({hint})" if hint else told
