@@ -236,7 +236,7 @@ class Verify(Params[JobList], frozen=True, kw_only=True):
     cancel_on_exit: bool = False
 
 
-class Read(Params[JobList], frozen=True, kw_only=True):
+class ReadPartition(Params[JobList], frozen=True, kw_only=True):
     """Queues a job that reads a partition of one board into the spool, and leaves the board as it found it.
 
     `boards` are names and globs that mean one board (else the kind is `ambiguous`). The job is cancelled where this
@@ -266,8 +266,8 @@ class ReadImage(Params[ImagePiece], frozen=True, kw_only=True):
 class Erase(Params[JobList], frozen=True, kw_only=True):
     """Queues one job a board that erases a whole partition; the board stays in DFU mode.
 
-    The builds for that partition are only offered from then on, until a person flashes it. Older jobs for it that have
-    not begun give way. All else is as with `flash`.
+    The builds for that partition are offered from then on, not flashed, until a person flashes it. Older jobs for it
+    that have not begun give way. All else is as with `flash`.
     """
 
     partition: str
@@ -276,7 +276,7 @@ class Erase(Params[JobList], frozen=True, kw_only=True):
     cancel_on_exit: bool = False
 
 
-class Reset(Params[JobList], frozen=True, kw_only=True):
+class ResetBoards(Params[JobList], frozen=True, kw_only=True):
     """Queues one job a board that takes it out of DFU mode, before what else is queued.
 
     `boards` are names and globs; none means all that are in DFU mode. A board that is running is done at once, one that
@@ -587,10 +587,10 @@ METHODS: dict[str, type[Params[Value]]] = {
     "plan": Plan,
     "plan.erase": PlanErase,
     "verify": Verify,
-    "read": Read,
+    "read": ReadPartition,
     "images.read": ReadImage,
     "erase": Erase,
-    "reset": Reset,
+    "reset": ResetBoards,
     "wait": Wait,
     "jobs.wait": WaitJobs,
     "logs": GetLogs,

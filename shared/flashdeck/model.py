@@ -98,7 +98,8 @@ class Contents(Value, frozen=True, kw_only=True):
     """All that its bytes are known from, the newest first. Empty where an older release recorded it: then `sha256`
     alone."""
     erased: bool = False
-    """True from an erase that a person asked for until the next flash: builds are only offered meanwhile."""
+    """True from an erase that a person asked for until the next flash: builds are offered meanwhile, not
+    flashed."""
 
 
 class PartitionState(Value, frozen=True, kw_only=True):

@@ -26,8 +26,8 @@ from flashdeckd.flash.history_writer import LONGEST_REASON
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.reading import (
     UNPROVED,
-    Order,
     ReadListener,
+    ReadOrder,
     ReadResult,
     leave_idle,
     read_addresses,
@@ -134,7 +134,7 @@ class DfuseEngine:
         """Erase all of the partition."""
         return self._eraser.flash(pipe, blank_image(self.target), listener, sleep)
 
-    def read(self, pipe: ControlPipe, order: Order, listener: ReadListener, sleep: Sleep) -> ReadResult:
+    def read(self, pipe: ControlPipe, order: ReadOrder, listener: ReadListener, sleep: Sleep) -> ReadResult:
         """Read what the order says; the session can neither erase nor write."""
         started, transfers = clock.monotonic(), pipe.transfers
         session = _session(pipe, self.target, sleep, self.history)

@@ -10,7 +10,7 @@ from flashdeckd.flash.dfuse_engine import DfuseEngine
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.plain_engine import PlainEngine
-from flashdeckd.flash.reading import Order, ReadListener, ReadResult
+from flashdeckd.flash.reading import ReadListener, ReadOrder, ReadResult
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AddressTarget, AlternateTarget, Target
 from flashdeckd.host import clock
@@ -44,7 +44,7 @@ class Engine(Protocol):
         """Erase all of the partition."""
         ...
 
-    def read(self, pipe: ControlPipe, order: Order, listener: ReadListener, sleep: Sleep) -> ReadResult:
+    def read(self, pipe: ControlPipe, order: ReadOrder, listener: ReadListener, sleep: Sleep) -> ReadResult:
         """Read what the order says, and change nothing."""
         ...
 
@@ -139,7 +139,7 @@ def erase(
 def read(
     pipe: ControlPipe,
     target: Target,
-    order: Order,
+    order: ReadOrder,
     listener: ReadListener,
     sleep: Sleep = clock.sleep,
     *,

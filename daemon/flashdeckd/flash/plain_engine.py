@@ -15,8 +15,8 @@ from flashdeckd.flash.plain_planner import make_plan
 from flashdeckd.flash.plain_run import PlainRun
 from flashdeckd.flash.reading import (
     UNPROVED,
-    Order,
     ReadListener,
+    ReadOrder,
     ReadResult,
     leave_idle,
     read_in_order,
@@ -93,7 +93,7 @@ class PlainEngine:
         """Refuse likewise."""
         raise self._no_erase()
 
-    def read(self, pipe: ControlPipe, order: Order, listener: ReadListener, sleep: Sleep) -> ReadResult:
+    def read(self, pipe: ControlPipe, order: ReadOrder, listener: ReadListener, sleep: Sleep) -> ReadResult:
         """Read from the start of the alternate setting as far as the order says."""
         started, transfers = clock.monotonic(), pipe.transfers
         session = self._session(pipe, sleep)

@@ -3,7 +3,7 @@
 Reads are believed only where they were proved. What was refused, or seen not to be true, a person has to want.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -31,7 +31,7 @@ class ReadListener(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReadOrder:
     """The parts of a partition that are to be read."""
 
     wanted: Image
@@ -82,7 +82,7 @@ def require_readable(obstacle: str, *, force: bool) -> None:
 
 
 def read_addresses(
-    session: DfuseSession, start: int, cells: Iterable[Range], order: Order, listener: ReadListener
+    session: DfuseSession, start: int, cells: Iterable[Range], order: ReadOrder, listener: ReadListener
 ) -> Image:
     """Return the bytes of `cells`, counted from the address `start`. A single failure is forgiven."""
     cells = tuple(cells)
@@ -102,7 +102,7 @@ def _at(session: DfuseSession, address: int, size: int) -> bytes:
     return session.read(address, size)
 
 
-def _again(session: DfuseSession, read: "Read") -> bytes:
+def _again(session: DfuseSession, read: Callable[[], bytes]) -> bytes:
     try:
         return read()
     except DeviceGoneError:
@@ -112,16 +112,8 @@ def _again(session: DfuseSession, read: "Read") -> bytes:
     return read()
 
 
-class Read(Protocol):
-    """One transfer."""
-
-    def __call__(self) -> bytes:
-        """Return its bytes."""
-        ...
-
-
 def read_in_order(
-    session: PlainSession, size: int, block: int, order: Order, listener: ReadListener
+    session: PlainSession, size: int, block: int, order: ReadOrder, listener: ReadListener
 ) -> tuple[Image, str]:
     """Return the bytes of an alternate setting, from its start on, and what is to be said of them.
 
@@ -137,7 +129,9 @@ def read_in_order(
     return _in_order(session, size, block, order, listener)
 
 
-def _in_order(session: PlainSession, size: int, block: int, order: Order, listener: ReadListener) -> tuple[Image, str]:
+def _in_order(
+    session: PlainSession, size: int, block: int, order: ReadOrder, listener: ReadListener
+) -> tuple[Image, str]:
     end = size if order.whole else order.wanted.end
     data = bytearray()
     for asked, answer in _answers(session, size, block, end, listener):

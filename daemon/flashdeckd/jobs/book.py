@@ -93,7 +93,7 @@ class JobBook:
         return [name for name, has in contents.items() if has is not None and has.complete and has.erased]
 
     def is_for_hands(self, board: str, partition: str) -> bool:
-        """Tell whether builds for a partition are only offered: a person has erased it, or wants to."""
+        """Tell whether builds for a partition are offered, not flashed: a person has erased it, or wants to."""
         contents = self.contents(board, partition)
         wanted = any(job.partition == partition and job.kind is JobKind.ERASE for job in self.active(board))
         return wanted or (contents is not None and contents.erased)

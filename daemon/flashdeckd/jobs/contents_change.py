@@ -47,7 +47,7 @@ class Erased:
     target: Target
 
     def begun(self, before: Contents | None, erased: Sequence[Range], made: Contents) -> Contents:
-        """Nothing is known of what is erased, and builds are only offered from now on."""
+        """Nothing is known of what is erased, and builds are offered from now on, not flashed."""
         return contents.erase_begun(before, erased, made=made, target=self.target)
 
     def done(self, before: Contents | None, erased: Sequence[Range], made: Contents) -> Contents:  # noqa: ARG002 -- it is all the same

@@ -11,7 +11,7 @@ from flashdeck.words.contents import contents_name, image_name
 from flashdeck.words.work import doing_word
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.comparison import Difference, difference
-from flashdeckd.flash.reading import Order, ReadResult, require_readable
+from flashdeckd.flash.reading import ReadOrder, ReadResult, require_readable
 from flashdeckd.flash.target import Target
 from flashdeckd.host import threads
 from flashdeckd.images.image import NOTHING, Image
@@ -26,7 +26,7 @@ from flashdeckd.usb.device import UsbDevice
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Findings:
     """The outcome of the reads."""
 
     result: ReadResult
@@ -78,7 +78,7 @@ class LookAttempt:
         visit.take(job)
         job = await place.book.begin_attempt(job, place.running(Phase.OPEN))
         place.book.log(job, f"{doing_word(job.kind)} {job.partition}{self._with_what(job)}")
-        order = Order(wanted, whole=job.kind is JobKind.READ, force=job.force)
+        order = ReadOrder(wanted, whole=job.kind is JobKind.READ, force=job.force)
         reports = ProgressReports(
             loop=asyncio.get_running_loop(),
             book=place.book,
@@ -141,13 +141,13 @@ class LookAttempt:
         return known
 
 
-def _judge(result: ReadResult, wanted: Image, known: Image, before: Contents | None, target: Target) -> _Seen:
+def _judge(result: ReadResult, wanted: Image, known: Image, before: Contents | None, target: Target) -> _Findings:
     """Return what the reads show. Looks at every byte, and so blocks."""
     after = None if before is None else compared(before, known, result.read, target, proved=result.proved)
-    return _Seen(result, difference(wanted, result.read), difference(known, result.read), after)
+    return _Findings(result, difference(wanted, result.read), difference(known, result.read), after)
 
 
-def _in_numbers(seen: _Seen, target: Target) -> JobResult:
+def _in_numbers(seen: _Findings, target: Target) -> JobResult:
     """Return the result of the job."""
     result, wrong = seen.result, seen.wrong
     start = target.span.start
@@ -168,7 +168,7 @@ def _in_numbers(seen: _Seen, target: Target) -> JobResult:
     )
 
 
-def _remarks(seen: _Seen, start: int) -> Iterator[str]:
+def _remarks(seen: _Findings, start: int) -> Iterator[str]:
     if seen.wrong is not None and not seen.result.proved:
         yield "so the difference may be a false read"
     if seen.changed is not None:

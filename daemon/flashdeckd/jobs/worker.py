@@ -12,7 +12,7 @@ from flashdeckd.dfu.facts import identify
 from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import FlashPlan
-from flashdeckd.flash.reading import Order, ReadResult
+from flashdeckd.flash.reading import ReadOrder, ReadResult
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
@@ -83,7 +83,7 @@ class Worker:
             return engine.erase(transport, target, reports, history=reports.history, cached=cached)
 
     def read(
-        self, device: UsbDevice, target: Target, order: Order, reports: ProgressReports, history: BootloaderHistory
+        self, device: UsbDevice, target: Target, order: ReadOrder, reports: ProgressReports, history: BootloaderHistory
     ) -> ReadResult:
         """Reads of the target's partition what the order says."""
         with self._open(device, reports.check) as transport:

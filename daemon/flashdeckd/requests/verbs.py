@@ -159,7 +159,7 @@ class VerbRequests:
 
     async def _plan_for(self, board: Board, partition: Partition) -> BoardPlan:
         lane = self._bench.lane(board.name)
-        notes = ("builds for it are only offered afterwards, until a person flashes it",)
+        notes = ("builds for it are offered afterwards, until a person flashes one",)
         wanted = BoardPlan(board=board.name, partition=partition.name, sha256="", notes=notes)
         try:
             if lane.sighting.presence is Presence.DFU:

@@ -64,10 +64,10 @@ class Handlers:
                 handled(api.Plan, self.plan),
                 handled(api.PlanErase, self.plan_erase),
                 handled(api.Verify, self.verify),
-                handled(api.Read, self.read),
+                handled(api.ReadPartition, self.read),
                 handled(api.ReadImage, self.read_image),
                 handled(api.Erase, self.erase),
-                handled(api.Reset, self.reset),
+                handled(api.ResetBoards, self.reset),
                 handled(api.Wait, self.wait),
                 handled(api.WaitJobs, self.wait_jobs),
                 handled(api.GetLogs, self.logs),
@@ -130,7 +130,7 @@ class Handlers:
         )
         return self._until_exit(reply, connection, cancel=params.cancel_on_exit)
 
-    async def read(self, params: api.Read, connection: Connection) -> api.JobList:
+    async def read(self, params: api.ReadPartition, connection: Connection) -> api.JobList:
         """`read`: what nobody waits for is not read."""
         reply = await self._verbs.read(params.partition, params.boards, force=params.force, no_wait=params.no_wait)
         return self._until_exit(reply, connection, cancel=True)
@@ -144,7 +144,7 @@ class Handlers:
         reply = await self._verbs.erase(params.partition, params.boards, no_wait=params.no_wait)
         return self._until_exit(reply, connection, cancel=params.cancel_on_exit)
 
-    async def reset(self, params: api.Reset, connection: Connection) -> api.JobList:
+    async def reset(self, params: api.ResetBoards, connection: Connection) -> api.JobList:
         """`reset`."""
         reply = await self._verbs.reset(params.boards, force=params.force, no_wait=params.no_wait)
         return self._until_exit(reply, connection, cancel=params.cancel_on_exit)

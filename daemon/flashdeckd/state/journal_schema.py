@@ -64,9 +64,6 @@ MIGRATIONS: tuple[str, ...] = (
     WHERE json_valid(state) AND json_extract(state, '$.disturbed') = 1;
     ALTER TABLE hold ADD COLUMN who TEXT NOT NULL DEFAULT 'flashdeck';
     """,
-    # 5. A job has a kind; those that are there flash, which needs no change. An older release, which does not know of
-    # kinds, would flash the image that a job only compares: it is not to open this file.
-    "SELECT 1;",
 )
 """SQL scripts; the n-th (from 1) makes schema n out of schema n - 1. Released ones never change."""
 

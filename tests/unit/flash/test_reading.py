@@ -8,8 +8,10 @@ from flash_rig import APP1, SECTOR, TARGET, Rig, Watcher, image, pieces
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, ParkedError, StallError, UnreadableError
 from flashdeck.geometry import Range
 from flashdeckd.flash import engine
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.comparison import STRIDE, difference
-from flashdeckd.flash.reading import Order, ReadResult
+from flashdeckd.flash.history_writer import LONGEST_REASON, HistoryWriter
+from flashdeckd.flash.reading import ReadOrder, ReadResult
 from flashdeckd.flash.target import AlternateTarget, Target
 from flashdeckd.images.image import NOTHING, Image
 from flashdeckd.virtual.control import Attribute
@@ -17,13 +19,13 @@ from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
 
 LITTLE = replace(TARGET, span=Range.sized(APP1.start, 3 * SECTOR))
-WHOLE = Order(NOTHING, whole=True)
+WHOLE = ReadOrder(NOTHING, whole=True)
 TOLERANT = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.MANIFESTATION_TOLERANT
 ALT = AlternateTarget(partition="app1", size=2 * SECTOR, setting=0)
 READABLE = (Model.CLASSIC, Model.CLASSIC_OLD, Model.USBX, Model.ROM, Model.STRICT)
 
 
-def read(rig: Rig, order: Order = WHOLE, target: Target = LITTLE, watcher: Watcher | None = None) -> ReadResult:
+def read(rig: Rig, order: ReadOrder = WHOLE, target: Target = LITTLE, watcher: Watcher | None = None) -> ReadResult:
     with rig.open() as pipe:
         return engine.read(pipe, target, order, watcher or Watcher(), rig.nap, history=rig.history)
 
@@ -59,7 +61,7 @@ def test_what_bounds_the_bytes_that_a_plain_board_gives_out_is_the_partition() -
 def test_only_the_blocks_of_the_image_are_read_to_compare_with_it() -> None:
     rig = Rig()
     wanted = pieces((10, b"x"), (2 * SECTOR, b"y" * 2000))
-    result = read(rig, Order(wanted))
+    result = read(rig, ReadOrder(wanted))
     assert result.uploads == 3
     assert [piece.span for piece in result.read.pieces] == [Range(0, 1024), Range(2 * SECTOR, 2 * SECTOR + 2048)]
     assert result.read == held(rig).within(Range(0, 1024)).over(held(rig).within(Range(2 * SECTOR, 2 * SECTOR + 2048)))
@@ -148,7 +150,7 @@ def test_a_plain_board_that_gives_out_too_little_cannot_be_compared() -> None:
     rig = Rig(Model.ZEPHYR, attributes=TOLERANT)
     size = ALT.size + 4 * 1024 * 1024
     with pytest.raises(DeviceError):
-        read(rig, Order(Image.raw(b"x" * size)), replace(ALT, size=size))
+        read(rig, ReadOrder(Image.raw(b"x" * size)), replace(ALT, size=size))
 
 
 # What is different.
@@ -172,3 +174,14 @@ def test_what_the_image_leaves_open_and_what_was_not_read_is_not_looked_at() -> 
     wanted = pieces((0, b"abc"), (100, b"def"))
     assert difference(wanted, Image.raw(b"abc" + b"?" * 50)) is None
     assert difference(wanted, pieces((100, b"dEf"))) is not None
+
+
+def test_so_much_is_kept_of_why_a_board_cannot_be_read() -> None:
+    told: list[BootloaderHistory] = []
+    writer = HistoryWriter(UNKNOWN, told.append, multiplies=True)
+    writer.learn(reading_proved=False, unreadable="x" * (LONGEST_REASON + 1))
+    assert len(told[-1].unreadable) == LONGEST_REASON
+    writer.learn(reading_proved=False, unreadable="y" * LONGEST_REASON)
+    assert told[-1].unreadable == "y" * LONGEST_REASON
+    writer.learn(reading_proved=True)
+    assert told[-1].unreadable == ""

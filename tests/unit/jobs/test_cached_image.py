@@ -97,7 +97,7 @@ async def test_a_canary_that_a_lost_board_still_holds_is_not_taken_for_blank(
     first, second = (image(20_000, seed=seed).ljust(APP1.size, b"\xff") for seed in (1, 2))
     flash = bytearray(blank(ROOM_TWIN))
     flash[APP1.start - BASE : APP1.end - BASE] = first
-    monkeypatch.setattr(lane_rig, "Emulated", lambda: Rig(old=bytes(flash)))
+    monkeypatch.setattr(lane_rig, "Emulated", lambda model: Rig(model, old=bytes(flash)))
     read, lost = DfuseSession.read, [True]
 
     def once_lost(self: DfuseSession, address: int, length: int) -> bytes:

@@ -13,7 +13,7 @@ from asked_times import asked_times
 from flash_rig import Rig
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DeviceGoneError, DevicePermissionError, ErrorKind
-from flashdeck.job_state import Done, Failed, Phase, Running, WaitFor
+from flashdeck.job_state import Done, Failed, JobKind, Phase, Running, WaitFor
 from flashdeck.model import DaemonState, JobState, Origin, Presence
 from flashdeckd.entering import detach
 from flashdeckd.flash import engine
@@ -33,7 +33,7 @@ from flashdeckd.jobs.job_images import GuardVerdicts
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import PATIENCE, LostReads
 from flashdeckd.jobs.progress_reports import PROGRESS_SECONDS, PULSE_SECONDS, ProgressReports
-from flashdeckd.jobs.retry_policy import ACCESS_PAUSE, RESTS, FailedAttempts, rule_for
+from flashdeckd.jobs.retry_policy import ACCESS_PAUSE, LOOK_TRIES, RESTS, FailedAttempts, Then, rule_for
 from flashdeckd.jobs.satisfaction import Satisfaction
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
@@ -166,6 +166,14 @@ async def test_so_many_remarks_are_kept_with_a_result(scene: Scene, monkeypatch:
     job = await scene.until(await scene.order(), Done, Failed)
     assert job.result is not None
     assert job.result.remarks == remarks[:MAX_REMARKS]
+
+
+def test_a_job_that_changes_nothing_is_tried_so_often_and_never_blocked() -> None:
+    lost = rule_for(ErrorKind.DEVICE_GONE, JobKind.READ)
+    assert (lost.tries, lost.then) == (LOOK_TRIES, Then.FAIL)
+    assert rule_for(ErrorKind.BLOCKED, JobKind.RESET).then is Then.FAIL
+    assert rule_for(ErrorKind.BLOCKED, JobKind.ERASE).then is Then.BLOCK
+    assert rule_for(ErrorKind.HOST, JobKind.VERIFY) == rule_for(ErrorKind.HOST)
 
 
 async def test_it_is_shown_so_often_that_a_board_answers(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from flashdeck_tui.cli.orders import Order, carry_out, ordered
 def command(*, partition: str, boards: tuple[str, ...], order: Order) -> ExitCode:
     """Erase all of PARTITION. The board stays in DFU mode.
 
-    From then on new builds for it are only offered, until you flash one. 'flashdeck plan PARTITION --erase' shows what
+    From then on new builds for it are offered, until you flash one. 'flashdeck plan PARTITION --erase' shows what
     it would do. Plain DFU 1.1 has no erase: 9.
 
     Follows the jobs and ends as 'flash' does. Prints a row a board.

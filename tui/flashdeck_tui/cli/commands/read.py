@@ -81,7 +81,9 @@ async def _read(
     """Return what became of the job, and what was read; None where that is nothing."""
 
     async def ask(client: Client) -> api.JobList:
-        return await client.call(api.Read(partition=partition, boards=boards, force=force, no_wait=order.no_wait))
+        return await client.call(
+            api.ReadPartition(partition=partition, boards=boards, force=force, no_wait=order.no_wait)
+        )
 
     done = await done_by(client, order, ask)
     (job,) = done.jobs

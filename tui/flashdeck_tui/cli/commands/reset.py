@@ -25,7 +25,7 @@ def command(*, boards: tuple[str, ...], force: bool, order: Order) -> ExitCode:
 
     async def ask(client: Client) -> api.JobList:
         return await client.call(
-            api.Reset(boards=boards, force=force, no_wait=order.no_wait, cancel_on_exit=order.cancel_on_exit)
+            api.ResetBoards(boards=boards, force=force, no_wait=order.no_wait, cancel_on_exit=order.cancel_on_exit)
         )
 
     return carry_out(order, "reset", ask)
