@@ -43,7 +43,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "flash": Printed(answers.FlashReport, answers.JobLine),
     "plan": Printed(api.PlanList),
     "verify": Printed(answers.FlashReport, answers.JobLine),
-    "read": Printed(answers.PartitionRead, answers.JobLine),
+    "read": Printed(answers.ReadReport, answers.JobLine),
     "erase": Printed(answers.FlashReport, answers.JobLine),
     "reset": Printed(answers.FlashReport, answers.JobLine),
     "wait": Printed(answers.WaitReport),

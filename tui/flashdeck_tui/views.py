@@ -57,7 +57,7 @@ from flashdeck.words.jobs import (
 from flashdeck.words.partitions import build_state
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck.words.troubles import trouble_lines
-from flashdeck.words.work import work_name, work_text
+from flashdeck.words.work import kind_word, work_name, work_text
 from flashdeck_tui.board_list import shown_boards
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
@@ -299,7 +299,8 @@ def _active_cell(job: JobState, now: float) -> Phrase:
             told = f"{word.text} {status_detail(job.status, job.kind)}".rstrip()
             if silent := no_answer_text(job.status, now):
                 return Phrase(f"{silent}, {told}", Tone.WAIT)
-            return Phrase(f"{told}, {work_name(job)}" if job.kind is JobKind.FLASH else told, word.tone)
+            is_flash = job.kind is JobKind.FLASH
+            return Phrase(f"{told}, {work_name(job)}" if is_flash else f"{kind_word(job.kind)}: {told}", word.tone)
         case Queued(note=""):
             return Phrase(f"{word.text}: {work_name(job)}", word.tone)
         case _:
@@ -326,7 +327,7 @@ def _job_row(store: Store, job: JobState, now: float) -> Row:
             Phrase(str(job.id), Tone.FAINT),
             Phrase(_name(job.board)),
             Phrase(_name(job.partition)),
-            Phrase(work_name(job)),
+            Phrase(image_name(job.version, job.sha256) or NONE),
             status_word(job.status, job.kind),
             _job_cell(store, job, now),
         ),
@@ -334,6 +335,12 @@ def _job_row(store: Store, job: JobState, now: float) -> Row:
 
 
 def _job_cell(store: Store, job: JobState, now: float) -> Phrase:
+    """Return how far a job is, or what it came to; one that does not flash says first what it does."""
+    cell = _work_cell(store, job, now)
+    return cell if job.kind is JobKind.FLASH else Phrase(f"{kind_word(job.kind)}: {cell.text}".strip(": "), cell.tone)
+
+
+def _work_cell(store: Store, job: JobState, now: float) -> Phrase:
     tone = status_word(job.status, job.kind).tone
     detail = _long(status_detail(job.status, job.kind))
     match job.status:

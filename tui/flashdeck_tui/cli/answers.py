@@ -47,21 +47,19 @@ class FlashReport(Value, frozen=True, kw_only=True):
     """The error of all boards together; not there where nothing did."""
 
 
+class ReadReport(FlashReport, frozen=True, kw_only=True):
+    """The answer of `read`: that of `flash`, and the file that it wrote."""
+
+    file: str = ""
+    """"" where nothing was read."""
+    size: int = 0
+    sha256: str = ""
+
+
 class JobLine(Value, frozen=True, kw_only=True):
     """A line of those commands, and of `read`, with `--jsonl`: a new state of one job."""
 
     job: JobState
-
-
-class PartitionRead(Value, frozen=True, kw_only=True):
-    """The answer of `read` of the file that it wrote. Where it wrote none, it is that of `flash`."""
-
-    job: JobState
-    file: str
-    size: int
-    sha256: str
-    error: Failure | UnsetType = UNSET
-    """The reason why the board is not as it was found; not there where it is."""
 
 
 class LogLineOfMany(Value, frozen=True, kw_only=True):

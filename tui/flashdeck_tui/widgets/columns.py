@@ -33,7 +33,7 @@ JOB_COLUMNS = (
     Column("JOB", most=6, drop=2),
     Column("BOARD", most=16),
     Column("PARTITION", most=14, drop=3),
-    Column("WHAT", most=16, drop=1),
+    Column("VERSION", most=16, drop=1),
     Column("STATUS", most=16, least=10),
     Column("PROGRESS, REASON", least=29),
 )

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import click
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.api import CHUNK
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError, RequestError
-from flashdeck.model import JobState
-from flashdeck.text import clean, format_size, short_sha
+from flashdeck.text import clean, format_size
 from flashdeck_tui.cli import live_options, options
-from flashdeck_tui.cli.answers import PartitionRead
+from flashdeck_tui.cli.answers import ReadReport
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.job_results import Result, put_result
 from flashdeck_tui.cli.orders import Order, done_by, ordered, tell_remarks
+from flashdeck_tui.cli.outcome import overall
 from flashdeck_tui.cli.output import put, put_json
 
 
@@ -44,35 +45,19 @@ def command(
         raise RequestError(f"{clean(str(file))} exists", hint="name another file, or say --overwrite")
     done, data = converse(lambda client: _read(client, partition, boards, order, force=force))
     tell_remarks(done)
-    if data is None:
-        return put_result(done, partition, as_json=order.as_json, as_jsonl=order.as_jsonl)
-    (job,) = done.jobs
-    _write_whole(file, data, overwrite=overwrite)
-    return _told(job, done, file, data, order)
-
-
-def _told(job: JobState, done: Result, file: Path, data: bytes, order: Order) -> ExitCode:
-    """Say what is in the file now; the board may not have come back all the same."""
-    digest = hashlib.sha256(data).hexdigest()
-    if order.as_json:
-        failure = done.failures[0]
-        put_json(
-            PartitionRead(
-                job=job,
-                file=clean(str(file)),
-                size=len(data),
-                sha256=digest,
-                error=UNSET if failure is None else failure,
-            )
-        )
-    elif not order.as_jsonl:
-        put(
-            f"{format_size(len(data))} of {clean(job.partition)} of {clean(job.board)} in {clean(str(file))}, SHA-256 "
-            f"{short_sha(digest)}"
-        )
-    if done.failures[0] is None:
-        return ExitCode.OK
-    return put_result(done, job.partition, as_json=False, as_jsonl=True)
+    if data is not None:
+        _write_whole(file, data, overwrite=overwrite)
+    if not order.as_json:
+        if data is not None and not order.as_jsonl:
+            put(f"{format_size(len(data))} in {clean(str(file))}, SHA-256 {hashlib.sha256(data).hexdigest()}")
+        return put_result(done, partition, as_json=False, as_jsonl=order.as_jsonl or data is not None)
+    error = overall(partition, [(job.board, failure) for job, failure in zip(done.jobs, done.failures, strict=True)])
+    report = ReadReport(jobs=done.jobs, notes=done.notes, error=error if error is not None else UNSET)
+    if data is not None:
+        digest = hashlib.sha256(data).hexdigest()
+        report = replace(report, file=clean(str(file)), size=len(data), sha256=digest)
+    put_json(report)
+    return put_result(done, partition, as_json=False, as_jsonl=True)
 
 
 async def _read(
