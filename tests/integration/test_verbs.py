@@ -1,5 +1,6 @@
 """verify, read, erase and reset on a real daemon: true bytes, a board as it was found, and what outlives a restart."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, RemoteError
-from flashdeck.job_state import Cancelled, Done
+from flashdeck.job_state import Cancelled, Done, Phase, Running
 from flashdeck.model import Disposition, JobState, Presence, Snapshot
 from rig import APP1, PARTITION2, Rig, board, firmware, prepare, running
 
@@ -29,6 +30,10 @@ def presence(snapshot: Snapshot) -> Presence:
 
 async def is_running(rig: Rig) -> None:
     await rig.until(lambda snapshot: presence(snapshot) is Presence.APP)
+
+
+def is_erasing(job: JobState) -> bool:
+    return isinstance(job.status, Running) and job.status.phase is Phase.ERASE and job.status.done > 0
 
 
 async def image_of(rig: Rig, job: JobState) -> bytes:
@@ -115,6 +120,34 @@ async def test_a_build_does_not_overtake_an_erase_that_waits_for_its_board(rig: 
     (job,) = (await rig.client.call(api.WaitJobs(ids=(job.id,), timeout=60))).jobs
     assert isinstance(job.status, Done), job.text
     assert await rig.partition_of("left", SIZE) == BLANK
+
+
+@pytest.mark.parametrize("rig", ["slow"], indirect=True)
+async def test_an_erase_goes_on_after_the_daemon_was_killed_in_it(rig: Rig) -> None:
+    before = await rig.flash_of("left")
+    (job,) = (await rig.client.call(api.Erase(partition="app1"))).jobs
+    await rig.until(lambda s: any(is_erasing(each) for each in s.jobs))
+    await rig.stop(signal.SIGKILL)
+    await rig.restart()
+    (job,) = (await rig.client.call(api.WaitJobs(ids=(job.id,), timeout=60))).jobs
+    assert isinstance(job.status, Done), job.text
+    flash, at = await rig.flash_of("left"), APP1 - 0x08000000
+    assert flash[at : at + SIZE] == BLANK
+    assert (flash[:at], flash[at + SIZE :]) == (before[:at], before[at + SIZE :])
+
+
+@pytest.mark.parametrize("rig", ["slow"], indirect=True)
+async def test_an_erase_that_is_cancelled_leaves_nothing_that_boots(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    (job,) = (await rig.client.call(api.Erase(partition="app1"))).jobs
+    await rig.until(lambda s: any(is_erasing(each) for each in s.jobs))
+    job = await rig.client.call(api.Cancel(job=job.id))
+    assert isinstance(job.status, Cancelled)
+    assert "app1 is incomplete" in job.text
+    assert await rig.partition_of("left", 16) == b"\xff" * 16
+    rig.build(TWO)
+    await rig.until(lambda s: any(a.disposition is Disposition.OFFERED for a in s.artifacts))
 
 
 async def test_a_board_leaves_dfu_mode(rig: Rig) -> None:

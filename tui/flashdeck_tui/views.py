@@ -38,6 +38,7 @@ from flashdeck.text import clean, counted, format_age, format_size, short_sha
 from flashdeck.words.boards import armed_text, armed_word, hold_text, presence_word
 from flashdeck.words.conditions import condition_word
 from flashdeck.words.contents import (
+    BEING_ERASED,
     BEING_FLASHED,
     contents_flaw,
     contents_name,
@@ -250,7 +251,7 @@ def _partition_row(store: Store, board: BoardState, partition: PartitionState, n
 def _contents_cell(store: Store, board: BoardState, partition: PartitionState, now: float) -> Phrase:
     contents, state = partition.contents, contents_state(partition.contents)
     if _is_being_flashed(store, board, partition):
-        return BEING_FLASHED
+        return BEING_ERASED if contents is not None and contents.erased else BEING_FLASHED
     return Phrase(f"{state.text}, {ago(contents.flashed_at, now)}", state.tone) if contents is not None else state
 
 

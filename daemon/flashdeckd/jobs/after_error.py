@@ -15,6 +15,7 @@ from flashdeck.errors import (
     WrongBankError,
 )
 from flashdeck.job_state import (
+    CHANGES,
     Blocked,
     Cancelled,
     Failed,
@@ -292,7 +293,7 @@ class AfterError:
     def _torn(self, job: JobState) -> str:
         """Return the words for the end of a job that left its partition without its boot unit."""
         contents = self._book.contents(job.board, job.partition)
-        if contents is None or contents.complete:
+        if contents is None or contents.complete or job.kind not in CHANGES:
             return ""
         return f"; {job.partition} is incomplete: flash it again"
 

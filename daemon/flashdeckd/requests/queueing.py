@@ -51,6 +51,8 @@ async def _queue(bench: Bench, board: Board, partition: str, artifact: Artifact,
     book, shelf = bench.book, bench.shelf
     contents = book.contents(board.name, partition)
     known = await threads.run(known_bytes, contents, target, shelf.image)
+    if origin is Origin.BUILD and book.is_for_hands(board.name, partition):
+        return None
     active = book.active(board.name)
     admission = admit(active, known, image, target=target, origin=origin, image_of=shelf.image)
     job = None

@@ -139,9 +139,9 @@ class VerbRequests:
 
     async def _erase(self, board: Board, partition: str) -> JobState:
         book = self._bench.book
-        older = superseded_by_erase(book.active(board.name), partition)
         job = await self._create(board, partition, JobKind.ERASE)
-        for old in older:  # one that began while this was being recorded is followed by it
+        older = [other for other in book.active(board.name) if other.id < job.id]
+        for old in superseded_by_erase(older, partition):  # one that began meanwhile is followed by it
             await book.supersede(book.job(old), job.id)
         return job
 

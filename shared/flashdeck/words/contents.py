@@ -9,6 +9,8 @@ from flashdeck.words.tone import Phrase, Tone
 
 BEING_FLASHED: Final = Phrase("being flashed", Tone.BUSY)
 """Replaces the state of contents while a job writes them: incomplete contents are no cause for alarm then."""
+BEING_ERASED: Final = Phrase("being erased", Tone.BUSY)
+"""The same while a job erases them."""
 
 ERASED: Final = "builds are offered until you flash one"
 """The consequence of an erase by hand."""
