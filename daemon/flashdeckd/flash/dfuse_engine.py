@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from flashdeck.config import MapPolicy
-from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError
+from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, TransferTimeoutError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Verified
 from flashdeck.text import clean
+from flashdeckd.dfu.claims import OnClaim, tell_nobody
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.memory_map import Access
@@ -77,7 +78,7 @@ class DfuseEngine:
         """
         started, transfers = clock.monotonic(), pipe.transfers
         history = self.history
-        session = _session(pipe, self.target, sleep, history)
+        session = _session(pipe, self.target, sleep, history, listener.claimed)
         try:
             listener.progress(Phase.OPEN, 0, 1)
             facts = DeviceFacts.of(session.open())
@@ -102,6 +103,11 @@ class DfuseEngine:
             run.finish()
         except DeviceGoneError as error:
             raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
+        except TransferTimeoutError:
+            raise  # it answers nothing, so nothing can be asked of it
+        except DeviceError:
+            session.calm()
+            raise
         is_locked = session.was_refused and plan.changes and run.verified is not Verified.YES
         remarks = (*run.remarks, *([_LOCKED] if is_locked else []))
         return FlashResult(
@@ -137,7 +143,7 @@ class DfuseEngine:
     def read(self, pipe: ControlPipe, order: ReadOrder, listener: ReadListener, sleep: Sleep) -> ReadResult:
         """Read what the order says; the session can neither erase nor write."""
         started, transfers = clock.monotonic(), pipe.transfers
-        session = _session(pipe, self.target, sleep, self.history)
+        session = _session(pipe, self.target, sleep, self.history, listener.claimed)
         session.confine(frozenset())
         try:
             listener.progress(Phase.OPEN, 0, 1)
@@ -192,12 +198,25 @@ class DfuseEngine:
 
 
 def _session(
-    pipe: ControlPipe, target: AddressTarget, sleep: Sleep, history: BootloaderHistory = UNKNOWN
+    pipe: ControlPipe,
+    target: AddressTarget,
+    sleep: Sleep,
+    history: BootloaderHistory = UNKNOWN,
+    on_claim: OnClaim = tell_nobody,
 ) -> DfuseSession:
     twins = (site.twin for bank in unproved_banks(target, history) for site in sites(target, bank))
     fence = Fence.around(target.span, target.geometry, (*twins, *witnesses(target)), starts=target.starts)
     proved = history.reading_proved
-    return DfuseSession(pipe, fence, target.poll, sleep, history.pace, multiplies=proved or None, reading_proved=proved)
+    return DfuseSession(
+        pipe,
+        fence,
+        target.poll,
+        sleep,
+        history.pace,
+        multiplies=proved or None,
+        reading_proved=proved,
+        on_claim=on_claim,
+    )
 
 
 def _look_and_plan(session: DfuseSession, planner: DfusePlanner, listener: FlashListener | None = None) -> FlashPlan:

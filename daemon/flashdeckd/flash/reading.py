@@ -10,7 +10,7 @@ from typing import Protocol
 
 from flashdeck.errors import DeviceError, DeviceGoneError, StallError, UnreadableError
 from flashdeck.geometry import Range
-from flashdeck.job_state import Phase
+from flashdeck.job_state import Phase, TimeClaim
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.plain_session import PlainSession
 from flashdeckd.flash.layout import blocks
@@ -23,6 +23,10 @@ class ReadListener(Protocol):
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """So many bytes of the phase are done."""
+        ...
+
+    def claimed(self, claim: TimeClaim) -> None:
+        """The board claims time, and is waited for."""
         ...
 
     def check(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from flashdeck.job_state import Phase, Running
+from flashdeck.job_state import Phase, Running, TimeClaim
 from flashdeck.model import JobState
 from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
@@ -48,10 +48,16 @@ class ProgressReports:
         self._status = Running(phase=phase, done=done, total=total, since=since, answered_at=self._pulse.answered_at)
         self._show(self._status)
 
+    def claimed(self, claim: TimeClaim) -> None:
+        """Passes on that the board claims time, and is waited for; until there is progress."""
+        self._status = replace(self._status, claim=claim, answered_at=self._pulse.answered_at)
+        self._show(self._status)
+
     def show_pulse(self) -> None:
         """Passes on that the board has answered since the last progress. Called in the event loop."""
         if self._pulse.answered_at - self._status.answered_at >= PULSE_SECONDS:
-            self._status = replace(self._status, answered_at=self._pulse.answered_at)
+            # It has answered since, so what it claimed before is over.
+            self._status = replace(self._status, answered_at=self._pulse.answered_at, claim=None)
             self._book.progress(self._job.id, self._status)
 
     def check(self) -> None:

@@ -6,6 +6,7 @@ from flashdeck.job_state import (
     Blocked,
     Cancelled,
     Canceller,
+    DeviceWork,
     Done,
     Failed,
     JobKind,
@@ -38,6 +39,13 @@ _PHASES: Final = {
     Phase.LEAVE: "leaving DFU mode",
     Phase.START: "starting",
     Phase.OTHER: "working",
+}
+_WORKS: Final = {
+    DeviceWork.ADDRESS: "setting an address",
+    DeviceWork.BLOCK: "this block",
+    DeviceWork.ERASE: "this erase",
+    DeviceWork.END: "the end of the image",
+    DeviceWork.OTHER: "what it does now",
 }
 _VERIFIED: Final = {
     Verified.YES: "verified",
@@ -140,7 +148,9 @@ def status_text(status: JobStatus, kind: JobKind = JobKind.FLASH) -> str:
     """Return a job's state in a sentence: its word and its detail."""
     word, detail = status_word(status, kind).text, status_detail(status, kind)
     match status:
-        case Running() | Superseded() | Cancelled():
+        case Running():
+            return ", ".join(part for part in (f"{word} {detail}".strip(), claim_text(status)) if part)
+        case Superseded() | Cancelled():
             return f"{word} {detail}".strip()
         case Unknown():
             return detail or word
@@ -161,6 +171,22 @@ def phase_word(phase: Phase) -> str:
 def is_measured(status: Running) -> bool:
     """Tell whether the phase has a length that is known."""
     return status.phase in _MEASURED and status.total > 0
+
+
+def claim_text(status: JobStatus) -> str:
+    """Return that a running job's board claims time for its work, and how much; "" where it claims none."""
+    if not isinstance(status, Running) or status.claim is None:
+        return ""
+    claim = status.claim
+    said = f"the board claims {_length(claim.seconds)} for {_WORKS[claim.work]}"
+    return said if claim.waits >= claim.seconds else f"{said} (waiting {_length(claim.waits)})"
+
+
+def standstill_text(status: JobStatus, now: float) -> str:
+    """Return why a running job stands still: its board claims time, or does not answer. `now` is in epoch seconds."""
+    if isinstance(status, Running) and status.claim and now - status.answered_at < status.claim.waits + SILENCE:
+        return claim_text(status)
+    return no_answer_text(status, now)
 
 
 def no_answer_text(status: JobStatus, now: float) -> str:
@@ -197,3 +223,7 @@ def difference_text(result: JobResult) -> str:
         return ""
     first = "" if result.first_difference is None else f", the first at 0x{result.first_difference:08x}"
     return f"{counted(result.different, 'byte')} {'is' if result.different == 1 else 'are'} different{first}"
+
+
+def _length(seconds: float) -> str:
+    return format_duration(seconds).replace(".0 s", " s")

@@ -1,5 +1,7 @@
 """The work of jobs in words."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -44,7 +46,7 @@ def test_every_kind_has_its_words(kind: JobKind) -> None:
         ({"kind": JobKind.RESET, "sha256": "", "version": "", "partition": ""}, "leave DFU mode", "leave DFU mode"),
     ],
 )
-def test_what_a_job_does_is_told_by_its_image_or_its_kind(fields: dict[str, object], name: str, text: str) -> None:
+def test_what_a_job_does_is_told_by_its_image_or_its_kind(fields: dict[str, Any], name: str, text: str) -> None:
     assert (work_name(job(1, **fields)), work_text(job(1, **fields))) == (name, text)
 
 
