@@ -149,9 +149,8 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             handlers |= virtual.handlers
         server = Server(hub, handlers)
         manager = manager or ServiceManager()
-        supervision = Supervision(
-            manager, hub=hub, health=health, parts={"journal": journal.answers}, lanes=lambda: _signs(bench)
-        )
+        parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
+        supervision = Supervision(manager, hub=hub, health=health, parts=parts, lanes=lambda: _signs(bench))
         await _run(
             stop,
             endpoint,

@@ -145,7 +145,7 @@ def test_the_help_lists_all_commands(offline: Cli) -> None:
     listed = [line.split()[0] for line in commands if not line.startswith("   ")]
     promised = (
         "status boards jobs flash plan verify read erase reset wait cancel retry logs hold release arm disarm suggest "
-        "adopt doctor report config completion demo virtual"
+        "adopt doctor report config install uninstall completion demo virtual"
     )
     assert " ".join(listed) == promised
     assert "130 interrupted" in run.out

@@ -114,6 +114,8 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "doctor": (("--json",),),
     "report": (("--json",),),
     "config check": (("--config", CONFIG, "--json"),),
+    "install": (("--dry-run", "--system", "--user", "games", "--json"),),
+    "uninstall": (("--dry-run", "--system", "--user", "games", "--json"),),
     "completion": (("bash", "--json"),),
     "virtual list": (("--json",),),
     "virtual plug": (("left", "--json"),),

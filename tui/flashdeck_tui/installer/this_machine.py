@@ -76,7 +76,7 @@ def look(account: str, *, system: bool) -> ThisMachine:
         program=_program(),
         booted=BOOTED.is_dir(),
         has_user_manager=reachable,
-        can_harden=reachable and _can_shut_in(entry.pw_uid),
+        can_harden=reachable and can_shut_in(entry.pw_uid),
         lingers=(LINGER / entry.pw_name).exists(),
         shells=frozenset(shell for shell in _SHELLS if shutil.which(shell)),
         config_home=_own("XDG_CONFIG_HOME", is_us=is_us) or home / ".config",
@@ -126,7 +126,8 @@ def _program() -> tuple[str, ...]:
     return (found,) if found else (sys.executable, "-m", "flashdeckd")
 
 
-def _can_shut_in(uid: int) -> bool:
+def can_shut_in(uid: int) -> bool:
+    """Return whether a user's service manager can put a service into namespaces of its own here; it tries that."""
     words = ["systemd-run", "--user", "--wait", "--collect", "--quiet"]
     for setting in _SHUT_IN:
         words += ["--property", setting]
