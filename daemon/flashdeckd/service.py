@@ -28,6 +28,7 @@ from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
 from flashdeckd.server.handlers import Handlers, recording_handlers, version_handlers
@@ -138,7 +139,9 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         )
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub, state_dir=options.state_dir)
-        handlers = dict(Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, waits=waits, doctor=doctor).table())
+        verbs = VerbRequests(bench)
+        methods = Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=verbs, waits=waits, doctor=doctor)
+        handlers = dict(methods.table())
         handlers |= Uploads(by_build.accept).handlers()
         handlers |= recording_handlers(records)
         handlers |= version_handlers(libusb)

@@ -95,6 +95,8 @@ class EntryFacts:
 
     ports: tuple[SerialPort, ...] = ()
     """The serial ports of the running application; the first is the one that is touched."""
+    is_hidden: bool = False
+    """True if the node of the first port is not there, as in a container that does not see it."""
     is_closed: bool = False
     """True if this user may not open the first port."""
     holders: tuple[Holder, ...] = ()

@@ -339,6 +339,7 @@ ELSEWHERE = {
     "no-permission": "on this machine",
     "port-missing": "in the application, or on this machine",
     "port-closed": "on this machine",
+    "port-hidden": "on this machine",
     "command-missing": "on this machine",
     "look-ended": "not known: the look did not get that far",
 }
