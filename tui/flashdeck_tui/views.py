@@ -414,7 +414,7 @@ def _keys_for(status: JobStatus) -> str:
             return "r tries again"
         case Blocked():
             return "r tries again, c cancels"
-        case Waiting(for_=WaitFor.HOLD):
+        case Waiting(for_=WaitFor.HOLD | WaitFor.OTHER_DEVICE):
             return "e releases the board, c cancels"
         case Waiting():
             return "goes on by itself; c cancels"
