@@ -91,8 +91,17 @@ class BuildsRig:
     clock: HandClock
     settled: list[Settled]
     unreadable: list[tuple[str, str]]
+    being_written: list[tuple[str, bool]]
     troubles: list[str]
     watches: int
+
+    async def rewatch(self, *watches: Watch) -> None:
+        """Other files are looked after from now on; returns when all of them were looked at."""
+        self.builds.rewatch(watches)
+        self.watches = len(watches)
+        async with asyncio.timeout(PATIENCE):
+            await self.source.hint()
+            await self.builds.looked()
 
     async def hint(self) -> None:
         """Something changed; returns when everything was looked at."""
@@ -118,6 +127,7 @@ async def running(
     """Builds that have looked once. `failures` are raised one by one by the callback, before it takes anything."""
     settled: list[Settled] = []
     unreadable: list[tuple[str, str]] = []
+    being_written: list[tuple[str, bool]] = []
     troubles: list[str] = []
     clock = HandClock()
     by_hand = HandDrivenSource()
@@ -132,10 +142,11 @@ async def running(
         take,
         source or by_hand,
         unreadable=lambda _watch, file: unreadable.append((Path(file.path).name, file.reason) if file else ("", "")),
+        settling=lambda watch, is_being_written: being_written.append((watch.partition, is_being_written)),
         on_trouble=troubles.append,
         clock=clock,
     )
-    rig = BuildsRig(builds, by_hand, clock, settled, unreadable, troubles, len(watches))
+    rig = BuildsRig(builds, by_hand, clock, settled, unreadable, being_written, troubles, len(watches))
     task = asyncio.create_task(builds.run())
     try:
         if source is None:

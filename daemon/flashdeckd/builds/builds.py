@@ -6,7 +6,7 @@ What the bytes are and whether they are new is not known here.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
@@ -36,6 +36,11 @@ class Watch:
     """Absolute path or glob."""
     settle: float
     """Seconds that it must be unchanged once no writer has it open."""
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """The part that makes it this watch, however long its file has to settle."""
+        return (self.profile, self.partition, self.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +102,15 @@ class Builds:
         clock: BuildClock | None = None,
     ) -> None:
         self._source = source or WatchfilesSource()
+        self._settled = settled
+        self._unreadable = unreadable
+        self._settling = settling
         self._clock = clock or MonotonicClock()
         self._on_trouble = on_trouble
         self._troubles: dict[object, str] = {}
-        self._posts = [
-            _Post(watch, settled, unreadable, settling, trouble=self._note_trouble, clock=self._clock)
-            for watch in watches
-        ]
+        self._tasks: asyncio.TaskGroup | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._posts: dict[tuple[str, str, str], _Post] = {watch.place: self._post(watch) for watch in watches}
 
     @property
     def trouble(self) -> str:
@@ -114,14 +121,41 @@ class Builds:
         """Watches until cancelled. Neither a source nor a callback that fails ends it."""
         if not install_sigio():
             _log.warning("not in the main thread: files are read without leases, by the settle time alone")
-        async with asyncio.TaskGroup() as tasks:
-            for post in self._posts:
-                tasks.create_task(post.tend())
-            tasks.create_task(self._listen())
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                for post in self._posts.values():
+                    post.begin(self._tasks)
+                self._listening = self._tasks.create_task(self._listen())
+        finally:
+            self._tasks = self._listening = None
+
+    def rewatch(self, watches: Sequence[Watch]) -> None:
+        """Look after these from now on.
+
+        What is known of a file stays, also where only its settle time is another. A watch that is not among them ends;
+        what lies at the path of a new one is `Settled.first`. In the event loop only.
+        """
+        before = self._posts
+        self._posts = {}
+        for watch in watches:
+            post = before.pop(watch.place, None)
+            if post is None:
+                post = self._post(watch)
+                if self._tasks is not None:
+                    post.begin(self._tasks)
+            else:
+                post.keep_to(watch)
+            self._posts[watch.place] = post
+        for post in before.values():
+            post.end()
+        if self._tasks is not None and self._listening is not None:
+            # The new watch begins while the old one still is, and everything is looked at once it is in place.
+            ended, self._listening = self._listening, self._tasks.create_task(self._listen())
+            ended.cancel()
 
     async def looked(self) -> None:
         """Returns when everything was looked at once: what is written from then on is no longer `Settled.first`."""
-        for post in self._posts:
+        for post in tuple(self._posts.values()):
             await post.looked.wait()
 
     async def look(self, profile: str, partition: str) -> bool:
@@ -131,11 +165,19 @@ class Builds:
         there is none, or none that can be read. Waits as long as the file is being written, and until `run` runs.
         Raises FlashdeckError (kind `interrupted`) when `run` ends meanwhile.
         """
-        posts = [post for post in self._posts if (post.watch.profile, post.watch.partition) == (profile, partition)]
-        return any([await post.look() for post in posts])
+        while True:
+            posts = [
+                post
+                for post in self._posts.values()
+                if (post.watch.profile, post.watch.partition) == (profile, partition)
+            ]
+            try:
+                return any([await post.look() for post in posts])
+            except _NotWatchedError:  # it is looked for elsewhere from now on
+                continue
 
     async def _listen(self) -> None:
-        patterns = tuple(post.watch.pattern for post in self._posts)
+        patterns = tuple(post.watch.pattern for post in self._posts.values())
         while True:
             try:
                 async with contextlib.aclosing(self._source.hints(patterns)) as hints:
@@ -154,8 +196,13 @@ class Builds:
             await self._clock.wait(asyncio.Event(), RESTART)
             self._wake()
 
+    def _post(self, watch: Watch) -> "_Post":
+        return _Post(
+            watch, self._settled, self._unreadable, self._settling, trouble=self._note_trouble, clock=self._clock
+        )
+
     def _wake(self) -> None:
-        for post in self._posts:
+        for post in self._posts.values():
             post.wake.set()
 
     def _note_trouble(self, who: object, trouble: str) -> None:
@@ -166,6 +213,10 @@ class Builds:
             self._troubles.pop(who, None)
         if self._on_trouble is not None and self.trouble != before:
             self._on_trouble(self.trouble)
+
+
+class _NotWatchedError(Exception):
+    """Somebody waits for a look at a place that is not watched any more."""
 
 
 class _Post:
@@ -194,22 +245,46 @@ class _Post:
         self._at_start: Fingerprint | None = None
         self._complaint: Unreadable | None = None
         self._asking: list[asyncio.Future[bool]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._handing_on = False
+        self._removed = False
         self._ended = False
 
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """Start to look."""
+        self._task = tasks.create_task(self.tend())
+
+    def keep_to(self, watch: Watch) -> None:
+        """Go on with another settle time."""
+        if watch != self.watch:
+            self.watch = watch
+            self._gate.settle = watch.settle
+            self.wake.set()
+
+    def end(self) -> None:
+        """Stop looking for good, once what is being handed on has been: half a step would be a build half known."""
+        self._removed = True
+        if self._task is None:
+            self._leave()
+        elif self._handing_on:
+            self.wake.set()
+        else:
+            self._task.cancel()
+
     async def look(self) -> bool:
-        """See `Builds.look`."""
-        if self._ended:
-            raise _ended(self.watch)
+        """See `Builds.look`; raises `_NotWatchedError` where this place is not watched any more."""
+        if self._removed or self._ended:
+            raise self._why_ended()
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._asking.append(answer)
         self.wake.set()
         return await answer
 
     async def tend(self) -> None:
-        """Looks, waits and looks again, until cancelled."""
+        """Looks, waits and looks again, until cancelled or ended."""
         failed = ""
         try:
-            while True:
+            while not self._removed:
                 self.wake.clear()
                 try:
                     pause = await self._once()
@@ -226,9 +301,21 @@ class _Post:
                 await self._clock.wait(self.wake, pause)
         finally:
             self._ended = True
-            for answer in self._asking:
-                if not answer.done():
-                    answer.set_exception(_ended(self.watch))
+            self._leave()
+
+    def _leave(self) -> None:
+        """Leave nothing behind that only a later look would take back."""
+        self.looked.set()
+        for answer in self._asking:
+            if not answer.done():
+                answer.set_exception(self._why_ended())
+        if self._removed:
+            self._note_settling(settling=False)
+            self._complain(None)
+            self._trouble(self, "")
+
+    def _why_ended(self) -> Exception:
+        return _NotWatchedError() if self._removed else _ended(self.watch)
 
     async def _once(self) -> float:
         """One look. Returns the seconds until the next."""
@@ -265,7 +352,11 @@ class _Post:
     async def _hand_on(self, snapshot: FileSnapshot) -> None:
         self._complain(None)
         first = snapshot.fingerprint == self._at_start
-        await self._settled(Settled(self.watch, Path(snapshot.fingerprint.path), snapshot.data, first))
+        self._handing_on = True
+        try:
+            await self._settled(Settled(self.watch, Path(snapshot.fingerprint.path), snapshot.data, first))
+        finally:
+            self._handing_on = False
 
     def _note_settling(self, *, settling: bool) -> None:
         if settling != self._settling:

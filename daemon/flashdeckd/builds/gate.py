@@ -36,7 +36,8 @@ class Gate:
     """The settle rule of one watched file, fed with what is seen and when (in seconds, from any origin)."""
 
     def __init__(self, settle: float) -> None:
-        self._settle = settle
+        self.settle = settle
+        """Seconds; may be changed at any time."""
         self._seen: Fingerprint | None = None
         self._busy = False
         self._quiet_since = 0.0
@@ -58,5 +59,5 @@ class Gate:
             return None
         if busy:
             return BUSY_RETRY
-        left = self._quiet_since + self._settle - now
+        left = self._quiet_since + self.settle - now
         return left if left > ROUNDING else 0.0
