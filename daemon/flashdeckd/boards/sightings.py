@@ -33,6 +33,12 @@ class Sightings:
         """The port where each board was recognised last."""
         return self._ports
 
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Take over what the journal has renamed already."""
+        replaced = set(names.values()) - names.keys()
+        self._ports = {names.get(board, board): at for board, at in self._ports.items() if board not in replaced}
+        self._ran = {names.get(board, board) for board in self._ran - replaced}
+
     def note_what_runs(self, boards: Mapping[str, Board], devices: Iterable[UsbDevice]) -> None:
         """Note in whose place something else than its bootloader is."""
         present = tuple(devices)

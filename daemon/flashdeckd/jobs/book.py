@@ -85,6 +85,23 @@ class JobBook:
         contents = {name: self.contents(board, name) for name in partitions}
         return [name for name, has in contents.items() if has is not None and not has.complete]
 
+    async def rename(self, names: Mapping[str, str]) -> None:
+        """Let jobs and contents of boards be those of their new names. None of these jobs may be under way."""
+        await self._journal.rename_boards(names)
+        replaced = set(names.values()) - names.keys()
+        kept = {place: has for place, has in self._contents.items() if place[0] not in replaced}
+        self._contents = {(names.get(board, board), partition): has for (board, partition), has in kept.items()}
+        for job in [job for job in self._jobs.values() if job.board in names]:
+            self._jobs[job.id] = replace(job, board=names[job.board])
+            self._hub.publish_job(self._jobs[job.id])
+
+    async def forget(self, board: str, partition: str) -> None:
+        """Nothing is known of a partition from now on: its name stands for another place."""
+        self._missed_contents.discard((board, partition))
+        if self._contents.pop((board, partition), None) is not None:
+            self._contents_changed(board)
+            await self._journal.forget_contents(board, partition)
+
     async def create(
         self, board: str, partition: str, artifact: Artifact, origin: Origin, *, patch: bool = False
     ) -> JobState:

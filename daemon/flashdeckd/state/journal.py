@@ -168,6 +168,22 @@ class Journal:
         key = (bootloader.board, bootloader.serial, bootloader.bcd_device)
         await self._execute(("DELETE FROM experience WHERE (board, serial, bcd_device) = (?, ?, ?)", key))
 
+    async def rename_boards(self, names: Mapping[str, str]) -> None:
+        """Gives all that is kept of boards to their new names; what was kept under those is dropped, but for jobs."""
+        aside = {old: f"\0{old}" for old in names}  # a name that no board can have: two may exchange theirs
+        statements: list[_Statement] = []
+        for before, after in ((old, aside[old]) for old in names):
+            statements += _renaming(before, after)
+        for old, new in names.items():
+            if new not in names:
+                statements += [(f"DELETE FROM {table} WHERE board = ?", (new,)) for table in _OF_BOARDS]  # noqa: S608 - names of ours
+            statements += _renaming(aside[old], new)
+        await self._execute(*statements)
+
+    async def forget_contents(self, board: str, partition: str) -> None:
+        """Forgets what a partition of a board has."""
+        await self._execute(("DELETE FROM holding WHERE (board, partition) = (?, ?)", (board, partition)))
+
     async def close(self) -> None:
         """Closes the file after everything that was begun; a second call does nothing."""
         if self._closed:
@@ -204,6 +220,22 @@ _UPSERT_JOB = (
     "INSERT INTO job (id, ended, state) VALUES (?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, state = excluded.state"
 )
+
+
+_OF_BOARDS = ("holding", "hold", "port", "experience")
+"""The tables with a column for the board."""
+
+
+def _renaming(before: str, after: str) -> list[_Statement]:
+    names = (after, before)
+    return [
+        *((f"UPDATE {table} SET board = ? WHERE board = ?", names) for table in _OF_BOARDS),  # noqa: S608 - names of ours
+        (
+            "UPDATE job SET state = json_set(state, '$.board', ?) "
+            "WHERE json_valid(state) AND json_extract(state, '$.board') = ?",
+            names,
+        ),
+    ]
 
 
 def _encode(state: Value) -> str:

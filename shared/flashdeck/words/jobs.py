@@ -107,6 +107,8 @@ def status_detail(status: JobStatus) -> str:
             return status.failure.message
         case Superseded():
             return f"by job {status.by}" if status.by else "the board has the newest build already"
+        case Cancelled(by=Canceller.CONFIGURATION, reason=str(reason)) if reason:
+            return f"because {reason}"
         case Cancelled():
             return "; ".join(part for part in (_CANCELLERS[status.by], status.reason) if part)
         case Unknown():
