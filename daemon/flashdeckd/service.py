@@ -81,7 +81,7 @@ async def serve(options: Options, signals: Signals) -> None:
     Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories cannot be used.
     """
     async with AsyncExitStack() as stack:
-        stop = stack.enter_context(signals.asked())
+        asked = stack.enter_context(signals.asked())
         config = load(options.config) if options.config else default_config(virtual=options.virtual is not None)
         virtual = None if options.virtual is None else _emulated(options.virtual)
         ensure_private_dir(options.state_dir)
@@ -135,7 +135,7 @@ async def serve(options: Options, signals: Signals) -> None:
         if virtual is not None:
             handlers |= virtual.handlers
         server = Server(hub, handlers)
-        await _run(stop, endpoint, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
+        await _run(asked.to_end, endpoint, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
 
 
 async def _run(
