@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,13 @@ from typing import Any
 import usb.backend
 
 from flashdeck import __version__, api
-from flashdeck.config import Config
-from flashdeck.config_file import default_config, load
+from flashdeck.config_file import Reading, default_reading, reading_of
 from flashdeck.errors import FlashdeckError
-from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
+from flashdeck.paths import absolute, board_file_path, default_config_path, ensure_private_dir
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
-from flashdeckd.builds.builds import Builds, Watch
+from flashdeckd.builds.builds import Builds
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
 from flashdeckd.images.file_notes import FileNotes
@@ -27,12 +26,14 @@ from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.configuration import Configuration, begin, follow_in_journal, watches_of
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, claimed
-from flashdeckd.server.handlers import Handlers, recording_handlers, version_handlers
+from flashdeckd.server.handlers import Handlers, configuration_handlers, recording_handlers, version_handlers
 from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
+from flashdeckd.state.config_record_file import ConfigRecordFile
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
@@ -82,7 +83,6 @@ async def serve(options: Options, signals: Signals) -> None:
     """
     async with AsyncExitStack() as stack:
         asked = stack.enter_context(signals.asked())
-        config = load(options.config) if options.config else default_config(virtual=options.virtual is not None)
         virtual = None if options.virtual is None else _emulated(options.virtual)
         ensure_private_dir(options.state_dir)
         # Two daemons on one journal would flash everything twice.
@@ -91,8 +91,17 @@ async def serve(options: Options, signals: Signals) -> None:
         endpoint = stack.enter_context(claimed(options.socket))
         hub = Hub(this_daemon(virtual=virtual is not None))
         health = Health(hub)
+        main_file = absolute(options.config or default_config_path(virtual=virtual is not None))
+
+        def read() -> Reading:
+            return reading_of(main_file) if options.config else default_reading(virtual=virtual is not None)
+
+        config_records = ConfigRecordFile(options.state_dir)
+        begun = await threads.run(begin, read, config_records)
+        config = begun.config
         journal = await Journal.open(options.state_dir / "journal.sqlite3")
         stack.push_async_callback(journal.close)
+        await follow_in_journal(journal, begun.changes)
         ledger = await journal.load()
         journal.watch(lambda trouble: health.report("journal", trouble))
         for artifact in ledger.artifacts.values():
@@ -105,7 +114,6 @@ async def serve(options: Options, signals: Signals) -> None:
         if backend is not None and records is not None:
             backend = RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads))
             hub.log(f"every session with a device is recorded in {clean(str(records.path))}")
-        main_file = options.config or default_config_path(virtual=virtual is not None)
         bench = Bench(
             config,
             hub=hub,
@@ -115,27 +123,51 @@ async def serve(options: Options, signals: Signals) -> None:
             backend=backend,
             rebuilt=rebuilt_into(spool),
         )
-        await queue_again(bench.book, config)
+        await queue_again(bench.book, config, begun.changes.elsewhere)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
         notes = FileNotes()
         by_build = BuildRequests(bench, hub, journal, spool, notes)
         builds = Builds(
-            _watches(config),
+            watches_of(config),
             by_build.settled,
             on_trouble=lambda trouble: health.report("builds", trouble),
             unreadable=by_build.unreadable,
             settling=by_build.being_written,
         )
+        configuration = Configuration(
+            read,
+            begun,
+            bench=bench,
+            builds=builds,
+            by_build=by_build,
+            enrolment=enrolment,
+            hub=hub,
+            health=health,
+            records=config_records,
+        )
+        await configuration.start(begun)
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub)
         handlers = dict(Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, waits=waits, doctor=doctor).table())
         handlers |= Uploads(by_build.accept).handlers()
         handlers |= recording_handlers(records)
         handlers |= version_handlers(libusb)
+        handlers |= configuration_handlers(configuration)
         if virtual is not None:
             handlers |= virtual.handlers
         server = Server(hub, handlers)
-        await _run(asked.to_end, endpoint, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
+        reloading = configuration.follow(asked.to_reload)
+        await _run(
+            asked.to_end,
+            endpoint,
+            server,
+            hub=hub,
+            bench=bench,
+            builds=builds,
+            source=source,
+            health=health,
+            reloading=reloading,
+        )
 
 
 async def _run(
@@ -148,12 +180,14 @@ async def _run(
     builds: Builds,
     source: HotplugSource,
     health: Health,
+    reloading: Coroutine[None, None, None],
 ) -> None:
     """Do everything at once until `stop` is set, and then end all of it."""
     scanned = asyncio.Event()
     tasks = [
         asyncio.create_task(follow_bus(source, bench, health, scanned)),
         asyncio.create_task(builds.run()),
+        asyncio.create_task(reloading),
         asyncio.create_task(bench.run()),
     ]
     for task in tasks:
@@ -237,12 +271,3 @@ def _recorder(directory: RecordDirectory, health: Health, *, payloads: bool) -> 
             loop.call_soon_threadsafe(health.report, "record", clean(trouble))
 
     return Recorder(directory, payloads=payloads, on_trouble=tell)
-
-
-def _watches(config: Config) -> list[Watch]:
-    return [
-        Watch(profile=profile.name, partition=partition.name, pattern=partition.image, settle=partition.settle)
-        for profile in config.profiles.values()
-        for partition in profile.partitions.values()
-        if partition.image
-    ]

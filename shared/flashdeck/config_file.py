@@ -48,17 +48,21 @@ def reading_of(path: Path) -> Reading:
     board_file = board_file_path(path)
     files = _Files(os.path.realpath(board_file), Mistakes())
     try:
-        main = absolute(path)
-        if main.name == BOARD_FILE_NAME:
-            raise ConfigError(
-                f"{_shown(main)}: this name belongs to the file that flashdeckd writes beside the configuration",
-                hint="give the configuration another name",
-            )
-        files.read(main)
+        files.read(_main_file(path))
         config = _checked(list(files.tables.values()), board_file, files.mistakes)
     except ConfigError as error:
         return Reading((*files.sought, board_file), error=error)
     return Reading((*files.sought, board_file), config)
+
+
+def _main_file(path: Path) -> Path:
+    main = absolute(path)
+    if main.name == BOARD_FILE_NAME:
+        raise ConfigError(
+            f"{_shown(main)}: this name belongs to the file that flashdeckd writes beside the configuration",
+            hint="give the configuration another name",
+        )
+    return main
 
 
 def default_reading(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Reading:

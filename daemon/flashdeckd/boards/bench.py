@@ -214,18 +214,19 @@ class Bench:
             try:
                 await self.book.rename(names)
             except FlashdeckError:
-                for name in names:
-                    self._open(self._lanes[name].board)
+                for lane in [self._lanes[name] for name in names]:
+                    self._open(lane.board).armed = lane.armed
                 raise
             self._histories.rename(names)
             self._sightings.rename(names)
             replaced = set(names.values()) - names.keys()
             kept = {name: hold for name, hold in self._holds.items() if name not in replaced}
             self._holds = {names.get(name, name): hold for name, hold in kept.items()}
-            for name in names:
-                del self._lanes[name]
+            former = {new: self._lanes.pop(old) for old, new in names.items()}
             self._hub.forget_boards(names)
             self.configure(config)
+            for name, lane in former.items():
+                self._lanes[name].see(lane.sighting)
         for old, new in names.items():
             self._hub.log(f"board {old} is called {new} now", board=new)
 
@@ -286,6 +287,20 @@ class Bench:
         await self._journal.save_hold(name, hold)
         self._hub.log(f"on hold: {hold.reason}", board=name)
         return self.state_of(name)
+
+    async def hold_for_changes(self, name: str, reason: str) -> None:
+        """Put a board on hold because its configuration has changed, also one that has no lane yet.
+
+        A hold that it has is kept in words.
+        """
+        held = self._holds.get(name)
+        if held is not None and reason not in held.reason:
+            reason = f"{reason}; it was on hold before: {held.reason}"
+        if name in self._lanes:
+            await self.hold(name, reason, HoldBy.FLASHDECK)
+            return
+        self._holds[name] = hold = BoardHold(reason=clean(reason, LONGEST_LINE), by=HoldBy.FLASHDECK)
+        await self._journal.save_hold(name, hold)
 
     async def release(self, name: str) -> BoardState:
         """Ends a hold. Jobs that are blocked for a reason of their own are looked at once more (`Lane.release`)."""

@@ -189,7 +189,9 @@ class Lane:
                 continue
             is_protected = now is not None and now.protected
             if is_protected or (begun.alternate is None and any(begun.span.overlaps(span) for span in protected)):
-                reason = f"partition {job.partition} of board {self.board.name} is protected now: nothing more is written"
+                reason = (
+                    f"partition {job.partition} of board {self.board.name} is protected now: nothing more is written"
+                )
                 self._state.refuse(job.id, reason, "what is protected is decided by the configuration alone")
                 self._book.log(job, reason, LogLevel.WARNING)
                 self._tell_of_transfer(job)

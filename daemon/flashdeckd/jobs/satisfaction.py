@@ -47,7 +47,9 @@ class Satisfaction:
         names.
         """
         of_partition = (
-            job for job in self._book.jobs.values() if (job.board, job.partition) == (board.name, partition.name)
+            job
+            for job in self._book.jobs.values()
+            if (job.board, job.partition) == (board.name, partition.name) and not self._book.is_forgotten(job)
         )
         was_last = False
         for job in sorted(of_partition, key=lambda job: job.id, reverse=True):

@@ -228,13 +228,13 @@ _OF_BOARDS = ("holding", "hold", "port", "experience")
 
 def _renaming(before: str, after: str) -> list[_Statement]:
     names = (after, before)
+    jobs = (
+        "UPDATE job SET state = json_set(state, '$.board', ?) "
+        "WHERE json_valid(state) AND json_extract(state, '$.board') = ?"
+    )
     return [
         *((f"UPDATE {table} SET board = ? WHERE board = ?", names) for table in _OF_BOARDS),  # noqa: S608 - names of ours
-        (
-            "UPDATE job SET state = json_set(state, '$.board', ?) "
-            "WHERE json_valid(state) AND json_extract(state, '$.board') = ?",
-            names,
-        ),
+        (jobs, names),
     ]
 
 
