@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+import msgspec
 from msgspec import field
 
 from flashdeck.config import Board, Config, Partition, Profile, ProfileKeys
@@ -13,6 +14,8 @@ from flashdeck.toml.tables import keys_of
 from flashdeck.toml.writer import plain_value
 from flashdeck.value import Value
 
+RECORD_NAME = "configuration.json"
+"""The file in the daemon's state directory."""
 _GUARDS = next(key for key in keys_of(PartitionTable) if key.name == "guards")
 
 
@@ -85,6 +88,11 @@ class ConfigRecord(Value, frozen=True, kw_only=True):
     """Boards of earlier configurations, as they were last."""
     confirmed: dict[str, dict[str, ProfileRecord]] = field(default_factory=dict[str, dict[str, ProfileRecord]])
     """By the path of an included file: its profiles as they were confirmed."""
+
+
+def record_from(data: bytes) -> ConfigRecord:
+    """Return the record that was kept as these bytes; raises ValueError where they are none."""
+    return msgspec.json.decode(data, type=ConfigRecord)
 
 
 def record_of(config: Config) -> ConfigRecord:

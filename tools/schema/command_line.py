@@ -55,6 +55,8 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "doctor": Printed(Diagnosis),
     "report": Printed(answers.ReportWritten),
     "config check": Printed(answers.ConfigChecked),
+    "config reload": Printed(api.ConfigReloaded),
+    "config trust": Printed(api.ConfigTrusted),
     "completion": Printed(answers.CompletionScript),
     "demo": Printed(Report),
     "virtual list": Printed(api.VirtualBoardList),

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import msgspec
 
-from flashdeck.config_record import ConfigRecord
+from flashdeck.config_record import RECORD_NAME, ConfigRecord, record_from
 from flashdeck.errors import HostError
 from flashdeckd.host import files
 from flashdeckd.host.durable import write_durably
 from flashdeckd.state.journal import set_aside
-
-NAME = "configuration.json"
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +18,7 @@ class ConfigRecordFile:
     """The record on the disk. Both methods block."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._path = state_dir / NAME
+        self._path = state_dir / RECORD_NAME
 
     def load(self) -> ConfigRecord | None:
         """Return the record; None where no daemon has left one here.
@@ -30,10 +28,10 @@ class ConfigRecordFile:
         """
         try:
             data = files.contents(self._path)
-            return msgspec.json.decode(data, type=ConfigRecord)
+            return record_from(data)
         except FileNotFoundError:
             return None
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except ValueError as error:
             kept = set_aside(self._path)
             _log.warning("%s cannot be understood (%s): kept as %s, nothing is confirmed", self._path, error, kept.name)
             return ConfigRecord()
