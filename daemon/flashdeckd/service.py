@@ -43,6 +43,7 @@ from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.libusb import library_version, open_backend
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
+from flashdeckd.usb.serial_ports import SerialPorts, SysfsSerialPorts
 
 FIRST_LOOK_SECONDS = 5.0
 """Longest wait of the socket for the first look at bus and builds. The first client finds the boards then, and only
@@ -73,6 +74,7 @@ class _Emulated:
 
     backend: usb.backend.IBackend
     hotplug: HotplugSource
+    ports: SerialPorts
     handlers: Mapping[type[api.Params[Any]], Handler]
 
 
@@ -121,6 +123,7 @@ async def serve(options: Options, signals: Signals) -> None:
             ledger=ledger,
             shelf=Shelf(spool),
             backend=backend,
+            ports=SysfsSerialPorts() if virtual is None else virtual.ports,
             rebuilt=rebuilt_into(spool),
         )
         await queue_again(bench.book, config, begun.changes.elsewhere)
@@ -249,7 +252,7 @@ def _emulated(bench_file: Path) -> _Emulated:
     from flashdeckd.virtual.virtual_bench import load_bench  # noqa: PLC0415
 
     bench = load_bench(bench_file)
-    return _Emulated(bench.backend, bench.hotplug, virtual_handlers(bench))
+    return _Emulated(bench.backend, bench.hotplug, bench.ports, virtual_handlers(bench))
 
 
 def _usb(virtual: _Emulated | None, health: Health) -> tuple[usb.backend.IBackend | None, HotplugSource]:
