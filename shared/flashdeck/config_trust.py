@@ -27,7 +27,7 @@ from flashdeck.config_tables import PartitionTable, ProfileTable, default_guards
 from flashdeck.geometry import Range, joined
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.reader import read_key
-from flashdeck.toml.values import shown
+from flashdeck.toml.writer import literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def widening(profiles: Mapping[str, Profile]) -> Iterator[str]:
     for name, profile in profiles.items():
         record = profile_record(profile)
         for key, value in record.keys.items():
-            yield clean(f"[profiles.{name}] {key} = {shown(value)}")
+            yield clean(f"[profiles.{name}] {key} = {literal(value)}")
         for each, partition in profile.partitions.items():
             lost = _usual_guards(profile, partition) - partition.guards
             if lost and not partition.protected:
@@ -139,8 +139,8 @@ def _keep_keys(it: _Restriction, confirmed: ProfileRecord | None) -> None:
         plain = stands.get(name, NARROW[name])
         former: Any = None if plain is None else read_key(ProfileTable, name, plain, it.profile.file)
         it.profile = replace(it.profile, **{name: former})
-        instead = f"{shown(plain)} stands" if is_wide(name, plain) else "none is run"
-        it.tell(name, f"{shown(value)} is not confirmed; until then {instead}")
+        instead = f"{literal(plain)} stands" if is_wide(name, plain) else "none is run"
+        it.tell(name, f"{literal(value)} is not confirmed; until then {instead}")
 
 
 def _keep_protected(it: _Restriction, known: Iterable[ProfileRecord]) -> None:
@@ -191,4 +191,4 @@ def _guards(record: PartitionRecord, file: Path) -> frozenset[AnyGuard]:
 
 def _names(guards: Iterable[AnyGuard]) -> str:
     plain = partition_record(Partition("", Range(0, 0), guards=frozenset(guards))).guards
-    return ", ".join(shown(guard) for guard in plain)
+    return ", ".join(literal(guard) for guard in plain)
