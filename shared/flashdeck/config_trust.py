@@ -29,6 +29,9 @@ from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.reader import read_key
 from flashdeck.toml.writer import literal
 
+CONFIRMED_FILES = 1024
+"""Confirmed files that are remembered, the last ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
@@ -70,6 +73,13 @@ def included(config: Config) -> dict[str, dict[str, Profile]]:
 def claims(profiles: Mapping[str, Profile]) -> dict[str, ProfileRecord]:
     """Return what a person confirms of a file that has these profiles."""
     return {name: profile_record(profile) for name, profile in profiles.items()}
+
+
+def confirming(record: ConfigRecord, path: str, profiles: Mapping[str, Profile]) -> ConfigRecord:
+    """Return the record once a person has confirmed a file as it is now."""
+    others = {name: each for name, each in record.confirmed.items() if name != path}
+    newest = dict(list(others.items())[1 - CONFIRMED_FILES :])
+    return msgspec.structs.replace(record, confirmed={**newest, path: claims(profiles)})
 
 
 def digest(profiles: Mapping[str, ProfileRecord]) -> str:

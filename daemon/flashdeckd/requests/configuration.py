@@ -12,7 +12,7 @@ from flashdeck.config import Config
 from flashdeck.config_change import Changes, changes, succeeding
 from flashdeck.config_file import Reading
 from flashdeck.config_record import ConfigRecord, record_of
-from flashdeck.config_trust import Unconfirmed, claims, included, restricted, widening
+from flashdeck.config_trust import Unconfirmed, claims, confirming, included, restricted, widening
 from flashdeck.errors import ConfigError, FlashdeckError, RequestError
 from flashdeck.job_state import Running
 from flashdeck.model import ConfigurationState, LogLevel
@@ -35,8 +35,6 @@ PART: Final = "configuration"
 """The name under which its troubles are reported."""
 FRESH_SECONDS: Final = 2.0
 """A file that changed so shortly before it was read may have changed behind that, too: it is read once more."""
-CONFIRMED_FILES: Final = 1024
-"""Confirmed files that are remembered, the last ones."""
 
 Read = Callable[[], Reading]
 
@@ -199,9 +197,7 @@ class Configuration:
                 )
             _, before = restricted(config, self._record)
             lines = next((each.lines for each in before if str(each.file) == path), ())
-            known = {name: each for name, each in self._record.confirmed.items() if name != path}
-            confirmed = dict(list(known.items())[-CONFIRMED_FILES + 1 :]) | {path: claims(own[path])}
-            record = structs.replace(self._record, confirmed=confirmed)
+            record = confirming(self._record, path, own[path])
             await threads.run(self._records.save, record)
             self._record = record
             counting = tuple(widening(own[path])) or lines

@@ -4,7 +4,7 @@ from typing import Final
 
 from flashdeck.errors import ConfigError
 from flashdeck.model import ConfigurationState
-from flashdeck.text import clean, counted, format_age
+from flashdeck.text import clean, format_age
 
 LONGEST_REFUSAL: Final = 700
 """Characters of all mistakes of a configuration in one line; those that are too many are only counted."""
@@ -27,7 +27,7 @@ def refusal_text(error: ConfigError) -> str:
 def configuration_text(configuration: ConfigurationState, now: float) -> str:
     """Return where the configuration is, when it was read, and whether it still is so."""
     main, *others = configuration.files or ("no file",)
-    beside = f" and {counted(len(others), 'file')} more" if others else ""
+    beside = f" and {len(others)} more" if others else ""
     age = f"read {format_age(max(0.0, now - configuration.read_at))} ago"
     return f"{clean(main)}{beside}, {age}{state_text(configuration)}"
 

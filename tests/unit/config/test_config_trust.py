@@ -9,7 +9,16 @@ import pytest
 from flashdeck.config import Config, Enter, EnterCommand, Guard
 from flashdeck.config_file import load
 from flashdeck.config_record import ConfigRecord, record_from, record_of
-from flashdeck.config_trust import Unconfirmed, claims, digest, included, restricted, widening
+from flashdeck.config_trust import (
+    CONFIRMED_FILES,
+    Unconfirmed,
+    claims,
+    confirming,
+    digest,
+    included,
+    restricted,
+    widening,
+)
 from flashdeck.geometry import Range
 
 MAIN = 'include = ["fw/flashdeck.toml"]\n[boards.left]\nprofile = "product"\nserial = "A1"\n'
@@ -200,7 +209,7 @@ def test_a_crc_that_is_no_longer_checked_stays_on(project: Project) -> None:
     project.change(', { crc = "crc32", at = "end" }', "")
     config, (told,) = project.look()
     assert len(config.profiles["product"].partitions["app1"].guards) == 4
-    assert "crc = \"crc32\"" in told.lines[0]
+    assert 'crc = "crc32"' in told.lines[0]
 
 
 def test_a_file_that_was_never_confirmed_gets_the_stricter_of_each(project: Project) -> None:
@@ -278,3 +287,14 @@ size = "64K"
     assert config.profiles["product"].partitions["boot"].protected
     assert not config.profiles["product"].partitions["app1"].protected
     assert len(told.lines) == 1
+
+
+def test_of_so_many_confirmed_files_the_last_are_remembered(project: Project) -> None:
+    record = ConfigRecord()
+    for number in range(CONFIRMED_FILES + 1):
+        record = confirming(record, f"/{number}.toml", {})
+    assert len(record.confirmed) == CONFIRMED_FILES
+    assert "/0.toml" not in record.confirmed
+    again = confirming(record, "/1.toml", project.config.profiles)
+    assert len(again.confirmed) == CONFIRMED_FILES
+    assert again.confirmed["/1.toml"].keys() == {"product"}
