@@ -170,7 +170,7 @@ class Journal:
 
     async def rename_boards(self, names: Mapping[str, str]) -> None:
         """Gives all that is kept of boards to their new names; what was kept under those is dropped, but for jobs."""
-        aside = {old: f"\0{old}" for old in names}  # a name that no board can have: two may exchange theirs
+        aside = {old: f"\x01{old}" for old in names}  # a name that no board can have: two may exchange theirs
         statements: list[_Statement] = []
         for before, after in ((old, aside[old]) for old in names):
             statements += _renaming(before, after)

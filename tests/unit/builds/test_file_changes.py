@@ -1,13 +1,13 @@
 """Files that are read as a whole, as the configuration is: told once they have changed and rest."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from builds_rig import PATIENCE, HandClock, needs_leases
+from builds_rig import PATIENCE, needs_leases
 from flashdeckd.builds.builds import RESCAN, RESTART
 from flashdeckd.builds.file_changes import FileChanges, States, states_of
 from flashdeckd.builds.lease import install_sigio
@@ -16,45 +16,64 @@ from flashdeckd.builds.source import HandDrivenSource
 SETTLE = 0.2
 
 
+class Clock:
+    """Short pauses pass at once; the long ones between two looks without a hint pass when the test says so."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self.looks = asyncio.Event()
+        self.pauses = 0
+        self.on_pause: Callable[[], object] = lambda: None
+        self.rests = asyncio.Event()
+
+    def now(self) -> float:
+        return self._now
+
+    async def wait(self, wake: asyncio.Event, seconds: float) -> None:
+        if seconds < RESTART:
+            self.pauses += 1
+            self._now += seconds
+            self.on_pause()
+            await asyncio.sleep(0)
+            return
+        self.rests.set()
+        ends = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(self.looks.wait())]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._now += seconds if self.looks.is_set() else 0.0
+            for end in ends:
+                end.cancel()
+
+
 class Watch:
     """A wait for a change of files, with time and hints in the test's hands."""
 
-    def __init__(self, paths: Sequence[Path], task: "asyncio.Task[States]", source: HandDrivenSource) -> None:
-        self.paths = paths
-        self.task = task
-        self.source = source
-        self.clock = HandClock()
+    def __init__(self, known: States) -> None:
+        self.source = HandDrivenSource()
+        self.clock = Clock()
         self.noticed = 0
+        changes = FileChanges(source=self.source, clock=self.clock)
+        self.task = asyncio.create_task(changes.settled(known, SETTLE, self.notice))
 
-    async def passes(self, seconds: float) -> None:
-        await self.clock.advance(seconds, 1)
+    def notice(self) -> None:
+        self.noticed += 1
+
+    async def told(self) -> States:
+        async with asyncio.timeout(PATIENCE):
+            return await self.task
 
 
 @asynccontextmanager
 async def watching(*paths: Path) -> AsyncGenerator[Watch]:
-    source, clock = HandDrivenSource(), HandClock()
-    known = states_of(paths)
-
-    def notice() -> None:
-        watch.noticed += 1
-
-    task = asyncio.create_task(FileChanges(source=source, clock=clock).settled(known, SETTLE, notice))
-    watch = Watch(paths, task, source)
-    watch.clock = clock
-    await clock.idle(1)
+    watch = Watch(states_of(paths))
+    async with asyncio.timeout(PATIENCE):
+        await watch.clock.rests.wait()
     try:
         yield watch
     finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def told(watch: Watch) -> States:
-    async with asyncio.timeout(PATIENCE):
-        while not watch.task.done():
-            await watch.clock.advance(SETTLE, 1) if not watch.task.done() else None
-            await asyncio.sleep(0)
-        return watch.task.result()
+        watch.task.cancel()
+        await asyncio.wait([watch.task])
 
 
 @pytest.mark.parametrize("kind", ["written", "renamed over", "removed", "new", "in a new directory", "readable again"])
@@ -77,7 +96,7 @@ async def test_any_change_is_told(tmp_path: Path, kind: str) -> None:
                 path.parent.mkdir(exist_ok=True)
                 path.write_text("newer")
         await watch.source.hint()
-        states = await told(watch)
+        states = await watch.told()
         assert states == states_of([path])
         assert watch.noticed >= 1
 
@@ -86,12 +105,13 @@ async def test_a_file_that_changes_again_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text("1")
     async with watching(path) as watch:
-        for number in range(3):
-            path.write_text("x" * (number + 2))
-            await watch.source.hint()
-            await watch.passes(SETTLE * 0.9)
-            assert not watch.task.done()
-        await told(watch)
+        left = ["22", "333", "4444"]
+        watch.clock.on_pause = lambda: path.write_text(left.pop()) if left else None
+        path.write_text("x" * 9)
+        await watch.source.hint()
+        assert await watch.told() == states_of([path])
+        assert left == []
+        assert watch.clock.now() >= SETTLE * 2
 
 
 async def test_a_file_that_somebody_still_writes_is_waited_for(tmp_path: Path) -> None:
@@ -100,21 +120,31 @@ async def test_a_file_that_somebody_still_writes_is_waited_for(tmp_path: Path) -
     path = tmp_path / "c.toml"
     path.write_text("1")
     async with watching(path) as watch:
+        many, seen = asyncio.Event(), 10
+
+        def count() -> None:
+            if watch.clock.pauses > seen:
+                many.set()
+
+        watch.clock.on_pause = count
         with path.open("w") as file:
             file.write("half")
             file.flush()
             await watch.source.hint()
-            await watch.passes(10 * SETTLE)
+            async with asyncio.timeout(PATIENCE):
+                await many.wait()
             assert not watch.task.done()
-        await told(watch)
+        assert await watch.told() == states_of([path])
 
 
 async def test_what_is_the_same_again_is_not_told(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text("1")
     async with watching(path) as watch:
+        watch.clock.rests.clear()
         await watch.source.hint()
-        await watch.passes(10 * SETTLE)
+        async with asyncio.timeout(PATIENCE):
+            await watch.clock.rests.wait()
         assert not watch.task.done()
         assert watch.noticed == 0
 
@@ -123,10 +153,9 @@ async def test_a_change_without_a_hint_is_seen_at_the_next_look(tmp_path: Path) 
     path = tmp_path / "c.toml"
     async with watching(path) as watch:
         path.write_text("1")
-        await watch.passes(RESCAN * 0.9)
-        assert watch.noticed == 0
-        await watch.passes(RESCAN * 0.2)
-        await told(watch)
+        watch.clock.looks.set()
+        await watch.told()
+        assert watch.clock.now() >= RESCAN
 
 
 async def test_where_files_cannot_be_watched_they_are_looked_at_and_that_is_said(tmp_path: Path) -> None:
@@ -135,14 +164,12 @@ async def test_where_files_cannot_be_watched_they_are_looked_at_and_that_is_said
             raise OSError(f"no watch on {len(patterns)}")
             yield
 
-    path, clock, troubles = tmp_path / "c.toml", HandClock(), list[str]()
+    path, clock, troubles = tmp_path / "c.toml", Clock(), list[str]()
     changes = FileChanges(source=Broken(), clock=clock, on_trouble=troubles.append)
     task = asyncio.create_task(changes.settled(states_of([path]), SETTLE, lambda: None))
-    await clock.idle(2)
-    path.write_text("1")
-    await clock.advance(RESTART, 2)
     async with asyncio.timeout(PATIENCE):
-        while not task.done():
-            await clock.advance(SETTLE, 1)
-            await asyncio.sleep(0)
+        await clock.rests.wait()
+        path.write_text("1")
+        clock.looks.set()
+        await task
     assert f"no watch on 1); they are looked at every {RESTART:g} s instead" in troubles[0]

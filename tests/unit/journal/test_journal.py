@@ -523,7 +523,7 @@ def test_a_locked_journal_is_waited_for_so_long(tmp_path: Path) -> None:
 
 
 async def test_boards_may_exchange_their_names(tmp_path: Path) -> None:
-    async with opened(tmp_path) as journal:
+    async with opened(tmp_path / "journal.sqlite3") as journal:
         for name in ("left", "right", "gone"):
             await journal.save_job(a_job({"left": 1, "right": 2, "gone": 3}[name], board=name))
             await journal.save_contents(name, "app1", a_holding(serial=name))
@@ -544,7 +544,7 @@ async def test_boards_may_exchange_their_names(tmp_path: Path) -> None:
 
 
 async def test_contents_can_be_forgotten(tmp_path: Path) -> None:
-    async with opened(tmp_path) as journal:
+    async with opened(tmp_path / "journal.sqlite3") as journal:
         for partition in ("app1", "partition2"):
             await journal.save_contents("left", partition, a_holding())
         await journal.forget_contents("left", "app1")
