@@ -1,7 +1,10 @@
 """The difference of two configurations: what came, went, was renamed, and what a person has to look at first. Pure."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+import msgspec
 
 from flashdeck.config_record import BoardRecord, ConfigRecord, ProfileRecord
 from flashdeck.text import clean
@@ -24,6 +27,8 @@ class Changes:
     """By board: partitions of which nothing is known any more, because they are at another place or gone."""
     held: Mapping[str, str] = field(default_factory=dict[str, str])
     """By board: why a person has to look before anything starts on it."""
+    mark: str = ""
+    """A name for the new names after that configuration: what was renamed by it is not renamed a second time."""
 
 
 def changes(before: ConfigRecord, after: ConfigRecord) -> Changes:
@@ -43,7 +48,8 @@ def changes(before: ConfigRecord, after: ConfigRecord) -> Changes:
             more = [f"and {len(told) - MAX_DIFFERENCES} more"] if len(told) > MAX_DIFFERENCES else []
             held[name] = "the configuration has changed: " + "; ".join((*told[:MAX_DIFFERENCES], *more))
     gone = tuple(name for name in before.boards if name not in after.boards and name not in renamed)
-    return Changes(renamed, gone, elsewhere, held)
+    said = msgspec.json.encode((renamed, before.boards, before.former), order="deterministic")
+    return Changes(renamed, gone, elsewhere, held, hashlib.sha256(said).hexdigest() if renamed else "")
 
 
 def succeeding(before: ConfigRecord, after: ConfigRecord, done: Changes) -> ConfigRecord:

@@ -209,18 +209,18 @@ class Bench:
             self._lanes[name].armed = name not in config.disarmed
         self._changes.tell_all()
 
-    async def rename(self, names: Mapping[str, str], config: Config) -> None:
+    async def rename(self, names: Mapping[str, str], config: Config, mark: str) -> None:
         """Give boards, whose lanes rest, other names, and take over a configuration that has these.
 
-        All that is known of a board goes with it: hold, contents, queue. Raises FlashdeckError where that cannot be
-        recorded; nothing is renamed then.
+        All that is known of a board goes with it: hold, contents, queue. Boards that have no lane are renamed, too.
+        Raises FlashdeckError where that cannot be recorded; nothing is renamed then. See `Journal.rename_boards`.
         """
         async with self._seeing:
             await self._end_lanes(names)
             try:
-                await self.book.rename(names)
+                await self.book.rename(names, mark)
             except FlashdeckError:
-                for lane in [self._lanes[name] for name in names]:
+                for lane in [self._lanes[name] for name in names if name in self._lanes]:
                     self._open(lane.board).armed = lane.armed
                 raise
             self._histories.rename(names)
@@ -228,7 +228,7 @@ class Bench:
             replaced = set(names.values()) - names.keys()
             kept = {name: hold for name, hold in self._holds.items() if name not in replaced}
             self._holds = {names.get(name, name): hold for name, hold in kept.items()}
-            former = {new: self._lanes.pop(old) for old, new in names.items()}
+            former = {new: self._lanes.pop(old) for old, new in names.items() if old in self._lanes}
             self._hub.forget_boards(names)
             self.configure(config)
             for name, lane in former.items():
@@ -257,7 +257,8 @@ class Bench:
 
     async def _end_lanes(self, names: Iterable[str]) -> None:
         for name in names:
-            self._lanes[name].stop()
+            if name in self._lanes:
+                self._lanes[name].stop()
         await asyncio.gather(*(self._tasks.pop(name) for name in names if name in self._tasks))
 
     def _open(self, board: Board) -> Lane:

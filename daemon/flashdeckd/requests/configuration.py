@@ -75,7 +75,7 @@ def begin(read: Read, records: ConfigRecordFile) -> Beginning:
 async def follow_in_journal(journal: Journal, done: Changes) -> None:
     """Let what the journal has follow the names and places of a new configuration; raises FlashdeckError."""
     if done.renamed:
-        await journal.rename_boards(done.renamed)
+        await journal.rename_boards(done.renamed, done.mark)
     for board, partitions in done.elsewhere.items():
         for partition in partitions:
             await journal.forget_contents(board, partition)
@@ -126,11 +126,12 @@ class Configuration:
     async def start(self, begun: Beginning) -> None:
         """Do what is left of a beginning, once the boards are there."""
         done = begun.changes
+        self._hub.log(f"configuration: read from {_paths(begun.config)}")
         for path, lines in begun.confirmed.items():
             keys = f": {'; '.join(lines)}" if lines else ""
             self._hub.log(f"{path} was included when this release first started: it counts as confirmed{keys}")
-        for old, new in done.renamed.items():
-            self._hub.log(f"board {old} is called {new} now", board=new)
+        for line in _told_of_names(done):
+            self._hub.log(f"configuration: {line}")
         is_durable = await self._hold(done.held)
         for profile, partition in self._moved(done):
             self._bench.files.note_moved(profile, partition)
@@ -240,11 +241,11 @@ class Configuration:
         config, unconfirmed = restricted(config, self._record)
         after = record_of(config)
         done = changes(self._record, after)
-        renamed = {old: new for old, new in done.renamed.items() if old in bench.lanes}
+        renamed = {old: new for old, new in done.renamed.items() if old in bench.lanes or new not in bench.lanes}
         former = {new: old for old, new in renamed.items()}
         filed = config.disarmed
         config = replace(config, disarmed=_renamed_in(filed, done))
-        told = tuple(_told(before, config, done))
+        others = tuple(_told(before, config, done))
         moved = sorted(self._moved(done, config))
         async with bench.reshaping:
             is_durable = await self._hold({former.get(name, name): why for name, why in done.held.items()})
@@ -264,7 +265,7 @@ class Configuration:
         await asyncio.gather(
             bench.end_jobs({number: ending[number] for number in running}),
             bench.retire((*gone, *displaced)),
-            self._rename(renamed, config),
+            self._rename(renamed, config, done.mark),
             *(self._forget(former.get(name, name), partitions) for name, partitions in done.elsewhere.items()),
         )
         if config.disarmed != filed:
@@ -273,29 +274,31 @@ class Configuration:
         await self._keep(succeeding(self._record, after, done), is_durable=is_durable)
         self._tell_unconfirmed(unconfirmed)
         self._publish(config)
-        for line in told:
+        if replace(config, files=before.files) != before:
+            self._hub.log(f"configuration: read again from {_paths(config)}")
+        for line in others:
             self._hub.log(f"configuration: {line}")
         return ConfigReloaded(
             configuration=self._state(config),
-            changes=told,
+            changes=(*_told_of_names(done), *others),
             unconfirmed=tuple(
                 UnconfirmedFile(file=clean(str(each.file), MAX_PATH), lines=each.lines, boards=each.boards)
                 for each in unconfirmed
             ),
         )
 
-    async def _rename(self, names: Mapping[str, str], config: Config) -> None:
+    async def _rename(self, names: Mapping[str, str], config: Config, mark: str) -> None:
         bench = self._bench
         if not names:
             return
-        lanes = [bench.lanes[name] for name in names]
+        lanes = [bench.lanes[name] for name in names if name in bench.lanes]
         await asyncio.gather(*(lane.rest() for lane in lanes))
         try:
             # The board whose name is given to another one has to be gone first.
             replaced = [name for name in names.values() if name in bench.lanes and name not in names]
             await self._hub.until(lambda: not any(name in bench.lanes for name in replaced))
             async with bench.reshaping:
-                await bench.rename(names, config)
+                await bench.rename(names, config, mark)
         finally:
             for lane in lanes:
                 lane.go_on()
@@ -441,11 +444,18 @@ def _takes_others(watch: Watch, before: Config, after: Config) -> bool:
     return was is not None and replace(was, settle=now.settle, auto=now.auto) != now
 
 
-def _told(before: Config, after: Config, done: Changes) -> Iterator[str]:
+def _paths(config: Config) -> str:
+    return ", ".join(str(file) for file in config.files) or "no file"
+
+
+def _told_of_names(done: Changes) -> Iterator[str]:
     for old, new in done.renamed.items():
         yield f"board {old} is called {new} now"
     for name in done.gone:
         yield f"board {name} is no longer in the configuration"
+
+
+def _told(before: Config, after: Config, done: Changes) -> Iterator[str]:
     earlier = {new: old for old, new in done.renamed.items()}
     for name, board in after.boards.items():
         was = before.boards.get(earlier.get(name, name))

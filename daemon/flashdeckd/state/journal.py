@@ -168,17 +168,12 @@ class Journal:
         key = (bootloader.board, bootloader.serial, bootloader.bcd_device)
         await self._execute(("DELETE FROM experience WHERE (board, serial, bcd_device) = (?, ?, ?)", key))
 
-    async def rename_boards(self, names: Mapping[str, str]) -> None:
-        """Gives all that is kept of boards to their new names; what was kept under those is dropped, but for jobs."""
-        aside = {old: f"\x01{old}" for old in names}  # a name that no board can have: two may exchange theirs
-        statements: list[_Statement] = []
-        for before, after in ((old, aside[old]) for old in names):
-            statements += _renaming(before, after)
-        for old, new in names.items():
-            if new not in names:
-                statements += [(f"DELETE FROM {table} WHERE board = ?", (new,)) for table in _OF_BOARDS]  # noqa: S608 - names of ours
-            statements += _renaming(aside[old], new)
-        await self._execute(*statements)
+    async def rename_boards(self, names: Mapping[str, str], mark: str) -> None:
+        """Gives all that is kept of boards to their new names; what was kept under those is dropped, but for jobs.
+
+        What was done under the same `mark` last is not done again: the daemon may have been killed behind it.
+        """
+        await self._run(lambda: _rename_boards(self._connection, names, mark))
 
     async def forget_contents(self, board: str, partition: str) -> None:
         """Forgets what a partition of a board has."""
@@ -224,18 +219,31 @@ _UPSERT_JOB = (
 
 _OF_BOARDS = ("holding", "hold", "port", "experience")
 """The tables with a column for the board."""
+_RENAMED = "\x01renamed"
+"""The row of the table of ports that has the mark of what was renamed last; no board can have this name."""
+
+
+def _rename_boards(connection: sqlite3.Connection, names: Mapping[str, str], mark: str) -> None:
+    with closing(connection.execute("SELECT port FROM port WHERE board = ?", (_RENAMED,))) as rows:
+        if rows.fetchone() == (mark,):
+            return
+    aside = {old: f"\x01{old}" for old in names}  # two may exchange their names
+    statements: list[_Statement] = []
+    for old in names:
+        statements += _renaming(old, aside[old])
+    for old, new in names.items():
+        statements += [(f"DELETE FROM {table} WHERE board = ?", (new,)) for table in _OF_BOARDS]  # noqa: S608 - ours
+        statements += _renaming(aside[old], new)
+    _commit(connection, (*statements, ("REPLACE INTO port VALUES (?, ?)", (_RENAMED, mark))))
 
 
 def _renaming(before: str, after: str) -> list[_Statement]:
-    names = (after, before)
     jobs = (
         "UPDATE job SET state = json_set(state, '$.board', ?) "
         "WHERE json_valid(state) AND json_extract(state, '$.board') = ?"
     )
-    return [
-        *((f"UPDATE {table} SET board = ? WHERE board = ?", names) for table in _OF_BOARDS),  # noqa: S608 - names of ours
-        (jobs, names),
-    ]
+    tables = [f"UPDATE {table} SET board = ? WHERE board = ?" for table in _OF_BOARDS]  # noqa: S608 - names of ours
+    return [(statement, (after, before)) for statement in (*tables, jobs)]
 
 
 def _encode(state: Value) -> str:
@@ -293,7 +301,7 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         contents=table(Contents, "SELECT board, partition, state FROM holding", "contents"),
         artifacts=table(ArtifactState, "SELECT profile, partition, state FROM artifact", "artifact"),
         holds={board: BoardHold(reason=reason, by=HoldBy(who)) for board, reason, who in rows("SELECT * FROM hold")},
-        ports={row[0]: row[1] for row in rows("SELECT board, port FROM port")},
+        ports={row[0]: row[1] for row in rows("SELECT board, port FROM port WHERE board != ?", _RENAMED)},
         histories={key: state for key, state in histories.items() if state is not None},
         next_job=int(highest[0][0]) + 1 if highest else 1,
     )

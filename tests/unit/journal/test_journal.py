@@ -530,8 +530,10 @@ async def test_boards_may_exchange_their_names(tmp_path: Path) -> None:
             await journal.save_hold(name, BoardHold(reason=name))
             await journal.save_port(name, name)
             await journal.save_history(Bootloader(name, name, 1), BootloaderHistory(reads_lost=1))
-        await journal.rename_boards({"left": "right", "right": "left"})
-        await journal.rename_boards({"left": "gone"})
+        for _ in range(2):  # as where the daemon was killed behind the first
+            await journal.rename_boards({"left": "right", "right": "left"}, "m1")
+        for _ in range(2):
+            await journal.rename_boards({"left": "gone"}, "m2")
         ledger = await journal.load()
         assert [job.board for job in ledger.jobs] == ["right", "gone", "gone"]
         assert {key: has.serial for key, has in ledger.contents.items()} == {

@@ -10,7 +10,7 @@ from flashdeck import api
 from flashdeck.errors import ExitCode
 from flashdeck.model import BoardState, DaemonState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
-from flashdeck.text import clean
+from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.words.conditions import condition_word, counts_text
 from flashdeck.words.configuration import configuration_text
 from flashdeck.words.contents import contents_name, contents_state
@@ -61,7 +61,7 @@ def _daemon(daemon: DaemonState) -> str:
     if daemon.configuration is not None:
         lines.append(f"configuration {configuration_text(daemon.configuration, time.time())}")
     lines += [f"degraded: {line}" for line in trouble_lines(daemon, time.time())]
-    return "\n".join(map(clean, lines))
+    return "\n".join(clean(line, MAX_MESSAGE) for line in lines)
 
 
 def _problem_table(found: Sequence[Problem]) -> str:
