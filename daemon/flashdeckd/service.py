@@ -5,13 +5,14 @@ import contextlib
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import usb.backend
 
 from flashdeck import __version__, api
-from flashdeck.config_file import Reading, default_reading, reading_of
+from flashdeck.config_file import default_reading, reading_of
 from flashdeck.errors import FlashdeckError
 from flashdeck.paths import absolute, board_file_path, default_config_path, ensure_private_dir
 from flashdeck.text import clean
@@ -20,6 +21,7 @@ from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.builds.builds import Builds
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
+from flashdeckd.host.service_manager import ServiceManager
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -28,7 +30,7 @@ from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.configuration import Configuration, begin, follow_in_journal, watches_of
 from flashdeckd.requests.waiting import WaitRequests
-from flashdeckd.server.endpoint import Endpoint, claimed
+from flashdeckd.server.endpoint import Endpoint, Listener, claimed
 from flashdeckd.server.handlers import Handlers, configuration_handlers, recording_handlers, version_handlers
 from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
@@ -38,6 +40,7 @@ from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
+from flashdeckd.supervision import Supervision
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.libusb import library_version, open_backend
@@ -66,6 +69,8 @@ class Options:
     """A directory for recordings of every session with every device; None: nothing is recorded."""
     record_payloads: bool = False
     """True: image bytes are recorded, too, and not only their hashes."""
+    listener: Listener | None = None
+    """The listening socket at `socket` that a service manager has made; None: the daemon makes its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,10 @@ class _Emulated:
     handlers: Mapping[type[api.Params[Any]], Handler]
 
 
-async def serve(options: Options, signals: Signals) -> None:
+async def serve(options: Options, signals: Signals, manager: ServiceManager | None = None) -> None:
     """Run a daemon until a signal ends it; a running job is parked at its next safe point first.
+
+    A service manager hears when it is ready, how things are, and that its parts answer.
 
     Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories cannot be used.
     """
@@ -90,17 +97,14 @@ async def serve(options: Options, signals: Signals) -> None:
         # Two daemons on one journal would flash everything twice.
         hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
         stack.enter_context(exclusive(options.state_dir / "lock", does=f"uses {options.state_dir}", hint=hint))
-        endpoint = stack.enter_context(claimed(options.socket))
+        endpoint = stack.enter_context(claimed(options.socket, options.listener))
         hub = Hub(this_daemon(virtual=virtual is not None))
         health = Health(hub)
         main_file = absolute(options.config or default_config_path(virtual=virtual is not None))
-
-        def read() -> Reading:
-            return reading_of(main_file) if options.config else default_reading(virtual=virtual is not None)
-
+        is_named = options.config is not None
+        read = partial(reading_of, main_file) if is_named else partial(default_reading, virtual=virtual is not None)
         config_records = ConfigRecordFile(options.state_dir)
         begun = await threads.run(begin, read, config_records)
-        config = begun.config
         journal = await Journal.open(options.state_dir / "journal.sqlite3")
         stack.push_async_callback(journal.close)
         await follow_in_journal(journal, begun.changes)
@@ -117,7 +121,7 @@ async def serve(options: Options, signals: Signals) -> None:
             backend = RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads))
             hub.log(f"every session with a device is recorded in {clean(str(records.path))}")
         bench = Bench(
-            config,
+            begun.config,
             hub=hub,
             journal=journal,
             ledger=ledger,
@@ -126,12 +130,12 @@ async def serve(options: Options, signals: Signals) -> None:
             ports=SysfsSerialPorts() if virtual is None else virtual.ports,
             rebuilt=rebuilt_into(spool),
         )
-        await queue_again(bench.book, config, begun.changes.elsewhere)
+        await queue_again(bench.book, begun.config, begun.changes.elsewhere)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
         notes = FileNotes()
         by_build = BuildRequests(bench, hub, journal, spool, notes)
         builds = Builds(
-            watches_of(config),
+            watches_of(begun.config),
             by_build.settled,
             on_trouble=lambda trouble: health.report("builds", trouble),
             unreadable=by_build.unreadable,
@@ -154,11 +158,12 @@ async def serve(options: Options, signals: Signals) -> None:
         handlers = dict(Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, waits=waits, doctor=doctor).table())
         handlers |= Uploads(by_build.accept).handlers()
         handlers |= recording_handlers(records)
-        handlers |= version_handlers(libusb)
-        handlers |= configuration_handlers(configuration)
+        handlers |= {**version_handlers(libusb), **configuration_handlers(configuration)}
         if virtual is not None:
             handlers |= virtual.handlers
         server = Server(hub, handlers)
+        manager = manager or ServiceManager()
+        supervision = Supervision(manager, hub=hub, health=health, parts={"journal": journal.answers}, lanes=lambda: ())
         reloading = configuration.follow(asked.to_reload)
         await _run(
             asked.to_end,
@@ -170,6 +175,8 @@ async def serve(options: Options, signals: Signals) -> None:
             source=source,
             health=health,
             reloading=reloading,
+            manager=manager,
+            supervision=supervision,
         )
 
 
@@ -184,6 +191,8 @@ async def _run(
     source: HotplugSource,
     health: Health,
     reloading: Coroutine[None, None, None],
+    manager: ServiceManager,
+    supervision: Supervision,
 ) -> None:
     """Do everything at once until `stop` is set, and then end all of it."""
     scanned = asyncio.Event()
@@ -191,6 +200,7 @@ async def _run(
         asyncio.create_task(follow_bus(source, bench, health, scanned)),
         asyncio.create_task(builds.run()),
         asyncio.create_task(reloading),
+        asyncio.create_task(supervision.run()),
         asyncio.create_task(bench.run()),
     ]
     for task in tasks:
@@ -199,7 +209,9 @@ async def _run(
         await first_look(scanned, builds, stop)
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
+            manager.ready()
             await stop.wait()
+            manager.stopping()
             hub.log("flashdeckd ends: running jobs stop at their next safe point")
             bench.stop()
             await tasks[-1]

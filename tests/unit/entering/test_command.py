@@ -38,6 +38,9 @@ class Commands:
     limits: tuple[float, int] = (0.0, 0)
     when_run: Callable[[], object] = lambda: None
 
+    def find(self, program: str) -> str:
+        raise AssertionError(program)
+
     async def run(
         self, argv: Sequence[str], *, environment: Mapping[str, str], seconds: float, most_output: int
     ) -> CommandResult:
