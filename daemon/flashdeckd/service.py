@@ -28,7 +28,7 @@ from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
-from flashdeckd.requests.configuration import Configuration, begin, follow_in_journal, watches_of
+from flashdeckd.requests.reloading import Configuration, begin, follow_in_journal, watches_of
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
 from flashdeckd.server.handlers import Handlers, configuration_handlers, recording_handlers, version_handlers

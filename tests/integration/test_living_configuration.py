@@ -99,18 +99,19 @@ async def test_a_bad_configuration_is_refused_whole_and_said_until_it_is_mended(
         edit(rig, lambda text: text + RIGHT.replace("serial", "seriel") + "[nonsense]\n")
         if way == "signal":
             rig.send_signal(signal.SIGHUP)
+        message = ""
         if way == "call":
             with pytest.raises(RemoteError) as refused:
                 await reload(rig)
             assert refused.value.exit_code == 11
+            message = refused.value.message
         seen = await until(rig, lambda seen: bool(seen.daemon.troubles))
         (trouble,) = seen.daemon.troubles
         assert trouble.part == "configuration"
         assert "2 mistakes: " in trouble.text
         assert "seriel: unknown key: did you mean serial?" in trouble.text
         assert "nonsense" in trouble.text
-        if way == "call":
-            assert f"refused: {refused.value.message}" == trouble.text
+        assert message in trouble.text
         assert names(seen) == ["left"]
         assert seen.daemon.configuration is not None
         assert seen.daemon.configuration.changed

@@ -65,7 +65,7 @@ class Bench:
         self._running: asyncio.TaskGroup | None = None
         self._stopped = asyncio.Event()
         self.reshaping = asyncio.Lock()
-        """Held while the configuration is exchanged, and while a job is created for a board that it has."""
+        """Locked while the configuration is exchanged, and while a job is created for a board that it has."""
         self._lanes: dict[str, Lane] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """The running lanes."""
@@ -209,7 +209,7 @@ class Bench:
             self._lanes[name].armed = name not in config.disarmed
         self._changes.tell_all()
 
-    async def rename(self, names: Mapping[str, str], config: Config, mark: str) -> None:
+    async def rename_boards(self, names: Mapping[str, str], config: Config, mark: str) -> None:
         """Give boards, whose lanes rest, other names, and take over a configuration that has these.
 
         All that is known of a board goes with it: hold, contents, queue. Boards that have no lane are renamed, too.
@@ -218,13 +218,13 @@ class Bench:
         async with self._seeing:
             await self._end_lanes(names)
             try:
-                await self.book.rename(names, mark)
+                await self.book.rename_boards(names, mark)
             except FlashdeckError:
                 for lane in [self._lanes[name] for name in names if name in self._lanes]:
                     self._open(lane.board).armed = lane.armed
                 raise
-            self._histories.rename(names)
-            self._sightings.rename(names)
+            self._histories.rename_boards(names)
+            self._sightings.rename_boards(names)
             replaced = set(names.values()) - names.keys()
             kept = {name: hold for name, hold in self._holds.items() if name not in replaced}
             self._holds = {names.get(name, name): hold for name, hold in kept.items()}

@@ -29,7 +29,7 @@ class Enrolment:
         self.filing = asyncio.Lock()
         """The writing of boards.toml, which is written as a whole: what changes any of it comes one after the other.
 
-        Held, too, while it is read again and taken over."""
+        Locked, too, while it is read again and taken over."""
 
     async def arm(self, patterns: Iterable[str], *, armed: bool) -> list[BoardState]:
         """Arm or disarm boards, also over a restart; raises RequestError (`no-such-board`)."""

@@ -33,7 +33,7 @@ class Sightings:
         """The port where each board was recognised last."""
         return self._ports
 
-    def rename(self, names: Mapping[str, str]) -> None:
+    def rename_boards(self, names: Mapping[str, str]) -> None:
         """Take over what the journal has renamed already."""
         replaced = set(names.values()) - names.keys()
         self._ports = {names.get(board, board): at for board, at in self._ports.items() if board not in replaced}

@@ -91,7 +91,7 @@ class JobBook:
         contents = {name: self.contents(board, name) for name in partitions}
         return [name for name, has in contents.items() if has is not None and not has.complete]
 
-    async def rename(self, names: Mapping[str, str], mark: str) -> None:
+    async def rename_boards(self, names: Mapping[str, str], mark: str) -> None:
         """Let jobs and contents of boards be those of their new names. None of these jobs may be under way."""
         await self._journal.rename_boards(names, mark)
         replaced = set(names.values()) - names.keys()

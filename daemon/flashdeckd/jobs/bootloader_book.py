@@ -75,7 +75,7 @@ class BootloaderBook:
         """Return the history of a bootloader; `UNKNOWN` where there is none."""
         return self._known.get(bootloader, UNKNOWN)
 
-    def rename(self, names: Mapping[str, str]) -> None:
+    def rename_boards(self, names: Mapping[str, str]) -> None:
         """Take over what the journal has renamed already."""
         replaced = set(names.values()) - names.keys()
         known = {key: history for key, history in self._known.items() if key.board not in replaced}

@@ -17,7 +17,7 @@ from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
 from flashdeckd.requests.by_hand import HandRequests
-from flashdeckd.requests.configuration import Configuration
+from flashdeckd.requests.reloading import Configuration
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler

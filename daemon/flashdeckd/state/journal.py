@@ -221,8 +221,20 @@ _UPSERT_JOB = (
 )
 
 
-_OF_BOARDS = ("holding", "hold", "port", "experience")
-"""The tables with a column for the board."""
+_RENAME_BOARD = (
+    "UPDATE holding SET board = ? WHERE board = ?",
+    "UPDATE hold SET board = ? WHERE board = ?",
+    "UPDATE port SET board = ? WHERE board = ?",
+    "UPDATE experience SET board = ? WHERE board = ?",
+    "UPDATE job SET state = json_set(state, '$.board', ?) "
+    "WHERE json_valid(state) AND json_extract(state, '$.board') = ?",
+)
+_DROP_BOARD = (
+    "DELETE FROM holding WHERE board = ?",
+    "DELETE FROM hold WHERE board = ?",
+    "DELETE FROM port WHERE board = ?",
+    "DELETE FROM experience WHERE board = ?",
+)
 _RENAMED = "\x01renamed"
 """The row of the table of ports that has the mark of what was renamed last; no board can have this name."""
 
@@ -234,20 +246,11 @@ def _rename_boards(connection: sqlite3.Connection, names: Mapping[str, str], mar
     aside = {old: f"\x01{old}" for old in names}  # two may exchange their names
     statements: list[_Statement] = []
     for old in names:
-        statements += _renaming(old, aside[old])
+        statements += [(statement, (aside[old], old)) for statement in _RENAME_BOARD]
     for old, new in names.items():
-        statements += [(f"DELETE FROM {table} WHERE board = ?", (new,)) for table in _OF_BOARDS]  # noqa: S608 - ours
-        statements += _renaming(aside[old], new)
+        statements += [(statement, (new,)) for statement in _DROP_BOARD]
+        statements += [(statement, (new, aside[old])) for statement in _RENAME_BOARD]
     _commit(connection, (*statements, ("REPLACE INTO port VALUES (?, ?)", (_RENAMED, mark))))
-
-
-def _renaming(before: str, after: str) -> list[_Statement]:
-    jobs = (
-        "UPDATE job SET state = json_set(state, '$.board', ?) "
-        "WHERE json_valid(state) AND json_extract(state, '$.board') = ?"
-    )
-    tables = [f"UPDATE {table} SET board = ? WHERE board = ?" for table in _OF_BOARDS]  # noqa: S608 - names of ours
-    return [(statement, (after, before)) for statement in (*tables, jobs)]
 
 
 def _encode(state: Value) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from flashdeck.config_file import Reading, reading_of
 from flashdeckd.host import clock
-from flashdeckd.requests.configuration import FRESH_SECONDS, begin
+from flashdeckd.requests.reloading import FRESH_SECONDS, begin
 from flashdeckd.state.config_record_file import ConfigRecordFile
 
 

@@ -298,7 +298,7 @@ class Configuration:
             replaced = [name for name in names.values() if name in bench.lanes and name not in names]
             await self._hub.until(lambda: not any(name in bench.lanes for name in replaced))
             async with bench.reshaping:
-                await bench.rename(names, config, mark)
+                await bench.rename_boards(names, config, mark)
         finally:
             for lane in lanes:
                 lane.go_on()
