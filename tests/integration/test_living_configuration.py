@@ -319,3 +319,92 @@ async def test_what_a_person_has_to_look_at_puts_the_board_on_hold(
         await rig.client.call(api.Release(boards=("left",)))
         await reload(rig)
         assert hold_of(await status(rig), "left") == "", "it was looked at"
+
+
+async def test_a_path_that_a_reload_brings_is_offered_and_the_next_build_there_is_flashed(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=BENCH)
+    async with running(root) as rig:
+        rig.build(firmware("1.0.0"))
+        await rig.wait()
+        rig.build(firmware("2.0.0"), name="OTHER.bin")
+        edit(rig, replaced("build/APP1.bin", "build/OTHER.bin"))
+        await reload(rig)
+        seen = await until(rig, lambda seen: any(each.source.endswith("OTHER.bin") for each in seen.artifacts))
+        assert seen.artifacts[0].disposition is Disposition.OFFERED
+        assert len(await rig.jobs()) == 1
+        rig.build(firmware("2.0.1"), name="OTHER.bin")
+        await rig.wait(data=firmware("2.0.1"))
+
+
+async def test_auto_and_guards_take_effect_at_once(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=BENCH)
+    async with running(root) as rig:
+        rig.build(firmware("1.0.0", base=0x08080000))
+        seen = await until(rig, lambda seen: bool(seen.artifacts))
+        assert seen.artifacts[0].disposition is Disposition.REFUSED
+        edit(rig, replaced('image = "build/APP1.bin"', 'image = "build/APP1.bin"\nguards = ["fits"]'))
+        await reload(rig)
+        await until(rig, lambda seen: seen.artifacts[0].disposition is Disposition.OFFERED)
+        edit(rig, replaced('guards = ["fits"]', "auto = false"))
+        await reload(rig)
+        rig.build(firmware("1.0.1"))
+        seen = await until(rig, lambda seen: "1.0.1" in seen.artifacts[0].version)
+        assert seen.artifacts[0].reason == "auto is off for this partition"
+
+
+async def test_a_job_on_a_partition_that_is_removed_ends_and_one_that_waits_says_why(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=SLOW)
+    async with running(root) as rig:
+        rig.build(firmware("1.0.0", size=300_000))
+        wait = asyncio.ensure_future(rig.waited(api.Wait(partition="app1", timeout=WAIT_SECONDS)))
+        await is_writing(rig)
+        edit(rig, replaced(APP1_TABLE + 'image = "build/APP1.bin"\n', ""))
+        await reload(rig)
+        (job,) = await rig.jobs()
+        assert "because partition app1 of board left is no longer in the configuration" in job.text
+        with pytest.raises(RemoteError, match="no longer in the configuration"):
+            await wait
+
+
+async def test_boards_toml_that_is_edited_by_hand_counts(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=BENCH)
+    async with running(root) as rig:
+        (root / "boards.toml").write_text('disarmed = ["left"]\n')
+        await until(rig, lambda seen: not seen.boards[0].armed)
+        await rig.client.call(api.Arm(boards=("left",)))
+        await reload(rig)
+        assert (await status(rig)).boards[0].armed
+        (root / "boards.toml").unlink()
+        with pytest.raises(RemoteError, match=r"boards\.toml: there is no such file any more"):
+            await reload(rig)
+
+
+async def test_a_job_that_runs_ends_under_the_configuration_that_it_began_with(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=SLOW)
+    async with running(root) as rig:
+        data = firmware("1.0.0", size=300_000)
+        rig.build(data)
+        job = await is_writing(rig)
+        edit(rig, MOVED)
+        await reload(rig)
+        await rig.client.call(api.WaitJobs(ids=(job.id,)))
+        (job,) = await rig.jobs()
+        assert isinstance(job.status, Done), job.text
+        assert "on hold: the configuration has changed" in job.status.not_started
+        assert await rig.partition_of("left", len(data)) == data
+        (left,) = (await status(rig)).boards
+        assert [each.contents for each in left.partitions if each.name == "app1"] == [None]
+
+
+async def test_a_board_that_returns_with_another_name_after_a_while_has_its_hold(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=BENCH)
+    async with running(root) as rig:
+        await rig.client.call(api.Hold(boards=("left",), reason="mine"))
+        edit(rig, replaced(LEFT, ""))
+        await reload(rig)
+        edit(rig, lambda text: text + LEFT.replace("left", "desk"))
+        await reload(rig)
+        assert hold_of(await status(rig), "desk") == "mine"
+        await rig.stop()
+        await rig.restart()
+        assert hold_of(await status(rig), "desk") == "mine"

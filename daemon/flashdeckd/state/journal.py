@@ -226,8 +226,10 @@ _RENAME_BOARD = (
     "UPDATE hold SET board = ? WHERE board = ?",
     "UPDATE port SET board = ? WHERE board = ?",
     "UPDATE experience SET board = ? WHERE board = ?",
-    "UPDATE job SET state = json_set(state, '$.board', ?) "
-    "WHERE json_valid(state) AND json_extract(state, '$.board') = ?",
+    """
+    UPDATE job SET state = json_set(state, '$.board', ?)
+    WHERE json_valid(state) AND json_extract(state, '$.board') = ?
+    """,
 )
 _DROP_BOARD = (
     "DELETE FROM holding WHERE board = ?",
