@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from flashdeck import api
 from flashdeck.errors import ErrorKind, RemoteError
 from flashdeck.job_state import Cancelled, Done, Failed, Phase, Running, Written
 from flashdeck.model import Disposition, JobState, Snapshot
+from flashdeck_tui.store import Store
 from rig import APP1, WAIT_SECONDS, Rig, board, firmware, prepare, running
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "A1"\n'
@@ -408,3 +410,17 @@ async def test_a_board_that_returns_with_another_name_after_a_while_has_its_hold
         await rig.stop()
         await rig.restart()
         assert hold_of(await status(rig), "desk") == "mine"
+
+
+async def test_whoever_follows_the_daemon_hears_that_a_board_is_gone(root: Path) -> None:
+    prepare(root, boards=LEFT + RIGHT, bench=BENCH)
+    async with running(root) as rig:
+        seen = Store()
+        async with asyncio.timeout(WAIT_SECONDS), aclosing(rig.client.follow()) as changes:
+            async for change in changes:
+                seen.take(change)
+                if "right" in seen.boards and isinstance(change, Snapshot):
+                    edit(rig, replaced(RIGHT, ""))
+                if "right" not in seen.boards:
+                    break
+        assert list(seen.boards) == ["left"]
