@@ -5,11 +5,12 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from flashdeckd.builds.builds import RESCAN, RESTART, BuildClock, MonotonicClock
 from flashdeckd.builds.gate import BUSY_RETRY, ROUNDING, Fingerprint
-from flashdeckd.builds.lease import Unreadable, being_written
+from flashdeckd.builds.lease import Unreadable, Writing, ask_writing
 from flashdeckd.builds.pattern import newest
+from flashdeckd.builds.post import RESCAN
 from flashdeckd.builds.source import BuildSource, WatchfilesSource
+from flashdeckd.builds.watch import RESTART, BuildClock, MachineClock
 from flashdeckd.host import threads
 
 States = Mapping[str, Fingerprint | Unreadable | None]
@@ -33,7 +34,7 @@ class FileChanges:
     ) -> None:
         """`on_trouble` is told what keeps the files from being watched, and "" once they are."""
         self._source = source or WatchfilesSource()
-        self._clock = clock or MonotonicClock()
+        self._clock = clock or MachineClock()
         self._on_trouble = on_trouble
 
     async def settled(self, known: States, settle: float, noticed: Callable[[], None]) -> States:
@@ -58,7 +59,7 @@ class FileChanges:
             if states != seen or busy:
                 seen, quiet_since = states, now
             if states == known and not busy:
-                await self._clock.wait(hint, RESCAN)
+                await self._clock.wait(hint, RESTART if self._source.deaf_to else RESCAN)
                 continue
             noticed()
             left = quiet_since + settle - now
@@ -71,7 +72,7 @@ class FileChanges:
             try:
                 async with contextlib.aclosing(self._source.hints(patterns)) as hints:
                     async for _ in hints:
-                        self._on_trouble("")
+                        self._on_trouble(self._source.trouble)
                         hint.set()
                 reason = "it stopped"
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
@@ -87,4 +88,4 @@ def _look(known: States) -> tuple[States, bool]:
     """Return how the files are, and whether somebody writes to one that is otherwise than `known`."""
     states = states_of([Path(path) for path in known])
     changed = [path for path, state in states.items() if state != known[path] and state is not None]
-    return states, any(being_written(path) for path in changed)
+    return states, any(ask_writing(path) is Writing.OPEN for path in changed)

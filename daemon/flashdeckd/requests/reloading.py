@@ -259,7 +259,7 @@ class Configuration:
             self._rewatch(before, config)
             for profile, partition in moved:
                 await self._by_build.offer_again(profile, partition)
-        await bench.see(bench.devices)
+        await bench.see(bench.devices, bench.unread)
         gone = [name for name in bench.lanes if name not in config.boards and name not in renamed]
         displaced = [name for name in renamed.values() if name in bench.lanes and name not in renamed]
         await asyncio.gather(
@@ -302,7 +302,7 @@ class Configuration:
         finally:
             for lane in lanes:
                 lane.go_on()
-        await bench.see(bench.devices)
+        await bench.see(bench.devices, bench.unread)
 
     async def _forget(self, board: str, partitions: Iterable[str]) -> None:
         """Forget what partitions had that are elsewhere now, once what runs at their former place has ended."""

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from builds_rig import PATIENCE, needs_leases
-from flashdeckd.builds.builds import RESCAN, RESTART
 from flashdeckd.builds.file_changes import FileChanges, States, states_of
 from flashdeckd.builds.lease import install_sigio
+from flashdeckd.builds.post import RESCAN
 from flashdeckd.builds.source import HandDrivenSource
+from flashdeckd.builds.watch import RESTART
 
 SETTLE = 0.2
 
@@ -160,6 +161,9 @@ async def test_a_change_without_a_hint_is_seen_at_the_next_look(tmp_path: Path) 
 
 async def test_where_files_cannot_be_watched_they_are_looked_at_and_that_is_said(tmp_path: Path) -> None:
     class Broken:
+        trouble = mend = ""
+        deaf_to: frozenset[str] = frozenset()
+
         async def hints(self, patterns: Sequence[str]) -> AsyncGenerator[None, None]:
             raise OSError(f"no watch on {len(patterns)}")
             yield
