@@ -30,6 +30,9 @@ class Clock:
     def now(self) -> float:
         return self._now
 
+    def wall(self) -> float:
+        return self._now
+
     async def wait(self, wake: asyncio.Event, seconds: float) -> None:
         if seconds < RESTART:
             self.pauses += 1
