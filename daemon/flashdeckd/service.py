@@ -29,6 +29,7 @@ from flashdeckd.jobs.restart import queue_again
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.reloading import Configuration, begin, follow_in_journal, watches_of
+from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
 from flashdeckd.server.handlers import Handlers, configuration_handlers, recording_handlers, version_handlers
@@ -100,8 +101,9 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         hub = Hub(this_daemon(virtual=virtual is not None))
         health = Health(hub)
         main_file = absolute(options.config or default_config_path(virtual=virtual is not None))
-        is_named = options.config is not None
-        read = partial(reading_of, main_file) if is_named else partial(default_reading, virtual=virtual is not None)
+        read = (
+            partial(reading_of, main_file) if options.config else partial(default_reading, virtual=virtual is not None)
+        )
         config_records = ConfigRecordFile(options.state_dir)
         begun = await threads.run(begin, read, config_records)
         journal = await Journal.open(options.state_dir / "journal.sqlite3")
@@ -156,7 +158,10 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         await configuration.start(begun)
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub, state_dir=options.state_dir)
-        handlers = dict(Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, waits=waits, doctor=doctor).table())
+        methods = Handlers(
+            hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=VerbRequests(bench), waits=waits, doctor=doctor
+        )
+        handlers = dict(methods.table())
         handlers |= Uploads(by_build.accept).handlers()
         handlers |= recording_handlers(records)
         handlers |= {**version_handlers(libusb), **configuration_handlers(configuration)}
@@ -164,10 +169,8 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             handlers |= virtual.handlers
         server = Server(hub, handlers)
         manager = manager or ServiceManager()
-        supervision = Supervision(
-            manager, hub=hub, health=health, parts={"journal": journal.answers}, lanes=lambda: _signs(bench)
-        )
-        reloading = configuration.follow(asked.to_reload)
+        parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
+        supervision = Supervision(manager, hub=hub, health=health, parts=parts, lanes=lambda: _signs(bench))
         await _run(
             asked.to_end,
             endpoint,
@@ -177,7 +180,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             builds=builds,
             source=source,
             health=health,
-            reloading=reloading,
+            reloading=configuration.follow(asked.to_reload),
             manager=manager,
             supervision=supervision,
         )

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 
 from flashdeck.config import Config
-from flashdeck.job_state import Cancelled, Canceller, Queued, Written
+from flashdeck.errors import ErrorKind
+from flashdeck.job_state import Cancelled, Canceller, Failed, Failure, JobKind, Queued, Written
 from flashdeck.model import JobState
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.queue import outrun
@@ -16,6 +17,13 @@ async def queue_again(book: JobBook, config: Config, elsewhere: Mapping[str, Col
     `elsewhere` are the partitions of each board that are at another place than they were for that daemon.
     """
     for job in [job for job in book.jobs.values() if not job.is_settled]:
+        if job.kind is JobKind.READ and not isinstance(job.status, Written):
+            await book.move(job, Cancelled(by=Canceller.CLIENT))  # nobody waits for its bytes any more
+            continue
+        if job.kind is JobKind.OTHER:
+            message = "this release does not know what the job was to do"
+            await book.move(job, Failed(failure=Failure(kind=ErrorKind.OTHER, message=message)))
+            continue
         contents = book.contents(job.board, job.partition)
         is_complete = contents is not None and contents.complete and contents.job == job.id
         if is_complete or isinstance(job.status, Written):
@@ -35,6 +43,8 @@ def why_without_target(job: JobState, config: Config, elsewhere: Mapping[str, Co
     board = config.boards.get(job.board)
     if board is None:
         return f"board {job.board} is no longer in the configuration"
+    if job.kind is JobKind.RESET:
+        return ""
     partition = board.profile.partitions.get(job.partition)
     if partition is None:
         return f"partition {job.partition} of board {job.board} is no longer in the configuration"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable
 
 from flashdeck.config import Board, Partition
+from flashdeck.job_state import JobKind
 from flashdeck.model import Contents, JobState
 from flashdeckd.flash.target import Target
 from flashdeckd.images.shelf import Shelf
@@ -49,7 +50,9 @@ class Satisfaction:
         of_partition = (
             job
             for job in self._book.jobs.values()
-            if (job.board, job.partition) == (board.name, partition.name) and not self._book.is_forgotten(job)
+            if (job.board, job.partition) == (board.name, partition.name)
+            and job.kind is JobKind.FLASH
+            and not self._book.is_forgotten(job)
         )
         was_last = False
         for job in sorted(of_partition, key=lambda job: job.id, reverse=True):
