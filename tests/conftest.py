@@ -1,6 +1,20 @@
-"""For all tests: searches by hypothesis have no deadline, because a loaded machine is no fault of the code."""
+"""For all tests: searches by hypothesis have no deadline, because a loaded machine is no fault of the code.
 
+What a storm has counted is shown at the end of a run.
+"""
+
+import pytest
 from hypothesis import settings
+
+from storm_tally import SHOWN
 
 settings.register_profile("flashdeck", deadline=None)
 settings.load_profile("flashdeck")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what each storm has counted, also where it came to a bad end."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for text in (value for name, value in report.user_properties if name == SHOWN):
+                terminalreporter.write_line(str(text))

@@ -1,7 +1,8 @@
 """A bench whose boards live in another process than the daemon, as real ones do: they outlive it, in whatever state.
 
 The test serves them (`served`); as a program this file is the real daemon on such a bench, with the options of
-flashdeckd. The socket `bench` beside the bench file joins the two.
+flashdeckd. The socket `bench` beside the bench file joins the two. The disk of the directory `state` beside it is full
+while there is a file `full`.
 """
 
 import threading
@@ -14,6 +15,8 @@ from typing import Any, cast
 import usb.core
 
 from flashdeckd import __main__
+from flashdeckd.host import files
+from flashdeckd.state import journal_schema
 from flashdeckd.virtual import virtual_bench
 from flashdeckd.virtual.backend import VirtualBackend
 from flashdeckd.virtual.bench_file import read_specs
@@ -24,9 +27,12 @@ from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.serial_ports import VirtualSerialPorts
 from flashdeckd.virtual.spec import BoardSpec
 from flashdeckd.virtual.virtual_bench import VirtualBench
+from full_disk import FullDisk
 
 LOOK_SECONDS = 0.02
 """How often the daemon's side asks what is on the bus; udev would tell."""
+LOCKED_SECONDS = 0.2
+"""How long the daemon waits for somebody who has locked its journal."""
 Seen = tuple[int, Identity, bool, float]
 
 
@@ -106,6 +112,7 @@ class DistantBoard:
 
 def distant_bench(path: Path) -> VirtualBench:
     """The bench of that file, every board of it in the process that serves it."""
+    files.system = cast("files.FileSystem", FullDisk(path.parent / "state", path.parent / "full"))
     specs = read_specs(path)
     bench = VirtualBench(())
     boards = tuple(cast("VirtualBoard", DistantBoard(spec, path.parent / "bench")) for spec in specs)
@@ -122,5 +129,6 @@ def _look(changed: Callable[[], None]) -> None:
 
 
 if __name__ == "__main__":
+    journal_schema.BUSY_SECONDS = LOCKED_SECONDS
     virtual_bench.load_bench = distant_bench
     __main__.main()

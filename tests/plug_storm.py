@@ -1,4 +1,4 @@
-"""A storm on a bench: cables pulled and buttons pressed at any moment, builds, and clients that meddle.
+"""A storm on a bench: cables pulled and buttons pressed at any moment, builds, clients that meddle, and all that fails.
 
 The boards live in the test's process, so that they outlive a daemon that is stopped or killed, and their flash is in
 files that anybody can look into. All that is done by chance follows from one seed; how it falls out does not.
@@ -6,10 +6,14 @@ files that anybody can look into. All that is done by chance follows from one se
 
 import asyncio
 import random
-from collections import defaultdict
+import signal
+import sqlite3
+import time
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,25 +21,43 @@ import distant_bench
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, RemoteError
-from flashdeck.job_state import Running, WaitFor
-from flashdeck.model import BoardState, Event, HoldBy, JobState, Presence, Snapshot
+from flashdeck.job_state import Blocked, Running, WaitFor, name_of
+from flashdeck.model import BoardState, DaemonState, Event, HoldBy, JobState, Presence, Snapshot
+from flashdeckd.host.durable import TEMPORARY
+from flashdeckd.images.spool import Spool
+from flashdeckd.state.journal import Journal
+from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.virtual_bench import VirtualBench, load_bench
+from footprint import Footprint, at_rest
 from job_states import waits_for
 from rig import APP1, PARTITION2, WAIT_SECONDS, Rig, board, firmware, prepare, running, sha256
+from storm_tally import WHILE_BUILT, Deed, Size, Spell, Tally
 
 BASE: Final = 0x08000000
 FLASH_SIZE: Final = 1024 * 1024
 PARTITION_SIZE: Final = 384 * 1024
 PLACES: Final = {"app1": (APP1, "APP1.bin"), "partition2": (PARTITION2, "APP2.bin")}
-SMALLEST, LARGEST = 4_000, 24_000
-"""Bytes of an image."""
 BUILDING: Final = 0.6
-"""The part of a storm in which it is built, and clients may end jobs. What is built last has to survive the rest."""
+"""The part of a spell in which it is built, and clients may end jobs. What is built last has to survive the rest."""
+TAKEN_SECONDS: Final = 2.0
+"""The longest that a build mostly waits for the daemon to take the one before."""
+FRAIL: Final = 3
+"""Of so many boards one never has a fault: no job of it may fail."""
+LATEST_FAULT: Final = 80
+"""A fault happens within so many requests."""
+CROWD: Final = 12
+"""Connections at once, at the most, of one client in a crowd."""
+MOST_TRIES: Final = 20
+"""How often a thing is tried that a daemon, killed meanwhile, did not show."""
 CALM_SECONDS: Final = 2 * WAIT_SECONDS
 """Bounds the time from the end of the storm until all is well."""
 MOST_PRESSES: Final = 5
-"""How often a board may ask for a hand after the storm: a hand that does what it is told need not do it for ever."""
+"""How often a board may ask for a hand after a spell: a hand that does what it is told need not do it for ever."""
+MEMORY_SHARE: Final = 0.2
+"""What a life of the daemon may take more, of what it took when it was warm."""
+JOURNAL_BYTES: Final = 8192
+"""What the journal may grow by for one job."""
 
 PROFILE: Final = """
 [profiles.{name}]
@@ -81,18 +103,6 @@ KINDS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Size:
-    """How large a storm is: it ends after so many plugs and so many seconds."""
-
-    boards: int
-    clients: int
-    plugs: int = 0
-    seconds: float = 0.0
-    restarts: tuple[int, ...] = ()
-    """The signals that end the daemon in its course, each followed by another daemon."""
-
-
 class Storm:
     """One storm over one bench."""
 
@@ -100,37 +110,84 @@ class Storm:
         self.root = root
         self.size = size
         self.seed = seed
+        self.tally = Tally()
         self._kinds = {f"b{number:02}": kinds[number % len(kinds)] for number in range(size.boards)}
         self._chance = random.Random(seed)  # noqa: S311 - a choice of moments, nothing secret
         self._newest: dict[str, bytes] = {}
+        self._spell = size.spells[0]
+        self._deeds = Counter[Deed]()
+        """All that has happened in this spell."""
         self._done = 0.0
-        """The part of the storm that is over."""
+        """The part of this spell that is over."""
         self._calm = asyncio.Event()
+        """Set once this spell is over."""
         self._meddling = asyncio.Lock()
         """Whoever ends jobs by hand, or begins them, has it, so that nobody does that to what is built last."""
         self.presses: dict[str, int] = defaultdict(int)
-        """How often each board asked for a hand after the storm."""
+        """How often each board asked for a hand after a spell."""
+        self._frail = self._some_boards() if size.has(Deed.FAULT) else frozenset[str]()
+        """The boards that may have faults."""
+        self._mended_at = 0.0
+        """The time from which on no board has a fault."""
+        self._built: set[str] = set()
+        self._taken: set[str] = set()
+        """The builds that the daemon has told of."""
+        self._daemon: DaemonState | None = None
+        """The daemon as it was last told of."""
+        self._news = asyncio.Event()
+        """Set whenever something is heard."""
+        self._ending = asyncio.Lock()
+        """Locked while the daemon is ended and begun anew, and while its disk becomes full or its journal locked."""
+        self._lock_on_journal: sqlite3.Connection | None = None
+        self._warm: Footprint | None = None
         self._bench: VirtualBench
         self._rig: Rig
 
+    def _some_boards(self) -> frozenset[str]:
+        return frozenset(name for number, name in enumerate(self._kinds) if number % FRAIL)
+
     @property
     def _is_building(self) -> bool:
-        return self._done < BUILDING
+        return self._done < BUILDING or any(self._lacks(deed) for deed in WHILE_BUILT)
+
+    def _lacks(self, deed: Deed) -> bool:
+        return self._spell.lacks(deed, self._deeds)
+
+    def _note(self, deed: Deed, count: int = 1) -> None:
+        self._deeds[deed] += count
+        self.tally.deeds[deed] += count
 
     async def pass_over(self) -> None:
-        """Let it pass, and wait until every board has the newest images and runs them; raises AssertionError."""
+        """Let it pass, and wait until every board has the newest images and runs them; raises AssertionError.
+
+        The last spell of several must leave the daemon no larger than the one before.
+        """
         self._prepare()
         self._bench = load_bench(self.root / "bench.toml")
         before = {name: self._flash(name) for name in self._kinds}
         with distant_bench.served(self._bench, self.root / "bench"):
             async with running(self.root, daemon=(distant_bench.__file__,)) as self._rig, asyncio.TaskGroup() as group:
                 watching = group.create_task(self._watch())
-                await self._rage()
-                await self._settle()
+                for partition in PLACES:
+                    self._build(partition)
+                await self._until(self._is_home)  # what a bootloader can is known from now on, and that all start
+                for spell in self.size.spells:
+                    await self._pass(spell)
                 watching.cancel()
         for name in self._kinds:
             self._check_flash(name, before[name])
+        await self._check_records()
         self._check_log()
+
+    async def _pass(self, spell: Spell) -> None:
+        self._spell, self._done = spell, 0.0
+        self._deeds.clear()
+        self.presses.clear()
+        self._calm.clear()
+        await self._rage()
+        await self._settle()
+        if len(self.size.spells) > 1:
+            await self._check_size(is_last=spell is self.size.spells[-1])
 
     def _prepare(self) -> None:
         boards, bench = "".join(PROFILES), ""
@@ -142,6 +199,7 @@ class Storm:
             keys = {"model": kind.model, "serial": serial, "timing": kind.timing, "attach_time": 0.02}
             bench += board(name, number, flash_file=f"{name}.flash", **keys)
         prepare(self.root, boards=boards, bench=bench)
+        self._config = (self.root / "config.toml").read_text()
 
     def _flash(self, name: str) -> bytes:
         return (self.root / f"{name}.flash").read_bytes()
@@ -149,31 +207,37 @@ class Storm:
     # The storm.
 
     async def _rage(self) -> None:
-        for partition in PLACES:
-            self._build(partition)
-        await self._until(self._is_home)  # what a bootloader can is known from now on, and that all boards start
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_building())
+            for hazard in (self._break_boards, self._fill_disk, self._lock_journal, self._reconfigure):
+                group.create_task(hazard())
             for number in range(self.size.clients):
                 group.create_task(self._meddle(random.Random(f"{self.seed}/{number}")))  # noqa: S311 - as above
             await self._pull_cables()
             self._calm.set()
 
     async def _pull_cables(self) -> None:
-        """Pulls, plugs and presses until the storm is over; ends the daemon where that is part of it."""
+        """Pulls, plugs and presses until the spell is over; ends the daemon where that is part of it."""
         loop = asyncio.get_running_loop()
-        began, plugs = loop.time(), 0
-        endings = list(self.size.restarts)
-        while self._done < 1.0:
+        began = loop.time()
+        restarts = self._spell.restarts
+        endings = list(restarts)
+        while self._done < 1.0 or endings:
             name = self._chance.choice(sorted(self._kinds))
-            plugs += self._touch(name)
-            await asyncio.sleep(self._chance.uniform(0, 0.1))  # a moment of its own choice is the point
-            by_plugs = plugs / self.size.plugs if self.size.plugs else 1.0
-            by_time = (loop.time() - began) / self.size.seconds if self.size.seconds else 1.0
-            self._done = min(by_plugs, by_time)
-            if endings and self._done > 1 - len(endings) / (len(self.size.restarts) + 1):
-                await self._rig.stop(endings.pop(0))
-                await self._rig.restart()
+            self._note(Deed.PLUG if self._touch(name) else Deed.PRESS)
+            pause = self._chance.uniform(0, self._spell.plug_pause)
+            await asyncio.sleep(pause)  # a moment of its own choice is the point
+            self._done = self._spell.share(self._deeds, loop.time() - began)
+            if endings and self._done > 1 - len(endings) / (len(restarts) + 1):
+                await self._end_daemon(endings.pop(0))
+
+    async def _end_daemon(self, number: int) -> None:
+        async with self._ending:
+            self._make_room()
+            self._unlock_journal()
+            await self._rig.stop(number)
+            await self._rig.restart()
+        self._note(Deed.KILL if number == signal.SIGKILL else Deed.STOP)
 
     def _touch(self, name: str) -> bool:
         """Does something to a board; True if it was plugged or pulled."""
@@ -192,36 +256,157 @@ class Storm:
 
     async def _keep_building(self) -> None:
         while self._is_building:
-            await self._wait_a_little(self._chance.uniform(0.2, 4.0))
-            self._build(self._chance.choice(list(PLACES)))
+            await self._wait_a_little(self._chance.uniform(*self._spell.build_pause))
+            name = self._build(self._chance.choice(list(PLACES)))
+            if self._chance.random() < 0.8:
+                await self._heard(partial(self._taken.__contains__, name), TAKEN_SECONDS)
         async with self._meddling:
+            for name in self._frail:
+                self._bench.boards[name].faults.disarm()
+            self._mended_at = time.time()
             for partition in PLACES:
                 self._build(partition)
 
-    def _build(self, partition: str) -> None:
+    def _build(self, partition: str) -> str:
         address, file = PLACES[partition]
         number = self._chance.randrange(1 << 30)
-        image = firmware(str(number), size=self._chance.randrange(SMALLEST, LARGEST, 4), base=address)
+        image = firmware(str(number), size=self._chance.randrange(*self.size.images, 4), base=address)
+        name = sha256(image)
+        self._built.add(name)
         self._rig.build(image, name=file)
         self._newest[partition] = image
+        return name
+
+    # What fails.
+
+    async def _break_boards(self) -> None:
+        struck = self._struck()
+        while self._lacks(Deed.FAULT):
+            faults = self._bench.boards[self._chance.choice(sorted(self._frail))].faults
+            if not faults.armed:
+                fault = self._chance.choice(list(Fault))
+                faults.arm(fault, self._chance.randrange(1, LATEST_FAULT), times=self._chance.choice((1, 1, 2)))
+            await self._wait_a_little(self._chance.uniform(0, 0.3))
+            before, struck = struck, self._struck()
+            self.tally.faults += struck - before
+            self._note(Deed.FAULT, struck.total() - before.total())
+
+    def _struck(self) -> Counter[str]:
+        each = (self._bench.boards[name].faults.struck for name in self._frail)
+        return sum(each, Counter[str]())
+
+    async def _fill_disk(self) -> None:
+        await self._trouble(Deed.FULL_DISK, (self.root / "full").touch, self._make_room, ("spool", "build for"))
+
+    async def _lock_journal(self) -> None:
+        await self._trouble(Deed.LOCKED_JOURNAL, self._take_journal, self._unlock_journal, ("journal",))
+
+    async def _trouble(
+        self, deed: Deed, begin: Callable[[], object], end: Callable[[], object], parts: tuple[str, ...]
+    ) -> None:
+        """Lets something fail until the daemon says so, and go until it says that all works again; as often as needed.
+
+        It says so in the troubles of parts whose names begin so.
+        """
+
+        def told() -> set[str]:
+            return {part for part in self._troubles() if part.startswith(parts)}
+
+        for _ in range(MOST_TRIES * self._spell.needs.get(deed, 0)):
+            if not self._lacks(deed):
+                return
+            await self._wait_a_little(self._chance.uniform(0.2, 2.0))
+            async with self._ending:
+                begin()
+            if await self._heard(lambda: bool(told()), WAIT_SECONDS):
+                self.tally.troubles.update(told())
+                self._note(deed)
+            end()
+            is_over = await self._heard(lambda: not told(), WAIT_SECONDS)
+            assert is_over, f"{sorted(told())} stays after {deed} (seed {self.seed})"
+        assert not self._lacks(deed), f"too few {deed} (seed {self.seed})"
+
+    def _troubles(self) -> set[str]:
+        return set() if self._daemon is None else {trouble.part for trouble in self._daemon.troubles}
+
+    def _make_room(self) -> None:
+        (self.root / "full").unlink(missing_ok=True)
+
+    def _take_journal(self) -> None:
+        self._lock_on_journal = sqlite3.connect(self.root / "state" / "journal.sqlite3", isolation_level=None)
+        self._lock_on_journal.execute("BEGIN IMMEDIATE")
+
+    def _unlock_journal(self) -> None:
+        if self._lock_on_journal is not None:
+            with closing(self._lock_on_journal):
+                self._lock_on_journal.execute("ROLLBACK")
+            self._lock_on_journal = None
+
+    async def _reconfigure(self) -> None:
+        for _ in range(self._spell.needs.get(Deed.RELOAD, 0)):
+            await self._wait_a_little(self._chance.uniform(0.2, 2.0))
+            async with self._meddling, self._ending:  # with a bad configuration no daemon would start
+                if self._chance.random() < 0.5:
+                    self._configure(self._config + "[nonsense]\n")
+                    is_refused = await self._heard(self._is_refused, WAIT_SECONDS)
+                    assert is_refused, f"a bad configuration was taken (seed {self.seed})"
+                    self._note(Deed.BAD_RELOAD)
+                await self._reconfigure_once()
+
+    async def _reconfigure_once(self) -> None:
+        """Another time to settle, and another pattern for the same files."""
+        before = self._read_at()
+        pattern = self._chance.choice(("build/APP{}.bin", "build/APP{}.b*", "build/[A]PP{}.bin"))
+        text = self._config.replace('"50ms"', f'"{self._chance.randrange(20, 90)}ms"')
+        for number in (1, 2):
+            text = text.replace(f"build/APP{number}.bin", pattern.format(number))
+        self._configure(text)
+        if self._chance.random() < 0.7:  # else it is seen by itself
+            self._rig.send_signal(signal.SIGHUP)
+        is_read = await self._heard(lambda: self._read_at() > before and not self._is_refused(), WAIT_SECONDS)
+        assert is_read, f"a configuration was not taken over (seed {self.seed})"
+        self._note(Deed.RELOAD)
+
+    def _configure(self, text: str) -> None:
+        new = self.root / "config.new"
+        new.write_text(text)
+        new.replace(self.root / "config.toml")
+
+    def _read_at(self) -> float:
+        state = None if self._daemon is None else self._daemon.configuration
+        return 0.0 if state is None else state.read_at
+
+    def _is_refused(self) -> bool:
+        return "configuration" in self._troubles()
+
+    # What is heard of it.
+
+    async def _heard(self, reached: Callable[[], bool], seconds: float) -> bool:
+        """Waits until something is so by what the daemon tells; returns whether it is, after so long at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not reached():
+                    self._news.clear()
+                    await self._news.wait()
+        return reached()
 
     async def _wait_a_little(self, seconds: float) -> None:
-        """Waits for the storm's end, at most so long."""
+        """Waits for the spell's end, at most so long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._calm.wait()
 
     async def _connection(self) -> Client | None:
-        """A connection to the daemon that is there; None once the storm is over, and while there is no daemon."""
+        """A connection to the daemon that is there; None while there is none."""
         try:
             return await Client.connect(self._rig.socket, client="storm")
         except ConnectionFailedError:
-            assert self.size.restarts, f"the daemon is gone (seed {self.seed})"
-            await self._wait_a_little(0.1)
+            assert self.size.has_restarts, f"the daemon is gone (seed {self.seed})"
+            await asyncio.sleep(0.1)  # nobody tells that it is back
             return None
 
     async def _watch(self) -> None:
-        """Sees every event: no lane may run two jobs at a time."""
+        """Sees every event: no lane may run two jobs at a time. Does what a person is asked for after a fault."""
         while True:
             client = await self._connection()
             if client is None:
@@ -232,9 +417,21 @@ class Storm:
                     async for item in news:
                         if isinstance(item, Snapshot):
                             run.clear()
-                        jobs = item.jobs if isinstance(item, Snapshot) else (item.job,) if item.job else ()
-                        for job in jobs:
-                            self._note_running(job, run[job.board])
+                        self._note_news(item, run)
+                        await self._release_after_faults(client, _asking(item))
+            self._daemon = None
+            self._news.set()
+
+    def _note_news(self, item: Snapshot | Event, run: dict[str, set[int]]) -> None:
+        for job in item.jobs if isinstance(item, Snapshot) else (item.job,) if item.job else ():
+            self._note_running(job, run[job.board])
+            self.tally.jobs[job.id] = name_of(job.status)
+        for build in item.artifacts if isinstance(item, Snapshot) else (item.artifact,) if item.artifact else ():
+            if build.sha256 in self._built - self._taken:
+                self._taken.add(build.sha256)
+                self._note(Deed.BUILD)
+        self._daemon = item.daemon or self._daemon
+        self._news.set()
 
     def _note_running(self, job: JobState, run: set[int]) -> None:
         if isinstance(job.status, Running):
@@ -243,12 +440,18 @@ class Storm:
         else:
             run.discard(job.id)
 
+    async def _release_after_faults(self, client: Client, boards: set[str]) -> None:
+        for name in sorted(boards & self._frail):
+            with suppress(RemoteError):  # the journal may be locked; what is left is released in the calm
+                await client.call(api.Release(boards=(name,)))
+                self._note(Deed.RELEASE)
+
     # Clients.
 
     async def _meddle(self, chance: random.Random) -> None:
         deeds: list[Callable[[Client, random.Random], Awaitable[object]]] = [
             *(self._look, self._look, self._wait, self._wait, self._wait_for_jobs),
-            *(self._cancel, self._hold, self._release, self._flash_by_hand, self._retry),
+            *(self._cancel, self._hold, self._release, self._flash_by_hand, self._retry, self._crowd),
         ]
         while not self._calm.is_set():
             client = await self._connection()
@@ -260,9 +463,10 @@ class Storm:
                         with suppress(RemoteError):  # a refusal is an answer, too
                             async with asyncio.timeout(WAIT_SECONDS):
                                 await chance.choice(deeds)(client, chance)
+                        self._note(Deed.CALL)
                         await self._wait_a_little(chance.uniform(0, 0.5))
             except ConnectionFailedError:
-                assert self.size.restarts, f"a connection was lost (seed {self.seed})"
+                assert self.size.has_restarts, f"a connection was lost (seed {self.seed})"
             except TimeoutError:
                 raise AssertionError(f"a call was not answered (seed {self.seed})") from None
 
@@ -323,6 +527,13 @@ class Storm:
         if held:
             await client.call(api.Release(boards=(chance.choice(held),)))
 
+    async def _crowd(self, _: Client, chance: random.Random) -> None:
+        async with AsyncExitStack() as stack:
+            found = await asyncio.gather(*(self._connection() for _ in range(chance.randint(2, CROWD))))
+            clients = [await stack.enter_async_context(client) for client in found if client is not None]
+            await asyncio.gather(*(client.call(api.GetStatus()) for client in clients))
+            self._note(Deed.CALL, len(clients))
+
     # The calm after it.
 
     async def _settle(self) -> None:
@@ -333,7 +544,8 @@ class Storm:
         states = (await client.call(api.GetStatus())).boards
         for state in states:
             if state.hold is not None:
-                assert state.hold.by is HoldBy.PERSON, f"{state.name}: {state.hold.reason} (seed {self.seed})"
+                is_expected = state.hold.by is HoldBy.PERSON or state.name in self._frail
+                assert is_expected, f"{state.name}: {state.hold.reason} (seed {self.seed})"
                 await client.call(api.Release(boards=(state.name,)))
         await self._until(self._is_home)
         # Whoever was pressed and had nothing to do is in DFU mode for as long as nobody plugs it in anew.
@@ -371,7 +583,7 @@ class Storm:
                 self.presses[name] += self._calm.is_set()
                 assert self.presses[name] <= MOST_PRESSES, f"{name} asks for a hand again and again (seed {self.seed})"
                 self._bench.press(name)
-        odd = [job for job in snapshot.jobs if job.failure and job.failure.kind is not ErrorKind.NOT_ACCEPTED]
+        odd = [job for job in snapshot.jobs if job.failure and not self._may_fail(job, job.failure.kind)]
         assert not odd, f"pulled cables have failed jobs (seed {self.seed}): {_told(odd)}"
         newest = {(each.profile, each.partition): each.sha256 for each in snapshot.artifacts}
         wanted = {
@@ -388,6 +600,10 @@ class Storm:
         ]
         assert not lacking, f"nothing will flash {lacking} (seed {self.seed}): {_told(snapshot.jobs)}"
         return True
+
+    def _may_fail(self, job: JobState, kind: ErrorKind) -> bool:
+        has_fault = job.board in self._frail and job.created_at <= self._mended_at
+        return has_fault or kind is ErrorKind.NOT_ACCEPTED
 
     async def _report(self) -> str:
         snapshot = await self._rig.client.call(api.GetStatus())
@@ -415,6 +631,51 @@ class Storm:
             span = slice(start - BASE, end - BASE)
             assert now[span] == before[span], f"{name} was changed in {start:#x}..{end:#x} (seed {self.seed})"
 
+    async def _check_records(self) -> None:
+        """Journal and spool agree with the boards, and nothing lies there half-written."""
+        state = self.root / "state"
+        journal = await Journal.open(state / "journal.sqlite3")
+        try:
+            ledger = await journal.load()
+        finally:
+            await journal.close()
+        assert not journal.trouble, f"{journal.trouble} (seed {self.seed})"
+        spool = Spool(state / "spool")
+        for name, kind in self._kinds.items():
+            flash = self._flash(name)
+            for partition, (address, _) in PLACES.items():
+                contents = ledger.contents[name, partition]
+                image = spool.read(contents.sha256)
+                start, where = address - BASE, f"{partition} of {name} (seed {self.seed})"
+                assert contents.sha256 == sha256(flash[start:][: image.size]), f"the journal is wrong about {where}"
+                assert contents.sha256 == ledger.artifacts[kind.profile, partition].sha256, (
+                    f"an old build is in {where}"
+                )
+        open_jobs = [job for job in ledger.jobs if not job.is_settled]
+        assert not open_jobs, f"the journal has open jobs (seed {self.seed}): {_told(open_jobs)}"
+        assert not ledger.holds, f"the journal has holds: {ledger.holds} (seed {self.seed})"
+        for path in sorted(each for each in state.rglob("*") if each.is_file()):
+            is_odd = path.name.startswith(TEMPORARY) or ".kept-" in path.name
+            assert not is_odd, f"{path} was left behind (seed {self.seed})"
+        for path in (state / "spool").iterdir():
+            assert path.name == sha256(path.read_bytes()), f"{path} is not what its name says (seed {self.seed})"
+
+    async def _check_size(self, *, is_last: bool) -> None:
+        """One life of the daemon takes no more after the last spell than after the one before."""
+        pid, warm = self._rig.process.pid, self._warm
+        now = self._warm = await at_rest(pid, self.root / "state", below=warm if is_last else None)
+        self.tally.calm.append(now.text())
+        if not is_last:
+            self._jobs_before = len(self.tally.jobs)
+            return
+        told = f"{now.text()}; it was {warm and warm.text()} (seed {self.seed})"
+        assert warm is not None, told
+        assert warm.pid == now.pid, told
+        assert now.descriptors <= warm.descriptors, told
+        assert now.threads <= warm.threads, told
+        assert now.memory <= warm.memory * (1 + MEMORY_SHARE), told
+        assert now.journal <= warm.journal + JOURNAL_BYTES * (len(self.tally.jobs) - self._jobs_before), told
+
     def _check_log(self) -> None:
         log = (self.root / "log").read_text()
         for word in ("Traceback", "fault in flashdeckd", "IllegalMoveError", "never retrieved"):
@@ -435,6 +696,14 @@ def _told(jobs: Iterable[JobState]) -> str:
 
 def _board(snapshot: Snapshot, name: str) -> BoardState:
     return next(each for each in snapshot.boards if each.name == name)
+
+
+def _asking(item: Snapshot | Event) -> set[str]:
+    """Return the boards of which flashdeck asks a person something."""
+    boards = item.boards if isinstance(item, Snapshot) else (item.board,) if item.board else ()
+    jobs = item.jobs if isinstance(item, Snapshot) else (item.job,) if item.job else ()
+    held = {each.name for each in boards if each.hold is not None and each.hold.by is HoldBy.FLASHDECK}
+    return held | {job.board for job in jobs if isinstance(job.status, Blocked)}
 
 
 def _runs(board: BoardState) -> bool:

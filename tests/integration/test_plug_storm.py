@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from plug_storm import Size, Storm
+from plug_storm import Storm
 from soaking import SOAK
+from storm_tally import Deed, Size, Spell
 
 pytestmark = pytest.mark.soak
 
 SEEDS = range(4 if SOAK else 1)
-SIZE = Size(boards=24, clients=20, seconds=45) if SOAK else Size(boards=3, clients=3, plugs=20)
+SPELL = Spell({}, seconds=45) if SOAK else Spell({Deed.PLUG: 20})
+SIZE = Size(boards=24, clients=20, spells=(SPELL,)) if SOAK else Size(boards=3, clients=3, spells=(SPELL,))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -22,5 +24,6 @@ async def test_no_board_is_stranded_by_a_plug_storm(root: Path, seed: int) -> No
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_nor_where_the_daemon_is_stopped_and_killed_in_the_middle_of_it(root: Path, seed: int) -> None:
-    size = replace(SIZE, restarts=(signal.SIGTERM, signal.SIGKILL))
+    spell = replace(SPELL, restarts=(signal.SIGTERM, signal.SIGKILL))
+    size = replace(SIZE, spells=(spell,))
     await Storm(root, size, f"restarts {seed}").pass_over()

@@ -82,7 +82,8 @@ class VirtualBoard:
         self._lock = threads.condition()
         self._flash = spec.new_flash()
         self._bus_clock = BusClock() if spec.timing is Timing.REAL else None
-        self._faults = Faults()
+        self.faults = Faults()
+        """The faults of this board; `fault` arms one."""
         self._plugged = False
         self._mode = "unplugged"
         self._function: UsbFunction | None = None
@@ -186,7 +187,7 @@ class VirtualBoard:
                 f"0x{address:08x} is not in the flash of {self.spec.name}", hint=f"it is {self._flash.whole}"
             )
         with self._lock:
-            self._faults.arm(fault, after, any_transfer=any_transfer, times=times, address=address)
+            self.faults.arm(fault, after, any_transfer=any_transfer, times=times, address=address)
         return self.state()
 
     def cut_power(self, after: int, share: float | None = None) -> None:
@@ -343,7 +344,7 @@ class VirtualBoard:
             self._statuses += setup.request == Dfu.GETSTATUS
             self._uploads += setup.request == Dfu.UPLOAD
             self._bytes_down += len(data)
-        return self._faults.on_transfer(setup)
+        return self.faults.on_transfer(setup)
 
     def _note_pause(self) -> None:
         """Counts a pause of the host in which this device, in the middle of a session, had nothing to do."""
@@ -510,7 +511,7 @@ class VirtualBoard:
             self._begin(operation, started, beside_bus=True)
 
     def _begin(self, operation: Operation, started: float, *, beside_bus: bool) -> _RunningOperation:
-        self._faults.on_operation(operation)
+        self.faults.on_operation(operation)
         requests = BUSY_REQUESTS if beside_bus and not self._bus_clock else 0
         takes = self._duration(operation)
         self._busy_seconds += takes
@@ -576,7 +577,7 @@ class VirtualBoard:
     def _start_cut(self, outcome: Outcome) -> None:
         """The cable is pulled half-way through what this request started."""
         if outcome.operation is not None and not outcome.after_status:
-            self._faults.on_operation(outcome.operation)
+            self.faults.on_operation(outcome.operation)
             self._running = _RunningOperation(outcome.operation, 0, 0, 0, beside_bus=False)
         if self._running is not None:
             operation = self._running.operation

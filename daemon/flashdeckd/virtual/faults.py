@@ -1,5 +1,6 @@
 """Faults that happen at a chosen request, once or several times, and the states that some leave a device in."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -70,10 +71,21 @@ class _Armed:
 
 
 class Faults:
-    """The faults armed on one board."""
+    """The faults armed on one board, and those that have struck it."""
 
     def __init__(self) -> None:
         self._armed: list[_Armed] = []
+        self.struck: Counter[Fault] = Counter()
+        """The number of times that each fault has happened."""
+
+    @property
+    def armed(self) -> int:
+        """The number of faults that are still to happen."""
+        return len(self._armed)
+
+    def disarm(self) -> None:
+        """Takes back all faults that have not happened yet."""
+        self._armed = []
 
     def arm(
         self, fault: Fault, after: int, *, any_transfer: bool = False, times: int = 1, address: int | None = None
@@ -109,6 +121,7 @@ class Faults:
     def _take(self, strikes: Callable[[_Armed], bool]) -> _Armed | None:
         for armed in self._armed:
             if strikes(armed):
+                self.struck[armed.fault] += 1
                 armed.times -= 1
                 if not armed.times:
                     self._armed.remove(armed)
