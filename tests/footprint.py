@@ -1,4 +1,4 @@
-"""The room that a daemon takes: memory, descriptors and threads of its process, and what lies in its state directory."""
+"""The room that a daemon takes: memory, descriptors and threads of its process, and the files of its state."""
 
 import asyncio
 import os

@@ -54,8 +54,10 @@ CALM_SECONDS: Final = 2 * WAIT_SECONDS
 """Bounds the time from the end of the storm until all is well."""
 MOST_PRESSES: Final = 5
 """How often a board may ask for a hand after a spell: a hand that does what it is told need not do it for ever."""
-MEMORY_SHARE: Final = 0.2
+MEMORY_SHARE: Final = 0.1
 """What a life of the daemon may take more, of what it took when it was warm."""
+MEMORY_BYTES: Final = 2048
+"""What it may take besides for one job: answers, log lines and images are remembered, up to a limit each."""
 JOURNAL_BYTES: Final = 8192
 """What the journal may grow by for one job."""
 
@@ -140,6 +142,7 @@ class Storm:
         """Locked while the daemon is ended and begun anew, and while its disk becomes full or its journal locked."""
         self._lock_on_journal: sqlite3.Connection | None = None
         self._warm: Footprint | None = None
+        self._jobs_when_warm = 0
         self._bench: VirtualBench
         self._rig: Rig
 
@@ -171,15 +174,15 @@ class Storm:
                 for partition in PLACES:
                     self._build(partition)
                 await self._until(self._is_home)  # what a bootloader can is known from now on, and that all start
-                for spell in self.size.spells:
-                    await self._pass(spell)
+                for number, spell in enumerate(self.size.spells, start=1):
+                    await self._pass(spell, is_last=number == len(self.size.spells))
                 watching.cancel()
         for name in self._kinds:
             self._check_flash(name, before[name])
         await self._check_records()
         self._check_log()
 
-    async def _pass(self, spell: Spell) -> None:
+    async def _pass(self, spell: Spell, *, is_last: bool) -> None:
         self._spell, self._done = spell, 0.0
         self._deeds.clear()
         self.presses.clear()
@@ -187,7 +190,7 @@ class Storm:
         await self._rage()
         await self._settle()
         if len(self.size.spells) > 1:
-            await self._check_size(is_last=spell is self.size.spells[-1])
+            await self._check_size(is_last=is_last)
 
     def _prepare(self) -> None:
         boards, bench = "".join(PROFILES), ""
@@ -292,8 +295,10 @@ class Storm:
             self._note(Deed.FAULT, struck.total() - before.total())
 
     def _struck(self) -> Counter[str]:
-        each = (self._bench.boards[name].faults.struck for name in self._frail)
-        return sum(each, Counter[str]())
+        struck = Counter[str]()
+        for name in self._frail:
+            struck.update(self._bench.boards[name].faults.struck)
+        return struck
 
     async def _fill_disk(self) -> None:
         await self._trouble(Deed.FULL_DISK, (self.root / "full").touch, self._make_room, ("spool", "build for"))
@@ -666,15 +671,17 @@ class Storm:
         now = self._warm = await at_rest(pid, self.root / "state", below=warm if is_last else None)
         self.tally.calm.append(now.text())
         if not is_last:
-            self._jobs_before = len(self.tally.jobs)
+            self._jobs_when_warm = len(self.tally.jobs)
             return
         told = f"{now.text()}; it was {warm and warm.text()} (seed {self.seed})"
         assert warm is not None, told
         assert warm.pid == now.pid, told
         assert now.descriptors <= warm.descriptors, told
         assert now.threads <= warm.threads, told
-        assert now.memory <= warm.memory * (1 + MEMORY_SHARE), told
-        assert now.journal <= warm.journal + JOURNAL_BYTES * (len(self.tally.jobs) - self._jobs_before), told
+        jobs = len(self.tally.jobs) - self._jobs_when_warm
+        assert now.memory <= warm.memory * (1 + MEMORY_SHARE) + MEMORY_BYTES * jobs, told
+        assert now.journal <= warm.journal + JOURNAL_BYTES * jobs, told
+        assert now.spool <= SPOOL_LIMIT, told
 
     def _check_log(self) -> None:
         log = (self.root / "log").read_text()

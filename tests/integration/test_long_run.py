@@ -1,4 +1,4 @@
-"""A long run of the daemon: builds, cables, faults, crowds, full disks, kills and reloads, and all is well in the end."""
+"""A long run of the daemon: builds, cables, faults, crowds, full disks, kills, reloads; and all is well in the end."""
 
 import signal
 from collections.abc import Callable
