@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,11 @@ from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
-from flashdeckd.host import threads
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.restart import queue_again
+from flashdeckd.jobs.spooling import Spooling
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.waiting import WaitRequests
@@ -98,7 +98,6 @@ async def serve(options: Options, signals: Signals) -> None:
         for artifact in ledger.artifacts.values():
             hub.publish_artifact(artifact)
         spool = Spool(options.state_dir / "spool")
-        await threads.run(spool.prune, ledger.images)
         backend, source = _usb(virtual, health)
         libusb = "not loaded" if backend is None or virtual is not None else library_version(backend)
         records = None if options.record is None else RecordDirectory(options.record)
@@ -118,7 +117,16 @@ async def serve(options: Options, signals: Signals) -> None:
         await queue_again(bench.book, config)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
         notes = FileNotes()
-        by_build = BuildRequests(bench, hub, journal, spool, notes)
+        spooling = Spooling(
+            spool,
+            book=bench.book,
+            hub=hub,
+            health=health,
+            ledger=ledger,
+            kept=lambda: (bench.config.daemon.keep_builds, bench.config.daemon.spool_limit),
+        )
+        journal.watch_room(spooling.make_room)
+        by_build = BuildRequests(bench, hub, journal, spooling, notes)
         builds = Builds(
             _watches(config),
             by_build.settled,
@@ -135,7 +143,17 @@ async def serve(options: Options, signals: Signals) -> None:
         if virtual is not None:
             handlers |= virtual.handlers
         server = Server(hub, handlers)
-        await _run(asked.to_end, endpoint, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
+        await _run(
+            asked.to_end,
+            endpoint,
+            server,
+            hub=hub,
+            bench=bench,
+            builds=builds,
+            source=source,
+            health=health,
+            always=(spooling.run(),),
+        )
 
 
 async def _run(
@@ -148,10 +166,12 @@ async def _run(
     builds: Builds,
     source: HotplugSource,
     health: Health,
+    always: Iterable[Coroutine[Any, Any, None]],
 ) -> None:
-    """Do everything at once until `stop` is set, and then end all of it."""
+    """Do everything at once until `stop` is set, and then end all of it; `always` is what else never ends by itself."""
     scanned = asyncio.Event()
     tasks = [
+        *(asyncio.create_task(each) for each in always),
         asyncio.create_task(follow_bus(source, bench, health, scanned)),
         asyncio.create_task(builds.run()),
         asyncio.create_task(bench.run()),

@@ -10,8 +10,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
-from flashdeck.config import DEFAULT_SETTLE, Board, Config, Profile, UsbId
-from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, ProfileTable
+from flashdeck.config import Board, Config, Profile, UsbId
+from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, DaemonTable, ProfileTable
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import MAX_PATH, clean
@@ -55,13 +55,14 @@ def _checked(files: Sequence[ConfigTable], board_file: Path, mistakes: Mistakes)
         mistakes += _without_profile((*tables.boards.values(), *adopted.values()), tables.profiles)
     mistakes += _mistakes_of_boards(tables, adopted)
     mistakes.refuse()
-    settle = files[0].daemon.settle if files else DEFAULT_SETTLE
-    profiles = {name: table.resolved(name, settle) for name, table in tables.profiles.items()}
+    daemon = files[0].daemon if files else DaemonTable()
+    profiles = {name: table.resolved(name, daemon.settle) for name, table in tables.profiles.items()}
     return Config(
         profiles,
         {name: _board(name, table, profiles) for name, table in {**tables.boards, **adopted}.items()},
         tuple(table.place.file for table in (*files, *([written] if written else []))),
         frozenset(written.disarmed) if written else frozenset(),
+        daemon.resolved(),
     )
 
 

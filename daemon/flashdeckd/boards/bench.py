@@ -18,6 +18,7 @@ from flashdeckd.boards.board_facts import BoardFacts
 from flashdeckd.boards.sightings import Sightings
 from flashdeckd.boards.watched_files import WatchedFiles
 from flashdeckd.entering.ways import entry_of
+from flashdeckd.host import threads
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
@@ -164,9 +165,14 @@ class Bench:
         return having
 
     async def image_for(self, board: Board, partition: str, sha256: str) -> Image:
-        """Return an image that is wanted in a partition; raises what `read_image` does."""
+        """Return an image that is wanted in a partition; raises what `read_image` does.
+
+        It is in the spool then, and stays there while it is held.
+        """
         place = board.profile.partitions[partition]
-        return await read_image(self.shelf, self._rebuilt, board.profile, place, sha256)
+        image = await read_image(self.shelf, self._rebuilt, board.profile, place, sha256)
+        await threads.run(self.shelf.put_back, image)
+        return image
 
     def is_armed(self, name: str) -> bool:
         """Return whether builds are flashed by themselves on a board."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final
 
 from msgspec.structs import replace
@@ -54,9 +54,10 @@ class HandRequests:
         if no_wait:
             self._require_ready(boards)
         await self._look(boards, partition, sha256)
-        artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
-        # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
-        jobs = await asyncio.shield(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
+        with ExitStack() as held:
+            artifacts = [await self._artifact_for(board, partition, sha256, held) for board in boards]
+            # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
+            jobs = await asyncio.shield(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
         warnings = dict.fromkeys(warning for _, warnings in artifacts for warning in warnings)
         return JobList(jobs=tuple(jobs), notes=tuple(warnings))
 
@@ -101,8 +102,9 @@ class HandRequests:
         boards = self._bench.select(partition, patterns)
         await self._look(boards, partition, sha256)
         for board in boards:
-            artifact, warnings = await self._artifact_for(board, partition, sha256)
-            plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact, warnings))
+            with ExitStack() as held:
+                artifact, warnings = await self._artifact_for(board, partition, sha256, held)
+                plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact, warnings))
         return plans
 
     async def cancel(self, job_id: int, by: Canceller = Canceller.PERSON) -> JobState:
@@ -159,16 +161,24 @@ class HandRequests:
             ) from None
 
     async def _queue(self, boards: Sequence[Board], partition: str, artifacts: Sequence[Artifact]) -> list[JobState]:
-        queued = [
-            await queue_by_hand(
-                self._bench, board, partition, artifact, self._hub.artifacts.get((board.profile.name, partition))
-            )
-            for board, artifact in zip(boards, artifacts, strict=True)
-        ]
+        with ExitStack() as held:  # held by whoever asked, too, who may leave meanwhile
+            for artifact in artifacts:
+                held.enter_context(self._bench.shelf.held(artifact.sha256))
+            queued = [
+                await queue_by_hand(
+                    self._bench, board, partition, artifact, self._hub.artifacts.get((board.profile.name, partition))
+                )
+                for board, artifact in zip(boards, artifacts, strict=True)
+            ]
         return [job for job in queued if job is not None]
 
-    async def _artifact_for(self, board: Board, partition: str, sha256: str) -> tuple[Artifact, tuple[str, ...]]:
-        """The wanted image, or the newest one of the partition, and what the guards for this very place warn of."""
+    async def _artifact_for(
+        self, board: Board, partition: str, sha256: str, held: ExitStack
+    ) -> tuple[Artifact, tuple[str, ...]]:
+        """The wanted image, or the newest one of the partition, and what the guards for this very place warn of.
+
+        It stays in the spool for as long as `held` is open.
+        """
         if not sha256:
             newest = self._hub.artifacts.get((board.profile.name, partition))
             untaken = self._bench.files.untaken(board.profile.name, partition)
@@ -183,6 +193,7 @@ class HandRequests:
             sha256, notes = newest.sha256, newest.notes
         else:
             notes = self._notes.of(partition, sha256)
+        held.enter_context(self._bench.shelf.held(sha256))
         image = await self._bench.image_for(board, partition, sha256)
         target = board.profile.partitions[partition]
         warnings = await self._bench.verdicts.check(image, board.profile, target)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import Final
 
 from flashdeck.api import BoardOutcome
@@ -36,6 +37,13 @@ class WaitRequests:
         Once it cannot get on one, only those boards are still waited for on which something is under way. Raises
         what `Bench.select` does, and FlashdeckError (`timeout`) where the path could not be looked at in time.
         """
+        # It may have been sent for nothing but this.
+        with self._bench.shelf.held(sha256) if sha256 else nullcontext():
+            return await self._for_image(partition, sha256, patterns, seconds)
+
+    async def _for_image(
+        self, partition: str, sha256: str, patterns: Iterable[str], seconds: float
+    ) -> list[BoardOutcome]:
         boards = self._bench.select(partition, patterns)
         now = asyncio.get_running_loop().time()
         try:
@@ -44,10 +52,11 @@ class WaitRequests:
                     await self._builds.look(profile, partition)
             await self._fetch(boards, partition, sha256)
         except TimeoutError:
+            reason = self._builds.trouble or "its file is being written"
             raise FlashdeckError(
-                f"the newest build for {partition} is not known after {seconds:g} s: its file is being written",
+                f"the newest build for {partition} is not known after {seconds:g} s: {reason}",
                 kind=ErrorKind.TIMEOUT,
-                hint="`flashdeck status` shows what is being written",
+                hint="`flashdeck status` shows what does not work, and what is being written",
             ) from None
         wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
         outcomes: list[BoardOutcome] = []

@@ -20,7 +20,7 @@ from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.host import clock, files, threads
-from flashdeckd.state.journal_schema import UnusableFileError, connect
+from flashdeckd.state.journal_schema import UnusableFileError, connect, primary_code
 
 LOADED_JOBS = 500
 """Newest jobs that `load` gives, besides all that have not ended."""
@@ -47,6 +47,16 @@ class Bootloader:
 
 
 @dataclass(frozen=True, slots=True)
+class GoodImage:
+    """An image that a job has flashed well."""
+
+    board: str
+    partition: str
+    sha256: str
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Everything that the journal knows."""
 
@@ -64,13 +74,8 @@ class Ledger:
     """The facts that are known of each bootloader."""
     next_job: int
     """An id that no job in this file ever had."""
-
-    @property
-    def images(self) -> frozenset[str]:
-        """The images that somebody may still ask for: on a board, in a job that is kept, or newest at its place."""
-        holders = (*self.jobs, *self.contents.values(), *self.artifacts.values())
-        layers = (layer for contents in self.contents.values() for layer in (*contents.layers, *contents.patches))
-        return frozenset(holder.sha256 for holder in (*holders, *layers))
+    good: tuple[GoodImage, ...] = ()
+    """The images of all jobs that are done, the newest first."""
 
 
 class Journal:
@@ -86,6 +91,7 @@ class Journal:
         self._notice = notice
         self._failure = ""
         self._on_trouble: Callable[[str], None] = lambda _: None
+        self._on_full: Callable[[], None] = lambda: None
         self._closed = False
 
     @classmethod
@@ -115,6 +121,10 @@ class Journal:
         """Tells `trouble` now, and from now on whenever the disk was tried. In the event loop's thread."""
         self._on_trouble = on_trouble
         on_trouble(self.trouble)
+
+    def watch_room(self, on_full: Callable[[], None]) -> None:
+        """Calls `on_full` whenever the disk had no room. In the event loop's thread."""
+        self._on_full = on_full
 
     async def load(self) -> Ledger:
         """Everything in the file. A row that cannot be understood is left in place, logged and left out."""
@@ -191,6 +201,8 @@ class Journal:
             failure = _sqlite_failure(self._path, error)
             self._failure = f"{failure.message}; {failure.hint}"
             self._on_trouble(self.trouble)
+            if primary_code(error) == sqlite3.SQLITE_FULL:
+                self._on_full()
             raise failure from error
         self._failure = ""
         self._on_trouble(self.trouble)
@@ -255,6 +267,13 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
             "SELECT board, serial, CAST(bcd_device AS INTEGER), state FROM experience"
         )
     }
+    # Of a row that cannot be read nothing is known, and of one without these fields neither.
+    good = rows(
+        "SELECT * FROM (SELECT json_extract(state, '$.board') AS board, json_extract(state, '$.partition') AS place,"
+        " json_extract(state, '$.sha256') AS image, id FROM job WHERE ended AND json_valid(state)"
+        " AND json_extract(state, '$.status.state') = 'done')"
+        " WHERE typeof(board) = 'text' AND typeof(place) = 'text' AND typeof(image) = 'text' ORDER BY id DESC"
+    )
     highest = rows("SELECT seq FROM sqlite_sequence WHERE name = 'job'")
     ledger = Ledger(
         jobs=tuple(job for job in jobs if job is not None),
@@ -263,6 +282,7 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         holds={board: BoardHold(reason=reason, by=HoldBy(who)) for board, reason, who in rows("SELECT * FROM hold")},
         ports={row[0]: row[1] for row in rows("SELECT board, port FROM port")},
         histories={key: state for key, state in histories.items() if state is not None},
+        good=tuple(GoodImage(board, partition, sha256, int(job)) for board, partition, sha256, job in good),
         next_job=int(highest[0][0]) + 1 if highest else 1,
     )
     return ledger, unread

@@ -69,6 +69,9 @@ MIGRATIONS: tuple[str, ...] = (
 
 BUSY_SECONDS = 5.0
 """Longest wait for another program that has locked the file."""
+CHECKPOINT_PAGES = 64
+"""Pages (of 4 KiB) in the write-ahead log after which they go into the file itself: SQLite's 1000 are more than a small
+disk has for it."""
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -78,8 +81,12 @@ class UnusableFileError(Exception):
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Return whether `error` says that the file itself is broken, and not, say, that the disk is full."""
-    # The low byte of an extended result code is its primary code.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+    return primary_code(error) in _DAMAGED
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code of an error: the low byte of an extended one; 0 where it has none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:
@@ -96,6 +103,7 @@ def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Conne
         _check(connection, path, len(migrations))
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         _migrate(connection, migrations)
     except sqlite3.DatabaseError as error:
         connection.close()
