@@ -142,7 +142,7 @@ async def serve(options: Options, signals: Signals) -> None:
         handlers |= version_handlers(libusb)
         if virtual is not None:
             handlers |= virtual.handlers
-        server = Server(hub, handlers)
+        server = Server(hub, handlers, on_trouble=lambda trouble, hint: health.report("clients", trouble, hint=hint))
         await _run(
             asked.to_end,
             endpoint,

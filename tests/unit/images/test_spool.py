@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import DiskFullError, ErrorKind, FlashdeckError, HostError, RequestError
-from flashdeckd.host import clock as host_clock
 from flashdeckd.images.image import PREFIX, Image, Piece
 from flashdeckd.images.spool import SENT_LEAST_SECONDS, SENT_SECONDS, Artifact, Needs, Pruned, Spool
+from set_clock import SetClock, set_clock
 
 BYTES = b"\x00\x00\x03\x20\x51\x02\x02\x08pump 1.2.3\x00" + bytes(range(256))
 IMAGE = Image.raw(BYTES)
@@ -25,26 +25,9 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "state" / "spool"
 
 
-class SetClock:
-    """A clock that stands still until it is set."""
-
-    seconds = 100.0
-
-    def time(self) -> float:
-        return self.seconds
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float, /) -> None:
-        self.seconds += seconds
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    clock = SetClock()
-    monkeypatch.setattr(host_clock, "system", clock)
-    return clock
+    return set_clock(monkeypatch)
 
 
 @pytest.fixture
