@@ -62,8 +62,10 @@ def main(
         from flashdeckd.service import Options, serve  # noqa: PLC0415 -- only here can a missing extra be explained
 
         is_virtual = virtual is not None
+        first, *others = paths.socket_places(None if socket is None else str(socket), virtual=is_virtual)
         options = Options(
-            socket=paths.socket_path(None if socket is None else str(socket), virtual=is_virtual),
+            socket=first,
+            other_sockets=tuple(others),
             state_dir=state_dir or paths.state_dir(virtual=is_virtual),
             config=config,
             virtual=virtual,

@@ -17,7 +17,6 @@ from flashdeck.config_file import default_config, load
 from flashdeck.diagnosis import Diagnosis, Finding, Severity
 from flashdeck.errors import ConfigError, FlashdeckError
 from flashdeck.job_state import Failure
-from flashdeck.paths import ensure_private_dir
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.images.shelf import Shelf
@@ -25,7 +24,7 @@ from flashdeckd.images.spool import Spool
 from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
-from flashdeckd.state.lock import exclusive
+from flashdeckd.state.place import own_place
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.libusb import open_backend
@@ -61,9 +60,7 @@ async def examine(place: DaemonPaths, patterns: Iterable[str] = ()) -> Diagnosis
     except ConfigError as error:
         return _without_config(error)
     async with AsyncExitStack() as stack:
-        ensure_private_dir(place.state_dir)
-        hint = "ask that one: flashdeck doctor"
-        stack.enter_context(exclusive(place.state_dir / "lock", does=f"uses {place.state_dir}", hint=hint))
+        stack.enter_context(own_place(place.state_dir, hint="ask that one: flashdeck doctor"))
         return await _examine(place, config, virtual, tuple(patterns), stack)
 
 

@@ -14,7 +14,7 @@ from flashdeck import __version__, api
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.errors import FlashdeckError
-from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
+from flashdeck.paths import board_file_path, default_config_path
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
@@ -28,6 +28,7 @@ from flashdeckd.jobs.spooling import Spooling
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.waiting import WaitRequests
+from flashdeckd.server.doorkeeper import Doorkeeper
 from flashdeckd.server.endpoint import Endpoint, claimed
 from flashdeckd.server.handlers import Handlers, recording_handlers, version_handlers
 from flashdeckd.server.server import Handler, Server
@@ -36,7 +37,7 @@ from flashdeckd.signals import Signals
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
-from flashdeckd.state.lock import exclusive
+from flashdeckd.state.place import own_place, watch
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.libusb import library_version, open_backend
@@ -60,6 +61,8 @@ class Options:
     """None: the default one, where it exists."""
     virtual: Path | None = None
     """A bench file: emulated boards and nothing else (safety rule 10)."""
+    other_sockets: tuple[Path, ...] = ()
+    """The places where clients look, too, should the first one be lost."""
     record: Path | None = None
     """A directory for recordings of every session with every device; None: nothing is recorded."""
     record_payloads: bool = False
@@ -84,11 +87,10 @@ async def serve(options: Options, signals: Signals) -> None:
         asked = stack.enter_context(signals.asked())
         config = load(options.config) if options.config else default_config(virtual=options.virtual is not None)
         virtual = None if options.virtual is None else _emulated(options.virtual)
-        ensure_private_dir(options.state_dir)
-        # Two daemons on one journal would flash everything twice.
         hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
-        stack.enter_context(exclusive(options.state_dir / "lock", does=f"uses {options.state_dir}", hint=hint))
+        place = stack.enter_context(own_place(options.state_dir, hint=hint))
         endpoint = stack.enter_context(claimed(options.socket))
+        place.lock.say_socket(endpoint.path)
         hub = Hub(this_daemon(virtual=virtual is not None))
         health = Health(hub)
         journal = await Journal.open(options.state_dir / "journal.sqlite3")
@@ -152,7 +154,8 @@ async def serve(options: Options, signals: Signals) -> None:
             builds=builds,
             source=source,
             health=health,
-            always=(spooling.run(),),
+            always=(spooling.run(), watch(place, journal, health)),
+            door=Doorkeeper(endpoint, options.other_sockets, server, health, moved=place.lock.say_socket),
         )
 
 
@@ -167,6 +170,7 @@ async def _run(
     source: HotplugSource,
     health: Health,
     always: Iterable[Coroutine[Any, Any, None]],
+    door: Doorkeeper,
 ) -> None:
     """Do everything at once until `stop` is set, and then end all of it; `always` is what else never ends by itself."""
     scanned = asyncio.Event()
@@ -182,6 +186,7 @@ async def _run(
         await first_look(scanned, builds, stop)
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
+            tasks.insert(0, asyncio.create_task(door.run()))
             await stop.wait()
             hub.log("flashdeckd ends: running jobs stop at their next safe point")
             bench.stop()

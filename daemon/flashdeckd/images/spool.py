@@ -236,7 +236,7 @@ class Spool:
             return False
 
     def _write(self, path: Path, data: bytes) -> None:
-        files.make_directory(self._directory, 0o700)
+        files.make_directory(self._directory, 0o700, parents=False)  # a state directory that is gone stays so
         write_durably(path, data)
 
 

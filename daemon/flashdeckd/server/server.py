@@ -89,6 +89,8 @@ class Server:
         self._seldom = Seldom(_log)
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         """In the order in which they came."""
+        self._accepting: asyncio.Task[None] | None = None
+        self._listener: socket.socket | None = None
         self._full_with = 0
         """The number of clients with which there was no room; 0 while there is."""
 
@@ -101,16 +103,26 @@ class Server:
         """
         with contextlib.ExitStack() as stack:
             endpoint = at if isinstance(at, Endpoint) else stack.enter_context(claimed(at))
-            listener = stack.enter_context(endpoint.listening())
-            accepting = asyncio.create_task(self._accept(listener), name="accept")
+            await self.listen_on(endpoint.open())
+            stack.callback(endpoint.close)
             try:
                 yield
             finally:
-                accepting.cancel()
+                await self.listen_on(None)
                 tasks = tuple(self._connections.values())
                 for connection in tasks:
                     connection.cancel()
-                await asyncio.gather(accepting, *tasks, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def listen_on(self, listener: socket.socket | None) -> None:
+        """Accept clients at this socket from now on, and at no other one; who is connected stays."""
+        accepting, former = self._accepting, self._listener
+        self._listener = listener
+        self._accepting = None if listener is None else asyncio.create_task(self._accept(listener), name="accept")
+        if accepting is not None and former is not None:
+            accepting.cancel()
+            await asyncio.gather(accepting, return_exceptions=True)
+            former.close()
 
     async def _accept(self, listener: socket.socket) -> None:
         # Not asyncio's own server: it drops a connection unclosed that arrives in the moment it is closed itself.
@@ -134,6 +146,13 @@ class Server:
             spare.close()
 
     async def _admit(self, client: socket.socket) -> None:
+        try:
+            await self._let_in(client)
+        except BaseException:  # cancelled, most likely
+            client.close()
+            raise
+
+    async def _let_in(self, client: socket.socket) -> None:
         uid = self._peer_uid(client)
         if uid not in (0, processes.own_uid()):
             self._seldom.warn("uid", f"closed a connection from uid {uid}: only uid {processes.own_uid()} may connect")

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -89,6 +89,7 @@ class Journal:
         self._connection = connection
         self._writer = writer
         self._notice = notice
+        self._identity = files.identity(files.status(path))
         self._failure = ""
         self._on_trouble: Callable[[str], None] = lambda _: None
         self._on_full: Callable[[], None] = lambda: None
@@ -191,12 +192,34 @@ class Journal:
     async def _execute(self, *statements: "_Statement") -> None:
         await self._run(lambda: _commit(self._connection, statements))
 
+    async def look(self) -> None:
+        """Notice that the file was taken away, or is back; that is told where `watch` says."""
+        with suppress(FlashdeckError):
+            await self._run(lambda: None)
+
+    def _if_there(self, work: Callable[[], _T]) -> _T:
+        """Do `work`, unless the file is another one than was opened: SQLite would go on in one that nobody sees."""
+        try:
+            is_there = files.identity(files.status(self._path)) == self._identity
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise HostError(
+                f"the journal {clean(str(self._path))} was removed while flashdeckd used it",
+                hint="put it back, or restart flashdeckd: it then begins a new one",
+            )
+        return work()
+
     async def _run(self, work: Callable[[], _T]) -> _T:
         if self._closed:
             raise FlashdeckError(f"the journal {self._path} is closed")
-        running = self._writer.run(work)
+        running = self._writer.run(self._if_there, work)
         try:
             result = await asyncio.shield(running)
+        except HostError as error:
+            self._failure = error.advice
+            self._on_trouble(self.trouble)
+            raise
         except sqlite3.Error as error:
             failure = _sqlite_failure(self._path, error)
             self._failure = f"{failure.message}; {failure.hint}"

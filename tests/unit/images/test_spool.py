@@ -22,6 +22,7 @@ HASH = hashlib.sha256(BYTES).hexdigest()
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
+    (tmp_path / "state").mkdir()
     return tmp_path / "state" / "spool"
 
 
