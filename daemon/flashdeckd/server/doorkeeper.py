@@ -52,6 +52,8 @@ class Doorkeeper:
         """Make the socket again where clients do not find it any more."""
         if self._now is self._first and await threads.run(lambda: self._now.is_there):
             return
+        if self._now is self._first:
+            self._health.report("socket", f"{clean(str(self._first.path))} was removed: it is made again")
         try:
             await self._go_to(self._first)
         except FlashdeckError as error:
