@@ -13,10 +13,11 @@ import usb.backend
 from msgspec import structs
 
 from flashdeck.config import Config
-from flashdeck.config_file import default_config, load
+from flashdeck.config_file import board_file_damage, default_config, load
 from flashdeck.diagnosis import Diagnosis, Finding, Severity
 from flashdeck.errors import ConfigError, FlashdeckError
 from flashdeck.job_state import Failure
+from flashdeck.paths import board_file_path, default_config_path
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.images.shelf import Shelf
@@ -55,18 +56,30 @@ async def examine(place: DaemonPaths, patterns: Iterable[str] = ()) -> Diagnosis
     where the bench file is unusable, and OSError where the directories cannot be used.
     """
     virtual = None if place.virtual is None else _emulated(place.virtual)
+    damage = board_file_damage(board_file_path(place.config or default_config_path(virtual=virtual is not None)))
     try:
-        config = load(place.config) if place.config else default_config(virtual=virtual is not None)
+        config = (
+            load(place.config, with_board_file=not damage)
+            if place.config
+            else default_config(virtual=virtual is not None, with_board_file=not damage)
+        )
     except ConfigError as error:
         return _without_config(error)
     async with AsyncExitStack() as stack:
         stack.enter_context(own_place(place.state_dir, hint="ask that one: flashdeck doctor"))
-        return await _examine(place, config, virtual, tuple(patterns), stack)
+        return await _examine(place, config, virtual, tuple(patterns), stack, damage=damage)
 
 
 async def _examine(
-    place: DaemonPaths, config: Config, virtual: _Bus | None, patterns: tuple[str, ...], stack: AsyncExitStack
+    place: DaemonPaths,
+    config: Config,
+    virtual: _Bus | None,
+    patterns: tuple[str, ...],
+    stack: AsyncExitStack,
+    *,
+    damage: str,
 ) -> Diagnosis:
+    """`damage` is why boards.toml cannot be trusted, and was not read."""
     hub = Hub(this_daemon(virtual=virtual is not None))
     journal = await Journal.open(place.state_dir / "journal.sqlite3")
     stack.push_async_callback(journal.close)
@@ -84,7 +97,7 @@ async def _examine(
         rebuilt=rebuilt_into(spool),
     )
     await see(bench, source)
-    troubles = [("libusb", trouble), ("usb", source.trouble), ("journal", journal.trouble)]
+    troubles = [("libusb", trouble), ("usb", source.trouble), ("journal", journal.trouble), ("boards.toml", damage)]
     known = [f"{part}: {text}" for part, text in troubles if text]
     found = await Doctor(bench, hub).examine(patterns, troubles=known)
     return structs.replace(found, offline=True)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,16 @@ import usb.backend
 
 from flashdeck import __version__, api
 from flashdeck.config import Config
-from flashdeck.config_file import default_config, load
+from flashdeck.config_file import board_file_damage, default_config, load
 from flashdeck.errors import FlashdeckError
 from flashdeck.paths import board_file_path, default_config_path
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.board_file import set_board_file_aside
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
+from flashdeckd.host import files
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -47,6 +49,8 @@ from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
 FIRST_LOOK_SECONDS = 5.0
 """Longest wait of the socket for the first look at bus and builds. The first client finds the boards then, and only
 later builds count as new."""
+BOARD_FILE_HINT = "arm them again: `flashdeck arm BOARD`; boards that were adopted have to be adopted again"
+"""The way on where boards.toml could not be trusted."""
 RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses before a hotplug source that died is started again; the last one repeats."""
 
@@ -85,28 +89,30 @@ async def serve(options: Options, signals: Signals) -> None:
     """
     async with AsyncExitStack() as stack:
         asked = stack.enter_context(signals.asked())
-        config = load(options.config) if options.config else default_config(virtual=options.virtual is not None)
-        virtual = None if options.virtual is None else _emulated(options.virtual)
         hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
         place = stack.enter_context(own_place(options.state_dir, hint=hint))
+        main_file = options.config or default_config_path(virtual=options.virtual is not None)
+        config, lost_board_file = _configuration(options, board_file_path(main_file))
+        virtual = None if options.virtual is None else _emulated(options.virtual)
         endpoint = stack.enter_context(claimed(options.socket))
         place.lock.say_socket(endpoint.path)
         hub = Hub(this_daemon(virtual=virtual is not None))
         health = Health(hub)
-        journal = await Journal.open(options.state_dir / "journal.sqlite3")
+        health.report("boards.toml", lost_board_file, hint=BOARD_FILE_HINT)
+        images = options.state_dir / "spool"
+        journal = await Journal.open(options.state_dir / "journal.sqlite3", had_one=files.is_directory(images))
         stack.push_async_callback(journal.close)
         ledger = await journal.load()
         journal.watch(lambda trouble: health.report("journal", trouble))
         for artifact in ledger.artifacts.values():
             hub.publish_artifact(artifact)
-        spool = Spool(options.state_dir / "spool")
+        spool = Spool(images)
         backend, source = _usb(virtual, health)
         libusb = "not loaded" if backend is None or virtual is not None else library_version(backend)
         records = None if options.record is None else RecordDirectory(options.record)
         if backend is not None and records is not None:
             backend = RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads))
             hub.log(f"every session with a device is recorded in {clean(str(records.path))}")
-        main_file = options.config or default_config_path(virtual=virtual is not None)
         bench = Bench(
             config,
             hub=hub,
@@ -116,6 +122,7 @@ async def serve(options: Options, signals: Signals) -> None:
             backend=backend,
             rebuilt=rebuilt_into(spool),
         )
+        await bench.hold_unknown(ledger)
         await queue_again(bench.book, config)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
         notes = FileNotes()
@@ -232,6 +239,21 @@ async def follow_bus(source: HotplugSource, bench: Bench, health: Health, scanne
             health.report("usb", f"hotplug stopped ({error}); it is started again by itself")
         await asyncio.sleep(RESTART_SECONDS[min(failures, len(RESTART_SECONDS) - 1)])
         failures += 1
+
+
+def _configuration(options: Options, board_file: Path) -> tuple[Config, str]:
+    """Return the configuration, and what was done with a boards.toml that cannot be trusted: "" where it can be."""
+    damage = board_file_damage(board_file)
+    config = (
+        load(options.config, with_board_file=not damage)
+        if options.config
+        else default_config(virtual=options.virtual is not None, with_board_file=not damage)
+    )
+    if not damage:
+        return config, ""
+    kept = set_board_file_aside(board_file, config.boards)
+    told = f"{clean(str(board_file))} {damage}: it was kept as {clean(kept.name)}, and all boards are disarmed"
+    return replace(config, disarmed=frozenset(config.boards)), told
 
 
 def _emulated(bench_file: Path) -> _Emulated:

@@ -4,6 +4,7 @@ All mistakes of all its files are one ConfigError that names for each file, tabl
 """
 
 import os
+import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -15,17 +16,21 @@ from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, Co
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import MAX_PATH, clean
-from flashdeck.toml.reader import read_table, read_values
+from flashdeck.toml.reader import MAX_FILE_SIZE, read_table, read_values
 from flashdeck.toml.spellings import expanded
 from flashdeck.toml.tables import Mistake, Mistakes, Place, Table, WrongValueError
 from flashdeck.toml.values import nearest
 
 T = TypeVar("T", bound=Table)
 MAX_FILES = 64
+BOARD_FILE_BEGIN = "# flashdeckd wrote this file, to its last line."
+"""The beginning of boards.toml: a file that begins so has been cut where its last line is missing."""
+BOARD_FILE_END = "# the end"
+"""Its last line."""
 _AGAIN = "put it back, or take the board out of this file and adopt it again"
 
 
-def load(path: Path) -> Config:
+def load(path: Path, *, with_board_file: bool = True) -> Config:
     """Return the configuration in `path`, the files that it includes, and the boards.toml beside it.
 
     Raises ConfigError for everything that is wrong.
@@ -38,17 +43,43 @@ def load(path: Path) -> Config:
         )
     files = _Files(os.path.realpath(board_file_path(main)), Mistakes())
     files.read(main)
-    return _checked(list(files.tables.values()), board_file_path(main), files.mistakes)
+    board_file = board_file_path(main) if with_board_file else None
+    return _checked(list(files.tables.values()), board_file, files.mistakes)
 
 
-def default_config(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Config:
+def default_config(
+    *, virtual: bool = False, with_board_file: bool = True, environ: Mapping[str, str] = os.environ
+) -> Config:
     """The configuration at its default place; where there is no file, an empty one with what boards.toml has."""
     path = default_config_path(virtual=virtual, environ=environ)
-    return _checked([], board_file_path(path), Mistakes()) if _is_absent(path) else load(path)
+    if not _is_absent(path):
+        return load(path, with_board_file=with_board_file)
+    return _checked([], board_file_path(path) if with_board_file else None, Mistakes())
 
 
-def _checked(files: Sequence[ConfigTable], board_file: Path, mistakes: Mistakes) -> Config:
-    written = None if _is_absent(board_file) else _read_board_file(board_file, mistakes)
+def board_file_damage(path: Path) -> str:
+    """Return why what boards.toml says cannot be trusted: it is no TOML, or its end is missing. "" where it can be.
+
+    Also "" where it is not there, or cannot be read: nothing is wrong with what it says then.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE_SIZE).decode()
+        tomllib.loads(text)
+    except OSError:
+        return ""
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8 text (byte {error.start})"
+    except (ValueError, RecursionError) as error:
+        return f"is not valid TOML: {clean(str(error))}"
+    # Older releases wrote no last line, and began otherwise; what is shorter than a beginning may be either.
+    is_ours = BOARD_FILE_BEGIN.startswith(text[: len(BOARD_FILE_BEGIN)])
+    is_whole = text.rstrip().rpartition("\n")[2] == BOARD_FILE_END
+    return "has lost its end" if is_ours and not is_whole else ""
+
+
+def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mistakes) -> Config:
+    written = None if board_file is None or _is_absent(board_file) else _read_board_file(board_file, mistakes)
     tables = _FileTables.of(files, mistakes)
     adopted = written.boards if written else {}
     if not any("profiles" in file.place.wrong for file in files):
@@ -124,7 +155,10 @@ class _Files:
 
 
 def _read_board_file(path: Path, mistakes: Mistakes) -> BoardFileTable:
-    values = read_values(path, hint="move it away; its boards must then be adopted again")
+    hint = "start flashdeckd: it sets the file aside and disarms all boards; those that it adopted are adopted again"
+    values = read_values(path, hint=hint)
+    if damage := board_file_damage(path):
+        raise ConfigError(f"{_shown(path)}: {damage}", hint=hint)
     return read_table(BoardFileTable, values, Place(path), mistakes)
 
 

@@ -27,7 +27,7 @@ from flashdeckd.jobs.job_images import GuardVerdicts, Rebuilt, read_image
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.satisfaction import Satisfaction
 from flashdeckd.state.hub import LONGEST_LINE, Hub
-from flashdeckd.state.journal import Journal, Ledger
+from flashdeckd.state.journal import EVERY_BOARD, Journal, Ledger
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import recognise
 
@@ -214,6 +214,13 @@ class Bench:
         await self._journal.save_hold(name, hold)
         self._hub.log(f"on hold: {hold.reason}", board=name)
         return self.state_of(name)
+
+    async def hold_unknown(self, ledger: Ledger) -> None:
+        """Put all boards on hold whose hold was lost with an earlier journal, durably."""
+        if ledger.lost:
+            for name in self._lanes.keys() - ledger.holds.keys():
+                await self.hold(name, ledger.lost, by=HoldBy.FLASHDECK)
+            await self._journal.save_hold(EVERY_BOARD, None)
 
     async def release(self, name: str) -> BoardState:
         """Ends a hold. Jobs that are blocked for a reason of their own are looked at once more (`Lane.release`)."""

@@ -77,7 +77,7 @@ class Doorkeeper:
         self._report(reason, "it is tried again every few seconds; or restart flashdeckd")
 
     async def _go_to(self, endpoint: Endpoint) -> None:
-        listener = endpoint.open()
+        listener = endpoint.listener()
         await self._server.listen_on(listener)
         self._now = endpoint
         self._moved(endpoint.path)

@@ -39,13 +39,13 @@ class Endpoint:
     @contextlib.contextmanager
     def listening(self) -> Generator[socket.socket]:
         """A listening socket with mode 0600. A stale socket file is replaced; ours is removed at the end."""
-        with self.open() as listener:
+        with self.listener() as listener:
             try:
                 yield listener
             finally:
                 self.close()
 
-    def open(self) -> socket.socket:
+    def listener(self) -> socket.socket:
         """Return a listening socket with mode 0600, in a directory that only we can enter; raises FlashdeckError.
 
         Also where the directory, or the lock file in it, was removed since: all of it is made again.

@@ -103,7 +103,7 @@ class Server:
         """
         with contextlib.ExitStack() as stack:
             endpoint = at if isinstance(at, Endpoint) else stack.enter_context(claimed(at))
-            await self.listen_on(endpoint.open())
+            await self.listen_on(endpoint.listener())
             stack.callback(endpoint.close)
             try:
                 yield

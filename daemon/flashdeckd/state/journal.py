@@ -19,7 +19,8 @@ from flashdeck.model import ArtifactState, BoardHold, Contents, HoldBy, JobState
 from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.host import clock, files, threads
+from flashdeckd.host import files, threads
+from flashdeckd.host.durable import name_aside
 from flashdeckd.state.journal_schema import UnusableFileError, connect, primary_code
 
 LOADED_JOBS = 500
@@ -28,6 +29,9 @@ KEPT_JOBS = 10_000
 """Newest job ids that the file keeps; older jobs go once they have ended."""
 KEPT_HISTORIES = 1000
 """Bootloaders that the file keeps, the last ones learned of: a port can see a new board every few minutes."""
+
+EVERY_BOARD = "*"
+"""The name under which the file has a hold of all boards; no board can have it."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -74,6 +78,8 @@ class Ledger:
     """The facts that are known of each bootloader."""
     next_job: int
     """An id that no job in this file ever had."""
+    lost: str = ""
+    """Reason for which all boards are on hold, of which nothing is known: the journal before this one was lost."""
     good: tuple[GoodImage, ...] = ()
     """The images of all jobs that are done, the newest first."""
 
@@ -96,16 +102,17 @@ class Journal:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path) -> "Journal":
+    async def open(cls, path: Path, *, had_one: bool = False) -> "Journal":
         """Opens the journal at `path`, and creates it and its directory where they are missing.
 
-        A file that is damaged or not a journal is moved aside, never overwritten, and `trouble` says where to.
+        A file that is damaged, empty or not a journal is moved aside, never overwritten, and `trouble` says where to.
+        So it says where the file is gone, although there was one (`had_one`). All boards are on hold then.
         Raises `FlashdeckError` where the file cannot be used and is better left alone: a newer schema, no
         permission, a full disk.
         """
         writer = threads.OwnThread("journal")
         try:
-            connection, notice = await writer.run(_open_file, path)
+            connection, notice = await writer.run(_open_file, path, had_one=had_one)
         except BaseException:
             writer.let_go()
             raise
@@ -298,11 +305,14 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         " WHERE typeof(board) = 'text' AND typeof(place) = 'text' AND typeof(image) = 'text' ORDER BY id DESC"
     )
     highest = rows("SELECT seq FROM sqlite_sequence WHERE name = 'job'")
+    holds = {board: BoardHold(reason=reason, by=HoldBy(who)) for board, reason, who in rows("SELECT * FROM hold")}
+    lost = holds.pop(EVERY_BOARD, None)
     ledger = Ledger(
         jobs=tuple(job for job in jobs if job is not None),
         contents=table(Contents, "SELECT board, partition, state FROM holding", "contents"),
         artifacts=table(ArtifactState, "SELECT profile, partition, state FROM artifact", "artifact"),
-        holds={board: BoardHold(reason=reason, by=HoldBy(who)) for board, reason, who in rows("SELECT * FROM hold")},
+        holds=holds,
+        lost=lost.reason if lost is not None else "",
         ports={row[0]: row[1] for row in rows("SELECT board, port FROM port")},
         histories={key: state for key, state in histories.items() if state is not None},
         good=tuple(GoodImage(board, partition, sha256, int(job)) for board, partition, sha256, job in good),
@@ -311,20 +321,20 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
     return ledger, unread
 
 
-def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
+def _open_file(path: Path, *, had_one: bool) -> tuple[sqlite3.Connection, str]:
     try:
         files.make_directory(path.parent, 0o700)
-        # SQLite would create it readable for all; its side files take over the mode of this one.
-        files.close(files.open_to_change(path))
-        try:
-            return connect(path), ""
-        except UnusableFileError as error:
-            kept = set_aside(path)
-            notice = (
-                f"the journal {path} cannot be used: {error}; it was kept as {kept.name}, and a new one was begun: "
-                "the contents of the boards are unknown until they are flashed again"
-            )
-        return connect(path), notice
+        if files.exists(path):
+            files.close(files.open_to_change(path))  # says better than SQLite what is wrong
+        reason = _why_lost(path, had_one=had_one)
+        if not reason and not files.exists(path):
+            _make(path, "")
+        if not reason:
+            try:
+                return connect(path), ""
+            except UnusableFileError as error:
+                reason = str(error)
+        return _begin_anew(path, reason)
     except OSError as error:
         raise FlashdeckError(
             f"cannot open the journal {path}: {error.strerror or error}",
@@ -334,13 +344,49 @@ def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
         raise _sqlite_failure(path, error) from error
 
 
+def _why_lost(path: Path, *, had_one: bool) -> str:
+    """Return why there is no journal any more where there was one; "" where there is one, or never was."""
+    if files.is_file(path):
+        return "" if files.status(path).st_size else "it is empty"
+    kept = any(name.startswith(f"{path.name}.kept-") for name in files.names(path.parent))
+    return "it is gone" if (had_one or kept) and not files.exists(path) else ""
+
+
+def _begin_anew(path: Path, reason: str) -> tuple[sqlite3.Connection, str]:
+    """Begin a new journal in the place of one that cannot be used, which is kept."""
+    held = "the journal was lost: nobody knows whether this board was on hold"
+    # Whole before the old one goes: a daemon that is killed in between must not forget that all boards are on hold.
+    fresh = _make(path.with_name(f"{path.name}.new"), held)
+    kept = f"; it was kept as {set_aside(path).name}" if files.exists(path) else ""
+    files.rename(fresh, path)
+    files.sync_directory(path.parent)
+    notice = (
+        f"the journal {path} cannot be used: {reason}{kept}, and a new one was begun: the contents of the boards are "
+        "unknown until they are flashed again, and all boards are on hold: `flashdeck release BOARD` once you have "
+        "looked at them"
+    )
+    return connect(path), notice
+
+
+def _make(path: Path, hold: str) -> Path:
+    """Make a new journal, in which all boards are on hold where there is a reason for it; return its path."""
+    building = path.with_name(f"{path.name}.making")
+    for suffix in ("", "-wal", "-shm"):
+        files.remove(building.with_name(building.name + suffix))
+    # SQLite would create it readable for all; its side files take over the mode of this one.
+    files.close(files.open_to_change(building))
+    with closing(connect(building)) as connection:
+        if hold:
+            values = (EVERY_BOARD, hold, HoldBy.FLASHDECK.value)
+            _commit(connection, (("INSERT INTO hold VALUES (?, ?, ?)", values),))
+    files.rename(building, path)
+    files.sync_directory(path.parent)
+    return path
+
+
 def set_aside(path: Path) -> Path:
     """Renames a file that cannot be used, so that nothing of it is lost. Returns its new path."""
-    stamp = clock.stamp()
-    kept, number = path.with_name(f"{path.name}.kept-{stamp}"), 1
-    while files.exists(kept):
-        number += 1
-        kept = path.with_name(f"{path.name}.kept-{stamp}-{number}")
+    kept = name_aside(path)
     files.rename(path, kept)
     # Left behind, the old write-ahead log would be taken for the new file's.
     for suffix in ("-wal", "-shm"):

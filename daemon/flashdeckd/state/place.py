@@ -43,7 +43,7 @@ class StatePlace:
             return f"the state directory {shown} is gone ({error.strerror}): nothing new begins", HINT
         if files.identity(found) != self._identity:
             return f"another directory is in the place of the state directory {shown}: nothing new begins", HINT
-        if mode := stat.S_IMODE(found.st_mode) & 0o077:
+        if (mode := stat.S_IMODE(found.st_mode)) & 0o077:
             return f"the state directory {shown} is open to others (mode {mode:04o})", f'close it: chmod 700 "{shown}"'
         try:
             if not self.lock.is_there:

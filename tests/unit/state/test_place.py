@@ -28,6 +28,14 @@ def place(directory: Path) -> Generator[StatePlace]:
         yield place
 
 
+def take_away(directory: Path) -> None:
+    directory.rename(directory.with_name("away"))
+
+
+def put_back(directory: Path) -> None:
+    directory.with_name("away").rename(directory)
+
+
 def test_nothing_is_wrong_with_it_as_long_as_it_is_there(place: StatePlace) -> None:
     assert place.trouble() == ("", "")
 
@@ -73,10 +81,10 @@ async def test_it_is_looked_at_so_often_and_what_is_wrong_is_reported(
     journal.watch(lambda trouble: health.report("journal", trouble))
     asked = asked_times(monkeypatch)
     watching = asyncio.create_task(watch(place, journal, health))
-    directory.rename(directory.with_name("away"))
+    take_away(directory)
     await hub.until(lambda: len(hub.daemon.troubles) == 2)
     assert {trouble.part for trouble in hub.daemon.troubles} == {"state directory", "journal"}
-    directory.with_name("away").rename(directory)
+    put_back(directory)
     await hub.until(lambda: not hub.daemon.troubles)
     watching.cancel()
     await asyncio.wait((watching,))
