@@ -15,6 +15,8 @@ from flashdeck.diagnosis import exit_code
 from flashdeck.errors import FlashdeckError
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
+from flashdeckd.host import processes
+from flashdeckd.host.service_manager import ServiceManager, inherited_socket
 from flashdeckd.log_format import begin_log
 from flashdeckd.signals import Signals
 
@@ -62,17 +64,20 @@ def main(
         from flashdeckd.service import Options, serve  # noqa: PLC0415 -- only here can a missing extra be explained
 
         is_virtual = virtual is not None
-        first, *others = paths.socket_places(None if socket is None else str(socket), virtual=is_virtual)
+        environment = processes.environment()
+        listener = inherited_socket(environment)
+        places = paths.socket_places(None if socket is None else str(socket), virtual=is_virtual)
         options = Options(
-            socket=first,
-            other_sockets=tuple(others),
+            socket=Path(listener.getsockname()) if listener else places[0],
+            other_sockets=places,
             state_dir=state_dir or paths.state_dir(virtual=is_virtual),
             config=config,
             virtual=virtual,
             record=record,
             record_payloads=record_payloads,
+            listener=listener,
         )
-        asyncio.run(serve(options, signals))
+        asyncio.run(serve(options, signals, ServiceManager.of(environment)))
 
 
 @main.command(short_help="Look at boards and this installation while no daemon runs.")

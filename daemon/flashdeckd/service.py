@@ -22,6 +22,7 @@ from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import files
+from flashdeckd.host.service_manager import ServiceManager
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -31,7 +32,7 @@ from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.doorkeeper import Doorkeeper
-from flashdeckd.server.endpoint import Endpoint, claimed
+from flashdeckd.server.endpoint import Endpoint, Listener, claimed
 from flashdeckd.server.handlers import Handlers, recording_handlers, version_handlers
 from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
@@ -40,11 +41,13 @@ from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.place import own_place, watch
+from flashdeckd.supervision import Supervision
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.libusb import library_version, open_backend
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
+from flashdeckd.usb.serial_ports import SerialPorts, SysfsSerialPorts
 
 FIRST_LOOK_SECONDS = 5.0
 """Longest wait of the socket for the first look at bus and builds. The first client finds the boards then, and only
@@ -71,6 +74,8 @@ class Options:
     """A directory for recordings of every session with every device; None: nothing is recorded."""
     record_payloads: bool = False
     """True: image bytes are recorded, too, and not only their hashes."""
+    listener: Listener | None = None
+    """The listening socket at `socket` that a service manager has made; None: the daemon makes its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,14 @@ class _Emulated:
 
     backend: usb.backend.IBackend
     hotplug: HotplugSource
+    ports: SerialPorts
     handlers: Mapping[type[api.Params[Any]], Handler]
 
 
-async def serve(options: Options, signals: Signals) -> None:
+async def serve(options: Options, signals: Signals, manager: ServiceManager | None = None) -> None:
     """Run a daemon until a signal ends it; a running job is parked at its next safe point first.
+
+    A service manager hears when it is ready, how things are, and that its parts answer.
 
     Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories cannot be used.
     """
@@ -94,7 +102,7 @@ async def serve(options: Options, signals: Signals) -> None:
         main_file = options.config or default_config_path(virtual=options.virtual is not None)
         config, lost_board_file = _configuration(options, board_file_path(main_file))
         virtual = None if options.virtual is None else _emulated(options.virtual)
-        endpoint = stack.enter_context(claimed(options.socket))
+        endpoint = stack.enter_context(claimed(options.socket, options.listener))
         place.lock.say_socket(endpoint.path)
         hub = Hub(this_daemon(virtual=virtual is not None))
         health = Health(hub)
@@ -120,6 +128,7 @@ async def serve(options: Options, signals: Signals) -> None:
             ledger=ledger,
             shelf=Shelf(spool),
             backend=backend,
+            ports=SysfsSerialPorts() if virtual is None else virtual.ports,
             rebuilt=rebuilt_into(spool),
         )
         await bench.hold_unknown(ledger)
@@ -152,6 +161,8 @@ async def serve(options: Options, signals: Signals) -> None:
         if virtual is not None:
             handlers |= virtual.handlers
         server = Server(hub, handlers, on_trouble=lambda trouble, hint: health.report("clients", trouble, hint=hint))
+        manager = manager or ServiceManager()
+        supervision = Supervision(manager, hub=hub, health=health, parts={"journal": journal.answers}, lanes=lambda: ())
         await _run(
             asked.to_end,
             endpoint,
@@ -163,6 +174,8 @@ async def serve(options: Options, signals: Signals) -> None:
             health=health,
             always=(spooling.run(), watch(place, journal, health)),
             door=Doorkeeper(endpoint, options.other_sockets, server, health, moved=place.lock.say_socket),
+            manager=manager,
+            supervision=supervision,
         )
 
 
@@ -178,6 +191,8 @@ async def _run(
     health: Health,
     always: Iterable[Coroutine[Any, Any, None]],
     door: Doorkeeper,
+    manager: ServiceManager,
+    supervision: Supervision,
 ) -> None:
     """Do everything at once until `stop` is set, and then end all of it; `always` is what else never ends by itself."""
     scanned = asyncio.Event()
@@ -185,6 +200,7 @@ async def _run(
         *(asyncio.create_task(each) for each in always),
         asyncio.create_task(follow_bus(source, bench, health, scanned)),
         asyncio.create_task(builds.run()),
+        asyncio.create_task(supervision.run()),
         asyncio.create_task(bench.run()),
     ]
     for task in tasks:
@@ -194,7 +210,9 @@ async def _run(
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
             tasks.insert(0, asyncio.create_task(door.run()))
+            manager.ready()
             await stop.wait()
+            manager.stopping()
             hub.log("flashdeckd ends: running jobs stop at their next safe point")
             bench.stop()
             await tasks[-1]
@@ -262,7 +280,7 @@ def _emulated(bench_file: Path) -> _Emulated:
     from flashdeckd.virtual.virtual_bench import load_bench  # noqa: PLC0415
 
     bench = load_bench(bench_file)
-    return _Emulated(bench.backend, bench.hotplug, virtual_handlers(bench))
+    return _Emulated(bench.backend, bench.hotplug, bench.ports, virtual_handlers(bench))
 
 
 def _usb(virtual: _Emulated | None, health: Health) -> tuple[usb.backend.IBackend | None, HotplugSource]:

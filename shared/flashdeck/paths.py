@@ -22,10 +22,10 @@ SOCKET_PATH_MAX = 107
 PRIVATE_MODE = 0o700
 RUNTIME_DIRS = Path("/run/user")
 """The directory in which systemd-logind keeps a user's run-time directory, by uid."""
-SERVICE_DIRS = Path("/run/flashdeckd")
-"""The directory in which a system unit for one account has its run-time directory, by the account's name: where that
-user has no session, there is none in RUNTIME_DIRS. (RuntimeDirectory=flashdeckd/%i, RuntimeDirectoryMode=0700: such a
-unit knows the name of its user, and not the uid.)"""
+SERVICE_DIRS = Path("/run")
+"""The directory in which a system unit for one account has its run-time directory, by the account's name
+(RuntimeDirectory=flashdeckd-%i): such a unit does not know the uid, and without a session there is none in
+RUNTIME_DIRS."""
 
 
 def default_config_path(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
@@ -69,7 +69,7 @@ def socket_places(
     """Return the paths at which a daemon may listen, the one that is to be first.
 
     Only `explicit`, or what $FLASHDECK_SOCKET says (not with `virtual`), where there is that. Otherwise those of these
-    that there are: in $XDG_RUNTIME_DIR, in /run/user/UID and in /run/flashdeckd/NAME if it is ours and 0700, in the
+    that there are: in $XDG_RUNTIME_DIR, in /run/user/UID and in /run/flashdeckd-NAME if it is ours and 0700, in the
     state directory. Raises ConfigError where the first one is not possible, or too long for a socket.
     """
     first, *others = _all_places(explicit, virtual=virtual, environ=environ)
@@ -149,7 +149,7 @@ def _all_places(explicit: str | None, *, virtual: bool, environ: Mapping[str, st
     runtime = _absolute(environ.get("XDG_RUNTIME_DIR"))
     places = [] if runtime is None else [(runtime / tail, "in $XDG_RUNTIME_DIR")]
     account = _account()
-    private = (RUNTIME_DIRS / str(os.getuid()), *([SERVICE_DIRS / account] if account else []))
+    private = (RUNTIME_DIRS / str(os.getuid()), *([SERVICE_DIRS / f"flashdeckd-{account}"] if account else []))
     places += [(each / tail, f"in {each}") for each in private if _is_private(each)]
     try:
         places.append((state_dir(virtual=virtual, environ=environ) / SOCKET_NAME, "in the state directory"))

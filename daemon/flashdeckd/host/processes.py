@@ -1,10 +1,11 @@
-"""This process. The daemon starts no other one itself (looking for a system library may).
+"""This process. Others are started by `commands` (and looking for a system library may start some).
 
 A simulation sets `system` to a process that it has made up, so that no log depends on which one it was.
 """
 
 import os
 import resource
+from collections.abc import MutableMapping
 from typing import Protocol
 
 
@@ -15,8 +16,9 @@ class Processes(Protocol):
         """Return its number."""
         ...
 
-    def getenv(self, name: str, /) -> str | None:
-        """Return a variable of its environment; None where it is not set."""
+    @property
+    def environ(self) -> MutableMapping[str, str]:
+        """The variables of its environment."""
         ...
 
     def geteuid(self) -> int:
@@ -44,4 +46,9 @@ def descriptor_limit() -> int:
 
 def variable(name: str) -> str:
     """Return a variable of the environment; "" where it is not set."""
-    return system.getenv(name) or ""
+    return system.environ.get(name, "")
+
+
+def environment() -> MutableMapping[str, str]:
+    """Return all variables of the environment; what is taken out of it, no child gets."""
+    return system.environ

@@ -16,15 +16,21 @@ from flashdeckd.state.lock import Lock, exclusive
 
 BACKLOG: Final = 100
 """Connections that wait to be accepted; the next one has to wait to connect."""
+Listener = socket.socket
+"""A socket that listens."""
 _UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
 class Endpoint:
     """A socket path that is ours alone while the lock file beside it is locked. Make it with `claimed`."""
 
-    def __init__(self, path: Path, lock: Lock) -> None:
+    def __init__(self, path: Path, lock: Lock, handed: Listener | None = None) -> None:
+        """`handed` is the socket that a service manager has made there; it stays when we end."""
         self.path = path
         self._lock = lock
+        self._handed = handed
+        self._is_ours = handed is None
+        """True if we made the socket's file, and remove it."""
         self._bound: tuple[int, int] | None = None
         """The identity of the socket's file."""
 
@@ -50,6 +56,12 @@ class Endpoint:
 
         Also where the directory, or the lock file in it, was removed since: all of it is made again.
         """
+        if self._handed is not None:
+            listener, self._handed = self._handed, None
+            self._bound = files.identity(files.link_status(self.path))
+            listener.settimeout(0)
+            return listener
+        self._is_ours = True
         ensure_private_dir(self.path.parent)
         if not self._lock.is_there:
             self._lock.take_again()
@@ -72,8 +84,8 @@ class Endpoint:
         return listener
 
     def close(self) -> None:
-        """Remove the socket's file, unless another one is in its place."""
-        if self.is_there:
+        """Remove the socket's file, unless another one is in its place, or a service manager has made it."""
+        if self._is_ours and self.is_there:
             files.remove(self.path)
 
     def _remove_stale(self) -> None:
@@ -90,8 +102,10 @@ class Endpoint:
 
 
 @contextlib.contextmanager
-def claimed(path: Path) -> Generator[Endpoint]:
+def claimed(path: Path, handed: Listener | None = None) -> Generator[Endpoint]:
     """Locks the file `<path>.lock`, which makes this the only daemon of that socket.
+
+    `handed` is the socket itself, where a service manager has made it.
 
     Raises FlashdeckError of kind `already-running` if another daemon has it (whose socket is left alone), of kind
     `no-permission` if the directory is not ours alone.
@@ -105,7 +119,7 @@ def claimed(path: Path) -> Generator[Endpoint]:
     ensure_private_dir(path.parent)
     hint = "use that one, stop it first, or give this one another place with --socket"
     with exclusive(path.with_name(f"{path.name}.lock"), does=f"serves {shown}", hint=hint) as lock:
-        yield Endpoint(path, lock)
+        yield Endpoint(path, lock, handed)
 
 
 def peer_uid(connection: socket.socket) -> int:

@@ -23,7 +23,7 @@ def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setattr(paths, "RUNTIME_DIRS", root / "users")
         monkeypatch.setattr(paths, "SERVICE_DIRS", root / "services")
         monkeypatch.setattr(paths, "_account", lambda: "me")
-        (root / "services" / "me").mkdir(parents=True, mode=0o700)
+        (root / "services" / "flashdeckd-me").mkdir(parents=True, mode=0o700)
         yield root
 
 
@@ -36,13 +36,13 @@ def test_the_places_are_tried_in_order(root: Path) -> None:
     assert [str(place.relative_to(root)) for place in where.places] == [
         "run/flashdeck/flashdeckd.sock",
         f"users/{os.getuid()}/flashdeck/flashdeckd.sock",
-        "services/me/flashdeck/flashdeckd.sock",
+        "services/flashdeckd-me/flashdeck/flashdeckd.sock",
         "home/.local/state/flashdeck/flashdeckd.sock",
     ]
 
 
 def test_a_directory_that_others_may_enter_is_no_place(root: Path) -> None:
-    for place in (root / "users" / str(os.getuid()), root / "services" / "me"):
+    for place in (root / "users" / str(os.getuid()), root / "services" / "flashdeckd-me"):
         place.chmod(0o755)
     assert len(Whereabouts.of(environ=environ(root)).places) == 2
 

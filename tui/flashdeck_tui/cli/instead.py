@@ -14,8 +14,6 @@ COMMANDS: Final[Mapping[str, str]] = {
     "'flashdeck flash PARTITION FILE' an older file",
     "history": "'flashdeck jobs' lists the newest jobs, with --board, --status and --limit",
     "init": "'flashdeck suggest' prints what is plugged in as configuration",
-    "install": "set up the udev rules and a systemd user service by hand; the README shows both",
-    "uninstall": "take away by hand what was set up by hand: udev rules and a systemd user service",
     "power": "flashdeck switches no ports; pull the cable, or use uhubctl",
     "console": "flashdeck reads no serial ports; open the port with a terminal program",
     "take": "'flashdeck hold BOARD --reason TEXT' keeps a board for yourself, until 'flashdeck release BOARD'",

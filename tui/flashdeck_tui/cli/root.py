@@ -29,6 +29,8 @@ COMMANDS = (
     "doctor",
     "report",
     "config",
+    "install",
+    "uninstall",
     "completion",
     "demo",
     "virtual",
