@@ -1,4 +1,4 @@
-"""Where a daemon of ours may be, and a connection to the first one that is there."""
+"""The places where a daemon of ours may be, and a connection to the first one that is there."""
 
 import os
 from collections.abc import Mapping

@@ -173,7 +173,7 @@ class Bench:
     async def image_for(self, board: Board, partition: str, sha256: str) -> Image:
         """Return an image that is wanted in a partition; raises what `read_image` does.
 
-        It is in the spool then, and stays there while it is held.
+        It is in the spool then, and stays there while it is in use (`Shelf.held`).
         """
         place = board.profile.partitions[partition]
         image = await read_image(self.shelf, self._rebuilt, board.profile, place, sha256)

@@ -46,7 +46,7 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class NeededImages:
     """The images that somebody needs, at one instant."""
 
     at: int
@@ -65,7 +65,7 @@ class Pruned:
     size: int
     """Bytes of those that stay."""
     spared: int = 0
-    """The number of those that stay only because they are held, or just were."""
+    """The number of those that stay only because they are in use, or just were."""
 
 
 class Spool:
@@ -80,13 +80,13 @@ class Spool:
         self._now = 0
         self._held: Counter[str] = Counter()
         self._released: dict[str, int] = {}
-        """Images that were held until an instant: whoever listed what is needed before may not know of them."""
+        """Images that were in use until an instant: whoever listed what is needed before may not know of them."""
         self._sent: dict[str, float] = {}
         """Images that clients sent, and when, by the monotonic clock."""
 
     @property
     def now(self) -> int:
-        """Return this instant, for `Needs`."""
+        """Return this instant, for `NeededImages`."""
         with self._writing:
             self._now += 1
             return self._now
@@ -176,12 +176,12 @@ class Spool:
         """Return whether there is an image of that name; it is not read."""
         return _NAME.fullmatch(sha256) is not None and files.is_file(self._directory / sha256)
 
-    def prune(self, needs: Needs, limit: int, *, room: int = 0) -> Pruned:
+    def prune(self, needs: NeededImages, limit: int, *, room: int = 0) -> Pruned:
         """Remove the images that nobody needs, and what an interrupted `add` left. Other files are left alone.
 
         Those that stay take `limit` bytes at the most, and `room` bytes fewer than before, as far as that can be: what
         stays for a rollback goes for it, the oldest first, and then what was sent. What is needed never goes, nor what
-        is held, or was since the needs were listed. Raises HostError where the system does not let us remove them.
+        is in use, or was since the needs were listed. Raises HostError where the system does not let us remove them.
         """
         with self._writing:
             try:
@@ -194,7 +194,7 @@ class Spool:
             self._released = {name: at for name, at in self._released.items() if at > needs.at}
             return pruned
 
-    def _prune(self, needs: Needs, limit: int, room: int) -> Pruned:
+    def _prune(self, needs: NeededImages, limit: int, room: int) -> Pruned:
         now = clock.monotonic()
         self._sent = {name: at for name, at in self._sent.items() if now - at < SENT_SECONDS}
         good = [name for name in reversed(needs.good) if not self._is_needed(name, needs)]
@@ -224,8 +224,8 @@ class Spool:
                 files.remove(self._directory / name)
         return {name: files.link_status(self._directory / name).st_size for name in names if _NAME.fullmatch(name)}
 
-    def _is_needed(self, name: str, needs: Needs) -> bool:
-        """Return whether an image must stay: it is needed, held, or may have become needed while it was held."""
+    def _is_needed(self, name: str, needs: NeededImages) -> bool:
+        """Return whether an image must stay: it is needed, in use, or may have become needed while it was in use."""
         return name in needs.needed or name in self._held or self._released.get(name, needs.at) > needs.at
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Which images of the spool somebody needs: boards, jobs, builds; and which may be asked for again. Pure."""
+"""The images of the spool that boards, jobs and builds need, and those that may be asked for again. Pure."""
 
 from collections.abc import Iterable
 

@@ -10,7 +10,7 @@ from flashdeck.model import Event
 from flashdeck.text import format_size
 from flashdeckd.host import threads
 from flashdeckd.images.image import Image
-from flashdeckd.images.spool import Artifact, Needs, Pruned, Spool
+from flashdeckd.images.spool import Artifact, NeededImages, Pruned, Spool
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.kept_images import RecentImages, needed_images
 from flashdeckd.state.health import Health
@@ -112,7 +112,7 @@ class Spooling:
             for job in jobs:  # not as they are told of: a job has ended before that is recorded, and told
                 self._recent.note(job)
             needed = needed_images(jobs, self._book.all_contents(), self._hub.artifacts.values())
-            needs = Needs(self._spool.now, needed, self._recent.newest_first(each))
+            needs = NeededImages(self._spool.now, needed, self._recent.newest_first(each))
             try:
                 pruned = await threads.run(self._spool.prune, needs, limit, room=room)
             except HostError as error:

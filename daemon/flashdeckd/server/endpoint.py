@@ -12,7 +12,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.paths import SOCKET_PATH_MAX, ensure_private_dir
 from flashdeck.text import clean
 from flashdeckd.host import files
-from flashdeckd.state.lock import Lock, exclusive
+from flashdeckd.state.lock import LockFile, exclusive
 
 BACKLOG: Final = 100
 """Connections that wait to be accepted; the next one has to wait to connect."""
@@ -24,7 +24,7 @@ _UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 class Endpoint:
     """A socket path that is ours alone while the lock file beside it is locked. Make it with `claimed`."""
 
-    def __init__(self, path: Path, lock: Lock, handed: Listener | None = None) -> None:
+    def __init__(self, path: Path, lock: LockFile, handed: Listener | None = None) -> None:
         """`handed` is the socket that a service manager has made there; it stays when we end."""
         self.path = path
         self._lock = lock

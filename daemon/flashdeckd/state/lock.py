@@ -20,7 +20,7 @@ NAME_BACKLOG: Final = 64
 _UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
-class Lock:
+class LockFile:
     """A lock file that is ours. Make it with `exclusive`."""
 
     def __init__(self, path: Path, descriptor: int, *, does: str, hint: str) -> None:
@@ -58,13 +58,13 @@ class Lock:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, *, does: str, hint: str) -> Generator[Lock]:
+def exclusive(path: Path, *, does: str, hint: str) -> Generator[LockFile]:
     """Locks the file `path`, with our pid in it, and removes it at the end.
 
     `does` says in an error what the other one does with the place. Raises FlashdeckError of kind `already-running` if
     another process has it; it is left alone then.
     """
-    lock = Lock(path, _locked(path, does=does, hint=hint), does=does, hint=hint)
+    lock = LockFile(path, _locked(path, does=does, hint=hint), does=does, hint=hint)
     try:
         yield lock
     finally:

@@ -13,7 +13,7 @@ from flashdeck.text import clean
 from flashdeckd.host import files, threads
 from flashdeckd.state.health import Health
 from flashdeckd.state.journal import Journal
-from flashdeckd.state.lock import Lock, Name, exclusive, sole
+from flashdeckd.state.lock import LockFile, Name, exclusive, sole
 
 LOOK_SECONDS: Final = 2.0
 """Seconds between two looks. Before anything is begun, the journal looks by itself."""
@@ -27,7 +27,7 @@ class StatePlace:
     It is never made again here: that it is gone may be a disk that was taken away.
     """
 
-    def __init__(self, directory: Path, lock: Lock, name: Name) -> None:
+    def __init__(self, directory: Path, lock: LockFile, name: Name) -> None:
         self.lock = lock
         self._directory = directory
         self._name = name
