@@ -11,15 +11,15 @@ import pytest
 from cli_run import Cli
 from flashdeck_tui.cli.commands import install, uninstall
 from flashdeck_tui.installer import needed_steps
-from flashdeck_tui.installer.machine import Machine, look
+from flashdeck_tui.installer.machine import ThisMachine, look
 
 
 def _nothing(_name: str) -> None:
     return None
 
 
-def looking_at(machine: Machine) -> Callable[..., Machine]:
-    def look(_account: str, *, system: bool) -> Machine:
+def looking_at(machine: ThisMachine) -> Callable[..., ThisMachine]:
+    def look(_account: str, *, system: bool) -> ThisMachine:
         assert system in (True, False)
         return machine
 
@@ -27,10 +27,10 @@ def looking_at(machine: Machine) -> Callable[..., Machine]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThisMachine:
     """An account of a machine without systemd, whose files are all below a directory of the test."""
     home = tmp_path / "home"
-    ann = Machine(
+    ann = ThisMachine(
         account="ann",
         home=home,
         uid=1000,
@@ -58,7 +58,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return ann
 
 
-def test_it_installs_once_and_takes_all_of_it_away_again(offline: Cli, machine: Machine, tmp_path: Path) -> None:
+def test_it_installs_once_and_takes_all_of_it_away_again(offline: Cli, machine: ThisMachine, tmp_path: Path) -> None:
     run = offline("install")
     assert run.code == 0, run
     service = machine.config_home / "systemd/user/flashdeckd.service"
@@ -76,7 +76,7 @@ def test_it_installs_once_and_takes_all_of_it_away_again(offline: Cli, machine: 
     assert not [each for each in (service, needed_steps.RULES, completion) if each.exists()]
 
 
-def test_a_dry_run_is_a_script_that_does_the_same(offline: Cli, machine: Machine, tmp_path: Path) -> None:
+def test_a_dry_run_is_a_script_that_does_the_same(offline: Cli, machine: ThisMachine, tmp_path: Path) -> None:
     run = offline("install", "--dry-run")
     assert run.code == 0
     assert not machine.home.exists()
@@ -87,7 +87,7 @@ def test_a_dry_run_is_a_script_that_does_the_same(offline: Cli, machine: Machine
 
 
 def test_where_only_root_is_missing_the_rest_is_done(
-    offline: Cli, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    offline: Cli, machine: ThisMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(install, "look", looking_at(replace(machine, is_root=False)))
     monkeypatch.setattr("shutil.which", _nothing)

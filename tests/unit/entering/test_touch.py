@@ -179,10 +179,11 @@ def test_no_port_at_all_is_missing() -> None:
 
 @pytest.mark.usefixtures("holders")
 def test_a_port_that_goes_before_it_is_opened_is_missing(lines: Lines) -> None:
-    lines.refuses[FIRST.node] = errno.ENOENT
-    with pytest.raises(PortMissingError):
-        touch(ports(FIRST), DEVICE)
-    reach(ports(FIRST), DEVICE)
+    for number, told in ((errno.ENOENT, "is /dev/ttyACM7, which is not there"), (errno.ENXIO, "has no serial port")):
+        lines.refuses[FIRST.node] = number
+        with pytest.raises(PortMissingError, match=told):
+            touch(ports(FIRST), DEVICE)
+        reach(ports(FIRST), DEVICE)
 
 
 def test_a_real_port_that_somebody_has_open() -> None:
@@ -321,3 +322,14 @@ async def test_a_port_that_cannot_be_opened_is_tried_again_and_that_counts_as_no
     lines.refuses.clear()
     await scene.until(job, Done)
     assert lines.steps.count(TOUCH_BAUD) == 1
+
+
+@pytest.mark.usefixtures("holders")
+async def test_no_port_is_opened_for_what_is_not_exactly_one_board(scene: Scene, board: Board, lines: Lines) -> None:
+    scene.ports.found = (FIRST,)
+    scene.lane.see(Sighting(Presence.AMBIGUOUS, trouble="2 devices look like board left"))
+    job = await scene.order()
+    assert (await board.until(job, WaitFor.OTHER_DEVICE)).reason == "2 devices look like board left"
+    scene.lane.see(ABSENT)
+    await board.until(job, WaitFor.ABSENT)
+    assert lines.steps == []

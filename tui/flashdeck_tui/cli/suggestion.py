@@ -75,7 +75,7 @@ def suggestions(
         profile = fitting[0] if fitting else new_profiles[device.usb_id]
         name = _free(profile, names)
         names.add(name)
-        serial = device.serial if serials[device.serial] == 1 else ""
+        serial = device.serial if serials[device.serial] == 1 and not device.serial_shared else ""
         found.append(Suggestion(device, name, profile, fitting, serial, "" if serial else device.port))
     return found
 
@@ -133,8 +133,9 @@ def _profile(name: str, devices: Sequence[DeviceState]) -> str:
         '#ram = "0x20000000+640K"',
         "# A device that speaks plain DFU 1.1 (bcdDFUVersion is not 0x011a) has none of these, and its partitions have",
         "# alt = 0, the number or name of an alternate setting, in place of address.",
-        "# Optional: its USB id while the application runs, so that flashdeck can see it start. If the application has",
-        '# a DFU run-time interface, enter = "detach" lets flashdeck send it into DFU mode.',
+        "# Optional: its USB id while the application runs, so that flashdeck can see it start. With it, flashdeck can",
+        '# bring the board into DFU mode: "detach" by its DFU run-time interface, "touch-1200" by its serial port,',
+        '# { command = ["./enter-dfu"] } by a program of yours.',
         '#app = "0483:5740"',
         '#enter = "detach"',
         _PARTITIONS.format(formats=SUFFIXES_IN_WORDS, **partitions),
@@ -161,8 +162,10 @@ def _board(suggestion: Suggestion) -> str:
         f" # or {', '.join(others)}, which {'have' if len(others) > 1 else 'has'} the same USB id" if others else ""
     )
     key, value = ("serial", suggestion.serial) if suggestion.serial else ("port", suggestion.port)
+    shared = "# Two devices have shown this serial at once: only its port tells which one it is."
     lines = [
         f"# {product}, {device.usb_id} at {device.port}, serial {device.serial or 'none'}",
+        *([shared] if device.serial_shared else []),
         *([] if device.note.startswith("not configured") else [f"# The daemon says: {device.note}"]),
         header("boards", suggestion.name),
         f"profile = {quoted(suggestion.profile)}{choice}",
