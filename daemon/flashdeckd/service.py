@@ -30,6 +30,7 @@ from flashdeckd.jobs.restart import queue_again
 from flashdeckd.jobs.spooling import Spooling
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.doorkeeper import Doorkeeper
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
@@ -155,7 +156,9 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         )
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub, state_dir=options.state_dir)
-        handlers = dict(Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, waits=waits, doctor=doctor).table())
+        verbs = VerbRequests(bench)
+        methods = Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=verbs, waits=waits, doctor=doctor)
+        handlers = dict(methods.table())
         handlers |= Uploads(by_build.accept).handlers()
         handlers |= recording_handlers(records)
         handlers |= version_handlers(libusb)
@@ -163,9 +166,8 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             handlers |= virtual.handlers
         server = Server(hub, handlers, on_trouble=lambda trouble, hint: health.report("clients", trouble, hint=hint))
         manager = manager or ServiceManager()
-        supervision = Supervision(
-            manager, hub=hub, health=health, parts={"journal": journal.answers}, lanes=lambda: _signs(bench)
-        )
+        parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
+        supervision = Supervision(manager, hub=hub, health=health, parts=parts, lanes=lambda: _signs(bench))
         await _run(
             asked.to_end,
             endpoint,

@@ -22,7 +22,7 @@ class PartitionFacts:
     is_current: bool = False
     """True if the partition has every byte of the newest build."""
     has_job: bool = False
-    """True if there is, or was, a job that brings the newest build."""
+    """True if there is a job that brings the newest build, or was and the partition was not erased by hand since."""
     is_being_written: bool = False
     kept_open: str = ""
     """The program that has had its image's file open for writing for long, in a sentence; "" for none."""

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from flashdeck.errors import FlashdeckError
 from flashdeckd.host import threads
 from flashdeckd.images.image import Image
-from flashdeckd.images.spool import Spool
+from flashdeckd.images.spool import Artifact, Spool
 
 KEPT_BYTES = 32 * 1024 * 1024
 """Bytes that are kept in memory; the image that was asked for last is kept whatever its size."""
@@ -41,6 +41,13 @@ class Shelf:
         """Keep an image that was pruned while it was still in memory; raises what `Spool.add` does."""
         if not self._spool.has(image.sha256):
             self._spool.add(image)
+
+    def add(self, image: Image) -> Artifact:
+        """Spool an image, and keep it for as long as a client may ask for it; raises HostError as `Spool.add` does."""
+        with self._spool.held(image.sha256):
+            artifact = self._spool.add(image)
+            self._spool.note_sent(image.sha256)
+        return artifact
 
     def image(self, sha256: str) -> Image | None:
         """Return an image; None where the spool does not have it (any more), or it cannot be read."""

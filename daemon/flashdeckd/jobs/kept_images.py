@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from flashdeck.config import MAX_KEPT_BUILDS
-from flashdeck.job_state import Cancelled, Done, Failed
+from flashdeck.job_state import Cancelled, Done, Failed, JobKind
 from flashdeck.model import ArtifactState, Contents, Disposition, JobState
 from flashdeckd.state.journal import GoodImage
 
@@ -34,7 +34,7 @@ class RecentImages:
 
     def note(self, job: JobState) -> None:
         """Take in the state of a job; an older one comes before a newer one."""
-        if isinstance(job.status, Done | Failed | Cancelled):
+        if job.kind is JobKind.FLASH and isinstance(job.status, Done | Failed | Cancelled):
             kind = Done if isinstance(job.status, Done) else Failed
             self._add((job.board, job.partition, kind), job.sha256, job.id)
 

@@ -106,7 +106,8 @@ class BuildRequests:
         boards = self._boards(watch)
         first_ever = latest is None or was_refused or not _is_from(latest.source, watch.pattern)
         offered = _why_offered(build, first_ever=first_ever, auto=partition.auto)
-        armed = [] if offered else [board for board in boards if self._bench.is_armed(board.name)]
+        ready = [board for board in boards if not self._bench.book.is_for_hands(board.name, partition.name)]
+        armed = [] if offered else [board for board in ready if self._bench.is_armed(board.name)]
         # Queued before it is recorded as seen: a daemon killed in between sees the file as new again, and the queue
         # knows the image by its hash.
         jobs = [await queue_build(self._bench, board, partition.name, artifact) for board in armed]
@@ -115,7 +116,7 @@ class BuildRequests:
             self._hub.log(f"{build.path}: {what}: queued for {counted(count, 'board')}")
             state = replace(state, disposition=Disposition.QUEUED)
         elif offered or len(armed) < len(boards):
-            offered = offered or "disarmed"
+            offered = offered or ("disarmed" if len(ready) == len(boards) else f"{partition.name} was erased by hand")
             self._hub.log(f"{build.path}: {what}: offered: {offered}")
             state = replace(state, disposition=Disposition.OFFERED, reason=offered)
         else:

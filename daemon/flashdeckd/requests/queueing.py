@@ -1,7 +1,7 @@
 """From an image that is wanted on a board to a job in its lane: what a build and a person have in common."""
 
 from flashdeck.config import Board
-from flashdeck.job_state import Running
+from flashdeck.job_state import JobKind, Running
 from flashdeck.model import ArtifactState, Disposition, JobState, Origin
 from flashdeckd.boards.bench import Bench
 from flashdeckd.host import threads
@@ -37,7 +37,8 @@ async def queue_by_hand(
 async def rename_image(bench: Bench, build: ArtifactState, artifact: Artifact) -> None:
     """Let the jobs of a partition that wait with the image of a build bring the one that its file makes now."""
     book = bench.book
-    for job in [job for job in book.jobs.values() if (job.partition, job.sha256) == (build.partition, build.sha256)]:
+    named = (job for job in book.jobs.values() if (job.partition, job.sha256) == (build.partition, build.sha256))
+    for job in [job for job in named if job.kind is JobKind.FLASH]:
         board = bench.config.boards.get(job.board)
         if board is None or board.profile.name != build.profile or job.is_settled or isinstance(job.status, Running):
             continue
@@ -50,6 +51,8 @@ async def _queue(bench: Bench, board: Board, partition: str, artifact: Artifact,
     book, shelf = bench.book, bench.shelf
     contents = book.contents(board.name, partition)
     known = await threads.run(known_bytes, contents, target, shelf.image)
+    if origin is Origin.BUILD and book.is_for_hands(board.name, partition):
+        return None
     active = book.active(board.name)
     admission = admit(active, known, image, target=target, origin=origin, image_of=shelf.image)
     job = None

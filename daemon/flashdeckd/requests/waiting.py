@@ -58,9 +58,7 @@ class WaitRequests:
                 f"the newest build for {partition} is not known after {seconds:g} s: "
                 f"{kept_open or self._builds.trouble or 'its file is being written'}",
                 kind=ErrorKind.TIMEOUT,
-                hint=KEPT_OPEN_HINT
-                if kept_open
-                else "`flashdeck status` shows what it is",
+                hint=KEPT_OPEN_HINT if kept_open else "`flashdeck status` shows what it is",
             ) from None
         wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
         outcomes: list[BoardOutcome] = []
@@ -160,6 +158,12 @@ class WaitRequests:
         )
 
     def _why_never(self, board: Board, partition: str, sha256: str, job: JobState | None) -> FlashdeckError:
+        if self._bench.book.is_for_hands(board.name, partition):
+            return BlockedError(
+                f"{partition} was erased by hand: its builds are offered until somebody flashes one",
+                kind=ErrorKind.OFFERED,
+                hint=f"`flashdeck flash {partition} --board {board.name}` flashes the newest",
+            )
         match job.status if job is not None else None:
             case None:
                 return self._why_no_job(board, partition, sha256)

@@ -329,7 +329,8 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
     good = rows(
         "SELECT * FROM (SELECT json_extract(state, '$.board') AS board, json_extract(state, '$.partition') AS place,"
         " json_extract(state, '$.sha256') AS image, id FROM job WHERE ended AND json_valid(state)"
-        " AND json_extract(state, '$.status.state') = 'done')"
+        " AND json_extract(state, '$.status.state') = 'done'"
+        " AND coalesce(json_extract(state, '$.kind'), 'flash') = 'flash')"
         " WHERE typeof(board) = 'text' AND typeof(place) = 'text' AND typeof(image) = 'text' ORDER BY id DESC"
     )
     highest = rows("SELECT seq FROM sqlite_sequence WHERE name = 'job'")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from flashdeck.config import Config
 from flashdeck.config_file import load
 from flashdeck_tui.installer import needed_steps
-from flashdeck_tui.installer.machine import ThisMachine
 from flashdeck_tui.installer.marked import is_ours, marked
 from flashdeck_tui.installer.steps import Line, Remark, RemoveFile, Run, WriteFile
+from flashdeck_tui.installer.this_machine import ThisMachine
 
 ANN = ThisMachine(
     account="ann",

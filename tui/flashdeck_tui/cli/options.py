@@ -35,6 +35,10 @@ def size(value: str) -> int:
         raise click.BadParameter(str(error)) from error
 
 
+force_read = click.option(
+    "--force", is_flag=True, help="Also where reads were refused, or seen not to be true. What they say may be false."
+)
+
 status = click.option(
     "--status",
     "statuses",

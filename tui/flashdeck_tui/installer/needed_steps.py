@@ -6,9 +6,9 @@ from typing import Final
 
 from flashdeck.config import Config
 from flashdeck_tui.installer import unit_files
-from flashdeck_tui.installer.machine import ThisMachine
 from flashdeck_tui.installer.marked import is_ours, marked
 from flashdeck_tui.installer.steps import Line, Remark, RemoveFile, Run, WriteFile
+from flashdeck_tui.installer.this_machine import ThisMachine
 
 RULES: Final = Path("/etc/udev/rules.d/70-flashdeck.rules")
 SYSTEM_UNITS: Final = Path("/etc/systemd/system")
