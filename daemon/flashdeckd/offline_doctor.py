@@ -13,7 +13,7 @@ import usb.backend
 from msgspec import structs
 
 from flashdeck.config import Config
-from flashdeck.config_file import board_file_damage, default_config, load
+from flashdeck.config_file import board_file_damage, default_reading, reading_of
 from flashdeck.diagnosis import Diagnosis, Finding, Severity
 from flashdeck.errors import ConfigError
 from flashdeck.job_state import Failure
@@ -59,11 +59,12 @@ async def examine(place: DaemonPaths, patterns: Iterable[str] = ()) -> Diagnosis
     virtual = None if place.virtual is None else _emulated(place.virtual)
     damage = board_file_damage(board_file_path(place.config or default_config_path(virtual=virtual is not None)))
     try:
-        config = (
-            load(place.config, with_board_file=not damage)
+        reading = (
+            reading_of(place.config, with_board_file=not damage)
             if place.config
-            else default_config(virtual=virtual is not None, with_board_file=not damage)
+            else default_reading(virtual=virtual is not None, with_board_file=not damage)
         )
+        config = reading.checked()
     except ConfigError as error:
         return _without_config(error)
     async with AsyncExitStack() as stack:

@@ -2,26 +2,26 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import usb.backend
 
 from flashdeck import __version__, api
-from flashdeck.config import Config
-from flashdeck.config_file import board_file_damage, default_config, load
-from flashdeck.paths import board_file_path, default_config_path
+from flashdeck.config_file import Reading, board_file_damage, default_reading, reading_of
+from flashdeck.paths import absolute, board_file_path, default_config_path
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.board_file import set_board_file_aside
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.real_usb import real_usb
-from flashdeckd.builds.builds import Builds, Watch
+from flashdeckd.builds.builds import Builds
 from flashdeckd.diagnosis.doctor import Doctor
-from flashdeckd.host import files
+from flashdeckd.host import files, threads
 from flashdeckd.host.service_manager import ServiceManager
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
@@ -30,14 +30,16 @@ from flashdeckd.jobs.restart import queue_again
 from flashdeckd.jobs.spooling import Spooling
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.reloading import Configuration, begin, follow_in_journal, watches_of
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.doorkeeper import Doorkeeper
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
-from flashdeckd.server.handlers import Handlers, recording_handlers, version_handlers
+from flashdeckd.server.handlers import Handlers, configuration_handlers, recording_handlers, version_handlers
 from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
+from flashdeckd.state.config_record_file import ConfigRecordFile
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
@@ -99,17 +101,21 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         asked = stack.enter_context(signals.asked())
         hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
         place = stack.enter_context(own_place(options.state_dir, hint=hint))
-        main_file = options.config or default_config_path(virtual=options.virtual is not None)
-        config, lost_board_file = _configuration(options, board_file_path(main_file))
         virtual = None if options.virtual is None else _emulated(options.virtual)
         endpoint = stack.enter_context(claimed(options.socket, options.listener))
         place.lock.say_socket(endpoint.path)
         hub = Hub(this_daemon(virtual=virtual is not None))
         health = Health(hub)
-        health.report("boards.toml", lost_board_file, hint=BOARD_FILE_HINT)
         images = options.state_dir / "spool"
+        main_file = absolute(options.config or default_config_path(virtual=virtual is not None))
+        read = partial(reading_of, main_file) if options.config else partial(default_reading, virtual=bool(virtual))
+        lost = await threads.run(_set_lost_board_file_aside, board_file_path(main_file), read)
+        health.report("boards.toml", lost, hint=BOARD_FILE_HINT if lost else "")
+        config_records = ConfigRecordFile(options.state_dir)
+        begun = await threads.run(begin, read, config_records)
         journal = await Journal.open(options.state_dir / "journal.sqlite3", had_one=files.is_directory(images))
         stack.push_async_callback(journal.close)
+        await follow_in_journal(journal, begun.changes)
         ledger = await journal.load()
         journal.watch(lambda trouble: health.report("journal", trouble))
         for artifact in ledger.artifacts.values():
@@ -122,7 +128,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             backend = RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads))
             hub.log(f"every session with a device is recorded in {clean(str(records.path))}")
         bench = Bench(
-            config,
+            begun.config,
             hub=hub,
             journal=journal,
             ledger=ledger,
@@ -133,7 +139,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             health=health,
         )
         await bench.hold_unknown(ledger)
-        await queue_again(bench.book, config)
+        await queue_again(bench.book, begun.config, begun.changes.elsewhere)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
         notes = FileNotes()
         spooling = Spooling(
@@ -147,23 +153,38 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         journal.watch_room(spooling.make_room)
         by_build = BuildRequests(bench, hub, journal, spooling, notes)
         builds = Builds(
-            _watches(config),
+            watches_of(begun.config),
             by_build.settled,
             on_trouble=lambda part, trouble, hint: health.report(part, trouble, hint=hint),
             unreadable=by_build.unreadable,
             settling=by_build.being_written,
             kept_open=by_build.kept_open,
         )
+        configuration = Configuration(
+            read,
+            begun,
+            bench=bench,
+            builds=builds,
+            by_build=by_build,
+            enrolment=enrolment,
+            hub=hub,
+            health=health,
+            records=config_records,
+        )
+        await configuration.start(begun)
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub, state_dir=options.state_dir)
-        verbs = VerbRequests(bench)
-        methods = Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=verbs, waits=waits, doctor=doctor)
-        handlers = dict(methods.table())
-        handlers |= Uploads(by_build.accept).handlers()
-        handlers |= recording_handlers(records)
-        handlers |= version_handlers(libusb)
-        if virtual is not None:
-            handlers |= virtual.handlers
+        methods = Handlers(
+            hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=VerbRequests(bench), waits=waits, doctor=doctor
+        )
+        handlers = {
+            **methods.table(),
+            **Uploads(by_build.accept).handlers(),
+            **recording_handlers(records),
+            **version_handlers(libusb),
+            **configuration_handlers(configuration),
+            **({} if virtual is None else virtual.handlers),
+        }
         server = Server(hub, handlers, on_trouble=lambda trouble, hint: health.report("clients", trouble, hint=hint))
         manager = manager or ServiceManager()
         parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
@@ -177,7 +198,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             builds=builds,
             source=source,
             health=health,
-            always=(spooling.run(), watch(place, journal, health)),
+            always=(spooling.run(), watch(place, journal, health), configuration.follow(asked.to_reload)),
             door=Doorkeeper(endpoint, options.other_sockets, server, health, moved=place.lock.say_socket),
             manager=manager,
             supervision=supervision,
@@ -264,19 +285,16 @@ async def follow_bus(source: HotplugSource, bench: Bench, health: Health, scanne
         failures += 1
 
 
-def _configuration(options: Options, board_file: Path) -> tuple[Config, str]:
-    """Return the configuration, and what was done with a boards.toml that cannot be trusted: "" where it can be."""
+def _set_lost_board_file_aside(board_file: Path, read: Callable[..., Reading]) -> str:
+    """Set a boards.toml aside that cannot be trusted, and disarm all boards; return what was done, "" where nothing.
+
+    `read` reads the configuration, without boards.toml where it is asked to. Blocks. Raises ConfigError.
+    """
     damage = board_file_damage(board_file)
-    config = (
-        load(options.config, with_board_file=not damage)
-        if options.config
-        else default_config(virtual=options.virtual is not None, with_board_file=not damage)
-    )
     if not damage:
-        return config, ""
-    kept = set_board_file_aside(board_file, config.boards)
-    told = f"{clean(str(board_file))} {damage}: it was kept as {clean(kept.name)}, and all boards are disarmed"
-    return replace(config, disarmed=frozenset(config.boards)), told
+        return ""
+    kept = set_board_file_aside(board_file, read(with_board_file=False).checked().boards)
+    return f"{clean(str(board_file))} {damage}: it was kept as {clean(kept.name)}, and all boards are disarmed"
 
 
 def _emulated(bench_file: Path) -> _Emulated:
@@ -301,12 +319,3 @@ def _recorder(directory: RecordDirectory, health: Health, *, payloads: bool) -> 
             loop.call_soon_threadsafe(health.report, "record", clean(trouble))
 
     return Recorder(directory, payloads=payloads, on_trouble=tell)
-
-
-def _watches(config: Config) -> list[Watch]:
-    return [
-        Watch(profile=profile.name, partition=partition.name, pattern=partition.image, settle=partition.settle)
-        for profile in config.profiles.values()
-        for partition in profile.partitions.values()
-        if partition.image
-    ]

@@ -33,16 +33,19 @@ class Enrolment:
         self._adopting = asyncio.Lock()
         self._asked: dict[UsbDevice, asyncio.Future[str]] = {}
         """Devices that were asked for their memory map, and have not answered yet."""
-        self._filing = asyncio.Lock()
-        """The writing of boards.toml, which is written as a whole: what changes any of it comes one after the other."""
+        self.filing = asyncio.Lock()
+        """The writing of boards.toml, which is written as a whole: what changes any of it comes one after the other.
+
+        Locked, too, while it is read again and taken over."""
 
     async def arm(self, patterns: Iterable[str], *, armed: bool) -> list[BoardState]:
         """Arm or disarm boards, also over a restart; raises RequestError (`no-such-board`)."""
-        async with self._filing:
+        async with self.filing:
             boards = self._bench.matching(patterns)
             disarmed = self._disarmed()
             changed = disarmed - set(boards) if armed else disarmed | set(boards)
             await self._write_board_file(self._bench.config, changed)
+            self._bench.config = replace(self._bench.config, disarmed=frozenset(changed))
             for name in boards:
                 self._bench.lane(name).armed = armed
         for name in boards:
@@ -62,15 +65,22 @@ class Enrolment:
             profile = find_profile(profile_name, device, bench.config)
             name = find_name(name, profile, bench.config)
             memory_map = await self._memory_map(device)
-            board = adopted(name, profile, device, bench.devices, memory_map, was_shared=bench.is_shared(device))
-            config = replace(bench.config, boards={**bench.config.boards, board.name: board})
-            async with self._filing:
+            async with self.filing:
+                profile = find_profile(profile.name, device, bench.config)  # it may have been read again meanwhile
+                name = find_name(name, profile, bench.config)
+                was_shared = bench.is_shared(device)
+                board = adopted(name, profile, device, bench.devices, memory_map, was_shared=was_shared)
+                config = replace(bench.config, boards={**bench.config.boards, board.name: board})
                 await self._write_board_file(config, self._disarmed())
                 bench.add(board)
         known_by = f"serial {board.serial}" if not board.port else f"port {board.port}"
         self._hub.log(f"adopted with profile {profile.name}, known by its {known_by}", board=board.name)
         await bench.see(bench.devices, bench.unread)
         return bench.state_of(board.name)
+
+    async def file(self, config: Config) -> None:
+        """Write boards.toml as a configuration has it; whoever calls this holds `filing`."""
+        await self._write_board_file(config, set(config.disarmed))
 
     async def _memory_map(self, device: UsbDevice) -> str:
         """Ask a device for its memory map, in a thread that is left behind where the kernel does not give it back."""

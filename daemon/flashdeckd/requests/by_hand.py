@@ -131,12 +131,23 @@ class HandRequests:
         with ExitStack() as held:  # held by whoever asked, too, who may leave meanwhile
             for artifact in artifacts:
                 held.enter_context(self._bench.shelf.held(artifact.sha256))
-            queued = [
-                await queue_by_hand(
-                    self._bench, board, partition, artifact, self._hub.artifacts.get((board.profile.name, partition))
-                )
-                for board, artifact in zip(boards, artifacts, strict=True)
-            ]
+            async with self._bench.reshaping:
+                for board in boards:
+                    if self._bench.config.boards.get(board.name) != board:
+                        raise RequestError(
+                            f"the configuration of board {board.name} was changed meanwhile",
+                            hint="look at it (`flashdeck status`), and ask again",
+                        )
+                queued = [
+                    await queue_by_hand(
+                        self._bench,
+                        board,
+                        partition,
+                        artifact,
+                        self._hub.artifacts.get((board.profile.name, partition)),
+                    )
+                    for board, artifact in zip(boards, artifacts, strict=True)
+                ]
         return [job for job in queued if job is not None]
 
     async def _artifact_for(
