@@ -11,6 +11,7 @@ import pytest
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind
+from flashdeckd.server.server import SPARE_DESCRIPTORS
 from rig import WAIT_SECONDS, Rig, board, firmware, prepare, running
 from unit.wire.peer import HELLO
 
@@ -41,6 +42,10 @@ def connect(crowd: ExitStack, rig: Rig, says: bytes) -> socket.socket:
 
 def lines(root: Path, words: str) -> list[str]:
     return [line for line in (root / "log").read_text().splitlines() if words in line]
+
+
+def open_files(rig: Rig) -> int:
+    return len(list(Path(f"/proc/{rig.process.pid}/fd").iterdir()))
 
 
 async def flashes(rig: Rig) -> None:
@@ -84,6 +89,7 @@ async def test_where_few_files_may_be_open_enough_are_left_to_boards(root: Path,
             connect(crowd, rig, HALF)
         with pytest.raises(ConnectionFailedError, match="may have 64 files open"):
             await Client.connect(rig.socket, client="flashdeck-cli")
+        assert open_files(rig) <= 64 - SPARE_DESCRIPTORS
         await flashes(rig)
         assert len(lines(root, "turned away")) == 1
         crowd.close()

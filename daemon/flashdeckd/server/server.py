@@ -159,8 +159,9 @@ class Server:
             client.close()
             return
         descriptor = client.fileno()
-        is_crowded = descriptor >= self._most_descriptors
         silent = [connection for connection in self._connections if not connection.is_greeted]
+        # The lowest number that is free: a gap that was just left says nothing of those above it.
+        is_crowded = max(descriptor, *(each.descriptor for each in silent), 0) >= self._most_descriptors
         if len(silent) >= MAX_SILENT or (is_crowded and silent):
             self._seldom.warn("silent", "closed a connection that had said no hello yet: others wait")
             await self._end_early(silent[0], "closed: no hello came, and others wait", "say hello at once")
