@@ -111,6 +111,34 @@ class GetJobs(Params[JobList], frozen=True, kw_only=True):
     """Names of states (`job_state.NAMES`); empty: all."""
 
 
+class HistoryPage(Value, frozen=True, kw_only=True):
+    """A piece of the journal, newest first."""
+
+    jobs: tuple[JobState, ...] = ()
+    """The jobs of this piece that were asked for. There may be none, and more in the next one."""
+    next: int = field(default_factory=int)  # not a default, which would not be written where it is 0
+    """The `before` that goes on; 0 at the end of the journal."""
+    since: float | None = None
+    """The time from which on the journal has every job; None while it has none."""
+    kept: int = 0
+    """The number of newest jobs that the journal keeps, if there were older ones; 0: it has forgotten none."""
+
+
+class GetHistory(Params[HistoryPage], frozen=True, kw_only=True):
+    """The jobs in the whole journal below the number `before` (0: from the newest on), a piece at a time.
+
+    Those of `boards` (names and globs, also of boards that are no longer configured; empty: all) and `partition` (""
+    for any), of which the last that happened was not before `since` nor after `until` (epoch seconds). At most `limit`.
+    """
+
+    boards: tuple[str, ...] = ()
+    partition: str = ""
+    since: float | None = None
+    until: float | None = None
+    before: int = 0
+    limit: int = 500
+
+
 class UploadHandle(Value, frozen=True, kw_only=True):
     """Names an upload until it is committed; it dies with its connection."""
 
@@ -504,6 +532,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "status": GetStatus,
     "boards": GetBoards,
     "jobs": GetJobs,
+    "history": GetHistory,
     "upload.begin": BeginUpload,
     "upload.chunk": UploadChunk,
     "upload.commit": CommitUpload,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeGuard, get_args
 
 from msgspec import field
+from msgspec.structs import replace
 
 from flashdeck.errors import ErrorKind
 from flashdeck.open_enum import OpenEnum
@@ -98,6 +99,30 @@ class JobResult(Value, frozen=True, kw_only=True):
     """Bytes beside the image that were erased, because it covers only part of their sectors."""
     remarks: tuple[str, ...] = ()
     """Remarks on how it went: why it is not verified, what had to be done again."""
+
+
+class PhaseTimes(Value, frozen=True, kw_only=True):
+    """The seconds that a job has spent in each phase, over all its attempts."""
+
+    detach: float = 0.0
+    open: float = 0.0
+    compare: float = 0.0
+    erase: float = 0.0
+    write: float = 0.0
+    verify: float = 0.0
+    boot_unit: float = 0.0
+    leave: float = 0.0
+    start: float = 0.0
+
+    def of(self, phase: Phase) -> float:
+        """Return the seconds of one phase; 0 for one that is not counted."""
+        return float(getattr(self, phase.name.lower(), 0.0))
+
+    def plus(self, phase: Phase, seconds: float) -> "PhaseTimes":
+        """Return these times with more of one phase; one that only a newer daemon knows is not counted."""
+        name = phase.name.lower()
+        more = round(self.of(phase) + max(0.0, seconds), 3)
+        return replace(self, **{name: more}) if name in self.__struct_fields__ else self
 
 
 class Queued(Value, frozen=True, kw_only=True, tag_field="state", tag="queued"):

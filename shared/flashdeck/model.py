@@ -14,6 +14,7 @@ from flashdeck.job_state import (
     JobResult,
     JobStatus,
     Origin,
+    PhaseTimes,
     Unknown,
     Verified,
     is_settled,
@@ -193,6 +194,8 @@ class JobState(Value, frozen=True, kw_only=True):
     created_at: float
     started_at: float | None = None
     finished_at: float | None = None
+    times: PhaseTimes = PhaseTimes()
+    """The time that each phase has taken."""
 
     def __post_init__(self) -> None:
         """Put the status into words, once for everybody."""
@@ -200,6 +203,11 @@ class JobState(Value, frozen=True, kw_only=True):
             force_setattr(self, "text", status_text(self.status))
             force_setattr(self, "is_settled", is_settled(self.status))
             force_setattr(self, "needs_person", needs_person(self.status))
+
+    @property
+    def at(self) -> float:
+        """The time of the last that happened to it: its end, else its start, else when it was asked for."""
+        return self.finished_at or self.started_at or self.created_at
 
     @property
     def result(self) -> JobResult | None:

@@ -40,6 +40,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "status": Printed(answers.Status),
     "boards": Printed(api.BoardList),
     "jobs": Printed(api.JobList),
+    "history": Printed(answers.History, answers.JobLine),
     "flash": Printed(answers.FlashReport, answers.JobLine),
     "plan": Printed(api.PlanList),
     "wait": Printed(answers.WaitReport),

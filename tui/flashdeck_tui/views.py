@@ -52,6 +52,7 @@ from flashdeck.words.jobs import (
     status_detail,
     status_hint,
     status_word,
+    times_text,
 )
 from flashdeck.words.partitions import build_state
 from flashdeck.words.tone import Phrase, Tone
@@ -417,7 +418,9 @@ def _job_details(store: Store, job: JobState, now: float) -> Iterator[Phrase]:
         protection = f"; {_long(result.protection)}" if result.protection else ""
         yield Phrase(f"{counted(result.transfers, 'transfer')}{protection}")
         yield from (Phrase(_long(remark), Tone.WAIT) for remark in result.remarks)
-    when = ago(job.finished_at or job.started_at or job.created_at, now)
+    if told := times_text(job.times):
+        yield Phrase(f"took: {told}", Tone.FAINT)
+    when = ago(job.at, now)
     yield Phrase(
         f"{origin_text(job.origin)}, {when}; {format_size(job.size)}, SHA-256 {short_sha(clean(job.sha256))}",
         Tone.FAINT,

@@ -4,14 +4,15 @@ Whatever comes in between is raised; `after_error` does what becomes of the job 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
 from flashdeck.config import Board, Partition
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, OtherDeviceError, ParkedError
-from flashdeck.job_state import Done, Failed, Failure, JobResult, Phase, Running, Written, may_follow
+from flashdeck.job_state import Done, Failed, Failure, JobResult, Phase, PhaseTimes, Running, Written, may_follow
 from flashdeck.model import JobState, LogLevel, Presence
 from flashdeck.text import clean
 from flashdeck.words.contents import image_name
@@ -123,6 +124,7 @@ class Attempts:
             )
         finally:
             self.reached = reports.reached
+            self.book.spend(job.id, reports.end())
         for note in outcome.notes:
             self.book.log(job, note)
         await reports.settled(outcome.verified)
@@ -136,14 +138,16 @@ class Attempts:
         jobs = await self._show(jobs, Phase.LEAVE)
         if not jobs:
             return
-        left = await self.thread.opened(lambda worker: worker.leave(device, target))
+        with self._timed(jobs, Phase.LEAVE):
+            left = await self.thread.opened(lambda worker: worker.leave(device, target))
         await self.see_start(jobs, device, left=left)
 
     async def see_start(self, jobs: Sequence[JobState], device: UsbDevice, *, left: bool) -> None:
         """End written jobs as their board starts, or does not: the verdict is one on all that the visit changed."""
         if left and self.board.profile.app is not None:
             jobs = await self._show(jobs, Phase.START)
-            started = await self._wait_for_app(device)
+            with self._timed(jobs, Phase.START):
+                started = await self._wait_for_app(device)
         elif left and self.state.is_in_dfu and self.state.sighting.device != device:
             started = False
         else:
@@ -167,6 +171,16 @@ class Attempts:
         for job in self._written_of(jobs):
             await self._note_start(job, started=False)
             await self._done(job, Done(result=job.result, not_started=reason))
+
+    @contextmanager
+    def _timed(self, jobs: Sequence[JobState], phase: Phase) -> Generator[None]:
+        """Count the time of the block for each of `jobs`, however it ends."""
+        began = clock.monotonic()
+        try:
+            yield
+        finally:
+            for job in jobs:
+                self.book.spend(job.id, PhaseTimes().plus(phase, clock.monotonic() - began))
 
     def _written(self) -> list[JobState]:
         return written(self.book.active(self.board.name))

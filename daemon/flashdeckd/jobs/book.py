@@ -7,6 +7,8 @@ from msgspec.structs import replace
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.job_state import (
     JobStatus,
+    Phase,
+    PhaseTimes,
     Queued,
     Running,
     Superseded,
@@ -163,6 +165,14 @@ class JobBook:
         if isinstance(job.status, Running):
             self._jobs[job_id] = replace(job, status=status)
             self._hub.publish_job(self._jobs[job_id])
+
+    def spend(self, job_id: int, times: PhaseTimes) -> None:
+        """Add to the time that a job has taken; it is recorded with the next state of the job."""
+        job = self._jobs[job_id]
+        for phase in Phase:
+            if seconds := times.of(phase):
+                job = replace(job, times=job.times.plus(phase, seconds))
+        self._jobs[job_id] = job
 
     async def wait(self, job: JobState, waiting: Waiting) -> None:
         """Let a job wait for something, which is told once; one that cannot wait any more does not."""

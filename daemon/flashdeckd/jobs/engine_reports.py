@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from flashdeck.errors import OtherDeviceError
 from flashdeck.geometry import Range
-from flashdeck.job_state import Phase, Running, Verified
+from flashdeck.job_state import Phase, PhaseTimes, Running, Verified
 from flashdeck.model import Contents, JobState
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
@@ -79,11 +79,15 @@ class EngineReports:
         """The history of the bootloader, as the engine was told it or has told it."""
         self._status = Running(phase=Phase.OPEN, since=clock.now(), answered_at=pulse.answered_at)
         self._last = 0.0
+        self.times = PhaseTimes()
+        """The time that each phase took, until the last report."""
+        self._reported_at = clock.monotonic()
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """Passes progress on, not more often than anybody can see."""
         if phase is Phase.WRITE:
             self.reached = max(self.reached, self._kept + done)
+        self._count(phase)  # a report ends a piece of work
         now = clock.monotonic()
         is_new = phase is not self._status.phase
         if not is_new and done < total and now - self._last < PROGRESS_SECONDS:
@@ -92,6 +96,11 @@ class EngineReports:
         since = clock.now() if is_new else self._status.since
         self._status = Running(phase=phase, done=done, total=total, since=since, answered_at=self._pulse.answered_at)
         self._show(self._status)
+
+    def end(self) -> PhaseTimes:
+        """Return the time of all phases; what came after the last report counts for the phase that was under way."""
+        self._count(self._status.phase)
+        return self.times
 
     def show_pulse(self) -> None:
         """Passes on that the board has answered since the last progress. Called in the event loop."""
@@ -169,6 +178,11 @@ class EngineReports:
 
     async def _asked_to_leave(self) -> bool:
         return self._may_leave()
+
+    def _count(self, phase: Phase) -> None:
+        now = clock.monotonic()
+        self.times = self.times.plus(phase, now - self._reported_at)
+        self._reported_at = now
 
     def _show(self, status: Running) -> None:
         self._loop.call_soon_threadsafe(lambda: self._book.progress(self._job.id, status))

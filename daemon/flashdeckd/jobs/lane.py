@@ -22,6 +22,8 @@ from flashdeck.job_state import (
     Done,
     Failed,
     Failure,
+    Phase,
+    PhaseTimes,
     Queued,
     Running,
     WaitFor,
@@ -361,7 +363,7 @@ class Lane:
                 return False
             elif self.sighting.presence is Presence.APP:
                 self._decide(f"has to be brought into DFU mode{others}", job)
-                return await self._entry.bring_into_dfu(ready, device)
+                return await self._bring_into_dfu(ready, device)
             else:
                 self._decide(f"is flashed now{others}", job)
                 await self._flash(job, device)
@@ -371,6 +373,13 @@ class Lane:
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
             await self._meet(job, device, since, _fault(error))
         return True
+
+    async def _bring_into_dfu(self, ready: Sequence[JobState], device: UsbDevice) -> bool:
+        began = clock.monotonic()
+        try:
+            return await self._entry.bring_into_dfu(ready, device)
+        finally:
+            self._book.spend(ready[0].id, PhaseTimes().plus(Phase.DETACH, clock.monotonic() - began))
 
     async def _flash(self, job: JobState, device: UsbDevice) -> None:
         visit = self._visit = self._visit or self._begin_visit()

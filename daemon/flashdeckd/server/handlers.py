@@ -16,6 +16,7 @@ from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.history import HistoryRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
@@ -199,6 +200,15 @@ def version_handlers(libusb: str) -> Mapping[type[api.Params[Any]], Handler]:
         return api.Versions(facts=(*installed, Fact(name="libusb", value=libusb)))
 
     return {api.GetVersions: versions}
+
+
+def history_handlers(history: HistoryRequests) -> Mapping[type[api.Params[Any]], Handler]:
+    """Return the handler for the whole journal."""
+
+    async def page(params: api.GetHistory, _connection: Connection) -> api.HistoryPage:
+        return await history.page(params)
+
+    return dict((handled(api.GetHistory, page),))
 
 
 def recording_handlers(directory: RecordDirectory | None) -> Mapping[type[api.Params[Any]], Handler]:

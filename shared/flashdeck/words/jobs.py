@@ -12,6 +12,7 @@ from flashdeck.job_state import (
     JobStatus,
     Origin,
     Phase,
+    PhaseTimes,
     Queued,
     Running,
     Superseded,
@@ -36,6 +37,17 @@ _PHASES: Final = {
     Phase.LEAVE: "leaving DFU mode",
     Phase.START: "starting",
     Phase.OTHER: "working",
+}
+_WORK: Final = {
+    Phase.DETACH: "detach",
+    Phase.OPEN: "open",
+    Phase.COMPARE: "compare",
+    Phase.ERASE: "erase",
+    Phase.WRITE: "write",
+    Phase.VERIFY: "verify",
+    Phase.BOOT_UNIT: "boot unit",
+    Phase.LEAVE: "leave",
+    Phase.START: "start",
 }
 _VERIFIED: Final = {
     Verified.YES: "verified",
@@ -146,6 +158,11 @@ def origin_text(origin: Origin) -> str:
 def phase_word(phase: Phase) -> str:
     """Return what a job does in a phase."""
     return _PHASES[phase]
+
+
+def times_text(times: PhaseTimes) -> str:
+    """Return how long each phase took, as "erase 1.2 s, write 3.4 s"; "" where nothing was measured."""
+    return ", ".join(f"{word} {format_duration(times.of(phase))}" for phase, word in _WORK.items() if times.of(phase))
 
 
 def is_measured(status: Running) -> bool:

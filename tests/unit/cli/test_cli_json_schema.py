@@ -34,6 +34,7 @@ EMULATED = api.VirtualBoardState(name="left", model="classic", port="1-1", seria
 ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     api.GetBoards: BOARDS,
     api.GetJobs: EVERY_JOB,
+    api.GetHistory: api.HistoryPage(jobs=EVERY_JOB.jobs, since=1.0, kept=10_000),
     api.Flash: SETTLED,
     api.Retry: SETTLED.jobs[0],
     api.Cancel: SETTLED.jobs[0],
@@ -89,6 +90,7 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "status": (("--json",),),
     "boards": (("--json",),),
     "jobs": (("--json",),),
+    "history": (("--json",), ("--jsonl",)),
     "flash": (("app1", "--json"), ("app1", "--jsonl")),
     "plan": (("app1", "--json"),),
     "wait": (("app1", "--json"),),

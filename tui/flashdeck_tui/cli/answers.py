@@ -29,6 +29,17 @@ class Status(Snapshot, frozen=True, kw_only=True):
     """Everything that needs a person, worst first."""
 
 
+class History(Value, frozen=True, kw_only=True):
+    """The answer of `history`."""
+
+    jobs: tuple[JobState, ...]
+    """The newest first."""
+    since: float | None
+    """The time from which on the journal has every job; None while it has none."""
+    kept: int
+    """The number of newest jobs that the journal keeps, if there were older ones; 0: it has forgotten none."""
+
+
 class WaitReport(Value, frozen=True, kw_only=True):
     """The answer of `wait`: a row a board."""
 

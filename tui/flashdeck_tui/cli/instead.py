@@ -12,7 +12,6 @@ COMMANDS: Final[Mapping[str, str]] = {
     "button",
     "rollback": "'flashdeck retry JOB' flashes the image of an earlier job again ('flashdeck jobs' lists them), "
     "'flashdeck flash PARTITION FILE' an older file",
-    "history": "'flashdeck jobs' lists the newest jobs, with --board, --status and --limit",
     "init": "'flashdeck suggest' prints what is plugged in as configuration",
     "install": "set up the udev rules and a systemd user service by hand; the README shows both",
     "uninstall": "take away by hand what was set up by hand: udev rules and a systemd user service",

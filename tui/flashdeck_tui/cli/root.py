@@ -14,6 +14,7 @@ COMMANDS = (
     "status",
     "boards",
     "jobs",
+    "history",
     "flash",
     "plan",
     "wait",
