@@ -343,9 +343,14 @@ class Retry(Params[JobState], frozen=True, kw_only=True):
 
 
 class Arm(Params[BoardList], frozen=True, kw_only=True):
-    """New builds flash by themselves on these boards again (names and globs, empty: all); returns those boards."""
+    """New builds flash by themselves on these boards again (names and globs, empty: all); returns those boards.
+
+    `once` arms them for one job: the next build that is flashed by itself disarms its board with its first erase, or
+    where the board turns out to have it already.
+    """
 
     boards: tuple[str, ...] = ()
+    once: bool = False
 
 
 class Disarm(Params[BoardList], frozen=True, kw_only=True):

@@ -461,3 +461,5 @@ class Config:
     """Every file that was read, the main one first."""
     disarmed: frozenset[str] = frozenset()
     """Names of boards to which builds are offered, not flashed (boards.toml)."""
+    once: frozenset[str] = frozenset()
+    """Names of boards that are armed for one job (boards.toml)."""

@@ -62,6 +62,7 @@ def _checked(files: Sequence[ConfigTable], board_file: Path, mistakes: Mistakes)
         {name: _board(name, table, profiles) for name, table in {**tables.boards, **adopted}.items()},
         tuple(table.place.file for table in (*files, *([written] if written else []))),
         frozenset(written.disarmed) if written else frozenset(),
+        frozenset(written.once) if written else frozenset(),
     )
 
 

@@ -418,6 +418,9 @@ class BoardFileTable(Table):
     """boards.toml, which flashdeckd writes beside the configuration."""
 
     disarmed: Annotated[tuple[Name, ...], key("Boards to which builds are offered, not flashed.")] = ()
+    once: Annotated[
+        tuple[Name, ...], key("Boards that are armed for one job: the next build that is flashed by itself.")
+    ] = ()
     boards: Annotated[dict[Name, AdoptedTable], key("The boards that `flashdeck adopt` made.")] = field(
         default_factory=dict[Name, AdoptedTable]
     )

@@ -150,6 +150,8 @@ class BoardState(Value, frozen=True, kw_only=True):
     """Its hold; None while it is free."""
     armed: bool = True
     """True: builds are flashed by themselves; otherwise they are offered."""
+    once: bool = False
+    """True: it is armed for one job, the next build that is flashed by itself; then it is disarmed."""
     adopted: bool = False
     """True: its identity was pinned by `adopt` and is kept in boards.toml."""
     trouble: str = ""
@@ -194,6 +196,8 @@ class JobState(Value, frozen=True, kw_only=True):
     created_at: float
     started_at: float | None = None
     finished_at: float | None = None
+    once: bool = False
+    """True if it is the one job that its board was armed for."""
     times: PhaseTimes = PhaseTimes()
     """The time that each phase has taken."""
 

@@ -20,9 +20,9 @@ _ABOUT = (
 )
 _CONFIG: Final[Schema] = {
     "description": "The configuration with every default, as flashdeck.schema.json has it; `files` says where from, "
-    "`disarmed` names the boards that are.",
+    "`disarmed` names the boards that are, `once` those that are armed for one job.",
     "type": "object",
-    "properties": {name: {"type": "array", "items": {"type": "string"}} for name in ("files", "disarmed")},
+    "properties": {name: {"type": "array", "items": {"type": "string"}} for name in ("files", "disarmed", "once")},
     "required": ["files"],
     "additionalProperties": True,
 }

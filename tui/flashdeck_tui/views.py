@@ -366,7 +366,9 @@ def _board_troubles(board: BoardState) -> Iterator[Phrase]:
         yield Phrase(f"{_long(hold_text(board))}. No job starts; e releases it.", Tone.WAIT)
     for doubt in board.doubts[:DOUBTS]:
         yield Phrase(f"{_long(doubt)}; e tries it again.", Tone.WAIT)
-    if not board.armed:
+    if board.once:
+        yield Phrase(f"{armed_text(board)}; a arms it for all.", Tone.WAIT)
+    elif not board.armed:
         yield Phrase(f"{armed_text(board)}; a arms it.", Tone.WAIT)
 
 

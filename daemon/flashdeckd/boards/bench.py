@@ -1,7 +1,7 @@
 """All boards of one daemon: who is here, what each is to do, and what clients may ask of them."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -56,6 +56,7 @@ class Bench:
         self._devices: frozenset[UsbDevice] = frozenset()
         self._seeing = asyncio.Lock()
         self._running: asyncio.TaskGroup | None = None
+        self._disarm: Callable[[str], Awaitable[object]] | None = None
         self._stopped = asyncio.Event()
         self._lanes: dict[str, Lane] = {}
         self._changes = changes = BoardChanges(self._lanes, self._publish)
@@ -68,6 +69,7 @@ class Bench:
         for name, board in config.boards.items():
             lane = self._lanes[name] = self._lane(board)
             lane.armed = name not in config.disarmed
+            lane.once = lane.armed and name in config.once
             lane.hold = ledger.holds.get(name)
         changes.tell_all()
         hub.listen(changes.hear)
@@ -177,9 +179,10 @@ class Bench:
         self.config = replace(self.config, boards={**self.config.boards, board.name: board})
         lane = self._lane(board)
         lane.armed = board.name not in self.config.disarmed
+        lane.once = lane.armed and board.name in self.config.once
         former, self._lanes[board.name] = self._lanes.get(board.name), lane
         if former is not None:
-            lane.hold, lane.armed = former.hold, former.armed
+            lane.hold, lane.armed, lane.once = former.hold, former.armed, former.once
             former.stop()
         if self._running is not None and not self._stopped.is_set():
             self._running.create_task(lane.run())
@@ -196,8 +199,17 @@ class Bench:
             backend=self._backend,
             entry_of=entry_of,
             hold=partial(self.hold, board.name, by=HoldBy.FLASHDECK),
+            disarm=partial(self._disarm_used_up, board.name),
             changed=partial(self._changes.note, board.name),
         )
+
+    def disarm_with(self, disarm: Callable[[str], Awaitable[object]]) -> None:
+        """From now on `disarm` disarms a board durably whose one job has come."""
+        self._disarm = disarm
+
+    async def _disarm_used_up(self, name: str) -> None:
+        if self._disarm is not None:
+            await self._disarm(name)
 
     async def hold(self, name: str, reason: str, by: HoldBy = HoldBy.PERSON) -> BoardState:
         """Stops a lane from starting anything, also over a restart."""

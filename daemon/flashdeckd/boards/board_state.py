@@ -35,6 +35,7 @@ def board_state(
     *,
     hold: BoardHold | None,
     armed: bool,
+    once: bool,
     doubts: tuple[str, ...],
 ) -> BoardState:
     """Return what a board is: `doubts` are what was found against the bootloader that it shows."""
@@ -48,6 +49,7 @@ def board_state(
         product=device.product if device else "",
         hold=hold,
         armed=armed,
+        once=once,
         adopted=board.pins is not None,
         trouble=sighting.trouble,
         doubts=doubts,

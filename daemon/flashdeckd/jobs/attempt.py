@@ -56,7 +56,9 @@ class Attempts:
         histories: BootloaderBook,
         lost_reads: LostReads,
         images: JobImages,
+        disarm: Callable[[], Awaitable[object]],
     ) -> None:
+        """`disarm` disarms the board durably, where it is armed for one job and that has come."""
         self.board = board
         self.state = state
         self.thread = thread
@@ -64,6 +66,7 @@ class Attempts:
         self.histories = histories
         self.lost_reads = lost_reads
         self.images = images
+        self.disarm = disarm
         self.reached = -1
         """Bytes that are right on the board as far as the last attempt came; -1 where it had no plan."""
 
@@ -112,6 +115,7 @@ class Attempts:
             is_accepted=is_accepted,
             may_leave=ask,
             changes=lambda: visit.changed.add(job.partition),
+            disarm=self.disarm,
             pulse=self.thread.pulse,
         )
         contents = self.book.contents(job.board, job.partition)

@@ -88,7 +88,14 @@ class JobBook:
         return [name for name, has in contents.items() if has is not None and not has.complete]
 
     async def create(
-        self, board: str, partition: str, artifact: Artifact, origin: Origin, *, patch: bool = False
+        self,
+        board: str,
+        partition: str,
+        artifact: Artifact,
+        origin: Origin,
+        *,
+        patch: bool = False,
+        once: bool = False,
     ) -> JobState:
         """Add a queued job at the end of the board's lane; raises FlashdeckError where it cannot be recorded."""
         job = JobState(
@@ -100,6 +107,7 @@ class JobBook:
             version=artifact.version,
             origin=origin,
             patch=patch,
+            once=once,
             status=Queued(),
             created_at=clock.now(),
         )

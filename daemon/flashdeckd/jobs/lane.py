@@ -82,12 +82,17 @@ class Lane:
         backend: usb.backend.IBackend | None,
         entry_of: DfuEntryOf,
         hold: Callable[[str], Awaitable[object]],
+        disarm: Callable[[], Awaitable[object]],
         changed: Callable[[], object],
     ) -> None:
-        """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows."""
+        """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows.
+
+        `disarm` disarms it durably, where it is armed for one job and that has come.
+        """
         self.board = board
         self._hold: BoardHold | None = None
         self._armed = True
+        self._once = False
         self._changed = changed
         self._book = book
         self._histories = histories
@@ -117,6 +122,7 @@ class Lane:
             histories=histories,
             lost_reads=lost_reads,
             images=images,
+            disarm=disarm,
         )
 
     @property
@@ -127,6 +133,16 @@ class Lane:
     @armed.setter
     def armed(self, armed: bool) -> None:
         self._armed = armed
+        self._changed()
+
+    @property
+    def once(self) -> bool:
+        """Tell whether it is armed for one job only."""
+        return self._once
+
+    @once.setter
+    def once(self, once: bool) -> None:
+        self._once = once
         self._changed()
 
     @property

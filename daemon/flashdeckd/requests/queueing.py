@@ -1,7 +1,7 @@
 """From an image that is wanted on a board to a job in its lane: what a build and a person have in common."""
 
-from flashdeck.config import Board
-from flashdeck.job_state import Running
+from flashdeck.config import Board, PartitionKind
+from flashdeck.job_state import Running, Written
 from flashdeck.model import ArtifactState, Disposition, JobState, Origin
 from flashdeckd.boards.bench import Bench
 from flashdeckd.host import threads
@@ -11,9 +11,23 @@ from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.queue import admit
 
 
+def takes_builds(bench: Bench, board: Board, partition: str, artifact: Artifact) -> bool:
+    """Tell whether a build is to be flashed by itself onto a board: it is armed, and its one job is not another one.
+
+    While the job waits that a board is armed for, a newer build takes its place, and one for another partition does
+    not.
+    """
+    lane = bench.lane(board.name)
+    replaces = artifact.is_program or board.profile.partitions[partition].holds is PartitionKind.DATA
+    waiting = [job for job in bench.book.active(board.name) if job.once] if lane.once else []
+    return lane.armed and all(
+        job.partition == partition and replaces and not isinstance(job.status, Running | Written) for job in waiting
+    )
+
+
 async def queue_build(bench: Bench, board: Board, partition: str, artifact: Artifact) -> JobState | None:
     """Queue a build unless it is not needed (safety rule 7); older jobs that have not begun give way."""
-    job = await _queue(bench, board, partition, artifact, Origin.BUILD)
+    job = await _queue(bench, board, partition, artifact, Origin.BUILD, once=bench.lane(board.name).once)
     bench.lane(board.name).poke()
     return job
 
@@ -44,7 +58,9 @@ async def rename_image(bench: Bench, build: ArtifactState, artifact: Artifact) -
         await book.bring_instead(job, artifact)
 
 
-async def _queue(bench: Bench, board: Board, partition: str, artifact: Artifact, origin: Origin) -> JobState | None:
+async def _queue(
+    bench: Bench, board: Board, partition: str, artifact: Artifact, origin: Origin, *, once: bool = False
+) -> JobState | None:
     image = await bench.image_for(board, partition, artifact.sha256)
     target = target_of(board, board.profile.partitions[partition])
     book, shelf = bench.book, bench.shelf
@@ -54,7 +70,7 @@ async def _queue(bench: Bench, board: Board, partition: str, artifact: Artifact,
     admission = admit(active, known, image, target=target, origin=origin, image_of=shelf.image)
     job = None
     if admission.create:
-        job = await book.create(board.name, partition, artifact, origin, patch=is_patch(image, target))
+        job = await book.create(board.name, partition, artifact, origin, patch=is_patch(image, target), once=once)
     for old in admission.superseded:
         # One that began while the new one was being recorded is followed by it.
         await book.supersede(book.job(old), job.id if job else 0)

@@ -154,7 +154,7 @@ class Handlers:
 
     async def arm(self, params: api.Arm, _connection: Connection) -> api.BoardList:
         """`arm`."""
-        boards = await self._enrolment.arm(params.boards, armed=True)
+        boards = await self._enrolment.arm(params.boards, armed=True, once=params.once)
         return api.BoardList(boards=tuple(boards), devices=self._hub.devices)
 
     async def disarm(self, params: api.Disarm, _connection: Connection) -> api.BoardList:

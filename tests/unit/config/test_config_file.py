@@ -653,7 +653,7 @@ def test_any_configuration_survives_being_shown(
 
 def test_an_empty_configuration_says_that_there_is_no_file() -> None:
     assert to_toml(Config()) == "# no configuration file\n"
-    assert to_builtins(Config()) == {"files": [], "profiles": {}, "boards": {}, "disarmed": []}
+    assert to_builtins(Config()) == {"files": [], "profiles": {}, "boards": {}, "disarmed": [], "once": []}
 
 
 # Anything at all

@@ -198,6 +198,7 @@ def reports(book: Shown, pulse: Pulse) -> EngineReports:
         is_accepted=False,
         may_leave=lambda: False,
         changes=lambda: None,
+        disarm=cast("Any", None),
         pulse=pulse,
     )
 

@@ -40,7 +40,7 @@ def shown(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")  # noqa: DTZ006 - local time is what people know
 
 
-class When(click.ParamType):
+class When(click.ParamType[datetime]):
     """A time on the command line."""
 
     name = "time"

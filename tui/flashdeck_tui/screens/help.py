@@ -27,6 +27,7 @@ _WORDS = (
     ("current", "the partition has the newest build"),
     ("offered", "the build waits for you: f flashes it"),
     ("armed", "new builds are flashed"),
+    ("armed once", "the next build is flashed, those after it are offered"),
     ("disarmed", "new builds are offered"),
     ("on hold", "the board starts no job until you release it: e"),
     ("blocked", "the job starts once you have acted: r or e"),
