@@ -28,9 +28,16 @@ from flashdeckd.jobs.restart import queue_again
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.history import HistoryRequests
+from flashdeckd.requests.rollback import RollbackRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, claimed
-from flashdeckd.server.handlers import Handlers, history_handlers, recording_handlers, version_handlers
+from flashdeckd.server.handlers import (
+    Handlers,
+    history_handlers,
+    recording_handlers,
+    rollback_handlers,
+    version_handlers,
+)
 from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
@@ -131,6 +138,7 @@ async def serve(options: Options, signals: Signals) -> None:
         doctor = Doctor(bench, hub)
         handlers = dict(Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, waits=waits, doctor=doctor).table())
         handlers |= Uploads(by_build.accept).handlers()
+        handlers |= rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand)
         handlers |= history_handlers(HistoryRequests(bench, journal))
         handlers |= recording_handlers(records)
         handlers |= version_handlers(libusb)

@@ -241,6 +241,27 @@ class Plan(Params[PlanList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
+class PlanRollback(Params[PlanList], frozen=True, kw_only=True):
+    """Plans what `rollback` with the same parameters would do, without doing it."""
+
+    partition: str
+    boards: tuple[str, ...] = ()
+
+
+class Rollback(Params[JobList], frozen=True, kw_only=True):
+    """Queues one job a board that brings the last program that was good there before the present one.
+
+    The image that is gone back from, and the newest build where it is another one, are offered from then on until a
+    person flashes them; only another build flashes by itself. All else is as with `flash`; the kind is
+    `no-such-artifact` where a board has nothing to go back to, or its bytes are gone.
+    """
+
+    partition: str
+    boards: tuple[str, ...] = ()
+    no_wait: bool = False
+    cancel_on_exit: bool = False
+
+
 class BoardOutcome(Value, frozen=True, kw_only=True):
     """The progress of one board with an image that is waited for."""
 
@@ -543,6 +564,8 @@ METHODS: dict[str, type[Params[Value]]] = {
     "upload.commit": CommitUpload,
     "flash": Flash,
     "plan": Plan,
+    "rollback": Rollback,
+    "plan.rollback": PlanRollback,
     "wait": Wait,
     "jobs.wait": WaitJobs,
     "logs": GetLogs,

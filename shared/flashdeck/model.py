@@ -95,6 +95,8 @@ class Contents(Value, frozen=True, kw_only=True):
     layers: tuple[Layer, ...] = ()
     """All that its bytes are known from, the newest first. Empty where an older release recorded it: then `sha256`
     alone."""
+    went_back: tuple[str, ...] = ()
+    """Images that a person went back from: builds of them, or with their bytes, are offered until a person asks."""
 
 
 class PartitionState(Value, frozen=True, kw_only=True):

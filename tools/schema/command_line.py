@@ -43,6 +43,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "history": Printed(answers.History, answers.JobLine),
     "flash": Printed(answers.FlashReport, answers.JobLine),
     "plan": Printed(api.PlanList),
+    "rollback": Printed(answers.FlashReport, answers.JobLine),
     "wait": Printed(answers.WaitReport),
     "cancel": Printed(JobState),
     "retry": Printed(answers.FlashReport, answers.JobLine),

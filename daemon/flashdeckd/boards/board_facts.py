@@ -37,11 +37,13 @@ class BoardFacts:
         place = (board.profile.name, partition.name)
         newest = self._hub.artifacts.get(place)
         sha256 = newest.sha256 if newest is not None else ""
+        job = self._satisfaction.job_for(board, partition, sha256) if newest is not None else None
+        is_past = job is not None and job.is_settled and self._satisfaction.went_back(board, partition, sha256)
         return PartitionFacts(
             contents=self._book.contents(board.name, partition.name),
             newest=newest,
             is_current=newest is not None and self._satisfaction.has(board, partition, sha256),
-            has_job=newest is not None and self._satisfaction.job_for(board, partition, sha256) is not None,
+            has_job=job is not None and not is_past,
             is_being_written=self._files.is_being_written(*place),
             trouble=self._files.untaken(*place),
         )

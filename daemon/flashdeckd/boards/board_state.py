@@ -22,7 +22,7 @@ class PartitionFacts:
     is_current: bool = False
     """True if the partition has every byte of the newest build."""
     has_job: bool = False
-    """True if there is, or was, a job that brings the newest build."""
+    """True if there is, or was, a job that brings the newest build, and no person went back from it since."""
     is_being_written: bool = False
     trouble: str = ""
     """The reason why the file at its image's path cannot be taken; "" for none."""

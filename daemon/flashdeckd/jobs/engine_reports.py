@@ -220,7 +220,7 @@ class EngineReports:
 
     def _made(self) -> Contents:
         """Return the record of the partition once it has the job's image, its layers aside."""
-        job = self._job
+        job, before = self._job, self._before
         return Contents(
             sha256=job.sha256,
             size=job.size,
@@ -231,6 +231,7 @@ class EngineReports:
             serial=self._bootloader.serial,
             bcd_device=self._bootloader.bcd_device,
             memory_map=self._map,
+            went_back=before.went_back if before is not None else (),
         )
 
     def _wait_for(self, work: Coroutine[None, None, T]) -> T:

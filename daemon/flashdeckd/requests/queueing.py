@@ -1,5 +1,7 @@
 """From an image that is wanted on a board to a job in its lane: what a build and a person have in common."""
 
+from msgspec.structs import replace
+
 from flashdeck.config import Board, PartitionKind
 from flashdeck.job_state import Running, Written
 from flashdeck.model import ArtifactState, Disposition, JobState, Origin
@@ -11,18 +13,27 @@ from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.queue import admit
 
 
-def takes_builds(bench: Bench, board: Board, partition: str, artifact: Artifact) -> bool:
-    """Tell whether a build is to be flashed by itself onto a board: it is armed, and its one job is not another one.
+def why_offered(bench: Bench, board: Board, partition: str, artifact: Artifact) -> str:
+    """Return why a build is not flashed by itself onto a board; "" where it is.
 
     While the job waits that a board is armed for, a newer build takes its place, and one for another partition does
     not.
     """
-    lane = bench.lane(board.name)
-    replaces = artifact.is_program or board.profile.partitions[partition].holds is PartitionKind.DATA
+    lane, place = bench.lane(board.name), board.profile.partitions[partition]
+    if not lane.armed:
+        return "disarmed"
+    if bench.satisfaction.went_back(board, place, artifact.sha256):
+        return "a person went back from it"
+    replaces = artifact.is_program or place.holds is PartitionKind.DATA
     waiting = [job for job in bench.book.active(board.name) if job.once] if lane.once else []
-    return lane.armed and all(
-        job.partition == partition and replaces and not isinstance(job.status, Running | Written) for job in waiting
+    is_taken = any(
+        job.partition != partition or not replaces or isinstance(job.status, Running | Written) for job in waiting
     )
+    return "armed for another job" if is_taken else ""
+
+
+MAX_GONE_BACK = 16
+"""Images of a partition that a person went back from, the last ones, of which builds are offered."""
 
 
 async def queue_build(bench: Bench, board: Board, partition: str, artifact: Artifact) -> JobState | None:
@@ -46,6 +57,20 @@ async def queue_by_hand(
         await _queue(bench, board, partition, lost, Origin.BUILD)
     bench.lane(board.name).poke()
     return job
+
+
+async def note_asked(bench: Bench, board: Board, partition: str, sha256: str, back_from: tuple[str, ...] = ()) -> None:
+    """Record that a person wants an image, and goes `back_from` others: builds of those are offered from now on."""
+    contents, place = bench.book.contents(board.name, partition), board.profile.partitions[partition]
+    if contents is None:
+        return
+    known = tuple(dict.fromkeys((*back_from, *contents.went_back)))
+    for each in (*known, sha256) if known else ():
+        await threads.run(bench.shelf.image, each)  # so that the event loop need not read them
+    asked = bench.satisfaction.alike(board, place, known, sha256)
+    went_back = tuple(each for each in known if each not in asked)[:MAX_GONE_BACK]
+    if went_back != contents.went_back:
+        await bench.book.record(board.name, partition, replace(contents, went_back=went_back))
 
 
 async def rename_image(bench: Bench, build: ArtifactState, artifact: Artifact) -> None:
@@ -82,9 +107,11 @@ def _patch_to_queue_again(
 ) -> Artifact | None:
     if newest is None or not newest.patch or newest.disposition is Disposition.REFUSED or not program.is_program:
         return None
+    target = board.profile.partitions[partition]
     if newest.sha256 == program.sha256 or not bench.is_armed(board.name):
         return None
-    target = board.profile.partitions[partition]
+    if bench.satisfaction.went_back(board, target, newest.sha256):
+        return None
     queued = bench.satisfaction.job_for(board, target, newest.sha256)
     is_queued = queued is not None and not queued.is_settled
     if not is_queued and not bench.satisfaction.has(board, target, newest.sha256):

@@ -147,6 +147,12 @@ class WaitRequests:
         )
 
     def _why_never(self, board: Board, partition: str, sha256: str, job: JobState | None) -> FlashdeckError:
+        if self._bench.satisfaction.went_back(board, board.profile.partitions[partition], sha256):
+            return BlockedError(
+                "a person went back from this build: it is offered",
+                kind=ErrorKind.OFFERED,
+                hint=f"`flashdeck flash {partition} --board {board.name}` flashes it",
+            )
         match job.status if job is not None else None:
             case None:
                 return self._why_no_job(board, partition, sha256)

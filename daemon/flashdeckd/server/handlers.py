@@ -17,6 +17,7 @@ from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.history import HistoryRequests
+from flashdeckd.requests.rollback import RollbackRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
@@ -209,6 +210,21 @@ def history_handlers(history: HistoryRequests) -> Mapping[type[api.Params[Any]],
         return await history.page(params)
 
     return dict((handled(api.GetHistory, page),))
+
+
+def rollback_handlers(rollbacks: RollbackRequests, by_hand: HandRequests) -> Mapping[type[api.Params[Any]], Handler]:
+    """Return the handlers for the way back to an earlier program."""
+
+    async def rollback(params: api.Rollback, connection: Connection) -> api.JobList:
+        reply = await rollbacks.rollback(params.partition, params.boards, no_wait=params.no_wait)
+        if params.cancel_on_exit:
+            connection.on_close(lambda: by_hand.abandon(reply.jobs))
+        return reply
+
+    async def plan(params: api.PlanRollback, _connection: Connection) -> api.PlanList:
+        return api.PlanList(plans=tuple(await rollbacks.plan(params.partition, params.boards)))
+
+    return dict((handled(api.Rollback, rollback), handled(api.PlanRollback, plan)))
 
 
 def recording_handlers(directory: RecordDirectory | None) -> Mapping[type[api.Params[Any]], Handler]:

@@ -74,7 +74,8 @@ class Ledger:
         """The images that somebody may still ask for: on a board, in a job that is kept, or newest at its place."""
         holders = (*self.jobs, *self.contents.values(), *self.artifacts.values())
         layers = (layer for contents in self.contents.values() for layer in (*contents.layers, *contents.patches))
-        return frozenset(holder.sha256 for holder in (*holders, *layers))
+        gone_back_from = (sha256 for contents in self.contents.values() for sha256 in contents.went_back)
+        return frozenset((*(holder.sha256 for holder in (*holders, *layers)), *gone_back_from))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far back the file goes."""
+    """The reach of the file into the past."""
 
     since: float | None
     """The time when the oldest job was asked for from which on no job is missing; None: there is no job."""

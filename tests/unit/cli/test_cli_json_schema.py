@@ -36,6 +36,7 @@ ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     api.GetJobs: EVERY_JOB,
     api.GetHistory: api.HistoryPage(jobs=EVERY_JOB.jobs, since=1.0, kept=10_000),
     api.Flash: SETTLED,
+    api.Rollback: SETTLED,
     api.Retry: SETTLED.jobs[0],
     api.Cancel: SETTLED.jobs[0],
     api.Plan: api.PlanList(
@@ -93,6 +94,7 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "history": (("--json",), ("--jsonl",)),
     "flash": (("app1", "--json"), ("app1", "--jsonl")),
     "plan": (("app1", "--json"),),
+    "rollback": (("app1", "--json"), ("app1", "--jsonl")),
     "wait": (("app1", "--json"),),
     "cancel": (("1", "--json"),),
     "retry": (("1", "--json"), ("1", "--jsonl")),

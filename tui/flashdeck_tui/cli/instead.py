@@ -10,8 +10,6 @@ COMMANDS: Final[Mapping[str, str]] = {
     "erase": "flashdeck erases only what it writes; 'flashdeck flash PARTITION FILE' replaces what is there",
     "reset": "a board leaves DFU mode after its flash, unless its profile says leave = false; else press its reset "
     "button",
-    "rollback": "'flashdeck retry JOB' flashes the image of an earlier job again ('flashdeck jobs' lists them), "
-    "'flashdeck flash PARTITION FILE' an older file",
     "init": "'flashdeck suggest' prints what is plugged in as configuration",
     "install": "set up the udev rules and a systemd user service by hand; the README shows both",
     "uninstall": "take away by hand what was set up by hand: udev rules and a systemd user service",

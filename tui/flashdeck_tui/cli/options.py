@@ -65,3 +65,10 @@ def timeout(*, default: float | None, help: str) -> Callable[[_F], _F]:  # noqa:
         metavar="SECONDS",
         help=help,
     )
+
+
+no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for a board: 4 if one is absent, else 13.")
+patience = timeout(default=None, help="Stop following (6) after this long; the jobs stay in the queue.")
+cancel_on_exit = click.option(
+    "--cancel-on-exit", is_flag=True, help="Cancel what is not done when this command ends, also if killed."
+)

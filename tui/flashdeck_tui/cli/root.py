@@ -17,6 +17,7 @@ COMMANDS = (
     "history",
     "flash",
     "plan",
+    "rollback",
     "wait",
     "cancel",
     "retry",
