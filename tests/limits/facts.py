@@ -71,6 +71,7 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
     "sizes of the steps of a work, whose outcome is the same with any other": (
         "flashdeck.patterns:_PREFIX",
         "flashdeckd.builds.lease:_PIECE",
+        "flashdeckd.host.commands:_PIECE",
         "flashdeckd.host.files:_PIECE",
         "flashdeckd.signals:_AT_ONCE",
         "flashdeckd.usb.hotplug:_DRAIN",

@@ -1,4 +1,4 @@
-"""The machine that the daemon runs on: time, randomness, threads, processes and files, each in a module.
+"""The machine that the daemon runs on: time, randomness, threads, processes, commands and files.
 
 Nothing else in the daemon asks the operating system for any of these. Each module has functions for its callers, and
 behind them a variable `system`: the operating system itself. A simulation sets `system` to its own before the first

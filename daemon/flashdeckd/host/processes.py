@@ -1,4 +1,4 @@
-"""This process. The daemon starts no other one itself (looking for a system library may).
+"""This process. Others are started by `commands` (and looking for a system library may start some).
 
 A simulation sets `system` to a process that it has made up, so that no log depends on which one it was.
 """

@@ -17,6 +17,7 @@ SHARED_MODULES = {
     "a diagnosis is a value that travels, and the folder makes it": frozenset({"diagnosis"}),
     "an emulated one takes the place of the real one": frozenset({"hotplug"}),
     "a folder's main module has its name": frozenset({"builds", "server"}),
+    "what a person types, and what the daemon runs for one": frozenset({"commands"}),
 }
 """Names of modules that stand more than once, by the reason why nobody mixes them up."""
 SHARED_CLASSES: dict[str, frozenset[str]] = {}
