@@ -18,6 +18,7 @@ from flashdeck.paths import board_file_path, default_config_path, ensure_private
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
+from flashdeckd.boards.leases import Leases
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
@@ -33,7 +34,9 @@ from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, claimed
 from flashdeckd.server.handlers import (
     Handlers,
+    for_holders,
     history_handlers,
+    lease_handlers,
     recording_handlers,
     rollback_handlers,
     version_handlers,
@@ -138,13 +141,14 @@ async def serve(options: Options, signals: Signals) -> None:
         doctor = Doctor(bench, hub)
         handlers = dict(Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, waits=waits, doctor=doctor).table())
         handlers |= Uploads(by_build.accept).handlers()
+        handlers |= lease_handlers(Leases(bench, hub))
         handlers |= rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand)
         handlers |= history_handlers(HistoryRequests(bench, journal))
         handlers |= recording_handlers(records)
         handlers |= version_handlers(libusb)
         if virtual is not None:
             handlers |= virtual.handlers
-        server = Server(hub, handlers)
+        server = Server(hub, for_holders(handlers))
         await _run(stop, endpoint, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
 
 

@@ -347,6 +347,39 @@ class Release(Params[BoardList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
+class Lease(Value, frozen=True, kw_only=True):
+    """Answer to `take` and `lease.use`: boards of which only the holder's jobs start."""
+
+    token: str
+    """Lets another connection act for the holder (`lease.use`). Nobody can guess it, and it ends with the lease."""
+    boards: tuple[str, ...]
+
+
+class Take(Params[Lease], frozen=True, kw_only=True):
+    """Takes boards (names and globs; none is an error) for as long as this connection lives; all of them or none.
+
+    Returns once nobody else has any of them and nothing runs there any more; who asks first comes first. `by` and
+    `reason` are shown to everybody. With `no_wait`, or where a board is on hold, the kind is `held`; after `timeout`
+    seconds it is `timeout`. A connection that has a lease, or acts for one, gets no second one: two that wait for each
+    other would wait for ever.
+    """
+
+    boards: tuple[str, ...] = ()
+    by: str = ""
+    reason: str = ""
+    no_wait: bool = False
+    timeout: float | None = None
+
+
+class UseLease(Params[Lease], frozen=True, kw_only=True):
+    """Makes this connection act for the holder of a lease, which it names by its token. The kind is `held` if it ended.
+
+    What it asks for from now on starts on the boards of the lease.
+    """
+
+    token: str
+
+
 class Cancel(Params[JobState], frozen=True, kw_only=True):
     """Ends a job and returns once it has ended. A running one stops at its next safe point.
 
@@ -572,6 +605,8 @@ METHODS: dict[str, type[Params[Value]]] = {
     "logs.debug": GetDebugLog,
     "hold": Hold,
     "release": Release,
+    "take": Take,
+    "lease.use": UseLease,
     "cancel": Cancel,
     "retry": Retry,
     "arm": Arm,

@@ -55,6 +55,7 @@ class WaitFor(OpenEnum):
     BUSY = "busy"  # another program has the device
     DISK = "disk"  # this host's disk or journal fails
     OTHER_DEVICE = "other-device"  # another device is in its board's place, or two look like it
+    LEASE = "lease"  # somebody has taken its board for a while
     PAUSE = "pause"  # it is tried again after a pause
     OTHER = "other"
 

@@ -137,6 +137,16 @@ class BoardHold(Value, frozen=True, kw_only=True):
     by: HoldBy = HoldBy.PERSON
 
 
+class BoardLease(Value, frozen=True, kw_only=True):
+    """The lease of a board: only its holder's jobs start. It ends with the holder's connection, and with the daemon."""
+
+    by: str
+    """The holder, in that client's own words."""
+    reason: str = ""
+    """Its purpose, in the holder's words; "" where nothing was said."""
+    since: float
+
+
 class BoardState(Value, frozen=True, kw_only=True):
     """One configured board."""
 
@@ -150,6 +160,8 @@ class BoardState(Value, frozen=True, kw_only=True):
     """Its place, and what keeps it from being flashed by itself, in a sentence."""
     hold: BoardHold | None = None
     """Its hold; None while it is free."""
+    lease: BoardLease | None = None
+    """Its lease; None while nobody has taken it."""
     armed: bool = True
     """True: builds are flashed by themselves; otherwise they are offered."""
     once: bool = False

@@ -50,6 +50,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "logs": Printed(api.LogPage, answers.LogLineOfMany),
     "hold": Printed(api.BoardList),
     "release": Printed(api.BoardList),
+    "take": Printed(answers.Taken),
     "arm": Printed(api.BoardList),
     "disarm": Printed(api.BoardList),
     "suggest": Printed(answers.Suggestions),

@@ -34,7 +34,7 @@ from flashdeck.model import (
 )
 from flashdeck.problems import counts
 from flashdeck.text import clean, counted, format_age, format_size, short_sha
-from flashdeck.words.boards import armed_text, armed_word, hold_text, presence_word
+from flashdeck.words.boards import armed_text, armed_word, hold_text, lease_text, presence_word
 from flashdeck.words.conditions import condition_word
 from flashdeck.words.contents import (
     BEING_FLASHED,
@@ -138,7 +138,7 @@ def details(store: Store, selection: Selection, now: float) -> list[Phrase]:
     board = store.boards.get(selection.board)
     if board is None:
         return []
-    lines = list(_board_troubles(board))
+    lines = list(_board_troubles(board, now))
     partition = store.partition(selection.board, selection.partition)
     if partition is None:
         for shown in board.partitions:
@@ -230,6 +230,8 @@ def _board_now(board: BoardState) -> Phrase:
         return Phrase(_long(board.trouble), Tone.BAD)
     if board.hold is not None:
         return Phrase(_long(hold_text(board)), Tone.WAIT)
+    if board.lease is not None:
+        return Phrase(_long(lease_text(board.lease)), Tone.WAIT)
     return armed_word(board)
 
 
@@ -359,11 +361,14 @@ def _progress(store: Store, job: int, status: Running, silent: str) -> str:
     return f"{done:3d} % {'█' * full}{'░' * (_BAR_CELLS - full)}{rate}"
 
 
-def _board_troubles(board: BoardState) -> Iterator[Phrase]:
+def _board_troubles(board: BoardState, now: float) -> Iterator[Phrase]:
     if board.trouble:
         yield Phrase(_long(board.trouble), Tone.BAD)
     if board.hold is not None:
         yield Phrase(f"{_long(hold_text(board))}. No job starts; e releases it.", Tone.WAIT)
+    if board.lease is not None:
+        since = ago(board.lease.since, now)
+        yield Phrase(f"{_long(lease_text(board.lease))}, {since}. Only its jobs start; others wait.", Tone.WAIT)
     for doubt in board.doubts[:DOUBTS]:
         yield Phrase(f"{_long(doubt)}; e tries it again.", Tone.WAIT)
     if board.once:

@@ -183,6 +183,7 @@ class Bench:
         former, self._lanes[board.name] = self._lanes.get(board.name), lane
         if former is not None:
             lane.hold, lane.armed, lane.once = former.hold, former.armed, former.once
+            lane.lease = former.lease
             former.stop()
         if self._running is not None and not self._stopped.is_set():
             self._running.create_task(lane.run())

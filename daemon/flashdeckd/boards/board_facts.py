@@ -31,7 +31,16 @@ class BoardFacts:
         board = lane.board
         facts = {partition.name: self._of(board, partition) for partition in board.profile.partitions.values()}
         noted = tuple(doubts(lane.history))
-        return board_state(board, lane.sighting, facts, hold=lane.hold, armed=lane.armed, once=lane.once, doubts=noted)
+        return board_state(
+            board,
+            lane.sighting,
+            facts,
+            hold=lane.hold,
+            lease=lane.lease.shown if lane.lease is not None else None,
+            armed=lane.armed,
+            once=lane.once,
+            doubts=noted,
+        )
 
     def _of(self, board: Board, partition: Partition) -> PartitionFacts:
         place = (board.profile.name, partition.name)

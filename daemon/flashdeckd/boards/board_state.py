@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from flashdeck.config import Board, Partition
-from flashdeck.model import ArtifactState, BoardHold, BoardState, Contents, Disposition, PartitionState
+from flashdeck.model import ArtifactState, BoardHold, BoardLease, BoardState, Contents, Disposition, PartitionState
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.words.boards import board_text
 from flashdeckd.usb.recognition import Sighting
@@ -34,6 +34,7 @@ def board_state(
     partitions: Mapping[str, PartitionFacts],
     *,
     hold: BoardHold | None,
+    lease: BoardLease | None,
     armed: bool,
     once: bool,
     doubts: tuple[str, ...],
@@ -48,6 +49,7 @@ def board_state(
         port=device.name if device else board.port,
         product=device.product if device else "",
         hold=hold,
+        lease=lease,
         armed=armed,
         once=once,
         adopted=board.pins is not None,

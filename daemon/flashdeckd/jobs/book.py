@@ -22,6 +22,7 @@ from flashdeck.names import few
 from flashdeck.words.jobs import status_text
 from flashdeckd.host import clock
 from flashdeckd.images.spool import Artifact
+from flashdeckd.jobs.lease import claim
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
 
@@ -112,6 +113,7 @@ class JobBook:
             created_at=clock.now(),
         )
         self._next_id += 1
+        claim(job.id)
         await self._journal.save_job(job)
         self._jobs[job.id] = job
         self._hub.publish_job(job)

@@ -32,6 +32,7 @@ from flashdeck.job_state import (
     is_settled,
 )
 from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
+from flashdeck.words.boards import lease_text
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.engine import preview
 from flashdeckd.flash.flash_plan import FlashPlan
@@ -51,6 +52,7 @@ from flashdeckd.jobs.dfu_entry import DfuEntryOf
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
+from flashdeckd.jobs.lease import Lease, claim
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
 from flashdeckd.jobs.visit import Visit, in_order, why_incomplete, written
@@ -93,6 +95,7 @@ class Lane:
         self._hold: BoardHold | None = None
         self._armed = True
         self._once = False
+        self._lease: Lease | None = None
         self._changed = changed
         self._book = book
         self._histories = histories
@@ -155,6 +158,22 @@ class Lane:
         self._hold = hold
         self._state.poke()
         self._changed()
+
+    @property
+    def lease(self) -> Lease | None:
+        """The lease of the board; None while nobody has taken it."""
+        return self._lease
+
+    @lease.setter
+    def lease(self, lease: Lease | None) -> None:
+        self._lease = lease
+        self._state.poke()
+        self._changed()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether nothing is under way on the board, not even the start of what was written in this visit."""
+        return not self.is_busy and (self._visit is None or not written(self._book.active(self.board.name)))
 
     @property
     def sighting(self) -> Sighting:
@@ -227,6 +246,7 @@ class Lane:
 
     async def look_again(self, job: JobState) -> None:
         """A person wants a job that is blocked, or waits, to be tried now."""
+        claim(job.id)
         self._after_error.forget(job.id)
         self._accepted.add(job.id)
         self._entry.forget()
@@ -307,6 +327,7 @@ class Lane:
         await self._give_way(active)
         await self._after_error.free_rested(active)
         await self._tell_of_hold()
+        await self._tell_of_lease()
         if self._visit is not None and not self._state.is_in_dfu:
             self._visit = None
         ready = self._ready()
@@ -332,6 +353,31 @@ class Lane:
             if isinstance(job.status, Queued | Waiting):
                 await self._book.wait(job, waiting)
 
+    async def _tell_of_lease(self) -> None:
+        """Tell the jobs that they wait for the end of a lease, or that it has ended."""
+        if self._hold is not None:
+            return
+        for job in self._book.active(self.board.name):
+            if isinstance(job.status, Queued | Waiting) and (why := self._why_not_in_lease(job)):
+                await self._book.wait(job, why)
+            elif isinstance(job.status, Waiting) and job.status.for_ is WaitFor.LEASE:
+                await self._book.move(job, Queued())
+
+    def _why_not_in_lease(self, job: JobState) -> Waiting | None:
+        """Return why a job does not start while the board is taken; None where it may."""
+        lease = self._lease
+        if lease is None:
+            return None
+        if job.id not in lease.jobs:
+            hint = "it goes on once that has ended"
+            return Waiting(for_=WaitFor.LEASE, reason=lease_text(lease.shown), hint=hint)
+        for other in self._book.active(self.board.name):
+            is_older = other.id < job.id and other.partition == job.partition and self._comes_first(other)
+            if is_older and other.id not in lease.jobs:
+                reason = f"job {other.id}, which is not of the lease, comes before it"
+                return Waiting(for_=WaitFor.LEASE, reason=reason, hint=f"`flashdeck cancel {other.id}` takes that away")
+        return None
+
     def _ready(self) -> list[JobState]:
         """Return the jobs that may run now, the next one first."""
         if self._hold is not None:
@@ -341,6 +387,7 @@ class Lane:
             job
             for job in self._book.active(self.board.name)
             if isinstance(job.status, Queued | Waiting)
+            and self._why_not_in_lease(job) is None
             and self._after_error.is_due(job)
             and (visit is None or visit.may_take(job))
             and self._is_oldest(job)

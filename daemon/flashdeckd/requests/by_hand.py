@@ -13,6 +13,7 @@ from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckErro
 from flashdeck.job_state import Blocked, Canceller, Waiting, name_of
 from flashdeck.model import JobState, Presence
 from flashdeck.names import SHOWN
+from flashdeck.words.boards import lease_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
 from flashdeckd.flash.engine import preview
@@ -21,6 +22,7 @@ from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
+from flashdeckd.jobs.lease import acting_for
 from flashdeckd.requests.planning import described
 from flashdeckd.requests.queueing import note_asked, queue_by_hand
 from flashdeckd.state.hub import Hub
@@ -98,6 +100,11 @@ class HandRequests:
             return BlockedError(
                 f"board {board.name} is on hold: {lane.hold.reason}",
                 hint=f"release it: `flashdeck release {board.name}`",
+            )
+        if lane.lease is not None and lane.lease is not acting_for.get():
+            return BlockedError(
+                f"board {board.name} is {lease_text(lane.lease.shown)}",
+                hint="leave out --no-wait, and the job starts once that has ended",
             )
         if lane.is_busy:
             return None  # what runs has it restart, and goes on by itself

@@ -13,8 +13,10 @@ from flashdeck.value import Value
 from flashdeck.versions import software
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
+from flashdeckd.boards.leases import Leases
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
+from flashdeckd.jobs.lease import acting_for
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.history import HistoryRequests
 from flashdeckd.requests.rollback import RollbackRequests
@@ -225,6 +227,37 @@ def rollback_handlers(rollbacks: RollbackRequests, by_hand: HandRequests) -> Map
         return api.PlanList(plans=tuple(await rollbacks.plan(params.partition, params.boards)))
 
     return dict((handled(api.Rollback, rollback), handled(api.PlanRollback, plan)))
+
+
+def lease_handlers(leases: Leases) -> Mapping[type[api.Params[Any]], Handler]:
+    """Return the handlers for boards that a client takes, and for those that act for one."""
+
+    async def take(params: api.Take, connection: Connection) -> api.Lease:
+        lease = await leases.take(
+            params.boards, params.by, params.reason, no_wait=params.no_wait, seconds=params.timeout
+        )
+        connection.lease = lease
+        connection.on_close(lambda: leases.end(lease))
+        return api.Lease(token=lease.token, boards=lease.boards)
+
+    async def use(params: api.UseLease, connection: Connection) -> api.Lease:
+        connection.lease = lease = leases.of(params.token)
+        return api.Lease(token=lease.token, boards=lease.boards)
+
+    return dict((handled(api.Take, take), handled(api.UseLease, use)))
+
+
+def for_holders(handlers: Mapping[type[api.Params[Any]], Handler]) -> dict[type[api.Params[Any]], Handler]:
+    """Return the handlers as they are for connections that act for a lease: what they ask for is its holder's."""
+
+    def acting(handler: Handler) -> Handler:
+        async def call(params: Any, connection: Connection) -> Value:
+            acting_for.set(connection.lease)  # a call is a task of its own, and has its own context
+            return await handler(params, connection)
+
+        return call
+
+    return {params: acting(handler) for params, handler in handlers.items()}
 
 
 def recording_handlers(directory: RecordDirectory | None) -> Mapping[type[api.Params[Any]], Handler]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from flashdeck.model import BoardState, Presence
+from flashdeck.model import BoardLease, BoardState, Presence
 from flashdeck.words.tone import Phrase, Tone
 
 _PRESENCES: Final = {
@@ -29,6 +29,8 @@ def board_remarks(board: BoardState) -> Iterator[str]:
     """Yield each thing that keeps a board from being flashed by itself."""
     if board.hold is not None:
         yield hold_text(board)
+    if board.lease is not None:
+        yield lease_text(board.lease)
     if board.once or not board.armed:
         yield armed_text(board)
     if board.trouble:
@@ -58,3 +60,8 @@ def arming_text(*, armed: bool, once: bool) -> str:
     if armed and once:
         return "armed once: the next build is flashed, those after it are offered"
     return "armed: new builds are flashed" if armed else "disarmed: new builds are offered"
+
+
+def lease_text(lease: BoardLease) -> str:
+    """Return who has taken a board, and what for."""
+    return f"taken by {lease.by}" + (f" for {lease.reason}" if lease.reason else "")

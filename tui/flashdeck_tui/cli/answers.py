@@ -70,6 +70,16 @@ class LogLineOfMany(Value, frozen=True, kw_only=True):
     log: LogLine
 
 
+class Taken(Value, frozen=True, kw_only=True):
+    """The answer of `take`, once its command has ended."""
+
+    boards: tuple[str, ...]
+    code: int
+    """The exit code of the command."""
+    seconds: float
+    """The time for which it ran."""
+
+
 class ConfigChecked(Value, frozen=True, kw_only=True):
     """The answer of `config check` of a configuration that is valid."""
 

@@ -15,7 +15,6 @@ COMMANDS: Final[Mapping[str, str]] = {
     "uninstall": "take away by hand what was set up by hand: udev rules and a systemd user service",
     "power": "flashdeck switches no ports; pull the cable, or use uhubctl",
     "console": "flashdeck reads no serial ports; open the port with a terminal program",
-    "take": "'flashdeck hold BOARD --reason TEXT' keeps a board for yourself, until 'flashdeck release BOARD'",
     "run": "'flashdeck wait PARTITION && COMMAND' runs a command once the newest build is on the boards",
     "follow": "'flashdeck logs -f' follows the daemon, and 'flashdeck flash' follows its jobs",
     "serve": "there is no browser's view; 'ssh -t HOST flashdeck' opens the screen of another machine",

@@ -24,6 +24,7 @@ COMMANDS = (
     "logs",
     "hold",
     "release",
+    "take",
     "arm",
     "disarm",
     "suggest",

@@ -7,7 +7,7 @@ from typing import Final
 from flashdeck.job_state import Done, Queued, Running, Superseded, Written
 from flashdeck.model import BoardState, Contents, JobState, LogLevel, Presence
 from flashdeck.text import clean, format_age
-from flashdeck.words.boards import armed_text, armed_word, hold_text, presence_word
+from flashdeck.words.boards import armed_text, armed_word, hold_text, lease_text, presence_word
 from flashdeck.words.contents import contents_state
 from flashdeck.words.jobs import status_detail, status_hint, status_word
 from flashdeck.words.tone import Phrase, Tone
@@ -36,7 +36,8 @@ def cell(phrase: Phrase) -> Cell:
 def presence(board: BoardState) -> Cell:
     """Return where a board is, and if it is on hold or disarmed."""
     is_plain = board.armed and not board.once
-    but = [*(("on hold",) if board.hold is not None else ()), *(() if is_plain else (armed_word(board).text,))]
+    but = [word for word, is_so in (("on hold", board.hold is not None), ("taken", board.lease is not None)) if is_so]
+    but += [] if is_plain else [armed_word(board).text]
     where = presence_word(board.presence)
     return Cell(f"{where.text} ({', '.join(but)})", Colour.WARNING) if but else cell(where)
 
@@ -81,6 +82,8 @@ def remarks(boards: Iterable[BoardState]) -> Iterator[str]:
             yield f"{board.name}: {board.text}"
         if board.once or not board.armed:
             yield armed(board)
+        if board.lease is not None:
+            yield f"{board.name}: {lease_text(board.lease)}, for {age(board.lease.since)}; only its jobs start"
         if board.hold is not None:
             yield hold(board)
         if board.trouble:

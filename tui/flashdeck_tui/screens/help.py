@@ -29,6 +29,7 @@ _WORDS = (
     ("armed", "new builds are flashed"),
     ("armed once", "the next build is flashed, those after it are offered"),
     ("disarmed", "new builds are offered"),
+    ("taken", "somebody has the board for a while: only that one's jobs start"),
     ("on hold", "the board starts no job until you release it: e"),
     ("blocked", "the job starts once you have acted: r or e"),
     ("waiting", "the job goes on by itself once the board is there, in DFU mode"),
