@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,9 @@ from flashdeckd.jobs.job_images import GuardVerdicts
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal
+from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import Sighting
+from flashdeckd.usb.serial_ports import SerialPort
 from flashdeckd.virtual.backend import Handle, VirtualBackend
 from flashdeckd.virtual.board import VirtualBoard
 
@@ -87,6 +90,16 @@ class Node(VirtualBackend):
             assert await asyncio.to_thread(self.tries.acquire, timeout=30)
 
 
+class FakePorts:
+    """The serial ports of the board, as a test sets them."""
+
+    def __init__(self) -> None:
+        self.found: tuple[SerialPort, ...] = ()
+
+    def of(self, _: UsbDevice) -> tuple[SerialPort, ...]:
+        return self.found
+
+
 class Scene:
     """One lane that runs, on one emulated board in DFU mode."""
 
@@ -102,6 +115,7 @@ class Scene:
         self.builds: dict[str, Image] = {}
         """The images that the files of the newest builds make, by partition."""
         self.disk_works = True
+        self.ports = FakePorts()
         self._journal = journal
         self._spool = spool
         self.lane: Lane
@@ -118,7 +132,7 @@ class Scene:
             verdicts=GuardVerdicts(),
             rebuilt=self._rebuilt,
             backend=self.node,
-            entry_of=entry_of,
+            entry_of=partial(entry_of, ports=self.ports),
             hold=self._hold,
             disarm=self._disarm,
             changed=lambda: None,

@@ -31,8 +31,8 @@ settle = "{settle}"
 
 [profiles.product]
 dfu = "0483:df11"
-app = "0483:5740"
-enter = "detach"
+app = "{app}"
+enter = {enter}
 enter_hint = "press the button"
 flash = "STM32H563RG"
 {profile}
@@ -198,9 +198,19 @@ class Rig:
         self.client, self.process = again.client, again.process
 
 
-def prepare(root: Path, *, boards: str, bench: str, settle: str = "50ms", profile: str = "") -> None:
+def prepare(
+    root: Path,
+    *,
+    boards: str,
+    bench: str,
+    settle: str = "50ms",
+    profile: str = "",
+    enter: str = '"detach"',
+    app: str = "0483:5740",
+) -> None:
     """Writes a configuration and a bench for `start`."""
-    (root / "config.toml").write_text(CONFIG.format(settle=settle, profile=profile, boards=boards))
+    config = CONFIG.format(settle=settle, profile=profile, boards=boards, enter=enter, app=app)
+    (root / "config.toml").write_text(config)
     (root / "bench.toml").write_text(bench)
 
 

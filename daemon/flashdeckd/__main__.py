@@ -15,6 +15,8 @@ from flashdeck.diagnosis import exit_code
 from flashdeck.errors import FlashdeckError
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
+from flashdeckd.host import processes
+from flashdeckd.host.service_manager import ServiceManager, inherited_socket
 from flashdeckd.log_format import begin_log
 from flashdeckd.signals import Signals
 
@@ -62,15 +64,19 @@ def main(
         from flashdeckd.service import Options, serve  # noqa: PLC0415 -- only here can a missing extra be explained
 
         is_virtual = virtual is not None
+        environment = processes.environment()
+        listener = inherited_socket(environment)
+        named = None if socket is None else str(socket)
         options = Options(
-            socket=paths.socket_path(None if socket is None else str(socket), virtual=is_virtual),
+            socket=Path(listener.getsockname()) if listener else paths.socket_path(named, virtual=is_virtual),
             state_dir=state_dir or paths.state_dir(virtual=is_virtual),
             config=config,
             virtual=virtual,
             record=record,
             record_payloads=record_payloads,
+            listener=listener,
         )
-        asyncio.run(serve(options, signals))
+        asyncio.run(serve(options, signals, ServiceManager.of(environment)))
 
 
 @main.command(short_help="Look at boards and this installation while no daemon runs.")

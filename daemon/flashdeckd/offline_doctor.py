@@ -29,13 +29,14 @@ from flashdeckd.state.lock import exclusive
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.libusb import open_backend
+from flashdeckd.usb.serial_ports import SerialPorts, SysfsSerialPorts
 
 FIRST_LOOK_SECONDS = 10.0
 """The time that the bus may take to be listed."""
 SETTLE_SECONDS = 1.0
 """The time after that in which devices may still be enumerated."""
 
-_Bus = tuple[usb.backend.IBackend, HotplugSource]
+_Bus = tuple[usb.backend.IBackend, HotplugSource, SerialPorts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ async def _examine(
     # Jobs are left to the next daemon: here none is to run, and none to be told that its board is gone.
     ledger = replace(await journal.load(), jobs=())
     spool = Spool(place.state_dir / "spool")
-    backend, source, trouble = _usb(virtual)
+    backend, source, ports, trouble = _usb(virtual)
     bench = Bench(
         config,
         hub=hub,
@@ -84,6 +85,7 @@ async def _examine(
         ledger=ledger,
         shelf=Shelf(spool),
         backend=backend,
+        ports=ports,
         rebuilt=rebuilt_into(spool),
     )
     await see(bench, source)
@@ -110,16 +112,16 @@ def _emulated(bench_file: Path) -> _Bus:
     from flashdeckd.virtual.virtual_bench import load_bench  # noqa: PLC0415 -- real boards are examined without any of it
 
     bench = load_bench(bench_file)
-    return bench.backend, bench.hotplug
+    return bench.backend, bench.hotplug, bench.ports
 
 
-def _usb(virtual: _Bus | None) -> tuple[usb.backend.IBackend | None, HotplugSource, str]:
+def _usb(virtual: _Bus | None) -> tuple[usb.backend.IBackend | None, HotplugSource, SerialPorts, str]:
     if virtual is not None:
         return *virtual, ""
     try:
-        return open_backend(), PyudevHotplug(), ""
+        return open_backend(), PyudevHotplug(), SysfsSerialPorts(), ""
     except FlashdeckError as error:
-        return None, PyudevHotplug(), error.advice
+        return None, PyudevHotplug(), SysfsSerialPorts(), error.advice
 
 
 def _without_config(error: ConfigError) -> Diagnosis:

@@ -22,6 +22,7 @@ from flashdeckd.boards.leases import Leases
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
+from flashdeckd.host.service_manager import ServiceManager
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
@@ -31,7 +32,7 @@ from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.history import HistoryRequests
 from flashdeckd.requests.rollback import RollbackRequests
 from flashdeckd.requests.waiting import WaitRequests
-from flashdeckd.server.endpoint import Endpoint, claimed
+from flashdeckd.server.endpoint import Endpoint, Listener, claimed
 from flashdeckd.server.handlers import (
     Handlers,
     for_holders,
@@ -48,11 +49,13 @@ from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
+from flashdeckd.supervision import Supervision
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.libusb import library_version, open_backend
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
+from flashdeckd.usb.serial_ports import SerialPorts, SysfsSerialPorts
 
 FIRST_LOOK_SECONDS = 5.0
 """Longest wait of the socket for the first look at bus and builds. The first client finds the boards then, and only
@@ -75,6 +78,8 @@ class Options:
     """A directory for recordings of every session with every device; None: nothing is recorded."""
     record_payloads: bool = False
     """True: image bytes are recorded, too, and not only their hashes."""
+    listener: Listener | None = None
+    """The listening socket at `socket` that a service manager has made; None: the daemon makes its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +88,14 @@ class _Emulated:
 
     backend: usb.backend.IBackend
     hotplug: HotplugSource
+    ports: SerialPorts
     handlers: Mapping[type[api.Params[Any]], Handler]
 
 
-async def serve(options: Options, signals: Signals) -> None:
+async def serve(options: Options, signals: Signals, manager: ServiceManager | None = None) -> None:
     """Run a daemon until a signal ends it; a running job is parked at its next safe point first.
+
+    A service manager hears when it is ready, how things are, and that its parts answer.
 
     Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories cannot be used.
     """
@@ -99,7 +107,7 @@ async def serve(options: Options, signals: Signals) -> None:
         # Two daemons on one journal would flash everything twice.
         hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
         stack.enter_context(exclusive(options.state_dir / "lock", does=f"uses {options.state_dir}", hint=hint))
-        endpoint = stack.enter_context(claimed(options.socket))
+        endpoint = stack.enter_context(claimed(options.socket, options.listener))
         hub = Hub(this_daemon(virtual=virtual is not None))
         health = Health(hub)
         journal = await Journal.open(options.state_dir / "journal.sqlite3")
@@ -124,6 +132,7 @@ async def serve(options: Options, signals: Signals) -> None:
             ledger=ledger,
             shelf=Shelf(spool),
             backend=backend,
+            ports=SysfsSerialPorts() if virtual is None else virtual.ports,
             rebuilt=rebuilt_into(spool),
         )
         await queue_again(bench.book, config)
@@ -149,7 +158,20 @@ async def serve(options: Options, signals: Signals) -> None:
         if virtual is not None:
             handlers |= virtual.handlers
         server = Server(hub, for_holders(handlers))
-        await _run(stop, endpoint, server, hub=hub, bench=bench, builds=builds, source=source, health=health)
+        manager = manager or ServiceManager()
+        supervision = Supervision(manager, hub=hub, health=health, parts={"journal": journal.answers}, lanes=lambda: ())
+        await _run(
+            stop,
+            endpoint,
+            server,
+            hub=hub,
+            bench=bench,
+            builds=builds,
+            source=source,
+            health=health,
+            manager=manager,
+            supervision=supervision,
+        )
 
 
 async def _run(
@@ -162,12 +184,15 @@ async def _run(
     builds: Builds,
     source: HotplugSource,
     health: Health,
+    manager: ServiceManager,
+    supervision: Supervision,
 ) -> None:
     """Do everything at once until `stop` is set, and then end all of it."""
     scanned = asyncio.Event()
     tasks = [
         asyncio.create_task(follow_bus(source, bench, health, scanned)),
         asyncio.create_task(builds.run()),
+        asyncio.create_task(supervision.run()),
         asyncio.create_task(bench.run()),
     ]
     for task in tasks:
@@ -176,7 +201,9 @@ async def _run(
         await first_look(scanned, builds, stop)
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
+            manager.ready()
             await stop.wait()
+            manager.stopping()
             hub.log("flashdeckd ends: running jobs stop at their next safe point")
             bench.stop()
             await tasks[-1]
@@ -229,7 +256,7 @@ def _emulated(bench_file: Path) -> _Emulated:
     from flashdeckd.virtual.virtual_bench import load_bench  # noqa: PLC0415
 
     bench = load_bench(bench_file)
-    return _Emulated(bench.backend, bench.hotplug, virtual_handlers(bench))
+    return _Emulated(bench.backend, bench.hotplug, bench.ports, virtual_handlers(bench))
 
 
 def _usb(virtual: _Emulated | None, health: Health) -> tuple[usb.backend.IBackend | None, HotplugSource]:

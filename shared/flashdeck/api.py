@@ -494,6 +494,8 @@ class VirtualBoardState(Value, frozen=True, kw_only=True):
     plugged: bool
     mode: str
     """`dfu`, `app` or `unplugged`."""
+    tty: str = ""
+    """The node of its application's serial port, a pseudo-terminal; "" while there is none."""
     erases: int = 0
     words: int = 0
     """Program units written."""

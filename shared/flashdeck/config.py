@@ -19,6 +19,7 @@ from flashdeck.patterns import MAX_PATTERN, Pattern, parse_pattern
 from flashdeck.text import clean
 from flashdeck.toml.spellings import (
     Address,
+    Argv,
     Image,
     Offset,
     OffsetOrEnd,
@@ -117,7 +118,24 @@ class Enter(StrEnum):
     """The way of a board from its application into DFU mode."""
 
     DETACH = "detach"
+    """A DFU_DETACH to the DFU run-time interface of the application."""
+    TOUCH = "touch-1200"
+    """Its serial port, opened at 1200 baud and closed, as cores for Arduino and TinyUSB expect."""
     MANUAL = "manual"
+
+
+@dataclass(frozen=True)
+class EnterCommand(Table):
+    """A command of one's own that brings a board from its application into DFU mode."""
+
+    hints: ClassVar[Mapping[str, str]] = {"command": 'name program and arguments, as { command = ["./enter-dfu"] }'}
+
+    command: Annotated[
+        Argv, key("Program and arguments, without a shell. Its environment has BOARD, PORT, SERIAL and TTY.")
+    ]
+
+
+AnyEnter = Enter | EnterCommand
 
 
 class MapPolicy(StrEnum):
@@ -359,10 +377,10 @@ class ProfileKeys:
     dfu: Annotated[UsbIdText, key("USB ids of the board in DFU mode, as lsusb shows them.")]
     app: Annotated[UsbIdText | None, key("USB ids of the board while its application is running.")] = None
     enter: Annotated[
-        Enter,
+        AnyEnter,
         key(
-            "The way from the application into DFU mode: by a DFU_DETACH to its run-time interface, or by hand.",
-            later=("touch-1200", "command"),
+            "The way from the application into DFU mode: a DFU_DETACH to its run-time interface, a touch of its serial "
+            "port at 1200 baud, a command of yours, or by hand."
         ),
     ] = Enter.MANUAL
     enter_hint: Annotated[str, key("Words of a waiting job for the person who is to do it by hand.")] = ""

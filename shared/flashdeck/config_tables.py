@@ -17,6 +17,7 @@ from flashdeck.config import (
     BoardKeys,
     CrcGuard,
     Enter,
+    EnterCommand,
     Guard,
     Partition,
     PartitionKeys,
@@ -213,16 +214,11 @@ class ProfileTable(ProfileKeys, Table):
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield what is wrong with a profile as a whole: ids, geometry, and where its partitions lie."""
-        if self.app is not None and self.app == self.dfu:
-            yield self.place.mistake(
-                "app",
-                f"{self.app} is also what dfu says, so the two modes cannot be told apart",
-                "give the application a product id of its own, or leave app out",
-            )
-        if self.enter is Enter.DETACH and self.app is None and "app" not in self.place.wrong:
+        if self.enter is not Enter.MANUAL and self.app is None and "app" not in self.place.wrong:
+            way = "a command" if isinstance(self.enter, EnterCommand) else f'"{self.enter}"'
             yield self.place.mistake(
                 "enter",
-                '"detach" asks the running application, and there is no app to know it by',
+                f"{way} is for the running application, and there is no app to know it by",
                 'add its USB id, as app = "0483:5740", or use enter = "manual"',
             )
         yield from self._plain_mistakes() if self.is_plain else self._flash_mistakes()

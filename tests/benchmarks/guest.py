@@ -17,7 +17,7 @@ from benchmarks.rows import FLASHDECK, Cost, Row
 from benchmarks.stands import EVERY_JOB, Failure, Result, Stand, side_by_side
 from flashdeck.model import Presence
 from rig import APP1, firmware
-from vm.desk import Desk, desk, ran, rests
+from vm.desk import Desk, desk, pressed, ran, rests
 from vm.vhci import Port
 
 UNCHANGED = "unchanged image"
@@ -113,8 +113,8 @@ class Boards:
     async def result(self, tool: str, job: str, flash: Callable[[Path], Awaitable[None]], data: bytes) -> Result:
         """Lets a tool flash the boards, which are back in their bootloaders, and looks into their flash."""
         it = self._it
-        for name in self.names:
-            it.bench.press(name)
+        # Where a tool has failed, a board is in its bootloader already, and restarts there.
+        await asyncio.gather(*(pressed(it.bench, it.cables, name) for name in self.names))
         await it.until_present(Presence.DFU, *self.names)
         tallies = [it.cables.tallies[name] for name in self.names]
         for tally in tallies:

@@ -140,12 +140,14 @@ async def desk(
     boards: str | None = None,
     careful: bool = True,
     daemon: tuple[str, ...] = DAEMON,
+    enter: str = '"detach"',
 ) -> AsyncGenerator[Desk]:
     """A daemon for these boards, none of them plugged in yet; `boards` are the configured ones, otherwise all.
 
-    At the end no board may have noted anything that a `careful` host does not do. `daemon` is what Python runs.
+    At the end no board may have noted anything that a `careful` host does not do. `daemon` is what Python runs, `enter`
+    the way into DFU mode.
     """
-    prepare(root, boards=configured(*specs) if boards is None else boards, bench="")
+    prepare(root, boards=configured(*specs) if boards is None else boards, bench="", enter=enter)
     bench = VirtualBench(specs)
     with Cables(bench) as cables:
         async with running(root, virtual=False, daemon=daemon) as rig:
@@ -165,6 +167,16 @@ async def enumerated(bench: VirtualBench, cables: Cables, name: str) -> None:
     usb_id, product = bench.boards[name].spec.dfu, cables.port(name).device / "idProduct"
     async with asyncio.timeout(WAIT_SECONDS):
         while _attribute(product) != f"{usb_id.product:04x}":  # noqa: ASYNC110 -- as for cables
+            await asyncio.sleep(0.05)
+
+
+async def pressed(bench: VirtualBench, cables: Cables, name: str) -> None:
+    """Press a board's button, and wait until the kernel has it anew in its bootloader."""
+    device, product = cables.port(name).device, f"{bench.boards[name].spec.dfu.product:04x}"
+    before = _attribute(device / "devnum")
+    bench.press(name)
+    async with asyncio.timeout(WAIT_SECONDS):
+        while _attribute(device / "devnum") in ("", before) or _attribute(device / "idProduct") != product:  # noqa: ASYNC110 -- as for cables
             await asyncio.sleep(0.05)
 
 

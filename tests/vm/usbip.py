@@ -44,7 +44,7 @@ class Tally:
     """What came to one board over all its enumerations, beside the transfers that it counts itself."""
 
     unlinks: list[Setup] = field(default_factory=list[Setup])
-    """Transfers that the host gave up before they were answered."""
+    """Transfers on endpoint 0 that the host gave up before they were answered."""
     resets: int = 0
     """Bus resets of a device that was configured already."""
     first: float | None = None
@@ -57,6 +57,7 @@ class Tally:
 class _Transfer:
     number: int
     endpoint: int
+    """Its address, with 0x80 for one to the host; 0 for endpoint 0."""
     setup: Setup
     data: bytes
     given_up: threading.Event
@@ -112,7 +113,8 @@ class Export:
         match command:
             case Command.SUBMIT:
                 data = b"" if direction else self._receive(length)
-                transfer = _Transfer(number, endpoint, Setup(*_SETUP.unpack(setup)), data, threading.Event())
+                address = endpoint | _IN if endpoint and direction else endpoint
+                transfer = _Transfer(number, address, Setup(*_SETUP.unpack(setup)), data, threading.Event())
                 with self._lock:
                     self._pending[number] = transfer
                 self._submitted.put(transfer)
@@ -126,7 +128,7 @@ class Export:
         with self._lock:
             transfer = self._pending.pop(victim, None)
             status = 0 if transfer is None else -errno.ECONNRESET
-            if transfer is not None:
+            if transfer is not None and not transfer.endpoint:
                 self._tally.unlinks.append(transfer.setup)
             self._stream.sendall(_RET_UNLINK.pack(Command.RET_UNLINK, number, 0, 0, 0, status))
         if transfer is not None:
@@ -153,7 +155,7 @@ class Export:
 
     def _transferred(self, transfer: _Transfer) -> bytes:
         if transfer.endpoint:
-            raise usb.core.USBError("no such endpoint", None, errno.EPIPE)
+            return self._beside(transfer.endpoint)
         board, setup = self.connection.board, transfer.setup
         if _is_first_look(setup) and self._configured:
             self._tally.resets += 1
@@ -167,6 +169,15 @@ class Export:
                 self._tally.last = time.monotonic()
         self._configured |= setup.kind == STANDARD_REQUEST and setup.request == Standard.SET_CONFIGURATION
         return answer
+
+    def _beside(self, endpoint: int) -> bytes:
+        """Any other endpoint: what goes to one is taken, and nothing ever comes from one."""
+        settings = self.connection.identity.settings
+        if endpoint not in [each.address for setting in settings for each in setting.endpoints]:
+            raise usb.core.USBError("no such endpoint", None, errno.EPIPE)
+        if endpoint & _IN:
+            raise usb.core.USBTimeoutError("nothing to say")
+        return b""
 
     def _return(self, transfer: _Transfer, status: int, data: bytes) -> None:
         moved = 0 if status else len(data) if transfer.setup.is_in else len(transfer.data)

@@ -13,6 +13,12 @@ class USBError(OSError):
 class USBTimeoutError(USBError): ...
 class NoBackendError(ValueError): ...
 
+class Endpoint:
+    bEndpointAddress: int
+    bmAttributes: int
+    wMaxPacketSize: int
+    bInterval: int
+
 class Interface:
     bLength: int
     bDescriptorType: int
@@ -24,6 +30,7 @@ class Interface:
     bInterfaceProtocol: int
     iInterface: int
     extra_descriptors: list[int] | bytes
+    def __iter__(self) -> Iterator[Endpoint]: ...
 
 class Configuration:
     bLength: int

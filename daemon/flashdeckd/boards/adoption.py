@@ -5,8 +5,10 @@ from itertools import count
 
 from flashdeck.config import Board, Config, Pins, Profile
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.model import Presence
 from flashdeck.names import did_you_mean, few
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.recognition import mode_of
 
 
 def find_device(wanted: str, devices: Collection[UsbDevice], configured: Collection[UsbDevice]) -> UsbDevice:
@@ -37,10 +39,14 @@ def find_device(wanted: str, devices: Collection[UsbDevice], configured: Collect
 
 
 def find_profile(name: str, device: UsbDevice, config: Config) -> Profile:
-    """The named profile, or the only one with the device's USB id; raises RequestError."""
-    fitting = [profile for profile in config.profiles.values() if profile.dfu == device.usb_id]
-    if name:
-        fitting = [profile for profile in fitting if profile.name == name]
+    """The named profile, or the only one with the device's USB id in DFU mode; raises RequestError."""
+    named = [profile for profile in config.profiles.values() if name in ("", profile.name)]
+    fitting = [profile for profile in named if mode_of(profile, device) is Presence.DFU]
+    if not fitting and any(mode_of(profile, device) is Presence.APP for profile in named):
+        raise RequestError(
+            f"the device at {device.name} is running, and a board is adopted by what its bootloader shows",
+            hint="bring it into DFU mode first",
+        )
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:

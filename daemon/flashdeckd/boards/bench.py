@@ -29,6 +29,7 @@ from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal, Ledger
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import recognise
+from flashdeckd.usb.serial_ports import SerialPorts
 
 
 class Bench:
@@ -43,15 +44,20 @@ class Bench:
         ledger: Ledger,
         shelf: Shelf,
         backend: usb.backend.IBackend | None,
+        ports: SerialPorts,
         rebuilt: Rebuilt,
     ) -> None:
-        """`rebuilt` makes an image anew that the spool has lost, where its build is still there."""
+        """`ports` finds the serial ports of the devices that `backend` opens.
+
+        `rebuilt` makes an image anew that the spool has lost, where its build is still there.
+        """
         self.config = config
         self.shelf = shelf
         self.verdicts = GuardVerdicts()
         self._hub = hub
         self._journal = journal
         self._backend = backend
+        self.ports = ports
         self._rebuilt = rebuilt
         self._devices: frozenset[UsbDevice] = frozenset()
         self._seeing = asyncio.Lock()
@@ -198,7 +204,7 @@ class Bench:
             verdicts=self.verdicts,
             rebuilt=self._rebuilt,
             backend=self._backend,
-            entry_of=entry_of,
+            entry_of=partial(entry_of, ports=self.ports),
             hold=partial(self.hold, board.name, by=HoldBy.FLASHDECK),
             disarm=partial(self._disarm_used_up, board.name),
             changed=partial(self._changes.note, board.name),

@@ -12,7 +12,7 @@ from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.state.journal import Journal
 from flashdeckd.usb.device import UsbDevice
-from flashdeckd.usb.recognition import Sighting
+from flashdeckd.usb.recognition import Sighting, mode_of
 
 RETURN_SECONDS: Final = 3.0
 """A board that is back in DFU mode so soon after a leave was not brought there by a person."""
@@ -38,7 +38,9 @@ class Sightings:
         present = tuple(devices)
         for name, port in self._ports.items():
             board = boards.get(name)
-            if board is not None and any(d.is_at(port) and d.usb_id != board.profile.dfu for d in present):
+            if board is not None and any(
+                d.is_at(port) and mode_of(board.profile, d) is not Presence.DFU for d in present
+            ):
                 self._ran.add(name)
 
     async def remember(self, board: Board, sighting: Sighting) -> None:

@@ -10,8 +10,9 @@ from flashdeck.model import Presence
 from flashdeckd.boards.bench import Bench
 from flashdeckd.dfu.wire import MAX_TRANSFER
 from flashdeckd.diagnosis import installation
+from flashdeckd.diagnosis.entry_facts import look
 from flashdeckd.diagnosis.judge import judge
-from flashdeckd.diagnosis.observation import Case, Observation, ReadOutcome
+from flashdeckd.diagnosis.observation import Case, EntryFacts, Observation, ReadOutcome
 from flashdeckd.diagnosis.probe import observe
 from flashdeckd.host import clock, threads
 from flashdeckd.jobs.contents import known_bytes
@@ -63,6 +64,9 @@ class Doctor:
         device = sighting.device
         if device is not None and seen is not None and any(r.outcome is ReadOutcome.LOST for r in seen.reads):
             await lane.lost_in_a_read(device)
+        entry = EntryFacts()
+        if device is not None and sighting.presence is Presence.APP:
+            entry = await threads.run(look, board.profile, device, self._bench.ports)
         others = [each for each in self._bench.devices if device is not None and each != device]
         case = Case(
             board=board.name,
@@ -70,6 +74,7 @@ class Doctor:
             presence=sighting.presence,
             device=device,
             seen=seen,
+            entry=entry,
             speed="" if device is None or self._hub.daemon.virtual else await threads.run(installation.speed, device),
             history=history,
             pinned_map=None if board.pins is None else board.pins.map,

@@ -1,13 +1,11 @@
-"""Findings without opening the device: serial, port, and the way from the application into DFU mode. Pure."""
+"""Findings on who a device is, made without opening it: serial and port. Pure."""
 
 from collections.abc import Iterator
 
-from flashdeck.config import Enter
 from flashdeck.diagnosis import Finding, Severity
-from flashdeck.model import Presence
 from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case
-from flashdeckd.usb.device import PROTOCOL_RUNTIME, UsbDevice
+from flashdeckd.usb.device import UsbDevice
 
 DUMMY_SERIALS = frozenset({"FFFFFFFEFFFF", "STM32FxSTM32"})
 """Strings that whole series of chips give instead of a serial of their own."""
@@ -19,8 +17,6 @@ def findings(case: Case) -> Iterator[Finding]:
     if device is None:
         return
     yield from _serial(case, device)
-    if case.presence is Presence.APP:
-        yield from _application(case, device)
 
 
 def pins(case: Case, names: str) -> Iterator[Finding]:
@@ -64,30 +60,3 @@ def _serial(case: Case, device: UsbDevice) -> Iterator[Finding]:
             means="many chips of a series say the same: a second board makes two candidates, and both are blocked",
             mend=mend,
         )
-
-
-def _application(case: Case, device: UsbDevice) -> Iterator[Finding]:
-    runtime = any(each.is_dfu and each.protocol == PROTOCOL_RUNTIME for each in device.interfaces)
-    if case.profile.enter is Enter.DETACH and not runtime:
-        yield Finding(
-            code="runtime-missing",
-            severity=Severity.ERROR,
-            seen='the profile says enter = "detach", but the running application has no DFU run-time interface',
-            means="there is nothing that a DETACH could be sent to: each job waits until somebody presses the buttons",
-            mend="add an interface of class 0xFE, subclass 0x01, protocol 0x01 with a DFU functional descriptor to the "
-            'application, and restart into the bootloader on DETACH; or say enter = "manual". '
-            f"{st_sources.DETACH}",
-        )
-    elif case.profile.enter is Enter.DETACH:
-        yield Finding(
-            code="runtime-there",
-            severity=Severity.GOOD,
-            seen="the running application has a DFU run-time interface",
-            means="jobs can ask it to come back in DFU mode",
-        )
-    yield Finding(
-        code="runs-application",
-        severity=Severity.NOTE,
-        seen="the board is running, so its bootloader was not looked at",
-        means=f"bring it into DFU mode for the rest{': ' + hint if (hint := case.profile.enter_hint) else ''}",
-    )

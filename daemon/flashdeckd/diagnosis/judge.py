@@ -6,7 +6,7 @@ from flashdeck.diagnosis import BoardReport, Fact, Finding, Severity
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Failure
 from flashdeck.text import clean, format_size
-from flashdeckd.diagnosis import banks, booting, descriptors, identity, reads, st_sources, timing
+from flashdeckd.diagnosis import banks, booting, descriptors, identity, reads, st_sources, timing, ways_in
 from flashdeckd.diagnosis.dialects import dialect_of
 from flashdeckd.diagnosis.observation import Case, Observation
 
@@ -32,6 +32,7 @@ def judge(case: Case, error: FlashdeckError | None = None) -> BoardReport:
 
 def _findings(case: Case, error: FlashdeckError | None) -> Iterator[Finding]:
     yield from identity.findings(case)
+    yield from ways_in.findings(case)
     if error is not None:
         yield from _failure(error)
     seen = case.seen

@@ -10,7 +10,9 @@ from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.memory_map import MemoryMap
 from flashdeckd.dfu.wire import StatusReport
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
+from flashdeckd.host.open_files import Holder
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.serial_ports import SerialPort
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,20 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryFacts:
+    """The parts of this machine that the way into DFU mode needs; those that it does not need are empty."""
+
+    ports: tuple[SerialPort, ...] = ()
+    """The serial ports of the running application; the first is the one that is touched."""
+    is_closed: bool = False
+    """True if this user may not open the first port."""
+    holders: tuple[Holder, ...] = ()
+    """Other processes that have the first port open."""
+    program: str = ""
+    """The path of the command's program; "" where there is none that can be run."""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One board with all that is known of it, ready to be judged."""
 
@@ -97,6 +113,8 @@ class Case:
     device: UsbDevice | None = None
     seen: Observation | None = None
     """None where the device was not opened."""
+    entry: EntryFacts = EntryFacts()
+    """The way into DFU mode, for a board that is running."""
     speed: str = ""
     """The speed of the link in Mbit/s, as the kernel says it; "" where it does not."""
     history: BootloaderHistory = UNKNOWN

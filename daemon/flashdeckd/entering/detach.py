@@ -1,106 +1,26 @@
-"""Asks a running application to detach into DFU mode for the jobs that are queued."""
+"""A DFU_DETACH to the run-time interface of the application (USB DFU 1.1, 5.1)."""
 
-from collections.abc import Sequence
-from typing import Final
-
-from flashdeck.config import Board
-from flashdeck.errors import DeviceError, DeviceGoneError, NoAccessError
-from flashdeck.job_state import Phase, Queued, Running
 from flashdeck.model import JobState
-from flashdeckd.entering.manual import wait_for_hand
-from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.device_thread import DeviceThread
-from flashdeckd.jobs.lane_state import LaneState
-from flashdeckd.jobs.retry_policy import RESTS
 from flashdeckd.usb.device import UsbDevice
-
-DETACH_SECONDS: Final = 15.0
-"""Longest time in which a detached board comes back in DFU mode; slow hubs need a few seconds."""
-MAX_ASKED: Final = 3
-"""An application that came back as often would do so for ever, and each time the board reboots."""
 
 
 class Detach:
-    """Asks the application of one board to detach, a few times in a row."""
+    """The way of an application with a DFU run-time interface."""
 
-    def __init__(self, board: Board, *, state: LaneState, thread: DeviceThread, book: JobBook) -> None:
-        self._board = board
-        self._state = state
+    requests = "requests to detach"
+
+    def __init__(self, thread: DeviceThread, book: JobBook) -> None:
         self._thread = thread
         self._book = book
-        self._device: UsbDevice | None = None
-        """The last one that was asked; it is not asked twice before it has enumerated anew."""
-        self._times = 0
-        """The number of times in a row that one was asked, and came back as the application."""
-        self._given_up = 0
-        """The number of times that this was too often."""
-        self._newest = 0
-        """The newest job that one was asked for."""
-        self._reason = ""
-        """The outcome of the last time that one was asked."""
 
-    def forget(self) -> None:
-        """Begin anew: somebody did something about the board, or it came into DFU mode."""
-        self._device, self._times, self._given_up = None, 0, 0
+    async def reach(self, device: UsbDevice) -> None:
+        """Raise NoAccessError where the device cannot be opened."""
+        await self._thread.run(lambda worker: worker.reach(device))
 
-    async def bring_into_dfu(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
-        """Return whether the board came into DFU mode for the first of `jobs`; otherwise all wait for a person.
-
-        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device cannot be opened.
-        """
-        if jobs[0].id > self._newest:  # a new build may be for a board that was mended
-            self.forget()
-            self._newest = jobs[0].id
-        if device == self._device:
-            await self._wait(jobs, self._reason)
-            return False
-        if self._times >= MAX_ASKED and not self._has_rested():
-            await self._wait(jobs, f"it is running again, after {self._times} requests to detach")
-            return False
-        before = (self._device, self._times)
-        self._device, self._times = device, self._times + 1
-        job = jobs[0]
-        now = clock.now()
-        await self._book.move(job, Running(phase=Phase.DETACH, since=now, answered_at=now))
+    async def ask(self, job: JobState, device: UsbDevice) -> str:
+        """Send the request, which says all that there is to say."""
         self._book.log(job, "asking the application to detach into DFU mode")
-        try:
-            await self._thread.opened(lambda worker: worker.detach(device))
-        except DeviceGoneError:
-            pass  # a device may reboot before it answers: what counts is whether it comes back
-        except NoAccessError:
-            self._device, self._times = before  # it was not asked now
-            raise
-        except DeviceError as error:
-            await self._wait(jobs, f"it cannot be detached: {error.message}")
-            return False
-        came = await self._state.until(lambda: self._is_over(job), DETACH_SECONDS)
-        self._state.check(job.id)
-        if came:
-            self.forget()
-            # Which job runs now is decided anew: the board may be on hold by now, and another job may come first.
-            await self._book.move(job, Queued(note="its board has come into DFU mode"))
-            return True
-        await self._wait(jobs, "it did not come back in DFU mode when asked")
-        return False
-
-    def rests_until(self) -> float | None:
-        """Return when the board is asked again by itself, by the monotonic clock; None where it is not."""
-        if self._times < MAX_ASKED or self._state.since is None or self._state.sighting.device == self._device:
-            return None
-        return self._state.since + RESTS[min(self._given_up, len(RESTS) - 1)]
-
-    def _has_rested(self) -> bool:
-        """Tell whether the board stayed long enough since it came back: cables may have cut the earlier requests."""
-        until = self.rests_until()
-        if until is None or clock.monotonic() < until:
-            return False
-        self._times, self._given_up = 0, self._given_up + 1
-        return True
-
-    async def _wait(self, jobs: Sequence[JobState], reason: str) -> None:
-        self._reason = reason
-        await wait_for_hand(self._board, self._book, jobs, reason)
-
-    def _is_over(self, job: JobState) -> bool:
-        return self._state.is_in_dfu or self._state.cancelling == job.id
+        await self._thread.opened(lambda worker: worker.detach(device))
+        return ""

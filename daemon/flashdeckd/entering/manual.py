@@ -21,6 +21,9 @@ class Manual:
         await wait_for_hand(self._board, self._book, jobs, "it is running, and has to be brought into DFU mode")
         return False
 
+    async def reach(self, device: UsbDevice) -> None:
+        """Do nothing: nothing of the device is opened."""
+
     def forget(self) -> None:
         """Begin anew: there is nothing to forget."""
 

@@ -6,6 +6,7 @@ A simulation sets `system` to one whose commands are made up.
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -93,6 +94,10 @@ class Commands(Protocol):
         """Do what `run` of this module says."""
         ...
 
+    def find(self, program: str) -> str:
+        """Do what `find` of this module says."""
+        ...
+
 
 async def run(
     argv: Sequence[str], *, environment: Mapping[str, str], seconds: float, most_output: int
@@ -107,8 +112,17 @@ async def run(
     return await system.run(argv, environment=environment, seconds=seconds, most_output=most_output)
 
 
+def find(program: str) -> str:
+    """Return the path of a program as `run` finds it; "" where there is none that may be run. Blocks."""
+    return system.find(program)
+
+
 class _Linux:
     """Commands as child processes."""
+
+    @staticmethod
+    def find(program: str) -> str:
+        return shutil.which(program) or ""
 
     async def run(
         self, argv: Sequence[str], *, environment: Mapping[str, str], seconds: float, most_output: int

@@ -4,6 +4,7 @@ A simulation sets `system` to a process that it has made up, so that no log depe
 """
 
 import os
+from collections.abc import MutableMapping
 from typing import Protocol
 
 
@@ -14,8 +15,9 @@ class Processes(Protocol):
         """Return its number."""
         ...
 
-    def getenv(self, name: str, /) -> str | None:
-        """Return a variable of its environment; None where it is not set."""
+    @property
+    def environ(self) -> MutableMapping[str, str]:
+        """The variables of its environment."""
         ...
 
     def geteuid(self) -> int:
@@ -38,4 +40,9 @@ def own_uid() -> int:
 
 def variable(name: str) -> str:
     """Return a variable of the environment; "" where it is not set."""
-    return system.getenv(name) or ""
+    return system.environ.get(name, "")
+
+
+def environment() -> MutableMapping[str, str]:
+    """Return all variables of the environment; what is taken out of it, no child gets."""
+    return system.environ

@@ -17,8 +17,12 @@ class DfuEntry(Protocol):
     async def bring_into_dfu(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
         """Return whether the board came into DFU mode for the first of `jobs`; otherwise all wait for a person.
 
-        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device cannot be opened.
+        Raises ParkedError when the job was to end meanwhile, NoAccessError where the device cannot be asked now.
         """
+        ...
+
+    async def reach(self, device: UsbDevice) -> None:
+        """Raise NoAccessError where the running application still cannot be asked; it is not asked."""
         ...
 
     def forget(self) -> None:

@@ -416,7 +416,7 @@ class Lane:
         try:
             if device is not None and self._after_error.take_denial(device):
                 self._decide(f"checks that {device.name} can be opened now", job)
-                await self._thread.run(lambda worker: worker.reach(device))
+                await self._reach(device)
             elif job.id not in self._checked:
                 await self._check_by_assumed_facts(job)
                 self._checked.add(job.id)
@@ -443,6 +443,13 @@ class Lane:
             return await self._entry.bring_into_dfu(ready, device)
         finally:
             self._book.spend(ready[0].id, PhaseTimes().plus(Phase.DETACH, clock.monotonic() - began))
+
+    async def _reach(self, device: UsbDevice) -> None:
+        """Raise NoAccessError where the device, or the way to its application, still cannot be opened."""
+        if self.sighting.presence is Presence.APP:
+            await self._entry.reach(device)
+        else:
+            await self._thread.run(lambda worker: worker.reach(device))
 
     async def _flash(self, job: JobState, device: UsbDevice) -> None:
         visit = self._visit = self._visit or self._begin_visit()

@@ -16,18 +16,27 @@ from flashdeckd.state.lock import exclusive
 
 BACKLOG: Final = 100
 """Connections that wait to be accepted; the next one has to wait to connect."""
+Listener = socket.socket
+"""A socket that listens."""
 _UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
 class Endpoint:
     """A socket path that is ours alone while the lock file beside it is locked. Make it with `claimed`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, handed: Listener | None = None) -> None:
+        """`handed` is the socket that a service manager has made there; it stays when we end."""
         self.path = path
+        self._handed = handed
 
     @contextlib.contextmanager
     def listening(self) -> Generator[socket.socket, None, None]:
         """A listening socket with mode 0600. A stale socket file is replaced; ours is removed at the end."""
+        if self._handed is not None:
+            with self._handed as listener:
+                listener.settimeout(0)
+                yield listener
+            return
         self._remove_stale()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             try:
@@ -61,8 +70,10 @@ class Endpoint:
 
 
 @contextlib.contextmanager
-def claimed(path: Path) -> Generator[Endpoint, None, None]:
+def claimed(path: Path, handed: Listener | None = None) -> Generator[Endpoint, None, None]:
     """Locks the file `<path>.lock`, which makes this the only daemon of that socket.
+
+    `handed` is the socket itself, where a service manager has made it.
 
     Raises FlashdeckError of kind `already-running` if another daemon has it (whose socket is left alone), of kind
     `no-permission` if the directory is not ours alone.
@@ -76,7 +87,7 @@ def claimed(path: Path) -> Generator[Endpoint, None, None]:
     ensure_private_dir(path.parent)
     hint = "use that one, stop it first, or give this one another place with --socket"
     with exclusive(path.with_name(f"{path.name}.lock"), does=f"serves {shown}", hint=hint):
-        yield Endpoint(path)
+        yield Endpoint(path, handed)
 
 
 def peer_uid(connection: socket.socket) -> int:

@@ -151,6 +151,10 @@ class Journal:
             _log.warning("%s", self._notice)
         return ledger
 
+    async def answers(self) -> None:
+        """Return once its thread has asked the file something: it does not hang."""
+        await self._run(lambda: self._connection.execute("SELECT 1").fetchone())
+
     async def save_job(self, job: JobState) -> None:
         """Keeps the newest state of a job."""
         await self._execute(

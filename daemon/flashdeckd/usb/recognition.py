@@ -1,13 +1,13 @@
 """Tells which device on the bus is which configured board. Pure; safety rule 3 lives here.
 
 A board is recognised by serial, by port, or by both where both are configured; its USB ids only say in which of its two
-identities it shows. Nothing is ever "the first found".
+identities it shows, and where both have the same ids, the kernel's descriptors do. Nothing is ever "the first found".
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flashdeck.config import Board, Config
+from flashdeck.config import Board, Config, Profile
 from flashdeck.model import DeviceState, Presence
 from flashdeckd.usb.device import UsbDevice
 
@@ -35,6 +35,19 @@ class Roster:
     """DFU devices that are no configured board: listed, never touched."""
 
 
+def mode_of(profile: Profile, device: UsbDevice) -> Presence | None:
+    """Return in which of a profile's two identities a device shows: DFU or APP; None if it is no device of it.
+
+    Many products keep their USB id: then a DFU interface with protocol 2 is DFU mode (USB DFU 1.1, 4.2.3), and
+    everything else is the application, whether it has a run-time interface (4.1.2) or not.
+    """
+    if device.usb_id == profile.dfu == profile.app:
+        return Presence.DFU if device.in_dfu_mode else Presence.APP
+    if device.usb_id == profile.dfu:
+        return Presence.DFU
+    return Presence.APP if device.usb_id == profile.app else None
+
+
 def recognise(config: Config, devices: Iterable[UsbDevice], last_ports: Mapping[str, str]) -> Roster:
     """Tells boards and strangers apart.
 
@@ -49,32 +62,36 @@ def recognise(config: Config, devices: Iterable[UsbDevice], last_ports: Mapping[
             claimed.setdefault(device, []).append(name)
     sightings = {name: _sighting(config.boards[name], found, claimed) for name, found in candidates.items()}
     recognised = {sighting.device for sighting in sightings.values()}
-    dfu_ids = {profile.dfu for profile in config.profiles.values()}
+    profiles = tuple(config.profiles.values())
     strangers = tuple(
         _stranger(device, claimed.get(device, []))
         for device in present
-        if device not in recognised and (device.usb_id in dfu_ids or device.in_dfu_mode)
+        if device not in recognised and (device.in_dfu_mode or _may_be_in_dfu(device, profiles))
     )
     return Roster(sightings, strangers)
 
 
-def _candidates(board: Board, devices: Iterable[UsbDevice], last_port: str) -> list[UsbDevice]:
+def _may_be_in_dfu(device: UsbDevice, profiles: Iterable[Profile]) -> bool:
+    return any(mode_of(profile, device) is Presence.DFU for profile in profiles)
+
+
+def _candidates(board: Board, devices: Iterable[UsbDevice], last_port: str) -> dict[UsbDevice, Presence]:
+    """Return the devices that may be the board, each with its mode."""
     if not board.serial and not board.port:
-        return []
-    ids = {board.profile.dfu, board.profile.app}
-    shown = [device for device in devices if device.usb_id in ids]
-    exact = [device for device in shown if _is_exactly(board, device)]
+        return {}
+    modes = {device: mode for device in devices if (mode := mode_of(board.profile, device)) is not None}
+    exact = {device: mode for device, mode in modes.items() if _is_exactly(board, device)}
     if exact:
         return exact
     port = board.port or last_port
-    return [device for device in shown if device.usb_id == board.profile.app and port and device.is_at(port)]
+    return {each: mode for each, mode in modes.items() if mode is Presence.APP and port and each.is_at(port)}
 
 
 def _is_exactly(board: Board, device: UsbDevice) -> bool:
     return (not board.serial or board.serial == device.serial) and (not board.port or device.is_at(board.port))
 
 
-def _sighting(board: Board, found: list[UsbDevice], claimed: Mapping[UsbDevice, list[str]]) -> Sighting:
+def _sighting(board: Board, found: Mapping[UsbDevice, Presence], claimed: Mapping[UsbDevice, list[str]]) -> Sighting:
     if not board.serial and not board.port:
         return Sighting(
             Presence.ABSENT,
@@ -86,11 +103,11 @@ def _sighting(board: Board, found: list[UsbDevice], claimed: Mapping[UsbDevice, 
     doubt = _doubt(board, found, claimed)
     if doubt:
         return Sighting(Presence.AMBIGUOUS, trouble=doubt)
-    (device,) = found
-    return Sighting(Presence.DFU if device.usb_id == board.profile.dfu else Presence.APP, device)
+    ((device, mode),) = found.items()
+    return Sighting(mode, device)
 
 
-def _doubt(board: Board, found: list[UsbDevice], claimed: Mapping[UsbDevice, list[str]]) -> str:
+def _doubt(board: Board, found: Mapping[UsbDevice, Presence], claimed: Mapping[UsbDevice, list[str]]) -> str:
     """Return the reason why the device found may not be the board; "" when it is."""
     if len(found) > 1:
         places = ", ".join(device.name for device in found)
@@ -98,15 +115,14 @@ def _doubt(board: Board, found: list[UsbDevice], claimed: Mapping[UsbDevice, lis
             f"{len(found)} devices look like board {board.name} (at {places}): "
             "unplug all but one, or add its port to the configuration"
         )
-    (device,) = found
+    ((device, mode),) = found.items()
     rivals = [name for name in claimed[device] if name != board.name]
     if rivals:
         return (
             f"the device at {device.name} matches board {board.name} and also {', '.join(rivals)}: "
             "give each of them a serial or a port of its own"
         )
-    is_dfu = device.usb_id == board.profile.dfu
-    if is_dfu and board.pins is not None and device.bcd_device != board.pins.bcd_device:
+    if mode is Presence.DFU and board.pins is not None and device.bcd_device != board.pins.bcd_device:
         return (
             f"the device at {device.name} looks like board {board.name}, but its bcdDevice is {device.bcd_device:04x} "
             f"and was {board.pins.bcd_device:04x} when it was adopted: if it is the same board, take it out of "

@@ -310,7 +310,10 @@ def _dfu_interfaces(device: usb.core.Device, where: UsbDevice, quirk: Quirk) -> 
     except _PYUSB_ERRORS as error:
         raise _translated(where, "reading its descriptors", error) from error
     if not settings:
-        raise DescriptorError(f"{_place(where)} has no DFU interface", hint="bring the board into DFU mode")
+        raise DescriptorError(
+            f"{_place(where)} has no DFU interface",
+            hint=f'bring the board into DFU mode; if its application has the same USB id, add app = "{where.usb_id}"',
+        )
     count = len({each.bInterfaceNumber for each in everything})
 
     def functional_of(number: int) -> bytes:

@@ -1,4 +1,11 @@
-"""The firmware that a bootloader starts: a serial port and perhaps a run-time DFU interface (USB DFU 1.1, 4)."""
+"""The firmware that a bootloader starts: a serial port and perhaps a run-time DFU interface (USB DFU 1.1, 4).
+
+A serial port that knows the touch restarts the board into its bootloader when DTR is low at 1200 baud, as the cores for
+Arduino and TinyUSB do, in whichever order the two come.
+"""
+
+import struct
+from enum import StrEnum
 
 from flashdeckd.virtual.control import (
     ACK,
@@ -6,6 +13,7 @@ from flashdeckd.virtual.control import (
     STALL,
     STANDARD_REQUEST,
     Bus,
+    Cdc,
     Dfu,
     Outcome,
     Recipient,
@@ -17,15 +25,33 @@ from flashdeckd.virtual.control import (
 from flashdeckd.virtual.identity import FUNCTIONAL_DESCRIPTOR, Functional, Identity
 from flashdeckd.virtual.nor import Operation
 
-RUNTIME_INTERFACE = 1
+PORT_INTERFACE = 0
+TOUCH_BAUD = 1200
+_USUAL_BAUD = 115200
+_LINE_CODING = struct.Struct("<IBBB")
+"""dwDTERate, and the form of a character (USB CDC PSTN 1.2, table 17)."""
+
+
+class AppPort(StrEnum):
+    """The serial port of an application."""
+
+    NONE = "none"
+    PLAIN = "plain"
+    """It works, and whatever is set means nothing to the application."""
+    TOUCH = "touch-1200"
+    """It restarts the board into its bootloader when it is touched at 1200 baud."""
 
 
 class Application:
-    """Answers what an idle application answers; DETACH restarts the board into its bootloader."""
+    """Answers what an idle application answers; DETACH restarts the board into its bootloader, and so may a touch."""
 
-    def __init__(self, identity: Identity, runtime: Functional | None) -> None:
+    def __init__(self, identity: Identity, runtime: Functional | None, port: AppPort = AppPort.NONE) -> None:
         self._identity = identity
         self._runtime = runtime
+        self._runtime_interface = max(setting.interface for setting in identity.settings) if runtime else None
+        self._port = port
+        self._coding = _LINE_CODING.pack(_USUAL_BAUD, 0, 0, 8)
+        self._dtr = True
         self.state = State.APP_IDLE
         self.configured = False
 
@@ -38,6 +64,7 @@ class Application:
         """The host has found the device, reset and configured it."""
         self.state = State.APP_IDLE
         self.configured = True
+        self._coding, self._dtr = _LINE_CODING.pack(_USUAL_BAUD, 0, 0, 8), True
 
     def ended(self, operation: Operation) -> None:
         """Nothing here starts operations."""
@@ -45,12 +72,15 @@ class Application:
 
     def request(self, setup: Setup, data: bytes = b"") -> Outcome:
         """Answers one control transfer."""
-        del data  # no request that is answered here carries any
-        interface = setup.index & 0xFF
         if setup.kind == STANDARD_REQUEST:
             return self._standard(setup)
-        if setup.kind == CLASS_REQUEST and setup.recipient == Recipient.INTERFACE and interface == RUNTIME_INTERFACE:
-            return self._dfu(setup) if self._runtime else STALL
+        if setup.kind != CLASS_REQUEST or setup.recipient != Recipient.INTERFACE:
+            return STALL
+        interface = setup.index & 0xFF
+        if interface == self._runtime_interface:
+            return self._dfu(setup)
+        if interface == PORT_INTERFACE and self._port is not AppPort.NONE:
+            return self._serial_port(setup, data)
         return STALL
 
     def _standard(self, setup: Setup) -> Outcome:  # noqa: PLR0911 - one answer a request
@@ -72,6 +102,22 @@ class Application:
                 return reply(setup, self._runtime.descriptor if self._runtime else None)
             case _:
                 return STALL
+
+    def _serial_port(self, setup: Setup, data: bytes) -> Outcome:
+        match setup.request:
+            case Cdc.SET_LINE_CODING if len(data) == _LINE_CODING.size:
+                self._coding = data
+            case Cdc.GET_LINE_CODING:
+                return reply(setup, self._coding)
+            case Cdc.SET_CONTROL_LINE_STATE:
+                self._dtr = bool(setup.value & 1)
+            case Cdc.SEND_BREAK:
+                return ACK
+            case _:
+                return STALL
+        baud = _LINE_CODING.unpack(self._coding)[0]
+        is_touched = self._port is AppPort.TOUCH and baud == TOUCH_BAUD and not self._dtr
+        return Outcome(bus=Bus.ENTERS_BOOTLOADER) if is_touched else ACK
 
     def _dfu(self, setup: Setup) -> Outcome:
         match setup.request:

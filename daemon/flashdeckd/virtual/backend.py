@@ -11,6 +11,7 @@ import usb.core
 from flashdeckd.host import threads
 from flashdeckd.virtual.board import Attachment, VirtualBoard
 from flashdeckd.virtual.control import Recipient, Setup, Standard
+from flashdeckd.virtual.identity import InterfaceSetting
 
 BUS = 1
 FULL_SPEED = 2
@@ -89,19 +90,35 @@ class VirtualBackend(usb.backend.IBackend):
         if config != 0:
             raise IndexError(f"configuration {config}")
         settings = _connection(dev).identity.settings
-        number = sorted({setting.interface for setting in settings})[intf]
-        setting = [setting for setting in settings if setting.interface == number][alt]
+        setting = _setting(settings, intf, alt)
         return SimpleNamespace(
             bLength=9,
             bDescriptorType=4,
             bInterfaceNumber=setting.interface,
             bAlternateSetting=setting.alternate,
-            bNumEndpoints=0,
+            bNumEndpoints=len(setting.endpoints),
             bInterfaceClass=setting.class_code,
             bInterfaceSubClass=setting.subclass,
             bInterfaceProtocol=setting.protocol,
             iInterface=setting.string,
             extra_descriptors=list(setting.extra),
+        )
+
+    def get_endpoint_descriptor(self, dev: object, ep: int, intf: int, alt: int, config: int) -> SimpleNamespace:
+        """An endpoint of an alternate setting, counted from 0."""
+        if config != 0:
+            raise IndexError(f"configuration {config}")
+        endpoint = _setting(_connection(dev).identity.settings, intf, alt).endpoints[ep]
+        return SimpleNamespace(
+            bLength=7,
+            bDescriptorType=5,
+            bEndpointAddress=endpoint.address,
+            bmAttributes=endpoint.attributes,
+            wMaxPacketSize=endpoint.packet,
+            bInterval=endpoint.interval,
+            bRefresh=0,
+            bSynchAddress=0,
+            extra_descriptors=[],
         )
 
     def open_device(self, dev: object) -> Handle:
@@ -177,6 +194,12 @@ class VirtualBackend(usb.backend.IBackend):
     @staticmethod
     def _standard(connection: Attachment, setup: Setup) -> bytes:
         return connection.board.transfer(connection, setup, b"", 1.0)
+
+
+def _setting(settings: Sequence[InterfaceSetting], intf: int, alt: int) -> InterfaceSetting:
+    """Pyusb counts interfaces, whatever their numbers are."""
+    number = sorted({setting.interface for setting in settings})[intf]
+    return [setting for setting in settings if setting.interface == number][alt]
 
 
 def _connection(dev: object) -> Attachment:

@@ -6,6 +6,8 @@ model = "classic"        # whose bootloader it runs
 flash = "STM32F405RG"    # whose flash it has, by the chip table; without it that of a 1 MB STM32H5
 serial = "DEMO00000001"
 runtime = true           # its application can be told to go to DFU mode
+serial_port = "touch-1200"  # or by its serial port, a pseudo-terminal that `flashdeck virtual list --json` names
+app_serial = "APP1"      # its application has another serial than its bootloader
 contents = [
   { address = 0x08000000, size = "128K", pattern = 1 },  # invented bytes
   { address = 0x08020000, file = "app.bin" },            # a file beside this one
@@ -37,6 +39,7 @@ from flashdeck.toml.spellings import Address, File, Name, Size, read_text
 from flashdeck.toml.tables import Mistake, Mistakes, Place, Spelling, Table, WrongValueError, key, spelled
 from flashdeck.toml.values import nearest, shown
 from flashdeckd.host import files
+from flashdeckd.virtual.application import AppPort
 from flashdeckd.virtual.chip_flash import ChipFlash, Family, chip_flash
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.replay import REPLAY, recorded_identity
@@ -159,6 +162,8 @@ class BenchBoardTable(BenchBoardKeys, Table):
             ("read_constant", self.model not in CONSTANT_MODELS, "its reads are not constant"),
             ("map", self.model in PLAIN_MODELS, "plain DFU knows no memory map"),
             ("runtime", self.runtime and self.app is None, "an application without USB has no interface"),
+            ("serial_port", self.serial_port is not AppPort.NONE and self.app is None, "its application has no USB"),
+            ("app_serial", self.app is None, "its application has no USB"),
         )
         if self.replays:
             names = [name for name in self.place.given if name not in _OF_REPLAY]

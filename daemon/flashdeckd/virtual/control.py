@@ -41,6 +41,15 @@ class Dfu(IntEnum):
     ABORT = 6
 
 
+class Cdc(IntEnum):
+    """Class requests of a serial port (USB CDC PSTN 1.2, 6.3)."""
+
+    SET_LINE_CODING = 0x20
+    GET_LINE_CODING = 0x21
+    SET_CONTROL_LINE_STATE = 0x22
+    SEND_BREAK = 0x23
+
+
 class State(IntEnum):
     """Device states (USB DFU 1.1, A.1), and the one that ST's class invents after a refused read."""
 
@@ -121,8 +130,12 @@ class Setup:
 
     @property
     def is_dfu(self) -> bool:
-        """True for a class request to an interface."""
-        return self.kind == CLASS_REQUEST and self.recipient == Recipient.INTERFACE
+        """True for a class request to an interface, but for those that a serial port knows."""
+        return (
+            self.kind == CLASS_REQUEST
+            and self.recipient == Recipient.INTERFACE
+            and not Cdc.SET_LINE_CODING <= self.request <= Cdc.SEND_BREAK
+        )
 
     def __str__(self) -> str:
         name = Dfu(self.request).name if self.is_dfu and self.request in list(Dfu) else f"request {self.request}"

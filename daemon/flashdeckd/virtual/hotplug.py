@@ -10,19 +10,21 @@ from flashdeckd.usb.descriptors import dfu_version
 from flashdeckd.usb.device import EMULATED_CONTROLLER, InterfaceClass, UsbDevice
 from flashdeckd.virtual.backend import BUS
 from flashdeckd.virtual.board import Attachment, VirtualBoard
+from flashdeckd.virtual.serial_ports import VirtualSerialPorts
 
 
 class VirtualHotplug:
     """Tells what is on the bench's bus, at once and whenever it changes. `changed` may be called from any thread."""
 
-    def __init__(self, boards: Sequence[VirtualBoard]) -> None:
+    def __init__(self, boards: Sequence[VirtualBoard], ports: VirtualSerialPorts) -> None:
         self._boards = boards
+        self._ports = ports
         self._wake: list[Callable[[], None]] = []
 
     @property
     def trouble(self) -> str:
-        """Nothing keeps it from seeing its boards."""
-        return ""
+        """Nothing keeps it from seeing its boards, but their serial ports may be missing."""
+        return self._ports.trouble
 
     def changed(self) -> None:
         """A board was plugged, unplugged or restarted."""
@@ -39,6 +41,7 @@ class VirtualHotplug:
                 loop.call_soon_threadsafe(change.set)
 
         self._wake.append(wake)
+        following = asyncio.create_task(self._ports.follow())
         try:
             last: frozenset[UsbDevice] | None = None
             while True:
@@ -52,6 +55,8 @@ class VirtualHotplug:
                 await _wait(change, min(coming) - clock.monotonic() if coming else None)
         finally:
             self._wake.remove(wake)
+            following.cancel()
+            await asyncio.wait([following])
 
 
 async def _wait(change: asyncio.Event, timeout: float | None) -> None:  # noqa: ASYNC109 - how long it takes is known
@@ -72,7 +77,7 @@ def usb_device(connection: Attachment) -> UsbDevice:
         address=connection.address,
         usb_id=identity.usb_id,
         bcd_device=identity.bcd_device,
-        serial=clean(spec.serial),
+        serial=clean(spec.serial if connection.is_dfu else spec.running_serial),
         product=clean(spec.product),
         interfaces=tuple(
             InterfaceClass(item.interface, item.alternate, item.class_code, item.subclass, item.protocol)

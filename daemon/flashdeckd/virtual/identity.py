@@ -1,7 +1,7 @@
 """The descriptors of a device, as bytes on the wire (USB 2.0, 9.6; USB DFU 1.1, 4)."""
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flashdeck.config import UsbId
 from flashdeckd.usb.device import DFU_CLASS, DFU_SUBCLASS, PROTOCOL_DFU, PROTOCOL_RUNTIME
@@ -11,6 +11,7 @@ DEVICE_DESCRIPTOR = 1
 CONFIGURATION_DESCRIPTOR = 2
 STRING_DESCRIPTOR = 3
 INTERFACE_DESCRIPTOR = 4
+ENDPOINT_DESCRIPTOR = 5
 FUNCTIONAL_DESCRIPTOR = 0x21
 DFUSE = 0x011A
 MAX_STRING = 126
@@ -18,8 +19,26 @@ MAX_STRING = 126
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint besides endpoint 0. Nothing ever comes from one, and what goes to one is taken and forgotten."""
+
+    address: int
+    """With 0x80 for one to the host."""
+    attributes: int
+    """2 for bulk, 3 for interrupt."""
+    packet: int
+    interval: int = 0
+    """Milliseconds between looks, for interrupt."""
+
+    @property
+    def descriptor(self) -> bytes:
+        """The endpoint descriptor."""
+        return struct.pack("<BBBBHB", 7, ENDPOINT_DESCRIPTOR, self.address, self.attributes, self.packet, self.interval)
+
+
+@dataclass(frozen=True, slots=True)
 class InterfaceSetting:
-    """One alternate setting of one interface. It has no endpoints but endpoint 0."""
+    """One alternate setting of one interface."""
 
     interface: int
     alternate: int
@@ -29,12 +48,19 @@ class InterfaceSetting:
     string: int = 0
     extra: bytes = b""
     """Class descriptors that follow it."""
+    endpoints: tuple[Endpoint, ...] = ()
 
     @property
     def descriptor(self) -> bytes:
         """The interface descriptor without what follows it."""
+        numbers = (self.interface, self.alternate, len(self.endpoints))
         codes = (self.class_code, self.subclass, self.protocol)
-        return struct.pack("<9B", 9, INTERFACE_DESCRIPTOR, self.interface, self.alternate, 0, *codes, self.string)
+        return struct.pack("<9B", 9, INTERFACE_DESCRIPTOR, *numbers, *codes, self.string)
+
+    @property
+    def following(self) -> bytes:
+        """All descriptors that follow it."""
+        return self.extra + b"".join(endpoint.descriptor for endpoint in self.endpoints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +142,7 @@ class Identity:
 
     def configuration(self) -> bytes:
         """The configuration descriptor with all that follows it."""
-        body = b"".join(setting.descriptor + setting.extra for setting in self.settings)
+        body = b"".join(setting.descriptor + setting.following for setting in self.settings)
         head = (
             9,
             CONFIGURATION_DESCRIPTOR,
@@ -167,17 +193,39 @@ def dfu_settings(functional: Functional, *, alternates: int = 1, string: int) ->
     )
 
 
-def app_settings(functional: Functional | None) -> tuple[InterfaceSetting, ...]:
-    """A serial port (CDC, abstract control model, its data interface left out) and, if given, DFU at run time."""
-    serial = InterfaceSetting(interface=0, alternate=0, class_code=0x02, subclass=0x02, protocol=0x01)
+def app_settings(functional: Functional | None, *, serial_port: bool = False) -> tuple[InterfaceSetting, ...]:
+    """A serial port (CDC, abstract control model) and, if given, DFU at run time.
+
+    The port works only where that is asked for: otherwise it is an interface that no driver takes.
+    """
+    settings = _WORKING_PORT if serial_port else _IDLE_PORT
     if functional is None:
-        return (serial,)
+        return settings
     runtime = InterfaceSetting(
-        interface=1,
+        interface=len(settings),
         alternate=0,
         class_code=DFU_CLASS,
         subclass=DFU_SUBCLASS,
         protocol=PROTOCOL_RUNTIME,
         extra=functional.descriptor,
     )
-    return serial, runtime
+    return (*settings, runtime)
+
+
+_IDLE_PORT = (InterfaceSetting(interface=0, alternate=0, class_code=0x02, subclass=0x02, protocol=0x01),)
+_WORKING_PORT = (
+    replace(
+        _IDLE_PORT[0],
+        # Header, call management, abstract control (it takes a line coding), union (USB CDC 1.2, 5.2.3).
+        extra=bytes.fromhex("0524002001 0524010001 04240202 0524060001"),
+        endpoints=(Endpoint(0x82, attributes=3, packet=8, interval=16),),
+    ),
+    InterfaceSetting(
+        interface=1,
+        alternate=0,
+        class_code=0x0A,
+        subclass=0,
+        protocol=0,
+        endpoints=(Endpoint(0x01, attributes=2, packet=64), Endpoint(0x81, attributes=2, packet=64)),
+    ),
+)

@@ -15,7 +15,7 @@ from flashdeck.toml.spellings import Address, AnyText, File, Word16, duration
 from flashdeck.toml.tables import Spelling, key, spelled
 from flashdeckd.host import clock, randomness
 from flashdeckd.virtual import dapboot, tinyusb, usbx_default, zephyr
-from flashdeckd.virtual.application import Application
+from flashdeckd.virtual.application import Application, AppPort
 from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, LibraryRelease, Reads
 from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.dapboot import DapbootBootloader, DapbootSettings
@@ -218,6 +218,16 @@ class BenchBoardKeys:
     )
     """None: the application has no USB, and the board vanishes from the bus when it starts."""
     runtime: Annotated[bool, key("true: the application has a run-time DFU interface.")] = False
+    serial_port: Annotated[
+        AppPort,
+        key(
+            "Serial port of the application, a pseudo-terminal: none, a plain one, or one that restarts the board into "
+            "its bootloader when it is touched at 1200 baud."
+        ),
+    ] = AppPort.NONE
+    app_serial: Annotated[
+        AnyText | None, key('The serial that its application shows; "": none. Default: that of the bootloader.')
+    ] = None
     map: Annotated[
         AnyText | None, key("The memory map string. Default: one that fits the flash, read-only before `app_address`.")
     ] = None
@@ -292,6 +302,11 @@ class BoardSpec(BenchBoardKeys):
     def block_size(self) -> int:
         """The board's wTransferSize."""
         return self.transfer_size or TRANSFER_SIZES.get(self.model, 1024)
+
+    @property
+    def running_serial(self) -> str:
+        """The serial of its application; "" for none."""
+        return self.serial if self.app_serial is None else self.app_serial
 
     @property
     def dfu_attributes(self) -> int:
@@ -398,9 +413,10 @@ class BoardSpec(BenchBoardKeys):
         if self.runtime:
             attributes = self.dfu_attributes | Attribute.WILL_DETACH
             functional = Functional(attributes, transfer_size=self.block_size, version=RUNTIME_VERSION)
-        strings = (self.manufacturer, self.product, self.serial)
-        identity = Identity(self.app, app_settings(functional), strings, bcd_device=self.bcd_device)
-        return identity, Application(identity, functional)
+        strings = (self.manufacturer, self.product, self.running_serial)
+        settings = app_settings(functional, serial_port=self.serial_port is not AppPort.NONE)
+        identity = Identity(self.app, settings, strings, bcd_device=self.bcd_device)
+        return identity, Application(identity, functional, self.serial_port)
 
     def boots(self, flash: NorFlash, address: int | None = None) -> bool:
         """The boot check of what is at `address`, the application's by default.

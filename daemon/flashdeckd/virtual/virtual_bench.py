@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from flashdeck.api import FlashBytes, VirtualBoardState
 from flashdeck.errors import ConfigError, RequestError
 from flashdeck.names import did_you_mean, select_one
@@ -12,6 +14,7 @@ from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.board import VirtualBoard
 from flashdeckd.virtual.faults import ON_MEDIA, Fault
 from flashdeckd.virtual.hotplug import VirtualHotplug
+from flashdeckd.virtual.serial_ports import VirtualSerialPorts
 from flashdeckd.virtual.spec import BoardSpec
 
 MAX_TIMES = 1_000_000
@@ -35,12 +38,13 @@ class VirtualBench:
                 )
             self.boards[spec.name] = VirtualBoard(spec, lambda: next(addresses), self._changed)
         boards = tuple(self.boards.values())
-        self.hotplug = VirtualHotplug(boards)
+        self.ports = VirtualSerialPorts(boards)
+        self.hotplug = VirtualHotplug(boards, self.ports)
         self.backend = VirtualBackend(boards)
 
     def list(self) -> tuple[VirtualBoardState, ...]:
         """All boards, in the order in which they were given."""
-        return tuple(board.state() for board in self.boards.values())
+        return tuple(replace(board.state(), tty=self.ports.node_of(board)) for board in self.boards.values())
 
     def plug(self, name: str) -> VirtualBoardState:
         """Connects a board; it powers up as its specification says."""

@@ -2,7 +2,7 @@
 
 import stat
 import tomllib
-from collections.abc import Collection, Mapping, Sized
+from collections.abc import Mapping, Sized
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -12,7 +12,7 @@ from msgspec import inspect
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_PATH, clean, format_size
 from flashdeck.toml.spellings import MAX_TEXT, read_number, read_text, wrong_type
-from flashdeck.toml.tables import Key, Mistakes, Place, Table, WrongValueError, keys_of, unwrapped
+from flashdeck.toml.tables import Mistakes, Place, Table, WrongValueError, keys_of, unwrapped
 from flashdeck.toml.values import MAX_NUMBER, nearest, nearest_of, one_of, shown
 
 MAX_FILE_SIZE = 1024 * 1024
@@ -74,7 +74,7 @@ def read_table(kind: type[T], values: Mapping[str, object], place: Place, mistak
         found[key.attribute] = key.default
         if key.name in values:
             try:
-                found[key.attribute] = _value(key, values[key.name], place, mistakes)
+                found[key.attribute] = _read(key.type, values[key.name], place, key.name, mistakes)
                 if _lost_a_table(values[key.name], found[key.attribute]):
                     wrong.add(key.name)
             except WrongValueError as error:
@@ -98,19 +98,6 @@ def _lost_a_table(value: object, found: object) -> bool:
     return all(isinstance(each, dict) for each in both) and len(cast("Sized", found)) < len(cast("Sized", value))
 
 
-def _value(key: Key, value: object, place: Place, mistakes: Mistakes) -> object:
-    if key.later and _is_one_of(value, key.later):
-        choices = _choices(unwrapped(key.type)[0])
-        raise WrongValueError(f"{shown(value)} {NOT_YET}", one_of(choices) if choices else "leave it out")
-    return _read(key.type, value, place, key.name, mistakes)
-
-
-def _is_one_of(value: object, words: Collection[str]) -> bool:
-    if isinstance(value, dict):
-        return any(word in value for word in words)
-    return isinstance(value, str) and value in words
-
-
 def _read(annotated: inspect.Type, value: object, place: Place, name: str, mistakes: Mistakes) -> object:
     """Return `value` as the model has it. Raises WrongValueError; what is wrong inside it goes into `mistakes`."""
     node, spelling = unwrapped(annotated)
@@ -128,13 +115,22 @@ def _read(annotated: inspect.Type, value: object, place: Place, name: str, mista
             items = _items(node, value, place, name, mistakes)
             return tuple(items) if isinstance(node, inspect.VarTupleType) else frozenset(items)
         case inspect.UnionType():
-            is_table = isinstance(value, dict)
-            member = next(
-                each for each in node.types if isinstance(unwrapped(each)[0], inspect.DataclassType) is is_table
-            )
-            return _read(member, value, place, name, mistakes)
+            return _either(node, value, place, name, mistakes)
         case _:
             return _leaf(node, value)
+
+
+def _either(node: inspect.UnionType, value: object, place: Place, name: str, mistakes: Mistakes) -> object:
+    """Return what may be a table or something else, of which there is one kind each."""
+    other, table = sorted(node.types, key=lambda each: isinstance(unwrapped(each)[0], inspect.DataclassType))
+    if isinstance(value, dict):
+        return _read(table, cast("object", value), place, name, mistakes)
+    try:
+        return _read(other, value, place, name, mistakes)
+    except WrongValueError as error:
+        kind = cast("type[Table]", cast("inspect.DataclassType", unwrapped(table)[0]).cls)
+        form = ", ".join(f"{key.name} = …" for key in keys_of(kind) if key.required)
+        raise WrongValueError(str(error), f"{error.hint} or {{ {form} }}") from error
 
 
 def _leaf(node: inspect.Type, value: object) -> object:

@@ -25,8 +25,12 @@ from flashdeck.toml.values import MAX_NUMBER, kind, shown
 
 MAX_TEXT = 200
 """Characters of a text, where nothing else is said."""
+MAX_WORDS = 64
+"""Words of a command: the program and its arguments."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
 _END = "end"
+_PATHS = ("./", "../", "~/")
+"""Beginnings by which an argument of a command is known to be a path."""
 NAME_RULE = "use up to 32 letters, digits, dots, dashes and underscores, a letter or digit first"
 
 
@@ -176,6 +180,23 @@ def _image(value: object, folder: Path) -> str:
     return os.path.normpath(PurePath(base) / (tail.lstrip("/") if head else tail))
 
 
+def _argv(value: object, folder: Path) -> tuple[str, ...]:
+    """Return a program and its arguments. Those that begin as a path of the file does are absolute afterwards."""
+    words = cast("list[object]", value) if isinstance(value, list) else []
+    if not words or not all(isinstance(word, str) for word in words):
+        raise wrong_type(
+            cast("object", value), 'program and arguments as an array of texts, as ["program", "--option", "./file"]'
+        )
+    if len(words) > MAX_WORDS:
+        raise WrongValueError(f"has {len(words)} words", f"use at most {MAX_WORDS}, or a script")
+    program, *arguments = (read_text(word, MAX_PATH) for word in words)
+    if program.startswith("-"):
+        raise WrongValueError(f"{shown(program)} is no program", "name the program first, and then its options")
+    if "/" in program or program.startswith("~"):
+        program = str(expanded(program, folder))
+    return (program, *(str(expanded(each, folder)) if each.startswith(_PATHS) else each for each in arguments))
+
+
 def _chip(value: object, _folder: Path) -> Chip:
     try:
         return find_chip(read_text(value))
@@ -194,6 +215,7 @@ _WHOLE = {"type": "integer", "minimum": 0}
 _SIZE = {"anyOf": [_WHOLE, {"type": "string", "pattern": f"^{_QUANTITY}"}]}
 _OFFSET = [_WHOLE, {"type": "string", "pattern": rf"^\+?{_QUANTITY}"}]
 _TEXT = {"type": "string", "minLength": 1}
+_ARGV = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MAX_WORDS}
 
 Size = Annotated[int, spelled(Spelling(_size, _SIZE, literal=in_file))]
 """Bytes: a whole number, or text as "384K" and "1M"."""
@@ -215,6 +237,9 @@ File = Annotated[
     Path, spelled(Spelling(lambda value, folder: expanded(read_text(value, MAX_PATH), folder), _TEXT, str))
 ]
 """The absolute path of a file, given in the same way."""
+Argv = Annotated[tuple[str, ...], spelled(Spelling(_argv, _ARGV, list))]
+"""A program and its arguments. A program with a slash in it is a path as any other here, and so is an argument that
+begins with ./, ../ or ~/; any other program is looked for in PATH."""
 AnyText = Annotated[str, spelled(Spelling(_any_text, {"type": "string"}))]
 """Text that need not be printable, nor be there at all: what an emulated board says of itself."""
 ChipName = Annotated[Chip, spelled(Spelling(_chip, _TEXT, attrgetter("name")))]

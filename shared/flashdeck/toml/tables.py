@@ -44,12 +44,9 @@ def spelled(spelling: Spelling) -> Meta:
     return Meta(extra={"spelling": spelling})
 
 
-def key(description: str, *, name: str = "", later: tuple[str, ...] = ()) -> Meta:
-    """Return the annotation of a field that is a key of a table.
-
-    `name` is the key where a field cannot have its name; values in `later` are refused as not supported yet.
-    """
-    return Meta(description=description, extra={"later": later, **({"key": name} if name else {})})
+def key(description: str, *, name: str = "") -> Meta:
+    """Return the annotation of a field that is a key of a table; `name` is for a key that no field can be called."""
+    return Meta(description=description, extra={"key": name} if name else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +136,6 @@ class Key:
     description: str
     required: bool
     default: object
-    later: tuple[str, ...]
 
 
 @cache
@@ -162,7 +158,6 @@ def _key(found: inspect.Field) -> Key:
         description=str(schema.get("description", "")),
         required=found.required,
         default=None if found.required else default,
-        later=cast("tuple[str, ...]", extra.get("later", ())),
     )
 
 

@@ -27,7 +27,7 @@ from flashdeck.text import clean, counted, format_age, format_duration, format_s
 from flashdeck.words.tone import Phrase, Tone
 
 _PHASES: Final = {
-    Phase.DETACH: "detaching",
+    Phase.DETACH: "entering DFU mode",
     Phase.OPEN: "opening",
     Phase.COMPARE: "comparing",
     Phase.ERASE: "erasing",

@@ -33,7 +33,7 @@ from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from job_states import BLOCKED, CANCELLED, DONE, RUNNING, WRITTEN
-from lane_rig import PROFILE
+from lane_rig import PROFILE, FakePorts
 
 CONFIG = Config(
     profiles={"product": PROFILE},
@@ -66,6 +66,7 @@ async def opened(root: Path, config: Config = CONFIG) -> AsyncGenerator[Scene]:
         ledger=await journal.load(),
         shelf=Shelf(spool),
         backend=None,
+        ports=FakePorts(),
         rebuilt=rebuilt_into(spool),
     )
     try:

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flashdeck.config import Board, Config, Pins, Profile, UsbId
+from flashdeck.errors import RequestError
 from flashdeck.geometry import Geometry, Region
 from flashdeck.model import Presence
+from flashdeckd.boards.adoption import find_profile
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
-from flashdeckd.usb.recognition import recognise
+from flashdeckd.usb.recognition import Sighting, mode_of, recognise
 
 DFU = UsbId(0x0483, 0xDF11)
 APP = UsbId(0x0483, 0x5740)
@@ -114,6 +117,71 @@ def test_a_remembered_port_never_identifies_a_device_in_dfu_mode() -> None:
 def test_run_time_dfu_interfaces_of_other_products_are_not_listed() -> None:
     headset = device(1, "X", UsbId(0x0B0E, 1), protocol=1)
     assert recognise(config(left={"serial": "A"}), [headset], NO_PORTS).strangers == ()
+
+
+KEEPS_ITS_ID = Profile(name="product", dfu=DFU, app=DFU, geometry=GEOMETRY)
+"""A product whose application has the USB id of its bootloader."""
+
+
+def same_id(*, serial: str = "", port: str = "") -> Config:
+    board = Board(name="left", profile=KEEPS_ITS_ID, serial=serial, port=port)
+    return Config(profiles={"product": KEEPS_ITS_ID}, boards={"left": board})
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "mode"),
+    [
+        ((InterfaceClass(0, 0, 0xFE, 1, 2),), Presence.DFU),
+        ((InterfaceClass(0, 0, 0xFE, 1, 1),), Presence.APP),
+        (
+            (InterfaceClass(0, 0, 2, 2, 1), InterfaceClass(1, 0, 10, 0, 0), InterfaceClass(2, 0, 0xFE, 1, 1)),
+            Presence.APP,
+        ),
+        ((InterfaceClass(0, 0, 2, 2, 1), InterfaceClass(1, 0, 10, 0, 0)), Presence.APP),
+        ((), Presence.APP),
+    ],
+)
+def test_one_usb_id_for_both_modes_is_told_apart_by_the_descriptors(
+    interfaces: tuple[InterfaceClass, ...], mode: Presence
+) -> None:
+    shown = replace(device(1, "A"), interfaces=interfaces)
+    assert mode_of(KEEPS_ITS_ID, shown) is mode
+    for known in (same_id(serial="A"), same_id(port="1-1")):
+        roster = recognise(known, [shown], NO_PORTS)
+        assert roster.boards["left"] == Sighting(mode, shown)
+        assert roster.strangers == ()
+
+
+def test_a_device_known_for_a_wrong_protocol_is_in_dfu_mode_all_the_same() -> None:
+    lpc = UsbId(0x1FC9, 0x000C)
+    profile = replace(KEEPS_ITS_ID, dfu=lpc, app=lpc)
+    assert mode_of(profile, device(1, usb_id=lpc, protocol=1)) is Presence.DFU
+
+
+def test_one_usb_id_and_another_serial_is_followed_by_its_port_while_it_runs() -> None:
+    running = device(1, "APP", protocol=1)
+    assert recognise(same_id(serial="A"), [running], {"left": running.port}).boards["left"].presence is Presence.APP
+    bootloader = device(1, "B")
+    roster = recognise(same_id(serial="A"), [bootloader], {"left": bootloader.port})
+    assert roster.boards["left"].presence is Presence.ABSENT
+    assert [stranger.port for stranger in roster.strangers] == ["1-1"]
+
+
+def test_another_product_that_runs_with_the_id_of_its_bootloader_is_not_listed_as_a_dfu_device() -> None:
+    assert recognise(same_id(serial="A"), [device(1, "B", protocol=1)], NO_PORTS).strangers == ()
+
+
+def test_what_is_adopted_is_a_device_in_dfu_mode() -> None:
+    known = same_id(serial="A")
+    assert find_profile("", device(2, "B"), known) is KEEPS_ITS_ID
+    for name in ("", "product"):
+        with pytest.raises(RequestError, match="at 1-2 is running") as caught:
+            find_profile(name, device(2, "B", protocol=1), known)
+        assert "DFU mode first" in caught.value.hint
+    with pytest.raises(RequestError, match="no profile 'other'"):
+        find_profile("other", device(2, "B", protocol=1), known)
+    with pytest.raises(RequestError, match="no profile is for 1209:0001"):
+        find_profile("", device(2, "B", usb_id=UsbId(0x1209, 1)), known)
 
 
 def test_an_adopted_board_whose_bcd_device_changed_is_in_doubt() -> None:

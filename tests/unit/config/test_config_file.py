@@ -17,6 +17,7 @@ from flashdeck.config import (
     Config,
     Crc,
     Enter,
+    EnterCommand,
     ErasePolicy,
     Guard,
     MapPolicy,
@@ -34,6 +35,7 @@ from flashdeck.geometry import Range
 from flashdeck.paths import data_file
 from flashdeck.toml.reader import MAX_FILE_SIZE
 from flashdeck.toml.tables import keys_of
+from flashdeck.toml.writer import to_plain
 
 PROFILE = """
 [profiles.product]
@@ -372,6 +374,7 @@ HUGE = f"0x{'f' * 5000}"
 
 # Mistakes: the text, what the message says, what the hint says
 
+COMMAND = PROFILE + 'app = "0483:5740"\nenter = '
 MISTAKES = [
     # unknown keys, and known ones that do not work yet
     ('[deamon]\nsettle = "1s"', "deamon: unknown key", "did you mean daemon?"),
@@ -387,8 +390,6 @@ MISTAKES = [
     (PROFILE + "trust_cash = true", "[profiles.product] trust_cash: unknown key", "did you mean trust_cache?"),
     (PROFILE + 'trust_cache = "yes"', 'trust_cache: "yes" is text', "true or false"),
     (PROFILE + "hooks = 1", "hooks: is not supported by this version", "leave it out"),
-    (PROFILE + 'enter = "touch-1200"', 'enter: "touch-1200" is not supported by this version', 'use "detach" or'),
-    (PROFILE + 'enter = { command = ["x"] }', "enter: { command = … } is not supported", '"manual"'),
     # types, in the words of TOML
     ("daemon = 1", "daemon: 1 is a number", "write a table, as [daemon]"),
     ("profiles = []", "profiles: [] is an array", "write a table, as [profiles]"),
@@ -401,8 +402,16 @@ MISTAKES = [
     ('[daemon]\nsettle = "11min"', 'settle: "11min" is not between', ""),
     (PROFILE + "leave = 1", "leave: 1 is a number", "true or false"),
     (PROFILE + 'leave = "yes"', 'leave: "yes" is text', "true or false"),
-    (PROFILE + "enter = true", "enter: true is not a value it may have", 'use "detach" or "manual"'),
-    (PROFILE + "enter = { cmd = 1 }", "enter: { cmd = … } is not a value", 'use "detach" or "manual"'),
+    (PROFILE + "enter = true", "enter: true is not a value it may have", '"touch-1200" or "manual" or { command = … }'),
+    (COMMAND + "{ comand = ['x'] }", "[profiles.product.enter] comand: unknown key", "did you mean command?"),
+    (COMMAND + "{ }", "[profiles.product.enter] command: is missing", 'as { command = ["./enter-dfu"] }'),
+    (COMMAND + '{ command = "x -y" }', 'command: "x -y" is text', "an array of texts"),
+    (COMMAND + "{ command = [] }", "command: [] is an array", 'as ["program", "--option", "./file"]'),
+    (COMMAND + "{ command = ['x', 1] }", 'command: ["x", 1] is an array', "an array of texts"),
+    (COMMAND + "{ command = ['-x'] }", 'command: "-x" is no program', "name the program first"),
+    (COMMAND + "{ command = [''] }", "command: is empty", ""),
+    (COMMAND + "{ command = ['x', \"\\u001b\"] }", "has characters that cannot be printed", ""),
+    (COMMAND + "{ command = ['~nobody-at-all/x'] }", "there is no such home directory", ""),
     (PROFILE + 'map = "off"', 'map: "off" is not a value it may have', 'use "check" or "ignore"'),
     (PROFILE + 'poll = ["auto"]', 'poll: ["auto"] is not a value', 'use "auto" or "spec"'),
     (PROFILE + "banks = 1979-05-27", "banks: 1979-05-27 is not a value", '"trusted"'),
@@ -436,7 +445,12 @@ MISTAKES = [
     ),
     ('[profiles.p]\ndfu = "0483:df11"\nsectors = "8K"', 'sectors: "8K" is not a run of sectors', ""),
     (PROFILE + 'enter = "detach"', "there is no app to know it by", 'app = "0483:5740"'),
-    (PROFILE + 'app = "0483:DF11"', "app: 0483:df11 is also what dfu says", "product id of its own"),
+    (PROFILE + 'enter = "touch-1200"', '"touch-1200" is for the running application, and there is no app', 'app = "'),
+    (
+        PROFILE + 'enter = { command = ["x"] }',
+        "a command is for the running application, and there is no app",
+        'app = "',
+    ),
     ('[profiles."my product"]\n', '"my product" cannot be a name', "up to 32"),
     (f"[profiles.{'x' * 33}]\n", "cannot be a name", "up to 32"),
     ('[profiles."\\u202e"]\n', "cannot be a name", "up to 32"),
@@ -620,8 +634,10 @@ kept_apart = st.fixed_dictionaries(
     {"size": st.just("16k"), "protected": st.sampled_from([True])}, optional={"vectors": offsets}
 )
 of_data = st.fixed_dictionaries({"size": st.just("16k"), "holds": st.just("data")}, optional={"auto": st.booleans()})
+commands = st.lists(printable.filter(lambda text: text[0] not in "-~"), min_size=1, max_size=3)
+ways = st.sampled_from([*Enter]) | commands.map(lambda words: {"command": words})
 in_a_profile = {
-    "app": st.just("1209:0001"),
+    "app": st.sampled_from(["1209:0001", "0483:df11"]),
     "enter_hint": printable,
     "leave": st.booleans(),
     "map": st.sampled_from([*MapPolicy]),
@@ -638,7 +654,8 @@ chips = st.fixed_dictionaries({"flash": st.sampled_from(["STM32H563RG", "h503cb"
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    profile=st.fixed_dictionaries({"dfu": st.just("0483:df11")}, optional=in_a_profile),
+    profile=st.fixed_dictionaries({"dfu": st.just("0483:df11")}, optional=in_a_profile)
+    | st.fixed_dictionaries({"dfu": st.just("0483:df11"), "app": st.just("0483:df11"), "enter": ways}),
     chip=chips,
     partitions=st.lists(programs | kept_apart | of_data, max_size=3),
 )
@@ -649,6 +666,21 @@ def test_any_configuration_survives_being_shown(
     config = read(main, tomli_w.dumps({"profiles": {"p": {**profile, **chip, "partitions": placed}}}))
     assert shown_again(config, main).profiles == config.profiles
     assert to_builtins(shown_again(config, main)) == to_builtins(config)
+
+
+def test_a_command_may_say_where_its_program_and_its_files_are(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    words = ["tools/enter", "-v", "./board.cfg", "../shared/x", "~/fw/y", "tools/z", "~", "--at=./here"]
+    enter = read(main, COMMAND + f"{{ command = {words} }}").profiles["product"].enter
+    here = main.parent
+    kept = ("tools/z", "~", "--at=./here")
+    paths = (str(here / "board.cfg"), str(here.parent / "shared/x"), "/home/me/fw/y")
+    assert enter == EnterCommand(command=(str(here / "tools/enter"), "-v", *paths, *kept))
+    config = read(main, COMMAND + '{ command = ["~/bin/enter"] }')
+    assert config.profiles["product"].enter == EnterCommand(command=("/home/me/bin/enter",))
+    assert '[profiles.product.enter]\ncommand = ["/home/me/bin/enter"]\n' in to_toml(config)
+    assert to_plain(ProfileTable.of(config.profiles["product"]))["enter"] == {"command": ["/home/me/bin/enter"]}
+    assert read(main, COMMAND + '{ command = ["enter"] }').profiles["product"].enter == EnterCommand(command=("enter",))
 
 
 def test_an_empty_configuration_says_that_there_is_no_file() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flashdeck.chips import MAX_NAME, NEAREST, chip_names, find_chip
-from flashdeck.config import DEFAULT_SETTLE, MAX_GUARDS, MAX_MAP, MAX_SERIAL, Config, Partition
+from flashdeck.config import DEFAULT_SETTLE, MAX_GUARDS, MAX_MAP, MAX_SERIAL, Config, EnterCommand, Partition
 from flashdeck.config_file import MAX_FILES, load
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import (
@@ -23,7 +23,7 @@ from flashdeck.patterns import ATTEMPTS, MAX_PATTERN, parse_pattern
 from flashdeck.recording import MAX_FILE, MAX_LINE, End, decode, encode
 from flashdeck.text import MAX_PATH, MAX_QUANTITY, parse_duration, parse_size
 from flashdeck.toml.reader import MAX_FILE_SIZE
-from flashdeck.toml.spellings import MAX_TEXT, read_text
+from flashdeck.toml.spellings import MAX_TEXT, MAX_WORDS, read_text
 from flashdeck.toml.tables import WrongValueError
 from flashdeck.toml.values import FEW, shown
 
@@ -50,6 +50,14 @@ def test_so_many_files_may_belong_together(tmp_path: Path) -> None:
     assert len(read(tmp_path, f"include = {names[1:]}").files) == MAX_FILES
     with pytest.raises(ConfigError, match="more than"):
         read(tmp_path, f"include = {names}")
+
+
+def test_a_command_may_have_so_many_words(tmp_path: Path) -> None:
+    way = f"{PROFILE}app = '1:2'\nenter = {{ command = "
+    words = ["x"] * MAX_WORDS
+    assert read(tmp_path, f"{way}{words} }}").profiles["p"].enter == EnterCommand(command=tuple(words))
+    with pytest.raises(ConfigError, match="words"):
+        read(tmp_path, f"{way}{[*words, 'x']} }}")
 
 
 def test_a_path_may_have_so_many_characters(tmp_path: Path) -> None:

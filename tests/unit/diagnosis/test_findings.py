@@ -330,6 +330,9 @@ ELSEWHERE = {
     "wants-addresses": "in the profile",
     "map-changed": "in boards.toml",
     "no-permission": "on this machine",
+    "port-missing": "in the application, or on this machine",
+    "port-closed": "on this machine",
+    "command-missing": "on this machine",
     "look-ended": "not known: the look did not get that far",
 }
 """Grave findings that are not mended in a source, and where they are."""

@@ -166,7 +166,19 @@ async def test_no_descriptor_is_left_behind() -> None:
     assert our_files() == before
 
 
+def test_a_program_is_found_where_it_would_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "enter"
+    program.write_text("#!/bin/sh\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commands.find("enter") == commands.find(str(program)) == ""
+    program.chmod(0o700)
+    assert commands.find("enter") == commands.find(str(program)) == str(program)
+
+
 class MadeUp:
+    def find(self, program: str) -> str:
+        return f"/made/up/{program}"
+
     async def run(
         self, argv: Sequence[str], *, environment: Mapping[str, str], seconds: float, most_output: int
     ) -> CommandResult:
@@ -177,3 +189,4 @@ async def test_a_command_may_be_made_up(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(commands, "system", MadeUp())
     result = await commands.run(["no-such"], environment={"BOARD": "left"}, seconds=1, most_output=2)
     assert result.output == "['no-such'] {'BOARD': 'left'} 1 2"
+    assert commands.find("no-such") == "/made/up/no-such"

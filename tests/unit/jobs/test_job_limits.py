@@ -15,7 +15,7 @@ from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DeviceGoneError, DevicePermissionError, ErrorKind
 from flashdeck.job_state import Done, Failed, Phase, Running, WaitFor
 from flashdeck.model import DaemonState, JobState, Origin, Presence
-from flashdeckd.entering import detach
+from flashdeckd.entering import asking
 from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.result import FlashResult
@@ -142,7 +142,7 @@ async def test_a_board_that_was_asked_to_detach_has_its_time_to_come(
         job = await scene.order()
         async with asyncio.timeout(30):
             await scene.hub.until(lambda: waits_for(scene.book.job(job.id)) is WaitFor.HAND)
-    assert waits == [detach.DETACH_SECONDS]
+    assert waits == [asking.ENTER_SECONDS]
 
 
 async def test_hotplug_has_its_time_to_tell_that_a_board_is_gone(

@@ -19,9 +19,9 @@ from vm.tree import ROOT
 ONE, TWO = firmware("1.0.0"), firmware("1.0.1")
 USER = 65534
 """Nobody: not root, and in no group but the rule's."""
-_RULE = ROOT / "config/udev/70-flashdeck-group.rules"
-_USED = _RULE.read_text().replace("#ATTR{idVendor}", "ATTR{idVendor}")
-"""The rule with its line for "your own" in use."""
+_RULE = ROOT / "config/udev/70-flashdeck.rules"
+_USED = _RULE.read_text().replace("#SUBSYSTEM==", "SUBSYSTEM==")
+"""The rule with its lines for "your own" in use."""
 _RELOAD = ("udevadm", "control", "--reload")
 _AS_USER = """
 import os, runpy

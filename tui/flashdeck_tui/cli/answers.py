@@ -12,6 +12,7 @@ from flashdeck.job_state import Failure
 from flashdeck.model import DeviceState, JobState, LogLine, Snapshot
 from flashdeck.problems import Problem, ProblemKind
 from flashdeck.value import Value
+from flashdeck_tui.installation.steps import StepResult
 
 
 class Refusal(Value, frozen=True, kw_only=True):
@@ -137,6 +138,14 @@ class ReportWritten(Value, frozen=True, kw_only=True):
     redacted: bool
     parts: tuple[ReportPart, ...]
     missing: tuple[MissingPart, ...]
+
+
+class InstallationReport(Value, frozen=True, kw_only=True):
+    """The answer of `install` and `uninstall`."""
+
+    steps: tuple[StepResult, ...]
+    remarks: tuple[str, ...]
+    """Notes on what is left as it is, each with what a person can do."""
 
 
 class CompletionScript(Value, frozen=True, kw_only=True):

@@ -11,8 +11,6 @@ COMMANDS: Final[Mapping[str, str]] = {
     "reset": "a board leaves DFU mode after its flash, unless its profile says leave = false; else press its reset "
     "button",
     "init": "'flashdeck suggest' prints what is plugged in as configuration",
-    "install": "set up the udev rules and a systemd user service by hand; the README shows both",
-    "uninstall": "take away by hand what was set up by hand: udev rules and a systemd user service",
     "power": "flashdeck switches no ports; pull the cable, or use uhubctl",
     "console": "flashdeck reads no serial ports; open the port with a terminal program",
     "run": "'flashdeck wait PARTITION && COMMAND' runs a command once the newest build is on the boards",

@@ -32,6 +32,8 @@ COMMANDS = (
     "doctor",
     "report",
     "config",
+    "install",
+    "uninstall",
     "completion",
     "demo",
     "virtual",

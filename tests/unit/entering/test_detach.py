@@ -12,8 +12,8 @@ from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DevicePermissionError
 from flashdeck.job_state import Done, Queued, Running, Superseded, WaitFor, Waiting
 from flashdeck.model import BoardHold, Event, JobState, Presence
-from flashdeckd.entering import detach
-from flashdeckd.entering.detach import MAX_ASKED
+from flashdeckd.entering import asking
+from flashdeckd.entering.asking import MAX_ASKED
 from flashdeckd.jobs import device_thread
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.usb.device import UsbDevice
@@ -67,7 +67,7 @@ class Application:
 
 @pytest.fixture
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    monkeypatch.setattr(detach, "DETACH_SECONDS", 0.01)
+    monkeypatch.setattr(asking, "ENTER_SECONDS", 0.01)
     hurry(monkeypatch)
     async with running_lane(tmp_path, replace(PROFILE, app=APP, enter=Enter.DETACH, enter_hint=HINT)) as scene:
         yield scene
@@ -123,7 +123,7 @@ async def asked(application: Application, times: int) -> None:
 async def test_requests_that_a_cable_may_have_cut_are_made_again_once_the_board_has_stayed(
     scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detach, "RESTS", (0.05, 1000.0))
+    monkeypatch.setattr(asking, "RESTS", (0.05, 1000.0))
     await worn_out(scene, application)
     await asked(application, MAX_ASKED + 1)
 
@@ -131,7 +131,7 @@ async def test_requests_that_a_cable_may_have_cut_are_made_again_once_the_board_
 async def test_a_board_that_does_not_stay_is_not_asked_for_ever(
     scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detach, "RESTS", (1000.0,))
+    monkeypatch.setattr(asking, "RESTS", (1000.0,))
     job = await worn_out(scene, application)
     for _ in range(3):
         await application.restart(job)
@@ -190,7 +190,7 @@ async def test_a_newer_build_that_came_while_the_board_was_waited_for_asks_at_on
 async def test_a_daemon_that_stops_while_the_board_is_waited_for_tells_nothing_of_the_board(
     scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detach, "DETACH_SECONDS", 60.0)
+    monkeypatch.setattr(asking, "ENTER_SECONDS", 60.0)
     asked, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def tell() -> None:
@@ -208,7 +208,7 @@ async def test_a_daemon_that_stops_while_the_board_is_waited_for_tells_nothing_o
 async def test_a_hold_that_comes_while_a_board_is_detached_is_told_and_its_job_can_be_cancelled(
     scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detach, "DETACH_SECONDS", 60.0)
+    monkeypatch.setattr(asking, "ENTER_SECONDS", 60.0)
     loop = asyncio.get_running_loop()
 
     def hold() -> None:
@@ -228,7 +228,7 @@ async def test_a_hold_that_comes_while_a_board_is_detached_is_told_and_its_job_c
 async def test_what_is_queued_while_a_board_is_detached_may_come_first_and_nothing_runs_beside_it(
     scene: Scene, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detach, "DETACH_SECONDS", 60.0)
+    monkeypatch.setattr(asking, "ENTER_SECONDS", 60.0)
     loop = asyncio.get_running_loop()
     together = 0
 

@@ -1,0 +1,180 @@
+"""Serial ports: speed and modem lines of a tty, and pairs of pseudo-terminals in the place of one.
+
+A simulation sets `system` to ports that are nobody's, with the same steps.
+"""
+
+import errno
+import fcntl
+import os
+import select
+import stat
+import struct
+import termios
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+DeviceNumber = tuple[int, int]
+"""Major and minor number of a device node."""
+_SPEEDS: Final = {
+    getattr(termios, name): int(name[1:]) for name in dir(termios) if name.startswith("B") and name[1:].isdecimal()
+}
+"""Baud by termios' codes."""
+_CODES: Final = {baud: code for code, baud in _SPEEDS.items()}
+_CFLAG, _LFLAG, _ISPEED, _OSPEED = 2, 3, 4, 5
+"""Places in what `tcgetattr` returns."""
+_NO_LINES: Final = frozenset({errno.ENOTTY, errno.EINVAL, errno.ENOSYS})
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """A pseudo-terminal as its other side sees it."""
+
+    baud: int
+    is_open: bool
+    """True if anybody has it open."""
+
+
+class SerialLines(Protocol):
+    """A place where serial ports are; all raise OSError."""
+
+    def open(self, node: Path, /) -> int:
+        """Open a port without waiting for anything; it becomes nobody's terminal."""
+        ...
+
+    def number(self, descriptor: int, /) -> DeviceNumber | None:
+        """Return the number of an open device; None where it is none."""
+        ...
+
+    def set_speed(self, descriptor: int, baud: int, /) -> None:
+        """Set the speed, and echo nothing."""
+        ...
+
+    def drop_dtr(self, descriptor: int, /) -> None:
+        """Take DTR back, also where others have the port open; nothing where there are no such lines."""
+        ...
+
+    def close(self, descriptor: int, /) -> None:
+        """Close a port."""
+        ...
+
+    def new_pair(self) -> tuple[int, Path, DeviceNumber]:
+        """Make a pseudo-terminal: our side, and node and number of the other one. It ends when ours is closed."""
+        ...
+
+    def line_state(self, descriptor: int, /) -> LineState:
+        """Return the state of the other side of our pseudo-terminal."""
+        ...
+
+
+class _Linux:
+    """The kernel's."""
+
+    @staticmethod
+    def open(node: Path, /) -> int:
+        flags = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(node, flags)
+
+    @staticmethod
+    def number(descriptor: int, /) -> DeviceNumber | None:
+        status = os.fstat(descriptor)
+        return (os.major(status.st_rdev), os.minor(status.st_rdev)) if stat.S_ISCHR(status.st_mode) else None
+
+    @staticmethod
+    def set_speed(descriptor: int, baud: int, /) -> None:
+        with _os_errors():
+            attributes = termios.tcgetattr(descriptor)
+            attributes[_CFLAG] |= termios.CLOCAL | termios.CREAD
+            attributes[_LFLAG] &= ~(termios.ECHO | termios.ECHONL)
+            attributes[_ISPEED] = attributes[_OSPEED] = _CODES[baud]
+            termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+
+    @staticmethod
+    def drop_dtr(descriptor: int, /) -> None:
+        try:
+            fcntl.ioctl(descriptor, termios.TIOCMBIC, struct.pack("I", termios.TIOCM_DTR))
+        except OSError as error:
+            if error.errno not in _NO_LINES:
+                raise
+
+    close = staticmethod(os.close)
+
+    @staticmethod
+    def new_pair() -> tuple[int, Path, DeviceNumber]:
+        ours, theirs = os.openpty()
+        try:
+            status = os.fstat(theirs)
+            return ours, Path(os.ttyname(theirs)), (os.major(status.st_rdev), os.minor(status.st_rdev))
+        except OSError:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
+
+    @staticmethod
+    def line_state(descriptor: int, /) -> LineState:
+        poll = select.poll()
+        poll.register(descriptor, 0)
+        hung_up = any(events & select.POLLHUP for _, events in poll.poll(0))
+        with _os_errors():
+            code = termios.tcgetattr(descriptor)[_OSPEED]
+        return LineState(_SPEEDS.get(code, 0), not hung_up)
+
+
+@contextmanager
+def _os_errors() -> Generator[None]:
+    try:
+        yield
+    except termios.error as error:  # is no OSError, for reasons of its own
+        raise OSError(*error.args) from error
+
+
+system: SerialLines = _Linux()
+
+
+class OpenPort:
+    """A port that is open."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def is_device(self, number: DeviceNumber) -> bool:
+        """Return whether it is the device with this number."""
+        return system.number(self._descriptor) == number
+
+    def set_speed(self, baud: int) -> None:
+        """Set its speed to one of the usual ones, and let it echo nothing. Raises OSError."""
+        system.set_speed(self._descriptor, baud)
+
+    def drop_dtr(self) -> None:
+        """Take DTR back, whoever else has the port open; a pseudo-terminal has none. Raises OSError."""
+        system.drop_dtr(self._descriptor)
+
+
+@contextmanager
+def opened(node: Path) -> Generator[OpenPort]:
+    """Open a port for the length of the block; no link is followed. Raises OSError; EBUSY: another has it alone."""
+    descriptor = system.open(node)
+    try:
+        yield OpenPort(descriptor)
+    finally:
+        with suppress(OSError):  # the device may have gone; the descriptor has, too
+            system.close(descriptor)
+
+
+class PseudoPort:
+    """Our side of a pseudo-terminal that stands in for a serial port."""
+
+    def __init__(self) -> None:
+        self._descriptor, self.node, self.number = system.new_pair()
+
+    @property
+    def state(self) -> LineState:
+        """Its state now. Raises OSError."""
+        return system.line_state(self._descriptor)
+
+    def close(self) -> None:
+        """The port is gone; whoever has it open is hung up."""
+        system.close(self._descriptor)

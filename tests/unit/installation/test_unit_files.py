@@ -1,0 +1,87 @@
+"""The units as systemd itself judges them: nothing that it does not know, any path, and shut in."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flashdeck_tui.installation import unit_files
+
+MOST_EXPOSED = 3.0
+"""The exposure level that `systemd-analyze security` may give; 10 is the worst."""
+
+ANALYZE = shutil.which("systemd-analyze")
+
+
+@pytest.fixture(params=["plain", "with a space", "c%d$e", "a 'b\"\\ c%d$e"])
+def place(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A directory with a program in it; some have names as bad as one may be."""
+    if ANALYZE is None:
+        assert not os.environ.get("CI"), "systemd-analyze is missing: apt install systemd"
+        pytest.skip("systemd-analyze is missing")
+    place = tmp_path / str(request.param)
+    place.mkdir()
+    program = place / "flashdeckd"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    return place
+
+
+def units(place: Path, *, system: bool) -> list[Path]:
+    program = (str(place / "flashdeckd"),)
+    texts = (
+        {"flashdeckd@.service": unit_files.system_service(program)}
+        if system
+        else {
+            "flashdeckd.service": unit_files.user_service(program),
+            "flashdeckd.service.d/hardening.conf": unit_files.user_hardening(),
+            "flashdeckd.socket": unit_files.user_socket(),
+        }
+    )
+    folder = place.parent / "units"
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return [folder / name.replace("@.", "@games.") for name in texts if not name.endswith(".conf")]
+
+
+def analyzed(place: Path, *words: str) -> str:
+    run = subprocess.run(  # noqa: S603 -- our words, no shell
+        (str(ANALYZE), *words),
+        env={**os.environ, "XDG_RUNTIME_DIR": str(place.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run
+    return run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("system", [False, True])
+def test_systemd_has_nothing_to_say_about_them(place: Path, *, system: bool) -> None:
+    for unit in units(place, system=system):
+        scope = () if system else ("--user",)
+        assert analyzed(place, *scope, "verify", "--recursive-errors=no", str(unit)) == ""
+
+
+@pytest.mark.parametrize("system", [False, True])
+def test_they_are_shut_in(place: Path, *, system: bool) -> None:
+    service = units(place, system=system)[0]
+    scope = () if system else ("--user",)
+    said = analyzed(place, "security", *scope, "--offline=true", str(service))
+    level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert level is not None
+    assert float(level[1]) <= MOST_EXPOSED
+
+
+def test_the_daemon_of_a_service_has_longer_to_end_than_any_block_takes() -> None:
+    from flashdeckd.dfu.polling import ERASE_PATIENCE, LONGEST_NAP, WRITE_PATIENCE  # noqa: PLC0415 -- the daemon's
+
+    for text in (unit_files.user_service(("x",)), unit_files.system_service(("x",))):
+        stop = re.search(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
+        assert stop is not None
+        assert int(stop[1]) > max(ERASE_PATIENCE, WRITE_PATIENCE, LONGEST_NAP)

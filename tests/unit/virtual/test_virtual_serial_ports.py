@@ -1,0 +1,227 @@
+"""The serial port of an emulated application: a pseudo-terminal that behaves as the tty of a real one."""
+
+import asyncio
+import errno
+import os
+import struct
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import usb.core
+
+from flashdeck.config import UsbId
+from flashdeckd.entering.touch import PortMissingError, touch
+from flashdeckd.host import serial_lines, threads
+from flashdeckd.usb.descriptors import dfu_version, interfaces
+from flashdeckd.usb.device import InterfaceClass, UsbDevice
+from flashdeckd.virtual import serial_ports
+from flashdeckd.virtual.application import AppPort
+from flashdeckd.virtual.spec import BoardSpec, Content
+from flashdeckd.virtual.virtual_bench import VirtualBench
+
+GOOD_VECTORS = (0x20030000).to_bytes(4, "little") + (0x08020201).to_bytes(4, "little")
+RUNNING = (Content(0x08020000, GOOD_VECTORS),)
+SET_LINE_CODING, GET_LINE_CODING, SET_LINES, SEND_BREAK = 0x20, 0x21, 0x22, 0x23
+OUT, IN = 0x21, 0xA1
+
+
+def board(port: AppPort = AppPort.TOUCH, *, runtime: bool = False, app_serial: str | None = None) -> BoardSpec:
+    return BoardSpec(
+        name="one", serial="BOOT", contents=RUNNING, serial_port=port, runtime=runtime, app_serial=app_serial
+    )
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+class Followed:
+    """A bench whose bus is followed, and what is on it now."""
+
+    def __init__(self, bench: VirtualBench) -> None:
+        self.bench = bench
+        self.devices: frozenset[UsbDevice] = frozenset()
+        self._changed = asyncio.Event()
+
+    def see(self, devices: frozenset[UsbDevice]) -> None:
+        self.devices = devices
+        self._changed.set()
+
+    @property
+    def device(self) -> UsbDevice:
+        (device,) = self.devices
+        return device
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        """Nobody is told of a port: it is looked for."""
+        async with asyncio.timeout(30):
+            while not reached():  # noqa: ASYNC110 -- as for a tty
+                await asyncio.sleep(0.002)
+
+    async def running(self) -> UsbDevice:
+        await self.until(lambda: bool(self.devices) and bool(self.bench.ports.of(self.device)))
+        return self.device
+
+    @property
+    def mode(self) -> str:
+        return self.bench.list()[0].mode
+
+
+@asynccontextmanager
+async def followed(spec: BoardSpec) -> AsyncGenerator[Followed]:
+    bench = VirtualBench([spec])
+    seen = Followed(bench)
+
+    async def follow() -> None:
+        async for devices in bench.hotplug.snapshots():
+            seen.see(devices)
+
+    following = asyncio.create_task(follow())
+    try:
+        yield seen
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+
+
+async def test_a_touch_brings_the_application_into_dfu_mode_and_its_port_goes() -> None:
+    async with followed(board()) as seen:
+        device = await seen.running()
+        assert seen.mode == "app"
+        touched = await threads.run(touch, seen.bench.ports, device)
+        assert str(touched.port.node).startswith("/dev/pts/")
+        await seen.until(lambda: seen.mode == "dfu" and seen.device.in_dfu_mode)
+        await seen.until(lambda: seen.bench.list()[0].tty == "")
+        with pytest.raises(PortMissingError):
+            await threads.run(touch, seen.bench.ports, device)
+        assert seen.bench.ports.of(seen.device) == ()
+
+
+async def test_a_port_that_knows_no_touch_stays_as_it_is() -> None:
+    async with followed(board(AppPort.PLAIN)) as seen:
+        device = await seen.running()
+        before = seen.bench.list()[0].transfers
+        await threads.run(touch, seen.bench.ports, device)
+        await seen.until(lambda: seen.bench.list()[0].transfers >= before + 2)  # it was told of speed and closing
+        assert (seen.mode, seen.device) == ("app", device)
+        assert seen.bench.list()[0].requests == 0, "no request to a DFU interface"
+
+
+async def test_a_terminal_at_another_speed_is_no_touch_and_is_hung_up_when_the_cable_is_pulled() -> None:
+    async with followed(board()) as seen:
+        device = await seen.running()
+        (port,) = seen.bench.ports.of(device)
+        assert seen.bench.list()[0].tty == str(port.node)
+        terminal = os.open(port.node, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        with serial_lines.opened(port.node) as line:
+            line.set_speed(115200)
+        await seen.until(lambda: seen.bench.list()[0].transfers >= 1)
+        seen.bench.unplug("one")
+        await seen.until(lambda: seen.bench.list()[0].tty == "")
+        with pytest.raises(OSError, match=r"[Ii]nput/output"):
+            os.write(terminal, b"x")
+        os.close(terminal)
+        seen.bench.plug("one")
+        again = await seen.running()
+        assert again.address != device.address
+        assert seen.bench.ports.of(device) == ()
+
+
+async def test_a_board_without_that_key_has_no_port() -> None:
+    async with followed(board(AppPort.NONE)) as seen:
+        await seen.until(lambda: bool(seen.devices))
+        assert seen.bench.ports.of(seen.device) == ()
+        assert seen.bench.hotplug.trouble == ""
+
+
+async def test_a_machine_without_pseudo_terminals_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nowhere:
+        @staticmethod
+        def new_pair() -> tuple[int, Path, tuple[int, int]]:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(serial_lines, "system", Nowhere())
+    async with followed(board()) as seen:
+        await seen.until(lambda: bool(seen.bench.hotplug.trouble))
+        assert "virtual board one has no serial port (No such file or directory)" in seen.bench.hotplug.trouble
+
+
+async def test_nothing_stays_open_when_the_bus_is_followed_no_more() -> None:
+    before = open_files()
+    async with followed(board()) as seen:
+        await seen.running()
+        assert open_files() > before
+    assert open_files() <= before
+
+
+# What the application answers, whoever asks.
+
+
+def opened(spec: BoardSpec) -> usb.core.Device:
+    device = usb.core.find(backend=VirtualBench([spec]).backend)
+    assert device is not None
+    return device
+
+
+def coding(baud: int) -> bytes:
+    return struct.pack("<IBBB", baud, 0, 0, 8)
+
+
+@pytest.mark.parametrize("order", [(1200, 0), (0, 1200)])
+def test_it_restarts_once_both_speed_and_dtr_say_so(order: tuple[int, int]) -> None:
+    device = opened(board())
+    first, second = order
+
+    def send(value: int) -> None:
+        if value:
+            device.ctrl_transfer(OUT, SET_LINE_CODING, 0, 0, coding(value))
+        else:
+            device.ctrl_transfer(OUT, SET_LINES, 2, 0, b"")
+
+    device.ctrl_transfer(OUT, SET_LINES, 3, 0, b"")
+    send(first)
+    assert bytes(device.ctrl_transfer(IN, GET_LINE_CODING, 0, 0, 7)) == coding(first or 115200)
+    send(second)
+    with pytest.raises(usb.core.USBError, match="No such device"):
+        device.ctrl_transfer(IN, GET_LINE_CODING, 0, 0, 7)
+
+
+def test_what_a_serial_port_does_not_know_is_refused() -> None:
+    device = opened(board())
+    device.ctrl_transfer(OUT, SEND_BREAK, 0, 0, b"")
+    for request, data in ((SET_LINE_CODING, b"\0" * 6), (0x02, b"")):
+        with pytest.raises(usb.core.USBError, match="Pipe error"):
+            device.ctrl_transfer(OUT, request, 0, 0, data)
+    with pytest.raises(usb.core.USBError, match="Pipe error"):
+        opened(board(AppPort.NONE)).ctrl_transfer(OUT, SET_LINE_CODING, 0, 0, coding(1200))
+
+
+def test_its_descriptors_are_those_of_a_port_that_a_driver_takes() -> None:
+    device = opened(board(runtime=True))
+    configuration = device[0]
+    assert [(each.bInterfaceNumber, each.bInterfaceClass, each.bNumEndpoints) for each in configuration] == [
+        (0, 0x02, 1),
+        (1, 0x0A, 2),
+        (2, 0xFE, 0),
+    ]
+    ends = [(end.bEndpointAddress, end.bmAttributes, end.wMaxPacketSize) for each in configuration for end in each]
+    assert ends == [(0x82, 3, 8), (0x01, 2, 64), (0x81, 2, 64)]
+    raw = bytes(device.ctrl_transfer(0x80, 6, 0x0200, 0, 512))
+    assert len(raw) == struct.unpack_from("<H", raw, 2)[0]
+    assert interfaces(raw)[1:] == (InterfaceClass(1, 0, 0x0A, 0, 0), InterfaceClass(2, 0, 0xFE, 1, 1))
+    assert dfu_version(raw) == 0x0110
+    assert serial_ports.PORT_INTERFACE == 0
+
+
+@pytest.mark.parametrize(("given", "shown"), [(None, "BOOT"), ("APP1", "APP1"), ("", "")])
+async def test_an_application_may_have_another_serial(given: str | None, shown: str) -> None:
+    spec = board(app_serial=given)
+    assert (opened(spec).serial_number or "") == shown
+    async with followed(spec) as seen:
+        device = await seen.running()
+        assert (device.serial, device.usb_id) == (shown, UsbId(0x0483, 0x5740))
+        seen.bench.press("one")
+        await seen.until(lambda: seen.device.in_dfu_mode)
+        assert seen.device.serial == "BOOT"
