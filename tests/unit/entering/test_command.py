@@ -189,6 +189,15 @@ async def test_a_board_that_is_another_one_by_now_gets_no_command(
         assert made_up.run_ == []
 
 
+async def test_nothing_is_run_for_what_is_not_exactly_one_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: Commands
+) -> None:
+    async with running(tmp_path, monkeypatch, "enter") as scene:
+        scene.lane.see(Sighting(Presence.AMBIGUOUS, trouble="2 devices look like board left"))
+        assert await waiting(scene, await scene.order(), WaitFor.OTHER_DEVICE) == "2 devices look like board left"
+        assert made_up.run_ == []
+
+
 async def begun(scene: Scene, place: Path) -> "tuple[JobState, asyncio.Task[bytes]]":
     """A job whose command runs, and what the command's descriptor 3 gets until all that have it ended."""
     written = asyncio.create_task(threads.run((place / "open").read_bytes))

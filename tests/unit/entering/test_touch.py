@@ -321,3 +321,14 @@ async def test_a_port_that_cannot_be_opened_is_tried_again_and_that_counts_as_no
     lines.refuses.clear()
     await scene.until(job, Done)
     assert lines.steps.count(TOUCH_BAUD) == 1
+
+
+@pytest.mark.usefixtures("holders")
+async def test_no_port_is_opened_for_what_is_not_exactly_one_board(scene: Scene, board: Board, lines: Lines) -> None:
+    scene.ports.found = (FIRST,)
+    scene.lane.see(Sighting(Presence.AMBIGUOUS, trouble="2 devices look like board left"))
+    job = await scene.order()
+    assert (await board.until(job, WaitFor.OTHER_DEVICE)).reason == "2 devices look like board left"
+    scene.lane.see(ABSENT)
+    await board.until(job, WaitFor.ABSENT)
+    assert lines.steps == []
