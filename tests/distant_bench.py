@@ -108,7 +108,7 @@ def distant_bench(path: Path) -> VirtualBench:
     specs = read_specs(path)
     bench = VirtualBench(())
     boards = tuple(cast("VirtualBoard", DistantBoard(spec, path.parent / "bench")) for spec in specs)
-    bench.hotplug, bench.backend = VirtualHotplug(boards), VirtualBackend(boards)
+    bench.hotplug, bench.backend = VirtualHotplug(boards, bench.ports), VirtualBackend(boards)
     threading.Thread(target=_look, args=(bench.hotplug.changed,), daemon=True).start()
     return bench
 

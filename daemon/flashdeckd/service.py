@@ -26,6 +26,7 @@ from flashdeckd.host.service_manager import ServiceManager
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.hooks import HookRunner
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
@@ -136,6 +137,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             rebuilt=rebuilt_into(spool),
         )
         await queue_again(bench.book, config)
+        stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
         notes = FileNotes()
         by_build = BuildRequests(bench, hub, journal, spool, notes)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from flashdeck.config import Board, Config, Pins
+from flashdeck.config import Board, Config, Hooks, Pins
 from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ProfileTable
 from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.toml.values import quoted
@@ -17,6 +17,7 @@ def to_builtins(config: Config) -> dict[str, object]:
             boards[name]["pinned"] = {"map": board.pins.map, "bcd_device": board.pins.bcd_device}  # also an empty map
     return {
         "files": [str(file) for file in config.files],
+        "hooks": to_plain(config.hooks),
         "profiles": {name: to_plain(ProfileTable.of(profile)) for name, profile in config.profiles.items()},
         "boards": boards,
         "disarmed": sorted(config.disarmed),
@@ -31,6 +32,8 @@ def to_toml(config: Config) -> str:
     back to the same.
     """
     lines = [f"# {quoted(str(file))}" for file in config.files] or ["# no configuration file"]
+    if config.hooks != Hooks():
+        lines += to_lines(config.hooks, "hooks")
     for name, profile in config.profiles.items():
         lines += to_lines(ProfileTable.of(profile), "profiles", name)
     for name, board in config.boards.items():

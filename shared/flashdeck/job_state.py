@@ -126,6 +126,20 @@ class PhaseTimes(Value, frozen=True, kw_only=True):
         return replace(self, **{name: more}) if name in self.__struct_fields__ else self
 
 
+class HookRun(Value, frozen=True, kw_only=True):
+    """The run of a command that the configuration names for the end of a job."""
+
+    name: str
+    """`done` or `failed`."""
+    ending: str
+    """Its end, to go on after its name: "ended with 0"."""
+    code: int | None = None
+    """Its exit code; None where it did not end by itself, or was not run."""
+    seconds: float = 0.0
+    output: tuple[str, ...] = ()
+    """The last lines that it printed."""
+
+
 class Queued(Value, frozen=True, kw_only=True, tag_field="state", tag="queued"):
     """It waits for its turn."""
 

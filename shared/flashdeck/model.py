@@ -11,6 +11,7 @@ from flashdeck.disposition import Disposition
 from flashdeck.job_state import (
     Failed,
     Failure,
+    HookRun,
     JobResult,
     JobStatus,
     Origin,
@@ -214,6 +215,8 @@ class JobState(Value, frozen=True, kw_only=True):
     """True if it is the one job that its board was armed for."""
     times: PhaseTimes = PhaseTimes()
     """The time that each phase has taken."""
+    hook: HookRun | None = None
+    """The command that ran once the job had ended; None where none has, or it has not ended yet."""
 
     def __post_init__(self) -> None:
         """Put the status into words, once for everybody."""

@@ -45,6 +45,7 @@ from flashdeck.words.contents import (
     image_name,
 )
 from flashdeck.words.jobs import (
+    hook_text,
     is_measured,
     no_answer_text,
     origin_text,
@@ -425,6 +426,8 @@ def _job_details(store: Store, job: JobState, now: float) -> Iterator[Phrase]:
         protection = f"; {_long(result.protection)}" if result.protection else ""
         yield Phrase(f"{counted(result.transfers, 'transfer')}{protection}")
         yield from (Phrase(_long(remark), Tone.WAIT) for remark in result.remarks)
+    if job.hook is not None:
+        yield Phrase(_long(hook_text(job.hook)), Tone.PLAIN if job.hook.code == 0 else Tone.WAIT)
     if told := times_text(job.times):
         yield Phrase(f"took: {told}", Tone.FAINT)
     when = ago(job.at, now)

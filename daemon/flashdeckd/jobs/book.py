@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.job_state import (
+    HookRun,
     JobStatus,
     Phase,
     PhaseTimes,
@@ -175,6 +176,11 @@ class JobBook:
         if isinstance(job.status, Running):
             self._jobs[job_id] = replace(job, status=status)
             self._hub.publish_job(self._jobs[job_id])
+
+    async def note_hook(self, job_id: int, hook: HookRun) -> None:
+        """Keep with a job how the command ended that ran at its end; a job that is forgotten by now stays so."""
+        if job_id in self._jobs:
+            await self._put(replace(self._jobs[job_id], hook=hook))
 
     def spend(self, job_id: int, times: PhaseTimes) -> None:
         """Add to the time that a job has taken; it is recorded with the next state of the job."""

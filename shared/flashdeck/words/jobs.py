@@ -8,6 +8,7 @@ from flashdeck.job_state import (
     Canceller,
     Done,
     Failed,
+    HookRun,
     JobResult,
     JobStatus,
     Origin,
@@ -163,6 +164,13 @@ def phase_word(phase: Phase) -> str:
 def times_text(times: PhaseTimes) -> str:
     """Return how long each phase took, as "erase 1.2 s, write 3.4 s"; "" where nothing was measured."""
     return ", ".join(f"{word} {format_duration(times.of(phase))}" for phase, word in _WORK.items() if times.of(phase))
+
+
+def hook_text(hook: HookRun) -> str:
+    """Return what became of the command that ran at a job's end, in a sentence."""
+    took = f" after {format_duration(hook.seconds)}" if hook.seconds else ""
+    said = f": {hook.output[-1]}" if hook.output else ""
+    return f"hook {hook.name} {hook.ending}{took}{said}"
 
 
 def is_measured(status: Running) -> bool:

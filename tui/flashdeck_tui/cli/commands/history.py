@@ -10,7 +10,7 @@ from flashdeck.client import Client
 from flashdeck.model import JobState
 from flashdeck.text import counted
 from flashdeck.words.contents import image_name
-from flashdeck.words.jobs import times_text
+from flashdeck.words.jobs import hook_text, times_text
 from flashdeck_tui.cli import live_names, live_options, options, words
 from flashdeck_tui.cli.answers import History, JobLine
 from flashdeck_tui.cli.connect import converse
@@ -111,8 +111,13 @@ def _table(jobs: Sequence[JobState]) -> str:
             image_name(job.version, job.sha256),
             words.status(job),
             shown(job.at),
-            "; ".join(text for text in (words.detail(job), times_text(job.times)) if text),
+            _detail(job),
         ]
         for job in jobs
     ]
     return table(["JOB", "BOARD", "PARTITION", "VERSION", "STATUS", "WHEN", "DETAIL"], rows)
+
+
+def _detail(job: JobState) -> str:
+    hook = hook_text(job.hook) if job.hook is not None else ""
+    return "; ".join(filter(None, (words.detail(job), times_text(job.times), hook)))
