@@ -30,8 +30,8 @@ from flashdeckd.jobs.hooks import HookRunner
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
-from flashdeckd.requests.history import HistoryRequests
-from flashdeckd.requests.rollback import RollbackRequests
+from flashdeckd.requests.going_back import RollbackRequests
+from flashdeckd.requests.past_jobs import HistoryRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
 from flashdeckd.server.handlers import (

@@ -347,7 +347,7 @@ class Release(Params[BoardList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
-class Lease(Value, frozen=True, kw_only=True):
+class LeaseToken(Value, frozen=True, kw_only=True):
     """Answer to `take` and `lease.use`: boards of which only the holder's jobs start."""
 
     token: str
@@ -355,7 +355,7 @@ class Lease(Value, frozen=True, kw_only=True):
     boards: tuple[str, ...]
 
 
-class Take(Params[Lease], frozen=True, kw_only=True):
+class Take(Params[LeaseToken], frozen=True, kw_only=True):
     """Takes boards (names and globs; none is an error) for as long as this connection lives; all of them or none.
 
     Returns once nobody else has any of them and nothing runs there any more; who asks first comes first. `by` and
@@ -371,7 +371,7 @@ class Take(Params[Lease], frozen=True, kw_only=True):
     timeout: float | None = None
 
 
-class UseLease(Params[Lease], frozen=True, kw_only=True):
+class UseLease(Params[LeaseToken], frozen=True, kw_only=True):
     """Makes this connection act for the holder of a lease, which it names by its token. The kind is `held` if it ended.
 
     What it asks for from now on starts on the boards of the lease.

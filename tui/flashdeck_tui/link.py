@@ -19,7 +19,7 @@ from flashdeck.errors import ConnectionFailedError, FlashdeckError
 from flashdeck.model import Snapshot
 from flashdeck.paths import socket_path
 from flashdeck.value import Value
-from flashdeck_tui.lease import act_for_lease
+from flashdeck_tui.inside_lease import act_for_lease
 from flashdeck_tui.store import Store
 
 FIRST_PAUSE = 0.5

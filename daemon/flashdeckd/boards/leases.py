@@ -14,7 +14,7 @@ from flashdeck.text import clean
 from flashdeck.words.boards import lease_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.host import clock, randomness
-from flashdeckd.jobs.lease import Lease, acting_for
+from flashdeckd.jobs.taken_boards import TakenBoards, acting_for
 from flashdeckd.state.hub import Hub
 
 LONGEST_HOLDER = 80
@@ -41,13 +41,13 @@ class Leases:
     def __init__(self, bench: Bench, hub: Hub) -> None:
         self._bench = bench
         self._hub = hub
-        self._leases: dict[str, Lease] = {}
+        self._leases: dict[str, TakenBoards] = {}
         """By token."""
         self._line: list[_Taker] = []
 
     async def take(
         self, patterns: tuple[str, ...], by: str, reason: str, *, no_wait: bool, seconds: float | None
-    ) -> Lease:
+    ) -> TakenBoards:
         """Return a lease of boards once nobody else has them and nothing runs there; the caller ends it.
 
         Raises RequestError (`no-such-board`), BlockedError where a board is on hold, and where one is not free with
@@ -60,7 +60,7 @@ class Leases:
         if no_wait:
             self._require_free(boards)
         shown = BoardLease(by=clean(by, LONGEST_HOLDER) or "a client", reason=clean(reason, LONGEST_REASON), since=0.0)
-        lease = Lease(randomness.unique_id(), boards, shown)
+        lease = TakenBoards(randomness.unique_id(), boards, shown)
         try:
             async with asyncio.timeout(seconds):
                 await self._begin_in_turn(lease)
@@ -74,14 +74,14 @@ class Leases:
             raise
         return lease
 
-    def of(self, token: str) -> Lease:
+    def of(self, token: str) -> TakenBoards:
         """Return the lease that a token names; raises BlockedError where it has ended, or never was."""
         lease = self._leases.get(token)
         if lease is None:
             raise BlockedError("this lease has ended", hint="take the boards again: `flashdeck take BOARD -- COMMAND`")
         return lease
 
-    def end(self, lease: Lease) -> None:
+    def end(self, lease: TakenBoards) -> None:
         """End a lease: its boards are free for the next in line, and for what is queued. A second call does nothing."""
         if self._leases.pop(lease.token, None) is None:
             return
@@ -93,7 +93,7 @@ class Leases:
                     self._hub.log("free again: its lease has ended", board=name)
         self._call_next()
 
-    async def _begin_in_turn(self, lease: Lease) -> None:
+    async def _begin_in_turn(self, lease: TakenBoards) -> None:
         """Stand in line until all boards of a lease are free, and begin it."""
         taker = _Taker(lease.boards)
         self._line.append(taker)

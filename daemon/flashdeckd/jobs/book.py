@@ -23,7 +23,7 @@ from flashdeck.names import few
 from flashdeck.words.jobs import status_text
 from flashdeckd.host import clock
 from flashdeckd.images.spool import Artifact
-from flashdeckd.jobs.lease import claim
+from flashdeckd.jobs.taken_boards import claim
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
 

@@ -52,9 +52,9 @@ from flashdeckd.jobs.dfu_entry import DfuEntryOf
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
-from flashdeckd.jobs.lease import Lease, claim
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
+from flashdeckd.jobs.taken_boards import TakenBoards, claim
 from flashdeckd.jobs.visit import Visit, in_order, why_incomplete, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
@@ -95,7 +95,7 @@ class Lane:
         self._hold: BoardHold | None = None
         self._armed = True
         self._once = False
-        self._lease: Lease | None = None
+        self._lease: TakenBoards | None = None
         self._changed = changed
         self._book = book
         self._histories = histories
@@ -160,12 +160,12 @@ class Lane:
         self._changed()
 
     @property
-    def lease(self) -> Lease | None:
+    def lease(self) -> TakenBoards | None:
         """The lease of the board; None while nobody has taken it."""
         return self._lease
 
     @lease.setter
-    def lease(self, lease: Lease | None) -> None:
+    def lease(self, lease: TakenBoards | None) -> None:
         self._lease = lease
         self._state.poke()
         self._changed()

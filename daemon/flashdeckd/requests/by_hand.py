@@ -22,7 +22,7 @@ from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
-from flashdeckd.jobs.lease import acting_for
+from flashdeckd.jobs.taken_boards import acting_for
 from flashdeckd.requests.planning import described
 from flashdeckd.requests.queueing import note_asked, queue_by_hand
 from flashdeckd.state.hub import Hub

@@ -16,10 +16,10 @@ from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.leases import Leases
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
-from flashdeckd.jobs.lease import acting_for
+from flashdeckd.jobs.taken_boards import acting_for
 from flashdeckd.requests.by_hand import HandRequests
-from flashdeckd.requests.history import HistoryRequests
-from flashdeckd.requests.rollback import RollbackRequests
+from flashdeckd.requests.going_back import RollbackRequests
+from flashdeckd.requests.past_jobs import HistoryRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
@@ -232,17 +232,17 @@ def rollback_handlers(rollbacks: RollbackRequests, by_hand: HandRequests) -> Map
 def lease_handlers(leases: Leases) -> Mapping[type[api.Params[Any]], Handler]:
     """Return the handlers for boards that a client takes, and for those that act for one."""
 
-    async def take(params: api.Take, connection: Connection) -> api.Lease:
+    async def take(params: api.Take, connection: Connection) -> api.LeaseToken:
         lease = await leases.take(
             params.boards, params.by, params.reason, no_wait=params.no_wait, seconds=params.timeout
         )
         connection.lease = lease
         connection.on_close(lambda: leases.end(lease))
-        return api.Lease(token=lease.token, boards=lease.boards)
+        return api.LeaseToken(token=lease.token, boards=lease.boards)
 
-    async def use(params: api.UseLease, connection: Connection) -> api.Lease:
+    async def use(params: api.UseLease, connection: Connection) -> api.LeaseToken:
         connection.lease = lease = leases.of(params.token)
-        return api.Lease(token=lease.token, boards=lease.boards)
+        return api.LeaseToken(token=lease.token, boards=lease.boards)
 
     return dict((handled(api.Take, take), handled(api.UseLease, use)))
 

@@ -37,7 +37,7 @@ ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     api.GetHistory: api.HistoryPage(jobs=EVERY_JOB.jobs, since=1.0, kept=10_000),
     api.Flash: SETTLED,
     api.Rollback: SETTLED,
-    api.Take: api.Lease(token="t", boards=("left",)),  # noqa: S106 - a test's
+    api.Take: api.LeaseToken(token="t", boards=("left",)),  # noqa: S106 - a test's
     api.Retry: SETTLED.jobs[0],
     api.Cancel: SETTLED.jobs[0],
     api.Plan: api.PlanList(

@@ -14,9 +14,9 @@ from flashdeck.job_state import Phase, Running
 from flashdeck.model import BoardLease
 from flashdeck.value import Value
 from flashdeck_tui.cli.commands.take import LONGEST_COMMAND, NOT_EXECUTABLE, NOT_FOUND
-from flashdeck_tui.lease import LEASE_VARIABLE
+from flashdeck_tui.inside_lease import LEASE_VARIABLE
 
-LEASE = api.Lease(token="secret", boards=("left",))  # noqa: S106 - a test's
+LEASE = api.LeaseToken(token="secret", boards=("left",))  # noqa: S106 - a test's
 TAKEN = BoardLease(by="bob, process 5", reason="a demo", since=NOW)
 
 

@@ -387,7 +387,7 @@ MISTAKES = [
     ('"\\u001b[2J" = 1', "unknown key", "known here"),
     ('[hosts]\nlab = "me@lab"', "hosts: is not supported by this version", "leave it out"),
     ("[tui]\n", "tui: is not supported by this version", "leave it out"),
-    ("[hooks]\n", "hooks: is not supported by this version", "leave it out"),
+    ('[hooks]\nverdict = ["true"]', "[hooks] verdict: is not supported by this version", "leave it out"),
     (PROFILE + "trust_cash = true", "[profiles.product] trust_cash: unknown key", "did you mean trust_cache?"),
     (PROFILE + 'trust_cache = "yes"', 'trust_cache: "yes" is text', "true or false"),
     (PROFILE + "hooks = 1", "hooks: is not supported by this version", "leave it out"),
@@ -754,8 +754,3 @@ def test_hooks_of_an_included_file_are_refused(main: Path, tmp_path: Path) -> No
 def test_what_is_no_command_is_no_hook(main: Path, value: str) -> None:
     with pytest.raises(ConfigError, match=r"\[hooks\] done"):
         read(main, f"[hooks]\ndone = {value}\n")
-
-
-def test_a_hook_for_the_verdict_does_not_exist_yet(main: Path) -> None:
-    with pytest.raises(ConfigError, match="verdict"):
-        read(main, '[hooks]\nverdict = ["true"]\n')

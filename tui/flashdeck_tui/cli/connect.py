@@ -15,7 +15,7 @@ from flashdeck.errors import ConnectionFailedError
 from flashdeck.paths import SOCKET_VARIABLE, socket_path
 from flashdeck.value import Value
 from flashdeck_tui.cli.output import say
-from flashdeck_tui.lease import act_for_lease
+from flashdeck_tui.inside_lease import act_for_lease
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Value)

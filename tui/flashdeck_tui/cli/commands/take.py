@@ -26,7 +26,7 @@ from flashdeck_tui.cli.before_command import BeforeCommand
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import heed
 from flashdeck_tui.cli.output import put_json, say
-from flashdeck_tui.lease import LEASE_VARIABLE
+from flashdeck_tui.inside_lease import LEASE_VARIABLE
 
 NOT_EXECUTABLE: Final = 126
 """Exit code where the command cannot be started, as shells have it."""
@@ -90,7 +90,7 @@ def command(
     return taken.code
 
 
-async def _take(client: Client, asked: api.Take) -> api.Lease:
+async def _take(client: Client, asked: api.Take) -> api.LeaseToken:
     """Return the lease once it is there; meanwhile say who has the boards, and what runs there."""
     changes = client.follow()
     first = await anext(changes)

@@ -19,7 +19,7 @@ from flashdeckd.state.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _WayBack:
     """The way back of one board."""
 
     to: JobState
@@ -61,7 +61,7 @@ class RollbackRequests:
         plans = await self._by_hand.plan_of(boards, partition, [way.to.sha256 for way in ways])
         return [replace(plan, notes=(way.note, *plan.notes)) for plan, way in zip(plans, ways, strict=True)]
 
-    async def _way(self, board: Board, partition: str) -> _Way:
+    async def _way(self, board: Board, partition: str) -> _WayBack:
         contents = self._bench.book.contents(board.name, partition)
         to = await self._last_good(board, partition, contents)
         if to is None:
@@ -85,7 +85,7 @@ class RollbackRequests:
         newest = self._hub.artifacts.get((board.profile.name, partition))
         gone = dict.fromkeys(filter(None, (*present, newest.sha256 if newest is not None else "")))
         gone.pop(to.sha256, None)
-        return _Way(to, tuple(gone), _note(contents, name, to.id))
+        return _WayBack(to, tuple(gone), _note(contents, name, to.id))
 
     async def _last_good(self, board: Board, partition: str, contents: Contents | None) -> JobState | None:
         """Return the newest job that brought another program than the present one, and of which nothing bad is known.

@@ -7,7 +7,7 @@ from flashdeck.model import BoardLease
 
 
 @dataclass(eq=False, slots=True)
-class Lease:
+class TakenBoards:
     """Boards that somebody has taken for as long as one connection lives. It is kept in memory only."""
 
     token: str
@@ -17,7 +17,7 @@ class Lease:
     """The jobs that its holder has asked for."""
 
 
-acting_for: ContextVar[Lease | None] = ContextVar("acting_for", default=None)
+acting_for: ContextVar[TakenBoards | None] = ContextVar("acting_for", default=None)
 """The lease of whoever asks for what is done now; None where that one has none. A request has its own context."""
 
 
