@@ -10,8 +10,8 @@ import pytest
 
 from cli_run import Cli
 from flashdeck_tui.cli.commands import install, uninstall
-from flashdeck_tui.installation import plan
-from flashdeck_tui.installation.machine import Machine, look
+from flashdeck_tui.installer import needed_steps
+from flashdeck_tui.installer.machine import Machine, look
 
 
 def _nothing(_name: str) -> None:
@@ -52,7 +52,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         (commands / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {tmp_path}/asked\n')
         (commands / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}:/usr/bin:/bin")
-    monkeypatch.setattr(plan, "RULES", tmp_path / "rules.d" / "70-flashdeck.rules")
+    monkeypatch.setattr(needed_steps, "RULES", tmp_path / "rules.d" / "70-flashdeck.rules")
     for command in (install, uninstall):
         monkeypatch.setattr(command, "look", looking_at(ann))
     return ann
@@ -63,7 +63,7 @@ def test_it_installs_once_and_takes_all_of_it_away_again(offline: Cli, machine: 
     assert run.code == 0, run
     service = machine.config_home / "systemd/user/flashdeckd.service"
     assert 'ExecStart="/usr/bin/flashdeckd"' in service.read_text()
-    assert '"df11"' in plan.RULES.read_text()
+    assert '"df11"' in needed_steps.RULES.read_text()
     completion = machine.data_home / "bash-completion/completions/flashdeck"
     assert "_flashdeck_completion" in completion.read_text()
     assert "udevadm control --reload" in (tmp_path / "asked").read_text()
@@ -73,7 +73,7 @@ def test_it_installs_once_and_takes_all_of_it_away_again(offline: Cli, machine: 
 
     run = offline("uninstall")
     assert run.code == 0, run
-    assert not [each for each in (service, plan.RULES, completion) if each.exists()]
+    assert not [each for each in (service, needed_steps.RULES, completion) if each.exists()]
 
 
 def test_a_dry_run_is_a_script_that_does_the_same(offline: Cli, machine: Machine, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_dry_run_is_a_script_that_does_the_same(offline: Cli, machine: Machine
     assert run.code == 0
     assert not machine.home.exists()
     subprocess.run(("/bin/sh", "-eu"), input=run.out, text=True, check=True, timeout=60)
-    assert plan.RULES.exists()
+    assert needed_steps.RULES.exists()
     assert offline("install", "--dry-run").out == "# systemd does not run here: start flashdeckd by other means\n"
     assert (tmp_path / "asked").exists()
 
@@ -95,7 +95,7 @@ def test_where_only_root_is_missing_the_rest_is_done(
     assert run.code == 12
     answer = json.loads(run.out)
     assert {step["state"] for step in answer["steps"]} == {"done", "needs root"}
-    assert not plan.RULES.exists()
+    assert not needed_steps.RULES.exists()
     assert (machine.config_home / "systemd/user/flashdeckd.service").exists()
     told = offline("install")
     assert "'flashdeck install --dry-run' prints the commands" in told.out

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flashdeck_tui.installation import unit_files
+from flashdeck_tui.installer import unit_files
 from flashdeckd.virtual.virtual_bench import VirtualBench
 from rig import APP1, CONFIG, WAIT_SECONDS, firmware
 from vm.cables import Cables

@@ -12,7 +12,7 @@ from flashdeck.job_state import Failure
 from flashdeck.model import DeviceState, JobState, LogLine, Snapshot
 from flashdeck.problems import Problem, ProblemKind
 from flashdeck.value import Value
-from flashdeck_tui.installation.steps import StepResult
+from flashdeck_tui.installer.steps import StepResult
 
 
 class Refusal(Value, frozen=True, kw_only=True):

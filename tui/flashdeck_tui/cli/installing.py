@@ -8,9 +8,9 @@ import click
 from flashdeck.errors import ExitCode
 from flashdeck_tui.cli.answers import InstallationReport
 from flashdeck_tui.cli.output import put, put_json, say
-from flashdeck_tui.installation.carrying_out import carry_out
-from flashdeck_tui.installation.machine import Machine, user_environment
-from flashdeck_tui.installation.steps import Line, Remark, Step, StepResult, StepState, WriteFile, steps_of
+from flashdeck_tui.installer.carrying_out import carry_out
+from flashdeck_tui.installer.machine import Machine, user_environment
+from flashdeck_tui.installer.steps import Line, Remark, Step, StepResult, StepState, WriteFile, steps_of
 
 _END = "END_OF_FILE"
 

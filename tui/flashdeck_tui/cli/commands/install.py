@@ -7,8 +7,8 @@ from flashdeck.errors import ExitCode
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.installing import carried_out
 from flashdeck_tui.cli.shell_completion import script
-from flashdeck_tui.installation import plan
-from flashdeck_tui.installation.machine import look, text_of
+from flashdeck_tui.installer import needed_steps
+from flashdeck_tui.installer.machine import look, text_of
 
 
 @click.command()
@@ -36,7 +36,7 @@ def command(
         raise click.UsageError("--socket is for a service of your own, without --system")
     machine = look(account, system=system)
     root = context.find_root().command
-    lines = plan.install(
+    lines = needed_steps.install(
         machine,
         default_config(),
         text_of,

@@ -5,8 +5,8 @@ import click
 from flashdeck.errors import ExitCode
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.installing import carried_out
-from flashdeck_tui.installation import plan
-from flashdeck_tui.installation.machine import look, text_of
+from flashdeck_tui.installer import needed_steps
+from flashdeck_tui.installer.machine import look, text_of
 
 
 @click.command()
@@ -24,5 +24,5 @@ def command(*, system: bool, account: str, dry_run: bool, as_json: bool) -> Exit
     if account and not system:
         raise click.UsageError("--user goes with --system: your own service is removed by yourself")
     machine = look(account, system=system)
-    lines = plan.uninstall(machine, text_of, system=system)
+    lines = needed_steps.uninstall(machine, text_of, system=system)
     return carried_out(lines, machine, dry_run=dry_run, as_json=as_json)

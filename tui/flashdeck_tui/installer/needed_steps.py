@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from flashdeck.config import Config
-from flashdeck_tui.installation import unit_files
-from flashdeck_tui.installation.machine import Machine
-from flashdeck_tui.installation.marked import is_ours, marked
-from flashdeck_tui.installation.steps import Line, Remark, RemoveFile, Run, WriteFile
+from flashdeck_tui.installer import unit_files
+from flashdeck_tui.installer.machine import Machine
+from flashdeck_tui.installer.marked import is_ours, marked
+from flashdeck_tui.installer.steps import Line, Remark, RemoveFile, Run, WriteFile
 
 RULES: Final = Path("/etc/udev/rules.d/70-flashdeck.rules")
 SYSTEM_UNITS: Final = Path("/etc/systemd/system")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flashdeck.text import clean
-from flashdeck_tui.installation.steps import FILE_MODE, RemoveFile, Run, Step, StepResult, StepState, WriteFile
+from flashdeck_tui.installer.steps import FILE_MODE, RemoveFile, Run, Step, StepResult, StepState, WriteFile
 
 STEP_SECONDS = 120.0
 """Longest time of one step; that of a password for `sudo` counts."""

@@ -2,26 +2,22 @@
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from flashdeck_tui.installation import unit_files
+from flashdeck_tui.installer import unit_files
+from needed_tools import need
 
 MOST_EXPOSED = 3.0
 """The exposure level that `systemd-analyze security` may give; 10 is the worst."""
-
-ANALYZE = shutil.which("systemd-analyze")
 
 
 @pytest.fixture(params=["plain", "with a space", "c%d$e", "a 'b\"\\ c%d$e"])
 def place(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A directory with a program in it; some have names as bad as one may be."""
-    if ANALYZE is None:
-        assert not os.environ.get("CI"), "systemd-analyze is missing: apt install systemd"
-        pytest.skip("systemd-analyze is missing")
+    need("systemd-analyze", packages="systemd")
     place = tmp_path / str(request.param)
     place.mkdir()
     program = place / "flashdeckd"
@@ -50,7 +46,7 @@ def units(place: Path, *, system: bool) -> list[Path]:
 
 def analyzed(place: Path, *words: str) -> str:
     run = subprocess.run(  # noqa: S603 -- our words, no shell
-        (str(ANALYZE), *words),
+        ("systemd-analyze", *words),
         env={**os.environ, "XDG_RUNTIME_DIR": str(place.parent)},
         capture_output=True,
         text=True,

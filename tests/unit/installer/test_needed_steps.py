@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from flashdeck.config import Config
 from flashdeck.config_file import load
-from flashdeck_tui.installation import plan
-from flashdeck_tui.installation.machine import Machine
-from flashdeck_tui.installation.marked import is_ours, marked
-from flashdeck_tui.installation.steps import Line, Remark, RemoveFile, Run, WriteFile
+from flashdeck_tui.installer import needed_steps
+from flashdeck_tui.installer.machine import Machine
+from flashdeck_tui.installer.marked import is_ours, marked
+from flashdeck_tui.installer.steps import Line, Remark, RemoveFile, Run, WriteFile
 
 ANN = Machine(
     account="ann",
@@ -43,7 +43,7 @@ def installed(
     system: bool = False,
     with_socket: bool = False,
 ) -> list[Line]:
-    return plan.install(
+    return needed_steps.install(
         machine,
         config or Config(),
         files.get,
@@ -70,7 +70,7 @@ def test_a_first_installation_brings_all_of_it() -> None:
     lines = installed(replace(ANN, groups=frozenset({"ann"}), known_groups=frozenset({"ann"}), lingers=False))
     files = written(lines)
     assert set(files) == {
-        plan.RULES,
+        needed_steps.RULES,
         UNITS / "flashdeckd.service",
         UNITS / "flashdeckd.service.d/hardening.conf",
         Path("/home/ann/.local/share/bash-completion/completions/flashdeck"),
@@ -90,13 +90,13 @@ def test_a_first_installation_brings_all_of_it() -> None:
         "systemctl --user enable flashdeckd.service",
         "systemctl --user restart flashdeckd.service",
     ]
-    assert all(line.as_root == (line.path == plan.RULES) for line in lines if isinstance(line, WriteFile))
+    assert all(line.as_root == (line.path == needed_steps.RULES) for line in lines if isinstance(line, WriteFile))
 
 
 @pytest.mark.parametrize("system", [False, True])
 def test_a_second_one_finds_nothing_to_do_and_a_newer_release_replaces_what_an_older_one_wrote(*, system: bool) -> None:
     files = written(installed(system=system))
-    wants = plan.SYSTEM_UNITS / "multi-user.target.wants/flashdeckd@ann.service"
+    wants = needed_steps.SYSTEM_UNITS / "multi-user.target.wants/flashdeckd@ann.service"
     assert installed(files={**files, wants: ""}, system=system) == []
     older = {path: marked(f"# older\n{text}") for path, text in files.items()}
     lines = installed(files={**older, wants: ""}, system=system)
@@ -104,13 +104,13 @@ def test_a_second_one_finds_nothing_to_do_and_a_newer_release_replaces_what_an_o
     assert any("restart" in command for command in commands(lines, as_root=system))
 
 
-@pytest.mark.parametrize("changed", [plan.RULES, UNITS / "flashdeckd.service"])
+@pytest.mark.parametrize("changed", [needed_steps.RULES, UNITS / "flashdeckd.service"])
 def test_what_a_person_has_changed_stays_and_is_said(changed: Path) -> None:
     files = {**written(installed()), changed: "# mine\n"}
     (remark,) = installed(files=files)
     assert isinstance(remark, Remark)
     assert str(changed) in remark.text
-    lines = plan.uninstall(ANN, files.get, system=False)
+    lines = needed_steps.uninstall(ANN, files.get, system=False)
     assert changed not in {line.path for line in lines if isinstance(line, RemoveFile)}
     assert any(isinstance(line, Remark) and str(changed) in line.text for line in lines)
 
@@ -121,7 +121,7 @@ def test_the_rules_name_each_device_of_the_configuration(tmp_path: Path) -> None
         '[profiles.p]\ndfu = "0483:df11"\napp = "1209:00AB"\nflash = "STM32H563RG"\n'
         '[profiles.q]\ndfu = "2fe3:0100"\nflash = "STM32H563RG"\n',
     )
-    rules = written(installed(config=config))[plan.RULES].splitlines()
+    rules = written(installed(config=config))[needed_steps.RULES].splitlines()
     usb = [line for line in rules if line.startswith('SUBSYSTEM=="usb"')]
     tty = [line for line in rules if line.startswith('SUBSYSTEM=="tty"')]
     assert len(usb) == 3
@@ -154,7 +154,7 @@ def test_a_system_service_is_for_one_account_and_all_of_it_is_for_root() -> None
 
 def test_a_machine_without_systemd_gets_the_rest_and_is_told() -> None:
     lines = installed(replace(ANN, booted=False, has_user_manager=False, can_harden=False))
-    assert plan.RULES in written(lines)
+    assert needed_steps.RULES in written(lines)
     assert not any("systemctl" in command for root in (True, False) for command in commands(lines, as_root=root))
     assert "systemd does not run here" in str(lines[-1])
 
@@ -177,11 +177,11 @@ def test_with_a_socket_the_service_starts_with_its_first_client() -> None:
 @pytest.mark.parametrize("system", [False, True])
 def test_what_was_installed_is_taken_away_again_and_nothing_else(*, system: bool) -> None:
     files = {**written(installed(system=system, with_socket=not system)), Path("/home/ann/.bashrc"): "# mine\n"}
-    lines = plan.uninstall(ANN, files.get, system=system)
+    lines = needed_steps.uninstall(ANN, files.get, system=system)
     assert {line.path for line in lines if isinstance(line, RemoveFile)} == set(files) - {Path("/home/ann/.bashrc")}
     first = next(line for line in lines if isinstance(line, Run))
     assert "disable" in first.words  # before its files are gone
-    assert plan.uninstall(replace(ANN, lingers=False), EMPTY.get, system=system) == []
+    assert needed_steps.uninstall(replace(ANN, lingers=False), EMPTY.get, system=system) == []
 
 
 @given(st.text(min_size=1).map(lambda text: text + "\n"), st.text(min_size=1), st.integers(min_value=0))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from flashdeck_tui.installation import carrying_out
-from flashdeck_tui.installation.carrying_out import STEP_SECONDS, carry_out
-from flashdeck_tui.installation.steps import RemoveFile, Run, Step, StepResult, StepState, WriteFile
+from flashdeck_tui.installer import carrying_out
+from flashdeck_tui.installer.carrying_out import STEP_SECONDS, carry_out
+from flashdeck_tui.installer.steps import RemoveFile, Run, Step, StepResult, StepState, WriteFile
 
 SUDO = """#!/bin/sh
 echo "$*" >> "$SUDO_LOG"
