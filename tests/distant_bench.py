@@ -21,6 +21,7 @@ from flashdeckd.virtual.board import Attachment, VirtualBoard, gone
 from flashdeckd.virtual.control import Setup
 from flashdeckd.virtual.hotplug import VirtualHotplug
 from flashdeckd.virtual.identity import Identity
+from flashdeckd.virtual.serial_ports import VirtualSerialPorts
 from flashdeckd.virtual.spec import BoardSpec
 from flashdeckd.virtual.virtual_bench import VirtualBench
 
@@ -108,6 +109,7 @@ def distant_bench(path: Path) -> VirtualBench:
     specs = read_specs(path)
     bench = VirtualBench(())
     boards = tuple(cast("VirtualBoard", DistantBoard(spec, path.parent / "bench")) for spec in specs)
+    bench.ports = VirtualSerialPorts(boards)
     bench.hotplug, bench.backend = VirtualHotplug(boards, bench.ports), VirtualBackend(boards)
     threading.Thread(target=_look, args=(bench.hotplug.changed,), daemon=True).start()
     return bench

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeck.job_state import Phase
+from flashdeck.job_state import Phase, TimeClaim
 from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
@@ -77,6 +77,7 @@ class Watcher:
     leaves: bool = True
     """True if the board is to be started at the end."""
     history: BootloaderHistory = UNKNOWN
+    claims: list[TimeClaim] = field(default_factory=list[TimeClaim])
     last: dict[Phase, tuple[int, int]] = field(default_factory=dict[Phase, tuple[int, int]])
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
@@ -85,6 +86,9 @@ class Watcher:
 
     def opened(self, facts: DeviceFacts) -> None:
         """Any device is the right one."""
+
+    def claimed(self, claim: TimeClaim) -> None:
+        self.claims.append(claim)
 
     def may_leave(self) -> bool:
         return self.leaves

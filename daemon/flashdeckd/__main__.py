@@ -16,10 +16,14 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
 from flashdeckd.host import processes
+from flashdeckd.host.executor import at_work
 from flashdeckd.host.service_manager import ServiceManager, inherited_socket
 from flashdeckd.log_format import begin_log
 from flashdeckd.signals import Signals
 
+LAST_SECONDS = 5.0
+"""Longest wait for work in threads that nobody waits for any more, such as a file that is just being written."""
+_log = logging.getLogger(__name__)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -60,7 +64,7 @@ def main(
         raise click.UsageError("--record-payloads says what to record, and nothing is recorded without --record DIR")
     begin_log(level=logging.DEBUG if verbose else logging.INFO)
     signals = Signals()
-    with signals.heard(), _told():
+    with _ending(), signals.heard(), _told():
         from flashdeckd.service import Options, serve  # noqa: PLC0415 -- only here can a missing extra be explained
 
         is_virtual = virtual is not None
@@ -91,13 +95,36 @@ def doctor(boards: tuple[str, ...], config: Path | None, state_dir: Path | None,
     where it could not look.
     """
     begin_log(level=logging.WARNING)
-    with _told(as_json=True):
+    with _ending(), _told(as_json=True):
         from flashdeckd.offline_doctor import DaemonPaths, examine  # noqa: PLC0415 -- the same
 
         place = DaemonPaths(state_dir or paths.state_dir(virtual=virtual is not None), config, virtual)
         diagnosis = asyncio.run(examine(place, boards))
-    click.echo(full_json(diagnosis))
-    sys.exit(exit_code(diagnosis, named=bool(boards)))
+        click.echo(full_json(diagnosis))
+        sys.exit(exit_code(diagnosis, named=bool(boards)))
+
+
+@contextmanager
+def _ending() -> Generator[None]:
+    """Ends the process with the exit code of the block, also where a thread is stuck in the kernel.
+
+    That thread is left behind: whatever would be taken down at the end of the interpreter may wait for it for ever.
+    """
+    code: object = 1
+    try:
+        yield
+        code = 0
+    except SystemExit as end:
+        code = end.code or 0
+        raise
+    finally:
+        if stuck := at_work(LAST_SECONDS):
+            _log.warning("ends without waiting for what does not come back: %s", ", ".join(stuck))
+            if sys.exc_info()[0] not in (None, SystemExit):
+                _log.error("ends by a fault in flashdeckd", exc_info=True)
+            logging.shutdown()
+            sys.stdout.flush()
+            processes.leave(code if isinstance(code, int) else 1)
 
 
 @contextmanager

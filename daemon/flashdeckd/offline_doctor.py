@@ -15,20 +15,20 @@ from msgspec import structs
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.diagnosis import Diagnosis, Finding, Severity
-from flashdeck.errors import ConfigError, FlashdeckError
+from flashdeck.errors import ConfigError
 from flashdeck.job_state import Failure
 from flashdeck.paths import ensure_private_dir
 from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.real_usb import real_usb
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.requests.by_build import rebuilt_into
+from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
 from flashdeckd.usb.device import HotplugSource
-from flashdeckd.usb.hotplug import PyudevHotplug
-from flashdeckd.usb.libusb import open_backend
 from flashdeckd.usb.serial_ports import SerialPorts, SysfsSerialPorts
 
 FIRST_LOOK_SECONDS = 10.0
@@ -72,12 +72,16 @@ async def _examine(
     place: DaemonPaths, config: Config, virtual: _Bus | None, patterns: tuple[str, ...], stack: AsyncExitStack
 ) -> Diagnosis:
     hub = Hub(this_daemon(virtual=virtual is not None))
+    health = Health(hub)
     journal = await Journal.open(place.state_dir / "journal.sqlite3")
     stack.push_async_callback(journal.close)
     # Jobs are left to the next daemon: here none is to run, and none to be told that its board is gone.
     ledger = replace(await journal.load(), jobs=())
     spool = Spool(place.state_dir / "spool")
-    backend, source, ports, trouble = _usb(virtual)
+    if virtual is None:
+        (backend, source), ports = await real_usb(health), SysfsSerialPorts()
+    else:
+        backend, source, ports = virtual
     bench = Bench(
         config,
         hub=hub,
@@ -87,11 +91,12 @@ async def _examine(
         backend=backend,
         ports=ports,
         rebuilt=rebuilt_into(spool),
+        health=health,
     )
     await see(bench, source)
-    troubles = [("libusb", trouble), ("usb", source.trouble), ("journal", journal.trouble)]
-    known = [f"{part}: {text}" for part, text in troubles if text]
-    found = await Doctor(bench, hub).examine(patterns, troubles=known)
+    health.report("usb", source.trouble, hint=source.hint)
+    health.report("journal", journal.trouble)
+    found = await Doctor(bench, hub, state_dir=place.state_dir).examine(patterns)
     return structs.replace(found, offline=True)
 
 
@@ -102,7 +107,7 @@ async def see(bench: Bench, source: HotplugSource) -> None:
         while True:
             try:
                 async with asyncio.timeout(timeout):
-                    await bench.see(await anext(snapshots))
+                    await bench.see(await anext(snapshots), source.unread)
             except (TimeoutError, StopAsyncIteration):
                 return
             timeout = SETTLE_SECONDS
@@ -113,15 +118,6 @@ def _emulated(bench_file: Path) -> _Bus:
 
     bench = load_bench(bench_file)
     return bench.backend, bench.hotplug, bench.ports
-
-
-def _usb(virtual: _Bus | None) -> tuple[usb.backend.IBackend | None, HotplugSource, SerialPorts, str]:
-    if virtual is not None:
-        return *virtual, ""
-    try:
-        return open_backend(), PyudevHotplug(), SysfsSerialPorts(), ""
-    except FlashdeckError as error:
-        return None, PyudevHotplug(), SysfsSerialPorts(), error.advice
 
 
 def _without_config(error: ConfigError) -> Diagnosis:

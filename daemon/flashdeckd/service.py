@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,12 @@ import usb.backend
 from flashdeck import __version__, api
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
-from flashdeck.errors import FlashdeckError
 from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.leases import Leases
+from flashdeckd.boards.real_usb import real_usb
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
@@ -50,10 +50,9 @@ from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import exclusive
-from flashdeckd.supervision import Supervision
+from flashdeckd.supervision import LaneSign, Supervision
 from flashdeckd.usb.device import HotplugSource
-from flashdeckd.usb.hotplug import PyudevHotplug
-from flashdeckd.usb.libusb import library_version, open_backend
+from flashdeckd.usb.libusb import library_version
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
 from flashdeckd.usb.serial_ports import SerialPorts, SysfsSerialPorts
@@ -119,7 +118,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             hub.publish_artifact(artifact)
         spool = Spool(options.state_dir / "spool")
         await threads.run(spool.prune, ledger.images)
-        backend, source = _usb(virtual, health)
+        backend, source = await real_usb(health) if virtual is None else (virtual.backend, virtual.hotplug)
         libusb = "not loaded" if backend is None or virtual is not None else library_version(backend)
         records = None if options.record is None else RecordDirectory(options.record)
         if backend is not None and records is not None:
@@ -135,6 +134,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             backend=backend,
             ports=SysfsSerialPorts() if virtual is None else virtual.ports,
             rebuilt=rebuilt_into(spool),
+            health=health,
         )
         await queue_again(bench.book, config)
         stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
@@ -144,12 +144,13 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         builds = Builds(
             _watches(config),
             by_build.settled,
-            on_trouble=lambda trouble: health.report("builds", trouble),
+            on_trouble=lambda part, trouble, hint: health.report(part, trouble, hint=hint),
             unreadable=by_build.unreadable,
             settling=by_build.being_written,
+            kept_open=by_build.kept_open,
         )
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
-        doctor = Doctor(bench, hub)
+        doctor = Doctor(bench, hub, state_dir=options.state_dir)
         handlers = dict(Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, waits=waits, doctor=doctor).table())
         handlers |= Uploads(by_build.accept).handlers()
         handlers |= lease_handlers(Leases(bench, hub))
@@ -161,7 +162,9 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             handlers |= virtual.handlers
         server = Server(hub, for_holders(handlers))
         manager = manager or ServiceManager()
-        supervision = Supervision(manager, hub=hub, health=health, parts={"journal": journal.answers}, lanes=lambda: ())
+        supervision = Supervision(
+            manager, hub=hub, health=health, parts={"journal": journal.answers}, lanes=lambda: _signs(bench)
+        )
         await _run(
             stop,
             endpoint,
@@ -243,11 +246,11 @@ async def follow_bus(source: HotplugSource, bench: Bench, health: Health, scanne
             async with aclosing(source.snapshots()) as snapshots:
                 async for devices in snapshots:
                     failures = 0
-                    health.report("usb", source.trouble)
-                    await bench.see(devices)
+                    health.report("usb", source.trouble, hint=source.hint)
+                    await bench.see(devices, source.unread)
                     scanned.set()
         except OSError as error:
-            health.report("usb", f"hotplug stopped ({error}); it is started again by itself")
+            health.report("usb", f"hotplug stopped ({error})", hint="it is started again by itself")
         await asyncio.sleep(RESTART_SECONDS[min(failures, len(RESTART_SECONDS) - 1)])
         failures += 1
 
@@ -261,15 +264,9 @@ def _emulated(bench_file: Path) -> _Emulated:
     return _Emulated(bench.backend, bench.hotplug, bench.ports, virtual_handlers(bench))
 
 
-def _usb(virtual: _Emulated | None, health: Health) -> tuple[usb.backend.IBackend | None, HotplugSource]:
-    if virtual is not None:
-        return virtual.backend, virtual.hotplug
-    try:
-        backend = open_backend()
-    except FlashdeckError as error:
-        health.report("libusb", error.message, hint=error.hint)
-        backend = None
-    return backend, PyudevHotplug()
+def _signs(bench: Bench) -> Iterator[LaneSign]:
+    for name, lane in bench.lanes.items():
+        yield LaneSign(name, lane.has_work, lane.is_past_deadline)
 
 
 def _recorder(directory: RecordDirectory, health: Health, *, payloads: bool) -> Recorder:

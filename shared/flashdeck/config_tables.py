@@ -24,7 +24,6 @@ from flashdeck.config import (
     PartitionKeys,
     PartitionKind,
     Pins,
-    PollPolicy,
     Profile,
     ProfileKeys,
     Settle,
@@ -231,12 +230,6 @@ class ProfileTable(ProfileKeys, Table):
                 yield other.place.mistake("address", problem, "move or shorten one of the two")
 
     def _plain_mistakes(self) -> Iterator[Mistake]:
-        if self.poll is PollPolicy.AUTO and "poll" in self.place.given:
-            yield self.place.mistake(
-                "poll",
-                '"auto" learns from an erase, and plain DFU 1.1 has none',
-                "take it out: such a device is always given the time that it claims",
-            )
         for each in self.partitions.values():
             if "address" in each.place.given:
                 either = "a device takes either addresses (DfuSe) or alternate settings (plain DFU 1.1)"
@@ -296,8 +289,6 @@ class ProfileTable(ProfileKeys, Table):
         """Return the profile; `settle` is for partitions that say nothing of it."""
         assert self.geometry is not None  # noqa: S101 - there are no mistakes any more
         chip, taken = self.flash, _taken(self, ProfileKeys)
-        if self.is_plain:
-            taken["poll"] = PollPolicy.SPEC
         has_ram = bool(self.geometry.ram)
         return Profile(
             name=name,

@@ -69,6 +69,26 @@ class Canceller(OpenEnum):
     OTHER = "other"
 
 
+class DeviceWork(OpenEnum):
+    """The work that a board claims time for."""
+
+    ADDRESS = "address"  # setting an address
+    BLOCK = "block"
+    ERASE = "erase"
+    END = "end"  # the end of an image (plain DFU 1.1)
+    OTHER = "other"
+
+
+class TimeClaim(Value, frozen=True, kw_only=True):
+    """The time that a board claims for its work (bwPollTimeout), where it is waited for."""
+
+    work: DeviceWork
+    seconds: float
+    """The time that it claims."""
+    waits: float
+    """The seconds of it that are waited for: not more than such work could ever need, unless the profile says so."""
+
+
 class Failure(Value, frozen=True, kw_only=True):
     """An error as it travels and is kept."""
 
@@ -168,6 +188,8 @@ class Running(Value, frozen=True, kw_only=True, tag_field="state", tag="running"
     """Start of the phase."""
     answered_at: float
     """Time of the board's last answer to a request."""
+    claim: TimeClaim | None = None
+    """The time that the board claims for what it does now, from some half a second on; None where it claims none."""
 
 
 class Written(Value, frozen=True, kw_only=True, tag_field="state", tag="written"):

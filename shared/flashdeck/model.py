@@ -121,6 +121,9 @@ class PartitionState(Value, frozen=True, kw_only=True):
     """True if the partition has every byte of the newest build."""
     trouble: str = ""
     """The reason why the file at the image's path cannot be taken, and what to do; "" for none."""
+    kept_open: str = ""
+    """The program that has had the image file open for writing for long, in a sentence; "" for none. It is taken once
+    it is closed."""
 
 
 class HoldBy(OpenEnum):
@@ -186,6 +189,8 @@ class DeviceState(Value, frozen=True, kw_only=True):
     product: str = ""
     bcd_device: int = 0
     note: str = ""
+    serial_shared: bool = False
+    """True if two devices have shown its serial at once: only its port tells which one it is."""
 
 
 class JobState(Value, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ class ProblemKind(StrEnum):
     TROUBLE = "unusable"  # something else keeps the board from being used
     NOT_STARTED = "did not start"
     REFUSED = "build refused"  # the newest build cannot be taken
+    KEPT_OPEN = "file kept open"  # a program has had the image file open for writing for long
     ON_HOLD = "on hold"
     UNCERTAIN = "uncertain"  # its contents may have been changed since they were flashed
     NEEDS_HAND = "needs a hand"  # a job waits for something that a person has to do
@@ -64,11 +65,14 @@ _NEEDS_PERSON: Final = frozenset(
         ProblemKind.TROUBLE,
         ProblemKind.NOT_STARTED,
         ProblemKind.REFUSED,
+        ProblemKind.KEPT_OPEN,
         ProblemKind.ON_HOLD,
         ProblemKind.UNCERTAIN,
         ProblemKind.NEEDS_HAND,
     )
 )
+KEPT_OPEN_HINT: Final = "the build is taken once the file is closed; end that program if it should not run"
+"""The next thing to do where a program has had an image file open for long."""
 _RANK: Final = {kind: rank for rank, kind in enumerate(ProblemKind)}
 _BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.PAUSE, WaitFor.LEASE))
 """These end without anybody who is told to act."""
@@ -184,6 +188,8 @@ def _partition_problems(
         yield Problem(board.name, name, kind, flaw, hint)
     if partition.trouble:
         yield Problem(board.name, name, ProblemKind.REFUSED, partition.trouble)
+    if partition.kept_open:
+        yield Problem(board.name, name, ProblemKind.KEPT_OPEN, partition.kept_open, KEPT_OPEN_HINT)
 
 
 def _flaw_of(contents: Contents) -> tuple[ProblemKind, str]:

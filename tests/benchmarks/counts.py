@@ -1,10 +1,14 @@
 """What a flash costs in requests, erases and sleeps, on boards that take no time: the same on every machine."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.rows import Cost, Promise, Row
-from flash_rig import APP1, ROOM, ROOM_TWIN, SECTOR, Rig, blank, image
+from flash_rig import APP1, BASE, FLASH_SIZE, ROOM, ROOM_TWIN, SECTOR, TARGET, Rig, blank, image
+from flashdeck.config import BankPolicy
+from flashdeck.geometry import Range
+from flashdeckd.flash.comparing import ERASE_WORTH, WRITE_WORTH
+from flashdeckd.flash.target import AddressTarget
 from flashdeckd.virtual.spec import Model
 
 FULL = "full image"
@@ -58,6 +62,8 @@ def rows(size: int) -> Iterator[Row]:
     """Four jobs, one after the other, on each kind of board; a full image has `size` bytes."""
     for case in CASES:
         yield from _jobs(case, size)
+        if case.patient:
+            yield _on_a_blank_chip(case, size)
 
 
 def _jobs(case: Case, size: int) -> Iterator[Row]:
@@ -78,11 +84,20 @@ def _jobs(case: Case, size: int) -> Iterator[Row]:
     yield row("one sector changed", changed, *_of_a_changed_sector(case, changed), objections)
 
 
-def flashed(rig: Rig, data: bytes) -> Cost:
+def _on_a_blank_chip(case: Case, size: int) -> Row:
+    """Nothing there shows what block numbers are multiplied with, and no pace does: the job's own first blocks do."""
+    rig = Rig(case.model, old=blank(Range(APP1.start, BASE + FLASH_SIZE)), transfer_size=case.block)
+    target = replace(TARGET, protected=(), banks=BankPolicy.TRUSTED)
+    first, full = (flashed(rig, image(size, seed=seed), target) for seed in (1, 2))
+    more = Promise("requests more, for proof and block numbers", _FIRST_JOB_EXTRA, first.requests - full.requests)
+    return Row(what=f"{case.name}: full image, first job on a blank chip", cost=first, promises=(more,))
+
+
+def flashed(rig: Rig, data: bytes, target: AddressTarget = TARGET) -> Cost:
     """Flashes a board that is back in DFU mode; what that cost."""
     rig.back_in_dfu()
     before = rig.board.state()
-    rig.flash(data)
+    rig.flash(data, target)
     return Cost.between(before, rig.board.state())
 
 
@@ -102,7 +117,8 @@ def _of_a_full_image(case: Case, cost: Cost, size: int) -> Iterator[Promise]:
         yield Promise("requests without UPLOADs", full_limit(case.block, size), cost.requests)
         yield Promise("sleeps", 0, cost.sleeps)
     if case.readable:
-        yield Promise("UPLOADs", 2 * (size // case.block) + 1, cost.uploads)
+        in_vain = ERASE_WORTH + WRITE_WORTH * (SECTOR // case.block)
+        yield Promise("UPLOADs", size // case.block + 1 + in_vain, cost.uploads)
 
 
 def full_limit(block: int, size: int) -> int:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from rig import Rig, board, prepare, running
+from rig import DAEMON, Rig, board, prepare, running
 
 BOARD = "left"
 SETTLE = "50ms"
@@ -14,15 +14,17 @@ _BOARDS = f'[boards.{BOARD}]\nprofile = "product"\nserial = "TEST00000001"\n'
 
 
 def set_up(directory: Path) -> None:
-    """Writes a configuration and a bench."""
+    """Writes a configuration and a bench into a new directory."""
+    directory.mkdir(mode=0o700, exist_ok=True)
     prepare(directory, boards=_BOARDS, bench=board(BOARD, start="dfu"), settle=SETTLE)
 
 
 @asynccontextmanager
-async def desk() -> AsyncGenerator[Rig]:
-    """A daemon with its board in DFU mode."""
+async def desk(daemon: tuple[str, ...] = DAEMON) -> AsyncGenerator[Rig]:
+    """A daemon with its board in DFU mode; `daemon` is what Python runs."""
     with tempfile.TemporaryDirectory(prefix="fd-", dir="/tmp") as directory:
-        set_up(Path(directory))
-        async with running(Path(directory)) as rig:
+        root = Path(directory, "desk")  # what others do in /tmp is not to be heard: the parent is watched, too
+        set_up(root)
+        async with running(root, daemon=daemon) as rig:
             await rig.until(lambda now: now.boards[0].presence == "dfu")
             yield rig

@@ -11,6 +11,7 @@ from benchmarks.desk import BOARD, SETTLE, desk
 from benchmarks.rows import Measure, Row, Unit
 from flashdeck import api
 from flashdeck.job_state import Running
+from flashdeck.text import parse_duration
 from rig import WAIT_SECONDS, firmware
 
 _WHAT = "writer's close to the start of"
@@ -23,6 +24,7 @@ async def rows(repeats: int) -> AsyncIterator[Row]:
     yield Row(
         what=f"{_WHAT} the job",
         measure=Measure.median([each async for each in _to_job(repeats)], Unit.MILLISECONDS),
+        aim=1000 * parse_duration(SETTLE) + 20,
         remark=f'of which settle = "{SETTLE}": the file must be unchanged that long, once no writer has it open',
     )
     if shutil.which("entr") is None:

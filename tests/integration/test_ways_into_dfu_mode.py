@@ -1,14 +1,18 @@
 """Boards that are brought into DFU mode by a touch, or by a command, and those that keep their USB id in both modes."""
 
+import asyncio
 import os
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from flashdeck import api
+from flashdeck.diagnosis import Diagnosis
 from flashdeck.job_state import Done, WaitFor, Waiting
 from flashdeck.model import BoardState, JobState, Presence, Snapshot
-from rig import Rig, board, firmware, prepare, running
+from rig import WAIT_SECONDS, Rig, board, firmware, prepare, running
 
 BY_SERIAL = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
 BY_PORT = '[boards.left]\nprofile = "product"\nport = "1-1"\n'
@@ -151,3 +155,28 @@ async def test_an_application_with_another_serial_is_followed_by_its_port(root: 
             await rig.until(lambda now: left(now).presence is Presence.APP)
             serial = left(await rig.client.call(api.GetStatus())).serial
             assert serial == "APP"
+
+
+@pytest.mark.parametrize(
+    ("port", "enter", "code"),
+    [
+        ("touch-1200", '"touch-1200"', "port-there"),
+        ("none", '"touch-1200"', "port-missing"),
+        ("none", '{ command = ["./enter"] }', "command-missing"),
+        ("none", '"manual"', "by-hand"),
+    ],
+)
+async def test_the_doctor_without_a_daemon_says_which_way_it_goes(
+    root: Path, *, port: str, enter: str, code: str
+) -> None:
+    (root / "APP.bin").write_bytes(FIRST)
+    bench = board("left", app="0483:df11", runtime=False, serial_port=port)
+    bench += 'contents = [{ address = 0x08020000, file = "APP.bin" }]\n'
+    prepare(root, boards=BY_SERIAL, bench=bench, enter=enter, app="0483:df11")
+    places = ("--virtual", root / "bench.toml", "--config", root / "config.toml", "--state-dir", root / "state")
+    words = (sys.executable, "-m", "flashdeckd", "doctor", *map(str, places))
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    out, _ = await asyncio.wait_for(process.communicate(), WAIT_SECONDS)
+    (report,) = msgspec.json.decode(out, type=Diagnosis).boards
+    assert report.presence is Presence.APP
+    assert {each.code for each in report.findings} >= {code, "runs-application"}

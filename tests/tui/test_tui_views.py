@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from flashdeck.job_state import Blocked, Done, Failed, Phase, Queued, Unknown, Verified, WaitFor, Waiting
 from flashdeck.model import BoardHold, Contents, Disposition, Event, LogLevel, LogLine, Presence, Snapshot
+from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.words.contents import contents_state
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui import views
@@ -113,6 +114,18 @@ def test_a_build_that_is_being_written_shows_before_it_is_a_job() -> None:
     written = tuple(replace(p, being_written=True) for p in left.partitions)
     store.take(Event(seq=2, board=replace(left, partitions=written)))
     assert now_of(store, "left") == Phrase("a build is being written", Tone.BUSY)
+
+
+def test_a_file_that_is_kept_open_is_said_with_who_does_that() -> None:
+    store = bench_of(contents(OLDER), offered=NEWEST)
+    left = store.boards["left"]
+    who = "APP1.bin is kept open for writing by pid 123 (ld)"
+    held = tuple(replace(p, being_written=True, kept_open=who if p.name == "app1" else "") for p in left.partitions)
+    store.take(Event(seq=2, board=replace(left, partitions=held)))
+    assert now_of(store, "left") == Phrase(who, Tone.WAIT)
+    for selection in (Selection(board="left"), Selection(board="left", partition="app1")):
+        said = " ".join(line.text for line in views.details(store, selection, NOW))
+        assert f"{who}; {KEPT_OPEN_HINT}" in said
 
 
 def test_a_protected_partition_is_named_and_never_listed() -> None:

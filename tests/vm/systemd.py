@@ -12,11 +12,9 @@ from typing import Final
 from rig import WAIT_SECONDS
 
 _INIT: Final = "/lib/systemd/systemd"
-_UNITS: Final = Path("/etc/systemd/system")
-_TARGET: Final = "flashdeck-test.target"
-"""The only thing that it starts by itself: nothing of a whole system."""
-_MASKED: Final = ("systemd-udevd.service", "systemd-udevd-kernel.socket", "systemd-udevd-control.socket")
-"""The guest's own udevd runs already."""
+UNITS: Final = Path("/run/units")
+"""The only place of units: nothing of a whole system is started beside what a test brings."""
+_TARGETS: Final = ("sysinit", "basic", "multi-user", "default", "sockets", "shutdown")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 
 
@@ -57,36 +55,28 @@ class Systemd:
 @contextmanager
 def systemd(units: Sequence[tuple[str, str]]) -> Generator[Systemd]:
     """A service manager that has these units, by name and text, and ends with the block."""
-    _UNITS.mkdir(parents=True, exist_ok=True)
-    (_UNITS / _TARGET).write_text("[Unit]\nDescription=nothing\nAllowIsolate=yes\n")
-    for name, text in units:
-        (_UNITS / name).parent.mkdir(parents=True, exist_ok=True)
-        (_UNITS / name).write_text(text)
-    for name in _MASKED:
-        place = _UNITS / name
-        place.unlink(missing_ok=True)
-        place.symlink_to("/dev/null")
+    targets = [(f"{name}.target", "[Unit]\nDefaultDependencies=no\n") for name in _TARGETS]
+    for name, text in (*targets, *units):
+        (UNITS / name).parent.mkdir(parents=True, exist_ok=True)
+        (UNITS / name).write_text(text)
     if not _CGROUPS.joinpath("cgroup.procs").exists():
-        subprocess.run(("mount", "-t", "cgroup2", "none", str(_CGROUPS)), check=True, timeout=WAIT_SECONDS)  # noqa: S603, S607 -- our words
-    words = (
-        "unshare",
-        "--mount",
-        "--pid",
-        "--fork",
-        "--mount-proc",
-        "--kill-child",
-        _INIT,
-        "--system",
-        f"--unit={_TARGET}",
-    )
-    environment = {"container": "flashdeck", "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
-    log = Path("/run/results/systemd.log")
-    with log.open("wb") as said, subprocess.Popen(words, env=environment, stdout=said, stderr=said) as process:  # noqa: S603 -- our words
+        mount = ("/usr/bin/mount", "-t", "cgroup2", "none", str(_CGROUPS))
+        subprocess.run(mount, check=True, timeout=WAIT_SECONDS)  # noqa: S603 -- our words
+    namespaces = ("/usr/bin/unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child")
+    words = (*namespaces, _INIT, "--system", "--unit=basic.target", "--log-target=kmsg")  # to `kernel.log`
+    environment = {
+        "container": "flashdeck",
+        "SYSTEMD_UNIT_PATH": str(UNITS),
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+    }
+    with subprocess.Popen(words, env=environment) as process:  # noqa: S603 -- our words
         try:
             yield Systemd(_first_child(process.pid))
         finally:
             process.kill()
-            shutil.rmtree("/run/systemd", ignore_errors=True)
+            for place in (Path("/run/systemd"), UNITS):
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _first_child(pid: int) -> int:
@@ -94,6 +84,6 @@ def _first_child(pid: int) -> int:
     children = Path(f"/proc/{pid}/task/{pid}/children")
     end = time.monotonic() + WAIT_SECONDS
     while not (children.exists() and children.read_text().strip() and Path("/run/systemd/private").is_socket()):
-        assert time.monotonic() < end, "systemd does not come up: see systemd.log"
+        assert time.monotonic() < end, "systemd does not come up: see kernel.log"
         time.sleep(0.1)  # nobody tells when it is there
     return int(children.read_text().split()[0])

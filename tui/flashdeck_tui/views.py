@@ -32,7 +32,7 @@ from flashdeck.model import (
     PartitionState,
     Presence,
 )
-from flashdeck.problems import counts
+from flashdeck.problems import KEPT_OPEN_HINT, counts
 from flashdeck.text import clean, counted, format_age, format_size, short_sha
 from flashdeck.words.boards import armed_text, armed_word, hold_text, lease_text, presence_word
 from flashdeck.words.conditions import condition_word
@@ -47,9 +47,9 @@ from flashdeck.words.contents import (
 from flashdeck.words.jobs import (
     hook_text,
     is_measured,
-    no_answer_text,
     origin_text,
     percent,
+    standstill_text,
     status_detail,
     status_hint,
     status_word,
@@ -275,6 +275,8 @@ def _partition_now(store: Store, board: BoardState, partition: PartitionState, n
 
 def _build_cell(partition: PartitionState, artifact: ArtifactState | None) -> Phrase:
     build, contents = build_state(partition, artifact), partition.contents
+    if partition.kept_open:
+        return Phrase(_long(partition.kept_open), build.tone)
     if partition.being_written:
         return build
     if partition.trouble:
@@ -299,7 +301,7 @@ def _active_cell(job: JobState, now: float) -> Phrase:
     match job.status:
         case Running():
             told = f"{word.text} {status_detail(job.status)}".rstrip()
-            if silent := no_answer_text(job.status, now):
+            if silent := standstill_text(job.status, now):
                 return Phrase(f"{silent}, {told}", Tone.WAIT)
             return Phrase(f"{told}, {version_of(job)}", word.tone)
         case Queued(note=""):
@@ -340,7 +342,7 @@ def _job_cell(store: Store, job: JobState, now: float) -> Phrase:
     detail = _long(status_detail(job.status))
     match job.status:
         case Running():
-            silent = no_answer_text(job.status, now)
+            silent = standstill_text(job.status, now)
             return Phrase(_progress(store, job.id, job.status, silent), Tone.WAIT if silent else tone)
         case Done():
             told = ", ".join(part for part in (ago(job.finished_at or job.created_at, now), detail) if part)
@@ -391,8 +393,10 @@ def _job_story(store: Store, job: JobState, now: float) -> Iterator[Phrase]:
     tone = status_word(job.status).tone
     told = job.text
     if isinstance(job.status, Running):
-        silent = no_answer_text(job.status, now)
-        told = f"{status_word(job.status).text} {_progress(store, job.id, job.status, silent)}".rstrip()
+        silent = standstill_text(job.status, now)
+        between = " " if is_measured(job.status) else ", "
+        parts = (status_word(job.status).text, _progress(store, job.id, job.status, silent))
+        told = between.join(part for part in parts if part)
         tone = Tone.WAIT if silent else tone
     yield Phrase(f"job {job.id} ({version_of(job)} into {_name(job.partition)}): {_long(told)}", tone)
     hint, keys = _long(status_hint(job.status)), _keys_for(job.status)
@@ -447,6 +451,8 @@ def _flaws(store: Store, board: BoardState) -> Iterator[Phrase]:
             yield Phrase(f"{_name(partition.name)}: {told.text}; f reflashes", told.tone)
         if partition.trouble:
             yield Phrase(f"{_name(partition.name)}: build refused: {_long(partition.trouble)}", Tone.BAD)
+        if partition.kept_open:
+            yield Phrase(f"{_name(partition.name)}: {_long(partition.kept_open)}; {KEPT_OPEN_HINT}", Tone.WAIT)
 
 
 def _board_facts(board: BoardState) -> Iterator[Phrase]:
@@ -472,7 +478,9 @@ def _partition_facts(store: Store, board: BoardState, partition: PartitionState,
             yield _contents_line(contents, now, plain=bool(partition.alternate))
     if partition.trouble and (artifact is None or artifact.disposition is not Disposition.REFUSED):
         yield Phrase(f"build refused: {_long(partition.trouble)}", Tone.BAD)
-    if partition.being_written:
+    if partition.kept_open:
+        yield Phrase(f"{_long(partition.kept_open)}; {KEPT_OPEN_HINT}", Tone.WAIT)
+    elif partition.being_written:
         yield Phrase(f"{build_state(partition, artifact).text}; it is flashed once it is complete", Tone.BUSY)
     if artifact is not None:
         yield from _artifact_lines(artifact, partition, now)

@@ -1,6 +1,6 @@
 """Making a listed DFU device a configured board: which device, of which profile, by what it is recognised. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import count
 
 from flashdeck.config import Board, Config, Pins, Profile
@@ -11,11 +11,16 @@ from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import mode_of
 
 
-def find_device(wanted: str, devices: Collection[UsbDevice], configured: Collection[UsbDevice]) -> UsbDevice:
+def find_device(
+    wanted: str,
+    devices: Collection[UsbDevice],
+    configured: Collection[UsbDevice],
+    is_shared: Callable[[UsbDevice], bool] = lambda _: False,
+) -> UsbDevice:
     """The device that a port or a serial names.
 
     Raises RequestError (`no-such-board`) where there is none or it is a configured board already, FlashdeckError
-    (`ambiguous`) where several have that serial.
+    (`ambiguous`) where several have that serial, or had it at once.
     """
     found = [device for device in devices if device.is_at(wanted)] or [d for d in devices if d.serial == wanted]
     if not wanted or not found:
@@ -33,6 +38,12 @@ def find_device(wanted: str, devices: Collection[UsbDevice], configured: Collect
             hint=f"name it by its port: {', '.join(device.name for device in found)}",
         )
     (device,) = found
+    if not device.is_at(wanted) and is_shared(device):
+        raise FlashdeckError(
+            f"two devices have shown the serial {wanted} at once, so it does not say which one is meant",
+            kind=ErrorKind.AMBIGUOUS,
+            hint=f"name it by its port: {device.name}",
+        )
     if device in configured:
         raise RequestError(f"the device at {device.name} is a configured board already")
     return device
@@ -74,9 +85,20 @@ def find_name(wanted: str, profile: Profile, config: Config) -> str:
     return wanted
 
 
-def adopted(name: str, profile: Profile, device: UsbDevice, devices: Iterable[UsbDevice], memory_map: str) -> Board:
-    """The board that the device becomes: known by its serial, or by its port as well where others share the serial."""
-    is_shared = sum(other.serial == device.serial for other in devices) > 1
+def adopted(
+    name: str,
+    profile: Profile,
+    device: UsbDevice,
+    devices: Iterable[UsbDevice],
+    memory_map: str,
+    *,
+    was_shared: bool = False,
+) -> Board:
+    """The board that the device becomes: known by its serial, or by its port as well where others share the serial.
+
+    `was_shared` where two devices had that serial at once before.
+    """
+    is_shared = was_shared or sum(other.serial == device.serial for other in devices) > 1
     by_port = not device.serial or is_shared
     return Board(
         name=name,

@@ -25,10 +25,11 @@ from flashdeckd.jobs.bootloader_book import BootloaderBook
 from flashdeckd.jobs.job_images import GuardVerdicts, Rebuilt, read_image
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.satisfaction import Satisfaction
+from flashdeckd.state.health import Health
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal, Ledger
-from flashdeckd.usb.device import UsbDevice
-from flashdeckd.usb.recognition import recognise
+from flashdeckd.usb.device import UnreadDevice, UsbDevice
+from flashdeckd.usb.recognition import Roster, SharedSerial, recognise, serials_of, shared_now
 from flashdeckd.usb.serial_ports import SerialPorts
 
 
@@ -46,6 +47,7 @@ class Bench:
         backend: usb.backend.IBackend | None,
         ports: SerialPorts,
         rebuilt: Rebuilt,
+        health: Health | None = None,
     ) -> None:
         """`ports` finds the serial ports of the devices that `backend` opens.
 
@@ -55,11 +57,15 @@ class Bench:
         self.shelf = shelf
         self.verdicts = GuardVerdicts()
         self._hub = hub
+        self._health = health or Health(hub)
         self._journal = journal
         self._backend = backend
         self.ports = ports
         self._rebuilt = rebuilt
         self._devices: frozenset[UsbDevice] = frozenset()
+        self._unread: tuple[UnreadDevice, ...] = ()
+        self._told_unread: set[str] = set()
+        """Devices that are named as such."""
         self._seeing = asyncio.Lock()
         self._running: asyncio.TaskGroup | None = None
         self._disarm: Callable[[str], Awaitable[object]] | None = None
@@ -70,7 +76,7 @@ class Bench:
         self.satisfaction = Satisfaction(self.book, shelf)
         self.files = WatchedFiles(hub, changes.note_profile)
         self._histories = BootloaderBook(hub, journal, ledger.histories, changes.note)
-        self._sightings = Sightings(self.book, journal, ledger.ports)
+        self._sightings = Sightings(self.book, journal, ledger.ports, ledger.shared_serials)
         self._facts = BoardFacts(hub, self._lanes, self.book, self.satisfaction, self.files)
         for name, board in config.boards.items():
             lane = self._lanes[name] = self._lane(board)
@@ -80,15 +86,23 @@ class Bench:
         changes.tell_all()
         hub.listen(changes.hear)
 
-    async def see(self, devices: frozenset[UsbDevice]) -> None:
-        """Takes note of everything that is on the bus now."""
-        self._devices = devices
+    async def see(self, devices: frozenset[UsbDevice], unread: Iterable[UnreadDevice] = ()) -> None:
+        """Takes note of everything that is on the bus now; of `unread` it cannot be said what they are."""
+        self._devices, self._unread = devices, tuple(unread)
         self._sightings.note_what_runs(self.config.boards, devices)
         async with self._seeing:  # an adoption looks, too, and the older of two looks must not come last
             await self._look()
 
     async def _look(self) -> None:
-        roster = recognise(self.config, self._devices, self._sightings.ports)
+        roster = recognise(
+            self.config, self._devices, self._sightings.ports, shared=self._sightings.shared, unread=self._unread
+        )
+        self._tell_of_unread(roster)
+        try:
+            await self._sightings.note_shared(roster.shared)
+        except FlashdeckError as error:
+            text = f"that two devices show one serial could not be recorded: {error.message}"
+            self._hub.log(text, level=LogLevel.WARNING)
         for name, sighting in roster.boards.items():
             lane = self._lanes[name]
             if sighting == lane.sighting:
@@ -109,6 +123,15 @@ class Bench:
             self._hub.log(f"DFU device {stranger.usb_id}{serial} at {stranger.port}: {stranger.note}")
         self._hub.publish_devices(roster.strangers)
 
+    def _tell_of_unread(self, roster: Roster) -> None:
+        """Name each device that cannot be read, and the boards that it may be, until it can or has left."""
+        for name in self._told_unread - roster.unread.keys():
+            self._health.report(f"device {name}", "")
+        for device in self._unread:
+            hint = "unplug it and plug it in again, or power-cycle its hub"
+            self._health.report(f"device {device.name}", device.reason, hint=hint, boards=roster.unread[device.name])
+        self._told_unread = set(roster.unread)
+
     async def run(self) -> None:
         """Runs all lanes until `stop`."""
         async with asyncio.TaskGroup() as self._running:
@@ -126,6 +149,23 @@ class Bench:
     def devices(self) -> frozenset[UsbDevice]:
         """Everything that is on the bus now."""
         return self._devices
+
+    @property
+    def unread(self) -> tuple[UnreadDevice, ...]:
+        """The devices on the bus that cannot be read."""
+        return self._unread
+
+    def is_shared(self, device: UsbDevice) -> bool:
+        """Tell whether two devices have shown the serial of this one at once: only its port tells which one it is."""
+        return SharedSerial(device.usb_id, device.serial) in self._shared
+
+    def was_shared(self, board: Board) -> bool:
+        """Tell whether two devices have shown a board's serial at once, and nobody has released it since."""
+        return not self._shared.isdisjoint(serials_of(board))
+
+    @property
+    def _shared(self) -> frozenset[SharedSerial]:
+        return self._sightings.shared | shared_now(self.config, self._devices, self._unread)
 
     @property
     def lanes(self) -> Mapping[str, Lane]:
@@ -208,6 +248,7 @@ class Bench:
             hold=partial(self.hold, board.name, by=HoldBy.FLASHDECK),
             disarm=partial(self._disarm_used_up, board.name),
             changed=partial(self._changes.note, board.name),
+            health=self._health,
         )
 
     def disarm_with(self, disarm: Callable[[str], Awaitable[object]]) -> None:
@@ -229,10 +270,18 @@ class Bench:
         return self.state_of(name)
 
     async def release(self, name: str) -> BoardState:
-        """Ends a hold. Jobs that are blocked for a reason of their own are looked at once more (`Lane.release`)."""
+        """Ends a hold. Jobs that are blocked for a reason of their own are looked at once more (`Lane.release`).
+
+        The one device that has its serial is the board then, also where there were two of them.
+        """
         lane = self.lane(name)
         await self._journal.save_hold(name, None)
         self._hub.log("released", board=name)
+        if await self._sightings.forget_shared(lane.board):
+            await self.see(self._devices, self._unread)
+            if lane.sighting.device is not None:
+                text = f"the device at {lane.sighting.device.name} is this board: a person has said so"
+                self._hub.log(text, level=LogLevel.WARNING, board=name)
         await lane.release()
         return self.state_of(name)
 

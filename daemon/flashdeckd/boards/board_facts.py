@@ -54,5 +54,6 @@ class BoardFacts:
             is_current=newest is not None and self._satisfaction.has(board, partition, sha256),
             has_job=job is not None and not is_past,
             is_being_written=self._files.is_being_written(*place),
+            kept_open=self._files.kept_open(*place),
             trouble=self._files.untaken(*place),
         )

@@ -24,6 +24,8 @@ class PartitionFacts:
     has_job: bool = False
     """True if there is, or was, a job that brings the newest build, and no person went back from it since."""
     is_being_written: bool = False
+    kept_open: str = ""
+    """The program that has had its image's file open for writing for long, in a sentence; "" for none."""
     trouble: str = ""
     """The reason why the file at its image's path cannot be taken; "" for none."""
 
@@ -74,6 +76,7 @@ def _partition_state(partition: Partition, facts: PartitionFacts) -> PartitionSt
         auto=partition.auto,
         image=clean(partition.image, MAX_PATH),  # its directory need not have a name in UTF-8
         being_written=facts.is_being_written,
+        kept_open=facts.kept_open,
         contents=facts.contents,
         offered=newest.sha256 if newest is not None and is_offered else "",
         current=newest is not None and facts.is_current,

@@ -8,7 +8,7 @@ from pathlib import Path
 import usb.backend
 
 from flashdeck.config import Config
-from flashdeck.errors import FlashdeckError, HostError
+from flashdeck.errors import DeviceError, FlashdeckError, HostError
 from flashdeck.model import BoardState
 from flashdeck.words.boards import arming_text
 from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile
@@ -17,6 +17,10 @@ from flashdeckd.boards.board_file import write_board_file
 from flashdeckd.host import threads
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
+from flashdeckd.usb.device import UsbDevice
+
+IDENTIFY_SECONDS = 60.0
+"""Longest time in which a device that is to be adopted says what its memory map is."""
 
 
 class Enrolment:
@@ -30,6 +34,8 @@ class Enrolment:
         self._adopting = asyncio.Lock()
         self._unrecorded: set[str] = set()
         """Boards that were disarmed when their one job came, and of which boards.toml does not say so yet."""
+        self._asked: dict[UsbDevice, asyncio.Future[str]] = {}
+        """Devices that were asked for their memory map, and have not answered yet."""
         self._filing = asyncio.Lock()
         """The writing of boards.toml, which is written as a whole: what changes any of it comes one after the other."""
         bench.disarm_with(self.disarm_used_up)
@@ -80,19 +86,42 @@ class Enrolment:
         bench = self._bench
         async with self._adopting:
             configured = {lane.sighting.device for lane in bench.lanes.values() if lane.sighting.device is not None}
-            device = find_device(wanted, [device for device in bench.devices if device.has_dfu], configured)
+            in_question = [device for device in bench.devices if device.has_dfu]
+            device = find_device(wanted, in_question, configured, bench.is_shared)
             profile = find_profile(profile_name, device, bench.config)
             name = find_name(name, profile, bench.config)
-            memory_map = await threads.run(Worker(self._backend).identify, device)
-            board = adopted(name, profile, device, bench.devices, memory_map)
+            memory_map = await self._memory_map(device)
+            board = adopted(name, profile, device, bench.devices, memory_map, was_shared=bench.is_shared(device))
             config = replace(bench.config, boards={**bench.config.boards, board.name: board})
             async with self._filing:
                 await self._write_board_file(config, self._disarmed(), self._once())
                 bench.add(board)
         known_by = f"serial {board.serial}" if not board.port else f"port {board.port}"
         self._hub.log(f"adopted with profile {profile.name}, known by its {known_by}", board=board.name)
-        await bench.see(bench.devices)
+        await bench.see(bench.devices, bench.unread)
         return bench.state_of(board.name)
+
+    async def _memory_map(self, device: UsbDevice) -> str:
+        """Ask a device for its memory map, in a thread that is left behind where the kernel does not give it back."""
+        asked = self._asked.get(device)
+        if asked is None:
+            thread = threads.OwnThread(f"adopt-{device.name}")
+            asked = self._asked[device] = thread.run(Worker(self._backend).identify, device)
+            thread.let_go()
+            asked.add_done_callback(lambda answer: self._answered(device, answer))
+        try:
+            async with asyncio.timeout(IDENTIFY_SECONDS):
+                return await asyncio.shield(asked)
+        except TimeoutError:
+            raise DeviceError(
+                f"the device at {device.name} does not answer",
+                hint="unplug it and plug it in again, or power-cycle its hub; then adopt it",
+            ) from None
+
+    def _answered(self, device: UsbDevice, answer: "asyncio.Future[str]") -> None:
+        del self._asked[device]
+        if not answer.cancelled():
+            answer.exception()  # nobody may wait for it any more
 
     def _disarmed(self) -> set[str]:
         """Those that the configuration has no more are not forgotten: they may be back in it tomorrow."""

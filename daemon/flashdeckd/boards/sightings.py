@@ -10,9 +10,9 @@ from flashdeck.job_state import Done, WaitFor, Waiting
 from flashdeck.model import LogLevel, Presence
 from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
-from flashdeckd.state.journal import Journal
+from flashdeckd.state.journal import KEPT_SERIALS, Journal
 from flashdeckd.usb.device import UsbDevice
-from flashdeckd.usb.recognition import Sighting, mode_of
+from flashdeckd.usb.recognition import SharedSerial, Sighting, mode_of, serials_of
 
 RETURN_SECONDS: Final = 3.0
 """A board that is back in DFU mode so soon after a leave was not brought there by a person."""
@@ -21,10 +21,13 @@ RETURN_SECONDS: Final = 3.0
 class Sightings:
     """Remembers where each board was seen last, and draws conclusions. Runs in the event loop's thread only."""
 
-    def __init__(self, book: JobBook, journal: Journal, ports: Mapping[str, str]) -> None:
+    def __init__(
+        self, book: JobBook, journal: Journal, ports: Mapping[str, str], shared: Iterable[SharedSerial] = ()
+    ) -> None:
         self._book = book
         self._journal = journal
         self._ports = dict(ports)
+        self._shared = dict.fromkeys(shared)
         self._ran: set[str] = set()
         """Boards in whose place something else than their bootloader was seen since it last was."""
 
@@ -32,6 +35,27 @@ class Sightings:
     def ports(self) -> Mapping[str, str]:
         """The port where each board was recognised last."""
         return self._ports
+
+    @property
+    def shared(self) -> frozenset[SharedSerial]:
+        """The serials that two devices have shown at once, and that nobody has released since."""
+        return frozenset(self._shared)
+
+    async def note_shared(self, shown: Iterable[SharedSerial]) -> None:
+        """Remember that two devices show these serials; they count from now on, also where that cannot be recorded."""
+        new = sorted(set(shown) - self._shared.keys())
+        self._shared.update(dict.fromkeys(new))
+        for oldest in list(self._shared)[:-KEPT_SERIALS]:
+            del self._shared[oldest]
+        await self._journal.save_shared_serials(new)
+
+    async def forget_shared(self, board: Board) -> bool:
+        """A person says that the device with a board's serial is the board; tell whether that had been uncertain."""
+        mine = self.shared.intersection(serials_of(board))
+        await self._journal.forget_shared_serials(mine)
+        for each in mine:
+            self._shared.pop(each, None)
+        return bool(mine)
 
     def note_what_runs(self, boards: Mapping[str, Board], devices: Iterable[UsbDevice]) -> None:
         """Note in whose place something else than its bootloader is."""

@@ -1,6 +1,6 @@
 """The image files that the daemon watches for builds, and what keeps it from taking what lies there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from flashdeck.model import Disposition
 from flashdeckd.state.hub import Hub
@@ -14,6 +14,7 @@ class WatchedFiles:
         self._hub = hub
         self._changed = changed
         self._being_written: set[tuple[str, str]] = set()
+        self._kept_open: dict[tuple[str, str], str] = {}
         self._untaken: dict[tuple[str, str], str] = {}
         """The reason why what lies at a watched path cannot be taken, by profile and partition."""
 
@@ -23,6 +24,14 @@ class WatchedFiles:
             self._being_written.add((profile, partition))
         else:
             self._being_written.discard((profile, partition))
+        self._changed(profile)
+
+    def note_kept_open(self, profile: str, partition: str, who: str) -> None:
+        """Note who has had a file open for writing for long, in a sentence; "" once that is over."""
+        if who:
+            self._kept_open[profile, partition] = who
+        else:
+            self._kept_open.pop((profile, partition), None)
         self._changed(profile)
 
     def note_untaken(self, profile: str, partition: str, reason: str) -> None:
@@ -36,6 +45,14 @@ class WatchedFiles:
     def is_being_written(self, profile: str, partition: str) -> bool:
         """Tell whether a file is being written now."""
         return (profile, partition) in self._being_written
+
+    def kept_open(self, profile: str, partition: str) -> str:
+        """Return who has had a file open for writing for long, in a sentence; "" for nobody."""
+        return self._kept_open.get((profile, partition), "")
+
+    def who_keeps_open(self, profiles: Iterable[str], partition: str) -> str:
+        """Return the same for the first of several profiles' files that is kept open."""
+        return next(filter(None, (self.kept_open(profile, partition) for profile in sorted(profiles))), "")
 
     def untaken(self, profile: str, partition: str) -> str:
         """Return why what lies at an image's path cannot be taken, with what to do; "" where it can."""

@@ -45,10 +45,15 @@ class Unreadable:
     reason: str
 
 
-class _Lease(Enum):
-    OURS = auto()
-    WRITER = auto()
-    NONE = auto()
+class Writing(Enum):
+    """The state of a file, as far as writers go."""
+
+    OPEN = auto()
+    """Somebody has it open for writing, or has a shared mapping of it."""
+    CLOSED = auto()
+    """A lease proves that nobody has, and so that its file system is one of this machine."""
+    UNKNOWN = auto()
+    """Nobody can say: another user's file, or a file system without leases."""
 
 
 def install_sigio() -> bool:
@@ -68,15 +73,15 @@ def install_sigio() -> bool:
     return True
 
 
-def being_written(path: str) -> bool:
-    """Return whether somebody has the file open for writing; False where that cannot be known."""
+def ask_writing(path: str) -> Writing:
+    """Return whether somebody has the file open for writing. CLOSED where it cannot be opened: reading says why."""
     try:
         with _opened(path) as descriptor:
-            return _take_lease(descriptor) is _Lease.WRITER
+            return _take_lease(descriptor)
     except BlockingIOError:
-        return True
+        return Writing.OPEN
     except OSError:
-        return False
+        return Writing.CLOSED
 
 
 def read_settled(path: str) -> FileSnapshot | Busy | Unreadable | None:
@@ -114,16 +119,16 @@ def _opened(path: str) -> Generator[int]:
         files.close(descriptor)  # gives up the lease, too
 
 
-def _take_lease(descriptor: int) -> _Lease:
+def _take_lease(descriptor: int) -> Writing:
     if not _sigio_is_harmless() or filesystem_type(descriptor) not in LEASES:
-        return _Lease.NONE
+        return Writing.UNKNOWN
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except BlockingIOError:
-        return _Lease.WRITER
+        return Writing.OPEN
     except OSError:  # EACCES: another user's file; EINVAL and others: no leases here
-        return _Lease.NONE
-    return _Lease.OURS
+        return Writing.UNKNOWN
+    return Writing.CLOSED
 
 
 def _writer_waits(descriptor: int) -> bool:
@@ -132,14 +137,14 @@ def _writer_waits(descriptor: int) -> bool:
 
 def _read(path: str, descriptor: int) -> FileSnapshot | Busy | Unreadable:
     lease = _take_lease(descriptor)
-    if lease is _Lease.WRITER:
+    if lease is Writing.OPEN:
         return Busy()
     status = files.open_status(descriptor)
     if not stat.S_ISREG(status.st_mode):
         return Unreadable(path, not_a_file(status.st_mode))
     if status.st_size > MAX_IMAGE:
         return Unreadable(path, f"it has {status.st_size} bytes; more than {MAX_IMAGE} are no firmware image")
-    leased = lease is _Lease.OURS
+    leased = lease is Writing.CLOSED
     data = _contents(descriptor, status.st_size, leased=leased)
     fingerprint = Fingerprint.of(path, status)
     # The lease is on the file, not on its name: by now the name may stand for the next build.

@@ -10,15 +10,26 @@ from flashdeck.errors import DeviceError, DeviceGoneError, StallError
 from flashdeck.geometry import Range
 from flashdeckd.dfu import class_requests, wire
 from flashdeckd.dfu.addressing import Addressing
+from flashdeckd.dfu.claims import OnClaim, tell_nobody
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.facts import Facts, read_facts
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.leaving import leave
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.polling import SECTOR_PATIENCE, Poller, StuckError, TooEarlyError
+from flashdeckd.dfu.polling import (
+    ADDRESS,
+    BLOCK,
+    SECTOR_PATIENCE,
+    DeviceTask,
+    Poller,
+    StuckError,
+    TooEarlyError,
+    erase_of,
+)
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.wire import FIRST_BLOCK, MAX_TRANSFER, state_name
+from flashdeckd.dfu.refusals import refusal
+from flashdeckd.dfu.wire import FIRST_BLOCK, MAX_TRANSFER, DfuProtocol
 
 _BLANK = 0xFF
 KNOWN_WEDGE_PATIENCE = 5.0
@@ -49,16 +60,23 @@ class DfuseSession:
         *,
         multiplies: bool | None = None,
         reading_proved: bool = False,
+        on_claim: OnClaim = tell_nobody,
     ) -> None:
-        """`pace`, `multiplies` and `reading_proved` are what earlier sessions learned of this device."""
+        """`pace`, `multiplies` and `reading_proved` are what earlier sessions learned of this device.
+
+        `on_claim` hears of each longer wait that the device claims, before it begins.
+        """
         self._pipe = pipe
+        self._on_claim = on_claim
         self._fence = fence
         self._sleep = sleep
-        self._poller = Poller(pipe, policy, sleep, pace)
+        self._poller = Poller(pipe, policy, sleep, pace, on_claim=on_claim)
         self._mode = _DfuseMode.IDLE
         self._functional = FunctionalDescriptor()
         self._addressing = Addressing(0)
         self._selected: int | None = None
+        self._state_seen: int | None = None
+        """The state that the device was seen in by the last request of all; None where that asked for none."""
         self._stuck = False
         """True if the last operation was given up in dfuDNBUSY, and the device is not yet recovered."""
         self._wedges = False
@@ -85,6 +103,11 @@ class DfuseSession:
         """The pace of the device, as far as this session and earlier ones know it."""
         return self._poller.pace
 
+    @property
+    def counts_blocks(self) -> bool:
+        """True if blocks are written by their numbers."""
+        return self.pace is Pace.SYNCHRONOUS if self.multiplies is None else self.multiplies
+
     def open(self) -> Facts:
         """Recovers the device to dfuIDLE, reads its descriptors and map, and selects the alternate setting.
 
@@ -104,10 +127,16 @@ class DfuseSession:
         """From now on, erase nothing but these sectors, and write nothing that lies outside them."""
         self._fence = self._fence.confined(sectors)
 
-    def recover(self) -> None:
+    def calm(self) -> None:
+        """Brings the device to dfuIDLE where requests alone can do that, after something that it refused."""
+        with suppress(DeviceError):
+            self.recover(may_reset=False)
+
+    def recover(self, *, may_reset: bool = True) -> None:
         """Brings the device to dfuIDLE from whatever state it is in; raises DeviceError where that fails."""
         self._addressing.pointer = None
-        to_idle(self._pipe, self._sleep, stuck=self._stuck)
+        seen, self._state_seen = self._state_seen, None
+        to_idle(self._pipe, self._sleep, seen, stuck=self._stuck, may_reset=may_reset, on_claim=self._on_claim)
         self._stuck = False
         if self._selected is not None:  # a bus reset goes back to the first one
             self._pipe.select(self._selected)
@@ -152,12 +181,11 @@ class DfuseSession:
         """
         self._require_block(len(data))
         self._leave_upload()
-        known = self.multiplies
-        self._addressing.counts = self.pace is Pace.SYNCHRONOUS if known is None else known
+        self._addressing.counts = self.counts_blocks
         block = self._point(address, len(data))
         self._fence.allow_write(Range.sized(self._addressing.address_of(block), len(data)))
         what = f"write of {len(data)} bytes to 0x{address:08x} (block {block})"
-        self._download(block, data, what)
+        self._download(block, data, what, BLOCK)
 
     def read(self, address: int, length: int) -> bytes:
         """Reads at most one transfer's worth; raises DeviceError where the device answers less."""
@@ -170,12 +198,15 @@ class DfuseSession:
         self._leave_download()
         self.uploads += 1
         self.reading = True
+        self._state_seen = None
         try:
             data = class_requests.upload(self._pipe, block, length)
         except StallError as error:
             self.was_refused = True
+            said = refusal(self._pipe, DfuProtocol.DFUSE)
+            self._state_seen = said.state
             raise StallError(
-                f"read of {length} bytes at 0x{address:08x}: the bootloader refused it with a STALL",
+                f"read of {length} bytes at 0x{address:08x}: {said.words}",
                 hint="its read callback is missing or refuses this address; flashing works without it",
             ) from error
         self._mode = _DfuseMode.UPLOAD
@@ -192,18 +223,22 @@ class DfuseSession:
     def leave(self, address: int) -> bool:
         """Ends DFU mode and starts the application at `address`; True if the device took it, or has left the bus.
 
-        A ROM bootloader jumps to the address, ST's class resets the chip. Most devices vanish within the exchange.
+        A ROM bootloader jumps to the address, ST's class resets the chip. Most devices vanish within the exchange. One
+        that stays is in dfuIDLE.
         """
         self._leave_upload()
         self._set_address(address)
-        return leave(self._pipe, self._functional, self._sleep)
+        has_left = leave(self._pipe, self._functional, self._sleep)
+        if not has_left:
+            self.calm()
+        return has_left
 
     def _erase(self, sector: Range) -> None:
         self._leave_upload()
         self._addressing.pointer = None  # some devices move it
         patience = KNOWN_WEDGE_PATIENCE if self._wedges else SECTOR_PATIENCE
         try:
-            self._command(wire.erase_page(sector.start), f"erase of the sector {sector}", patience)
+            self._download(0, wire.erase_page(sector.start), f"erase of the sector {sector}", erase_of(patience))
         except StuckError as error:
             self.recover()
             if not self._reads_blank(sector):
@@ -256,36 +291,29 @@ class DfuseSession:
         self._addressing.pointer = None
         what = f"setting the address 0x{address:08x}"
         try:
-            self._command(wire.set_address(address), what)
+            self._download(0, wire.set_address(address), what, ADDRESS)
         except (DeviceGoneError, StuckError):
             raise
         except DeviceError:  # whatever else it was: nothing in the flash has changed, so it may be said once more
             self.recover()
-            self._command(wire.set_address(address), what)
+            self._download(0, wire.set_address(address), what, ADDRESS)
         self._addressing.pointer = address
 
-    def _command(self, command: bytes, what: str, erase_patience: float | None = None) -> None:
-        self._download(0, command, what, erase_patience)
-
-    def _download(self, block: int, data: bytes, what: str, erase_patience: float | None = None) -> None:
+    def _download(self, block: int, data: bytes, what: str, operation: DeviceTask) -> None:
+        self._state_seen = None
         try:
             class_requests.download(self._pipe, block, data)
         except StallError as error:
             raise StallError(
-                f"{what}: the bootloader refused it with a STALL{self._state_after_stall()}",
+                f"{what}: {refusal(self._pipe, DfuProtocol.DFUSE).words}",
                 hint="reset the board and flash again; if it happens again, look at the bootloader's write callback",
             ) from error
         try:
-            self._poller.complete(what, erase=erase_patience is not None, patience=erase_patience)
+            self._poller.complete(what, operation)
         except StuckError:
             self._stuck = True
             raise
         self._mode = _DfuseMode.DOWNLOAD
-
-    def _state_after_stall(self) -> str:
-        with suppress(DeviceError):
-            return f" in {state_name(class_requests.get_state(self._pipe))}"
-        return ""
 
     def _leave_upload(self) -> None:
         if self._mode is _DfuseMode.UPLOAD:

@@ -19,14 +19,18 @@ from flashdeck.errors import (
     StallError,
     TransferTimeoutError,
 )
+from flashdeck.job_state import DeviceWork
 from flashdeck.text import clean
 from flashdeckd.dfu import class_requests
+from flashdeckd.dfu.claims import OnClaim, tell_nobody
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
 from flashdeckd.dfu.memory_map import parse_memory_map
+from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
-from flashdeckd.dfu.polling import CLAIMS, LONGEST_NAP, DfuStatusError, Poller
+from flashdeckd.dfu.polling import CLAIMS, FIRST_PLAIN_BLOCK, PLAIN_BLOCK, DeviceTask, DfuStatusError, Poller
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.wire import STATUS_OK, DfuState, StatusReport, state_name, usable_transfer_size
+from flashdeckd.dfu.refusals import refusal
+from flashdeckd.dfu.wire import STATUS_OK, DfuProtocol, DfuState, StatusReport, state_name, usable_transfer_size
 from flashdeckd.host import clock
 
 _BLOCK_NUMBERS = 1 << 16
@@ -35,6 +39,7 @@ MAX_NAMES = 32
 """Alternate settings whose names are looked at."""
 MANIFEST_PATIENCE = 60.0
 """Seconds: some devices check a signature, or copy the whole image, in dfuMANIFEST."""
+_MANIFESTATION = DeviceTask(DeviceWork.END, MANIFEST_PATIENCE, MANIFEST_PATIENCE)
 SILENCE = 5.0
 """Seconds: a device that is not manifestation tolerant answers nothing once it waits for the bus reset."""
 FIRST_NAP = 0.001
@@ -79,13 +84,24 @@ class PlainSession:
     Errors leave the device in an unknown state: `recover` brings it back to dfuIDLE, and the next block is the first.
     """
 
-    def __init__(self, pipe: ControlPipe, alternate: int | str, size: int, sleep: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        pipe: ControlPipe,
+        alternate: int | str,
+        size: int,
+        sleep: Callable[[float], object],
+        *,
+        policy: PollPolicy = PollPolicy.AUTO,
+        on_claim: OnClaim = tell_nobody,
+    ) -> None:
+        """`on_claim` hears of each longer wait that the device claims, before it begins."""
         self._pipe = pipe
+        self._on_claim = on_claim
         self._alternate = alternate
         self._size = size
         self._sleep = sleep
         # A data block cannot be done again, so it is never used to find out whether an early question does harm.
-        self._poller = Poller(pipe, PollPolicy.SPEC, sleep)
+        self._poller = Poller(pipe, policy, sleep, Pace.CLAIMED, protocol=DfuProtocol.PLAIN, on_claim=on_claim)
         self._selected: int | None = None
         self._functional = FunctionalDescriptor()
         self._mode = _PlainMode.IDLE
@@ -117,7 +133,7 @@ class PlainSession:
 
     def recover(self) -> None:
         """Brings the device to dfuIDLE from whatever state it is in; raises DeviceError where that fails."""
-        to_idle(self._pipe, self._sleep)
+        to_idle(self._pipe, self._sleep, on_claim=self._on_claim)
         if self._selected is not None:  # a bus reset goes back to the first one
             self._pipe.select(self._selected)
         self._begin(_PlainMode.IDLE)
@@ -139,7 +155,7 @@ class PlainSession:
         self._require_room(len(data), "sent")
         what = f"block {self._block} ({len(data)} bytes from offset 0x{self._done:x})"
         self._send(data, what)
-        self._poller.complete(what, erase=True)  # it may have to erase first
+        self._poller.complete(what, PLAIN_BLOCK if self._done else FIRST_PLAIN_BLOCK)
         self._done += len(data)
 
     def manifest(self) -> AfterManifest:
@@ -163,7 +179,7 @@ class PlainSession:
             data = class_requests.upload(self._pipe, self._next_number(), length)
         except StallError as error:
             raise StallError(
-                f"{what}: the bootloader refused it with a STALL",
+                f"{what}: {refusal(self._pipe, DfuProtocol.PLAIN).words}",
                 hint="it cannot be read, or not now; flashing works without it",
             ) from error
         self.reading = False
@@ -173,18 +189,37 @@ class PlainSession:
         return data
 
     def leave(self, *, after: AfterManifest = AfterManifest.IDLE) -> bool:
-        """Asks the device to start its application: by DETACH, then by a bus reset. True if it left DFU mode."""
+        """Asks the device to start its application: by DETACH, then by a bus reset. True if it left DFU mode.
+
+        One that stays is in dfuIDLE.
+        """
         try:
             if after is AfterManifest.IDLE:
                 self.to_idle()
-                with suppress(StallError, TransferTimeoutError):  # not every bootloader knows it in DFU mode
-                    class_requests.detach(self._pipe)
+                self._detach()
                 if self._has_left():
                     return True
             self._pipe.reset()
-            return self._has_left()
+            if self._has_left():
+                return True
         except DeviceGoneError:
             return True
+        self.calm()
+        return False
+
+    def calm(self) -> None:
+        """Brings the device to dfuIDLE where requests alone can do that, after something that it refused."""
+        with suppress(DeviceError):
+            to_idle(self._pipe, self._sleep, may_reset=False)
+            self._begin(_PlainMode.IDLE)
+
+    def _detach(self) -> None:
+        """Not every bootloader knows DETACH in DFU mode, and Zephyr's class is in dfuERROR then."""
+        with suppress(TransferTimeoutError):
+            try:
+                class_requests.detach(self._pipe)
+            except StallError:
+                self.calm()
 
     def _has_left(self) -> bool:
         for turn in range(LEAVE_POLLS):
@@ -266,11 +301,8 @@ class PlainSession:
         try:
             class_requests.download(self._pipe, self._next_number(), data)
         except StallError as error:
-            state = ""
-            with suppress(DeviceError):
-                state = f" in {state_name(class_requests.get_state(self._pipe))}"
             raise StallError(
-                f"{what}: the bootloader refused it with a STALL{state}",
+                f"{what}: {refusal(self._pipe, DfuProtocol.PLAIN).words}",
                 hint="reset the board and flash again; it begins at the first block",
             ) from error
 
@@ -282,7 +314,9 @@ class _Manifestation:
         self._pipe = pipe
         self._poller = poller
         self._tolerant = tolerant
+        self._said = 0.0
         self._claimed = 0.0
+        """Seconds that are claimed, as far as they are believed."""
         self._nap = FIRST_NAP
         self._slept = 0.0
         self._began = clock.monotonic()
@@ -317,7 +351,7 @@ class _Manifestation:
             raise
         if report.status != STATUS_OK or report.state == DfuState.ERROR:
             raise DfuStatusError(
-                f"the end of the image failed: {report}",
+                f"the end of the image failed: {report.describe(DfuProtocol.PLAIN)}",
                 hint="the bootloader refused the image: check that it is built, linked and signed for this board",
             )
         if report.state not in (DfuState.MANIFEST_SYNC, DfuState.MANIFEST, DfuState.IDLE, DfuState.MANIFEST_WAIT_RESET):
@@ -326,12 +360,13 @@ class _Manifestation:
                 hint="reset the board and flash again; another program may be talking to it",
             )
         self._manifesting |= report.state == DfuState.MANIFEST
-        self._claimed = min(report.poll_ms / 1000, LONGEST_NAP)
+        self._said = report.poll_ms / 1000
+        self._claimed = self._poller.believed(self._said, _MANIFESTATION)
         return report
 
     def _wait(self) -> None:
         nap = max(self._claimed, self._nap)
-        self._poller.nap(nap)
+        self._poller.wait(nap, self._said, _MANIFESTATION)
         self._slept += nap
         self._nap = min(2 * self._nap, LONGEST_BACK_OFF)
 

@@ -4,17 +4,26 @@ What the answers show of the device is in `pace`.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, StallError, TransferTimeoutError
+from flashdeck.job_state import DeviceWork, TimeClaim
 from flashdeckd.dfu import class_requests
+from flashdeckd.dfu.claims import TOLD_FROM, OnClaim, tell_nobody
 from flashdeckd.dfu.pace import LEARNED, NEXT, Pace, PollEvent, PollState, first_state
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.wire import STATUS_OK, DfuState, StatusReport, state_name
+from flashdeckd.dfu.wire import STATUS_OK, DfuProtocol, DfuState, StatusReport, state_name
 from flashdeckd.host import clock
 
 LONGEST_NAP = 60.0
 """Seconds: the most that one claimed bwPollTimeout is obeyed; it has 24 bits, 4.6 hours."""
+ADDRESS_NEED = 2.0
+"""Seconds that setting an address could ever need: no flash work belongs to it."""
+HONEST = 5.0
+"""Seconds: a claim of no more is obeyed whatever it is for; many bootloaders claim one constant for everything."""
+BLOCK_NEED = 10.0
+"""Seconds that writing one block could ever need, or erasing a sector for it in plain DFU 1.1."""
 SHORTEST_NAP = 0.0005
 """Seconds: what the host oversleeps, a block of USBX or ROM pays in full; shorter ones only add requests."""
 LONGEST_EARLY_NAP = 0.05
@@ -30,8 +39,31 @@ WRITE_PATIENCE = 10.0
 LONGEST_SLEEP = 1800.0
 """Seconds that one session sleeps in all because the device claims it: no honest one needs as much."""
 CLAIMS = 2
-"""An operation, or the end of plain DFU, is given this many times what was claimed for it, or its patience."""
+"""An operation, or the end of plain DFU, is given this many times what is believed of its claim, or its patience."""
 _UNDER_WAY = (DfuState.DNBUSY, DfuState.DNLOAD_SYNC)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTask:
+    """The kind of work that a device is asked for, and the time that it may have."""
+
+    work: DeviceWork
+    need: float
+    """Seconds that it could ever need: no more of a claim is believed."""
+    patience: float
+    """Seconds for which the device may be busy with it, or `CLAIMS` times what is believed of its claim."""
+
+
+def erase_of(patience: float) -> DeviceTask:
+    """Return the erase of a part of the flash that may take so long, in seconds."""
+    return DeviceTask(DeviceWork.ERASE, patience, patience)
+
+
+ADDRESS = DeviceTask(DeviceWork.ADDRESS, ADDRESS_NEED, WRITE_PATIENCE)
+BLOCK = DeviceTask(DeviceWork.BLOCK, BLOCK_NEED, WRITE_PATIENCE)
+FIRST_PLAIN_BLOCK = DeviceTask(DeviceWork.BLOCK, ERASE_PATIENCE, ERASE_PATIENCE)
+"""Plain DFU 1.1: a device may erase all that it has first."""
+PLAIN_BLOCK = DeviceTask(DeviceWork.BLOCK, BLOCK_NEED, ERASE_PATIENCE)
 
 
 class DfuStatusError(DeviceError):
@@ -51,7 +83,8 @@ class StuckError(DeviceError):
 class Poller:
     """Sees the operations of one session to their end, and learns the device's pace from its first erase.
 
-    `pace` is what earlier sessions learned. With `PollPolicy.SPEC` it is neither used nor changed.
+    `pace` is what earlier sessions learned. With `PollPolicy.SPEC` it is neither used nor changed. `on_claim` hears of
+    each longer wait that a device claims, before it begins.
     """
 
     def __init__(
@@ -60,10 +93,18 @@ class Poller:
         policy: PollPolicy,
         sleep: Callable[[float], object],
         pace: Pace = Pace.UNPROVEN,
+        *,
+        protocol: DfuProtocol = DfuProtocol.DFUSE,
+        on_claim: OnClaim = tell_nobody,
     ) -> None:
         self._pipe = pipe
         self._sleep = sleep
         self._policy = policy
+        self._on_claim = on_claim
+        self._insists = False
+        """True if the device failed when it was asked before a claim was over that was not believed."""
+        self.protocol = protocol
+        """The protocol that the device speaks, for messages."""
         self.pace = pace
         """The pace, as far as it is known now."""
         self.slept = 0.0
@@ -74,16 +115,34 @@ class Poller:
         """The pace that the next operation goes by."""
         return Pace.CLAIMED if self._policy is PollPolicy.SPEC else self.pace
 
-    def complete(self, what: str, *, erase: bool = False, patience: float | None = None) -> None:
+    def complete(self, what: str, operation: DeviceTask) -> None:
         """After a DNLOAD: starts the operation with GETSTATUS and returns when it is over, in dfuDNLOAD-IDLE.
 
         `what` says what was asked for, with its address, for messages. Every legal way is accepted: dfuDNLOAD-IDLE or
-        dfuDNLOAD-SYNC at once, dfuDNBUSY any number of times, STALLs while busy. `patience` in seconds, where it is to
-        be other than usual; an operation that claims more than half of it is given twice what it claims.
+        dfuDNLOAD-SYNC at once, dfuDNBUSY any number of times, STALLs while busy.
         Raises TooEarlyError, DfuStatusError, StallError, StuckError, or DeviceError for a state that does not belong
         here.
         """
-        _Completion(self, self._pipe, what, erase=erase, patience=patience).run()
+        _Completion(self, self._pipe, what, operation).run()
+
+    def believed(self, claimed: float, operation: DeviceTask) -> float:
+        """Return how much of a claim is waited for, in seconds.
+
+        That is all of an honest one, and of any other as much as the operation could ever need; but for
+        `PollPolicy.SPEC` and a device that insists.
+        """
+        is_obeyed = self._policy is PollPolicy.SPEC or self._insists or claimed <= HONEST
+        return min(claimed, LONGEST_NAP) if is_obeyed else min(claimed, operation.need, LONGEST_NAP)
+
+    def insist(self) -> None:
+        """From now on all of its claims are believed: it failed when it was asked before one of them was over."""
+        self._insists = True
+
+    def wait(self, nap: float, claimed: float, operation: DeviceTask) -> None:
+        """Sleeps for a claim, and says so."""
+        if nap >= TOLD_FROM:
+            self._on_claim(TimeClaim(work=operation.work, seconds=max(claimed, nap), waits=nap))
+        self.nap(nap)
 
     def nap(self, seconds: float) -> None:
         """Sleeps and counts it; raises DeviceError where it would be too much in all."""
@@ -91,7 +150,12 @@ class Poller:
             raise DeviceError(
                 f"the bootloader has claimed more than {LONGEST_SLEEP / 60:.0f} minutes of waiting by now, and claims "
                 f"{seconds:.3f} s more",
-                hint='its bwPollTimeout is most likely wrong; poll = "auto" in the profile finds out what is needed',
+                hint="its bwPollTimeout is most likely wrong: "
+                + (
+                    'poll = "auto" in the profile believes only as much of it as the work could need'
+                    if self._policy is PollPolicy.SPEC
+                    else "mend it in the bootloader"
+                ),
             )
         self._sleep(seconds)
         self.slept += seconds
@@ -100,13 +164,15 @@ class Poller:
 class _Completion:
     """One operation under way."""
 
-    def __init__(self, poller: Poller, pipe: ControlPipe, what: str, *, erase: bool, patience: float | None) -> None:
+    def __init__(self, poller: Poller, pipe: ControlPipe, what: str, operation: DeviceTask) -> None:
         self._poller = poller
         self._pipe = pipe
         self._what = what
-        self._patience = patience or (ERASE_PATIENCE if erase else WRITE_PATIENCE)
-        self._state = first_state(poller.obeyed, erase=erase)
+        self._operation = operation
+        self._state = first_state(poller.obeyed, erase=operation.work is DeviceWork.ERASE)
         self._claimed = 0.0
+        self._is_cut_short = False
+        """True if a claim was not waited for to its end, because no such operation could need as much."""
         self._backoff = 0.0
         self._slept = 0.0
         self._began = clock.monotonic()
@@ -129,7 +195,7 @@ class _Completion:
         except StallError as error:  # nothing is busy before it: the request itself was refused
             raise StallError(
                 f"{self._what}: the bootloader refused it (GETSTATUS was answered with a STALL)",
-                hint="its DFU class is in dfuERROR: most likely its erase or write callback failed",
+                hint="its DFU class is in dfuERROR: most likely it could not erase or write",
             ) from error
         self._claimed = report.poll_ms / 1000
         return report
@@ -157,17 +223,20 @@ class _Completion:
         if busy and nap < self._claimed:
             self._meet(PollEvent.HURRY)
         if busy and self._state is PollState.OBEYING:
-            nap = min(max(self._claimed, self._backoff), LONGEST_NAP)
+            believed = self._poller.believed(self._claimed, self._operation)
+            self._is_cut_short |= believed < min(self._claimed, LONGEST_NAP)
+            nap = min(max(believed, self._backoff), LONGEST_NAP)
         if nap:
-            self._poller.nap(nap)
+            self._poller.wait(nap, self._claimed, self._operation)
             self._slept += nap
 
     def _check_patience(self, report: StatusReport | None) -> None:
-        limit = max(self._patience, CLAIMS * min(self._claimed, LONGEST_NAP))
+        limit = max(self._operation.patience, CLAIMS * self._poller.believed(self._claimed, self._operation))
         if max(self._slept, clock.monotonic() - self._began) < limit:
             return
         if report is None:
             self._meet(PollEvent.SILENCE)
+            self._take_as_insisting()
             raise StallError(
                 f"{self._what}: the bootloader answers GETSTATUS with a STALL for longer than {limit:.0f} s",
                 hint="reset the board; if it happens again, its DFU class lost the operation or is in dfuERROR",
@@ -184,17 +253,24 @@ class _Completion:
             self._meet(PollEvent.DONE)
             return
         self._meet(PollEvent.FAILURE)
-        if self._state is PollState.OBJECTED:
+        said = report.describe(self._poller.protocol)
+        if self._take_as_insisting() or self._state is PollState.OBJECTED:
             raise TooEarlyError(
-                f"{self._what} failed: {report}, after a question before its time was over",
+                f"{self._what} failed: {said}, after a question before its time was over",
                 hint="flashdeck now waits as long as the bootloader claims",
             )
         if failed:
             raise DfuStatusError(
-                f"{self._what} failed: {report}",
+                f"{self._what} failed: {said}",
                 hint="check write protection and the bootloader's flash driver, then flash again",
             )
         raise DeviceError(
             f"{self._what}: the bootloader is in {state_name(report.state)} where dfuDNLOAD-IDLE was expected",
             hint="reset the board and flash again; another program may be talking to it",
         )
+
+    def _take_as_insisting(self) -> bool:
+        """Tell whether a claim was cut short, which may be why this has failed."""
+        if self._is_cut_short:
+            self._poller.insist()
+        return self._is_cut_short

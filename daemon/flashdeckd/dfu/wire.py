@@ -2,7 +2,7 @@
 
 import struct
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 from flashdeck.errors import DeviceError
 
@@ -51,10 +51,18 @@ _STATE_NAMES = {
 
 STATUS_OK = 0
 
-# Name (USB DFU 1.1, 6.1.2) and meaning; the meanings of TARGET, VENDOR and STALLEDPKT are those of ST's AN3156.
+
+class DfuProtocol(Enum):
+    """The two protocols that share states and status numbers; some numbers mean more in one of them."""
+
+    DFUSE = "DfuSe"
+    PLAIN = "DFU 1.1"
+
+
+# Name and meaning (USB DFU 1.1, 6.1.2).
 _STATUSES = {
     0: ("OK", "no error"),
-    1: ("errTARGET", "the address is wrong or not supported by this bootloader"),
+    1: ("errTARGET", "the image is not for this device"),
     2: ("errFILE", "the bootloader did not accept these data"),
     3: ("errWRITE", "the bootloader could not write the flash"),
     4: ("errERASE", "the bootloader could not erase the flash"),
@@ -64,15 +72,17 @@ _STATUSES = {
     8: ("errADDRESS", "the address is out of range"),
     9: ("errNOTDONE", "the bootloader expected more data"),
     10: ("errFIRMWARE", "the application is corrupt"),
-    11: (
-        "errVENDOR",
-        "in ST's ROM: read protection is active; in a bootloader with ST's class: its erase or write callback failed",
-    ),
+    11: ("errVENDOR", "a reason of the bootloader's own"),
     12: ("errUSBR", "an unexpected USB reset"),
     13: ("errPOR", "an unexpected power-on reset"),
     14: ("errUNKNOWN", "the bootloader does not say what went wrong"),
     15: ("errSTALLEDPKT", "the bootloader did not expect or does not know this request"),
 }
+_IN_DFUSE = {
+    1: "the address is wrong or not supported by this bootloader",
+    11: "in ST's ROM: read protection is active; in a bootloader with ST's class: its erase or write callback failed",
+}
+"""The meanings that ST's AN3156 gives to some of them."""
 
 STATUS_LENGTH = 6
 MAX_TRANSFER = 4096
@@ -98,9 +108,11 @@ def state_name(state: int) -> str:
     return _STATE_NAMES[DfuState(state)] if state in list(DfuState) else f"unknown state {state}"
 
 
-def status_name(status: int) -> str:
-    """The name of a status and what it means."""
+def status_name(status: int, protocol: DfuProtocol) -> str:
+    """The name of a status and what it means in that protocol."""
     name, meaning = _STATUSES.get(status, (f"unknown status {status}", "not in the specification"))
+    if protocol is DfuProtocol.DFUSE:
+        meaning = _IN_DFUSE.get(status, meaning)
     return f"{name} ({meaning})"
 
 
@@ -115,8 +127,9 @@ class StatusReport:
     text_index: int = 0
     """iString: a vendor's description of the status, 0 for none."""
 
-    def __str__(self) -> str:
-        return f"{status_name(self.status)} in {state_name(self.state)}"
+    def describe(self, protocol: DfuProtocol) -> str:
+        """The status, what it means in that protocol, and the state."""
+        return f"{status_name(self.status, protocol)} in {state_name(self.state)}"
 
 
 def parse_status(data: bytes) -> StatusReport:

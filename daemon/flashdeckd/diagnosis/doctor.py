@@ -1,7 +1,10 @@
 """The doctor of a bench: looks at its boards, each in its own lane's thread, and at this installation."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Final
 
 from flashdeck.config import Board
 from flashdeck.diagnosis import BoardReport, Diagnosis, Finding
@@ -12,6 +15,15 @@ from flashdeckd.dfu.wire import MAX_TRANSFER
 from flashdeckd.diagnosis import installation
 from flashdeckd.diagnosis.entry_facts import look
 from flashdeckd.diagnosis.judge import judge
+from flashdeckd.diagnosis.machine import (
+    interface_holders,
+    lingering,
+    port_grabbers,
+    stale_sockets,
+    storage,
+    watch_limits,
+)
+from flashdeckd.diagnosis.machine.surroundings import Surroundings
 from flashdeckd.diagnosis.observation import Case, EntryFacts, Observation, ReadOutcome
 from flashdeckd.diagnosis.probe import observe
 from flashdeckd.host import clock, threads
@@ -20,16 +32,23 @@ from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.state.hub import Hub
 
+Look = Callable[[Surroundings], Iterator[Finding]]
+_EVERYWHERE: Final[tuple[Look, ...]] = (storage.findings, watch_limits.findings, lingering.findings)
+_OF_USB: Final[tuple[Look, ...]] = (interface_holders.findings, port_grabbers.findings, stale_sockets.findings)
+
 
 class Doctor:
     """Looks and tells; nothing is erased or written. Runs in the event loop's thread."""
 
-    def __init__(self, bench: Bench, hub: Hub) -> None:
+    def __init__(self, bench: Bench, hub: Hub, *, state_dir: Path, sockets: Sequence[Path] = ()) -> None:
+        """`sockets` are places where a client looks for a daemon, and this one does not listen."""
         self._bench = bench
         self._hub = hub
+        self._state_dir = state_dir
+        self._sockets = tuple(sockets)
 
-    async def examine(self, patterns: Iterable[str] = (), *, troubles: Iterable[str] = ()) -> Diagnosis:
-        """All boards that names and globs mean, all for none; `troubles` are what is known not to work here.
+    async def examine(self, patterns: Iterable[str] = ()) -> Diagnosis:
+        """All boards that names and globs mean, all for none.
 
         Boards that cannot be looked at have the reason in their report. Raises RequestError (`no-such-board`).
         """
@@ -37,17 +56,21 @@ class Doctor:
         boards = self._bench.matching(patterns) if patterns or self._bench.config.boards else {}
         reports = await asyncio.gather(*(self._board(board) for board in boards.values()))
         return Diagnosis(
-            installation=await self._installation(tuple(troubles) + self._hub.daemon.degraded),
+            installation=await self._installation(self._hub.daemon.degraded),
             boards=tuple(reports),
             devices=self._hub.devices,
         )
 
     async def _installation(self, troubles: tuple[str, ...]) -> tuple[Finding, ...]:
-        if self._hub.daemon.virtual:  # nothing of this machine's USB is used, nor looked at
-            return tuple(installation.findings(installation.Machine(troubles)))
         config, devices = self._bench.config, self._bench.devices
+        around = Surroundings(
+            config=config, devices=frozenset(devices), state_dir=self._state_dir, sockets=self._sockets
+        )
+        if self._hub.daemon.virtual:  # nothing of this machine's USB is used, nor looked at
+            found = installation.findings(installation.Machine(troubles))
+            return (*found, *await threads.run(_around, _EVERYWHERE, around))
         machine = await threads.run(installation.inspect, config, devices, troubles)
-        return tuple(installation.findings(machine))
+        return (*installation.findings(machine), *await threads.run(_around, _EVERYWHERE + _OF_USB, around))
 
     async def _board(self, board: Board) -> BoardReport:
         lane = self._bench.lane(board.name)
@@ -75,10 +98,11 @@ class Doctor:
             device=device,
             seen=seen,
             entry=entry,
-            speed="" if device is None or self._hub.daemon.virtual else await threads.run(installation.speed, device),
+            speed="" if device is None else device.speed,
             history=history,
             pinned_map=None if board.pins is None else board.pins.map,
             rivals=tuple(sorted(each.name for each in others if device and device.serial == each.serial != "")),
+            was_shared=self._bench.was_shared(board),
             known=await self._known(board),
             unaccepted=self._unaccepted(board),
         )
@@ -97,6 +121,10 @@ class Doctor:
     def _unaccepted(self, board: Board) -> frozenset[str]:
         contents = {name: self._bench.book.contents(board.name, name) for name in board.profile.partitions}
         return frozenset(name for name, each in contents.items() if each is not None and each.started is False)
+
+
+def _around(looks: Sequence[Look], around: Surroundings) -> tuple[Finding, ...]:
+    return tuple(chain.from_iterable(look(around) for look in looks))
 
 
 def _absent(board: Board, lane: Lane) -> FlashdeckError:

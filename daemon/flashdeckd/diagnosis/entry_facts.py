@@ -14,8 +14,12 @@ def look(profile: Profile, device: UsbDevice, ports: SerialPorts) -> EntryFacts:
     if profile.enter is not Enter.TOUCH:
         return EntryFacts()
     found = ports.of(device)
+    if not found:
+        return EntryFacts()
+    node = found[0].node
     return EntryFacts(
         ports=found,
-        is_closed=bool(found) and not files.is_open_to_us(found[0].node),
-        holders=open_files.holders(found[0].node) if found else (),
+        is_hidden=not files.exists(node),
+        is_closed=not files.is_open_to_us(node),
+        holders=open_files.holders(node),
     )

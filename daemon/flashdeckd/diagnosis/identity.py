@@ -15,6 +15,8 @@ def findings(case: Case) -> Iterator[Finding]:
     """Findings on who the device is."""
     device = case.device
     if device is None:
+        if case.was_shared:
+            yield _was_shared(f"unplug the wrong one, and run `flashdeck release {case.board}`; better, {_OWN}")
         return
     yield from _serial(case, device)
 
@@ -31,11 +33,24 @@ def pins(case: Case, names: str) -> Iterator[Finding]:
         )
 
 
-def _serial(case: Case, device: UsbDevice) -> Iterator[Finding]:
-    mend = (
-        "make the serial string from the chip's unique id (96 bits at UID_BASE), the same in bootloader and "
-        f"application; until then, tell the boards apart by `port`. {st_sources.SERIAL}"
+_OWN = (
+    "make the serial string from the chip's unique id (96 bits at UID_BASE), the same in bootloader and "
+    f"application; until then, tell the boards apart by `port`. {st_sources.SERIAL}"
+)
+
+
+def _was_shared(mend: str) -> Finding:
+    return Finding(
+        code="serial-shared",
+        severity=Severity.WARNING,
+        seen="two devices have shown the board's serial at once",
+        means="the serial does not say which of them is the board, also where one is alone",
+        mend=mend,
     )
+
+
+def _serial(case: Case, device: UsbDevice) -> Iterator[Finding]:
+    mend = _OWN
     if not device.serial:
         yield Finding(
             code="serial-missing",
@@ -52,6 +67,8 @@ def _serial(case: Case, device: UsbDevice) -> Iterator[Finding]:
             means="the serial alone does not tell these boards apart, so none of them is flashed by it",
             mend=mend,
         )
+    elif case.was_shared:
+        yield _was_shared(mend)
     elif device.serial in DUMMY_SERIALS:
         yield Finding(
             code="serial-dummy",

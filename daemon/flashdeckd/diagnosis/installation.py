@@ -7,7 +7,6 @@ from pathlib import Path
 
 from flashdeck.config import Config, UsbId
 from flashdeck.diagnosis import Finding, Severity
-from flashdeck.text import clean
 from flashdeckd.host import files, processes
 from flashdeckd.usb.device import UsbDevice
 
@@ -15,9 +14,6 @@ NODES = Path("/dev/bus/usb")
 RULES = tuple(
     map(Path, ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/local/lib/udev/rules.d", "/usr/lib/udev/rules.d"))
 )
-DEVICES = Path("/sys/bus/usb/devices")
-MAX_SPEED = 16
-"""Characters of a link's speed."""
 MAX_RULES = 1 << 20
 """Bytes that are looked at of one rules file."""
 
@@ -84,18 +80,10 @@ def findings(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def speed(device: UsbDevice, *, devices: Path = DEVICES) -> str:
-    """The speed of a device's link in Mbit/s (sysfs-bus-usb: 1.5, 12, 480, ...), "" where the kernel does not say."""
-    with suppress(OSError):
-        return clean(files.contents(devices / device.name / "speed", MAX_SPEED).decode(errors="replace").strip())
-    return ""
-
-
 def _mend(usb_id: UsbId) -> str:
     return (
-        f"copy flashdeck's rule from config/udev to /etc/udev/rules.d, with a line for {usb_id}, then: sudo udevadm "
-        "control --reload && sudo udevadm trigger --subsystem-match=usb. The rule for a seat does not reach SSH; "
-        "the one for a group does"
+        f"add a profile for {usb_id} to the configuration, and run `flashdeck install`, which writes the rule for its "
+        "ids; membership in the rule's group counts from the next login"
     )
 
 

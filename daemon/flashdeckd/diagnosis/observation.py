@@ -95,6 +95,8 @@ class EntryFacts:
 
     ports: tuple[SerialPort, ...] = ()
     """The serial ports of the running application; the first is the one that is touched."""
+    is_hidden: bool = False
+    """True if the node of the first port is not there, as in a container that does not see it."""
     is_closed: bool = False
     """True if this user may not open the first port."""
     holders: tuple[Holder, ...] = ()
@@ -122,6 +124,8 @@ class Case:
     """The maps that `adopt` saw; None for a board that was not adopted."""
     rivals: tuple[str, ...] = ()
     """The ports of other devices with the same serial."""
+    was_shared: bool = False
+    """True if two devices have shown the serial at once, and nobody has released the board since."""
     known: tuple[tuple[str, bytes], ...] = ()
     """By partition: the first bytes of the image that it holds as far as this daemon knows."""
     unaccepted: frozenset[str] = frozenset()

@@ -67,6 +67,15 @@ def _touch(entry: EntryFacts, device: UsbDevice) -> Iterator[Finding]:
         return
     port, others = entry.ports[0], entry.ports[1:]
     which = f", the first of its {counted(len(entry.ports), 'serial port')}" if others else ""
+    if entry.is_hidden:
+        yield Finding(
+            code="port-hidden",
+            severity=Severity.ERROR,
+            seen=f"the running application has the serial port {port.node}, and there is no such node here",
+            means=f"it cannot be touched: {_NOBODY}",
+            mend="udev makes the node; let a container see the host's /dev",
+        )
+        return
     if entry.is_closed:
         yield Finding(
             code="port-closed",
@@ -79,7 +88,7 @@ def _touch(entry: EntryFacts, device: UsbDevice) -> Iterator[Finding]:
     if entry.holders:
         who = ", ".join(map(str, entry.holders))
         yield Finding(
-            code="port-held",
+            code="port-in-use",
             severity=Severity.NOTE,
             seen=f"{who} {'have' if entry.holders[1:] else 'has'} {port.node} open",
             means="the touch is made all the same, unless that program keeps the port for itself alone: then jobs wait "

@@ -114,6 +114,10 @@ def _missing(device: UsbDevice) -> PortMissingError:
 
 def _refused(device: UsbDevice, port: SerialPort, holders: tuple[Holder, ...], error: OSError) -> DeviceError:
     """Return the error of a port that cannot be opened."""
+    if error.errno == errno.ENOENT:
+        return PortMissingError(
+            f"the serial port of the application at {device.name} is {port.node}, which is not there"
+        )
     if error.errno in _GONE:
         return _missing(device)
     if error.errno in _DENIED:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from flashdeck.errors import DeviceError, DeviceGoneError
+from flashdeck.errors import DeviceError, DeviceGoneError, TransferTimeoutError
 from flashdeck.job_state import Phase, Verified
+from flashdeckd.dfu.claims import OnClaim, tell_nobody
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pipe import ControlPipe
@@ -60,7 +61,7 @@ class DfuseEngine:
         """
         started, transfers = clock.monotonic(), pipe.transfers
         history = self.history
-        session = _session(pipe, self.target, sleep, history)
+        session = _session(pipe, self.target, sleep, history, listener.claimed)
         try:
             listener.progress(Phase.OPEN, 0, 1)
             facts = DeviceFacts.of(session.open())
@@ -82,6 +83,11 @@ class DfuseEngine:
             run.finish()
         except DeviceGoneError as error:
             raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
+        except TransferTimeoutError:
+            raise  # it answers nothing, so nothing can be asked of it
+        except DeviceError:
+            session.calm()
+            raise
         is_locked = session.was_refused and plan.changes and run.verified is not Verified.YES
         remarks = (*run.remarks, *([_LOCKED] if is_locked else []))
         return FlashResult(
@@ -113,12 +119,25 @@ class DfuseEngine:
 
 
 def _session(
-    pipe: ControlPipe, target: AddressTarget, sleep: Sleep, history: BootloaderHistory = UNKNOWN
+    pipe: ControlPipe,
+    target: AddressTarget,
+    sleep: Sleep,
+    history: BootloaderHistory = UNKNOWN,
+    on_claim: OnClaim = tell_nobody,
 ) -> DfuseSession:
     twins = (site.twin for bank in unproved_banks(target, history) for site in sites(target, bank))
     fence = Fence.around(target.span, target.geometry, (*twins, *witnesses(target)), starts=target.starts)
     proved = history.reading_proved
-    return DfuseSession(pipe, fence, target.poll, sleep, history.pace, multiplies=proved or None, reading_proved=proved)
+    return DfuseSession(
+        pipe,
+        fence,
+        target.poll,
+        sleep,
+        history.pace,
+        multiplies=proved or None,
+        reading_proved=proved,
+        on_claim=on_claim,
+    )
 
 
 def _look_and_plan(session: DfuseSession, planner: DfusePlanner, listener: FlashListener | None = None) -> FlashPlan:

@@ -6,14 +6,14 @@ image that does not define the partition's first word, have no boot unit: their 
 """
 
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 
 from flashdeck.config import ErasePolicy, MapPolicy, PartitionKind, PollPolicy, VerifyPolicy
 from flashdeck.errors import VerifyError
 from flashdeck.geometry import Range, joined
 from flashdeckd.dfu.memory_map import Access
 from flashdeckd.dfu.pace import Pace
-from flashdeckd.flash import checks, remarks
+from flashdeckd.flash import checks, comparing, remarks
 from flashdeckd.flash.banks import Site, foreign_banks, sites, unproved_bank, unproved_banks, witnesses
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.cost import cost
@@ -104,6 +104,7 @@ class DfusePlanner:
             sample=self._sample if samples else None,
             ruler=self._ruler if samples else None,
             compare=self._layout.compared if proved else (),
+            comparing=lambda: comparing.reads(self._layout),
             rest=lambda present: self._layout.rest(self._changed(present), present),
             leftovers=self._leftovers,
             candidates=tuple(self._candidates(bank) for bank in banks),
@@ -129,7 +130,13 @@ class DfusePlanner:
             boot_unit=self._layout.boot_unit,
             block=self._block,
             steps=steps,
-            requests=cost(steps, self._block, self._facts.transfer_size, counts=self._counts_blocks(seen)),
+            requests=cost(
+                steps,
+                self._block,
+                self._facts.transfer_size,
+                counts=self._counts_blocks(seen),
+                counts_reads=seen.multiplies is not False,
+            ),
             protection=remarks.protection(self._layout, self._image),
             erased=joined(changed),
             erased_beside=sum(self._layout.beside(sector, self._read_before(seen)) for sector in changed),
@@ -291,13 +298,15 @@ class DfusePlanner:
             # Behind the last erase: some caches are emptied by an erase, and not by a write. Where nothing is written
             # but the boot unit, only that can be the other half of the proof, and all else is read here.
             yield from (Step(StepKind.CHECK_BLANK, sector) for sector in ([proof[0]] if proof else erases))
-        for each in writes:
-            yield Step(StepKind.WRITE, each)
-        if reading and (proof or not proves):
+        is_read_back = reading and (proof or not proves)
+        ruler = self._written_ruler(seen, changed) if is_read_back else None
+        yield from self._writes(writes, ruler)
+        if is_read_back:
             # The map's sectors are the profile's. Without one, an erase may be larger than anybody here knows.
-            cells = list(self._layout.read_backs(changed if self._map is not None else self._layout.sectors))
+            cells = self._layout.read_backs(changed if self._map is not None else self._layout.sectors)
             yield from self._read_backs(joined(cells), proof)
-            yield from (Step(StepKind.CHECK_BLOCKS, ruler) for ruler in self._late_rulers(seen, cells))
+            if ruler is not None:
+                yield Step(StepKind.CHECK_BLOCKS, Range(ruler.end - self._block, ruler.end))
         boot = self._layout.boot
         if not is_blank(self._data(boot)):
             yield Step(StepKind.WRITE_BOOT_UNIT, boot)
@@ -326,18 +335,27 @@ class DfusePlanner:
         yield from (Step(StepKind.CHECK_BLOCKS, span) for span in in_search)
         yield from (Step(StepKind.FIND_BLANK, span) for span in seen.searched[1:])
 
-    def _late_rulers(self, seen: Seen, read: list[Range]) -> Iterator[Range]:
-        """Yield the ruler where it told nothing before: it may once it was written and `read` back behind the sample.
+    def _written_ruler(self, seen: Seen, changed: list[Range]) -> Range | None:
+        """Return the first two blocks of the image that show what block numbers are multiplied with, once written.
 
-        So it is reached by its number there.
+        None where that is known already, where blocks are not counted, and where no two show it.
         """
-        ruler, sample = self._ruler, self._sample
-        if self._history.reading_proved or seen.multiplies is not None or ruler is None:
-            return
-        is_read = {sample, ruler} <= set(read)
-        is_written = self._layout.written.covers(Range(sample.start, ruler.end))
-        if is_read and is_written and is_telling(self._data(ruler), self._data(sample)):
-            yield ruler
+        if self._history.reading_proved or seen.multiplies is not None or self._block != self._facts.transfer_size:
+            return None
+        for before, ruler in pairwise(self._layout.read_backs(changed)):
+            both = Range(before.start, ruler.end)
+            is_whole = both.size == 2 * self._block and before.end == ruler.start
+            if is_whole and self._layout.written.covers(both) and is_telling(self._data(ruler), self._data(before)):
+                return both
+        return None
+
+    def _writes(self, writes: list[Range], ruler: Range | None) -> Iterator[Step]:
+        """Yield the writes, and the look at the ruler as soon as it is written: what follows may be counted then."""
+        last = max((at for at, each in enumerate(writes) if ruler is not None and each.overlaps(ruler)), default=None)
+        for at, each in enumerate(writes):
+            yield Step(StepKind.WRITE, each)
+            if ruler is not None and at == last:
+                yield Step(StepKind.MEASURE_BLOCKS, ruler)
 
     def _canaries(self, seen: Seen, trials: tuple[Site, ...], swept: list[Range]) -> Iterator[Step]:
         left = {each.sector: each for each in seen.leftovers}
@@ -389,8 +407,8 @@ class DfusePlanner:
             yield f"nothing is read back: {obstacle}"
         if not changed:
             yield "the partition has this image already: nothing is erased or written"
-        elif unchanged:
-            yield f"{len(changed)} of {len(self._layout.sectors)} sectors differ; the others are left alone"
+        else:
+            yield from self._remarks_on_comparison(seen, changed, unchanged)
         if is_cached and unchanged:
             yield "sectors left alone were not read: flashdeck trusts its record of the last flash (trust_cache)"
         yield from remarks.beside(self._layout, changed, self._read_before(seen))
@@ -399,6 +417,18 @@ class DfusePlanner:
             yield f"a canary in bank {banks[0] + 1} comes first, where one can be placed"
         elif banks and not seen.sites:
             yield "written without a canary: " + (obstacle or self._no_room("of the partition"))
+
+    def _remarks_on_comparison(self, seen: Seen, changed: list[Range], unchanged: int) -> Iterator[str]:
+        """Say how many sectors differ, and how many are only taken to."""
+        present, count = self._read_before(seen), len(self._layout.sectors)
+        unread = sum(not present.touches(sector) for sector in changed) if present.pieces else 0
+        without = f"{unread} of them without a comparison, because so many others differ"
+        if unchanged and unread:
+            yield f"{len(changed)} of {count} sectors are written, {without}; the others are left alone"
+        elif unchanged:
+            yield f"{len(changed)} of {count} sectors differ; the others are left alone"
+        elif unread:
+            yield f"all {count} sectors are written, {without}"
 
 
 def _sweep(sector: Range) -> Iterator[Step]:

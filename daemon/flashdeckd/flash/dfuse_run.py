@@ -182,9 +182,8 @@ class DfuseRun:
             case StepKind.PROVE_READING:
                 self._readback.prove(step.span, self._verified)
                 self._read += self._plan.read_blocks(step.span)
-            case StepKind.CHECK_BLOCKS:
-                if not self._redone:  # what was read back after that was reached by its address, which shows nothing
-                    self._readback.check_blocks(step.span)
+            case StepKind.CHECK_BLOCKS | StepKind.MEASURE_BLOCKS:
+                self._check_blocks(step)
             case StepKind.READ_BACK:
                 for block in self._plan.read_blocks(step.span) if self._readback.reading is ReadTrust.PROVED else ():
                     self._read_back(block)
@@ -263,6 +262,12 @@ class DfuseRun:
         self._session.write(step.span.start, self._plan.data(step.span))
 
     # Reading back and mending.
+
+    def _check_blocks(self, step: Step) -> None:
+        if step.action is StepKind.MEASURE_BLOCKS:
+            self._readback.measure_blocks(step.span)
+        elif not self._redone:  # what was read back after that was reached by its address, which shows nothing
+            self._readback.check_blocks(step.span)
 
     def _read_back(self, block: Range) -> None:
         """Read a block back; what differs is mended until it does not. Raises VerifyError where it still does."""

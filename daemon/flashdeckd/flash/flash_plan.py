@@ -23,8 +23,12 @@ class StepKind(StrEnum):
     CHECK_BLOCKS = "check blocks"
     """Reads one block by its number, and again by its address: so the device multiplies as it says. Where it does not,
     or that cannot be seen, each block gets its own address."""
+    MEASURE_BLOCKS = "measure blocks"
+    """The same with two blocks that were just written, where each has got its own address so far: the later ones need
+    none then."""
     COMPARE = "compare"
-    """Reads what is there, where reading was proved before: what is equal is left alone."""
+    """Reads what is there, where reading was proved before: what is equal is left alone. Of what differs, no more is
+    read than shows that; and where one sector after the other differs, the rest is not read."""
     FIND_BLANK = "find blank"
     """Looks for a blank sector whose twin in the other bank is blank too, and remembers what it must not change. Looks
     also where an earlier job may have left a canary."""
@@ -58,6 +62,7 @@ READS = frozenset(
     (
         StepKind.SAMPLE,
         StepKind.CHECK_BLOCKS,
+        StepKind.MEASURE_BLOCKS,
         StepKind.COMPARE,
         StepKind.FIND_BLANK,
         StepKind.READ_CANARY,
@@ -78,6 +83,7 @@ _READ_BACK = frozenset((StepKind.CHECK_BLANK, StepKind.PROVE_READING, StepKind.R
 RECOVERIES = {
     StepKind.SAMPLE: "go on without reading",
     StepKind.CHECK_BLOCKS: "go on without reading",
+    StepKind.MEASURE_BLOCKS: "measure again once; then go on without reading",
     StepKind.COMPARE: "read again once; after that everything is written",
     StepKind.FIND_BLANK: "go on without the canary",
     StepKind.WRITE_CANARY: "go on without the canary",

@@ -76,6 +76,17 @@ class Layout:
             return known.satisfies(Image((Piece(sector.start, self.image.read(sector)),)))
         return known.satisfies(self.image.within(sector))
 
+    def cells(self, sector: Range) -> list[Range]:
+        """Return the blocks that have to be read to compare a sector."""
+        cells = blocks(self._on_grid(sector), self.block)
+        return [cell for cell in cells if self._is_whole or self.image.touches(_common(cell, sector))]
+
+    def differs(self, sector: Range, block: Range, data: bytes) -> bool:
+        """Tell whether a sector is not as it has to be, by what was read of one `block` of it."""
+        part = _common(block, sector)
+        seen = data[part.start - block.start : part.end - block.start]
+        return seen != self.image.read(part) if self._is_whole else self.image.difference(part.start, seen) is not None
+
     def rest(self, erased: Iterable[Range], known: Image) -> tuple[Range, ...]:
         """Return what is not yet `known` of sectors that are to be erased, in blocks."""
         partly = (sector for sector in erased if not self.image.covers(sector))
@@ -125,3 +136,7 @@ class Layout:
         origin, end = self.target.span.start, self.target.span.end
         first, last = (span.start - origin) // self.block, (span.end - 1 - origin) // self.block
         return Range(origin + first * self.block, min(origin + (last + 1) * self.block, end))
+
+
+def _common(one: Range, other: Range) -> Range:
+    return Range(max(one.start, other.start), min(one.end, other.end))

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from flashdeck.job_state import Phase
+from flashdeck.job_state import Phase, TimeClaim
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 
@@ -12,6 +12,10 @@ class FlashListener(Protocol):
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """So many bytes of the phase are done."""
+        ...
+
+    def claimed(self, claim: TimeClaim) -> None:
+        """The device claims to need some time, and is given it now."""
         ...
 
     def planned(self, plan: FlashPlan) -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from flashdeck.errors import DeviceGoneError
+from flashdeck.errors import DeviceError, DeviceGoneError, TransferTimeoutError
 from flashdeck.job_state import Phase
+from flashdeckd.dfu.claims import OnClaim, tell_nobody
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.plain_session import PlainSession
@@ -42,7 +43,7 @@ class PlainEngine:
         a leave, for a mismatch where reading was proved before.
         """
         started, transfers = clock.monotonic(), pipe.transfers
-        session = self._session(pipe, sleep)
+        session = self._session(pipe, sleep, listener.claimed)
         try:
             listener.progress(Phase.OPEN, 0, 1)
             plan = self._plan(session, pipe, image)
@@ -52,6 +53,11 @@ class PlainEngine:
             ending = run.send_twice()
         except DeviceGoneError as error:
             raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
+        except TransferTimeoutError:
+            raise  # it answers nothing, so nothing can be asked of it
+        except DeviceError:
+            session.calm()
+            raise
         listener.committed()
         run.finish(ending)
         return FlashResult(
@@ -77,8 +83,10 @@ class PlainEngine:
         session.open()
         return session.leave()
 
-    def _session(self, pipe: ControlPipe, sleep: Sleep) -> PlainSession:
-        return PlainSession(pipe, self.target.setting, self.target.size, sleep)
+    def _session(self, pipe: ControlPipe, sleep: Sleep, on_claim: OnClaim = tell_nobody) -> PlainSession:
+        return PlainSession(
+            pipe, self.target.setting, self.target.size, sleep, policy=self.target.poll, on_claim=on_claim
+        )
 
     def _plan(self, session: PlainSession, pipe: ControlPipe, image: Image) -> FlashPlan:
         before = pipe.transfers

@@ -104,7 +104,7 @@ class ReadBack:
 
     def check_blocks(self, ruler: Range) -> None:
         """Read a block by its address that was read back by its number; raises VerifyError where it differs."""
-        if self.reading is not ReadTrust.PROVED or self._session.multiplies is False:
+        if self.reading is not ReadTrust.PROVED or self._session.multiplies is not None:
             return
         self._session.point(ruler.start)
         data = self._read_again(ruler)
@@ -113,6 +113,40 @@ class ReadBack:
             raise self._mismatch(at, ruler, data)
         self._history_writer.multiplies = True
         self._history_writer.learn(reading_proved=True)
+
+    def measure_blocks(self, both: Range) -> None:
+        """Read two blocks that were just written, the second by its number and by its address.
+
+        Where both ways show what was written, later blocks are reached by their numbers; where only the address does,
+        none is. Anything else that is wrong here is for the proof, and for reading back, to find.
+        """
+        if self.reading is ReadTrust.UNPROVED or self._session.multiplies is not None or self._session.counts_blocks:
+            return
+        for is_last in (False, True):
+            try:
+                self._session.multiplies = self._measured(*self._plan.read_blocks(both))
+                break
+            except DeviceGoneError:
+                raise
+            except DeviceError as error:
+                recover_from_read(self._session, error)
+                if is_last:
+                    self.disprove(error.message)
+        if self._session.multiplies:
+            self._history_writer.multiplies = True
+            if self.reading is ReadTrust.PROVED:
+                self._history_writer.learn(reading_proved=True)
+
+    def _measured(self, before: Range, ruler: Range) -> bool | None:
+        """Return whether a block's number reaches it from the one `before` it; None where reads do not show it."""
+        self._session.point(before.start)
+        first, by_number = (self._session.read(block.start, block.size) for block in (before, ruler))
+        self._session.point(ruler.start)
+        by_address = self._session.read(ruler.start, ruler.size)
+        reads = ((before, first), (ruler, by_address))
+        if any(self._expected.difference(block.start, data) is not None for block, data in reads):
+            return None
+        return by_number == by_address
 
     def require_proof(self) -> None:
         """Raises VerifyError where the boot unit may only be written on proved reading, and there is none."""

@@ -1,9 +1,10 @@
-"""Reads a board before its plan is made: all that is there where reading is believed, else only a sample.
+"""Reads a board before its plan is made: as much as shows what differs where reading is believed, else only a sample.
 
 Nothing is erased or written here, so a board that dies of being read is as it was.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,8 +12,13 @@ from flashdeck.errors import DeviceError, DeviceGoneError, StallError
 from flashdeck.geometry import Range
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.flash.banks import Leftover, Site, canary, left_of_canary
+from flashdeckd.flash.comparing import Reads
 from flashdeckd.flash.layout import blocks, is_blank
 from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
+
+
+def _nothing_to_compare() -> Reads:
+    yield from ()
 
 
 def _nothing_more(_: Image) -> tuple[Range, ...]:
@@ -33,7 +39,9 @@ class Questions:
     """The block behind the sample: to be read by its number and by its address, where it is not yet known what block
     numbers are multiplied with."""
     compare: tuple[Range, ...] = ()
-    """To be read where reading is believed; only what differs will be written."""
+    """To be compared where reading is believed; only what differs will be written."""
+    comparing: Callable[[], Reads] = _nothing_to_compare
+    """Says what to read of that, one block after the other."""
     rest: Callable[[Image], tuple[Range, ...]] = _nothing_more
     """Gives the ranges to read once that was answered: all that would be lost, where a part of a sector differs."""
     leftovers: tuple[Range, ...] = ()
@@ -51,7 +59,7 @@ class Seen:
     present: Image = field(default=NOTHING, repr=False)
     """The bytes that were there, by address, as far as it was compared or sampled."""
     compared: tuple[Range, ...] = ()
-    """The ranges that were read for `present`, in order."""
+    """The ranges that were read for `present`, in the order in which that was done."""
     measured: Range | None = None
     """The block that was read by its number and by its address: the ruler, or one of the first place that was searched,
     right after that."""
@@ -139,7 +147,9 @@ class _Survey:
         if asked.ruler is not None:
             before = b"" if asked.sample is None else present.read(asked.sample)
             self._compared.append(asked.ruler)
-            self._measure(asked.ruler, self._read_block(asked.ruler), before)
+            by_number = self._read_block(asked.ruler)
+            self._measure(asked.ruler, by_number, before)
+            present = present.over(Image((Piece(asked.ruler.start, by_number),)))
         # What is protected lies lowest as a rule: from there all places to look at are reached by their block numbers.
         remembered = self._remember(asked.witnesses) if any(asked.candidates) else []
         read = [(sector, left_of_canary(self._read(sector), asked.unit)) for sector in asked.leftovers]
@@ -162,23 +172,39 @@ class _Survey:
         )
 
     def _compare(self) -> Image:
-        """Read what is there: all that is to be compared and then the rest, or the sample."""
+        """Read what is there: as much as shows what differs and then the rest, or the sample."""
         asked = self._questions
-        wanted = asked.compare or (() if asked.sample is None else (asked.sample,))
-        self._take(wanted, total=sum(span.size for span in wanted))
-        if asked.compare:
-            rest = asked.rest(Image.of(self._present))
-            self._take(rest, total=sum(span.size for span in (*wanted, *rest)))
+        if not asked.compare:
+            if asked.sample is not None:
+                self._take((asked.sample,), total=asked.sample.size)
+            return Image.of(self._present)
+        total = sum(span.size for span in asked.compare)
+        reads = asked.comparing()
+        with suppress(StopIteration):
+            block = next(reads)
+            while True:
+                block = reads.send(self._take_block(block, total))
+        self._taken = total
+        rest = asked.rest(Image.of(self._present))
+        self._take(rest, total=total + sum(span.size for span in rest))
         return Image.of(self._present)
 
     def _take(self, spans: tuple[Range, ...], total: int) -> None:
         for span in spans:
-            self._compared.append(span)
             for each in blocks(span, self._block):
-                self._present.append(Piece(each.start, self._read_block(each)))
-                self._taken += each.size
-                if self._progress is not None:
-                    self._progress(self._taken, total)
+                self._take_block(each, total)
+
+    def _take_block(self, block: Range, total: int) -> bytes:
+        data = self._read_block(block)
+        if self._compared and self._compared[-1].end == block.start:
+            self._compared[-1] = Range(self._compared[-1].start, block.end)
+        else:
+            self._compared.append(block)
+        self._present.append(Piece(block.start, data))
+        self._taken += block.size
+        if self._progress is not None:
+            self._progress(min(self._taken, total), total)
+        return data
 
     def _remember(self, witnesses: Iterable[Range]) -> list[tuple[Range, bytes]]:
         remembered: list[tuple[Range, bytes]] = []

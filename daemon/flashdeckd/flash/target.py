@@ -21,6 +21,7 @@ class _CommonTarget:
     holds: PartitionKind = PartitionKind.PROGRAM
     """Data boots nothing: no part of it is written last."""
     leave: bool = True
+    poll: PollPolicy = PollPolicy.AUTO
     may_read: bool = True
     """False where an earlier attempt of this job died while reading: then nothing is read."""
 
@@ -36,7 +37,6 @@ class AddressTarget(_CommonTarget):
     """Spans of the protected partitions; they decide which bank the bootloader lives in."""
     map: MapPolicy = MapPolicy.CHECK
     erase: ErasePolicy = ErasePolicy.NEEDED
-    poll: PollPolicy = PollPolicy.AUTO
     banks: BankPolicy = BankPolicy.CHECK
     program: int | None = None
     """The address of the program that the leave starts, where that is not the partition's own start: for data, or after

@@ -117,7 +117,7 @@ def find(program: str) -> str:
     return system.find(program)
 
 
-class _Linux:
+class _ChildProcesses:
     """Commands as child processes."""
 
     @staticmethod
@@ -252,4 +252,4 @@ class _Output:
         del self._kept[: -self._most]
 
 
-system: Commands = _Linux()
+system: Commands = _ChildProcesses()

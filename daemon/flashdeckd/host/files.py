@@ -36,6 +36,7 @@ class FileSystem(Protocol):
     def lstat(self, path: Place, /) -> Status: ...
     def access(self, path: Place, mode: int, /) -> bool: ...
     def readlink(self, path: Place, /) -> Place: ...
+    def statvfs(self, path: Place, /) -> os.statvfs_result: ...
     def listdir(self, path: Place, /) -> list[str]: ...
     def mkdir(self, path: Place, mode: int = ..., /) -> None: ...
     def replace(self, source: Place, target: Place, /) -> None: ...
@@ -49,9 +50,14 @@ system: FileSystem = os
 # Open files, by their descriptors. No child process gets one. All raise OSError.
 
 
-def open_to_read(path: Place, *, follow: bool = True) -> int:
-    """Open a file to read it; never waits for a FIFO or a device. Without `follow` a link at its name is refused."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+def open_to_read(path: Place, *, follow: bool = True, wait: bool = False) -> int:
+    """Open a file to read it. Without `follow` a link at its name is refused.
+
+    Waits for a FIFO or a device only with `wait`, which is for a thread that may be left behind.
+    """
+    flags = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC
+    if not wait:
+        flags |= os.O_NONBLOCK
     return system.open(path, flags if follow else flags | os.O_NOFOLLOW)
 
 
@@ -146,6 +152,11 @@ def is_directory(path: Place) -> bool:
     return stat.S_ISDIR(_mode(path))
 
 
+def is_socket(path: Place) -> bool:
+    """Return whether there is a socket at `path`."""
+    return stat.S_ISSOCK(_mode(path))
+
+
 def is_link(path: Place) -> bool:
     """Return whether there is a symbolic link."""
     return stat.S_ISLNK(_link_mode(path))
@@ -169,6 +180,11 @@ def is_open_to_us(path: Place) -> bool:
     return system.access(path, os.R_OK | os.W_OK)
 
 
+def is_readable(path: Place) -> bool:
+    """Return whether we may read a file."""
+    return system.access(path, os.R_OK)
+
+
 def is_readable_directory(path: Place) -> bool:
     """Return whether we may list a directory, and reach what is in it."""
     return system.access(path, os.R_OK | os.X_OK)
@@ -182,6 +198,12 @@ def target(link: Place) -> str:
 def real_path(path: Place) -> Path:
     """Return `path` from the root on, without any link in it."""
     return Path(os.path.realpath(path))
+
+
+def free_bytes(path: Place) -> int:
+    """Return how many bytes an ordinary user may still write to the file system of a path."""
+    found = system.statvfs(path)
+    return found.f_bavail * found.f_frsize
 
 
 def names(directory: Place) -> list[str]:
@@ -202,9 +224,9 @@ def matching(pattern: str) -> Iterator[str]:
     return glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.rglob treats dot files and links differently
 
 
-def contents(path: Place, limit: int | None = None) -> bytes:
-    """Return the bytes of a file, at most the first `limit`. Raises OSError."""
-    descriptor = open_to_read(path)
+def contents(path: Place, limit: int | None = None, *, wait: bool = False) -> bytes:
+    """Return the bytes of a file, at most the first `limit`; `wait` as for `open_to_read`. Raises OSError."""
+    descriptor = open_to_read(path, wait=wait)
     try:
         data = bytearray()
         while piece := system.read(descriptor, _PIECE if limit is None else min(_PIECE, limit - len(data))):

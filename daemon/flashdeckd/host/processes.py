@@ -4,8 +4,9 @@ A simulation sets `system` to a process that it has made up, so that no log depe
 """
 
 import os
+import pwd
 from collections.abc import MutableMapping
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 
 class Processes(Protocol):
@@ -24,6 +25,10 @@ class Processes(Protocol):
         """Return the number of the user with whose rights it runs."""
         ...
 
+    def _exit(self, code: int, /) -> NoReturn:
+        """End it at once."""
+        ...
+
 
 system: Processes = os
 
@@ -38,6 +43,15 @@ def own_uid() -> int:
     return system.geteuid()
 
 
+def account() -> str:
+    """Return the name of the user with whose rights this process runs; its number where it has none."""
+    uid = own_uid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # as in a container
+        return str(uid)
+
+
 def variable(name: str) -> str:
     """Return a variable of the environment; "" where it is not set."""
     return system.environ.get(name, "")
@@ -46,3 +60,8 @@ def variable(name: str) -> str:
 def environment() -> MutableMapping[str, str]:
     """Return all variables of the environment; what is taken out of it, no child gets."""
     return system.environ
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once: no thread is waited for, and nothing is taken down that they may hold."""
+    system._exit(code)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- the system's own name for it

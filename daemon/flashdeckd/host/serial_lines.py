@@ -69,7 +69,7 @@ class SerialLines(Protocol):
         ...
 
 
-class _Linux:
+class _Ttys:
     """The kernel's."""
 
     @staticmethod
@@ -131,7 +131,7 @@ def _os_errors() -> Generator[None]:
         raise OSError(*error.args) from error
 
 
-system: SerialLines = _Linux()
+system: SerialLines = _Ttys()
 
 
 class OpenPort:

@@ -5,15 +5,21 @@ and events that hand the baton on while somebody waits at them, and `run` at a m
 """
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from functools import partial
 from types import TracebackType
 from typing import ParamSpec, Protocol, TypeVar
 
+from flashdeckd.host.executor import DetachedExecutor
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+MOST_IN_POOL = 8
+"""Threads of the common pool: what more there is to do waits for one of them."""
 
 
 class Lock(Protocol):
@@ -81,13 +87,16 @@ class _Python:
     condition = staticmethod(threading.Condition)
     event = staticmethod(threading.Event)
 
-    @staticmethod
-    def executor(name: str) -> Executor:
-        return ThreadPoolExecutor(1, thread_name_prefix=name)
+    def __init__(self) -> None:
+        self._pool = DetachedExecutor("pool", MOST_IN_POOL)
 
     @staticmethod
-    async def run(work: Callable[[], T], /) -> T:
-        return await asyncio.to_thread(work)
+    def executor(name: str) -> Executor:
+        return DetachedExecutor(name)
+
+    async def run(self, work: Callable[[], T], /) -> T:
+        here = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, here.run, work)
 
 
 system: Threads = _Python()
@@ -117,7 +126,7 @@ async def run(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 class OwnThread:
-    """One thread that does what it is given, one piece after the other."""
+    """One thread that does what it is given, one piece after the other. The end of the process does not wait for it."""
 
     def __init__(self, name: str) -> None:
         self._executor = system.executor(name)
@@ -128,11 +137,17 @@ class OwnThread:
 
     async def end(self) -> None:
         """Wait for what runs, and end the thread."""
-        await run(self._executor.shutdown)
+        last = self.run(_nothing)
+        self.let_go()
+        await last
 
     def let_go(self) -> None:
         """End the thread after what was begun, without waiting for that."""
         self._executor.shutdown(wait=False)
+
+
+def _nothing() -> None:
+    """Comes after everything else that was begun."""
 
 
 def is_main() -> bool:

@@ -1,9 +1,13 @@
 """The one thread that owns a board's USB handle: libusb blocks, and pyusb's objects must not be shared."""
 
+import asyncio
 from collections.abc import Callable
-from typing import Final, TypeVar
+from contextlib import suppress
+from typing import Final, Literal, TypeVar
 
-from flashdeck.errors import NoAccessError
+from flashdeck.errors import NoAccessError, ParkedError
+from flashdeckd.dfu.class_requests import OPERATION_TIMEOUT
+from flashdeckd.dfu.polling import LONGEST_NAP
 from flashdeckd.host import threads
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.worker import Worker
@@ -16,24 +20,56 @@ OPEN_TRIES: Final = 20
 first. This often the open is tried again ..."""
 OPEN_PAUSE: Final = 0.25
 """... with this pause in seconds."""
+LOOK_SECONDS: Final = 2.0
+"""Seconds between looks at whether what runs is past its deadline."""
+END_SECONDS: Final = LONGEST_NAP + OPERATION_TIMEOUT + 15.0
+"""Longest wait for what runs once the daemon is to end: longer than anything takes that comes to an end at all."""
 
 
 class DeviceThread:
     """Runs blocking work on one board, one piece after the other."""
 
-    def __init__(self, board: str, worker: Worker, state: LaneState) -> None:
+    def __init__(self, board: str, worker: Worker, state: LaneState, late: Callable[[], object] = lambda: None) -> None:
+        """`late` is told whenever `is_late` changes."""
         self._worker = worker
         self._state = state
+        self._late = late
         self._thread = threads.OwnThread(f"lane-{board}")
+        self._stopped = asyncio.Event()
+        self._running = 0
+        self.is_late = False
+        """True while what runs is past its deadline: the kernel does not give a transfer, an open or a close back."""
+        self.is_left = False
+        """True once the thread was left behind, with what runs in it."""
 
     @property
     def pulse(self) -> Pulse:
         """The time of the board's last answer."""
         return self._worker.pulse
 
+    @property
+    def is_busy(self) -> bool:
+        """True while anything runs, or waits for its turn."""
+        return self._running > 0
+
+    def stop(self) -> None:
+        """From now on what is stuck is not waited for, and what runs for so long only that it should have ended."""
+        self._stopped.set()
+
     async def run(self, work: Callable[[Worker], T]) -> T:
-        """Runs `work` in the thread, once; raises what it raises."""
-        return await self._thread.run(work, self._worker)
+        """Runs `work` in the thread, once; raises what it raises.
+
+        Raises ParkedError after `stop` where what runs is stuck: it is left behind then, with the thread.
+        """
+
+        def timed() -> T:
+            self.pulse.begin()
+            try:
+                return work(self._worker)
+            finally:
+                self.pulse.end()
+
+        return await self._awaited(self._thread.run(timed))
 
     async def opened(self, work: Callable[[Worker], T]) -> T:
         """Runs `work` in the thread, tried again while the device cannot be opened yet."""
@@ -45,5 +81,47 @@ class DeviceThread:
         return await self.run(work)
 
     async def end(self) -> None:
-        """Waits for what runs, and ends the thread."""
-        await self._thread.end()
+        """Waits for what runs, and ends the thread; one that is stuck is left behind."""
+        if not self.is_left:
+            last = self._thread.run(_nothing)
+            self._thread.let_go()
+            with suppress(ParkedError):
+                await self._awaited(last)
+
+    async def _awaited(self, running: "asyncio.Future[T]") -> T:
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        self._running += 1
+        try:
+            await self._over(running, stopped)
+            return running.result()
+        finally:
+            self._running -= 1
+            stopped.cancel()
+            running.cancel()  # what did not begin yet needs not begin any more
+            self._tell(is_late=False)
+
+    async def _over(self, running: "asyncio.Future[T]", stopped: "asyncio.Future[Literal[True]]") -> None:
+        """Returns once `running` is done; raises ParkedError where it is not to be waited for any longer."""
+        loop = asyncio.get_running_loop()
+        give_up: float | None = None
+        while not running.done():
+            due = self.pulse.due_in
+            if stopped.done():
+                give_up = loop.time() + END_SECONDS if give_up is None else give_up
+                if due < 0 or loop.time() >= give_up:
+                    self.is_left = True
+                    self._thread.let_go()
+                    raise ParkedError("parked: the daemon ended without waiting for a USB transfer that hangs")
+            self._tell(is_late=due < 0)
+            timeout = min(max(due, 0.0) or LOOK_SECONDS, LOOK_SECONDS)
+            ends = (running,) if stopped.done() else (running, stopped)
+            await asyncio.wait(ends, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+
+    def _tell(self, *, is_late: bool) -> None:
+        if is_late is not self.is_late:
+            self.is_late = is_late
+            self._late()
+
+
+def _nothing() -> None:
+    """Comes after everything else that runs in the thread."""

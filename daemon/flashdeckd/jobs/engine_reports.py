@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from flashdeck.errors import FlashdeckError, OtherDeviceError
 from flashdeck.geometry import Range
-from flashdeck.job_state import Phase, PhaseTimes, Running, Verified
+from flashdeck.job_state import Phase, PhaseTimes, Running, TimeClaim, Verified
 from flashdeck.model import Contents, JobState, LogLevel
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
@@ -105,10 +105,16 @@ class EngineReports:
         self._count(self._status.phase)
         return self.times
 
+    def claimed(self, claim: TimeClaim) -> None:
+        """Passes on that the board claims time, and is waited for; until there is progress."""
+        self._status = replace(self._status, claim=claim, answered_at=self._pulse.answered_at)
+        self._show(self._status)
+
     def show_pulse(self) -> None:
         """Passes on that the board has answered since the last progress. Called in the event loop."""
         if self._pulse.answered_at - self._status.answered_at >= PULSE_SECONDS:
-            self._status = replace(self._status, answered_at=self._pulse.answered_at)
+            # It has answered since, so what it claimed before is over.
+            self._status = replace(self._status, answered_at=self._pulse.answered_at, claim=None)
             self._book.progress(self._job.id, self._status)
 
     def opened(self, facts: DeviceFacts) -> None:

@@ -22,6 +22,7 @@ def target_of(
             verify=profile.verify,
             holds=partition.holds,
             leave=profile.leave,
+            poll=profile.poll,
             may_read=may_read,
         )
     return AddressTarget(

@@ -57,6 +57,7 @@ from flashdeckd.jobs.queue import overtaken
 from flashdeckd.jobs.taken_boards import TakenBoards, claim
 from flashdeckd.jobs.visit import Visit, in_order, why_incomplete, written
 from flashdeckd.jobs.worker import Worker
+from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import Sighting
@@ -86,6 +87,7 @@ class Lane:
         hold: Callable[[str], Awaitable[object]],
         disarm: Callable[[], Awaitable[object]],
         changed: Callable[[], object],
+        health: Health | None = None,
     ) -> None:
         """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows.
 
@@ -100,6 +102,7 @@ class Lane:
         self._book = book
         self._histories = histories
         self._hub = hub
+        self._health = health or Health(hub)
         self._shelf = shelf
         self._checked: set[int] = set()
         """Jobs that were found fit to run."""
@@ -110,7 +113,9 @@ class Lane:
         self._visit: Visit | None = None
         """The jobs that have run since the board came into DFU mode; None while none has."""
         self._state = state = LaneState()
-        self._thread = thread = DeviceThread(board.name, Worker(backend, board.pins), state)
+        self._thread = thread = DeviceThread(
+            board.name, Worker(backend, board.pins), state, late=self._tell_of_lateness
+        )
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
         self._images = images = JobImages(board.profile, shelf, verdicts, rebuilt)
         self._telling: asyncio.Task[None] | None = None
@@ -185,6 +190,16 @@ class Lane:
         """Tell whether one of its jobs is under way: what is queued now comes after it, without a hand."""
         return any(map(_is_under_way, self._book.active(self.board.name)))
 
+    @property
+    def has_work(self) -> bool:
+        """True while anything is done on its board: by one of its jobs, or for somebody who looks at it."""
+        return self._thread.is_busy or self.is_busy
+
+    @property
+    def is_past_deadline(self) -> bool:
+        """True if what runs should have ended by now: the kernel does not give a transfer, an open or a close back."""
+        return self._thread.is_late
+
     def see(self, sighting: Sighting) -> None:
         """Tells the lane where its board is now."""
         if sighting.device != self.sighting.device:
@@ -202,6 +217,7 @@ class Lane:
         if running and not self._state.is_stopping:
             self._tell_of_transfer(running[0])
         self._state.stop()
+        self._thread.stop()
 
     async def cancel(self, job: JobState, by: Canceller = Canceller.PERSON) -> None:
         """Ends one of this board's jobs; returns once it is not running any more.
@@ -262,6 +278,13 @@ class Lane:
                     await self._state.changed(self._next_due())
         finally:
             await self._thread.end()
+            if self._thread.is_left:
+                self._hub.log(
+                    "the kernel does not give back what was asked of this board: flashdeckd ends without waiting for "
+                    "it, and its job goes on at the next start",
+                    level=LogLevel.WARNING,
+                    board=self.board.name,
+                )
             if self._telling is not None:
                 self._telling.cancel()
 
@@ -595,7 +618,8 @@ class Lane:
         sighting = self.sighting
         for_ = WaitFor.OTHER_DEVICE if sighting.presence is Presence.AMBIGUOUS else WaitFor.ABSENT
         reason = sighting.trouble or "not connected"
-        waiting = Waiting(for_=for_, reason=reason, hint=self.board.profile.enter_hint)
+        hint = "" if sighting.trouble else self.board.profile.enter_hint
+        waiting = Waiting(for_=for_, reason=reason, hint=hint)
         for job in jobs:
             was_lost = isinstance(job.status, Waiting) and job.status.for_ is WaitFor.ABSENT and job.attempts
             if not (was_lost and not sighting.trouble):  # how it was interrupted says more
@@ -623,6 +647,15 @@ class Lane:
 
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(tell())
+
+    def _tell_of_lateness(self) -> None:
+        """A board whose transfer does not come back costs only itself, and is named until it goes on."""
+        name, device = self.board.name, self.sighting.device
+        late = self._thread.is_late
+        where = f" at {device.name}" if device is not None else ""
+        text = f"the kernel does not give back what was asked of its USB device{where}" if late else ""
+        hint = "unplug it, or power-cycle its hub; its jobs go on by themselves then"
+        self._health.report(f"board {name}", text, hint=hint, boards=(name,))
 
 
 def _fault(error: Exception) -> FlashdeckError:

@@ -161,6 +161,12 @@ class BuildRequests:
         """Note that an image file began to change, or is done with that."""
         self._bench.files.note_being_written(watch.profile, watch.partition, being_written=is_being_written)
 
+    def kept_open(self, watch: Watch, who: str) -> None:
+        """Note who has had an image file open for writing for long, in a sentence; "" once that is over."""
+        if who:
+            self._hub.log(f"{who}: it is taken once it is closed (for {watch.partition})", level=LogLevel.WARNING)
+        self._bench.files.note_kept_open(watch.profile, watch.partition, who)
+
     def unreadable(self, watch: Watch, file: Unreadable | None) -> None:
         """Note that an image file is there and cannot be read; None: it can, or is not there any more."""
         if file is None:

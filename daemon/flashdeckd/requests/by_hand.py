@@ -179,7 +179,8 @@ class HandRequests:
                 for profile in {board.profile.name for board in boards}:
                     await self._builds.look(profile, partition)
         except TimeoutError:
-            trouble = self._builds.trouble
+            kept_open = self._bench.files.who_keeps_open({board.profile.name for board in boards}, partition)
+            trouble = self._builds.trouble or kept_open
             raise FlashdeckError(
                 f"the newest build is not known: {trouble}"
                 if trouble

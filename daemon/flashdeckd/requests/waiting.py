@@ -9,6 +9,7 @@ from flashdeck.config import Board
 from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckError, RefusedError, RequestError
 from flashdeck.job_state import Cancelled, Failed, Failure, Superseded, needs_person, stands_still
 from flashdeck.model import Contents, Disposition, JobState
+from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.words.jobs import status_hint, status_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
@@ -44,10 +45,12 @@ class WaitRequests:
                     await self._builds.look(profile, partition)
             await self._fetch(boards, partition, sha256)
         except TimeoutError:
+            kept_open = self._bench.files.who_keeps_open({board.profile.name for board in boards}, partition)
             raise FlashdeckError(
-                f"the newest build for {partition} is not known after {seconds:g} s: its file is being written",
+                f"the newest build for {partition} is not known after {seconds:g} s: "
+                f"{kept_open or 'its file is being written'}",
                 kind=ErrorKind.TIMEOUT,
-                hint="`flashdeck status` shows what is being written",
+                hint=KEPT_OPEN_HINT if kept_open else "`flashdeck status` shows what is being written",
             ) from None
         wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
         outcomes: list[BoardOutcome] = []

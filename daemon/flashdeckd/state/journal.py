@@ -6,7 +6,7 @@ All of SQLite happens in one thread, in the order of the calls. When a `save` re
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from flashdeck.config import UsbId
 from flashdeck.errors import FlashdeckError, HostError
 from flashdeck.model import ArtifactState, BoardHold, Contents, HoldBy, JobState
 from flashdeck.text import clean
@@ -21,6 +22,7 @@ from flashdeck.value import Value
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.host import clock, files, threads
 from flashdeckd.state.journal_schema import UnusableFileError, connect
+from flashdeckd.usb.recognition import SharedSerial
 
 LOADED_JOBS = 500
 """Newest jobs that `load` gives, besides all that have not ended."""
@@ -30,6 +32,8 @@ PAGE_JOBS = 500
 """Jobs that are read from the file at once: what is to be recorded waits for that."""
 PAGE_BYTES = 512 * 1024
 """Bytes of the jobs that are read at once, so that they fit into a line of the protocol; one job is always read."""
+KEPT_SERIALS = 1000
+"""Serials that two devices have shown at once which the file keeps, the last ones seen."""
 KEPT_HISTORIES = 1000
 """Bootloaders that the file keeps, the last ones learned of: a port can see a new board every few minutes."""
 
@@ -68,6 +72,8 @@ class Ledger:
     """The facts that are known of each bootloader."""
     next_job: int
     """An id that no job in this file ever had."""
+    shared_serials: frozenset[SharedSerial] = frozenset()
+    """Serials that two devices have shown at once, and that nobody has released since."""
 
     @property
     def images(self) -> frozenset[str]:
@@ -205,6 +211,20 @@ class Journal:
         """Keeps where a board was last seen."""
         await self._execute(("REPLACE INTO port VALUES (?, ?)", (board, port)))
 
+    async def save_shared_serials(self, shown: Iterable[SharedSerial]) -> None:
+        """Keeps serials that two devices have shown at once."""
+        rows = [("REPLACE INTO shared_serial VALUES (?, ?, ?)", _row(each)) for each in shown]
+        oldest = "DELETE FROM shared_serial WHERE rowid <= (SELECT max(rowid) FROM shared_serial) - ?"
+        if rows:
+            await self._execute(*rows, (oldest, (KEPT_SERIALS,)))
+
+    async def forget_shared_serials(self, released: Iterable[SharedSerial]) -> None:
+        """Forgets serials, because a person has said whose they are."""
+        delete = "DELETE FROM shared_serial WHERE (vendor, product, serial) = (?, ?, ?)"
+        rows = [(delete, _row(each)) for each in released]
+        if rows:
+            await self._execute(*rows)
+
     async def save_history(self, bootloader: Bootloader, history: BootloaderHistory) -> None:
         """Keeps what is known of a bootloader, in the table that the file calls experience."""
         key = (bootloader.board, bootloader.serial, bootloader.bcd_device)
@@ -257,6 +277,10 @@ _UPSERT_JOB = (
     "INSERT INTO job (id, ended, state) VALUES (?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, state = excluded.state"
 )
+
+
+def _row(shared: SharedSerial) -> tuple[object, ...]:
+    return shared.usb_id.vendor, shared.usb_id.product, shared.serial
 
 
 def _encode(state: Value) -> str:
@@ -317,6 +341,12 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         ports={row[0]: row[1] for row in rows("SELECT board, port FROM port")},
         histories={key: state for key, state in histories.items() if state is not None},
         next_job=int(highest[0][0]) + 1 if highest else 1,
+        shared_serials=frozenset(
+            SharedSerial(UsbId(int(vendor), int(product)), serial)
+            for vendor, product, serial in rows(
+                "SELECT CAST(vendor AS INTEGER), CAST(product AS INTEGER), serial FROM shared_serial"
+            )
+        ),
     )
     return ledger, unread
 

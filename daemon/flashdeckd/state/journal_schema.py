@@ -64,6 +64,11 @@ MIGRATIONS: tuple[str, ...] = (
     WHERE json_valid(state) AND json_extract(state, '$.disturbed') = 1;
     ALTER TABLE hold ADD COLUMN who TEXT NOT NULL DEFAULT 'flashdeck';
     """,
+    # 5. A serial that two devices have shown at once is no identity until a person says so.
+    """
+    CREATE TABLE shared_serial (
+        vendor INTEGER NOT NULL, product INTEGER NOT NULL, serial TEXT NOT NULL, PRIMARY KEY (vendor, product, serial));
+    """,
 )
 """SQL scripts; the n-th (from 1) makes schema n out of schema n - 1. Released ones never change."""
 

@@ -50,6 +50,8 @@ class UsbDevice:
     interfaces: tuple[InterfaceClass, ...] = ()
     dfu_version: int | None = None
     """bcdDFUVersion of its DFU functional descriptor, None where it has none."""
+    speed: str = ""
+    """The speed of its link in Mbit/s (sysfs-bus-usb: 1.5, 12, 480, ...); "" where the kernel does not say."""
 
     @property
     def has_dfu(self) -> bool:
@@ -76,11 +78,32 @@ class UsbDevice:
         return port in (self.name, self.port)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class UnreadDevice:
+    """A device on the bus of which the kernel does not say what it is: it hangs, or cannot be read.
+
+    All but its name is as far as it is known without asking the device.
+    """
+
+    name: str
+    """The kernel's name for the place, as `1-4.2`."""
+    reason: str
+    port: str = ""
+    """As that of a `UsbDevice`; "" where it is not known."""
+    serial: str = ""
+    """In udev's spelling (`udev_database.spelled`); "" where it is not known."""
+    usb_id: UsbId | None = None
+
+    def is_at(self, port: str) -> bool:
+        """Tell whether `port`, in either form, names where it is plugged in."""
+        return port in {self.name, self.port} and bool(port)
+
+
 class HotplugSource(Protocol):
     """A source of snapshots of the bus: pyudev, or an emulated bench."""
 
     def snapshots(self) -> AsyncGenerator[frozenset[UsbDevice], None]:
-        """All devices now, and all of them again whenever that changes.
+        """All devices now, and all of them again whenever that, `unread` or `trouble` changes.
 
         Fast changes may be folded into one, so a device that went and came back shows only by its new `address`.
         Ends when the iterator is closed.
@@ -89,5 +112,15 @@ class HotplugSource(Protocol):
 
     @property
     def trouble(self) -> str:
-        """The reason why the source sees no devices, and what to do; "" when it does."""
+        """The reason why the source does not see devices as it should; "" when it does."""
+        ...
+
+    @property
+    def hint(self) -> str:
+        """The thing to do about `trouble`."""
+        ...
+
+    @property
+    def unread(self) -> tuple[UnreadDevice, ...]:
+        """The devices that are on the bus and in no snapshot, because the kernel does not say what they are."""
         ...

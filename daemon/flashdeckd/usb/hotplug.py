@@ -1,6 +1,7 @@
 """Hotplug from the kernel and udev, through pyudev: which USB devices are there, and when that changes.
 
-Events are only hints. Each one leads to a full look at sysfs, so a lost, doubled or strange event costs nothing.
+Events are only hints. Each one leads to a full look at sysfs, so a lost, doubled or strange event costs nothing. What
+is listed there are directories; `device_reads` asks each device what it is.
 """
 
 import asyncio
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from flashdeckd.host import files, threads
-from flashdeckd.usb.device import UsbDevice
-from flashdeckd.usb.sysfs import read_device
+from flashdeckd.usb.device import UnreadDevice, UsbDevice
+from flashdeckd.usb.device_reads import READ_SECONDS, DeviceReads, SysfsPlace, places
+from flashdeckd.usb.udev_database import DATABASE
+from flashdeckd.usb.udevd import is_udevd_here
 
 if TYPE_CHECKING:
     import pyudev
@@ -24,6 +27,7 @@ LOOK_AGAIN = 2.0
 _DRAIN = 256
 """Events taken from a socket before the loop gets its turn."""
 
+_NONE = ("", "")
 _log = logging.getLogger(__name__)
 
 
@@ -66,33 +70,47 @@ class PyudevHotplug:
         *,
         usb_bus: Path = Path("/sys/bus/usb"),
         udev_control: Path = Path("/run/udev/control"),
+        udev_database: Path = DATABASE,
     ) -> None:
         self._udev = udev
         self._usb_bus = usb_bus
         self._udev_control = udev_control
-        self._trouble = ""
+        self._udev_database = udev_database
+        self._trouble = _NONE
+        self._unread: tuple[UnreadDevice, ...] = ()
 
     @property
     def trouble(self) -> str:
-        """The reason why this machine's devices are not seen, and what to do; "" when they are."""
-        return self._trouble
+        """The reason why this machine's devices are not seen as they should be; "" when they are."""
+        return self._trouble[0]
+
+    @property
+    def hint(self) -> str:
+        """The thing to do about `trouble`."""
+        return self._trouble[1]
+
+    @property
+    def unread(self) -> tuple[UnreadDevice, ...]:
+        """The devices of which the kernel does not say what they are, by their names."""
+        return self._unread
 
     async def snapshots(self) -> AsyncGenerator[frozenset[UsbDevice], None]:
-        """All devices now, and all of them again whenever that or `trouble` changes."""
+        """All devices now, and all of them again whenever that, `unread` or `trouble` changes."""
         try:
-            udev = self._udev or await threads.run(_Pyudev)
+            udev = self._udev or await threads.run(_Pyudev, self._usb_bus)
         except ImportError as error:
             self._trouble = (
-                f"pyudev cannot be used ({error}), so no board can be seen: install libudev (Debian: libudev1) "
-                "and flashdeck with its daemon extra"
+                f"pyudev cannot be used ({error}), so no board can be seen",
+                "install libudev (Debian: libudev1) and flashdeck with its daemon extra",
             )
             yield frozenset()
             await asyncio.Event().wait()
             return
         changed = asyncio.Event()
         events = _Events(udev, self._udev_control, changed.set)
-        devices: frozenset[UsbDevice] = frozenset()
-        told: tuple[frozenset[UsbDevice], str] | None = None
+        listing = _Listing(udev)
+        reads = DeviceReads(changed.set, self._udev_database)
+        told: object = None
         try:
             while True:
                 # Monitors first, and then the list: what comes in between is in both.
@@ -100,34 +118,66 @@ class PyudevHotplug:
                 changed.clear()
                 blind = ""
                 try:
-                    devices = await threads.run(_look, udev)
+                    await reads.look(await listing.places())
                 except OSError as error:
                     blind = str(error)
+                self._unread = reads.unread
                 self._trouble = self._diagnose(deaf, blind)
-                if (devices, self._trouble) != told:
-                    told = devices, self._trouble
-                    yield devices
-                await _wait(changed, LOOK_AGAIN if deaf or blind else None)
+                if (reads.devices, self._unread, self._trouble) != told:
+                    told = reads.devices, self._unread, self._trouble
+                    yield reads.devices
+                await _wait(changed, LOOK_AGAIN if deaf or blind or self._unread else None)
         finally:
             events.close()
+            listing.close()
+            reads.close()
 
-    def _diagnose(self, deaf: str, blind: str) -> str:
+    def _diagnose(self, deaf: str, blind: str) -> tuple[str, str]:
         if not files.is_directory(self._usb_bus):
             return (
-                f"no USB in this kernel or container ({self._usb_bus} is missing), so no board can be seen: run "
-                "flashdeckd where the boards are plugged in, or with --virtual on emulated ones"
+                f"no USB in this kernel or container ({self._usb_bus} is missing), so no board can be seen",
+                "run flashdeckd where the boards are plugged in, or with --virtual on emulated ones",
             )
         if blind:
             return (
-                f"the USB devices cannot be listed ({blind}): what is shown may be old; it is tried again every "
-                f"{LOOK_AGAIN:g} s"
+                f"the USB devices cannot be listed ({blind}): what is shown may be old",
+                f"it is tried again every {LOOK_AGAIN:g} s; see the kernel's log (`dmesg`)",
             )
         if deaf:
             return (
-                f"no hotplug events ({deaf}): boards are looked for every {LOOK_AGAIN:g} s instead; let flashdeckd "
-                "open netlink sockets (systemd: RestrictAddressFamilies must allow AF_NETLINK)"
+                f"no hotplug events ({deaf}): boards are looked for every {LOOK_AGAIN:g} s instead",
+                "let flashdeckd open netlink sockets (systemd: RestrictAddressFamilies must allow AF_NETLINK)",
             )
-        return ""
+        if not is_udevd_here(self._udev_control):
+            return (
+                "udevd does not run here: boards are seen by the kernel's own events, and no udev rule opens them",
+                "start it: sudo systemctl start systemd-udevd (in a container: let the host's rules open the nodes)",
+            )
+        return _NONE
+
+
+class _Listing:
+    """Lists the places of devices, in a thread that is left behind where that hangs."""
+
+    def __init__(self, udev: Udev) -> None:
+        self._udev = udev
+        self._thread = threads.OwnThread("usb-list")
+        self._running: asyncio.Future[list[SysfsPlace]] | None = None
+
+    async def places(self) -> list[SysfsPlace]:
+        """Return the places of all devices; raises OSError where they cannot be listed, or not in time."""
+        if self._running is None:
+            self._running = self._thread.run(lambda: places(self._udev.usb_devices()))
+        running = self._running
+        await asyncio.wait((running,), timeout=READ_SECONDS)
+        if not running.done():
+            raise TimeoutError(f"no answer within {READ_SECONDS:g} s")
+        self._running = None
+        return running.result()
+
+    def close(self) -> None:
+        """End the thread, or leave it behind."""
+        self._thread.let_go()
 
 
 class _Events:
@@ -184,7 +234,7 @@ class _Events:
         heard()
 
     def _kernel_spoke(self) -> None:
-        if not files.exists(self._udev_control):
+        if not is_udevd_here(self._udev_control):
             self._wake()
         elif self._later is None or self._later.when() <= self._loop.time():
             self._later = self._loop.call_later(UDEV_PATIENCE, self._wake)
@@ -193,14 +243,13 @@ class _Events:
 class _Pyudev:
     """The real one. Raises ImportError where pyudev or libudev is missing."""
 
-    def __init__(self) -> None:
+    def __init__(self, usb_bus: Path) -> None:
         import pyudev  # noqa: PLC0415  (a daemon with only virtual boards must not load it)
 
+        self._usb_bus = usb_bus
         self._pyudev = pyudev
-        # libudev's objects are not for sharing between threads. Both are made only once: pyudev looks for the library,
-        # which starts other programs, for each context.
+        # Made only once: pyudev looks for the library, which starts other programs, for each context.
         self._for_events = pyudev.Context()
-        self._for_listing = pyudev.Context()
 
     def monitor(self, source: str) -> "pyudev.Monitor":
         monitor = self._pyudev.Monitor.from_netlink(self._for_events, source)
@@ -209,13 +258,13 @@ class _Pyudev:
         return monitor
 
     def usb_devices(self) -> Iterable[Path]:
-        devices = self._for_listing.list_devices(subsystem="usb", DEVTYPE="usb_device")
-        return [Path(device.sys_path) for device in devices]
-
-
-def _look(udev: Udev) -> frozenset[UsbDevice]:
-    found = (read_device(directory) for directory in udev.usb_devices())
-    return frozenset(device for device in found if device is not None)
+        # Not by libudev: that reads `uevent` of each, for which some kernels wait for a device that hangs.
+        directory = self._usb_bus / "devices"
+        if not files.is_directory(directory):
+            return
+        for name in files.names(directory):
+            if "-" in name and ":" not in name:  # neither the root of a bus nor an interface
+                yield files.real_path(directory / name)
 
 
 async def _wait(event: asyncio.Event, timeout: float | None) -> None:  # noqa: ASYNC109  (None: without end)

@@ -1,16 +1,22 @@
 """Loading libusb for pyusb."""
 
+import asyncio
 import ctypes
 import ctypes.util
+import errno
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 from flashdeck.errors import FlashdeckError
 from flashdeck.text import clean
+from flashdeckd.host import threads
 
 if TYPE_CHECKING:
     from usb.backend import IBackend
 
+OPEN_SECONDS = 10.0
+"""Longest wait for libusb, which looks at all devices when it is opened: one that hangs may hold it up for ever."""
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +50,56 @@ def open_backend() -> "IBackend":
             hint="install the system's (Debian: libusb-1.0-0), or the libusb-package wheel for this platform",
         )
     return backend
+
+
+async def opened_backend(told: Callable[[str, str], object]) -> "IBackend":
+    """Open libusb within its time, as `open_backend` does and with its errors.
+
+    Where a device keeps it waiting, `told` hears so, with what to do, and hears "" when it has come after all. The
+    backend finds no device until then, and says why.
+    """
+    thread = threads.OwnThread("libusb")
+    opening = thread.run(open_backend)
+    thread.let_go()
+    await asyncio.wait((opening,), timeout=OPEN_SECONDS)
+    if opening.done():
+        return opening.result()
+    backend = _LateBackend()
+
+    def came(done: "asyncio.Future[IBackend]") -> None:
+        if error := done.exception():
+            told(error.advice if isinstance(error, FlashdeckError) else repr(error), "")
+            return
+        backend.real = done.result()
+        told("", "")
+
+    opening.add_done_callback(came)
+    told(
+        f"libusb did not come back within {OPEN_SECONDS:g} s, most likely because a USB device hangs: no board can be "
+        "flashed",
+        "unplug the device that hangs, or power-cycle its hub; flashdeckd goes on by itself then",
+    )
+    return cast("IBackend", backend)
+
+
+class _LateBackend:
+    """Stands in for libusb until that has come, for pyusb's `find`, with which every opening begins."""
+
+    def __init__(self) -> None:
+        self.real: IBackend | None = None
+
+    def enumerate_devices(self) -> object:
+        """List all devices."""
+        if self.real is None:
+            import usb.core  # noqa: PLC0415  (a daemon with only virtual boards must not load it)
+
+            raise usb.core.USBError("libusb still waits for a USB device that hangs", None, errno.EBUSY)
+        return self.real.enumerate_devices()
+
+    def __getattr__(self, name: str) -> object:
+        if self.real is None:
+            raise AttributeError(name)
+        return getattr(self.real, name)
 
 
 def library_version(backend: "IBackend") -> str:

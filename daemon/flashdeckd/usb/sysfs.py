@@ -1,4 +1,7 @@
-"""Reads a USB device from sysfs, without opening it and without udev's database.
+"""Reads a USB device from sysfs, without opening it and without udev's database. It may block for ever.
+
+The kernel gives a string of a device (`serial`, `product`) only once nobody else has the device's lock
+(usb_string_attr in drivers/usb/core/sysfs.c), and where a device hangs in a request, somebody has it for as long.
 
 Attributes: the kernel's Documentation/ABI/stable/sysfs-bus-usb and testing/sysfs-bus-usb. They are there in every
 container that sees the device; udev's ID_* properties are not.
@@ -20,6 +23,8 @@ HUB_CLASS = 9
 _GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO, errno.ENOTDIR})
 _MAX_ATTRIBUTE = 4096
 """Bytes of a text attribute; sysfs has no longer ones."""
+MAX_SPEED = 16
+"""Characters kept of a link's speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +36,19 @@ class Ancestor:
     name: str
 
 
-def read_device(directory: Path) -> UsbDevice | None:
-    """The device whose sysfs directory this is.
+def read_device(directory: Path, known: UsbDevice | None = None) -> UsbDevice | None:
+    """The device whose sysfs directory this is; `known` where it still is that, of which nothing is read again.
 
     None for a hub, and for a device that left or was replaced while it was read (an event for that follows). Raises
     OSError where sysfs cannot be read for any other reason.
     """
     try:
-        address = _integer(directory, "devnum", 10)
+        address = devnum_of(directory)
+        if known is not None and known.address == address:
+            return known
         if _integer(directory, "bDeviceClass", 16) == HUB_CLASS:
             return None
-        raw = files.contents(directory / "descriptors", MAX_BYTES)
+        raw = files.contents(directory / "descriptors", MAX_BYTES, wait=True)
         device = UsbDevice(
             name=directory.name,
             port=port_of(directory.name, ancestors(directory)),
@@ -53,15 +60,21 @@ def read_device(directory: Path) -> UsbDevice | None:
             product=_optional_text(directory, "product"),
             interfaces=interfaces(raw),
             dfu_version=dfu_version(raw),
+            speed=_optional_text(directory, "speed")[:MAX_SPEED],
         )
         # The next device at the same place gets the same directory; never mix two.
-        return device if _integer(directory, "devnum", 10) == address else None
+        return device if devnum_of(directory) == address else None
     except ValueError:
         return None
     except OSError as error:
         if error.errno in _GONE:
             return None
         raise
+
+
+def devnum_of(directory: Path) -> int:
+    """The address of the device in this sysfs directory; raises OSError and ValueError."""
+    return _integer(directory, "devnum", 10)
 
 
 def ancestors(directory: Path) -> tuple[Ancestor, ...]:
@@ -100,12 +113,12 @@ def _subsystem(directory: Path) -> str:
 
 
 def _integer(directory: Path, attribute: str, base: int) -> int:
-    return int(files.contents(directory / attribute, _MAX_ATTRIBUTE), base)
+    return int(files.contents(directory / attribute, _MAX_ATTRIBUTE, wait=True), base)
 
 
 def _optional_text(directory: Path, attribute: str) -> str:
     try:
-        raw = files.contents(directory / attribute, _MAX_ATTRIBUTE)
+        raw = files.contents(directory / attribute, _MAX_ATTRIBUTE, wait=True)
     except FileNotFoundError:
         return ""
     # sysfs adds one line feed; all others are the device's.

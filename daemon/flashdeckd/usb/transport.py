@@ -41,6 +41,10 @@ _STANDARD_IN = usb.util.build_request_type(
 _GET_DESCRIPTOR = 6
 _STRING = 3
 _ENGLISH = 0x0409
+STANDARD_SECONDS = 5.0
+"""Seconds that the kernel gives a standard request, such as that for an alternate setting, and its own drivers."""
+RESET_SECONDS = 30.0
+"""Seconds for a bus reset: the kernel tries several times, and reads all descriptors again."""
 TIMES = 2
 """A string that is refused so often is one that the device does not have."""
 _GONE = frozenset(
@@ -100,7 +104,11 @@ class Transport:
 
     def close(self) -> None:
         """Releases the interface and closes the device. Closing again does nothing."""
-        usb.util.dispose_resources(self._device)
+        self._pulse.ask(STANDARD_SECONDS)  # the kernel may tell the device of it
+        try:
+            usb.util.dispose_resources(self._device)
+        finally:
+            self._pulse.answer(answered=False)
 
     @property
     def alternates(self) -> tuple[AlternateSetting, ...]:
@@ -157,6 +165,7 @@ class Transport:
         self._guarded(
             f"selecting alternate setting {alternate}",
             lambda: self._device.set_interface_altsetting(self._interface, alternate),
+            STANDARD_SECONDS,
         )
 
     def text(self, index: int) -> str:
@@ -199,12 +208,14 @@ class Transport:
 
     def reset(self) -> None:
         """Resets the device's port. It may enumerate anew, and then is gone for this transport."""
-        self._guarded("reset", self._device.reset)
+        self._guarded("reset", self._device.reset, RESET_SECONDS)
         self._claim = self._claimed()
 
     def _claimed(self) -> Claim:
-        self._guarded("open", lambda: usb.util.claim_interface(self._device, self._interface))
-        configuration = self._guarded("open", lambda: _configuration(self._device).bConfigurationValue)
+        self._guarded("open", lambda: usb.util.claim_interface(self._device, self._interface), STANDARD_SECONDS)
+        configuration = self._guarded(
+            "open", lambda: _configuration(self._device).bConfigurationValue, STANDARD_SECONDS
+        )
         return Claim(self._where, configuration, self._interface)
 
     def _require_claim(self) -> None:
@@ -251,6 +262,8 @@ def open_device(
     `backend` None means the system's libusb. Raises DeviceGoneError where it is no longer there, or another device has
     its address by now; DescriptorError where it has no DFU interface; DevicePermissionError; DeviceError `device-busy`.
     """
+    pulse = pulse or Pulse()
+    pulse.ask(STANDARD_SECONDS)  # all devices are looked at, and one that hangs may hold that up
     try:
         found = usb.core.find(backend=backend, bus=device.bus, address=device.address)
     except usb.core.NoBackendError as error:
@@ -258,6 +271,12 @@ def open_device(
             "no libusb could be loaded", hint="install libusb-1.0, or the extra that brings it: flashdeck[daemon]"
         ) from error
     except _PYUSB_ERRORS as error:
+        if isinstance(error, usb.core.USBError) and error.errno == errno.EBUSY:  # no device can be asked yet
+            raise DeviceError(
+                f"{_place(device)}: {error.strerror}",
+                hint="unplug the device that hangs (`flashdeck status` may name it), or power-cycle its hub",
+                kind=ErrorKind.DEVICE_BUSY,
+            ) from error
         raise _translated(device, "looking for the device", error) from error
     if found is None:
         raise DeviceGoneError(
@@ -362,7 +381,7 @@ def _translated(where: UsbDevice, doing: str, error: Exception) -> DeviceError:
         case errno.EACCES | errno.EPERM:
             return DevicePermissionError(
                 f"{what}: permission denied for /dev/bus/usb/{where.bus:03d}/{where.address:03d}",
-                hint=f"install flashdeck's udev rule for {where.usb_id} and plug the board in again",
+                hint=f"run `flashdeck install`, which writes the udev rule for {where.usb_id}, and plug it in again",
             )
         case number if number in _GONE:
             reason = str(error.strerror).partition(" (")[0]  # libusb adds that it may have been disconnected

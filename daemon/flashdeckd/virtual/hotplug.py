@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from flashdeck.text import clean
 from flashdeckd.host import clock
 from flashdeckd.usb.descriptors import dfu_version
-from flashdeckd.usb.device import EMULATED_CONTROLLER, InterfaceClass, UsbDevice
+from flashdeckd.usb.device import EMULATED_CONTROLLER, InterfaceClass, UnreadDevice, UsbDevice
 from flashdeckd.virtual.backend import BUS
 from flashdeckd.virtual.board import Attachment, VirtualBoard
 from flashdeckd.virtual.serial_ports import VirtualSerialPorts
@@ -25,6 +25,16 @@ class VirtualHotplug:
     def trouble(self) -> str:
         """Nothing keeps it from seeing its boards, but their serial ports may be missing."""
         return self._ports.trouble
+
+    @property
+    def hint(self) -> str:
+        """There is nothing to do about it."""
+        return ""
+
+    @property
+    def unread(self) -> tuple[UnreadDevice, ...]:
+        """No emulated device hangs before it has said what it is."""
+        return ()
 
     def changed(self) -> None:
         """A board was plugged, unplugged or restarted."""

@@ -19,7 +19,7 @@ MAX_STRING = 126
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class DataEndpoint:
     """An endpoint besides endpoint 0. Nothing ever comes from one, and what goes to one is taken and forgotten."""
 
     address: int
@@ -48,7 +48,7 @@ class InterfaceSetting:
     string: int = 0
     extra: bytes = b""
     """Class descriptors that follow it."""
-    endpoints: tuple[Endpoint, ...] = ()
+    endpoints: tuple[DataEndpoint, ...] = ()
 
     @property
     def descriptor(self) -> bytes:
@@ -218,7 +218,7 @@ _WORKING_PORT = (
         _IDLE_PORT[0],
         # Header, call management, abstract control (it takes a line coding), union (USB CDC 1.2, 5.2.3).
         extra=bytes.fromhex("0524002001 0524010001 04240202 0524060001"),
-        endpoints=(Endpoint(0x82, attributes=3, packet=8, interval=16),),
+        endpoints=(DataEndpoint(0x82, attributes=3, packet=8, interval=16),),
     ),
     InterfaceSetting(
         interface=1,
@@ -226,6 +226,6 @@ _WORKING_PORT = (
         class_code=0x0A,
         subclass=0,
         protocol=0,
-        endpoints=(Endpoint(0x01, attributes=2, packet=64), Endpoint(0x81, attributes=2, packet=64)),
+        endpoints=(DataEndpoint(0x01, attributes=2, packet=64), DataEndpoint(0x81, attributes=2, packet=64)),
     ),
 )

@@ -31,7 +31,7 @@ _OPEN_LINES: Final = 3
 
 
 @dataclass(slots=True)
-class _Line:
+class _FollowedPort:
     """The port of one enumeration."""
 
     port: PseudoPort
@@ -43,11 +43,11 @@ class _Line:
 
 
 class VirtualSerialPorts:
-    """The ports of a bench while its bus is followed. `of` and `node_of` may be called in any thread."""
+    """The ports of a bench whose bus is followed. `of` and `node_of` may be called in any thread."""
 
     def __init__(self, boards: Sequence[VirtualBoard]) -> None:
         self._boards = tuple(board for board in boards if board.spec.serial_port is not AppPort.NONE)
-        self._lines: dict[Attachment, _Line] = {}
+        self._lines: dict[Attachment, _FollowedPort] = {}
         self.trouble = ""
         """The reason why an application has no port, and what to do; "" where all have."""
 
@@ -62,20 +62,10 @@ class VirtualSerialPorts:
         return found[0] if found else ""
 
     async def follow(self) -> None:
-        """Keep the ports of all applications that run, until this is cancelled."""
-        if not self._boards:
-            return
-        try:
-            while True:
-                look = asyncio.ensure_future(threads.run(self._look))
-                try:
-                    await asyncio.shield(look)
-                finally:
-                    await asyncio.wait([look])  # it may just make a port
-                await asyncio.sleep(LOOK_SECONDS)
-        finally:
-            for connection in tuple(self._lines):
-                self._lines.pop(connection).port.close()
+        """Keep the ports of all applications that run, until this is cancelled; those that are there then stay."""
+        while self._boards:
+            await threads.run(self._look)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _look(self) -> None:
         present = [found for board in self._boards if (found := board.connection()) is not None and not found.is_dfu]
@@ -85,7 +75,7 @@ class VirtualSerialPorts:
         for connection in present:
             try:
                 if connection not in self._lines:
-                    self._lines[connection] = _Line(PseudoPort())
+                    self._lines[connection] = _FollowedPort(PseudoPort())
                 _tell(connection, self._lines[connection])
             except OSError as error:
                 self.trouble = (
@@ -94,7 +84,7 @@ class VirtualSerialPorts:
                 )
 
 
-def _tell(connection: Attachment, line: _Line) -> None:
+def _tell(connection: Attachment, line: _FollowedPort) -> None:
     """Tell an application what was set on its port since the last look."""
     before, now = line.state, line.port.state
     line.state = now

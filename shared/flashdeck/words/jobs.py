@@ -6,6 +6,7 @@ from flashdeck.job_state import (
     Blocked,
     Cancelled,
     Canceller,
+    DeviceWork,
     Done,
     Failed,
     HookRun,
@@ -49,6 +50,13 @@ _WORK: Final = {
     Phase.BOOT_UNIT: "boot unit",
     Phase.LEAVE: "leave",
     Phase.START: "start",
+}
+_WORKS: Final = {
+    DeviceWork.ADDRESS: "setting an address",
+    DeviceWork.BLOCK: "this block",
+    DeviceWork.ERASE: "this erase",
+    DeviceWork.END: "the end of the image",
+    DeviceWork.OTHER: "what it does now",
 }
 _VERIFIED: Final = {
     Verified.YES: "verified",
@@ -143,7 +151,9 @@ def status_text(status: JobStatus) -> str:
     """Return a state in a sentence: its word and its detail."""
     word, detail = status_word(status).text, status_detail(status)
     match status:
-        case Running() | Superseded() | Cancelled():
+        case Running():
+            return ", ".join(part for part in (f"{word} {detail}".strip(), claim_text(status)) if part)
+        case Superseded() | Cancelled():
             return f"{word} {detail}".strip()
         case Unknown():
             return detail or word
@@ -178,6 +188,22 @@ def is_measured(status: Running) -> bool:
     return status.phase in _MEASURED and status.total > 0
 
 
+def claim_text(status: JobStatus) -> str:
+    """Return that a running job's board claims time for its work, and how much; "" where it claims none."""
+    if not isinstance(status, Running) or status.claim is None:
+        return ""
+    claim = status.claim
+    said = f"the board claims {_length(claim.seconds)} for {_WORKS[claim.work]}"
+    return said if claim.waits >= claim.seconds else f"{said} (waiting {_length(claim.waits)})"
+
+
+def standstill_text(status: JobStatus, now: float) -> str:
+    """Return why a running job stands still: its board claims time, or does not answer. `now` is in epoch seconds."""
+    if isinstance(status, Running) and status.claim and now - status.answered_at < status.claim.waits + SILENCE:
+        return claim_text(status)
+    return no_answer_text(status, now)
+
+
 def no_answer_text(status: JobStatus, now: float) -> str:
     """Return since when a running job's board has not answered; "" where it answers. `now` is in epoch seconds."""
     if not isinstance(status, Running) or status.phase in _OFF_THE_BUS:
@@ -197,3 +223,7 @@ def result_text(result: JobResult) -> str:
     written = f"{format_size(result.bytes_written)} in {format_duration(result.seconds)}"
     same = f", {format_size(result.unchanged)} left alone" if result.unchanged else ""
     return f"{written}{same}, {counted(result.erases, 'erase')}, {_VERIFIED[result.verified]}{started}"
+
+
+def _length(seconds: float) -> str:
+    return format_duration(seconds).replace(".0 s", " s")

@@ -8,6 +8,8 @@ from flashdeck.words.tone import Phrase, Tone
 def build_state(partition: PartitionState, newest: ArtifactState | None) -> Phrase:
     """Return what is up with the newest build at a partition, in a few words; `newest` where there was one."""
     name = image_name(newest.version, newest.sha256) if newest is not None else ""
+    if partition.kept_open:
+        return Phrase("file kept open", Tone.WAIT)
     if partition.being_written:
         return Phrase("a build is being written", Tone.BUSY)
     if partition.trouble:

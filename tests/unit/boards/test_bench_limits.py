@@ -14,8 +14,10 @@ from flashdeck.config import Board, Config, Partition
 from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import Verified
 from flashdeck.model import Contents, DaemonState, JobState, Origin, Presence
+from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.sightings import RETURN_SECONDS, Sightings
+from flashdeckd.boards.watched_files import WatchedFiles
 from flashdeckd.builds.builds import Builds, Settled, Watch
 from flashdeckd.host import clock
 from flashdeckd.images import parsing
@@ -119,12 +121,24 @@ async def test_a_person_waits_so_long_for_a_build_that_is_being_written(
     async def look(*_: object) -> None:
         raise TimeoutError
 
-    bench = SimpleNamespace(select=lambda *_: [BOARD], lane=lambda _: SimpleNamespace(sighting=ABSENT))  # pyright: ignore[reportUnknownLambdaType]
+    files = WatchedFiles(hub, lambda _profile: None)
+    lane = SimpleNamespace(sighting=ABSENT)
+    bench = SimpleNamespace(select=lambda *_: [BOARD], lane=lambda _: lane, files=files)  # pyright: ignore[reportUnknownLambdaType]
     builds = SimpleNamespace(look=look, trouble="")
     requests = HandRequests(cast("Bench", bench), cast("Builds", builds), hub, FileNotes())
     with pytest.raises(FlashdeckError, match="is still being written"):
         await requests.flash("app1", "", (), no_wait=False)
     assert asked.timeouts == [WRITTEN_SECONDS + BOARD.profile.partitions["app1"].settle]
+    files.note_kept_open(BOARD.profile.name, "app1", "APP1.bin is kept open for writing by pid 123 (ld)")
+    with pytest.raises(FlashdeckError, match=r"is not known: APP1\.bin is kept open for writing by pid 123"):
+        await requests.flash("app1", "", (), no_wait=False)
+    waits = WaitRequests(cast("Bench", bench), cast("Builds", builds), hub)
+    with pytest.raises(FlashdeckError, match=r"is not known after 2 s: APP1\.bin is kept open") as caught:
+        await waits.for_image("app1", "", (), 2)
+    assert caught.value.hint == KEPT_OPEN_HINT
+    files.note_kept_open(BOARD.profile.name, "app1", "")
+    with pytest.raises(FlashdeckError, match="is not known after 2 s: its file is being written"):
+        await waits.for_image("app1", "", (), 2)
 
 
 @pytest.mark.parametrize("patience", [0.0, LOOK_SECONDS * 0.9, LOOK_SECONDS * 1.1])

@@ -11,11 +11,12 @@ from flashdeck.errors import RequestError
 from flashdeck.geometry import Geometry, Region
 from flashdeck.model import Presence
 from flashdeckd.boards.adoption import find_profile
-from flashdeckd.usb.device import InterfaceClass, UsbDevice
-from flashdeckd.usb.recognition import Sighting, mode_of, recognise
+from flashdeckd.usb.device import InterfaceClass, UnreadDevice, UsbDevice
+from flashdeckd.usb.recognition import SharedSerial, Sighting, mode_of, recognise
 
 DFU = UsbId(0x0483, 0xDF11)
 APP = UsbId(0x0483, 0x5740)
+OTHER = UsbId(0x1209, 1)
 GEOMETRY = Geometry((Region(0x08000000, 128, 8192),))
 PROFILE = Profile(name="product", dfu=DFU, app=APP, geometry=GEOMETRY)
 NO_PORTS: dict[str, str] = {}
@@ -225,3 +226,98 @@ def test_a_replug_is_a_new_sighting() -> None:
     before = recognise(config(left={"serial": "A"}), [device(1, "A")], NO_PORTS).boards["left"]
     after = recognise(config(left={"serial": "A"}), [replace(device(1, "A"), address=9)], NO_PORTS).boards["left"]
     assert before != after
+
+
+TWINS = [device(1, "A"), device(2, "A")]
+SHARED = frozenset({SharedSerial(DFU, "A")})
+
+
+def test_a_serial_that_two_devices_show_at_once_is_told_and_the_lone_one_is_not_the_board_any_more() -> None:
+    left = config(left={"serial": "A"})
+    both = recognise(left, TWINS, NO_PORTS)
+    assert both.shared == SHARED
+    for alone in TWINS:
+        roster = recognise(left, [alone], NO_PORTS, shared=both.shared)
+        assert roster.shared == frozenset()
+        found = roster.boards["left"]
+        assert (found.presence, found.device) == (Presence.AMBIGUOUS, None)
+        assert "port" in found.trouble
+        assert "flashdeck release left" in found.trouble
+        assert [stranger.serial_shared for stranger in roster.strangers] == [True]
+    assert recognise(left, [], NO_PORTS, shared=SHARED).boards["left"].presence is Presence.ABSENT
+
+
+def test_a_port_says_which_one_it_is_also_where_the_serial_is_shared() -> None:
+    for known in ({"port": "1-1"}, {"serial": "A", "port": "1-1"}):
+        found = recognise(config(left=known), TWINS[:1], NO_PORTS, shared=SHARED).boards["left"]
+        assert (found.presence, found.device) == (Presence.DFU, TWINS[0])
+
+
+def test_an_application_is_not_the_board_by_the_port_of_a_device_whose_serial_is_shared() -> None:
+    app = device(1, "APP-SERIAL", APP, protocol=1)
+    found = recognise(config(left={"serial": "A"}), [app], {"left": app.port}, shared=SHARED).boards["left"]
+    assert found.presence is Presence.AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    ("devices", "shared"),
+    [
+        ([device(1, "A"), device(2, "A", APP)], {SharedSerial(DFU, "A"), SharedSerial(APP, "A")}),
+        ([device(1, "A", OTHER), device(2, "A", OTHER)], {SharedSerial(OTHER, "A")}),
+        ([device(1, "A"), device(2, "A", OTHER)], set[SharedSerial]()),
+        ([device(1, ""), device(2, "")], set[SharedSerial]()),
+        ([device(1, "A"), device(2, "a")], set[SharedSerial]()),
+        ([device(1, "A 1"), device(2, "A_1")], set[SharedSerial]()),
+    ],
+    ids=["two modes", "strangers", "another product", "none", "others", "alike to udev"],
+)
+def test_only_those_that_may_be_taken_for_each_other_share_a_serial(
+    devices: list[UsbDevice], shared: set[SharedSerial]
+) -> None:
+    assert recognise(config(left={"serial": "A"}), devices, NO_PORTS).shared == shared
+
+
+HANGS = UnreadDevice("1-2", "it hangs", device(2).port, "A", DFU)
+
+
+@pytest.mark.parametrize(
+    ("board", "hanging", "last", "costs"),
+    [
+        ({"serial": "A"}, HANGS, "", True),
+        ({"serial": "A"}, replace(HANGS, serial="B"), device(2).port, False),
+        ({"serial": "A"}, replace(HANGS, serial=""), "", False),
+        ({"serial": "A"}, replace(HANGS, serial=""), device(2).port, True),
+        ({"serial": "A b"}, replace(HANGS, serial="A_b", usb_id=None), "", True),
+        ({"serial": "A"}, replace(HANGS, usb_id=OTHER), device(2).port, False),
+        ({"serial": "A", "port": "1-2"}, replace(HANGS, serial="", usb_id=None), "", True),
+        ({"serial": "A", "port": "1-1"}, HANGS, "", False),
+        ({}, HANGS, device(2).port, False),
+    ],
+)
+def test_a_device_that_hangs_costs_the_board_that_it_may_be(
+    board: dict[str, str], hanging: UnreadDevice, last: str, *, costs: bool
+) -> None:
+    roster = recognise(config(left=board), [], {"left": last} if last else NO_PORTS, unread=[hanging])
+    assert roster.unread == {"1-2": ("left",) if costs else ()}
+    assert ("1-2" in roster.boards["left"].trouble) is costs
+    assert roster.boards["left"].presence is Presence.ABSENT
+
+
+def test_a_device_that_hangs_is_a_second_one_with_a_serial() -> None:
+    roster = recognise(config(left={"serial": "A"}), TWINS[:1], NO_PORTS, unread=[HANGS])
+    assert roster.boards["left"].presence is Presence.AMBIGUOUS
+    assert roster.shared == SHARED
+
+
+@given(st.lists(devices, max_size=4), st.dictionaries(st.sampled_from(["left", "right"]), identities))
+def test_once_two_devices_have_shown_a_serial_it_never_says_again_who_a_device_is(
+    looks: list[list[UsbDevice]], boards: dict[str, dict[str, str]]
+) -> None:
+    shared: frozenset[SharedSerial] = frozenset()
+    for look in looks:
+        roster = recognise(config(**boards), look, {"left": "pci-0000:00:14.0-usb-0:3"}, shared=shared)
+        shared |= roster.shared
+        for name, sighting in roster.boards.items():
+            known, found = boards[name], sighting.device
+            if found is not None and not known.get("port"):
+                assert not {SharedSerial(DFU, known["serial"]), SharedSerial(APP, known["serial"])} & shared

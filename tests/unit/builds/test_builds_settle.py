@@ -5,6 +5,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from builds_rig import PATIENCE, needs_leases, running
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.image_formats import MAX_IMAGE
-from flashdeckd.builds.builds import RESCAN, RESTART, Watch
+from flashdeckd.builds.post import RESCAN
+from flashdeckd.builds.watch import RESTART, Watch
 
 SETTLE = 0.5
 LONG = 3.0
@@ -296,7 +298,7 @@ async def test_a_build_that_could_not_be_taken_is_offered_again(file: Path) -> N
         (settled,) = rig.settled
         assert (settled.data, settled.first) == (b"image", True)
         assert rig.builds.trouble == ""
-        assert rig.troubles[-1] == ""
+        assert rig.troubles[-1][1:] == ("", "")
         await rig.advance(2 * RESCAN)
         assert len(rig.settled) == 1
 
@@ -324,6 +326,9 @@ class BrokenSource:
             None,
         ]
         self.works = asyncio.Event()
+
+    trouble = mend = ""
+    deaf_to: AbstractSet[str] = frozenset()
 
     async def hints(self, patterns: Sequence[str]) -> AsyncGenerator[None, None]:
         assert patterns
@@ -355,7 +360,7 @@ async def test_a_broken_watcher_is_told_and_files_are_looked_at_meanwhile(file: 
         async with asyncio.timeout(PATIENCE):
             await source.works.wait()
         assert rig.builds.trouble == ""
-        assert rig.troubles[-1] == ""
+        assert rig.troubles[-1][1:] == ("", "")
 
 
 async def test_a_look_finds_what_no_hint_told_of(file: Path) -> None:

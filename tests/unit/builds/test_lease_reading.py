@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from builds_rig import PATIENCE, needs_leases
 from flashdeck.image_formats import MAX_IMAGE
 from flashdeckd.builds.filesystem import filesystem_type, is_remote
-from flashdeckd.builds.lease import Busy, FileSnapshot, Unreadable, being_written, install_sigio, read_settled
+from flashdeckd.builds.lease import Busy, FileSnapshot, Unreadable, Writing, ask_writing, install_sigio, read_settled
 from flashdeckd.host import files
 
 IMAGE = bytes(range(256)) * 1024
@@ -55,7 +56,7 @@ def test_a_file_at_rest_is_read_whole_under_a_lease(file: Path) -> None:
     assert isinstance(reading, FileSnapshot)
     assert reading.data == IMAGE
     assert reading.leased
-    assert not being_written(str(file))
+    assert ask_writing(str(file)) is Writing.CLOSED
 
 
 def test_an_empty_file_is_a_file(file: Path) -> None:
@@ -68,7 +69,7 @@ def test_an_empty_file_is_a_file(file: Path) -> None:
 @pytest.mark.parametrize("mode", ["r+b", "ab", "wb"])
 def test_a_file_that_is_open_for_writing_is_not_read(file: Path, mode: str) -> None:
     with file.open(mode):
-        assert being_written(str(file))
+        assert ask_writing(str(file)) is Writing.OPEN
         assert read_settled(str(file)) == Busy()
     assert isinstance(read_settled(str(file)), FileSnapshot)
 
@@ -181,7 +182,7 @@ def test_without_leases_a_change_while_we_read_is_noticed(
 def test_no_lease_is_taken_while_sigio_would_end_the_process(file: Path) -> None:
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     with file.open("r+b"):
-        assert not being_written(str(file))
+        assert ask_writing(str(file)) is Writing.UNKNOWN
         reading = read_settled(str(file))
     assert isinstance(reading, FileSnapshot)
     assert not reading.leased
@@ -210,7 +211,7 @@ def test_what_is_not_there_is_none(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to("nowhere")
     for name in ("nothing", "dangling", "no/such/directory", "file/below"):
         assert read_settled(str(tmp_path / name)) is None
-        assert not being_written(str(tmp_path / name))
+        assert ask_writing(str(tmp_path / name)) is Writing.CLOSED
 
 
 def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def test_no_descriptor_is_left_open(file: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for path in (str(file), str(file.parent), str(file) + ".none"):
         read_settled(path)
-        being_written(path)
+        ask_writing(path)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
@@ -257,3 +258,20 @@ def test_file_systems_are_told_by_name(tmp_path: Path) -> None:
     assert filesystem_type(descriptor) == ""
     assert not is_remote("/proc")
     assert not is_remote(str(tmp_path / "nothing"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_nobody_can_say_of_another_users_file_whether_it_is_open() -> None:
+    code = (
+        "import os, sys; from flashdeckd.builds.lease import ask_writing, install_sigio; install_sigio(); "
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534); "
+        "own = os.open('own', os.O_CREAT | os.O_RDWR); print(*(ask_writing(path).name for path in ('APP1.bin', 'own')))"
+    )
+    with tempfile.TemporaryDirectory() as name:  # pytest's own directories are closed to others
+        directory = Path(name)
+        needs_leases(directory)
+        directory.chmod(0o777)
+        with (directory / "APP1.bin").open("wb"):
+            command = [sys.executable, "-c", code]
+            run = subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True)  # noqa: S603 - our own code
+        assert run.stdout.split() == ["UNKNOWN", "OPEN"]

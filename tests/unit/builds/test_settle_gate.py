@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeckd.builds.gate import BUSY_RETRY, ROUNDING, Fingerprint, Gate
+from flashdeckd.builds.gate import BUSY_RETRY, BUSY_SHARE, MAX_BUSY_RETRY, ROUNDING, Fingerprint, Gate
 
 FILE = Fingerprint("/build/APP1.bin", 1, 2, 3, 4, 5)
 OTHER = replace(FILE, modified_ns=6, changed_ns=6)
@@ -47,9 +47,55 @@ def test_a_file_that_is_gone_and_comes_back_begins_anew() -> None:
 def test_the_time_begins_when_the_last_writer_is_seen_gone() -> None:
     gate = Gate(0.5)
     for tick in range(100):
-        assert gate.see(tick / 10, FILE, busy=True) == BUSY_RETRY
+        assert gate.see(tick / 100, FILE, busy=True) == BUSY_RETRY
     assert gate.see(20.0, FILE) == 0.5
     assert gate.see(20.5, FILE) == 0
+
+
+def test_a_file_that_stays_open_is_looked_at_less_and_less_often_up_to_a_limit() -> None:
+    gate = Gate(0.5)
+    assert gate.kept_open(0.0) == 0
+    for now, pause in (
+        (0.0, BUSY_RETRY),
+        (BUSY_RETRY / BUSY_SHARE, BUSY_RETRY),
+        (10 * BUSY_RETRY / BUSY_SHARE, 10 * BUSY_RETRY),
+        (MAX_BUSY_RETRY / BUSY_SHARE, MAX_BUSY_RETRY),
+        (9 * MAX_BUSY_RETRY / BUSY_SHARE, MAX_BUSY_RETRY),
+    ):
+        assert gate.see(now, replace(FILE, changed_ns=int(now)), busy=True) == pytest.approx(pause)
+        assert gate.kept_open(now) == now
+    gate.see(now, FILE)
+    assert gate.kept_open(now) == 0
+    assert gate.see(now, FILE, busy=True) == BUSY_RETRY
+
+
+def test_the_rest_that_the_file_itself_shows_counts() -> None:
+    gate = Gate(0.5)
+    assert gate.see(10.0, FILE, rested=0.2) == pytest.approx(0.3)
+    assert gate.see(10.1, FILE, rested=0.3) == pytest.approx(0.2)
+    assert gate.see(10.2, OTHER, rested=0.5) == 0
+
+
+def test_a_rest_that_is_not_known_any_more_takes_nothing_back() -> None:
+    gate = Gate(0.5)
+    gate.see(10.0, FILE, rested=0.3)
+    assert gate.see(10.1, FILE) == pytest.approx(0.1)
+
+
+def test_the_rest_before_the_last_writer_was_seen_gone_does_not_count() -> None:
+    gate = Gate(0.5)
+    gate.see(10.0, FILE, busy=True)
+    gate.see(10.2, FILE, busy=True)
+    assert gate.see(10.3, FILE, rested=60.0) == 0.5
+    assert gate.see(10.4, FILE, rested=60.0) == pytest.approx(0.4)
+
+
+def test_a_longer_rest_can_be_asked_for_and_a_settle_time_changed() -> None:
+    gate = Gate(0.5)
+    assert gate.see(0.0, FILE, least=2.0) == 2.0
+    assert gate.see(0.0, FILE, least=0.1) == 0.5
+    gate.settle = 3.0
+    assert gate.see(0.5, FILE, least=2.0) == 2.5
 
 
 def test_what_has_passed_is_not_waited_for_until_it_changes() -> None:

@@ -50,6 +50,7 @@ PROBLEMS = {
     "uncertain": board(partitions=(app1(contents=replace(CONTENTS, uncertain=True)),)),
     "did not start": board(partitions=(app1(contents=replace(CONTENTS, started=False)),)),
     "build refused": board(partitions=(app1(trouble="too large"),)),
+    "file kept open": board(partitions=(app1(being_written=True, kept_open="APP1.bin is kept open by ld"),)),
     "ambiguous": board(presence=Presence.AMBIGUOUS, trouble="two devices look like it"),
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from canned_daemon import CannedDaemon, board
 from cli_run import Cli
@@ -67,6 +68,18 @@ def test_a_device_of_a_known_product_is_ready_to_paste(daemon: CannedDaemon, cli
     assert list(tomllib.loads(run.out)) == ["boards"]
     pasted = read(PROFILES + run.out, tmp_path)
     assert (pasted.boards["product-2"].serial, pasted.boards["product-2"].port) == ("S1", "")
+
+
+def test_a_serial_that_two_devices_have_shown_at_once_is_not_suggested(
+    daemon: CannedDaemon, cli: Cli, tmp_path: Path
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(PROFILES)
+    offer(daemon, replace(ONE, serial_shared=True))
+    run = cli("suggest", "--config", str(config))
+    assert "Two devices have shown this serial at once" in run.out
+    board = read(PROFILES + run.out, tmp_path).boards["product-2"]
+    assert (board.serial, board.port) == ("", "1-4.2")
 
 
 def test_the_default_configuration_is_looked_into(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:

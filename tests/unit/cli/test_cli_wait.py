@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from canned_daemon import CannedDaemon, board, job
 from cli_run import Cli
@@ -10,7 +11,8 @@ from flashdeck import api
 from flashdeck.api import BoardOutcome
 from flashdeck.errors import ErrorKind
 from flashdeck.job_state import Done, Failed, Failure, JobStatus, WaitFor, Waiting
-from flashdeck.model import JobState
+from flashdeck.model import BoardState, JobState
+from flashdeck.problems import KEPT_OPEN_HINT
 from job_states import RESULT
 
 STALLED = Failure(kind=ErrorKind.STALL, message="it stalled", hint="reset the board")
@@ -98,6 +100,34 @@ def publish(daemon: CannedDaemon, *jobs: JobState) -> Callable[[], None]:
             daemon.hub.publish_job(each)
 
     return run
+
+
+def test_who_holds_a_file_open_is_said_while_its_build_is_waited_for(daemon: CannedDaemon, cli: Cli) -> None:
+    """Once, as soon as it is known, and again only where it is another program."""
+
+    def kept_open(who: str, name: str = "left") -> BoardState:
+        partitions = (replace(each, kept_open=who if each.name == "app1" else "x") for each in board().partitions)
+        return board(name, partitions=tuple(partitions))
+
+    daemon.on_loop(lambda: daemon.hub.publish_board(kept_open("ld has it")))
+
+    async def wait(_params: api.Wait) -> api.WaitResult:
+        for state in (
+            kept_open("ld has it"),
+            kept_open("cp has it"),
+            kept_open("cp has it", "right"),
+            kept_open(""),
+        ):
+            daemon.hub.publish_board(state)
+            await daemon.send()
+        return api.WaitResult(boards=(row("left"),))
+
+    daemon.answers[api.Wait] = wait
+    run = cli("wait", "app1", "--board", "left")
+    assert run.err.splitlines() == [
+        f"left app1: ld has it ({KEPT_OPEN_HINT})",
+        f"left app1: cp has it ({KEPT_OPEN_HINT})",
+    ]
 
 
 def test_what_a_board_waits_for_is_said_while_it_is_waited_for(daemon: CannedDaemon, cli: Cli) -> None:

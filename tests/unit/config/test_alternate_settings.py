@@ -41,7 +41,8 @@ def test_an_alternate_setting_needs_no_flash_and_counts_from_zero(tmp_path: Path
     assert (boot.alternate, boot.protected, boot.span) == (1, True, Range(0, 16 * 1024))
     assert (firmware.alternate, firmware.span) == (0, Range(0, 1000))
     assert firmware.guards == {Guard.FITS}
-    assert profile.poll is PollPolicy.SPEC
+    assert profile.poll is PollPolicy.AUTO
+    assert read(tmp_path, PROFILE + 'poll = "spec"' + FIRMWARE).profiles["gadget"].poll is PollPolicy.SPEC
     assert profile.protected == (), "no range of addresses is protected: a plain device has none"
 
 
@@ -92,7 +93,6 @@ NAMED = FIRMWARE.replace("alt = 0", 'alt = "one"')
         (PROFILE + 'map = "ignore"' + FIRMWARE, "map: means nothing", "take it out"),
         (PROFILE + 'erase = "needed"' + FIRMWARE, "erase: means nothing", "take it out"),
         (PROFILE + 'banks = "check"' + FIRMWARE, "banks: means nothing", "take it out"),
-        (PROFILE + 'poll = "auto"' + FIRMWARE, 'poll: "auto" learns from an erase', "take it out"),
     ],
 )
 def test_mistakes_are_named_with_a_way_out(tmp_path: Path, text: str, problem: str, hint: str) -> None:

@@ -93,7 +93,21 @@ def test_what_counts_as_left(download: type[DeviceError] | None, answers: tuple[
 def test_a_device_that_is_there_as_before_has_not_left(download: type[DeviceError] | None, state: int) -> None:
     pipe = Leaver(download=download, answers=(state,))
     assert not left(pipe)
-    assert pipe.asked == 1
+    assert len(pipe.requests(DfuRequest.GETSTATUS)) == 2 + 1, "for the address, and for the leave"
+
+
+def test_a_device_that_refuses_the_leave_is_in_dfuidle_afterwards() -> None:
+    class Refuses(ModelPipe):
+        def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
+            if request == DfuRequest.DNLOAD and not data:
+                self._refuse()
+            super().send(request, value, data, timeout=timeout)
+
+    pipe = Refuses()
+    session = DfuseSession(pipe, FENCE, PollPolicy.AUTO, pipe.sleep)
+    session.open()
+    assert not session.leave(BASE)
+    assert (pipe.state, pipe.resets) == (DfuState.IDLE, 0)
 
 
 def test_a_device_that_is_gone_at_once_is_not_asked() -> None:

@@ -512,5 +512,5 @@ def test_a_device_is_asked_so_many_times_whether_it_has_left() -> None:
     before = device.log.count(DfuRequest.GETSTATE)
     assert not session.leave()
     asked = device.log.count(DfuRequest.GETSTATE) - before
-    assert asked == 2 * LEAVE_POLLS, "after DETACH, and after the reset"
+    assert asked == 2 + 2 * LEAVE_POLLS + 1, "out of the dfuERROR of a refused DETACH; two times; in dfuIDLE at the end"
     assert device.naps == [LEAVE_NAP] * 2 * (LEAVE_POLLS - 1)

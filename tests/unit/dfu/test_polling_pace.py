@@ -9,26 +9,39 @@ from hypothesis import strategies as st
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, FlashdeckError, StallError, TransferTimeoutError
 from flashdeck.geometry import Geometry, Range, Region
+from flashdeck.job_state import DeviceWork, TimeClaim
+from flashdeckd.dfu.claims import TOLD_FROM
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.polling import (
+    ADDRESS,
+    ADDRESS_NEED,
+    BLOCK,
+    BLOCK_NEED,
     CLAIMS,
     ERASE_PATIENCE,
+    FIRST_PLAIN_BLOCK,
+    HONEST,
     LONGEST_EARLY_NAP,
     LONGEST_NAP,
     LONGEST_SLEEP,
     NAP_GROWTH,
+    PLAIN_BLOCK,
     SECTOR_PATIENCE,
     SHORTEST_NAP,
     WRITE_PATIENCE,
+    DeviceTask,
     DfuStatusError,
     Poller,
     StuckError,
+    TooEarlyError,
+    erase_of,
 )
 from flashdeckd.dfu.wire import DfuRequest, DfuState, erase_page
 from model_pipe import BASE, PAGE, ModelPipe, WhileBusy
 
+ERASE = erase_of(ERASE_PATIENCE)
 GEOMETRY = Geometry((Region(BASE, 32, PAGE),), program_unit=16)
 FENCE = Fence.around(Range.sized(BASE, 32 * PAGE), GEOMETRY)
 
@@ -194,7 +207,7 @@ def test_whatever_a_device_answers_an_operation_ends(
     pipe = Anything()
     poller = Poller(pipe, policy, pipe.sleep, pace)
     try:
-        poller.complete("something", erase=True)
+        poller.complete("something", ERASE)
     except DeviceError as error:
         trouble = error
     else:
@@ -260,13 +273,13 @@ def test_a_claimed_time_is_obeyed_up_to_the_longest_nap() -> None:
     longest = int(LONGEST_NAP * 1000)
     for claimed in (longest - 1000, longest, longest + 1000, 0xFFFFFF):
         pipe = begun(ModelPipe(poll_ms=claimed))
-        Poller(pipe, PollPolicy.SPEC, pipe.sleep).complete("erase", erase=True)
+        Poller(pipe, PollPolicy.SPEC, pipe.sleep).complete("erase", ERASE)
         assert pipe.naps == [min(claimed, longest) / 1000]
 
 
 def test_naps_without_a_claim_grow_with_the_time_so_far() -> None:
     pipe = begun(ModelPipe(duration=1.0, poll_ms=0))
-    Poller(pipe, PollPolicy.SPEC, pipe.sleep).complete("erase", erase=True)
+    Poller(pipe, PollPolicy.SPEC, pipe.sleep).complete("erase", ERASE)
     assert pipe.naps[0] == SHORTEST_NAP
     for index, nap in enumerate(pipe.naps):
         assert nap == pytest.approx(max(SHORTEST_NAP, NAP_GROWTH * sum(pipe.naps[:index])))
@@ -274,15 +287,15 @@ def test_naps_without_a_claim_grow_with_the_time_so_far() -> None:
 
 def test_early_naps_stay_short() -> None:
     pipe = begun(ModelPipe(duration=1.0, poll_ms=5000))
-    Poller(pipe, PollPolicy.AUTO, pipe.sleep).complete("erase", erase=True)
+    Poller(pipe, PollPolicy.AUTO, pipe.sleep).complete("erase", ERASE)
     assert max(pipe.naps) == LONGEST_EARLY_NAP
 
 
-@pytest.mark.parametrize(("erase", "patience"), [(True, ERASE_PATIENCE), (False, WRITE_PATIENCE)])
-def test_an_operation_that_claims_nothing_has_its_patience(erase: bool, patience: float) -> None:
+@pytest.mark.parametrize(("operation", "patience"), [(ERASE, ERASE_PATIENCE), (BLOCK, WRITE_PATIENCE)])
+def test_an_operation_that_claims_nothing_has_its_patience(operation: DeviceTask, patience: float) -> None:
     pipe = begun(ModelPipe(duration=1e9, poll_ms=0))
     with pytest.raises(StuckError):
-        Poller(pipe, PollPolicy.AUTO, pipe.sleep, Pace.PATIENT).complete("it", erase=erase)
+        Poller(pipe, PollPolicy.AUTO, pipe.sleep, Pace.PATIENT).complete("it", operation)
     assert patience <= sum(pipe.naps) <= patience + LONGEST_EARLY_NAP
 
 
@@ -290,7 +303,7 @@ def test_an_operation_is_given_several_times_what_it_claims() -> None:
     claimed = SECTOR_PATIENCE + 1
     pipe = ModelPipe(duration=1e9, poll_ms=int(claimed * 1000))
     with pytest.raises(StuckError):
-        Poller(begun(pipe), PollPolicy.SPEC, pipe.sleep).complete("erase", patience=SECTOR_PATIENCE)
+        Poller(begun(pipe), PollPolicy.SPEC, pipe.sleep).complete("erase", erase_of(SECTOR_PATIENCE))
     assert pipe.naps == [claimed] * CLAIMS
 
 
@@ -301,3 +314,94 @@ def test_a_session_sleeps_only_so_long_because_a_device_claims_it() -> None:
     with pytest.raises(DeviceError, match="minutes of waiting"):
         poller.nap(SHORTEST_NAP)
     assert pipe.naps == [LONGEST_SLEEP]
+
+
+# Claims that no operation can need
+
+
+def claiming(seconds: float, *, first: bytes = erase_page(BASE)) -> ModelPipe:
+    """The device with a command in hand, for which it will claim so many seconds."""
+    pipe = ModelPipe(poll_ms=min(int(seconds * 1000), 0xFFFFFF))
+    pipe.send(DfuRequest.DNLOAD, 0, first, timeout=1)
+    return pipe
+
+
+OPERATIONS = [
+    (ADDRESS, ADDRESS_NEED),
+    (BLOCK, BLOCK_NEED),
+    (PLAIN_BLOCK, BLOCK_NEED),
+    (FIRST_PLAIN_BLOCK, ERASE_PATIENCE),
+    (erase_of(SECTOR_PATIENCE), SECTOR_PATIENCE),
+    (ERASE, ERASE_PATIENCE),
+]
+
+
+@pytest.mark.parametrize(("operation", "need"), OPERATIONS)
+def test_a_claim_is_believed_as_far_as_the_operation_could_ever_need_it(operation: DeviceTask, need: float) -> None:
+    for claimed in (0.1, HONEST, HONEST + 0.1, need - 0.5, need, need + 0.5, 16777.215):
+        pipe = claiming(claimed)
+        Poller(pipe, PollPolicy.AUTO, pipe.sleep, Pace.CLAIMED).complete("it", operation)
+        assert pipe.naps == [claimed if claimed <= HONEST else min(claimed, need)]
+        pipe = claiming(claimed)
+        Poller(pipe, PollPolicy.SPEC, pipe.sleep).complete("it", operation)
+        assert pipe.naps == [min(claimed, LONGEST_NAP)], "as the profile wants it"
+
+
+@pytest.mark.parametrize("claimed", [0.1, 0.5, 1, 2, 5])
+def test_an_honest_claim_is_obeyed_on_a_board_that_nobody_knows(claimed: float) -> None:
+    """One that fails when it is asked before, and claims the same for setting an address."""
+    pipe = ModelPipe(while_busy=WhileBusy.ERROR, duration=claimed, poll_ms=int(claimed * 1000))
+    pipe.memory[:] = b"\xff" * len(pipe.memory)
+    session = opened(pipe)
+    for block in range(3):
+        session.write(BASE + block * 1024, bytes([block]) * 1024)
+    assert bytes(pipe.memory[2048:3072]) == b"\x02" * 1024
+    assert pipe.objections == 0
+    assert session.pace is Pace.UNPROVEN
+
+
+def test_a_board_that_claims_hours_for_everything_is_flashed() -> None:
+    pipe = ModelPipe(poll_ms=0xFFFFFF)
+    session = opened(pipe)
+    session.read(BASE, 1024)
+    work(session)
+    assert bytes(pipe.memory[: 4 * PAGE]) == expected()
+    assert pipe.naps == [ADDRESS_NEED], "the only operation before an erase has shown its pace"
+
+
+def test_a_board_that_fails_because_its_long_claim_was_not_believed_is_believed_from_then_on() -> None:
+    claimed = SECTOR_PATIENCE + 4
+    pipe = ModelPipe(while_busy=WhileBusy.ERROR, duration=claimed, poll_ms=int(claimed * 1000))
+    session = DfuseSession(pipe, FENCE, PollPolicy.AUTO, pipe.sleep, Pace.CLAIMED, multiplies=True)
+    session.open()
+    session.erase(page(0))
+    session.erase(page(1))
+    assert pipe.objections == 1
+    with pytest.raises(TooEarlyError, match="before its time was over"):
+        Poller(pipe, PollPolicy.AUTO, pipe.sleep, Pace.CLAIMED).complete("it", _pending(pipe))
+
+
+def _pending(pipe: ModelPipe) -> DeviceTask:
+    pipe.state = DfuState.IDLE
+    pipe.send(DfuRequest.DNLOAD, 0, erase_page(BASE), timeout=1)
+    return BLOCK
+
+
+def test_a_wait_that_a_board_claims_is_told_with_its_number_before_it_begins() -> None:
+    for claimed, is_told in ((TOLD_FROM - 0.1, False), (TOLD_FROM, True), (10.0, True), (16777.215, True)):
+        pipe, told = claiming(claimed), list[tuple[TimeClaim, int]]()
+
+        def tell(claim: TimeClaim, told: list[tuple[TimeClaim, int]] = told, pipe: ModelPipe = pipe) -> None:
+            told.append((claim, len(pipe.naps)))
+
+        Poller(pipe, PollPolicy.AUTO, pipe.sleep, on_claim=tell).complete("it", BLOCK)
+        claim = TimeClaim(work=DeviceWork.BLOCK, seconds=claimed, waits=min(claimed, BLOCK_NEED))
+        assert told == ([(claim, 0)] if is_told else [])
+
+
+def test_too_much_sleep_has_a_hint_that_fits_the_profile() -> None:
+    for policy, hint in ((PollPolicy.SPEC, 'poll = "auto"'), (PollPolicy.AUTO, "mend it in the bootloader")):
+        pipe = ModelPipe()
+        with pytest.raises(DeviceError) as caught:
+            Poller(pipe, policy, pipe.sleep).nap(LONGEST_SLEEP + 1)
+        assert hint in caught.value.hint

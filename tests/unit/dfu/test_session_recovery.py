@@ -22,6 +22,8 @@ from flashdeckd.dfu.recovery import (
     MAX_STEPS,
     SHORTEST_BUSY_WAIT,
     STEPS_BEFORE_RESET,
+    WAYS_OUT,
+    Remedy,
     to_idle,
 )
 from flashdeckd.dfu.wire import DfuRequest, DfuState, erase_page
@@ -137,12 +139,53 @@ def test_a_wedged_device_takes_two_clrstatus_and_not_for_ever() -> None:
     assert sum(pipe.naps) < 45
 
 
-@pytest.mark.parametrize("state", [DfuState.MANIFEST_SYNC, DfuState.MANIFEST, DfuState.MANIFEST_WAIT_RESET])
+@pytest.mark.parametrize("state", [DfuState.MANIFEST, DfuState.MANIFEST_WAIT_RESET])
 def test_a_manifesting_device_is_reset(state: DfuState) -> None:
     pipe = ModelPipe()
     pipe.state = state
     to_idle(pipe, pipe.sleep)
     assert (pipe.state, pipe.resets) == (DfuState.IDLE, 1)
+
+
+@pytest.mark.parametrize("takes_abort", [True, False], ids=["ABORT", "ABORT, then CLRSTATUS"])
+def test_an_image_that_a_crashed_host_has_just_sent_takes_no_reset_and_is_not_started(takes_abort: bool) -> None:
+    pipe = Stubborn()
+    pipe.state = DfuState.MANIFEST_SYNC
+
+    def abort() -> bytes:
+        pipe.state = DfuState.IDLE
+        return b""
+
+    if takes_abort:
+        pipe.on(DfuRequest.ABORT, abort)
+    to_idle(pipe, pipe.sleep)
+    assert (pipe.state, pipe.resets, pipe.naps) == (DfuState.IDLE, 0, [])
+    assert pipe.requests(DfuRequest.GETSTATUS) == [], "it would begin the manifestation"
+
+
+@pytest.mark.parametrize("state", [DfuState.MANIFEST_SYNC, DfuState.MANIFEST, DfuState.MANIFEST_WAIT_RESET])
+def test_a_device_that_stays_in_its_manifestation_is_soon_given_up(state: DfuState) -> None:
+    pipe = Stubborn().on(DfuRequest.GETSTATE, lambda: bytes((state,))).on(DfuRequest.ABORT, lambda: b"")
+    with pytest.raises(DeviceError, match="stays with dfuMANIFEST"):
+        to_idle(pipe, pipe.sleep)
+    assert pipe.resets == 1
+    assert sum(pipe.naps) <= MANIFEST_WAIT
+
+
+@pytest.mark.parametrize("state", [state for state in DfuState if state != DfuState.IDLE])
+def test_no_state_is_left_by_a_reset_where_that_is_not_wanted(state: DfuState) -> None:
+    pipe = Stubborn().on(DfuRequest.GETSTATE, lambda: bytes((state,)))
+    for request in (DfuRequest.ABORT, DfuRequest.CLRSTATUS):
+        pipe.on(request, lambda: b"")
+    with pytest.raises(DeviceError):
+        to_idle(pipe, pipe.sleep, may_reset=False)
+    assert pipe.resets == 0
+
+
+def test_every_state_has_its_way_out() -> None:
+    running = {DfuState.APP_IDLE, DfuState.APP_DETACH}
+    assert set(WAYS_OUT) == {None, *DfuState} - {DfuState.IDLE} - running
+    assert all(Remedy.RESET not in remedies[:-1] for remedies in WAYS_OUT.values()), "the last resort"
 
 
 @pytest.mark.parametrize("state", [DfuState.APP_IDLE, DfuState.APP_DETACH])

@@ -13,6 +13,7 @@ from flashdeckd.dfu.descriptor import FunctionalDescriptor, find_functional, par
 from flashdeckd.dfu.wire import (
     MAX_TRANSFER,
     UNSTATED_TRANSFER_SIZE,
+    DfuProtocol,
     DfuRequest,
     DfuState,
     StatusReport,
@@ -39,9 +40,16 @@ def test_a_short_status_report_is_an_error() -> None:
 def test_names_say_what_numbers_mean() -> None:
     assert state_name(DfuState.DNLOAD_IDLE) == "dfuDNLOAD-IDLE"
     assert "15" in state_name(15)
-    assert status_name(11).startswith("errVENDOR")
-    assert "read protection" in status_name(11)
-    assert "200" in status_name(200)
+    assert status_name(11, DfuProtocol.DFUSE).startswith("errVENDOR")
+    assert "read protection" in status_name(11, DfuProtocol.DFUSE)
+    assert "200" in status_name(200, DfuProtocol.DFUSE)
+
+
+def test_what_sts_rom_means_by_a_status_is_not_said_of_a_plain_board() -> None:
+    for status in range(256):
+        said = status_name(status, DfuProtocol.PLAIN)
+        assert "ST's" not in said
+        assert said.split(" (")[0] == status_name(status, DfuProtocol.DFUSE).split(" (")[0], "the same name"
 
 
 def test_commands_are_five_bytes_long() -> None:

@@ -1,6 +1,6 @@
 """How much the doctor looks at and says, and how long it waits: as much as the number says, and no more."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -14,7 +14,7 @@ from flashdeck.config import Config, Partition, UsbId
 from flashdeck.geometry import Range
 from flashdeckd.boards.bench import Bench
 from flashdeckd.diagnosis.descriptors import SMALL
-from flashdeckd.diagnosis.installation import MAX_RULES, MAX_SPEED, inspect, speed
+from flashdeckd.diagnosis.installation import MAX_RULES, inspect
 from flashdeckd.diagnosis.judge import LONGEST, judge
 from flashdeckd.diagnosis.observation import Observation
 from flashdeckd.diagnosis.probe import LONGEST_NAP, MAX_NAMES, MAX_PARTITIONS, observe
@@ -22,7 +22,7 @@ from flashdeckd.diagnosis.timing import ABSURD, QUICK
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.jobs.bootloader_book import MAX_READS_LOST
 from flashdeckd.offline_doctor import FIRST_LOOK_SECONDS, SETTLE_SECONDS, see
-from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.device import UnreadDevice, UsbDevice
 from model_pipe import BASE, PAGE, ModelPipe
 
 DEVICE = UsbDevice("1-4.2", "pci-0-usb-0:4.2", 1, 7, UsbId(0x0483, 0xDF11), 0x0200)
@@ -88,16 +88,12 @@ def test_so_many_bytes_of_a_rules_file_are_looked_at(tmp_path: Path, monkeypatch
         assert bool(machine.unruled) is not known
 
 
-def test_a_speed_is_read_up_to_its_longest(tmp_path: Path) -> None:
-    (tmp_path / DEVICE.name).mkdir()
-    (tmp_path / DEVICE.name / "speed").write_text("4" * (MAX_SPEED + 1))
-    assert speed(DEVICE, devices=tmp_path) == "4" * MAX_SPEED
-
-
 class Bus:
     """A bus with nothing on it, and the bench that is shown it."""
 
     trouble = ""
+    hint = ""
+    unread = ()
 
     def __init__(self) -> None:
         self.shown = 0
@@ -105,8 +101,8 @@ class Bus:
     async def snapshots(self) -> AsyncGenerator[frozenset[UsbDevice], None]:
         yield frozenset()
 
-    async def see(self, devices: frozenset[UsbDevice]) -> None:
-        assert not devices
+    async def see(self, devices: frozenset[UsbDevice], unread: Iterable[UnreadDevice]) -> None:
+        assert (devices, tuple(unread)) == (frozenset(), ())
         self.shown += 1
 
 

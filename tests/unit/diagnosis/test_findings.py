@@ -198,6 +198,13 @@ def test_serials_that_do_not_tell_boards_apart_are_named(device: UsbDevice, riva
     assert code in codes(judge(case(device=device, rivals=rivals)))
 
 
+@pytest.mark.parametrize("device", [DEVICE, None])
+def test_a_serial_that_two_devices_have_shown_at_once_is_named(device: UsbDevice | None) -> None:
+    board = replace(case(), device=device, was_shared=True)
+    assert finding(judge(board), "serial-shared").mend.count("UID_BASE") == 1
+    assert ("flashdeck release" in finding(judge(board), "serial-shared").mend) is (device is None)
+
+
 @pytest.mark.parametrize(("interfaces", "code"), [((), "runtime-missing"), ((0xFE, 1, 1), "runtime-there")])
 def test_an_application_without_run_time_interface_can_not_be_detached(interfaces: tuple[int, ...], code: str) -> None:
     shown = (InterfaceClass(0, 0, *interfaces),) if interfaces else ()
@@ -332,6 +339,7 @@ ELSEWHERE = {
     "no-permission": "on this machine",
     "port-missing": "in the application, or on this machine",
     "port-closed": "on this machine",
+    "port-hidden": "on this machine",
     "command-missing": "on this machine",
     "look-ended": "not known: the look did not get that far",
 }

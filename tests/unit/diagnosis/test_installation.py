@@ -8,7 +8,7 @@ import pytest
 from diagnosis_rig import PROFILE
 from flashdeck.config import Config, UsbId
 from flashdeck.diagnosis import Severity
-from flashdeckd.diagnosis.installation import Machine, findings, inspect, speed
+from flashdeckd.diagnosis.installation import Machine, findings, inspect
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 
 CONFIG = Config(profiles={"product": PROFILE})
@@ -16,7 +16,7 @@ DFU = InterfaceClass(0, 0, 0xFE, 1, 2)
 DEVICE = UsbDevice("1-4.2", "pci-0-usb-0:4.2", 1, 7, UsbId(0x0483, 0xDF11), 0x0200, interfaces=(DFU,))
 OTHER = UsbDevice("1-5", "pci-0-usb-0:5", 1, 8, UsbId(0x1D6B, 0x0104), 0x0100)
 RULE = 'ATTR{idVendor}=="0483", ATTR{idProduct}=="df11", TAG+="uaccess"\n'
-CONFIG_WORDS = "config/udev"
+CONFIG_WORDS = "flashdeck install"
 
 
 @pytest.fixture
@@ -76,10 +76,3 @@ def test_parts_that_do_not_work_are_errors(tmp_path: Path) -> None:
     machine = inspect(CONFIG, [DEVICE], ["libusb: none can be loaded"], nodes=tmp_path, rules=[])
     (found,) = (each for each in findings(machine) if each.code == "degraded")
     assert (found.seen, found.severity) == ("libusb: none can be loaded", Severity.ERROR)
-
-
-def test_the_speed_of_the_link_is_what_the_kernel_says(tmp_path: Path) -> None:
-    assert speed(DEVICE, devices=tmp_path) == ""
-    (tmp_path / "1-4.2").mkdir()
-    (tmp_path / "1-4.2" / "speed").write_text("12\n")
-    assert speed(DEVICE, devices=tmp_path) == "12"

@@ -58,12 +58,17 @@ def test_a_port_that_may_not_be_opened_is_grave() -> None:
     assert "`ls -l /dev/ttyACM7`" in closed.mend
 
 
+def test_a_port_whose_node_is_not_there_is_grave() -> None:
+    (hidden,) = found(Enter.TOUCH, EntryFacts(ports=(PORT,), is_hidden=True, is_closed=True)).values()
+    assert (hidden.code, hidden.severity) == ("port-hidden", Severity.ERROR)
+
+
 def test_whoever_has_the_port_is_named_beside_it() -> None:
     one = found(Enter.TOUCH, EntryFacts(ports=(PORT,), holders=(Holder(12, "picocom"),)))
-    assert one.keys() == {"port-held", "port-there"}
-    assert one["port-held"].seen == "picocom (pid 12) has /dev/ttyACM7 open"
+    assert one.keys() == {"port-in-use", "port-there"}
+    assert one["port-in-use"].seen == "picocom (pid 12) has /dev/ttyACM7 open"
     two = found(Enter.TOUCH, EntryFacts(ports=(PORT,), holders=(Holder(12, "picocom"), Holder(13, ""))))
-    assert two["port-held"].seen == "picocom (pid 12), a process (pid 13) have /dev/ttyACM7 open"
+    assert two["port-in-use"].seen == "picocom (pid 12), a process (pid 13) have /dev/ttyACM7 open"
 
 
 def test_a_command_is_there_or_not() -> None:
@@ -119,4 +124,7 @@ def test_a_port_is_looked_at_and_not_opened(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(os, "access", refused)
     assert look(profile, DEVICE, ports).is_closed
+    assert not look(profile, DEVICE, ports).is_hidden
+    ports.found = (replace(PORT, node=Path("/dev/flashdeck/no-such-tty")),)
+    assert look(profile, DEVICE, ports).is_hidden
     pseudo.close()

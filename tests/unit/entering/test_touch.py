@@ -179,10 +179,11 @@ def test_no_port_at_all_is_missing() -> None:
 
 @pytest.mark.usefixtures("holders")
 def test_a_port_that_goes_before_it_is_opened_is_missing(lines: Lines) -> None:
-    lines.refuses[FIRST.node] = errno.ENOENT
-    with pytest.raises(PortMissingError):
-        touch(ports(FIRST), DEVICE)
-    reach(ports(FIRST), DEVICE)
+    for number, told in ((errno.ENOENT, "is /dev/ttyACM7, which is not there"), (errno.ENXIO, "has no serial port")):
+        lines.refuses[FIRST.node] = number
+        with pytest.raises(PortMissingError, match=told):
+            touch(ports(FIRST), DEVICE)
+        reach(ports(FIRST), DEVICE)
 
 
 def test_a_real_port_that_somebody_has_open() -> None:

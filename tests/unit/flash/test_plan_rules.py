@@ -71,7 +71,9 @@ def test_the_order_is_boot_sector_everything_else_proof_boot_unit_leave() -> Non
     assert actions == [
         *[StepKind.ERASE] * 3,
         StepKind.CHECK_BLANK,
-        *[StepKind.WRITE] * 20,
+        *[StepKind.WRITE] * 2,
+        StepKind.MEASURE_BLOCKS,
+        *[StepKind.WRITE] * 18,
         StepKind.PROVE_READING,
         StepKind.READ_BACK,
         StepKind.CHECK_BLOCKS,

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def units(place: Path, *, system: bool) -> list[Path]:
 
 def analyzed(place: Path, *words: str) -> str:
     run = subprocess.run(  # noqa: S603 -- our words, no shell
-        ("systemd-analyze", *words),
+        (str(shutil.which("systemd-analyze")), *words),
         env={**os.environ, "XDG_RUNTIME_DIR": str(place.parent)},
         capture_output=True,
         text=True,

@@ -13,7 +13,7 @@ from asked_times import asked_times
 from flash_rig import TARGET, Rig
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DeviceGoneError, DevicePermissionError, ErrorKind
-from flashdeck.job_state import Done, Failed, Phase, Running, WaitFor
+from flashdeck.job_state import DeviceWork, Done, Failed, Phase, Running, TimeClaim, WaitFor
 from flashdeck.model import DaemonState, JobState, Origin, Presence
 from flashdeckd.entering import asking
 from flashdeckd.flash import engine
@@ -237,7 +237,7 @@ async def test_a_device_that_cannot_be_opened_yet_is_tried_again_after_such_a_pa
     def refused(_: Worker) -> None:
         raise DevicePermissionError("permission denied")
 
-    thread = DeviceThread("left", cast("Worker", None), cast("LaneState", SimpleNamespace(until=until)))
+    thread = DeviceThread("left", Worker(None), cast("LaneState", SimpleNamespace(until=until)))
     with pytest.raises(DevicePermissionError):
         await thread.opened(refused)
     await thread.end()
@@ -328,3 +328,18 @@ def test_so_many_answers_about_bytes_are_kept(scene: Scene) -> None:
     assert not is_asked(0)
     assert is_asked(satisfaction.REMEMBERED)
     assert is_asked(0), "all are forgotten at once"
+
+
+def test_a_claim_is_passed_on_at_once_until_there_is_progress_or_an_answer() -> None:
+    book, pulse = Shown(), Pulse()
+    pulse.answered_at = 1000.0
+    report, claim = reports(book, pulse), TimeClaim(work=DeviceWork.BLOCK, seconds=10, waits=10)
+    report.claimed(claim)
+    assert book.told[-1].claim == claim
+    report.progress(Phase.WRITE, 1, 10)
+    assert book.told[-1].claim is None
+    report.claimed(claim)
+    assert (book.told[-1].claim, book.told[-1].done) == (claim, 1)
+    pulse.answered_at += PULSE_SECONDS
+    report.show_pulse()
+    assert book.told[-1].claim is None

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from flashdeck.config import UsbId
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import (
     Blocked,
@@ -32,6 +33,7 @@ from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state import journal as journal_module
 from flashdeckd.state.journal import KEPT_HISTORIES, KEPT_JOBS, LOADED_JOBS, Bootloader, Journal, Ledger
 from flashdeckd.state.journal_schema import APPLICATION_ID, BUSY_SECONDS, MIGRATIONS, connect
+from flashdeckd.usb.recognition import SharedSerial
 from job_states import BLOCKED, DONE, EVERY, RESULT, WAITING
 
 RELEASED = Path(__file__).parents[2] / "data" / "journal"
@@ -396,6 +398,25 @@ async def test_every_state_of_a_job_as_the_first_release_with_states_recorded_it
         "left": BoardHold(reason="by hand", by=HoldBy.PERSON),
         "right": BoardHold(reason="may boot something incomplete", by=HoldBy.FLASHDECK),
     }
+
+
+async def test_serials_that_two_devices_have_shown_as_the_release_that_began_with_them_recorded_them(
+    path: Path,
+) -> None:
+    path.parent.mkdir()
+    shutil.copy(RELEASED / "v5.sqlite", path)
+    assert (await loaded(path)).shared_serials == {SharedSerial(UsbId(0x0483, 0xDF11), "TWIN")}
+
+
+async def test_a_serial_is_remembered_as_shared_until_it_is_forgotten(path: Path) -> None:
+    one, two = (SharedSerial(UsbId(0x0483, 0xDF11), serial) for serial in ("A", "B"))
+    async with opened(path) as journal:
+        await journal.save_shared_serials([one, two])
+        await journal.save_shared_serials([one])
+        await journal.forget_shared_serials([two])
+        await journal.save_shared_serials([])
+        await journal.forget_shared_serials([])
+    assert (await loaded(path)).shared_serials == {one}
 
 
 OLD_RESULT = msgspec.json.encode(RESULT).decode()

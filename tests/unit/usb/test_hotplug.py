@@ -274,7 +274,7 @@ async def test_a_machine_without_usb_says_so_and_lists_nothing(tmp_path: Path) -
     async with aclosing(source.snapshots()) as snapshots:
         await after(snapshots)
         assert "no USB" in source.trouble
-        assert "--virtual" in source.trouble
+        assert "--virtual" in source.hint
 
 
 async def test_this_machine_can_be_looked_at() -> None:
@@ -293,7 +293,7 @@ async def test_without_libudev_it_says_so_and_waits(monkeypatch: pytest.MonkeyPa
     source = PyudevHotplug()
     async with aclosing(source.snapshots()) as snapshots:
         assert await after(snapshots) == frozenset()
-        assert "libudev1" in source.trouble
+        assert "libudev1" in source.hint
 
 
 def test_importing_loads_neither_pyudev_nor_pyusb() -> None:

@@ -5,7 +5,7 @@ import pytest
 from flashdeck.config import UsbId
 from flashdeckd.usb import sysfs
 from flashdeckd.usb.device import InterfaceClass
-from flashdeckd.usb.sysfs import Ancestor, ancestors, port_of, read_device
+from flashdeckd.usb.sysfs import MAX_SPEED, Ancestor, ancestors, port_of, read_device
 from unit.usb.fake_sysfs import FakeSysfs
 
 
@@ -128,3 +128,23 @@ def test_what_is_not_a_vanished_device_is_not_hidden(bus: FakeSysfs) -> None:
     (directory / "serial").mkdir()
     with pytest.raises(IsADirectoryError):
         read_device(directory)
+
+
+def test_the_speed_of_the_link_is_what_the_kernel_says(bus: FakeSysfs) -> None:
+    directory = bus.plug("pci0000:00/0000:00:14.0/usb1/1-4")
+    for written, seen in (("12", "12"), ("4" * (MAX_SPEED + 1), "4" * MAX_SPEED)):
+        (directory / "speed").write_text(f"{written}\n")
+        device = read_device(directory)
+        assert device is not None
+        assert device.speed == seen
+
+
+def test_of_a_device_that_is_known_nothing_but_its_number_is_read(bus: FakeSysfs) -> None:
+    directory = bus.plug("pci0000:00/0000:00:14.0/usb1/1-4")
+    known = read_device(directory)
+    (directory / "serial").unlink()
+    assert read_device(directory, known) is known
+    (directory / "devnum").write_text("99\n")
+    device = read_device(directory, known)
+    assert device is not None
+    assert (device.address, device.serial) == (99, "")

@@ -148,12 +148,17 @@ async def test_a_machine_without_pseudo_terminals_says_so(monkeypatch: pytest.Mo
         assert "virtual board one has no serial port (No such file or directory)" in seen.bench.hotplug.trouble
 
 
-async def test_nothing_stays_open_when_the_bus_is_followed_no_more() -> None:
-    before = open_files()
+async def test_a_port_lasts_as_long_as_its_application_whoever_follows_the_bus() -> None:
     async with followed(board()) as seen:
-        await seen.running()
-        assert open_files() > before
-    assert open_files() <= before
+        device = await seen.running()
+    before = open_files()
+    assert len(seen.bench.ports.of(device)) == 1
+    seen.bench.unplug("one")
+    following = asyncio.create_task(seen.bench.ports.follow())
+    await seen.until(lambda: not seen.bench.ports.of(device))
+    assert open_files() < before
+    following.cancel()
+    await asyncio.wait([following])
 
 
 # What the application answers, whoever asks.

@@ -17,6 +17,8 @@ class DeadSource:
     """A bus that can never be followed, until it has been tried so many times."""
 
     trouble = ""
+    hint = ""
+    unread = ()
 
     def __init__(self, tries: int) -> None:
         self._left = tries
@@ -33,7 +35,7 @@ async def test_a_bus_that_can_not_be_followed_is_tried_again_after_growing_pause
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = asked_times(monkeypatch)
-    nobody = cast("Any", SimpleNamespace(report=lambda *_: None))  # pyright: ignore[reportUnknownLambdaType]
+    nobody = cast("Any", SimpleNamespace(report=lambda *_, **__: None))  # pyright: ignore[reportUnknownLambdaType]
     with pytest.raises(asyncio.CancelledError):
         await follow_bus(DeadSource(len(RESTART_SECONDS) + 1), nobody, nobody, asyncio.Event())
     assert asked.naps == [*RESTART_SECONDS, RESTART_SECONDS[-1]]

@@ -97,6 +97,7 @@ def board(name: str = "b0", *partitions: PartitionState, **fields: Any) -> Board
         (board("b0", partition(contents=contents(uncertain=True), current=True)), (), ProblemKind.UNCERTAIN),
         (board("b0", partition(contents=contents(started=False), current=True)), (), ProblemKind.NOT_STARTED),
         (board("b0", partition(current=True, trouble="too large")), (), ProblemKind.REFUSED),
+        (board("b0", partition(current=True, kept_open="by ld")), (), ProblemKind.KEPT_OPEN),
         (board(), (job(1, Unknown(name="levitating")),), ProblemKind.WAITING),
         # A job on its way to an incomplete partition is what puts it right.
         (board("b0", partition(contents=contents(complete=False))), (job(1, Queued()),), ProblemKind.QUEUED),

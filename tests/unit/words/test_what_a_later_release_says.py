@@ -13,11 +13,13 @@ from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
 from flashdeck.job_state import (
     Cancelled,
     Canceller,
+    DeviceWork,
     Done,
     JobStatus,
     Origin,
     Phase,
     Running,
+    TimeClaim,
     Unknown,
     Verified,
     WaitFor,
@@ -31,6 +33,7 @@ from flashdeck.words.builds import disposition_text
 from flashdeck.words.contents import contents_text
 from flashdeck.words.jobs import (
     LONGEST_STATE,
+    claim_text,
     origin_text,
     phase_word,
     status_detail,
@@ -75,11 +78,14 @@ def test_every_enum_of_the_wire_may_grow() -> None:
         assert each("of a later release") is each["OTHER"]
 
 
-@pytest.mark.parametrize("member", [*Phase, *Presence, *Origin, *Disposition, *ErrorKind])
+@pytest.mark.parametrize("member", [*Phase, *Presence, *Origin, *Disposition, *ErrorKind, *DeviceWork])
 def test_every_member_has_its_words(member: OpenEnum) -> None:
     match member:
         case Phase():
             assert phase_word(member)
+        case DeviceWork():
+            claim = TimeClaim(work=member, seconds=1, waits=1)
+            assert claim_text(Running(phase=Phase.OPEN, since=0, answered_at=0, claim=claim))
         case Presence():
             assert presence_word(member).text
         case Origin():

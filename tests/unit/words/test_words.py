@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from flashdeck.job_state import Phase, Queued, Running, Verified
+from flashdeck.job_state import DeviceWork, Phase, Queued, Running, TimeClaim, Verified
 from flashdeck.model import ArtifactState, Contents, Disposition, PartitionState
 from flashdeck.words.contents import LONGEST_VERSION, contents_flaw, contents_state, contents_text, image_name
-from flashdeck.words.jobs import SILENCE, no_answer_text, percent
+from flashdeck.words.jobs import SILENCE, claim_text, no_answer_text, percent, standstill_text, status_text
 from flashdeck.words.partitions import build_state
 from flashdeck.words.tone import Phrase, Tone
 
@@ -74,6 +74,7 @@ def test_half_an_image_may_start_only_on_a_plain_device() -> None:
         (partition(offered="11"), NEWEST, Phrase("1.0.2 is offered", Tone.WAIT)),
         (partition(offered="22"), NEWEST, Phrase("a build is offered", Tone.WAIT)),
         (partition(trouble="too large", offered="11"), NEWEST, Phrase("build refused", Tone.BAD)),
+        (partition(being_written=True, kept_open="by ld"), NEWEST, Phrase("file kept open", Tone.WAIT)),
         (partition(being_written=True, trouble="x"), NEWEST, Phrase("a build is being written", Tone.BUSY)),
     ],
 )
@@ -113,3 +114,42 @@ def test_a_version_that_is_too_long_is_cut_and_says_so() -> None:
     assert image_name("v" * LONGEST_VERSION, "00") == "v" * LONGEST_VERSION
     assert image_name("v" * (LONGEST_VERSION + 1), "00") == "v" * (LONGEST_VERSION - 1) + "…"
     assert image_name("", "a" * 64) == "a" * 12
+
+
+def claiming(work: DeviceWork, seconds: float, waits: float, phase: Phase = Phase.WRITE, total: int = 100) -> Running:
+    claim = TimeClaim(work=work, seconds=seconds, waits=waits)
+    return Running(phase=phase, done=31, total=total, since=0, answered_at=100, claim=claim)
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (claiming(DeviceWork.BLOCK, 10, 10), "the board claims 10 s for this block"),
+        (claiming(DeviceWork.ERASE, 2.5, 2.5), "the board claims 2.5 s for this erase"),
+        (claiming(DeviceWork.BLOCK, 0.5, 0.5), "the board claims 500 ms for this block"),
+        (
+            claiming(DeviceWork.ADDRESS, 16777.215, 2),
+            "the board claims 4 h 39 min for setting an address (waiting 2 s)",
+        ),
+        (claiming(DeviceWork.END, 60, 60), "the board claims 1 min 0 s for the end of the image"),
+        (claiming(DeviceWork.OTHER, 5, 5), "the board claims 5 s for what it does now"),
+        (running(), ""),
+        (Queued(), ""),
+    ],
+)
+def test_a_wait_that_a_board_claims_says_so_with_its_number(status: Running | Queued, says: str) -> None:
+    assert claim_text(status) == says
+
+
+def test_a_job_that_waits_for_a_claim_says_so_wherever_it_is_told_of() -> None:
+    claim = "the board claims 10 s for this block"
+    assert status_text(claiming(DeviceWork.BLOCK, 10, 10)) == f"writing 31 %, {claim}"
+    assert status_text(claiming(DeviceWork.BLOCK, 10, 10, Phase.OPEN, 0)) == f"opening, {claim}"
+
+
+def test_silence_during_a_claim_is_explained_by_it_and_not_longer() -> None:
+    status = claiming(DeviceWork.BLOCK, 10, 10)
+    assert standstill_text(status, 109.9) == "the board claims 10 s for this block"
+    assert standstill_text(status, 110 + SILENCE) == f"no answer for {10 + SILENCE:.0f} s"
+    assert standstill_text(running(), 112) == "no answer for 12 s"
+    assert not standstill_text(running(), 100)

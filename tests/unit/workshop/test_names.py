@@ -15,8 +15,9 @@ SHARED_MODULES = {
         {"banks", "descriptors", "identity"}
     ),
     "a diagnosis is a value that travels, and the folder makes it": frozenset({"diagnosis"}),
-    "an emulated one takes the place of the real one": frozenset({"hotplug"}),
+    "an emulated one takes the place of the real one": frozenset({"hotplug", "serial_ports"}),
     "a folder's main module has its name": frozenset({"builds", "server"}),
+    "a way into DFU mode has the name that a profile has for it": frozenset({"command"}),
     "what a person types, and what the daemon runs for one": frozenset({"commands"}),
 }
 """Names of modules that stand more than once, by the reason why nobody mixes them up."""

@@ -49,6 +49,7 @@ PAST_HOST = {
     ("mmap", "virtual/nor.py"): "only the type of such a flash",
     ("signal", "builds/lease.py"): "the kernel says by SIGIO that a lease is wanted back",
     ("signal", "signals.py"): "the signals that end the daemon",
+    ("socket", "diagnosis/machine/stale_sockets.py"): "asks whether anybody listens; not in a simulation",
     ("socket", "server/endpoint.py"): "the event loop's clients",
     ("socket", "server/server.py"): "the event loop's clients",
     ("socket", "signals.py"): "wakes the event loop",

@@ -56,7 +56,9 @@ async def test_boards_with_the_same_serial_are_told_apart_by_their_ports(root: P
         await it.flashed(firmware("1.0.1"), "left", "twin", "other")
 
 
-async def test_two_boards_with_one_serial_and_no_port_are_left_alone_until_one_is_gone(root: Path) -> None:
+async def test_two_boards_with_one_serial_and_no_port_are_left_alone_until_one_is_gone_and_released(
+    root: Path,
+) -> None:
     left, twin = board("left", 1, serial="TWIN"), board("twin", 2, serial="TWIN")
     async with desk(root, left, twin, boards=configured(left)) as it:
         it.bench.plug("left")
@@ -67,4 +69,9 @@ async def test_two_boards_with_one_serial_and_no_port_are_left_alone_until_one_i
         await it.until_job("left", lambda job: waits_for(job) is WaitFor.OTHER_DEVICE)
         assert {state.requests for state in it.bench.list()} == {0}
         it.bench.unplug("twin")
+        await it.rig.until(lambda now: [device.port for device in now.devices] == [it.cables.port("left").name])
+        assert of(await it.rig.until(lambda _: True), "left").presence is Presence.AMBIGUOUS
+        assert {state.requests for state in it.bench.list()} == {0}
+        released = await it.cli("release", "left")
+        assert released.code == 0, released
         await it.waited(image, "left")

@@ -1,10 +1,11 @@
 """An ordinary user's daemon on a real udev: what the rule of `config/udev` opens, and what is said before."""
 
-import grp
+import fcntl
 import os
 import subprocess
-import sys
+import termios
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,36 +13,16 @@ import pytest
 from flashdeck.job_state import Waiting
 from flashdeck.model import Presence
 from flashdeck.words.jobs import status_hint
+from flashdeckd.virtual.application import AppPort
 from rig import WAIT_SECONDS, firmware
 from vm.desk import board, desk, ran
 from vm.tree import ROOT
 
 ONE, TWO = firmware("1.0.0"), firmware("1.0.1")
-USER = 65534
-"""Nobody: not root, and in no group but the rule's."""
 _RULE = ROOT / "config/udev/70-flashdeck.rules"
 _USED = _RULE.read_text().replace("#SUBSYSTEM==", "SUBSYSTEM==")
 """The rule with its lines for "your own" in use."""
 _RELOAD = ("udevadm", "control", "--reload")
-_AS_USER = """
-import os, runpy
-os.setgroups([{group}])
-os.setgid({user})
-os.setuid({user})
-runpy.run_module("flashdeckd", run_name="__main__")
-"""
-
-
-@pytest.fixture
-def daemon(root: Path) -> tuple[str, ...]:
-    """That of a user who is a member of the rule's group, for files in `root`."""
-    os.chown(root, USER, USER)
-    # An interpreter in somebody's home directory must be open to others; the guest's changes are its own.
-    for directory in Path(sys.executable).resolve().parents:
-        mode = directory.stat().st_mode
-        if mode & 0o005 != 0o005:
-            directory.chmod(mode | 0o005)
-    return ("-c", _AS_USER.format(group=grp.getgrnam("plugdev").gr_gid, user=USER))
 
 
 @pytest.fixture
@@ -76,3 +57,30 @@ async def test_a_job_waits_until_the_rule_for_a_group_lets_an_ordinary_user_at_i
         await it.until_present(Presence.APP, "left")
         await it.flashed(TWO, "left")  # by way of the application, whose id has become one of the rule's
         assert [job.attempts for job in await it.rig.jobs()] == [1, 1]
+
+
+async def test_a_serial_port_that_may_not_be_opened_or_that_a_program_keeps_for_itself_is_waited_for(
+    root: Path, daemon: tuple[str, ...], rule: Path
+) -> None:
+    rule.write_text(_USED)  # noqa: ASYNC240 -- nothing runs meanwhile
+    assert (await ran(*_RELOAD)).code == 0
+    spec = replace(board("left", 1), runtime=False, serial_port=AppPort.TOUCH)
+    async with desk(root, spec, daemon=daemon, enter='"touch-1200"') as it:
+        await it.plug("left")
+        await it.flashed(ONE, "left")
+        await it.until_present(Presence.APP, "left")
+        it.rig.build(TWO)
+        job = await it.until_job("left", lambda job: "permission" in job.text)
+        assert isinstance(job.status, Waiting), job
+        (tty,) = [f"/dev/{path.name}" for path in it.cables.port("left").device.glob("*:*/tty/tty*")]
+        assert f"permission denied for {tty}" in job.text
+        told = await it.cli("doctor", "left", "--json")
+        assert '"port-closed"' in told.out, told
+
+        terminal = os.open(tty, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        fcntl.ioctl(terminal, termios.TIOCEXCL)
+        os.chown(tty, root.stat().st_uid, -1)  # as a rule would let them
+        kept = await it.until_job("left", lambda job: f"keeps {tty} for itself" in job.text)
+        assert isinstance(kept.status, Waiting), kept
+        os.close(terminal)
+        await it.waited(TWO, "left")

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from flashdeck.config_file import load
 from flashdeck_tui.installer import unit_files
+from flashdeck_tui.installer.marked import marked
+from flashdeck_tui.installer.needed_steps import GROUP, PORTS_GROUP, RULES
 from flashdeckd.virtual.virtual_bench import VirtualBench
-from rig import APP1, CONFIG, WAIT_SECONDS, firmware
+from rig import APP1, WAIT_SECONDS, firmware, prepare
 from vm.cables import Cables
 from vm.desk import board, configured
-from vm.systemd import Systemd, systemd
+from vm.systemd import UNITS, Systemd, systemd
 from vm.tree import ROOT
 
 USER = "ann"
@@ -26,7 +29,6 @@ PARTITION2 = 0x08080000
 UNIT = f"flashdeckd@{USER}.service"
 PROGRAM = str(ROOT / ".venv/bin/flashdeckd")
 CLI = str(ROOT / ".venv/bin/flashdeck")
-RULES = Path("/etc/udev/rules.d/70-flashdeck.rules")
 SOONER = "[Service]\nWatchdogSec=15\nRestartSec=0\n"
 """Sooner than shipped, so that a test can wait for it."""
 ONE, TWO, THREE = firmware("1.0.0"), firmware("1.0.1"), firmware("1.0.2")
@@ -39,12 +41,14 @@ def account() -> Iterator[None]:
     with Path("/etc/passwd").open("a") as accounts:
         accounts.write(f"{USER}:x:{UID}:{UID}::{HOME}:/bin/sh\n")
     groups = Path("/etc/group").read_text().splitlines()
-    members = [f"{line}{'' if line.endswith(':') else ','}{USER}" for line in groups if line.startswith("plugdev:")]
-    others = [line for line in groups if not line.startswith("plugdev:")]
+    joined = tuple(f"{group}:" for group in (GROUP, PORTS_GROUP))
+    members = [f"{line}{'' if line.endswith(':') else ','}{USER}" for line in groups if line.startswith(joined)]
+    others = [line for line in groups if not line.startswith(joined)]
     Path("/etc/group").write_text("\n".join([*others, *members, f"{USER}:x:{UID}:"]) + "\n")
     configuration = HOME / ".config/flashdeck/flashdeck.toml"
     configuration.parent.mkdir(parents=True)
-    text = CONFIG.format(settle="50ms", profile="", boards=configured(board("left", 1)))
+    prepare(configuration.parent, boards=configured(board("left", 1)), bench="")
+    text = (configuration.parent / "config.toml").read_text()
     text = text.replace("build/APP1.bin", "~/build/APP1.bin").replace("build/APP2.bin", f"{ELSEWHERE}/APP2.bin")
     configuration.write_text(text)
     for path in (HOME / "build", ELSEWHERE):
@@ -55,7 +59,7 @@ def account() -> Iterator[None]:
     for directory in Path(sys.executable).resolve().parents:  # as for an interpreter in somebody's home directory
         directory.chmod(directory.stat().st_mode | 0o005)
     RULES.parent.mkdir(parents=True, exist_ok=True)
-    RULES.write_text(Path(ROOT, "config/udev", RULES.name).read_text().replace("#SUBSYSTEM==", "SUBSYSTEM=="))
+    RULES.write_text(marked(unit_files.rules(load(configuration))))
     subprocess.run(("/usr/bin/udevadm", "control", "--reload"), check=True, timeout=WAIT_SECONDS)
     lingering = Path("/var/lib/systemd/linger", USER)
     lingering.parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +151,8 @@ def test_a_service_of_a_user_as_install_sets_it_up() -> None:
     with Cables(bench), systemd([]) as manager:
         RUNTIME.mkdir(parents=True, mode=0o700, exist_ok=True)
         os.chown(RUNTIME, UID, UID)
-        ann = Person(manager, XDG_RUNTIME_DIR=str(RUNTIME))
+        settings = {"XDG_RUNTIME_DIR": str(RUNTIME), "SYSTEMD_UNIT_PATH": f"{HOME}/.config/systemd/user:{UNITS}"}
+        ann = Person(manager, **settings)
         manager.run(
             *(
                 "systemd-run",
@@ -156,7 +161,8 @@ def test_a_service_of_a_user_as_install_sets_it_up() -> None:
                 "--property=Delegate=yes",
                 "--property=Type=notify",
             ),
-            *(f"--setenv=XDG_RUNTIME_DIR={RUNTIME}", f"--setenv=HOME={HOME}", f"--setenv=PATH={os.environ['PATH']}"),
+            *(f"--setenv={name}={value}" for name, value in settings.items()),
+            *(f"--setenv=HOME={HOME}", f"--setenv=PATH={os.environ['PATH']}"),
             *("/lib/systemd/systemd", "--user", "--unit=basic.target"),
         )
         ann.run(CLI, "install")

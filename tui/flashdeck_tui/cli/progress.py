@@ -11,7 +11,15 @@ from typing import Final, Protocol
 from flashdeck.job_state import Running, Written, stands_still
 from flashdeck.model import JobState
 from flashdeck.text import clean, format_size
-from flashdeck.words.jobs import is_measured, no_answer_text, percent, status_hint, status_word
+from flashdeck.words.jobs import (
+    claim_text,
+    is_measured,
+    percent,
+    standstill_text,
+    status_hint,
+    status_text,
+    status_word,
+)
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, one_line, paint, say, write_talk
 from flashdeck_tui.cli.table import columns
@@ -37,8 +45,12 @@ class Progress(Protocol):
         """Show the new state of one of the jobs."""
         ...
 
+    def note(self, line: str) -> None:
+        """Say something that is no job's, and stays."""
+        ...
+
     def look(self) -> None:
-        """Show which boards have not answered for a while."""
+        """Show which boards claim time, or have not answered for a while."""
         ...
 
     def close(self) -> None:
@@ -77,13 +89,15 @@ def _place(job: JobState) -> tuple[str, str]:
 
 
 class Lines:
-    """A line whenever a job changes its status or its phase, and one when its board answers no more."""
+    """A line whenever a job changes its status or its phase, and one when its board claims time or answers no more."""
 
     def __init__(self, jobs: Sequence[JobState], clock: Clock = time.time) -> None:
         self._clock = clock
         self._jobs: dict[tuple[str, str], JobState] = {}
         self._told: dict[tuple[str, str], str] = {}
         self._silent: set[tuple[str, str]] = set()
+        self._claims: dict[tuple[str, str], set[str]] = {}
+        """The claims that were told since the last line that is none."""
         for job in jobs:
             self.show(job)
 
@@ -94,17 +108,26 @@ class Lines:
         if self._told.get(place) != headline:
             self._told[place] = headline
             self._silent.discard(place)
+            self._claims[place] = set()
             say(f"{_label(job)}: {headline}")
+        claim = claim_text(job.status)
+        if claim and claim not in self._claims[place]:
+            self._claims[place].add(claim)
+            say(f"{_label(job)}: {headline}, {claim}")
+
+    def note(self, line: str) -> None:
+        """Say it."""
+        say(line)
 
     def look(self) -> None:
-        """Say of each board that has not answered for a while, once until it has."""
+        """Say of each board that has not answered for a while, though it claims no time, once until it has."""
         for place, job in self._jobs.items():
-            silence = no_answer_text(job.status, self._clock())
-            if not silence:
+            standstill = standstill_text(job.status, self._clock())
+            if not standstill or standstill == claim_text(job.status):
                 self._silent.discard(place)
             elif place not in self._silent:
                 self._silent.add(place)
-                say(f"{_label(job)}: {_headline(job)}, {silence}")
+                say(f"{_label(job)}: {_headline(job)}, {standstill}")
 
     def close(self) -> None:
         """Nothing is left to say."""
@@ -131,9 +154,17 @@ class Bars:
         elif time.monotonic() - self._drawn_at >= REDRAW:
             self._draw()
 
+    def note(self, line: str) -> None:
+        """Say it above the bars."""
+        if self._drawn_lines:
+            write_talk(_UP.format(self._drawn_lines) + _CLEAR_BELOW)
+            self._drawn_lines = 0
+        say(line)
+        self._draw()
+
     def look(self) -> None:
         """Draw again where a board has not answered for a while: for how long is part of its line."""
-        if any(no_answer_text(job.status, self._clock()) for job in self._jobs.values()):
+        if any(standstill_text(job.status, self._clock()) for job in self._jobs.values()):
             self._draw()
 
     def close(self) -> None:
@@ -159,12 +190,15 @@ class Bars:
         text = clean(_headline(job), 2 * width)
         bar = ""
         status = job.status
-        if isinstance(status, Running) and is_measured(status):
+        standstill = standstill_text(status, self._clock())
+        if standstill and standstill == claim_text(status):
+            text, standstill = clean(status_text(status), 2 * width), ""  # no room for a bar beside it
+        elif isinstance(status, Running) and is_measured(status):
             full = _BAR * percent(status) // 100
             bar = f"{'#' * full}{'.' * (_BAR - full)}"
             text = f"{text:<9} {percent(status):3} % of {format_size(status.total)}"
-        if silence := no_answer_text(status, self._clock()):
-            text += f", {silence}"
+        if standstill:
+            text += f", {standstill}"
         line = _cut("  ".join(part for part in (head, bar, text) if part), width)
         colour = words.status(job).colour
         return paint(line, colour if colour is not Colour.FAINT else None, sys.stderr)

@@ -75,7 +75,7 @@ def suggestions(
         profile = fitting[0] if fitting else new_profiles[device.usb_id]
         name = _free(profile, names)
         names.add(name)
-        serial = device.serial if serials[device.serial] == 1 else ""
+        serial = device.serial if serials[device.serial] == 1 and not device.serial_shared else ""
         found.append(Suggestion(device, name, profile, fitting, serial, "" if serial else device.port))
     return found
 
@@ -162,8 +162,10 @@ def _board(suggestion: Suggestion) -> str:
         f" # or {', '.join(others)}, which {'have' if len(others) > 1 else 'has'} the same USB id" if others else ""
     )
     key, value = ("serial", suggestion.serial) if suggestion.serial else ("port", suggestion.port)
+    shared = "# Two devices have shown this serial at once: only its port tells which one it is."
     lines = [
         f"# {product}, {device.usb_id} at {device.port}, serial {device.serial or 'none'}",
+        *([shared] if device.serial_shared else []),
         *([] if device.note.startswith("not configured") else [f"# The daemon says: {device.note}"]),
         header("boards", suggestion.name),
         f"profile = {quoted(suggestion.profile)}{choice}",

@@ -9,7 +9,7 @@ from flashdeck.model import BoardState, Contents, JobState, LogLevel, Presence
 from flashdeck.text import clean, format_age
 from flashdeck.words.boards import armed_text, armed_word, hold_text, lease_text, presence_word
 from flashdeck.words.contents import contents_state
-from flashdeck.words.jobs import status_detail, status_hint, status_word
+from flashdeck.words.jobs import claim_text, status_detail, status_hint, status_word
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cli.output import Colour
 from flashdeck_tui.cli.table import Cell
@@ -49,7 +49,8 @@ def status(job: JobState) -> Cell:
 
 def detail(job: JobState) -> str:
     """Return what there is to say of a job beside its status, and what to do about it."""
-    told, hint = status_detail(job.status), status_hint(job.status)
+    told = ", ".join(part for part in (status_detail(job.status), claim_text(job.status)) if part)
+    hint = status_hint(job.status)
     if not told and not isinstance(job.status, Queued | Running | Written | Done | Superseded):
         told = job.text
     return f"{told} ({hint})" if hint else told

@@ -83,10 +83,10 @@ def _contents_table(boards: Sequence[BoardState]) -> str:
     if any(partition.contents is not None and partition.contents.uncertain for partition in partitions):
         lines.append("uncertain: another serial or bcdDevice was seen since, or a job was cut short; flash it again")
     troubles = {
-        (board.profile, partition.name): partition.trouble
+        (board.profile, partition.name): trouble
         for board in boards
         for partition in board.partitions
-        if partition.trouble
+        if (trouble := partition.kept_open or partition.trouble)
     }
     lines += [clean(f"{name} of {profile}: {trouble}") for (profile, name), trouble in troubles.items()]
     if any(partition.offered for partition in partitions):

@@ -12,8 +12,10 @@ from flashdeck.api import BoardOutcome
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, ExitCode
 from flashdeck.job_state import Failure
-from flashdeck.model import Event, JobState, Snapshot
+from flashdeck.model import BoardState, Event, JobState, Snapshot
 from flashdeck.names import is_meant
+from flashdeck.problems import KEPT_OPEN_HINT
+from flashdeck.text import clean
 from flashdeck.words.jobs import status_hint
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cli import live_options, options, words
@@ -23,7 +25,7 @@ from flashdeck_tui.cli.follow import heed
 from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.outcome import exit_code, failure_of, overall
 from flashdeck_tui.cli.output import put, put_json, report
-from flashdeck_tui.cli.progress import progress
+from flashdeck_tui.cli.progress import Progress, progress
 from flashdeck_tui.cli.table import Cell, table
 
 
@@ -55,24 +57,10 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
             client.call(api.Wait(partition=partition, sha256=sha256, boards=boards, timeout=timeout))
         )
 
-        seen: set[int] = set()
-
-        def shows(job: JobState) -> bool:
-            """Jobs that had ended before are of no interest."""
-            if job.partition != partition or job.board not in names or (job.is_settled and job.id not in seen):
-                return False
-            seen.add(job.id)
-            return True
-
         async with progress((), len(names)) as shown:
-
-            def tell(change: Snapshot | Event) -> None:
-                jobs = change.jobs if isinstance(change, Snapshot) else (change.job,) if change.job is not None else ()
-                for job in filter(shows, jobs):
-                    shown.show(job)
-
-            tell(first)
-            return (await heed(asked, changes, tell)).boards
+            talk = _Talk(shown, partition, names)
+            talk.tell(first)
+            return (await heed(asked, changes, talk.tell)).boards
 
     outcomes = converse(work)
     failures = [_failure(outcome) for outcome in outcomes]
@@ -84,6 +72,41 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     if error is not None:
         report(error, as_json=False)
     return exit_code(failures)
+
+
+class _Talk:
+    """The talk on stderr about the boards that are waited for."""
+
+    def __init__(self, shown: Progress, partition: str, boards: frozenset[str]) -> None:
+        self._shown = shown
+        self._partition = partition
+        self._boards = boards
+        self._seen: set[int] = set()
+        self._kept_open: dict[str, str] = {}
+
+    def tell(self, change: Snapshot | Event) -> None:
+        """Say what is new."""
+        boards = change.boards if isinstance(change, Snapshot) else (change.board,) if change.board is not None else ()
+        for board in boards:
+            self._tell_of_file(board)
+        jobs = change.jobs if isinstance(change, Snapshot) else (change.job,) if change.job is not None else ()
+        for job in filter(self._shows, jobs):
+            self._shown.show(job)
+
+    def _shows(self, job: JobState) -> bool:
+        """Jobs that had ended before are of no interest."""
+        is_meant_here = job.partition == self._partition and job.board in self._boards
+        if not is_meant_here or (job.is_settled and job.id not in self._seen):
+            return False
+        self._seen.add(job.id)
+        return True
+
+    def _tell_of_file(self, board: BoardState) -> None:
+        """Say once who has had the image file of a board open for long: its build is waited for."""
+        who = next((each.kept_open for each in board.partitions if each.name == self._partition), "")
+        if board.name in self._boards and who and self._kept_open.get(board.name) != who:
+            self._shown.note(clean(f"{board.name} {self._partition}: {who} ({KEPT_OPEN_HINT})"))
+        self._kept_open[board.name] = who
 
 
 def _meant(snapshot: Snapshot, partition: str, patterns: Sequence[str]) -> frozenset[str]:

@@ -1,0 +1,85 @@
+"""A settle time that is too short shows, and a build that follows soon on another does not look like it for ever."""
+
+from dataclasses import replace
+
+import pytest
+
+from flashdeckd.builds.gate import Fingerprint
+from flashdeckd.builds.haste import CLEAN_BUILDS, MARGIN, SOON, Haste
+
+SETTLE = 0.5
+FILE = Fingerprint("/build/APP1.bin", 1, 2, 3, 4, 0)
+
+
+def at(seconds: float) -> Fingerprint:
+    return replace(FILE, changed_ns=int(seconds * 1e9))
+
+
+def build(haste: Haste, *changes: float, data: bytes | None = None) -> str:
+    """Builds whose file changes at these times; each change is taken for a build of its own. What is said of them."""
+    for change in changes:
+        haste.see(at(change))
+        haste.passed(at(change), data or str(change).encode())
+    return haste.in_words("app1 of product")[0]
+
+
+@pytest.mark.parametrize(("gap", "is_said"), [(0.99 * (SETTLE + SOON), True), (1.01 * (SETTLE + SOON), False)])
+def test_a_file_that_changes_again_soon_after_it_settled_was_taken_too_early(gap: float, is_said: bool) -> None:
+    assert bool(build(Haste(SETTLE), 100, 100 + gap)) is is_said
+
+
+def test_the_numbers_and_a_better_settle_time_are_said() -> None:
+    haste = Haste(SETTLE)
+    build(haste, 100, 100.7)
+    trouble, mend = haste.in_words("app1 of product")
+    assert "unchanged for 0.5 s" in trouble
+    assert "again 0.7 s after" in trouble
+    assert mend == 'set settle = "2s" or more for app1 of product'
+    assert MARGIN * 0.7 < 2
+
+
+@pytest.mark.parametrize(
+    ("gap", "better"), [(0.06, "0.1s"), (0.1, "0.2s"), (0.3, "0.5s"), (0.6, "1s"), (1.9, "5s"), (3.4, "10s")]
+)
+def test_the_better_settle_time_is_round_and_long_enough(gap: float, better: str) -> None:
+    haste = Haste(SETTLE)
+    build(haste, 100, 100 + gap)
+    assert f'settle = "{better}"' in haste.in_words("app1")[1]
+
+
+def test_a_touch_or_a_chmod_is_no_second_half() -> None:
+    assert not build(Haste(SETTLE), 100, 100.7, data=b"the same")
+
+
+def test_another_match_of_a_glob_is_no_second_half() -> None:
+    haste = Haste(SETTLE)
+    build(haste, 100)
+    other = replace(at(100.7), path="/build/APP2.bin")
+    haste.see(other)
+    haste.passed(other, b"other")
+    assert not haste.in_words("app1")[0]
+
+
+def test_only_the_first_change_after_it_settled_tells_how_soon_that_was() -> None:
+    haste = Haste(SETTLE)
+    build(haste, 100)
+    for change in (100.7, 102, 110):  # it goes on being written
+        haste.see(at(change))
+    haste.passed(at(110), b"whole")
+    assert "again 0.7 s after" in haste.in_words("app1")[0]
+
+
+def test_it_is_said_until_some_builds_in_a_row_were_taken_whole() -> None:
+    haste = Haste(SETTLE)
+    build(haste, 100, 100.7)
+    for number in range(CLEAN_BUILDS):
+        assert haste.in_words("app1")[0]
+        build(haste, 200 + 100 * number)
+    assert not haste.in_words("app1")[0]
+    build(haste, 1000, 1000.7, 1100, 1200, 1200.2)
+    assert "again 0.7 s after" in haste.in_words("app1")[0], "the longest that was seen counts"
+    assert build(haste, *(1300 + 100 * number for number in range(CLEAN_BUILDS - 1)))
+
+
+def test_a_clock_that_was_set_back_between_two_builds_says_nothing() -> None:
+    assert not build(Haste(SETTLE), 100, 50)
