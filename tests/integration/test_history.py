@@ -5,7 +5,7 @@ import pytest
 from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Phase
-from rig import CONFIG, Rig, firmware
+from rig import Rig, board, firmware, prepare
 
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
 
@@ -42,8 +42,8 @@ async def test_it_is_searched_by_board_partition_and_time_also_for_boards_that_a
     await rig.wait(data=TWO)
     one, two = sorted((await rig.client.call(api.GetHistory())).jobs, key=lambda job: job.id)
     await rig.stop()
-    boards = '[boards.other]\nprofile = "product"\nserial = "TEST00000009"\n'
-    (rig.root / "config.toml").write_text(CONFIG.format(settle="50ms", profile="", boards=boards))
+    other = '[boards.other]\nprofile = "product"\nserial = "TEST00000009"\n'
+    prepare(rig.root, boards=other, bench=board("left"))
     await rig.restart()
     assert await history(rig) == [(2, "left"), (1, "left")]
     assert await history(rig, api.GetHistory(boards=("le*",), partition="app1")) == [(2, "left"), (1, "left")]
