@@ -16,12 +16,12 @@ from flash_rig import APP1, PARTITION2, TARGET, image
 from flash_rig import Rig as Emulated
 from flashdeck.config import BankPolicy, Board, Partition, Profile, UsbId
 from flashdeck.errors import FlashdeckError, HostError
-from flashdeck.job_state import JobStatus
+from flashdeck.job_state import JobKind, JobStatus
 from flashdeck.model import BoardHold, DaemonState, HoldBy, JobState, LogLevel, Origin, Presence
 from flashdeckd.entering.ways import entry_of
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
-from flashdeckd.images.spool import Spool
+from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs import device_thread, retry_policy
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
@@ -34,6 +34,7 @@ from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.serial_ports import SerialPort
 from flashdeckd.virtual.backend import Handle, VirtualBackend
 from flashdeckd.virtual.board import VirtualBoard
+from flashdeckd.virtual.spec import Model
 
 PROFILE = Profile(
     name="product",
@@ -103,9 +104,11 @@ class FakePorts:
 class Scene:
     """One lane that runs, on one emulated board in DFU mode."""
 
-    def __init__(self, journal: Journal, spool: Spool, profile: Profile = PROFILE) -> None:
+    def __init__(
+        self, journal: Journal, spool: Spool, profile: Profile = PROFILE, model: Model = Model.CLASSIC
+    ) -> None:
         self.board = Board("left", profile, serial="A1")
-        self.emulated = Emulated()
+        self.emulated = Emulated(model)
         self.hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
         self.node = Node(self.emulated.board)
         self.holds: list[str] = []
@@ -171,6 +174,17 @@ class Scene:
         self.lane.poke()
         return job
 
+    async def ask(self, kind: JobKind, partition: str = "app1", *, data: bytes = b"", force: bool = False) -> JobState:
+        """Queue what a person asks for that is no flash; `data` is the image to compare with."""
+        artifact = await asyncio.to_thread(self._spool.add, Image.raw(data)) if data else Artifact("", 0, "")
+        job = await self.book.create("left", partition, artifact, Origin.HAND, kind=kind, force=force)
+        self.lane.poke()
+        return job
+
+    def spooled(self, sha256: str) -> Image:
+        """Return an image that the daemon keeps."""
+        return self._spool.read(sha256)
+
     async def until(self, job: JobState, *statuses: type[JobStatus]) -> JobState:
         """Wait until the job is in one of these states, and return it."""
         async with asyncio.timeout(30):
@@ -193,10 +207,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def running_lane(root: Path, profile: Profile = PROFILE) -> AsyncGenerator[Scene]:
+async def running_lane(root: Path, profile: Profile = PROFILE, model: Model = Model.CLASSIC) -> AsyncGenerator[Scene]:
     """A scene whose lane runs, with journal and spool in `root`."""
     journal = await Journal.open(root / "journal.sqlite3")
-    scene = Scene(journal, Spool(root / "spool"), profile)
+    scene = Scene(journal, Spool(root / "spool"), profile, model)
     await scene.begin()
     running = asyncio.create_task(scene.lane.run())
     try:

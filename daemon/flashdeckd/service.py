@@ -32,6 +32,7 @@ from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.going_back import RollbackRequests
 from flashdeckd.requests.past_jobs import HistoryRequests
+from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
 from flashdeckd.server.handlers import (
@@ -151,7 +152,9 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         )
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub, state_dir=options.state_dir)
-        handlers = dict(Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, waits=waits, doctor=doctor).table())
+        verbs = VerbRequests(bench)
+        methods = Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=verbs, waits=waits, doctor=doctor)
+        handlers = dict(methods.table())
         handlers |= Uploads(by_build.accept).handlers()
         handlers |= lease_handlers(Leases(bench, hub))
         handlers |= rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand)
@@ -162,9 +165,8 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             handlers |= virtual.handlers
         server = Server(hub, for_holders(handlers))
         manager = manager or ServiceManager()
-        supervision = Supervision(
-            manager, hub=hub, health=health, parts={"journal": journal.answers}, lanes=lambda: _signs(bench)
-        )
+        parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
+        supervision = Supervision(manager, hub=hub, health=health, parts=parts, lanes=lambda: _signs(bench))
         await _run(
             stop,
             endpoint,

@@ -7,7 +7,6 @@ given then: it ends the daemon and starts it again.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from flashdeck.model import Event
 from flashdeck.words.daemon import summary
@@ -21,7 +20,7 @@ SIGNS = 3
 """Signs of life that fit into the time of the watchdog: one that is late does not end the daemon yet."""
 STATUS_PAUSE = 1.0
 """Seconds between two statuses: a flash changes the state many times a second."""
-_ANSWER: Final = 0.5
+ANSWER_SHARE = 0.5
 """The share of a round in which a part has to answer."""
 
 Question = Callable[[], Awaitable[object]]
@@ -94,7 +93,7 @@ class Supervision:
     async def _ask_again_and_again(self) -> None:
         pause = self._manager.watchdog / SIGNS or ROUND_SECONDS
         while True:
-            await self.ask(pause * _ANSWER)
+            await self.ask(pause * ANSWER_SHARE)
             await asyncio.sleep(pause)
 
     async def ask(self, seconds: float) -> None:

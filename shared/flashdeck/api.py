@@ -208,7 +208,7 @@ class PlanStep(Value, frozen=True, kw_only=True):
 
 
 class BoardPlan(Value, frozen=True, kw_only=True):
-    """The effect that a flash of one board would have. `blocked` says why it would not start."""
+    """The effect that a flash, or an erase, of one board would have. `blocked` says why it would not start."""
 
     board: str
     partition: str
@@ -258,6 +258,82 @@ class Rollback(Params[JobList], frozen=True, kw_only=True):
 
     partition: str
     boards: tuple[str, ...] = ()
+    no_wait: bool = False
+    cancel_on_exit: bool = False
+
+
+class PlanErase(Params[PlanList], frozen=True, kw_only=True):
+    """Plans what `erase` with the same parameters would do, without doing it."""
+
+    partition: str
+    boards: tuple[str, ...] = ()
+
+
+class Verify(Params[JobList], frozen=True, kw_only=True):
+    """Queues one job a board that compares a partition with an image, and leaves the board as it found it.
+
+    `sha256` names a spooled image, "" what the partition has as far as the daemon knows. Reads that were refused, or
+    seen not to be true, end the job with the kind `unreadable` unless `force` wants them all the same. All else is as
+    with `flash`.
+    """
+
+    partition: str
+    sha256: str = ""
+    boards: tuple[str, ...] = ()
+    force: bool = False
+    no_wait: bool = False
+    cancel_on_exit: bool = False
+
+
+class ReadPartition(Params[JobList], frozen=True, kw_only=True):
+    """Queues a job that reads a partition of one board into the spool, and leaves the board as it found it.
+
+    `boards` are names and globs that mean one board (else the kind is `ambiguous`). The job is cancelled where this
+    connection ends before. What was read is the job's `sha256` once it is done: `images.read` gives its bytes.
+    """
+
+    partition: str
+    boards: tuple[str, ...] = ()
+    force: bool = False
+    no_wait: bool = False
+
+
+class ImagePiece(Value, frozen=True, kw_only=True):
+    """Bytes of an image; fewer than were asked for at its end, none behind it."""
+
+    data: bytes
+
+
+class ReadImage(Params[ImagePiece], frozen=True, kw_only=True):
+    """At most 256 KiB of a spooled image, counted from the partition's start; what it does not define is 0xFF."""
+
+    sha256: str
+    offset: int = 0
+    size: int = 256 * 1024
+
+
+class Erase(Params[JobList], frozen=True, kw_only=True):
+    """Queues one job a board that erases a whole partition; the board stays in DFU mode.
+
+    The builds for that partition are offered from then on, not flashed, until a person flashes it. Older jobs for it
+    that have not begun give way. All else is as with `flash`.
+    """
+
+    partition: str
+    boards: tuple[str, ...] = ()
+    no_wait: bool = False
+    cancel_on_exit: bool = False
+
+
+class ResetBoards(Params[JobList], frozen=True, kw_only=True):
+    """Queues one job a board that takes it out of DFU mode, before what else is queued.
+
+    `boards` are names and globs; none means all that are in DFU mode. A board that is running is done at once, one that
+    is not connected fails (`absent`). Where a partition is incomplete the job fails (`held`) unless `force` is set.
+    """
+
+    boards: tuple[str, ...] = ()
+    force: bool = False
     no_wait: bool = False
     cancel_on_exit: bool = False
 
@@ -391,7 +467,7 @@ class Cancel(Params[JobState], frozen=True, kw_only=True):
 
 
 class Retry(Params[JobState], frozen=True, kw_only=True):
-    """Queues the image of a job that has ended once more, by hand; a blocked job is looked at again instead."""
+    """Queues the work of a job that has ended once more, by hand; a blocked job is looked at again instead."""
 
     job: int
 
@@ -601,6 +677,12 @@ METHODS: dict[str, type[Params[Value]]] = {
     "plan": Plan,
     "rollback": Rollback,
     "plan.rollback": PlanRollback,
+    "plan.erase": PlanErase,
+    "verify": Verify,
+    "read": ReadPartition,
+    "images.read": ReadImage,
+    "erase": Erase,
+    "reset": ResetBoards,
     "wait": Wait,
     "jobs.wait": WaitJobs,
     "logs": GetLogs,

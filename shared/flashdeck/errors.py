@@ -65,6 +65,7 @@ class ErrorKind(OpenEnum):
     DFU_STATE = "dfu-state"
     DESCRIPTOR = "descriptor"
     VERIFY = "verify"
+    UNREADABLE = "unreadable"
     NOT_ACCEPTED = "not-accepted"
     WRONG_BANK = "wrong-bank"
     INTERRUPTED = "interrupted"
@@ -104,6 +105,7 @@ EXIT_CODES: dict[ErrorKind, ExitCode] = {
     ErrorKind.DFU_STATE: ExitCode.FAILED,
     ErrorKind.DESCRIPTOR: ExitCode.FAILED,
     ErrorKind.VERIFY: ExitCode.FAILED,
+    ErrorKind.UNREADABLE: ExitCode.BLOCKED,
     ErrorKind.NOT_ACCEPTED: ExitCode.FAILED,
     ErrorKind.WRONG_BANK: ExitCode.FAILED,
     ErrorKind.INTERRUPTED: ExitCode.FAILED,
@@ -262,6 +264,12 @@ class VerifyError(DeviceError):
     def __init__(self, message: str, *, hint: str = "", may_boot: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.may_boot = may_boot
+
+
+class UnreadableError(DeviceError):
+    """The board refuses to be read, or its reads were seen not to be true: a person has to want it all the same."""
+
+    kind = ErrorKind.UNREADABLE
 
 
 class WrongBankError(DeviceError):

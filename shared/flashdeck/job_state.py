@@ -22,6 +22,23 @@ class Origin(OpenEnum):
     OTHER = "other"
 
 
+class JobKind(OpenEnum):
+    """The thing that a job does to its board."""
+
+    FLASH = "flash"
+    VERIFY = "verify"
+    READ = "read"
+    ERASE = "erase"
+    RESET = "reset"  # leave DFU mode
+    OTHER = "other"
+
+
+CHANGES: Final = frozenset((JobKind.FLASH, JobKind.ERASE))
+"""The kinds of jobs that change what a partition has."""
+LOOKS: Final = frozenset((JobKind.VERIFY, JobKind.READ))
+"""The kinds of jobs that only read, and leave the board as they found it."""
+
+
 class Phase(OpenEnum):
     """The work of a running job."""
 
@@ -31,6 +48,7 @@ class Phase(OpenEnum):
     ERASE = "erase"
     WRITE = "write"
     VERIFY = "verify"
+    READ = "read"
     BOOT_UNIT = "boot-unit"
     LEAVE = "leave"
     START = "start"
@@ -98,7 +116,7 @@ class Failure(Value, frozen=True, kw_only=True):
 
 
 class JobResult(Value, frozen=True, kw_only=True):
-    """The work of a flash, counted."""
+    """The work of a job, counted."""
 
     bytes_written: int
     """Image bytes that were programmed."""
@@ -120,6 +138,12 @@ class JobResult(Value, frozen=True, kw_only=True):
     """Bytes beside the image that were erased, because it covers only part of their sectors."""
     remarks: tuple[str, ...] = ()
     """Remarks on how it went: why it is not verified, what had to be done again."""
+    bytes_read: int = 0
+    """Bytes that were read to be compared or kept; 0 for a job that flashes or erases."""
+    different: int = 0
+    """Those of them that are not what was compared with."""
+    first_difference: int | None = None
+    """Address of the first of these; an offset where the device knows no addresses."""
 
 
 class PhaseTimes(Value, frozen=True, kw_only=True):
@@ -131,6 +155,7 @@ class PhaseTimes(Value, frozen=True, kw_only=True):
     erase: float = 0.0
     write: float = 0.0
     verify: float = 0.0
+    read: float = 0.0
     boot_unit: float = 0.0
     leave: float = 0.0
     start: float = 0.0
@@ -193,7 +218,7 @@ class Running(Value, frozen=True, kw_only=True, tag_field="state", tag="running"
 
 
 class Written(Value, frozen=True, kw_only=True, tag_field="state", tag="written"):
-    """The image is complete on the board; what is missing is the leave, which comes last in a visit."""
+    """Its work on the board is complete; what is missing is the leave, which comes last in a visit."""
 
     result: JobResult | None = None
     """The work of the flash; None where the daemon was killed before it could tell."""
@@ -211,7 +236,7 @@ class Blocked(Value, frozen=True, kw_only=True, tag_field="state", tag="blocked"
 
 
 class Done(Value, frozen=True, kw_only=True, tag_field="state", tag="done"):
-    """Its image is on the board."""
+    """Its image is on the board, or what else it was to do is done."""
 
     result: JobResult | None = None
     """The work of the flash; None where the daemon was killed before it could tell."""
@@ -273,8 +298,8 @@ TRANSITIONS: Final[Mapping[type[JobStatus], tuple[type[JobStatus], ...]]] = {
 }
 """The states that may follow each state.
 
-Only a job whose image is complete is done. A running job is not superseded. A written job is only started, or begun
-again if its image turned out to be lost.
+Only a job whose work on the board is complete is done. A running job is not superseded. A written job is only started,
+or begun again if its image turned out to be lost.
 """
 
 

@@ -12,6 +12,7 @@ from flashdeck.job_state import (
     Failed,
     Failure,
     HookRun,
+    JobKind,
     JobResult,
     JobStatus,
     Origin,
@@ -56,6 +57,8 @@ class Layer(Value, frozen=True, kw_only=True):
     erased: tuple[tuple[int, int], ...] = ()
     """Start and end, counted from the partition's start, of what was erased for it: what the image does not define
     there is 0xFF."""
+    blank: bool = False
+    """True if nothing but an erase was done there, to its end: it is 0xFF, although there is no image."""
 
 
 class Patch(Value, frozen=True, kw_only=True):
@@ -98,6 +101,9 @@ class Contents(Value, frozen=True, kw_only=True):
     alone."""
     went_back: tuple[str, ...] = ()
     """Images that a person went back from: builds of them, or with their bytes, are offered until a person asks."""
+    erased: bool = False
+    """True from an erase that a person asked for until the next flash: builds are offered meanwhile, not
+    flashed."""
 
 
 class PartitionState(Value, frozen=True, kw_only=True):
@@ -194,17 +200,25 @@ class DeviceState(Value, frozen=True, kw_only=True):
 
 
 class JobState(Value, frozen=True, kw_only=True):
-    """One image for one partition of one board."""
+    """One image for one partition of one board, or what else a person wants of a board."""
 
     id: int
+    kind: JobKind = JobKind.FLASH
     board: str
     partition: str
+    """"" for a job that is for the whole board: to leave DFU mode."""
     sha256: str
+    """The image that it brings, compares with, or has read; "" where there is none."""
     size: int
     version: str = ""
     origin: Origin
     patch: bool = False
     """True if the image is laid over the program that is there: it does not define the partition's first word."""
+    force: bool = False
+    """True if a person wants it done also where it is refused otherwise: reads that are not to be believed, a leave
+    that starts nothing complete."""
+    was_running: bool = False
+    """True for a job that only reads if the board was running before it: it leaves DFU mode again afterwards."""
     status: JobStatus
     text: str = ""
     """The status in a sentence; it follows from it, but for one that only a newer daemon knows."""
@@ -226,7 +240,7 @@ class JobState(Value, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Put the status into words, once for everybody."""
         if not isinstance(self.status, Unknown):
-            force_setattr(self, "text", status_text(self.status))
+            force_setattr(self, "text", status_text(self.status, self.kind))
             force_setattr(self, "is_settled", is_settled(self.status))
             force_setattr(self, "needs_person", needs_person(self.status))
 
@@ -237,7 +251,7 @@ class JobState(Value, frozen=True, kw_only=True):
 
     @property
     def result(self) -> JobResult | None:
-        """The work of the flash, where it is known by now."""
+        """The work of the job, where it is known by now."""
         return result_of(self.status)
 
     @property

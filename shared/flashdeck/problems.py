@@ -9,9 +9,11 @@ from enum import StrEnum
 from typing import Final
 
 from flashdeck.job_state import (
+    CHANGES,
     Blocked,
     Cancelled,
     Failed,
+    JobKind,
     Queued,
     Running,
     Superseded,
@@ -41,6 +43,7 @@ class ProblemKind(StrEnum):
     UNCERTAIN = "uncertain"  # its contents may have been changed since they were flashed
     NEEDS_HAND = "needs a hand"  # a job waits for something that a person has to do
     FLASHING = "flashing"
+    BUSY = "busy"  # it is read, erased, or taken out of DFU mode
     TAKEN = "taken"  # somebody has it for a while: only that one's jobs start
     QUEUED = "queued"
     WAITING = "waiting"
@@ -129,11 +132,11 @@ def jobs_by_board(jobs: Iterable[JobState]) -> Mapping[str, Sequence[JobState]]:
 def last_failures(jobs: Iterable[JobState]) -> Mapping[tuple[str, str], JobState]:
     """Return the failed job of each board and partition where nothing newer was done or begun.
 
-    A job that was cancelled or superseded puts nothing right.
+    A job that was cancelled or superseded puts nothing right, nor does one that only reads.
     """
     newest: dict[tuple[str, str], JobState] = {}
     for job in jobs:
-        if not isinstance(job.status, Superseded | Cancelled):
+        if job.kind in CHANGES and not isinstance(job.status, Superseded | Cancelled):
             before = newest.get((job.board, job.partition))
             if before is None or before.id < job.id:
                 newest[job.board, job.partition] = job
@@ -156,7 +159,7 @@ def _board_problems(board: BoardState, jobs: Sequence[JobState]) -> Iterator[Pro
     for partition in board.partitions:
         if not partition.protected:
             failed = failures.get((board.name, partition.name))
-            is_active = any(job.partition == partition.name for job in active)
+            is_active = any(job.partition == partition.name and job.kind in CHANGES for job in active)
             yield from _partition_problems(board, partition, failed, is_active=is_active)
 
 
@@ -204,7 +207,7 @@ def _flaw_of(contents: Contents) -> tuple[ProblemKind, str]:
 def _job_condition(job: JobState) -> ProblemKind:
     match job.status:
         case Running() | Written():
-            return ProblemKind.FLASHING
+            return ProblemKind.FLASHING if job.kind is JobKind.FLASH else ProblemKind.BUSY
         case Blocked():
             return ProblemKind.BLOCKED
         case Waiting(for_=WaitFor.HOLD):

@@ -110,6 +110,14 @@ async def test_two_devices_that_look_alike_are_both_left_alone(rig: Rig) -> None
     error = await refused(rig, api.Flash(partition="app1", boards=("left",)))
     assert error.kind is ErrorKind.AMBIGUOUS
     await rig.unplug("twin")
+    await rig.until(lambda now: len(now.devices) == 1)
+    (board,) = (await rig.until(lambda _: True)).boards
+    assert board.presence is Presence.AMBIGUOUS, "the one that is left may be the other"
+    error = await refused(rig, api.Flash(partition="app1", boards=("left",)))
+    assert error.kind is ErrorKind.AMBIGUOUS
+    assert {(await rig.emulated(name)).requests for name in ("left", "twin")} == {0}
+    (board,) = (await rig.client.call(api.Release(boards=("left",)))).boards
+    assert board.presence is Presence.DFU
     await rig.wait(data=ONE)
     assert (await rig.emulated("twin")).requests == 0
 

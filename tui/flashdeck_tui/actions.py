@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from flashdeck import api
 from flashdeck.errors import RequestError
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
-from flashdeck.job_state import Blocked, Running
+from flashdeck.job_state import CHANGES, Blocked, Running
 from flashdeck.model import Disposition, JobState
 from flashdeck.names import literal
 from flashdeck.paths import absolute
@@ -21,6 +21,7 @@ from flashdeck.text import counted, format_age, format_size, short_sha
 from flashdeck.value import Value
 from flashdeck.words.boards import armed_text, hold_text
 from flashdeck.words.jobs import status_word
+from flashdeck.words.work import doing_word
 from flashdeck_tui.board_list import next_problem
 from flashdeck_tui.cli.image_file import read_image
 from flashdeck_tui.link import LinkState, LinkStatus
@@ -262,8 +263,10 @@ async def _cancel(context: Context) -> None:
     if job is None:
         return
     if isinstance(job.status, Running):
-        question = f"Cancel job {job.id}, which is flashing {job.partition} of {job.board}?"
-        lost = "It stops at the next safe point. What it has begun to erase cannot boot until you reflash it."
+        question = f"Cancel job {job.id}, which is {doing_word(job.kind)} {_place(job)}?"
+        lost = "It stops at the next safe point."
+        if job.kind in CHANGES:
+            lost += " What it has begun to erase cannot boot until you reflash it."
         if not await context.confirm(question, lost):
             return
     ended = await context.call(api.Cancel(job=job.id))
@@ -274,14 +277,22 @@ def _cancel_why_not(context: Context) -> str | None:
     if context.store.active_job(context.selection) is not None:
         return None
     job = context.store.jobs.get(context.selection.job)
-    return f"Job {job.id} is over: {status_word(job.status).text}." if job else "No job of this board runs or waits."
+    return (
+        f"Job {job.id} is over: {status_word(job.status, job.kind).text}."
+        if job
+        else "No job of this board runs or waits."
+    )
+
+
+def _place(job: JobState) -> str:
+    return f"{job.partition} of {job.board}" if job.partition else job.board
 
 
 async def _retry(context: Context) -> None:
     job = _retriable(context)
     if job is not None:
         again = await context.call(api.Retry(job=job.id))
-        context.tell(f"Job {again.id} ({again.partition} of {again.board}): {again.text}.")
+        context.tell(f"Job {again.id} ({_place(again)}): {again.text}.")
 
 
 def _retriable(context: Context) -> JobState | None:
@@ -299,7 +310,11 @@ def _retry_why_not(context: Context) -> str | None:
     if _retriable(context) is not None:
         return None
     job = context.store.last_job(context.selection)
-    return f"Job {job.id} is not over: {status_word(job.status).text}." if job else "There is no job to try again."
+    return (
+        f"Job {job.id} is not over: {status_word(job.status, job.kind).text}."
+        if job
+        else "There is no job to try again."
+    )
 
 
 async def _hold(context: Context) -> None:

@@ -63,7 +63,7 @@ def _states(store: Store, board: BoardState) -> Iterator[str]:
     yield armed_text(board)
     for job in jobs:
         if not job.is_settled:
-            yield status_word(job.status).text
+            yield status_word(job.status, job.kind).text
     for partition in board.partitions:
         if not partition.protected:
             yield contents_state(partition.contents).text

@@ -12,6 +12,7 @@ from flashdeck.job_state import (
     Blocked,
     Done,
     Failed,
+    JobKind,
     JobStatus,
     Phase,
     Queued,
@@ -37,6 +38,7 @@ from flashdeck.text import clean, counted, format_age, format_size, short_sha
 from flashdeck.words.boards import armed_text, armed_word, hold_text, lease_text, presence_word
 from flashdeck.words.conditions import condition_word
 from flashdeck.words.contents import (
+    BEING_ERASED,
     BEING_FLASHED,
     contents_flaw,
     contents_name,
@@ -58,6 +60,7 @@ from flashdeck.words.jobs import (
 from flashdeck.words.partitions import build_state
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck.words.troubles import trouble_lines
+from flashdeck.words.work import kind_word, work_name, work_text
 from flashdeck_tui.board_list import shown_boards
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
@@ -156,7 +159,7 @@ def title_of(store: Store, selection: Selection) -> str:
     """Return a heading for the details."""
     job = store.jobs.get(selection.job)
     if job is not None:
-        return f"job {job.id}: {_name(job.partition)} of {_name(job.board)}"
+        return f"job {job.id}: " + (f"{_name(job.partition)} of " if job.partition else "") + _name(job.board)
     if selection.device:
         return f"device at {_name(selection.device)}"
     if selection.partition:
@@ -208,9 +211,9 @@ def ago(then: float, now: float) -> str:
     return f"{format_age(now - then)} ago" if now - then >= _MINUTE else "just now"
 
 
-def version_of(thing: JobState | ArtifactState) -> str:
-    """Return how people tell images apart."""
-    return image_name(thing.version, thing.sha256)
+def version_of(build: ArtifactState) -> str:
+    """Return how people tell builds apart."""
+    return image_name(build.version, build.sha256)
 
 
 def _board_row(board: BoardState) -> Row:
@@ -252,7 +255,7 @@ def _partition_row(store: Store, board: BoardState, partition: PartitionState, n
 def _contents_cell(store: Store, board: BoardState, partition: PartitionState, now: float) -> Phrase:
     contents, state = partition.contents, contents_state(partition.contents)
     if _is_being_flashed(store, board, partition):
-        return BEING_FLASHED
+        return BEING_ERASED if contents is not None and contents.erased else BEING_FLASHED
     return Phrase(f"{state.text}, {ago(contents.flashed_at, now)}", state.tone) if contents is not None else state
 
 
@@ -269,7 +272,7 @@ def _partition_now(store: Store, board: BoardState, partition: PartitionState, n
         return _active_cell(job, now)
     failed = store.last_failure(board.name, partition.name)
     if failed is not None and not partition.being_written:
-        return Phrase(_long(failed.text), status_word(failed.status).tone)
+        return Phrase(_long(failed.text), status_word(failed.status, failed.kind).tone)
     return _build_cell(partition, store.artifact(board.name, partition.name))
 
 
@@ -297,15 +300,16 @@ def _is_idle(store: Store, board: BoardState, partition: PartitionState) -> bool
 
 
 def _active_cell(job: JobState, now: float) -> Phrase:
-    word = status_word(job.status)
+    word = status_word(job.status, job.kind)
     match job.status:
         case Running():
-            told = f"{word.text} {status_detail(job.status)}".rstrip()
+            told = f"{word.text} {status_detail(job.status, job.kind)}".rstrip()
             if silent := standstill_text(job.status, now):
                 return Phrase(f"{silent}, {told}", Tone.WAIT)
-            return Phrase(f"{told}, {version_of(job)}", word.tone)
+            is_flash = job.kind is JobKind.FLASH
+            return Phrase(f"{told}, {work_name(job)}" if is_flash else f"{kind_word(job.kind)}: {told}", word.tone)
         case Queued(note=""):
-            return Phrase(f"{word.text}: {version_of(job)}", word.tone)
+            return Phrase(f"{word.text}: {work_name(job)}", word.tone)
         case _:
             return Phrase(_long(job.text), word.tone)
 
@@ -330,16 +334,22 @@ def _job_row(store: Store, job: JobState, now: float) -> Row:
             Phrase(str(job.id), Tone.FAINT),
             Phrase(_name(job.board)),
             Phrase(_name(job.partition)),
-            Phrase(version_of(job)),
-            status_word(job.status),
+            Phrase(image_name(job.version, job.sha256) or NONE),
+            status_word(job.status, job.kind),
             _job_cell(store, job, now),
         ),
     )
 
 
 def _job_cell(store: Store, job: JobState, now: float) -> Phrase:
-    tone = status_word(job.status).tone
-    detail = _long(status_detail(job.status))
+    """Return how far a job is, or what it came to; one that does not flash says first what it does."""
+    cell = _work_cell(store, job, now)
+    return cell if job.kind is JobKind.FLASH else Phrase(f"{kind_word(job.kind)}: {cell.text}".strip(": "), cell.tone)
+
+
+def _work_cell(store: Store, job: JobState, now: float) -> Phrase:
+    tone = status_word(job.status, job.kind).tone
+    detail = _long(status_detail(job.status, job.kind))
     match job.status:
         case Running():
             silent = standstill_text(job.status, now)
@@ -390,15 +400,15 @@ def _urgent_job(store: Store, board: BoardState, partition: str, now: float) -> 
 
 def _job_story(store: Store, job: JobState, now: float) -> Iterator[Phrase]:
     """Yield what a job does or came to, and what a person can do about it."""
-    tone = status_word(job.status).tone
+    tone = status_word(job.status, job.kind).tone
     told = job.text
     if isinstance(job.status, Running):
         silent = standstill_text(job.status, now)
         between = " " if is_measured(job.status) else ", "
-        parts = (status_word(job.status).text, _progress(store, job.id, job.status, silent))
+        parts = (status_word(job.status, job.kind).text, _progress(store, job.id, job.status, silent))
         told = between.join(part for part in parts if part)
         tone = Tone.WAIT if silent else tone
-    yield Phrase(f"job {job.id} ({version_of(job)} into {_name(job.partition)}): {_long(told)}", tone)
+    yield Phrase(f"job {job.id} ({work_text(job)}): {_long(told)}", tone)
     hint, keys = _long(status_hint(job.status)), _keys_for(job.status)
     if hint:
         yield Phrase(f"To do: {hint}", Tone.STRONG)
@@ -413,7 +423,7 @@ def _keys_for(status: JobStatus) -> str:
             return "r tries again"
         case Blocked():
             return "r tries again, c cancels"
-        case Waiting(for_=WaitFor.HOLD):
+        case Waiting(for_=WaitFor.HOLD | WaitFor.OTHER_DEVICE):
             return "e releases the board, c cancels"
         case Waiting():
             return "goes on by itself; c cancels"
@@ -435,10 +445,8 @@ def _job_details(store: Store, job: JobState, now: float) -> Iterator[Phrase]:
     if told := times_text(job.times):
         yield Phrase(f"took: {told}", Tone.FAINT)
     when = ago(job.at, now)
-    yield Phrase(
-        f"{origin_text(job.origin)}, {when}; {format_size(job.size)}, SHA-256 {short_sha(clean(job.sha256))}",
-        Tone.FAINT,
-    )
+    image = f"; {format_size(job.size)}, SHA-256 {short_sha(clean(job.sha256))}" if job.sha256 else ""
+    yield Phrase(f"{origin_text(job.origin)}, {when}{image}", Tone.FAINT)
 
 
 def _flaws(store: Store, board: BoardState) -> Iterator[Phrase]:

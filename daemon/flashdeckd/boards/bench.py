@@ -123,6 +123,11 @@ class Bench:
             self._hub.log(f"DFU device {stranger.usb_id}{serial} at {stranger.port}: {stranger.note}")
         self._hub.publish_devices(roster.strangers)
 
+    async def answers(self) -> None:
+        """Return once no look at the bus is under way: what is plugged in is taken note of."""
+        async with self._seeing:
+            pass
+
     def _tell_of_unread(self, roster: Roster) -> None:
         """Name each device that cannot be read, and the boards that it may be, until it can or has left."""
         for name in self._told_unread - roster.unread.keys():

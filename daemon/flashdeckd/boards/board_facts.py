@@ -46,13 +46,15 @@ class BoardFacts:
         place = (board.profile.name, partition.name)
         newest = self._hub.artifacts.get(place)
         sha256 = newest.sha256 if newest is not None else ""
+        contents = self._book.contents(board.name, partition.name)
         job = self._satisfaction.job_for(board, partition, sha256) if newest is not None else None
-        is_past = job is not None and job.is_settled and self._satisfaction.went_back(board, partition, sha256)
+        was_erased = contents is not None and contents.erased
+        was_undone = was_erased or (newest is not None and self._satisfaction.went_back(board, partition, sha256))
         return PartitionFacts(
-            contents=self._book.contents(board.name, partition.name),
+            contents=contents,
             newest=newest,
             is_current=newest is not None and self._satisfaction.has(board, partition, sha256),
-            has_job=job is not None and not is_past,
+            has_job=job is not None and not (was_undone and job.is_settled),
             is_being_written=self._files.is_being_written(*place),
             kept_open=self._files.kept_open(*place),
             trouble=self._files.untaken(*place),

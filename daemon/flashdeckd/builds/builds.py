@@ -103,6 +103,17 @@ class Builds:
         for post in tuple(self._posts.values()):
             await post.looked.wait()
 
+    async def answers(self) -> None:
+        """Return once a look at any of the watches has come to its end: a directory that hangs costs only itself."""
+        resting = [asyncio.ensure_future(post.rests()) for post in self._posts.values()]
+        if not resting:
+            return
+        try:
+            await asyncio.wait(resting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in resting:
+                each.cancel()
+
     async def look(self, profile: str, partition: str) -> bool:
         """Looks for the image file of a partition at once, without a hint.
 

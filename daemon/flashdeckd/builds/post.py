@@ -68,6 +68,8 @@ class Post:
         self._gate = Gate(watch.settle)
         self._haste = Haste(watch.settle)
         self._wake = asyncio.Event()
+        self._rests = asyncio.Event()
+        """Set between two looks: it does not hang in one."""
         self._at_start: Fingerprint | None = None
         self._complaint: Unreadable | None = None
         self._settling = False
@@ -97,6 +99,10 @@ class Post:
         self._asking.append(answer)
         self._wake.set()
         return await answer
+
+    async def rests(self) -> None:
+        """Return once it is between two looks, or has ended."""
+        await self._rests.wait()
 
     def keep_to(self, watch: Watch) -> None:
         """Go on with another settle time."""
@@ -135,9 +141,12 @@ class Post:
                 else:
                     failed = ""
                     self._tell_trouble("")
+                self._rests.set()
                 await self._clock.wait(self._wake, pause)
+                self._rests.clear()
         finally:
             self._ended = True
+            self._rests.set()
             self._leave()
 
     async def _once(self) -> float:

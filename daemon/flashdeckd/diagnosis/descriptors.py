@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from flashdeck.diagnosis import Finding, Severity
 from flashdeckd.dfu.descriptor import VERSION_DFUSE
-from flashdeckd.dfu.wire import MAX_TRANSFER, DfuState, state_name
+from flashdeckd.dfu.wire import MAX_TRANSFER, DfuProtocol, DfuState, state_name
 from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.dialects import Dialect
 from flashdeckd.diagnosis.observation import Case, Observation
@@ -21,7 +21,7 @@ def findings(case: Case, seen: Observation, dialect: Dialect) -> Iterator[Findin
     yield from _transfer_size(case, seen)
     yield from _attributes(seen)
     yield from _interface(seen)
-    yield from _first_state(seen)
+    yield from _first_state(seen, dialect.protocol)
     if seen.quirk:
         yield Finding(
             code="quirk",
@@ -178,15 +178,16 @@ def _interface(seen: Observation) -> Iterator[Finding]:
         )
 
 
-def _first_state(seen: Observation) -> Iterator[Finding]:
+def _first_state(seen: Observation, protocol: DfuProtocol) -> Iterator[Finding]:
     state, status = seen.first_state, seen.first_status
     if state == DfuState.ERROR:
+        rom = "many ROM bootloaders begin so, with errFIRMWARE, until CLRSTATUS has come once; otherwise "
         yield Finding(
             code="found-in-error",
             severity=Severity.NOTE,
-            seen=f"it was found in dfuERROR{f': {status}' if status else ''}",
-            means="many ROM bootloaders begin so, with errFIRMWARE, until CLRSTATUS has come once; otherwise somebody "
-            "else talked to it before and did not clear up. CLRSTATUS has brought it back",
+            seen=f"it was found in dfuERROR{f': {status.describe(protocol)}' if status else ''}",
+            means=f"{rom if protocol is DfuProtocol.DFUSE else ''}somebody else talked to it before and did not clear "
+            "up. CLRSTATUS has brought it back",
         )
     elif state is None:
         yield Finding(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flashdeck.config import Profile
 from flashdeck.diagnosis import Explanation, Finding, Severity
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
+from flashdeckd.dfu.wire import DfuProtocol
 from flashdeckd.diagnosis import maps
 from flashdeckd.diagnosis.explanations import explanations
 from flashdeckd.diagnosis.observation import Case, Observation
@@ -15,6 +16,7 @@ from flashdeckd.diagnosis.observation import Case, Observation
 class Dialect:
     """All that a diagnosis takes from the dialect of a profile."""
 
+    protocol: DfuProtocol
     on_dfuse: tuple[Finding, ...]
     """Findings on a device that says that it speaks DfuSe."""
     plain: Severity
@@ -40,6 +42,7 @@ def _unexplained(_: Case, __: Observation) -> Iterator[Explanation]:
 
 
 DFUSE = Dialect(
+    protocol=DfuProtocol.DFUSE,
     on_dfuse=(),
     plain=Severity.ERROR,
     can_read_back=lambda _: True,
@@ -49,6 +52,7 @@ DFUSE = Dialect(
     explanations=explanations,
 )
 PLAIN = Dialect(
+    protocol=DfuProtocol.PLAIN,
     on_dfuse=(
         Finding(
             code="wants-addresses",

@@ -12,6 +12,9 @@ class BootloaderHistory(Value, frozen=True, kw_only=True):
     reading_proved: bool = False
     """True if an erased sector read 0xFF and a written one read back new (safety rule 9), and block numbers were seen
     to be multiplied with wTransferSize."""
+    unreadable: str = ""
+    """The reason why reads of it were refused, or seen not to be true, when they were last tried; "" where they were
+    not."""
     proved_banks: tuple[int, ...] = ()
     """Banks in which an erase was seen to hit what it was meant for, in ascending order."""
     released_banks: tuple[int, ...] = ()

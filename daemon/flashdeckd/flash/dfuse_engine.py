@@ -5,19 +5,36 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from flashdeck.errors import DeviceError, DeviceGoneError, TransferTimeoutError
+from flashdeck.config import MapPolicy
+from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, TransferTimeoutError
+from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Verified
+from flashdeck.text import clean
 from flashdeckd.dfu.claims import OnClaim, tell_nobody
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
+from flashdeckd.dfu.memory_map import Access
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.recovery import Sleep
+from flashdeckd.dfu.wire import usable_transfer_size
 from flashdeckd.flash.banks import sites, unproved_banks, witnesses
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.dfuse_planner import DfusePlanner, make_plan
 from flashdeckd.flash.dfuse_run import DfuseRun
+from flashdeckd.flash.erasing import blank_image, to_erase, without_blocks
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
+from flashdeckd.flash.history_writer import LONGEST_REASON
 from flashdeckd.flash.listener import FlashListener
+from flashdeckd.flash.reading import (
+    UNPROVED,
+    ReadListener,
+    ReadOrder,
+    ReadResult,
+    leave_idle,
+    read_addresses,
+    require_readable,
+    told,
+)
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.survey import look
 from flashdeckd.flash.target import AddressTarget
@@ -70,6 +87,9 @@ class DfuseEngine:
             planner = self._planner(image, facts)
             try:
                 plan = _look_and_plan(session, planner, listener)
+                if plan.seen.obstacle and not history.reading_proved:
+                    history = replace(history, unreadable=clean(plan.seen.obstacle, LONGEST_REASON))
+                    listener.learned(history)
             finally:
                 if session.pace is not history.pace:  # it objected to a look; that is so whatever becomes of the plan
                     history = replace(history, pace=session.pace)
@@ -108,11 +128,70 @@ class DfuseEngine:
             remarks=remarks,
         )
 
+    def preview_erase(self, facts: DeviceFacts) -> FlashPlan:
+        """Return the plan of an erase for a board that cannot be asked now."""
+        return without_blocks(self._eraser.preview(blank_image(self.target), facts))
+
+    def survey_erase(self, pipe: ControlPipe) -> FlashPlan:
+        """Plan an erase with what the device says; write nothing."""
+        return without_blocks(self._eraser.survey(pipe, blank_image(self.target)))
+
+    def erase(self, pipe: ControlPipe, listener: FlashListener, sleep: Sleep) -> FlashResult:
+        """Erase all of the partition."""
+        return self._eraser.flash(pipe, blank_image(self.target), listener, sleep)
+
+    def read(self, pipe: ControlPipe, order: ReadOrder, listener: ReadListener, sleep: Sleep) -> ReadResult:
+        """Read what the order says; the session can neither erase nor write."""
+        started, transfers = clock.monotonic(), pipe.transfers
+        session = _session(pipe, self.target, sleep, self.history, listener.claimed)
+        session.confine(frozenset())
+        try:
+            listener.progress(Phase.OPEN, 0, 1)
+            facts = DeviceFacts.of(session.open())
+            listener.progress(Phase.OPEN, 1, 1)
+            cells = order.cells(self.target.span, usable_transfer_size(facts.transfer_size))
+            require_readable(self._obstacle_to_reading(facts, cells), force=order.force)
+            read = read_addresses(session, self.target.span.start, cells, order, listener)
+        except DeviceGoneError as error:
+            raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
+        except DeviceError as error:
+            leave_idle(session)
+            raise told(error, force=order.force) from error
+        except ParkedError:
+            leave_idle(session)
+            raise
+        session.to_idle()
+        proved = self.history.reading_proved
+        return ReadResult(
+            read=read,
+            proved=proved,
+            transfers=pipe.transfers - transfers,
+            uploads=session.uploads,
+            slept=session.slept,
+            seconds=clock.monotonic() - started,
+            remarks=() if proved else (UNPROVED,),
+        )
+
     def leave(self, pipe: ControlPipe, sleep: Sleep) -> bool:
         """Start the program: a ROM bootloader jumps to its address."""
         session = _session(pipe, self.target, sleep)
         session.open()
         return session.leave(self.target.starts)
+
+    @property
+    def _eraser(self) -> "DfuseEngine":
+        return DfuseEngine(to_erase(self.target), self.history, self.cached)
+
+    def _obstacle_to_reading(self, facts: DeviceFacts, cells: tuple[Range, ...]) -> str:
+        """Return what the device says against these reads; "" where that is nothing."""
+        if not facts.can_upload:
+            return "the device says that it cannot be read (bitCanUpload is 0)"
+        device_map = facts.memory_map if self.target.map is MapPolicy.CHECK else None
+        start = self.target.span.start
+        wanted = (Range(start + cell.start, start + cell.end) for cell in cells)
+        if device_map is not None and not all(device_map.permits(each, Access.READ) for each in wanted):
+            return "the device's memory map does not let the partition be read"
+        return ""
 
     def _planner(self, image: Image, facts: DeviceFacts) -> DfusePlanner:
         return DfusePlanner(image, self.target, facts, history=self.history, cached=self.cached)

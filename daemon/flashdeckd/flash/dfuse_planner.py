@@ -396,6 +396,7 @@ class DfusePlanner:
         self, seen: Seen, changed: list[Range], unchanged: int, *, is_cached: bool, asked: bool
     ) -> Iterator[str]:
         obstacle = self._obstacle or seen.obstacle
+        is_erase = remarks.is_blank_image(self._image) and self._target.erases_all
         if seen.multiplies is False:
             yield (
                 "each block is written to an address of its own: the bootloader multiplies block numbers with "
@@ -406,7 +407,8 @@ class DfusePlanner:
         elif obstacle:
             yield f"nothing is read back: {obstacle}"
         if not changed:
-            yield "the partition has this image already: nothing is erased or written"
+            is_blank = "is blank already: nothing is erased"
+            yield f"the partition {is_blank if is_erase else 'has this image already: nothing is erased or written'}"
         else:
             yield from self._remarks_on_comparison(seen, changed, unchanged)
         if is_cached and unchanged:
@@ -416,7 +418,8 @@ class DfusePlanner:
         if not asked and banks:
             yield f"a canary in bank {banks[0] + 1} comes first, where one can be placed"
         elif banks and not seen.sites:
-            yield "written without a canary: " + (obstacle or self._no_room("of the partition"))
+            done = "erased" if is_erase else "written"
+            yield f"{done} without a canary: " + (obstacle or self._no_room("of the partition"))
 
     def _remarks_on_comparison(self, seen: Seen, changed: list[Range], unchanged: int) -> Iterator[str]:
         """Say how many sectors differ, and how many are only taken to."""

@@ -1,4 +1,4 @@
-"""The ways to use a board in DFU mode: survey, flash, leave. The type of its target chooses the engine."""
+"""The ways to use a board in DFU mode: survey, flash, erase, read, leave. The type of its target chooses the engine."""
 
 from typing import Protocol, assert_never
 
@@ -10,6 +10,7 @@ from flashdeckd.flash.dfuse_engine import DfuseEngine
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.plain_engine import PlainEngine
+from flashdeckd.flash.reading import ReadListener, ReadOrder, ReadResult
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AddressTarget, AlternateTarget, Target
 from flashdeckd.host import clock
@@ -29,6 +30,22 @@ class Engine(Protocol):
 
     def flash(self, pipe: ControlPipe, image: Image, listener: FlashListener, sleep: Sleep) -> FlashResult:
         """Bring the image onto the device."""
+        ...
+
+    def preview_erase(self, facts: DeviceFacts) -> FlashPlan:
+        """Plan an erase without the device."""
+        ...
+
+    def survey_erase(self, pipe: ControlPipe) -> FlashPlan:
+        """Plan an erase with what the device says; write nothing."""
+        ...
+
+    def erase(self, pipe: ControlPipe, listener: FlashListener, sleep: Sleep) -> FlashResult:
+        """Erase all of the partition."""
+        ...
+
+    def read(self, pipe: ControlPipe, order: ReadOrder, listener: ReadListener, sleep: Sleep) -> ReadResult:
+        """Read what the order says, and change nothing."""
         ...
 
     def leave(self, pipe: ControlPipe, sleep: Sleep) -> bool:
@@ -89,6 +106,52 @@ def flash(
     shows something else than was written; another DeviceError for what the device refused.
     """
     return engine_for(target, history, cached).flash(pipe, image, listener, sleep)
+
+
+def preview_erase(target: Target, facts: DeviceFacts) -> FlashPlan:
+    """Return the plan of an erase for a board that cannot be asked now. Raises as `erase` does."""
+    return engine_for(target).preview_erase(facts)
+
+
+def survey_erase(
+    pipe: ControlPipe, target: Target, *, history: BootloaderHistory = UNKNOWN, cached: Image | None = None
+) -> FlashPlan:
+    """Return the plan of an erase, as `survey` does for a flash."""
+    return engine_for(target, history, cached).survey_erase(pipe)
+
+
+def erase(
+    pipe: ControlPipe,
+    target: Target,
+    listener: FlashListener,
+    sleep: Sleep = clock.sleep,
+    *,
+    history: BootloaderHistory = UNKNOWN,
+    cached: Image | None = None,
+) -> FlashResult:
+    """Erase all of the target's partition, and leave the board in DFU mode.
+
+    Raises what `flash` does, and RefusedError where the device has no erase (plain DFU 1.1).
+    """
+    return engine_for(target, history, cached).erase(pipe, listener, sleep)
+
+
+def read(
+    pipe: ControlPipe,
+    target: Target,
+    order: ReadOrder,
+    listener: ReadListener,
+    sleep: Sleep = clock.sleep,
+    *,
+    history: BootloaderHistory = UNKNOWN,
+) -> ReadResult:
+    """Read of the target's partition what `order` says, and leave the device in dfuIDLE; nothing is changed.
+
+    Raises UnreadableError where the device refuses it, or says that it cannot be read, and nobody wants it all the
+    same; DeviceGoneError (`during_read`) where the board was lost; ParkedError where the listener asked to stop;
+    another DeviceError for reads that failed twice.
+    """
+    return engine_for(target, history).read(pipe, order, listener, sleep)
 
 
 def leave(pipe: ControlPipe, target: Target, sleep: Sleep = clock.sleep) -> bool:

@@ -2,18 +2,28 @@
 
 from dataclasses import dataclass
 
-from flashdeck.errors import DeviceError, DeviceGoneError, TransferTimeoutError
+from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, RefusedError, TransferTimeoutError
 from flashdeck.job_state import Phase
 from flashdeckd.dfu.claims import OnClaim, tell_nobody
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
 from flashdeckd.dfu.pipe import ControlPipe
-from flashdeckd.dfu.plain_session import PlainSession
+from flashdeckd.dfu.plain_session import PlainSession, block_size
 from flashdeckd.dfu.recovery import Sleep
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.plain_planner import make_plan
 from flashdeckd.flash.plain_run import PlainRun
+from flashdeckd.flash.reading import (
+    UNPROVED,
+    ReadListener,
+    ReadOrder,
+    ReadResult,
+    leave_idle,
+    read_in_order,
+    require_readable,
+    told,
+)
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AlternateTarget
 from flashdeckd.host import clock
@@ -77,11 +87,60 @@ class PlainEngine:
             remarks=tuple(run.notes),
         )
 
+    def preview_erase(self, facts: DeviceFacts) -> FlashPlan:  # noqa: ARG002 -- whatever it says of itself
+        """Refuse: plain DFU 1.1 has no erase."""
+        raise self._no_erase()
+
+    def survey_erase(self, pipe: ControlPipe) -> FlashPlan:  # noqa: ARG002 -- it is not even asked
+        """Refuse likewise."""
+        raise self._no_erase()
+
+    def erase(self, pipe: ControlPipe, listener: FlashListener, sleep: Sleep) -> FlashResult:  # noqa: ARG002 -- likewise
+        """Refuse likewise."""
+        raise self._no_erase()
+
+    def read(self, pipe: ControlPipe, order: ReadOrder, listener: ReadListener, sleep: Sleep) -> ReadResult:
+        """Read from the start of the alternate setting as far as the order says."""
+        started, transfers = clock.monotonic(), pipe.transfers
+        session = self._session(pipe, sleep, listener.claimed)
+        try:
+            listener.progress(Phase.OPEN, 0, 1)
+            functional = session.open().functional
+            listener.progress(Phase.OPEN, 1, 1)
+            cannot = "the device says that it cannot be read (bitCanUpload is 0)"
+            require_readable("" if functional.can_upload else cannot, force=order.force)
+            read, remark = read_in_order(session, self.target.size, block_size(functional), order, listener)
+        except DeviceGoneError as error:
+            raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
+        except DeviceError as error:
+            leave_idle(session)
+            raise told(error, force=order.force) from error
+        except ParkedError:
+            leave_idle(session)
+            raise
+        proved = self.history.reading_proved
+        return ReadResult(
+            read=read,
+            proved=proved,
+            transfers=pipe.transfers - transfers,
+            uploads=session.uploads,
+            slept=session.slept,
+            seconds=clock.monotonic() - started,
+            remarks=tuple(filter(None, (remark, "" if proved else UNPROVED))),
+        )
+
     def leave(self, pipe: ControlPipe, sleep: Sleep) -> bool:
         """Start the application."""
         session = self._session(pipe, sleep)
         session.open()
         return session.leave()
+
+    def _no_erase(self) -> RefusedError:
+        return RefusedError(
+            f"{self.target.partition} cannot be erased: plain DFU 1.1 has no erase, its devices erase as they take an "
+            "image",
+            hint="flash another image over it",
+        )
 
     def _session(self, pipe: ControlPipe, sleep: Sleep, on_claim: OnClaim = tell_nobody) -> PlainSession:
         return PlainSession(

@@ -10,9 +10,11 @@ from flashdeck.config import VerifyPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, VerifyError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Verified
+from flashdeck.text import clean
 from flashdeckd.dfu.plain_session import AfterManifest, PlainSession
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import FlashPlan, StepKind
+from flashdeckd.flash.history_writer import LONGEST_REASON
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.survey import recover_from_read
 from flashdeckd.flash.target import AlternateTarget
@@ -180,7 +182,7 @@ class PlainRun:
             self.verified = Verified.YES
         elif self._old is not None:
             self.verified = Verified.YES
-            self._listener.learned(replace(self._history, reading_proved=True))
+            self._listener.learned(replace(self._history, reading_proved=True, unreadable=""))
         else:
             self.notes.append("not verified: the same was read before the image was sent, which proves nothing")
 
@@ -214,6 +216,8 @@ class PlainRun:
 
     def _doubt(self, reason: str) -> None:
         self._readable = False
+        if not self._history.reading_proved:
+            self._listener.learned(replace(self._history, unreadable=clean(reason, LONGEST_REASON)))
         self.notes.append(f"not verified, because reading does not work on this board: {reason}")
 
     def _leave(self, ending: AfterManifest) -> None:

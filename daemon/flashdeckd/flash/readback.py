@@ -66,6 +66,8 @@ class ReadBack:
     def check_blank(self, sector: Range) -> None:
         """The first half of a proof: a sector that was just erased."""
         for block in self._plan.read_blocks(sector):
+            if self.reading is ReadTrust.UNPROVED:
+                return
             self._check()
             data = self._try_read(block)
             if data is None:
@@ -183,7 +185,7 @@ class ReadBack:
     def disprove(self, reason: str) -> None:
         """From now on nothing that is read is believed."""
         self.reading = ReadTrust.UNPROVED
-        self._history_writer.learn(reading_proved=False)
+        self._history_writer.learn(reading_proved=False, unreadable=reason)
         self.notes.append(f"not verified, because reading does not work on this board: {reason}")
 
     def _compare_by_address(self, block: Range, data: bytes, at: int) -> tuple[bytes, int | None]:

@@ -7,6 +7,7 @@ from flashdeck.geometry import Range
 from flashdeckd.flash.layout import Layout, is_blank
 from flashdeckd.images.image import Image
 
+ERASED = "erased: nothing boots from this partition"
 DATA = "data: nothing boots from this partition, so no part of the image is written last"
 
 
@@ -15,6 +16,8 @@ def protection(layout: Layout, image: Image) -> str:
     start = layout.target.span.start
     if layout.target.holds is PartitionKind.DATA:
         return DATA
+    if is_blank_image(image):
+        return ERASED
     if not image.is_program:
         return (
             f"not protectable: the image begins later than the partition, at 0x{layout.image.pieces[0].offset:08x}, so "
@@ -44,6 +47,11 @@ def beside(layout: Layout, erased: Sequence[Range], known: Image) -> Iterator[st
     if spared and len(layout.image.pieces) > 1 and layout.target.erase is ErasePolicy.NEEDED:
         keep = "keeps its contents" if spared == 1 else "keep their contents"
         yield f"{_sectors(spared)} between or behind the pieces {keep}"
+
+
+def is_blank_image(image: Image) -> bool:
+    """Tell whether an image is as erased flash from its first byte to its last."""
+    return image.is_raw and is_blank(image.pieces[0].data)
 
 
 def _sectors(count: int) -> str:

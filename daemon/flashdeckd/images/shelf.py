@@ -5,7 +5,7 @@ from collections import OrderedDict
 from flashdeck.errors import FlashdeckError
 from flashdeckd.host import threads
 from flashdeckd.images.image import Image
-from flashdeckd.images.spool import Spool
+from flashdeckd.images.spool import Artifact, Spool
 
 KEPT_BYTES = 32 * 1024 * 1024
 """Bytes that are kept in memory; the image that was asked for last is kept whatever its size."""
@@ -31,6 +31,10 @@ class Shelf:
             while len(self._images) > 1 and sum(each.size for each in self._images.values()) > KEPT_BYTES:
                 self._images.popitem(last=False)
         return image
+
+    def add(self, image: Image) -> Artifact:
+        """Spool an image; raises HostError as `Spool.add` does."""
+        return self._spool.add(image)
 
     def image(self, sha256: str) -> Image | None:
         """Return an image; None where the spool does not have it (any more), or it cannot be read."""

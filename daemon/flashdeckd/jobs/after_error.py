@@ -15,6 +15,7 @@ from flashdeck.errors import (
     WrongBankError,
 )
 from flashdeck.job_state import (
+    CHANGES,
     Blocked,
     Cancelled,
     Failed,
@@ -103,7 +104,7 @@ class AfterError:
         elif isinstance(now.status, Written):
             await self._keep_written(now, now.status, error)
         else:
-            await self._apply(rule_for(error.kind), job, device, error, since=since, reached=reached)
+            await self._apply(rule_for(error.kind, job.kind), job, device, error, since=since, reached=reached)
         if isinstance(error, DeviceGoneError):
             # Hotplug may not have told yet. A device that stays was cut off by a bad cable, and is tried again.
             await self._state.until(lambda: self._state.sighting.device != device, LOST_SECONDS)
@@ -184,7 +185,7 @@ class AfterError:
             times = record.note(reached)
         of = "for as long as it takes" if never_worn_out else f"attempt {times} of {rule.tries} without progress"
         self._hub.debug(f"job {job.id} met {error.kind}: {of} ({error.message})", board=job.board, job=job.id)
-        if isinstance(error, BlockedError):
+        if isinstance(error, BlockedError) and rule.then is Then.BLOCK:
             await self._block_until_asked(job, error, record)
         elif never_worn_out or (times < rule.tries and not _is_final(error)):
             await self._again(job, device, error, rule, times)
@@ -261,11 +262,11 @@ class AfterError:
         self._book.log(job, f"cancelled{self._torn(job)}", LogLevel.WARNING)
 
     async def _keep_written(self, job: JobState, status: Written, error: FlashdeckError) -> None:
-        """The image is complete on the board: whatever went wrong behind that costs only the start."""
+        """The job's work on the board is complete: whatever went wrong behind that costs only the start."""
         reason = "the board was lost before it was started; it starts when the board is back"
         if not isinstance(error, DeviceGoneError):
             reason = f"it could not be started: {error.message}"
-            self._not_before[job.id] = clock.monotonic() + rule_for(error.kind).pause(1)
+            self._not_before[job.id] = clock.monotonic() + rule_for(error.kind, job.kind).pause(1)
         await self._book.move(job, Written(result=status.result, reason=reason))
         self._book.log(job, f"{reason} ({error.message})", LogLevel.WARNING)
 
@@ -292,7 +293,7 @@ class AfterError:
     def _torn(self, job: JobState) -> str:
         """Return the words for the end of a job that left its partition without its boot unit."""
         contents = self._book.contents(job.board, job.partition)
-        if contents is None or contents.complete:
+        if contents is None or contents.complete or job.kind not in CHANGES:
             return ""
         return f"; {job.partition} is incomplete: flash it again"
 

@@ -6,7 +6,9 @@ from msgspec.structs import replace
 
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.job_state import (
+    LOOKS,
     HookRun,
+    JobKind,
     JobStatus,
     Phase,
     PhaseTimes,
@@ -89,6 +91,17 @@ class JobBook:
         contents = {name: self.contents(board, name) for name in partitions}
         return [name for name, has in contents.items() if has is not None and not has.complete]
 
+    def erased(self, board: str, partitions: Iterable[str]) -> list[str]:
+        """Return those of a board's partitions that were erased by hand, and not flashed since."""
+        contents = {name: self.contents(board, name) for name in partitions}
+        return [name for name, has in contents.items() if has is not None and has.complete and has.erased]
+
+    def is_for_hands(self, board: str, partition: str) -> bool:
+        """Tell whether builds for a partition are offered, not flashed: a person has erased it, or wants to."""
+        contents = self.contents(board, partition)
+        wanted = any(job.partition == partition and job.kind is JobKind.ERASE for job in self.active(board))
+        return wanted or (contents is not None and contents.erased)
+
     async def create(
         self,
         board: str,
@@ -98,10 +111,13 @@ class JobBook:
         *,
         patch: bool = False,
         once: bool = False,
+        kind: JobKind = JobKind.FLASH,
+        force: bool = False,
     ) -> JobState:
         """Add a queued job at the end of the board's lane; raises FlashdeckError where it cannot be recorded."""
         job = JobState(
             id=self._next_id,
+            kind=kind,
             board=board,
             partition=partition,
             sha256=artifact.sha256,
@@ -110,6 +126,7 @@ class JobBook:
             origin=origin,
             patch=patch,
             once=once,
+            force=force,
             status=Queued(),
             created_at=clock.now(),
         )
@@ -130,7 +147,9 @@ class JobBook:
         now = self.job(job.id)
         if not may_follow(now.status, to):
             raise IllegalMoveError(now, to)
-        self._hub.debug(f"job {job.id}: {status_text(to)} (it was {name_of(now.status)})", board=job.board, job=job.id)
+        self._hub.debug(
+            f"job {job.id}: {status_text(to, now.kind)} (it was {name_of(now.status)})", board=job.board, job=job.id
+        )
         ended = clock.now() if is_settled(to) else None
         return await self._put(replace(now, status=to, finished_at=ended))
 
@@ -164,6 +183,16 @@ class JobBook:
         """Let a job that waits bring the image that the same file makes now."""
         now = self.job(job.id)
         await self._put(replace(now, sha256=artifact.sha256, size=artifact.size, patch=not artifact.is_program))
+
+    async def note_read(self, job: JobState, artifact: Artifact) -> JobState:
+        """Record the image that a job has read."""
+        return await self._put(replace(self.job(job.id), sha256=artifact.sha256, size=artifact.size))
+
+    async def note_running(self, jobs: Iterable[JobState]) -> None:
+        """Record that a board was running before these jobs began: those that only read leave it so."""
+        for now in (self.job(job.id) for job in jobs):
+            if now.kind in LOOKS and not now.was_running:
+                await self._put(replace(now, was_running=True))
 
     async def supersede(self, job: JobState, by: int) -> None:
         """Let another job take the place of this one, unless it runs, is written or has ended meanwhile."""

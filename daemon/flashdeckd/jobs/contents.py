@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from flashdeck.config import PartitionKind
 from flashdeck.geometry import Range, joined
+from flashdeck.job_state import Verified
 from flashdeck.model import Contents, JobState, Layer, Patch
+from flashdeckd.flash.comparison import difference
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
 from flashdeckd.usb.device import UsbDevice
@@ -33,7 +35,7 @@ def known_bytes(contents: Contents | None, target: Target, image_of: ImageOf) ->
         image = image_of(layer.sha256) if layer.sha256 else NOTHING
         if image is None:  # it may have been laid over anything
             known = NOTHING
-        elif layer.sha256:
+        elif layer.sha256 or layer.blank:
             blank = Image(tuple(Piece(span.start, bytes([BLANK]) * span.size) for span in erased))
             known = image.over(blank.over(below))
         else:
@@ -70,7 +72,7 @@ def begun(
 def is_begun(contents: Contents, job: JobState) -> bool:
     """Tell whether a job has begun to change what a partition has, and was not done with it."""
     if job.patch:
-        return bool(contents.layers) and not contents.layers[0].sha256
+        return bool(contents.layers) and not contents.layers[0].sha256 and not contents.layers[0].blank
     return contents.job == job.id and not contents.complete
 
 
@@ -110,6 +112,38 @@ def flashed(
         uncertain=before.uncertain,
         patches=patches,
     )
+
+
+def erased(made: Contents, target: Target) -> Contents:
+    """Return what a partition has once all of it was erased by hand."""
+    layer = Layer(sha256="", erased=((0, target.span.size),), blank=True)
+    return replace(made, complete=True, erased=True, layers=(layer,), patches=())
+
+
+def erase_begun(before: Contents | None, lost: Sequence[Range], *, made: Contents, target: Target) -> Contents:
+    """Return what a partition has from the first erase by hand on: nothing is known of `lost` (from its start)."""
+    layers = (Layer(sha256="", erased=_places(lost)), *_known_layers(before, target))[:MAX_LAYERS]
+    return replace(made, complete=False, erased=True, layers=layers, patches=())
+
+
+def compared(before: Contents, known: Image, read: Image, target: Target, *, proved: bool) -> Contents:
+    """Return what is to be said of a partition that was `read`; `known` are the bytes that it had as far as was known.
+
+    Where reading is `proved`, and all that was known was read and is there, that is verified. Bytes that are not there
+    make the contents uncertain; on proved reading nothing is known any more of their sectors. All offsets count from
+    the partition's start.
+    """
+    found = difference(known, read)
+    if found is None:
+        is_all = (
+            proved and before.complete and bool(known.pieces) and all(read.covers(each.span) for each in known.pieces)
+        )
+        return replace(before, verified=Verified.YES, uncertain=False) if is_all else before
+    layers = before.layers
+    if proved:
+        wrong = target.touched(Image(tuple(Piece(span.start, b"?" * span.size) for span in found.places)))
+        layers = (Layer(sha256="", erased=_places(wrong)), *_known_layers(before, target))[:MAX_LAYERS]
+    return replace(before, verified=Verified.NO, uncertain=True, layers=layers)
 
 
 def distrusted(contents: Contents) -> Contents:

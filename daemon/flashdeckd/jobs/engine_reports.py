@@ -8,27 +8,24 @@ from msgspec.structs import replace
 
 from flashdeck.errors import FlashdeckError, OtherDeviceError
 from flashdeck.geometry import Range
-from flashdeck.job_state import Phase, PhaseTimes, Running, TimeClaim, Verified
+from flashdeck.job_state import JobKind, Phase, Verified
 from flashdeck.model import Contents, JobState, LogLevel
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 from flashdeckd.flash.target import Target
 from flashdeckd.host import clock, threads
-from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
-from flashdeckd.jobs.contents import begun, flashed, is_begun
+from flashdeckd.jobs.contents import is_begun
+from flashdeckd.jobs.contents_change import ContentsChange
+from flashdeckd.jobs.progress_reports import ProgressReports
 from flashdeckd.state.journal import Bootloader
 from flashdeckd.usb.pulse import Pulse
 
-PROGRESS_SECONDS = 0.1
-"""Progress of one phase is passed on at most this often."""
-PULSE_SECONDS = 1.0
-"""Seconds at least between two reports that the board answers, while it makes no progress."""
 T = TypeVar("T")
 
 
-class EngineReports:
+class EngineReports(ProgressReports):
     """Carries what the engine reports from the lane's thread into the event loop.
 
     `planned`, `began`, `committed` and `learned` return only when the journal has it: a daemon killed right after them
@@ -43,7 +40,7 @@ class EngineReports:
         histories: BootloaderBook,
         job: JobState,
         target: Target,
-        shelf: Shelf,
+        change: ContentsChange,
         bootloader: Bootloader,
         check: Callable[[], None],
         is_accepted: bool,
@@ -57,21 +54,19 @@ class EngineReports:
         `may_leave` is asked, and `changes` told that something is erased, in the event loop. `disarm` is called there
         before the first erase of the one job that the board was armed for.
         """
-        self._loop = loop
-        self._book = book
+        super().__init__(loop=loop, book=book, job=job, check=check, pulse=pulse)
         self._histories = histories
-        self._job = job
         self._target = target
-        self._shelf = shelf
+        self._change = change
         self._erased: tuple[Range, ...] = ()
         """The ranges that the plan erases, counted from the partition's start."""
         self._bootloader = bootloader
-        self._check = check
         self._is_accepted = is_accepted
         self._may_leave = may_leave
         self._changes = changes
         self._disarm = disarm
-        self._pulse = pulse
+        self._counts = Phase.ERASE if job.kind is JobKind.ERASE else Phase.WRITE
+        """The phase whose bytes tell how far an attempt came."""
         self._began = False
         self._map = ""
         self._kept = 0
@@ -80,42 +75,12 @@ class EngineReports:
         """Bytes that are right on the board as far as this attempt came; -1 before it had a plan."""
         self.history = histories.of(bootloader)
         """The history of the bootloader, as the engine was told it or has told it."""
-        self._status = Running(phase=Phase.OPEN, since=clock.now(), answered_at=pulse.answered_at)
-        self._last = 0.0
-        self.times = PhaseTimes()
-        """The time that each phase took, until the last report."""
-        self._reported_at = clock.monotonic()
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
-        """Passes progress on, not more often than anybody can see."""
-        if phase is Phase.WRITE:
+        """Passes progress on, and remembers how far the job came. Where it only erases, that counts."""
+        if phase is self._counts:
             self.reached = max(self.reached, self._kept + done)
-        self._count(phase)  # a report ends a piece of work
-        now = clock.monotonic()
-        is_new = phase is not self._status.phase
-        if not is_new and done < total and now - self._last < PROGRESS_SECONDS:
-            return
-        self._last = now
-        since = clock.now() if is_new else self._status.since
-        self._status = Running(phase=phase, done=done, total=total, since=since, answered_at=self._pulse.answered_at)
-        self._show(self._status)
-
-    def end(self) -> PhaseTimes:
-        """Return the time of all phases; what came after the last report counts for the phase that was under way."""
-        self._count(self._status.phase)
-        return self.times
-
-    def claimed(self, claim: TimeClaim) -> None:
-        """Passes on that the board claims time, and is waited for; until there is progress."""
-        self._status = replace(self._status, claim=claim, answered_at=self._pulse.answered_at)
-        self._show(self._status)
-
-    def show_pulse(self) -> None:
-        """Passes on that the board has answered since the last progress. Called in the event loop."""
-        if self._pulse.answered_at - self._status.answered_at >= PULSE_SECONDS:
-            # It has answered since, so what it claimed before is over.
-            self._status = replace(self._status, answered_at=self._pulse.answered_at, claim=None)
-            self._book.progress(self._job.id, self._status)
+        super().progress(phase, done, total)
 
     def opened(self, facts: DeviceFacts) -> None:
         """Raises OtherDeviceError where the job was begun on a device with another map: nothing is done to this one."""
@@ -151,7 +116,7 @@ class EngineReports:
         job = self._job
         if job.once:
             self._wait_for(self._use_up())
-        after = begun(self._before, job, self._erased, made=self._made(), target=self._target)
+        after = self._change.begun(self._before, self._erased, self._made())
         self._wait_for(self._book.begin(job.board, job.partition, after))
         self._began = True
         self._loop.call_soon_threadsafe(self._changes)
@@ -159,10 +124,6 @@ class EngineReports:
     def committed(self) -> None:
         """Records that the partition has the image. A full disk changes nothing in that."""
         self._wait_for(self._hold())
-
-    def check(self) -> None:
-        """Raises ParkedError when the job is to end here."""
-        self._check()
 
     def learned(self, history: BootloaderHistory) -> None:
         """Records what this job has found out about the bootloader."""
@@ -203,14 +164,6 @@ class EngineReports:
     async def _asked_to_leave(self) -> bool:
         return self._may_leave()
 
-    def _count(self, phase: Phase) -> None:
-        now = clock.monotonic()
-        self.times = self.times.plus(phase, now - self._reported_at)
-        self._reported_at = now
-
-    def _show(self, status: Running) -> None:
-        self._loop.call_soon_threadsafe(lambda: self._book.progress(self._job.id, status))
-
     async def _disturb(self) -> None:
         contents = self._before
         if contents is not None:
@@ -219,9 +172,7 @@ class EngineReports:
     async def _hold(self) -> None:
         job, before, made = self._job, self._before, self._made()
         erased = self._erased if self._began else ()
-        after = await threads.run(
-            lambda: flashed(before, job, erased, made=made, target=self._target, image_of=self._shelf.image)
-        )
+        after = await threads.run(self._change.done, before, erased, made)
         await self._book.record(job.board, job.partition, after)
 
     def _made(self) -> Contents:

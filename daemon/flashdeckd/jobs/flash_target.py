@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from flashdeck.config import Board, Partition, PartitionKind, Profile
+from flashdeck.errors import RequestError
 from flashdeckd.flash.target import AddressTarget, AlternateTarget, Target
 
 
@@ -40,6 +41,19 @@ def target_of(
         leave=profile.leave,
         may_read=may_read,
     )
+
+
+def target_to_start(board: Board) -> Target:
+    """Return the target of a leave behind which nothing new was flashed: the chip's first program is started.
+
+    Raises RequestError where the profile has no partition.
+    """
+    profile = board.profile
+    partitions = profile.partitions.values()
+    if not partitions:
+        raise RequestError(f"the profile {profile.name} of board {board.name} has no partition to be started")
+    reached = next((each for each in partitions if not each.protected), next(iter(partitions)))
+    return target_of(board, reached, with_others=partitions)
 
 
 def _program_to_start(profile: Profile, partition: Partition, others: Iterable[Partition]) -> int | None:

@@ -10,6 +10,7 @@ from flashdeckd.host import threads
 from flashdeckd.images import guards
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
+from flashdeckd.images.spool import Artifact
 
 REMEMBERED = 256
 """Verdicts of the guards that are kept."""
@@ -62,6 +63,10 @@ class JobImages:
         """Return a job's image; raises what `read_image` does."""
         partition = self._profile.partitions[job.partition]
         return await read_image(self.shelf, self._rebuilt, self._profile, partition, job.sha256)
+
+    async def keep(self, image: Image) -> Artifact:
+        """Spool what was read from a board; raises HostError as `Spool.add` does."""
+        return await threads.run(self.shelf.add, image)
 
     async def check(self, image: Image, partition: Partition) -> tuple[str, ...]:
         """Return what the guards of a partition warn of; raises RefusedError where the image must not go there."""

@@ -14,14 +14,24 @@ from typing import TypeVar
 import usb.backend
 
 from flashdeck.config import Board, Partition
-from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind, FlashdeckError, NoAccessError, ParkedError
+from flashdeck.errors import (
+    BlockedError,
+    DeviceError,
+    DeviceGoneError,
+    ErrorKind,
+    FlashdeckError,
+    NoAccessError,
+    ParkedError,
+)
 from flashdeck.job_state import (
+    CHANGES,
+    LOOKS,
     Blocked,
     Cancelled,
     Canceller,
-    Done,
     Failed,
     Failure,
+    JobKind,
     Phase,
     PhaseTimes,
     Queued,
@@ -33,20 +43,21 @@ from flashdeck.job_state import (
 )
 from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
 from flashdeck.words.boards import lease_text
+from flashdeck.words.work import doing_word
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
-from flashdeckd.flash.engine import preview
 from flashdeckd.flash.flash_plan import FlashPlan
 from flashdeckd.flash.target import Target
 from flashdeckd.host import clock
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.after_error import AfterError
-from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS
-from flashdeckd.jobs.attempt import Attempts
+from flashdeckd.jobs.attempt import Attempt, Workplace
+from flashdeckd.jobs.attempts import attempts_of
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of, may_read
 from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.contents import is_of
+from flashdeckd.jobs.departure import Departure, verdict
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.dfu_entry import DfuEntryOf
 from flashdeckd.jobs.flash_target import target_of
@@ -55,7 +66,7 @@ from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
 from flashdeckd.jobs.taken_boards import TakenBoards, claim
-from flashdeckd.jobs.visit import Visit, in_order, why_incomplete, written
+from flashdeckd.jobs.visit import Visit, in_order, wants_leave, why_incomplete, why_not_started, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
@@ -117,21 +128,14 @@ class Lane:
             board.name, Worker(backend, board.pins), state, late=self._tell_of_lateness
         )
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
-        self._images = images = JobImages(board.profile, shelf, verdicts, rebuilt)
+        images = JobImages(board.profile, shelf, verdicts, rebuilt)
         self._telling: asyncio.Task[None] | None = None
         """Says what the end of a job waits for."""
         self._entry = entry_of(board, state=state, thread=thread, book=book)
         self._after_error = AfterError(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
-        self._attempts = Attempts(
-            board=board,
-            state=state,
-            thread=thread,
-            book=book,
-            histories=histories,
-            lost_reads=lost_reads,
-            images=images,
-            disarm=disarm,
-        )
+        place = Workplace(board, state, thread, book, histories, lost_reads, images, disarm)
+        self._departure = Departure(place)
+        self._attempts = attempts_of(place, self._departure)
 
     @property
     def armed(self) -> bool:
@@ -227,7 +231,7 @@ class Lane:
         status = self._book.job(job.id).status
         if isinstance(status, Written):
             if status.phase is None:
-                await self._book.move(job, Done(result=status.result, not_started="cancelled before the leave"))
+                await self._book.move(job, verdict(job, status.result, "cancelled before the leave"))
         elif isinstance(status, Running):
             self._state.cancel(job.id, by)
             self._tell_of_transfer(job)
@@ -293,12 +297,26 @@ class Lane:
 
         Raises DeviceGoneError when the board is not in DFU mode, and all that planning raises.
         """
+        return await self._survey(
+            partition,
+            lambda worker, device, target, cached: worker.survey(device, image, target, self.history, cached),
+        )
+
+    async def survey_erase(self, partition: Partition) -> FlashPlan:
+        """The plan of an erase likewise."""
+        return await self._survey(
+            partition, lambda worker, device, target, cached: worker.survey_erase(device, target, self.history, cached)
+        )
+
+    async def _survey(
+        self, partition: Partition, ask: Callable[[Worker, UsbDevice, Target, Image | None], FlashPlan]
+    ) -> FlashPlan:
         device, history = self._device_in_dfu(), self.history
         target = self.target(partition, may_read=may_read(history))
         contents = self._book.contents(self.board.name, partition.name)
         cached = await cached_image(contents, device, self.board, target, self._shelf)
         try:
-            return await self._thread.run(lambda worker: worker.survey(device, image, target, history, cached))
+            return await self._thread.run(lambda worker: ask(worker, device, target, cached))
         except DeviceGoneError as error:
             if error.during_read:
                 await self.lost_in_a_read(device)
@@ -364,7 +382,10 @@ class Lane:
             await self._book.supersede(old, newer.id)
 
     async def _tell_of_hold(self) -> None:
-        """Tells the jobs that they wait for the hold, not for their turn or for the board."""
+        """Tells the jobs that they wait for the hold, not for their turn or for the board.
+
+        A board is not to leave DFU mode now where that is wanted, and by surprise later: that job ends.
+        """
         if self._hold is None:
             return
         waiting = Waiting(
@@ -373,7 +394,12 @@ class Lane:
             hint=f"`flashdeck release {self.board.name}` lets it go on",
         )
         for job in self._book.active(self.board.name):
-            if isinstance(job.status, Queued | Waiting):
+            if not isinstance(job.status, Queued | Waiting):
+                continue
+            if job.kind is JobKind.RESET:
+                held = f"board {self.board.name} is on hold: {self._hold.reason}"
+                await self._after_error.fail(job, BlockedError(held, hint="release it, and say it again"))
+            else:
                 await self._book.wait(job, waiting)
 
     async def _tell_of_lease(self) -> None:
@@ -427,6 +453,8 @@ class Lane:
 
         What an earlier visit wrote to this device, and could not start, is not started where there is a newer one.
         """
+        if isinstance(job.status, Written) and job.kind in LOOKS:
+            return False  # it has read all that it wanted
         if isinstance(job.status, Written) and self._visit is None and self._state.is_in_dfu:
             device = self.sighting.device
             return device is not None and not self._is_written_to(job, device)
@@ -435,24 +463,28 @@ class Lane:
     async def _advance(self, ready: Sequence[JobState]) -> bool:
         """Takes the first of the jobs one step further; False when only a change of things will let it go on."""
         job, device, since = ready[0], self.sighting.device, self._state.since
+        attempt = self._attempts[job.kind]
         others = f", then {len(ready) - 1} more" if ready[1:] else ""
         try:
             if device is not None and self._after_error.take_denial(device):
                 self._decide(f"checks that {device.name} can be opened now", job)
                 await self._reach(device)
             elif job.id not in self._checked:
-                await self._check_by_assumed_facts(job)
+                await attempt.check(job)
                 self._checked.add(job.id)
+            elif not self._state.is_in_dfu and await attempt.ends_without_dfu(job, self.sighting.presence):
+                self._decide(f"needs no DFU mode: its board is {self.sighting.presence}", job)
             elif device is None:
                 self._decide(f"waits for its board: it is {self.sighting.presence}", job)
                 await self._wait_for_board(ready)
                 return False
             elif self.sighting.presence is Presence.APP:
                 self._decide(f"has to be brought into DFU mode{others}", job)
+                await self._book.note_running(ready)
                 return await self._bring_into_dfu(ready, device)
             else:
-                self._decide(f"is flashed now{others}", job)
-                await self._flash(job, device)
+                self._decide(f"{doing_word(job.kind)} begins now{others}", job)
+                await self._run(attempt, job, device)
         except FlashdeckError as error:
             await self._meet(job, device, since, error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours on one board must not end the other lanes
@@ -474,9 +506,9 @@ class Lane:
         else:
             await self._thread.run(lambda worker: worker.reach(device))
 
-    async def _flash(self, job: JobState, device: UsbDevice) -> None:
+    async def _run(self, attempt: Attempt, job: JobState, device: UsbDevice) -> None:
         visit = self._visit = self._visit or self._begin_visit()
-        await self._attempts.flash(
+        await attempt.run(
             job,
             device,
             visit,
@@ -502,18 +534,20 @@ class Lane:
     def _begin_visit(self) -> Visit:
         """Begins a visit with the jobs that an earlier visit has written and could not start."""
         active = self._book.active(self.board.name)
-        changed = (
-            set(self._book.incomplete(self.board.name, self.board.profile.partitions))
-            if written(active)
-            else set[str]()
-        )
-        return Visit(max(job.id for job in active), changed)
+        return Visit(max(job.id for job in active), set(self._unfit) if written(active) else set[str]())
+
+    @property
+    def _unfit(self) -> tuple[str, ...]:
+        """The partitions that are incomplete, or erased."""
+        name, partitions = self.board.name, self.board.profile.partitions
+        return (*self._book.incomplete(name, partitions), *self._book.erased(name, partitions))
 
     async def _meet(self, job: JobState, device: UsbDevice | None, since: float | None, error: FlashdeckError) -> None:
         """The job ends where what follows from its error cannot be done either, as on a full disk."""
         if self._visit is not None:
             self._visit.give_back(job)
-        reached, self._attempts.reached = self._attempts.reached, -1
+        attempt = self._attempts[job.kind]
+        reached, attempt.reached = attempt.reached, -1
         try:
             await self._after_error.meet(job, device, error, since=since, reached=reached)
         except Exception as second:  # noqa: BLE001 -- neither must that
@@ -532,13 +566,14 @@ class Lane:
         """End what the visit has written once a later job has left its partition incomplete: none of it is started."""
         torn = self._book.incomplete(self.board.name, (job.partition,))
         if torn and is_settled(self._book.job(job.id).status):
-            await self._attempts.stay(written(self._book.active(self.board.name)), why_incomplete(torn))
+            await self._departure.stay(self._departure.written, why_incomplete(torn))
 
     async def _end_visit(self) -> bool:
         """Starts what was written, once nothing is left that can run now; False where there is nothing to do."""
-        jobs = written(self._book.active(self.board.name))
+        await self._departure.finish([job for job in self._departure.written if self._is_done_without_start(job)])
+        jobs = self._departure.written
         device = self.sighting.device
-        if device is None or not jobs:
+        if device is None or not (jobs or self._returns):
             self._visit = None
             return False
         if not all(map(self._after_error.is_due, jobs)):
@@ -547,13 +582,8 @@ class Lane:
             is_over = await self._start(jobs, device)
         except ParkedError:
             return False
-        except (DeviceGoneError, NoAccessError) as error:
-            for job in jobs:
-                await self._after_error.meet(job, device, error)
-            return True
         except DeviceError as error:
-            await self._attempts.stay(jobs, f"the bootloader did not take the leave: {error.message}")
-            is_over = True
+            is_over = await self._could_not_leave(jobs, device, error)
         except Exception as error:  # noqa: BLE001 -- nor must a fault of ours in the end of a visit
             _log.exception("the end of a visit of %s stopped by a fault in flashdeckd", self.board.name)
             for job in written(self._book.job(job.id) for job in jobs):
@@ -563,30 +593,57 @@ class Lane:
             self._visit = None
         return is_over
 
+    async def _could_not_leave(self, jobs: Sequence[JobState], device: UsbDevice, error: DeviceError) -> bool:
+        """Meet an error in the end of a visit; False where the visit only goes on when its jobs are tried again."""
+        if not jobs:
+            text = f"it was read, and could not be started again: {error.message}"
+            self._hub.log(text, level=LogLevel.WARNING, board=self.board.name)
+            return True
+        if not isinstance(error, DeviceGoneError | NoAccessError):
+            await self._departure.stay(jobs, f"the bootloader did not take the leave: {error.message}")
+            return True
+        for job in jobs:
+            await self._after_error.meet(job, device, error)
+        return False
+
     async def _start(self, jobs: Sequence[JobState], device: UsbDevice) -> bool:
         mine = [job for job in jobs if self._is_written_to(job, device)]
         for job in (job for job in jobs if job not in mine):
             await self._tell_of_other_device(job, device)
-        if not mine:
+        if not mine and not self._returns:
             return False
         if not self._state.is_in_dfu:
-            await self._attempts.seen_running(mine)
-        elif not self.board.profile.leave:
-            await self._attempts.see_start(mine, device, left=False)
-        elif reason := self._why_it_stays():
+            await self._departure.seen_running(mine)
+            return True
+        staying = [job for job in mine if not wants_leave(job, self.board.profile)]
+        leaving = [job for job in mine if job not in staying]
+        await self._departure.see_start(staying, device, left=False)
+        if not leaving and not self._returns:
+            return True
+        if reason := self._why_it_stays():
             if self._is_tried_again():
                 return False
-            await self._attempts.stay(mine, reason)
+            await self._departure.stay(leaving, reason)
         else:
-            await self._attempts.leave(mine, device)
+            await self._departure.leave(leaving, device)
         return True
+
+    @property
+    def _returns(self) -> bool:
+        """True if the board was running before it was only read in this visit: it is started again."""
+        return self._visit is not None and self._visit.returns and self._state.is_in_dfu
+
+    def _is_done_without_start(self, job: JobState) -> bool:
+        """Tell whether a written job needs no leave, nor anything else of its board."""
+        return job.kind is not JobKind.FLASH and not wants_leave(job, self.board.profile)
 
     def _why_it_stays(self) -> str:
         """Return why the board must not be started; "" where it may."""
         if self._hold is not None and self._hold.by is not HoldBy.PERSON:
             return f"the board is on hold: {self._hold.reason}"
         changed = self._visit.changed if self._visit is not None else self.board.profile.partitions
-        return why_incomplete(self._book.incomplete(self.board.name, changed))
+        name = self.board.name
+        return why_not_started(self._book.incomplete(name, changed), self._book.erased(name, changed))
 
     def _is_tried_again(self) -> bool:
         """Tell whether an incomplete partition is going to be completed after a pause."""
@@ -596,6 +653,8 @@ class Lane:
 
     def _is_written_to(self, job: JobState, device: UsbDevice) -> bool:
         """Tell whether a device is the one that an image was written to; an application may show another serial."""
+        if job.kind not in CHANGES:
+            return True
         contents = self._book.contents(self.board.name, job.partition)
         return not self._state.is_in_dfu or contents is None or is_of(contents, device)
 
@@ -608,11 +667,6 @@ class Lane:
         if job.status != status:
             await self._book.move(job, status)
             self._book.log(job, reason, LogLevel.WARNING)
-
-    async def _check_by_assumed_facts(self, job: JobState) -> None:
-        """Checks the job against assumed facts: what fails on any board is said before the board is there."""
-        image = await self._images.read(job)
-        preview(image, self.target(self.board.profile.partitions[job.partition]), ASSUMED_FACTS)
 
     async def _wait_for_board(self, jobs: Iterable[JobState]) -> None:
         sighting = self.sighting

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flashdeck.config import PartitionKind
-from flashdeck.job_state import Running, Written
+from flashdeck.job_state import CHANGES, JobKind, Running, Written
 from flashdeck.model import JobState, Origin
 from flashdeckd.flash.target import Target
-from flashdeckd.images.image import NOTHING, Image
+from flashdeckd.images.image import BLANK, NOTHING, Image
 from flashdeckd.jobs.contents import ImageOf, demanded
 
 
@@ -29,9 +29,10 @@ def admit(
     `known` are the bytes that the partition has now. A build is flashed once: not when the partition has its bytes, or
     will have them once the queue has run. What a person asks for is always done. Either way a new program takes the
     place of everything older that does not run yet. A patch is queued behind it, and takes the place of older patches
-    of which it defines every place; in a partition for data every image replaces the last.
+    of which it defines every place; in a partition for data every image replaces the last. An erase that a person has
+    asked for comes first, and jobs that only read stay.
     """
-    mine = sorted((job for job in active if job.partition == target.partition), key=lambda job: job.id)
+    mine = _changing(active, target.partition)
     running = [job for job in mine if _is_on_board(job)]
     pending = [job for job in mine if not _is_on_board(job)]
 
@@ -50,15 +51,25 @@ def admit(
     return Admission(create=not is_brought_by(left), superseded=superseded)
 
 
+def superseded_by_erase(active: Iterable[JobState], partition: str) -> tuple[int, ...]:
+    """Return the jobs, of a board's that have not ended, whose place an erase of all of a partition takes."""
+    return tuple(job.id for job in _changing(active, partition) if not _is_on_board(job))
+
+
 def overtaken(active: Iterable[JobState]) -> list[tuple[JobState, JobState]]:
     """Return, of a board's jobs that have not ended, those that give way, each with the job that takes its place.
 
     A newer job leaves alone what runs. Is that cut short, then the partition goes on with the newest (safety rule 6),
-    as it would had the newer one come a moment later. A patch takes no program's place.
+    as it would had the newer one come a moment later. A patch takes no program's place, and no image that of an erase.
     """
-    jobs = sorted(active, key=lambda job: job.id)
+    jobs = _changing(active)
+    erases = {job.partition: job for job in jobs if job.kind is JobKind.ERASE}
     newest = {job.partition: job for job in jobs if not job.patch}
-    places = ((job, newest.get(job.partition)) for job in jobs if not _is_on_board(job))
+    places = (
+        (job, (erases if job.kind is JobKind.ERASE else newest).get(job.partition))
+        for job in jobs
+        if not _is_on_board(job)
+    )
     return [(job, newer) for job, newer in places if newer is not None and newer.id > job.id]
 
 
@@ -68,10 +79,16 @@ def outrun(jobs: Iterable[JobState]) -> list[tuple[JobState, JobState]]:
     A lane begins no job before the older ones of its partition have ended. One that has not all the same could not be
     recorded when it did, as on a full disk, and its image would go over a newer one.
     """
-    known = sorted(jobs, key=lambda job: job.id)
+    known = _changing(jobs)
     newest = {(job.board, job.partition): job for job in known if job.started_at is not None}
     places = ((job, newest.get((job.board, job.partition))) for job in known if not job.is_settled)
     return [(job, newer) for job, newer in places if newer is not None and newer.id > job.id]
+
+
+def _changing(jobs: Iterable[JobState], partition: str = "") -> list[JobState]:
+    """Return those jobs that change a partition ("": any), oldest first."""
+    mine = (job for job in jobs if job.kind in CHANGES and partition in ("", job.partition))
+    return sorted(mine, key=lambda job: job.id)
 
 
 def _is_on_board(job: JobState) -> bool:
@@ -82,6 +99,9 @@ def _is_on_board(job: JobState) -> bool:
 def _after(known: Image, jobs: Iterable[JobState], target: Target, image_of: ImageOf) -> Image:
     """Return the bytes that a partition will have for certain once these jobs have run in their order."""
     for job in jobs:
+        if job.kind is JobKind.ERASE:
+            known = Image.raw(bytes([BLANK]) * target.span.size)
+            continue
         image = image_of(job.sha256)
         left = known.without(target.touched(image)) if image else NOTHING
         known = demanded(image, target).over(left) if image else NOTHING
@@ -89,6 +109,8 @@ def _after(known: Image, jobs: Iterable[JobState], target: Target, image_of: Ima
 
 
 def _replaces(wanted: Image, older: JobState, target: Target, image_of: ImageOf) -> bool:
+    if older.kind is JobKind.ERASE:
+        return False
     if target.holds is PartitionKind.DATA or wanted.is_program:
         return True
     image = image_of(older.sha256) if older.patch else None

@@ -1,7 +1,8 @@
 """The fate of the jobs that an earlier daemon has left."""
 
 from flashdeck.config import Config
-from flashdeck.job_state import Cancelled, Canceller, Queued, Written
+from flashdeck.errors import ErrorKind
+from flashdeck.job_state import Cancelled, Canceller, Failed, Failure, JobKind, Queued, Written
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.queue import outrun
 
@@ -12,6 +13,13 @@ async def queue_again(book: JobBook, config: Config) -> None:
     Those whose board or partition is gone end, and those that had ended without a record of it.
     """
     for job in [job for job in book.jobs.values() if not job.is_settled]:
+        if job.kind is JobKind.READ and not isinstance(job.status, Written):
+            await book.move(job, Cancelled(by=Canceller.CLIENT))  # nobody waits for its bytes any more
+            continue
+        if job.kind is JobKind.OTHER:
+            message = "this release does not know what the job was to do"
+            await book.move(job, Failed(failure=Failure(kind=ErrorKind.OTHER, message=message)))
+            continue
         contents = book.contents(job.board, job.partition)
         is_complete = contents is not None and contents.complete and contents.job == job.id
         if is_complete or isinstance(job.status, Written):
@@ -24,5 +32,6 @@ async def queue_again(book: JobBook, config: Config) -> None:
     for job in [job for job in book.jobs.values() if not job.is_settled]:
         board = config.boards.get(job.board)
         partition = board.profile.partitions.get(job.partition) if board else None
-        if partition is None or partition.protected:
+        is_for_board = board is not None and job.kind is JobKind.RESET
+        if not is_for_board and (partition is None or partition.protected):
             await book.move(job, Cancelled(by=Canceller.CONFIGURATION))

@@ -6,12 +6,12 @@ it again. Trouble of this host is never a job's result: the job waits until the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import WaitFor
+from flashdeck.job_state import CHANGES, JobKind, WaitFor
 
 
 class Then(Enum):
@@ -71,9 +71,23 @@ RULES: Final[Mapping[ErrorKind, Rule]] = {
 accept, a fault of our own."""
 
 
-def rule_for(kind: ErrorKind) -> Rule:
-    """Return how a kind of error is met."""
-    return RULES.get(kind, NEVER)
+LOOK_TRIES: Final = 3
+"""Attempts without progress of a job that changes nothing; what it was wanted for is soon over."""
+_NOT_TRIED_AGAIN: Final = frozenset((ErrorKind.VERIFY, ErrorKind.BLOCKED))
+"""Kinds of errors that are the answer to whoever wanted a job that changes nothing."""
+
+
+def rule_for(kind: ErrorKind, of: JobKind = JobKind.FLASH) -> Rule:
+    """Return how a kind of error is met in a kind of job.
+
+    A job that changes nothing is never blocked: somebody waits for its answer, and nothing is left to be mended.
+    """
+    rule = RULES.get(kind, NEVER)
+    if of in CHANGES:
+        return rule
+    if kind in _NOT_TRIED_AGAIN:
+        return NEVER
+    return replace(rule, tries=min(rule.tries, LOOK_TRIES), then=Then.FAIL) if rule.then is Then.BLOCK else rule
 
 
 RESTS: Final = (3.0, 30.0, 300.0)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable
 
 from flashdeck.config import Board, Partition
+from flashdeck.job_state import JobKind
 from flashdeck.model import Contents, JobState
 from flashdeckd.flash.target import Target
 from flashdeckd.images.shelf import Shelf
@@ -47,7 +48,9 @@ class Satisfaction:
         names.
         """
         of_partition = (
-            job for job in self._book.jobs.values() if (job.board, job.partition) == (board.name, partition.name)
+            job
+            for job in self._book.jobs.values()
+            if (job.board, job.partition) == (board.name, partition.name) and job.kind is JobKind.FLASH
         )
         was_last = False
         for job in sorted(of_partition, key=lambda job: job.id, reverse=True):

@@ -12,10 +12,12 @@ from flashdeckd.dfu.facts import identify
 from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import FlashPlan
+from flashdeckd.flash.reading import ReadOrder, ReadResult
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import Target
 from flashdeckd.images.image import Image
 from flashdeckd.jobs.engine_reports import EngineReports
+from flashdeckd.jobs.progress_reports import ProgressReports
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.pulse import Pulse
 from flashdeckd.usb.transport import Check, Transport, open_device
@@ -65,6 +67,28 @@ class Worker:
             self._check_pins(transport)
             told = reports.history
             return engine.flash(transport, image, target, reports, history=told, cached=cached)
+
+    def survey_erase(
+        self, device: UsbDevice, target: Target, history: BootloaderHistory, cached: Image | None
+    ) -> FlashPlan:
+        """Asks the device for its map and plans an erase; writes nothing."""
+        with self._open(device) as transport:
+            self._check_pins(transport)
+            return engine.survey_erase(transport, target, history=history, cached=cached)
+
+    def erase(self, device: UsbDevice, target: Target, reports: EngineReports, cached: Image | None) -> FlashResult:
+        """Erases the target's partition; `cached` is what it is trusted to hold."""
+        with self._open(device, reports.check) as transport:
+            self._check_pins(transport)
+            return engine.erase(transport, target, reports, history=reports.history, cached=cached)
+
+    def read(
+        self, device: UsbDevice, target: Target, order: ReadOrder, reports: ProgressReports, history: BootloaderHistory
+    ) -> ReadResult:
+        """Reads of the target's partition what the order says."""
+        with self._open(device, reports.check) as transport:
+            self._check_pins(transport)
+            return engine.read(transport, target, order, reports, history=history)
 
     def leave(self, device: UsbDevice, target: Target) -> bool:
         """Starts the application; answers whether the device left."""

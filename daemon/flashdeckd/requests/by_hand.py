@@ -8,12 +8,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from flashdeck.api import BoardPlan, JobList
-from flashdeck.config import Board, Enter, Partition
+from flashdeck.config import Board, Partition
 from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckError, RefusedError, RequestError
-from flashdeck.job_state import Blocked, Canceller, Waiting, name_of
+from flashdeck.job_state import Blocked, Canceller, JobKind, Waiting, name_of
 from flashdeck.model import JobState, Presence
-from flashdeck.names import SHOWN
-from flashdeck.words.boards import lease_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
 from flashdeckd.flash.engine import preview
@@ -22,9 +20,10 @@ from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
-from flashdeckd.jobs.taken_boards import acting_for
 from flashdeckd.requests.planning import described
 from flashdeckd.requests.queueing import note_asked, queue_by_hand
+from flashdeckd.requests.readiness import require_ready, require_single
+from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.state.hub import Hub
 
 WRITTEN_SECONDS: Final = 5.0
@@ -36,6 +35,7 @@ class HandRequests:
 
     def __init__(self, bench: Bench, builds: Builds, hub: Hub, notes: FileNotes) -> None:
         self._bench = bench
+        self._verbs = VerbRequests(bench)
         self._builds = builds
         self._hub = hub
         self._notes = notes
@@ -64,12 +64,9 @@ class HandRequests:
 
         `wanted` and `boards` are in the same order, `back_from` too where there is any.
         """
-        for board in boards:
-            sighting = self._bench.lane(board.name).sighting
-            if sighting.presence is Presence.AMBIGUOUS:
-                raise FlashdeckError(sighting.trouble, kind=ErrorKind.AMBIGUOUS)
+        require_single(self._bench, boards)
         if no_wait:
-            self._require_ready(boards)
+            require_ready(self._bench, boards)
         await self._look(boards, partition, wanted[0])
         artifacts = [
             await self._artifact_for(board, partition, sha256) for board, sha256 in zip(boards, wanted, strict=True)
@@ -80,46 +77,6 @@ class HandRequests:
         jobs = await asyncio.shield(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
         warnings = dict.fromkeys(warning for _, warnings in artifacts for warning in warnings)
         return JobList(jobs=tuple(jobs), notes=tuple(warnings))
-
-    def _require_ready(self, boards: Sequence[Board]) -> None:
-        """Raises RequestError (`absent`) or BlockedError, with all boards whose job would have to wait for somebody."""
-        unready = [error for error in map(self._why_unready, boards) if error is not None]
-        if len(unready) > 1:
-            worst = next((error for error in unready if error.kind is not ErrorKind.ABSENT), unready[0])
-            told = "; ".join(error.message for error in unready[:SHOWN])
-            more = f"; and {len(unready) - SHOWN} more" if len(unready) > SHOWN else ""
-            message = f"{len(unready)} of {len(boards)} boards cannot be flashed now: {told}{more}"
-            raise FlashdeckError(message, kind=worst.kind, hint=worst.hint)
-        if unready:
-            raise unready[0]
-
-    def _why_unready(self, board: Board) -> FlashdeckError | None:
-        lane = self._bench.lane(board.name)
-        presence = lane.sighting.presence
-        if lane.hold is not None:
-            return BlockedError(
-                f"board {board.name} is on hold: {lane.hold.reason}",
-                hint=f"release it: `flashdeck release {board.name}`",
-            )
-        if lane.lease is not None and lane.lease is not acting_for.get():
-            return BlockedError(
-                f"board {board.name} is {lease_text(lane.lease.shown)}",
-                hint="leave out --no-wait, and the job starts once that has ended",
-            )
-        if lane.is_busy:
-            return None  # what runs has it restart, and goes on by itself
-        if presence is Presence.ABSENT:
-            return RequestError(
-                f"board {board.name} is not connected",
-                kind=ErrorKind.ABSENT,
-                hint=lane.sighting.trouble or "connect it, or leave out --no-wait and the job waits for it",
-            )
-        if presence is Presence.APP and board.profile.enter is Enter.MANUAL:
-            return BlockedError(
-                f"board {board.name} is running, and has to be brought into DFU mode by hand",
-                hint=board.profile.enter_hint or "bring it into DFU mode, or leave out --no-wait",
-            )
-        return None
 
     async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
         """Return the plan of each board. Asks the boards that are in DFU mode, and writes nothing."""
@@ -158,7 +115,7 @@ class HandRequests:
             await self.cancel(job.id, Canceller.CLIENT)
 
     async def retry(self, job_id: int) -> JobState:
-        """Queues a job's image once more; one that is blocked, or waits, is looked at again instead."""
+        """Queues a job's work once more; one that is blocked, or waits, is looked at again instead."""
         job = self._bench.book.job(job_id)
         if isinstance(job.status, Blocked | Waiting):
             await self._bench.lane(job.board).look_again(job)
@@ -167,6 +124,8 @@ class HandRequests:
             raise RequestError(
                 f"job {job_id} has not ended: it is {name_of(job.status)}", hint=f"`flashdeck cancel {job_id}` ends it"
             )
+        if job.kind is not JobKind.FLASH:
+            return await self._verbs.again(job)
         (job,) = (await self.flash(job.partition, job.sha256, (job.board,), no_wait=False)).jobs
         return job
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from flashdeck.api import BoardPlan, JobList
 from flashdeck.config import Board
 from flashdeck.errors import ErrorKind, RequestError
-from flashdeck.job_state import Done
+from flashdeck.job_state import Done, JobKind
 from flashdeck.model import Contents, JobState
 from flashdeck.text import counted
 from flashdeck.words.contents import image_name
@@ -111,7 +111,7 @@ class RollbackRequests:
 def _was_good(job: JobState) -> bool:
     """Tell whether a job brought a program, and it started as far as could be seen."""
     status = job.status
-    if job.patch or not isinstance(status, Done) or status.not_started:
+    if job.kind is not JobKind.FLASH or job.patch or not isinstance(status, Done) or status.not_started:
         return False
     return status.result is None or status.result.started is not False
 

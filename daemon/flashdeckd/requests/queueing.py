@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from flashdeck.config import Board, PartitionKind
-from flashdeck.job_state import Running, Written
+from flashdeck.job_state import JobKind, Running, Written
 from flashdeck.model import ArtifactState, Disposition, JobState, Origin
 from flashdeckd.boards.bench import Bench
 from flashdeckd.host import threads
@@ -22,6 +22,8 @@ def why_offered(bench: Bench, board: Board, partition: str, artifact: Artifact) 
     lane, place = bench.lane(board.name), board.profile.partitions[partition]
     if not lane.armed:
         return "disarmed"
+    if bench.book.is_for_hands(board.name, partition):
+        return f"{partition} was erased by hand"
     if bench.satisfaction.went_back(board, place, artifact.sha256):
         return "a person went back from it"
     replaces = artifact.is_program or place.holds is PartitionKind.DATA
@@ -76,7 +78,8 @@ async def note_asked(bench: Bench, board: Board, partition: str, sha256: str, ba
 async def rename_image(bench: Bench, build: ArtifactState, artifact: Artifact) -> None:
     """Let the jobs of a partition that wait with the image of a build bring the one that its file makes now."""
     book = bench.book
-    for job in [job for job in book.jobs.values() if (job.partition, job.sha256) == (build.partition, build.sha256)]:
+    named = (job for job in book.jobs.values() if (job.partition, job.sha256) == (build.partition, build.sha256))
+    for job in [job for job in named if job.kind is JobKind.FLASH]:
         board = bench.config.boards.get(job.board)
         if board is None or board.profile.name != build.profile or job.is_settled or isinstance(job.status, Running):
             continue
@@ -91,6 +94,8 @@ async def _queue(
     book, shelf = bench.book, bench.shelf
     contents = book.contents(board.name, partition)
     known = await threads.run(known_bytes, contents, target, shelf.image)
+    if origin is Origin.BUILD and book.is_for_hands(board.name, partition):
+        return None
     active = book.active(board.name)
     admission = admit(active, known, image, target=target, origin=origin, image_of=shelf.image)
     job = None

@@ -156,6 +156,12 @@ class WaitRequests:
                 kind=ErrorKind.OFFERED,
                 hint=f"`flashdeck flash {partition} --board {board.name}` flashes it",
             )
+        if self._bench.book.is_for_hands(board.name, partition):
+            return BlockedError(
+                f"{partition} was erased by hand: its builds are offered until somebody flashes one",
+                kind=ErrorKind.OFFERED,
+                hint=f"`flashdeck flash {partition} --board {board.name}` flashes the newest",
+            )
         match job.status if job is not None else None:
             case None:
                 return self._why_no_job(board, partition, sha256)

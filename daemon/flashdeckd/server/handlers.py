@@ -20,6 +20,7 @@ from flashdeckd.jobs.taken_boards import acting_for
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.going_back import RollbackRequests
 from flashdeckd.requests.past_jobs import HistoryRequests
+from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
@@ -45,6 +46,7 @@ class Handlers:
         *,
         enrolment: Enrolment,
         by_hand: HandRequests,
+        verbs: VerbRequests,
         waits: WaitRequests,
         doctor: Doctor,
     ) -> None:
@@ -52,6 +54,7 @@ class Handlers:
         self._bench = bench
         self._enrolment = enrolment
         self._by_hand = by_hand
+        self._verbs = verbs
         self._waits = waits
         self._doctor = doctor
 
@@ -63,6 +66,12 @@ class Handlers:
                 handled(api.GetJobs, self.jobs),
                 handled(api.Flash, self.flash),
                 handled(api.Plan, self.plan),
+                handled(api.PlanErase, self.plan_erase),
+                handled(api.Verify, self.verify),
+                handled(api.ReadPartition, self.read),
+                handled(api.ReadImage, self.read_image),
+                handled(api.Erase, self.erase),
+                handled(api.ResetBoards, self.reset),
                 handled(api.Wait, self.wait),
                 handled(api.WaitJobs, self.wait_jobs),
                 handled(api.GetLogs, self.logs),
@@ -102,13 +111,47 @@ class Handlers:
     async def flash(self, params: api.Flash, connection: Connection) -> api.JobList:
         """`flash`."""
         reply = await self._by_hand.flash(params.partition, params.sha256, params.boards, no_wait=params.no_wait)
-        if params.cancel_on_exit:
+        return self._until_exit(reply, connection, cancel=params.cancel_on_exit)
+
+    def _until_exit(self, reply: api.JobList, connection: Connection, *, cancel: bool) -> api.JobList:
+        """Return the answer to whoever asked for jobs; with `cancel` they end with the connection."""
+        if cancel:
             connection.on_close(lambda: self._by_hand.abandon(reply.jobs))
         return reply
 
     async def plan(self, params: api.Plan, _connection: Connection) -> api.PlanList:
         """`plan`."""
         return api.PlanList(plans=tuple(await self._by_hand.plan(params.partition, params.sha256, params.boards)))
+
+    async def plan_erase(self, params: api.PlanErase, _connection: Connection) -> api.PlanList:
+        """`plan.erase`."""
+        return api.PlanList(plans=tuple(await self._verbs.plan_erase(params.partition, params.boards)))
+
+    async def verify(self, params: api.Verify, connection: Connection) -> api.JobList:
+        """`verify`."""
+        reply = await self._verbs.verify(
+            params.partition, params.sha256, params.boards, force=params.force, no_wait=params.no_wait
+        )
+        return self._until_exit(reply, connection, cancel=params.cancel_on_exit)
+
+    async def read(self, params: api.ReadPartition, connection: Connection) -> api.JobList:
+        """`read`: what nobody waits for is not read."""
+        reply = await self._verbs.read(params.partition, params.boards, force=params.force, no_wait=params.no_wait)
+        return self._until_exit(reply, connection, cancel=True)
+
+    async def read_image(self, params: api.ReadImage, _connection: Connection) -> api.ImagePiece:
+        """`images.read`."""
+        return await self._verbs.piece(params.sha256, params.offset, params.size)
+
+    async def erase(self, params: api.Erase, connection: Connection) -> api.JobList:
+        """`erase`."""
+        reply = await self._verbs.erase(params.partition, params.boards, no_wait=params.no_wait)
+        return self._until_exit(reply, connection, cancel=params.cancel_on_exit)
+
+    async def reset(self, params: api.ResetBoards, connection: Connection) -> api.JobList:
+        """`reset`."""
+        reply = await self._verbs.reset(params.boards, force=params.force, no_wait=params.no_wait)
+        return self._until_exit(reply, connection, cancel=params.cancel_on_exit)
 
     async def wait(self, params: api.Wait, _connection: Connection) -> api.WaitResult:
         """`wait`."""

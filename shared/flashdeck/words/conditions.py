@@ -19,6 +19,7 @@ _BAD: Final = frozenset(
 )
 _TONES: Final = {
     ProblemKind.FLASHING: Tone.BUSY,
+    ProblemKind.BUSY: Tone.BUSY,
     ProblemKind.QUEUED: Tone.PLAIN,
     ProblemKind.ABSENT: Tone.FAINT,
     ProblemKind.CURRENT: Tone.GOOD,

@@ -9,7 +9,11 @@ from flashdeck.words.tone import Phrase, Tone
 
 BEING_FLASHED: Final = Phrase("being flashed", Tone.BUSY)
 """Replaces the state of contents while a job writes them: incomplete contents are no cause for alarm then."""
+BEING_ERASED: Final = Phrase("being erased", Tone.BUSY)
+"""The same while a job erases them."""
 
+ERASED: Final = "builds are offered until you flash one"
+"""The consequence of an erase by hand."""
 LONGEST_VERSION = 24
 """Characters of a version that are shown; JSON has all of it."""
 
@@ -21,6 +25,8 @@ def image_name(version: str, sha256: str) -> str:
 
 def contents_name(contents: Contents) -> str:
     """Return what a partition has: its program, and how many patches lie over it."""
+    if contents.erased and contents.complete:
+        return "nothing"
     program = image_name(contents.version, contents.sha256) if contents.sha256 else "unknown"
     match len(contents.patches):
         case 0:
@@ -39,6 +45,8 @@ def contents_state(contents: Contents | None) -> Phrase:
         return Phrase("incomplete", Tone.BAD)
     if contents.uncertain:
         return Phrase("uncertain", Tone.WAIT)
+    if contents.erased:
+        return Phrase("erased", Tone.WAIT)
     if contents.started is False:
         return Phrase("did not start", Tone.BAD)
     is_verified = contents.verified is Verified.YES
@@ -51,9 +59,13 @@ def contents_flaw(contents: Contents, *, plain: bool) -> str:
     `plain` is for a plain DFU 1.1 device, where no order of writing keeps half an image from starting.
     """
     if not contents.complete:
-        return f"a flash was cut short; {'a half-written image may start' if plain else 'it cannot boot'}"
+        what = "an erase" if contents.erased else "a flash"
+        return f"{what} was cut short; {'a half-written image may start' if plain else 'it cannot boot'}"
     if contents.uncertain:
-        return "it may have changed since: another serial or bcdDevice was seen, or a job was cut short"
+        return (
+            "it may have changed since: another serial or bcdDevice was seen, it did not read as it was flashed, or a "
+            "job was cut short"
+        )
     if contents.started is False:
         return "it was not seen to start after the flash"
     return ""
@@ -66,4 +78,5 @@ def contents_text(contents: Contents, *, plain: bool) -> Phrase:
         what += f" ({format_size(contents.size)}, SHA-256 {short_sha(clean(contents.sha256))})"
     state = contents_state(contents)
     read = "read back and found equal" if contents.verified is Verified.YES else "not read back"
+    read = f"{read}; {ERASED}" if contents.erased else read
     return Phrase(f"{what}, {state.text}: {contents_flaw(contents, plain=plain) or read}", state.tone)

@@ -10,6 +10,7 @@ from flashdeck.job_state import (
     Done,
     Failed,
     HookRun,
+    JobKind,
     JobResult,
     JobStatus,
     Origin,
@@ -35,6 +36,7 @@ _PHASES: Final = {
     Phase.ERASE: "erasing",
     Phase.WRITE: "writing",
     Phase.VERIFY: "verifying",
+    Phase.READ: "reading",
     Phase.BOOT_UNIT: "boot unit",
     Phase.LEAVE: "leaving DFU mode",
     Phase.START: "starting",
@@ -47,6 +49,7 @@ _WORK: Final = {
     Phase.ERASE: "erase",
     Phase.WRITE: "write",
     Phase.VERIFY: "verify",
+    Phase.READ: "read",
     Phase.BOOT_UNIT: "boot unit",
     Phase.LEAVE: "leave",
     Phase.START: "start",
@@ -74,7 +77,15 @@ SILENCE: Final = 3.0
 """Seconds without an answer from which on it is said; a busy board answers more often."""
 _OFF_THE_BUS: Final = frozenset((Phase.DETACH, Phase.LEAVE, Phase.START))
 """Phases in which the board restarts and answers nobody."""
-_MEASURED: Final = frozenset((Phase.COMPARE, Phase.ERASE, Phase.WRITE, Phase.VERIFY))
+_MEASURED: Final = frozenset((Phase.COMPARE, Phase.ERASE, Phase.WRITE, Phase.VERIFY, Phase.READ))
+_AWAITS_LEAVE: Final = {
+    JobKind.FLASH: "written",
+    JobKind.VERIFY: "compared",
+    JobKind.READ: "read",
+    JobKind.ERASE: "erased",
+    JobKind.RESET: "leaving DFU mode",
+}
+"""The word for a job that only has to wait for the end of the visit."""
 _CANCELLERS: Final = {
     Canceller.PERSON: "by hand",
     Canceller.CLIENT: "because the client that asked for it is gone",
@@ -83,15 +94,15 @@ _CANCELLERS: Final = {
 }
 
 
-def status_word(status: JobStatus) -> Phrase:
-    """Return the one word of a state, for a narrow column."""
+def status_word(status: JobStatus, kind: JobKind = JobKind.FLASH) -> Phrase:
+    """Return the one word of a job's state, for a narrow column."""
     match status:
         case Running():
             return Phrase(phase_word(status.phase), Tone.BUSY)
         case Waiting(for_=WaitFor.HOLD):
             return Phrase("on hold", Tone.WAIT)
         case Written():
-            return Phrase(phase_word(status.phase) if status.phase else "written", Tone.BUSY)
+            return Phrase(phase_word(status.phase) if status.phase else _AWAITS_LEAVE.get(kind, "written"), Tone.BUSY)
         case Queued():
             return Phrase(name_of(status), Tone.PLAIN)
         case Unknown():
@@ -108,8 +119,8 @@ def status_word(status: JobStatus) -> Phrase:
             assert_never(status)
 
 
-def status_detail(status: JobStatus) -> str:
-    """Return what there is to say of a state beside its word; "" where that is nothing."""
+def status_detail(status: JobStatus, kind: JobKind = JobKind.FLASH) -> str:
+    """Return what there is to say of a job's state beside its word; "" where that is nothing."""
     match status:
         case Queued():
             return status.note
@@ -120,7 +131,7 @@ def status_detail(status: JobStatus) -> str:
         case Waiting() | Blocked():
             return status.reason
         case Done():
-            told = result_text(status.result) if status.result else ""
+            told = result_text(status.result, kind) if status.result else ""
             return "; ".join(
                 part for part in (told, status.not_started and f"not started: {status.not_started}") if part
             )
@@ -147,9 +158,9 @@ def status_hint(status: JobStatus) -> str:
             return ""
 
 
-def status_text(status: JobStatus) -> str:
-    """Return a state in a sentence: its word and its detail."""
-    word, detail = status_word(status).text, status_detail(status)
+def status_text(status: JobStatus, kind: JobKind = JobKind.FLASH) -> str:
+    """Return a job's state in a sentence: its word and its detail."""
+    word, detail = status_word(status, kind).text, status_detail(status, kind)
     match status:
         case Running():
             return ", ".join(part for part in (f"{word} {detail}".strip(), claim_text(status)) if part)
@@ -217,12 +228,27 @@ def percent(status: Running) -> int:
     return max(0, min(100, 100 * status.done // status.total)) if status.total > 0 else 0
 
 
-def result_text(result: JobResult) -> str:
-    """Return what a flash did, in a sentence."""
+def result_text(result: JobResult, kind: JobKind = JobKind.FLASH) -> str:
+    """Return what a job did, in a sentence."""
+    if kind is JobKind.ERASE:
+        erased = f"{counted(result.erases, 'sector')} erased in {format_duration(result.seconds)}"
+        blank = f", {format_size(result.unchanged)} blank already" if result.unchanged else ""
+        return f"{erased}{blank}, {_VERIFIED[result.verified]}"
+    if result.bytes_read:
+        read = f"{format_size(result.bytes_read)} read in {format_duration(result.seconds)}"
+        return f"{read}, {difference_text(result) or _VERIFIED[result.verified]}"
     started = {True: ", started", False: ", did not start", None: ""}[result.started]
     written = f"{format_size(result.bytes_written)} in {format_duration(result.seconds)}"
     same = f", {format_size(result.unchanged)} left alone" if result.unchanged else ""
     return f"{written}{same}, {counted(result.erases, 'erase')}, {_VERIFIED[result.verified]}{started}"
+
+
+def difference_text(result: JobResult) -> str:
+    """Return where what was read is not what it was compared with; "" where it is."""
+    if not result.different:
+        return ""
+    first = "" if result.first_difference is None else f", the first at 0x{result.first_difference:08x}"
+    return f"{counted(result.different, 'byte')} {'is' if result.different == 1 else 'are'} different{first}"
 
 
 def _length(seconds: float) -> str:

@@ -180,3 +180,36 @@ async def test_a_new_watch_hears_hints_of_the_kernel(tmp_path: Path) -> None:
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def test_builds_answer_until_every_watch_hangs(tmp_path: Path) -> None:
+    hanging = [tmp_path / "APP1.bin", tmp_path / "APP2.bin"]
+    for path in hanging:
+        path.write_bytes(b"image")
+    freed = asyncio.Event()
+    handed = asyncio.Queue[Settled]()
+
+    async def hang(settled: Settled) -> None:
+        await handed.put(settled)
+        await freed.wait()
+
+    watches = [Watch("product", path.stem, str(path), 0.01) for path in hanging]
+    builds = Builds([*watches, Watch("product", "none", str(tmp_path / "none.bin"), 0.01)], hang)
+    running = asyncio.create_task(builds.run())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await handed.get()
+            await handed.get()
+            await builds.answers()  # one has nothing to do
+            builds.rewatch(watches)
+            asked = asyncio.create_task(builds.answers())
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not asked.done()
+            freed.set()
+            await asked
+        builds.rewatch([])
+        await builds.answers()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])

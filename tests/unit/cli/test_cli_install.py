@@ -11,15 +11,15 @@ import pytest
 from cli_run import Cli
 from flashdeck_tui.cli.commands import install, uninstall
 from flashdeck_tui.installer import needed_steps
-from flashdeck_tui.installer.machine import Machine, look
+from flashdeck_tui.installer.this_machine import MAX_FILE, PROBE_SECONDS, ThisMachine, can_shut_in, look, text_of
 
 
 def _nothing(_name: str) -> None:
     return None
 
 
-def looking_at(machine: Machine) -> Callable[..., Machine]:
-    def look(_account: str, *, system: bool) -> Machine:
+def looking_at(machine: ThisMachine) -> Callable[..., ThisMachine]:
+    def look(_account: str, *, system: bool) -> ThisMachine:
         assert system in (True, False)
         return machine
 
@@ -27,10 +27,10 @@ def looking_at(machine: Machine) -> Callable[..., Machine]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThisMachine:
     """An account of a machine without systemd, whose files are all below a directory of the test."""
     home = tmp_path / "home"
-    ann = Machine(
+    ann = ThisMachine(
         account="ann",
         home=home,
         uid=1000,
@@ -58,7 +58,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return ann
 
 
-def test_it_installs_once_and_takes_all_of_it_away_again(offline: Cli, machine: Machine, tmp_path: Path) -> None:
+def test_it_installs_once_and_takes_all_of_it_away_again(offline: Cli, machine: ThisMachine, tmp_path: Path) -> None:
     run = offline("install")
     assert run.code == 0, run
     service = machine.config_home / "systemd/user/flashdeckd.service"
@@ -76,7 +76,7 @@ def test_it_installs_once_and_takes_all_of_it_away_again(offline: Cli, machine: 
     assert not [each for each in (service, needed_steps.RULES, completion) if each.exists()]
 
 
-def test_a_dry_run_is_a_script_that_does_the_same(offline: Cli, machine: Machine, tmp_path: Path) -> None:
+def test_a_dry_run_is_a_script_that_does_the_same(offline: Cli, machine: ThisMachine, tmp_path: Path) -> None:
     run = offline("install", "--dry-run")
     assert run.code == 0
     assert not machine.home.exists()
@@ -87,7 +87,7 @@ def test_a_dry_run_is_a_script_that_does_the_same(offline: Cli, machine: Machine
 
 
 def test_where_only_root_is_missing_the_rest_is_done(
-    offline: Cli, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    offline: Cli, machine: ThisMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(install, "look", looking_at(replace(machine, is_root=False)))
     monkeypatch.setattr("shutil.which", _nothing)
@@ -113,6 +113,24 @@ def test_it_is_never_installed_for_root(offline: Cli) -> None:
     assert run.code == 2
     assert "never runs as root" in run.err
     assert offline("install", "--system", "--user", "no-such-account", "--dry-run").code == 2
+
+
+def test_no_more_is_read_of_a_file_and_no_longer_waited_for_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "unit"
+    file.write_text("x" * (MAX_FILE + 1))
+    assert text_of(file) == "x" * MAX_FILE
+    assert text_of(tmp_path / "none") is None
+    waited: list[float] = []
+
+    def run(*_words: object, timeout: float, **_options: object) -> None:
+        waited.append(timeout)
+        raise subprocess.TimeoutExpired("systemd-run", timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert not can_shut_in(1000)
+    assert waited == [PROBE_SECONDS]
 
 
 def test_a_real_machine_can_be_looked_at() -> None:

@@ -15,11 +15,11 @@ from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Explanation, Fact, Finding, Severity
 from flashdeck.errors import ErrorKind
 from flashdeck.full_json import full_json
-from flashdeck.job_state import Failure, Verified
+from flashdeck.job_state import Failure, JobKind, Verified
 from flashdeck.model import LogLevel, LogLine, Presence
 from flashdeck_tui.cli.root import root
 from flashdeck_tui.demo.demo_report import DemoRow, Report
-from job_states import EVERY, FAILED, QUEUED
+from job_states import DONE, EVERY, FAILED, QUEUED
 from schema.command_line import COMMANDS
 from schema_check import closed, document, faults, faults_of_file
 from tui_scene import BENCH, LOG
@@ -51,6 +51,12 @@ ANSWERS: Mapping[type[api.Params[Any]], Any] = {
             ),
         )
     ),
+    api.PlanErase: api.PlanList(plans=(api.BoardPlan(board="left", partition="app1", sha256="", erases=48),)),
+    api.Verify: SETTLED,
+    api.ReadPartition: api.JobList(jobs=(job(2, kind=JobKind.READ, status=DONE, size=5),)),
+    api.ReadImage: api.ImagePiece(data=b"bytes"),
+    api.Erase: SETTLED,
+    api.ResetBoards: SETTLED,
     api.Wait: api.WaitResult(
         boards=(
             api.BoardOutcome(board="left", partition="app1", is_there=True, job=EVERY_JOB.jobs[5]),
@@ -94,7 +100,7 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "jobs": (("--json",),),
     "history": (("--json",), ("--jsonl",)),
     "flash": (("app1", "--json"), ("app1", "--jsonl")),
-    "plan": (("app1", "--json"),),
+    "plan": (("app1", "--json"), ("app1", "--erase", "--json")),
     "rollback": (("app1", "--json"), ("app1", "--jsonl")),
     "wait": (("app1", "--json"),),
     "cancel": (("1", "--json"),),
@@ -103,6 +109,10 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "hold": (("left", "--json"),),
     "release": (("left", "--json"),),
     "take": (("left", "--json", "--", "true"),),
+    "verify": (("app1", "--json"), ("app1", "--force", "--jsonl")),
+    "read": (("app1", "a.bin", "--json"), ("app1", "b.bin", "--jsonl")),
+    "erase": (("app1", "--json"), ("app1", "--jsonl")),
+    "reset": (("left", "--json"), ("left", "--jsonl")),
     "arm": (("--json",),),
     "disarm": (("--json",),),
     "suggest": (("--config", CONFIG, "--json"),),
@@ -110,6 +120,8 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "doctor": (("--json",),),
     "report": (("--json",),),
     "config check": (("--config", CONFIG, "--json"),),
+    "install": (("--dry-run", "--system", "--user", "games", "--json"),),
+    "uninstall": (("--dry-run", "--system", "--user", "games", "--json"),),
     "completion": (("bash", "--json"),),
     "virtual list": (("--json",),),
     "virtual plug": (("left", "--json"),),

@@ -43,7 +43,16 @@ def around(tmp_path: Path) -> Surroundings:
     written(limits / "inotify" / "max_user_instances", f"{FEWEST_INSTANCES}\n")
     written(limits / "leases-enable", "1\n")
     config = Config(profiles={"product": PROFILED})
-    return Surroundings(config=config, devices=frozenset({BOARD}), **places)
+    return Surroundings(
+        config=config,
+        devices=frozenset({BOARD}),
+        state_dir=places["state_dir"],
+        proc=places["proc"],
+        run=places["run"],
+        var=places["var"],
+        nodes=places["nodes"],
+        sysfs=places["sysfs"],
+    )
 
 
 def written(path: Path, text: str) -> Path:
@@ -103,7 +112,10 @@ def test_so_many_processes_are_looked_at(around: Surroundings, monkeypatch: pyte
         looked.append(str(path))
         return b"bash\n"
 
-    monkeypatch.setattr(files, "names", lambda _: [str(pid) for pid in range(2 * MAX_PROCESSES)])
+    def names(_directory: Path) -> list[str]:
+        return [str(pid) for pid in range(2 * MAX_PROCESSES)]
+
+    monkeypatch.setattr(files, "names", names)
     monkeypatch.setattr(files, "contents", contents)
     assert list(port_grabbers.findings(around)) == []
     assert sum(path.endswith("comm") for path in looked) == MAX_PROCESSES
@@ -144,7 +156,7 @@ def test_builds_on_a_file_system_of_other_machines_are_told(
     app1 = Partition(name="app1", span=Range(0x08020000, 0x08080000), image=str(tmp_path / "APP1.bin"))
     config = Config(profiles={"product": replace(PROFILED, partitions={"app1": app1})})
     assert list(watch_limits.findings(replace(around, config=config))) == []
-    monkeypatch.setattr(watch_limits, "is_remote", lambda folder: folder == str(tmp_path))
+    monkeypatch.setattr(watch_limits, "is_remote", str(tmp_path).__eq__)
     finding = one(watch_limits.findings(replace(around, config=config)), "remote-builds", Severity.NOTE)
     assert str(tmp_path) in finding.seen
 
@@ -193,7 +205,11 @@ def test_what_is_kept_is_told_and_a_disk_that_is_full(around: Surroundings, monk
     written(around.state_dir / "journal.sqlite3", "x" * 2048)
     written(around.state_dir / "spool" / ("a" * 64), "y" * 1024)
     free = LEAST_FREE
-    monkeypatch.setattr(files, "free_bytes", lambda _: free)
+
+    def free_bytes(_path: Path) -> int:
+        return free
+
+    monkeypatch.setattr(files, "free_bytes", free_bytes)
     finding = one(storage.findings(around), "storage", Severity.GOOD)
     assert "journal 2 KiB, 1 image in the spool, 1 KiB" in finding.seen
     free -= 1

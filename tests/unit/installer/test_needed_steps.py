@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from flashdeck.config import Config
 from flashdeck.config_file import load
 from flashdeck_tui.installer import needed_steps
-from flashdeck_tui.installer.machine import Machine
 from flashdeck_tui.installer.marked import is_ours, marked
 from flashdeck_tui.installer.steps import Line, Remark, RemoveFile, Run, WriteFile
+from flashdeck_tui.installer.this_machine import ThisMachine
 
-ANN = Machine(
+ANN = ThisMachine(
     account="ann",
     home=Path("/home/ann"),
     uid=1000,
@@ -36,7 +36,7 @@ EMPTY: Mapping[Path, str] = {}
 
 
 def installed(
-    machine: Machine = ANN,
+    machine: ThisMachine = ANN,
     files: Mapping[Path, str] = EMPTY,
     *,
     config: Config | None = None,

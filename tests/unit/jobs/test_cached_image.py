@@ -21,6 +21,7 @@ from flashdeckd.jobs.cached_image import cached_image, why_never_cached
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import Sighting
+from flashdeckd.virtual.spec import Model
 from lane_rig import PROFILE, running_lane
 
 IMAGE = Image.raw(image(20_000))
@@ -97,7 +98,11 @@ async def test_a_canary_that_a_lost_board_still_holds_is_not_taken_for_blank(
     first, second = (image(20_000, seed=seed).ljust(APP1.size, b"\xff") for seed in (1, 2))
     flash = bytearray(blank(ROOM_TWIN))
     flash[APP1.start - BASE : APP1.end - BASE] = first
-    monkeypatch.setattr(lane_rig, "Emulated", lambda: Rig(old=bytes(flash)))
+
+    def emulated(model: Model) -> Rig:
+        return Rig(model, old=bytes(flash))
+
+    monkeypatch.setattr(lane_rig, "Emulated", emulated)
     read, lost = DfuseSession.read, [True]
 
     def once_lost(self: DfuseSession, address: int, length: int) -> bytes:

@@ -10,10 +10,10 @@ from typing import Any, cast
 import pytest
 
 from asked_times import asked_times
-from flash_rig import TARGET, Rig
+from flash_rig import Rig
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DeviceGoneError, DevicePermissionError, ErrorKind
-from flashdeck.job_state import DeviceWork, Done, Failed, Phase, Running, TimeClaim, WaitFor
+from flashdeck.job_state import DeviceWork, Done, Failed, JobKind, Phase, Running, TimeClaim, WaitFor
 from flashdeck.model import DaemonState, JobState, Origin, Presence
 from flashdeckd.entering import asking
 from flashdeckd.flash import engine
@@ -23,16 +23,17 @@ from flashdeckd.host import clock
 from flashdeckd.images import guards
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Artifact
-from flashdeckd.jobs import engine_reports, job_images, satisfaction
+from flashdeckd.jobs import job_images, progress_reports, satisfaction
 from flashdeckd.jobs.after_error import LOST_SECONDS
-from flashdeckd.jobs.attempt import MAX_REMARKS, START_SECONDS, WINDOW_SECONDS
+from flashdeckd.jobs.attempt import MAX_REMARKS
 from flashdeckd.jobs.book import KEPT_JOBS, JobBook
+from flashdeckd.jobs.departure import START_SECONDS, WINDOW_SECONDS
 from flashdeckd.jobs.device_thread import OPEN_PAUSE, OPEN_TRIES, DeviceThread
-from flashdeckd.jobs.engine_reports import PROGRESS_SECONDS, PULSE_SECONDS, EngineReports
 from flashdeckd.jobs.job_images import GuardVerdicts
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import PATIENCE, LostReads
-from flashdeckd.jobs.retry_policy import ACCESS_PAUSE, RESTS, FailedAttempts, rule_for
+from flashdeckd.jobs.progress_reports import PROGRESS_SECONDS, PULSE_SECONDS, ProgressReports
+from flashdeckd.jobs.retry_policy import ACCESS_PAUSE, LOOK_TRIES, RESTS, FailedAttempts, Then, rule_for
 from flashdeckd.jobs.satisfaction import Satisfaction
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
@@ -167,6 +168,14 @@ async def test_so_many_remarks_are_kept_with_a_result(scene: Scene, monkeypatch:
     assert job.result.remarks == remarks[:MAX_REMARKS]
 
 
+def test_a_job_that_changes_nothing_is_tried_so_often_and_never_blocked() -> None:
+    lost = rule_for(ErrorKind.DEVICE_GONE, JobKind.READ)
+    assert (lost.tries, lost.then) == (LOOK_TRIES, Then.FAIL)
+    assert rule_for(ErrorKind.BLOCKED, JobKind.RESET).then is Then.FAIL
+    assert rule_for(ErrorKind.BLOCKED, JobKind.ERASE).then is Then.BLOCK
+    assert rule_for(ErrorKind.HOST, JobKind.VERIFY) == rule_for(ErrorKind.HOST)
+
+
 async def test_it_is_shown_so_often_that_a_board_answers(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = asked_times(monkeypatch)
     await scene.until(await scene.order(), Done, Failed)
@@ -183,22 +192,13 @@ class Shown:
         self.told.append(status)
 
 
-def reports(book: Shown, pulse: Pulse) -> EngineReports:
+def reports(book: Shown, pulse: Pulse) -> ProgressReports:
     loop = SimpleNamespace(call_soon_threadsafe=_call)
-    anything = cast("Any", SimpleNamespace(of=lambda _: None, id=1))  # pyright: ignore[reportUnknownLambdaType]
-    return EngineReports(
+    return ProgressReports(
         loop=cast("asyncio.AbstractEventLoop", loop),
         book=cast("JobBook", book),
-        histories=anything,
-        job=anything,
-        target=TARGET,
-        shelf=anything,
-        bootloader=anything,
+        job=cast("Any", SimpleNamespace(id=1)),
         check=lambda: None,
-        is_accepted=False,
-        may_leave=lambda: False,
-        changes=lambda: None,
-        disarm=cast("Any", None),
         pulse=pulse,
     )
 
@@ -209,7 +209,7 @@ def _call(work: Callable[[], object]) -> None:
 
 def test_progress_is_passed_on_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(engine_reports, "clock", SimpleNamespace(monotonic=lambda: now, now=clock.now))
+    monkeypatch.setattr(progress_reports, "clock", SimpleNamespace(monotonic=lambda: now, now=clock.now))
     book = Shown()
     report = reports(book, Pulse())
     for now, done in ((100.0, 1), (100.0 + PROGRESS_SECONDS * 0.99, 2), (100.0 + PROGRESS_SECONDS * 1.01, 3)):  # noqa: B007 - the clock reads it

@@ -14,7 +14,7 @@ from flashdeck.job_state import Done, Failed, Running, Verified, Waiting, Writte
 from flashdeck.model import Contents, JobState, LogLevel, Presence
 from flashdeckd.flash import engine
 from flashdeckd.flash.result import FlashResult
-from flashdeckd.jobs import attempt
+from flashdeckd.jobs import departure
 from flashdeckd.usb.recognition import ABSENT, Sighting
 from lane_rig import PROFILE, Scene, running_lane
 
@@ -66,7 +66,7 @@ async def test_a_bootloader_that_shows_itself_before_it_starts_the_application_h
 async def test_a_bootloader_that_stays_has_not(
     scene: Scene, shows: list[Sighting], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "WINDOW_SECONDS", 0.01, raising=False)
+    monkeypatch.setattr(departure, "WINDOW_SECONDS", 0.01, raising=False)
     shows += [ABSENT, dfu(scene)]
     job = await scene.until(await scene.order(), Failed)
     assert job.failure is not None
@@ -114,7 +114,7 @@ async def test_a_fault_of_ours_in_the_end_of_a_visit_fails_its_jobs_and_ends_no_
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(attempt.Attempts, "seen_running", broken)
+        patch.setattr(departure.Departure, "seen_running", broken)
         job = await written_before_the_leave(scene)
         scene.lane.see(started(scene))
         job = await scene.until(job, Failed)
@@ -126,7 +126,7 @@ async def test_a_fault_of_ours_in_the_end_of_a_visit_fails_its_jobs_and_ends_no_
 async def test_a_board_that_does_not_start_because_of_what_an_earlier_visit_left_is_no_refusal_of_this_image(
     scene: Scene, shows: list[Sighting], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "WINDOW_SECONDS", 0.01)
+    monkeypatch.setattr(departure, "WINDOW_SECONDS", 0.01)
     torn = Contents(sha256="", size=0, flashed_at=1.0, verified=Verified.NO, job=0, complete=False, serial="A1")
     await scene.book.record("left", "app1", replace_struct(torn, bcd_device=scene.emulated.device.bcd_device))
     shows += [ABSENT, dfu(scene)]
@@ -151,7 +151,7 @@ async def test_an_application_that_was_seen_has_started_whoever_presses_the_butt
         return outcome
 
     monkeypatch.setattr(engine, "flash", flash)
-    monkeypatch.setattr(attempt, "WINDOW_SECONDS", 0.01)
+    monkeypatch.setattr(departure, "WINDOW_SECONDS", 0.01)
     job = await scene.until(await scene.order(), Done, Failed)
     assert isinstance(job.status, Done), job.text
     assert job.result is not None

@@ -13,7 +13,15 @@ from flashdeck.model import BoardState, Presence
 from flashdeckd.host.service_manager import ServiceManager
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
-from flashdeckd.supervision import ROUND_SECONDS, SIGNS, STATUS_PAUSE, LaneSign, Supervision, reason_to_withhold
+from flashdeckd.supervision import (
+    ANSWER_SHARE,
+    ROUND_SECONDS,
+    SIGNS,
+    STATUS_PAUSE,
+    LaneSign,
+    Supervision,
+    reason_to_withhold,
+)
 
 HANGING = LaneSign("left", has_work=True, is_late=True)
 WORKING = LaneSign("right", has_work=True, is_late=False)
@@ -113,4 +121,30 @@ async def test_the_status_follows_the_state_and_signs_come_as_often_as_is_wanted
     await asyncio.wait([running])
     statuses = [line for line in said(heard) if line.startswith("STATUS")]
     assert statuses == ["STATUS=1 board: 1 no build yet"]  # one for two changes
-    assert ROUND_SECONDS > STATUS_PAUSE
+
+
+@pytest.mark.parametrize(("watchdog", "pause"), [(60.0, 60 / SIGNS), (0.0, ROUND_SECONDS)])
+async def test_parts_have_a_share_of_a_round_to_answer_in(
+    watchdog: float, pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(this_daemon(virtual=True))
+    manager = ServiceManager("/nowhere", watchdog=watchdog)
+    its = Supervision(manager, hub=hub, health=Health(hub), parts={}, lanes=lambda: ())
+    asked: list[float] = []
+    slept: list[float] = []
+
+    async def ask(seconds: float) -> None:
+        asked.append(seconds)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(its, "ask", ask)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    running = asyncio.create_task(its.run())
+    while pause not in slept:
+        await asyncio.wait([running], timeout=0.001)
+    running.cancel()
+    await asyncio.wait([running])
+    assert asked == [pause * ANSWER_SHARE]

@@ -33,6 +33,7 @@ from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
 from flashdeckd.server.connection import HELLO_LINE, Connection
@@ -217,6 +218,7 @@ def handlers_of(hub: Hub, jobs: int) -> Handlers:
         cast("Bench", SimpleNamespace(book=book)),
         enrolment=cast("Enrolment", nobody),
         by_hand=cast("HandRequests", nobody),
+        verbs=cast("VerbRequests", nobody),
         waits=cast("WaitRequests", nobody),
         doctor=cast("Doctor", nobody),
     )

@@ -79,7 +79,8 @@ async def test_a_serial_port_that_may_not_be_opened_or_that_a_program_keeps_for_
 
         terminal = os.open(tty, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         fcntl.ioctl(terminal, termios.TIOCEXCL)
-        os.chown(tty, root.stat().st_uid, -1)  # as a rule would let them
+        user = root.stat().st_uid  # noqa: ASYNC240 -- nothing runs meanwhile
+        os.chown(tty, user, -1)  # as a rule would let them
         kept = await it.until_job("left", lambda job: f"keeps {tty} for itself" in job.text)
         assert isinstance(kept.status, Waiting), kept
         os.close(terminal)

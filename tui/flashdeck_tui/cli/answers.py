@@ -50,7 +50,7 @@ class WaitReport(Value, frozen=True, kw_only=True):
 
 
 class FlashReport(Value, frozen=True, kw_only=True):
-    """The answer of `flash` and `retry`: a row a board."""
+    """The answer of `flash`, `retry`, `verify`, `erase` and `reset`: a row a board."""
 
     jobs: tuple[JobState, ...]
     notes: tuple[str, ...] = ()
@@ -59,8 +59,17 @@ class FlashReport(Value, frozen=True, kw_only=True):
     """The error of all boards together; not there where nothing did."""
 
 
+class ReadReport(FlashReport, frozen=True, kw_only=True):
+    """The answer of `read`: that of `flash`, and the file that it wrote."""
+
+    file: str = ""
+    """"" where nothing was read."""
+    size: int = 0
+    sha256: str = ""
+
+
 class JobLine(Value, frozen=True, kw_only=True):
-    """A line of `flash` and `retry` with `--jsonl`: a new state of one job."""
+    """A line of those commands, and of `read`, with `--jsonl`: a new state of one job."""
 
     job: JobState
 

@@ -9,13 +9,13 @@ from flashdeck.errors import ExitCode
 from flashdeck_tui.cli.answers import InstallationReport
 from flashdeck_tui.cli.output import put, put_json, say
 from flashdeck_tui.installer.carrying_out import carry_out
-from flashdeck_tui.installer.machine import Machine, user_environment
 from flashdeck_tui.installer.steps import Line, Remark, Step, StepResult, StepState, WriteFile, steps_of
+from flashdeck_tui.installer.this_machine import ThisMachine, user_environment
 
 _END = "END_OF_FILE"
 
 
-def carried_out(lines: Sequence[Line], machine: Machine, *, dry_run: bool, as_json: bool) -> ExitCode:
+def carried_out(lines: Sequence[Line], machine: ThisMachine, *, dry_run: bool, as_json: bool) -> ExitCode:
     """Do it all, or with `dry_run` print it; return 12 where only root is missing, 1 where a step failed."""
     steps = steps_of(lines)
     remarks = tuple(line.text for line in lines if isinstance(line, Remark))
@@ -40,7 +40,7 @@ def carried_out(lines: Sequence[Line], machine: Machine, *, dry_run: bool, as_js
     return ExitCode.NO_PERMISSION if StepState.NEEDS_ROOT in states else ExitCode.OK
 
 
-def _script(lines: Sequence[Line], machine: Machine) -> Iterator[str]:
+def _script(lines: Sequence[Line], machine: ThisMachine) -> Iterator[str]:
     """Yield the same as commands for a shell."""
     for line in lines:
         if isinstance(line, Remark):

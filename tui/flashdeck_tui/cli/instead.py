@@ -4,12 +4,6 @@ from collections.abc import Mapping
 from typing import Final
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "verify": "'flashdeck status' shows what was read back; 'flashdeck flash PARTITION FILE' compares first where the "
-    "board can be read, and writes only what differs",
-    "read": "flashdeck copies no flash into a file; dfu-util --upload does, where the bootloader can be read",
-    "erase": "flashdeck erases only what it writes; 'flashdeck flash PARTITION FILE' replaces what is there",
-    "reset": "a board leaves DFU mode after its flash, unless its profile says leave = false; else press its reset "
-    "button",
     "init": "'flashdeck suggest' prints what is plugged in as configuration",
     "power": "flashdeck switches no ports; pull the cable, or use uhubctl",
     "console": "flashdeck reads no serial ports; open the port with a terminal program",

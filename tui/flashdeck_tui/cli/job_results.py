@@ -10,7 +10,7 @@ from flashdeck.model import JobState
 from flashdeck_tui.cli.answers import FlashReport
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.outcome import exit_code, overall
-from flashdeck_tui.cli.output import put, put_json, report, say
+from flashdeck_tui.cli.output import put, put_json, report
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,6 @@ class Result:
 
 def put_result(result: Result, partition: str, *, as_json: bool, as_jsonl: bool) -> ExitCode:
     """Print what the jobs came to; with `as_jsonl` that is on stdout already."""
-    for job in result.jobs:
-        for remark in job.result.remarks if job.result is not None else ():
-            say(f"{job.board} {job.partition}: {remark}")
     boards = [(job.board, failure) for job, failure in zip(result.jobs, result.failures, strict=True)]
     error = overall(partition, boards)
     if as_json:

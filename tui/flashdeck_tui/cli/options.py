@@ -35,6 +35,10 @@ def size(value: str) -> int:
         raise click.BadParameter(str(error)) from error
 
 
+force_read = click.option(
+    "--force", is_flag=True, help="Also where reads were refused, or seen not to be true. What they say may be false."
+)
+
 status = click.option(
     "--status",
     "statuses",
@@ -65,10 +69,3 @@ def timeout(*, default: float | None, help: str) -> Callable[[_F], _F]:  # noqa:
         metavar="SECONDS",
         help=help,
     )
-
-
-no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for a board: 4 if one is absent, else 13.")
-patience = timeout(default=None, help="Stop following (6) after this long; the jobs stay in the queue.")
-cancel_on_exit = click.option(
-    "--cancel-on-exit", is_flag=True, help="Cancel what is not done when this command ends, also if killed."
-)

@@ -205,13 +205,13 @@ class Bars:
 
 
 def _label(job: JobState) -> str:
-    return clean(f"{job.board} {job.partition}")
+    return clean(f"{job.board} {job.partition}".strip())
 
 
 def _headline(job: JobState) -> str:
     """Return what a job does, without figures that change all the time."""
     if isinstance(job.status, Running) or (isinstance(job.status, Written) and not job.status.reason):
-        return status_word(job.status).text
+        return status_word(job.status, job.kind).text
     hint = status_hint(job.status)
     return f"{job.text} ({hint})" if hint else job.text
 

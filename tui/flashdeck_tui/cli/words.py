@@ -44,12 +44,12 @@ def presence(board: BoardState) -> Cell:
 
 def status(job: JobState) -> Cell:
     """Return the status of a job in one word; one that only a newer daemon knows in its own words."""
-    return cell(status_word(job.status))
+    return cell(status_word(job.status, job.kind))
 
 
 def detail(job: JobState) -> str:
     """Return what there is to say of a job beside its status, and what to do about it."""
-    told = ", ".join(part for part in (status_detail(job.status), claim_text(job.status)) if part)
+    told = ", ".join(part for part in (status_detail(job.status, job.kind), claim_text(job.status)) if part)
     hint = status_hint(job.status)
     if not told and not isinstance(job.status, Queued | Running | Written | Done | Superseded):
         told = job.text

@@ -1,1 +1,1 @@
-"""What `flashdeck install` sets up on a machine, and `flashdeck uninstall` takes away again."""
+"""Sets up on a machine what the daemon needs there, and takes it away again."""

@@ -6,9 +6,9 @@ from typing import Final
 
 from flashdeck.config import Config
 from flashdeck_tui.installer import unit_files
-from flashdeck_tui.installer.machine import Machine
 from flashdeck_tui.installer.marked import is_ours, marked
 from flashdeck_tui.installer.steps import Line, Remark, RemoveFile, Run, WriteFile
+from flashdeck_tui.installer.this_machine import ThisMachine
 
 RULES: Final = Path("/etc/udev/rules.d/70-flashdeck.rules")
 SYSTEM_UNITS: Final = Path("/etc/systemd/system")
@@ -28,7 +28,13 @@ Completions = Callable[[str], str]
 
 
 def install(
-    machine: Machine, config: Config, files: Files, completions: Completions, *, system: bool, with_socket: bool = False
+    machine: ThisMachine,
+    config: Config,
+    files: Files,
+    completions: Completions,
+    *,
+    system: bool,
+    with_socket: bool = False,
 ) -> list[Line]:
     """Return what is missing on a machine, in order; nothing where all is there."""
     lines: list[Line] = list(_access(machine, config, files))
@@ -47,7 +53,7 @@ def install(
     return [*lines, *start]
 
 
-def uninstall(machine: Machine, files: Files, *, system: bool) -> list[Line]:
+def uninstall(machine: ThisMachine, files: Files, *, system: bool) -> list[Line]:
     """Return what takes away again what `install` wrote; what somebody has changed since stays."""
     lines: list[Line] = []
     places = _system_places(machine) if system else _user_places(machine)
@@ -68,7 +74,7 @@ def uninstall(machine: Machine, files: Files, *, system: bool) -> list[Line]:
     return lines
 
 
-def _access(machine: Machine, config: Config, files: Files) -> Iterator[Line]:
+def _access(machine: ThisMachine, config: Config, files: Files) -> Iterator[Line]:
     written = list(_written(RULES, unit_files.rules(config), files, as_root=True))
     yield from written
     if any(isinstance(line, WriteFile) for line in written):
@@ -86,13 +92,13 @@ def _access(machine: Machine, config: Config, files: Files) -> Iterator[Line]:
             yield Remark(f"{machine.account} is in the group {group} from the next login on, as are its services")
 
 
-def _completion(machine: Machine, files: Files, completions: Completions, *, system: bool) -> Iterator[Line]:
+def _completion(machine: ThisMachine, files: Files, completions: Completions, *, system: bool) -> Iterator[Line]:
     for shell, path in _completion_places(machine, system=system).items():
         if shell in machine.shells:
             yield from _written(path, completions(shell) + "\n", files, as_root=system)
 
 
-def _user_units(machine: Machine, files: Files, *, with_socket: bool) -> Iterator[Line]:
+def _user_units(machine: ThisMachine, files: Files, *, with_socket: bool) -> Iterator[Line]:
     folder = _user_folder(machine)
     yield from _written(folder / _UNIT, unit_files.user_service(machine.program), files)
     if machine.can_harden:
@@ -101,7 +107,7 @@ def _user_units(machine: Machine, files: Files, *, with_socket: bool) -> Iterato
         yield from _written(folder / _SOCKET, unit_files.user_socket(), files)
 
 
-def _user_start(machine: Machine, *, changed: bool, with_socket: bool) -> Iterator[Line]:
+def _user_start(machine: ThisMachine, *, changed: bool, with_socket: bool) -> Iterator[Line]:
     if not machine.has_user_manager:
         unit = _SOCKET if with_socket else _UNIT
         yield Remark(
@@ -119,11 +125,11 @@ def _user_start(machine: Machine, *, changed: bool, with_socket: bool) -> Iterat
         yield Run(("loginctl", "enable-linger", machine.account), as_root=True, may_fail=True)
 
 
-def _system_units(machine: Machine, files: Files) -> Iterator[Line]:
+def _system_units(machine: ThisMachine, files: Files) -> Iterator[Line]:
     yield from _written(SYSTEM_UNITS / _TEMPLATE, unit_files.system_service(machine.program), files, as_root=True)
 
 
-def _system_start(machine: Machine, files: Files, *, changed: bool) -> Iterator[Line]:
+def _system_start(machine: ThisMachine, files: Files, *, changed: bool) -> Iterator[Line]:
     unit = f"flashdeckd@{machine.account}.service"
     if changed:
         yield Run(("systemctl", "daemon-reload"), as_root=True)
@@ -132,31 +138,31 @@ def _system_start(machine: Machine, files: Files, *, changed: bool) -> Iterator[
         yield Run(("systemctl", "restart", unit), as_root=True)
 
 
-def _user_stop(machine: Machine, units: Sequence[Path]) -> Iterator[Line]:
+def _user_stop(machine: ThisMachine, units: Sequence[Path]) -> Iterator[Line]:
     if machine.has_user_manager:
         names = [path.name for path in sorted(units, reverse=True)]  # the socket first: it would start the service
         yield Run(("systemctl", "--user", "disable", "--now", *names), may_fail=True)
 
 
-def _system_stop(machine: Machine) -> Iterator[Line]:
+def _system_stop(machine: ThisMachine) -> Iterator[Line]:
     yield Run(("systemctl", "disable", "--now", f"flashdeckd@{machine.account}.service"), as_root=True, may_fail=True)
 
 
-def _user_folder(machine: Machine) -> Path:
+def _user_folder(machine: ThisMachine) -> Path:
     return machine.config_home / "systemd" / "user"
 
 
-def _user_places(machine: Machine) -> list[Path]:
+def _user_places(machine: ThisMachine) -> list[Path]:
     folder = _user_folder(machine)
     units = [folder / _UNIT, folder / f"{_UNIT}.d" / "hardening.conf", folder / _SOCKET]
     return [*units, *_completion_places(machine, system=False).values()]
 
 
-def _system_places(machine: Machine) -> list[Path]:
+def _system_places(machine: ThisMachine) -> list[Path]:
     return [SYSTEM_UNITS / _TEMPLATE, *_completion_places(machine, system=True).values()]
 
 
-def _completion_places(machine: Machine, *, system: bool) -> dict[str, Path]:
+def _completion_places(machine: ThisMachine, *, system: bool) -> dict[str, Path]:
     data = SYSTEM_DATA if system else machine.data_home
     fish = data / "fish" / "vendor_completions.d" if system else machine.config_home / "fish" / "completions"
     return {

@@ -8,7 +8,7 @@ from flashdeck_tui.cli import options
 from flashdeck_tui.cli.installing import carried_out
 from flashdeck_tui.cli.shell_completion import script
 from flashdeck_tui.installer import needed_steps
-from flashdeck_tui.installer.machine import look, text_of
+from flashdeck_tui.installer.this_machine import look, text_of
 
 
 @click.command()

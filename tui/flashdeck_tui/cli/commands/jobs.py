@@ -6,7 +6,7 @@ import click
 
 from flashdeck import api
 from flashdeck.model import JobState
-from flashdeck.words.contents import image_name
+from flashdeck.words.work import work_name
 from flashdeck_tui.cli import live_options, options, words
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
@@ -45,11 +45,11 @@ def job_table(jobs: Sequence[JobState]) -> str:
             Cell(str(job.id), right=True),
             job.board,
             job.partition,
-            image_name(job.version, job.sha256),
+            work_name(job),
             words.status(job),
             words.age(job.at),
             words.detail(job),
         ]
         for job in jobs
     ]
-    return table(["JOB", "BOARD", "PARTITION", "VERSION", "STATUS", "AGE", "DETAIL"], rows)
+    return table(["JOB", "BOARD", "PARTITION", "WHAT", "STATUS", "AGE", "DETAIL"], rows)

@@ -12,7 +12,7 @@ import click
 from flashdeck import api
 from flashdeck.api import BoardPlan, PlanList, PlanStep
 from flashdeck.client import Client
-from flashdeck.errors import ExitCode
+from flashdeck.errors import ExitCode, RequestError
 from flashdeck.text import clean, counted, format_size, short_sha
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import converse
@@ -31,15 +31,20 @@ MOST_PIECES = 4
 @live_options.partition
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @live_options.boards
+@click.option("--erase", is_flag=True, help="Show what 'erase' would do instead.")
 @options.as_json
-def command(*, partition: str, file: Path | None, boards: tuple[str, ...], as_json: bool) -> ExitCode:
+def command(*, partition: str, file: Path | None, boards: tuple[str, ...], erase: bool, as_json: bool) -> ExitCode:
     """Show what flashing FILE, or the newest build, would do. Writes nothing.
 
     Exits with 13 where it would not start on any of the boards.
     """
+    if erase and file is not None:
+        raise RequestError("an erase takes no file", hint="leave out FILE, or --erase")
     data = read_image(file) if file is not None else None
 
     async def work(client: Client) -> PlanList:
+        if erase:
+            return await client.call(api.PlanErase(partition=partition, boards=boards))
         sha256 = ""
         if file is not None and data is not None:
             sha256 = await send_image(client, file, data, partition, boards)
@@ -59,7 +64,8 @@ def put_plans(reply: PlanList, *, as_json: bool) -> ExitCode:
 
 
 def _text(plan: BoardPlan) -> str:
-    lines = [clean(f"{plan.board}: {short_sha(plan.sha256)} into {plan.partition}")]
+    what = f"{short_sha(plan.sha256)} into" if plan.sha256 else "erase"
+    lines = [clean(f"{plan.board}: {what} {plan.partition}")]
     if plan.blocked:
         lines.append(_sentence(f"would not start: {plan.blocked}"))
     if plan.steps:

@@ -28,7 +28,7 @@ _SHUT_IN: Final = ("PrivateUsers=yes", "ProtectSystem=full", "CapabilityBounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class ThisMachine:
     """The facts that decide what there is to do."""
 
     account: str
@@ -54,7 +54,7 @@ class Machine:
     data_home: Path
 
 
-def look(account: str, *, system: bool) -> Machine:
+def look(account: str, *, system: bool) -> ThisMachine:
     """Return what this machine is for an account; "" is the one that we are, or that called `sudo` with `system`.
 
     Raises RequestError where there is no such account, or it is root's.
@@ -66,7 +66,7 @@ def look(account: str, *, system: bool) -> Machine:
         each.gr_name for each in grp.getgrall() if entry.pw_name in each.gr_mem
     }
     reachable = is_us and (RUNTIME_DIRS / str(entry.pw_uid) / "systemd" / "private").exists()
-    return Machine(
+    return ThisMachine(
         account=entry.pw_name,
         home=home,
         uid=entry.pw_uid,
@@ -76,7 +76,7 @@ def look(account: str, *, system: bool) -> Machine:
         program=_program(),
         booted=BOOTED.is_dir(),
         has_user_manager=reachable,
-        can_harden=reachable and _can_shut_in(entry.pw_uid),
+        can_harden=reachable and can_shut_in(entry.pw_uid),
         lingers=(LINGER / entry.pw_name).exists(),
         shells=frozenset(shell for shell in _SHELLS if shutil.which(shell)),
         config_home=_own("XDG_CONFIG_HOME", is_us=is_us) or home / ".config",
@@ -126,7 +126,8 @@ def _program() -> tuple[str, ...]:
     return (found,) if found else (sys.executable, "-m", "flashdeckd")
 
 
-def _can_shut_in(uid: int) -> bool:
+def can_shut_in(uid: int) -> bool:
+    """Return whether a user's service manager can put a service into namespaces of its own here; it tries that."""
     words = ["systemd-run", "--user", "--wait", "--collect", "--quiet"]
     for setting in _SHUT_IN:
         words += ["--property", setting]

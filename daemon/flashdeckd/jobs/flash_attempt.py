@@ -1,0 +1,126 @@
+"""An attempt to bring an image onto a board in DFU mode."""
+
+import asyncio
+from collections.abc import Callable
+
+from flashdeck.errors import DeviceGoneError
+from flashdeck.job_state import Done, JobKind, Phase, Written, may_follow
+from flashdeck.model import JobState, LogLevel, Presence
+from flashdeck.words.contents import image_name
+from flashdeckd.flash.engine import preview
+from flashdeckd.flash.result import FlashResult
+from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS
+from flashdeckd.jobs.attempt import Workplace, result_of_engine
+from flashdeckd.jobs.bootloader_book import bootloader_of
+from flashdeckd.jobs.cached_image import cached_image, why_never_cached
+from flashdeckd.jobs.contents_change import Flashed
+from flashdeckd.jobs.departure import Departure
+from flashdeckd.jobs.engine_reports import EngineReports
+from flashdeckd.jobs.flash_target import target_of
+from flashdeckd.jobs.visit import Visit
+from flashdeckd.usb.device import UsbDevice
+
+
+class FlashAttempt:
+    """Carries out jobs that flash."""
+
+    def __init__(self, place: Workplace, departure: Departure) -> None:
+        self._place = place
+        self._departure = departure
+        self.reached = -1
+
+    async def check(self, job: JobState) -> None:
+        """Check the image by assumed facts."""
+        board = self._place.board
+        image = await self._place.images.read(job)
+        preview(image, target_of(board, board.profile.partitions[job.partition]), ASSUMED_FACTS)
+
+    async def ends_without_dfu(self, job: JobState, presence: Presence) -> bool:  # noqa: ARG002 -- wherever it is
+        """Return False: the board is brought into DFU mode, or waited for."""
+        return False
+
+    async def run(
+        self, job: JobState, device: UsbDevice, visit: Visit, *, may_leave: Callable[[], bool], is_accepted: bool
+    ) -> None:
+        """Bring the job's image onto the device, and leave where `may_leave` says so."""
+        self.reached = -1
+        place = self._place
+        partition = place.board.profile.partitions[job.partition]
+        image = await place.images.read(job)
+        warnings = await place.images.check(image, partition)
+        if not may_follow(place.book.job(job.id).status, place.running(Phase.OPEN)):
+            return  # cancelled, or superseded, while its image was read
+        if not is_accepted:
+            place.require_same(job, device)
+        for warning in warnings:
+            place.book.log(job, warning, LogLevel.WARNING)
+        visit.take(job)
+        job = await place.book.begin_attempt(job, place.running(Phase.OPEN))
+        what = image_name(job.version, job.sha256)
+        place.book.log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
+        bootloader = bootloader_of(place.board.name, device)
+        may_read = place.lost_reads.reading_allowed(job.id, place.histories.of(bootloader))
+        others = self._departure.partitions_of(
+            other for other in self._departure.written if other.partition != job.partition
+        )
+        target = target_of(place.board, partition, may_read=may_read, with_others=others)
+        is_asked_to_leave = False
+
+        def ask() -> bool:
+            nonlocal is_asked_to_leave
+            is_asked_to_leave = may_leave()
+            return is_asked_to_leave
+
+        reports = EngineReports(
+            loop=asyncio.get_running_loop(),
+            book=place.book,
+            histories=place.histories,
+            job=job,
+            target=target,
+            change=Flashed(job, target, place.images.shelf.image),
+            bootloader=bootloader,
+            check=lambda: place.state.check(job.id),
+            is_accepted=is_accepted,
+            may_leave=ask,
+            changes=lambda: visit.changed.add(job.partition),
+            disarm=place.disarm,
+            pulse=place.thread.pulse,
+        )
+        contents = place.book.contents(job.board, job.partition)
+        cached = await cached_image(contents, device, place.board, target, place.images.shelf)
+        if why := why_never_cached(place.board.profile, device):
+            place.book.log(job, why, LogLevel.WARNING)
+        try:
+            outcome = await place.with_pulse(
+                reports, place.thread.opened(lambda worker: worker.flash(device, image, target, reports, cached))
+            )
+        finally:
+            self.reached = reports.reached
+        for note in outcome.notes:
+            place.book.log(job, note)
+        await reports.settled(outcome.verified)
+        place.lost_reads.forget(job.id)
+        await self._conclude(job, device, outcome, is_asked_to_leave=is_asked_to_leave)
+
+    async def _conclude(
+        self, job: JobState, device: UsbDevice, outcome: FlashResult, *, is_asked_to_leave: bool
+    ) -> None:
+        place, departure, result = self._place, self._departure, result_of_engine(outcome)
+        if outcome.interrupted:
+            await place.book.move(job, Written(result=result, reason="the board was lost before the leave"))
+            raise DeviceGoneError(
+                f"board {place.board.name} left the bus before the leave; the image is complete on it"
+            )
+        older = [] if job.patch else _flashes(departure.written, job.partition)
+        job = await place.book.move(job, Written(result=result))
+        for other in older:
+            brought = f"job {job.id} has brought a newer image"
+            await departure.end(other, Done(result=other.result, not_started=brought))
+        if not place.board.profile.leave:
+            await departure.end(job, Done(result=result))
+        elif is_asked_to_leave:
+            await departure.see_start(departure.written, device, left=outcome.left)
+
+
+def _flashes(jobs: list[JobState], partition: str) -> list[JobState]:
+    return [job for job in jobs if job.kind is JobKind.FLASH and job.partition == partition]

@@ -1,0 +1,84 @@
+"""Takes the progress of a job from a lane's thread into the event loop and the book of jobs."""
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from flashdeck.job_state import Phase, PhaseTimes, Running, TimeClaim
+from flashdeck.model import JobState
+from flashdeckd.host import clock
+from flashdeckd.jobs.book import JobBook
+from flashdeckd.usb.pulse import Pulse
+
+PROGRESS_SECONDS = 0.1
+"""Progress of one phase is passed on at most this often."""
+PULSE_SECONDS = 1.0
+"""Seconds at least between two reports that the board answers, while it makes no progress."""
+
+
+class ProgressReports:
+    """Carries the progress of one job, and that its board answers, from the lane's thread into the event loop."""
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        book: JobBook,
+        job: JobState,
+        check: Callable[[], None],
+        pulse: Pulse,
+    ) -> None:
+        self._loop = loop
+        self._book = book
+        self._job = job
+        self._check = check
+        self._pulse = pulse
+        self._status = Running(phase=Phase.OPEN, since=clock.now(), answered_at=pulse.answered_at)
+        self._last = 0.0
+        self._times = PhaseTimes()
+        self._reported_at = clock.monotonic()
+
+    def progress(self, phase: Phase, done: int, total: int) -> None:
+        """Passes progress on, not more often than anybody can see."""
+        self._count(phase)  # a report ends a piece of work
+        now = clock.monotonic()
+        is_new = phase is not self._status.phase
+        if not is_new and done < total and now - self._last < PROGRESS_SECONDS:
+            return
+        self._last = now
+        since = clock.now() if is_new else self._status.since
+        self._status = Running(phase=phase, done=done, total=total, since=since, answered_at=self._pulse.answered_at)
+        self._show(self._status)
+
+    def claimed(self, claim: TimeClaim) -> None:
+        """Passes on that the board claims time, and is waited for; until there is progress."""
+        self._status = replace(self._status, claim=claim, answered_at=self._pulse.answered_at)
+        self._show(self._status)
+
+    def show_pulse(self) -> None:
+        """Passes on that the board has answered since the last progress. Called in the event loop."""
+        if self._pulse.answered_at - self._status.answered_at >= PULSE_SECONDS:
+            # It has answered since, so what it claimed before is over.
+            self._status = replace(self._status, answered_at=self._pulse.answered_at, claim=None)
+            self._book.progress(self._job.id, self._status)
+
+    def end(self) -> None:
+        """Notes how long each phase took; what came after the last report counts for the phase that was under way.
+
+        Called in the event loop, once the work has ended.
+        """
+        self._count(self._status.phase)
+        self._book.spend(self._job.id, self._times)
+
+    def check(self) -> None:
+        """Raises ParkedError when the job is to end here."""
+        self._check()
+
+    def _count(self, phase: Phase) -> None:
+        now = clock.monotonic()
+        self._times = self._times.plus(phase, now - self._reported_at)
+        self._reported_at = now
+
+    def _show(self, status: Running) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._book.progress(self._job.id, status))

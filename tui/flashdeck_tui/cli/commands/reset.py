@@ -1,0 +1,31 @@
+"""`flashdeck reset`: boards out of DFU mode."""
+
+import click
+
+from flashdeck import api
+from flashdeck.client import Client
+from flashdeck.errors import ExitCode
+from flashdeck_tui.cli import live_options
+from flashdeck_tui.cli.orders import Order, carry_out, ordered
+
+
+@click.command()
+@live_options.any_boards
+@click.option("--force", is_flag=True, help="Also where a partition is incomplete.")
+@ordered()
+def command(*, boards: tuple[str, ...], force: bool, order: Order) -> ExitCode:
+    """Take boards out of DFU mode now: they start their applications.
+
+    BOARD is a name or a glob; without one, all boards that are in DFU mode. A job that runs there is done first; what
+    else is queued waits until the board is back. A board that is running already is left alone.
+
+    Ends with 13 where a partition is incomplete, and says which; --force starts the board all the same. Prints a row a
+    board.
+    """
+
+    async def ask(client: Client) -> api.JobList:
+        return await client.call(
+            api.ResetBoards(boards=boards, force=force, no_wait=order.no_wait, cancel_on_exit=order.cancel_on_exit)
+        )
+
+    return carry_out(order, "reset", ask)
