@@ -228,6 +228,7 @@ async def start(root: Path, *, virtual: bool = True, daemon: tuple[str, ...] = D
             stdout=log,
             stderr=log,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,  # no terminal, whoever runs the tests: SIGHUP means something else with one
         )
     loop = asyncio.get_running_loop()
     deadline = loop.time() + START_SECONDS

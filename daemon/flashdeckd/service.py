@@ -2,24 +2,24 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import usb.backend
 
 from flashdeck import __version__, api
-from flashdeck.config import Config
-from flashdeck.config_file import default_config, load
-from flashdeck.paths import board_file_path, default_config_path, ensure_private_dir
+from flashdeck.config_file import default_reading, reading_of
+from flashdeck.paths import absolute, board_file_path, default_config_path, ensure_private_dir
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.leases import Leases
 from flashdeckd.boards.real_usb import real_usb
-from flashdeckd.builds.builds import Builds, Watch
+from flashdeckd.builds.builds import Builds
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
 from flashdeckd.host.service_manager import ServiceManager
@@ -32,11 +32,13 @@ from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.going_back import RollbackRequests
 from flashdeckd.requests.past_jobs import HistoryRequests
+from flashdeckd.requests.reloading import Configuration, begin, follow_in_journal, watches_of
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
 from flashdeckd.server.handlers import (
     Handlers,
+    configuration_handlers,
     for_holders,
     history_handlers,
     lease_handlers,
@@ -47,6 +49,7 @@ from flashdeckd.server.handlers import (
 from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
+from flashdeckd.state.config_record_file import ConfigRecordFile
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
@@ -101,8 +104,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
     Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories cannot be used.
     """
     async with AsyncExitStack() as stack:
-        stop = stack.enter_context(signals.asked())
-        config = load(options.config) if options.config else default_config(virtual=options.virtual is not None)
+        asked = stack.enter_context(signals.asked())
         virtual = None if options.virtual is None else _emulated(options.virtual)
         ensure_private_dir(options.state_dir)
         # Two daemons on one journal would flash everything twice.
@@ -111,8 +113,15 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         endpoint = stack.enter_context(claimed(options.socket, options.listener))
         hub = Hub(this_daemon(virtual=virtual is not None))
         health = Health(hub)
+        main_file = absolute(options.config or default_config_path(virtual=virtual is not None))
+        read = (
+            partial(reading_of, main_file) if options.config else partial(default_reading, virtual=virtual is not None)
+        )
+        config_records = ConfigRecordFile(options.state_dir)
+        begun = await threads.run(begin, read, config_records)
         journal = await Journal.open(options.state_dir / "journal.sqlite3")
         stack.push_async_callback(journal.close)
+        await follow_in_journal(journal, begun.changes)
         ledger = await journal.load()
         journal.watch(lambda trouble: health.report("journal", trouble))
         for artifact in ledger.artifacts.values():
@@ -125,9 +134,8 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         if backend is not None and records is not None:
             backend = RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads))
             hub.log(f"every session with a device is recorded in {clean(str(records.path))}")
-        main_file = options.config or default_config_path(virtual=virtual is not None)
         bench = Bench(
-            config,
+            begun.config,
             hub=hub,
             journal=journal,
             ledger=ledger,
@@ -137,30 +145,46 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             rebuilt=rebuilt_into(spool),
             health=health,
         )
-        await queue_again(bench.book, config)
+        await queue_again(bench.book, begun.config, begun.changes.elsewhere)
         stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
         notes = FileNotes()
         by_build = BuildRequests(bench, hub, journal, spool, notes)
         builds = Builds(
-            _watches(config),
+            watches_of(begun.config),
             by_build.settled,
             on_trouble=lambda part, trouble, hint: health.report(part, trouble, hint=hint),
             unreadable=by_build.unreadable,
             settling=by_build.being_written,
             kept_open=by_build.kept_open,
         )
+        configuration = Configuration(
+            read,
+            begun,
+            bench=bench,
+            builds=builds,
+            by_build=by_build,
+            enrolment=enrolment,
+            hub=hub,
+            health=health,
+            records=config_records,
+        )
+        await configuration.start(begun)
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub, state_dir=options.state_dir)
-        verbs = VerbRequests(bench)
-        methods = Handlers(hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=verbs, waits=waits, doctor=doctor)
-        handlers = dict(methods.table())
-        handlers |= Uploads(by_build.accept).handlers()
-        handlers |= lease_handlers(Leases(bench, hub))
-        handlers |= rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand)
-        handlers |= history_handlers(HistoryRequests(bench, journal))
-        handlers |= recording_handlers(records)
-        handlers |= version_handlers(libusb)
+        methods = Handlers(
+            hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=VerbRequests(bench), waits=waits, doctor=doctor
+        )
+        handlers: dict[type[api.Params[Any]], Handler] = {
+            **methods.table(),
+            **Uploads(by_build.accept).handlers(),
+            **lease_handlers(Leases(bench, hub)),
+            **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),
+            **history_handlers(HistoryRequests(bench, journal)),
+            **recording_handlers(records),
+            **version_handlers(libusb),
+            **configuration_handlers(configuration),
+        }
         if virtual is not None:
             handlers |= virtual.handlers
         server = Server(hub, for_holders(handlers))
@@ -168,7 +192,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
         supervision = Supervision(manager, hub=hub, health=health, parts=parts, lanes=lambda: _signs(bench))
         await _run(
-            stop,
+            asked.to_end,
             endpoint,
             server,
             hub=hub,
@@ -176,6 +200,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             builds=builds,
             source=source,
             health=health,
+            reloading=configuration.follow(asked.to_reload),
             manager=manager,
             supervision=supervision,
         )
@@ -191,6 +216,7 @@ async def _run(
     builds: Builds,
     source: HotplugSource,
     health: Health,
+    reloading: Coroutine[None, None, None],
     manager: ServiceManager,
     supervision: Supervision,
 ) -> None:
@@ -199,6 +225,7 @@ async def _run(
     tasks = [
         asyncio.create_task(follow_bus(source, bench, health, scanned)),
         asyncio.create_task(builds.run()),
+        asyncio.create_task(reloading),
         asyncio.create_task(supervision.run()),
         asyncio.create_task(bench.run()),
     ]
@@ -279,12 +306,3 @@ def _recorder(directory: RecordDirectory, health: Health, *, payloads: bool) -> 
             loop.call_soon_threadsafe(health.report, "record", clean(trouble))
 
     return Recorder(directory, payloads=payloads, on_trouble=tell)
-
-
-def _watches(config: Config) -> list[Watch]:
-    return [
-        Watch(profile=profile.name, partition=partition.name, pattern=partition.image, settle=partition.settle)
-        for profile in config.profiles.values()
-        for partition in profile.partitions.values()
-        if partition.image
-    ]

@@ -1,37 +1,55 @@
-"""Signals to the daemon: some end it in order, at whatever moment they come; others do it no harm."""
+"""Signals to the daemon: some end it in order, at whatever moment they come; one asks it to reload; others do no harm.
+
+SIGHUP is two signals in one: a terminal that closes, or an ssh that drops, sends it to what ran there, and a service
+manager sends it for a reload. A daemon that had a controlling terminal when it started takes it for the first.
+"""
 
 import asyncio
 import signal
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final
 
-ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""A terminal that closes and an ssh that drops must not cost more than a service manager that stops us."""
+from flashdeckd.host import files
+
+ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+"""With SIGHUP among them where there is a terminal: that it closes must cost no more than being stopped."""
 HARMLESS: Final = (signal.SIGUSR1, signal.SIGUSR2)
 """Would end a process that says nothing of them."""
 _AT_ONCE: Final = 4096
 """Signals read at once; the kernel puts one byte for each into the socket."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The events of the running loop that signals set."""
+
+    to_end: asyncio.Event = field(default_factory=asyncio.Event)
+    to_reload: asyncio.Event = field(default_factory=asyncio.Event)
+    """To be cleared by whoever reloads, before it begins: a signal that comes meanwhile asks for another time."""
+
+
 class Signals:
     """The signals of one daemon, heard from its start to the last moment of its process."""
 
     def __init__(self) -> None:
-        self._asked: asyncio.Event | None = None
+        self._asked: Asked | None = None
+        self._ending = frozenset({*ENDING, signal.SIGHUP} if _has_terminal() else ENDING)
 
     @contextmanager
     def heard(self) -> Generator[None]:
         """Hear them for the length of the block, which is the rest of the process: afterwards all are ignored.
 
-        Until `asked` is entered, one that ends the daemon raises SystemExit with code 0: nothing is open yet.
+        Until `asked` is entered, one that ends the daemon raises SystemExit with code 0: nothing is open yet. One that
+        asks it to reload does nothing then: what it would read again is not read yet.
         """
-        numbers = [number for number in (*ENDING, *HARMLESS) if not _is_nohup(number)]
+        numbers = [number for number in (*ENDING, signal.SIGHUP, *HARMLESS) if not _is_nohup(number)]
         for number in numbers:
             # Not SIG_IGN for those that are harmless: a child would inherit it.
-            signal.signal(number, self._note if number in ENDING else _nothing)
+            signal.signal(number, self._note if number in self._ending else _nothing)
         try:
             yield
         finally:
@@ -39,15 +57,18 @@ class Signals:
                 signal.signal(number, signal.SIG_IGN)
 
     @contextmanager
-    def asked(self) -> Generator[asyncio.Event]:
-        """An event of the running loop that is set once the daemon is asked to end. To be entered once."""
+    def asked(self) -> Generator[Asked]:
+        """The events of the running loop that are set once the daemon is asked for something. To be entered once."""
         loop = asyncio.get_running_loop()
-        asked = asyncio.Event()
+        asked = Asked()
         ours, signalled = socket.socketpair()
 
         def told() -> None:
-            if not set(ENDING).isdisjoint(ours.recv(_AT_ONCE)):
-                asked.set()
+            numbers = ours.recv(_AT_ONCE)
+            if not self._ending.isdisjoint(numbers):
+                asked.to_end.set()
+            elif signal.SIGHUP in numbers:
+                asked.to_reload.set()
 
         with ours, signalled:
             ours.setblocking(False)  # noqa: FBT003 - the socket module's own way
@@ -65,6 +86,15 @@ class Signals:
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         if self._asked is None:
             raise SystemExit(0)
+
+
+def _has_terminal() -> bool:
+    """Return whether this process has a controlling terminal."""
+    try:
+        files.close(files.open_to_read("/dev/tty"))
+    except OSError:
+        return False
+    return True
 
 
 def _is_nohup(number: signal.Signals) -> bool:

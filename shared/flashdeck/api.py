@@ -10,7 +10,7 @@ from msgspec import field
 
 from flashdeck.diagnosis import Diagnosis, Fact
 from flashdeck.job_state import Failure
-from flashdeck.model import BoardState, DeviceState, JobState, LogLevel, LogLine, Snapshot
+from flashdeck.model import BoardState, ConfigurationState, DeviceState, JobState, LogLevel, LogLine, Snapshot
 from flashdeck.value import Value
 
 LOWEST_PROTOCOL = 2
@@ -489,6 +489,45 @@ class Disarm(Params[BoardList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
+class UnconfirmedFile(Value, frozen=True, kw_only=True):
+    """An included file of which something does not count before a person confirms it."""
+
+    file: str
+    lines: tuple[str, ...]
+    """Each key with its table, and what it would change."""
+    boards: tuple[str, ...] = ()
+
+
+class ConfigReloaded(Value, frozen=True, kw_only=True):
+    """Answer to `config.reload`."""
+
+    configuration: ConfigurationState
+    changes: tuple[str, ...] = ()
+    """The differences for the boards, in words; empty where nothing is different."""
+    unconfirmed: tuple[UnconfirmedFile, ...] = ()
+
+
+class ReloadConfig(Params[ConfigReloaded], frozen=True, kw_only=True):
+    """Reads the configuration again, and takes it over; a bad one (`config-invalid`) is refused whole."""
+
+
+class ConfigTrusted(Value, frozen=True, kw_only=True):
+    """Answer to `config.trust`."""
+
+    file: str
+    lines: tuple[str, ...] = ()
+    """The keys that count from now on, in words."""
+
+
+class TrustConfig(Params[ConfigTrusted], frozen=True, kw_only=True):
+    """Confirms the keys of an included file that let the daemon do more than before.
+
+    `file` is its path; it is compared with those of the included files, and never opened.
+    """
+
+    file: str
+
+
 class Examine(Params[Diagnosis], frozen=True, kw_only=True):
     """Looks at boards (names and globs, empty: all) and at this installation; nothing is erased or written.
 
@@ -696,6 +735,8 @@ METHODS: dict[str, type[Params[Value]]] = {
     "arm": Arm,
     "disarm": Disarm,
     "adopt": Adopt,
+    "config.reload": ReloadConfig,
+    "config.trust": TrustConfig,
     "doctor": Examine,
     "versions": GetVersions,
     "recordings": GetRecordings,

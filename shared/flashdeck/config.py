@@ -423,6 +423,10 @@ class Profile(ProfileKeys):
     secure_alias: bool = False
     """True where TrustZone shows the flash at 0x0C000000 too."""
     partitions: Mapping[str, Partition] = field(default_factory=dict[str, Partition])
+    kept: tuple[Range, ...] = ()
+    """Addresses that stay protected, though its file does not say so any more: nobody has confirmed that yet."""
+    file: Path = field(default=Path(), compare=False)
+    """The file that it is from."""
 
     @property
     def is_plain(self) -> bool:
@@ -431,8 +435,9 @@ class Profile(ProfileKeys):
 
     @property
     def protected(self) -> tuple[Range, ...]:
-        """The addresses of the protected partitions."""
-        return tuple(p.span for p in self.partitions.values() if p.protected and p.alternate is None)
+        """The addresses that are never written."""
+        spans = tuple(p.span for p in self.partitions.values() if p.protected and p.alternate is None)
+        return (*spans, *self.kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -499,3 +504,5 @@ class Config:
     """Names of boards that are armed for one job (boards.toml)."""
     hooks: Hooks = Hooks()
     """Commands that run when a job has ended."""
+    settle: float = DEFAULT_SETTLE
+    """Seconds without a change after which a file counts as written, where nothing else is said of it."""

@@ -25,26 +25,66 @@ MAX_FILES = 64
 _AGAIN = "put it back, or take the board out of this file and adopt it again"
 
 
-def load(path: Path) -> Config:
-    """Return the configuration in `path`, the files that it includes, and the boards.toml beside it.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A configuration as it was read: taken, or refused as a whole."""
 
-    Raises ConfigError for everything that is wrong.
-    """
+    files: tuple[Path, ...]
+    """Every file that was looked for, also those that are not there: a change of any of them changes the outcome."""
+    config: Config | None = None
+    """None where it was refused."""
+    error: ConfigError | None = None
+    """All that is wrong with it."""
+
+    def checked(self) -> Config:
+        """Return the configuration. Raises ConfigError for everything that is wrong."""
+        if self.config is None:
+            raise self.error or ConfigError("there is no configuration")
+        return self.config
+
+
+def reading_of(path: Path) -> Reading:
+    """Read the configuration in `path`, the files that it includes, and the boards.toml beside it."""
+    board_file = board_file_path(path)
+    files = _Files(os.path.realpath(board_file), Mistakes())
+    try:
+        files.read(_main_file(path))
+        config = _checked(list(files.tables.values()), board_file, files.mistakes)
+    except ConfigError as error:
+        return Reading((*files.sought, board_file), error=error)
+    return Reading((*files.sought, board_file), config)
+
+
+def _main_file(path: Path) -> Path:
     main = absolute(path)
     if main.name == BOARD_FILE_NAME:
         raise ConfigError(
             f"{_shown(main)}: this name belongs to the file that flashdeckd writes beside the configuration",
             hint="give the configuration another name",
         )
-    files = _Files(os.path.realpath(board_file_path(main)), Mistakes())
-    files.read(main)
-    return _checked(list(files.tables.values()), board_file_path(main), files.mistakes)
+    return main
+
+
+def default_reading(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Reading:
+    """Read the configuration at its default place; where there is no file, an empty one with what boards.toml has."""
+    path = default_config_path(virtual=virtual, environ=environ)
+    if not _is_absent(path):
+        return reading_of(path)
+    board_file = board_file_path(path)
+    try:
+        return Reading((path, board_file), _checked([], board_file, Mistakes()))
+    except ConfigError as error:
+        return Reading((path, board_file), error=error)
+
+
+def load(path: Path) -> Config:
+    """Return the configuration in `path`. Raises ConfigError for everything that is wrong."""
+    return reading_of(path).checked()
 
 
 def default_config(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration at its default place; where there is no file, an empty one with what boards.toml has."""
-    path = default_config_path(virtual=virtual, environ=environ)
-    return _checked([], board_file_path(path), Mistakes()) if _is_absent(path) else load(path)
+    return default_reading(virtual=virtual, environ=environ).checked()
 
 
 def _checked(files: Sequence[ConfigTable], board_file: Path, mistakes: Mistakes) -> Config:
@@ -63,7 +103,8 @@ def _checked(files: Sequence[ConfigTable], board_file: Path, mistakes: Mistakes)
         tuple(table.place.file for table in (*files, *([written] if written else []))),
         frozenset(written.disarmed) if written else frozenset(),
         frozenset(written.once) if written else frozenset(),
-        files[0].hooks if files else Hooks(),
+        hooks=files[0].hooks if files else Hooks(),
+        settle=settle,
     )
 
 
@@ -93,9 +134,12 @@ class _Files:
     mistakes: Mistakes
     tables: dict[str, ConfigTable] = field(default_factory=dict[str, ConfigTable])
     """By real path: two names of one file are a repeat as well."""
+    sought: list[Path] = field(default_factory=list[Path])
+    """Every file that was looked for."""
 
     def read(self, path: Path, including: tuple[str, ...] = ()) -> None:
         """Read a file, and those that it includes; `including` are the real paths of those that include it."""
+        self.sought.append(path)
         values = read_values(path)
         real = os.path.realpath(path)
         top = self.tables[real] = read_table(ConfigTable, values, Place(path), self.mistakes)

@@ -138,14 +138,15 @@ class PartitionTable(PartitionKeys, Table):
         assert self.span is not None  # noqa: S101 - there are no mistakes any more
         taken = _taken(self, PartitionKeys)
         if "guards" not in self.place.given:
-            taken["guards"] = _default_guards(self, has_ram=has_ram)
+            taken["guards"] = default_guards(self, is_alternate=self.is_alternate, has_ram=has_ram)
         if "settle" not in self.place.given:
             taken["settle"] = settle
         return Partition(name, self.span, self.alt, **taken)
 
 
-def _default_guards(table: PartitionTable, *, has_ram: bool) -> frozenset[AnyGuard]:
-    if table.is_alternate or table.holds is PartitionKind.DATA:
+def default_guards(partition: PartitionKeys, *, is_alternate: bool, has_ram: bool) -> frozenset[AnyGuard]:
+    """Return the guards of a partition that says nothing of them: all that can be applied, MCUboot and CRCs aside."""
+    if is_alternate or partition.holds is PartitionKind.DATA:
         return frozenset((Guard.FITS,))
     return DEFAULT_GUARDS if has_ram else DEFAULT_GUARDS - {Guard.STACK}
 
@@ -297,6 +298,7 @@ class ProfileTable(ProfileKeys, Table):
             option_bytes=chip.option_bytes if chip else (),
             otp=chip.otp if chip else (),
             secure_alias=chip.secure_alias if chip else False,
+            file=self.place.file,
             partitions={
                 each: table.resolved(each, has_ram=has_ram, settle=settle) for each, table in self.partitions.items()
             },

@@ -317,6 +317,18 @@ class Trouble(Value, frozen=True, kw_only=True):
         return f"{self.part}: {self.text}" + (f"; {self.hint}" if self.hint else "")
 
 
+class ConfigurationState(Value, frozen=True, kw_only=True):
+    """The configuration that is in force."""
+
+    files: tuple[str, ...] = ()
+    """The files that it was read from, the main one first; empty where there is none."""
+    read_at: float
+    changed: bool = False
+    """True if a file is not any more as it was read."""
+    refused: str = ""
+    """All that is wrong with the files as they are now; "" where they were taken."""
+
+
 class DaemonState(Value, frozen=True, kw_only=True):
     """The daemon itself."""
 
@@ -330,6 +342,8 @@ class DaemonState(Value, frozen=True, kw_only=True):
     """Parts that do not work, each with what to do; empty when all is well."""
     troubles: tuple[Trouble, ...] = ()
     """The same, part by part, and since when."""
+    configuration: ConfigurationState | None = None
+    """The configuration; None where the daemon is too old to say."""
 
 
 class Snapshot(Value, frozen=True, kw_only=True):

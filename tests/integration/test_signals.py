@@ -1,6 +1,11 @@
-"""Signals to a daemon: those that end it do so in order, in a write and at any other time; others do it no harm."""
+"""Signals to a daemon: those that end it do so in order, in a write and at any other time; others do it no harm.
+
+SIGHUP is one of the first where the daemon has a terminal, else one of the others. The daemons of `rig` have none.
+"""
 
 import asyncio
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -18,8 +23,9 @@ from flashdeckd.state.journal import Journal
 from job_states import is_writing
 from rig import WAIT_SECONDS, Rig, board, firmware, prepare, sha256, start
 
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-HARMLESS = (signal.SIGUSR1, signal.SIGUSR2)
+ENDING = (signal.SIGTERM, signal.SIGINT)
+HARMLESS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+PLACES = {"--virtual": "bench.toml", "--config": "config.toml", "--socket": "s", "--state-dir": "state"}
 ONE = firmware("1.0.0", size=60_000)
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
 LEAVINGS = ("s", "s.lock", "state/lock", "state/journal.sqlite3-wal", "state/journal.sqlite3-shm")
@@ -105,6 +111,87 @@ async def test_a_daemon_that_was_started_by_nohup_goes_on(root: Path) -> None:
     assert await rig.stop() == 0
 
 
+TAKES_TERMINAL = """
+import os, signal, sys
+os.open(sys.argv[1], os.O_RDWR)
+if sys.argv[2] == "nohup":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+os.execv(sys.executable, (sys.executable, "-m", "flashdeckd", *sys.argv[3:]))
+"""
+"""The first terminal that the leader of a session opens is its controlling one."""
+
+
+class Terminal:
+    """A terminal for a daemon."""
+
+    def __init__(self) -> None:
+        self._ours, self._theirs = pty.openpty()
+
+    async def start(self, root: Path, *, bench: str, nohup: bool = False) -> Rig:
+        prepare(root, boards=LEFT, bench=bench)
+        return await start(
+            root, daemon=("-c", TAKES_TERMINAL, os.ttyname(self._theirs), "nohup" if nohup else "not nohup")
+        )
+
+    def close(self) -> None:
+        for descriptor in (self._ours, self._theirs):
+            os.close(descriptor)
+
+
+async def test_a_terminal_that_closes_in_a_write_parks_the_job(root: Path) -> None:
+    terminal = Terminal()
+    rig = await terminal.start(root, bench=board("left", timing="real"))
+    rig.build(ONE)
+    await rig.until(writing)
+    terminal.close()
+    assert await rig.process.wait() == 0
+    assert left_behind(root) == []
+    assert await jobs_on_disk(root) == [(Queued, "queued: parked: the daemon was stopped")]
+
+
+async def test_a_hangup_ends_a_daemon_that_has_a_terminal(root: Path) -> None:
+    terminal = Terminal()
+    rig = await terminal.start(root, bench=board("left"))
+    assert await rig.stop(signal.SIGHUP) == 0
+    assert left_behind(root) == []
+    terminal.close()
+
+
+async def test_with_nohup_it_outlives_its_terminal(root: Path) -> None:
+    terminal = Terminal()
+    rig = await terminal.start(root, bench=board("left"), nohup=True)
+    terminal.close()
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    assert await rig.stop() == 0
+
+
+HEARS = """
+import asyncio, os, signal
+from flashdeckd.signals import Signals
+
+async def serve(signals):
+    with signals.asked() as asked:
+        for _ in range(2):
+            asked.to_reload.clear()
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asked.to_reload.wait()
+        print("asked to end" if asked.to_end.is_set() else "asked to reload")
+
+signals = Signals()
+with signals.heard():
+    os.kill(os.getpid(), signal.SIGHUP)
+    asyncio.run(serve(signals))
+"""
+"""What of the daemon hears signals, and sends them itself."""
+
+
+def test_without_a_terminal_a_hangup_asks_for_a_reload_as_often_as_it_comes() -> None:
+    command = (sys.executable, "-c", HEARS)
+    heard = subprocess.run(command, capture_output=True, text=True, start_new_session=True, check=True)  # noqa: S603 - ours
+    assert heard.stdout == "asked to reload\n"
+
+
 class Starting:
     """A daemon that is being started, and says what it imports and logs."""
 
@@ -126,13 +213,13 @@ class Starting:
 @contextmanager
 def starting(root: Path) -> Generator[Starting]:
     prepare(root, boards=LEFT, bench=board("left"))
-    options = {"--virtual": "bench.toml", "--config": "config.toml", "--socket": "s", "--state-dir": "state"}
     with subprocess.Popen(  # noqa: S603 - ours
-        (sys.executable, "-X", "importtime", "-m", "flashdeckd", *chain.from_iterable(options.items())),
+        (sys.executable, "-X", "importtime", "-m", "flashdeckd", *chain.from_iterable(PLACES.items())),
         cwd=root,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as process:
         try:
             yield Starting(process)

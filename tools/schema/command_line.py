@@ -62,6 +62,8 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "doctor": Printed(Diagnosis),
     "report": Printed(answers.ReportWritten),
     "config check": Printed(answers.ConfigChecked),
+    "config reload": Printed(api.ConfigReloaded),
+    "config trust": Printed(api.ConfigTrusted),
     "install": Printed(answers.InstallationReport),
     "uninstall": Printed(answers.InstallationReport),
     "completion": Printed(answers.CompletionScript),

@@ -25,6 +25,7 @@ from flashdeck.model import (
     ArtifactState,
     BoardState,
     Contents,
+    DaemonState,
     DeviceState,
     Disposition,
     JobState,
@@ -34,7 +35,7 @@ from flashdeck.model import (
     Presence,
 )
 from flashdeck.problems import KEPT_OPEN_HINT, counts
-from flashdeck.text import clean, counted, format_age, format_size, short_sha
+from flashdeck.text import MAX_PATH, clean, counted, format_age, format_size, short_sha
 from flashdeck.words.boards import armed_text, armed_word, hold_text, lease_text, presence_word
 from flashdeck.words.conditions import condition_word
 from flashdeck.words.contents import (
@@ -179,8 +180,19 @@ def header(store: Store, link: LinkState, socket: str) -> list[Phrase]:
         cells.append(Phrase(f"flashdeckd {_name(daemon.version)} on {_name(daemon.host)}"))
         if daemon.virtual:
             cells.append(Phrase("virtual boards", Tone.WAIT))
+        cells += _configuration(daemon)
     cells.append(Phrase(clean(socket), Tone.FAINT))
     return cells
+
+
+def _configuration(daemon: DaemonState) -> Iterator[Phrase]:
+    """Yield whether the files of the configuration are not what is in force, and which they are."""
+    configuration = daemon.configuration
+    if configuration is None:
+        return
+    if configuration.refused or configuration.changed:
+        yield Phrase("configuration " + ("refused" if configuration.refused else "changed"), Tone.WAIT)
+    yield Phrase(clean(configuration.files[0], MAX_PATH) if configuration.files else "no configuration", Tone.FAINT)
 
 
 def notices(store: Store, link: LinkState, now: float) -> list[Phrase]:

@@ -9,6 +9,7 @@ import usb.backend
 
 from flashdeck.config import Board, Config
 from flashdeck.errors import ErrorKind, FlashdeckError, RefusedError, RequestError
+from flashdeck.job_state import Canceller
 from flashdeck.model import BoardHold, BoardState, HoldBy, LogLevel
 from flashdeck.names import select, which
 from flashdeck.text import clean
@@ -70,7 +71,13 @@ class Bench:
         self._running: asyncio.TaskGroup | None = None
         self._disarm: Callable[[str], Awaitable[object]] | None = None
         self._stopped = asyncio.Event()
+        self.reshaping = asyncio.Lock()
+        """Locked while the configuration is exchanged, and while a job is created for a board that it has."""
         self._lanes: dict[str, Lane] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        """The running lanes."""
+        self._holds = dict(ledger.holds)
+        """The holds of all boards, also of those that the configuration has no more."""
         self._changes = changes = BoardChanges(self._lanes, self._publish)
         self.book = JobBook(hub, journal, ledger, changes.note)
         self.satisfaction = Satisfaction(self.book, shelf)
@@ -78,11 +85,8 @@ class Bench:
         self._histories = BootloaderBook(hub, journal, ledger.histories, changes.note)
         self._sightings = Sightings(self.book, journal, ledger.ports, ledger.shared_serials)
         self._facts = BoardFacts(hub, self._lanes, self.book, self.satisfaction, self.files)
-        for name, board in config.boards.items():
-            lane = self._lanes[name] = self._lane(board)
-            lane.armed = name not in config.disarmed
-            lane.once = lane.armed and name in config.once
-            lane.hold = ledger.holds.get(name)
+        for board in config.boards.values():
+            self._open(board)
         changes.tell_all()
         hub.listen(changes.hear)
 
@@ -104,8 +108,8 @@ class Bench:
             text = f"that two devices show one serial could not be recorded: {error.message}"
             self._hub.log(text, level=LogLevel.WARNING)
         for name, sighting in roster.boards.items():
-            lane = self._lanes[name]
-            if sighting == lane.sighting:
+            lane = self._lanes.get(name)
+            if lane is None or sighting == lane.sighting:
                 continue
             before, device = lane.sighting, sighting.device
             lane.see(sighting)
@@ -140,8 +144,8 @@ class Bench:
     async def run(self) -> None:
         """Runs all lanes until `stop`."""
         async with asyncio.TaskGroup() as self._running:
-            for lane in self._lanes.values():
-                self._running.create_task(lane.run())
+            for name, lane in self._lanes.items():
+                self._tasks[name] = self._running.create_task(lane.run())
             await self._stopped.wait()
 
     def stop(self) -> None:
@@ -228,16 +232,96 @@ class Bench:
     def add(self, board: Board) -> None:
         """Give a board its lane; one that the configuration named takes over what was set on it."""
         self.config = replace(self.config, boards={**self.config.boards, board.name: board})
-        lane = self._lane(board)
-        lane.armed = board.name not in self.config.disarmed
-        lane.once = lane.armed and board.name in self.config.once
-        former, self._lanes[board.name] = self._lanes.get(board.name), lane
+        former = self._lanes.get(board.name)
+        lane = self._open(board)
         if former is not None:
-            lane.hold, lane.armed, lane.once = former.hold, former.armed, former.once
+            lane.armed, lane.once = former.armed, former.once
             lane.lease = former.lease
             former.stop()
+
+    def configure(self, config: Config) -> None:
+        """Take over another configuration: boards that are new get a lane, the others hear of what is different.
+
+        A job that runs ends under the configuration that it began with, unless its partition is protected by now. The
+        lanes of boards that are not in it stay until `retire`.
+        """
+        self.config = config
+        for name, board in config.boards.items():
+            lane = self._lanes.get(name)
+            if lane is None:
+                self._open(board)
+            elif lane.board != board:
+                lane.configure(board)
+                lane.refuse_protected()
+            self._arm_as_configured(self._lanes[name])
+        self._changes.tell_all()
+
+    async def rename_boards(self, names: Mapping[str, str], config: Config, mark: str) -> None:
+        """Give boards, whose lanes rest, other names, and take over a configuration that has these.
+
+        All that is known of a board goes with it: hold, contents, queue. Boards that have no lane are renamed, too.
+        Raises FlashdeckError where that cannot be recorded; nothing is renamed then. See `Journal.rename_boards`.
+        """
+        async with self._seeing:
+            await self._end_lanes(names)
+            try:
+                await self.book.rename_boards(names, mark)
+            except FlashdeckError:
+                for lane in [self._lanes[name] for name in names if name in self._lanes]:
+                    again = self._open(lane.board)
+                    again.armed, again.once, again.lease = lane.armed, lane.once, lane.lease
+                raise
+            self._histories.rename_boards(names)
+            self._sightings.rename_boards(names)
+            replaced = set(names.values()) - names.keys()
+            kept = {name: hold for name, hold in self._holds.items() if name not in replaced}
+            self._holds = {names.get(name, name): hold for name, hold in kept.items()}
+            former = {new: self._lanes.pop(old) for old, new in names.items() if old in self._lanes}
+            self._hub.forget_boards(names)
+            self.configure(config)
+            for name, lane in former.items():
+                self._lanes[name].see(lane.sighting)
+        for old, new in names.items():
+            self._hub.log(f"board {old} is called {new} now", board=new)
+
+    async def retire(self, names: Iterable[str]) -> None:
+        """End what is to be done on boards that the configuration has no more; what is known of them is kept."""
+        await asyncio.gather(*(self._retire(name) for name in names))
+
+    async def _retire(self, name: str) -> None:
+        lane, why = self._lanes[name], f"board {name} is no longer in the configuration"
+        await self.end_jobs({job.id: why for job in self.book.active(name)})
+        await self._end_lanes((name,))
+        if self._lanes.get(name) is lane:
+            del self._lanes[name]
+            self._hub.forget_boards((name,))
+        self._hub.log(why, board=name)
+
+    async def end_jobs(self, reasons: Mapping[int, str]) -> None:
+        """End jobs that the configuration has no use for any more: a running one at its next safe point."""
+        jobs = [self.book.job(number) for number in reasons]
+        lanes = [(self._lanes[job.board], job) for job in jobs if job.board in self._lanes]
+        await asyncio.gather(*(lane.cancel(job, Canceller.CONFIGURATION, reasons[job.id]) for lane, job in lanes))
+
+    async def _end_lanes(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name in self._lanes:
+                self._lanes[name].stop()
+        await asyncio.gather(*(self._tasks.pop(name) for name in names if name in self._tasks))
+
+    def _arm_as_configured(self, lane: Lane) -> None:
+        name = lane.board.name
+        lane.armed = name not in self.config.disarmed
+        lane.once = lane.armed and name in self.config.once
+
+    def _open(self, board: Board) -> Lane:
+        """Give a board a lane with all that is known of its name."""
+        lane = self._lanes[board.name] = self._lane(board)
+        self._arm_as_configured(lane)
+        lane.hold = self._holds.get(board.name)
         if self._running is not None and not self._stopped.is_set():
-            self._running.create_task(lane.run())
+            self._tasks[board.name] = self._running.create_task(lane.run())
+        return lane
 
     def _lane(self, board: Board) -> Lane:
         return Lane(
@@ -269,10 +353,24 @@ class Bench:
         lane = self.lane(name)
         # Every state of the board carries it, and has to fit into one line of the protocol.
         hold = BoardHold(reason=clean(reason, LONGEST_LINE) or "by hand", by=by)
-        lane.hold = hold  # from now on, also where that cannot be recorded
+        lane.hold = self._holds[name] = hold  # from now on, also where that cannot be recorded
         await self._journal.save_hold(name, hold)
         self._hub.log(f"on hold: {hold.reason}", board=name)
         return self.state_of(name)
+
+    async def hold_for_changes(self, name: str, reason: str) -> None:
+        """Put a board on hold because its configuration has changed, also one that has no lane yet.
+
+        A hold that it has is kept in words.
+        """
+        held = self._holds.get(name)
+        if held is not None and reason not in held.reason:
+            reason = f"{reason}; it was on hold before: {held.reason}"
+        if name in self._lanes:
+            await self.hold(name, reason, HoldBy.FLASHDECK)
+            return
+        self._holds[name] = hold = BoardHold(reason=clean(reason, LONGEST_LINE), by=HoldBy.FLASHDECK)
+        await self._journal.save_hold(name, hold)
 
     async def release(self, name: str) -> BoardState:
         """Ends a hold. Jobs that are blocked for a reason of their own are looked at once more (`Lane.release`).
@@ -281,6 +379,7 @@ class Bench:
         """
         lane = self.lane(name)
         await self._journal.save_hold(name, None)
+        self._holds.pop(name, None)
         self._hub.log("released", board=name)
         if await self._sightings.forget_shared(lane.board):
             await self.see(self._devices, self._unread)

@@ -36,8 +36,10 @@ class Enrolment:
         """Boards that were disarmed when their one job came, and of which boards.toml does not say so yet."""
         self._asked: dict[UsbDevice, asyncio.Future[str]] = {}
         """Devices that were asked for their memory map, and have not answered yet."""
-        self._filing = asyncio.Lock()
-        """The writing of boards.toml, which is written as a whole: what changes any of it comes one after the other."""
+        self.filing = asyncio.Lock()
+        """The writing of boards.toml, which is written as a whole: what changes any of it comes one after the other.
+
+        Locked, too, while it is read again and taken over."""
         bench.disarm_with(self.disarm_used_up)
 
     async def arm(self, patterns: Iterable[str], *, armed: bool, once: bool = False) -> list[BoardState]:
@@ -45,7 +47,7 @@ class Enrolment:
 
         Raises RequestError (`no-such-board`).
         """
-        async with self._filing:
+        async with self.filing:
             boards = self._bench.matching(patterns)
             await self._arm(boards, armed=armed, once=once)
         for name in boards:
@@ -57,14 +59,18 @@ class Enrolment:
 
         Raises HostError where that cannot be recorded; the daemon itself knows it all the same.
         """
-        async with self._filing:
+        if (
+            self.filing.locked()
+        ):  # a reload waits for the jobs that it ends, and that is one of them: it is not waited for
+            raise HostError("boards.toml is being read or written", hint="the job goes on by itself after that")
+        async with self.filing:
             lane = self._bench.lane(name)
             if not lane.once and name not in self._unrecorded:
                 return
             lane.armed = lane.once = False
             self._unrecorded.add(name)
             try:
-                await self._write_board_file(self._bench.config, self._disarmed(), self._once())
+                await self._file(self._disarmed(), self._once())
             except FlashdeckError as error:
                 raise HostError(f"that {name} is disarmed now: {error.message}", hint=error.hint) from error
             self._unrecorded.discard(name)
@@ -73,10 +79,15 @@ class Enrolment:
     async def _arm(self, boards: Collection[str], *, armed: bool, once: bool) -> None:
         disarmed = self._disarmed() - set(boards) if armed else self._disarmed() | set(boards)
         singly = self._once() | set(boards) if armed and once else self._once() - set(boards)
-        await self._write_board_file(self._bench.config, disarmed, singly)
+        await self._file(disarmed, singly)
         for name in boards:
             lane = self._bench.lane(name)
             lane.armed, lane.once = armed, armed and once
+
+    async def _file(self, disarmed: set[str], once: set[str]) -> None:
+        config = replace(self._bench.config, disarmed=frozenset(disarmed), once=frozenset(once))
+        await self._write_board_file(config, disarmed, once)
+        self._bench.config = config
 
     async def adopt(self, wanted: str, profile_name: str, name: str) -> BoardState:
         """Make a listed DFU device a board from now on, also over a restart; nothing is written to it.
@@ -91,15 +102,22 @@ class Enrolment:
             profile = find_profile(profile_name, device, bench.config)
             name = find_name(name, profile, bench.config)
             memory_map = await self._memory_map(device)
-            board = adopted(name, profile, device, bench.devices, memory_map, was_shared=bench.is_shared(device))
-            config = replace(bench.config, boards={**bench.config.boards, board.name: board})
-            async with self._filing:
+            async with self.filing:
+                profile = find_profile(profile.name, device, bench.config)  # it may have been read again meanwhile
+                name = find_name(name, profile, bench.config)
+                was_shared = bench.is_shared(device)
+                board = adopted(name, profile, device, bench.devices, memory_map, was_shared=was_shared)
+                config = replace(bench.config, boards={**bench.config.boards, board.name: board})
                 await self._write_board_file(config, self._disarmed(), self._once())
                 bench.add(board)
         known_by = f"serial {board.serial}" if not board.port else f"port {board.port}"
         self._hub.log(f"adopted with profile {profile.name}, known by its {known_by}", board=board.name)
         await bench.see(bench.devices, bench.unread)
         return bench.state_of(board.name)
+
+    async def file(self, config: Config) -> None:
+        """Write boards.toml as a configuration has it; whoever calls this holds `filing`."""
+        await self._write_board_file(config, set(config.disarmed), set(config.once))
 
     async def _memory_map(self, device: UsbDevice) -> str:
         """Ask a device for its memory map, in a thread that is left behind where the kernel does not give it back."""

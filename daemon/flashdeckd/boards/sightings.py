@@ -36,6 +36,12 @@ class Sightings:
         """The port where each board was recognised last."""
         return self._ports
 
+    def rename_boards(self, names: Mapping[str, str]) -> None:
+        """Take over what the journal has renamed already."""
+        replaced = set(names.values()) - names.keys()
+        self._ports = {names.get(board, board): at for board, at in self._ports.items() if board not in replaced}
+        self._ran = {names.get(board, board) for board in self._ran - replaced}
+
     @property
     def shared(self) -> frozenset[SharedSerial]:
         """The serials that two devices have shown at once, and that nobody has released since."""

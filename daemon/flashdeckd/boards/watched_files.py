@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from flashdeck.model import Disposition
+from flashdeckd.host import clock
 from flashdeckd.state.hub import Hub
 
 
@@ -17,6 +18,10 @@ class WatchedFiles:
         self._kept_open: dict[tuple[str, str], str] = {}
         self._untaken: dict[tuple[str, str], str] = {}
         """The reason why what lies at a watched path cannot be taken, by profile and partition."""
+        self._moved: dict[tuple[str, str], float] = {}
+        """The time at which a partition was moved, in epoch seconds."""
+        self._written_in_between: set[tuple[str, str]] = set()
+        """Files that were being written when their partition was moved."""
 
     def note_being_written(self, profile: str, partition: str, *, being_written: bool) -> None:
         """Note that a file is being written, or is not any more."""
@@ -41,6 +46,19 @@ class WatchedFiles:
         else:
             self._untaken.pop((profile, partition), None)
         self._changed(profile)
+
+    def note_moved(self, profile: str, partition: str) -> None:
+        """Note that the configuration moves a partition now: a build from before is none for the new place."""
+        self._moved[profile, partition] = clock.now()
+        if self.is_being_written(profile, partition):
+            self._written_in_between.add((profile, partition))
+
+    def take_from_before_move(self, profile: str, partition: str, changed_at: float) -> bool:
+        """Return whether a build that was last changed at that time is one for the partition's former place."""
+        place = (profile, partition)
+        was_written_then = place in self._written_in_between
+        self._written_in_between.discard(place)
+        return was_written_then or (place in self._moved and changed_at <= self._moved[place])
 
     def is_being_written(self, profile: str, partition: str) -> bool:
         """Tell whether a file is being written now."""

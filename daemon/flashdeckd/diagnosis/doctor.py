@@ -56,7 +56,10 @@ class Doctor:
         boards = self._bench.matching(patterns) if patterns or self._bench.config.boards else {}
         reports = await asyncio.gather(*(self._board(board) for board in boards.values()))
         return Diagnosis(
-            installation=await self._installation(self._hub.daemon.degraded),
+            installation=(
+                *await self._installation(self._hub.daemon.degraded),
+                *installation.configuration_findings(self._hub.daemon.configuration, clock.now()),
+            ),
             boards=tuple(reports),
             devices=self._hub.devices,
         )

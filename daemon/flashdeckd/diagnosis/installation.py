@@ -7,6 +7,8 @@ from pathlib import Path
 
 from flashdeck.config import Config, UsbId
 from flashdeck.diagnosis import Finding, Severity
+from flashdeck.model import ConfigurationState
+from flashdeck.words.configuration import configuration_text
 from flashdeckd.host import files, processes
 from flashdeckd.usb.device import UsbDevice
 
@@ -78,6 +80,20 @@ def findings(machine: Machine) -> Iterator[Finding]:
             means="when such a device comes, only root may open it, unless another rule lets you",
             mend=_mend(usb_id),
         )
+
+
+def configuration_findings(configuration: ConfigurationState | None, now: float) -> Iterator[Finding]:
+    """Findings on the configuration that is in force; None where no daemon has one. Pure."""
+    if configuration is None:
+        return
+    is_old = configuration.changed or bool(configuration.refused)
+    yield Finding(
+        code="configuration",
+        severity=Severity.WARNING if is_old else Severity.GOOD,
+        seen=f"configuration {configuration_text(configuration, now)}",
+        means="what the files say now is not in force" if is_old else "what the files say is in force",
+        mend="flashdeck config check; once it is right: flashdeck config reload" if is_old else "",
+    )
 
 
 def _mend(usb_id: UsbId) -> str:

@@ -253,11 +253,14 @@ class AfterError:
         self._book.log(job, f"blocked: {reason}: {hint}", LogLevel.ERROR)
 
     async def _park(self, job: JobState, error: ParkedError) -> None:
+        if error.kind is ErrorKind.PROTECTED:
+            await self.fail(job, error)
+            return
         if error.kind is not ErrorKind.CANCELLED:
             await self._book.move(job, Queued(note=error.message))
             return
-        torn = self._torn(job).removeprefix("; ")
-        await self._book.move(job, Cancelled(by=self._state.cancelled_by, reason=torn))
+        reason = (self._state.cancel_reason + self._torn(job)).removeprefix("; ")
+        await self._book.move(job, Cancelled(by=self._state.cancelled_by, reason=reason))
         self.forget(job.id)
         self._book.log(job, f"cancelled{self._torn(job)}", LogLevel.WARNING)
 

@@ -53,6 +53,8 @@ class JobBook:
         self._jobs = {job.id: job for job in ledger.jobs}
         self._contents = dict(ledger.contents)
         self._next_id = ledger.next_job
+        self._forgotten: dict[tuple[str, str], int] = {}
+        """By board and partition: the first job since all that was known of it was forgotten."""
         self._missed_jobs: set[int] = set()
         self._missed_contents: set[tuple[str, str]] = set()
         """Contents that could not be saved; saved with the next write that succeeds."""
@@ -86,10 +88,32 @@ class JobBook:
         """Return the known contents of a partition of a board; None: nothing is known."""
         return self._contents.get((board, partition))
 
+    def is_forgotten(self, job: JobState) -> bool:
+        """Tell whether a job brought its image to where its partition is no more."""
+        return job.id < self._forgotten.get((job.board, job.partition), 0)
+
     def incomplete(self, board: str, partitions: Iterable[str]) -> list[str]:
         """Return those of a board's partitions in which a flash was begun and not ended."""
         contents = {name: self.contents(board, name) for name in partitions}
         return [name for name, has in contents.items() if has is not None and not has.complete]
+
+    async def rename_boards(self, names: Mapping[str, str], mark: str) -> None:
+        """Let jobs and contents of boards be those of their new names. None of these jobs may be under way."""
+        await self._journal.rename_boards(names, mark)
+        replaced = set(names.values()) - names.keys()
+        kept = {place: has for place, has in self._contents.items() if place[0] not in replaced}
+        self._contents = {(names.get(board, board), partition): has for (board, partition), has in kept.items()}
+        for job in [job for job in self._jobs.values() if job.board in names]:
+            self._jobs[job.id] = replace(job, board=names[job.board])
+            self._hub.publish_job(self._jobs[job.id])
+
+    async def forget(self, board: str, partition: str) -> None:
+        """Nothing is known of a partition from now on: its name stands for another place."""
+        self._forgotten[board, partition] = self._next_id
+        self._missed_contents.discard((board, partition))
+        if self._contents.pop((board, partition), None) is not None:
+            self._contents_changed(board)
+            await self._journal.forget_contents(board, partition)
 
     def erased(self, board: str, partitions: Iterable[str]) -> list[str]:
         """Return those of a board's partitions that were erased by hand, and not flashed since."""

@@ -75,6 +75,15 @@ class BootloaderBook:
         """Return the history of a bootloader; `UNKNOWN` where there is none."""
         return self._known.get(bootloader, UNKNOWN)
 
+    def rename_boards(self, names: Mapping[str, str]) -> None:
+        """Take over what the journal has renamed already."""
+        replaced = set(names.values()) - names.keys()
+        known = {key: history for key, history in self._known.items() if key.board not in replaced}
+        self._known = {
+            Bootloader(names.get(key.board, key.board), key.serial, key.bcd_device): history
+            for key, history in known.items()
+        }
+
     async def learn(self, bootloader: Bootloader, before: BootloaderHistory, after: BootloaderHistory) -> None:
         """Takes over what a job that was told `before` has changed in it; all else stays as it is now.
 

@@ -59,7 +59,7 @@ from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.contents import is_of
 from flashdeckd.jobs.departure import Departure, verdict
 from flashdeckd.jobs.device_thread import DeviceThread
-from flashdeckd.jobs.dfu_entry import DfuEntryOf
+from flashdeckd.jobs.dfu_entry import DfuEntry, DfuEntryOf
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
@@ -105,6 +105,7 @@ class Lane:
         `disarm` disarms it durably, where it is armed for one job and that has come.
         """
         self.board = board
+        """The board as the configuration has it now; a job that runs ends under the one that it began with."""
         self._hold: BoardHold | None = None
         self._armed = True
         self._once = False
@@ -123,19 +124,36 @@ class Lane:
         """The last decision in the debug log."""
         self._visit: Visit | None = None
         """The jobs that have run since the board came into DFU mode; None while none has."""
+        self._disarm = disarm
+        self._verdicts = verdicts
+        self._rebuilt = rebuilt
+        self._entry_of = entry_of
+        self._is_run = False
+        self._resting: asyncio.Event | None = None
+        """Set once nothing goes on; None unless the lane is to rest."""
         self._state = state = LaneState()
-        self._thread = thread = DeviceThread(
-            board.name, Worker(backend, board.pins), state, late=self._tell_of_lateness
-        )
+        self._worker = Worker(backend, board.pins)
+        self._thread = DeviceThread(board.name, self._worker, state, late=self._tell_of_lateness)
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
-        images = JobImages(board.profile, shelf, verdicts, rebuilt)
         self._telling: asyncio.Task[None] | None = None
         """Says what the end of a job waits for."""
-        self._entry = entry_of(board, state=state, thread=thread, book=book)
         self._after_error = AfterError(state=state, book=book, lost_reads=lost_reads, hub=hub, hold_board=hold)
-        place = Workplace(board, state, thread, book, histories, lost_reads, images, disarm)
-        self._departure = Departure(place)
-        self._attempts = attempts_of(place, self._departure)
+        self._place = self._workplace()
+        self._departure = Departure(self._place)
+        self._attempts = attempts_of(self._place, self._departure)
+        self._entry = self._way_in()
+
+    def _workplace(self) -> Workplace:
+        """Return what the next job needs of the board as the configuration has it now."""
+        board = self.board
+        self._worker.pins = board.pins
+        images = JobImages(board.profile, self._shelf, self._verdicts, self._rebuilt)
+        return Workplace(
+            board, self._state, self._thread, self._book, self._histories, self._lost_reads, images, self._disarm
+        )
+
+    def _way_in(self) -> DfuEntry:
+        return self._entry_of(self.board, state=self._state, thread=self._thread, book=self._book)
 
     @property
     def armed(self) -> bool:
@@ -215,6 +233,42 @@ class Lane:
         """Something changed (queue, hold, presence): look again."""
         self._state.poke()
 
+    def configure(self, board: Board) -> None:
+        """Take over what the configuration says of the board, which has kept its name, from the next job on."""
+        self.board = board
+        self.poke()
+        self._changed()
+
+    def refuse_protected(self) -> None:
+        """Let a running job fail at its next safe point if what it writes to is protected by now."""
+        protected = self.board.profile.protected
+        for job in self._book.active(self.board.name):
+            begun = self._place.board.profile.partitions.get(job.partition)
+            now = self.board.profile.partitions.get(job.partition)
+            if begun is None or not isinstance(job.status, Running) or job.kind in (JobKind.VERIFY, JobKind.READ):
+                continue
+            is_protected = now is not None and now.protected
+            if is_protected or (begun.alternate is None and any(begun.span.overlaps(span) for span in protected)):
+                reason = (
+                    f"partition {job.partition} of board {self.board.name} is protected now: nothing more is written"
+                )
+                self._state.refuse(job.id, reason, "what is protected is decided by the configuration alone")
+                self._book.log(job, reason, LogLevel.WARNING)
+                self._tell_of_transfer(job)
+
+    async def rest(self) -> None:
+        """Start nothing more; returns once what goes on now has ended, or the lane has."""
+        if self._resting is None:
+            self._resting = asyncio.Event()
+        self.poke()
+        if self._is_run:
+            await self._resting.wait()
+
+    def go_on(self) -> None:
+        """End a rest."""
+        self._resting = None
+        self.poke()
+
     def stop(self) -> None:
         """Parks the running job at its next safe point and ends `run`. Safe to call many times."""
         running = [job for job in self._book.active(self.board.name) if isinstance(job.status, Running)]
@@ -223,7 +277,7 @@ class Lane:
         self._state.stop()
         self._thread.stop()
 
-    async def cancel(self, job: JobState, by: Canceller = Canceller.PERSON) -> None:
+    async def cancel(self, job: JobState, by: Canceller = Canceller.PERSON, reason: str = "") -> None:
         """Ends one of this board's jobs; returns once it is not running any more.
 
         A running one stops at its next safe point. One whose image is complete on the board is done, not cancelled.
@@ -231,12 +285,12 @@ class Lane:
         status = self._book.job(job.id).status
         if isinstance(status, Written):
             if status.phase is None:
-                await self._book.move(job, verdict(job, status.result, "cancelled before the leave"))
+                await self._book.move(job, verdict(job, status.result, reason or "cancelled before the leave"))
         elif isinstance(status, Running):
-            self._state.cancel(job.id, by)
+            self._state.cancel(job.id, by, reason)
             self._tell_of_transfer(job)
         elif not is_settled(status):
-            await self._book.move(job, Cancelled(by=by))
+            await self._book.move(job, Cancelled(by=by, reason=reason))
             self._after_error.forget(job.id)
         self.poke()
         await self._hub.until(lambda: not _is_under_way(self._book.job(job.id)))
@@ -275,12 +329,19 @@ class Lane:
 
     async def run(self) -> None:
         """Works the queue off until `stop`."""
+        self._is_run = True
         try:
             while not self._state.is_stopping:
                 self._state.forget_changes()
-                if not await self._step():
+                if self._resting is not None:
+                    self._resting.set()
+                    await self._state.changed()
+                elif not await self._step():
                     await self._state.changed(self._next_due())
         finally:
+            self._is_run = False
+            if self._resting is not None:
+                self._resting.set()
             await self._thread.end()
             if self._thread.is_left:
                 self._hub.log(
@@ -364,6 +425,12 @@ class Lane:
 
     async def _step(self) -> bool:
         """Takes the queue one step further; False when only a change, or the end of a pause, will let it go on."""
+        if self._place.board is not self.board:
+            self._place = self._workplace()
+            self._departure = Departure(self._place)
+            self._attempts = attempts_of(self._place, self._departure)
+            self._entry = self._way_in()
+            self._checked.clear()
         active = self._book.active(self.board.name)
         await self._give_way(active)
         await self._after_error.free_rested(active)

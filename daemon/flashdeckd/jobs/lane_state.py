@@ -26,7 +26,10 @@ class LaneState:
         self.cancelling = 0
         """The job that is to end at its next safe point ..."""
         self.cancelled_by = Canceller.PERSON
-        """... and who wants that."""
+        """... who wants that, ..."""
+        self.cancel_reason = ""
+        """... and why; "" where that needs no words."""
+        self._parting = ParkedError("cancelled by hand", kind=ErrorKind.CANCELLED)
         self._stopping = threads.event()
         self._poked = asyncio.Event()
 
@@ -52,9 +55,16 @@ class LaneState:
                 self.ran_after = self._in_dfu
             self.poke()
 
-    def cancel(self, job_id: int, by: Canceller) -> None:
+    def cancel(self, job_id: int, by: Canceller, reason: str = "") -> None:
         """A running job is to end at its next safe point."""
-        self.cancelling, self.cancelled_by = job_id, by
+        self.cancelling, self.cancelled_by, self.cancel_reason = job_id, by, reason
+        self._parting = ParkedError(reason or "cancelled by hand", kind=ErrorKind.CANCELLED)
+        self.poke()
+
+    def refuse(self, job_id: int, reason: str, hint: str) -> None:
+        """A running job is to fail at its next safe point: its partition is protected by now."""
+        self.cancelling = job_id
+        self._parting = ParkedError(reason, hint=hint, kind=ErrorKind.PROTECTED)
         self.poke()
 
     def stop(self) -> None:
@@ -99,4 +109,4 @@ class LaneState:
         if self.is_stopping:
             raise ParkedError("parked: the daemon was stopped")
         if self.cancelling == job_id:
-            raise ParkedError("cancelled by hand", kind=ErrorKind.CANCELLED)
+            raise ParkedError(self._parting.message, hint=self._parting.hint, kind=self._parting.kind)

@@ -1,16 +1,20 @@
-"""The fate of the jobs that an earlier daemon has left."""
+"""The fate of the jobs that an earlier daemon has left, or an earlier configuration."""
+
+from collections.abc import Collection, Mapping
 
 from flashdeck.config import Config
 from flashdeck.errors import ErrorKind
 from flashdeck.job_state import Cancelled, Canceller, Failed, Failure, JobKind, Queued, Written
+from flashdeck.model import JobState
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.queue import outrun
 
 
-async def queue_again(book: JobBook, config: Config) -> None:
+async def queue_again(book: JobBook, config: Config, elsewhere: Mapping[str, Collection[str]]) -> None:
     """Put the jobs of an earlier daemon back into their lanes.
 
-    Those whose board or partition is gone end, and those that had ended without a record of it.
+    Those that have no target in the configuration any more end, and those that had ended without a record of it.
+    `elsewhere` are the partitions of each board that are at another place than they were for that daemon.
     """
     for job in [job for job in book.jobs.values() if not job.is_settled]:
         if job.kind is JobKind.READ and not isinstance(job.status, Written):
@@ -30,8 +34,22 @@ async def queue_again(book: JobBook, config: Config) -> None:
     for job, newer in outrun(book.jobs.values()):
         await book.supersede(job, newer.id)
     for job in [job for job in book.jobs.values() if not job.is_settled]:
-        board = config.boards.get(job.board)
-        partition = board.profile.partitions.get(job.partition) if board else None
-        is_for_board = board is not None and job.kind is JobKind.RESET
-        if not is_for_board and (partition is None or partition.protected):
-            await book.move(job, Cancelled(by=Canceller.CONFIGURATION))
+        if why := why_without_target(job, config, elsewhere):
+            await book.move(job, Cancelled(by=Canceller.CONFIGURATION, reason=why))
+
+
+def why_without_target(job: JobState, config: Config, elsewhere: Mapping[str, Collection[str]]) -> str:
+    """Return why a configuration has no use for a job that does not run; "" where it has."""
+    board = config.boards.get(job.board)
+    if board is None:
+        return f"board {job.board} is no longer in the configuration"
+    if job.kind is JobKind.RESET:
+        return ""
+    partition = board.profile.partitions.get(job.partition)
+    if partition is None:
+        return f"partition {job.partition} of board {job.board} is no longer in the configuration"
+    if partition.protected:
+        return f"partition {job.partition} of board {job.board} is protected now"
+    if job.partition in elsewhere.get(job.board, ()):
+        return f"partition {job.partition} of board {job.board} is at another place now"
+    return ""

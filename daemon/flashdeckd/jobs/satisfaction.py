@@ -50,7 +50,9 @@ class Satisfaction:
         of_partition = (
             job
             for job in self._book.jobs.values()
-            if (job.board, job.partition) == (board.name, partition.name) and job.kind is JobKind.FLASH
+            if (job.board, job.partition) == (board.name, partition.name)
+            and job.kind is JobKind.FLASH
+            and not self._book.is_forgotten(job)
         )
         was_last = False
         for job in sorted(of_partition, key=lambda job: job.id, reverse=True):

@@ -33,7 +33,8 @@ class Worker:
 
     def __init__(self, backend: usb.backend.IBackend | None, pins: Pins | None = None) -> None:
         self._backend = backend
-        self._pins = pins
+        self.pins = pins
+        """The identity that the device must show; changed between two jobs only."""
         self.pulse = Pulse()
 
     def identify(self, device: UsbDevice) -> str:
@@ -111,11 +112,11 @@ class Worker:
 
     def _check_pins(self, transport: Transport) -> None:
         """Raises BlockedError where an adopted board does not show the map that it was adopted with (safety rule 3)."""
-        if self._pins is None:
+        if self.pins is None:
             return
         seen = clean(identify(transport), MAX_MAPS)
-        if seen != self._pins.map:
+        if seen != self.pins.map:
             raise BlockedError(
-                f"the memory map is {seen!r} and was {self._pins.map!r} when the board was adopted",
+                f"the memory map is {seen!r} and was {self.pins.map!r} when the board was adopted",
                 hint="if it is the same board with another bootloader, take it out of boards.toml and adopt it again",
             )

@@ -18,7 +18,7 @@ from flashdeckd.builds.builds import Settled, Watch
 from flashdeckd.builds.gate import Fingerprint
 from flashdeckd.builds.lease import FileSnapshot, Unreadable, read_settled
 from flashdeckd.builds.pattern import newest
-from flashdeckd.host import clock, threads
+from flashdeckd.host import clock, files, threads
 from flashdeckd.images import guards, parsing
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
@@ -63,13 +63,25 @@ class BuildRequests:
 
         What was refused is looked at again: the configuration may have been mended since.
         """
+        changed_at = await threads.run(_changed_at, build.path)
+        while True:
+            profile = self._bench.config.profiles.get(build.watch.profile)
+            partition = None if profile is None else profile.partitions.get(build.watch.partition)
+            if profile is None or partition is None or partition.protected:
+                return  # the configuration has no such target any more
+            verdict = await threads.run(_judge, build, profile, partition)
+            async with self._bench.reshaping:
+                if self._bench.config.profiles.get(profile.name) is profile:
+                    await self._take(build, profile, partition, verdict, changed_at)
+                    return
+
+    async def _take(
+        self, build: Settled, profile: Profile, partition: Partition, verdict: _Verdict, changed_at: float
+    ) -> None:
         watch = build.watch
-        profile = self._bench.config.profiles[watch.profile]
-        partition = profile.partitions[watch.partition]
-        verdict = await threads.run(_judge, build, profile, partition)
         latest = self._hub.artifacts.get((watch.profile, watch.partition))
         if latest is not None and latest.flattened:
-            latest = await self._named_anew(latest, build, verdict)
+            latest = await self._named_anew(latest, build, verdict, profile, partition)
         was_refused = latest is not None and latest.disposition is Disposition.REFUSED
         if latest is not None and latest.sha256 == verdict.name and not was_refused and not verdict.refused:
             if verdict.image is not None and not self._spool.has(verdict.name):
@@ -99,7 +111,8 @@ class BuildRequests:
             self._hub.log(f"{build.path}: {note}")
         boards = self._boards(watch)
         first_ever = latest is None or was_refused or not _is_from(latest.source, watch.pattern)
-        offered = _why_offered(build, first_ever=first_ever, auto=partition.auto)
+        is_for_former = self._bench.files.take_from_before_move(profile.name, partition.name, changed_at)
+        offered = _why_offered(build, first_ever=first_ever, auto=partition.auto, is_for_former=is_for_former)
         reasons = {b.name: offered or why_offered(self._bench, b, partition.name, artifact) for b in boards}
         armed = [board for board in boards if not reasons[board.name]]
         # Queued before it is recorded as seen: a daemon killed in between sees the file as new again, and the queue
@@ -119,14 +132,14 @@ class BuildRequests:
             state = replace(state, disposition=Disposition.UNCHANGED, reason=reason)
         await self._publish(state)
 
-    async def _named_anew(self, newest: ArtifactState, build: Settled, verdict: _Verdict) -> ArtifactState:
+    async def _named_anew(
+        self, newest: ArtifactState, build: Settled, verdict: _Verdict, profile: Profile, partition: Partition
+    ) -> ArtifactState:
         """Give a build that an older release has seen the name that its image has now.
 
         It had the hash of the bytes with all gaps filled. A file that still makes the same bytes that way was not built
         anew, and what was to be done with it stays so.
         """
-        profile = self._bench.config.profiles[newest.profile]
-        partition = profile.partitions[newest.partition]
         flattened = await threads.run(parsing.flattened_before, build.path.name, build.data, profile, partition)
         was_named = verdict.name if flattened is None else await threads.run(_hash, flattened)
         if verdict.image is None or verdict.refused or newest.sha256 != was_named:
@@ -157,6 +170,13 @@ class BuildRequests:
         self._notes.keep(announced.partition, artifact.sha256, parsed.notes)
         return UploadDone(sha256=artifact.sha256, size=artifact.size, version=version, notes=parsed.notes)
 
+    async def offer_again(self, profile: str, partition: str) -> None:
+        """Let the newest build for a partition that was moved be offered only: it was made for the former place."""
+        newest = self._hub.artifacts.get((profile, partition))
+        if newest is not None and newest.disposition is not Disposition.REFUSED:
+            reason = "it was built before its partition was moved"
+            await self._publish(replace(newest, disposition=Disposition.OFFERED, reason=reason))
+
     def being_written(self, watch: Watch, is_being_written: bool) -> None:
         """Note that an image file began to change, or is done with that."""
         self._bench.files.note_being_written(watch.profile, watch.partition, being_written=is_being_written)
@@ -183,6 +203,14 @@ class BuildRequests:
     async def _publish(self, state: ArtifactState) -> None:
         await self._journal.save_artifact(state)
         self._hub.publish_artifact(state)
+
+
+def _changed_at(path: Path) -> float:
+    """Return when a file was last changed, in epoch seconds; 0 where it is gone, for then it was before anything."""
+    try:
+        return files.status(path).st_ctime
+    except OSError:
+        return 0.0
 
 
 def _judge(build: Settled, profile: Profile, partition: Partition) -> _Verdict:
@@ -260,7 +288,9 @@ def _is_from(source: str, pattern: str) -> bool:
     return source == here or fnmatchcase(source, here)
 
 
-def _why_offered(build: Settled, *, first_ever: bool, auto: bool) -> str:
+def _why_offered(build: Settled, *, first_ever: bool, auto: bool, is_for_former: bool) -> str:
+    if is_for_former:
+        return "it was built before its partition was moved"
     if not auto:
         return "auto is off for this partition"
     if build.first and first_ever:

@@ -149,12 +149,19 @@ class HandRequests:
             ) from None
 
     async def _queue(self, boards: Sequence[Board], partition: str, artifacts: Sequence[Artifact]) -> list[JobState]:
-        queued = [
-            await queue_by_hand(
-                self._bench, board, partition, artifact, self._hub.artifacts.get((board.profile.name, partition))
-            )
-            for board, artifact in zip(boards, artifacts, strict=True)
-        ]
+        async with self._bench.reshaping:
+            for board in boards:
+                if self._bench.config.boards.get(board.name) != board:
+                    raise RequestError(
+                        f"the configuration of board {board.name} was changed meanwhile",
+                        hint="look at it (`flashdeck status`), and ask again",
+                    )
+            queued = [
+                await queue_by_hand(
+                    self._bench, board, partition, artifact, self._hub.artifacts.get((board.profile.name, partition))
+                )
+                for board, artifact in zip(boards, artifacts, strict=True)
+            ]
         return [job for job in queued if job is not None]
 
     async def _artifact_for(self, board: Board, partition: str, sha256: str) -> tuple[Artifact, tuple[str, ...]]:

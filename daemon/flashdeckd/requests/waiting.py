@@ -56,7 +56,7 @@ class WaitRequests:
         outcomes: list[BoardOutcome] = []
 
         def is_over() -> bool:
-            outcomes[:] = [self._outcome(board, partition, wanted[board.name]) for board in boards]
+            outcomes[:] = [self._outcome(board.name, partition, wanted[board.name]) for board in boards]
             return _is_over(outcomes)
 
         try:
@@ -92,8 +92,13 @@ class WaitRequests:
         artifact = self._hub.artifacts.get((board.profile.name, partition))
         return "" if artifact is None or self._bench.files.untaken(board.profile.name, partition) else artifact.sha256
 
-    def _outcome(self, board: Board, partition: str, sha256: str) -> BoardOutcome:
-        """Return how far a board is: it has the image, or will not get it, or neither yet."""
+    def _outcome(self, name: str, partition: str, sha256: str) -> BoardOutcome:
+        """Return how far a board is that the configuration has now: it has the image, will not get it, or neither."""
+        board = self._bench.config.boards.get(name)
+        if board is None or partition not in board.profile.partitions:
+            what = f"board {name}" if board is None else f"partition {partition} of board {name}"
+            gone = Failure(kind=ErrorKind.NO_SUCH_BOARD, message=f"{what} is no longer in the configuration")
+            return BoardOutcome(board=name, partition=partition, failure=gone)
         job = self._bench.satisfaction.job_for(board, board.profile.partitions[partition], sha256) if sha256 else None
         outcome = BoardOutcome(board=board.name, partition=partition, job=job)
         try:

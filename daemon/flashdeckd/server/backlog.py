@@ -18,11 +18,14 @@ class Backlog:
     What is handed out is in the order in which it happened, with two kinds of omissions: of several states of one
     thing only the newest is kept, at its own place; and of too many log lines the oldest are dropped, for which a line
     stands in that says how many. Numbers are given when an event leaves, so an omission is no gap: the numbers count
-    what this client gets, from its snapshot's `seq` on.
+    what this client gets, from its snapshot's `seq` on. Only where the hub has left a number out, because something is
+    not there any more, this leaves one out, too: the client then takes everything anew.
     """
 
     def __init__(self, seq: int) -> None:
         self._seq = seq
+        self._heard = seq
+        """The number that the last event had at the hub."""
         self._waiting: OrderedDict[tuple[object, ...], Event] = OrderedDict()
         self._lines: deque[tuple[object, ...]] = deque()
         self._dropped = 0
@@ -33,6 +36,9 @@ class Backlog:
 
     def add(self, event: Event) -> bool:
         """Takes one more event; False when more things wait than are kept, so the client has to be cut off."""
+        if event.seq != self._heard + 1:
+            self._seq += 1
+        self._heard = event.seq
         key = _key(event)
         if event.log is not None:
             if len(self._lines) == LINES_KEPT:

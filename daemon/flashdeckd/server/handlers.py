@@ -1,5 +1,6 @@
 """A handler for each method of the socket protocol, but for those that the server answers itself."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from flashdeckd.jobs.taken_boards import acting_for
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.going_back import RollbackRequests
 from flashdeckd.requests.past_jobs import HistoryRequests
+from flashdeckd.requests.reloading import Configuration
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.connection import Connection
@@ -236,6 +238,18 @@ def handled(
 ) -> tuple[type[api.Params[Any]], Handler]:
     """Return a line of the table of methods: the type checker refuses a handler that takes other parameters."""
     return params, handler
+
+
+def configuration_handlers(configuration: Configuration) -> Mapping[type[api.Params[Any]], Handler]:
+    """Return the handlers that change which configuration is in force."""
+
+    async def reload(_params: api.ReloadConfig, _connection: Connection) -> api.ConfigReloaded:
+        return await asyncio.shield(configuration.reload())  # also where the client does not wait for the end
+
+    async def trust(params: api.TrustConfig, _connection: Connection) -> api.ConfigTrusted:
+        return await asyncio.shield(configuration.trust(params.file))
+
+    return dict((handled(api.ReloadConfig, reload), handled(api.TrustConfig, trust)))
 
 
 def version_handlers(libusb: str) -> Mapping[type[api.Params[Any]], Handler]:

@@ -116,6 +116,16 @@ class Hub:
             self.boards[state.name] = state
             self._emit(Event(seq=self._next(), board=state))
 
+    def forget_boards(self, names: Iterable[str]) -> None:
+        """Leaves boards out that are not configured any more.
+
+        An event holds the state of a thing that is there, so a number is left out instead: after a gap every client
+        takes everything anew. Something has to be told next.
+        """
+        gone = [name for name in names if self.boards.pop(name, None) is not None]
+        if gone:
+            self._next()
+
     def publish_devices(self, states: Iterable[DeviceState]) -> None:
         """Replaces the list of DFU devices that are no configured board."""
         devices = tuple(states)

@@ -239,6 +239,17 @@ class Journal:
         key = (bootloader.board, bootloader.serial, bootloader.bcd_device)
         await self._execute(("DELETE FROM experience WHERE (board, serial, bcd_device) = (?, ?, ?)", key))
 
+    async def rename_boards(self, names: Mapping[str, str], mark: str) -> None:
+        """Gives all that is kept of boards to their new names; what was kept under those is dropped, but for jobs.
+
+        What was done under the same `mark` last is not done again: the daemon may have been killed behind it.
+        """
+        await self._run(lambda: _rename_boards(self._connection, names, mark))
+
+    async def forget_contents(self, board: str, partition: str) -> None:
+        """Forgets what a partition of a board has."""
+        await self._execute(("DELETE FROM holding WHERE (board, partition) = (?, ?)", (board, partition)))
+
     async def close(self) -> None:
         """Closes the file after everything that was begun; a second call does nothing."""
         if self._closed:
@@ -281,6 +292,40 @@ _UPSERT_JOB = (
 
 def _row(shared: SharedSerial) -> tuple[object, ...]:
     return shared.usb_id.vendor, shared.usb_id.product, shared.serial
+
+
+_RENAME_BOARD = (
+    "UPDATE holding SET board = ? WHERE board = ?",
+    "UPDATE hold SET board = ? WHERE board = ?",
+    "UPDATE port SET board = ? WHERE board = ?",
+    "UPDATE experience SET board = ? WHERE board = ?",
+    """
+    UPDATE job SET state = json_set(state, '$.board', ?)
+    WHERE json_valid(state) AND json_extract(state, '$.board') = ?
+    """,
+)
+_DROP_BOARD = (
+    "DELETE FROM holding WHERE board = ?",
+    "DELETE FROM hold WHERE board = ?",
+    "DELETE FROM port WHERE board = ?",
+    "DELETE FROM experience WHERE board = ?",
+)
+_RENAMED = "\x01renamed"
+"""The row of the table of ports that has the mark of what was renamed last; no board can have this name."""
+
+
+def _rename_boards(connection: sqlite3.Connection, names: Mapping[str, str], mark: str) -> None:
+    with closing(connection.execute("SELECT port FROM port WHERE board = ?", (_RENAMED,))) as rows:
+        if rows.fetchone() == (mark,):
+            return
+    aside = {old: f"\x01{old}" for old in names}  # two may exchange their names
+    statements: list[_Statement] = []
+    for old in names:
+        statements += [(statement, (aside[old], old)) for statement in _RENAME_BOARD]
+    for old, new in names.items():
+        statements += [(statement, (new,)) for statement in _DROP_BOARD]
+        statements += [(statement, (new, aside[old])) for statement in _RENAME_BOARD]
+    _commit(connection, (*statements, ("REPLACE INTO port VALUES (?, ?)", (_RENAMED, mark))))
 
 
 def _encode(state: Value) -> str:
@@ -338,7 +383,7 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         contents=table(Contents, "SELECT board, partition, state FROM holding", "contents"),
         artifacts=table(ArtifactState, "SELECT profile, partition, state FROM artifact", "artifact"),
         holds={board: BoardHold(reason=reason, by=HoldBy(who)) for board, reason, who in rows("SELECT * FROM hold")},
-        ports={row[0]: row[1] for row in rows("SELECT board, port FROM port")},
+        ports={row[0]: row[1] for row in rows("SELECT board, port FROM port WHERE board != ?", _RENAMED)},
         histories={key: state for key, state in histories.items() if state is not None},
         next_job=int(highest[0][0]) + 1 if highest else 1,
         shared_serials=frozenset(

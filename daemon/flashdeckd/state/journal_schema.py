@@ -64,7 +64,8 @@ MIGRATIONS: tuple[str, ...] = (
     WHERE json_valid(state) AND json_extract(state, '$.disturbed') = 1;
     ALTER TABLE hold ADD COLUMN who TEXT NOT NULL DEFAULT 'flashdeck';
     """,
-    # 5. A serial that two devices have shown at once is no identity until a person says so.
+    # 5. A serial that two devices have shown at once is no identity until a person says so. Since then jobs have kinds,
+    # too, which their JSON says: an older release would flash the image that a job only compares, and is kept out.
     """
     CREATE TABLE shared_serial (
         vendor INTEGER NOT NULL, product INTEGER NOT NULL, serial TEXT NOT NULL, PRIMARY KEY (vendor, product, serial));

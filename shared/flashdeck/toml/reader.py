@@ -227,3 +227,16 @@ def _gathered(node: inspect.Type, values: list[object], place: Place, name: str,
     if wrong:
         raise wrong[0]
     return found
+
+
+def read_key(kind: type[Table], name: str, value: object, file: Path) -> object:
+    """Return what one key of a kind of tables makes of a value that `writer.plain_value` gave for it.
+
+    Relative paths in it are relative to `file`. Raises WrongValueError.
+    """
+    key = next(key for key in keys_of(kind) if key.name == name)
+    mistakes = Mistakes()
+    found = _read(key.type, value, Place(file), name, mistakes)
+    if mistakes:
+        raise WrongValueError(str(mistakes[0]), mistakes[0].hint)
+    return found

@@ -46,6 +46,11 @@ def plain_value(key: Key, value: object) -> object:
     return _builtin(value) if spelling is None else spelling.write(value)
 
 
+def literal(plain: object) -> str:
+    """Return a plain value as it stands in a file."""
+    return _literal(None, plain)
+
+
 def _builtin(value: object) -> object:
     match value:
         case Enum():

@@ -140,11 +140,17 @@ def status_detail(status: JobStatus, kind: JobKind = JobKind.FLASH) -> str:
         case Superseded():
             return f"by job {status.by}" if status.by else "the board has the newest build already"
         case Cancelled():
-            return "; ".join(part for part in (_CANCELLERS[status.by], status.reason) if part)
+            return _cancelled_detail(status)
         case Unknown():
             return status.text
         case _:
             assert_never(status)
+
+
+def _cancelled_detail(status: Cancelled) -> str:
+    if status.by is Canceller.CONFIGURATION and status.reason:
+        return f"because {status.reason}"
+    return "; ".join(part for part in (_CANCELLERS[status.by], status.reason) if part)
 
 
 def status_hint(status: JobStatus) -> str:

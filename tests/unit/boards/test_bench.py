@@ -104,7 +104,7 @@ async def restored(root: Path, *jobs: JobState) -> list[type[JobStatus]]:
         for each in jobs:
             await scene.journal.save_job(each)
     async with opened(root) as scene:
-        await queue_again(scene.bench.book, CONFIG)
+        await queue_again(scene.bench.book, CONFIG, {})
         return [type(scene.bench.book.job(each.id).status) for each in jobs]
 
 

@@ -105,7 +105,11 @@ async def test_so_many_notes_are_kept_with_a_build(hub: Hub, monkeypatch: pytest
 
     monkeypatch.setattr(parsing, "parse_for", parsed)
     guarded = replace(PROFILE, partitions={"app1": Partition("app1", APP1)})
-    bench = SimpleNamespace(config=Config(profiles={"product": guarded}, boards={}))
+    bench = SimpleNamespace(
+        config=Config(profiles={"product": guarded}, boards={}),
+        reshaping=asyncio.Lock(),
+        files=SimpleNamespace(take_from_before_move=lambda *_: False),  # pyright: ignore[reportUnknownLambdaType]
+    )
     nobody = cast("Any", SimpleNamespace(save_artifact=save))
     requests = BuildRequests(cast("Bench", bench), hub, nobody, nobody, FileNotes())
     watch = Watch("product", "app1", "/build/APP1.bin", 0.0)

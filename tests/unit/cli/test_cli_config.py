@@ -33,7 +33,14 @@ def test_a_good_configuration(offline: Cli, tmp_path: Path) -> None:
     assert (run.code, run.err) == (0, "")
     assert run.out == f"ok: 1 board, 1 profile in {path}\n"
     checked = offline("config", "check", "--config", str(path), "--json").json
-    assert checked == {"ok": True, "files": [str(path)], "profiles": ["product"], "boards": ["left"], "adopted": []}
+    assert checked == {
+        "ok": True,
+        "files": [str(path)],
+        "profiles": ["product"],
+        "boards": ["left"],
+        "adopted": [],
+        "unconfirmed": [],
+    }
 
 
 def test_show_fills_in_defaults_and_reads_back(offline: Cli, tmp_path: Path) -> None:

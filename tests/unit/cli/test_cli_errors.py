@@ -157,7 +157,7 @@ def test_every_command_explains_itself_within_80_columns(offline: Cli) -> None:
     context = root.make_context("flashdeck", ["demo"])
     paths = [(name,) for name in root.list_commands(context)]
     paths += [("virtual", name) for name in ("list", "plug", "unplug", "press", "fault", "dump")]
-    paths += [("config", name) for name in ("check", "show")]
+    paths += [("config", name) for name in ("check", "show", "reload", "trust")]
     for path in paths:
         run = offline(*path, "-h")
         assert run.code == 0

@@ -16,7 +16,7 @@ from flashdeck.diagnosis import BoardReport, Diagnosis, Explanation, Fact, Findi
 from flashdeck.errors import ErrorKind
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure, JobKind, Verified
-from flashdeck.model import LogLevel, LogLine, Presence
+from flashdeck.model import ConfigurationState, LogLevel, LogLine, Presence
 from flashdeck_tui.cli.root import root
 from flashdeck_tui.demo.demo_report import DemoRow, Report
 from job_states import DONE, EVERY, FAILED, QUEUED
@@ -85,6 +85,12 @@ ANSWERS: Mapping[type[api.Params[Any]], Any] = {
         ),
         devices=BENCH.devices,
     ),
+    api.ReloadConfig: api.ConfigReloaded(
+        configuration=ConfigurationState(files=("/c.toml",), read_at=1.0),
+        changes=("board left is new",),
+        unconfirmed=(api.UnconfirmedFile(file="/fw.toml", lines=("[profiles.p] enter: c",), boards=("left",)),),
+    ),
+    api.TrustConfig: api.ConfigTrusted(file="/fw.toml", lines=("[profiles.p] enter = c",)),
     api.GetVersions: api.Versions(facts=(Fact(name="flashdeck", value="0.1.0"),)),
     api.GetRecordings: api.RecordingList(),
     api.VirtualList: api.VirtualBoardList(boards=(EMULATED,)),
@@ -120,6 +126,8 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "doctor": (("--json",),),
     "report": (("--json",),),
     "config check": (("--config", CONFIG, "--json"),),
+    "config reload": (("--json",),),
+    "config trust": (("fw.toml", "--json"),),
     "install": (("--dry-run", "--system", "--user", "games", "--json"),),
     "uninstall": (("--dry-run", "--system", "--user", "games", "--json"),),
     "completion": (("bash", "--json"),),

@@ -471,7 +471,7 @@ async def test_after_a_restart_nobody_waits_for_what_is_read(scene: Scene) -> No
     read, verify = await scene.ask(JobKind.READ), await scene.ask(JobKind.VERIFY, data=DATA)
     reset = await scene.ask(JobKind.RESET, "")
     await scene.until(reset, Failed)
-    await queue_again(scene.book, cast("Config", SimpleNamespace(boards={"left": scene.board})))
+    await queue_again(scene.book, cast("Config", SimpleNamespace(boards={"left": scene.board})), {})
     assert isinstance(scene.book.job(read.id).status, Cancelled)
     assert isinstance(scene.book.job(verify.id).status, Queued | Waiting)
 

@@ -541,3 +541,34 @@ async def test_so_many_bootloaders_are_kept(path: Path) -> None:
 def test_a_locked_journal_is_waited_for_so_long(tmp_path: Path) -> None:
     with closing(connect(tmp_path / "journal.sqlite3")) as connection:
         assert connection.execute("PRAGMA busy_timeout").fetchone() == (BUSY_SECONDS * 1000,)
+
+
+async def test_boards_may_exchange_their_names(tmp_path: Path) -> None:
+    async with opened(tmp_path / "journal.sqlite3") as journal:
+        for name in ("left", "right", "gone"):
+            await journal.save_job(a_job({"left": 1, "right": 2, "gone": 3}[name], board=name))
+            await journal.save_contents(name, "app1", a_holding(serial=name))
+            await journal.save_hold(name, BoardHold(reason=name))
+            await journal.save_port(name, name)
+            await journal.save_history(Bootloader(name, name, 1), BootloaderHistory(reads_lost=1))
+        for _ in range(2):  # as where the daemon was killed behind the first
+            await journal.rename_boards({"left": "right", "right": "left"}, "m1")
+        for _ in range(2):
+            await journal.rename_boards({"left": "gone"}, "m2")
+        ledger = await journal.load()
+        assert [job.board for job in ledger.jobs] == ["right", "gone", "gone"]
+        assert {key: has.serial for key, has in ledger.contents.items()} == {
+            ("right", "app1"): "left",
+            ("gone", "app1"): "right",
+        }
+        assert {board: hold.reason for board, hold in ledger.holds.items()} == {"right": "left", "gone": "right"}
+        assert ledger.ports == {"right": "left", "gone": "right"}
+        assert {(key.board, key.serial) for key in ledger.histories} == {("right", "left"), ("gone", "right")}
+
+
+async def test_contents_can_be_forgotten(tmp_path: Path) -> None:
+    async with opened(tmp_path / "journal.sqlite3") as journal:
+        for partition in ("app1", "partition2"):
+            await journal.save_contents("left", partition, a_holding())
+        await journal.forget_contents("left", "app1")
+        assert list((await journal.load()).contents) == [("left", "partition2")]

@@ -142,3 +142,17 @@ def test_a_log_line_says_nothing_of_lines_that_were_not_dropped(backlog: Backlog
     line = LogLine(id=1, time=0.0, level=LogLevel.INFO, text="only")
     backlog.add(Event(seq=1, log=line))
     assert [event.log for event in drain(backlog)] == [line]
+
+
+def test_a_client_takes_everything_anew_where_a_board_is_not_configured_any_more(hub: Hub, backlog: Backlog) -> None:
+    seq = hub.snapshot().seq
+    hub.publish_board(board("left"))
+    hub.forget_boards(["left"])
+    hub.log("it is gone")
+    numbers = [event.seq for event in drain(backlog)]
+    assert numbers != list(range(seq + 1, seq + 1 + len(numbers))), "a gap, behind which a client subscribes again"
+    assert hub.snapshot().boards == ()
+    hub.forget_boards(["nobody"])
+    hub.log("nothing is different")
+    (event,) = drain(backlog)
+    assert event.seq == numbers[-1] + 1

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET, UnsetType
 
-from flashdeck.api import BoardOutcome
+from flashdeck.api import BoardOutcome, UnconfirmedFile
 from flashdeck.job_state import Failure
 from flashdeck.model import DeviceState, JobState, LogLine, Snapshot
 from flashdeck.problems import Problem, ProblemKind
@@ -99,6 +99,8 @@ class ConfigChecked(Value, frozen=True, kw_only=True):
     boards: tuple[str, ...]
     adopted: tuple[str, ...]
     """Boards whose identity was pinned by `adopt`."""
+    unconfirmed: tuple[UnconfirmedFile, ...] = ()
+    """Included files of which something does not count before `config trust`."""
 
 
 class SuggestedBoard(Value, frozen=True, kw_only=True):

@@ -14,10 +14,3 @@ COMMANDS: Final[Mapping[str, str]] = {
     "man": "'flashdeck COMMAND --help' explains each command",
     "help": "'flashdeck --help' lists the commands, 'flashdeck COMMAND --help' explains one",
 }
-
-CONFIG_COMMANDS: Final[Mapping[str, str]] = {
-    "reload": "the daemon reads its configuration when it starts: check it with 'flashdeck config check', then start "
-    "flashdeckd again",
-    "trust": "nothing has to be confirmed: the daemon takes included files as they are; 'flashdeck config show' prints "
-    "what comes of them",
-}

@@ -10,8 +10,9 @@ from flashdeck import api
 from flashdeck.errors import ExitCode
 from flashdeck.model import BoardState, DaemonState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
-from flashdeck.text import clean
+from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.words.conditions import condition_word, counts_text
+from flashdeck.words.configuration import configuration_text
 from flashdeck.words.contents import contents_name, contents_state
 from flashdeck.words.partitions import build_state
 from flashdeck.words.troubles import trouble_lines
@@ -57,8 +58,10 @@ def _daemon(daemon: DaemonState) -> str:
     virtual = ", virtual boards" if daemon.virtual else ""
     since = words.ago(daemon.started_at)
     lines = [f"flashdeckd {daemon.version} on {daemon.host}, process {daemon.pid}, started {since}{virtual}"]
+    if daemon.configuration is not None:
+        lines.append(f"configuration {configuration_text(daemon.configuration, time.time())}")
     lines += [f"degraded: {line}" for line in trouble_lines(daemon, time.time())]
-    return "\n".join(map(clean, lines))
+    return "\n".join(clean(line, MAX_MESSAGE) for line in lines)
 
 
 def _problem_table(found: Sequence[Problem]) -> str:

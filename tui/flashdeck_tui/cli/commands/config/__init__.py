@@ -1,11 +1,10 @@
-"""`flashdeck config`: the configuration file, read here and not by the daemon."""
+"""`flashdeck config`: the configuration file: read here, or by the daemon once more."""
 
 import click
 
 from flashdeck_tui.cli.group import CommandGroup
-from flashdeck_tui.cli.instead import CONFIG_COMMANDS
 
 
-@click.group(cls=CommandGroup, package=__name__, names=("check", "show"), instead=CONFIG_COMMANDS)
+@click.group(cls=CommandGroup, package=__name__, names=("check", "show", "reload", "trust"))
 def command() -> None:
-    """Look at the configuration file."""
+    """Look at the configuration, and let the daemon follow it."""

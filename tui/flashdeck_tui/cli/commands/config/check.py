@@ -4,19 +4,35 @@ from pathlib import Path
 
 import click
 
+from flashdeck.api import UnconfirmedFile
+from flashdeck.config_record import RECORD_NAME, ConfigRecord, record_from
+from flashdeck.config_trust import restricted
+from flashdeck.paths import state_dir
 from flashdeck.text import clean, counted
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import ConfigChecked
 from flashdeck_tui.cli.commands.config.config_path import config_option, read
-from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.output import put, put_json, say
 
 
 @click.command()
 @config_option
+@click.option(
+    "--state-dir",
+    "place",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The daemon's state directory, which has what was confirmed. Default: the usual one.",
+)
 @options.as_json
-def command(*, path: Path | None, as_json: bool) -> None:
-    """Check the configuration; exits with 11 and all mistakes where it is invalid."""
+def command(*, path: Path | None, place: Path | None, as_json: bool) -> None:
+    """Check the configuration; exits with 11 and all mistakes where it is invalid.
+
+    Also names what does not count in included files before 'flashdeck config trust FILE' confirms it.
+    """
     config = read(path)
+    record = _record(place if place is not None else state_dir())
+    unconfirmed = () if record is None else restricted(config, record)[1]
     files = [clean(str(file)) for file in config.files]
     adopted = sorted(board.name for board in config.boards.values() if board.pins is not None)
     if as_json:
@@ -27,9 +43,25 @@ def command(*, path: Path | None, as_json: bool) -> None:
                 profiles=tuple(sorted(config.profiles)),
                 boards=tuple(sorted(config.boards)),
                 adopted=tuple(adopted),
+                unconfirmed=tuple(
+                    UnconfirmedFile(file=clean(str(each.file)), lines=each.lines, boards=each.boards)
+                    for each in unconfirmed
+                ),
             )
         )
     else:
         of_these = f" ({len(adopted)} adopted)" if adopted else ""
         boards, profiles = counted(len(config.boards), "board"), counted(len(config.profiles), "profile")
         put(f"ok: {boards}{of_these}, {profiles} in {', '.join(files)}")
+        for each in unconfirmed:
+            say(f"does not count before 'flashdeck config trust {clean(str(each.file))}':")
+            for line in each.lines:
+                say(f"  {line}")
+
+
+def _record(place: Path) -> ConfigRecord | None:
+    """Return what the daemon keeps of its last configuration; None where it has never run, or that cannot be read."""
+    try:
+        return record_from((place / RECORD_NAME).read_bytes())
+    except (OSError, ValueError):
+        return None

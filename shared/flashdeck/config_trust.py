@@ -1,0 +1,204 @@
+"""Included files must not widen what may be done before a person has confirmed it (safety rule 12). Pure.
+
+An included file may belong to a project that others write to. Commands, hooks, `protected` that is gone and guards that
+are left out count from there once they are confirmed; until then the value that was confirmed last stands, else the
+stricter one. All the rest of the file counts at once.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from flashdeck.config import AnyGuard, Config, Partition, Profile
+from flashdeck.config_record import (
+    NARROW,
+    ConfigRecord,
+    PartitionRecord,
+    ProfileRecord,
+    is_wide,
+    partition_record,
+    profile_record,
+)
+from flashdeck.config_tables import PartitionTable, ProfileTable, default_guards
+from flashdeck.geometry import Range, joined
+from flashdeck.text import MAX_PATH, clean
+from flashdeck.toml.reader import read_key
+from flashdeck.toml.writer import literal
+
+CONFIRMED_FILES = 1024
+"""Confirmed files that are remembered, the last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """An included file that would widen what may be done, and whose keys for that do not count yet."""
+
+    file: Path
+    lines: tuple[str, ...]
+    """Each key with its table, and what it would change."""
+    boards: tuple[str, ...]
+    """The boards of its profiles."""
+
+    @property
+    def hint(self) -> str:
+        """The command that confirms it."""
+        return f"look at it, then: flashdeck config trust {clean(str(self.file), MAX_PATH)}"
+
+
+@dataclass(slots=True)
+class _Restriction:
+    """A profile, restricted step by step, and the lines that do not count."""
+
+    profile: Profile
+    lines: list[str] = field(default_factory=list[str])
+
+    def tell(self, key: str, what: str, *, partition: str = "") -> None:
+        table = f"profiles.{self.profile.name}" + (f".partitions.{partition}" if partition else "")
+        self.lines.append(clean(f"[{table}] {key}: {what}"))
+
+
+def included(config: Config) -> dict[str, dict[str, Profile]]:
+    """Return, by path, the profiles of each file that is not the main one."""
+    files: dict[str, dict[str, Profile]] = {}
+    for name, profile in config.profiles.items():
+        if profile.file != config.files[0]:
+            files.setdefault(str(profile.file), {})[name] = profile
+    return files
+
+
+def claims(profiles: Mapping[str, Profile]) -> dict[str, ProfileRecord]:
+    """Return what a person confirms of a file that has these profiles."""
+    return {name: profile_record(profile) for name, profile in profiles.items()}
+
+
+def confirming(record: ConfigRecord, path: str, profiles: Mapping[str, Profile]) -> ConfigRecord:
+    """Return the record once a person has confirmed a file as it is now."""
+    others = {name: each for name, each in record.confirmed.items() if name != path}
+    newest = dict(list(others.items())[1 - CONFIRMED_FILES :])
+    return msgspec.structs.replace(record, confirmed={**newest, path: claims(profiles)})
+
+
+def digest(profiles: Mapping[str, ProfileRecord]) -> str:
+    """Return a hash over the keys alone that count only once they are confirmed."""
+    said = {
+        name: (
+            profile.keys,
+            [(span.start, span.end) for span in profile.protected],
+            sorted(map(str, profile.protected_alternates)),
+            {each: partition.guards for each, partition in profile.partitions.items() if not partition.protected},
+        )
+        for name, profile in profiles.items()
+    }
+    return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
+
+
+def restricted(config: Config, known: ConfigRecord) -> tuple[Config, tuple[Unconfirmed, ...]]:
+    """Return the configuration with that alone which counts, and the files of which something does not.
+
+    `known` is what was confirmed, and the configuration that was in force last.
+    """
+    profiles = dict(config.profiles)
+    found: list[Unconfirmed] = []
+    for path, own in included(config).items():
+        confirmed = known.confirmed.get(path, {})
+        if confirmed and digest(confirmed) == digest(claims(own)):
+            continue
+        lines: list[str] = []
+        for name, profile in own.items():
+            restriction = _Restriction(profile)
+            _restrict(restriction, confirmed.get(name), known.profiles.get(name))
+            profiles[name] = restriction.profile
+            lines += restriction.lines
+        if lines:
+            boards = tuple(sorted(board.name for board in config.boards.values() if board.profile.name in own))
+            found.append(Unconfirmed(Path(path), tuple(lines), boards))
+    boards = {name: replace(board, profile=profiles[board.profile.name]) for name, board in config.boards.items()}
+    return replace(config, profiles=profiles, boards=boards), tuple(found)
+
+
+def widening(profiles: Mapping[str, Profile]) -> Iterator[str]:
+    """Yield the keys of a file that count because it is confirmed, in words."""
+    for name, profile in profiles.items():
+        record = profile_record(profile)
+        for key, value in record.keys.items():
+            yield clean(f"[profiles.{name}] {key} = {literal(value)}")
+        for each, partition in profile.partitions.items():
+            lost = _usual_guards(profile, partition) - partition.guards
+            if lost and not partition.protected:
+                yield clean(f"[profiles.{name}.partitions.{each}] guards without {_names(lost)}")
+
+
+def _restrict(it: _Restriction, confirmed: ProfileRecord | None, before: ProfileRecord | None) -> None:
+    known = [record for record in (confirmed, before) if record is not None]
+    _keep_keys(it, confirmed)
+    _keep_protected(it, known)
+    for name, partition in it.profile.partitions.items():
+        if not partition.protected:
+            _keep_guards(it, name, partition, [each.partitions[name] for each in known if name in each.partitions])
+
+
+def _keep_keys(it: _Restriction, confirmed: ProfileRecord | None) -> None:
+    stands = confirmed.keys if confirmed is not None else {}
+    for name, value in profile_record(it.profile).keys.items():
+        if stands.get(name) == value:
+            continue
+        plain = stands.get(name, NARROW[name])
+        former: Any = None if plain is None else read_key(ProfileTable, name, plain, it.profile.file)
+        it.profile = replace(it.profile, **{name: former})
+        instead = f"{literal(plain)} stands" if is_wide(name, plain) else "none is run"
+        it.tell(name, f"{literal(value)} is not confirmed; until then {instead}")
+
+
+def _keep_protected(it: _Restriction, known: Iterable[ProfileRecord]) -> None:
+    spans = joined(span for record in known for span in record.protected)
+    alternates = frozenset[int | str]().union(*(record.protected_alternates for record in known))
+    now = joined(it.profile.protected)
+    lost = tuple(span for span in spans if not any(each.covers(span) for each in now))
+    partitions = dict(it.profile.partitions)
+    for name, partition in partitions.items():
+        if partition.protected:
+            continue
+        was = partition.alternate in alternates
+        if was or (partition.alternate is None and any(partition.span.overlaps(span) for span in lost)):
+            partitions[name] = replace(partition, protected=True, image="")
+            it.tell("protected", "would be gone; the partition stays protected", partition=name)
+    it.profile = replace(it.profile, partitions=partitions)
+    covered = joined(it.profile.protected)
+    kept = tuple(span for span in lost if not any(each.covers(span) for each in covered))
+    for span in kept:
+        it.tell("partitions", f"{span} would not be protected any more; it stays so")
+    it.profile = replace(it.profile, kept=kept)
+
+
+def _keep_guards(it: _Restriction, name: str, partition: Partition, known: list[PartitionRecord]) -> None:
+    stands = (
+        frozenset[AnyGuard]().union(*(_guards(record, it.profile.file) for record in known))
+        if known
+        else _usual_guards(it.profile, partition)
+    )
+    lost = stands - partition.guards
+    if lost:
+        it.profile = replace(
+            it.profile,
+            partitions={**it.profile.partitions, name: replace(partition, guards=partition.guards | lost)},
+        )
+        it.tell("guards", f"would be without {_names(lost)}; the image must still pass it", partition=name)
+
+
+def _usual_guards(profile: Profile, partition: Partition) -> frozenset[AnyGuard]:
+    has_ram = bool(profile.geometry.ram)
+    return default_guards(partition, is_alternate=partition.alternate is not None, has_ram=has_ram)
+
+
+def _guards(record: PartitionRecord, file: Path) -> frozenset[AnyGuard]:
+    read: Any = read_key(PartitionTable, "guards", list(record.guards), file)
+    return frozenset() if record.protected else read
+
+
+def _names(guards: Iterable[AnyGuard]) -> str:
+    plain = partition_record(Partition("", Range(0, 0), guards=frozenset(guards))).guards
+    return ", ".join(literal(guard) for guard in plain)

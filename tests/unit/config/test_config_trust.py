@@ -1,0 +1,302 @@
+"""Included files do not widen what may be done before a person has confirmed it."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from flashdeck.config import Config, Enter, EnterCommand, Guard
+from flashdeck.config_file import load
+from flashdeck.config_record import ConfigRecord, record_from, record_of
+from flashdeck.config_trust import (
+    CONFIRMED_FILES,
+    Unconfirmed,
+    claims,
+    confirming,
+    digest,
+    included,
+    restricted,
+    widening,
+)
+from flashdeck.geometry import Range
+
+MAIN = 'include = ["fw/flashdeck.toml"]\n[boards.left]\nprofile = "product"\nserial = "A1"\n'
+PROJECT = """
+[profiles.product]
+dfu = "0483:df11"
+app = "0483:5740"
+enter = "detach"
+flash = "STM32H563RG"
+[profiles.product.partitions.bootloader]
+address = 0x08000000
+size = "128K"
+protected = true
+[profiles.product.partitions.app1]
+address = 0x08020000
+size = "384K"
+image = "APP1.bin"
+"""
+BOOTLOADER = Range(0x08000000, 0x08020000)
+COMMAND = 'enter = { command = ["/bin/true", "x"] }'
+
+
+class Project:
+    """A configuration that includes the file of a project."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.file = root / "fw" / "flashdeck.toml"
+        self.file.parent.mkdir()
+        self.main = root / "c.toml"
+        self.main.write_text(MAIN)
+        self.write(PROJECT)
+        self.record = self.confirmed()
+
+    def write(self, text: str) -> None:
+        self.file.write_text(text)
+
+    def change(self, old: str, new: str) -> None:
+        text = self.file.read_text()
+        assert old in text
+        self.write(text.replace(old, new))
+
+    @property
+    def config(self) -> Config:
+        return load(self.main)
+
+    def confirmed(self) -> ConfigRecord:
+        """All of it, as it is now, is confirmed and in force."""
+        now = {path: claims(profiles) for path, profiles in included(self.config).items()}
+        return msgspec.structs.replace(record_of(self.config), confirmed=now)
+
+    def look(self) -> tuple[Config, tuple[Unconfirmed, ...]]:
+        """What counts now; it is in force from then on."""
+        config, unconfirmed = restricted(self.config, self.record)
+        kept = record_from(
+            msgspec.json.encode(msgspec.structs.replace(record_of(config), confirmed=self.record.confirmed))
+        )
+        self.record = kept
+        return config, unconfirmed
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_what_was_confirmed_counts(project: Project) -> None:
+    project.change('enter = "detach"', COMMAND)
+    project.record = project.confirmed()
+    config, unconfirmed = project.look()
+    assert unconfirmed == ()
+    assert config == project.config
+    assert config.boards["left"].profile.enter == EnterCommand(command=("/bin/true", "x"))
+
+
+def test_a_command_that_an_included_file_brings_is_not_run(project: Project) -> None:
+    project.change('enter = "detach"', COMMAND)
+    config, (told,) = project.look()
+    assert config.profiles["product"].enter is Enter.MANUAL
+    assert config.boards["left"].profile.enter is Enter.MANUAL
+    (line,) = told.lines
+    assert line.startswith("[profiles.product] enter: ")
+    assert line.endswith("is not confirmed; until then none is run")
+    assert told.boards == ("left",)
+    assert told.hint == f"look at it, then: flashdeck config trust {project.file}"
+
+
+def test_the_command_that_was_confirmed_last_stands(project: Project) -> None:
+    project.change('enter = "detach"', COMMAND)
+    project.record = project.confirmed()
+    project.change("/bin/true", "/bin/false")
+    config, (told,) = project.look()
+    assert config.profiles["product"].enter == EnterCommand(command=("/bin/true", "x"))
+    assert "stands" in told.lines[0]
+
+
+def test_a_way_in_that_is_no_command_counts_at_once(project: Project) -> None:
+    project.change('enter = "detach"', 'enter = "manual"')
+    config, unconfirmed = project.look()
+    assert (config.profiles["product"].enter, unconfirmed) == (Enter.MANUAL, ())
+
+
+def test_the_rest_of_the_file_counts(project: Project) -> None:
+    project.change('enter = "detach"', COMMAND)
+    project.change("APP1.bin", "OTHER.bin")
+    project.change('app = "0483:5740"', 'app = "0483:5741"')
+    config, _ = project.look()
+    assert config.profiles["product"].partitions["app1"].image.endswith("OTHER.bin")
+    assert str(config.profiles["product"].app) == "0483:5741"
+
+
+GONE = PROJECT.replace("protected = true\n", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GONE,
+        PROJECT.replace("protected = true", "protected = false"),
+        GONE.replace("bootloader]", "boot]"),
+        GONE.replace("0x08000000", "0x08010000").replace("128K", "64K"),
+    ],
+    ids=["gone", "false", "another name", "a part of it"],
+)
+def test_protected_that_is_gone_is_kept(project: Project, text: str) -> None:
+    project.write(text)
+    for _ in range(2):  # also at the next look
+        config, (told,) = project.look()
+        profile = config.profiles["product"]
+        assert any(span.covers(BOOTLOADER) for span in profile.protected)
+        assert all(each.protected for name, each in profile.partitions.items() if name.startswith("boot"))
+        assert any("protected" in line for line in told.lines)
+    project.record = project.confirmed()
+    config, unconfirmed = project.look()
+    assert (config, unconfirmed) == (project.config, ())
+
+
+def test_protected_of_a_partition_that_is_gone_with_all_its_table_is_kept(project: Project) -> None:
+    table = '[profiles.product.partitions.bootloader]\naddress = 0x08000000\nsize = "128K"\nprotected = true\n'
+    project.change(table, "")
+    config, (told,) = project.look()
+    assert config.profiles["product"].protected == (BOOTLOADER,)
+    assert told.lines == (f"[profiles.product] partitions: {BOOTLOADER} would not be protected any more; it stays so",)
+
+
+def test_a_partition_that_grows_into_what_was_protected_is_not_written(project: Project) -> None:
+    table = '[profiles.product.partitions.bootloader]\naddress = 0x08000000\nsize = "128K"\nprotected = true\n'
+    project.change(table, "")
+    project.change('address = 0x08020000\nsize = "384K"', 'address = 0x08010000\nsize = "448K"')
+    config, _ = project.look()
+    assert config.profiles["product"].partitions["app1"].protected
+
+
+def test_protected_that_an_included_file_adds_counts_at_once_and_is_kept_when_it_goes(project: Project) -> None:
+    project.change('image = "APP1.bin"', "protected = true")
+    config, unconfirmed = project.look()
+    assert (config.profiles["product"].partitions["app1"].protected, unconfirmed) == (True, ())
+    project.change('size = "384K"\nprotected = true', 'size = "384K"\nholds = "data"')
+    config, (told,) = project.look()
+    assert config.profiles["product"].partitions["app1"].protected
+    assert len(told.lines) == 1
+
+
+def test_a_guard_that_is_left_out_stays_on(project: Project) -> None:
+    project.change('image = "APP1.bin"', 'guards = ["fits"]')
+    config, (told,) = project.look()
+    assert config.profiles["product"].partitions["app1"].guards == {Guard.FITS, Guard.RESET, Guard.STACK}
+    assert told.lines == (
+        '[profiles.product.partitions.app1] guards: would be without "reset", "stack"; the image must still pass it',
+    )
+
+
+def test_a_guard_that_is_left_out_by_another_key_stays_on(project: Project) -> None:
+    project.change('image = "APP1.bin"', 'holds = "data"')
+    config, _ = project.look()
+    assert config.profiles["product"].partitions["app1"].guards == {Guard.FITS, Guard.RESET, Guard.STACK}
+
+
+def test_guards_that_were_left_out_when_it_was_confirmed_stay_out_whatever_else_changes(project: Project) -> None:
+    project.change('image = "APP1.bin"', 'guards = ["fits", "reset"]')
+    project.record = project.confirmed()
+    project.write(project.file.read_text() + '[profiles.product.partitions.more]\naddress = 0x08080000\nsize = "8K"\n')
+    config, unconfirmed = project.look()
+    assert unconfirmed == ()
+    assert config.profiles["product"].partitions["app1"].guards == {Guard.FITS, Guard.RESET}
+
+
+def test_a_crc_that_is_no_longer_checked_stays_on(project: Project) -> None:
+    project.change('image = "APP1.bin"', 'guards = ["fits", "reset", "stack", { crc = "crc32", at = "end" }]')
+    project.record = project.confirmed()
+    project.change(', { crc = "crc32", at = "end" }', "")
+    config, (told,) = project.look()
+    assert len(config.profiles["product"].partitions["app1"].guards) == 4
+    assert 'crc = "crc32"' in told.lines[0]
+
+
+def test_a_file_that_was_never_confirmed_gets_the_stricter_of_each(project: Project) -> None:
+    project.change('image = "APP1.bin"', 'guards = ["fits"]')
+    project.change('enter = "detach"', COMMAND)
+    project.record = ConfigRecord()
+    config, (told,) = project.look()
+    assert config.profiles["product"].enter is Enter.MANUAL
+    assert Guard.RESET in config.profiles["product"].partitions["app1"].guards
+    assert len(told.lines) == 2
+
+
+def test_what_moves_from_the_main_file_into_an_included_one_keeps_its_protection(project: Project) -> None:
+    project.main.write_text(MAIN.replace('include = ["fw/flashdeck.toml"]', "") + PROJECT)
+    project.record = record_of(project.config)
+    project.main.write_text(MAIN)
+    project.change("protected = true\n", "")
+    config, (_,) = project.look()
+    assert config.profiles["product"].partitions["bootloader"].protected
+
+
+def test_the_main_file_counts_as_it_is(project: Project) -> None:
+    project.main.write_text(MAIN.replace('include = ["fw/flashdeck.toml"]', "") + PROJECT)
+    project.record = record_of(project.config)
+    text = PROJECT.replace("protected = true\n", "").replace('enter = "detach"', COMMAND)
+    project.main.write_text(MAIN.replace('include = ["fw/flashdeck.toml"]', "") + text)
+    assert project.look() == (project.config, ())
+
+
+def test_the_hash_is_over_these_keys_alone(project: Project) -> None:
+    def hashed() -> str:
+        return digest(claims(included(project.config)[str(project.file)]))
+
+    before = hashed()
+    for old, new in (("APP1.bin", "B.bin"), ("0483:5740", "0483:5741"), ('"detach"', '"manual"')):
+        project.change(old, new)
+        assert hashed() == before
+    project.change('address = 0x08020000\nsize = "384K"', 'address = 0x08040000\nsize = "256K"')
+    assert hashed() == before, "a partition that moves puts its boards on hold instead"
+    for old, new in (
+        ('enter = "manual"', COMMAND),
+        ("protected = true\n", ""),
+        ('image = "B.bin"', 'guards = ["fits"]'),
+    ):
+        project.change(old, new)
+        assert hashed() != before
+        before = hashed()
+
+
+def test_what_counts_by_being_confirmed_can_be_named(project: Project) -> None:
+    project.change('image = "APP1.bin"', 'guards = ["fits"]')
+    project.change('enter = "detach"', COMMAND)
+    lines = list(widening(included(project.config)[str(project.file)]))
+    assert len(lines) == 2
+    assert lines[0].startswith("[profiles.product] enter = ")
+    assert lines[1] == '[profiles.product.partitions.app1] guards without "reset", "stack"'
+
+
+def test_alternate_settings_stay_protected_too(project: Project) -> None:
+    plain = """
+[profiles.product]
+dfu = "0483:df11"
+[profiles.product.partitions.boot]
+alt = 0
+size = "8K"
+protected = true
+[profiles.product.partitions.app1]
+alt = 1
+size = "64K"
+"""
+    project.write(plain)
+    project.record = project.confirmed()
+    project.change("protected = true\n", "")
+    config, (told,) = project.look()
+    assert config.profiles["product"].partitions["boot"].protected
+    assert not config.profiles["product"].partitions["app1"].protected
+    assert len(told.lines) == 1
+
+
+def test_of_so_many_confirmed_files_the_last_are_remembered(project: Project) -> None:
+    record = ConfigRecord()
+    for number in range(CONFIRMED_FILES + 1):
+        record = confirming(record, f"/{number}.toml", {})
+    assert len(record.confirmed) == CONFIRMED_FILES
+    assert "/0.toml" not in record.confirmed
+    again = confirming(record, "/1.toml", project.config.profiles)
+    assert len(again.confirmed) == CONFIRMED_FILES
+    assert again.confirmed["/1.toml"].keys() == {"product"}
