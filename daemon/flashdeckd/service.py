@@ -17,6 +17,7 @@ from flashdeck.paths import absolute, board_file_path, default_config_path, ensu
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
+from flashdeckd.boards.leases import Leases
 from flashdeckd.boards.real_usb import real_usb
 from flashdeckd.builds.builds import Builds
 from flashdeckd.diagnosis.doctor import Doctor
@@ -25,14 +26,26 @@ from flashdeckd.host.service_manager import ServiceManager
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.hooks import HookRunner
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.going_back import RollbackRequests
+from flashdeckd.requests.past_jobs import HistoryRequests
 from flashdeckd.requests.reloading import Configuration, begin, follow_in_journal, watches_of
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
-from flashdeckd.server.handlers import Handlers, configuration_handlers, recording_handlers, version_handlers
+from flashdeckd.server.handlers import (
+    Handlers,
+    configuration_handlers,
+    for_holders,
+    history_handlers,
+    lease_handlers,
+    recording_handlers,
+    rollback_handlers,
+    version_handlers,
+)
 from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
@@ -133,6 +146,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             health=health,
         )
         await queue_again(bench.book, begun.config, begun.changes.elsewhere)
+        stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
         notes = FileNotes()
         by_build = BuildRequests(bench, hub, journal, spool, notes)
@@ -161,13 +175,19 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         methods = Handlers(
             hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=VerbRequests(bench), waits=waits, doctor=doctor
         )
-        handlers = dict(methods.table())
-        handlers |= Uploads(by_build.accept).handlers()
-        handlers |= recording_handlers(records)
-        handlers |= {**version_handlers(libusb), **configuration_handlers(configuration)}
+        handlers: dict[type[api.Params[Any]], Handler] = {
+            **methods.table(),
+            **Uploads(by_build.accept).handlers(),
+            **lease_handlers(Leases(bench, hub)),
+            **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),
+            **history_handlers(HistoryRequests(bench, journal)),
+            **recording_handlers(records),
+            **version_handlers(libusb),
+            **configuration_handlers(configuration),
+        }
         if virtual is not None:
             handlers |= virtual.handlers
-        server = Server(hub, handlers)
+        server = Server(hub, for_holders(handlers))
         manager = manager or ServiceManager()
         parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
         supervision = Supervision(manager, hub=hub, health=health, parts=parts, lanes=lambda: _signs(bench))

@@ -474,6 +474,22 @@ class Board(BoardKeys):
     """Set for an adopted board, which boards.toml describes."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hooks(Table):
+    """Commands of one's own that run when a job has ended. They hold up nothing."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"verdict"})
+
+    done: Annotated[
+        Argv | None,
+        key(
+            "Program and arguments, run without a shell once a job is done. Its environment has BOARD, PARTITION, "
+            "PORT, SERIAL, VERSION, SHA256, JOB and RESULT."
+        ),
+    ] = None
+    failed: Annotated[Argv | None, key("The same once a job has failed.")] = None
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """A whole, checked configuration."""
@@ -484,5 +500,9 @@ class Config:
     """Every file that was read, the main one first."""
     disarmed: frozenset[str] = frozenset()
     """Names of boards to which builds are offered, not flashed (boards.toml)."""
+    once: frozenset[str] = frozenset()
+    """Names of boards that are armed for one job (boards.toml)."""
+    hooks: Hooks = Hooks()
+    """Commands that run when a job has ended."""
     settle: float = DEFAULT_SETTLE
     """Seconds without a change after which a file counts as written, where nothing else is said of it."""

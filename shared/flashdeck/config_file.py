@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
-from flashdeck.config import DEFAULT_SETTLE, Board, Config, Profile, UsbId
+from flashdeck.config import DEFAULT_SETTLE, Board, Config, Hooks, Profile, UsbId
 from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, ProfileTable
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
@@ -102,6 +102,8 @@ def _checked(files: Sequence[ConfigTable], board_file: Path, mistakes: Mistakes)
         {name: _board(name, table, profiles) for name, table in {**tables.boards, **adopted}.items()},
         tuple(table.place.file for table in (*files, *([written] if written else []))),
         frozenset(written.disarmed) if written else frozenset(),
+        frozenset(written.once) if written else frozenset(),
+        hooks=files[0].hooks if files else Hooks(),
         settle=settle,
     )
 
@@ -141,9 +143,10 @@ class _Files:
         values = read_values(path)
         real = os.path.realpath(path)
         top = self.tables[real] = read_table(ConfigTable, values, Place(path), self.mistakes)
-        if including and "daemon" in values:
-            problem = "only the main file may have this table"
-            self.mistakes.append(top.place.mistake("daemon", problem, "move it there"))
+        for name in ("daemon", "hooks") if including else ():
+            if name in values:
+                problem = "only the main file may have this table"
+                self.mistakes.append(top.place.mistake(name, problem, "move it there"))
         for text in top.include:
             try:
                 self._include(expanded(text, path.parent), (*including, real))

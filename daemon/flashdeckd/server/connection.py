@@ -13,6 +13,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.model import Event, Snapshot
 from flashdeck.text import clean
 from flashdeck.value import Value
+from flashdeckd.jobs.taken_boards import TakenBoards
 from flashdeckd.server.backlog import Backlog
 from flashdeckd.state.hub import Hub
 
@@ -38,6 +39,8 @@ class Connection:
         patience: float,
     ) -> None:
         self.client = ""
+        self.lease: TakenBoards | None = None
+        """The lease that it has, or acts for."""
         self._reader = reader
         self._writer = writer
         self._call = call

@@ -14,6 +14,8 @@ from flashdeck.client import START_HINT, Client
 from flashdeck.errors import ConnectionFailedError
 from flashdeck.paths import SOCKET_VARIABLE, socket_path
 from flashdeck.value import Value
+from flashdeck_tui.cli.output import say
+from flashdeck_tui.inside_lease import act_for_lease
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Value)
@@ -33,6 +35,8 @@ def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -
 
     async def session() -> T:
         async with await Client.connect(path, client="flashdeck-cli") as client:
+            if trouble := await act_for_lease(client):
+                say(trouble)
             return await work(client)
 
     try:
