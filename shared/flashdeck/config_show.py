@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from flashdeck.config import Board, Config, Hooks, Pins
-from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ProfileTable
+from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, DaemonTable, ProfileTable
 from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.toml.values import quoted
 from flashdeck.toml.writer import to_lines, to_plain
@@ -17,6 +17,7 @@ def to_builtins(config: Config) -> dict[str, object]:
             boards[name]["pinned"] = {"map": board.pins.map, "bcd_device": board.pins.bcd_device}  # also an empty map
     return {
         "files": [str(file) for file in config.files],
+        "daemon": to_plain(DaemonTable.of(config.daemon)),
         "hooks": to_plain(config.hooks),
         "profiles": {name: to_plain(ProfileTable.of(profile)) for name, profile in config.profiles.items()},
         "boards": boards,
@@ -32,6 +33,7 @@ def to_toml(config: Config) -> str:
     back to the same.
     """
     lines = [f"# {quoted(str(file))}" for file in config.files] or ["# no configuration file"]
+    lines += to_lines(DaemonTable.of(config.daemon), "daemon") if config.files else ()
     if config.hooks != Hooks():
         lines += to_lines(config.hooks, "hooks")
     for name, profile in config.profiles.items():

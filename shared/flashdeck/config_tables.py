@@ -11,11 +11,11 @@ from msgspec import Meta
 from flashdeck.chips import find_chip
 from flashdeck.config import (
     DEFAULT_GUARDS,
-    DEFAULT_SETTLE,
     Alternate,
     AnyGuard,
     BoardKeys,
     CrcGuard,
+    DaemonKeys,
     Enter,
     EnterCommand,
     Guard,
@@ -26,7 +26,6 @@ from flashdeck.config import (
     Pins,
     Profile,
     ProfileKeys,
-    Settle,
 )
 from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range
 from flashdeck.text import MAX_PATH
@@ -376,12 +375,17 @@ class AdoptedTable(BoardTable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DaemonTable(Table):
+class DaemonTable(DaemonKeys, Table):
     """The daemon itself."""
 
-    settle: Annotated[
-        Settle, key("Time without a change after which an image file counts as built, once no writer has it open.")
-    ] = DEFAULT_SETTLE
+    @classmethod
+    def of(cls, keys: DaemonKeys) -> "DaemonTable":
+        """Return the table that says what `keys` are."""
+        return cls(**_taken(keys, DaemonKeys))
+
+    def resolved(self) -> DaemonKeys:
+        """Return the keys that the program takes as they are."""
+        return DaemonKeys(**_taken(self, DaemonKeys))
 
 
 Paths = tuple[Annotated[str, Meta(max_length=MAX_PATH)], ...]

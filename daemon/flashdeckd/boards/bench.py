@@ -19,6 +19,7 @@ from flashdeckd.boards.board_facts import BoardFacts
 from flashdeckd.boards.sightings import Sightings
 from flashdeckd.boards.watched_files import WatchedFiles
 from flashdeckd.entering.ways import entry_of
+from flashdeckd.host import threads
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
@@ -28,7 +29,7 @@ from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.satisfaction import Satisfaction
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import LONGEST_LINE, Hub
-from flashdeckd.state.journal import Journal, Ledger
+from flashdeckd.state.journal import EVERY_BOARD, Journal, Ledger
 from flashdeckd.usb.device import UnreadDevice, UsbDevice
 from flashdeckd.usb.recognition import Roster, SharedSerial, recognise, serials_of, shared_now
 from flashdeckd.usb.serial_ports import SerialPorts
@@ -221,9 +222,14 @@ class Bench:
         return having
 
     async def image_for(self, board: Board, partition: str, sha256: str) -> Image:
-        """Return an image that is wanted in a partition; raises what `read_image` does."""
+        """Return an image that is wanted in a partition; raises what `read_image` does.
+
+        It is in the spool then, and stays there while it is in use (`Shelf.held`).
+        """
         place = board.profile.partitions[partition]
-        return await read_image(self.shelf, self._rebuilt, board.profile, place, sha256)
+        image = await read_image(self.shelf, self._rebuilt, board.profile, place, sha256)
+        await threads.run(self.shelf.put_back, image)
+        return image
 
     def is_armed(self, name: str) -> bool:
         """Return whether builds are flashed by themselves on a board."""
@@ -357,6 +363,13 @@ class Bench:
         await self._journal.save_hold(name, hold)
         self._hub.log(f"on hold: {hold.reason}", board=name)
         return self.state_of(name)
+
+    async def hold_unknown(self, ledger: Ledger) -> None:
+        """Put all boards on hold whose hold was lost with an earlier journal, durably."""
+        if ledger.lost:
+            for name in self._lanes.keys() - ledger.holds.keys():
+                await self.hold(name, ledger.lost, by=HoldBy.FLASHDECK)
+            await self._journal.save_hold(EVERY_BOARD, None)
 
     async def hold_for_changes(self, name: str, reason: str) -> None:
         """Put a board on hold because its configuration has changed, also one that has no lane yet.

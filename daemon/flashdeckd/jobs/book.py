@@ -1,6 +1,6 @@
 """The book of all jobs and of the contents of every partition: one copy in memory, in the journal and at the hub."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -87,6 +87,10 @@ class JobBook:
     def contents(self, board: str, partition: str) -> Contents | None:
         """Return the known contents of a partition of a board; None: nothing is known."""
         return self._contents.get((board, partition))
+
+    def all_contents(self) -> Collection[Contents]:
+        """Return the known contents of all partitions of all boards."""
+        return self._contents.values()
 
     def is_forgotten(self, job: JobState) -> bool:
         """Tell whether a job brought its image to where its partition is no more."""

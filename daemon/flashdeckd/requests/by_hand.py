@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final
 
 from msgspec.structs import replace
@@ -68,13 +68,15 @@ class HandRequests:
         if no_wait:
             require_ready(self._bench, boards)
         await self._look(boards, partition, wanted[0])
-        artifacts = [
-            await self._artifact_for(board, partition, sha256) for board, sha256 in zip(boards, wanted, strict=True)
-        ]
-        for board, (artifact, _), gone in zip(boards, artifacts, back_from or [()] * len(boards), strict=True):
-            await note_asked(self._bench, board, partition, artifact.sha256, gone)
-        # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
-        jobs = await asyncio.shield(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
+        with ExitStack() as held:
+            artifacts = [
+                await self._artifact_for(board, partition, sha256, held)
+                for board, sha256 in zip(boards, wanted, strict=True)
+            ]
+            for board, (artifact, _), gone in zip(boards, artifacts, back_from or [()] * len(boards), strict=True):
+                await note_asked(self._bench, board, partition, artifact.sha256, gone)
+            # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
+            jobs = await asyncio.shield(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
         warnings = dict.fromkeys(warning for _, warnings in artifacts for warning in warnings)
         return JobList(jobs=tuple(jobs), notes=tuple(warnings))
 
@@ -88,8 +90,9 @@ class HandRequests:
         plans: list[BoardPlan] = []
         await self._look(boards, partition, wanted[0])
         for board, sha256 in zip(boards, wanted, strict=True):
-            artifact, warnings = await self._artifact_for(board, partition, sha256)
-            plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact, warnings))
+            with ExitStack() as held:
+                artifact, warnings = await self._artifact_for(board, partition, sha256, held)
+                plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact, warnings))
         return plans
 
     async def cancel(self, job_id: int, by: Canceller = Canceller.PERSON) -> JobState:
@@ -149,23 +152,35 @@ class HandRequests:
             ) from None
 
     async def _queue(self, boards: Sequence[Board], partition: str, artifacts: Sequence[Artifact]) -> list[JobState]:
-        async with self._bench.reshaping:
-            for board in boards:
-                if self._bench.config.boards.get(board.name) != board:
-                    raise RequestError(
-                        f"the configuration of board {board.name} was changed meanwhile",
-                        hint="look at it (`flashdeck status`), and ask again",
+        with ExitStack() as held:  # held by whoever asked, too, who may leave meanwhile
+            for artifact in artifacts:
+                held.enter_context(self._bench.shelf.held(artifact.sha256))
+            async with self._bench.reshaping:
+                for board in boards:
+                    if self._bench.config.boards.get(board.name) != board:
+                        raise RequestError(
+                            f"the configuration of board {board.name} was changed meanwhile",
+                            hint="look at it (`flashdeck status`), and ask again",
+                        )
+                queued = [
+                    await queue_by_hand(
+                        self._bench,
+                        board,
+                        partition,
+                        artifact,
+                        self._hub.artifacts.get((board.profile.name, partition)),
                     )
-            queued = [
-                await queue_by_hand(
-                    self._bench, board, partition, artifact, self._hub.artifacts.get((board.profile.name, partition))
-                )
-                for board, artifact in zip(boards, artifacts, strict=True)
-            ]
+                    for board, artifact in zip(boards, artifacts, strict=True)
+                ]
         return [job for job in queued if job is not None]
 
-    async def _artifact_for(self, board: Board, partition: str, sha256: str) -> tuple[Artifact, tuple[str, ...]]:
-        """The wanted image, or the newest one of the partition, and what the guards for this very place warn of."""
+    async def _artifact_for(
+        self, board: Board, partition: str, sha256: str, held: ExitStack
+    ) -> tuple[Artifact, tuple[str, ...]]:
+        """The wanted image, or the newest one of the partition, and what the guards for this very place warn of.
+
+        It stays in the spool for as long as `held` is open.
+        """
         if not sha256:
             newest = self._hub.artifacts.get((board.profile.name, partition))
             untaken = self._bench.files.untaken(board.profile.name, partition)
@@ -180,6 +195,7 @@ class HandRequests:
             sha256, notes = newest.sha256, newest.notes
         else:
             notes = self._notes.of(partition, sha256)
+        held.enter_context(self._bench.shelf.held(sha256))
         image = await self._bench.image_for(board, partition, sha256)
         target = board.profile.partitions[partition]
         warnings = await self._bench.verdicts.check(image, board.profile, target)

@@ -110,7 +110,7 @@ class Configuration:
         self._read = read
         self._record = begun.record
         self._states = begun.states
-        self._settle = begun.config.settle
+        self._settle = begun.config.daemon.settle
         self._bench = bench
         self._builds = builds
         self._by_build = by_build
@@ -271,7 +271,7 @@ class Configuration:
         )
         if (config.disarmed, config.once) != filed:
             await self._file(config)
-        self._settle = config.settle
+        self._settle = config.daemon.settle
         await self._keep(succeeding(self._record, after, done), is_durable=is_durable)
         self._tell_unconfirmed(unconfirmed)
         self._publish(config)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flashdeck.config import (
     DEFAULT_GUARDS,
+    MAX_KEPT_BUILDS,
     BankPolicy,
     ByteOrder,
     Config,
@@ -686,7 +687,28 @@ def test_a_command_may_say_where_its_program_and_its_files_are(main: Path, monke
 
 def test_an_empty_configuration_says_that_there_is_no_file() -> None:
     assert to_toml(Config()) == "# no configuration file\n"
-    assert to_builtins(Config()) == {"files": [], "profiles": {}, "boards": {}, "disarmed": [], "once": [], "hooks": {}}
+    daemon = {"settle": "50ms", "keep_builds": 10, "spool_limit": 1024**3}
+    assert to_builtins(Config()) == {
+        "files": [],
+        "daemon": daemon,
+        "profiles": {},
+        "boards": {},
+        "disarmed": [],
+        "once": [],
+        "hooks": {},
+    }
+
+
+def test_what_is_kept_of_the_images_is_configured(main: Path) -> None:
+    config = read(main, '[daemon]\nkeep_builds = 0\nspool_limit = "3M"\n')
+    assert (config.daemon.keep_builds, config.daemon.spool_limit) == (0, 3 * 1024**2)
+    assert shown_again(config, main).daemon == config.daemon
+
+
+@pytest.mark.parametrize(("keep", "taken"), [(MAX_KEPT_BUILDS, True), (MAX_KEPT_BUILDS + 1, False), (-1, False)])
+def test_how_many_images_are_kept_has_a_limit(main: Path, keep: int, *, taken: bool) -> None:
+    main.write_text(f"[daemon]\nkeep_builds = {keep}\n")
+    assert (problem_of(main) is None) is taken
 
 
 # Anything at all

@@ -12,7 +12,7 @@ from flashdeck.errors import DeviceGoneError, StallError, TransferTimeoutError
 from flashdeck.geometry import Range
 from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.recovery import to_idle
-from flashdeckd.dfu.wire import DfuState, StatusReport, erase_page, set_address
+from flashdeckd.dfu.wire import DfuState, erase_page, set_address
 from flashdeckd.usb.transport import Transport
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
