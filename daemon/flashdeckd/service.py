@@ -18,6 +18,7 @@ from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.board_file import set_board_file_aside
 from flashdeckd.boards.enrolment import Enrolment
+from flashdeckd.boards.leases import Leases
 from flashdeckd.boards.real_usb import real_usb
 from flashdeckd.builds.builds import Builds
 from flashdeckd.diagnosis.doctor import Doctor
@@ -26,16 +27,28 @@ from flashdeckd.host.service_manager import ServiceManager
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.hooks import HookRunner
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.jobs.spooling import Spooling
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.going_back import RollbackRequests
+from flashdeckd.requests.past_jobs import HistoryRequests
 from flashdeckd.requests.reloading import Configuration, begin, follow_in_journal, watches_of
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.doorkeeper import Doorkeeper
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
-from flashdeckd.server.handlers import Handlers, configuration_handlers, recording_handlers, version_handlers
+from flashdeckd.server.handlers import (
+    Handlers,
+    configuration_handlers,
+    for_holders,
+    history_handlers,
+    lease_handlers,
+    recording_handlers,
+    rollback_handlers,
+    version_handlers,
+)
 from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
@@ -123,10 +136,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         spool = Spool(images)
         backend, source = await real_usb(health) if virtual is None else (virtual.backend, virtual.hotplug)
         libusb = "not loaded" if backend is None or virtual is not None else library_version(backend)
-        records = None if options.record is None else RecordDirectory(options.record)
-        if backend is not None and records is not None:
-            backend = RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads))
-            hub.log(f"every session with a device is recorded in {clean(str(records.path))}")
+        backend, records = _recorded(backend, options, hub, health)
         bench = Bench(
             begun.config,
             hub=hub,
@@ -140,6 +150,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         )
         await bench.hold_unknown(ledger)
         await queue_again(bench.book, begun.config, begun.changes.elsewhere)
+        stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
         notes = FileNotes()
         spooling = Spooling(
@@ -173,19 +184,27 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         )
         await configuration.start(begun)
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
-        doctor = Doctor(bench, hub, state_dir=options.state_dir)
+        doctor = Doctor(bench, hub, state_dir=options.state_dir, sockets=options.other_sockets)
         methods = Handlers(
             hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=VerbRequests(bench), waits=waits, doctor=doctor
         )
-        handlers = {
+        handlers: dict[type[api.Params[Any]], Handler] = {
             **methods.table(),
             **Uploads(by_build.accept).handlers(),
+            **lease_handlers(Leases(bench, hub)),
+            **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),
+            **history_handlers(HistoryRequests(bench, journal)),
             **recording_handlers(records),
             **version_handlers(libusb),
             **configuration_handlers(configuration),
-            **({} if virtual is None else virtual.handlers),
         }
-        server = Server(hub, handlers, on_trouble=lambda trouble, hint: health.report("clients", trouble, hint=hint))
+        if virtual is not None:
+            handlers |= virtual.handlers
+        server = Server(
+            hub,
+            for_holders(handlers),
+            on_trouble=lambda trouble, hint: health.report("clients", trouble, hint=hint),
+        )
         manager = manager or ServiceManager()
         parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
         supervision = Supervision(manager, hub=hub, health=health, parts=parts, lanes=lambda: _signs(bench))
@@ -309,6 +328,19 @@ def _emulated(bench_file: Path) -> _Emulated:
 def _signs(bench: Bench) -> Iterator[LaneSign]:
     for name, lane in bench.lanes.items():
         yield LaneSign(name, lane.has_work, lane.is_past_deadline)
+
+
+def _recorded(
+    backend: usb.backend.IBackend | None, options: Options, hub: Hub, health: Health
+) -> tuple[usb.backend.IBackend | None, RecordDirectory | None]:
+    """Return the backend that records what the given one does, where that is wanted, and where it does."""
+    if options.record is None:
+        return backend, None
+    records = RecordDirectory(options.record)
+    if backend is None:
+        return None, records
+    hub.log(f"every session with a device is recorded in {clean(str(records.path))}")
+    return RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads)), records
 
 
 def _recorder(directory: RecordDirectory, health: Health, *, payloads: bool) -> Recorder:

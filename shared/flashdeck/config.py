@@ -477,6 +477,22 @@ class Board(BoardKeys):
     """Set for an adopted board, which boards.toml describes."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hooks(Table):
+    """Commands of one's own that run when a job has ended. They hold up nothing."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"verdict"})
+
+    done: Annotated[
+        Argv | None,
+        key(
+            "Program and arguments, run without a shell once a job is done. Its environment has BOARD, PARTITION, "
+            "PORT, SERIAL, VERSION, SHA256, JOB and RESULT."
+        ),
+    ] = None
+    failed: Annotated[Argv | None, key("The same once a job has failed.")] = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonKeys:
     """The keys of the daemon's table that the program takes as they are."""
@@ -505,4 +521,8 @@ class Config:
     """Every file that was read, the main one first."""
     disarmed: frozenset[str] = frozenset()
     """Names of boards to which builds are offered, not flashed (boards.toml)."""
+    once: frozenset[str] = frozenset()
+    """Names of boards that are armed for one job (boards.toml)."""
+    hooks: Hooks = Hooks()
+    """Commands that run when a job has ended."""
     daemon: DaemonKeys = DaemonKeys()

@@ -11,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
-from flashdeck.config import Board, Config, Profile, UsbId
+from flashdeck.config import Board, Config, Hooks, Profile, UsbId
 from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, DaemonTable, ProfileTable
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
@@ -131,7 +131,9 @@ def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mi
         {name: _board(name, table, profiles) for name, table in {**tables.boards, **adopted}.items()},
         tuple(table.place.file for table in (*files, *([written] if written else []))),
         frozenset(written.disarmed) if written else frozenset(),
-        daemon.resolved(),
+        frozenset(written.once) if written else frozenset(),
+        hooks=files[0].hooks if files else Hooks(),
+        daemon=daemon.resolved(),
     )
 
 
@@ -170,9 +172,10 @@ class _Files:
         values = read_values(path)
         real = os.path.realpath(path)
         top = self.tables[real] = read_table(ConfigTable, values, Place(path), self.mistakes)
-        if including and "daemon" in values:
-            problem = "only the main file may have this table"
-            self.mistakes.append(top.place.mistake("daemon", problem, "move it there"))
+        for name in ("daemon", "hooks") if including else ():
+            if name in values:
+                problem = "only the main file may have this table"
+                self.mistakes.append(top.place.mistake(name, problem, "move it there"))
         for text in top.include:
             try:
                 self._include(expanded(text, path.parent), (*including, real))

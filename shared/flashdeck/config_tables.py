@@ -19,6 +19,7 @@ from flashdeck.config import (
     Enter,
     EnterCommand,
     Guard,
+    Hooks,
     Partition,
     PartitionKeys,
     PartitionKind,
@@ -394,10 +395,13 @@ Paths = tuple[Annotated[str, Meta(max_length=MAX_PATH)], ...]
 class ConfigTable(Table):
     """A configuration of flashdeck."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"hosts", "tui", "hooks"})
+    later: ClassVar[frozenset[str]] = frozenset({"hosts", "tui"})
 
     include: Annotated[Paths, key("Other files with profiles and boards of their own; each is read once.")] = ()
     daemon: Annotated[DaemonTable, key("The daemon itself; only in the main file.")] = field(default=DaemonTable())
+    hooks: Annotated[Hooks, key("Commands that run when a job has ended; only in the main file.")] = field(
+        default=Hooks()
+    )
     profiles: Annotated[dict[Name, ProfileTable], key("Facts about boards of one product, by a name of yours.")] = (
         field(default_factory=dict[Name, ProfileTable])
     )
@@ -411,6 +415,9 @@ class BoardFileTable(Table):
     """boards.toml, which flashdeckd writes beside the configuration."""
 
     disarmed: Annotated[tuple[Name, ...], key("Boards to which builds are offered, not flashed.")] = ()
+    once: Annotated[
+        tuple[Name, ...], key("Boards that are armed for one job: the next build that is flashed by itself.")
+    ] = ()
     boards: Annotated[dict[Name, AdoptedTable], key("The boards that `flashdeck adopt` made.")] = field(
         default_factory=dict[Name, AdoptedTable]
     )

@@ -25,12 +25,12 @@ HEADER = f"""\
 """
 
 
-def render_board_file(boards: Iterable[Board], disarmed: Collection[str]) -> str:
-    """The text of boards.toml: those of `boards` that have pins, and the names of the disarmed ones.
+def render_board_file(boards: Iterable[Board], disarmed: Collection[str], once: Collection[str] = ()) -> str:
+    """The text of boards.toml: those of `boards` that have pins, the disarmed ones, and those armed for one job.
 
     Raises RequestError for a name that could not be read back.
     """
-    table = board_file_table(boards, disarmed)
+    table = board_file_table(boards, disarmed, once)
     for name in table.boards:
         if not is_name(name):
             raise RequestError(f'"{clean(name, 40)}" cannot be a board\'s name', hint=NAME_RULE)
@@ -38,13 +38,15 @@ def render_board_file(boards: Iterable[Board], disarmed: Collection[str]) -> str
     return HEADER + ("\n" + tomli_w.dumps(values) if values else "") + f"\n{BOARD_FILE_END}\n"
 
 
-def write_board_file(path: Path, boards: Iterable[Board], disarmed: Collection[str]) -> None:
+def write_board_file(
+    path: Path, boards: Iterable[Board], disarmed: Collection[str], once: Collection[str] = ()
+) -> None:
     """Writes boards.toml, as a whole or not at all, also if the power fails; only its owner can read it.
 
     Only those of `boards` that have pins are in it. Blocks. Raises RequestError for a name that could not be read back,
     FlashdeckError where the file cannot be written.
     """
-    data = render_board_file(boards, disarmed).encode()
+    data = render_board_file(boards, disarmed, once).encode()
     try:
         place = files.real_path(path)  # where it is a link into somebody's dotfiles, the link stays
         files.make_directory(place.parent, PRIVATE_MODE)

@@ -27,7 +27,7 @@ from flashdeckd.images.spool import Spool
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.job_images import Rebuilt
 from flashdeckd.jobs.spooling import Spooling
-from flashdeckd.requests.queueing import queue_build, rename_image
+from flashdeckd.requests.queueing import queue_build, rename_image, why_offered
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
 
@@ -115,8 +115,8 @@ class BuildRequests:
         first_ever = latest is None or was_refused or not _is_from(latest.source, watch.pattern)
         is_for_former = self._bench.files.take_from_before_move(profile.name, partition.name, changed_at)
         offered = _why_offered(build, first_ever=first_ever, auto=partition.auto, is_for_former=is_for_former)
-        ready = [board for board in boards if not self._bench.book.is_for_hands(board.name, partition.name)]
-        armed = [] if offered else [board for board in ready if self._bench.is_armed(board.name)]
+        reasons = {b.name: offered or why_offered(self._bench, b, partition.name, artifact) for b in boards}
+        armed = [board for board in boards if not reasons[board.name]]
         # Queued before it is recorded as seen: a daemon killed in between sees the file as new again, and the queue
         # knows the image by its hash.
         jobs = [await queue_build(self._bench, board, partition.name, artifact) for board in armed]
@@ -125,7 +125,7 @@ class BuildRequests:
             self._hub.log(f"{build.path}: {what}: queued for {counted(count, 'board')}")
             state = replace(state, disposition=Disposition.QUEUED)
         elif offered or len(armed) < len(boards):
-            offered = offered or ("disarmed" if len(ready) == len(boards) else f"{partition.name} was erased by hand")
+            offered = next(filter(None, reasons.values()), offered)
             self._hub.log(f"{build.path}: {what}: offered: {offered}")
             state = replace(state, disposition=Disposition.OFFERED, reason=offered)
         else:

@@ -21,7 +21,7 @@ from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
 from flashdeckd.requests.planning import described
-from flashdeckd.requests.queueing import queue_by_hand
+from flashdeckd.requests.queueing import note_asked, queue_by_hand
 from flashdeckd.requests.readiness import require_ready, require_single
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.state.hub import Hub
@@ -49,12 +49,32 @@ class HandRequests:
         FlashdeckError (`ambiguous`; `timeout` where the build does not end).
         """
         boards = self._bench.select(partition, patterns)
+        return await self.bring(boards, partition, [sha256] * len(boards), no_wait=no_wait)
+
+    async def bring(
+        self,
+        boards: Sequence[Board],
+        partition: str,
+        wanted: Sequence[str],
+        *,
+        no_wait: bool,
+        back_from: Sequence[tuple[str, ...]] = (),
+    ) -> JobList:
+        """Do the same with an image a board, "" for the newest build; `back_from` are those that each goes back from.
+
+        `wanted` and `boards` are in the same order, `back_from` too where there is any.
+        """
         require_single(self._bench, boards)
         if no_wait:
             require_ready(self._bench, boards)
-        await self._look(boards, partition, sha256)
+        await self._look(boards, partition, wanted[0])
         with ExitStack() as held:
-            artifacts = [await self._artifact_for(board, partition, sha256, held) for board in boards]
+            artifacts = [
+                await self._artifact_for(board, partition, sha256, held)
+                for board, sha256 in zip(boards, wanted, strict=True)
+            ]
+            for board, (artifact, _), gone in zip(boards, artifacts, back_from or [()] * len(boards), strict=True):
+                await note_asked(self._bench, board, partition, artifact.sha256, gone)
             # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
             jobs = await asyncio.shield(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
         warnings = dict.fromkeys(warning for _, warnings in artifacts for warning in warnings)
@@ -62,10 +82,14 @@ class HandRequests:
 
     async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
         """Return the plan of each board. Asks the boards that are in DFU mode, and writes nothing."""
-        plans: list[BoardPlan] = []
         boards = self._bench.select(partition, patterns)
-        await self._look(boards, partition, sha256)
-        for board in boards:
+        return await self.plan_of(boards, partition, [sha256] * len(boards))
+
+    async def plan_of(self, boards: Sequence[Board], partition: str, wanted: Sequence[str]) -> list[BoardPlan]:
+        """Do the same with an image a board, "" for the newest build."""
+        plans: list[BoardPlan] = []
+        await self._look(boards, partition, wanted[0])
+        for board, sha256 in zip(boards, wanted, strict=True):
             with ExitStack() as held:
                 artifact, warnings = await self._artifact_for(board, partition, sha256, held)
                 plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact, warnings))

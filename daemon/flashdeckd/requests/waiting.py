@@ -163,6 +163,12 @@ class WaitRequests:
         )
 
     def _why_never(self, board: Board, partition: str, sha256: str, job: JobState | None) -> FlashdeckError:
+        if self._bench.satisfaction.went_back(board, board.profile.partitions[partition], sha256):
+            return BlockedError(
+                "a person went back from this build: it is offered",
+                kind=ErrorKind.OFFERED,
+                hint=f"`flashdeck flash {partition} --board {board.name}` flashes it",
+            )
         if self._bench.book.is_for_hands(board.name, partition):
             return BlockedError(
                 f"{partition} was erased by hand: its builds are offered until somebody flashes one",

@@ -14,6 +14,7 @@ from flashdeck.model import Event, Snapshot
 from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeckd.host import clock
+from flashdeckd.jobs.taken_boards import TakenBoards
 from flashdeckd.server.backlog import Backlog
 from flashdeckd.state.hub import Hub
 
@@ -45,6 +46,8 @@ class Connection:
         descriptor: int = 0,
     ) -> None:
         self.client = ""
+        self.lease: TakenBoards | None = None
+        """The lease that it has, or acts for."""
         self.descriptor = descriptor
         """The number of its socket among the daemon's open files."""
         self._last_call = clock.monotonic()

@@ -29,6 +29,10 @@ LOADED_JOBS = 500
 """Newest jobs that `load` gives, besides all that have not ended."""
 KEPT_JOBS = 10_000
 """Newest job ids that the file keeps; older jobs go once they have ended."""
+PAGE_JOBS = 500
+"""Jobs that are read from the file at once: what is to be recorded waits for that."""
+PAGE_BYTES = 512 * 1024
+"""Bytes of the jobs that are read at once, so that they fit into a line of the protocol; one job is always read."""
 KEPT_SERIALS = 1000
 """Serials that two devices have shown at once which the file keeps, the last ones seen."""
 KEPT_HISTORIES = 1000
@@ -88,6 +92,25 @@ class Ledger:
     """The images of all jobs that are done, the newest first."""
     shared_serials: frozenset[SharedSerial] = frozenset()
     """Serials that two devices have shown at once, and that nobody has released since."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A piece of all jobs in the file, newest first."""
+
+    jobs: tuple[JobState, ...]
+    next: int
+    """Below this number it goes on; 0: there is nothing below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The reach of the file into the past."""
+
+    since: float | None
+    """The time when the oldest job was asked for from which on no job is missing; None: there is no job."""
+    kept: int
+    """The number of newest jobs that are kept, if older ones were removed; 0: none was."""
 
 
 class Journal:
@@ -161,6 +184,29 @@ class Journal:
             (_UPSERT_JOB, (job.id, job.is_settled, _encode(job))),
             ("DELETE FROM job WHERE ended AND id <= ?", (job.id - KEPT_JOBS,)),
         )
+
+    async def jobs_below(self, before: int) -> JobPage:
+        """Return the next piece of all jobs below a number, newest first; 0: from the newest on.
+
+        A row that cannot be understood is left out.
+        """
+        rows, following = await self._run(lambda: _page(self._connection, before))
+        jobs = await threads.run(lambda: tuple(job for job in map(_readable, rows) if job is not None))
+        return JobPage(jobs, following)
+
+    async def reach(self) -> Reach:
+        """Return how far back the jobs go."""
+        return await self._run(lambda: _reach(self._connection))
+
+    async def boards_with_jobs(self) -> frozenset[str]:
+        """Return the boards of which there is a job, also those that are not configured any more."""
+        query = "SELECT DISTINCT json_extract(state, '$.board') FROM job WHERE json_valid(state)"
+
+        def names() -> frozenset[str]:
+            with closing(self._connection.execute(query)) as rows:
+                return frozenset(name for (name,) in rows if isinstance(name, str))
+
+        return await self._run(names)
 
     async def save_contents(self, board: str, partition: str, contents: Contents) -> None:
         """Keeps the contents of a partition of a board."""
@@ -276,6 +322,8 @@ class Journal:
 
 _Statement = tuple[str, tuple[object, ...]]
 
+_ABOVE_ALL = 2**63 - 1
+"""SQLite's largest number: no row will have it."""
 # Not REPLACE: that deletes and inserts, and would do so for each of a job's many states.
 _UPSERT_JOB = (
     "INSERT INTO job (id, ended, state) VALUES (?, ?, ?) "
@@ -399,6 +447,39 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         ),
     )
     return ledger, unread
+
+
+def _page(connection: sqlite3.Connection, before: int) -> tuple[list[str], int]:
+    """Return the states of the next jobs below a number, and the number below which it goes on (0: nowhere)."""
+    query = "SELECT id, state FROM job WHERE id < ? ORDER BY id DESC LIMIT ?"
+    states: list[str] = []
+    size = 0
+    with closing(connection.execute(query, (before or _ABOVE_ALL, PAGE_JOBS + 1))) as rows:
+        for number, state in rows:
+            size += len(state.encode(errors="replace"))
+            if states and (size > PAGE_BYTES or len(states) == PAGE_JOBS):
+                return states, int(number) + 1
+            states.append(state)
+    return states, 0
+
+
+def _readable(state: str) -> JobState | None:
+    try:
+        return msgspec.json.decode(state, type=JobState)
+    except (msgspec.DecodeError, TypeError, UnicodeError):  # told of when the file was loaded
+        return None
+
+
+def _reach(connection: sqlite3.Connection) -> Reach:
+    # What has not ended is kept for longer: it says nothing of the jobs around it.
+    oldest = (
+        "SELECT id, state FROM job WHERE id > (SELECT max(id) FROM job) - ? AND json_valid(state) ORDER BY id LIMIT 1"
+    )
+    with closing(connection.execute(oldest, (KEPT_JOBS,))) as rows:
+        found = rows.fetchone()
+    job = _readable(found[1]) if found is not None else None
+    is_whole = found is None or int(found[0]) == 1
+    return Reach(since=job.created_at if job is not None else None, kept=0 if is_whole else KEPT_JOBS)
 
 
 def _open_file(path: Path, *, had_one: bool) -> tuple[sqlite3.Connection, str]:

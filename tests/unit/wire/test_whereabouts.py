@@ -84,6 +84,7 @@ async def test_a_daemon_is_found_where_its_lock_file_says(hub: Hub, root: Path) 
         f"{os.getpid()}\nrelative",
         f"{os.getpid()}\n/no/such",
     ],
+    ids=["nothing", "a blank line", "no number", "no process", "a relative path", "a path of nothing"],
 )
 def test_a_lock_file_that_says_nothing_of_use_adds_no_place(root: Path, text: str) -> None:
     before = Whereabouts.of(environ=environ(root)).places
