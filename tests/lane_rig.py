@@ -15,7 +15,7 @@ import usb.core
 from flash_rig import APP1, PARTITION2, TARGET, image
 from flash_rig import Rig as Emulated
 from flashdeck.config import BankPolicy, Board, Partition, Profile, UsbId
-from flashdeck.errors import FlashdeckError
+from flashdeck.errors import FlashdeckError, HostError
 from flashdeck.job_state import JobKind, JobStatus
 from flashdeck.model import BoardHold, DaemonState, HoldBy, JobState, LogLevel, Origin, Presence
 from flashdeckd.entering.ways import entry_of
@@ -113,6 +113,8 @@ class Scene:
         self.node = Node(self.emulated.board)
         self.holds: list[str] = []
         """Why flashdeck itself has put the board on hold."""
+        self.disarmed_over: list[bytes] = []
+        """The first bytes of app1 each time that the board's one job had come."""
         self.builds: dict[str, Image] = {}
         """The images that the files of the newest builds make, by partition."""
         self.disk_works = True
@@ -135,6 +137,7 @@ class Scene:
             backend=self.node,
             entry_of=partial(entry_of, ports=self.ports),
             hold=self._hold,
+            disarm=self._disarm,
             changed=lambda: None,
         )
         self.see()
@@ -144,6 +147,11 @@ class Scene:
         self.holds.append(reason)
         if not self.disk_works:
             raise FlashdeckError("the disk is full")
+
+    async def _disarm(self) -> None:
+        self.disarmed_over.append(self.emulated.memory(APP1)[:16])
+        if not self.disk_works:
+            raise HostError("boards.toml cannot be written")
 
     async def _rebuilt(self, _profile: Profile, partition: Partition, sha256: str) -> bool:
         image = self.builds.get(partition.name)
@@ -159,9 +167,10 @@ class Scene:
     async def order(self, partition: str = "app1", *, size: int = 20_000, data: bytes | None = None) -> JobState:
         return await self.bring(Image.raw(image(size) if data is None else data), partition)
 
-    async def bring(self, image: Image, partition: str = "app1") -> JobState:
+    async def bring(self, image: Image, partition: str = "app1", *, once: bool = False) -> JobState:
         artifact = await asyncio.to_thread(self._spool.add, image)
-        job = await self.book.create("left", partition, artifact, Origin.HAND, patch=not image.is_program)
+        origin = Origin.BUILD if once else Origin.HAND
+        job = await self.book.create("left", partition, artifact, origin, patch=not image.is_program, once=once)
         self.lane.poke()
         return job
 

@@ -70,9 +70,10 @@ def main(
         is_virtual = virtual is not None
         environment = processes.environment()
         listener = inherited_socket(environment)
-        named = None if socket is None else str(socket)
+        places = paths.socket_places(None if socket is None else str(socket), virtual=is_virtual)
         options = Options(
-            socket=Path(listener.getsockname()) if listener else paths.socket_path(named, virtual=is_virtual),
+            socket=Path(listener.getsockname()) if listener else places[0],
+            other_sockets=places,
             state_dir=state_dir or paths.state_dir(virtual=is_virtual),
             config=config,
             virtual=virtual,

@@ -13,11 +13,11 @@ import usb.backend
 from msgspec import structs
 
 from flashdeck.config import Config
-from flashdeck.config_file import default_config, load
+from flashdeck.config_file import board_file_damage, default_reading, reading_of
 from flashdeck.diagnosis import Diagnosis, Finding, Severity
 from flashdeck.errors import ConfigError
 from flashdeck.job_state import Failure
-from flashdeck.paths import ensure_private_dir
+from flashdeck.paths import board_file_path, default_config_path
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.real_usb import real_usb
 from flashdeckd.diagnosis.doctor import Doctor
@@ -27,7 +27,7 @@ from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
-from flashdeckd.state.lock import exclusive
+from flashdeckd.state.place import own_place
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.serial_ports import SerialPorts, SysfsSerialPorts
 
@@ -57,20 +57,31 @@ async def examine(place: DaemonPaths, patterns: Iterable[str] = ()) -> Diagnosis
     where the bench file is unusable, and OSError where the directories cannot be used.
     """
     virtual = None if place.virtual is None else _emulated(place.virtual)
+    damage = board_file_damage(board_file_path(place.config or default_config_path(virtual=virtual is not None)))
     try:
-        config = load(place.config) if place.config else default_config(virtual=virtual is not None)
+        reading = (
+            reading_of(place.config, with_board_file=not damage)
+            if place.config
+            else default_reading(virtual=virtual is not None, with_board_file=not damage)
+        )
+        config = reading.checked()
     except ConfigError as error:
         return _without_config(error)
     async with AsyncExitStack() as stack:
-        ensure_private_dir(place.state_dir)
-        hint = "ask that one: flashdeck doctor"
-        stack.enter_context(exclusive(place.state_dir / "lock", does=f"uses {place.state_dir}", hint=hint))
-        return await _examine(place, config, virtual, tuple(patterns), stack)
+        stack.enter_context(own_place(place.state_dir, hint="ask that one: flashdeck doctor"))
+        return await _examine(place, config, virtual, tuple(patterns), stack, damage=damage)
 
 
 async def _examine(
-    place: DaemonPaths, config: Config, virtual: _Bus | None, patterns: tuple[str, ...], stack: AsyncExitStack
+    place: DaemonPaths,
+    config: Config,
+    virtual: _Bus | None,
+    patterns: tuple[str, ...],
+    stack: AsyncExitStack,
+    *,
+    damage: str,
 ) -> Diagnosis:
+    """`damage` is why boards.toml cannot be trusted, and was not read."""
     hub = Hub(this_daemon(virtual=virtual is not None))
     health = Health(hub)
     journal = await Journal.open(place.state_dir / "journal.sqlite3")
@@ -96,6 +107,7 @@ async def _examine(
     await see(bench, source)
     health.report("usb", source.trouble, hint=source.hint)
     health.report("journal", journal.trouble)
+    health.report("boards.toml", damage)
     found = await Doctor(bench, hub, state_dir=place.state_dir).examine(patterns)
     return structs.replace(found, offline=True)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -12,27 +12,43 @@ from typing import Any
 import usb.backend
 
 from flashdeck import __version__, api
-from flashdeck.config_file import default_reading, reading_of
-from flashdeck.paths import absolute, board_file_path, default_config_path, ensure_private_dir
+from flashdeck.config_file import Reading, board_file_damage, default_reading, reading_of
+from flashdeck.paths import absolute, board_file_path, default_config_path
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.board_file import set_board_file_aside
 from flashdeckd.boards.enrolment import Enrolment
+from flashdeckd.boards.leases import Leases
 from flashdeckd.boards.real_usb import real_usb
 from flashdeckd.builds.builds import Builds
 from flashdeckd.diagnosis.doctor import Doctor
-from flashdeckd.host import threads
+from flashdeckd.host import files, threads
 from flashdeckd.host.service_manager import ServiceManager
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
+from flashdeckd.jobs.hooks import HookRunner
 from flashdeckd.jobs.restart import queue_again
+from flashdeckd.jobs.spooling import Spooling
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.going_back import RollbackRequests
+from flashdeckd.requests.past_jobs import HistoryRequests
 from flashdeckd.requests.reloading import Configuration, begin, follow_in_journal, watches_of
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
+from flashdeckd.server.doorkeeper import Doorkeeper
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
-from flashdeckd.server.handlers import Handlers, configuration_handlers, recording_handlers, version_handlers
+from flashdeckd.server.handlers import (
+    Handlers,
+    configuration_handlers,
+    for_holders,
+    history_handlers,
+    lease_handlers,
+    recording_handlers,
+    rollback_handlers,
+    version_handlers,
+)
 from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
@@ -40,7 +56,7 @@ from flashdeckd.state.config_record_file import ConfigRecordFile
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
-from flashdeckd.state.lock import exclusive
+from flashdeckd.state.place import own_place, watch
 from flashdeckd.supervision import LaneSign, Supervision
 from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.libusb import library_version
@@ -51,6 +67,8 @@ from flashdeckd.usb.serial_ports import SerialPorts, SysfsSerialPorts
 FIRST_LOOK_SECONDS = 5.0
 """Longest wait of the socket for the first look at bus and builds. The first client finds the boards then, and only
 later builds count as new."""
+BOARD_FILE_HINT = "arm them again: `flashdeck arm BOARD`; boards that were adopted have to be adopted again"
+"""The way on where boards.toml could not be trusted."""
 RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses before a hotplug source that died is started again; the last one repeats."""
 
@@ -65,6 +83,8 @@ class Options:
     """None: the default one, where it exists."""
     virtual: Path | None = None
     """A bench file: emulated boards and nothing else (safety rule 10)."""
+    other_sockets: tuple[Path, ...] = ()
+    """The places where clients look, too, should the first one be lost."""
     record: Path | None = None
     """A directory for recordings of every session with every device; None: nothing is recorded."""
     record_payloads: bool = False
@@ -92,35 +112,31 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
     """
     async with AsyncExitStack() as stack:
         asked = stack.enter_context(signals.asked())
-        virtual = None if options.virtual is None else _emulated(options.virtual)
-        ensure_private_dir(options.state_dir)
-        # Two daemons on one journal would flash everything twice.
         hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
-        stack.enter_context(exclusive(options.state_dir / "lock", does=f"uses {options.state_dir}", hint=hint))
+        place = stack.enter_context(own_place(options.state_dir, hint=hint))
+        virtual = None if options.virtual is None else _emulated(options.virtual)
         endpoint = stack.enter_context(claimed(options.socket, options.listener))
+        place.lock.say_socket(endpoint.path)
         hub = Hub(this_daemon(virtual=virtual is not None))
         health = Health(hub)
+        images = options.state_dir / "spool"
         main_file = absolute(options.config or default_config_path(virtual=virtual is not None))
-        read = (
-            partial(reading_of, main_file) if options.config else partial(default_reading, virtual=virtual is not None)
-        )
+        read = partial(reading_of, main_file) if options.config else partial(default_reading, virtual=bool(virtual))
+        lost = await threads.run(_set_lost_board_file_aside, board_file_path(main_file), read)
+        health.report("boards.toml", lost, hint=BOARD_FILE_HINT if lost else "")
         config_records = ConfigRecordFile(options.state_dir)
         begun = await threads.run(begin, read, config_records)
-        journal = await Journal.open(options.state_dir / "journal.sqlite3")
+        journal = await Journal.open(options.state_dir / "journal.sqlite3", had_one=files.is_directory(images))
         stack.push_async_callback(journal.close)
         await follow_in_journal(journal, begun.changes)
         ledger = await journal.load()
         journal.watch(lambda trouble: health.report("journal", trouble))
         for artifact in ledger.artifacts.values():
             hub.publish_artifact(artifact)
-        spool = Spool(options.state_dir / "spool")
-        await threads.run(spool.prune, ledger.images)
+        spool = Spool(images)
         backend, source = await real_usb(health) if virtual is None else (virtual.backend, virtual.hotplug)
         libusb = "not loaded" if backend is None or virtual is not None else library_version(backend)
-        records = None if options.record is None else RecordDirectory(options.record)
-        if backend is not None and records is not None:
-            backend = RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads))
-            hub.log(f"every session with a device is recorded in {clean(str(records.path))}")
+        backend, records = _recorded(backend, options, hub, health)
         bench = Bench(
             begun.config,
             hub=hub,
@@ -132,10 +148,21 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             rebuilt=rebuilt_into(spool),
             health=health,
         )
+        await bench.hold_unknown(ledger)
         await queue_again(bench.book, begun.config, begun.changes.elsewhere)
+        stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
         notes = FileNotes()
-        by_build = BuildRequests(bench, hub, journal, spool, notes)
+        spooling = Spooling(
+            spool,
+            book=bench.book,
+            hub=hub,
+            health=health,
+            ledger=ledger,
+            kept=lambda: (bench.config.daemon.keep_builds, bench.config.daemon.spool_limit),
+        )
+        journal.watch_room(spooling.make_room)
+        by_build = BuildRequests(bench, hub, journal, spooling, notes)
         builds = Builds(
             watches_of(begun.config),
             by_build.settled,
@@ -157,17 +184,27 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         )
         await configuration.start(begun)
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
-        doctor = Doctor(bench, hub, state_dir=options.state_dir)
+        doctor = Doctor(bench, hub, state_dir=options.state_dir, sockets=options.other_sockets)
         methods = Handlers(
             hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=VerbRequests(bench), waits=waits, doctor=doctor
         )
-        handlers = dict(methods.table())
-        handlers |= Uploads(by_build.accept).handlers()
-        handlers |= recording_handlers(records)
-        handlers |= {**version_handlers(libusb), **configuration_handlers(configuration)}
+        handlers: dict[type[api.Params[Any]], Handler] = {
+            **methods.table(),
+            **Uploads(by_build.accept).handlers(),
+            **lease_handlers(Leases(bench, hub)),
+            **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),
+            **history_handlers(HistoryRequests(bench, journal)),
+            **recording_handlers(records),
+            **version_handlers(libusb),
+            **configuration_handlers(configuration),
+        }
         if virtual is not None:
             handlers |= virtual.handlers
-        server = Server(hub, handlers)
+        server = Server(
+            hub,
+            for_holders(handlers),
+            on_trouble=lambda trouble, hint: health.report("clients", trouble, hint=hint),
+        )
         manager = manager or ServiceManager()
         parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
         supervision = Supervision(manager, hub=hub, health=health, parts=parts, lanes=lambda: _signs(bench))
@@ -180,7 +217,8 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             builds=builds,
             source=source,
             health=health,
-            reloading=configuration.follow(asked.to_reload),
+            always=(spooling.run(), watch(place, journal, health), configuration.follow(asked.to_reload)),
+            door=Doorkeeper(endpoint, options.other_sockets, server, health, moved=place.lock.say_socket),
             manager=manager,
             supervision=supervision,
         )
@@ -196,16 +234,17 @@ async def _run(
     builds: Builds,
     source: HotplugSource,
     health: Health,
-    reloading: Coroutine[None, None, None],
+    always: Iterable[Coroutine[Any, Any, None]],
+    door: Doorkeeper,
     manager: ServiceManager,
     supervision: Supervision,
 ) -> None:
-    """Do everything at once until `stop` is set, and then end all of it."""
+    """Do everything at once until `stop` is set, and then end all of it; `always` is what else never ends by itself."""
     scanned = asyncio.Event()
     tasks = [
+        *(asyncio.create_task(each) for each in always),
         asyncio.create_task(follow_bus(source, bench, health, scanned)),
         asyncio.create_task(builds.run()),
-        asyncio.create_task(reloading),
         asyncio.create_task(supervision.run()),
         asyncio.create_task(bench.run()),
     ]
@@ -215,6 +254,7 @@ async def _run(
         await first_look(scanned, builds, stop)
         async with server.listening(endpoint):
             hub.log(f"flashdeckd {__version__} listens on {endpoint.path}")
+            tasks.insert(0, asyncio.create_task(door.run()))
             manager.ready()
             await stop.wait()
             manager.stopping()
@@ -264,6 +304,18 @@ async def follow_bus(source: HotplugSource, bench: Bench, health: Health, scanne
         failures += 1
 
 
+def _set_lost_board_file_aside(board_file: Path, read: Callable[..., Reading]) -> str:
+    """Set a boards.toml aside that cannot be trusted, and disarm all boards; return what was done, "" where nothing.
+
+    `read` reads the configuration, without boards.toml where it is asked to. Blocks. Raises ConfigError.
+    """
+    damage = board_file_damage(board_file)
+    if not damage:
+        return ""
+    kept = set_board_file_aside(board_file, read(with_board_file=False).checked().boards)
+    return f"{clean(str(board_file))} {damage}: it was kept as {clean(kept.name)}, and all boards are disarmed"
+
+
 def _emulated(bench_file: Path) -> _Emulated:
     # Imported here: a daemon for real boards loads nothing of it (safety rule 10).
     from flashdeckd.virtual.methods import virtual_handlers  # noqa: PLC0415
@@ -276,6 +328,19 @@ def _emulated(bench_file: Path) -> _Emulated:
 def _signs(bench: Bench) -> Iterator[LaneSign]:
     for name, lane in bench.lanes.items():
         yield LaneSign(name, lane.has_work, lane.is_past_deadline)
+
+
+def _recorded(
+    backend: usb.backend.IBackend | None, options: Options, hub: Hub, health: Health
+) -> tuple[usb.backend.IBackend | None, RecordDirectory | None]:
+    """Return the backend that records what the given one does, where that is wanted, and where it does."""
+    if options.record is None:
+        return backend, None
+    records = RecordDirectory(options.record)
+    if backend is None:
+        return None, records
+    hub.log(f"every session with a device is recorded in {clean(str(records.path))}")
+    return RecordingBackend(backend, _recorder(records, health, payloads=options.record_payloads)), records
 
 
 def _recorder(directory: RecordDirectory, health: Health, *, payloads: bool) -> Recorder:

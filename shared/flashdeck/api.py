@@ -111,6 +111,34 @@ class GetJobs(Params[JobList], frozen=True, kw_only=True):
     """Names of states (`job_state.NAMES`); empty: all."""
 
 
+class HistoryPage(Value, frozen=True, kw_only=True):
+    """A piece of the journal, newest first."""
+
+    jobs: tuple[JobState, ...] = ()
+    """The jobs of this piece that were asked for. There may be none, and more in the next one."""
+    next: int = field(default_factory=int)  # not a default, which would not be written where it is 0
+    """The `before` that goes on; 0 at the end of the journal."""
+    since: float | None = None
+    """The time from which on the journal has every job; None while it has none."""
+    kept: int = 0
+    """The number of newest jobs that the journal keeps, if there were older ones; 0: it has forgotten none."""
+
+
+class GetHistory(Params[HistoryPage], frozen=True, kw_only=True):
+    """The jobs in the whole journal below the number `before` (0: from the newest on), a piece at a time.
+
+    Those of `boards` (names and globs, also of boards that are no longer configured; empty: all) and `partition` (""
+    for any), of which the last that happened was not before `since` nor after `until` (epoch seconds). At most `limit`.
+    """
+
+    boards: tuple[str, ...] = ()
+    partition: str = ""
+    since: float | None = None
+    until: float | None = None
+    before: int = 0
+    limit: int = 500
+
+
 class UploadHandle(Value, frozen=True, kw_only=True):
     """Names an upload until it is committed; it dies with its connection."""
 
@@ -211,6 +239,27 @@ class Plan(Params[PlanList], frozen=True, kw_only=True):
     partition: str
     sha256: str = ""
     boards: tuple[str, ...] = ()
+
+
+class PlanRollback(Params[PlanList], frozen=True, kw_only=True):
+    """Plans what `rollback` with the same parameters would do, without doing it."""
+
+    partition: str
+    boards: tuple[str, ...] = ()
+
+
+class Rollback(Params[JobList], frozen=True, kw_only=True):
+    """Queues one job a board that brings the last program that was good there before the present one.
+
+    The image that is gone back from, and the newest build where it is another one, are offered from then on until a
+    person flashes them; only another build flashes by itself. All else is as with `flash`; the kind is
+    `no-such-artifact` where a board has nothing to go back to, or its bytes are gone.
+    """
+
+    partition: str
+    boards: tuple[str, ...] = ()
+    no_wait: bool = False
+    cancel_on_exit: bool = False
 
 
 class PlanErase(Params[PlanList], frozen=True, kw_only=True):
@@ -374,6 +423,39 @@ class Release(Params[BoardList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
+class LeaseToken(Value, frozen=True, kw_only=True):
+    """Answer to `take` and `lease.use`: boards of which only the holder's jobs start."""
+
+    token: str
+    """Lets another connection act for the holder (`lease.use`). Nobody can guess it, and it ends with the lease."""
+    boards: tuple[str, ...]
+
+
+class Take(Params[LeaseToken], frozen=True, kw_only=True):
+    """Takes boards (names and globs; none is an error) for as long as this connection lives; all of them or none.
+
+    Returns once nobody else has any of them and nothing runs there any more; who asks first comes first. `by` and
+    `reason` are shown to everybody. With `no_wait`, or where a board is on hold, the kind is `held`; after `timeout`
+    seconds it is `timeout`. A connection that has a lease, or acts for one, gets no second one: two that wait for each
+    other would wait for ever.
+    """
+
+    boards: tuple[str, ...] = ()
+    by: str = ""
+    reason: str = ""
+    no_wait: bool = False
+    timeout: float | None = None
+
+
+class UseLease(Params[LeaseToken], frozen=True, kw_only=True):
+    """Makes this connection act for the holder of a lease, which it names by its token. The kind is `held` if it ended.
+
+    What it asks for from now on starts on the boards of the lease.
+    """
+
+    token: str
+
+
 class Cancel(Params[JobState], frozen=True, kw_only=True):
     """Ends a job and returns once it has ended. A running one stops at its next safe point.
 
@@ -391,9 +473,14 @@ class Retry(Params[JobState], frozen=True, kw_only=True):
 
 
 class Arm(Params[BoardList], frozen=True, kw_only=True):
-    """New builds flash by themselves on these boards again (names and globs, empty: all); returns those boards."""
+    """New builds flash by themselves on these boards again (names and globs, empty: all); returns those boards.
+
+    `once` arms them for one job: the next build that is flashed by itself disarms its board with its first erase, or
+    where the board turns out to have it already.
+    """
 
     boards: tuple[str, ...] = ()
+    once: bool = False
 
 
 class Disarm(Params[BoardList], frozen=True, kw_only=True):
@@ -621,11 +708,14 @@ METHODS: dict[str, type[Params[Value]]] = {
     "status": GetStatus,
     "boards": GetBoards,
     "jobs": GetJobs,
+    "history": GetHistory,
     "upload.begin": BeginUpload,
     "upload.chunk": UploadChunk,
     "upload.commit": CommitUpload,
     "flash": Flash,
     "plan": Plan,
+    "rollback": Rollback,
+    "plan.rollback": PlanRollback,
     "plan.erase": PlanErase,
     "verify": Verify,
     "read": ReadPartition,
@@ -638,6 +728,8 @@ METHODS: dict[str, type[Params[Value]]] = {
     "logs.debug": GetDebugLog,
     "hold": Hold,
     "release": Release,
+    "take": Take,
+    "lease.use": UseLease,
     "cancel": Cancel,
     "retry": Retry,
     "arm": Arm,

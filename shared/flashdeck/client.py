@@ -6,6 +6,7 @@ async with await Client.connect(path, client="flashdeck") as client:
 
 import asyncio
 import contextlib
+import errno
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
@@ -271,6 +272,8 @@ class Client:
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
         except OSError as error:
+            if error.errno == errno.ENOTCONN:  # as asyncio has it where the kernel said EAGAIN
+                self._lose(f"the daemon at {self._where} is busy: too many clients connect at once", "try again")
             self._lose(f"the connection to {self._where} broke: {error}", START_HINT)
         else:
             self._lose(
@@ -286,7 +289,9 @@ class Client:
                 self._subscription.deliver(rpc.decode_value(incoming.params, Event))
             return
         if not isinstance(incoming.id, int):
-            if incoming.error is not None:
+            if incoming.error is not None and incoming.error.kind is ErrorKind.UNREACHABLE:
+                self._lose(incoming.error.message, incoming.error.hint)
+            elif incoming.error is not None:
                 raise rpc.MalformedError(f"the daemon could not read a call: {incoming.error.message}")
             return
         pending = self._pending.pop(incoming.id, None)

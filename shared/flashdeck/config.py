@@ -23,6 +23,7 @@ from flashdeck.toml.spellings import (
     Image,
     Offset,
     OffsetOrEnd,
+    SizeAbove0,
     Word16,
     duration,
     read_number,
@@ -34,6 +35,8 @@ MAX_SERIAL = 126
 """Characters of a USB string: a descriptor's length is one byte, two of them are its header (USB 2.0, 9.6.7)."""
 MAX_MAP = 4096
 """Characters of a pinned memory map."""
+MAX_KEPT_BUILDS = 100
+"""Images of one partition of one board that may be kept for a rollback."""
 MAX_GUARDS = 16
 DEFAULT_SETTLE = 0.05
 _MAX_ALTERNATE = 255
@@ -474,6 +477,40 @@ class Board(BoardKeys):
     """Set for an adopted board, which boards.toml describes."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hooks(Table):
+    """Commands of one's own that run when a job has ended. They hold up nothing."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"verdict"})
+
+    done: Annotated[
+        Argv | None,
+        key(
+            "Program and arguments, run without a shell once a job is done. Its environment has BOARD, PARTITION, "
+            "PORT, SERIAL, VERSION, SHA256, JOB and RESULT."
+        ),
+    ] = None
+    failed: Annotated[Argv | None, key("The same once a job has failed.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonKeys:
+    """The keys of the daemon's table that the program takes as they are."""
+
+    settle: Annotated[
+        Settle, key("Time without a change after which an image file counts as built, once no writer has it open.")
+    ] = DEFAULT_SETTLE
+    keep_builds: Annotated[
+        int,
+        Meta(ge=0, le=MAX_KEPT_BUILDS),
+        key("Images that stay for a rollback: the last ones that were flashed well, of each partition of each board."),
+    ] = 10
+    spool_limit: Annotated[
+        SizeAbove0,
+        key("Size of all images that are kept on the disk. What boards and jobs need stays, whatever its size."),
+    ] = 1024 * 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """A whole, checked configuration."""
@@ -484,5 +521,8 @@ class Config:
     """Every file that was read, the main one first."""
     disarmed: frozenset[str] = frozenset()
     """Names of boards to which builds are offered, not flashed (boards.toml)."""
-    settle: float = DEFAULT_SETTLE
-    """Seconds without a change after which a file counts as written, where nothing else is said of it."""
+    once: frozenset[str] = frozenset()
+    """Names of boards that are armed for one job (boards.toml)."""
+    hooks: Hooks = Hooks()
+    """Commands that run when a job has ended."""
+    daemon: DaemonKeys = DaemonKeys()

@@ -4,24 +4,29 @@ All mistakes of all its files are one ConfigError that names for each file, tabl
 """
 
 import os
+import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
-from flashdeck.config import DEFAULT_SETTLE, Board, Config, Profile, UsbId
-from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, ProfileTable
+from flashdeck.config import Board, Config, Hooks, Profile, UsbId
+from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, DaemonTable, ProfileTable
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import MAX_PATH, clean
-from flashdeck.toml.reader import read_table, read_values
+from flashdeck.toml.reader import MAX_FILE_SIZE, read_table, read_values
 from flashdeck.toml.spellings import expanded
 from flashdeck.toml.tables import Mistake, Mistakes, Place, Table, WrongValueError
 from flashdeck.toml.values import nearest
 
 T = TypeVar("T", bound=Table)
 MAX_FILES = 64
+BOARD_FILE_BEGIN = "# flashdeckd wrote this file, to its last line."
+"""The beginning of boards.toml: a file that begins so has been cut where its last line is missing."""
+BOARD_FILE_END = "# the end"
+"""Its last line."""
 _AGAIN = "put it back, or take the board out of this file and adopt it again"
 
 
@@ -43,13 +48,13 @@ class Reading:
         return self.config
 
 
-def reading_of(path: Path) -> Reading:
+def reading_of(path: Path, *, with_board_file: bool = True) -> Reading:
     """Read the configuration in `path`, the files that it includes, and the boards.toml beside it."""
     board_file = board_file_path(path)
     files = _Files(os.path.realpath(board_file), Mistakes())
     try:
         files.read(_main_file(path))
-        config = _checked(list(files.tables.values()), board_file, files.mistakes)
+        config = _checked(list(files.tables.values()), board_file if with_board_file else None, files.mistakes)
     except ConfigError as error:
         return Reading((*files.sought, board_file), error=error)
     return Reading((*files.sought, board_file), config)
@@ -65,16 +70,19 @@ def _main_file(path: Path) -> Path:
     return main
 
 
-def default_reading(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Reading:
+def default_reading(
+    *, virtual: bool = False, with_board_file: bool = True, environ: Mapping[str, str] = os.environ
+) -> Reading:
     """Read the configuration at its default place; where there is no file, an empty one with what boards.toml has."""
     path = default_config_path(virtual=virtual, environ=environ)
     if not _is_absent(path):
-        return reading_of(path)
+        return reading_of(path, with_board_file=with_board_file)
     board_file = board_file_path(path)
     try:
-        return Reading((path, board_file), _checked([], board_file, Mistakes()))
+        config = _checked([], board_file if with_board_file else None, Mistakes())
     except ConfigError as error:
         return Reading((path, board_file), error=error)
+    return Reading((path, board_file), config)
 
 
 def load(path: Path) -> Config:
@@ -87,22 +95,45 @@ def default_config(*, virtual: bool = False, environ: Mapping[str, str] = os.env
     return default_reading(virtual=virtual, environ=environ).checked()
 
 
-def _checked(files: Sequence[ConfigTable], board_file: Path, mistakes: Mistakes) -> Config:
-    written = None if _is_absent(board_file) else _read_board_file(board_file, mistakes)
+def board_file_damage(path: Path) -> str:
+    """Return why what boards.toml says cannot be trusted: it is no TOML, or its end is missing. "" where it can be.
+
+    Also "" where it is not there, or cannot be read: nothing is wrong with what it says then.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE_SIZE).decode()
+        tomllib.loads(text)
+    except OSError:
+        return ""
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8 text (byte {error.start})"
+    except (ValueError, RecursionError) as error:
+        return f"is not valid TOML: {clean(str(error))}"
+    # Older releases wrote no last line, and began otherwise; what is shorter than a beginning may be either.
+    is_ours = BOARD_FILE_BEGIN.startswith(text[: len(BOARD_FILE_BEGIN)])
+    is_whole = text.rstrip().rpartition("\n")[2] == BOARD_FILE_END
+    return "has lost its end" if is_ours and not is_whole else ""
+
+
+def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mistakes) -> Config:
+    written = None if board_file is None or _is_absent(board_file) else _read_board_file(board_file, mistakes)
     tables = _FileTables.of(files, mistakes)
     adopted = written.boards if written else {}
     if not any("profiles" in file.place.wrong for file in files):
         mistakes += _without_profile((*tables.boards.values(), *adopted.values()), tables.profiles)
     mistakes += _mistakes_of_boards(tables, adopted)
     mistakes.refuse()
-    settle = files[0].daemon.settle if files else DEFAULT_SETTLE
-    profiles = {name: table.resolved(name, settle) for name, table in tables.profiles.items()}
+    daemon = files[0].daemon if files else DaemonTable()
+    profiles = {name: table.resolved(name, daemon.settle) for name, table in tables.profiles.items()}
     return Config(
         profiles,
         {name: _board(name, table, profiles) for name, table in {**tables.boards, **adopted}.items()},
         tuple(table.place.file for table in (*files, *([written] if written else []))),
         frozenset(written.disarmed) if written else frozenset(),
-        settle=settle,
+        frozenset(written.once) if written else frozenset(),
+        hooks=files[0].hooks if files else Hooks(),
+        daemon=daemon.resolved(),
     )
 
 
@@ -141,9 +172,10 @@ class _Files:
         values = read_values(path)
         real = os.path.realpath(path)
         top = self.tables[real] = read_table(ConfigTable, values, Place(path), self.mistakes)
-        if including and "daemon" in values:
-            problem = "only the main file may have this table"
-            self.mistakes.append(top.place.mistake("daemon", problem, "move it there"))
+        for name in ("daemon", "hooks") if including else ():
+            if name in values:
+                problem = "only the main file may have this table"
+                self.mistakes.append(top.place.mistake(name, problem, "move it there"))
         for text in top.include:
             try:
                 self._include(expanded(text, path.parent), (*including, real))
@@ -167,7 +199,10 @@ class _Files:
 
 
 def _read_board_file(path: Path, mistakes: Mistakes) -> BoardFileTable:
-    values = read_values(path, hint="move it away; its boards must then be adopted again")
+    hint = "start flashdeckd: it sets the file aside and disarms all boards; those that it adopted are adopted again"
+    values = read_values(path, hint=hint)
+    if damage := board_file_damage(path):
+        raise ConfigError(f"{_shown(path)}: {damage}", hint=hint)
     return read_table(BoardFileTable, values, Place(path), mistakes)
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from flashdeck.config import Board, Config, Pins
-from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ProfileTable
+from flashdeck.config import Board, Config, Hooks, Pins
+from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, DaemonTable, ProfileTable
 from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.toml.values import quoted
 from flashdeck.toml.writer import to_lines, to_plain
@@ -17,9 +17,12 @@ def to_builtins(config: Config) -> dict[str, object]:
             boards[name]["pinned"] = {"map": board.pins.map, "bcd_device": board.pins.bcd_device}  # also an empty map
     return {
         "files": [str(file) for file in config.files],
+        "daemon": to_plain(DaemonTable.of(config.daemon)),
+        "hooks": to_plain(config.hooks),
         "profiles": {name: to_plain(ProfileTable.of(profile)) for name, profile in config.profiles.items()},
         "boards": boards,
         "disarmed": sorted(config.disarmed),
+        "once": sorted(config.once),
     }
 
 
@@ -30,21 +33,24 @@ def to_toml(config: Config) -> str:
     back to the same.
     """
     lines = [f"# {quoted(str(file))}" for file in config.files] or ["# no configuration file"]
+    lines += to_lines(DaemonTable.of(config.daemon), "daemon") if config.files else ()
+    if config.hooks != Hooks():
+        lines += to_lines(config.hooks, "hooks")
     for name, profile in config.profiles.items():
         lines += to_lines(ProfileTable.of(profile), "profiles", name)
     for name, board in config.boards.items():
         lines += to_lines(_board(board), "boards", name) if board.pins is None else ()
-    board_file = board_file_table(config.boards.values(), config.disarmed)
-    if board_file.boards or board_file.disarmed:
+    board_file = board_file_table(config.boards.values(), config.disarmed, config.once)
+    if board_file.boards or board_file.disarmed or board_file.once:
         written = ("", f"{BOARD_FILE_NAME}, which flashdeckd writes:", *to_lines(board_file))
         lines += (f"# {line}".rstrip() for line in written)
     return "\n".join(lines) + "\n"
 
 
-def board_file_table(boards: Iterable[Board], disarmed: Iterable[str]) -> BoardFileTable:
-    """Return boards.toml: those of `boards` that have pins, and the names of the disarmed ones."""
+def board_file_table(boards: Iterable[Board], disarmed: Iterable[str], once: Iterable[str] = ()) -> BoardFileTable:
+    """Return boards.toml: those of `boards` that have pins, the disarmed ones, and those armed for one job."""
     adopted = {board.name: _adopted(board, board.pins) for board in boards if board.pins is not None}
-    return BoardFileTable(disarmed=tuple(sorted(disarmed)), boards=adopted)
+    return BoardFileTable(disarmed=tuple(sorted(disarmed)), once=tuple(sorted(once)), boards=adopted)
 
 
 def _board(board: Board) -> BoardTable:

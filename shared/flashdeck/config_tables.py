@@ -11,21 +11,21 @@ from msgspec import Meta
 from flashdeck.chips import find_chip
 from flashdeck.config import (
     DEFAULT_GUARDS,
-    DEFAULT_SETTLE,
     Alternate,
     AnyGuard,
     BoardKeys,
     CrcGuard,
+    DaemonKeys,
     Enter,
     EnterCommand,
     Guard,
+    Hooks,
     Partition,
     PartitionKeys,
     PartitionKind,
     Pins,
     Profile,
     ProfileKeys,
-    Settle,
 )
 from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range
 from flashdeck.text import MAX_PATH
@@ -375,12 +375,17 @@ class AdoptedTable(BoardTable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DaemonTable(Table):
+class DaemonTable(DaemonKeys, Table):
     """The daemon itself."""
 
-    settle: Annotated[
-        Settle, key("Time without a change after which an image file counts as built, once no writer has it open.")
-    ] = DEFAULT_SETTLE
+    @classmethod
+    def of(cls, keys: DaemonKeys) -> "DaemonTable":
+        """Return the table that says what `keys` are."""
+        return cls(**_taken(keys, DaemonKeys))
+
+    def resolved(self) -> DaemonKeys:
+        """Return the keys that the program takes as they are."""
+        return DaemonKeys(**_taken(self, DaemonKeys))
 
 
 Paths = tuple[Annotated[str, Meta(max_length=MAX_PATH)], ...]
@@ -390,10 +395,13 @@ Paths = tuple[Annotated[str, Meta(max_length=MAX_PATH)], ...]
 class ConfigTable(Table):
     """A configuration of flashdeck."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"hosts", "tui", "hooks"})
+    later: ClassVar[frozenset[str]] = frozenset({"hosts", "tui"})
 
     include: Annotated[Paths, key("Other files with profiles and boards of their own; each is read once.")] = ()
     daemon: Annotated[DaemonTable, key("The daemon itself; only in the main file.")] = field(default=DaemonTable())
+    hooks: Annotated[Hooks, key("Commands that run when a job has ended; only in the main file.")] = field(
+        default=Hooks()
+    )
     profiles: Annotated[dict[Name, ProfileTable], key("Facts about boards of one product, by a name of yours.")] = (
         field(default_factory=dict[Name, ProfileTable])
     )
@@ -407,6 +415,9 @@ class BoardFileTable(Table):
     """boards.toml, which flashdeckd writes beside the configuration."""
 
     disarmed: Annotated[tuple[Name, ...], key("Boards to which builds are offered, not flashed.")] = ()
+    once: Annotated[
+        tuple[Name, ...], key("Boards that are armed for one job: the next build that is flashed by itself.")
+    ] = ()
     boards: Annotated[dict[Name, AdoptedTable], key("The boards that `flashdeck adopt` made.")] = field(
         default_factory=dict[Name, AdoptedTable]
     )

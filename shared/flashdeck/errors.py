@@ -291,6 +291,10 @@ class HostError(FlashdeckError):
     kind = ErrorKind.HOST
 
 
+class DiskFullError(HostError):
+    """The disk, or a quota on it, has no room left."""
+
+
 class OtherDeviceError(DeviceError):
     """Another device is in the place of the board that a job was begun on; nothing was changed on it."""
 

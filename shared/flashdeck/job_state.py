@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeGuard, get_args
 
 from msgspec import field
+from msgspec.structs import replace
 
 from flashdeck.errors import ErrorKind
 from flashdeck.open_enum import OpenEnum
@@ -72,6 +73,7 @@ class WaitFor(OpenEnum):
     BUSY = "busy"  # another program has the device
     DISK = "disk"  # this host's disk or journal fails
     OTHER_DEVICE = "other-device"  # another device is in its board's place, or two look like it
+    LEASE = "lease"  # somebody has taken its board for a while
     PAUSE = "pause"  # it is tried again after a pause
     OTHER = "other"
 
@@ -142,6 +144,45 @@ class JobResult(Value, frozen=True, kw_only=True):
     """Those of them that are not what was compared with."""
     first_difference: int | None = None
     """Address of the first of these; an offset where the device knows no addresses."""
+
+
+class PhaseTimes(Value, frozen=True, kw_only=True):
+    """The seconds that a job has spent in each phase, over all its attempts."""
+
+    detach: float = 0.0
+    open: float = 0.0
+    compare: float = 0.0
+    erase: float = 0.0
+    write: float = 0.0
+    verify: float = 0.0
+    read: float = 0.0
+    boot_unit: float = 0.0
+    leave: float = 0.0
+    start: float = 0.0
+
+    def of(self, phase: Phase) -> float:
+        """Return the seconds of one phase; 0 for one that is not counted."""
+        return float(getattr(self, phase.name.lower(), 0.0))
+
+    def plus(self, phase: Phase, seconds: float) -> "PhaseTimes":
+        """Return these times with more of one phase; one that only a newer daemon knows is not counted."""
+        name = phase.name.lower()
+        more = round(self.of(phase) + max(0.0, seconds), 3)
+        return replace(self, **{name: more}) if name in self.__struct_fields__ else self
+
+
+class HookRun(Value, frozen=True, kw_only=True):
+    """The run of a command that the configuration names for the end of a job."""
+
+    name: str
+    """`done` or `failed`."""
+    ending: str
+    """Its end, to go on after its name: "ended with 0"."""
+    code: int | None = None
+    """Its exit code; None where it did not end by itself, or was not run."""
+    seconds: float = 0.0
+    output: tuple[str, ...] = ()
+    """The last lines that it printed."""
 
 
 class Queued(Value, frozen=True, kw_only=True, tag_field="state", tag="queued"):

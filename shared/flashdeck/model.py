@@ -11,10 +11,12 @@ from flashdeck.disposition import Disposition
 from flashdeck.job_state import (
     Failed,
     Failure,
+    HookRun,
     JobKind,
     JobResult,
     JobStatus,
     Origin,
+    PhaseTimes,
     Unknown,
     Verified,
     is_settled,
@@ -97,6 +99,8 @@ class Contents(Value, frozen=True, kw_only=True):
     layers: tuple[Layer, ...] = ()
     """All that its bytes are known from, the newest first. Empty where an older release recorded it: then `sha256`
     alone."""
+    went_back: tuple[str, ...] = ()
+    """Images that a person went back from: builds of them, or with their bytes, are offered until a person asks."""
     erased: bool = False
     """True from an erase that a person asked for until the next flash: builds are offered meanwhile, not
     flashed."""
@@ -143,6 +147,16 @@ class BoardHold(Value, frozen=True, kw_only=True):
     by: HoldBy = HoldBy.PERSON
 
 
+class BoardLease(Value, frozen=True, kw_only=True):
+    """The lease of a board: only its holder's jobs start. It ends with the holder's connection, and with the daemon."""
+
+    by: str
+    """The holder, in that client's own words."""
+    reason: str = ""
+    """Its purpose, in the holder's words; "" where nothing was said."""
+    since: float
+
+
 class BoardState(Value, frozen=True, kw_only=True):
     """One configured board."""
 
@@ -156,8 +170,12 @@ class BoardState(Value, frozen=True, kw_only=True):
     """Its place, and what keeps it from being flashed by itself, in a sentence."""
     hold: BoardHold | None = None
     """Its hold; None while it is free."""
+    lease: BoardLease | None = None
+    """Its lease; None while nobody has taken it."""
     armed: bool = True
     """True: builds are flashed by themselves; otherwise they are offered."""
+    once: bool = False
+    """True: it is armed for one job, the next build that is flashed by itself; then it is disarmed."""
     adopted: bool = False
     """True: its identity was pinned by `adopt` and is kept in boards.toml."""
     trouble: str = ""
@@ -212,6 +230,12 @@ class JobState(Value, frozen=True, kw_only=True):
     created_at: float
     started_at: float | None = None
     finished_at: float | None = None
+    once: bool = False
+    """True if it is the one job that its board was armed for."""
+    times: PhaseTimes = PhaseTimes()
+    """The time that each phase has taken."""
+    hook: HookRun | None = None
+    """The command that ran once the job had ended; None where none has, or it has not ended yet."""
 
     def __post_init__(self) -> None:
         """Put the status into words, once for everybody."""
@@ -219,6 +243,11 @@ class JobState(Value, frozen=True, kw_only=True):
             force_setattr(self, "text", status_text(self.status, self.kind))
             force_setattr(self, "is_settled", is_settled(self.status))
             force_setattr(self, "needs_person", needs_person(self.status))
+
+    @property
+    def at(self) -> float:
+        """The time of the last that happened to it: its end, else its start, else when it was asked for."""
+        return self.finished_at or self.started_at or self.created_at
 
     @property
     def result(self) -> JobResult | None:

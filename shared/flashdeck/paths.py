@@ -22,6 +22,10 @@ SOCKET_PATH_MAX = 107
 PRIVATE_MODE = 0o700
 RUNTIME_DIRS = Path("/run/user")
 """The directory in which systemd-logind keeps a user's run-time directory, by uid."""
+SERVICE_DIRS = Path("/run")
+"""The directory in which a system unit for one account has its run-time directory, by the account's name
+(RuntimeDirectory=flashdeckd-%i): such a unit does not know the uid, and without a session there is none in
+RUNTIME_DIRS."""
 
 
 def default_config_path(*, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
@@ -55,12 +59,26 @@ def state_dir(*, virtual: bool = False, environ: Mapping[str, str] = os.environ)
 
 
 def socket_path(explicit: str | None = None, *, virtual: bool = False, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the socket's path: `explicit`, else the first that there is of these.
+    """Return the socket's path, the first of `socket_places`; raises ConfigError, as that does."""
+    return socket_places(explicit, virtual=virtual, environ=environ)[0]
 
-    $FLASHDECK_SOCKET (not with `virtual`), $XDG_RUNTIME_DIR, /run/user/UID if it is ours and 0700, the state directory.
-    Raises ConfigError where there is no such path, or it is too long for a socket.
+
+def socket_places(
+    explicit: str | None = None, *, virtual: bool = False, environ: Mapping[str, str] = os.environ
+) -> tuple[Path, ...]:
+    """Return the paths at which a daemon may listen, the one that is to be first.
+
+    Only `explicit`, or what $FLASHDECK_SOCKET says (not with `virtual`), where there is that. Otherwise those of these
+    that there are: in $XDG_RUNTIME_DIR, in /run/user/UID and in /run/flashdeckd-NAME if it is ours and 0700, in the
+    state directory. Raises ConfigError where the first one is not possible, or too long for a socket.
     """
-    path, origin = _choose_socket(explicit, virtual=virtual, environ=environ)
+    first, *others = _all_places(explicit, virtual=virtual, environ=environ)
+    _check_length(*first, virtual=virtual)
+    fitting = (path for path, _ in others if len(os.fsencode(path)) <= SOCKET_PATH_MAX)
+    return tuple(dict.fromkeys((first[0], *fitting)))
+
+
+def _check_length(path: Path, origin: str, *, virtual: bool) -> None:
     length = len(os.fsencode(path))
     if length > SOCKET_PATH_MAX:
         raise ConfigError(
@@ -68,18 +86,17 @@ def socket_path(explicit: str | None = None, *, virtual: bool = False, environ: 
             f"a Unix socket's may have {SOCKET_PATH_MAX}",
             hint=f"name a shorter one with --socket{'' if virtual else f' or ${SOCKET_VARIABLE}'}",
         )
-    return path
 
 
 def ensure_private_dir(path: Path) -> None:
-    """Makes `path` a directory that only we can enter, creating it (0700) where it does not exist.
+    """Makes `path` a directory that only we can enter, creating it, and what is missing above it, with mode 0700.
 
     Raises FlashdeckError (kind `no-permission`) where it is somebody else's, open to others or not to be had; an
     existing directory's mode is never changed.
     """
     shown = clean(str(path))
     try:
-        path.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
+        _make(path)
         found = path.stat()
     except OSError as error:
         raise FlashdeckError(
@@ -102,6 +119,12 @@ def ensure_private_dir(path: Path) -> None:
         )
 
 
+def _make(path: Path) -> None:
+    for missing in reversed([each for each in path.parents if not each.exists()]):
+        missing.mkdir(mode=PRIVATE_MODE, exist_ok=True)
+    path.mkdir(mode=PRIVATE_MODE, exist_ok=True)
+
+
 def data_file(*parts: str) -> Path:
     """A file or directory of the packaged `config/` tree, by the parts of its path, as "demo", "bench.toml".
 
@@ -116,19 +139,32 @@ def data_file(*parts: str) -> Path:
     return path
 
 
-def _choose_socket(explicit: str | None, *, virtual: bool, environ: Mapping[str, str]) -> tuple[Path, str]:
+def _all_places(explicit: str | None, *, virtual: bool, environ: Mapping[str, str]) -> list[tuple[Path, str]]:
+    """Return each place, and how it is known."""
     if explicit:
-        return absolute(explicit), "--socket"
+        return [(absolute(explicit), "--socket")]
     if not virtual and environ.get(SOCKET_VARIABLE):
-        return absolute(environ[SOCKET_VARIABLE]), f"${SOCKET_VARIABLE}"
+        return [(absolute(environ[SOCKET_VARIABLE]), f"${SOCKET_VARIABLE}")]
     tail = Path(_name(virtual=virtual), SOCKET_NAME)
     runtime = _absolute(environ.get("XDG_RUNTIME_DIR"))
-    if runtime is not None:
-        return runtime / tail, "in $XDG_RUNTIME_DIR"
-    fallback = RUNTIME_DIRS / str(os.getuid())
-    if _is_private(fallback):
-        return fallback / tail, f"in {fallback}"
-    return state_dir(virtual=virtual, environ=environ) / SOCKET_NAME, "in the state directory"
+    places = [] if runtime is None else [(runtime / tail, "in $XDG_RUNTIME_DIR")]
+    account = _account()
+    private = (RUNTIME_DIRS / str(os.getuid()), *([SERVICE_DIRS / f"flashdeckd-{account}"] if account else []))
+    places += [(each / tail, f"in {each}") for each in private if _is_private(each)]
+    try:
+        places.append((state_dir(virtual=virtual, environ=environ) / SOCKET_NAME, "in the state directory"))
+    except ConfigError:
+        if not places:
+            raise
+    return places
+
+
+def _account() -> str:
+    """Return the name of our account; "" where there is none, as in a container."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return ""
 
 
 def _name(*, virtual: bool) -> str:

@@ -44,6 +44,7 @@ class ProblemKind(StrEnum):
     NEEDS_HAND = "needs a hand"  # a job waits for something that a person has to do
     FLASHING = "flashing"
     BUSY = "busy"  # it is read, erased, or taken out of DFU mode
+    TAKEN = "taken"  # somebody has it for a while: only that one's jobs start
     QUEUED = "queued"
     WAITING = "waiting"
     ABSENT = "absent"
@@ -76,7 +77,7 @@ _NEEDS_PERSON: Final = frozenset(
 KEPT_OPEN_HINT: Final = "the build is taken once the file is closed; end that program if it should not run"
 """The next thing to do where a program has had an image file open for long."""
 _RANK: Final = {kind: rank for rank, kind in enumerate(ProblemKind)}
-_BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.PAUSE))
+_BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.PAUSE, WaitFor.LEASE))
 """These end without anybody who is told to act."""
 
 
@@ -105,6 +106,8 @@ def condition(board: BoardState, jobs: Iterable[JobState]) -> ProblemKind:
     mine = [job for job in jobs if job.board == board.name]
     kinds = [problem.kind for problem in _board_problems(board, mine)]
     kinds += [_job_condition(job) for job in mine if not job.is_settled]
+    if board.lease is not None:
+        kinds.append(ProblemKind.TAKEN)
     if board.presence is Presence.ABSENT:
         kinds.append(ProblemKind.ABSENT)
     kinds += [_partition_condition(partition, mine) for partition in board.partitions if not partition.protected]

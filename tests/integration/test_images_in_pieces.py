@@ -174,6 +174,24 @@ async def test_a_program_by_hand_queues_the_newest_builds_patch_again_behind_it(
     assert await bare.partition_of("left", len(PATCH[0][1]), address=PATCH[0][0]) == PATCH[0][1]
 
 
+async def test_a_rollback_takes_the_program_back_and_leaves_the_newest_builds_patch_offered(bare: Rig) -> None:
+    first = await taken(bare, "app.bin", firmware("1.0.0", size=200_000))
+    await flash(bare, first)
+    await flash(bare, await taken(bare, "other.bin", firmware("1.0.1", size=200_000)))
+    bare.build(hexed(PATCH))
+    await wait(bare, "")
+    reply = await bare.client.call(api.Rollback(partition="app1"))
+    (job,) = (await bare.client.call(api.WaitJobs(ids=(reply.jobs[0].id,), timeout=60))).jobs
+    assert (job.sha256, type(job.status)) == (first, Done)
+    assert "1 patch over it goes with it" in reply.notes[0]
+    assert len(await bare.jobs()) == 4
+    partition = await app1(bare)
+    assert partition.contents is not None
+    assert (partition.contents.sha256, partition.contents.patches) == (first, ())
+    newest = (await bare.client.call(api.GetStatus())).artifacts[0]
+    assert partition.offered == newest.sha256
+
+
 async def test_a_program_that_leaves_the_patch_alone_queues_none(bare: Rig) -> None:
     await flash(bare, await taken(bare, "app.bin", firmware("1.0.0")))
     bare.build(hexed(PATCH))

@@ -85,6 +85,11 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.usb.hotplug:_DRAIN",
     ),
     "who may read a file that is written": ("flashdeckd.host.files:_PRIVATE",),
+    "exit codes of commands as shells have them, and SQLite's largest number": (
+        "flashdeck_tui.cli.commands.take:NOT_*",
+        "flashdeck_tui.cli.commands.take:_KILLED",
+        "flashdeckd.state.journal:_ABOVE_ALL",
+    ),
     "units": ("*:_KIB", "*:_MIB", "*:_MINUTE", "*:_HOUR", "*:_DAY"),
     "what real bootloaders and buses do, which their models follow (recorded answers are the judge)": (
         "flashdeckd.virtual.application:*",

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from flashdeck.job_state import Done
+from flashdeck.whereabouts import Whereabouts
 from flashdeck_tui import app as app_module
 from flashdeck_tui import terminal
 from flashdeck_tui.app import AGES, END_WITHIN, FRAME, FlashdeckApp
@@ -58,7 +59,7 @@ def test_a_screen_that_hears_of_no_signal_ends_within_its_time(monkeypatch: pyte
 
     monkeypatch.setattr(terminal, "ended_by", ended_by)
     monkeypatch.setattr(FlashdeckApp, "run_async", over)
-    app_module.run(Path("socket"))
+    app_module.run(lambda: Whereabouts((Path("socket"),)))
     assert asked == [END_WITHIN]
 
 

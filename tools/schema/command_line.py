@@ -20,9 +20,9 @@ _ABOUT = (
 )
 _CONFIG: Final[Schema] = {
     "description": "The configuration with every default, as flashdeck.schema.json has it; `files` says where from, "
-    "`disarmed` names the boards that are.",
+    "`disarmed` names the boards that are, `once` those that are armed for one job.",
     "type": "object",
-    "properties": {name: {"type": "array", "items": {"type": "string"}} for name in ("files", "disarmed")},
+    "properties": {name: {"type": "array", "items": {"type": "string"}} for name in ("files", "disarmed", "once")},
     "required": ["files"],
     "additionalProperties": True,
 }
@@ -40,8 +40,10 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "status": Printed(answers.Status),
     "boards": Printed(api.BoardList),
     "jobs": Printed(api.JobList),
+    "history": Printed(answers.History, answers.JobLine),
     "flash": Printed(answers.FlashReport, answers.JobLine),
     "plan": Printed(api.PlanList),
+    "rollback": Printed(answers.FlashReport, answers.JobLine),
     "verify": Printed(answers.FlashReport, answers.JobLine),
     "read": Printed(answers.ReadReport, answers.JobLine),
     "erase": Printed(answers.FlashReport, answers.JobLine),
@@ -52,6 +54,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "logs": Printed(api.LogPage, answers.LogLineOfMany),
     "hold": Printed(api.BoardList),
     "release": Printed(api.BoardList),
+    "take": Printed(answers.Taken),
     "arm": Printed(api.BoardList),
     "disarm": Printed(api.BoardList),
     "suggest": Printed(answers.Suggestions),

@@ -343,7 +343,7 @@ async def _arm(context: Context) -> None:
 
 def _arm_why_not(context: Context) -> str | None:
     board = context.store.boards[context.selection.board]
-    return f"{board.name} is already {armed_text(board)}." if board.armed else None
+    return f"{board.name} is already {armed_text(board)}." if board.armed and not board.once else None
 
 
 async def _disarm(context: Context) -> None:

@@ -21,10 +21,11 @@ from flashdeck import api
 from flashdeck.errors import FlashdeckError
 from flashdeck.text import clean
 from flashdeck.value import Value
+from flashdeck.whereabouts import Whereabouts
 from flashdeck_tui import terminal, views
 from flashdeck_tui.actions import Action, Choice, registry
 from flashdeck_tui.bench_actions import BenchActions
-from flashdeck_tui.link import Link, LinkState
+from flashdeck_tui.link import CLIENT, Link, LinkState
 from flashdeck_tui.screens.details import DetailsScreen
 from flashdeck_tui.screens.help import HelpScreen
 from flashdeck_tui.screens.main import MainScreen, Panels
@@ -274,12 +275,15 @@ class AppContext:
         self.app.exit(0)
 
 
-def run(socket: Path, hands: BenchActions | None = None) -> int:
-    """Open the interface on the daemon at `socket`, which need not be there, and return the exit code.
+def run(where: Callable[[], Whereabouts]) -> int:
+    """Open the interface on a daemon, which need not be there, and return the exit code.
 
-    0 after quitting, 128 and its number after a signal.
+    `where` is asked at each try to connect. 0 after quitting, 128 and its number after a signal.
     """
-    return asyncio.run(_run(FlashdeckApp(socket, hands)))
+    store = Store()
+    socket = where().places[0]
+    link = Link(socket, store, connect=lambda: where().connect(client=CLIENT))
+    return asyncio.run(_run(FlashdeckApp(socket, link=link, store=store)))
 
 
 async def _run(app: FlashdeckApp) -> int:

@@ -19,6 +19,7 @@ from flashdeck.errors import ConnectionFailedError, FlashdeckError
 from flashdeck.model import Snapshot
 from flashdeck.paths import socket_path
 from flashdeck.value import Value
+from flashdeck_tui.inside_lease import act_for_lease
 from flashdeck_tui.store import Store
 
 FIRST_PAUSE = 0.5
@@ -67,7 +68,7 @@ class Link:
         self.socket = socket
         self.state = LinkState(LinkStatus.CONNECTING)
         self._store = store
-        self._connect: Connect = connect or (lambda: Client.connect(socket, client=CLIENT))
+        self._connect: Connect = connect or (lambda: _connected(socket))
         self._pause = pause
         self._client: Client | None = None
 
@@ -142,6 +143,16 @@ class Link:
         if daemon is not None and daemon.virtual:  # a plain flashdeckd in its place would open real boards
             return f"start it: {start_command(self.socket, '--virtual FILE')} (a demo: q, and start it anew)"
         return f"start it: {start_command(self.socket)}"
+
+
+async def _connected(socket: Path) -> Client:
+    client = await Client.connect(socket, client=CLIENT)
+    try:
+        await act_for_lease(client)  # one that has ended is no reason to show nothing
+    except BaseException:
+        await client.close()
+        raise
+    return client
 
 
 def start_command(socket: Path, options: str = "") -> str:

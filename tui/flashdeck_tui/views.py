@@ -36,7 +36,7 @@ from flashdeck.model import (
 )
 from flashdeck.problems import KEPT_OPEN_HINT, counts
 from flashdeck.text import MAX_PATH, clean, counted, format_age, format_size, short_sha
-from flashdeck.words.boards import armed_text, armed_word, hold_text, presence_word
+from flashdeck.words.boards import armed_text, armed_word, hold_text, lease_text, presence_word
 from flashdeck.words.conditions import condition_word
 from flashdeck.words.contents import (
     BEING_ERASED,
@@ -48,6 +48,7 @@ from flashdeck.words.contents import (
     image_name,
 )
 from flashdeck.words.jobs import (
+    hook_text,
     is_measured,
     origin_text,
     percent,
@@ -55,6 +56,7 @@ from flashdeck.words.jobs import (
     status_detail,
     status_hint,
     status_word,
+    times_text,
 )
 from flashdeck.words.partitions import build_state
 from flashdeck.words.tone import Phrase, Tone
@@ -141,7 +143,7 @@ def details(store: Store, selection: Selection, now: float) -> list[Phrase]:
     board = store.boards.get(selection.board)
     if board is None:
         return []
-    lines = list(_board_troubles(board))
+    lines = list(_board_troubles(board, now))
     partition = store.partition(selection.board, selection.partition)
     if partition is None:
         for shown in board.partitions:
@@ -244,6 +246,8 @@ def _board_now(board: BoardState) -> Phrase:
         return Phrase(_long(board.trouble), Tone.BAD)
     if board.hold is not None:
         return Phrase(_long(hold_text(board)), Tone.WAIT)
+    if board.lease is not None:
+        return Phrase(_long(lease_text(board.lease)), Tone.WAIT)
     return armed_word(board)
 
 
@@ -382,14 +386,19 @@ def _progress(store: Store, job: int, status: Running, silent: str) -> str:
     return f"{done:3d} % {'█' * full}{'░' * (_BAR_CELLS - full)}{rate}"
 
 
-def _board_troubles(board: BoardState) -> Iterator[Phrase]:
+def _board_troubles(board: BoardState, now: float) -> Iterator[Phrase]:
     if board.trouble:
         yield Phrase(_long(board.trouble), Tone.BAD)
     if board.hold is not None:
         yield Phrase(f"{_long(hold_text(board))}. No job starts; e releases it.", Tone.WAIT)
+    if board.lease is not None:
+        since = ago(board.lease.since, now)
+        yield Phrase(f"{_long(lease_text(board.lease))}, {since}. Only its jobs start; others wait.", Tone.WAIT)
     for doubt in board.doubts[:DOUBTS]:
         yield Phrase(f"{_long(doubt)}; e tries it again.", Tone.WAIT)
-    if not board.armed:
+    if board.once:
+        yield Phrase(f"{armed_text(board)}; a arms it for all.", Tone.WAIT)
+    elif not board.armed:
         yield Phrase(f"{armed_text(board)}; a arms it.", Tone.WAIT)
 
 
@@ -443,7 +452,11 @@ def _job_details(store: Store, job: JobState, now: float) -> Iterator[Phrase]:
         protection = f"; {_long(result.protection)}" if result.protection else ""
         yield Phrase(f"{counted(result.transfers, 'transfer')}{protection}")
         yield from (Phrase(_long(remark), Tone.WAIT) for remark in result.remarks)
-    when = ago(job.finished_at or job.started_at or job.created_at, now)
+    if job.hook is not None:
+        yield Phrase(_long(hook_text(job.hook)), Tone.PLAIN if job.hook.code == 0 else Tone.WAIT)
+    if told := times_text(job.times):
+        yield Phrase(f"took: {told}", Tone.FAINT)
+    when = ago(job.at, now)
     image = f"; {format_size(job.size)}, SHA-256 {short_sha(clean(job.sha256))}" if job.sha256 else ""
     yield Phrase(f"{origin_text(job.origin)}, {when}{image}", Tone.FAINT)
 

@@ -1,7 +1,7 @@
 """All boards of one daemon: who is here, what each is to do, and what clients may ask of them."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -19,6 +19,7 @@ from flashdeckd.boards.board_facts import BoardFacts
 from flashdeckd.boards.sightings import Sightings
 from flashdeckd.boards.watched_files import WatchedFiles
 from flashdeckd.entering.ways import entry_of
+from flashdeckd.host import threads
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
@@ -28,7 +29,7 @@ from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.satisfaction import Satisfaction
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import LONGEST_LINE, Hub
-from flashdeckd.state.journal import Journal, Ledger
+from flashdeckd.state.journal import EVERY_BOARD, Journal, Ledger
 from flashdeckd.usb.device import UnreadDevice, UsbDevice
 from flashdeckd.usb.recognition import Roster, SharedSerial, recognise, serials_of, shared_now
 from flashdeckd.usb.serial_ports import SerialPorts
@@ -69,6 +70,7 @@ class Bench:
         """Devices that are named as such."""
         self._seeing = asyncio.Lock()
         self._running: asyncio.TaskGroup | None = None
+        self._disarm: Callable[[str], Awaitable[object]] | None = None
         self._stopped = asyncio.Event()
         self.reshaping = asyncio.Lock()
         """Locked while the configuration is exchanged, and while a job is created for a board that it has."""
@@ -220,9 +222,14 @@ class Bench:
         return having
 
     async def image_for(self, board: Board, partition: str, sha256: str) -> Image:
-        """Return an image that is wanted in a partition; raises what `read_image` does."""
+        """Return an image that is wanted in a partition; raises what `read_image` does.
+
+        It is in the spool then, and stays there while it is in use (`Shelf.held`).
+        """
         place = board.profile.partitions[partition]
-        return await read_image(self.shelf, self._rebuilt, board.profile, place, sha256)
+        image = await read_image(self.shelf, self._rebuilt, board.profile, place, sha256)
+        await threads.run(self.shelf.put_back, image)
+        return image
 
     def is_armed(self, name: str) -> bool:
         """Return whether builds are flashed by themselves on a board."""
@@ -234,7 +241,8 @@ class Bench:
         former = self._lanes.get(board.name)
         lane = self._open(board)
         if former is not None:
-            lane.armed = former.armed
+            lane.armed, lane.once = former.armed, former.once
+            lane.lease = former.lease
             former.stop()
 
     def configure(self, config: Config) -> None:
@@ -251,7 +259,7 @@ class Bench:
             elif lane.board != board:
                 lane.configure(board)
                 lane.refuse_protected()
-            self._lanes[name].armed = name not in config.disarmed
+            self._arm_as_configured(self._lanes[name])
         self._changes.tell_all()
 
     async def rename_boards(self, names: Mapping[str, str], config: Config, mark: str) -> None:
@@ -266,7 +274,8 @@ class Bench:
                 await self.book.rename_boards(names, mark)
             except FlashdeckError:
                 for lane in [self._lanes[name] for name in names if name in self._lanes]:
-                    self._open(lane.board).armed = lane.armed
+                    again = self._open(lane.board)
+                    again.armed, again.once, again.lease = lane.armed, lane.once, lane.lease
                 raise
             self._histories.rename_boards(names)
             self._sightings.rename_boards(names)
@@ -306,10 +315,15 @@ class Bench:
                 self._lanes[name].stop()
         await asyncio.gather(*(self._tasks.pop(name) for name in names if name in self._tasks))
 
+    def _arm_as_configured(self, lane: Lane) -> None:
+        name = lane.board.name
+        lane.armed = name not in self.config.disarmed
+        lane.once = lane.armed and name in self.config.once
+
     def _open(self, board: Board) -> Lane:
         """Give a board a lane with all that is known of its name."""
         lane = self._lanes[board.name] = self._lane(board)
-        lane.armed = board.name not in self.config.disarmed
+        self._arm_as_configured(lane)
         lane.hold = self._holds.get(board.name)
         if self._running is not None and not self._stopped.is_set():
             self._tasks[board.name] = self._running.create_task(lane.run())
@@ -327,9 +341,18 @@ class Bench:
             backend=self._backend,
             entry_of=partial(entry_of, ports=self.ports),
             hold=partial(self.hold, board.name, by=HoldBy.FLASHDECK),
+            disarm=partial(self._disarm_used_up, board.name),
             changed=partial(self._changes.note, board.name),
             health=self._health,
         )
+
+    def disarm_with(self, disarm: Callable[[str], Awaitable[object]]) -> None:
+        """From now on `disarm` disarms a board durably whose one job has come."""
+        self._disarm = disarm
+
+    async def _disarm_used_up(self, name: str) -> None:
+        if self._disarm is not None:
+            await self._disarm(name)
 
     async def hold(self, name: str, reason: str, by: HoldBy = HoldBy.PERSON) -> BoardState:
         """Stops a lane from starting anything, also over a restart."""
@@ -340,6 +363,13 @@ class Bench:
         await self._journal.save_hold(name, hold)
         self._hub.log(f"on hold: {hold.reason}", board=name)
         return self.state_of(name)
+
+    async def hold_unknown(self, ledger: Ledger) -> None:
+        """Put all boards on hold whose hold was lost with an earlier journal, durably."""
+        if ledger.lost:
+            for name in self._lanes.keys() - ledger.holds.keys():
+                await self.hold(name, ledger.lost, by=HoldBy.FLASHDECK)
+            await self._journal.save_hold(EVERY_BOARD, None)
 
     async def hold_for_changes(self, name: str, reason: str) -> None:
         """Put a board on hold because its configuration has changed, also one that has no lane yet.

@@ -31,7 +31,16 @@ class BoardFacts:
         board = lane.board
         facts = {partition.name: self._of(board, partition) for partition in board.profile.partitions.values()}
         noted = tuple(doubts(lane.history))
-        return board_state(board, lane.sighting, facts, hold=lane.hold, armed=lane.armed, doubts=noted)
+        return board_state(
+            board,
+            lane.sighting,
+            facts,
+            hold=lane.hold,
+            lease=lane.lease.shown if lane.lease is not None else None,
+            armed=lane.armed,
+            once=lane.once,
+            doubts=noted,
+        )
 
     def _of(self, board: Board, partition: Partition) -> PartitionFacts:
         place = (board.profile.name, partition.name)
@@ -39,7 +48,8 @@ class BoardFacts:
         sha256 = newest.sha256 if newest is not None else ""
         contents = self._book.contents(board.name, partition.name)
         job = self._satisfaction.job_for(board, partition, sha256) if newest is not None else None
-        was_undone = contents is not None and contents.erased
+        was_erased = contents is not None and contents.erased
+        was_undone = was_erased or (newest is not None and self._satisfaction.went_back(board, partition, sha256))
         return PartitionFacts(
             contents=contents,
             newest=newest,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from flashdeck.config import Board, Partition
-from flashdeck.model import ArtifactState, BoardHold, BoardState, Contents, Disposition, PartitionState
+from flashdeck.model import ArtifactState, BoardHold, BoardLease, BoardState, Contents, Disposition, PartitionState
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.words.boards import board_text
 from flashdeckd.usb.recognition import Sighting
@@ -22,7 +22,8 @@ class PartitionFacts:
     is_current: bool = False
     """True if the partition has every byte of the newest build."""
     has_job: bool = False
-    """True if there is a job that brings the newest build, or was and the partition was not erased by hand since."""
+    """True if there is a job that brings the newest build; or there was, and a person neither went back from it nor
+    erased the partition since."""
     is_being_written: bool = False
     kept_open: str = ""
     """The program that has had its image's file open for writing for long, in a sentence; "" for none."""
@@ -36,7 +37,9 @@ def board_state(
     partitions: Mapping[str, PartitionFacts],
     *,
     hold: BoardHold | None,
+    lease: BoardLease | None,
     armed: bool,
+    once: bool,
     doubts: tuple[str, ...],
 ) -> BoardState:
     """Return what a board is: `doubts` are what was found against the bootloader that it shows."""
@@ -49,7 +52,9 @@ def board_state(
         port=device.name if device else board.port,
         product=device.product if device else "",
         hold=hold,
+        lease=lease,
         armed=armed,
+        once=once,
         adopted=board.pins is not None,
         trouble=sighting.trouble,
         doubts=doubts,

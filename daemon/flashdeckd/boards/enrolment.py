@@ -1,15 +1,16 @@
 """Boards that are adopted, armed or disarmed while the daemon runs, and recorded in boards.toml."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import usb.backend
 
 from flashdeck.config import Config
-from flashdeck.errors import DeviceError
+from flashdeck.errors import DeviceError, FlashdeckError, HostError
 from flashdeck.model import BoardState
+from flashdeck.words.boards import arming_text
 from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.board_file import write_board_file
@@ -31,26 +32,62 @@ class Enrolment:
         self._backend = backend
         self._board_file = board_file
         self._adopting = asyncio.Lock()
+        self._unrecorded: set[str] = set()
+        """Boards that were disarmed when their one job came, and of which boards.toml does not say so yet."""
         self._asked: dict[UsbDevice, asyncio.Future[str]] = {}
         """Devices that were asked for their memory map, and have not answered yet."""
         self.filing = asyncio.Lock()
         """The writing of boards.toml, which is written as a whole: what changes any of it comes one after the other.
 
         Locked, too, while it is read again and taken over."""
+        bench.disarm_with(self.disarm_used_up)
 
-    async def arm(self, patterns: Iterable[str], *, armed: bool) -> list[BoardState]:
-        """Arm or disarm boards, also over a restart; raises RequestError (`no-such-board`)."""
+    async def arm(self, patterns: Iterable[str], *, armed: bool, once: bool = False) -> list[BoardState]:
+        """Arm boards, for one job if `once`, or disarm them, also over a restart.
+
+        Raises RequestError (`no-such-board`).
+        """
         async with self.filing:
             boards = self._bench.matching(patterns)
-            disarmed = self._disarmed()
-            changed = disarmed - set(boards) if armed else disarmed | set(boards)
-            await self._write_board_file(self._bench.config, changed)
-            self._bench.config = replace(self._bench.config, disarmed=frozenset(changed))
-            for name in boards:
-                self._bench.lane(name).armed = armed
+            await self._arm(boards, armed=armed, once=once)
         for name in boards:
-            self._hub.log("armed" if armed else "disarmed: new builds are offered", board=name)
+            self._hub.log(arming_text(armed=armed, once=once), board=name)
         return [self._bench.state_of(name) for name in boards]
+
+    async def disarm_used_up(self, name: str) -> None:
+        """Disarm a board whose one job has come, where it is armed for one; on return a restart knows it.
+
+        Raises HostError where that cannot be recorded; the daemon itself knows it all the same.
+        """
+        if (
+            self.filing.locked()
+        ):  # a reload waits for the jobs that it ends, and that is one of them: it is not waited for
+            raise HostError("boards.toml is being read or written", hint="the job goes on by itself after that")
+        async with self.filing:
+            lane = self._bench.lane(name)
+            if not lane.once and name not in self._unrecorded:
+                return
+            lane.armed = lane.once = False
+            self._unrecorded.add(name)
+            try:
+                await self._file(self._disarmed(), self._once())
+            except FlashdeckError as error:
+                raise HostError(f"that {name} is disarmed now: {error.message}", hint=error.hint) from error
+            self._unrecorded.discard(name)
+        self._hub.log("disarmed: it was armed for one job, and that has come; new builds are offered", board=name)
+
+    async def _arm(self, boards: Collection[str], *, armed: bool, once: bool) -> None:
+        disarmed = self._disarmed() - set(boards) if armed else self._disarmed() | set(boards)
+        singly = self._once() | set(boards) if armed and once else self._once() - set(boards)
+        await self._file(disarmed, singly)
+        for name in boards:
+            lane = self._bench.lane(name)
+            lane.armed, lane.once = armed, armed and once
+
+    async def _file(self, disarmed: set[str], once: set[str]) -> None:
+        config = replace(self._bench.config, disarmed=frozenset(disarmed), once=frozenset(once))
+        await self._write_board_file(config, disarmed, once)
+        self._bench.config = config
 
     async def adopt(self, wanted: str, profile_name: str, name: str) -> BoardState:
         """Make a listed DFU device a board from now on, also over a restart; nothing is written to it.
@@ -71,7 +108,7 @@ class Enrolment:
                 was_shared = bench.is_shared(device)
                 board = adopted(name, profile, device, bench.devices, memory_map, was_shared=was_shared)
                 config = replace(bench.config, boards={**bench.config.boards, board.name: board})
-                await self._write_board_file(config, self._disarmed())
+                await self._write_board_file(config, self._disarmed(), self._once())
                 bench.add(board)
         known_by = f"serial {board.serial}" if not board.port else f"port {board.port}"
         self._hub.log(f"adopted with profile {profile.name}, known by its {known_by}", board=board.name)
@@ -80,7 +117,7 @@ class Enrolment:
 
     async def file(self, config: Config) -> None:
         """Write boards.toml as a configuration has it; whoever calls this holds `filing`."""
-        await self._write_board_file(config, set(config.disarmed))
+        await self._write_board_file(config, set(config.disarmed), set(config.once))
 
     async def _memory_map(self, device: UsbDevice) -> str:
         """Ask a device for its memory map, in a thread that is left behind where the kernel does not give it back."""
@@ -109,6 +146,10 @@ class Enrolment:
         lanes = self._bench.lanes
         return {name for name, lane in lanes.items() if not lane.armed} | (self._bench.config.disarmed - set(lanes))
 
-    async def _write_board_file(self, config: Config, disarmed: set[str]) -> None:
+    def _once(self) -> set[str]:
+        lanes = self._bench.lanes
+        return {name for name, lane in lanes.items() if lane.once} | (self._bench.config.once - set(lanes))
+
+    async def _write_board_file(self, config: Config, disarmed: set[str], once: set[str]) -> None:
         pinned = [board for board in config.boards.values() if board.pins is not None]
-        await threads.run(write_board_file, self._board_file, pinned, disarmed)
+        await threads.run(write_board_file, self._board_file, pinned, disarmed, once)

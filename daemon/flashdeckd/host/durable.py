@@ -3,10 +3,20 @@
 import contextlib
 from pathlib import Path
 
-from flashdeckd.host import files, randomness
+from flashdeckd.host import clock, files, randomness
 
 TEMPORARY = ".writing-"
 """Beginning of the name of a file that is being written; one that stays behind is from a killed process."""
+
+
+def name_aside(path: Path) -> Path:
+    """Return a name beside `path`, with the time in it, for a file that is set aside: nothing has it yet."""
+    stamp = clock.stamp()
+    kept, number = path.with_name(f"{path.name}.kept-{stamp}"), 1
+    while files.is_named(kept):
+        number += 1
+        kept = path.with_name(f"{path.name}.kept-{stamp}-{number}")
+    return kept
 
 
 def write_durably(path: Path, data: bytes) -> None:

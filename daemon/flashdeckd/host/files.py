@@ -137,6 +137,11 @@ def link_status(path: Place) -> Status:
     return system.lstat(path)
 
 
+def identity(found: Status) -> tuple[int, int]:
+    """Return what no other file has that is there at the same time."""
+    return found.st_dev, found.st_ino
+
+
 def exists(path: Place) -> bool:
     """Return whether there is anything, links followed."""
     return _mode(path) != 0
@@ -236,12 +241,12 @@ def contents(path: Place, limit: int | None = None, *, wait: bool = False) -> by
         system.close(descriptor)
 
 
-def make_directory(path: Path, mode: int = 0o777) -> None:
+def make_directory(path: Path, mode: int = 0o777, *, parents: bool = True) -> None:
     """Make a directory, and those above it, where they are missing; `mode` is that of the last. Raises OSError."""
     try:
         system.mkdir(path, mode)
     except FileNotFoundError:
-        if path.parent == path:
+        if path.parent == path or not parents:
             raise
         make_directory(path.parent)
         make_directory(path, mode)

@@ -5,6 +5,7 @@ A simulation sets `system` to a process that it has made up, so that no log depe
 
 import os
 import pwd
+import resource
 from collections.abc import MutableMapping
 from typing import NoReturn, Protocol
 
@@ -41,6 +42,11 @@ def own_pid() -> int:
 def own_uid() -> int:
     """Return the number of the user with whose rights this process runs."""
     return system.geteuid()
+
+
+def descriptor_limit() -> int:
+    """Return how many files, sockets and devices this process may have open at once."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def account() -> str:

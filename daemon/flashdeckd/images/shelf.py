@@ -1,6 +1,7 @@
 """Spooled images that are looked at again and again, in memory."""
 
 from collections import OrderedDict
+from contextlib import AbstractContextManager
 
 from flashdeck.errors import FlashdeckError
 from flashdeckd.host import threads
@@ -32,9 +33,21 @@ class Shelf:
                 self._images.popitem(last=False)
         return image
 
+    def held(self, sha256: str) -> AbstractContextManager[None]:
+        """Keep an image in the spool for the length of a block, in which it becomes what somebody needs."""
+        return self._spool.held(sha256)
+
+    def put_back(self, image: Image) -> None:
+        """Keep an image that was pruned while it was still in memory; raises what `Spool.add` does."""
+        if not self._spool.has(image.sha256):
+            self._spool.add(image)
+
     def add(self, image: Image) -> Artifact:
-        """Spool an image; raises HostError as `Spool.add` does."""
-        return self._spool.add(image)
+        """Spool an image, and keep it for as long as a client may ask for it; raises HostError as `Spool.add` does."""
+        with self._spool.held(image.sha256):
+            artifact = self._spool.add(image)
+            self._spool.note_sent(image.sha256)
+        return artifact
 
     def image(self, sha256: str) -> Image | None:
         """Return an image; None where the spool does not have it (any more), or it cannot be read."""

@@ -1,13 +1,14 @@
 """One attempt of one job on its board: what is asked of each kind of job, and what all of them work with."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from flashdeck.config import Board
 from flashdeck.errors import OtherDeviceError
-from flashdeck.job_state import JobResult, Phase, Running
+from flashdeck.job_state import JobResult, Phase, PhaseTimes, Running
 from flashdeck.model import JobState, Presence
 from flashdeck.text import clean
 from flashdeckd.flash.result import FlashResult
@@ -66,6 +67,18 @@ class Workplace:
     histories: BootloaderBook
     lost_reads: LostReads
     images: JobImages
+    disarm: Callable[[], Awaitable[object]]
+    """Disarms the board durably, where it is armed for one job and that has come."""
+
+    @contextmanager
+    def timed(self, jobs: Sequence[JobState], phase: Phase) -> Generator[None]:
+        """Count the time of the block for each of `jobs`, however it ends."""
+        began = clock.monotonic()
+        try:
+            yield
+        finally:
+            for job in jobs:
+                self.book.spend(job.id, PhaseTimes().plus(phase, clock.monotonic() - began))
 
     def running(self, phase: Phase) -> Running:
         """Return the state of a job that begins a phase now."""
@@ -84,6 +97,7 @@ class Workplace:
             return await work
         finally:
             showing.cancel()
+            reports.end()
 
     def require_same(self, job: JobState, device: UsbDevice) -> None:
         """Raises OtherDeviceError where the job was begun on a device that showed something else."""

@@ -1,14 +1,17 @@
 """The book of all jobs and of the contents of every partition: one copy in memory, in the journal and at the hub."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.job_state import (
     LOOKS,
+    HookRun,
     JobKind,
     JobStatus,
+    Phase,
+    PhaseTimes,
     Queued,
     Running,
     Superseded,
@@ -22,6 +25,7 @@ from flashdeck.names import few
 from flashdeck.words.jobs import status_text
 from flashdeckd.host import clock
 from flashdeckd.images.spool import Artifact
+from flashdeckd.jobs.taken_boards import claim
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
 
@@ -84,6 +88,10 @@ class JobBook:
         """Return the known contents of a partition of a board; None: nothing is known."""
         return self._contents.get((board, partition))
 
+    def all_contents(self) -> Collection[Contents]:
+        """Return the known contents of all partitions of all boards."""
+        return self._contents.values()
+
     def is_forgotten(self, job: JobState) -> bool:
         """Tell whether a job brought its image to where its partition is no more."""
         return job.id < self._forgotten.get((job.board, job.partition), 0)
@@ -130,6 +138,7 @@ class JobBook:
         origin: Origin,
         *,
         patch: bool = False,
+        once: bool = False,
         kind: JobKind = JobKind.FLASH,
         force: bool = False,
     ) -> JobState:
@@ -144,11 +153,13 @@ class JobBook:
             version=artifact.version,
             origin=origin,
             patch=patch,
+            once=once,
             force=force,
             status=Queued(),
             created_at=clock.now(),
         )
         self._next_id += 1
+        claim(job.id)
         await self._journal.save_job(job)
         self._jobs[job.id] = job
         self._hub.publish_job(job)
@@ -222,6 +233,19 @@ class JobBook:
         if isinstance(job.status, Running):
             self._jobs[job_id] = replace(job, status=status)
             self._hub.publish_job(self._jobs[job_id])
+
+    async def note_hook(self, job_id: int, hook: HookRun) -> None:
+        """Keep with a job how the command ended that ran at its end; a job that is forgotten by now stays so."""
+        if job_id in self._jobs:
+            await self._put(replace(self._jobs[job_id], hook=hook))
+
+    def spend(self, job_id: int, times: PhaseTimes) -> None:
+        """Add to the time that a job has taken; it is recorded with the next state of the job."""
+        job = self._jobs[job_id]
+        for phase in Phase:
+            if seconds := times.of(phase):
+                job = replace(job, times=job.times.plus(phase, seconds))
+        self._jobs[job_id] = job
 
     async def wait(self, job: JobState, waiting: Waiting) -> None:
         """Let a job wait for something, which is told once; one that cannot wait any more does not."""

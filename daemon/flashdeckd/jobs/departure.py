@@ -57,14 +57,16 @@ class Departure:
         shown = await self._show(jobs, Phase.LEAVE)
         if jobs and not shown:
             return
-        left = await self._place.thread.opened(lambda worker: worker.leave(device, target))
+        with self._place.timed(shown, Phase.LEAVE):
+            left = await self._place.thread.opened(lambda worker: worker.leave(device, target))
         await self.see_start(shown, device, left=left)
 
     async def see_start(self, jobs: Sequence[JobState], device: UsbDevice, *, left: bool) -> None:
         """End written jobs as their board starts, or does not: the verdict is one on all that the visit changed."""
         if left and self._board.profile.app is not None:
             jobs = await self._show(jobs, Phase.START)
-            started = await self._wait_for_app(device)
+            with self._place.timed(jobs, Phase.START):
+                started = await self._wait_for_app(device)
         elif left and self._state.is_in_dfu and self._state.sighting.device != device:
             started = False
         else:

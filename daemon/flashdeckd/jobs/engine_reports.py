@@ -1,15 +1,15 @@
 """Takes the flash engine's reports from a lane's thread into the event loop and the books."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
 from msgspec.structs import replace
 
-from flashdeck.errors import OtherDeviceError
+from flashdeck.errors import FlashdeckError, OtherDeviceError
 from flashdeck.geometry import Range
 from flashdeck.job_state import JobKind, Phase, Verified
-from flashdeck.model import Contents, JobState
+from flashdeck.model import Contents, JobState, LogLevel
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 from flashdeckd.flash.target import Target
@@ -46,11 +46,13 @@ class EngineReports(ProgressReports):
         is_accepted: bool,
         may_leave: Callable[[], bool],
         changes: Callable[[], object],
+        disarm: Callable[[], Awaitable[object]],
         pulse: Pulse,
     ) -> None:
         """`is_accepted` where a person said that the device is the board, whatever it shows.
 
-        `may_leave` is asked, and `changes` told that something is erased, in the event loop.
+        `may_leave` is asked, and `changes` told that something is erased, in the event loop. `disarm` is called there
+        before the first erase of the one job that the board was armed for.
         """
         super().__init__(loop=loop, book=book, job=job, check=check, pulse=pulse)
         self._histories = histories
@@ -62,6 +64,7 @@ class EngineReports(ProgressReports):
         self._is_accepted = is_accepted
         self._may_leave = may_leave
         self._changes = changes
+        self._disarm = disarm
         self._counts = Phase.ERASE if job.kind is JobKind.ERASE else Phase.WRITE
         """The phase whose bytes tell how far an attempt came."""
         self._began = False
@@ -111,6 +114,8 @@ class EngineReports(ProgressReports):
     def began(self) -> None:
         """Record that what is erased from now on is not known any more; raises FlashdeckError where it cannot."""
         job = self._job
+        if job.once:
+            self._wait_for(self._use_up())
         after = self._change.begun(self._before, self._erased, self._made())
         self._wait_for(self._book.begin(job.board, job.partition, after))
         self._began = True
@@ -132,6 +137,7 @@ class EngineReports(ProgressReports):
         """
         if not self._began:
             await self._hold()
+            await self._try_to_use_up()
         contents = self._before
         if contents is None:
             return
@@ -142,6 +148,18 @@ class EngineReports(ProgressReports):
     @property
     def _before(self) -> Contents | None:
         return self._book.contents(self._job.board, self._job.partition)
+
+    async def _use_up(self) -> None:
+        await self._disarm()
+
+    async def _try_to_use_up(self) -> None:
+        """Disarm the board where its one job found the image there already; the log says where the disk fails."""
+        if not self._job.once:
+            return
+        try:
+            await self._disarm()
+        except FlashdeckError as error:
+            self._book.log(self._job, f"could not be recorded: {error.message}", LogLevel.ERROR)
 
     async def _asked_to_leave(self) -> bool:
         return self._may_leave()
@@ -159,7 +177,7 @@ class EngineReports(ProgressReports):
 
     def _made(self) -> Contents:
         """Return the record of the partition once it has the job's image, its layers aside."""
-        job = self._job
+        job, before = self._job, self._before
         return Contents(
             sha256=job.sha256,
             size=job.size,
@@ -170,6 +188,7 @@ class EngineReports(ProgressReports):
             serial=self._bootloader.serial,
             bcd_device=self._bootloader.bcd_device,
             memory_map=self._map,
+            went_back=before.went_back if before is not None else (),
         )
 
     def _wait_for(self, work: Coroutine[None, None, T]) -> T:

@@ -69,6 +69,7 @@ class EraseAttempt:
             is_accepted=is_accepted,
             may_leave=lambda: False,
             changes=lambda: visit.changed.add(job.partition),
+            disarm=place.disarm,
             pulse=place.thread.pulse,
         )
         contents = place.book.contents(job.board, job.partition)

@@ -83,6 +83,7 @@ class FlashAttempt:
             is_accepted=is_accepted,
             may_leave=ask,
             changes=lambda: visit.changed.add(job.partition),
+            disarm=place.disarm,
             pulse=place.thread.pulse,
         )
         contents = place.book.contents(job.board, job.partition)

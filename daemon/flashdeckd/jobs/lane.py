@@ -32,6 +32,8 @@ from flashdeck.job_state import (
     Failed,
     Failure,
     JobKind,
+    Phase,
+    PhaseTimes,
     Queued,
     Running,
     WaitFor,
@@ -40,6 +42,7 @@ from flashdeck.job_state import (
     is_settled,
 )
 from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
+from flashdeck.words.boards import lease_text
 from flashdeck.words.work import doing_word
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.flash_plan import FlashPlan
@@ -62,6 +65,7 @@ from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
+from flashdeckd.jobs.taken_boards import TakenBoards, claim
 from flashdeckd.jobs.visit import Visit, in_order, wants_leave, why_incomplete, why_not_started, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.health import Health
@@ -92,14 +96,20 @@ class Lane:
         backend: usb.backend.IBackend | None,
         entry_of: DfuEntryOf,
         hold: Callable[[str], Awaitable[object]],
+        disarm: Callable[[], Awaitable[object]],
         changed: Callable[[], object],
         health: Health | None = None,
     ) -> None:
-        """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows."""
+        """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows.
+
+        `disarm` disarms it durably, where it is armed for one job and that has come.
+        """
         self.board = board
         """The board as the configuration has it now; a job that runs ends under the one that it began with."""
         self._hold: BoardHold | None = None
         self._armed = True
+        self._once = False
+        self._lease: TakenBoards | None = None
         self._changed = changed
         self._book = book
         self._histories = histories
@@ -114,6 +124,7 @@ class Lane:
         """The last decision in the debug log."""
         self._visit: Visit | None = None
         """The jobs that have run since the board came into DFU mode; None while none has."""
+        self._disarm = disarm
         self._verdicts = verdicts
         self._rebuilt = rebuilt
         self._entry_of = entry_of
@@ -137,7 +148,9 @@ class Lane:
         board = self.board
         self._worker.pins = board.pins
         images = JobImages(board.profile, self._shelf, self._verdicts, self._rebuilt)
-        return Workplace(board, self._state, self._thread, self._book, self._histories, self._lost_reads, images)
+        return Workplace(
+            board, self._state, self._thread, self._book, self._histories, self._lost_reads, images, self._disarm
+        )
 
     def _way_in(self) -> DfuEntry:
         return self._entry_of(self.board, state=self._state, thread=self._thread, book=self._book)
@@ -153,6 +166,16 @@ class Lane:
         self._changed()
 
     @property
+    def once(self) -> bool:
+        """Tell whether it is armed for one job only."""
+        return self._once
+
+    @once.setter
+    def once(self, once: bool) -> None:
+        self._once = once
+        self._changed()
+
+    @property
     def hold(self) -> BoardHold | None:
         """The hold for which nothing starts; None while the lane is free."""
         return self._hold
@@ -162,6 +185,22 @@ class Lane:
         self._hold = hold
         self._state.poke()
         self._changed()
+
+    @property
+    def lease(self) -> TakenBoards | None:
+        """The lease of the board; None while nobody has taken it."""
+        return self._lease
+
+    @lease.setter
+    def lease(self, lease: TakenBoards | None) -> None:
+        self._lease = lease
+        self._state.poke()
+        self._changed()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether nothing is under way on the board, not even the start of what was written in this visit."""
+        return not self.is_busy and (self._visit is None or not written(self._book.active(self.board.name)))
 
     @property
     def sighting(self) -> Sighting:
@@ -281,6 +320,7 @@ class Lane:
 
     async def look_again(self, job: JobState) -> None:
         """A person wants a job that is blocked, or waits, to be tried now."""
+        claim(job.id)
         self._after_error.forget(job.id)
         self._accepted.add(job.id)
         self._entry.forget()
@@ -395,6 +435,7 @@ class Lane:
         await self._give_way(active)
         await self._after_error.free_rested(active)
         await self._tell_of_hold()
+        await self._tell_of_lease()
         if self._visit is not None and not self._state.is_in_dfu:
             self._visit = None
         ready = self._ready()
@@ -428,6 +469,31 @@ class Lane:
             else:
                 await self._book.wait(job, waiting)
 
+    async def _tell_of_lease(self) -> None:
+        """Tell the jobs that they wait for the end of a lease, or that it has ended."""
+        if self._hold is not None:
+            return
+        for job in self._book.active(self.board.name):
+            if isinstance(job.status, Queued | Waiting) and (why := self._why_not_in_lease(job)):
+                await self._book.wait(job, why)
+            elif isinstance(job.status, Waiting) and job.status.for_ is WaitFor.LEASE:
+                await self._book.move(job, Queued())
+
+    def _why_not_in_lease(self, job: JobState) -> Waiting | None:
+        """Return why a job does not start while the board is taken; None where it may."""
+        lease = self._lease
+        if lease is None:
+            return None
+        if job.id not in lease.jobs:
+            hint = "it goes on once that has ended"
+            return Waiting(for_=WaitFor.LEASE, reason=lease_text(lease.shown), hint=hint)
+        for other in self._book.active(self.board.name):
+            is_older = other.id < job.id and other.partition == job.partition and self._comes_first(other)
+            if is_older and other.id not in lease.jobs:
+                reason = f"job {other.id}, which is not of the lease, comes before it"
+                return Waiting(for_=WaitFor.LEASE, reason=reason, hint=f"`flashdeck cancel {other.id}` takes that away")
+        return None
+
     def _ready(self) -> list[JobState]:
         """Return the jobs that may run now, the next one first."""
         if self._hold is not None:
@@ -437,6 +503,7 @@ class Lane:
             job
             for job in self._book.active(self.board.name)
             if isinstance(job.status, Queued | Waiting)
+            and self._why_not_in_lease(job) is None
             and self._after_error.is_due(job)
             and (visit is None or visit.may_take(job))
             and self._is_oldest(job)
@@ -481,7 +548,7 @@ class Lane:
             elif self.sighting.presence is Presence.APP:
                 self._decide(f"has to be brought into DFU mode{others}", job)
                 await self._book.note_running(ready)
-                return await self._entry.bring_into_dfu(ready, device)
+                return await self._bring_into_dfu(ready, device)
             else:
                 self._decide(f"{doing_word(job.kind)} begins now{others}", job)
                 await self._run(attempt, job, device)
@@ -491,6 +558,13 @@ class Lane:
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
             await self._meet(job, device, since, _fault(error))
         return True
+
+    async def _bring_into_dfu(self, ready: Sequence[JobState], device: UsbDevice) -> bool:
+        began = clock.monotonic()
+        try:
+            return await self._entry.bring_into_dfu(ready, device)
+        finally:
+            self._book.spend(ready[0].id, PhaseTimes().plus(Phase.DETACH, clock.monotonic() - began))
 
     async def _reach(self, device: UsbDevice) -> None:
         """Raise NoAccessError where the device, or the way to its application, still cannot be opened."""

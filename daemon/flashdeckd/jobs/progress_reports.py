@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from flashdeck.job_state import Phase, Running, TimeClaim
+from flashdeck.job_state import Phase, PhaseTimes, Running, TimeClaim
 from flashdeck.model import JobState
 from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
@@ -36,9 +36,12 @@ class ProgressReports:
         self._pulse = pulse
         self._status = Running(phase=Phase.OPEN, since=clock.now(), answered_at=pulse.answered_at)
         self._last = 0.0
+        self._times = PhaseTimes()
+        self._reported_at = clock.monotonic()
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """Passes progress on, not more often than anybody can see."""
+        self._count(phase)  # a report ends a piece of work
         now = clock.monotonic()
         is_new = phase is not self._status.phase
         if not is_new and done < total and now - self._last < PROGRESS_SECONDS:
@@ -60,9 +63,22 @@ class ProgressReports:
             self._status = replace(self._status, answered_at=self._pulse.answered_at, claim=None)
             self._book.progress(self._job.id, self._status)
 
+    def end(self) -> None:
+        """Notes how long each phase took; what came after the last report counts for the phase that was under way.
+
+        Called in the event loop, once the work has ended.
+        """
+        self._count(self._status.phase)
+        self._book.spend(self._job.id, self._times)
+
     def check(self) -> None:
         """Raises ParkedError when the job is to end here."""
         self._check()
+
+    def _count(self, phase: Phase) -> None:
+        now = clock.monotonic()
+        self._times = self._times.plus(phase, now - self._reported_at)
+        self._reported_at = now
 
     def _show(self, status: Running) -> None:
         self._loop.call_soon_threadsafe(lambda: self._book.progress(self._job.id, status))

@@ -1,6 +1,6 @@
 """Compares boards and queues with an image that somebody wants, by its bytes."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 from flashdeck.config import Board, Partition
 from flashdeck.job_state import JobKind
@@ -76,6 +76,20 @@ class Satisfaction:
             return demanded(image, target).satisfies(demanded(wanted, target))
 
         return other == sha256 or self._remembered((other, _policy(target), sha256), look)
+
+    def went_back(self, board: Board, partition: Partition, sha256: str) -> bool:
+        """Tell whether a person went back from an image, or from one with the same bytes where both have any."""
+        contents = self._book.contents(board.name, partition.name)
+        return contents is not None and bool(self.alike(board, partition, contents.went_back, sha256))
+
+    def alike(self, board: Board, partition: Partition, others: Iterable[str], sha256: str) -> tuple[str, ...]:
+        """Return those of `others` that satisfy an image, or that it satisfies."""
+        return tuple(
+            other
+            for other in others
+            if self.is_brought_by(other, board, partition, sha256)
+            or self.is_brought_by(sha256, board, partition, other)
+        )
 
     def _remembered(self, question: Hashable, look: Callable[[], bool | None]) -> bool:
         """Return an answer; one that could not be given, because the spool lacks an image, is asked for again."""

@@ -26,7 +26,8 @@ from flashdeckd.images.parsing import Parsed
 from flashdeckd.images.spool import Spool
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.job_images import Rebuilt
-from flashdeckd.requests.queueing import queue_build, rename_image
+from flashdeckd.jobs.spooling import Spooling
+from flashdeckd.requests.queueing import queue_build, rename_image, why_offered
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
 
@@ -51,11 +52,11 @@ class _Verdict:
 class BuildRequests:
     """Decides what becomes of each image file that has settled, and takes those that clients send."""
 
-    def __init__(self, bench: Bench, hub: Hub, journal: Journal, spool: Spool, notes: FileNotes) -> None:
+    def __init__(self, bench: Bench, hub: Hub, journal: Journal, spooling: Spooling, notes: FileNotes) -> None:
         self._bench = bench
         self._hub = hub
         self._journal = journal
-        self._spool = spool
+        self._spooling = spooling
         self._notes = notes
 
     async def settled(self, build: Settled) -> None:
@@ -72,7 +73,8 @@ class BuildRequests:
             verdict = await threads.run(_judge, build, profile, partition)
             async with self._bench.reshaping:
                 if self._bench.config.profiles.get(profile.name) is profile:
-                    await self._take(build, profile, partition, verdict, changed_at)
+                    with self._spooling.held(verdict.name):
+                        await self._take(build, profile, partition, verdict, changed_at)
                     return
 
     async def _take(
@@ -84,9 +86,9 @@ class BuildRequests:
             latest = await self._named_anew(latest, build, verdict, profile, partition)
         was_refused = latest is not None and latest.disposition is Disposition.REFUSED
         if latest is not None and latest.sha256 == verdict.name and not was_refused and not verdict.refused:
-            if verdict.image is not None and not self._spool.has(verdict.name):
+            if verdict.image is not None and not self._spooling.has(verdict.name):
                 # It was damaged, or removed: whoever asks for it is told to build it again.
-                await threads.run(self._spool.add, verdict.image)
+                await self._spooling.add(verdict.image)
             return
         state = ArtifactState(
             sha256=verdict.name,
@@ -104,17 +106,17 @@ class BuildRequests:
             self._hub.log(f"{build.path}: refused: {verdict.refused}", level=LogLevel.ERROR)
             await self._publish(replace(state, reason=verdict.refused))
             return
-        artifact = await threads.run(self._spool.add, verdict.image, verdict.version)
+        artifact = await self._spooling.add(verdict.image, verdict.version)
         state = replace(state, version=artifact.version, patch=not artifact.is_program)
-        what = f"{artifact.version or artifact.sha256[:12]} for {partition.name} of {profile.name}"
+        what = f"{artifact.version or artifact.sha256[:12]} for {partition.name} of {watch.profile}"
         for note in state.notes:
             self._hub.log(f"{build.path}: {note}")
         boards = self._boards(watch)
         first_ever = latest is None or was_refused or not _is_from(latest.source, watch.pattern)
         is_for_former = self._bench.files.take_from_before_move(profile.name, partition.name, changed_at)
         offered = _why_offered(build, first_ever=first_ever, auto=partition.auto, is_for_former=is_for_former)
-        ready = [board for board in boards if not self._bench.book.is_for_hands(board.name, partition.name)]
-        armed = [] if offered else [board for board in ready if self._bench.is_armed(board.name)]
+        reasons = {b.name: offered or why_offered(self._bench, b, partition.name, artifact) for b in boards}
+        armed = [board for board in boards if not reasons[board.name]]
         # Queued before it is recorded as seen: a daemon killed in between sees the file as new again, and the queue
         # knows the image by its hash.
         jobs = [await queue_build(self._bench, board, partition.name, artifact) for board in armed]
@@ -123,11 +125,11 @@ class BuildRequests:
             self._hub.log(f"{build.path}: {what}: queued for {counted(count, 'board')}")
             state = replace(state, disposition=Disposition.QUEUED)
         elif offered or len(armed) < len(boards):
-            offered = offered or ("disarmed" if len(ready) == len(boards) else f"{partition.name} was erased by hand")
+            offered = next(filter(None, reasons.values()), offered)
             self._hub.log(f"{build.path}: {what}: offered: {offered}")
             state = replace(state, disposition=Disposition.OFFERED, reason=offered)
         else:
-            reason = "every board has it already" if boards else f"no board has profile {profile.name}"
+            reason = "every board has it already" if boards else f"no board has profile {watch.profile}"
             self._hub.log(f"{build.path}: {what}: {reason}")
             state = replace(state, disposition=Disposition.UNCHANGED, reason=reason)
         await self._publish(state)
@@ -144,7 +146,7 @@ class BuildRequests:
         was_named = verdict.name if flattened is None else await threads.run(_hash, flattened)
         if verdict.image is None or verdict.refused or newest.sha256 != was_named:
             return newest
-        artifact = await threads.run(self._spool.add, verdict.image, verdict.version)
+        artifact = await self._spooling.add(verdict.image, verdict.version)
         renamed = replace(
             newest, sha256=artifact.sha256, size=artifact.size, patch=not artifact.is_program, flattened=False
         )
@@ -160,13 +162,13 @@ class BuildRequests:
         """
         if not announced.partition:
             image = await threads.run(parsing.parse, announced.name, data)
-            artifact = await threads.run(self._spool.add, image)
+            artifact = await self._spooling.add_sent(image)
             return UploadDone(sha256=artifact.sha256, size=artifact.size, version=artifact.version)
         boards = self._bench.select(announced.partition, announced.boards)
         parsed = await threads.run(_image_for, boards, announced, data)
         partition = boards[0].profile.partitions[announced.partition]
         version = await threads.run(find_version, parsed.image, partition)
-        artifact = await threads.run(self._spool.add, parsed.image, version)
+        artifact = await self._spooling.add_sent(parsed.image, version)
         self._notes.keep(announced.partition, artifact.sha256, parsed.notes)
         return UploadDone(sha256=artifact.sha256, size=artifact.size, version=version, notes=parsed.notes)
 

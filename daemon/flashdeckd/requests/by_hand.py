@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final
 
 from msgspec.structs import replace
@@ -21,7 +21,7 @@ from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
 from flashdeckd.requests.planning import described
-from flashdeckd.requests.queueing import queue_by_hand
+from flashdeckd.requests.queueing import note_asked, queue_by_hand
 from flashdeckd.requests.readiness import require_ready, require_single
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.state.hub import Hub
@@ -49,24 +49,50 @@ class HandRequests:
         FlashdeckError (`ambiguous`; `timeout` where the build does not end).
         """
         boards = self._bench.select(partition, patterns)
+        return await self.bring(boards, partition, [sha256] * len(boards), no_wait=no_wait)
+
+    async def bring(
+        self,
+        boards: Sequence[Board],
+        partition: str,
+        wanted: Sequence[str],
+        *,
+        no_wait: bool,
+        back_from: Sequence[tuple[str, ...]] = (),
+    ) -> JobList:
+        """Do the same with an image a board, "" for the newest build; `back_from` are those that each goes back from.
+
+        `wanted` and `boards` are in the same order, `back_from` too where there is any.
+        """
         require_single(self._bench, boards)
         if no_wait:
             require_ready(self._bench, boards)
-        await self._look(boards, partition, sha256)
-        artifacts = [await self._artifact_for(board, partition, sha256) for board in boards]
-        # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
-        jobs = await asyncio.shield(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
+        await self._look(boards, partition, wanted[0])
+        with ExitStack() as held:
+            artifacts = [
+                await self._artifact_for(board, partition, sha256, held)
+                for board, sha256 in zip(boards, wanted, strict=True)
+            ]
+            for board, (artifact, _), gone in zip(boards, artifacts, back_from or [()] * len(boards), strict=True):
+                await note_asked(self._bench, board, partition, artifact.sha256, gone)
+            # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
+            jobs = await asyncio.shield(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
         warnings = dict.fromkeys(warning for _, warnings in artifacts for warning in warnings)
         return JobList(jobs=tuple(jobs), notes=tuple(warnings))
 
     async def plan(self, partition: str, sha256: str, patterns: Iterable[str]) -> list[BoardPlan]:
         """Return the plan of each board. Asks the boards that are in DFU mode, and writes nothing."""
-        plans: list[BoardPlan] = []
         boards = self._bench.select(partition, patterns)
-        await self._look(boards, partition, sha256)
-        for board in boards:
-            artifact, warnings = await self._artifact_for(board, partition, sha256)
-            plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact, warnings))
+        return await self.plan_of(boards, partition, [sha256] * len(boards))
+
+    async def plan_of(self, boards: Sequence[Board], partition: str, wanted: Sequence[str]) -> list[BoardPlan]:
+        """Do the same with an image a board, "" for the newest build."""
+        plans: list[BoardPlan] = []
+        await self._look(boards, partition, wanted[0])
+        for board, sha256 in zip(boards, wanted, strict=True):
+            with ExitStack() as held:
+                artifact, warnings = await self._artifact_for(board, partition, sha256, held)
+                plans.append(await self._plan_for(board, board.profile.partitions[partition], artifact, warnings))
         return plans
 
     async def cancel(self, job_id: int, by: Canceller = Canceller.PERSON) -> JobState:
@@ -126,23 +152,35 @@ class HandRequests:
             ) from None
 
     async def _queue(self, boards: Sequence[Board], partition: str, artifacts: Sequence[Artifact]) -> list[JobState]:
-        async with self._bench.reshaping:
-            for board in boards:
-                if self._bench.config.boards.get(board.name) != board:
-                    raise RequestError(
-                        f"the configuration of board {board.name} was changed meanwhile",
-                        hint="look at it (`flashdeck status`), and ask again",
+        with ExitStack() as held:  # held by whoever asked, too, who may leave meanwhile
+            for artifact in artifacts:
+                held.enter_context(self._bench.shelf.held(artifact.sha256))
+            async with self._bench.reshaping:
+                for board in boards:
+                    if self._bench.config.boards.get(board.name) != board:
+                        raise RequestError(
+                            f"the configuration of board {board.name} was changed meanwhile",
+                            hint="look at it (`flashdeck status`), and ask again",
+                        )
+                queued = [
+                    await queue_by_hand(
+                        self._bench,
+                        board,
+                        partition,
+                        artifact,
+                        self._hub.artifacts.get((board.profile.name, partition)),
                     )
-            queued = [
-                await queue_by_hand(
-                    self._bench, board, partition, artifact, self._hub.artifacts.get((board.profile.name, partition))
-                )
-                for board, artifact in zip(boards, artifacts, strict=True)
-            ]
+                    for board, artifact in zip(boards, artifacts, strict=True)
+                ]
         return [job for job in queued if job is not None]
 
-    async def _artifact_for(self, board: Board, partition: str, sha256: str) -> tuple[Artifact, tuple[str, ...]]:
-        """The wanted image, or the newest one of the partition, and what the guards for this very place warn of."""
+    async def _artifact_for(
+        self, board: Board, partition: str, sha256: str, held: ExitStack
+    ) -> tuple[Artifact, tuple[str, ...]]:
+        """The wanted image, or the newest one of the partition, and what the guards for this very place warn of.
+
+        It stays in the spool for as long as `held` is open.
+        """
         if not sha256:
             newest = self._hub.artifacts.get((board.profile.name, partition))
             untaken = self._bench.files.untaken(board.profile.name, partition)
@@ -157,6 +195,7 @@ class HandRequests:
             sha256, notes = newest.sha256, newest.notes
         else:
             notes = self._notes.of(partition, sha256)
+        held.enter_context(self._bench.shelf.held(sha256))
         image = await self._bench.image_for(board, partition, sha256)
         target = board.profile.partitions[partition]
         warnings = await self._bench.verdicts.check(image, board.profile, target)

@@ -68,7 +68,7 @@ def begin(read: Read, records: ConfigRecordFile) -> Beginning:
         record = ConfigRecord(confirmed={path: claims(profiles) for path, profiles in own.items()})
     config, unconfirmed = restricted(config, record)
     done = changes(record, record_of(config))
-    config = replace(config, disarmed=_renamed_in(config.disarmed, done))
+    config = _armed_by_new_names(config, done)
     return Beginning(reading, states, config, record, done, unconfirmed, confirmed)
 
 
@@ -110,7 +110,7 @@ class Configuration:
         self._read = read
         self._record = begun.record
         self._states = begun.states
-        self._settle = begun.config.settle
+        self._settle = begun.config.daemon.settle
         self._bench = bench
         self._builds = builds
         self._by_build = by_build
@@ -136,7 +136,8 @@ class Configuration:
         for profile, partition in self._moved(done):
             self._bench.files.note_moved(profile, partition)
             await self._by_build.offer_again(profile, partition)
-        if done.renamed and begun.config.disarmed != begun.reading.checked().disarmed:
+        read = begun.reading.checked()
+        if done.renamed and (begun.config.disarmed, begun.config.once) != (read.disarmed, read.once):
             await self._file(begun.config)
         self._tell_unconfirmed(begun.unconfirmed)
         await self._keep(succeeding(self._record, record_of(begun.config), done), is_durable=is_durable)
@@ -243,8 +244,8 @@ class Configuration:
         done = changes(self._record, after)
         renamed = {old: new for old, new in done.renamed.items() if old in bench.lanes or new not in bench.lanes}
         former = {new: old for old, new in renamed.items()}
-        filed = config.disarmed
-        config = replace(config, disarmed=_renamed_in(filed, done))
+        filed = (config.disarmed, config.once)
+        config = _armed_by_new_names(config, done)
         others = tuple(_told(before, config, done))
         moved = sorted(self._moved(done, config))
         async with bench.reshaping:
@@ -268,9 +269,9 @@ class Configuration:
             self._rename(renamed, config, done.mark),
             *(self._forget(former.get(name, name), partitions) for name, partitions in done.elsewhere.items()),
         )
-        if config.disarmed != filed:
+        if (config.disarmed, config.once) != filed:
             await self._file(config)
-        self._settle = config.settle
+        self._settle = config.daemon.settle
         await self._keep(succeeding(self._record, after, done), is_durable=is_durable)
         self._tell_unconfirmed(unconfirmed)
         self._publish(config)
@@ -429,11 +430,16 @@ def _until_renamed(before: Config, after: Config, renamed: Mapping[str, str]) ->
     former = {name: board for name, board in before.boards.items() if name in names}
     others = {name: board for name, board in after.boards.items() if name not in renamed.values()}
     disarmed = after.disarmed | {old for old, new in renamed.items() if new in after.disarmed}
-    return replace(after, boards={**others, **former}, disarmed=disarmed)
+    once = after.once | {old for old, new in renamed.items() if new in after.once}
+    return replace(after, boards={**others, **former}, disarmed=disarmed, once=once)
 
 
-def _renamed_in(disarmed: frozenset[str], done: Changes) -> frozenset[str]:
-    return frozenset(done.renamed.get(name, name) for name in disarmed)
+def _armed_by_new_names(config: Config, done: Changes) -> Config:
+    """Return a configuration in which renamed boards are armed, armed once or disarmed as under their old names."""
+    disarmed, once = (
+        frozenset(done.renamed.get(name, name) for name in names) for names in (config.disarmed, config.once)
+    )
+    return replace(config, disarmed=disarmed, once=once)
 
 
 def _takes_others(watch: Watch, before: Config, after: Config) -> bool:

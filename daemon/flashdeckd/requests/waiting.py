@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import Final
 
 from flashdeck.api import BoardOutcome
@@ -37,6 +38,13 @@ class WaitRequests:
         Once it cannot get on one, only those boards are still waited for on which something is under way. Raises
         what `Bench.select` does, and FlashdeckError (`timeout`) where the path could not be looked at in time.
         """
+        # It may have been sent for nothing but this.
+        with self._bench.shelf.held(sha256) if sha256 else nullcontext():
+            return await self._for_image(partition, sha256, patterns, seconds)
+
+    async def _for_image(
+        self, partition: str, sha256: str, patterns: Iterable[str], seconds: float
+    ) -> list[BoardOutcome]:
         boards = self._bench.select(partition, patterns)
         now = asyncio.get_running_loop().time()
         try:
@@ -48,9 +56,9 @@ class WaitRequests:
             kept_open = self._bench.files.who_keeps_open({board.profile.name for board in boards}, partition)
             raise FlashdeckError(
                 f"the newest build for {partition} is not known after {seconds:g} s: "
-                f"{kept_open or 'its file is being written'}",
+                f"{kept_open or self._builds.trouble or 'its file is being written'}",
                 kind=ErrorKind.TIMEOUT,
-                hint=KEPT_OPEN_HINT if kept_open else "`flashdeck status` shows what is being written",
+                hint=KEPT_OPEN_HINT if kept_open else "`flashdeck status` shows what it is",
             ) from None
         wanted = {board.name: sha256 or self._newest(board, partition) for board in boards}
         outcomes: list[BoardOutcome] = []
@@ -155,6 +163,12 @@ class WaitRequests:
         )
 
     def _why_never(self, board: Board, partition: str, sha256: str, job: JobState | None) -> FlashdeckError:
+        if self._bench.satisfaction.went_back(board, board.profile.partitions[partition], sha256):
+            return BlockedError(
+                "a person went back from this build: it is offered",
+                kind=ErrorKind.OFFERED,
+                hint=f"`flashdeck flash {partition} --board {board.name}` flashes it",
+            )
         if self._bench.book.is_for_hands(board.name, partition):
             return BlockedError(
                 f"{partition} was erased by hand: its builds are offered until somebody flashes one",

@@ -13,6 +13,8 @@ from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.model import Event, Snapshot
 from flashdeck.text import clean
 from flashdeck.value import Value
+from flashdeckd.host import clock
+from flashdeckd.jobs.taken_boards import TakenBoards
 from flashdeckd.server.backlog import Backlog
 from flashdeckd.state.hub import Hub
 
@@ -28,6 +30,11 @@ class Connection:
     `client` is the name that it gave in `hello`.
     """
 
+    is_greeted = False
+    """True once its `hello` was answered."""
+    was_silent = False
+    """True if it was closed because it said no hello."""
+
     def __init__(
         self,
         reader: asyncio.StreamReader,
@@ -36,8 +43,15 @@ class Connection:
         *,
         hello_timeout: float,
         patience: float,
+        descriptor: int = 0,
     ) -> None:
         self.client = ""
+        self.lease: TakenBoards | None = None
+        """The lease that it has, or acts for."""
+        self.descriptor = descriptor
+        """The number of its socket among the daemon's open files."""
+        self._last_call = clock.monotonic()
+        self._owns = False
         self._reader = reader
         self._writer = writer
         self._call = call
@@ -57,6 +71,7 @@ class Connection:
 
     def on_close(self, callback: Callable[[], object]) -> None:
         """Calls `callback` once when this connection is over, last registered first."""
+        self._owns = True
         self._closing.callback(callback)
 
     def subscribe(self, hub: Hub) -> Snapshot:
@@ -73,6 +88,18 @@ class Connection:
 
         self._unlisten = hub.listen(take)
         return snapshot
+
+    @property
+    def idle_seconds(self) -> float:
+        """The time for which nothing is done for it, and nothing depends on it; 0 while something does."""
+        is_idle = not self._calls and self._backlog is None and not self._owns
+        return clock.monotonic() - self._last_call if is_idle else 0.0
+
+    def turn_away(self, error: FlashdeckError) -> None:
+        """End the connection once its client was told why."""
+        self._refuse(error)
+        self._no_more_calls = True
+        self._wake.set()
 
     async def run(self) -> None:
         """Serves the client until it leaves or is cut off; nothing is left behind."""
@@ -113,7 +140,7 @@ class Connection:
             async with asyncio.timeout(self._hello_timeout):
                 line = await self._next_line()
         except TimeoutError:
-            _log.warning("closed a connection: no hello within %g seconds", self._hello_timeout)
+            self.was_silent = True
             return False
         if not line:
             return False
@@ -131,7 +158,8 @@ class Connection:
         except FlashdeckError as error:
             self._refuse(error)
             return False
-        return await self._serve(request)
+        self.is_greeted = await self._serve(request)
+        return self.is_greeted
 
     async def _next_line(self) -> bytes:
         """The next whole line; b"" at the end. An overlong one is skipped and refused."""
@@ -173,7 +201,11 @@ class Connection:
             return
         task = asyncio.create_task(self._serve(request), name=f"{request.method[:60]} for {self.client}")
         self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        task.add_done_callback(self._end_call)
+
+    def _end_call(self, task: asyncio.Task[bool]) -> None:
+        self._calls.discard(task)
+        self._last_call = clock.monotonic()
 
     async def _serve(self, request: rpc.Request) -> bool:
         """Answers one call; returns whether it succeeded."""

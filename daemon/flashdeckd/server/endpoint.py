@@ -12,7 +12,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.paths import SOCKET_PATH_MAX, ensure_private_dir
 from flashdeck.text import clean
 from flashdeckd.host import files
-from flashdeckd.state.lock import exclusive
+from flashdeckd.state.lock import LockFile, exclusive
 
 BACKLOG: Final = 100
 """Connections that wait to be accepted; the next one has to wait to connect."""
@@ -24,37 +24,69 @@ _UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 class Endpoint:
     """A socket path that is ours alone while the lock file beside it is locked. Make it with `claimed`."""
 
-    def __init__(self, path: Path, handed: Listener | None = None) -> None:
+    def __init__(self, path: Path, lock: LockFile, handed: Listener | None = None) -> None:
         """`handed` is the socket that a service manager has made there; it stays when we end."""
         self.path = path
+        self._lock = lock
         self._handed = handed
+        self._is_ours = handed is None
+        """True if we made the socket's file, and remove it."""
+        self._bound: tuple[int, int] | None = None
+        """The identity of the socket's file."""
+
+    @property
+    def is_there(self) -> bool:
+        """True if clients find our socket at its path."""
+        try:
+            return files.identity(files.link_status(self.path)) == self._bound
+        except OSError:
+            return False
 
     @contextlib.contextmanager
-    def listening(self) -> Generator[socket.socket, None, None]:
+    def listening(self) -> Generator[socket.socket]:
         """A listening socket with mode 0600. A stale socket file is replaced; ours is removed at the end."""
-        if self._handed is not None:
-            with self._handed as listener:
-                listener.settimeout(0)
-                yield listener
-            return
-        self._remove_stale()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            try:
-                listener.bind(str(self.path))
-                # Nobody can connect before listen(), so there is no moment with a looser mode.
-                files.close_to_others(self.path)
-                listener.listen(BACKLOG)
-            except OSError as error:
-                raise FlashdeckError(
-                    f"cannot listen on {clean(str(self.path))}: {error.strerror}",
-                    hint="name another place with --socket",
-                    kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
-                ) from error
-            listener.settimeout(0)  # asyncio wants it non-blocking
+        with self.listener() as listener:
             try:
                 yield listener
             finally:
-                files.remove(self.path)
+                self.close()
+
+    def listener(self) -> socket.socket:
+        """Return a listening socket with mode 0600, in a directory that only we can enter; raises FlashdeckError.
+
+        Also where the directory, or the lock file in it, was removed since: all of it is made again.
+        """
+        if self._handed is not None:
+            listener, self._handed = self._handed, None
+            self._bound = files.identity(files.link_status(self.path))
+            listener.settimeout(0)
+            return listener
+        self._is_ours = True
+        ensure_private_dir(self.path.parent)
+        if not self._lock.is_there:
+            self._lock.take_again()
+        self._remove_stale()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.bind(str(self.path))
+            # Nobody can connect before listen(), so there is no moment with a looser mode.
+            files.close_to_others(self.path)
+            self._bound = files.identity(files.link_status(self.path))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            listener.close()
+            raise FlashdeckError(
+                f"cannot listen on {clean(str(self.path))}: {error.strerror}",
+                hint="name another place with --socket",
+                kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
+            ) from error
+        listener.settimeout(0)  # asyncio wants it non-blocking
+        return listener
+
+    def close(self) -> None:
+        """Remove the socket's file, unless another one is in its place, or a service manager has made it."""
+        if self._is_ours and self.is_there:
+            files.remove(self.path)
 
     def _remove_stale(self) -> None:
         try:
@@ -70,7 +102,7 @@ class Endpoint:
 
 
 @contextlib.contextmanager
-def claimed(path: Path, handed: Listener | None = None) -> Generator[Endpoint, None, None]:
+def claimed(path: Path, handed: Listener | None = None) -> Generator[Endpoint]:
     """Locks the file `<path>.lock`, which makes this the only daemon of that socket.
 
     `handed` is the socket itself, where a service manager has made it.
@@ -86,8 +118,8 @@ def claimed(path: Path, handed: Listener | None = None) -> Generator[Endpoint, N
         )
     ensure_private_dir(path.parent)
     hint = "use that one, stop it first, or give this one another place with --socket"
-    with exclusive(path.with_name(f"{path.name}.lock"), does=f"serves {shown}", hint=hint):
-        yield Endpoint(path, handed)
+    with exclusive(path.with_name(f"{path.name}.lock"), does=f"serves {shown}", hint=hint) as lock:
+        yield Endpoint(path, lock, handed)
 
 
 def peer_uid(connection: socket.socket) -> int:

@@ -14,9 +14,13 @@ from flashdeck.value import Value
 from flashdeck.versions import software
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
+from flashdeckd.boards.leases import Leases
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
+from flashdeckd.jobs.taken_boards import acting_for
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.going_back import RollbackRequests
+from flashdeckd.requests.past_jobs import HistoryRequests
 from flashdeckd.requests.reloading import Configuration
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
@@ -198,7 +202,7 @@ class Handlers:
 
     async def arm(self, params: api.Arm, _connection: Connection) -> api.BoardList:
         """`arm`."""
-        boards = await self._enrolment.arm(params.boards, armed=True)
+        boards = await self._enrolment.arm(params.boards, armed=True, once=params.once)
         return api.BoardList(boards=tuple(boards), devices=self._hub.devices)
 
     async def disarm(self, params: api.Disarm, _connection: Connection) -> api.BoardList:
@@ -256,6 +260,61 @@ def version_handlers(libusb: str) -> Mapping[type[api.Params[Any]], Handler]:
         return api.Versions(facts=(*installed, Fact(name="libusb", value=libusb)))
 
     return {api.GetVersions: versions}
+
+
+def history_handlers(history: HistoryRequests) -> Mapping[type[api.Params[Any]], Handler]:
+    """Return the handler for the whole journal."""
+
+    async def page(params: api.GetHistory, _connection: Connection) -> api.HistoryPage:
+        return await history.page(params)
+
+    return dict((handled(api.GetHistory, page),))
+
+
+def rollback_handlers(rollbacks: RollbackRequests, by_hand: HandRequests) -> Mapping[type[api.Params[Any]], Handler]:
+    """Return the handlers for the way back to an earlier program."""
+
+    async def rollback(params: api.Rollback, connection: Connection) -> api.JobList:
+        reply = await rollbacks.rollback(params.partition, params.boards, no_wait=params.no_wait)
+        if params.cancel_on_exit:
+            connection.on_close(lambda: by_hand.abandon(reply.jobs))
+        return reply
+
+    async def plan(params: api.PlanRollback, _connection: Connection) -> api.PlanList:
+        return api.PlanList(plans=tuple(await rollbacks.plan(params.partition, params.boards)))
+
+    return dict((handled(api.Rollback, rollback), handled(api.PlanRollback, plan)))
+
+
+def lease_handlers(leases: Leases) -> Mapping[type[api.Params[Any]], Handler]:
+    """Return the handlers for boards that a client takes, and for those that act for one."""
+
+    async def take(params: api.Take, connection: Connection) -> api.LeaseToken:
+        lease = await leases.take(
+            params.boards, params.by, params.reason, no_wait=params.no_wait, seconds=params.timeout
+        )
+        connection.lease = lease
+        connection.on_close(lambda: leases.end(lease))
+        return api.LeaseToken(token=lease.token, boards=lease.boards)
+
+    async def use(params: api.UseLease, connection: Connection) -> api.LeaseToken:
+        connection.lease = lease = leases.of(params.token)
+        return api.LeaseToken(token=lease.token, boards=lease.boards)
+
+    return dict((handled(api.Take, take), handled(api.UseLease, use)))
+
+
+def for_holders(handlers: Mapping[type[api.Params[Any]], Handler]) -> dict[type[api.Params[Any]], Handler]:
+    """Return the handlers as they are for connections that act for a lease: what they ask for is its holder's."""
+
+    def acting(handler: Handler) -> Handler:
+        async def call(params: Any, connection: Connection) -> Value:
+            acting_for.set(connection.lease)  # a call is a task of its own, and has its own context
+            return await handler(params, connection)
+
+        return call
+
+    return {params: acting(handler) for params, handler in handlers.items()}
 
 
 def recording_handlers(directory: RecordDirectory | None) -> Mapping[type[api.Params[Any]], Handler]:

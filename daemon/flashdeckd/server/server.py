@@ -27,6 +27,7 @@ from flashdeck.value import Value
 from flashdeckd.host import processes
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.endpoint import Endpoint, claimed, peer_uid
+from flashdeckd.server.seldom import Seldom
 from flashdeckd.state.hub import Hub
 
 HELLO_TIMEOUT = 10.0
@@ -34,7 +35,19 @@ HELLO_TIMEOUT = 10.0
 PATIENCE = 30.0
 """Seconds in which a client must take at least one byte of what waits for it, or be cut off."""
 MAX_CONNECTIONS = 64
-"""Clients at a time. As many again may be told so, and are closed without a word beyond that."""
+"""Clients at a time."""
+MAX_SILENT = 64
+"""Connections at a time that have said no hello: at one more the oldest is closed, so that whoever speaks is heard."""
+IDLE_SECONDS = 60.0
+"""Seconds after which a client that wants nothing makes room for one that comes."""
+SPARE_DESCRIPTORS = 16
+"""Open files that clients leave to the daemon, beside one for each board."""
+DOOR_DESCRIPTORS = 4
+"""Open files beside those that only serve to tell clients that there is no room."""
+LEAST_CONNECTIONS = 4
+"""Clients that are served however few files may be open."""
+FREE_AGAIN = 4
+"""Clients that have to leave until it counts as over that there was no room."""
 ACCEPT_RETRY = 1.0
 """Seconds until connections are accepted again when the system refused to, which is when descriptors have run out."""
 
@@ -59,7 +72,9 @@ class Server:
         hello_timeout: float = HELLO_TIMEOUT,
         patience: float = PATIENCE,
         peer_uid: Callable[[socket.socket], int] = peer_uid,
+        on_trouble: Callable[[str, str], None] = lambda _trouble, _hint: None,
     ) -> None:
+        """`on_trouble` is told that clients are turned away, and what to do about it; "" once that is over."""
         self._hub = hub
         self._handlers: dict[type[Params[Value]], Handler] = {
             **handlers,
@@ -70,7 +85,14 @@ class Server:
         self._hello_timeout = hello_timeout
         self._patience = patience
         self._peer_uid = peer_uid
-        self._connections: set[asyncio.Task[None]] = set()
+        self._on_trouble = on_trouble
+        self._seldom = Seldom(_log)
+        self._connections: dict[Connection, asyncio.Task[None]] = {}
+        """In the order in which they came."""
+        self._accepting: asyncio.Task[None] | None = None
+        self._listener: socket.socket | None = None
+        self._full_with = 0
+        """The number of clients with which there was no room; 0 while there is."""
 
     @contextlib.asynccontextmanager
     async def listening(self, at: Path | Endpoint) -> AsyncGenerator[None, None]:
@@ -81,54 +103,132 @@ class Server:
         """
         with contextlib.ExitStack() as stack:
             endpoint = at if isinstance(at, Endpoint) else stack.enter_context(claimed(at))
-            listener = stack.enter_context(endpoint.listening())
-            accepting = asyncio.create_task(self._accept(listener), name="accept")
+            await self.listen_on(endpoint.listener())
+            stack.callback(endpoint.close)
             try:
                 yield
             finally:
-                accepting.cancel()
-                for connection in self._connections:
+                await self.listen_on(None)
+                tasks = tuple(self._connections.values())
+                for connection in tasks:
                     connection.cancel()
-                await asyncio.gather(accepting, *self._connections, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def listen_on(self, listener: socket.socket | None) -> None:
+        """Accept clients at this socket from now on, and at no other one; who is connected stays."""
+        accepting, former = self._accepting, self._listener
+        self._listener = listener
+        self._accepting = None if listener is None else asyncio.create_task(self._accept(listener), name="accept")
+        if accepting is not None and former is not None:
+            accepting.cancel()
+            await asyncio.gather(accepting, return_exceptions=True)
+            former.close()
 
     async def _accept(self, listener: socket.socket) -> None:
         # Not asyncio's own server: it drops a connection unclosed that arrives in the moment it is closed itself.
-        while True:
-            await _readable(listener)
-            try:
-                client, _ = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                continue  # it left again
-            except OSError as error:
-                _log.error("cannot accept connections: %s", error)
-                await asyncio.sleep(ACCEPT_RETRY)
-                continue
-            if self._may_enter(client):
-                task = asyncio.create_task(self._serve(client), name="connection")
-                self._connections.add(task)
-                task.add_done_callback(self._connections.discard)
-                task.add_done_callback(lambda _, client=client: client.close())
-            else:
-                client.close()
+        spare = socket.socket(socket.AF_UNIX)
+        try:
+            while True:
+                await _readable(listener)
+                try:
+                    client, _ = listener.accept()
+                except (BlockingIOError, ConnectionAbortedError):
+                    continue  # it left again
+                except OSError as error:
+                    spare.close()
+                    if not self._told_that_there_is_no_room(listener, error):
+                        await asyncio.sleep(ACCEPT_RETRY)
+                    with contextlib.suppress(OSError):
+                        spare = socket.socket(socket.AF_UNIX)
+                    continue
+                await self._admit(client)
+        finally:
+            spare.close()
 
-    def _may_enter(self, client: socket.socket) -> bool:
+    async def _admit(self, client: socket.socket) -> None:
+        try:
+            await self._let_in(client)
+        except BaseException:  # cancelled, most likely
+            client.close()
+            raise
+
+    async def _let_in(self, client: socket.socket) -> None:
         uid = self._peer_uid(client)
         if uid not in (0, processes.own_uid()):
-            _log.warning("closed a connection from uid %d: only uid %d may connect", uid, processes.own_uid())
-            return False
-        if len(self._connections) >= 2 * MAX_CONNECTIONS:
-            _log.warning("closed a connection: %d are open already", 2 * MAX_CONNECTIONS)
-            return False
-        return True
-
-    async def _serve(self, client: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
+            self._seldom.warn("uid", f"closed a connection from uid {uid}: only uid {processes.own_uid()} may connect")
+            client.close()
+            return
+        descriptor = client.fileno()
+        silent = [connection for connection in self._connections if not connection.is_greeted]
+        # The lowest number that is free: a gap that was just left says nothing of those above it.
+        is_crowded = max(descriptor, *(each.descriptor for each in silent), 0) >= self._most_descriptors
+        if len(silent) >= MAX_SILENT or (is_crowded and silent):
+            self._seldom.warn("silent", "closed a connection that had said no hello yet: others wait")
+            await self._end_early(silent[0], "closed: no hello came, and others wait", "say hello at once")
+        elif is_crowded and len(self._connections) >= LEAST_CONNECTIONS and not await self._ended_an_idle_one():
+            self._turn_away(client, self._no_room())
+            return
         reader = asyncio.StreamReader(limit=rpc.MAX_LINE)
         protocol = asyncio.StreamReaderProtocol(reader)
+        loop = asyncio.get_running_loop()
         transport, _ = await loop.connect_accepted_socket(lambda: protocol, client)
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        connection = Connection(reader, writer, self._call, hello_timeout=self._hello_timeout, patience=self._patience)
-        await connection.run()
+        connection = Connection(
+            reader,
+            writer,
+            self._call,
+            hello_timeout=self._hello_timeout,
+            patience=self._patience,
+            descriptor=descriptor,
+        )
+        task = asyncio.create_task(connection.run(), name="connection")
+        self._connections[connection] = task
+        task.add_done_callback(lambda _: self._end(connection, client))
+
+    def _end(self, connection: Connection, client: socket.socket) -> None:
+        del self._connections[connection]
+        client.close()
+        if connection.was_silent:
+            self._seldom.warn("silent", f"closed a connection: no hello within {self._hello_timeout:g} seconds")
+        if self._full_with and self._clients <= max(0, self._full_with - FREE_AGAIN):
+            self._full_with = 0
+            self._on_trouble("", "")
+
+    @property
+    def _clients(self) -> int:
+        return sum(connection.is_greeted for connection in self._connections)
+
+    @property
+    def _most_descriptors(self) -> int:
+        """The number from which on open files are not for clients."""
+        return processes.descriptor_limit() - SPARE_DESCRIPTORS - len(self._hub.boards)
+
+    def _no_room(self) -> FlashdeckError:
+        """Return why no more clients are served, and report it."""
+        hint = f"end one of them, or wait: a client that wants nothing for {IDLE_SECONDS:.0f} s makes room"
+        reason = f"{MAX_CONNECTIONS} clients are connected to flashdeckd already"
+        if self._clients < MAX_CONNECTIONS:
+            reason = f"flashdeckd may have {processes.descriptor_limit()} files open, and has no more for clients"
+            hint += "; or start flashdeckd with a higher limit (ulimit -n, LimitNOFILE=)"
+        self._full_with = max(1, self._clients)
+        self._on_trouble(f"more are turned away: {reason}", hint)
+        return _unreachable(reason, hint)
+
+    def _told_that_there_is_no_room(self, listener: socket.socket, error: OSError) -> bool:
+        """Tell the client that waits, for which one file was closed; return whether that was possible."""
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            self._seldom.warn("accept", f"cannot accept connections: {error}")
+            return False
+        self._turn_away(client, self._no_room())
+        return True
+
+    @staticmethod
+    def _turn_away(client: socket.socket, error: FlashdeckError) -> None:
+        with client, contextlib.suppress(OSError):
+            client.settimeout(0)
+            client.send(rpc.encode_error(None, error))
 
     async def _call(self, request: rpc.Request, connection: Connection) -> Value:
         params = METHODS.get(request.method)
@@ -148,12 +248,7 @@ class Server:
                 hint="install the same version of flashdeck on both sides, and restart the daemon",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
-        if len(self._connections) > MAX_CONNECTIONS:  # this one is among them
-            raise FlashdeckError(
-                f"{MAX_CONNECTIONS} clients are connected to flashdeckd already",
-                hint="end one of them, and try again",
-                kind=ErrorKind.UNREACHABLE,
-            )
+        await self._find_room(connection)
         connection.client = clean(params.client, 60)
         return Welcome(
             protocol=protocol,
@@ -165,11 +260,36 @@ class Server:
             degraded=daemon.degraded,
         )
 
+    async def _find_room(self, connection: Connection) -> None:
+        """Return once there is room for one more client; raises FlashdeckError where there is none."""
+        is_crowded = connection.descriptor >= self._most_descriptors - DOOR_DESCRIPTORS
+        most = LEAST_CONNECTIONS if is_crowded else MAX_CONNECTIONS
+        if self._clients >= most and not await self._ended_an_idle_one():
+            raise self._no_room()
+
+    async def _ended_an_idle_one(self) -> bool:
+        """Let the client make room that has wanted nothing for longest; return whether there is one."""
+        clients = [connection for connection in self._connections if connection.is_greeted]
+        idlest = max(clients, key=lambda each: each.idle_seconds, default=None)
+        if idlest is None or idlest.idle_seconds < IDLE_SECONDS:
+            return False
+        await self._end_early(idlest, "closed: it wanted nothing, and others wait", "connect again")
+        return True
+
+    async def _end_early(self, connection: Connection, reason: str, hint: str) -> None:
+        """Tell a client why its connection ends, and return once it has: another one is to have its place."""
+        connection.turn_away(_unreachable(reason, hint))
+        await asyncio.wait((self._connections[connection],), timeout=ACCEPT_RETRY)
+
     async def _subscribe(self, _params: Subscribe, connection: Connection) -> Snapshot:
         return connection.subscribe(self._hub)
 
     async def _status(self, _params: GetStatus, _connection: Connection) -> Snapshot:
         return self._hub.snapshot()
+
+
+def _unreachable(message: str, hint: str) -> FlashdeckError:
+    return FlashdeckError(message, hint=hint, kind=ErrorKind.UNREACHABLE)
 
 
 async def _readable(listener: socket.socket) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,18 +20,26 @@ from flashdeck.model import ArtifactState, BoardHold, Contents, HoldBy, JobState
 from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeckd.flash.bootloader_history import BootloaderHistory
-from flashdeckd.host import clock, files, threads
-from flashdeckd.state.journal_schema import UnusableFileError, connect
+from flashdeckd.host import files, threads
+from flashdeckd.host.durable import name_aside
+from flashdeckd.state.journal_schema import UnusableFileError, connect, primary_code
 from flashdeckd.usb.recognition import SharedSerial
 
 LOADED_JOBS = 500
 """Newest jobs that `load` gives, besides all that have not ended."""
 KEPT_JOBS = 10_000
 """Newest job ids that the file keeps; older jobs go once they have ended."""
+PAGE_JOBS = 500
+"""Jobs that are read from the file at once: what is to be recorded waits for that."""
+PAGE_BYTES = 512 * 1024
+"""Bytes of the jobs that are read at once, so that they fit into a line of the protocol; one job is always read."""
 KEPT_SERIALS = 1000
 """Serials that two devices have shown at once which the file keeps, the last ones seen."""
 KEPT_HISTORIES = 1000
 """Bootloaders that the file keeps, the last ones learned of: a port can see a new board every few minutes."""
+
+EVERY_BOARD = "*"
+"""The name under which the file has a hold of all boards; no board can have it."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -48,6 +56,16 @@ class Bootloader:
     board: str
     serial: str
     bcd_device: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoodImage:
+    """An image that a job has flashed well."""
+
+    board: str
+    partition: str
+    sha256: str
+    job: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +86,31 @@ class Ledger:
     """The facts that are known of each bootloader."""
     next_job: int
     """An id that no job in this file ever had."""
+    lost: str = ""
+    """Reason for which all boards are on hold, of which nothing is known: the journal before this one was lost."""
+    good: tuple[GoodImage, ...] = ()
+    """The images of all jobs that are done, the newest first."""
     shared_serials: frozenset[SharedSerial] = frozenset()
     """Serials that two devices have shown at once, and that nobody has released since."""
 
-    @property
-    def images(self) -> frozenset[str]:
-        """The images that somebody may still ask for: on a board, in a job that is kept, or newest at its place."""
-        holders = (*self.jobs, *self.contents.values(), *self.artifacts.values())
-        layers = (layer for contents in self.contents.values() for layer in (*contents.layers, *contents.patches))
-        return frozenset(holder.sha256 for holder in (*holders, *layers))
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A piece of all jobs in the file, newest first."""
+
+    jobs: tuple[JobState, ...]
+    next: int
+    """Below this number it goes on; 0: there is nothing below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The reach of the file into the past."""
+
+    since: float | None
+    """The time when the oldest job was asked for from which on no job is missing; None: there is no job."""
+    kept: int
+    """The number of newest jobs that are kept, if older ones were removed; 0: none was."""
 
 
 class Journal:
@@ -90,21 +124,24 @@ class Journal:
         self._connection = connection
         self._writer = writer
         self._notice = notice
+        self._identity = files.identity(files.status(path))
         self._failure = ""
         self._on_trouble: Callable[[str], None] = lambda _: None
+        self._on_full: Callable[[], None] = lambda: None
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path) -> "Journal":
+    async def open(cls, path: Path, *, had_one: bool = False) -> "Journal":
         """Opens the journal at `path`, and creates it and its directory where they are missing.
 
-        A file that is damaged or not a journal is moved aside, never overwritten, and `trouble` says where to.
+        A file that is damaged, empty or not a journal is moved aside, never overwritten, and `trouble` says where to.
+        So it says where the file is gone, although there was one (`had_one`). All boards are on hold then.
         Raises `FlashdeckError` where the file cannot be used and is better left alone: a newer schema, no
         permission, a full disk.
         """
         writer = threads.OwnThread("journal")
         try:
-            connection, notice = await writer.run(_open_file, path)
+            connection, notice = await writer.run(_open_file, path, had_one=had_one)
         except BaseException:
             writer.let_go()
             raise
@@ -122,6 +159,10 @@ class Journal:
         self._on_trouble = on_trouble
         on_trouble(self.trouble)
 
+    def watch_room(self, on_full: Callable[[], None]) -> None:
+        """Calls `on_full` whenever the disk had no room. In the event loop's thread."""
+        self._on_full = on_full
+
     async def load(self) -> Ledger:
         """Everything in the file. A row that cannot be understood is left in place, logged and left out."""
         ledger, unread = await self._run(lambda: _load(self._connection))
@@ -135,7 +176,7 @@ class Journal:
 
     async def answers(self) -> None:
         """Return once its thread has asked the file something: it does not hang."""
-        await self._run(lambda: self._connection.execute("SELECT 1").fetchone())
+        await self._writer.run(lambda: self._connection.execute("SELECT 1").fetchone())
 
     async def save_job(self, job: JobState) -> None:
         """Keeps the newest state of a job."""
@@ -143,6 +184,29 @@ class Journal:
             (_UPSERT_JOB, (job.id, job.is_settled, _encode(job))),
             ("DELETE FROM job WHERE ended AND id <= ?", (job.id - KEPT_JOBS,)),
         )
+
+    async def jobs_below(self, before: int) -> JobPage:
+        """Return the next piece of all jobs below a number, newest first; 0: from the newest on.
+
+        A row that cannot be understood is left out.
+        """
+        rows, following = await self._run(lambda: _page(self._connection, before))
+        jobs = await threads.run(lambda: tuple(job for job in map(_readable, rows) if job is not None))
+        return JobPage(jobs, following)
+
+    async def reach(self) -> Reach:
+        """Return how far back the jobs go."""
+        return await self._run(lambda: _reach(self._connection))
+
+    async def boards_with_jobs(self) -> frozenset[str]:
+        """Return the boards of which there is a job, also those that are not configured any more."""
+        query = "SELECT DISTINCT json_extract(state, '$.board') FROM job WHERE json_valid(state)"
+
+        def names() -> frozenset[str]:
+            with closing(self._connection.execute(query)) as rows:
+                return frozenset(name for (name,) in rows if isinstance(name, str))
+
+        return await self._run(names)
 
     async def save_contents(self, board: str, partition: str, contents: Contents) -> None:
         """Keeps the contents of a partition of a board."""
@@ -216,16 +280,40 @@ class Journal:
     async def _execute(self, *statements: "_Statement") -> None:
         await self._run(lambda: _commit(self._connection, statements))
 
+    async def look(self) -> None:
+        """Notice that the file was taken away, or is back; that is told where `watch` says."""
+        with suppress(FlashdeckError):
+            await self._run(lambda: None)
+
+    def _if_there(self, work: Callable[[], _T]) -> _T:
+        """Do `work`, unless the file is another one than was opened: SQLite would go on in one that nobody sees."""
+        try:
+            is_there = files.identity(files.status(self._path)) == self._identity
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise HostError(
+                f"the journal {clean(str(self._path))} was removed while flashdeckd used it",
+                hint="put it back, or restart flashdeckd: it then begins a new one",
+            )
+        return work()
+
     async def _run(self, work: Callable[[], _T]) -> _T:
         if self._closed:
             raise FlashdeckError(f"the journal {self._path} is closed")
-        running = self._writer.run(work)
+        running = self._writer.run(self._if_there, work)
         try:
             result = await asyncio.shield(running)
+        except HostError as error:
+            self._failure = error.advice
+            self._on_trouble(self.trouble)
+            raise
         except sqlite3.Error as error:
             failure = _sqlite_failure(self._path, error)
             self._failure = f"{failure.message}; {failure.hint}"
             self._on_trouble(self.trouble)
+            if primary_code(error) == sqlite3.SQLITE_FULL:
+                self._on_full()
             raise failure from error
         self._failure = ""
         self._on_trouble(self.trouble)
@@ -234,6 +322,8 @@ class Journal:
 
 _Statement = tuple[str, tuple[object, ...]]
 
+_ABOVE_ALL = 2**63 - 1
+"""SQLite's largest number: no row will have it."""
 # Not REPLACE: that deletes and inserts, and would do so for each of a job's many states.
 _UPSERT_JOB = (
     "INSERT INTO job (id, ended, state) VALUES (?, ?, ?) "
@@ -328,14 +418,26 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
             "SELECT board, serial, CAST(bcd_device AS INTEGER), state FROM experience"
         )
     }
+    # Of a row that cannot be read nothing is known, and of one without these fields neither.
+    good = rows(
+        "SELECT * FROM (SELECT json_extract(state, '$.board') AS board, json_extract(state, '$.partition') AS place,"
+        " json_extract(state, '$.sha256') AS image, id FROM job WHERE ended AND json_valid(state)"
+        " AND json_extract(state, '$.status.state') = 'done'"
+        " AND coalesce(json_extract(state, '$.kind'), 'flash') = 'flash')"
+        " WHERE typeof(board) = 'text' AND typeof(place) = 'text' AND typeof(image) = 'text' ORDER BY id DESC"
+    )
     highest = rows("SELECT seq FROM sqlite_sequence WHERE name = 'job'")
+    holds = {board: BoardHold(reason=reason, by=HoldBy(who)) for board, reason, who in rows("SELECT * FROM hold")}
+    lost = holds.pop(EVERY_BOARD, None)
     ledger = Ledger(
         jobs=tuple(job for job in jobs if job is not None),
         contents=table(Contents, "SELECT board, partition, state FROM holding", "contents"),
         artifacts=table(ArtifactState, "SELECT profile, partition, state FROM artifact", "artifact"),
-        holds={board: BoardHold(reason=reason, by=HoldBy(who)) for board, reason, who in rows("SELECT * FROM hold")},
+        holds=holds,
+        lost=lost.reason if lost is not None else "",
         ports={row[0]: row[1] for row in rows("SELECT board, port FROM port WHERE board != ?", _RENAMED)},
         histories={key: state for key, state in histories.items() if state is not None},
+        good=tuple(GoodImage(board, partition, sha256, int(job)) for board, partition, sha256, job in good),
         next_job=int(highest[0][0]) + 1 if highest else 1,
         shared_serials=frozenset(
             SharedSerial(UsbId(int(vendor), int(product)), serial)
@@ -347,20 +449,53 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
     return ledger, unread
 
 
-def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
+def _page(connection: sqlite3.Connection, before: int) -> tuple[list[str], int]:
+    """Return the states of the next jobs below a number, and the number below which it goes on (0: nowhere)."""
+    query = "SELECT id, state FROM job WHERE id < ? ORDER BY id DESC LIMIT ?"
+    states: list[str] = []
+    size = 0
+    with closing(connection.execute(query, (before or _ABOVE_ALL, PAGE_JOBS + 1))) as rows:
+        for number, state in rows:
+            size += len(state.encode(errors="replace"))
+            if states and (size > PAGE_BYTES or len(states) == PAGE_JOBS):
+                return states, int(number) + 1
+            states.append(state)
+    return states, 0
+
+
+def _readable(state: str) -> JobState | None:
+    try:
+        return msgspec.json.decode(state, type=JobState)
+    except (msgspec.DecodeError, TypeError, UnicodeError):  # told of when the file was loaded
+        return None
+
+
+def _reach(connection: sqlite3.Connection) -> Reach:
+    # What has not ended is kept for longer: it says nothing of the jobs around it.
+    oldest = (
+        "SELECT id, state FROM job WHERE id > (SELECT max(id) FROM job) - ? AND json_valid(state) ORDER BY id LIMIT 1"
+    )
+    with closing(connection.execute(oldest, (KEPT_JOBS,))) as rows:
+        found = rows.fetchone()
+    job = _readable(found[1]) if found is not None else None
+    is_whole = found is None or int(found[0]) == 1
+    return Reach(since=job.created_at if job is not None else None, kept=0 if is_whole else KEPT_JOBS)
+
+
+def _open_file(path: Path, *, had_one: bool) -> tuple[sqlite3.Connection, str]:
     try:
         files.make_directory(path.parent, 0o700)
-        # SQLite would create it readable for all; its side files take over the mode of this one.
-        files.close(files.open_to_change(path))
-        try:
-            return connect(path), ""
-        except UnusableFileError as error:
-            kept = set_aside(path)
-            notice = (
-                f"the journal {path} cannot be used: {error}; it was kept as {kept.name}, and a new one was begun: "
-                "the contents of the boards are unknown until they are flashed again"
-            )
-        return connect(path), notice
+        if files.exists(path):
+            files.close(files.open_to_change(path))  # says better than SQLite what is wrong
+        reason = _why_lost(path, had_one=had_one)
+        if not reason and not files.exists(path):
+            _make(path, "")
+        if not reason:
+            try:
+                return connect(path), ""
+            except UnusableFileError as error:
+                reason = str(error)
+        return _begin_anew(path, reason)
     except OSError as error:
         raise FlashdeckError(
             f"cannot open the journal {path}: {error.strerror or error}",
@@ -370,13 +505,49 @@ def _open_file(path: Path) -> tuple[sqlite3.Connection, str]:
         raise _sqlite_failure(path, error) from error
 
 
+def _why_lost(path: Path, *, had_one: bool) -> str:
+    """Return why there is no journal any more where there was one; "" where there is one, or never was."""
+    if files.is_file(path):
+        return "" if files.status(path).st_size else "it is empty"
+    kept = any(name.startswith(f"{path.name}.kept-") for name in files.names(path.parent))
+    return "it is gone" if (had_one or kept) and not files.exists(path) else ""
+
+
+def _begin_anew(path: Path, reason: str) -> tuple[sqlite3.Connection, str]:
+    """Begin a new journal in the place of one that cannot be used, which is kept."""
+    held = "the journal was lost: nobody knows whether this board was on hold"
+    # Whole before the old one goes: a daemon that is killed in between must not forget that all boards are on hold.
+    fresh = _make(path.with_name(f"{path.name}.new"), held)
+    kept = f"; it was kept as {set_aside(path).name}" if files.exists(path) else ""
+    files.rename(fresh, path)
+    files.sync_directory(path.parent)
+    notice = (
+        f"the journal {path} cannot be used: {reason}{kept}, and a new one was begun: the contents of the boards are "
+        "unknown until they are flashed again, and all boards are on hold: `flashdeck release BOARD` once you have "
+        "looked at them"
+    )
+    return connect(path), notice
+
+
+def _make(path: Path, hold: str) -> Path:
+    """Make a new journal, in which all boards are on hold where there is a reason for it; return its path."""
+    building = path.with_name(f"{path.name}.making")
+    for suffix in ("", "-wal", "-shm"):
+        files.remove(building.with_name(building.name + suffix))
+    # SQLite would create it readable for all; its side files take over the mode of this one.
+    files.close(files.open_to_change(building))
+    with closing(connect(building)) as connection:
+        if hold:
+            values = (EVERY_BOARD, hold, HoldBy.FLASHDECK.value)
+            _commit(connection, (("INSERT INTO hold VALUES (?, ?, ?)", values),))
+    files.rename(building, path)
+    files.sync_directory(path.parent)
+    return path
+
+
 def set_aside(path: Path) -> Path:
     """Renames a file that cannot be used, so that nothing of it is lost. Returns its new path."""
-    stamp = clock.stamp()
-    kept, number = path.with_name(f"{path.name}.kept-{stamp}"), 1
-    while files.exists(kept):
-        number += 1
-        kept = path.with_name(f"{path.name}.kept-{stamp}-{number}")
+    kept = name_aside(path)
     files.rename(path, kept)
     # Left behind, the old write-ahead log would be taken for the new file's.
     for suffix in ("-wal", "-shm"):

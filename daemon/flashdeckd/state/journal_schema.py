@@ -75,6 +75,9 @@ MIGRATIONS: tuple[str, ...] = (
 
 BUSY_SECONDS = 5.0
 """Longest wait for another program that has locked the file."""
+CHECKPOINT_PAGES = 64
+"""Pages (of 4 KiB) in the write-ahead log after which they go into the file itself: SQLite's 1000 are more than a small
+disk has for it."""
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -84,8 +87,12 @@ class UnusableFileError(Exception):
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Return whether `error` says that the file itself is broken, and not, say, that the disk is full."""
-    # The low byte of an extended result code is its primary code.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+    return primary_code(error) in _DAMAGED
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code of an error: the low byte of an extended one; 0 where it has none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:
@@ -99,9 +106,10 @@ def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Conne
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     connection.text_factory = _text
     try:
-        _check(connection, path, len(migrations))
+        _check(connection, path, migrations)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         _migrate(connection, migrations)
     except sqlite3.DatabaseError as error:
         connection.close()
@@ -119,7 +127,8 @@ def _text(raw: bytes) -> str:
     return raw.decode(errors="replace")
 
 
-def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
+def _check(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
+    newest = len(migrations)
     version = _number(connection, "PRAGMA user_version")
     tables = _number(connection, "SELECT count(*) FROM sqlite_master")
     if _number(connection, "PRAGMA application_id") != APPLICATION_ID and (tables or version):
@@ -133,6 +142,7 @@ def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
         finding = " ".join(str(rows.fetchone()[0]).split())
     if finding != "ok":
         raise UnusableFileError(f"it is damaged ({finding})")
+    _require_tables(connection, migrations[:version])
 
 
 def _migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
@@ -147,6 +157,24 @@ def _migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def _require_tables(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as made:
+        for script in migrations:
+            made.executescript(script)
+        wanted = _columns(made)
+    missing = sorted(wanted - _columns(connection))
+    if missing:
+        table, column = missing[0]
+        raise UnusableFileError(f"it lacks {column} in the table {table}")
+
+
+def _columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Return the columns of all tables, each with the name of its table."""
+    query = "SELECT tables.name, info.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS info"
+    with closing(connection.execute(f"{query} WHERE tables.type = 'table'")) as rows:
+        return {(table, column) for table, column in rows}
 
 
 def _number(connection: sqlite3.Connection, query: str) -> int:

@@ -1,31 +1,123 @@
-"""Being the only daemon at a place: an exclusive lock on a file there."""
+"""Being the only daemon at a place: an exclusive lock on a file there, and a name that outlives the file."""
 
 import contextlib
 import fcntl
+import hashlib
+import socket
+import struct
 from collections.abc import Generator
 from pathlib import Path
+from typing import Final
 
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.text import clean
 from flashdeckd.host import files, processes
 
+LONGEST_LOCK: Final = 1024
+"""Bytes that are read of a lock file: a pid, and the path of a socket."""
+NAME_BACKLOG: Final = 64
+"""Daemons that may ask who has a name until they are answered."""
+_UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
+
+
+class LockFile:
+    """A lock file that is ours. Make it with `exclusive`."""
+
+    def __init__(self, path: Path, descriptor: int, *, does: str, hint: str) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._does = does
+        self._hint = hint
+        self._socket = Path()
+        self.say_socket(self._socket)
+
+    @property
+    def is_there(self) -> bool:
+        """True if the file is still at its path: otherwise it keeps nobody out."""
+        return files.is_at(self.path, self._descriptor)
+
+    def say_socket(self, path: Path) -> None:
+        """Write below our pid where we listen, for whoever looks for us."""
+        self._socket = path
+        said = bytes(path) + b"\n" if path.is_absolute() else b""
+        files.rewrite(self._descriptor, f"{processes.own_pid()}\n".encode() + said)
+
+    def take_again(self) -> None:
+        """Lock a new file where ours was removed; raises what `exclusive` does."""
+        again = _locked(self.path, does=self._does, hint=self._hint)
+        files.close(self._descriptor)
+        self._descriptor = again
+        self.say_socket(self._socket)
+
+    def let_go(self) -> None:
+        """Remove the file, unless it is another one by now, and unlock it."""
+        if self.is_there:
+            with contextlib.suppress(OSError):  # where it cannot be removed it stays, and does no harm unlocked
+                files.remove(self.path)
+        files.close(self._descriptor)
+
 
 @contextlib.contextmanager
-def exclusive(path: Path, *, does: str, hint: str) -> Generator[None, None, None]:
+def exclusive(path: Path, *, does: str, hint: str) -> Generator[LockFile]:
     """Locks the file `path`, with our pid in it, and removes it at the end.
 
     `does` says in an error what the other one does with the place. Raises FlashdeckError of kind `already-running` if
     another process has it; it is left alone then.
     """
-    lock = _locked(path, does=does, hint=hint)
+    lock = LockFile(path, _locked(path, does=does, hint=hint), does=does, hint=hint)
     try:
-        files.rewrite(lock, f"{processes.own_pid()}\n".encode())
-        yield
+        yield lock
     finally:
-        if files.is_at(path, lock):
-            with contextlib.suppress(OSError):  # where it cannot be removed it stays, and does no harm unlocked
-                files.remove(path)
-        files.close(lock)
+        lock.let_go()
+
+
+class Name:
+    """A name in the kernel, for one place and as long as our process lives, whatever becomes of the files there."""
+
+    def __init__(self, holder: socket.socket | None) -> None:
+        self._holder = holder
+
+    def answer(self) -> None:
+        """Let go of those who have asked who has the name."""
+        with contextlib.suppress(OSError):
+            while self._holder is not None:
+                self._holder.accept()[0].close()
+
+
+@contextlib.contextmanager
+def sole(directory: Path, *, does: str, hint: str) -> Generator[Name]:
+    """Take the name of a directory, which nobody can remove: a directory that is made anew has no lock in it.
+
+    Raises FlashdeckError of kind `already-running` if another process of our user has it. Of another user, who only
+    wants to keep us out, it is not believed: the lock file is what counts then.
+    """
+    place = hashlib.sha256(bytes(files.real_path(directory))).hexdigest()
+    name = f"\0flashdeckd-{processes.own_uid()}-{place}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as holder:
+        holder.settimeout(0)
+        try:
+            holder.bind(name)
+            holder.listen(NAME_BACKLOG)
+        except OSError as error:
+            pid = _holder_of(name)
+            if pid:
+                who = f"flashdeckd with pid {pid}"
+                raise FlashdeckError(f"{who} already {does}", hint=hint, kind=ErrorKind.ALREADY_RUNNING) from error
+            yield Name(None)
+        else:
+            yield Name(holder)
+
+
+def _holder_of(name: str) -> int:
+    """Return the process of our user that has a name; 0 where nobody can say that there is one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.settimeout(0)
+        try:
+            asking.connect(name)
+            pid, uid, _ = _UCRED.unpack(asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        except OSError:
+            return 0
+        return pid if uid == processes.own_uid() else 0
 
 
 def _locked(path: Path, *, does: str, hint: str) -> int:
@@ -35,7 +127,7 @@ def _locked(path: Path, *, does: str, hint: str) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = files.read_at(lock, 32, 0).decode("ascii", "replace").strip()
+            holder = files.read_at(lock, LONGEST_LOCK, 0).decode("utf-8", "replace").partition("\n")[0].strip()
             files.close(lock)
             who = f"flashdeckd with pid {holder}" if holder.isdigit() else "another flashdeckd"
             raise FlashdeckError(f"{who} already {does}", hint=hint, kind=ErrorKind.ALREADY_RUNNING) from error

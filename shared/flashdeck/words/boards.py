@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from flashdeck.model import BoardState, Presence
+from flashdeck.model import BoardLease, BoardState, Presence
 from flashdeck.words.tone import Phrase, Tone
 
 _PRESENCES: Final = {
@@ -29,8 +29,10 @@ def board_remarks(board: BoardState) -> Iterator[str]:
     """Yield each thing that keeps a board from being flashed by itself."""
     if board.hold is not None:
         yield hold_text(board)
-    if not board.armed:
-        yield "disarmed: new builds are offered"
+    if board.lease is not None:
+        yield lease_text(board.lease)
+    if board.once or not board.armed:
+        yield armed_text(board)
     if board.trouble:
         yield board.trouble
     yield from board.doubts
@@ -43,9 +45,23 @@ def hold_text(board: BoardState) -> str:
 
 def armed_word(board: BoardState) -> Phrase:
     """Return whether new builds flash by themselves, in a word."""
+    if board.once:
+        return Phrase("armed once", Tone.WAIT)
     return Phrase("armed", Tone.FAINT) if board.armed else Phrase("disarmed", Tone.WAIT)
 
 
 def armed_text(board: BoardState) -> str:
     """Return whether new builds flash by themselves."""
-    return "armed: new builds are flashed" if board.armed else "disarmed: new builds are offered"
+    return arming_text(armed=board.armed, once=board.once)
+
+
+def arming_text(*, armed: bool, once: bool) -> str:
+    """Return the same for a board that is not there to be asked."""
+    if armed and once:
+        return "armed once: the next build is flashed, those after it are offered"
+    return "armed: new builds are flashed" if armed else "disarmed: new builds are offered"
+
+
+def lease_text(lease: BoardLease) -> str:
+    """Return who has taken a board, and what for."""
+    return f"taken by {lease.by}" + (f" for {lease.reason}" if lease.reason else "")

@@ -9,11 +9,13 @@ from flashdeck.job_state import (
     DeviceWork,
     Done,
     Failed,
+    HookRun,
     JobKind,
     JobResult,
     JobStatus,
     Origin,
     Phase,
+    PhaseTimes,
     Queued,
     Running,
     Superseded,
@@ -39,6 +41,18 @@ _PHASES: Final = {
     Phase.LEAVE: "leaving DFU mode",
     Phase.START: "starting",
     Phase.OTHER: "working",
+}
+_WORK: Final = {
+    Phase.DETACH: "detach",
+    Phase.OPEN: "open",
+    Phase.COMPARE: "compare",
+    Phase.ERASE: "erase",
+    Phase.WRITE: "write",
+    Phase.VERIFY: "verify",
+    Phase.READ: "read",
+    Phase.BOOT_UNIT: "boot unit",
+    Phase.LEAVE: "leave",
+    Phase.START: "start",
 }
 _WORKS: Final = {
     DeviceWork.ADDRESS: "setting an address",
@@ -172,6 +186,18 @@ def origin_text(origin: Origin) -> str:
 def phase_word(phase: Phase) -> str:
     """Return what a job does in a phase."""
     return _PHASES[phase]
+
+
+def times_text(times: PhaseTimes) -> str:
+    """Return how long each phase took, as "erase 1.2 s, write 3.4 s"; "" where nothing was measured."""
+    return ", ".join(f"{word} {format_duration(times.of(phase))}" for phase, word in _WORK.items() if times.of(phase))
+
+
+def hook_text(hook: HookRun) -> str:
+    """Return what became of the command that ran at a job's end, in a sentence."""
+    took = f" after {format_duration(hook.seconds)}" if hook.seconds else ""
+    said = f": {hook.output[-1]}" if hook.output else ""
+    return f"hook {hook.name} {hook.ending}{took}{said}"
 
 
 def is_measured(status: Running) -> bool:

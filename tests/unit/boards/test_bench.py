@@ -15,11 +15,12 @@ import pytest
 
 from flash_rig import image
 from flashdeck.config import Board, Config
-from flashdeck.errors import FlashdeckError
+from flashdeck.errors import BlockedError, FlashdeckError
 from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified, WaitFor, Waiting, Written
 from flashdeck.model import BoardHold, Contents, DaemonState, HoldBy, JobState, Origin, Presence
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
+from flashdeckd.boards.leases import LONGEST_HOLDER, LONGEST_REASON, Leases
 from flashdeckd.builds.builds import Builds, Settled
 from flashdeckd.images import guards
 from flashdeckd.images.file_notes import FileNotes
@@ -27,8 +28,10 @@ from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.restart import queue_again
+from flashdeckd.jobs.taken_boards import TakenBoards
 from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.queueing import MAX_GONE_BACK, note_asked
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
@@ -297,3 +300,58 @@ def device(place: int, serial: str) -> UsbDevice:
         serial=serial,
         interfaces=(InterfaceClass(0, 0, 0xFE, 1, 2),),
     )
+
+
+async def test_so_much_is_kept_of_a_holder_and_of_what_a_lease_is_for(scene: Scene) -> None:
+    leases = Leases(scene.bench, scene.hub)
+    for extra in (0, 1):
+        by, reason = "\x1b" + "h" * (LONGEST_HOLDER - 1 + extra), "r" * (LONGEST_REASON + extra)
+        lease = await leases.take(("left",), by, reason, no_wait=True, seconds=None)
+        assert "\x1b" not in lease.shown.by
+        assert (len(lease.shown.by), len(lease.shown.reason)) == (LONGEST_HOLDER, LONGEST_REASON)
+        assert lease.shown.reason.endswith("…" if extra else "r")
+        leases.end(lease)
+        leases.end(lease)  # a second time is no harm
+    assert scene.bench.lane("left").lease is None
+
+
+async def test_whoever_wants_several_boards_gets_all_or_none_and_nobody_is_overtaken(scene: Scene) -> None:
+    leases = Leases(scene.bench, scene.hub)
+
+    def take(*boards: str) -> asyncio.Task[TakenBoards]:
+        return asyncio.create_task(leases.take(boards, boards[0], "", no_wait=False, seconds=None))
+
+    first = await take("left")
+    both, right = take("right", "left"), take("right")
+    await asyncio.sleep(0.0)
+    await asyncio.sleep(0.0)
+    assert scene.bench.lane("right").lease is None  # the one who wants both has none, and comes first all the same
+    with pytest.raises(BlockedError, match="somebody else waits for board right"):
+        await leases.take(("right",), "c", "", no_wait=True, seconds=None)
+    leases.end(first)
+    assert set((await both).boards) == {"left", "right"}
+    assert not right.done()
+    leases.end(await both)
+    assert (await right).boards == ("right",)
+    waiting = take("right", "left")
+    await asyncio.sleep(0.0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    again = take("left")
+    assert (await again).boards == ("left",)
+
+
+async def test_so_many_images_that_a_person_went_back_from_are_remembered(scene: Scene) -> None:
+    contents = Contents(sha256="ff" * 32, size=1, flashed_at=0.0, verified=Verified.NO, job=1)
+    await scene.bench.book.record("left", "app1", contents)
+    gone = tuple(f"{number:064x}" for number in range(MAX_GONE_BACK + 1))
+    board = scene.bench.config.boards["left"]
+    await note_asked(scene.bench, board, "app1", "ee" * 32, gone[1:])
+    await note_asked(scene.bench, board, "app1", "ee" * 32, gone[:1])
+    kept = scene.bench.book.contents("left", "app1")
+    assert kept is not None
+    assert kept.went_back == gone[:MAX_GONE_BACK]
+    await note_asked(scene.bench, board, "app1", gone[3])
+    kept = scene.bench.book.contents("left", "app1")
+    assert kept is not None
+    assert gone[3] not in kept.went_back

@@ -1,6 +1,7 @@
 """How long boards and builds are waited for, and how much is kept of a build: as much as the number says."""
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -110,7 +111,7 @@ async def test_so_many_notes_are_kept_with_a_build(hub: Hub, monkeypatch: pytest
         reshaping=asyncio.Lock(),
         files=SimpleNamespace(take_from_before_move=lambda *_: False),  # pyright: ignore[reportUnknownLambdaType]
     )
-    nobody = cast("Any", SimpleNamespace(save_artifact=save))
+    nobody = cast("Any", SimpleNamespace(save_artifact=save, held=lambda _: nullcontext()))  # pyright: ignore[reportUnknownLambdaType]
     requests = BuildRequests(cast("Bench", bench), hub, nobody, nobody, FileNotes())
     watch = Watch("product", "app1", "/build/APP1.bin", 0.0)
     await requests.settled(Settled(watch, Path("/build/APP1.bin"), b"", first=False))

@@ -106,11 +106,19 @@ def test_arm_and_disarm(daemon: CannedDaemon, cli: Cli) -> None:
     assert daemon.called(api.Disarm) == [api.Disarm(boards=("l*", "left")), api.Disarm()]
 
 
-@pytest.mark.parametrize("command", ["arm", "disarm"])
-def test_what_does_not_exist_yet_is_refused(offline: Cli, command: str) -> None:
-    run = offline(command, "--once")
+def test_once_means_nothing_for_disarm(offline: Cli) -> None:
+    run = offline("disarm", "--once")
     assert run.code == 2
     assert "--once" in run.err
+
+
+def test_arm_once_asks_for_that_and_says_what_it_means(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.Arm] = api.BoardList(boards=(board(once=True),), devices=())
+    run = cli("arm", "left", "--once")
+    assert run == (0, "left: armed once: the next build is flashed, those after it are offered\n", "")
+    assert daemon.called(api.Arm) == [api.Arm(boards=("left",), once=True)]
+    daemon.answers[api.GetBoards] = api.BoardList(boards=(board(once=True),), devices=())
+    assert "in DFU mode (armed once)" in cli("boards").out
 
 
 def test_a_disarmed_board_is_shown_as_one(daemon: CannedDaemon, cli: Cli) -> None:

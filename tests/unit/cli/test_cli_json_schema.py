@@ -34,7 +34,10 @@ EMULATED = api.VirtualBoardState(name="left", model="classic", port="1-1", seria
 ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     api.GetBoards: BOARDS,
     api.GetJobs: EVERY_JOB,
+    api.GetHistory: api.HistoryPage(jobs=EVERY_JOB.jobs, since=1.0, kept=10_000),
     api.Flash: SETTLED,
+    api.Rollback: SETTLED,
+    api.Take: api.LeaseToken(token="t", boards=("left",)),  # noqa: S106 - a test's
     api.Retry: SETTLED.jobs[0],
     api.Cancel: SETTLED.jobs[0],
     api.Plan: api.PlanList(
@@ -101,14 +104,17 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "status": (("--json",),),
     "boards": (("--json",),),
     "jobs": (("--json",),),
+    "history": (("--json",), ("--jsonl",)),
     "flash": (("app1", "--json"), ("app1", "--jsonl")),
     "plan": (("app1", "--json"), ("app1", "--erase", "--json")),
+    "rollback": (("app1", "--json"), ("app1", "--jsonl")),
     "wait": (("app1", "--json"),),
     "cancel": (("1", "--json"),),
     "retry": (("1", "--json"), ("1", "--jsonl")),
     "logs": (("--json",), ("--jsonl",), ("--level", "debug", "--json")),
     "hold": (("left", "--json"),),
     "release": (("left", "--json"),),
+    "take": (("left", "--json", "--", "true"),),
     "verify": (("app1", "--json"), ("app1", "--force", "--jsonl")),
     "read": (("app1", "a.bin", "--json"), ("app1", "b.bin", "--jsonl")),
     "erase": (("app1", "--json"), ("app1", "--jsonl")),
@@ -193,7 +199,7 @@ def test_an_error_is_printed_as_the_schema_says(offline: Cli) -> None:
 def test_config_show_prints_what_the_schema_of_the_configuration_says(offline: Cli) -> None:
     shown = offline("config", "show", "--config", CONFIG, "--json").json
     assert faults(shown, WHOLE, WHOLE["commands"]["config show"]["json"]) == []
-    del shown["files"], shown["disarmed"]
+    del shown["files"], shown["disarmed"], shown["once"]
     assert faults_of_file(shown, "flashdeck.schema.json") == []
 
 

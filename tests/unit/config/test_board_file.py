@@ -156,11 +156,12 @@ def test_the_name_is_the_daemons_alone(main: Path) -> None:
 
 
 def test_what_is_shown_reads_back_to_the_same_beside_the_file(main: Path) -> None:
-    config = read(main, 'disarmed = ["left"]\n' + ADOPTED + ADOPTED.replace("right", "spare").replace("S2", "S3"))
+    written = 'disarmed = ["left"]\nonce = ["right"]\n'
+    config = read(main, written + ADOPTED + ADOPTED.replace("right", "spare").replace("S2", "S3"))
     main.write_text(to_toml(config))
     again = load(main)
     assert again.boards == config.boards
-    assert again.disarmed == config.disarmed
+    assert (again.disarmed, again.once) == (config.disarmed, {"right"})
 
 
 # Writing
@@ -243,8 +244,11 @@ pins = st.builds(Pins, map=device_text, bcd_device=st.integers(0, 0xFFFF))
         names, st.tuples(device_text, ports, pins).filter(lambda it: bool(it[0] or it[1])), max_size=4
     ),
     disarmed=st.sets(names, max_size=3),
+    once=st.sets(names, max_size=3),
 )
-def test_whatever_a_device_says_is_read_back(known: dict[str, tuple[str, str, Pins]], disarmed: set[str]) -> None:
+def test_whatever_a_device_says_is_read_back(
+    known: dict[str, tuple[str, str, Pins]], disarmed: set[str], once: set[str]
+) -> None:
     if len({(serial, port) for serial, port, _ in known.values()}) < len(known):
         known = dict(list(known.items())[:1])  # two of one identity are refused, and another test's business
     with tempfile.TemporaryDirectory() as directory:
@@ -252,7 +256,7 @@ def test_whatever_a_device_says_is_read_back(known: dict[str, tuple[str, str, Pi
         main.write_text(MAIN.split("[boards", 1)[0])
         profile = load(main).profiles["product"]
         boards = [Board(name, profile, pin, serial=serial, port=port) for name, (serial, port, pin) in known.items()]
-        write_board_file(board_file_path(main), boards, disarmed)
+        write_board_file(board_file_path(main), boards, disarmed, once)
         config = load(main)
     assert adopted(config) == boards
-    assert config.disarmed == disarmed
+    assert (config.disarmed, config.once) == (disarmed, once)

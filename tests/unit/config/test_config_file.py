@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flashdeck.config import (
     DEFAULT_GUARDS,
+    MAX_KEPT_BUILDS,
     BankPolicy,
     ByteOrder,
     Config,
@@ -20,6 +21,7 @@ from flashdeck.config import (
     EnterCommand,
     ErasePolicy,
     Guard,
+    Hooks,
     MapPolicy,
     Outside,
     PartitionKind,
@@ -386,7 +388,7 @@ MISTAKES = [
     ('"\\u001b[2J" = 1', "unknown key", "known here"),
     ('[hosts]\nlab = "me@lab"', "hosts: is not supported by this version", "leave it out"),
     ("[tui]\n", "tui: is not supported by this version", "leave it out"),
-    ("[hooks]\n", "hooks: is not supported by this version", "leave it out"),
+    ('[hooks]\nverdict = ["true"]', "[hooks] verdict: is not supported by this version", "leave it out"),
     (PROFILE + "trust_cash = true", "[profiles.product] trust_cash: unknown key", "did you mean trust_cache?"),
     (PROFILE + 'trust_cache = "yes"', 'trust_cache: "yes" is text', "true or false"),
     (PROFILE + "hooks = 1", "hooks: is not supported by this version", "leave it out"),
@@ -685,7 +687,28 @@ def test_a_command_may_say_where_its_program_and_its_files_are(main: Path, monke
 
 def test_an_empty_configuration_says_that_there_is_no_file() -> None:
     assert to_toml(Config()) == "# no configuration file\n"
-    assert to_builtins(Config()) == {"files": [], "profiles": {}, "boards": {}, "disarmed": []}
+    daemon = {"settle": "50ms", "keep_builds": 10, "spool_limit": 1024**3}
+    assert to_builtins(Config()) == {
+        "files": [],
+        "daemon": daemon,
+        "profiles": {},
+        "boards": {},
+        "disarmed": [],
+        "once": [],
+        "hooks": {},
+    }
+
+
+def test_what_is_kept_of_the_images_is_configured(main: Path) -> None:
+    config = read(main, '[daemon]\nkeep_builds = 0\nspool_limit = "3M"\n')
+    assert (config.daemon.keep_builds, config.daemon.spool_limit) == (0, 3 * 1024**2)
+    assert shown_again(config, main).daemon == config.daemon
+
+
+@pytest.mark.parametrize(("keep", "taken"), [(MAX_KEPT_BUILDS, True), (MAX_KEPT_BUILDS + 1, False), (-1, False)])
+def test_how_many_images_are_kept_has_a_limit(main: Path, keep: int, *, taken: bool) -> None:
+    main.write_text(f"[daemon]\nkeep_builds = {keep}\n")
+    assert (problem_of(main) is None) is taken
 
 
 # Anything at all
@@ -728,3 +751,28 @@ def test_any_value_in_any_place_is_a_configuration_or_a_clear_error(
     if problem is not None:
         assert all(line.isprintable() for line in (*problem.message.splitlines(), problem.hint))
         assert str(main) in problem.message
+
+
+def test_hooks_are_commands_of_the_main_file_and_are_shown_as_they_are(main: Path) -> None:
+    text = '[hooks]\ndone = ["./notify", "--board", "./file"]\nfailed = ["mail", "me"]\n'
+    config = read(main, text)
+    here = str(main.parent)
+    assert config.hooks == Hooks(done=(f"{here}/notify", "--board", f"{here}/file"), failed=("mail", "me"))
+    assert shown_again(config, main).hooks == config.hooks
+    assert to_builtins(config)["hooks"] == {
+        "done": [f"{here}/notify", "--board", f"{here}/file"],
+        "failed": ["mail", "me"],
+    }
+    assert read(main, "").hooks == Hooks()
+
+
+def test_hooks_of_an_included_file_are_refused(main: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('[hooks]\ndone = ["true"]\n')
+    with pytest.raises(ConfigError, match="hooks: only the main file may have this table"):
+        read(main, f'include = ["{tmp_path}/a.toml"]\n')
+
+
+@pytest.mark.parametrize("value", ['"true"', "[]", "[1]", '["-x"]', '[""]'])
+def test_what_is_no_command_is_no_hook(main: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match=r"\[hooks\] done"):
+        read(main, f"[hooks]\ndone = {value}\n")

@@ -1,16 +1,19 @@
 """What is flashed is what was checked: images on disk under their hash."""
 
+import errno
 import hashlib
 import os
 import stat
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.errors import DiskFullError, ErrorKind, FlashdeckError, HostError, RequestError
 from flashdeckd.images.image import PREFIX, Image, Piece
-from flashdeckd.images.spool import Artifact, Spool
+from flashdeckd.images.spool import SENT_LEAST_SECONDS, SENT_SECONDS, Artifact, NeededImages, Pruned, Spool
+from set_clock import SetClock, set_clock
 
 BYTES = b"\x00\x00\x03\x20\x51\x02\x02\x08pump 1.2.3\x00" + bytes(range(256))
 IMAGE = Image.raw(BYTES)
@@ -19,7 +22,13 @@ HASH = hashlib.sha256(BYTES).hexdigest()
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
+    (tmp_path / "state").mkdir()
     return tmp_path / "state" / "spool"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    return set_clock(monkeypatch)
 
 
 @pytest.fixture
@@ -98,19 +107,115 @@ def test_adding_mends_a_damaged_image(spool: Spool, directory: Path) -> None:
     assert spool.read(HASH) == IMAGE
 
 
+AMPLE = 1024**3
+
+
+def images(spool: Spool, count: int) -> list[str]:
+    """So many images of 1000 bytes, the oldest first."""
+    return [spool.add(Image.raw(bytes([number]) * 1000)).sha256 for number in range(count)]
+
+
+def left(spool: Spool, names: Iterable[str]) -> list[str]:
+    return [name for name in names if spool.has(name)]
+
+
 def test_pruning_keeps_what_is_named_and_what_is_not_ours(spool: Spool, directory: Path) -> None:
     kept, dropped = spool.add(IMAGE).sha256, spool.add(Image.raw(BYTES + b"2")).sha256
     (directory / "README").write_text("not an image")
     (directory / ".writing-left").write_bytes(b"half")
-    spool.prune([kept])
+    assert spool.prune(NeededImages(spool.now, [kept]), AMPLE) == Pruned(1, len(BYTES))
     assert spool.has(kept)
     assert not spool.has(dropped)
     assert sorted(path.name for path in directory.iterdir()) == sorted(["README", kept])
 
 
 def test_pruning_a_spool_without_a_directory(spool: Spool, directory: Path) -> None:
-    spool.prune([])
+    assert spool.prune(NeededImages(spool.now, []), AMPLE) == Pruned(0, 0)
     assert not directory.exists()
+
+
+def test_what_stays_for_a_rollback_goes_oldest_first_where_there_is_no_room(spool: Spool) -> None:
+    oldest, older, old, needed = names = images(spool, 4)
+    needs = NeededImages(spool.now, [needed], [needed, old, older, oldest])
+    assert spool.prune(needs, 4000) == Pruned(0, 4000)
+    assert spool.prune(needs, 3999) == Pruned(1, 3000)
+    assert left(spool, names) == [older, old, needed]
+    assert spool.prune(needs, AMPLE, room=1) == Pruned(1, 2000)
+    assert left(spool, names) == [old, needed]
+
+
+def test_what_is_needed_never_goes_for_want_of_room(spool: Spool) -> None:
+    names = images(spool, 3)
+    assert spool.prune(NeededImages(spool.now, names, names), 1, room=AMPLE) == Pruned(0, 3000)
+
+
+def test_room_is_made_first_of_what_nobody_needs(spool: Spool) -> None:
+    useless, good = images(spool, 2)
+    assert spool.prune(NeededImages(spool.now, [], [good]), AMPLE, room=1000) == Pruned(1, 1000)
+    assert left(spool, [useless, good]) == [good]
+
+
+def test_what_is_held_stays(spool: Spool) -> None:
+    (name,) = images(spool, 1)
+    with spool.held(name), spool.held(name):
+        spool.prune(NeededImages(spool.now, []), 0)
+    with spool.held(name):
+        spool.prune(NeededImages(spool.now, []), 0)
+        needs = NeededImages(spool.now, [])
+    spool.prune(needs, 0)
+    assert spool.has(name), "it may have become needed after the needs were listed"
+    spool.prune(NeededImages(spool.now, []), 0)
+    assert not spool.has(name)
+
+
+def test_what_a_client_sent_stays_for_a_while(spool: Spool, clock: SetClock) -> None:
+    name, other = images(spool, 2)
+    assert spool.next_expiry is None
+    spool.note_sent(name)
+    clock.seconds += SENT_SECONDS - 1
+    spool.prune(NeededImages(spool.now, [other]), AMPLE)
+    assert spool.has(name)
+    assert spool.next_expiry == 1
+    clock.seconds += 1
+    spool.prune(NeededImages(spool.now, [other]), AMPLE)
+    assert left(spool, [name, other]) == [other]
+    assert spool.next_expiry is None
+
+
+def test_what_a_client_sent_goes_earlier_where_there_is_no_room(spool: Spool, clock: SetClock) -> None:
+    name, _other = names = images(spool, 2)
+    for each in names:
+        spool.note_sent(each)
+        clock.seconds += 1
+    clock.seconds += SENT_LEAST_SECONDS - 2.5
+    spool.prune(NeededImages(spool.now, []), 0)
+    assert left(spool, names) == names
+    clock.seconds += 0.5
+    spool.prune(NeededImages(spool.now, []), 0)
+    assert left(spool, names) == names[1:], "it had its time, the other one not yet"
+    assert name != names[1]
+
+
+def test_what_cannot_be_removed_is_an_error_with_a_way_out(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    (name,) = images(spool, 1)
+
+    def refused(_path: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "unlink", refused)
+    with pytest.raises(HostError, match="Read-only"):
+        spool.prune(NeededImages(spool.now, []), AMPLE)
+    assert spool.has(name)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_an_error_of_its_own(spool: Spool, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFullError):
+        spool.add(IMAGE)
 
 
 def test_a_write_that_fails_leaves_nothing_behind(

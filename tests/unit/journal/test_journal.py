@@ -31,8 +31,8 @@ from flashdeck.model import ArtifactState, BoardHold, Contents, Disposition, Hol
 from flashdeckd.dfu.polling import Pace
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.state import journal as journal_module
-from flashdeckd.state.journal import KEPT_HISTORIES, KEPT_JOBS, LOADED_JOBS, Bootloader, Journal, Ledger
-from flashdeckd.state.journal_schema import APPLICATION_ID, BUSY_SECONDS, MIGRATIONS, connect
+from flashdeckd.state.journal import KEPT_HISTORIES, KEPT_JOBS, LOADED_JOBS, Bootloader, GoodImage, Journal, Ledger
+from flashdeckd.state.journal_schema import APPLICATION_ID, BUSY_SECONDS, CHECKPOINT_PAGES, MIGRATIONS, connect
 from flashdeckd.usb.recognition import SharedSerial
 from job_states import BLOCKED, DONE, EVERY, RESULT, WAITING
 
@@ -148,7 +148,20 @@ async def test_opened_again_it_knows_all_of_it(path: Path) -> None:
             Bootloader("left", "", 0xFFFF): BootloaderHistory(condemned_banks=(1,)),
         },
         next_job=odd.id + 1,
+        good=tuple(
+            GoodImage("left", "app1", job.sha256, job.id) for job in reversed(jobs) if isinstance(job.status, Done)
+        ),
     )
+
+
+async def test_what_is_written_ahead_takes_little_of_a_small_disk(path: Path) -> None:
+    log = path.with_name(path.name + "-wal")
+    async with opened(path) as journal:
+        largest = 0
+        for number in range(4 * CHECKPOINT_PAGES):
+            await journal.save_port("left", str(number))
+            largest = max(largest, log.stat().st_size)
+    assert CHECKPOINT_PAGES * 4096 < largest < 2 * CHECKPOINT_PAGES * 4096
 
 
 async def test_saves_that_are_begun_together_keep_their_order(path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -485,3 +486,16 @@ def test_the_client_loads_nothing_beyond_msgspec_and_the_standard_library() -> N
     # msgspec takes typing_extensions where it finds it.
     allowed = {"flashdeck", "msgspec", "typing_extensions", "__main__", *sys.stdlib_module_names}
     assert set(loaded.stdout.split()) <= allowed
+
+
+async def test_where_too_many_connect_at_once_the_daemon_is_busy_and_not_to_be_started(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as waiting:
+        listener.bind(str(path))
+        listener.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client = waiting.enter_context(socket.socket(socket.AF_UNIX))
+                client.settimeout(0)
+                client.connect(str(path))
+        with pytest.raises(ConnectionFailedError, match="busy: too many clients connect at once"):
+            await Client.connect(path, client="test")

@@ -1,6 +1,9 @@
 """The lock file: gone with its daemon, and never a lock on a file that nobody sees any more."""
 
 import fcntl
+import hashlib
+import os
+import socket
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -9,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ErrorKind, FlashdeckError
-from flashdeckd.state.lock import exclusive
+from flashdeckd.host import processes
+from flashdeckd.state.lock import LONGEST_LOCK, NAME_BACKLOG, exclusive, sole
 
 ROUNDS = 300
 
@@ -86,3 +90,62 @@ def test_nobody_is_ever_there_twice(tmp_path: Path) -> None:
     with ThreadPoolExecutor() as pool:  # each opens the file for itself, and is kept out like another process
         list(pool.map(come_and_go, "abcd"))
     assert most == 1
+
+
+def test_a_file_that_was_removed_is_locked_again_and_says_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with exclusive(path, does="is here", hint="go away") as lock:
+        lock.say_socket(Path("/run/sock"))
+        path.unlink()
+        assert not lock.is_there
+        lock.take_again()
+        assert lock.is_there
+        assert path.read_text() == f"{os.getpid()}\n/run/sock\n"
+        with pytest.raises(FlashdeckError, match=f"pid {os.getpid()} already"), held(path):
+            pass
+    assert not path.exists()
+
+
+def test_a_directory_has_one_daemon_also_where_it_was_made_anew(tmp_path: Path) -> None:
+    place = tmp_path / "state"
+    place.mkdir()
+    (tmp_path / "link").symlink_to(place)
+    with sole(place, does="is here", hint="go away") as name:
+        place.rmdir()
+        place.mkdir()
+        for again in (place, tmp_path / "link"):
+            for _ in range(NAME_BACKLOG + 1):
+                with pytest.raises(FlashdeckError, match=f"pid {os.getpid()} already is here") as caught:
+                    sole(again, does="is here", hint="go away").__enter__()
+                assert caught.value.kind is ErrorKind.ALREADY_RUNNING
+                name.answer()
+        with sole(tmp_path, does="is here", hint=""):
+            pass
+    with sole(place, does="is here", hint=""):
+        pass
+
+
+def test_so_many_may_ask_before_they_are_answered(tmp_path: Path) -> None:
+    with sole(tmp_path, does="is here", hint=""):
+        for _ in range(NAME_BACKLOG):
+            with pytest.raises(FlashdeckError, match=f"pid {os.getpid()}"):
+                sole(tmp_path, does="is here", hint="").__enter__()
+
+
+def test_a_name_that_somebody_else_has_taken_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sole(tmp_path, does="is here", hint=""):
+        monkeypatch.setattr(processes, "own_uid", lambda: 4711)
+        other = f"\0flashdeckd-4711-{hashlib.sha256(bytes(tmp_path.resolve())).hexdigest()}"
+        with socket.socket(socket.AF_UNIX) as squatter:
+            squatter.bind(other)
+            squatter.listen()
+            with sole(tmp_path, does="is here", hint=""):
+                pass
+
+
+def test_what_is_said_in_a_lock_file_has_a_limit(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with held(path):
+        path.write_text("1" * (LONGEST_LOCK + 1))
+        with pytest.raises(FlashdeckError, match=f"pid 1{{{LONGEST_LOCK}}} already"), held(path):
+            pass

@@ -1,6 +1,7 @@
 """How much a client may ask for and how long it is waited for: as much as the number says, and no more."""
 
 import asyncio
+import logging
 import socket
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -32,6 +33,7 @@ from flashdeck.text import MAX_MESSAGE
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.diagnosis.doctor import Doctor
+from flashdeckd.host import processes
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
@@ -39,10 +41,24 @@ from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
 from flashdeckd.server.connection import HELLO_LINE, Connection
 from flashdeckd.server.endpoint import BACKLOG, claimed
 from flashdeckd.server.handlers import LONGEST_LOG_WAIT, Handlers
-from flashdeckd.server.server import ACCEPT_RETRY, HELLO_TIMEOUT, MAX_CONNECTIONS, PATIENCE, Server
+from flashdeckd.server.seldom import SELDOM_SECONDS, Seldom
+from flashdeckd.server.server import (
+    ACCEPT_RETRY,
+    DOOR_DESCRIPTORS,
+    FREE_AGAIN,
+    HELLO_TIMEOUT,
+    IDLE_SECONDS,
+    LEAST_CONNECTIONS,
+    MAX_CONNECTIONS,
+    MAX_SILENT,
+    PATIENCE,
+    SPARE_DESCRIPTORS,
+    Server,
+)
 from flashdeckd.server.uploads import MAX_UPLOADS, Uploads
 from flashdeckd.state.hub import DEBUG_LINES, JOBS_IN_SNAPSHOT, LOG_LINES, LONGEST_LINE, Hub
 from job_states import DONE
+from set_clock import set_clock
 from unit.wire.peer import HELLO, board, job, make_hub, peer
 
 # Messages
@@ -162,17 +178,112 @@ async def test_a_client_has_so_many_uploads_of_pieces_of_so_many_bytes() -> None
 # All clients
 
 
-async def test_so_many_clients_are_served_and_so_many_told_that_there_are_too_many(hub: Hub, path: Path) -> None:
+async def test_so_many_clients_are_served_and_all_others_told_that_there_are_too_many(hub: Hub, path: Path) -> None:
     async with Server(hub, {}).listening(path), AsyncExitStack() as stack:
         for number in range(2 * MAX_CONNECTIONS):
             client = await stack.enter_async_context(peer(path, hello=False))
-            if number in {MAX_CONNECTIONS - 1, MAX_CONNECTIONS}:
-                client.send(HELLO)
-                assert ("result" in await client.receive()) is (number < MAX_CONNECTIONS)
-                if number == MAX_CONNECTIONS:
-                    assert await client.at_end()
-        beyond = [await stack.enter_async_context(peer(path, hello=False)) for _ in range(2)]
-        assert await beyond[1].at_end(), "one had left"
+            client.send(HELLO)
+            assert ("result" in await client.receive()) is (number < MAX_CONNECTIONS)
+
+
+async def test_of_so_many_that_say_nothing_the_oldest_makes_room(hub: Hub, path: Path) -> None:
+    async with Server(hub, {}).listening(path), AsyncExitStack() as stack:
+        silent = [await stack.enter_async_context(peer(path, hello=False)) for _ in range(MAX_SILENT)]
+        async with peer(path):
+            assert "others wait" in (await silent[0].error())["message"]
+            assert await silent[0].at_end()
+            silent[1].send(HELLO)
+            assert "result" in await silent[1].receive(), "no other one had to go"
+
+
+async def test_a_client_that_wants_nothing_for_so_long_makes_room(
+    hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    troubles: list[tuple[str, str]] = []
+    clock = set_clock(monkeypatch)
+    is_over = asyncio.Event()
+
+    def note(trouble: str, hint: str) -> None:
+        troubles.append((trouble, hint))
+        if not trouble:
+            is_over.set()
+
+    server = Server(hub, {}, on_trouble=note)
+    async with server.listening(path), AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(peer(path)) for _ in range(MAX_CONNECTIONS)]
+        clients[0].call(1, "subscribe")
+        await clients[0].receive()
+        clock.seconds += IDLE_SECONDS - 1
+        clients[1].call(1, "status")
+        await clients[1].receive()
+        async with peer(path, hello=False) as refused:
+            refused.send(HELLO)
+            assert (await refused.error())["data"]["kind"] == "unreachable"
+        assert [trouble for trouble, _ in troubles] == [
+            f"more are turned away: {MAX_CONNECTIONS} clients are connected to flashdeckd already"
+        ]
+        clock.seconds += 1
+        await stack.enter_async_context(peer(path))
+        assert "wanted nothing" in (await clients[2].error())["message"]
+        for client in clients[3 : 3 + FREE_AGAIN]:
+            assert not troubles[1:]
+            client.writer.close()
+            await client.writer.wait_closed()
+        async with asyncio.timeout(30):
+            await is_over.wait()
+        assert troubles[1:] == [("", "")]
+
+
+def lowest_free() -> int:
+    """The number of the next open file."""
+    with socket.socket() as probe:
+        return probe.fileno()
+
+
+async def test_few_descriptors_are_left_to_boards_and_files(
+    hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def limit() -> int:
+        return first + SPARE_DESCRIPTORS + DOOR_DESCRIPTORS + len(hub.boards) + 2 * LEAST_CONNECTIONS
+
+    hub.publish_board(board("left"))
+    async with Server(hub, {}).listening(path), AsyncExitStack() as stack:
+        served = [await stack.enter_async_context(peer(path)) for _ in range(LEAST_CONNECTIONS)]
+        first = lowest_free()
+        monkeypatch.setattr(processes, "descriptor_limit", limit)
+        refused: dict[str, object] = {}
+        while not refused:  # a client of this very process takes one, too
+            client = await stack.enter_async_context(peer(path, hello=False))
+            client.send(HELLO)
+            refused = (await client.receive()).get("error", {})
+            served += [] if refused else [client]
+        assert f"may have {limit()} files open" in str(refused["message"])
+        assert len(served) > LEAST_CONNECTIONS
+        assert lowest_free() < limit() - SPARE_DESCRIPTORS
+
+
+async def test_so_few_clients_are_served_however_few_descriptors_there_are(
+    hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "descriptor_limit", lambda: 0)
+    async with Server(hub, {}).listening(path), AsyncExitStack() as stack:
+        for _ in range(LEAST_CONNECTIONS):
+            await stack.enter_async_context(peer(path))
+        async with peer(path, hello=False) as refused:
+            assert (await refused.error())["data"]["kind"] == "unreachable"
+            assert await refused.at_end()
+
+
+def test_what_many_cause_is_said_once_in_so_long(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = set_clock(monkeypatch)
+    seldom = Seldom(logging.getLogger("test"))
+    for pause in (0.0, 0.0, SELDOM_SECONDS - 0.001, 0.001, 0.0):
+        clock.seconds += pause
+        seldom.warn("one", "it happened")
+    seldom.warn("another", "else")
+    assert caplog.messages == ["it happened", "it happened (and 2 more since it was last said)", "else"]
 
 
 def test_so_many_connections_may_wait_to_be_accepted(path: Path) -> None:
@@ -193,7 +304,7 @@ async def test_connections_that_can_not_be_accepted_are_waited_for(
 ) -> None:
     asked = asked_times(monkeypatch)
     real = socket.socket.accept
-    refusals = iter((OSError(24, "Too many open files"),))
+    refusals = iter((OSError(24, "Too many open files"), OSError(24, "Too many open files")))
 
     def accept(listener: socket.socket) -> tuple[socket.socket, object]:
         for refusal in refusals:

@@ -54,6 +54,7 @@ PAST_HOST = {
     ("socket", "server/server.py"): "the event loop's clients",
     ("socket", "signals.py"): "wakes the event loop",
     ("socket", "state/hub.py"): "the machine's name",
+    ("socket", "state/lock.py"): "a name in the kernel; it ends with the process, as the lock does",
     ("sqlite3", "state/journal.py"): "SQLite is trusted to survive a power cut",
     ("sqlite3", "state/journal_schema.py"): "the same",
     ("watchfiles", "builds/source.py"): "one of two sources of hints; the other is driven by hand",

@@ -30,6 +30,17 @@ class Status(Snapshot, frozen=True, kw_only=True):
     """Everything that needs a person, worst first."""
 
 
+class History(Value, frozen=True, kw_only=True):
+    """The answer of `history`."""
+
+    jobs: tuple[JobState, ...]
+    """The newest first."""
+    since: float | None
+    """The time from which on the journal has every job; None while it has none."""
+    kept: int
+    """The number of newest jobs that the journal keeps, if there were older ones; 0: it has forgotten none."""
+
+
 class WaitReport(Value, frozen=True, kw_only=True):
     """The answer of `wait`: a row a board."""
 
@@ -67,6 +78,16 @@ class LogLineOfMany(Value, frozen=True, kw_only=True):
     """A line of `logs` with `--jsonl`."""
 
     log: LogLine
+
+
+class Taken(Value, frozen=True, kw_only=True):
+    """The answer of `take`, once its command has ended."""
+
+    boards: tuple[str, ...]
+    code: int
+    """The exit code of the command."""
+    seconds: float
+    """The time for which it ran."""
 
 
 class ConfigChecked(Value, frozen=True, kw_only=True):

@@ -1,10 +1,8 @@
 """From a command, which is plain Python, to the daemon and back."""
 
 import asyncio
-import os
 import shlex
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -12,8 +10,10 @@ import click
 from flashdeck.api import Params
 from flashdeck.client import START_HINT, Client
 from flashdeck.errors import ConnectionFailedError
-from flashdeck.paths import SOCKET_VARIABLE, socket_path
 from flashdeck.value import Value
+from flashdeck.whereabouts import Whereabouts
+from flashdeck_tui.cli.output import say
+from flashdeck_tui.inside_lease import act_for_lease
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Value)
@@ -29,10 +29,12 @@ def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -
         FlashdeckError: the daemon is not there (kind `unreachable`), or what it answered.
     """
     context = click.get_current_context()
-    path = daemon_socket(context, virtual=virtual)
+    where = whereabouts(context, virtual=virtual)
 
     async def session() -> T:
-        async with await Client.connect(path, client="flashdeck-cli") as client:
+        async with await where.connect(client="flashdeck-cli") as client:
+            if trouble := await act_for_lease(client):
+                say(trouble)
             return await work(client)
 
     try:
@@ -49,11 +51,9 @@ def ask(params: Params[R], *, virtual: bool = False) -> R:
     return converse(lambda client: client.call(params), virtual=virtual)
 
 
-def daemon_socket(context: click.Context, *, virtual: bool = False) -> Path:
-    """The socket that the command line of `context`, the environment or the defaults name."""
-    explicit = _explicit_socket(context)
-    named = explicit or os.environ.get(SOCKET_VARIABLE)
-    return socket_path(explicit, virtual=virtual and not named)
+def whereabouts(context: click.Context, *, virtual: bool = False) -> Whereabouts:
+    """The sockets that the command line of `context`, the environment or the defaults name."""
+    return Whereabouts.of(_explicit_socket(context), virtual=virtual)
 
 
 def _explicit_socket(context: click.Context) -> str | None:

@@ -4,13 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "rollback": "'flashdeck retry JOB' flashes the image of an earlier job again ('flashdeck jobs' lists them), "
-    "'flashdeck flash PARTITION FILE' an older file",
-    "history": "'flashdeck jobs' lists the newest jobs, with --board, --status and --limit",
     "init": "'flashdeck suggest' prints what is plugged in as configuration",
     "power": "flashdeck switches no ports; pull the cable, or use uhubctl",
     "console": "flashdeck reads no serial ports; open the port with a terminal program",
-    "take": "'flashdeck hold BOARD --reason TEXT' keeps a board for yourself, until 'flashdeck release BOARD'",
     "run": "'flashdeck wait PARTITION && COMMAND' runs a command once the newest build is on the boards",
     "follow": "'flashdeck logs -f' follows the daemon, and 'flashdeck flash' follows its jobs",
     "serve": "there is no browser's view; 'ssh -t HOST flashdeck' opens the screen of another machine",

@@ -11,13 +11,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from flashdeck import api
-from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import SETTLED, STATUSES, Blocked, JobStatus, Waiting, name_of
 from flashdeck.model import BoardState, JobState
 from flashdeck.toml.spellings import is_name
 from flashdeck.value import Value
-from flashdeck_tui.cli.connect import daemon_socket
+from flashdeck_tui.cli.connect import whereabouts
 
 PATIENCE: Final = 0.5
 """Seconds that a person who pressed Tab waits at the most for a daemon."""
@@ -88,7 +87,7 @@ def _ask(context: click.Context, params: api.Params[R], *, virtual: bool = False
     async def asked() -> R:
         async with (
             asyncio.timeout(PATIENCE),
-            await Client.connect(daemon_socket(context, virtual=virtual), client="flashdeck-completion") as client,
+            await whereabouts(context, virtual=virtual).connect(client="flashdeck-completion") as client,
         ):
             return await client.call(params)
 

@@ -79,9 +79,12 @@ def ordered(*, ends_with_command: bool = False) -> Callable[[Command], Command]:
     return decorate
 
 
-def carry_out(order: Order, what: str, ask: Asks) -> ExitCode:
-    """Order jobs, follow them to their end, and print a row a board; `what` names what they are for."""
-    done = converse(lambda client: done_by(client, order, ask))
+def carry_out(order: Order, what: str, ask: Asks, *, note: str = "warning: ") -> ExitCode:
+    """Order jobs, follow them to their end, and print a row a board; `what` names what they are for.
+
+    `note` stands before each of the daemon's notes.
+    """
+    done = converse(lambda client: done_by(client, order, ask, note=note))
     tell_remarks(done)
     return put_result(done, what, as_json=order.as_json, as_jsonl=order.as_jsonl)
 
@@ -93,13 +96,13 @@ def tell_remarks(done: Result) -> None:
             say(f"{job.board} {job.partition}".strip() + f": {remark}")
 
 
-async def done_by(client: Client, order: Order, ask: Asks) -> Result:
+async def done_by(client: Client, order: Order, ask: Asks, *, note: str = "warning: ") -> Result:
     """Return what became of the jobs that `ask` orders, once there is nothing more to follow."""
     changes = client.follow()
     await anext(changes)  # first, so that nothing that happens to the jobs is missed
     reply = await ask(client)
-    for note in reply.notes:
-        say(f"warning: {note}")
+    for noted in reply.notes:
+        say(f"{note}{noted}")
     jobs = await _followed(client, order, changes, reply)
     failures = tuple(failure_of(job, waits=not order.no_wait) for job in jobs)
     unwanted = [job for job in jobs if _is_unwanted(job, order)]

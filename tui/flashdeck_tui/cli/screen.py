@@ -6,7 +6,7 @@ import click
 
 from flashdeck.errors import ExitCode, FlashdeckError
 from flashdeck_tui import terminal
-from flashdeck_tui.cli.connect import daemon_socket
+from flashdeck_tui.cli.connect import whereabouts
 from flashdeck_tui.cli.output import say
 
 _EXTRA = "flashdeck[tui]"
@@ -30,5 +30,5 @@ def open_screen(context: click.Context) -> int:
             f"the terminal interface needs {error.name}, which is not installed",
             hint=f"pip install '{_EXTRA}'; the commands work without it, see 'flashdeck --help'",
         ) from error
-    code: int = app.run(daemon_socket(context))
+    code: int = app.run(lambda: whereabouts(context))
     return code

@@ -7,7 +7,7 @@ from typing import Final
 from flashdeck.job_state import Done, Queued, Running, Superseded, Written
 from flashdeck.model import BoardState, Contents, JobState, LogLevel, Presence
 from flashdeck.text import clean, format_age
-from flashdeck.words.boards import armed_text, hold_text, presence_word
+from flashdeck.words.boards import armed_text, armed_word, hold_text, lease_text, presence_word
 from flashdeck.words.contents import contents_state
 from flashdeck.words.jobs import claim_text, status_detail, status_hint, status_word
 from flashdeck.words.tone import Phrase, Tone
@@ -35,7 +35,9 @@ def cell(phrase: Phrase) -> Cell:
 
 def presence(board: BoardState) -> Cell:
     """Return where a board is, and if it is on hold or disarmed."""
-    but = [word for word, is_so in (("on hold", board.hold is not None), ("disarmed", not board.armed)) if is_so]
+    is_plain = board.armed and not board.once
+    but = [word for word, is_so in (("on hold", board.hold is not None), ("taken", board.lease is not None)) if is_so]
+    but += [] if is_plain else [armed_word(board).text]
     where = presence_word(board.presence)
     return Cell(f"{where.text} ({', '.join(but)})", Colour.WARNING) if but else cell(where)
 
@@ -79,8 +81,10 @@ def remarks(boards: Iterable[BoardState]) -> Iterator[str]:
     for board in boards:
         if board.presence is Presence.OTHER and board.text:
             yield f"{board.name}: {board.text}"
-        if not board.armed:
+        if board.once or not board.armed:
             yield armed(board)
+        if board.lease is not None:
+            yield f"{board.name}: {lease_text(board.lease)}, for {age(board.lease.since)}; only its jobs start"
         if board.hold is not None:
             yield hold(board)
         if board.trouble:

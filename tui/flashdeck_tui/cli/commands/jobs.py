@@ -47,7 +47,7 @@ def job_table(jobs: Sequence[JobState]) -> str:
             job.partition,
             work_name(job),
             words.status(job),
-            words.age(job.finished_at or job.started_at or job.created_at),
+            words.age(job.at),
             words.detail(job),
         ]
         for job in jobs

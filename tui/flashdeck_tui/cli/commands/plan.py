@@ -51,6 +51,11 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], erase
         return await client.call(api.Plan(partition=partition, sha256=sha256, boards=boards))
 
     reply = converse(work)
+    return put_plans(reply, as_json=as_json)
+
+
+def put_plans(reply: PlanList, *, as_json: bool) -> ExitCode:
+    """Print plans; returns BLOCKED where none of them would start."""
     if as_json:
         put_json(reply)
     else:

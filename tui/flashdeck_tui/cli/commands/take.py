@@ -1,0 +1,163 @@
+"""`flashdeck take`: boards for oneself, for as long as a command runs."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import time
+from asyncio.subprocess import Process
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from flashdeck import api
+from flashdeck.client import Client
+from flashdeck.errors import ConnectionFailedError
+from flashdeck.job_state import Running
+from flashdeck.model import Event, Snapshot
+from flashdeck.names import is_meant
+from flashdeck.text import clean
+from flashdeck.words.boards import lease_text
+from flashdeck_tui.cli import before_command, live_options, options
+from flashdeck_tui.cli.answers import Taken
+from flashdeck_tui.cli.before_command import BeforeCommand
+from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.follow import heed
+from flashdeck_tui.cli.output import put_json, say
+from flashdeck_tui.inside_lease import LEASE_VARIABLE
+
+NOT_EXECUTABLE: Final = 126
+"""Exit code where the command cannot be started, as shells have it."""
+NOT_FOUND: Final = 127
+"""Exit code where there is no such command, as shells have it."""
+_KILLED: Final = 128
+"""Shells add the number of the signal that has ended a command."""
+_PASSED_ON: Final = (signal.SIGTERM, signal.SIGHUP)
+_ITS_OWN: Final = (signal.SIGINT, signal.SIGQUIT)
+"""Signals that a terminal sends to the command as well."""
+LONGEST_COMMAND: Final = 60
+"""Characters of the command that stand for its purpose where none was named."""
+
+
+@click.command(cls=BeforeCommand)
+@live_options.named_boards
+@click.option("--for", "reason", type=options.name, default="", metavar="TEXT", help="Purpose, shown to everybody.")
+@click.option("--no-wait", is_flag=True, help="Do not wait (13) where somebody has a board, or a job runs there.")
+@options.timeout(default=None, help="Give up (6) where it does not get the boards within this time.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end; COMMAND prints to stderr.")
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    boards: tuple[str, ...],
+    reason: str,
+    no_wait: bool,
+    timeout: float | None,
+    as_json: bool,
+) -> int:
+    """Take each BOARD while COMMAND runs: only jobs that COMMAND asks for start there.
+
+    BOARD is a name or a glob. Waits in line until nobody else has any of the boards and nothing runs there, and takes
+    all of them at once. Builds and other people's jobs wait meanwhile, and everybody sees who has the boards, and since
+    when. A person can still put a board on hold. The lease ends with COMMAND, with this command, and with the daemon.
+
+    COMMAND has the terminal, and its exit code is that of this command; 127 where there is none, 126 where it cannot be
+    started. In its environment $FLASHDECK_LEASE makes 'flashdeck flash' and all others act for the lease.
+    """
+    words = before_command.words(context)
+    if shutil.which(words[0]) is None:
+        say(f"there is no command {clean(words[0])}")
+        return NOT_FOUND
+    asked = api.Take(
+        boards=boards,
+        by=_holder(),
+        reason=reason or clean(" ".join(words), LONGEST_COMMAND),
+        no_wait=no_wait,
+        timeout=timeout,
+    )
+
+    async def work(client: Client) -> Taken:
+        lease = await _take(client, asked)
+        began = time.monotonic()
+        code = await _run(client, words, lease.token, quiet=as_json)
+        return Taken(boards=lease.boards, code=code, seconds=round(time.monotonic() - began, 3))
+
+    taken = converse(work)
+    if as_json:
+        put_json(taken)
+    return taken.code
+
+
+async def _take(client: Client, asked: api.Take) -> api.LeaseToken:
+    """Return the lease once it is there; meanwhile say who has the boards, and what runs there."""
+    changes = client.follow()
+    first = await anext(changes)
+    told: set[tuple[str, str]] = set()
+
+    def tell(change: Snapshot | Event) -> None:
+        boards = change.boards if isinstance(change, Snapshot) else (change.board,) if change.board else ()
+        jobs = change.jobs if isinstance(change, Snapshot) else (change.job,) if change.job else ()
+        waits = [
+            (board.name, lease_text(board.lease)) for board in boards if board.lease and board.lease.by != asked.by
+        ]
+        waits += [(job.board, f"job {job.id} runs") for job in jobs if isinstance(job.status, Running)]
+        for board, why in waits:
+            if is_meant(board, asked.boards) and (board, why) not in told:
+                told.add((board, why))
+                say(f"{board}: {why}; waits for the end of that")
+
+    if asked.no_wait:
+        return await client.call(asked)
+    tell(first)
+    return await heed(asyncio.ensure_future(client.call(asked)), changes, tell)
+
+
+async def _run(client: Client, words: Sequence[str], token: str, *, quiet: bool) -> int:
+    """Run the command with this terminal, and return its exit code as a shell has it."""
+    environment = {**os.environ, LEASE_VARIABLE: token}
+    try:
+        # Not by sys.stderr, which may be anything: descriptor 2 is what the command gets as its own stderr.
+        process = await asyncio.create_subprocess_exec(*words, stdout=2 if quiet else None, env=environment)
+    except OSError as error:
+        say(f"{clean(words[0])} cannot be started: {error.strerror}")
+        return NOT_EXECUTABLE
+    loop = asyncio.get_running_loop()
+    for number in _PASSED_ON:
+        loop.add_signal_handler(number, _pass_on, process, number)
+    for number in _ITS_OWN:
+        loop.add_signal_handler(number, _leave_to_command)
+    watching = asyncio.create_task(_tell_when_lost(client))
+    try:
+        code = await process.wait()
+    finally:
+        watching.cancel()
+        for number in (*_PASSED_ON, *_ITS_OWN):
+            loop.remove_signal_handler(number)
+    return code if code >= 0 else _KILLED - code
+
+
+def _pass_on(process: Process, number: signal.Signals) -> None:
+    if process.returncode is None:
+        process.send_signal(number)
+
+
+def _leave_to_command() -> None:
+    """Wait on: the terminal has sent the signal to the command, too, which ends by it or not."""
+
+
+async def _tell_when_lost(client: Client) -> None:
+    try:
+        async for _ in client.follow():
+            pass
+    except ConnectionFailedError as error:
+        say(f"the lease has ended, the command goes on: {error.message}")
+
+
+def _holder() -> str:
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = f"user {os.getuid()}"
+    return f"{user}, process {os.getpid()}"
