@@ -44,16 +44,17 @@ class Footprint:
         )
 
 
-async def at_rest(pid: int, state: Path, *, below: Footprint | None = None) -> Footprint:
-    """Return what a process takes once that stays the same; with `below`, once it has no more open than that.
+async def at_rest(pid: int, state: Path, *, spool: int, below: Footprint | None = None) -> Footprint:
+    """Return what a process takes once that stays the same, and its spool has come down to so many bytes.
 
-    Returns the last look where neither comes: nobody tells when a thread has ended.
+    With `below`, once it has no more open than that. Returns the last look where that does not come: nobody tells when
+    a thread has ended.
     """
     last = Footprint.of(pid, state)
     for _ in range(LOOKS):
         await asyncio.sleep(PAUSE)
         before, last = last, Footprint.of(pid, state)
-        if (last.descriptors, last.threads) != (before.descriptors, before.threads):
+        if (last.descriptors, last.threads) != (before.descriptors, before.threads) or last.spool > spool:
             continue
         if below is None or (last.descriptors <= below.descriptors and last.threads <= below.threads):
             break

@@ -54,6 +54,8 @@ CALM_SECONDS: Final = 2 * WAIT_SECONDS
 """Bounds the time from the end of the storm until all is well."""
 MOST_PRESSES: Final = 5
 """How often a board may ask for a hand after a spell: a hand that does what it is told need not do it for ever."""
+SPOOL_IMAGES: Final = 60
+"""The largest images that the spool may keep."""
 MEMORY_SHARE: Final = 0.1
 """What a life of the daemon may take more, of what it took when it was warm."""
 MEMORY_BYTES: Final = 2048
@@ -153,6 +155,10 @@ class Storm:
     def _is_building(self) -> bool:
         return self._done < BUILDING or any(self._lacks(deed) for deed in WHILE_BUILT)
 
+    @property
+    def _spool_limit(self) -> int:
+        return SPOOL_IMAGES * self.size.images[1]
+
     def _lacks(self, deed: Deed) -> bool:
         return self._spell.lacks(deed, self._deeds)
 
@@ -202,7 +208,9 @@ class Storm:
             keys = {"model": kind.model, "serial": serial, "timing": kind.timing, "attach_time": 0.02}
             bench += board(name, number, flash_file=f"{name}.flash", **keys)
         prepare(self.root, boards=boards, bench=bench)
-        self._config = (self.root / "config.toml").read_text()
+        written = self.root / "config.toml"
+        self._config = written.read_text().replace("[daemon]\n", f'[daemon]\nspool_limit = "{self._spool_limit}"\n')
+        written.write_text(self._config)
 
     def _flash(self, name: str) -> bytes:
         return (self.root / f"{name}.flash").read_bytes()
@@ -668,7 +676,8 @@ class Storm:
     async def _check_size(self, *, is_last: bool) -> None:
         """One life of the daemon takes no more after the last spell than after the one before."""
         pid, warm = self._rig.process.pid, self._warm
-        now = self._warm = await at_rest(pid, self.root / "state", below=warm if is_last else None)
+        state = self.root / "state"
+        now = self._warm = await at_rest(pid, state, spool=self._spool_limit, below=warm if is_last else None)
         self.tally.calm.append(now.text())
         if not is_last:
             self._jobs_when_warm = len(self.tally.jobs)
@@ -681,7 +690,7 @@ class Storm:
         jobs = len(self.tally.jobs) - self._jobs_when_warm
         assert now.memory <= warm.memory * (1 + MEMORY_SHARE) + MEMORY_BYTES * jobs, told
         assert now.journal <= warm.journal + JOURNAL_BYTES * jobs, told
-        assert now.spool <= SPOOL_LIMIT, told
+        assert now.spool <= self._spool_limit, told
 
     def _check_log(self) -> None:
         log = (self.root / "log").read_text()
