@@ -2,7 +2,7 @@
 #
 #   make demo     the main job on emulated boards, to play with (ONCE=1, or without a terminal: ends by itself)
 #   make test     all tests
-#   make soak     the very large tests, larger: interruptions, killed daemons, hostile devices (some 20 minutes)
+#   make soak     the very large tests, larger: interruptions, long runs, hostile devices (some 40 minutes)
 #   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
 #   make bench    what flashdeck costs: a table, and build/bench/bench.json (QUICK=1: smaller, no virtual machine; JSON=FILE)
 #   make limits   doubles and halves every limit, one at a time, and names those that no test noticed (ONLY=dfu)

@@ -391,14 +391,18 @@ class Bench:
         The one device that has its serial is the board then, also where there were two of them.
         """
         lane = self.lane(name)
+        released = lane.hold  # one that comes from now on stays, as it does in the journal
         await self._journal.save_hold(name, None)
-        self._holds.pop(name, None)
+        if self._holds.get(name) is released:
+            self._holds.pop(name, None)
         self._hub.log("released", board=name)
         if await self._sightings.forget_shared(lane.board):
             await self.see(self._devices, self._unread)
             if lane.sighting.device is not None:
                 text = f"the device at {lane.sighting.device.name} is this board: a person has said so"
                 self._hub.log(text, level=LogLevel.WARNING, board=name)
+        if lane.hold is released:
+            lane.hold = None
         await lane.release()
         return self.state_of(name)
 

@@ -296,12 +296,11 @@ class Lane:
         await self._hub.until(lambda: not _is_under_way(self._book.job(job.id)))
 
     async def release(self) -> None:
-        """A person lets the board go on: ends its hold, forgets recorded faults of its bootloader, unblocks its jobs.
+        """A person lets the board go on: forgets recorded faults of its bootloader, unblocks its jobs.
 
         The banks for which its jobs are blocked are flashed without proof from now on, also over a restart. The device
         that is there is the board, whatever its jobs were begun on.
         """
-        self.hold = None
         jobs = self._book.active(self.board.name)
         blocked = [job for job in jobs if isinstance(job.status, Blocked)]
         for note in await self._histories.release(self.board.name, self._after_error.release(blocked)):

@@ -164,6 +164,20 @@ async def test_a_hold_that_can_not_be_recorded_is_shown_all_the_same(
     await scene.hub.until(lambda: scene.hub.boards["left"].hold == BoardHold(reason="soldering", by=HoldBy.PERSON))
 
 
+async def test_a_hold_that_comes_while_the_one_before_is_released_stays_and_a_restart_knows_it(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as scene:
+        await scene.bench.hold("left", "soldering")
+        releasing = asyncio.create_task(scene.bench.release("left"))
+        await asyncio.sleep(0)  # it has begun
+        shown = await scene.bench.hold("left", "measuring")
+        await releasing
+        assert shown.hold == scene.bench.lane("left").hold == BoardHold(reason="measuring", by=HoldBy.PERSON)
+    async with opened(tmp_path) as scene:
+        assert scene.bench.lane("left").hold == BoardHold(reason="measuring", by=HoldBy.PERSON)
+
+
 async def test_the_reason_of_a_hold_fits_into_a_line_whatever_a_client_says(scene: Scene) -> None:
     hold = (await scene.bench.hold("left", "\x1b[2J" + "x" * 900_000)).hold
     assert hold is not None
