@@ -12,6 +12,7 @@ MAX_PATH = 4096
 
 _KIB = 1024
 _MIB = 1024 * _KIB
+_UNITS = ((_KIB**3, "GiB"), (_MIB, "MiB"), (_KIB, "KiB"))
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
@@ -60,10 +61,10 @@ def parse_duration(text: str) -> float:
 
 
 def format_size(size: int) -> str:
-    """Bytes for people: "980 B", "98.4 KiB", "384 KiB", "2 MiB"."""
+    """Bytes for people: "980 B", "98.4 KiB", "384 KiB", "2 MiB", "1.5 GiB"."""
     if size < _KIB:
         return f"{size} B"
-    count, unit = (size / _KIB, "KiB") if size < _MIB else (size / _MIB, "MiB")
+    count, unit = next((size / of, unit) for of, unit in _UNITS if size >= of)
     return f"{count:.1f}".removesuffix(".0") + f" {unit}"
 
 

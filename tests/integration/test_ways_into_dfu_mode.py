@@ -149,6 +149,9 @@ async def test_an_application_with_another_serial_is_followed_by_its_port(root: 
     for boards in (BY_SERIAL, BY_PORT):
         prepare(root, boards=boards, bench=board("left", app_serial="APP", start="dfu"))
         async with running(root) as rig:
+            await rig.client.call(
+                api.Release(boards=("left",))
+            )  # by its port it is on hold: it was known by its serial
             await rig.press("left")
             rig.build(FIRST if boards is BY_SERIAL else SECOND)
             await rig.wait()

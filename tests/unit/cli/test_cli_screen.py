@@ -1,6 +1,7 @@
 """`flashdeck` alone opens the terminal interface, where that is installed."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -8,6 +9,7 @@ import pytest
 
 from canned_daemon import CannedDaemon
 from cli_run import Cli
+from flashdeck.whereabouts import Whereabouts
 from flashdeck_tui import terminal
 
 
@@ -37,8 +39,8 @@ def test_the_screen_gets_the_socket_and_gives_the_exit_code(
 
     class App(ModuleType):
         @staticmethod
-        def run(socket: Path) -> int:
-            opened.append(socket)
+        def run(whereabouts: Callable[[], Whereabouts]) -> int:
+            opened.append(whereabouts().places[0])
             return 7
 
     monkeypatch.setitem(sys.modules, "flashdeck_tui.app", App("flashdeck_tui.app"))

@@ -102,7 +102,15 @@ def test_other_durations_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 B"), (980, "980 B"), (100762, "98.4 KiB"), (393216, "384 KiB"), (2097152, "2 MiB"), (1363149, "1.3 MiB")],
+    [
+        (0, "0 B"),
+        (980, "980 B"),
+        (100762, "98.4 KiB"),
+        (393216, "384 KiB"),
+        (2097152, "2 MiB"),
+        (1363149, "1.3 MiB"),
+        (3 << 29, "1.5 GiB"),
+    ],
 )
 def test_sizes_are_shown(size: int, text: str) -> None:
     assert format_size(size) == text
