@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-LOOKS: Final = 150
+LOOKS: Final = 50
 """The most looks at a process that is coming to rest."""
 PAUSE: Final = 0.2
 
