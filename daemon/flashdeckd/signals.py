@@ -37,6 +37,9 @@ class Signals:
 
     def __init__(self) -> None:
         self._asked: Asked | None = None
+        self._is_to_end = False
+        """True once it was asked to end. What is raised then gets lost where it meets a callback of the interpreter, as
+        those of weak references are in the middle of an import."""
         self._ending = frozenset({*ENDING, signal.SIGHUP} if _has_terminal() else ENDING)
 
     @contextmanager
@@ -77,6 +80,8 @@ class Signals:
             signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)
             loop.add_reader(ours, told)
             self._asked = asked
+            if self._is_to_end:
+                asked.to_end.set()
             try:
                 yield asked
             finally:
@@ -85,6 +90,7 @@ class Signals:
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         if self._asked is None:
+            self._is_to_end = True
             raise SystemExit(0)
 
 
