@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from flashdeck.config import MapPolicy
-from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, TransferTimeoutError
+from flashdeck.errors import DeviceError, DeviceGoneError, TransferTimeoutError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Verified
 from flashdeck.text import clean
@@ -30,10 +30,9 @@ from flashdeckd.flash.reading import (
     ReadListener,
     ReadOrder,
     ReadResult,
-    leave_idle,
+    ending_idle,
     read_addresses,
     require_readable,
-    told,
 )
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.survey import look
@@ -145,21 +144,13 @@ class DfuseEngine:
         started, transfers = clock.monotonic(), pipe.transfers
         session = _session(pipe, self.target, sleep, self.history, listener.claimed)
         session.confine(frozenset())
-        try:
+        with ending_idle(session, force=order.force):
             listener.progress(Phase.OPEN, 0, 1)
             facts = DeviceFacts.of(session.open())
             listener.progress(Phase.OPEN, 1, 1)
             cells = order.cells(self.target.span, usable_transfer_size(facts.transfer_size))
             require_readable(self._obstacle_to_reading(facts, cells), force=order.force)
             read = read_addresses(session, self.target.span.start, cells, order, listener)
-        except DeviceGoneError as error:
-            raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
-        except DeviceError as error:
-            leave_idle(session)
-            raise told(error, force=order.force) from error
-        except ParkedError:
-            leave_idle(session)
-            raise
         session.to_idle()
         proved = self.history.reading_proved
         return ReadResult(

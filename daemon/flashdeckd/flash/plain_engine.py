@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, RefusedError, TransferTimeoutError
+from flashdeck.errors import DeviceError, DeviceGoneError, RefusedError, TransferTimeoutError
 from flashdeck.job_state import Phase
 from flashdeckd.dfu.claims import OnClaim, tell_nobody
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
@@ -19,10 +19,9 @@ from flashdeckd.flash.reading import (
     ReadListener,
     ReadOrder,
     ReadResult,
-    leave_idle,
+    ending_idle,
     read_in_order,
     require_readable,
-    told,
 )
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.flash.target import AlternateTarget
@@ -103,21 +102,13 @@ class PlainEngine:
         """Read from the start of the alternate setting as far as the order says."""
         started, transfers = clock.monotonic(), pipe.transfers
         session = self._session(pipe, sleep, listener.claimed)
-        try:
+        with ending_idle(session, force=order.force):
             listener.progress(Phase.OPEN, 0, 1)
             functional = session.open().functional
             listener.progress(Phase.OPEN, 1, 1)
             cannot = "the device says that it cannot be read (bitCanUpload is 0)"
             require_readable("" if functional.can_upload else cannot, force=order.force)
             read, remark = read_in_order(session, self.target.size, block_size(functional), order, listener)
-        except DeviceGoneError as error:
-            raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
-        except DeviceError as error:
-            leave_idle(session)
-            raise told(error, force=order.force) from error
-        except ParkedError:
-            leave_idle(session)
-            raise
         proved = self.history.reading_proved
         return ReadResult(
             read=read,

@@ -3,12 +3,12 @@
 Reads are believed only where they were proved. What was refused, or seen not to be true, a person has to want.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from flashdeck.errors import DeviceError, DeviceGoneError, StallError, UnreadableError
+from flashdeck.errors import DeviceError, DeviceGoneError, ParkedError, StallError, UnreadableError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, TimeClaim
 from flashdeckd.dfu.dfuse_session import DfuseSession
@@ -161,15 +161,32 @@ def _answers(
         yield length, session.upload(length)
 
 
-def told(error: DeviceError, *, force: bool) -> DeviceError:
-    """Return the error of a read: a refusal is one that a person may want to try all the same."""
+@contextmanager
+def ending_idle(session: DfuseSession | PlainSession, *, force: bool) -> Generator[None]:
+    """Bring the device to dfuIDLE where the reads in the block end early, as well as it can be done.
+
+    A board that is lost during a read is said to be. A refusal is one that a person may want to try all the same,
+    unless that was done (`force`).
+    """
+    try:
+        yield
+    except DeviceGoneError as error:
+        raise DeviceGoneError(error.message, hint=error.hint, during_read=session.reading) from error
+    except DeviceError as error:
+        _leave_idle(session)
+        raise _told(error, force=force) from error
+    except ParkedError:
+        _leave_idle(session)
+        raise
+
+
+def _told(error: DeviceError, *, force: bool) -> DeviceError:
     if isinstance(error, StallError) and not force:
         hint = "its bootloader was built without reading, or does not allow it now; --force only tries again"
         return UnreadableError(error.message, hint=hint)
     return error
 
 
-def leave_idle(session: DfuseSession | PlainSession) -> None:
-    """Bring the device to dfuIDLE as well as it can be done: the next session recovers it."""
-    with suppress(DeviceError):
+def _leave_idle(session: DfuseSession | PlainSession) -> None:
+    with suppress(DeviceError):  # the next session recovers it
         session.to_idle()
