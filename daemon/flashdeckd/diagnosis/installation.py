@@ -9,6 +9,7 @@ from flashdeck.config import Config, UsbId
 from flashdeck.diagnosis import Finding, Severity
 from flashdeck.model import ConfigurationState
 from flashdeck.words.configuration import configuration_text
+from flashdeckd.diagnosis.machine.surroundings import ids_of, node_of
 from flashdeckd.host import files, processes
 from flashdeckd.usb.device import UsbDevice
 
@@ -41,9 +42,9 @@ def inspect(
     rules: Iterable[Path] = RULES,
 ) -> Machine:
     """Looks at device nodes and udev rules; blocks. Opens no device."""
-    wanted = {each for profile in config.profiles.values() for each in (profile.dfu, profile.app) if each is not None}
+    wanted = ids_of(config)
     present = [device for device in devices if device.usb_id in wanted or device.has_dfu]
-    closed = tuple(device for device in present if not files.is_open_to_us(_node(nodes, device)))
+    closed = tuple(device for device in present if not files.is_open_to_us(node_of(nodes, device)))
     opened = {device.usb_id for device in present} - {device.usb_id for device in closed}
     doubtful = wanted - opened if processes.own_uid() else set[UsbId]()
     texts = list(_rules(rules)) if doubtful else []
@@ -101,10 +102,6 @@ def _mend(usb_id: UsbId) -> str:
         f"add a profile for {usb_id} to the configuration, and run `flashdeck install`, which writes the rule for its "
         "ids; membership in the rule's group counts from the next login"
     )
-
-
-def _node(nodes: Path, device: UsbDevice) -> Path:
-    return nodes / f"{device.bus:03d}" / f"{device.address:03d}"
 
 
 def _rules(directories: Iterable[Path]) -> Iterator[str]:

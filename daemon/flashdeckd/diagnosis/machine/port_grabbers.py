@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from flashdeck.diagnosis import Finding, Severity
-from flashdeckd.diagnosis.machine.surroundings import LONGEST_ANSWER, Surroundings
+from flashdeckd.diagnosis.machine.surroundings import LONGEST_ANSWER, Surroundings, ids_of
 from flashdeckd.host import files
 
 MAX_PROCESSES = 20_000
@@ -54,8 +54,7 @@ def _running(proc: Path) -> dict[str, int]:
 
 def _is_told_to_ignore(around: Surroundings) -> bool:
     """Tell whether udev has noted that for each device of the configuration that is here, of which there is one."""
-    profiles = around.config.profiles.values()
-    ids = {profile.app for profile in profiles} | {profile.dfu for profile in profiles}
+    ids = ids_of(around.config)
     noted = [_noted(around, device.bus, device.address) for device in around.devices if device.usb_id in ids]
     return bool(noted) and all(IGNORED in text.splitlines() for text in noted)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from flashdeck.config import Config
+from flashdeck.config import Config, UsbId
 from flashdeckd.usb.device import UsbDevice
 
 LONGEST_ANSWER = 64 * 1024
@@ -27,11 +27,21 @@ class Surroundings:
 
     def node(self, device: UsbDevice) -> Path:
         """Return the device's node, through which it is opened."""
-        return self.nodes / f"{device.bus:03d}" / f"{device.address:03d}"
+        return node_of(self.nodes, device)
 
     @property
     def wanted(self) -> frozenset[UsbDevice]:
         """The devices that are of any interest: those of the configuration, and those with DFU."""
-        profiles = self.config.profiles.values()
-        ids = {each for profile in profiles for each in (profile.dfu, profile.app) if each is not None}
+        ids = ids_of(self.config)
         return frozenset(device for device in self.devices if device.usb_id in ids or device.has_dfu)
+
+
+def ids_of(config: Config) -> frozenset[UsbId]:
+    """Return the USB ids that the configuration names."""
+    profiles = config.profiles.values()
+    return frozenset(each for profile in profiles for each in (profile.dfu, profile.app) if each is not None)
+
+
+def node_of(nodes: Path, device: UsbDevice) -> Path:
+    """Return a device's node below the directory of all of them."""
+    return nodes / f"{device.bus:03d}" / f"{device.address:03d}"
