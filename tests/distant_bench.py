@@ -32,7 +32,7 @@ from full_disk import FullDisk
 LOOK_SECONDS = 0.02
 """How often the daemon's side asks what is on the bus; udev would tell."""
 LOCKED_SECONDS = 0.2
-"""How long the daemon waits for somebody who has locked its journal."""
+"""The time for which the daemon waits for somebody who has locked its journal."""
 Seen = tuple[int, Identity, bool, float]
 
 

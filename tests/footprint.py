@@ -13,7 +13,7 @@ PAUSE: Final = 0.2
 
 @dataclass(frozen=True)
 class Footprint:
-    """What one life of a daemon takes at one moment."""
+    """The memory, descriptors, threads and files of one life of a daemon at one moment."""
 
     pid: int
     memory: int

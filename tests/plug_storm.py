@@ -49,17 +49,17 @@ LATEST_FAULT: Final = 80
 CROWD: Final = 12
 """Connections at once, at the most, of one client in a crowd."""
 MOST_TRIES: Final = 20
-"""How often a thing is tried that a daemon, killed meanwhile, did not show."""
+"""The number of times that a thing is tried which a daemon, killed meanwhile, did not show."""
 CALM_SECONDS: Final = 2 * WAIT_SECONDS
 """Bounds the time from the end of the storm until all is well."""
 MOST_PRESSES: Final = 5
-"""How often a board may ask for a hand after a spell: a hand that does what it is told need not do it for ever."""
+"""The times that a board may ask for a hand after a spell: one that does what it is told need not do it for ever."""
 MOST_AGAIN: Final = 2
-"""How often the last spell passes once more where the daemon has grown in it."""
+"""The number of times that the last spell passes once more where the daemon has grown in it."""
 SPOOL_IMAGES: Final = 60
 """The largest images that the spool may keep."""
 MEMORY_SHARE: Final = 0.1
-"""What a life of the daemon may take more, of what it took when it was warm."""
+"""The share by which a life of the daemon may grow, of what it took when it was warm."""
 MEMORY_BYTES: Final = 2048
 """What it may take besides for one job: answers, log lines and images are remembered, up to a limit each."""
 JOURNAL_BYTES: Final = 8192

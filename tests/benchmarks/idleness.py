@@ -52,7 +52,7 @@ def _wake_up_row(when: str, rate: float, *, aim: float) -> Row:
 
 
 def _wake_ups(pid: int) -> int:
-    """How often its threads have waited for something so far (proc(5)); one that has ended counts no more."""
+    """The number of times that its threads have waited (proc(5)); one that has ended counts no more."""
     total = 0
     for thread in Path(f"/proc/{pid}/task").iterdir():
         with suppress(FileNotFoundError):

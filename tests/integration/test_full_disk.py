@@ -24,7 +24,7 @@ files.system = Disk(Path(sys.argv.pop(1)) / "state" / "spool", 0)
 from flashdeckd.__main__ import main
 main()
 """
-"""What runs, the directory of the tests and that of the rig before the daemon's options."""
+"""The program that Python runs; the directories of the tests and of the rig stand before the daemon's options."""
 
 
 def on_a_small_disk(root: Path, *, images: int) -> tuple[str, ...]:

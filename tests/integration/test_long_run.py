@@ -50,7 +50,7 @@ SIZE = Size(
     images=(4_000, 24_000) if SOAK else (2_000, 9_000),
 )
 LEAST = {Deed.BUILD: 300, Deed.PLUG: 100, Deed.FAULT: 40, Deed.KILL: 10, Deed.FULL_DISK: 3, Deed.RELOAD: 3}
-"""What happens in the shortest run."""
+"""The deeds of the shortest run."""
 
 
 @pytest.mark.timeout(7200 if SOAK else 600)

@@ -183,7 +183,7 @@ with signals.heard():
     os.kill(os.getpid(), signal.SIGHUP)
     asyncio.run(serve(signals))
 """
-"""What of the daemon hears signals, and sends them itself."""
+"""A program with the daemon's part that hears signals; it sends them itself."""
 
 
 def test_without_a_terminal_a_hangup_asks_for_a_reload_as_often_as_it_comes() -> None:

@@ -260,6 +260,7 @@ def test_file_systems_are_told_by_name(tmp_path: Path) -> None:
     assert not is_remote(str(tmp_path / "nothing"))
 
 
+# CI is root, and runs it; nobody else can make a file of another user.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_nobody_can_say_of_another_users_file_whether_it_is_open() -> None:
     code = (
