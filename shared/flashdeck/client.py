@@ -33,6 +33,7 @@ from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, R
 from flashdeck.model import Event, Snapshot
 from flashdeck.text import clean
 from flashdeck.value import Value
+from flashdeck.whereabouts import START_HINT
 
 HELLO_TIMEOUT = 10.0
 """Seconds that a daemon has to answer the first call."""
@@ -40,8 +41,6 @@ EVENTS_KEPT = 10_000
 """Events kept for an iterator that falls behind; at one more the subscription ends."""
 
 R = TypeVar("R", bound=Value)
-START_HINT = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
-"""The hint where nobody listens. A caller that knows more of the daemon gives the command that starts that one."""
 
 
 class Subscription:
@@ -165,6 +164,11 @@ class Client:
                 hint="install the same version of flashdeck on both sides, and restart the daemon",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
+
+    @property
+    def where(self) -> str:
+        """The daemon's socket, as errors name it."""
+        return self._where
 
     async def __aenter__(self) -> Self:
         return self

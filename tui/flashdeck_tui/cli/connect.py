@@ -1,8 +1,10 @@
 """From a command, which is plain Python, to the daemon and back."""
 
 import asyncio
+import os
 import shlex
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -10,9 +12,12 @@ import click
 from flashdeck.api import Params
 from flashdeck.client import START_HINT, Client
 from flashdeck.errors import ConnectionFailedError
+from flashdeck.names import few
+from flashdeck.text import clean
 from flashdeck.value import Value
-from flashdeck.whereabouts import Whereabouts
-from flashdeck_tui.cli.output import say
+from flashdeck.whereabouts import Whereabouts, unnamed
+from flashdeck_tui.cli.answers import OtherDaemon
+from flashdeck_tui.cli.output import complain
 from flashdeck_tui.inside_lease import act_for_lease
 
 T = TypeVar("T")
@@ -33,8 +38,10 @@ def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -
 
     async def session() -> T:
         async with await where.connect(client="flashdeck-cli") as client:
+            if others := rivals(where, client.where):
+                complain(f"warning: several daemons run; this is the one at {client.where}, --socket chooses {others}")
             if trouble := await act_for_lease(client):
-                say(trouble)
+                complain(trouble)
             return await work(client)
 
     try:
@@ -53,11 +60,36 @@ def ask(params: Params[R], *, virtual: bool = False) -> R:
 
 def whereabouts(context: click.Context, *, virtual: bool = False) -> Whereabouts:
     """The sockets that the command line of `context`, the environment or the defaults name."""
-    return Whereabouts.of(_explicit_socket(context), virtual=virtual)
+    explicit = _explicit_socket(context)
+    if not context.find_root().params.get("virtual"):
+        return Whereabouts.of(explicit, virtual=virtual)
+    if explicit:
+        raise click.UsageError("--socket names one daemon, and --virtual chooses another: take one of them")
+    return Whereabouts.only_virtual()
+
+
+def rivals(where: Whereabouts, used: str) -> str:
+    """Return the sockets of the other daemons that a command could have reached as well; "" where there are none."""
+    if where.is_named or len(where.places) == 1:
+        return ""
+    return few([shown for shown in map(_shown, where.listening()) if shown != used])
+
+
+def other_daemons(used: str) -> Iterator[OtherDaemon]:
+    """Yield those of our daemons that listen on another socket than `used`."""
+    environ = unnamed(os.environ)
+    for is_virtual in (False, True):
+        for shown in map(_shown, Whereabouts.of(virtual=is_virtual, environ=environ).listening()):
+            if shown != used:
+                yield OtherDaemon(socket=shown, virtual=is_virtual)
+
+
+def _shown(place: Path) -> str:
+    return clean(str(place))
 
 
 def _explicit_socket(context: click.Context) -> str | None:
-    explicit: str | None = context.find_root().params["socket"]
+    explicit: str | None = context.find_root().params.get("socket")
     return explicit
 
 

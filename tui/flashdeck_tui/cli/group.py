@@ -11,6 +11,7 @@ import click
 from flashdeck.errors import RequestError
 from flashdeck.names import did_you_mean
 from flashdeck.text import clean
+from flashdeck_tui.cli.global_options import taken_behind
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -29,6 +30,7 @@ class CommandGroup(click.Group):
         self._package = package
         self._names = names
         self._instead = instead
+        self._found: dict[str, click.Command] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in their order."""
@@ -46,8 +48,9 @@ class CommandGroup(click.Group):
         del ctx
         if cmd_name not in self._names:
             return None
-        command: click.Command = import_module(f"{self._package}.{cmd_name}").command
-        return command
+        if cmd_name not in self._found:
+            self._found[cmd_name] = taken_behind(import_module(f"{self._package}.{cmd_name}").command)
+        return self._found[cmd_name]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -8,10 +8,9 @@ import click
 
 from flashdeck.names import required
 from flashdeck_tui.cli import live_names, options
+from flashdeck_tui.cli.live_names import Complete
 
 Command = Callable[..., Any]
-Complete = Callable[[click.Context, click.Parameter, str], Any]
-"""Returns the words with which a shell may complete a word."""
 
 boards = click.option(
     "--board",

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import sys
+from contextvars import ContextVar
 from enum import StrEnum
 from io import TextIOWrapper
 from typing import BinaryIO, TextIO, cast
@@ -18,6 +19,10 @@ from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.value import Value
 from flashdeck_tui.cli.answers import Refusal
 from flashdeck_tui.terminal import takes_control_sequences
+
+
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+"""True while no talk is wanted. Each command line has a context of its own."""
 
 
 class Colour(StrEnum):
@@ -54,14 +59,25 @@ def one_line(text: str) -> str:
     return clean(" ".join(text.splitlines()), MAX_MESSAGE)
 
 
+def be_quiet() -> None:
+    """From here to the end of this command line, talk goes nowhere; errors do."""
+    _quiet.set(True)
+
+
 def say(text: str) -> None:
     """One line of talk on stderr."""
-    _write(sys.stderr, one_line(text) + "\n")
+    write_talk(one_line(text) + "\n")
 
 
 def write_talk(text: str) -> None:
     """Finished terminal output on stderr, control sequences included: only for text that was put together here."""
-    _write(sys.stderr, text)
+    if not _quiet.get():
+        _write(sys.stderr, text)
+
+
+def complain(text: str) -> None:
+    """One line on stderr about something that went wrong, also for those who want no talk."""
+    _write(sys.stderr, one_line(text) + "\n")
 
 
 def put(text: str) -> bool:

@@ -7,7 +7,7 @@ import click
 from flashdeck.errors import ExitCode, FlashdeckError
 from flashdeck_tui import terminal
 from flashdeck_tui.cli.connect import whereabouts
-from flashdeck_tui.cli.output import say
+from flashdeck_tui.cli.output import complain
 
 _EXTRA = "flashdeck[tui]"
 
@@ -18,7 +18,7 @@ def open_screen(context: click.Context) -> int:
     Raises FlashdeckError where what it is made of is not installed.
     """
     if refused := terminal.refusal(instead="flashdeck status"):
-        say(refused)
+        complain(refused)
         return ExitCode.USAGE
     terminal.end_with_it()  # before anything that takes its time: it may close while the screen starts
     try:

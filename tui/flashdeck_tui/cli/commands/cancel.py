@@ -14,7 +14,7 @@ from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import heed
 from flashdeck_tui.cli.live_names import jobs_to_cancel
-from flashdeck_tui.cli.output import put, put_json, say
+from flashdeck_tui.cli.output import complain, put, put_json, say
 
 
 @click.command()
@@ -34,7 +34,7 @@ def command(*, job: int, as_json: bool) -> ExitCode:
         put(job_table([state]))
     if isinstance(state.status, Cancelled):
         return ExitCode.OK
-    say(f"job {state.id} ended first: {state.text}")
+    complain(f"job {state.id} ended first: {state.text}")
     return ExitCode.OTHER
 
 

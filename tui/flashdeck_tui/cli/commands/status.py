@@ -1,5 +1,6 @@
 """`flashdeck status`: the bench at a glance: how many boards are well, then what is not, then the rest."""
 
+import shlex
 import time
 from collections.abc import Sequence
 
@@ -7,6 +8,7 @@ import click
 from msgspec.structs import asdict
 
 from flashdeck import api
+from flashdeck.client import Client
 from flashdeck.errors import ExitCode
 from flashdeck.model import BoardState, DaemonState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
@@ -17,10 +19,10 @@ from flashdeck.words.contents import contents_name, contents_state
 from flashdeck.words.partitions import build_state
 from flashdeck.words.troubles import trouble_lines
 from flashdeck_tui.cli import options, words
-from flashdeck_tui.cli.answers import Status
+from flashdeck_tui.cli.answers import OtherDaemon, Status
 from flashdeck_tui.cli.commands.boards import board_table, device_table
 from flashdeck_tui.cli.commands.jobs import job_table
-from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.connect import converse, other_daemons
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
 
@@ -30,19 +32,34 @@ from flashdeck_tui.cli.table import Cell, table
 @options.as_json
 def command(*, check: bool, as_json: bool) -> ExitCode:
     """Show how many boards are well, then what needs a person, then the boards, what is on them, and the queue."""
-    snapshot = ask(api.GetStatus())
+    snapshot, socket = converse(_look)
+    others = tuple(other_daemons(socket))
     found = problems(snapshot.boards, snapshot.jobs)
     if as_json:
         numbers = counts(snapshot.boards, snapshot.jobs)
-        put_json(Status(**asdict(snapshot), counts=numbers, problems=tuple(found)))
+        status = Status(
+            **asdict(snapshot), counts=numbers, problems=tuple(found), socket=socket, others=others
+        )
+        put_json(status)
     else:
-        put("\n\n".join(_sections(snapshot, found)))
+        put("\n\n".join(_sections(snapshot, found, [f"socket {socket}", *map(_other, others)])))
     needs_person = bool(found or snapshot.daemon.degraded)
     return ExitCode.SOME_FAILED if check and needs_person else ExitCode.OK
 
 
-def _sections(snapshot: Snapshot, found: Sequence[Problem]) -> list[str]:
-    sections = [f"{counts_text(counts(snapshot.boards, snapshot.jobs))}\n{_daemon(snapshot.daemon)}"]
+async def _look(client: Client) -> tuple[Snapshot, str]:
+    """Return the state of everything, and the socket that it was asked for at."""
+    return await client.call(api.GetStatus()), client.where
+
+
+def _other(daemon: OtherDaemon) -> str:
+    if daemon.virtual:
+        return f"also running: a virtual bench on {daemon.socket} (flashdeck --virtual)"
+    return f"also running: flashdeckd on {daemon.socket} (flashdeck --socket {shlex.quote(daemon.socket)})"
+
+
+def _sections(snapshot: Snapshot, found: Sequence[Problem], where: Sequence[str]) -> list[str]:
+    sections = ["\n".join((counts_text(counts(snapshot.boards, snapshot.jobs)), *_daemon(snapshot.daemon, where)))]
     if found:
         sections.append(_problem_table(found))
     if snapshot.boards:
@@ -54,14 +71,14 @@ def _sections(snapshot: Snapshot, found: Sequence[Problem]) -> list[str]:
     return sections
 
 
-def _daemon(daemon: DaemonState) -> str:
+def _daemon(daemon: DaemonState, where: Sequence[str]) -> list[str]:
     virtual = ", virtual boards" if daemon.virtual else ""
     since = words.ago(daemon.started_at)
-    lines = [f"flashdeckd {daemon.version} on {daemon.host}, process {daemon.pid}, started {since}{virtual}"]
+    lines = [f"flashdeckd {daemon.version} on {daemon.host}, process {daemon.pid}, started {since}{virtual}", *where]
     if daemon.configuration is not None:
         lines.append(f"configuration {configuration_text(daemon.configuration, time.time())}")
     lines += [f"degraded: {line}" for line in trouble_lines(daemon, time.time())]
-    return "\n".join(clean(line, MAX_MESSAGE) for line in lines)
+    return [clean(line, MAX_MESSAGE) for line in lines]
 
 
 def _problem_table(found: Sequence[Problem]) -> str:
