@@ -71,7 +71,7 @@ class Whereabouts:
                     denied = denied or error
                 elif error.hint != START_HINT:
                     raise
-                elif len(self.places) == 1:
+                elif len(self.places) == 1 and not self.is_virtual:
                     raise ConnectionFailedError(error.message, hint=self._hint) from error
         if denied is not None:
             raise denied
@@ -129,7 +129,7 @@ def _running_elsewhere(*, is_virtual: bool, is_named: bool) -> str:
 
 def _is_listened_at(place: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.setblocking(False)
+        connection.settimeout(0)
         try:
             connection.connect(str(place))
         except BlockingIOError:

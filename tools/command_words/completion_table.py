@@ -1,6 +1,7 @@
 """The table by which shells complete command lines, made of click's commands."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -58,4 +59,4 @@ def _values(parameter: click.Parameter, context: click.Context) -> Mapping[str, 
 
 def _sentence(help_text: str) -> str:
     """Return the first sentence of a help: a shell shows one line for each word."""
-    return help_text.split(". ")[0].split("; ")[0].rstrip(".")
+    return re.split(r"[.;] ", help_text, maxsplit=1)[0].rstrip(".")

@@ -52,7 +52,5 @@ def own_options(**more: Any) -> list[click.Parameter]:
 def taken_behind(command: click.Command) -> click.Command:
     """Let a command take them, too; where it has an option of such a name, that stays its own."""
     own = {spelling for parameter in command.params for spelling in parameter.opts}
-    command.params += [
-        option for option in own_options(expose_value=False, hidden=True) if own.isdisjoint(option.opts)
-    ]
+    command.params += [option for option in own_options(expose_value=False, hidden=True) if own.isdisjoint(option.opts)]
     return command

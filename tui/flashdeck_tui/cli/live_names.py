@@ -13,9 +13,7 @@ Complete = Callable[[click.Context, click.Parameter, str], "list[CompletionItem[
 
 
 def _of(*kinds: str) -> Complete:
-    def complete(
-        _context: click.Context, _parameter: click.Parameter, _incomplete: str
-    ) -> "list[CompletionItem[str]]":
+    def complete(_context: click.Context, _parameter: click.Parameter, _incomplete: str) -> "list[CompletionItem[str]]":
         return [CompletionItem("", type=kind) for kind in kinds]
 
     return complete

@@ -20,7 +20,6 @@ from flashdeck.value import Value
 from flashdeck_tui.cli.answers import Refusal
 from flashdeck_tui.terminal import takes_control_sequences
 
-
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 """True while no talk is wanted. Each command line has a context of its own."""
 

@@ -140,4 +140,3 @@ def _left(until: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
-

@@ -180,9 +180,7 @@ def _completion_places(machine: ThisMachine, *, system: bool) -> dict[str, Path]
     }
 
 
-def _written(
-    path: Path, text: str, files: Files, *, as_root: bool = False, comment: str = "# "
-) -> Iterator[Line]:
+def _written(path: Path, text: str, files: Files, *, as_root: bool = False, comment: str = "# ") -> Iterator[Line]:
     wanted, there = marked(text, comment), files(path)
     if there is None or (there != wanted and is_ours(there)):
         yield WriteFile(path, wanted, as_root=as_root)

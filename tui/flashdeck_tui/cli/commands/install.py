@@ -21,9 +21,7 @@ from flashdeck_tui.installer.this_machine import look, text_of
 )
 @click.option("--dry-run", is_flag=True, help="Print the files and commands, and do nothing.")
 @options.as_json
-def command(
-    *, system: bool, account: str, with_socket: bool, dry_run: bool, as_json: bool
-) -> ExitCode:
+def command(*, system: bool, account: str, with_socket: bool, dry_run: bool, as_json: bool) -> ExitCode:
     """Set up udev rules, a systemd service, completion and man pages, as far as they are missing.
 
     The service is one of your own that outlives your logins, unless --system is given. Rules and groups need root: they

@@ -37,9 +37,7 @@ def command(*, check: bool, as_json: bool) -> ExitCode:
     found = problems(snapshot.boards, snapshot.jobs)
     if as_json:
         numbers = counts(snapshot.boards, snapshot.jobs)
-        status = Status(
-            **asdict(snapshot), counts=numbers, problems=tuple(found), socket=socket, others=others
-        )
+        status = Status(**asdict(snapshot), counts=numbers, problems=tuple(found), socket=socket, others=others)
         put_json(status)
     else:
         put("\n\n".join(_sections(snapshot, found, [f"socket {socket}", *map(_other, others)])))
