@@ -34,6 +34,7 @@ from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.going_back import RollbackRequests
 from flashdeckd.requests.past_jobs import HistoryRequests
+from flashdeckd.requests.placing import PlaceRequests
 from flashdeckd.requests.reloading import Configuration, begin, follow_in_journal, watches_of
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
@@ -190,7 +191,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         )
         handlers: dict[type[api.Params[Any]], Handler] = {
             **methods.table(),
-            **Uploads(by_build.accept).handlers(),
+            **Uploads(by_build.accept, PlaceRequests(bench, spooling, notes).place).handlers(),
             **lease_handlers(Leases(bench, hub)),
             **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),
             **history_handlers(HistoryRequests(bench, journal)),

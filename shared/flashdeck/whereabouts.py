@@ -50,8 +50,8 @@ class Whereabouts:
             pid, said = _read_lock(state_dir(virtual=virtual, environ=environ) / "lock")
         except ConfigError:
             pid, said = 0, None
-        found = tuple(dict.fromkeys((*places, *([said] if said is not None else []))))
-        return cls(found, pid, is_virtual=virtual)
+        found = dict.fromkeys(places if said is None else (*places, said))
+        return cls(tuple(found), pid, is_virtual=virtual)
 
     @classmethod
     def only_virtual(cls, environ: Mapping[str, str] = os.environ) -> "Whereabouts":

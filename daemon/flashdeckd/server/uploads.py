@@ -12,6 +12,8 @@ from flashdeck.api import (
     CommitUpload,
     Empty,
     Params,
+    PlacedImages,
+    PlaceUpload,
     UploadChunk,
     UploadDone,
     UploadHandle,
@@ -29,6 +31,9 @@ MAX_UPLOADS: Final = 4
 Accept = Callable[[BeginUpload, bytes], Awaitable[UploadDone]]
 """Spools the image in a file: how it was announced (its name cleaned), and all of its bytes."""
 
+Place = Callable[[str, bytes, tuple[str, ...]], Awaitable[PlacedImages]]
+"""Spools what a file has for the partitions that it belongs to: its name, its bytes, and names and globs of boards."""
+
 
 class _Upload:
     def __init__(self, announced: BeginUpload) -> None:
@@ -41,8 +46,9 @@ class _Upload:
 class Uploads:
     """The uploads of all connections; each dies with its connection, or at its first error."""
 
-    def __init__(self, accept: Accept) -> None:
+    def __init__(self, accept: Accept, place: Place) -> None:
         self._accept = accept
+        self._place = place
         self._open: dict[Connection, dict[int, _Upload]] = {}
         self._numbers = itertools.count(1)
 
@@ -51,7 +57,12 @@ class Uploads:
 
     def handlers(self) -> Mapping[type[Params[Value]], Handler]:
         """The handlers of uploads, by the parameters of their methods."""
-        return {BeginUpload: self._begin, UploadChunk: self._chunk, CommitUpload: self._commit}
+        return {
+            BeginUpload: self._begin,
+            UploadChunk: self._chunk,
+            CommitUpload: self._commit,
+            PlaceUpload: self._commit_placed,
+        }
 
     async def _begin(self, params: BeginUpload, connection: Connection) -> UploadHandle:
         if not 0 < params.size <= MAX_IMAGE:
@@ -85,14 +96,28 @@ class Uploads:
         raise RequestError(problem, hint="begin the upload again")
 
     async def _commit(self, params: CommitUpload, connection: Connection) -> UploadDone:
-        upload = self._find(connection, params.upload)
-        del self._open[connection][params.upload]
+        upload = self._ended(connection, params.upload)
+        return await self._accept(upload.announced, bytes(upload.data))
+
+    async def _commit_placed(self, params: PlaceUpload, connection: Connection) -> PlacedImages:
+        upload = self._ended(connection, params.upload)
+        if upload.announced.partition:
+            raise RequestError(
+                f"{upload.name} was announced for partition {clean(upload.announced.partition)}",
+                hint="commit it, or begin again without a partition",
+            )
+        return await self._place(upload.name, bytes(upload.data), params.boards)
+
+    def _ended(self, connection: Connection, number: int) -> _Upload:
+        """Return an upload, which ends; raises RequestError where not all of it has arrived."""
+        upload = self._find(connection, number)
+        del self._open[connection][number]
         if len(upload.data) != upload.size:
             raise RequestError(
                 f"{len(upload.data)} bytes arrived for {upload.name}, which was announced with {upload.size}",
                 hint="begin the upload again",
             )
-        return await self._accept(upload.announced, bytes(upload.data))
+        return upload
 
     def _find(self, connection: Connection, number: int) -> _Upload:
         upload = self._open.get(connection, {}).get(number)

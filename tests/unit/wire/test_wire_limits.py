@@ -164,7 +164,7 @@ async def test_a_client_has_so_many_uploads_of_pieces_of_so_many_bytes() -> None
         raise AssertionError
 
     connection = cast("Connection", Quiet())
-    handlers = Uploads(never).handlers()
+    handlers = Uploads(never, never).handlers()
     begin, chunk = handlers[BeginUpload], handlers[UploadChunk]
     for number in range(1, MAX_UPLOADS + 1):
         await begin(BeginUpload(name="a.bin", size=2 * CHUNK), connection)

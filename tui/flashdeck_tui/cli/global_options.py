@@ -10,18 +10,18 @@ import click
 from flashdeck_tui.cli.output import be_quiet
 
 
-def _quiet(context: click.Context, parameter: click.Parameter, value: object) -> object:
+def _quiet(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
     if value:
         be_quiet()
     return _kept(context, parameter, value)
 
 
-def _kept(context: click.Context, parameter: click.Parameter, value: object) -> object:
+def _kept(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Write what stood on the command line to the outermost context; what may be repeated adds up."""
     root, name = context.find_root(), parameter.name or ""
     if value and context is not root:
-        before = root.params.get(name)
-        root.params[name] = (*before, *value) if isinstance(before, tuple) and isinstance(value, tuple) else value
+        is_repeatable = isinstance(parameter, click.Option) and parameter.multiple
+        root.params[name] = root.params[name] + value if is_repeatable else value
     return value
 
 

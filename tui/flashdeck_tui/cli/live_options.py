@@ -62,6 +62,11 @@ virtual_board = click.argument("board", type=options.name, shell_complete=live_n
 """One emulated board: its name, or a glob that means one."""
 partition = click.argument("partition", type=options.name, shell_complete=live_names.partitions)
 
+partition_or_file = click.argument(
+    "target", type=options.name, metavar="PARTITION|FILE", shell_complete=live_names.partitions_or_file
+)
+"""A partition; or, where no file follows, a file that says itself where it belongs."""
+
 
 def job(complete: Complete) -> Callable[[Command], Command]:
     """The number of a job; as large as the daemon's journal (SQLite) may count."""

@@ -1,7 +1,7 @@
 """Jobs that a command orders of boards: how long it follows them, and what becomes of them when it ends."""
 
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,12 @@ def carry_out(order: Order, what: str, ask: Asks, *, note: str = "warning: ") ->
     done = converse(lambda client: done_by(client, order, ask, note=note))
     tell_remarks(done)
     return put_result(done, what, as_json=order.as_json, as_jsonl=order.as_jsonl)
+
+
+def together(replies: Sequence[api.JobList]) -> api.JobList:
+    """Return the jobs of several answers as one."""
+    notes = dict.fromkeys(note for reply in replies for note in reply.notes)
+    return api.JobList(jobs=tuple(job for reply in replies for job in reply.jobs), notes=tuple(notes))
 
 
 def tell_remarks(done: Result) -> None:

@@ -18,19 +18,22 @@ from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.text import clean
 from flashdeck.words.jobs import status_hint
 from flashdeck.words.tone import Phrase, Tone
-from flashdeck_tui.cli import live_options, options, words
+from flashdeck_tui.cli import live_names, live_options, options, words
 from flashdeck_tui.cli.answers import WaitReport
 from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.destinations import Destination, Wanted, destinations
 from flashdeck_tui.cli.follow import heed
-from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.outcome import exit_code, failure_of, overall
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import Progress, progress
 from flashdeck_tui.cli.table import Cell, table
 
+Place = tuple[str, str]
+"""A board and one of its partitions."""
 
-@click.command(epilog=options.FILES)
-@live_options.partition
+
+@click.command(epilog=options.PLACED.replace("FILE without a PARTITION goes", "Without PARTITION, FILE is waited for"))
+@click.argument("partition", type=options.name, required=False, default="", shell_complete=live_names.partitions)
 @click.option("--for", "file", type=click.Path(path_type=Path), metavar="FILE", help="Wait for the image in it.")
 @live_options.boards
 @options.timeout(default=120.0, help="Give up (6) after this long.")
@@ -44,27 +47,26 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     Tells meanwhile what each board waits for. Returns at once, with the exit code that says why, when a board can no
     longer get the image and nothing is under way on the others. Prints a row a board.
     """
-    data = read_image(file) if file is not None else None
+    if not partition and file is None:
+        raise click.UsageError("Missing argument 'PARTITION', or --for FILE.")
+    wanted = Wanted.of(partition, file, boards)
 
     async def work(client: Client) -> Sequence[BoardOutcome]:
-        sha256 = ""
-        if file is not None and data is not None:
-            sha256 = await send_image(client, file, data, partition, boards)
+        found = await destinations(client, wanted) if file is not None else (Destination(partition, "", boards),)
         changes = client.follow()
         first = await anext(changes)
-        names = _meant(first, partition, boards) if isinstance(first, Snapshot) else frozenset[str]()
-        asked = asyncio.ensure_future(
-            client.call(api.Wait(partition=partition, sha256=sha256, boards=boards, timeout=timeout))
-        )
+        places = _meant(first, found) if isinstance(first, Snapshot) else frozenset[Place]()
+        asked = asyncio.gather(*(client.call(_question(each, timeout)) for each in found))
 
-        async with progress((), len(names)) as shown:
-            talk = _Talk(shown, partition, names)
+        async with progress((), len(places)) as shown:
+            talk = _Talk(shown, places)
             talk.tell(first)
-            return (await heed(asked, changes, talk.tell)).boards
+            return [outcome for answer in await heed(asked, changes, talk.tell) for outcome in answer.boards]
 
     outcomes = converse(work)
     failures = [_failure(outcome) for outcome in outcomes]
-    error = overall(partition, [(outcome.board, failure) for outcome, failure in zip(outcomes, failures, strict=True)])
+    what = " and ".join(dict.fromkeys(outcome.partition for outcome in outcomes))
+    error = overall(what, [(outcome.board, failure) for outcome, failure in zip(outcomes, failures, strict=True)])
     if as_json:
         put_json(WaitReport(boards=tuple(outcomes), error=error if error is not None else UNSET))
     else:
@@ -74,15 +76,20 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     return exit_code(failures)
 
 
+def _question(destination: Destination, timeout: float) -> api.Wait:
+    return api.Wait(
+        partition=destination.partition, sha256=destination.sha256, boards=destination.boards, timeout=timeout
+    )
+
+
 class _Talk:
     """The talk on stderr about the boards that are waited for."""
 
-    def __init__(self, shown: Progress, partition: str, boards: frozenset[str]) -> None:
+    def __init__(self, shown: Progress, places: frozenset[Place]) -> None:
         self._shown = shown
-        self._partition = partition
-        self._boards = boards
+        self._places = places
         self._seen: set[int] = set()
-        self._kept_open: dict[str, str] = {}
+        self._kept_open: dict[Place, str] = {}
 
     def tell(self, change: Snapshot | Event) -> None:
         """Say what is new."""
@@ -95,25 +102,27 @@ class _Talk:
 
     def _shows(self, job: JobState) -> bool:
         """Jobs that had ended before are of no interest."""
-        is_meant_here = job.partition == self._partition and job.board in self._boards
-        if not is_meant_here or (job.is_settled and job.id not in self._seen):
+        if (job.board, job.partition) not in self._places or (job.is_settled and job.id not in self._seen):
             return False
         self._seen.add(job.id)
         return True
 
     def _tell_of_file(self, board: BoardState) -> None:
-        """Say once who has had the image file of a board open for long: its build is waited for."""
-        who = next((each.kept_open for each in board.partitions if each.name == self._partition), "")
-        if board.name in self._boards and who and self._kept_open.get(board.name) != who:
-            self._shown.note(clean(f"{board.name} {self._partition}: {who} ({KEPT_OPEN_HINT})"))
-        self._kept_open[board.name] = who
+        """Say once who has had an image file of a board open for long: its build is waited for."""
+        for partition in board.partitions:
+            place, who = (board.name, partition.name), partition.kept_open
+            if place in self._places and who and self._kept_open.get(place) != who:
+                self._shown.note(clean(f"{board.name} {partition.name}: {who} ({KEPT_OPEN_HINT})"))
+            self._kept_open[place] = who
 
 
-def _meant(snapshot: Snapshot, partition: str, patterns: Sequence[str]) -> frozenset[str]:
+def _meant(snapshot: Snapshot, found: Sequence[Destination]) -> frozenset[Place]:
     return frozenset(
-        board.name
+        (board.name, each.partition)
+        for each in found
         for board in snapshot.boards
-        if any(each.name == partition for each in board.partitions) and (not patterns or is_meant(board.name, patterns))
+        if any(partition.name == each.partition for partition in board.partitions)
+        and (not each.boards or is_meant(board.name, each.boards))
     )
 
 
