@@ -1,6 +1,6 @@
 """A file that says itself where it belongs: which partitions of which boards that is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from flashdeck.api import PlacedImage, PlacedImages
 from flashdeck.config import Board
@@ -39,12 +39,13 @@ class PlaceRequests:
         if not boards:
             raise RequestError("there are no boards", kind=ErrorKind.NO_TARGET, hint="configure one, or adopt one")
         found = await threads.run(_homes, name, data, boards)
-        taking = {board: homes for board in boards if not isinstance(homes := found[board.profile.name], Exception)}
-        refused = [board for board in boards if board not in taking]
-        _require_each_meant(patterns, taking, refused, found)
+        taking = [
+            (board, homes) for board in boards if not isinstance(homes := found[board.profile.name], FlashdeckError)
+        ]
+        _require_each_meant(patterns, boards, found)
         if not patterns and len(taking) > 1:
             raise _several(in_words(name), taking)
-        images = [await self._spooled(board, home) for board, homes in taking.items() for home in homes]
+        images = [await self._spooled(board, home) for board, homes in taking for home in homes]
         return PlacedImages(images=tuple(images))
 
     async def _spooled(self, board: Board, home: Home) -> PlacedImage:
@@ -73,22 +74,17 @@ def _homes(name: str, data: bytes, boards: Iterable[Board]) -> _Found:
     return found
 
 
-def _require_each_meant(
-    patterns: tuple[str, ...], taking: Iterable[Board], refused: Iterable[Board], found: _Found
-) -> None:
+def _require_each_meant(patterns: tuple[str, ...], boards: Sequence[Board], found: _Found) -> None:
     """Raise why a file belongs to no board, or to none of those that one of the patterns means."""
-    taken = [board.name for board in taking]
     for pattern in patterns or ("*",):
-        if any(is_meant(name, (pattern,)) for name in taken):
-            continue
-        board = next(each for each in refused if is_meant(each.name, (pattern,)))
-        error = found[board.profile.name]
-        if isinstance(error, FlashdeckError):
-            raise error
+        outcomes = [found[board.profile.name] for board in boards if is_meant(board.name, (pattern,))]
+        errors = [each for each in outcomes if isinstance(each, FlashdeckError)]
+        if errors and len(errors) == len(outcomes):
+            raise errors[0]
 
 
-def _several(shown: str, taking: Mapping[Board, tuple[Home, ...]]) -> FlashdeckError:
-    candidates = [f"{home.partition.name} of {board.name}" for board, homes in taking.items() for home in homes]
+def _several(shown: str, taking: Sequence[tuple[Board, tuple[Home, ...]]]) -> FlashdeckError:
+    candidates = [f"{home.partition.name} of {board.name}" for board, homes in taking for home in homes]
     return FlashdeckError(
         f"{shown} belongs to {counted(len(taking), 'board')}: {few(candidates)}",
         kind=ErrorKind.AMBIGUOUS,
