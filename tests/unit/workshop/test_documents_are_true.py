@@ -53,7 +53,7 @@ def test_the_manual_lists_all_exit_codes_and_commands() -> None:
 
 
 def test_the_manual_lists_all_emulated_boards() -> None:
-    section = (DOCS / "emulated-boards.md").read_text().partition("## A bench of your own")[2]
+    section = (DOCS / "emulated-boards.md").read_text().partition("## A bench of your own")[2].partition("\n## ")[0]
     rows = re.findall(r"(?m)^\| (`.+?`) \|", section)
     assert sorted(" ".join(rows[1:]).replace("`", "").split()) == sorted([*Model, REPLAY])
 
@@ -81,6 +81,8 @@ def test_every_command_in_the_manual_is_one() -> None:
                 continue
             command = root.get_command(context, words[0])
             assert command is not None, line
+            if not words[1:]:
+                continue  # it is named; as it is to be typed, it stands in a block, and is run
             arguments = [{"JOB": "1"}.get(word, word) for word in words[1:]]
             command.make_context(words[0], arguments, parent=context).close()
 
