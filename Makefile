@@ -9,6 +9,7 @@
 #   make limits   doubles and halves every limit, one at a time, and names those that no test noticed (ONLY=dfu)
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
+#   make docs     the site of the manual, in build/docs, and its references of keys anew
 #   make pictures docs/tui.svg, as the terminal interface draws itself
 #   make diagram  the life of a job in CONTRIBUTING.md, drawn again from its table
 #   make recordings  tests/data/recordings, recorded anew on an emulated board
@@ -22,7 +23,7 @@ READY := .venv/ready
 # One process more than cores, for many tests wait. A file or two by themselves start sooner in one process.
 PARALLEL := -n 3 --dist worksteal
 
-.PHONY: help demo test long-test soak vm-test bench limits check format pictures diagram recordings schema chips clean
+.PHONY: help demo test long-test soak vm-test bench limits check format docs pictures diagram recordings schema chips clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -57,6 +58,9 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: $(READY)
+	@PYTHONPATH=tools $(BIN)/python -m manual_site
 
 pictures: $(READY)
 	$(BIN)/python tests/pictures.py
