@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from flashdeck_tui.cli.before_command import BeforeCommand
 from flashdeck_tui.cli.root import root
 
 _Told = dict[str, Any]
@@ -30,6 +31,8 @@ def _command(command: click.Command) -> _Told:
     ]
     if arguments:
         told["arguments"] = arguments
+    if isinstance(command, BeforeCommand):
+        told["before another"] = True
     if isinstance(command, click.Group):
         found = {name: command.get_command(context, name) for name in command.list_commands(context)}
         told["commands"] = {name: _command(each) for name, each in found.items() if each is not None}

@@ -12,6 +12,7 @@ HOST: Final = "--host"
 _END: Final = "--"
 """All words behind it are no options."""
 _NOTHING: Final = Values()
+_OTHER_PROGRAM: Final = Values(kinds=("file",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,9 @@ def going_on(table: Command, words: Sequence[str], begun: str) -> GoingOn:
     if not all(map(line.take, words)):
         return GoingOn()
     before = ""
-    if line.open is not None:
+    if line.only_arguments and line.command.is_before_another:
+        wanted = _OTHER_PROGRAM
+    elif line.open is not None:
         wanted = line.open.values or _NOTHING
     elif not line.only_arguments and begun.startswith("-"):
         name, joined, value = begun.partition("=")

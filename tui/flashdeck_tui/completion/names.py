@@ -101,7 +101,7 @@ def _asked(where: Whereabouts, method: str, params: Mapping[str, object]) -> Ans
         for number, (name, about) in enumerate((("hello", _HELLO), (method, params))):
             line = {"jsonrpc": "2.0", "id": number, "method": name, "params": about}
             connection.sendall(json.dumps(line).encode() + b"\n")
-        for line in _lines(connection, until):
+        for line in lines_of(connection, until):
             answer = cast("dict[str, Any]", json.loads(line))
             if "error" in answer:
                 break
@@ -123,7 +123,8 @@ def _connected(where: Whereabouts, until: float) -> socket.socket:
     raise ConnectionRefusedError
 
 
-def _lines(connection: socket.socket, until: float) -> Iterator[bytes]:
+def lines_of(connection: socket.socket, until: float) -> Iterator[bytes]:
+    """Yield the lines that arrive, up to `LONGEST_ANSWER` bytes; raises TimeoutError where none comes in time."""
     pending, taken = b"", 0
     while taken < LONGEST_ANSWER:
         connection.settimeout(_left(until))

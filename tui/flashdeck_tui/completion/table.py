@@ -48,6 +48,8 @@ class Command:
     options: tuple[Option, ...] = ()
     arguments: tuple[Argument, ...] = ()
     commands: Mapping[str, "Command"] = field(default_factory=dict[str, "Command"])
+    is_before_another: bool = False
+    """True if another command line, of any program, stands behind `--`."""
 
     def option(self, name: str) -> Option | None:
         """Return the option of this name."""
@@ -83,6 +85,7 @@ def _command(told: Mapping[str, Any]) -> Command:
             for each in told.get("arguments", ())
         ),
         commands={name: _command(each) for name, each in told.get("commands", {}).items()},
+        is_before_another=told.get("before another", False),
     )
 
 

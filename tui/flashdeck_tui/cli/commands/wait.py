@@ -32,7 +32,7 @@ Place = tuple[str, str]
 """A board and one of its partitions."""
 
 
-@click.command(epilog=options.PLACED.replace("FILE without a PARTITION goes", "Without PARTITION, FILE is waited for"))
+@click.command(epilog=f"{options.FILES}\n\n{options.PLACED}")
 @click.argument("partition", type=options.name, required=False, default="", shell_complete=live_names.partitions)
 @click.option("--for", "file", type=click.Path(path_type=Path), metavar="FILE", help="Wait for the image in it.")
 @live_options.boards
