@@ -6,7 +6,7 @@ import click
 
 from flashdeck import api
 from flashdeck.client import Client
-from flashdeck.errors import ExitCode
+from flashdeck.errors import ErrorKind, ExitCode, RemoteError
 from flashdeck.job_state import Cancelled
 from flashdeck.model import Event, JobState, LogLevel, Snapshot
 from flashdeck_tui.cli import live_options, options
@@ -41,7 +41,12 @@ def command(*, job: int, as_json: bool) -> ExitCode:
 async def _cancel(client: Client, number: int) -> JobState:
     """Cancel a job; meanwhile say what keeps it from ending, as a board that hangs does."""
     changes = client.follow()
-    await anext(changes)
+    try:
+        await anext(changes)
+    except RemoteError as error:
+        if error.kind is not ErrorKind.UNREACHABLE:
+            raise
+        return await client.call(api.Cancel(job=number))  # so many clients follow that nobody else may
     has_ended = False
 
     def tell(change: Snapshot | Event) -> None:
