@@ -22,6 +22,7 @@ from flashdeck.api import (
     GetDebugLog,
     GetJobs,
     GetLogs,
+    PlacedImages,
     UploadChunk,
     UploadDone,
 )
@@ -166,7 +167,11 @@ async def test_a_client_has_so_many_uploads_of_pieces_of_so_many_bytes() -> None
         raise AssertionError
 
     connection = cast("Connection", Quiet())
-    handlers = Uploads(never, never).handlers()
+
+    async def nowhere(_name: str, _data: bytes, _boards: tuple[str, ...]) -> PlacedImages:
+        raise AssertionError
+
+    handlers = Uploads(never, nowhere).handlers()
     begin, chunk = handlers[BeginUpload], handlers[UploadChunk]
     for number in range(1, MAX_UPLOADS + 1):
         await begin(BeginUpload(name="a.bin", size=2 * CHUNK), connection)

@@ -9,7 +9,7 @@ import click
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.job_state import Failure
 from flashdeck.names import near
-from flashdeck_tui.cli.output import accept_any_text, report, silence
+from flashdeck_tui.cli.output import UnreadError, accept_any_text, report, silence
 from flashdeck_tui.cli.root import root
 
 _JSON_OPTIONS = frozenset({"--json", "--jsonl"})
@@ -30,6 +30,9 @@ def _run(words: Sequence[str]) -> int:
     except BrokenPipeError:
         silence(sys.stdout)  # click's own help, printed for a reader that has left
         return ExitCode.OTHER
+    except UnreadError:
+        silence(sys.stdout)
+        return ExitCode.INTERRUPTED
     except (FlashdeckError, click.ClickException, click.Abort, OSError, KeyboardInterrupt) as error:
         failure, exit_code = _explained(error)
         report(failure, as_json=_wants_json(words))

@@ -3,9 +3,9 @@
 import asyncio
 import os
 import shlex
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -18,20 +18,24 @@ from flashdeck.value import Value
 from flashdeck.whereabouts import Whereabouts, unnamed
 from flashdeck_tui.cli.answers import OtherDaemon
 from flashdeck_tui.cli.output import complain
+from flashdeck_tui.cli.readers import Until, while_read
 from flashdeck_tui.inside_lease import act_for_lease
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Value)
 
 
-def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -> T:
-    """Connects to the daemon, does `work` with it, and hangs up.
+def converse(
+    work: Callable[[Client], Coroutine[Any, Any, T]], *, virtual: bool = False, until: Until = Until.DONE
+) -> T:
+    """Connects to the daemon, does `work` with it for as long as `until` says, and hangs up.
 
     `virtual` looks for a daemon of emulated boards where neither `--socket` nor $FLASHDECK_SOCKET names one: it never
     shares its socket with one that has real boards.
 
     Raises:
         FlashdeckError: the daemon is not there (kind `unreachable`), or what it answered.
+        UnreadError: nobody reads what the command says.
     """
     context = click.get_current_context()
     where = whereabouts(context, virtual=virtual)
@@ -42,7 +46,7 @@ def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -
                 complain(f"warning: several daemons run; this is the one at {client.where}, --socket chooses {others}")
             if trouble := await act_for_lease(client):
                 complain(trouble)
-            return await work(client)
+            return await while_read(work(client), until)
 
     try:
         return asyncio.run(session())

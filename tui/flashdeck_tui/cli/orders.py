@@ -18,6 +18,7 @@ from flashdeck_tui.cli.follow import follow, tell_of_queued
 from flashdeck_tui.cli.job_results import Result, put_result
 from flashdeck_tui.cli.outcome import failure_of
 from flashdeck_tui.cli.output import say
+from flashdeck_tui.cli.readers import Until, while_read
 
 Command = Callable[..., Any]
 
@@ -121,7 +122,7 @@ async def done_by(client: Client, order: Order, ask: Asks, *, note: str = "warni
 async def _followed(
     client: Client, order: Order, changes: AsyncIterator[Snapshot | Event], reply: api.JobList
 ) -> list[JobState]:
-    return await follow(
+    following = follow(
         client,
         changes,
         reply.jobs,
@@ -130,6 +131,8 @@ async def _followed(
         patience=order.timeout,
         cancels=order.cancel_on_exit,
     )
+    # Only now: whether the jobs are ordered does not depend on how quickly a reader leaves.
+    return await while_read(following, Until.UNREAD if order.as_jsonl else Until.UNHEARD)
 
 
 def _is_unwanted(job: JobState, order: Order) -> bool:

@@ -24,6 +24,10 @@ _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 """True while no talk is wanted. Each command line has a context of its own."""
 
 
+class UnreadError(Exception):
+    """Nobody reads any more. What was under way was ended in order."""
+
+
 class Colour(StrEnum):
     """ANSI colours by what they say; the value is the SGR parameter."""
 

@@ -15,6 +15,7 @@ from flashdeck_tui.cli import live_names, live_options, options, words
 from flashdeck_tui.cli.answers import History, JobLine
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json, say
+from flashdeck_tui.cli.readers import Until
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.when import When, shown
 
@@ -67,7 +68,7 @@ def command(
                 put_json(JobLine(job=job))
         return History(jobs=tuple(jobs), since=last.since, kept=last.kept)
 
-    found = converse(work)
+    found = converse(work, until=Until.UNREAD if as_jsonl else Until.DONE)
     if as_json:
         put_json(found)
     elif not as_jsonl:

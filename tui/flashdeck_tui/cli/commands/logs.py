@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import click
@@ -15,7 +16,8 @@ from flashdeck.text import clean
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.answers import LogLineOfMany
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.output import paint, put, put_json, say
+from flashdeck_tui.cli.output import UnreadError, paint, put, put_json, say
+from flashdeck_tui.cli.readers import Until
 from flashdeck_tui.cli.words import LEVELS
 
 FOLLOW_SECONDS = 30.0
@@ -60,7 +62,9 @@ def command(*, follow: bool, boards: tuple[str, ...], limit: int, level: str, as
 
     wanted = _Wanted(boards=boards, limit=limit, level=LogLevel(level), as_jsonl=as_jsonl)
     if follow:
-        converse(lambda client: (_follow_all if wanted.level is LogLevel.DEBUG else _follow)(client, wanted))
+        follow_log = _follow_all if wanted.level is LogLevel.DEBUG else _follow
+        with suppress(UnreadError):  # that is how it ends: there is no other end
+            converse(lambda client: follow_log(client, wanted), until=Until.UNREAD)
         return
     lines = converse(lambda client: _newest(client, wanted))
     if as_json:

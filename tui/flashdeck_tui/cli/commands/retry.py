@@ -12,6 +12,7 @@ from flashdeck_tui.cli.follow import follow, tell_of_queued
 from flashdeck_tui.cli.job_results import Result, put_result
 from flashdeck_tui.cli.live_names import jobs_to_retry
 from flashdeck_tui.cli.outcome import failure_of
+from flashdeck_tui.cli.readers import Until, while_read
 
 
 @click.command()
@@ -29,7 +30,8 @@ def command(*, job: int, as_json: bool, as_jsonl: bool) -> ExitCode:
         changes = client.follow()
         await anext(changes)  # first, so that nothing that happens to the job is missed
         queued = await client.call(api.Retry(job=job))
-        return await follow(client, changes, [queued], as_jsonl=as_jsonl)
+        following = follow(client, changes, [queued], as_jsonl=as_jsonl)
+        return await while_read(following, Until.UNREAD if as_jsonl else Until.UNHEARD)
 
     jobs = converse(work)
     tell_of_queued(jobs)

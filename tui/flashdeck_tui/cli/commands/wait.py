@@ -26,6 +26,7 @@ from flashdeck_tui.cli.follow import heed
 from flashdeck_tui.cli.outcome import exit_code, failure_of, overall
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import Progress, progress
+from flashdeck_tui.cli.readers import Until
 from flashdeck_tui.cli.table import Cell, table
 
 Place = tuple[str, str]
@@ -56,14 +57,14 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
         changes = client.follow()
         first = await anext(changes)
         places = _meant(first, found) if isinstance(first, Snapshot) else frozenset[Place]()
-        asked = asyncio.gather(*(client.call(_question(each, timeout)) for each in found))
+        asked = asyncio.ensure_future(_answers(client, found, timeout))
 
         async with progress((), len(places)) as shown:
             talk = _Talk(shown, places)
             talk.tell(first)
-            return [outcome for answer in await heed(asked, changes, talk.tell) for outcome in answer.boards]
+            return await heed(asked, changes, talk.tell)
 
-    outcomes = converse(work)
+    outcomes = converse(work, until=Until.UNHEARD)
     failures = [_failure(outcome) for outcome in outcomes]
     what = " and ".join(dict.fromkeys(outcome.partition for outcome in outcomes))
     error = overall(what, [(outcome.board, failure) for outcome, failure in zip(outcomes, failures, strict=True)])
@@ -76,10 +77,12 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     return exit_code(failures)
 
 
-def _question(destination: Destination, timeout: float) -> api.Wait:
-    return api.Wait(
-        partition=destination.partition, sha256=destination.sha256, boards=destination.boards, timeout=timeout
+async def _answers(client: Client, found: Sequence[Destination], timeout: float) -> Sequence[BoardOutcome]:
+    questions = (
+        api.Wait(partition=each.partition, sha256=each.sha256, boards=each.boards, timeout=timeout) for each in found
     )
+    answers = await asyncio.gather(*map(client.call, questions))
+    return [outcome for answer in answers for outcome in answer.boards]
 
 
 class _Talk:
