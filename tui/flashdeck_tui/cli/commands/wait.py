@@ -77,9 +77,9 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     return exit_code(failures)
 
 
-async def _answers(client: Client, found: Sequence[Destination], timeout: float) -> Sequence[BoardOutcome]:
+async def _answers(client: Client, found: Sequence[Destination], seconds: float) -> Sequence[BoardOutcome]:
     questions = (
-        api.Wait(partition=each.partition, sha256=each.sha256, boards=each.boards, timeout=timeout) for each in found
+        api.Wait(partition=each.partition, sha256=each.sha256, boards=each.boards, timeout=seconds) for each in found
     )
     answers = await asyncio.gather(*map(client.call, questions))
     return [outcome for answer in answers for outcome in answer.boards]
