@@ -10,10 +10,10 @@ import click
 from flashdeck.api import Params
 from flashdeck.client import START_HINT, Client
 from flashdeck.errors import ConnectionFailedError
+from flashdeck.inside_lease import act_for_lease
 from flashdeck.value import Value
 from flashdeck.whereabouts import Whereabouts
 from flashdeck_tui.cli.output import say
-from flashdeck_tui.inside_lease import act_for_lease
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Value)
@@ -33,7 +33,7 @@ def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -
 
     async def session() -> T:
         async with await where.connect(client="flashdeck-cli") as client:
-            if trouble := await act_for_lease(client):
+            if trouble := (await act_for_lease(client)).trouble:
                 say(trouble)
             return await work(client)
 

@@ -3,7 +3,6 @@
 import click
 
 from flashdeck import api
-from flashdeck.client import Client
 from flashdeck.errors import ExitCode, RequestError
 from flashdeck_tui.cli import live_options
 from flashdeck_tui.cli.commands.plan import put_plans
@@ -33,10 +32,4 @@ def command(*, partition: str, boards: tuple[str, ...], dry_run: bool, order: Or
                 hint="leave --no-wait, --timeout, --cancel-on-exit and --jsonl out",
             )
         return put_plans(ask(api.PlanRollback(partition=partition, boards=boards)), as_json=order.as_json)
-
-    async def roll_back(client: Client) -> api.JobList:
-        return await client.call(
-            api.Rollback(partition=partition, boards=boards, no_wait=order.no_wait, cancel_on_exit=order.cancel_on_exit)
-        )
-
-    return carry_out(order, partition, roll_back, note="")
+    return carry_out(order, lambda bench: bench.rollback(partition, boards=boards, **order.how), note="")

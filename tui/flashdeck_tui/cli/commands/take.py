@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import pwd
 import shutil
 import signal
 import time
@@ -15,18 +14,13 @@ import click
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError
-from flashdeck.job_state import Running
-from flashdeck.model import Event, Snapshot
-from flashdeck.names import is_meant
+from flashdeck.taking import Lease, ourselves, take
 from flashdeck.text import clean
-from flashdeck.words.boards import lease_text
 from flashdeck_tui.cli import before_command, live_options, options
 from flashdeck_tui.cli.answers import Taken
 from flashdeck_tui.cli.before_command import BeforeCommand
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.follow import heed
 from flashdeck_tui.cli.output import put_json, say
-from flashdeck_tui.inside_lease import LEASE_VARIABLE
 
 NOT_EXECUTABLE: Final = 126
 """Exit code where the command cannot be started, as shells have it."""
@@ -72,16 +66,16 @@ def command(
         return NOT_FOUND
     asked = api.Take(
         boards=boards,
-        by=_holder(),
+        by=ourselves(),
         reason=reason or clean(" ".join(words), LONGEST_COMMAND),
         no_wait=no_wait,
         timeout=timeout,
     )
 
     async def work(client: Client) -> Taken:
-        lease = await _take(client, asked)
+        lease = await take(client, asked, say)
         began = time.monotonic()
-        code = await _run(client, words, lease.token, quiet=as_json)
+        code = await _run(client, words, lease, quiet=as_json)
         return Taken(boards=lease.boards, code=code, seconds=round(time.monotonic() - began, 3))
 
     taken = converse(work)
@@ -90,33 +84,9 @@ def command(
     return taken.code
 
 
-async def _take(client: Client, asked: api.Take) -> api.LeaseToken:
-    """Return the lease once it is there; meanwhile say who has the boards, and what runs there."""
-    changes = client.follow()
-    first = await anext(changes)
-    told: set[tuple[str, str]] = set()
-
-    def tell(change: Snapshot | Event) -> None:
-        boards = change.boards if isinstance(change, Snapshot) else (change.board,) if change.board else ()
-        jobs = change.jobs if isinstance(change, Snapshot) else (change.job,) if change.job else ()
-        waits = [
-            (board.name, lease_text(board.lease)) for board in boards if board.lease and board.lease.by != asked.by
-        ]
-        waits += [(job.board, f"job {job.id} runs") for job in jobs if isinstance(job.status, Running)]
-        for board, why in waits:
-            if is_meant(board, asked.boards) and (board, why) not in told:
-                told.add((board, why))
-                say(f"{board}: {why}; waits for the end of that")
-
-    if asked.no_wait:
-        return await client.call(asked)
-    tell(first)
-    return await heed(asyncio.ensure_future(client.call(asked)), changes, tell)
-
-
-async def _run(client: Client, words: Sequence[str], token: str, *, quiet: bool) -> int:
+async def _run(client: Client, words: Sequence[str], lease: Lease, *, quiet: bool) -> int:
     """Run the command with this terminal, and return its exit code as a shell has it."""
-    environment = {**os.environ, LEASE_VARIABLE: token}
+    environment = {**os.environ, **lease.environment}
     try:
         # Not by sys.stderr, which may be anything: descriptor 2 is what the command gets as its own stderr.
         process = await asyncio.create_subprocess_exec(*words, stdout=2 if quiet else None, env=environment)
@@ -153,11 +123,3 @@ async def _tell_when_lost(client: Client) -> None:
             pass
     except ConnectionFailedError as error:
         say(f"the lease has ended, the command goes on: {error.message}")
-
-
-def _holder() -> str:
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        user = f"user {os.getuid()}"
-    return f"{user}, process {os.getpid()}"
