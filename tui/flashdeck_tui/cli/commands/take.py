@@ -4,18 +4,21 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, cast
 
 import click
 
 from flashdeck import api
 from flashdeck.client import Client
-from flashdeck.errors import ConnectionFailedError
+from flashdeck.errors import ConnectionFailedError, FlashdeckError
 from flashdeck.taking import Lease, ourselves, take
 from flashdeck.text import clean
+from flashdeck_tui import lease_keeper
 from flashdeck_tui.cli import before_command, live_options, options
 from flashdeck_tui.cli.answers import Taken
 from flashdeck_tui.cli.before_command import BeforeCommand
@@ -56,6 +59,7 @@ def command(
     BOARD is a name or a glob. Waits in line until nobody else has any of the boards and nothing runs there, and takes
     all of them at once. Builds and other people's jobs wait meanwhile, and everybody sees who has the boards, and since
     when. A person can still put a board on hold. The lease ends with COMMAND, with this command, and with the daemon.
+    Where this command is killed, COMMAND ends with it, and so does all that it has started.
 
     COMMAND has the terminal, and its exit code is that of this command; 127 where there is none, 126 where it cannot be
     started. In its environment $FLASHDECK_LEASE makes 'flashdeck flash' and all others act for the lease.
@@ -75,13 +79,39 @@ def command(
     async def work(client: Client) -> Taken:
         lease = await take(client, asked, say)
         began = time.monotonic()
-        code = await _run(client, words, lease, quiet=as_json)
+        async with _kept(lease):
+            code = await _run(client, words, lease, quiet=as_json)
         return Taken(boards=lease.boards, code=code, seconds=round(time.monotonic() - began, 3))
 
     taken = converse(work)
     if as_json:
         put_json(taken)
     return taken.code
+
+
+@asynccontextmanager
+async def _kept(lease: Lease) -> AsyncGenerator[None]:
+    """Let a process watch for the length of a block that ends the command where this one ends before it."""
+    keeper = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        lease_keeper.__file__,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # what ends us, as a terminal does, is not to end it before
+    )
+    tell = cast("asyncio.StreamWriter", keeper.stdin)  # both are pipes, as was asked for
+    said = cast("asyncio.StreamReader", keeper.stdout)
+    try:
+        tell.write(f"{lease.token}\n".encode())
+        if await said.readline() != lease_keeper.READY:
+            raise FlashdeckError("the process that would end the command with this one does not run")
+        yield
+        tell.write(b"the command has ended\n")
+    finally:
+        tell.close()
+        await keeper.wait()
 
 
 async def _run(client: Client, words: Sequence[str], lease: Lease, *, quiet: bool) -> int:
