@@ -6,7 +6,7 @@ async with flashdeck.connect_async() as bench:
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -347,15 +347,14 @@ class AsyncBench:
         tell: Callable[[str], object] | None = None,
     ) -> AsyncGenerator[Lease]:
         """Take one of these boards for a block, whichever is free first; all else is as with `take`."""
-        known = [board.name for board in await self.boards(*required(boards))]
-        choices = [(name,) for name in (set(known) & set(self._outer.boards) or known)]
+        choices = [(board.name,) for board in await self.boards(*required(boards))]
         async with AsyncExitStack() as ended:
             yield await self._take(ended, choices, reason, no_wait=no_wait, timeout=timeout, tell=tell)
 
     async def _take(
         self,
         ended: AsyncExitStack,
-        choices: Iterable[tuple[str, ...]],
+        choices: Sequence[tuple[str, ...]],
         reason: str,
         *,
         no_wait: bool,
@@ -363,11 +362,10 @@ class AsyncBench:
         tell: Callable[[str], object] | None,
     ) -> Lease:
         """Return a lease of the first of several groups of boards that is free; `ended` gives it back."""
-        choices = list(choices)
         if self._lease is not None:
             raise RequestError("there is a lease already", hint="take all boards that you need at once")
-        if len(choices) == 1 and await self._is_in_outer_lease(choices[0]):
-            return Lease(self._outer.boards, self._outer.token)
+        if (ours := await self._in_outer_lease(choices)) is not None:
+            return ours
         asked = [
             api.Take(boards=names, by=ourselves(), reason=reason, no_wait=no_wait, timeout=timeout) for names in choices
         ]
@@ -381,11 +379,16 @@ class AsyncBench:
     def _forget_lease(self) -> None:
         self._lease = None
 
-    async def _is_in_outer_lease(self, patterns: tuple[str, ...]) -> bool:
+    async def _in_outer_lease(self, choices: Sequence[tuple[str, ...]]) -> Lease | None:
+        """Return the first of the choices that is part of the lease which this process was started in."""
         if not self._outer.boards:
-            return False
+            return None
         known = [board.name for board in await self.boards()]
-        return set(select(patterns, known)) <= set(self._outer.boards)
+        for patterns in choices:
+            names = tuple(select(patterns, known))
+            if set(names) <= set(self._outer.boards):
+                return Lease(names, self._outer.token)
+        return None
 
     async def _another(self) -> Client:
         client = await self._client.another()
