@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from flashdeck.config import Board, Config, Partition, Profile, ProfileKeys
+from flashdeck.config import Board, Config, Host, Partition, Profile, ProfileKeys
 from flashdeck.config_tables import PartitionTable, ProfileTable
 from flashdeck.geometry import Range, joined
 from flashdeck.toml.tables import keys_of
@@ -79,6 +79,13 @@ class BoardRecord(Value, frozen=True, kw_only=True):
     profile: ProfileRecord
 
 
+class HostRecord(Value, frozen=True, kw_only=True):
+    """Another machine, as a file has it."""
+
+    ssh: str = ""
+    command: tuple[str, ...] = ()
+
+
 class ConfigRecord(Value, frozen=True, kw_only=True):
     """A configuration that a daemon ran with, and what a person has confirmed of the files that it includes."""
 
@@ -88,6 +95,8 @@ class ConfigRecord(Value, frozen=True, kw_only=True):
     """Boards of earlier configurations, as they were last."""
     confirmed: dict[str, dict[str, ProfileRecord]] = field(default_factory=dict[str, dict[str, ProfileRecord]])
     """By the path of an included file: its profiles as they were confirmed."""
+    confirmed_hosts: dict[str, dict[str, HostRecord]] = field(default_factory=dict[str, dict[str, HostRecord]])
+    """By the path of an included file: the other machines in it, as they were confirmed."""
 
 
 def record_from(data: bytes) -> ConfigRecord:
@@ -111,6 +120,11 @@ def profile_record(profile: Profile) -> ProfileRecord:
         kept=tuple((span.start, span.end) for span in profile.kept),
         keys=wide_keys(profile),
     )
+
+
+def host_record(host: Host) -> HostRecord:
+    """Return what is kept of another machine."""
+    return HostRecord(ssh=host.ssh, command=host.command)
 
 
 def partition_record(partition: Partition) -> PartitionRecord:

@@ -1,24 +1,26 @@
 """Included files must not widen what may be done before a person has confirmed it (safety rule 12). Pure.
 
-An included file may belong to a project that others write to. Commands, hooks, `protected` that is gone and guards that
-are left out count from there once they are confirmed; until then the value that was confirmed last stands, else the
-stricter one. All the rest of the file counts at once.
+An included file may belong to a project that others write to. Commands, hooks, other machines, `protected` that is gone
+and guards that are left out count from there once they are confirmed; until then the value that was confirmed last
+stands, else the stricter one. All the rest of the file counts at once.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from flashdeck.config import AnyGuard, Config, Partition, Profile
+from flashdeck.config import AnyGuard, Config, Host, Partition, Profile
 from flashdeck.config_record import (
     NARROW,
     ConfigRecord,
+    HostRecord,
     PartitionRecord,
     ProfileRecord,
+    host_record,
     is_wide,
     partition_record,
     profile_record,
@@ -28,6 +30,8 @@ from flashdeck.geometry import Range, joined
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.reader import read_key
 from flashdeck.toml.writer import literal
+
+T = TypeVar("T")
 
 CONFIRMED_FILES = 1024
 """Confirmed files that are remembered, the last ones."""
@@ -62,11 +66,20 @@ class _Restriction:
 
 
 def included(config: Config) -> dict[str, dict[str, Profile]]:
-    """Return, by path, the profiles of each file that is not the main one."""
-    files: dict[str, dict[str, Profile]] = {}
+    """Return, by path, the profiles of each file that is not the main one and has profiles, or other machines."""
+    files: dict[str, dict[str, Profile]] = {path: {} for path in included_hosts(config)}
     for name, profile in config.profiles.items():
         if profile.file != config.files[0]:
             files.setdefault(str(profile.file), {})[name] = profile
+    return files
+
+
+def included_hosts(config: Config) -> dict[str, dict[str, Host]]:
+    """Return, by path, the other machines of each file that is not the main one."""
+    files: dict[str, dict[str, Host]] = {}
+    for name, host in config.hosts.items():
+        if host.place.file != config.files[0]:
+            files.setdefault(str(host.place.file), {})[name] = host
     return files
 
 
@@ -75,11 +88,25 @@ def claims(profiles: Mapping[str, Profile]) -> dict[str, ProfileRecord]:
     return {name: profile_record(profile) for name, profile in profiles.items()}
 
 
-def confirming(record: ConfigRecord, path: str, profiles: Mapping[str, Profile]) -> ConfigRecord:
+def host_claims(hosts: Mapping[str, Host]) -> dict[str, HostRecord]:
+    """Return what a person confirms of a file that has these machines."""
+    return {name: host_record(host) for name, host in hosts.items()}
+
+
+def confirming(
+    record: ConfigRecord, path: str, profiles: Mapping[str, Profile], hosts: Mapping[str, Host]
+) -> ConfigRecord:
     """Return the record once a person has confirmed a file as it is now."""
-    others = {name: each for name, each in record.confirmed.items() if name != path}
-    newest = dict(list(others.items())[1 - CONFIRMED_FILES :])
-    return msgspec.structs.replace(record, confirmed={**newest, path: claims(profiles)})
+    return msgspec.structs.replace(
+        record,
+        confirmed=_with_newest(record.confirmed, path, claims(profiles)),
+        confirmed_hosts=_with_newest(record.confirmed_hosts, path, host_claims(hosts)),
+    )
+
+
+def _with_newest(confirmed: Mapping[str, T], path: str, claimed: T) -> dict[str, T]:
+    others = {name: each for name, each in confirmed.items() if name != path}
+    return {**dict(list(others.items())[1 - CONFIRMED_FILES :]), path: claimed}
 
 
 def digest(profiles: Mapping[str, ProfileRecord]) -> str:
@@ -102,13 +129,14 @@ def restricted(config: Config, known: ConfigRecord) -> tuple[Config, tuple[Uncon
     `known` is what was confirmed, and the configuration that was in force last.
     """
     profiles = dict(config.profiles)
+    hosts = dict(config.hosts)
     found: list[Unconfirmed] = []
+    other_machines = included_hosts(config)
     for path, own in included(config).items():
         confirmed = known.confirmed.get(path, {})
-        if confirmed and digest(confirmed) == digest(claims(own)):
-            continue
-        lines: list[str] = []
-        for name, profile in own.items():
+        lines = list(_keep_hosts(hosts, other_machines.get(path, {}), known.confirmed_hosts.get(path, {})))
+        is_confirmed = bool(confirmed) and digest(confirmed) == digest(claims(own))
+        for name, profile in own.items() if not is_confirmed else ():
             restriction = _Restriction(profile)
             _restrict(restriction, confirmed.get(name), known.profiles.get(name))
             profiles[name] = restriction.profile
@@ -117,7 +145,7 @@ def restricted(config: Config, known: ConfigRecord) -> tuple[Config, tuple[Uncon
             boards = tuple(sorted(board.name for board in config.boards.values() if board.profile.name in own))
             found.append(Unconfirmed(Path(path), tuple(lines), boards))
     boards = {name: replace(board, profile=profiles[board.profile.name]) for name, board in config.boards.items()}
-    return replace(config, profiles=profiles, boards=boards), tuple(found)
+    return replace(config, profiles=profiles, boards=boards, hosts=hosts), tuple(found)
 
 
 def widening(profiles: Mapping[str, Profile]) -> Iterator[str]:
@@ -130,6 +158,34 @@ def widening(profiles: Mapping[str, Profile]) -> Iterator[str]:
             lost = _usual_guards(profile, partition) - partition.guards
             if lost and not partition.protected:
                 yield clean(f"[profiles.{name}.partitions.{each}] guards without {_names(lost)}")
+
+
+def widening_hosts(hosts: Mapping[str, Host]) -> Iterator[str]:
+    """Yield the other machines of a file that count because it is confirmed, in words."""
+    for name, host in hosts.items():
+        yield clean(f"[hosts.{name}] {_host_in_words(host_record(host))}")
+
+
+def _keep_hosts(
+    hosts: dict[str, Host], own: Mapping[str, Host], confirmed: Mapping[str, HostRecord]
+) -> Iterator[str]:
+    """Leave in `hosts` what counts of those of one file; yield those that do not, in words."""
+    for name, host in own.items():
+        said, stands = host_record(host), confirmed.get(name)
+        if said == stands:
+            continue
+        if stands is None:
+            del hosts[name]
+        else:
+            hosts[name] = replace(host, ssh=stands.ssh, command=stands.command)
+        instead = "the name means no host" if stands is None else f"{_host_in_words(stands)} stands"
+        yield clean(f"[hosts.{name}] {_host_in_words(said)} is not confirmed; until then {instead}")
+
+
+def _host_in_words(host: HostRecord) -> str:
+    return ", ".join(
+        f"{key} = {literal(value)}" for key, value in (("ssh", host.ssh), ("command", list(host.command))) if value
+    )
 
 
 def _restrict(it: _Restriction, confirmed: ProfileRecord | None, before: ProfileRecord | None) -> None:

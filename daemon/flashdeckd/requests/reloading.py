@@ -12,7 +12,17 @@ from flashdeck.config import Config
 from flashdeck.config_change import Changes, changes, succeeding
 from flashdeck.config_file import Reading
 from flashdeck.config_record import ConfigRecord, record_of
-from flashdeck.config_trust import Unconfirmed, claims, confirming, included, restricted, widening
+from flashdeck.config_trust import (
+    Unconfirmed,
+    claims,
+    confirming,
+    host_claims,
+    included,
+    included_hosts,
+    restricted,
+    widening,
+    widening_hosts,
+)
 from flashdeck.errors import ConfigError, FlashdeckError, RequestError
 from flashdeck.job_state import Running
 from flashdeck.model import ConfigurationState, LogLevel
@@ -63,9 +73,12 @@ def begin(read: Read, records: ConfigRecordFile) -> Beginning:
     record = records.load()
     confirmed: dict[str, tuple[str, ...]] = {}
     if record is None:
-        own = included(config)
-        confirmed = {path: tuple(widening(profiles)) for path, profiles in own.items()}
-        record = ConfigRecord(confirmed={path: claims(profiles) for path, profiles in own.items()})
+        own, hosts = included(config), included_hosts(config)
+        confirmed = {path: (*widening(own[path]), *widening_hosts(hosts.get(path, {}))) for path in own}
+        record = ConfigRecord(
+            confirmed={path: claims(profiles) for path, profiles in own.items()},
+            confirmed_hosts={path: host_claims(each) for path, each in hosts.items()},
+        )
     config, unconfirmed = restricted(config, record)
     done = changes(record, record_of(config))
     config = _armed_by_new_names(config, done)
@@ -199,10 +212,11 @@ class Configuration:
                 )
             _, before = restricted(config, self._record)
             lines = next((each.lines for each in before if str(each.file) == path), ())
-            record = confirming(self._record, path, own[path])
+            hosts = included_hosts(config).get(path, {})
+            record = confirming(self._record, path, own[path], hosts)
             await threads.run(self._records.save, record)
             self._record = record
-            counting = tuple(widening(own[path])) or lines
+            counting = (*widening(own[path]), *widening_hosts(hosts)) or lines
             self._hub.log(f"{path} is confirmed" + (f": {'; '.join(counting)}" if counting else ""))
             await self._take(config)
         return ConfigTrusted(file=path, lines=counting)

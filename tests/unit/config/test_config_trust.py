@@ -294,9 +294,9 @@ size = "64K"
 def test_of_so_many_confirmed_files_the_last_are_remembered(project: Project) -> None:
     record = ConfigRecord()
     for number in range(CONFIRMED_FILES + 1):
-        record = confirming(record, f"/{number}.toml", {})
+        record = confirming(record, f"/{number}.toml", {}, {})
     assert len(record.confirmed) == CONFIRMED_FILES
     assert "/0.toml" not in record.confirmed
-    again = confirming(record, "/1.toml", project.config.profiles)
+    again = confirming(record, "/1.toml", project.config.profiles, {})
     assert len(again.confirmed) == CONFIRMED_FILES
     assert again.confirmed["/1.toml"].keys() == {"product"}

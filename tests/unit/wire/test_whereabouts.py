@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flashdeck import paths
-from flashdeck.client import START_HINT
+from flashdeck.stream import START_HINT
 from flashdeck.errors import ConnectionFailedError
 from flashdeck.whereabouts import LONGEST_LOCK, Whereabouts
 from flashdeckd.server.server import Server

@@ -26,7 +26,7 @@ from flashdeck.api import (
     UploadDone,
 )
 from flashdeck.client import EVENTS_KEPT, Client, Subscription
-from flashdeck.client import HELLO_TIMEOUT as CLIENT_PATIENCE
+from flashdeck.stream import HELLO_TIMEOUT as CLIENT_PATIENCE
 from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.model import Event
 from flashdeck.text import MAX_MESSAGE

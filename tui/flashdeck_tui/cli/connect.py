@@ -8,8 +8,9 @@ from typing import TypeVar
 import click
 
 from flashdeck.api import Params
-from flashdeck.client import START_HINT, Client
+from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError
+from flashdeck.stream import START_HINT
 from flashdeck.value import Value
 from flashdeck.whereabouts import Whereabouts
 from flashdeck_tui.cli.output import say
