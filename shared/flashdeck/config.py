@@ -483,6 +483,8 @@ class Board(BoardKeys):
     profile: Profile
     pins: Pins | None = None
     """Set for an adopted board, which boards.toml describes."""
+    file: Path = field(default=Path(), compare=False)
+    """The file that names it first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -555,7 +557,9 @@ class Config:
     once: frozenset[str] = frozenset()
     """Names of boards that are armed for one job (boards.toml)."""
     hooks: Hooks = Hooks()
-    """Commands that run when a job has ended."""
+    """Commands that run when a job has ended, those of all files."""
+    included_hooks: Mapping[str, Hooks] = field(default_factory=dict[str, Hooks])
+    """By its path: those that an included file has."""
     daemon: DaemonKeys = DaemonKeys()
     hosts: Mapping[str, Host] = field(default_factory=dict[str, Host])
     """Other machines, by their names; nothing of them matters to the daemon."""

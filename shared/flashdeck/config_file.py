@@ -6,7 +6,7 @@ All mistakes of all its files are one ConfigError that names for each file, tabl
 import os
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
@@ -132,24 +132,42 @@ def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mi
     if not any("profiles" in file.place.wrong for file in files):
         mistakes += _without_profile((*tables.boards.values(), *adopted.values()), tables.profiles)
     mistakes += _mistakes_of_boards(tables, adopted)
+    hooks = _hooks_of(files, mistakes)
     mistakes.refuse()
     daemon = files[0].daemon if files else DaemonTable()
     profiles = {name: table.resolved(name, daemon.settle) for name, table in tables.profiles.items()}
     return Config(
         profiles,
-        {name: _board(name, table, profiles) for name, table in {**tables.boards, **adopted}.items()},
+        {
+            name: _board(name, table, profiles, tables.boards.get(name, table).place.file)
+            for name, table in {**tables.boards, **adopted}.items()
+        },
         tuple(table.place.file for table in (*files, *([written] if written else []))),
         frozenset(written.disarmed) if written else frozenset(),
         frozenset(written.once) if written else frozenset(),
-        hooks=files[0].hooks if files else Hooks(),
+        hooks=hooks,
+        included_hooks={str(file.place.file): file.hooks for file in files[1:] if file.hooks != Hooks()},
         daemon=daemon.resolved(),
         hosts=tables.hosts,
     )
 
 
-def _board(name: str, table: BoardTable, profiles: Mapping[str, Profile]) -> Board:
+def _board(name: str, table: BoardTable, profiles: Mapping[str, Profile], file: Path) -> Board:
     pins = table.pinned if isinstance(table, AdoptedTable) else None
-    return Board(name, profiles[table.profile], pins, serial=table.serial, port=table.port)
+    return Board(name, profiles[table.profile], pins, file, serial=table.serial, port=table.port)
+
+
+def _hooks_of(files: Sequence[ConfigTable], mistakes: Mistakes) -> Hooks:
+    """Return the hooks of all files, of which each may be in one file only."""
+    hooks, places = Hooks(), dict[str, Place]()
+    for table in (file.hooks for file in files):
+        for name in sorted(table.place.given):
+            first = places.setdefault(name, table.place)
+            if first is not table.place:
+                mistakes.append(table.place.mistake(name, f"is also in {_shown(first.file)}", "keep one of the two"))
+            else:
+                hooks = replace(hooks, **{name: getattr(table, name)})
+    return hooks
 
 
 # Files
@@ -182,10 +200,9 @@ class _Files:
         values = read_values(path)
         real = os.path.realpath(path)
         top = self.tables[real] = read_table(ConfigTable, values, Place(path), self.mistakes)
-        for name in ("daemon", "hooks") if including else ():
-            if name in values:
-                problem = "only the main file may have this table"
-                self.mistakes.append(top.place.mistake(name, problem, "move it there"))
+        if including and "daemon" in values:
+            problem = "only the main file may have this table"
+            self.mistakes.append(top.place.mistake("daemon", problem, "move it there"))
         for text in top.include:
             try:
                 self._include(expanded(text, path.parent), (*including, real))

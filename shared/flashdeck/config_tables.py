@@ -400,7 +400,7 @@ class ConfigTable(Table):
 
     include: Annotated[Paths, key("Other files with profiles and boards of their own; each is read once.")] = ()
     daemon: Annotated[DaemonTable, key("The daemon itself; only in the main file.")] = field(default=DaemonTable())
-    hooks: Annotated[Hooks, key("Commands that run when a job has ended; only in the main file.")] = field(
+    hooks: Annotated[Hooks, key("Commands that run when a job has ended; each in one file only.")] = field(
         default=Hooks()
     )
     profiles: Annotated[dict[Name, ProfileTable], key("Facts about boards of one product, by a name of yours.")] = (

@@ -96,5 +96,7 @@ class SocketStream:
 def broken(where: str, error: OSError) -> ConnectionFailedError:
     """Return the error of a stream that has ended with one."""
     if error.errno == errno.ENOTCONN:  # as asyncio has it where the kernel said EAGAIN
-        return ConnectionFailedError(f"the daemon at {where} is busy: too many clients connect at once", hint="try again")
+        return ConnectionFailedError(
+            f"the daemon at {where} is busy: too many clients connect at once", hint="try again"
+        )
     return ConnectionFailedError(f"the connection to {where} broke: {error}", hint=START_HINT)
