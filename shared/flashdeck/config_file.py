@@ -97,7 +97,7 @@ def default_config(*, virtual: bool = False, environ: Mapping[str, str] = os.env
 
 
 def record_in(place: Path) -> ConfigRecord | None:
-    """Return what a daemon with this state directory keeps of its last configuration; None where that cannot be read."""
+    """Return the record of the daemon with this state directory; None where there is none that can be read."""
     try:
         return record_from((place / RECORD_NAME).read_bytes())
     except (OSError, ValueError):

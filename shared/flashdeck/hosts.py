@@ -22,8 +22,8 @@ def find_host(
 ) -> SshHost:
     """Return the machine that a person calls `name`: a table of [hosts], else what ssh makes of it.
 
-    `virtual` and `asks` are those of `SshHost`. Raises RequestError for a name that can be neither, or is that of a host
-    that an included file has and nobody has confirmed; ConfigError where the configuration is wrong.
+    `virtual` and `asks` are those of `SshHost`. Raises RequestError for a name that can be neither, and for a host of
+    an included file that nobody has confirmed; ConfigError where the configuration is wrong.
     """
     try:
         destination = checked_destination(name)

@@ -19,7 +19,7 @@ from flashdeck import rpc
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError
 from flashdeck.ssh_destination import checked_destination
-from flashdeck.ssh_failures import Ended, explained, not_startable
+from flashdeck.ssh_failures import Ended, Goal, explained, not_startable
 from flashdeck.text import clean
 
 CONNECT_SECONDS: Final = 10
@@ -32,8 +32,10 @@ PATIENCE: Final = 30.0
 """Seconds until the daemon's first answer, where ssh asks nobody anything."""
 PERSON_SECONDS: Final = 180.0
 """The same where a person may be asked for a password, or to look at a host key."""
+PART_SECONDS: Final = 0.5
+"""Seconds that ssh has to end by itself, once its stdin has ended ..."""
 END_SECONDS: Final = 2.0
-"""Seconds that ssh has to end by itself, and then again after it was told to."""
+"""... and then after each signal to end."""
 KEPT: Final = 4096
 """Bytes of what ssh says that are kept, the last ones."""
 _HOME: Final = "~/"
@@ -124,7 +126,8 @@ class SshStream:
         self.writer.close()
         await self._end()
         ended = Ended(self._process.returncode, bytes(self._said), line, greeted=greeted)
-        return explained(self.where, shlex.join(self.host.command), seen, ended)
+        goal = Goal(self.where, self.host.destination, clean(shlex.join(self.host.command)))
+        return explained(goal, seen, ended)
 
     async def closed(self) -> None:
         """Wait for the end of ssh, which ends once nobody writes to it any more; it is ended where it does not."""
@@ -133,18 +136,22 @@ class SshStream:
             await self.writer.wait_closed()
 
     async def _end(self) -> None:
-        for end in (None, self._process.terminate, self._process.kill):
-            if end is not None and self._process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    end()
+        await self._exits(PART_SECONDS)
+        for signal_it in (self._process.terminate, self._process.kill):
             if self._process.returncode is None:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(END_SECONDS):
-                        await self._process.wait()
+                with contextlib.suppress(ProcessLookupError):
+                    signal_it()
+                await self._exits(END_SECONDS)
         if self._listening is not None:
             # A program that ssh has started, as a jump, may still have its stderr: nobody waits for that.
-            await asyncio.wait((self._listening,), timeout=END_SECONDS if self._process.returncode else 0)
+            await asyncio.wait((self._listening,), timeout=PART_SECONDS)
             self._listening.cancel()
+
+    async def _exits(self, seconds: float) -> None:
+        if self._process.returncode is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._process.wait()
 
     async def _listen(self) -> None:
         assert self._process.stderr is not None  # noqa: S101 - it was started with a pipe there
@@ -154,12 +161,13 @@ class SshStream:
 
 
 async def _started(argv: Sequence[str], stream: socket.socket, *, asks: bool) -> Process:
+    both = stream.fileno()
     if not asks:  # no terminal is needed: it gets a session of its own, where no Ctrl-C of ours comes
         return await asyncio.create_subprocess_exec(
-            *argv, stdin=stream, stdout=stream, stderr=asyncio.subprocess.PIPE, start_new_session=True
+            *argv, stdin=both, stdout=both, stderr=asyncio.subprocess.PIPE, start_new_session=True
         )
     return await asyncio.create_subprocess_exec(
-        *argv, stdin=stream, stdout=stream, stderr=asyncio.subprocess.PIPE, preexec_fn=_not_interrupted
+        *argv, stdin=both, stdout=both, stderr=asyncio.subprocess.PIPE, preexec_fn=_not_interrupted
     )
 
 

@@ -21,6 +21,23 @@ _PROTOCOL: Final = b"{"
 
 
 @dataclass(frozen=True, slots=True)
+class Goal:
+    """What a connection was to reach, in words."""
+
+    name: str
+    """The machine as a person calls it."""
+    destination: str
+    """The machine as ssh calls it."""
+    command: str
+    """flashdeck there."""
+
+    @property
+    def by_hand(self) -> str:
+        """The command that tries it without us."""
+        return f"ssh {self.destination} {self.command} status"
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """An ssh that has ended, or had to be ended."""
 
@@ -53,12 +70,12 @@ _CAUSES: Final = (
     _Cause(
         ("REMOTE HOST IDENTIFICATION HAS CHANGED", "HOST IDENTIFICATION"),
         "the key of {host} is not the one that ssh knows",
-        "find out why it changed; then remove the old one as `ssh {host}` says, and log in once",
+        "find out why it changed; then remove the old one as `ssh {destination}` says, and log in once",
     ),
     _Cause(
         ("Host key verification failed",),
         "ssh does not know the key of {host}",
-        "log in once by hand and look at the key: ssh {host}",
+        "log in once by hand and look at the key: ssh {destination}",
     ),
     _Cause(
         ("Could not resolve hostname",),
@@ -68,7 +85,7 @@ _CAUSES: Final = (
     _Cause(
         ("Permission denied", "Too many authentication failures", "No supported authentication"),
         "{host} does not let you in",
-        "ssh must get in without a password here: try `ssh {host}`, add your key (ssh-copy-id) or unlock it (ssh-add)",
+        "try `ssh {destination}`; where it asks for something, add your key (ssh-copy-id) or unlock it (ssh-add)",
         ErrorKind.NO_PERMISSION,
     ),
     _Cause(
@@ -84,7 +101,7 @@ _CAUSES: Final = (
     _Cause(
         ("Bad owner or permissions", "Bad configuration option", "terminating,"),
         "ssh cannot use its configuration",
-        "mend what it names; `ssh {host}` says the same",
+        "mend what it names; `ssh {destination}` says the same",
     ),
 )
 _CUT: Final = "what runs or waits there goes on without this client"
@@ -97,61 +114,65 @@ def not_startable(error: OSError) -> ConnectionFailedError:
     return ConnectionFailedError(f"ssh cannot be started: {error.strerror}")
 
 
-def explained(host: str, command: str, seen: ConnectionFailedError, ended: Ended) -> ConnectionFailedError:
-    """Return why a connection to `host`, where flashdeck is called `command`, has ended; `seen` is how it looked."""
+def explained(goal: Goal, seen: ConnectionFailedError, ended: Ended) -> ConnectionFailedError:
+    """Return why a connection has ended; `seen` is how that looked."""
     if ended.greeted:
-        return _cut(host, seen, ended)
+        return _cut(goal.name, seen, ended)
     if ended.line and not ended.line.startswith(_PROTOCOL):
-        return _noise(host, ended)
-    if ended.code == OWN_FAILURE:
-        return _own_failure(host, ended)
-    if ended.code == NO_COMMAND:
-        return ConnectionFailedError(
-            f"{host} has no command {clean(command)}",
-            hint="install flashdeck there; where only the PATH of ssh is short, give the path in the configuration: "
-            f'[hosts.NAME] ssh = "{host}", command = ["/home/you/.local/bin/flashdeck"]',
-        )
-    if ended.code == NOT_EXECUTABLE:
-        return ConnectionFailedError(
-            f"{host} cannot run {clean(command)}: {_last(ended)}", hint="look at the file and its mode there"
-        )
-    if ended.code == USAGE and any("'connect'" in line for line in ended.lines):
-        return ConnectionFailedError(
-            f"flashdeck on {host} is an older release, which cannot be reached over ssh",
-            hint=f"update it there, or run the command there: ssh {host} {clean(command)} status",
-            kind=ErrorKind.PROTOCOL_MISMATCH,
-        )
-    return _of_other_side(host, command, seen, ended)
+        return _noise(goal, ended)
+    if ended.line:  # a line of the protocol, by which the other side said why
+        hint = f"on {goal.name}, {seen.hint}" if seen.hint else ""
+        return ConnectionFailedError(f"{goal.name}: {seen.message}", hint=hint, kind=seen.kind)
+    return _own_failure(goal, ended) if ended.code == OWN_FAILURE else _of_command(goal, ended)
 
 
-def _noise(host: str, ended: Ended) -> ConnectionFailedError:
+def _noise(goal: Goal, ended: Ended) -> ConnectionFailedError:
     text = clean(ended.line.decode(errors="replace").strip(), 80)
     return ConnectionFailedError(
-        f'{host} prints "{text}" before flashdeck answers there',
-        hint=f"let the shell's start files there (~/.bashrc) print only for a terminal; to see it: ssh {host} true",
+        f'{goal.name} prints "{text}" before flashdeck answers there',
+        hint="let the shell's start files there (~/.bashrc) print only for a terminal; "
+        f"to see it: ssh {goal.destination} true",
         kind=ErrorKind.PROTOCOL_MISMATCH,
     )
 
 
-def _own_failure(host: str, ended: Ended) -> ConnectionFailedError:
+def _own_failure(goal: Goal, ended: Ended) -> ConnectionFailedError:
     said = "\n".join(ended.lines)
     cause = next((cause for cause in _CAUSES if any(sentence in said for sentence in cause.sentences)), None)
     if cause is None:
-        return ConnectionFailedError(f"ssh to {host} failed: {_last(ended)}", hint=f"try it by hand: ssh {host}")
+        return ConnectionFailedError(
+            f"ssh to {goal.name} failed: {_last(ended)}", hint=f"try it by hand: ssh {goal.destination}"
+        )
     sentence = _last(ended, having=next(each for each in cause.sentences if each in said))
     return ConnectionFailedError(
-        f"{cause.message.format(host=host)} (ssh: {sentence})", hint=cause.hint.format(host=host), kind=cause.kind
+        f"{cause.message.format(host=goal.name)} (ssh: {sentence})",
+        hint=cause.hint.format(destination=goal.destination),
+        kind=cause.kind,
     )
 
 
-def _of_other_side(host: str, command: str, seen: ConnectionFailedError, ended: Ended) -> ConnectionFailedError:
-    """Return the error that the other side has told, or that it ended without a word."""
-    if ended.line:  # a line of the protocol, by which it said why
-        return ConnectionFailedError(f"{host}: {seen.message}", hint=seen.hint, kind=seen.kind)
-    code = "" if ended.code is None else f" (exit code {ended.code})"
+def _of_command(goal: Goal, ended: Ended) -> ConnectionFailedError:
+    """Return why flashdeck on the other side ended without a word of the protocol."""
+    if ended.code == NO_COMMAND:
+        return ConnectionFailedError(
+            f"{goal.name} has no command {goal.command}",
+            hint="install flashdeck there; where only the PATH of ssh is short, give the path in the configuration: "
+            f'[hosts.NAME] ssh = "{goal.destination}", command = ["~/.local/bin/flashdeck"]',
+        )
+    if ended.code == NOT_EXECUTABLE:
+        return ConnectionFailedError(
+            f"{goal.name} cannot run {goal.command}: {_last(ended)}", hint="look at the file and its mode there"
+        )
+    if ended.code == USAGE and any("'connect'" in line for line in ended.lines):
+        return ConnectionFailedError(
+            f"flashdeck on {goal.name} is an older release, which cannot be reached over ssh",
+            hint=f"update it there; until then run commands there: {goal.by_hand}",
+            kind=ErrorKind.PROTOCOL_MISMATCH,
+        )
+    code = "" if ended.code is None else f" with exit code {ended.code}"
     return ConnectionFailedError(
-        f"{host}: {clean(command)} ended before it answered{code}: {_last(ended)}",
-        hint=f"try it by hand: ssh {host} {clean(command)} status",
+        f"{goal.command} on {goal.name} ended{code} before it answered: {_last(ended)}",
+        hint=f"try it by hand: {goal.by_hand}",
     )
 
 

@@ -12,7 +12,7 @@ from flashdeck.client import Client
 from flashdeck.errors import ExitCode, RemoteError
 from flashdeck.job_state import name_of, stands_still
 from flashdeck.model import Event, JobState, Snapshot
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import many_hosts, options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import follow, tell_of_queued
 from flashdeck_tui.cli.job_results import Result, put_result
@@ -84,7 +84,7 @@ def carry_out(order: Order, what: str, ask: Asks, *, note: str = "warning: ") ->
 
     `note` stands before each of the daemon's notes.
     """
-    done = converse(lambda client: done_by(client, order, ask, note=note))
+    done = converse(lambda client: done_by(client, order, ask, note=note), join=many_hosts.results)
     tell_remarks(done)
     return put_result(done, what, as_json=order.as_json, as_jsonl=order.as_jsonl)
 

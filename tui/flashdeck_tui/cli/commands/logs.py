@@ -12,7 +12,7 @@ from flashdeck.errors import RequestError
 from flashdeck.model import LogLevel, LogLine, Snapshot
 from flashdeck.names import is_meant
 from flashdeck.text import clean
-from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.answers import LogLineOfMany
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import paint, put, put_json, say
@@ -62,7 +62,7 @@ def command(*, follow: bool, boards: tuple[str, ...], limit: int, level: str, as
     if follow:
         converse(lambda client: (_follow_all if wanted.level is LogLevel.DEBUG else _follow)(client, wanted))
         return
-    lines = converse(lambda client: _newest(client, wanted))
+    lines = converse(lambda client: _newest(client, wanted), join=many_hosts.log_lines)
     if as_json:
         put_json(api.LogPage(lines=tuple(lines), next=lines[-1].id if lines else 0))
         return

@@ -18,7 +18,7 @@ from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.text import clean
 from flashdeck.words.jobs import status_hint
 from flashdeck.words.tone import Phrase, Tone
-from flashdeck_tui.cli import live_options, options, words
+from flashdeck_tui.cli import live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import WaitReport
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import heed
@@ -62,7 +62,7 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
             talk.tell(first)
             return (await heed(asked, changes, talk.tell)).boards
 
-    outcomes = converse(work)
+    outcomes = converse(work, join=many_hosts.outcomes)
     failures = [_failure(outcome) for outcome in outcomes]
     error = overall(partition, [(outcome.board, failure) for outcome, failure in zip(outcomes, failures, strict=True)])
     if as_json:
