@@ -53,7 +53,8 @@ class Ended:
     @property
     def lines(self) -> list[str]:
         """The lines of its stderr that are not empty, cleaned."""
-        return [clean(line) for line in self.said.decode(errors="replace").splitlines() if line.strip()]
+        lines = self.said.decode(errors="replace").splitlines()
+        return [clean(line).removeprefix("ssh: ") for line in lines if line.strip()]
 
 
 @dataclass(frozen=True, slots=True)

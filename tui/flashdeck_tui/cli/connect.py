@@ -111,12 +111,9 @@ def _answers(context: click.Context, outcomes: Sequence[tuple[str, T | Flashdeck
     errors = [(host, outcome) for host, outcome in outcomes if isinstance(outcome, FlashdeckError)]
     told = [(_with_host(host, error.message), error) for host, error in errors]
     if errors and not answers:
-        kinds = {error.kind for _, error in errors}
-        raise FlashdeckError(
-            "; ".join(message for message, _ in told),
-            hint=errors[0][1].hint if len(kinds) == 1 else "",
-            kind=errors[0][1].kind,
-        )
+        hints = {error.hint for _, error in errors}
+        hint = hints.pop() if len(hints) == 1 else "ask each by itself: it says what to do"
+        raise FlashdeckError("; ".join(message for message, _ in told), hint=hint, kind=errors[0][1].kind)
     for message, error in told:
         say_error(message, error.hint)
     context.meta[_FAILED] = bool(errors)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from flashdeck import api
 from flashdeck.model import BoardState, DeviceState, JobState, LogLine
 from flashdeck_tui.cli.answers import History
-from flashdeck_tui.cli.job_results import Result
+from flashdeck_tui.cli.outcome import Result
 
 T = TypeVar("T")
 Answers = Sequence[tuple[str, T]]

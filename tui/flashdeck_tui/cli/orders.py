@@ -15,8 +15,8 @@ from flashdeck.model import Event, JobState, Snapshot
 from flashdeck_tui.cli import many_hosts, options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import follow, tell_of_queued
-from flashdeck_tui.cli.job_results import Result, put_result
-from flashdeck_tui.cli.outcome import failure_of
+from flashdeck_tui.cli.job_results import put_result
+from flashdeck_tui.cli.outcome import Result, failure_of
 from flashdeck_tui.cli.output import say
 
 Command = Callable[..., Any]
