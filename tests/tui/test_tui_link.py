@@ -14,7 +14,8 @@ from flashdeck.api import LOG_PAGE
 from flashdeck.errors import ConnectionFailedError
 from flashdeck.model import BoardState, DaemonState, Presence
 from flashdeck.value import Value
-from flashdeck_tui.link import FIRST_PAUSE, LONGEST_PAUSE, Link, LinkStatus, start_command
+from flashdeck_tui.link import Link, LinkStatus, start_command
+from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE
 from flashdeck_tui.store import Store
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server

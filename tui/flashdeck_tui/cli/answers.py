@@ -30,6 +30,13 @@ class Status(Snapshot, frozen=True, kw_only=True):
     """Everything that needs a person, worst first."""
 
 
+class StatusOfHosts(Value, frozen=True, kw_only=True):
+    """The answer of `status` where `--host` names several machines."""
+
+    hosts: Mapping[str, Status]
+    """That of each machine that answered, by its name."""
+
+
 class History(Value, frozen=True, kw_only=True):
     """The answer of `history`."""
 

@@ -3,20 +3,23 @@
 import asyncio
 import shlex
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import click
 
 from flashdeck.api import Params
 from flashdeck.client import Client
-from flashdeck.errors import ConnectionFailedError, FlashdeckError, RequestError
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.stream import START_HINT
 from flashdeck.value import Value
 from flashdeck.whereabouts import Address, Whereabouts
 from flashdeck_tui.cli.output import is_terminal, say, say_error
 from flashdeck_tui.cli.remote import named_hosts, only_host, speaking_for
 from flashdeck_tui.inside_lease import act_for_lease
+from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Value)
@@ -26,7 +29,18 @@ Join = Callable[[Sequence[tuple[str, T]]], T]
 _FAILED: Final = "flashdeck_tui.cli.connect.failed"
 
 
-def converse(work: Work[T], *, virtual: bool = False, join: Join[T] | None = None) -> T:
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The terms on which a lost connection is made again."""
+
+    deadline: float | None
+    """By time.monotonic(); None for no limit."""
+
+
+NEVER_AGAIN: Final = Again(0.0)
+
+
+def converse(work: Work[T], *, virtual: bool = False, join: Join[T] | None = None, again: Again = NEVER_AGAIN) -> T:
     """Connects to the daemon, does `work` with it, and hangs up.
 
     `virtual` looks for a daemon of emulated boards where neither `--socket` nor $FLASHDECK_SOCKET names one: it never
@@ -41,11 +55,10 @@ def converse(work: Work[T], *, virtual: bool = False, join: Join[T] | None = Non
     context = click.get_current_context()
     hosts = named_hosts(context)
     if join is not None and len(hosts) > 1:
-        where = [(host, address(context, host, virtual=virtual)) for host in hosts]
-        return join(_answers(context, asyncio.run(_on_all(where, work))))
+        return join(_all_answers(context, hosts, work, virtual=virtual, again=again))
     where = address(context, only_host(context), virtual=virtual)
     try:
-        return asyncio.run(_session(where, work))
+        return asyncio.run(_sessions(where, work, again))
     except ConnectionFailedError as error:
         options = _start_options(context, virtual=virtual)
         if error.hint != START_HINT or not options:
@@ -53,9 +66,30 @@ def converse(work: Work[T], *, virtual: bool = False, join: Join[T] | None = Non
         raise ConnectionFailedError(error.message, hint=f"start it: `flashdeckd {options}`") from error
 
 
+def converse_again(work: Work[T], *, patience: float | None = None, join: Join[T] | None = None) -> T:
+    """Do the same with work that can be begun anew: a lost connection to another machine is made again.
+
+    That is tried for at most so many seconds from the start on, without limit where there is none. A daemon of this
+    machine that ends, ends it.
+    """
+    if not named_hosts(click.get_current_context()):
+        return converse(work)
+    deadline = None if patience is None else time.monotonic() + patience
+    return converse(work, join=join, again=Again(deadline))
+
+
 def ask(params: Params[R], *, virtual: bool = False, join: Join[R] | None = None) -> R:
     """One question, one answer."""
     return converse(lambda client: client.call(params), virtual=virtual, join=join)
+
+
+def ask_each(params: Params[R]) -> dict[str, R]:
+    """One question to each machine; its answer by its name, which is "" where there is only one."""
+    context = click.get_current_context()
+    hosts = named_hosts(context)
+    if len(hosts) <= 1:
+        return {"": ask(params)}
+    return dict(_all_answers(context, hosts, lambda client: client.call(params)))
 
 
 def some_hosts_failed(context: click.Context) -> bool:
@@ -87,6 +121,32 @@ def address(context: click.Context, host: str, *, virtual: bool = False, asks: b
     return find_host(host, virtual=virtual, asks=asks)
 
 
+async def _sessions(where: Address, work: Work[T], again: Again) -> T:
+    """Do the work in one session, or begin it anew in another where the connection was lost and that is wanted."""
+    has_worked = False
+
+    async def tracked(client: Client) -> T:
+        nonlocal has_worked, pause
+        if has_worked:
+            say("connected again")
+        has_worked, pause = True, FIRST_PAUSE
+        return await work(client)
+
+    pause, told = FIRST_PAUSE, ""
+    while True:
+        try:
+            return await _session(where, tracked)
+        except ConnectionFailedError as error:
+            is_over = again.deadline is not None and time.monotonic() + pause >= again.deadline
+            if not has_worked or is_over or error.kind is not ErrorKind.UNREACHABLE:
+                raise
+            if error.message != told:
+                say(f"{error.message}; trying again")
+            told = error.message
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_FAR)
+
+
 async def _session(where: Address, work: Work[T]) -> T:
     async with await where.connect(client="flashdeck-cli") as client:
         if trouble := await act_for_lease(client):
@@ -94,11 +154,20 @@ async def _session(where: Address, work: Work[T]) -> T:
         return await work(client)
 
 
-async def _on_all(where: Sequence[tuple[str, Address]], work: Work[T]) -> list[tuple[str, T | FlashdeckError]]:
+def _all_answers(
+    context: click.Context, hosts: Sequence[str], work: Work[T], *, virtual: bool = False, again: Again = NEVER_AGAIN
+) -> list[tuple[str, T]]:
+    where = [(host, address(context, host, virtual=virtual)) for host in hosts]
+    return _answers(context, asyncio.run(_on_all(where, work, again)))
+
+
+async def _on_all(
+    where: Sequence[tuple[str, Address]], work: Work[T], again: Again
+) -> list[tuple[str, T | FlashdeckError]]:
     async def on(host: str, there: Address) -> tuple[str, T | FlashdeckError]:
         speaking_for.set(host)  # each runs in a task, and so a context, of its own
         try:
-            return host, await _session(there, work)
+            return host, await _sessions(there, work, again)
         except FlashdeckError as error:
             return host, error
 

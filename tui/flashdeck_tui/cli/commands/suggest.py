@@ -5,12 +5,14 @@ from pathlib import Path
 import click
 
 from flashdeck import api
+from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import SuggestedBoard, Suggestions
 from flashdeck_tui.cli.commands.config.config_path import config_option
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.remote import only_host
 from flashdeck_tui.cli.suggestion import suggestions, to_toml
 
 
@@ -22,7 +24,10 @@ def command(*, path: Path | None, as_json: bool) -> None:
 
     It is what the daemon lists; no device is opened. Profiles are looked for in the configuration file.
     """
-    config = default_config() if path is None else load(path)
+    if path is not None:
+        config = load(path)
+    else:  # another machine's configuration is not to be seen from here
+        config = Config() if only_host(click.get_current_context()) else default_config()
     reply = ask(api.GetBoards())
     found = suggestions(reply.devices, reply.boards, config.profiles, config.boards)
     text = to_toml(found)
