@@ -58,7 +58,7 @@ def converse(work: Work[T], *, virtual: bool = False, join: Join[T] | None = Non
         return join(_all_answers(context, hosts, work, virtual=virtual, again=again))
     where = address(context, only_host(context), virtual=virtual)
     try:
-        return asyncio.run(_sessions(where, work, again))
+        return asyncio.run(sessions(where, work, again))
     except ConnectionFailedError as error:
         options = _start_options(context, virtual=virtual)
         if error.hint != START_HINT or not options:
@@ -121,7 +121,7 @@ def address(context: click.Context, host: str, *, virtual: bool = False, asks: b
     return find_host(host, virtual=virtual, asks=asks)
 
 
-async def _sessions(where: Address, work: Work[T], again: Again) -> T:
+async def sessions(where: Address, work: Work[T], again: Again) -> T:
     """Do the work in one session, or begin it anew in another where the connection was lost and that is wanted."""
     has_worked = False
 
@@ -167,7 +167,7 @@ async def _on_all(
     async def on(host: str, there: Address) -> tuple[str, T | FlashdeckError]:
         speaking_for.set(host)  # each runs in a task, and so a context, of its own
         try:
-            return host, await _sessions(there, work, again)
+            return host, await sessions(there, work, again)
         except FlashdeckError as error:
             return host, error
 

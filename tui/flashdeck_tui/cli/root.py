@@ -24,6 +24,7 @@ COMMANDS = (
     "erase",
     "reset",
     "wait",
+    "follow",
     "cancel",
     "retry",
     "logs",
