@@ -13,14 +13,14 @@ _open: "weakref.WeakSet[asyncio.WriteTransport]" = weakref.WeakSet()
 
 
 def leave_to_parent(writer: asyncio.StreamWriter) -> None:
-    """Keep the socket of `writer` to this process: a forked child has a file that says nothing in its place."""
+    """Keep the socket or pipe of `writer` to this process: a forked child has a file that says nothing in its place."""
     _open.add(writer.transport)
 
 
 def _let_go() -> None:
     for transport in tuple(_open):
-        socket: Any = transport.get_extra_info("socket")
-        descriptor = -1 if socket is None else socket.fileno()
+        file: Any = transport.get_extra_info("socket") or transport.get_extra_info("pipe")
+        descriptor = -1 if file is None or getattr(file, "closed", False) else file.fileno()
         if descriptor < 0:
             continue
         nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)

@@ -6,7 +6,7 @@ async with flashdeck.connect_async() as bench:
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,17 +17,17 @@ from typing import Self, TypedDict, TypeVar, Unpack
 from flashdeck import api
 from flashdeck.api import CHUNK, BoardPlan, Params
 from flashdeck.client import Client
-from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
-from flashdeck.following import Following, Tell, Watch, carry_out, heed, unwatched
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.history_pages import history_pages
 from flashdeck.image_file import Image, load_image, send_image
 from flashdeck.inside_lease import OuterLease, act_for_lease
+from flashdeck.job_following import Following, Tell, Watch, carry_out, heed, unwatched
 from flashdeck.model import BoardState, DeviceState, Event, JobState, Snapshot
 from flashdeck.names import required, select
 from flashdeck.outcome import BoardResult, Outcome
 from flashdeck.taking import Lease, give_back, ourselves, take_first
 from flashdeck.value import Value
-from flashdeck.whereabouts import Whereabouts
+from flashdeck.whereabouts import Address, Whereabouts
 
 R = TypeVar("R", bound=Value)
 _log = logging.getLogger("flashdeck")
@@ -73,12 +73,21 @@ class AsyncBench:
     not come to what they were to, ConnectionFailedError once the daemon is lost: connect again then.
     """
 
-    def __init__(self, client: Client, *, outer: OuterLease | None = None, watch: Watch = unwatched) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        another: Callable[[], Awaitable[Client]] | None = None,
+        outer: OuterLease | None = None,
+        watch: Watch = unwatched,
+    ) -> None:
         """Takes a connection that has said hello, and the lease of the environment that it acts for.
 
-        `watch` shows all jobs that are followed.
+        `another` opens one more connection to the same daemon, which `take` needs. `watch` shows all jobs that are
+        followed.
         """
         self._client = client
+        self._open_another = another
         self._outer = outer or OuterLease()
         self._watch = watch
         self._lease: Lease | None = None
@@ -391,7 +400,9 @@ class AsyncBench:
         return None
 
     async def _another(self) -> Client:
-        client = await self._client.another()
+        if self._open_another is None:
+            raise ConnectionFailedError("there is no second way to this daemon, which a lease needs")
+        client = await self._open_another()
         try:
             await act_for_lease(client)
         except BaseException:
@@ -422,20 +433,22 @@ class AsyncBench:
 
 @asynccontextmanager
 async def connect_async(
-    socket: str | PathLike[str] | None = None, *, name: str = "python"
+    socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python"
 ) -> AsyncGenerator[AsyncBench]:
-    """Connect to a daemon for a block; see `open_bench`."""
-    async with await open_bench(socket, name=name) as bench:
+    """Connect to a daemon for a block: see `open_bench`."""
+    async with await open_bench(socket, host=host, name=name) as bench:
         yield bench
 
 
-async def open_bench(socket: str | PathLike[str] | None = None, *, name: str = "python") -> AsyncBench:
+async def open_bench(socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python") -> AsyncBench:
     """Return a connection to the daemon at `socket`, else at $FLASHDECK_SOCKET, else where one of ours is found.
 
-    `name` is shown in the daemon's log. Acts for the lease that this process was started in (`flashdeck take`). Raises
-    ConnectionFailedError.
+    `host` is another machine, through ssh: user@box, or a name of [hosts]. `name` is shown in the daemon's log. Acts
+    for the lease that this process was started in (`flashdeck take`). Raises ConnectionFailedError, and RequestError
+    for a host that cannot be one.
     """
-    client = await Whereabouts.of(None if socket is None else str(socket)).connect(client=name)
+    where = _address(socket, host)
+    client = await where.connect(client=name)
     try:
         outer = await act_for_lease(client)
     except BaseException:
@@ -443,7 +456,17 @@ async def open_bench(socket: str | PathLike[str] | None = None, *, name: str = "
         raise
     if outer.trouble:
         _log.warning("%s", outer.trouble)
-    return AsyncBench(client, outer=outer)
+    return AsyncBench(client, another=lambda: where.connect(client=name), outer=outer)
+
+
+def _address(socket: str | PathLike[str] | None, host: str) -> Address:
+    if not host:
+        return Whereabouts.of(None if socket is None else str(socket))
+    from flashdeck.hosts import find_host  # noqa: PLC0415 - the configuration is read only where it is needed
+
+    if socket is not None:
+        raise RequestError("a socket is one of this machine, and a host another machine", hint="leave one out")
+    return find_host(host)
 
 
 def _nobody(_change: object) -> None:

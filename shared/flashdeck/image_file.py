@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flashdeck.client import Client
-from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.text import clean, format_size
 
@@ -67,11 +67,19 @@ def _checked(data: bytes, shown: str) -> bytes:
     return data
 
 
+class SendingFailedError(ConnectionFailedError):
+    """The connection was lost while an image was sent, so nothing was asked for yet."""
+
+
 async def send_image(client: Client, image: ImageFile | None, partition: str, boards: tuple[str, ...]) -> str:
     """Lets the daemon make the image for `partition` of `boards` out of the file; returns its SHA-256, "" for none.
 
-    Raises RemoteError where the file is refused.
+    Raises RemoteError where the file is refused, and SendingFailedError.
     """
     if image is None:
         return ""
-    return (await client.upload(image.name, image.data, partition=partition, boards=boards)).sha256
+    try:
+        return (await client.upload(image.name, image.data, partition=partition, boards=boards)).sha256
+    except ConnectionFailedError as error:
+        message = f"{error.message}, while {clean(image.name)} was sent"
+        raise SendingFailedError(message, hint="nothing was queued; ask again", kind=error.kind) from error

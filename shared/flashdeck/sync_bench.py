@@ -12,8 +12,8 @@ from typing import Any, Self, TypeVar, Unpack
 
 from flashdeck.api import BoardPlan, Params
 from flashdeck.async_bench import AsyncBench, Boards, Ordering, Patience, Reading, Time, open_bench
-from flashdeck.following import Tell
 from flashdeck.image_file import Image
+from flashdeck.job_following import Tell
 from flashdeck.loop_thread import Iteration, LoopThread, News
 from flashdeck.model import BoardState, DeviceState, Event, JobState, Snapshot
 from flashdeck.outcome import Outcome
@@ -24,15 +24,16 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Value)
 
 
-def connect(socket: str | PathLike[str] | None = None, *, name: str = "python") -> "Bench":
+def connect(socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python") -> "Bench":
     """Return a connection to the daemon at `socket`, else at $FLASHDECK_SOCKET, else where one of ours is found.
 
-    `name` is shown in the daemon's log. Acts for the lease that this process was started in (`flashdeck take`). Raises
-    ConnectionFailedError.
+    `host` is another machine, through ssh: user@box, or a name of [hosts]. `name` is shown in the daemon's log. Acts
+    for the lease that this process was started in (`flashdeck take`). Raises ConnectionFailedError, and RequestError
+    for a host that cannot be one.
     """
     thread = LoopThread("flashdeck")
     try:
-        return Bench(thread, thread.run(open_bench(socket, name=name)))
+        return Bench(thread, thread.run(open_bench(socket, host=host, name=name)))
     except BaseException:
         thread.close()
         raise

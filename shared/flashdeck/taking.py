@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, RemoteError
-from flashdeck.following import heed
 from flashdeck.inside_lease import LEASE_VARIABLE
+from flashdeck.job_following import heed
 from flashdeck.job_state import Running
 from flashdeck.model import BoardLease, Event, Snapshot
 from flashdeck.names import is_meant

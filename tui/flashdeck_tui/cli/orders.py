@@ -2,28 +2,30 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from flashdeck.api import JobList
 from flashdeck.async_bench import AsyncBench, Ordering
 from flashdeck.client import Client
-from flashdeck.errors import ExitCode, NotDoneError
-from flashdeck.following import Tell, Watch
+from flashdeck.errors import ConnectionFailedError, ExitCode, NotDoneError
+from flashdeck.job_following import MaybeQueuedError, Tell, Watch
 from flashdeck.job_state import name_of
 from flashdeck.model import JobState
-from flashdeck.names import few
 from flashdeck.outcome import Outcome
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import many_hosts, options
 from flashdeck_tui.cli.answers import JobLine
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.job_results import put_result
 from flashdeck_tui.cli.output import put_json, say
 from flashdeck_tui.cli.progress import progress
+from flashdeck_tui.cli.queued_jobs import tell_of_queued
+from flashdeck_tui.cli.remote import command_words, prefixed
 
 Command = Callable[..., Any]
 
@@ -100,14 +102,18 @@ def outcome_of(order: Order, work: Work, *, note: str = "warning: ") -> Outcome:
 
     async def session(client: Client) -> Outcome:
         try:
-            return await work(AsyncBench(client, watch=_shown(order, note)))
+            done = await work(AsyncBench(client, watch=_shown(order, note)))
         except NotDoneError as error:
-            return error.outcome
+            done = error.outcome
+        except MaybeQueuedError as error:
+            hint = f"look if it was queued: {command_words(click.get_current_context(silent=True), 'jobs')}"
+            raise ConnectionFailedError(error.message, hint=hint, kind=error.kind) from error
+        for job in done.taken_back:
+            say(f"job {job.id} of {job.board} is {name_of(job.status)}")
+        tell_of_queued(done.jobs)
+        return done
 
-    done = converse(session)
-    for job in done.taken_back:
-        say(f"job {job.id} of {job.board} is {name_of(job.status)}")
-    _tell_of_queued(done.jobs)
+    done = converse(session, join=many_hosts.outcomes)
     for job in done.jobs:
         for remark in job.result.remarks if job.result is not None else ():
             say(f"{job.board} {job.partition}".strip() + f": {remark}")
@@ -126,7 +132,7 @@ def _shown(order: Order, note: str) -> Watch:
             say(f"{note}{noted}")
         latest = {job.id: job for job in reply.jobs}
         for job in reply.jobs if order.as_jsonl else ():
-            put_json(JobLine(job=job))
+            _put_line(job)
         try:
             async with progress(reply.jobs) as shown:
 
@@ -134,24 +140,15 @@ def _shown(order: Order, note: str) -> Watch:
                     latest[job.id] = job
                     shown.show(job)
                     if order.as_jsonl:
-                        put_json(JobLine(job=job))
+                        _put_line(job)
 
                 yield tell
-        except asyncio.CancelledError:
-            _tell_of_queued(tuple(latest.values()), cancelled=order.cancel_on_exit)
+        except (asyncio.CancelledError, ConnectionFailedError):
+            tell_of_queued(tuple(latest.values()), cancelled=order.cancel_on_exit)
             raise
 
     return watch
 
 
-def _tell_of_queued(jobs: Sequence[JobState], *, cancelled: bool = False) -> None:
-    """Say what becomes of those jobs that have not ended, now that nobody follows them any more."""
-    numbers = [str(job.id) for job in jobs if not job.is_settled]
-    match numbers:
-        case []:
-            return
-        case [number]:
-            which, stays = f"job {number} is", f"it stays in the queue; 'flashdeck cancel {number}' ends it"
-        case _:
-            which, stays = f"jobs {few(numbers)} are", "they stay in the queue; 'flashdeck cancel JOB' ends one"
-    say(f"{which} not done: {'the daemon cancels that' if cancelled else stays}")
+def _put_line(job: JobState) -> None:
+    put_json(JobLine(job=replace(job, board=prefixed(job.board))))

@@ -7,7 +7,7 @@ import click
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode
-from flashdeck.following import heed
+from flashdeck.job_following import heed
 from flashdeck.job_state import Cancelled
 from flashdeck.model import Event, JobState, LogLevel, Snapshot
 from flashdeck_tui.cli import live_options, options

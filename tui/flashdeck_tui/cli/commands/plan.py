@@ -15,7 +15,7 @@ from flashdeck.client import Client
 from flashdeck.errors import ExitCode, RequestError
 from flashdeck.image_file import load_image
 from flashdeck.text import clean, counted, format_size, short_sha
-from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import is_terminal, one_line, put, put_json
 from flashdeck_tui.cli.table import Cell, table
@@ -48,7 +48,7 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], erase
             return PlanList(plans=await bench.plan_erase(partition, boards=boards))
         return PlanList(plans=await bench.plan(partition, image, boards=boards))
 
-    return put_plans(converse(work), as_json=as_json)
+    return put_plans(converse(work, join=many_hosts.plans), as_json=as_json)
 
 
 def put_plans(reply: PlanList, *, as_json: bool) -> ExitCode:

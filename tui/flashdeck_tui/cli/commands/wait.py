@@ -1,5 +1,6 @@
 """`flashdeck wait`: until an image is on the boards."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.text import clean
 from flashdeck.words.jobs import status_hint
 from flashdeck.words.tone import Phrase, Tone
-from flashdeck_tui.cli import live_options, options, words
+from flashdeck_tui.cli import live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import WaitReport
-from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.connect import converse_again
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import Progress, progress
 from flashdeck_tui.cli.table import Cell, table
@@ -42,18 +43,22 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     longer get the image and nothing is under way on the others. Prints a row a board.
     """
     image = load_image(file) if file is not None else None
+    began = 0.0
 
     async def work(client: Client) -> Outcome:
+        nonlocal began
         bench = AsyncBench(client)
         names = _meant(await bench.status(), partition, boards)
+        left = max(0.0, timeout - (time.monotonic() - began)) if began else timeout  # it may be a later connection
+        began = began or time.monotonic()
         async with progress((), len(names)) as shown:
             talk = _Talk(shown, partition, names)
             try:
-                return await bench.wait(partition, image, boards=boards, timeout=timeout, tell=talk.tell)
+                return await bench.wait(partition, image, boards=boards, timeout=left, tell=talk.tell)
             except NotDoneError as error:
                 return error.outcome
 
-    done = converse(work)
+    done = converse_again(work, patience=timeout, join=many_hosts.outcomes)
     if as_json:
         failure = done.failure
         put_json(WaitReport(boards=tuple(map(_row, done.rows)), error=failure if failure is not None else UNSET))

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from flashdeck.api import Cancel, GetJobs, JobList
 from flashdeck.client import Client
-from flashdeck.errors import RemoteError
+from flashdeck.errors import ConnectionFailedError, RemoteError
 from flashdeck.job_state import stands_still
 from flashdeck.model import Event, JobState, Snapshot
 from flashdeck.outcome import BoardResult, Outcome, are_over, failure_of
@@ -34,6 +34,10 @@ class Following:
     """Called with each new state of one of the jobs."""
 
 
+class MaybeQueuedError(ConnectionFailedError):
+    """The connection was lost while jobs were asked for: nobody knows if they are queued."""
+
+
 @asynccontextmanager
 async def unwatched(_reply: JobList) -> AsyncGenerator[Tell]:
     """Show nothing."""
@@ -50,11 +54,16 @@ async def carry_out(
     """Return what became of the jobs that `ask` orders, once there is nothing more to follow.
 
     `what` is what they are for; "" stands for the partition of the first. Raises what `ask` does, and
-    ConnectionFailedError when the daemon ends first.
+    ConnectionFailedError when the daemon ends first: MaybeQueuedError where that is before it has answered `ask`.
     """
     async with aclosing(client.follow()) as changes:
         await anext(changes)  # first, so that nothing that happens to the jobs is missed
-        reply = await ask()
+        try:
+            reply = await ask()
+        except ConnectionFailedError as error:
+            raise MaybeQueuedError(
+                error.message, hint="look if it was queued: `flashdeck jobs`", kind=error.kind
+            ) from error
         async with watch(reply) as tell:
             jobs = await _followed(client, changes, reply.jobs, following, tell)
     waits = not following.no_wait
