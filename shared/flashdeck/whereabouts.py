@@ -5,7 +5,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from flashdeck.errors import ConfigError, ConnectionFailedError, ErrorKind
 from flashdeck.paths import SOCKET_VARIABLE, socket_places, state_dir
@@ -13,6 +13,7 @@ from flashdeck.text import clean
 
 if TYPE_CHECKING:
     from flashdeck.client import Client
+    from flashdeck.stream import SocketStream
 
 LONGEST_LOCK: Final = 1024
 """Bytes that are read of a daemon's lock file: its pid, and its socket's path."""
@@ -20,6 +21,14 @@ START_HINT: Final = "start it: `flashdeckd`, or `systemctl --user start flashdec
 """The hint where nobody listens. A caller that knows more of the daemon gives the command that starts that one."""
 VIRTUAL_START_HINT: Final = "start it: `flashdeckd --virtual FILE`"
 """The hint where no daemon of emulated boards listens."""
+
+
+class Address(Protocol):
+    """A daemon that can be connected to, on this machine or on another."""
+
+    async def connect(self, *, client: str) -> "Client":
+        """Connect to it, and say hello as `client`; raises what `Client.connect` does."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +71,17 @@ class Whereabouts:
         """Connect to the first daemon that is there, and say hello as `client`; raises what `Client.connect` does."""
         from flashdeck.client import Client  # noqa: PLC0415 - who only looks for places needs none of it
 
+        return await Client.over(await self.open(), client=client)
+
+    async def open(self) -> "SocketStream":
+        """Return a stream to the first daemon that is there; raises ConnectionFailedError."""
+        from flashdeck import rpc  # noqa: PLC0415 - the same
+        from flashdeck.stream import SocketStream  # noqa: PLC0415 - the same
+
         denied: ConnectionFailedError | None = None
         for place in self.places:
             try:
-                return await Client.connect(place, client=client)
+                return await SocketStream.open(place, limit=rpc.MAX_LINE)
             except ConnectionFailedError as error:
                 if error.kind is ErrorKind.NO_PERMISSION:
                     denied = denied or error

@@ -9,7 +9,7 @@ from flashdeck.names import few
 from flashdeckd.images.formats import recognised
 from flashdeckd.images.guards import is_program_for
 from flashdeckd.images.parsing import in_words, raw_for
-from flashdeckd.images.placement import Parsed, place, places, whole_of
+from flashdeckd.images.placement import Parsed, place, places, whole_image
 from flashdeckd.images.segments import FileContents
 
 
@@ -38,7 +38,7 @@ def homes(name: str, data: bytes, profile: Profile) -> tuple[Home, ...]:
 
 
 def _by_addresses(shown: str, contents: FileContents, profile: Profile) -> tuple[Home, ...]:
-    whole = whole_of(shown, contents)
+    whole = whole_image(shown, contents)
     touched = [each for each in _with_addresses(profile) if whole.touches(each.span)]
     open_ = [each for each in touched if not each.protected]
     if touched and not open_:

@@ -12,7 +12,7 @@ from flashdeck.config import Config
 from flashdeck.config_change import Changes, changes, succeeding
 from flashdeck.config_file import Reading
 from flashdeck.config_record import ConfigRecord, record_of
-from flashdeck.config_trust import Unconfirmed, claims, confirming, included, restricted, widening
+from flashdeck.config_trust import Unconfirmed, confirming, included, restricted, widening
 from flashdeck.errors import ConfigError, FlashdeckError, RequestError
 from flashdeck.job_state import Running
 from flashdeck.model import ConfigurationState, LogLevel
@@ -63,9 +63,10 @@ def begin(read: Read, records: ConfigRecordFile) -> Beginning:
     record = records.load()
     confirmed: dict[str, tuple[str, ...]] = {}
     if record is None:
-        own = included(config)
-        confirmed = {path: tuple(widening(profiles)) for path, profiles in own.items()}
-        record = ConfigRecord(confirmed={path: claims(profiles) for path, profiles in own.items()})
+        record = ConfigRecord()
+        for path, own in included(config).items():
+            confirmed[path] = tuple(widening(own))
+            record = confirming(record, path, own)
     config, unconfirmed = restricted(config, record)
     done = changes(record, record_of(config))
     config = _armed_by_new_names(config, done)
@@ -187,7 +188,7 @@ class Configuration:
             own = included(config)
             path = await threads.run(_same_file, file, tuple(own))
             if path is None and await threads.run(_same_file, file, tuple(map(str, config.files[1:]))):
-                return ConfigTrusted(file=file)  # it has no profiles, so there is nothing that has to be confirmed
+                return ConfigTrusted(file=file)  # it has no profiles, hooks or hosts: nothing has to be confirmed
             if path is None:
                 main = config.files[0] if config.files else None
                 if main is not None and await threads.run(_same_file, file, (str(main),)):

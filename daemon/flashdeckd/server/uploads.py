@@ -1,5 +1,6 @@
 """Images that clients send in pieces: a client sends bytes, never a path for the daemon to open."""
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -9,11 +10,13 @@ from msgspec.structs import replace
 from flashdeck.api import (
     CHUNK,
     BeginUpload,
+    BuildTaken,
     CommitUpload,
     Empty,
     Params,
     PlacedImages,
     PlaceUpload,
+    PushBuild,
     UploadChunk,
     UploadDone,
     UploadHandle,
@@ -30,6 +33,8 @@ MAX_UPLOADS: Final = 4
 
 Accept = Callable[[BeginUpload, bytes], Awaitable[UploadDone]]
 """Spools the image in a file: how it was announced (its name cleaned), and all of its bytes."""
+Take = Callable[[BeginUpload, bytes, PushBuild], Awaitable[BuildTaken]]
+"""Takes a file as a build: how it was announced, all of its bytes, and where they come from."""
 
 Place = Callable[[str, bytes, tuple[str, ...]], Awaitable[PlacedImages]]
 """Spools what a file has for the partitions that it belongs to: its name, its bytes, and names and globs of boards."""
@@ -46,8 +51,9 @@ class _Upload:
 class Uploads:
     """The uploads of all connections; each dies with its connection, or at its first error."""
 
-    def __init__(self, accept: Accept, place: Place) -> None:
+    def __init__(self, accept: Accept, take: Take, place: Place) -> None:
         self._accept = accept
+        self._take = take
         self._place = place
         self._open: dict[Connection, dict[int, _Upload]] = {}
         self._numbers = itertools.count(1)
@@ -62,6 +68,7 @@ class Uploads:
             UploadChunk: self._chunk,
             CommitUpload: self._commit,
             PlaceUpload: self._commit_placed,
+            PushBuild: self._push,
         }
 
     async def _begin(self, params: BeginUpload, connection: Connection) -> UploadHandle:
@@ -108,8 +115,13 @@ class Uploads:
             )
         return await self._place(upload.name, bytes(upload.data), params.boards)
 
+    async def _push(self, params: PushBuild, connection: Connection) -> BuildTaken:
+        upload = self._ended(connection, params.upload)
+        # Also where the client leaves meanwhile: half a step would be a build half known.
+        return await asyncio.shield(self._take(upload.announced, bytes(upload.data), params))
+
     def _ended(self, connection: Connection, number: int) -> _Upload:
-        """Return an upload, which ends; raises RequestError where not all of it has arrived."""
+        """Return an upload that is complete, and is none any more; raises RequestError where it is not."""
         upload = self._find(connection, number)
         del self._open[connection][number]
         if len(upload.data) != upload.size:

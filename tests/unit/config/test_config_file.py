@@ -766,10 +766,16 @@ def test_hooks_are_commands_of_the_main_file_and_are_shown_as_they_are(main: Pat
     assert read(main, "").hooks == Hooks()
 
 
-def test_hooks_of_an_included_file_are_refused(main: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.toml").write_text('[hooks]\ndone = ["true"]\n')
-    with pytest.raises(ConfigError, match="hooks: only the main file may have this table"):
-        read(main, f'include = ["{tmp_path}/a.toml"]\n')
+def test_hooks_may_be_in_any_file_and_each_in_one(main: Path, tmp_path: Path) -> None:
+    (tmp_path / "fw").mkdir()
+    (tmp_path / "fw" / "a.toml").write_text('[hooks]\ndone = ["./done"]\n')
+    config = read(main, 'include = ["fw/a.toml"]\n[hooks]\nfailed = ["./failed"]\n')
+    assert config.hooks == Hooks(done=(f"{tmp_path}/fw/done",), failed=(f"{tmp_path}/failed",))
+    assert config.included_hooks == {f"{tmp_path}/fw/a.toml": Hooks(done=(f"{tmp_path}/fw/done",))}
+    assert shown_again(config, main).hooks == config.hooks
+    error = refusal(main, 'include = ["fw/a.toml"]\n[hooks]\ndone = ["true"]\n')
+    assert "a.toml: [hooks] done: is also in " in error.message
+    assert error.hint == "keep one of the two"
 
 
 @pytest.mark.parametrize("value", ['"true"', "[]", "[1]", '["-x"]', '[""]'])

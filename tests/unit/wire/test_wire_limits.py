@@ -27,9 +27,9 @@ from flashdeck.api import (
     UploadDone,
 )
 from flashdeck.client import EVENTS_KEPT, Client, Subscription
-from flashdeck.client import HELLO_TIMEOUT as CLIENT_PATIENCE
 from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.model import Event
+from flashdeck.stream import HELLO_TIMEOUT as CLIENT_PATIENCE
 from flashdeck.text import MAX_MESSAGE
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment

@@ -10,6 +10,7 @@ from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.job_state import Failure
 from flashdeck.names import near
 from flashdeck_tui.cli.output import UnreadError, accept_any_text, report, silence
+from flashdeck_tui.cli.remote import some_hosts_failed
 from flashdeck_tui.cli.root import root
 
 _JSON_OPTIONS = frozenset({"--json", "--jsonl"})
@@ -37,6 +38,8 @@ def _run(words: Sequence[str]) -> int:
         failure, exit_code = _explained(error)
         report(failure, as_json=_wants_json(words))
         return exit_code
+    if some_hosts_failed(context):
+        return ExitCode.SOME_FAILED
     return code if isinstance(code, int) else ExitCode.OK
 
 

@@ -1,92 +1,97 @@
-"""The words `PARTITION`, `PARTITION FILE` and `FILE` of a command line: what is wanted, and in which partitions."""
+"""The words `PARTITION`, `PARTITION FILE` and `FILE` of a command line: a partition's name comes before a file's."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from flashdeck import api
-from flashdeck.client import Client
+from flashdeck.api import PlacedImages
+from flashdeck.async_bench import AsyncBench
 from flashdeck.errors import ErrorKind, RemoteError, RequestError
+from flashdeck.image_file import ImageFile, load_image
 from flashdeck.image_formats import ImageFormat
-from flashdeck.names import literal
 from flashdeck.text import clean
-from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.output import say
+from flashdeck_tui.cli.remote import named_hosts
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The words as they were typed. Files are read before anything is asked of a daemon."""
+    """The words as they were typed. A file behind a partition is read before anything is asked of a daemon."""
 
     word: str
-    """A partition, or a file that says itself where it belongs; "" where only `file` was named."""
-    file: Path | None
+    """A partition, or a file that says itself where it belongs; "" where only a file was named as such."""
+    image: ImageFile | None
     boards: tuple[str, ...]
-    data: bytes = b""
-    """The contents of `file`."""
-    path: Path | None = None
+    path: Path | None
     """What `word` is as a path; None where nothing is there."""
-    is_file: bool = False
+    is_file: bool
+    is_for_several: bool
+    """True if several machines are asked."""
 
     @classmethod
     def of(cls, word: str, file: Path | None, boards: tuple[str, ...]) -> "Wanted":
         """Return what was typed; raises RequestError and FlashdeckError where a file that was named cannot be read."""
         path = Path(word)
-        there = path if word and path.exists() else None
-        return cls(word, file, boards, b"" if file is None else read_image(file), there, path.is_file())
+        return cls(
+            word,
+            None if file is None else load_image(file),
+            boards,
+            path if word and path.exists() else None,
+            path.is_file(),
+            len(named_hosts(click.get_current_context())) > 1,
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """An image for a partition of boards."""
+async def named(bench: AsyncBench, wanted: Wanted) -> tuple[str, ImageFile | None]:
+    """Return the partition, "" for where the image belongs, and the image, None for the newest build.
 
-    partition: str
-    sha256: str
-    """"" stands for the newest build."""
-    boards: tuple[str, ...]
-    """Names and globs; without any, all boards that have the partition."""
-
-
-async def destinations(client: Client, wanted: Wanted) -> tuple[Destination, ...]:
-    """Return where everything is to go: one place, unless a file without a partition belongs to several.
-
-    A partition's name comes before a file's. Such a file reaches one board only, unless boards were named. Raises what
-    `Client.place` and `Client.upload` do, and RequestError where the words name nothing.
+    Raises RequestError (`ambiguous`) where an image without a partition could reach a board of each of several
+    machines, and what the daemon says.
     """
-    if wanted.word and wanted.file is None:
-        if wanted.path is not None and not await _is_partition(client, wanted.word):
-            return await _placed(client, wanted.path, read_image(wanted.path), wanted.boards)
-        if wanted.is_file:
+    partition, image = wanted.word, wanted.image
+    if image is None and wanted.path is not None:
+        if not await _is_partition(bench, wanted.word):
+            partition, image = "", load_image(wanted.path)
+        elif wanted.is_file:
             shown = clean(wanted.word)
             say(f"{shown} is a partition: its newest build is meant, and not the file, which is ./{shown}")
-        return (Destination(wanted.word, "", wanted.boards),)
-    if wanted.file is None:
-        raise RequestError("neither a partition nor a file is named", hint="name a partition, or a file with --for")
-    if not wanted.word:
-        return await _placed(client, wanted.file, wanted.data, wanted.boards)
-    try:
-        sha256 = await send_image(client, wanted.file, wanted.data, wanted.word, wanted.boards)
-    except RemoteError as error:
-        if error.kind is ErrorKind.NO_SUCH_PARTITION and wanted.is_file:
-            raise RequestError(
-                f"{clean(wanted.word)} and {clean(str(wanted.file))} are two files",
-                hint="name a partition and a file, or one file that says itself where it belongs",
-            ) from error
-        raise
-    return (Destination(wanted.word, sha256, wanted.boards),)
+    if not partition and wanted.is_for_several and not wanted.boards:
+        raise RequestError(
+            "a file without a partition could go to a board of each machine",
+            kind=ErrorKind.AMBIGUOUS,
+            hint="name the boards with --board, or one --host",
+        )
+    return partition, image
+
+
+def tell_placed(name: str, placed: PlacedImages) -> None:
+    """Say where a file belongs."""
+    places: dict[str, list[str]] = {}
+    for image in placed.images:
+        places.setdefault(image.partition, []).append(image.board)
+    for partition, boards in places.items():
+        say(f"{clean(name)}: for {partition} of {', '.join(boards)}")
 
 
 @contextmanager
 def explained(wanted: Wanted) -> Generator[None]:
-    """Say of a word that is no partition that there is no such file either, where it looks like the name of one."""
+    """Say of a word that is no partition that it is no file either, or one of two files, where it looks like that."""
     word = wanted.word
     try:
         yield
     except RemoteError as error:
         is_like_file = "/" in word or any(word.lower().endswith(each.suffixes) for each in ImageFormat if each.suffixes)
-        if error.kind is not ErrorKind.NO_SUCH_PARTITION or not is_like_file:
+        if error.kind is not ErrorKind.NO_SUCH_PARTITION or not (is_like_file or wanted.is_file):
             raise
+        if wanted.image is not None and wanted.is_file:
+            raise RequestError(
+                f"{clean(word)} and {clean(wanted.image.name)} are two files",
+                hint="name a partition and a file, or one file that says itself where it belongs",
+            ) from error
         raise RequestError(
             f"there is no file and no partition {clean(word)}",
             kind=ErrorKind.NO_SUCH_PARTITION,
@@ -94,18 +99,6 @@ def explained(wanted: Wanted) -> Generator[None]:
         ) from error
 
 
-async def _is_partition(client: Client, word: str) -> bool:
-    boards = (await client.call(api.GetBoards())).boards
+async def _is_partition(bench: AsyncBench, word: str) -> bool:
+    boards = (await bench.call(api.GetBoards())).boards
     return any(part.name == word for board in boards for part in board.partitions)
-
-
-async def _placed(client: Client, file: Path, data: bytes, boards: tuple[str, ...]) -> tuple[Destination, ...]:
-    placed = await client.place(file.name, data, boards=boards)
-    places: dict[tuple[str, str], list[str]] = {}
-    for image in placed.images:
-        places.setdefault((image.partition, image.sha256), []).append(image.board)
-    for (partition, _), names in places.items():
-        say(f"{clean(file.name)}: for {partition} of {', '.join(names)}")
-    return tuple(
-        Destination(partition, sha256, tuple(map(literal, names))) for (partition, sha256), names in places.items()
-    )

@@ -17,11 +17,10 @@ def _quiet(context: click.Context, parameter: click.Parameter, value: Any) -> An
 
 
 def _kept(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Write what stood on the command line to the outermost context; what may be repeated adds up."""
+    """Write what stood on the command line to the outermost context."""
     root, name = context.find_root(), parameter.name or ""
     if value and context is not root:
-        is_repeatable = isinstance(parameter, click.Option) and parameter.multiple
-        root.params[name] = root.params[name] + value if is_repeatable else value
+        root.params[name] = value
     return value
 
 

@@ -12,6 +12,7 @@ from flashdeck.errors import RequestError
 from flashdeck.names import did_you_mean
 from flashdeck.text import clean
 from flashdeck_tui.cli.global_options import taken_behind
+from flashdeck_tui.cli.remote import refuse_hosts, with_host_option
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -45,12 +46,17 @@ class CommandGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command `cmd_name`, or None where there is none."""
-        del ctx
         if cmd_name not in self._names:
             return None
         if cmd_name not in self._found:
-            self._found[cmd_name] = taken_behind(import_module(f"{self._package}.{cmd_name}").command)
+            command = taken_behind(import_module(f"{self._package}.{cmd_name}").command)
+            is_group = isinstance(command, click.Group)
+            self._found[cmd_name] = command if is_group else with_host_option(command, self._path(ctx, cmd_name))
         return self._found[cmd_name]
+
+    def _path(self, ctx: click.Context, name: str) -> str:
+        """Return a command with the groups that it is in."""
+        return name if ctx.parent is None else f"{ctx.info_name} {name}"
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -58,6 +64,7 @@ class CommandGroup(click.Group):
         """The command that the first word names; raises RequestError, with what there is instead, where it is none."""
         word = args[0]
         if word in self._names or word.startswith("-") or ctx.resilient_parsing:
+            refuse_hosts(ctx, self._path(ctx, word))
             return super().resolve_command(ctx, args)
         raise RequestError(
             f"'{ctx.command_path}' has no command '{clean(word)}'",

@@ -18,6 +18,7 @@ from flashdeck.job_state import Failure
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.value import Value
 from flashdeck_tui.cli.answers import Refusal
+from flashdeck_tui.cli.remote import speaking_for
 from flashdeck_tui.terminal import takes_control_sequences
 
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
@@ -68,8 +69,8 @@ def be_quiet() -> None:
 
 
 def say(text: str) -> None:
-    """One line of talk on stderr."""
-    write_talk(one_line(text) + "\n")
+    """One line of talk on stderr; where several machines are asked, with the one that it is about."""
+    write_talk(_named(text) + "\n")
 
 
 def write_talk(text: str) -> None:
@@ -80,7 +81,12 @@ def write_talk(text: str) -> None:
 
 def complain(text: str) -> None:
     """One line on stderr about something that went wrong, also for those who want no talk."""
-    _write(sys.stderr, one_line(text) + "\n")
+    _write(sys.stderr, _named(text) + "\n")
+
+
+def _named(text: str) -> str:
+    host = speaking_for.get()
+    return one_line(f"{host}: {text}" if host else text)
 
 
 def put(text: str) -> bool:
@@ -103,6 +109,11 @@ def report(failure: Failure, *, as_json: bool) -> None:
     _write(sys.stderr, "\n".join(lines) + "\n")
     if as_json:
         put_json(Refusal(error=failure))
+
+
+def say_error(message: str, hint: str) -> None:
+    """Tell an error on stderr that does not end the command."""
+    report(Failure(kind=ErrorKind.OTHER, message=message, hint=hint), as_json=False)
 
 
 def _write(stream: TextIO | None, text: str) -> bool:

@@ -5,14 +5,12 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from enum import Enum, auto
-from typing import Any, TextIO, TypeVar
+from typing import TextIO
 
 from flashdeck_tui.cli.output import UnreadError
-
-T = TypeVar("T")
 
 
 class Until(Enum):
@@ -26,23 +24,33 @@ class Until(Enum):
     """Nothing but its own end: what it runs for goes on whoever reads."""
 
 
-async def while_read(work: Coroutine[Any, Any, T], until: Until) -> T:
-    """Return what `work` returns; raises UnreadError where it was cancelled because nobody reads any more."""
+@asynccontextmanager
+async def while_read(until: Until) -> AsyncGenerator[None]:
+    """Cancel what a block does once nobody reads any more; raises UnreadError then."""
     if until is Until.DONE:
-        return await work
-    unread = asyncio.ensure_future(_until_unread(until))  # before a first line finds out, and stdout is silenced
-    working = asyncio.ensure_future(work)
+        yield
+        return
+    task = asyncio.current_task()
+    has_ended = False
+
+    def end(_unread: object) -> None:
+        nonlocal has_ended
+        has_ended = True
+        if task is not None:
+            task.cancel()
+
+    unread = asyncio.ensure_future(_until_unread(until))
+    unread.add_done_callback(end)
+    await asyncio.sleep(0)  # it looks at stdout before a first line finds out, and silences it
     try:
-        await asyncio.wait((working, unread), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        working.cancel()
-        await asyncio.wait((working,))
-        raise UnreadError
+        yield
+    except asyncio.CancelledError:
+        if has_ended and task is not None and not task.uncancel():
+            raise UnreadError from None
+        raise
     finally:
-        working.cancel()
+        unread.remove_done_callback(end)
         unread.cancel()
-        await asyncio.gather(working, unread, return_exceptions=True)
 
 
 async def _until_unread(until: Until) -> None:

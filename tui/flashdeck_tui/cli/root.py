@@ -8,6 +8,7 @@ from flashdeck import __version__
 from flashdeck_tui.cli import instead
 from flashdeck_tui.cli.global_options import own_options
 from flashdeck_tui.cli.group import CommandGroup
+from flashdeck_tui.cli.remote import host_option
 
 COMMANDS = (
     "status",
@@ -22,6 +23,7 @@ COMMANDS = (
     "erase",
     "reset",
     "wait",
+    "follow",
     "cancel",
     "retry",
     "logs",
@@ -40,6 +42,7 @@ COMMANDS = (
     "completion",
     "demo",
     "virtual",
+    "connect",
 )
 
 
@@ -71,3 +74,6 @@ def root(context: click.Context, **_options: object) -> int:
         return 0
     code: int = import_module("flashdeck_tui.cli.screen").open_screen(context)
     return code
+
+
+root.params.append(host_option())

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from flashdeck import api
-from flashdeck.client import Client
+from flashdeck.async_bench import AsyncBench
 from flashdeck.errors import ExitCode
+from flashdeck.outcome import Outcome
 from flashdeck_tui.cli import live_options, options
-from flashdeck_tui.cli.destinations import Wanted, destinations, explained
-from flashdeck_tui.cli.orders import Order, carry_out, ordered, together
+from flashdeck_tui.cli.destinations import Wanted, explained, named
+from flashdeck_tui.cli.orders import Order, carry_out, ordered
 
 
 @click.command(epilog=f"{options.FILES}\n\n{options.PLACED}")
@@ -28,21 +28,9 @@ def command(*, target: str, file: Path | None, boards: tuple[str, ...], order: O
     """
     wanted = Wanted.of(target, file, boards)
 
-    async def ask(client: Client) -> api.JobList:
-        found = await destinations(client, wanted)
+    async def work(bench: AsyncBench) -> Outcome:
         with explained(wanted):
-            replies = [
-                await client.call(
-                    api.Flash(
-                        partition=each.partition,
-                        sha256=each.sha256,
-                        boards=each.boards,
-                        no_wait=order.no_wait,
-                        cancel_on_exit=order.cancel_on_exit,
-                    )
-                )
-                for each in found
-            ]
-        return together(replies)
+            partition, image = await named(bench, wanted)
+            return await bench.flash(partition, image, boards=boards, **order.how)
 
-    return carry_out(order, target, ask)
+    return carry_out(order, work)

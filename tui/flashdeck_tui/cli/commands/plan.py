@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
-from flashdeck import api
 from flashdeck.api import BoardPlan, PlanList, PlanStep
+from flashdeck.async_bench import AsyncBench
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode, RequestError
 from flashdeck.text import clean, counted, format_size, short_sha
-from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.destinations import Wanted, destinations, explained
+from flashdeck_tui.cli.destinations import Wanted, explained, named, tell_placed
 from flashdeck_tui.cli.output import is_terminal, one_line, put, put_json
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.words import address
@@ -43,17 +43,14 @@ def command(*, target: str, file: Path | None, boards: tuple[str, ...], erase: b
     wanted = Wanted.of(target, file, boards)
 
     async def work(client: Client) -> PlanList:
+        bench = AsyncBench(client, tell_placed=tell_placed)
         if erase:
-            return await client.call(api.PlanErase(partition=target, boards=boards))
-        found = await destinations(client, wanted)
+            return PlanList(plans=await bench.plan_erase(target, boards=boards))
         with explained(wanted):
-            replies = [
-                await client.call(api.Plan(partition=each.partition, sha256=each.sha256, boards=each.boards))
-                for each in found
-            ]
-        return PlanList(plans=tuple(plan for reply in replies for plan in reply.plans))
+            partition, image = await named(bench, wanted)
+            return PlanList(plans=await bench.plan(partition, image, boards=boards))
 
-    return put_plans(converse(work), as_json=as_json)
+    return put_plans(converse(work, join=many_hosts.plans), as_json=as_json)
 
 
 def put_plans(reply: PlanList, *, as_json: bool) -> ExitCode:

@@ -2,7 +2,8 @@
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import click
 from msgspec.structs import asdict
@@ -10,7 +11,7 @@ from msgspec.structs import asdict
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode
-from flashdeck.model import BoardState, DaemonState, PartitionState, Snapshot
+from flashdeck.model import BoardState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.words.conditions import condition_word, counts_text
@@ -18,13 +19,22 @@ from flashdeck.words.configuration import configuration_text
 from flashdeck.words.contents import contents_name, contents_state
 from flashdeck.words.partitions import build_state
 from flashdeck.words.troubles import trouble_lines
-from flashdeck_tui.cli import options, words
-from flashdeck_tui.cli.answers import OtherDaemon, Status
+from flashdeck_tui.cli import many_hosts, options, words
+from flashdeck_tui.cli.answers import OtherDaemon, Status, StatusOfHosts
 from flashdeck_tui.cli.commands.boards import board_table, device_table
 from flashdeck_tui.cli.commands.jobs import job_table
-from flashdeck_tui.cli.connect import converse, other_daemons
+from flashdeck_tui.cli.connect import each_answer, other_daemons
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The state of one daemon, where it was asked, and the others that could have been."""
+
+    snapshot: Snapshot
+    socket: str
+    others: tuple[OtherDaemon, ...]
 
 
 @click.command()
@@ -32,22 +42,53 @@ from flashdeck_tui.cli.table import Cell, table
 @options.as_json
 def command(*, check: bool, as_json: bool) -> ExitCode:
     """Show how many boards are well, then what needs a person, then the boards, what is on them, and the queue."""
-    snapshot, socket = converse(_look)
-    others = tuple(other_daemons(socket))
-    found = problems(snapshot.boards, snapshot.jobs)
+    looks = each_answer(_look)
+    snapshots = {host: look.snapshot for host, look in looks.items()}
     if as_json:
-        numbers = counts(snapshot.boards, snapshot.jobs)
-        status = Status(**asdict(snapshot), counts=numbers, problems=tuple(found), socket=socket, others=others)
-        put_json(status)
+        answers = {host: _answer(look) for host, look in looks.items()}
+        put_json(answers[""] if "" in answers else StatusOfHosts(hosts=answers))
     else:
-        put("\n\n".join(_sections(snapshot, found, [f"socket {socket}", *map(_other, others)])))
-    needs_person = bool(found or snapshot.daemon.degraded)
+        put("\n\n".join(_sections(snapshots, looks)))
+    needs_person = any(_problems(each) or each.daemon.degraded for each in snapshots.values())
     return ExitCode.SOME_FAILED if check and needs_person else ExitCode.OK
 
 
-async def _look(client: Client) -> tuple[Snapshot, str]:
-    """Return the state of everything, and the socket that it was asked for at."""
-    return await client.call(api.GetStatus()), client.where
+def _problems(snapshot: Snapshot) -> list[Problem]:
+    return problems(snapshot.boards, snapshot.jobs)
+
+
+async def _look(client: Client) -> _Look:
+    snapshot, socket = await client.call(api.GetStatus()), client.where
+    return _Look(snapshot, socket, tuple(other_daemons(socket)) if socket.startswith("/") else ())
+
+
+def _answer(look: _Look) -> Status:
+    snapshot = look.snapshot
+    return Status(
+        **asdict(snapshot),
+        counts=counts(snapshot.boards, snapshot.jobs),
+        problems=tuple(_problems(snapshot)),
+        socket=look.socket,
+        others=look.others,
+    )
+
+
+def _sections(snapshots: Mapping[str, Snapshot], looks: Mapping[str, _Look]) -> list[str]:
+    """Return what there is to say of one daemon, or of those of several machines together."""
+    boards = many_hosts.each(snapshots.items(), lambda each: each.boards, many_hosts.mark_board)
+    jobs = many_hosts.each(snapshots.items(), lambda each: each.jobs, many_hosts.mark_job)
+    devices = many_hosts.each(snapshots.items(), lambda each: each.devices, many_hosts.mark_device)
+    daemons = "\n".join(_daemon(look, host) for host, look in looks.items())
+    sections = [f"{counts_text(counts(boards, jobs))}\n{daemons}"]
+    if found := problems(boards, jobs):
+        sections.append(_problem_table(found))
+    if boards:
+        sections += [board_table(boards), _contents_table(boards)]
+    if devices:
+        sections.append(device_table(devices))
+    queue = [job for job in jobs if not job.is_settled]
+    sections.append(job_table(queue) if queue else "nothing queued")
+    return sections
 
 
 def _other(daemon: OtherDaemon) -> str:
@@ -56,27 +97,17 @@ def _other(daemon: OtherDaemon) -> str:
     return f"also running: flashdeckd on {daemon.socket} (flashdeck --socket {shlex.quote(daemon.socket)})"
 
 
-def _sections(snapshot: Snapshot, found: Sequence[Problem], where: Sequence[str]) -> list[str]:
-    sections = ["\n".join((counts_text(counts(snapshot.boards, snapshot.jobs)), *_daemon(snapshot.daemon, where)))]
-    if found:
-        sections.append(_problem_table(found))
-    if snapshot.boards:
-        sections += [board_table(snapshot.boards), _contents_table(snapshot.boards)]
-    if snapshot.devices:
-        sections.append(device_table(snapshot.devices))
-    queue = [job for job in snapshot.jobs if not job.is_settled]
-    sections.append(job_table(queue) if queue else "nothing queued")
-    return sections
-
-
-def _daemon(daemon: DaemonState, where: Sequence[str]) -> list[str]:
+def _daemon(look: _Look, host: str) -> str:
+    daemon = look.snapshot.daemon
     virtual = ", virtual boards" if daemon.virtual else ""
     since = words.ago(daemon.started_at)
-    lines = [f"flashdeckd {daemon.version} on {daemon.host}, process {daemon.pid}, started {since}{virtual}", *where]
+    lines = [f"flashdeckd {daemon.version} on {daemon.host}, process {daemon.pid}, started {since}{virtual}"]
+    if look.socket.startswith("/"):
+        lines += [f"socket {look.socket}", *map(_other, look.others)]
     if daemon.configuration is not None:
         lines.append(f"configuration {configuration_text(daemon.configuration, time.time())}")
     lines += [f"degraded: {line}" for line in trouble_lines(daemon, time.time())]
-    return [clean(line, MAX_MESSAGE) for line in lines]
+    return "\n".join(clean(f"{host}: {line}" if host else line, MAX_MESSAGE) for line in lines)
 
 
 def _problem_table(found: Sequence[Problem]) -> str:

@@ -1,29 +1,27 @@
 """`flashdeck wait`: until an image is on the boards."""
 
-import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
 from msgspec import UNSET
 
-from flashdeck import api
-from flashdeck.api import BoardOutcome
+from flashdeck.api import BoardOutcome, PlacedImages
+from flashdeck.async_bench import AsyncBench
 from flashdeck.client import Client
-from flashdeck.errors import ErrorKind, ExitCode
-from flashdeck.job_state import Failure
+from flashdeck.errors import ExitCode, NotDoneError
 from flashdeck.model import BoardState, Event, JobState, Snapshot
 from flashdeck.names import is_meant
+from flashdeck.outcome import BoardResult, Outcome
 from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.text import clean
 from flashdeck.words.jobs import status_hint
 from flashdeck.words.tone import Phrase, Tone
-from flashdeck_tui.cli import live_names, live_options, options, words
+from flashdeck_tui.cli import live_names, live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import WaitReport
-from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.destinations import Destination, Wanted, destinations
-from flashdeck_tui.cli.follow import heed
-from flashdeck_tui.cli.outcome import exit_code, failure_of, overall
+from flashdeck_tui.cli.connect import converse_again
+from flashdeck_tui.cli.destinations import Wanted, named, tell_placed
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import Progress, progress
 from flashdeck_tui.cli.readers import Until
@@ -50,45 +48,52 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     """
     if not partition and file is None:
         raise click.UsageError("Missing argument 'PARTITION', or --for FILE.")
-    wanted = Wanted.of(partition, file, boards)
+    wanted = Wanted.of("", file, boards)
+    began = 0.0
 
-    async def work(client: Client) -> Sequence[BoardOutcome]:
-        found = await destinations(client, wanted) if file is not None else (Destination(partition, "", boards),)
-        changes = client.follow()
-        first = await anext(changes)
-        places = _meant(first, found) if isinstance(first, Snapshot) else frozenset[Place]()
-        asked = asyncio.ensure_future(_answers(client, found, timeout))
-
+    async def work(client: Client) -> Outcome:
+        nonlocal began
+        places = set[Place]()
+        bench = AsyncBench(client, tell_placed=lambda name, placed: _tell_placed(name, placed, places))
+        if partition:
+            places |= _meant(await bench.status(), partition, boards)
+        else:
+            await named(bench, wanted)
+        left = max(0.0, timeout - (time.monotonic() - began)) if began else timeout  # it may be a later connection
+        began = began or time.monotonic()
         async with progress((), len(places)) as shown:
             talk = _Talk(shown, places)
-            talk.tell(first)
-            return await heed(asked, changes, talk.tell)
+            try:
+                return await bench.wait(partition, wanted.image, boards=boards, timeout=left, tell=talk.tell)
+            except NotDoneError as error:
+                return error.outcome
 
-    outcomes = converse(work, until=Until.UNHEARD)
-    failures = [_failure(outcome) for outcome in outcomes]
-    what = " and ".join(dict.fromkeys(outcome.partition for outcome in outcomes))
-    error = overall(what, [(outcome.board, failure) for outcome, failure in zip(outcomes, failures, strict=True)])
+    done = converse_again(work, patience=timeout, join=many_hosts.outcomes, until=Until.UNHEARD)
     if as_json:
-        put_json(WaitReport(boards=tuple(outcomes), error=error if error is not None else UNSET))
+        failure = done.failure
+        put_json(WaitReport(boards=tuple(map(_row, done.rows)), error=failure if failure is not None else UNSET))
     else:
-        put(_outcome_table(outcomes))
-    if error is not None:
-        report(error, as_json=False)
-    return exit_code(failures)
+        put(_outcome_table(done.rows))
+    if (failure := done.failure) is not None:
+        report(failure, as_json=False)
+    return done.exit_code
 
 
-async def _answers(client: Client, found: Sequence[Destination], seconds: float) -> Sequence[BoardOutcome]:
-    questions = (
-        api.Wait(partition=each.partition, sha256=each.sha256, boards=each.boards, timeout=seconds) for each in found
+def _row(result: BoardResult) -> BoardOutcome:
+    return BoardOutcome(
+        board=result.board,
+        partition=result.partition,
+        is_there=result.is_done,
+        job=result.job,
+        failure=result.failure,
     )
-    answers = await asyncio.gather(*map(client.call, questions))
-    return [outcome for answer in answers for outcome in answer.boards]
 
 
 class _Talk:
     """The talk on stderr about the boards that are waited for."""
 
-    def __init__(self, shown: Progress, places: frozenset[Place]) -> None:
+    def __init__(self, shown: Progress, places: Collection[Place]) -> None:
+        """Takes the places that are waited for, which may become more."""
         self._shown = shown
         self._places = places
         self._seen: set[int] = set()
@@ -119,37 +124,32 @@ class _Talk:
             self._kept_open[place] = who
 
 
-def _meant(snapshot: Snapshot, found: Sequence[Destination]) -> frozenset[Place]:
-    return frozenset(
-        (board.name, each.partition)
-        for each in found
+def _tell_placed(name: str, placed: PlacedImages, places: set[Place]) -> None:
+    tell_placed(name, placed)
+    places |= {(image.board, image.partition) for image in placed.images}
+
+
+def _meant(snapshot: Snapshot, partition: str, patterns: Sequence[str]) -> set[Place]:
+    """Return the places that are waited for."""
+    return {
+        (board.name, partition)
         for board in snapshot.boards
-        if any(partition.name == each.partition for partition in board.partitions)
-        and (not each.boards or is_meant(board.name, each.boards))
-    )
+        if any(each.name == partition for each in board.partitions) and (not patterns or is_meant(board.name, patterns))
+    }
 
 
-def _failure(outcome: BoardOutcome) -> Failure | None:
-    """Return why a board does not have the image, or not yet; None where it has."""
-    if outcome.is_there or outcome.failure is not None:
-        return outcome.failure
-    if outcome.job is None:
-        return Failure(kind=ErrorKind.TIMEOUT, message="not up to date yet")
-    return failure_of(outcome.job) or Failure(kind=ErrorKind.TIMEOUT, message=f"not up to date yet: {outcome.job.text}")
-
-
-def _outcome_table(outcomes: Sequence[BoardOutcome]) -> str:
+def _outcome_table(outcomes: Sequence[BoardResult]) -> str:
     rows = [[outcome.board, outcome.partition, words.cell(_state(outcome)), _detail(outcome)] for outcome in outcomes]
     return table(["BOARD", "PARTITION", "STATE", "DETAIL"], rows)
 
 
-def _state(outcome: BoardOutcome) -> Phrase:
-    if outcome.is_there:
+def _state(outcome: BoardResult) -> Phrase:
+    if outcome.is_done:
         return Phrase("up to date", Tone.GOOD)
     return Phrase("not up to date", Tone.BAD) if outcome.failure is not None else Phrase("not yet", Tone.WAIT)
 
 
-def _detail(outcome: BoardOutcome) -> str | Cell:
+def _detail(outcome: BoardResult) -> str | Cell:
     if outcome.failure is not None:
         hint = f" ({outcome.failure.hint})" if outcome.failure.hint else ""
         return f"{outcome.failure.message}{hint}"

@@ -1,0 +1,1 @@
+"""From what a machine knows to a first configuration: builds that were found, chips, and a map of partitions."""
