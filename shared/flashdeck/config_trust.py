@@ -27,6 +27,7 @@ from flashdeck.config_record import (
 from flashdeck.config_tables import PartitionTable, ProfileTable, default_guards
 from flashdeck.geometry import Range, joined
 from flashdeck.text import MAX_PATH, clean
+from flashdeck.toml.line_numbers import LineNumbers
 from flashdeck.toml.reader import read_key
 from flashdeck.toml.writer import literal
 
@@ -66,8 +67,13 @@ class _Restriction:
     lines: list[str] = field(default_factory=list[str])
 
     def tell(self, key: str, what: str, *, partition: str = "") -> None:
-        table = f"profiles.{self.profile.name}" + (f".partitions.{partition}" if partition else "")
-        self.lines.append(clean(f"[{table}] {key}: {what}"))
+        table = ("profiles", self.profile.name, *(("partitions", partition) if partition else ()))
+        self.lines.append(_told(self.profile.lines, table, key, what))
+
+
+def _told(lines: LineNumbers, table: tuple[str, ...], key: str, what: str) -> str:
+    line = lines.of(*table, key)
+    return clean((f"line {line}, " if line else "") + f"[{'.'.join(table)}] {key}: {what}")
 
 
 def included(config: Config) -> dict[str, Included]:
@@ -132,7 +138,7 @@ def restricted(config: Config, known: ConfigRecord) -> tuple[Config, tuple[Uncon
             if stands != argv:
                 hooks = replace(hooks, **{name: stands})
                 former = None if stands is None else list(stands)
-                lines.append(clean(f"[hooks] {name}: {_until_confirmed(list(argv), former)}"))
+                lines.append(_told(own.hooks.place.lines, ("hooks",), name, _until_confirmed(list(argv), former)))
         if lines:
             found.append(Unconfirmed(Path(path), tuple(lines), _boards_of(config, path, own)))
     boards = {name: replace(board, profile=profiles[board.profile.name]) for name, board in config.boards.items()}
