@@ -140,6 +140,7 @@ class Configuration:
         read = begun.reading.checked()
         if done.renamed and (begun.config.disarmed, begun.config.once) != (read.disarmed, read.once):
             await self._file(begun.config)
+        await self._enrolment.mark_file()
         self._tell_unconfirmed(begun.unconfirmed)
         await self._keep(succeeding(self._record, record_of(begun.config), done), is_durable=is_durable)
         self._publish(begun.config)
