@@ -331,6 +331,22 @@ async def test_a_partition_that_moves_while_its_build_is_settling_does_not_get_i
         await rig.wait(data=firmware("1.0.1", base=0x08040000))
 
 
+@pytest.mark.parametrize("way", ["shorter", "of its own"])
+async def test_a_settle_time_that_changes_while_a_file_is_being_written_counts_for_that_file(
+    root: Path, way: str
+) -> None:
+    prepare(root, boards=LEFT, bench=BENCH, settle="600s")
+    async with running(root) as rig:
+        rig.build(firmware("1.0.0"))
+        await until(rig, lambda seen: any(each.being_written for each in seen.boards[0].partitions))
+        if way == "shorter":
+            edit(rig, replaced('settle = "600s"', 'settle = "50ms"'))
+        else:
+            edit(rig, replaced('image = "build/APP1.bin"', 'image = "build/APP1.bin"\nsettle = "50ms"'))
+        await rig.wait()
+        assert await rig.partition_of("left", 20_000) == firmware("1.0.0")
+
+
 @pytest.mark.parametrize("phase", ["erase", "write"])
 async def test_protected_that_is_added_while_a_job_runs_there_stops_it(root: Path, phase: str) -> None:
     prepare(root, boards=LEFT, bench=SLOW)
