@@ -12,7 +12,7 @@ from flashdeckd.images.program import LOOKED_AT, WORD, possible_starts
 
 POINTERS_LOOKED_AT: Final = 4 * 1024 * 1024
 """Bytes at the start of an image that are looked at for pointers."""
-MOST_INSIDE: Final = 0.9
+MOST_INSIDE: Final = 0.99
 """Share of the pointers, among those that the best address has inside the image, with which a rounder one is taken."""
 CODE: Final = Range(0x08000000, 0x10000000)
 """Addresses of the flash of the chips that the chip table has, and of its secure view (TrustZone)."""
