@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flashdeck.config import Board, Config, Pins, Profile, UsbId
 from flashdeck.errors import RequestError
-from flashdeck.geometry import Geometry, Region
+from flashdeck.geometry import Geometry, Region, parse_sectors
 from flashdeck.model import DeviceMode, Presence
 from flashdeckd.boards.adoption import find_profile
 from flashdeckd.usb.device import InterfaceClass, UnreadDevice, UsbDevice
@@ -363,3 +363,15 @@ def test_all_that_hotplug_knows_of_a_stranger_is_told() -> None:
         ("@F/0x08000000/1*8Kg",),
         DeviceMode.DFU,
     )
+
+
+def test_of_two_profiles_with_one_usb_id_a_device_is_of_the_one_whose_flash_it_shows() -> None:
+    other = replace(PROFILE, name="other", geometry=parse_sectors("4*16K@0x08000000, 1*64K, 7*128K"))
+    both = replace(config(), profiles={"product": PROFILE, "other": other})
+    shown = "@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg"
+    assert find_profile("", replace(device(1, "A"), setting_names=(shown,)), both) is other
+    for names in ((), ("@Internal Flash  /0x08000000/7*3Kg",), ("no map",)):
+        with pytest.raises(RequestError, match="several profiles"):
+            find_profile("", replace(device(1, "A"), setting_names=names), both)
+    named = find_profile("product", replace(device(1, "A"), setting_names=(shown,)), both)
+    assert named is PROFILE, "who names a profile means it"
