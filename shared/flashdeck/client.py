@@ -6,7 +6,6 @@ async with await Client.connect(path, client="flashdeck") as client:
 
 import asyncio
 import contextlib
-import errno
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
@@ -31,17 +30,16 @@ from flashdeck.api import (
 )
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError
 from flashdeck.model import Event, Snapshot
+from flashdeck.stream import SocketStream, Stream, broken
 from flashdeck.text import clean
 from flashdeck.value import Value
 
-HELLO_TIMEOUT = 10.0
-"""Seconds that a daemon has to answer the first call."""
 EVENTS_KEPT = 10_000
 """Events kept for an iterator that falls behind; at one more the subscription ends."""
 
 R = TypeVar("R", bound=Value)
-START_HINT = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
-"""The hint where nobody listens. A caller that knows more of the daemon gives the command that starts that one."""
+_AT_THE_DOOR = frozenset({ErrorKind.UNREACHABLE, ErrorKind.NO_PERMISSION, ErrorKind.CONFIG_INVALID})
+"""Kinds of an error that is the answer to no call: whoever stands before the daemon lets nobody in."""
 
 
 class Subscription:
@@ -104,17 +102,19 @@ class Client:
 
     welcome: Welcome
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, where: str) -> None:
-        """Takes an open stream whose limit is `rpc.MAX_LINE`; `where` names it in errors. `greet` is to be next."""
-        self._reader = reader
-        self._writer = writer
-        self._where = where
+    def __init__(self, stream: Stream) -> None:
+        """Takes an open stream. `greet` is to be next."""
+        self._stream = stream
+        self._reader = stream.reader
+        self._writer = stream.writer
+        self._where = stream.where
         self._next_id = 1
         self._pending: dict[int, _Pending] = {}
         self._places = asyncio.Semaphore(rpc.MAX_CALLS)
         self._subscription: Subscription | None = None
         self._lost: ConnectionFailedError | None = None
-        self._receiving = asyncio.create_task(self._receive(), name=f"flashdeck client of {where}")
+        self._is_greeted = False
+        self._receiving = asyncio.create_task(self._receive(), name=f"flashdeck client of {stream.where}")
 
     @classmethod
     async def connect(cls, path: Path, *, client: str) -> "Client":
@@ -122,20 +122,12 @@ class Client:
 
         Raises ConnectionFailedError of kind `unreachable`, `no-permission` or `protocol-mismatch`.
         """
-        shown = clean(str(path))
-        try:
-            reader, writer = await asyncio.open_unix_connection(path, limit=rpc.MAX_LINE)
-        except PermissionError as error:
-            raise ConnectionFailedError(
-                f"no permission to connect to {shown}",
-                hint="only the user who started flashdeckd (and root) may use its socket",
-                kind=ErrorKind.NO_PERMISSION,
-            ) from error
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise ConnectionFailedError(f"no flashdeckd listens on {shown}", hint=START_HINT) from error
-        except OSError as error:
-            raise ConnectionFailedError(f"cannot connect to {shown}: {error}", hint=START_HINT) from error
-        made = cls(reader, writer, where=shown)
+        return await cls.over(await SocketStream.open(path, limit=rpc.MAX_LINE), client=client)
+
+    @classmethod
+    async def over(cls, stream: Stream, *, client: str) -> "Client":
+        """Says hello as `client` over an open stream, and takes it over; raises what `connect` does."""
+        made = cls(stream)
         try:
             await made.greet(client)
         except BaseException:
@@ -146,12 +138,12 @@ class Client:
     async def greet(self, client: str) -> None:
         """Says hello as `client`: the first call on every connection. Raises ConnectionFailedError."""
         try:
-            async with asyncio.timeout(HELLO_TIMEOUT):
+            async with asyncio.timeout(self._stream.patience):
                 hello = Hello(protocol=HIGHEST_PROTOCOL, lowest=LOWEST_PROTOCOL, client=client, release=__version__)
                 self.welcome = await self.call(hello)
         except TimeoutError as error:
             raise ConnectionFailedError(
-                f"the daemon at {self._where} did not answer within {HELLO_TIMEOUT:.0f} seconds",
+                f"the daemon at {self._where} did not answer within {self._stream.patience:.0f} seconds",
                 hint="is it stopped (Ctrl-Z) or something else than flashdeckd?",
             ) from error
         except ConnectionFailedError:
@@ -165,6 +157,7 @@ class Client:
                 hint="install the same version of flashdeck on both sides, and restart the daemon",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
+        self._is_greeted = True
 
     async def __aenter__(self) -> Self:
         return self
@@ -176,11 +169,10 @@ class Client:
 
     async def close(self) -> None:
         """Ends the connection; calls and iterations that still wait get a ConnectionFailedError."""
-        self._lose("the connection was closed", "")
+        self._lose(ConnectionFailedError("the connection was closed"))
         self._receiving.cancel()
         await asyncio.wait((self._receiving,))
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        await self._stream.closed()
 
     async def call(self, params: Params[R]) -> R:
         """Calls the method that `params` belongs to and returns its result; any number may be in flight.
@@ -258,30 +250,39 @@ class Client:
         return answer
 
     async def _receive(self) -> None:
+        lost = ConnectionFailedError("this client stopped reading")
+        try:
+            lost, line = await self._read()
+            lost = await self._stream.why(lost, line=line, greeted=self._is_greeted)
+        finally:
+            self._lose(lost)  # whatever ended it: nobody is left waiting
+
+    async def _read(self) -> tuple[ConnectionFailedError, bytes]:
+        """Take lines to the end of the connection; return how that looks from this side, and the last line."""
+        line = b""
         try:
             while line := await self._reader.readline():
                 if not line.endswith(b"\n"):
                     break
                 self._take(rpc.decode_incoming(line))
         except rpc.MalformedError as error:
-            self._lose(error.message, error.hint, kind=error.kind)
+            return ConnectionFailedError(error.message, hint=error.hint, kind=error.kind), line
+        except ConnectionFailedError as error:
+            return error, line
         except ValueError:
-            self._lose(
+            too_long = ConnectionFailedError(
                 f"the daemon at {self._where} sent a line longer than {rpc.MAX_LINE} bytes",
-                "is it something else than flashdeckd?",
+                hint="is it something else than flashdeckd?",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
+            return too_long, line
         except OSError as error:
-            if error.errno == errno.ENOTCONN:  # as asyncio has it where the kernel said EAGAIN
-                self._lose(f"the daemon at {self._where} is busy: too many clients connect at once", "try again")
-            self._lose(f"the connection to {self._where} broke: {error}", START_HINT)
-        else:
-            self._lose(
-                f"the daemon at {self._where} closed the connection",
-                "it ended, or this client read too slowly; see the daemon's log",
-            )
-        finally:
-            self._lose("this client stopped reading", "")  # whatever else ended it: nobody is left waiting
+            return broken(self._where, error), line
+        closed = ConnectionFailedError(
+            f"the daemon at {self._where} closed the connection",
+            hint="it ended, or this client read too slowly; see the daemon's log",
+        )
+        return closed, line
 
     def _take(self, incoming: rpc.Reply | rpc.Notification) -> None:
         if isinstance(incoming, rpc.Notification):
@@ -289,9 +290,10 @@ class Client:
                 self._subscription.deliver(rpc.decode_value(incoming.params, Event))
             return
         if not isinstance(incoming.id, int):
-            if incoming.error is not None and incoming.error.kind is ErrorKind.UNREACHABLE:
-                self._lose(incoming.error.message, incoming.error.hint)
-            elif incoming.error is not None:
+            if incoming.error is not None and incoming.error.kind in _AT_THE_DOOR:
+                error = incoming.error
+                raise ConnectionFailedError(error.message, hint=error.hint, kind=error.kind)
+            if incoming.error is not None:
                 raise rpc.MalformedError(f"the daemon could not read a call: {incoming.error.message}")
             return
         pending = self._pending.pop(incoming.id, None)
@@ -318,10 +320,10 @@ class Client:
             kind=ErrorKind.PROTOCOL_MISMATCH,
         )
 
-    def _lose(self, message: str, hint: str, *, kind: ErrorKind = ErrorKind.UNREACHABLE) -> None:
+    def _lose(self, lost: ConnectionFailedError) -> None:
         if self._lost is not None:
             return
-        self._lost = ConnectionFailedError(message, hint=hint, kind=kind)
+        self._lost = lost
         for pending in self._pending.values():
             self._places.release()
             if not pending.future.done():

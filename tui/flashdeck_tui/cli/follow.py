@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeVar
 
+import click
+from msgspec.structs import replace
+
 from flashdeck.api import GetJobs
 from flashdeck.client import Client
+from flashdeck.errors import ConnectionFailedError
 from flashdeck.model import Event, JobState, Snapshot
 from flashdeck.names import few
 from flashdeck_tui.cli.answers import JobLine
 from flashdeck_tui.cli.outcome import are_over
 from flashdeck_tui.cli.output import put_json, say
 from flashdeck_tui.cli.progress import progress
+from flashdeck_tui.cli.remote import command_words, prefixed
 
 T = TypeVar("T")
 
@@ -35,7 +40,7 @@ async def follow(
     latest = {job.id: job for job in jobs}
     if as_jsonl:
         for job in jobs:
-            put_json(JobLine(job=job))
+            _put_line(job)
     try:
         async with progress(jobs) as shown, asyncio.timeout(patience):
             while not are_over(tuple(latest.values()), waits=waits):
@@ -43,10 +48,10 @@ async def follow(
                     latest[job.id] = job
                     shown.show(job)
                     if as_jsonl:
-                        put_json(JobLine(job=job))
+                        _put_line(job)
     except TimeoutError:
         pass  # the states say how far each job is
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, ConnectionFailedError):
         tell_of_queued(tuple(latest.values()), cancelled=cancels)
         raise
     return list(latest.values())
@@ -59,10 +64,18 @@ def tell_of_queued(jobs: Sequence[JobState], *, cancelled: bool = False) -> None
         case []:
             return
         case [number]:
-            which, stays = f"job {number} is", f"it stays in the queue; 'flashdeck cancel {number}' ends it"
+            which, stays = f"job {number} is", f"it stays in the queue; '{_cancel(number)}' ends it"
         case _:
-            which, stays = f"jobs {few(numbers)} are", "they stay in the queue; 'flashdeck cancel JOB' ends one"
+            which, stays = f"jobs {few(numbers)} are", f"they stay in the queue; '{_cancel('JOB')}' ends one"
     say(f"{which} not done: {'the daemon cancels that' if cancelled else stays}")
+
+
+def _cancel(job: str) -> str:
+    return command_words(click.get_current_context(silent=True), f"cancel {job}")
+
+
+def _put_line(job: JobState) -> None:
+    put_json(JobLine(job=replace(job, board=prefixed(job.board))))
 
 
 async def heed(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flashdeck.client import Client
-from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.text import clean, format_size
 
@@ -38,9 +38,17 @@ def read_image(path: Path) -> bytes:
     return data
 
 
+class SendingFailedError(ConnectionFailedError):
+    """The connection was lost while an image was sent, so nothing was asked for yet."""
+
+
 async def send_image(client: Client, path: Path, data: bytes, partition: str, boards: tuple[str, ...]) -> str:
     """Lets the daemon make the image for `partition` of `boards` out of the file; returns its SHA-256.
 
-    Raises RemoteError where the file is refused.
+    Raises RemoteError where the file is refused, and SendingFailedError.
     """
-    return (await client.upload(path.name, data, partition=partition, boards=boards)).sha256
+    try:
+        return (await client.upload(path.name, data, partition=partition, boards=boards)).sha256
+    except ConnectionFailedError as error:
+        message = f"{error.message}, while {clean(path.name)} was sent"
+        raise SendingFailedError(message, hint="nothing was queued; ask again", kind=error.kind) from error

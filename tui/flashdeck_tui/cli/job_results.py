@@ -1,26 +1,12 @@
 """The results of jobs, as the end of a command: rows or an object on stdout, an error on stderr, the exit code."""
 
-from dataclasses import dataclass
-
 from msgspec import UNSET
 
 from flashdeck.errors import ExitCode
-from flashdeck.job_state import Failure
-from flashdeck.model import JobState
 from flashdeck_tui.cli.answers import FlashReport
 from flashdeck_tui.cli.commands.jobs import job_table
-from flashdeck_tui.cli.outcome import exit_code, overall
+from flashdeck_tui.cli.outcome import Result, exit_code, overall
 from flashdeck_tui.cli.output import put, put_json, report
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Jobs that are followed no more."""
-
-    jobs: tuple[JobState, ...]
-    failures: tuple[Failure | None, ...]
-    """The failure of each that did not bring its image; None where it did."""
-    notes: tuple[str, ...] = ()
 
 
 def put_result(result: Result, partition: str, *, as_json: bool, as_jsonl: bool) -> ExitCode:

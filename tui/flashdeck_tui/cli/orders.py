@@ -9,15 +9,17 @@ import click
 
 from flashdeck import api
 from flashdeck.client import Client
-from flashdeck.errors import ExitCode, RemoteError
+from flashdeck.errors import ConnectionFailedError, ExitCode, RemoteError
 from flashdeck.job_state import name_of, stands_still
 from flashdeck.model import Event, JobState, Snapshot
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import many_hosts, options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import follow, tell_of_queued
-from flashdeck_tui.cli.job_results import Result, put_result
-from flashdeck_tui.cli.outcome import failure_of
+from flashdeck_tui.cli.image_file import SendingFailedError
+from flashdeck_tui.cli.job_results import put_result
+from flashdeck_tui.cli.outcome import Result, failure_of
 from flashdeck_tui.cli.output import say
+from flashdeck_tui.cli.remote import command_words
 
 Command = Callable[..., Any]
 
@@ -84,7 +86,7 @@ def carry_out(order: Order, what: str, ask: Asks, *, note: str = "warning: ") ->
 
     `note` stands before each of the daemon's notes.
     """
-    done = converse(lambda client: done_by(client, order, ask, note=note))
+    done = converse(lambda client: done_by(client, order, ask, note=note), join=many_hosts.results)
     tell_remarks(done)
     return put_result(done, what, as_json=order.as_json, as_jsonl=order.as_jsonl)
 
@@ -100,7 +102,13 @@ async def done_by(client: Client, order: Order, ask: Asks, *, note: str = "warni
     """Return what became of the jobs that `ask` orders, once there is nothing more to follow."""
     changes = client.follow()
     await anext(changes)  # first, so that nothing that happens to the jobs is missed
-    reply = await ask(client)
+    try:
+        reply = await ask(client)
+    except SendingFailedError:
+        raise
+    except ConnectionFailedError as error:
+        hint = f"look if it was queued: {command_words(click.get_current_context(silent=True), 'jobs')}"
+        raise ConnectionFailedError(error.message, hint=hint, kind=error.kind) from error
     for noted in reply.notes:
         say(f"{note}{noted}")
     jobs = await _followed(client, order, changes, reply)

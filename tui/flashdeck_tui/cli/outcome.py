@@ -1,6 +1,7 @@
 """The outcome of a request to several boards: why it failed, on which of them, with which exit code. Pure."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, assert_never
 
 from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
@@ -26,6 +27,16 @@ from flashdeck.words.jobs import status_hint
 
 _UNDECIDED: Final = (ExitCode.BLOCKED, ExitCode.TIMEOUT, ExitCode.NOT_FOUND)
 """Nothing went wrong there; the first that is among several counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Jobs that are followed no more."""
+
+    jobs: tuple[JobState, ...]
+    failures: tuple[Failure | None, ...]
+    """The failure of each that did not bring its image; None where it did."""
+    notes: tuple[str, ...] = ()
 
 
 def is_over(job: JobState) -> bool:

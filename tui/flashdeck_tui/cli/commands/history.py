@@ -11,7 +11,7 @@ from flashdeck.model import JobState
 from flashdeck.text import counted
 from flashdeck.words.contents import image_name
 from flashdeck.words.jobs import hook_text, times_text
-from flashdeck_tui.cli import live_names, live_options, options, words
+from flashdeck_tui.cli import live_names, live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import History, JobLine
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json, say
@@ -67,7 +67,7 @@ def command(
                 put_json(JobLine(job=job))
         return History(jobs=tuple(jobs), since=last.since, kept=last.kept)
 
-    found = converse(work)
+    found = converse(work, join=many_hosts.history)
     if as_json:
         put_json(found)
     elif not as_jsonl:

@@ -14,7 +14,7 @@ from flashdeck.api import BoardPlan, PlanList, PlanStep
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode, RequestError
 from flashdeck.text import clean, counted, format_size, short_sha
-from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.output import is_terminal, one_line, put, put_json
@@ -50,7 +50,7 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], erase
             sha256 = await send_image(client, file, data, partition, boards)
         return await client.call(api.Plan(partition=partition, sha256=sha256, boards=boards))
 
-    reply = converse(work)
+    reply = converse(work, join=many_hosts.plans)
     return put_plans(reply, as_json=as_json)
 
 

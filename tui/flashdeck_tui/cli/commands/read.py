@@ -18,9 +18,9 @@ from flashdeck.text import clean, format_size
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.answers import ReadReport
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.job_results import Result, put_result
+from flashdeck_tui.cli.job_results import put_result
 from flashdeck_tui.cli.orders import Order, done_by, ordered, tell_remarks
-from flashdeck_tui.cli.outcome import overall
+from flashdeck_tui.cli.outcome import Result, overall
 from flashdeck_tui.cli.output import put, put_json
 
 

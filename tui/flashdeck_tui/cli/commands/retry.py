@@ -9,9 +9,9 @@ from flashdeck.model import JobState
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.follow import follow, tell_of_queued
-from flashdeck_tui.cli.job_results import Result, put_result
+from flashdeck_tui.cli.job_results import put_result
 from flashdeck_tui.cli.live_names import jobs_to_retry
-from flashdeck_tui.cli.outcome import failure_of
+from flashdeck_tui.cli.outcome import Result, failure_of
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """`flashdeck wait`: until an image is on the boards."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.text import clean
 from flashdeck.words.jobs import status_hint
 from flashdeck.words.tone import Phrase, Tone
-from flashdeck_tui.cli import live_options, options, words
+from flashdeck_tui.cli import live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import WaitReport
-from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.connect import converse_again
 from flashdeck_tui.cli.follow import heed
 from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.outcome import exit_code, failure_of, overall
@@ -45,16 +46,20 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     longer get the image and nothing is under way on the others. Prints a row a board.
     """
     data = read_image(file) if file is not None else None
+    began = 0.0
 
     async def work(client: Client) -> Sequence[BoardOutcome]:
+        nonlocal began
         sha256 = ""
         if file is not None and data is not None:
             sha256 = await send_image(client, file, data, partition, boards)
         changes = client.follow()
         first = await anext(changes)
         names = _meant(first, partition, boards) if isinstance(first, Snapshot) else frozenset[str]()
+        left = max(0.0, timeout - (time.monotonic() - began)) if began else timeout  # it may be a later connection
+        began = began or time.monotonic()
         asked = asyncio.ensure_future(
-            client.call(api.Wait(partition=partition, sha256=sha256, boards=boards, timeout=timeout))
+            client.call(api.Wait(partition=partition, sha256=sha256, boards=boards, timeout=left))
         )
 
         async with progress((), len(names)) as shown:
@@ -62,7 +67,7 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
             talk.tell(first)
             return (await heed(asked, changes, talk.tell)).boards
 
-    outcomes = converse(work)
+    outcomes = converse_again(work, patience=timeout, join=many_hosts.outcomes)
     failures = [_failure(outcome) for outcome in outcomes]
     error = overall(partition, [(outcome.board, failure) for outcome, failure in zip(outcomes, failures, strict=True)])
     if as_json:
