@@ -57,7 +57,7 @@ class Ordering(Patience, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadOutcome(Outcome):
+class BytesRead(Outcome):
     """The outcome of a read."""
 
     data: bytes = b""
@@ -199,7 +199,7 @@ class AsyncBench:
 
     async def read(
         self, partition: str, *, boards: Boards = (), force: bool = False, **how: Unpack[Patience]
-    ) -> ReadOutcome:
+    ) -> BytesRead:
         """Return the contents of a partition of one board.
 
         Raises NotDoneError where it cannot be read, and RemoteError (`ambiguous`) where several boards are meant. What
@@ -210,7 +210,7 @@ class AsyncBench:
         done = await self._carried_out(partition, asked, following)
         (job,) = done.jobs
         data = await self._bytes_of(job) if job.sha256 else b""
-        return ReadOutcome(
+        return BytesRead(
             what=done.what, rows=done.rows, notes=done.notes, taken_back=done.taken_back, data=data
         ).checked()
 

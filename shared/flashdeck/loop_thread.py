@@ -23,7 +23,7 @@ _NO_MORE: Final = _NoMoreNews()
 
 
 class News(Generic[N]):
-    """What the loop's thread has to tell while a call runs; it is heard in the thread that called."""
+    """The news from the loop's thread while a call runs; they are heard in the thread that called."""
 
     def __init__(self, hear: Callable[[N], object] | None) -> None:
         self.queue: SimpleQueue[N | _NoMoreNews] = SimpleQueue()
@@ -31,7 +31,7 @@ class News(Generic[N]):
 
     @property
     def tell(self) -> Callable[[N], object] | None:
-        """What the loop's thread calls; None where nobody hears it."""
+        """The function that the loop's thread calls; None where nobody hears it."""
         return None if self.hear is None else self.queue.put
 
 
