@@ -91,6 +91,7 @@ class AsyncBench:
         self._outer = outer or OuterLease()
         self._watch = watch
         self._lease: Lease | None = None
+        self._lease_ends = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,7 +102,8 @@ class AsyncBench:
         await self.close()
 
     async def close(self) -> None:
-        """End the connection; calls that still wait get a ConnectionFailedError."""
+        """End the connection, and its lease; calls that still wait get a ConnectionFailedError."""
+        await self._lease_ends.aclose()
         await self._client.close()
 
     async def call(self, params: Params[R]) -> R:
@@ -381,12 +383,12 @@ class AsyncBench:
         holder, lease = await take_first(self._another, asked, tell)
         ended.push_async_callback(give_back, self._client, holder, lease)
         await self.call(api.UseLease(token=lease.token))
-        self._lease = lease
+        self._lease, self._lease_ends = lease, ended
         ended.callback(self._forget_lease)
         return lease
 
     def _forget_lease(self) -> None:
-        self._lease = None
+        self._lease, self._lease_ends = None, AsyncExitStack()
 
     async def _in_outer_lease(self, choices: Sequence[tuple[str, ...]]) -> Lease | None:
         """Return the first of the choices that is part of the lease which this process was started in."""

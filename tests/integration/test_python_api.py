@@ -338,6 +338,28 @@ def test_closing_ends_what_runs_and_leaves_no_thread(standing: StandingBench) ->
     assert not thread.is_alive()
 
 
+def test_closing_gives_back_what_is_taken(standing: StandingBench, bench: Bench) -> None:
+    holder = flashdeck.connect(standing.socket)
+    with holder.take("left"):
+        holder.close()
+        with bench.take("left", no_wait=True):
+            pass
+
+
+UNCAUGHT = """
+import sys, flashdeck
+with flashdeck.connect(sys.argv[1]) as bench:
+    bench.flash("app1", "nothing.bin")
+"""
+
+
+def test_a_program_that_catches_nothing_ends_with_message_and_hint(standing: StandingBench) -> None:
+    done = standing.run(sys.executable, "-X", "dev", "-W", "error", "-c", UNCAUGHT, str(standing.socket))
+    message, hint = done.stderr.splitlines()[-2:]
+    assert message.endswith("RequestError: there is no file nothing.bin")
+    assert hint == "hint: build it first, or look at the path"
+
+
 def test_a_lost_daemon_ends_every_call() -> None:
     with standing_bench("left") as short, flashdeck.connect(short.socket) as bench:
         with bench.take("left"):
