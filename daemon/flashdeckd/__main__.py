@@ -18,6 +18,7 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.followed_file import FollowLine
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
+from flashdeck.paths import absolute
 from flashdeckd.host import processes
 from flashdeckd.host.executor import at_work
 from flashdeckd.host.service_manager import ServiceManager, inherited_socket
@@ -145,7 +146,7 @@ def follow(file: str, settle: float) -> None:
     with _ending(), _told(as_json=True):
         from flashdeckd import following  # noqa: PLC0415 -- the same
 
-        path = str(paths.absolute(file))
+        path = str(absolute(file))
         asyncio.run(following.follow(path, settle, _tell, following.lines_of_stdin()))
 
 

@@ -508,7 +508,7 @@ class Host(Table):
     """Another machine whose boards `flashdeck --host NAME` reaches, over ssh."""
 
     ssh: Annotated[
-        Destination, key("Where ssh goes: user@box, or a host of ~/.ssh/config. Default: the name of this table.")
+        Destination, key("The goal of ssh: user@box, or a host of ~/.ssh/config. Default: the name of this table.")
     ] = ""
     command: Annotated[
         tuple[Annotated[str, Meta(max_length=MAX_PATH)], ...],

@@ -56,7 +56,7 @@ class _Arrival:
 
     build: Settled
     changed_at: float
-    """When its file was changed, in epoch seconds by this machine's clock."""
+    """The time at which its file was changed, in epoch seconds by this machine's clock."""
     boards: AbstractSet[str] | None = None
     """The boards that a client named; None where the file is watched here: all of its profile."""
 

@@ -68,7 +68,7 @@ def command(
     daemon reads the files that it watches, and needs the extra 'daemon'.
 
     The daemon takes what arrives as a build: boards that are disarmed or on hold stay so, and its guards decide. A FILE
-    that is there at the start is only offered, unless this very file was followed before. A lost connection is made
+    that is there at the start is offered, unless this very file was followed before. A lost connection is made
     again. What is queued stays queued when this command ends, and is named.
     """
     path = absolute(file)
