@@ -104,7 +104,7 @@ def test_a_command_that_an_included_file_brings_is_not_run(project: Project) -> 
     assert config.profiles["product"].enter is Enter.MANUAL
     assert config.boards["left"].profile.enter is Enter.MANUAL
     (line,) = told.lines
-    assert line.startswith("[profiles.product] enter: ")
+    assert line.startswith("line 5, [profiles.product] enter: ")
     assert line.endswith("is not confirmed; until then none is run")
     assert told.boards == ("left",)
     assert told.hint == f"look at it, then: flashdeck config trust {project.file}"
@@ -133,7 +133,7 @@ def test_a_hook_that_an_included_file_brings_is_not_run(project: Project) -> Non
     assert project.config.hooks == Hooks(done=("/bin/true", "x"))
     config, (told,) = project.look()
     assert config.hooks == Hooks()
-    assert told.lines == ('[hooks] done: ["/bin/true", "x"] is not confirmed; until then none is run',)
+    assert told.lines == ('line 2, [hooks] done: ["/bin/true", "x"] is not confirmed; until then none is run',)
     assert told.boards == ("left",)
     assert config.profiles["product"].partitions["app1"].image.endswith("OTHER.bin"), "the rest of the file counts"
     project.record = project.confirmed()
@@ -147,7 +147,9 @@ def test_the_hook_that_was_confirmed_last_stands_and_the_main_files_hooks_count(
     project.change("/bin/true", "/bin/false")
     config, (told,) = project.look()
     assert config.hooks == Hooks(done=("/bin/true", "x"), failed=("mail",))
-    assert told.lines == ('[hooks] done: ["/bin/false", "x"] is not confirmed; until then ["/bin/true", "x"] stands',)
+    assert told.lines == (
+        'line 2, [hooks] done: ["/bin/false", "x"] is not confirmed; until then ["/bin/true", "x"] stands',
+    )
 
 
 def test_a_hook_that_goes_is_gone_at_once_and_what_was_confirmed_counts_when_it_is_back(project: Project) -> None:
@@ -229,7 +231,9 @@ def test_protected_of_a_partition_that_is_gone_with_all_its_table_is_kept(projec
     project.change(table, "")
     config, (told,) = project.look()
     assert config.profiles["product"].protected == (BOOTLOADER,)
-    assert told.lines == (f"[profiles.product] partitions: {BOOTLOADER} would not be protected any more; it stays so",)
+    assert told.lines == (
+        f"line 7, [profiles.product] partitions: {BOOTLOADER} would not be protected any more; it stays so",
+    )
 
 
 def test_a_partition_that_grows_into_what_was_protected_is_not_written(project: Project) -> None:
@@ -251,7 +255,9 @@ def test_a_profile_that_is_renamed_keeps_what_protected_its_boards(project: Proj
     config, (told,) = project.look()
     assert config.boards[board].profile.partitions["bootloader"].protected
     assert told.boards == (board,)
-    assert [line.partition(": ")[0] for line in told.lines] == ["[profiles.renamed.partitions.bootloader] protected"]
+    assert [line.partition(": ")[0] for line in told.lines] == [
+        "line 7, [profiles.renamed.partitions.bootloader] protected"
+    ]
 
 
 def test_protected_that_an_included_file_adds_counts_at_once_and_is_kept_when_it_goes(project: Project) -> None:
@@ -268,9 +274,9 @@ def test_a_guard_that_is_left_out_stays_on(project: Project) -> None:
     project.change('image = "APP1.bin"', 'guards = ["fits"]')
     config, (told,) = project.look()
     assert config.profiles["product"].partitions["app1"].guards == {Guard.FITS, Guard.RESET, Guard.STACK}
-    assert told.lines == (
-        '[profiles.product.partitions.app1] guards: would be without "reset", "stack"; the image must still pass it',
-    )
+    (line,) = told.lines
+    assert line.startswith("line 14, [profiles.product.partitions.app1] guards: ")
+    assert line.endswith('would be without "reset", "stack"; the image must still pass it')
 
 
 def test_a_guard_that_is_left_out_by_another_key_stays_on(project: Project) -> None:
