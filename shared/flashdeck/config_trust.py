@@ -79,9 +79,9 @@ class _Restriction:
 
 
 def _told(lines: LineNumbers, table: tuple[str, ...], key: str, what: str) -> str:
-    """Return what is said of a key, or, where that is "", of a table, with the line on which it stands."""
     line = lines.of(*table, key) if key else lines.of(*table)
-    return clean((f"line {line}, " if line else "") + f"[{'.'.join(table)}] {key}".rstrip() + f": {what}")
+    head = f"[{'.'.join(table)}]" + (f" {key}:" if key else "")
+    return clean((f"line {line}, " if line else "") + f"{head} {what}")
 
 
 def included(config: Config) -> dict[str, Included]:
@@ -202,8 +202,8 @@ def _keep_hosts(hosts: dict[str, Host], own: Mapping[str, Host], confirmed: Mapp
         else:
             hosts[name] = replace(own[name], ssh=stands.ssh, command=stands.command)
         instead = "it is no host" if stands is None else f"{stands.words} stands"
-        text = f"{said.words} is not confirmed; until then {instead}"
-        yield _told(own[name].place.lines, ("hosts", name), "", text)
+        what = f"{said.words} is not confirmed; until then {instead}"
+        yield _told(own[name].place.lines, ("hosts", name), "", what)
 
 
 def widening(file: Included) -> Iterator[str]:

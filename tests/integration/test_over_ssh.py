@@ -134,7 +134,7 @@ async def test_the_daemon_there_looks_at_who_comes_as_it_always_does(there: FarB
         place = Path(made)
         async with Server(Hub(this_daemon(virtual=True)), {}).listening(place / "s"):
             place.chmod(0o755)  # noqa: ASYNC240 - of the test's own
-            (place / "s").chmod(0o666)
+            (place / "s").chmod(0o666)  # so that only the daemon can refuse
             host = SshHost("bench", "bench", (str(there.program), "--socket", str(place / "s")))
             with pytest.raises(ConnectionFailedError):
                 await host.connect(client="test")

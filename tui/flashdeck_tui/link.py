@@ -16,11 +16,11 @@ from typing import TypeVar
 from flashdeck.api import LOG_PAGE, GetLogs, Params, UploadDone
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
+from flashdeck.inside_lease import act_for_lease
 from flashdeck.model import Snapshot
 from flashdeck.paths import socket_path
 from flashdeck.stream import START_HINT
 from flashdeck.value import Value
-from flashdeck_tui.inside_lease import act_for_lease
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE
 from flashdeck_tui.store import Store
 

@@ -13,12 +13,12 @@ import click
 from flashdeck.api import Params
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
+from flashdeck.inside_lease import act_for_lease
 from flashdeck.stream import START_HINT
 from flashdeck.value import Value
 from flashdeck.whereabouts import Address, Whereabouts
 from flashdeck_tui.cli.output import is_terminal, say, say_error
 from flashdeck_tui.cli.remote import named_hosts, only_host, speaking_for
-from flashdeck_tui.inside_lease import act_for_lease
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
 
 T = TypeVar("T")
@@ -149,7 +149,7 @@ async def sessions(where: Address, work: Work[T], again: Again) -> T:
 
 async def _session(where: Address, work: Work[T]) -> T:
     async with await where.connect(client="flashdeck-cli") as client:
-        if trouble := await act_for_lease(client):
+        if trouble := (await act_for_lease(client)).trouble:
             say(trouble)
         return await work(client)
 

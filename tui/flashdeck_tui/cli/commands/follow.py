@@ -21,12 +21,12 @@ from flashdeck.names import is_meant, which
 from flashdeck.paths import absolute
 from flashdeck.text import clean, parse_duration, short_sha
 from flashdeck_tui.cli import live_options, options
-from flashdeck_tui.cli.answers import JobLine, PushedBuild
+from flashdeck_tui.cli.answers import FollowedLine
 from flashdeck_tui.cli.connect import Again, address, sessions
-from flashdeck_tui.cli.follow import tell_of_queued
 from flashdeck_tui.cli.followed import FollowedBuild, FollowedFile, followed
 from flashdeck_tui.cli.output import put_json, say
 from flashdeck_tui.cli.progress import Progress, progress
+from flashdeck_tui.cli.queued_jobs import tell_of_queued
 from flashdeck_tui.cli.remote import command_words, only_host
 
 SHORTEST_SETTLE: Final = 0.001
@@ -152,8 +152,8 @@ class _Pushing:
             return
         for state in taken.builds:
             shown.note(self._outcome(name, state, several=len(taken.builds) > 1))
-        if self._as_jsonl:
-            put_json(PushedBuild(builds=taken.builds))
+            if self._as_jsonl:
+                put_json(FollowedLine(build=state))
         for job in taken.jobs:
             self._show(job, shown)
 
@@ -178,7 +178,7 @@ class _Pushing:
         self.jobs[job.id] = job
         shown.show(job)
         if self._as_jsonl:
-            put_json(JobLine(job=job))
+            put_json(FollowedLine(job=job))
 
     async def _look_again(self, client: Client, shown: Progress) -> None:
         """Look how the jobs are after another connection was lost, and forget those that have ended."""
