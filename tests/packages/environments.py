@@ -1,5 +1,6 @@
 """flashdeck as one of the programs that users have has installed it, and its commands there."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from packages.workshop import Workshop
 
 SECONDS = 120.0
 """Bounds each command, and what is waited for."""
+_MANY_RUNS = Path(__file__).with_name("many_runs.py")
 
 
 @dataclass(slots=True)
@@ -32,6 +34,25 @@ class Installed:
     def __call__(self, *words: str, program: str = "flashdeck") -> Run:
         """Run a command of it, and return what it left; it is never a traceback."""
         return self.runs([str(self.bin / program), *words])
+
+    def many(self, lines: Sequence[Sequence[str]], *, program: str = "flashdeck") -> list[Run]:
+        """Run many of its command lines, and return what each left."""
+        full = [[str(self.bin / program), *words] for words in lines]
+        ended = subprocess.run(
+            [self.python, "-I", _MANY_RUNS],
+            env=self.variables,
+            cwd=self.home,
+            input=json.dumps(full),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        assert ended.returncode == 0, ended.stderr
+        runs = [Run(*each) for each in json.loads(ended.stdout)]
+        self.ran += len(runs)
+        assert not [(words, run) for words, run in zip(lines, runs, strict=True) if "Traceback" in run.out + run.err]
+        return runs
 
     def shell(self, line: str) -> Run:
         """Run a line as a person types it."""

@@ -1,11 +1,13 @@
 """All commands of one installation: their help, their answers where nobody listens, the loop on an emulated board."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from cli_run import Run
 from flashdeck.errors import ExitCode
 from flashdeck.extras import LIBRARIES, Extra
 from flashdeck_tui.cli.root import COMMANDS, root
@@ -15,18 +17,21 @@ from rig import CONFIG, board, firmware
 
 WORDS = {"install": ["--dry-run"], "uninstall": ["--dry-run"], "completion": ["bash"], "demo": ["--help"]}
 """What is asked of commands that would change this machine, or that want a certain word."""
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 DAEMON_NEEDED = (["doctor"], ["demo", "--once"], ["install"])
 """Commands that come to nothing without the daemon's libraries, whatever listens."""
 
 
 def every_command_answers(of: Installed, extras: Sequence[Extra]) -> None:
     """Each prints its help, and says what is wrong where no daemon listens."""
+    helps = of.many([(name, "--help") for name in COMMANDS])
+    assert [
+        name for name, run in zip(COMMANDS, helps, strict=True) if not run.out.startswith(f"Usage: flashdeck {name}")
+    ] == []
     with root.make_context("flashdeck", ["status"]) as context:
-        for name in COMMANDS:
-            assert of(name, "--help").out.startswith(f"Usage: flashdeck {name}"), name
-            command = root.get_command(context, name)
-            assert command is not None
-            _ends_well(of(name, *words(name, command)), name)
+        commands = {name: root.get_command(context, name) for name in COMMANDS}
+    lines = [(name, *words(name, command)) for name, command in commands.items() if command is not None]
+    assert [(line, run) for line, run in zip(lines, of.many(lines), strict=True) if not _ends_well(run)] == []
     for program in ("flashdeck", "flashdeckd"):
         assert of("--help", program=program).out.startswith(f"Usage: {program}")
         assert of("--version", program=program).code == 0
@@ -44,10 +49,8 @@ def words(name: str, command: click.Command) -> list[str]:
     return WORDS.get(name, ["1" for each in command.params if isinstance(each, click.Argument) and each.required])
 
 
-def _ends_well(run: tuple[int, str, str], name: str) -> None:
-    code, out, err = run
-    assert code in list(ExitCode), (name, code)
-    assert err.startswith("error: ") if code else out, (name, run)
+def _ends_well(run: Run) -> bool:
+    return run.code in list(ExitCode) and (run.err.startswith("error: ") if run.code else bool(run.out))
 
 
 def lacks_the_daemon(of: Installed) -> None:
@@ -71,7 +74,7 @@ def lacks_the_screen(of: Installed) -> None:
 
 def hint(said: str) -> str:
     """Return the hint of an error, as it is typed."""
-    (line,) = (line for line in said.replace("\r", "").splitlines() if line.startswith("hint: "))
+    (line,) = (line for line in said.splitlines() if line.startswith("hint: "))
     return line.removeprefix("hint: ").partition("; ")[0]
 
 
@@ -83,7 +86,7 @@ def on_terminal(of: Installed, *words: str, keys: bytes = b"", after: bytes = b"
         if after:
             terminal.until(after)
             terminal.types(keys)
-        seen = terminal.rest()
+        seen = _ESCAPES.sub("", terminal.rest())
         terminal.ended()
     finally:
         terminal.close()
@@ -116,7 +119,7 @@ class Bench:
 def the_loop_works(of: Installed, extras: Sequence[Extra]) -> None:
     """A daemon starts, flashes, and ends; the demo plays; the screen is drawn."""
     room = of.home / "bench"
-    room.mkdir()
+    room.mkdir(mode=0o700)
     bench = Bench(room).laid_out()
     with of.daemon(*bench.files) as place:
         at = ("--socket", str(place))

@@ -25,7 +25,7 @@ def test_an_upgrade_keeps_state_and_configuration(
     way: tuple[Program, str], workshop: Workshop, home: Path, counted: Counted
 ) -> None:
     program, option = way
-    (home / "bench").mkdir()
+    (home / "bench").mkdir(mode=0o700)
     bench = Bench(home / "bench").laid_out()
     configuration = bench.files[1].read_bytes()
     older = counted(program(workshop, home, requirement(workshop.older_wheel, BOTH)))
@@ -48,7 +48,7 @@ def test_journals_of_all_releases_are_taken_over(workshop: Workshop, home: Path,
     assert JOURNALS
     for journal in JOURNALS:
         room = home / journal.stem
-        room.mkdir()
+        room.mkdir(mode=0o700)
         bench = Bench(room).laid_out()
         bench.files[2].mkdir(mode=0o700)
         shutil.copy(journal, bench.files[2] / "journal.sqlite3")
