@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from packages import distribution
+from packages import distribution, environments
 from packages.workshop import VARIABLE, Workshop
 
 HERE = Path(__file__).parent
@@ -24,6 +24,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fd packages ", dir="/tmp") as scratch:
         workshop = Workshop(Path(scratch))
         distribution.build_all(workshop)
+        environments.prepare(workshop)
         words = [sys.executable, "-m", "pytest", "-c", str(HERE / "pytest.ini"), str(HERE / "suite")]
         environment = {**os.environ, VARIABLE: scratch}
         return subprocess.run(

@@ -129,10 +129,13 @@ def by_pip(workshop: Workshop, home: Path, *words: str, python: Path | None = No
 
 
 def by_pipx(workshop: Workshop, home: Path, *words: str) -> Installed:
-    """Let pipx install `words`."""
-    variables = _for_pip(workshop, home)
+    """Let pipx install `words` by pip, as it does where there is no uv."""
+    variables = _for_pip(workshop, home) | {
+        "PIPX_DEFAULT_BACKEND": "pip",
+        "PIPX_SHARED_LIBS": str(workshop.root / "pipx-shared"),
+    }
     _do(variables, home, ["pipx", "install", *words])
-    (place,) = (home / "pipx" / "venvs").iterdir()
+    (place,) = (path for path in (home / "pipx" / "venvs").iterdir() if path.is_dir())
     return Installed("pipx", home, home / ".local" / "bin", variables, place / "bin" / "python")
 
 
@@ -153,6 +156,12 @@ def by_uv_pip(workshop: Workshop, home: Path, *words: str, python: Path | None =
     inside = place / "bin" / "python"
     _do(variables, home, ["uv", "pip", "install", "--quiet", "--python", str(inside), *words])
     return Installed("uv pip", home, place / "bin", variables, inside)
+
+
+def prepare(workshop: Workshop) -> None:
+    """Let pipx make what all of its environments share, before several processes do so at once."""
+    home = workshop.root / "first home"
+    by_pipx(workshop, home, str(workshop.wheel))
 
 
 def _for_pip(workshop: Workshop, home: Path) -> dict[str, str]:

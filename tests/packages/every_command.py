@@ -117,7 +117,7 @@ class Bench:
 
 
 def the_loop_works(of: Installed, extras: Sequence[Extra]) -> None:
-    """A daemon starts, flashes, and ends; the demo plays; the screen is drawn."""
+    """A daemon starts, flashes, and ends; with the screen, which is drawn, the demo plays, too."""
     room = of.home / "bench"
     room.mkdir(mode=0o700)
     bench = Bench(room).laid_out()
@@ -133,6 +133,8 @@ def the_loop_works(of: Installed, extras: Sequence[Extra]) -> None:
         assert of(*at, "doctor", "left").code == 0
         if Extra.TUI in extras:
             assert "left" in on_terminal(of, *at, keys=b"q", after=b"left")
+    if Extra.TUI not in extras:
+        return  # the demo takes a while, and asks for no more than what was just seen
     demo = of("demo", "--once", "--json")
     assert demo.code == 0, demo
     assert len(demo.json["rows"]) == 6

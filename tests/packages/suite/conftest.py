@@ -49,12 +49,12 @@ def pytest_report_header() -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     rows: dict[str, tuple[float, int]] = {}
-    for outcome in ("passed", "failed"):
+    for outcome in ("passed", "failed", ""):  # "": set-up and what comes after a test, which says what was run
         for report in terminalreporter.getreports(outcome):
             name = report.nodeid.rpartition("::")[2]
             seconds, commands = rows.get(name, (0.0, 0))
             ran = sum(int(str(value)) for key, value in report.user_properties if key == RAN)
-            rows[name] = seconds + report.duration, max(commands, ran)
+            rows[name] = seconds + report.duration, commands + ran
     terminalreporter.section("minutes, commands run")
     for name, (seconds, commands) in sorted(rows.items(), key=lambda row: -row[1][0]):
         terminalreporter.write_line(f"{seconds / 60:5.2f} {commands:6d}  {name}")
