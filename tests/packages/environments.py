@@ -168,6 +168,7 @@ def _for_pip(workshop: Workshop, home: Path) -> dict[str, str]:
     return {
         **workshop.variables(home),
         "PIP_NO_INDEX": "1",
+        "PIP_NO_COMPILE": "1",
         "PIP_FIND_LINKS": workshop.wheels.as_uri(),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }

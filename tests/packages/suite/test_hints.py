@@ -47,17 +47,26 @@ WAYS: dict[str, Install] = {
 def test_the_command_of_the_hint_brings_what_is_missing(
     install: Install, workshop: Workshop, home: Path, counted: Counted
 ) -> None:
-    installed = counted(install(workshop, home))
+    bring_the_daemon(counted(install(workshop, home)))
+
+
+@pytest.mark.parametrize("way", ["pip, a wheel", "pipx, a wheel", "uv tool, a wheel"])
+def test_a_second_extra_leaves_the_first(way: str, workshop: Workshop, home: Path, counted: Counted) -> None:
+    installed = counted(WAYS[way](workshop, home))
+    bring_the_daemon(installed)
+    lacks_the_screen(installed)
+    ran = installed.shell(hint(on_terminal(installed)))
+    assert ran.code == 0, ran
+    assert installed("doctor").code == 0
+    assert "textual" not in on_terminal(installed, keys=b"q", after=b"flashdeckd")
+
+
+def bring_the_daemon(installed: Installed) -> None:
     without = installed("doctor")
     assert without.code == ExitCode.UNREACHABLE
     ran = installed.shell(hint(without.err))
     assert ran.code == 0, ran
     assert installed("doctor").code == 0
-    lacks_the_screen(installed)
-    ran = installed.shell(hint(on_terminal(installed)))
-    assert ran.code == 0, ran
-    assert installed("doctor").code == 0, "the extra that was there is still there"
-    assert "textual" not in on_terminal(installed, keys=b"q", after=b"flashdeckd")
 
 
 def test_where_the_wheel_is_gone_its_libraries_are_named(workshop: Workshop, home: Path, counted: Counted) -> None:

@@ -39,7 +39,8 @@ def test_an_upgrade_keeps_state_and_configuration(
     with newer.daemon(*bench.files) as place:
         (board,) = newer("--socket", str(place), "status", "--json").json["boards"]
         assert board["hold"]["reason"] == "on its way to the lab"
-        assert [job["status"] for job in newer("--socket", str(place), "history", "--jsonl").jsonl] == ["done"]
+        (job,) = newer("--socket", str(place), "history", "--json").json["jobs"]
+        assert (job["board"], job["partition"], job["status"]["state"]) == ("left", "app1", "done")
     assert bench.files[1].read_bytes() == configuration
 
 

@@ -1,5 +1,6 @@
 """Each Python with the newest versions that are allowed; the oldest and the newest Python with the oldest versions."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from packages.pythons import pythons
 from packages.workshop import Workshop
 
 PYTHONS = pythons()
+OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""With the newest versions it is the one that every program installs for."""
 CASES = [
-    *((version, "highest") for version in PYTHONS),
-    *((version, "lowest-direct") for version in dict.fromkeys((min(PYTHONS), list(PYTHONS)[-1]))),
+    *((version, "highest") for version in PYTHONS if version != OURS),
+    *((version, "lowest-direct") for version in dict.fromkeys((next(iter(PYTHONS)), [*PYTHONS][-1]))),
 ]
 BOTH = (Extra.DAEMON, Extra.TUI)
 
