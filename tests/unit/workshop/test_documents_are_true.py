@@ -117,3 +117,12 @@ def test_everything_that_is_installed_is_pinned_exactly() -> None:
     ]
     names = {normal(re.split(r"[\[<>=!~; ]", name, maxsplit=1)[0]) for name in wanted} - {"flashdeck"}
     assert names <= pinned
+
+
+def test_each_promise_has_its_tests() -> None:
+    page = (DOCS / "what-flashdeck-never-does.md").read_text()
+    promises = re.findall(r"(?ms)^- (.+?)(?=^-|^\*\*|^#|\Z)", page)
+    assert len(promises) >= 11
+    assert [promise for promise in promises if "<!-- tests/" not in promise] == []
+    for path, name in re.findall(r"(tests/[\w/]+\.py)::(\w+)", page):
+        assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
