@@ -61,6 +61,7 @@ def test_the_manual_lists_all_emulated_boards() -> None:
 def test_every_configuration_in_the_manual_is_one(tmp_path: Path) -> None:
     texts = [page.read_text() for page in MANUAL]
     blocks = [block for text in texts for block in re.findall(r"(?ms)^```toml\n(.*?)^```", text)]
+    blocks = [block for block in blocks if "model = " not in block]  # a bench of emulated boards, which a daemon reads
     assert len(blocks) >= 3
     for block in blocks:
         (tmp_path / "flashdeck.toml").write_text(block)
