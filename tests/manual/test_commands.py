@@ -80,22 +80,25 @@ def test_the_commands_of_a_page_do_what_it_says(path: Path, home: Path) -> None:
     page = read(path)
     if not page.commands:
         return
-    process = subprocess.Popen(  # noqa: S603 - what our pages say
-        (SHELL, str(HERE / "prelude.sh")),
-        cwd=home,
-        env=settle_in(home, page),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        said, _ = process.communicate(timeout=PATIENCE)
-    finally:
+    environment = settle_in(home, page)
+    said = home / ".test/said"
+    with (
+        said.open("w") as output,
+        subprocess.Popen(  # noqa: S603 - what our pages say
+            (SHELL, str(HERE / "prelude.sh")),
+            cwd=home,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
+        with suppress(subprocess.TimeoutExpired):  # what it has said by then is shown
+            process.wait(PATIENCE)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, said
+    assert process.returncode == 0, said.read_text()
 
 
 def test_few_commands_run_elsewhere_and_each_says_why() -> None:
