@@ -11,7 +11,7 @@
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make docs     the site of the manual, in build/docs, and its references of keys anew
-#   make pictures docs/tui.svg, as the terminal interface draws itself
+#   make pictures docs/tui.svg, as the terminal interface draws itself, and docs/demo.svg, a recording of the demo
 #   make diagram  the life of a job in CONTRIBUTING.md, drawn again from its table
 #   make recordings  tests/data/recordings, recorded anew on an emulated board
 #   make schema   config/schema again, the JSON Schemas for editors, as the models are now
@@ -67,7 +67,7 @@ docs: $(READY)
 	@PYTHONPATH=tools $(BIN)/python -m manual_site
 
 pictures: $(READY)
-	$(BIN)/python tests/pictures.py
+	PYTHONPATH=tools $(BIN)/python tests/pictures.py
 
 diagram: $(READY)
 	$(BIN)/python tests/job_diagram.py

@@ -1,7 +1,5 @@
 """`flashdeck doctor`: what a board's bootloader does, what it means and how to mend it."""
 
-import json
-import importlib.util
 import shutil
 import sys
 import textwrap
@@ -11,9 +9,8 @@ import click
 
 from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity, exit_code
-from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RemoteError
+from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError
 from flashdeck.extras import Extra, require
-from flashdeck.job_state import Failure
 from flashdeck.text import MAX_MESSAGE, clean, counted
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.boards import device_table
