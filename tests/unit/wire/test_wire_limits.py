@@ -23,7 +23,6 @@ from flashdeck.api import (
     GetJobs,
     GetLogs,
     UploadChunk,
-    UploadDone,
 )
 from flashdeck.client import EVENTS_KEPT, Client, Subscription
 from flashdeck.errors import FlashdeckError, RequestError
