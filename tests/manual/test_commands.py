@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from manual.pages import PAGES, ROOT, Apart, Elsewhere, Page, PageError, parsed, read
+from needed_tools import need
 
 HERE = Path(__file__).resolve().parent
 BENCHES = HERE / "benches"
@@ -80,6 +81,7 @@ def test_the_commands_of_a_page_do_what_it_says(path: Path, home: Path) -> None:
     page = read(path)
     if not page.commands:
         return
+    need(*page.needs, packages=" ".join(page.needs))
     environment = settle_in(home, page)
     said = home / ".test/said"
     with (

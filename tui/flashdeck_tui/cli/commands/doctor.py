@@ -1,26 +1,23 @@
 """`flashdeck doctor`: what a board's bootloader does, what it means and how to mend it."""
 
 import importlib.util
-import json
 import shutil
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from typing import cast
 
 import click
-import msgspec
 
 from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity, exit_code
-from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RemoteError
-from flashdeck.job_state import Failure
+from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode
 from flashdeck.text import MAX_MESSAGE, clean, counted
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.boards import device_table
 from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.daemon_program import answer_of
 from flashdeck_tui.cli.output import Colour, is_terminal, paint, put, put_json, say
+from flashdeck_tui.cli.remote import only_host
 
 _COLOURS = {
     Severity.ERROR: Colour.BAD,
@@ -56,8 +53,8 @@ def _ask(boards: tuple[str, ...]) -> Diagnosis:
     try:
         return ask(api.Examine(boards=boards))
     except ConnectionFailedError as error:
-        if error.kind is not ErrorKind.UNREACHABLE:
-            raise
+        if error.kind is not ErrorKind.UNREACHABLE or only_host(click.get_current_context()):
+            raise  # and what is plugged in here is not what was asked for
         if importlib.util.find_spec("flashdeckd") is None:
             raise ConnectionFailedError(
                 f"{error.message}, and flashdeckd is not installed here",
@@ -69,23 +66,7 @@ def _ask(boards: tuple[str, ...]) -> Diagnosis:
 
 def _look(boards: tuple[str, ...]) -> Diagnosis:
     """Return the diagnosis of `flashdeckd doctor`, a process of its own: the command line never loads the daemon."""
-    words = [sys.executable, "-m", "flashdeckd", "doctor", "--", *boards]
-    run = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - our own
-    try:
-        answer: object = json.loads(run.stdout)
-        if isinstance(answer, dict) and "error" in answer:
-            failure = msgspec.convert(cast("dict[str, object]", answer)["error"], Failure)
-            raise RemoteError(failure.message, hint=failure.hint, kind=failure.kind)
-        diagnosis = msgspec.convert(answer, Diagnosis)
-    except (ValueError, msgspec.ValidationError) as error:
-        last = run.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise FlashdeckError(
-            f"flashdeckd doctor ended with {run.returncode}: {clean(last[0]) if last else 'it said nothing'}",
-            hint="run it by hand: flashdeckd doctor",
-        ) from error
-    for line in run.stderr.decode(errors="replace").splitlines():
-        say(line)
-    return diagnosis
+    return answer_of(Diagnosis, "doctor", "--", *boards)
 
 
 def _sections(diagnosis: Diagnosis) -> Iterator[str]:
