@@ -110,6 +110,8 @@ def test_everything_that_is_installed_is_pinned_exactly() -> None:
         *project["build-system"]["requires"],
         *project["project"]["dependencies"],
         *(name for extra in project["project"]["optional-dependencies"].values() for name in extra),
+        *(name for group in project["dependency-groups"].values() for name in group),
+        "pip",
     ]
     names = {normal(re.split(r"[\[<>=!~; ]", name, maxsplit=1)[0]) for name in wanted} - {"flashdeck"}
     assert names <= pinned

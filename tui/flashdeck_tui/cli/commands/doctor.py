@@ -1,6 +1,5 @@
 """`flashdeck doctor`: what a board's bootloader does, what it means and how to mend it."""
 
-import importlib.util
 import shutil
 import sys
 import textwrap
@@ -10,7 +9,8 @@ import click
 
 from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity, exit_code
-from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode
+from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError
+from flashdeck.extras import Extra, require
 from flashdeck.text import MAX_MESSAGE, clean, counted
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.boards import device_table
@@ -55,11 +55,10 @@ def _ask(boards: tuple[str, ...]) -> Diagnosis:
     except ConnectionFailedError as error:
         if error.kind is not ErrorKind.UNREACHABLE or only_host(click.get_current_context()):
             raise  # and what is plugged in here is not what was asked for
-        if importlib.util.find_spec("flashdeckd") is None:
-            raise ConnectionFailedError(
-                f"{error.message}, and flashdeckd is not installed here",
-                hint="start the daemon, or look without one: pip install 'flashdeck[daemon]'",
-            ) from error
+        try:
+            require(Extra.DAEMON, "a look without one")
+        except FlashdeckError as lacking:
+            raise ConnectionFailedError(f"{error.message}, and {lacking.message}", hint=lacking.hint) from error
     say("no daemon answers: looking without one")
     return _look(boards)
 

@@ -1,6 +1,5 @@
 """`flashdeck suggest`: what is plugged in and what was built, as configuration."""
 
-import importlib.util
 from pathlib import Path
 
 import click
@@ -9,6 +8,7 @@ from flashdeck import api
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.errors import ConnectionFailedError, ErrorKind
+from flashdeck.extras import Extra, missing
 from flashdeck.model import DeviceMode
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import SuggestedBoard, SuggestedChip, SuggestedPartition, Suggestions
@@ -62,7 +62,7 @@ def _plugged() -> api.BoardList:
         return ask(api.GetBoards())
     except ConnectionFailedError as error:
         is_here = not only_host(click.get_current_context())
-        if not is_here or error.kind is not ErrorKind.UNREACHABLE or importlib.util.find_spec("flashdeckd") is None:
+        if not is_here or error.kind is not ErrorKind.UNREACHABLE or missing(Extra.DAEMON):
             raise
     say("no daemon answers: looking without one")
     scanned = plugged_devices()
