@@ -213,7 +213,8 @@ def test_the_commands_of_the_manual_that_need_a_machine_of_their_own() -> None:
     first = next(number for number, line in enumerate(typed) if line.startswith("sudo "))
     assert first
     path = f"PATH={ROOT}/.venv/bin:{os.environ['PATH']}"
-    subprocess.run(("/usr/bin/mount", "-t", "tmpfs", "none", str(SYSTEM_UNITS)), check=True, timeout=WAIT_SECONDS)  # noqa: S603 - words of our own
+    mount = ("/usr/bin/mount", "-t", "tmpfs", "none", str(SYSTEM_UNITS))  # in place of the host's units
+    subprocess.run(mount, check=True, timeout=WAIT_SECONDS)  # noqa: S603 -- our words
     try:
         with systemd([], SYSTEM_UNITS) as manager:
             ann = with_manager(manager)
@@ -224,4 +225,5 @@ def test_the_commands_of_the_manual_that_need_a_machine_of_their_own() -> None:
                 manager.run("env", "-C", str(ROOT), path, "sh", "-c", line.removeprefix("sudo "))
             manager.until(UNIT, ActiveState="active", StatusText="1 board: ")
     finally:
-        subprocess.run(("/usr/bin/umount", "--lazy", str(SYSTEM_UNITS)), check=True, timeout=WAIT_SECONDS)  # noqa: S603 - words of our own
+        unmount = ("/usr/bin/umount", "--lazy", str(SYSTEM_UNITS))
+        subprocess.run(unmount, check=True, timeout=WAIT_SECONDS)  # noqa: S603 -- our words
