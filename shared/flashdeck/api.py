@@ -226,7 +226,7 @@ class PlaceUpload(Params[PlacedImages], frozen=True, kw_only=True):
 
 
 class BuildTaken(Value, frozen=True, kw_only=True):
-    """What became of a build that a client sent, as of one that the daemon found itself."""
+    """The end that a build came to which a client sent: the same as of one that the daemon found itself."""
 
     builds: tuple[ArtifactState, ...]
     """One for each profile that has the partition."""
@@ -239,7 +239,7 @@ class PushBuild(Params[BuildTaken], frozen=True, kw_only=True):
 
     The upload names the partition and the boards that the build is for. Guards, boards that are disarmed or on hold,
     and what was seen before decide if it is queued, offered or refused. A build that was `first` there when its file
-    began to be followed is only offered, unless the last build of the partition came from the same `source`.
+    began to be followed is offered, unless the last build of the partition came from the same `source`.
     """
 
     upload: int

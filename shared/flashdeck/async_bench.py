@@ -58,7 +58,7 @@ class Ordering(Patience, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading(Outcome):
+class BytesRead(Outcome):
     """The outcome of a read."""
 
     data: bytes = b""
@@ -94,6 +94,7 @@ class AsyncBench:
         self._watch = watch
         self._tell_placed = tell_placed
         self._lease: Lease | None = None
+        self._lease_ends = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,7 +105,8 @@ class AsyncBench:
         await self.close()
 
     async def close(self) -> None:
-        """End the connection; calls that still wait get a ConnectionFailedError."""
+        """End the connection, and its lease; calls that still wait get a ConnectionFailedError."""
+        await self._lease_ends.aclose()
         await self._client.close()
 
     async def call(self, params: Params[R]) -> R:
@@ -213,7 +215,7 @@ class AsyncBench:
 
     async def read(
         self, partition: str, *, boards: Boards = (), force: bool = False, **how: Unpack[Patience]
-    ) -> Reading:
+    ) -> BytesRead:
         """Return the contents of a partition of one board.
 
         Raises NotDoneError where it cannot be read, and RemoteError (`ambiguous`) where several boards are meant. What
@@ -224,7 +226,7 @@ class AsyncBench:
         done = await self._carried_out(partition, [asked], following)
         (job,) = done.jobs
         data = await self._bytes_of(job) if job.sha256 else b""
-        return Reading(
+        return BytesRead(
             what=done.what, rows=done.rows, notes=done.notes, taken_back=done.taken_back, data=data
         ).checked()
 
@@ -400,12 +402,12 @@ class AsyncBench:
         holder, lease = await take_first(self._another, asked, tell)
         ended.push_async_callback(give_back, self._client, holder, lease)
         await self.call(api.UseLease(token=lease.token))
-        self._lease = lease
+        self._lease, self._lease_ends = lease, ended
         ended.callback(self._forget_lease)
         return lease
 
     def _forget_lease(self) -> None:
-        self._lease = None
+        self._lease, self._lease_ends = None, AsyncExitStack()
 
     async def _in_outer_lease(self, choices: Sequence[tuple[str, ...]]) -> Lease | None:
         """Return the first of the choices that is part of the lease which this process was started in."""

@@ -49,7 +49,7 @@ _AT_THE_DOOR = frozenset({ErrorKind.UNREACHABLE, ErrorKind.NO_PERMISSION, ErrorK
 E = TypeVar("E", bound=Snapshot | Event)
 
 
-class _Changes(Generic[E]):
+class _Arriving(Generic[E]):
     """Changes as they arrive, in order, until some are missing."""
 
     def __init__(self, seq: int) -> None:
@@ -90,7 +90,7 @@ class _Changes(Generic[E]):
         self._arrived.set()
 
 
-class Subscription(_Changes[Event]):
+class Subscription(_Arriving[Event]):
     """A snapshot and, by iterating, every later event, each numbered one above the one before.
 
     The iteration ends where events are missing: the daemon's numbers had a gap, this side fell more than `EVENTS_KEPT`
@@ -107,7 +107,7 @@ class Subscription(_Changes[Event]):
         self._take(event)
 
 
-class _Followed(_Changes[Snapshot | Event]):
+class _Followed(_Arriving[Snapshot | Event]):
     """A snapshot and all that follows, for one that goes on where its client subscribes once more.
 
     It takes the snapshot that comes then: the daemon's numbers go on from there for everybody.

@@ -18,6 +18,7 @@ from flashdeck.geometry import Geometry, Range
 from flashdeck.patterns import MAX_PATTERN, Pattern, parse_pattern
 from flashdeck.ssh_destination import LONGEST_DESTINATION, PATTERN, checked_destination
 from flashdeck.text import MAX_PATH, clean
+from flashdeck.toml.line_numbers import LineNumbers
 from flashdeck.toml.spellings import (
     MAX_WORDS,
     Address,
@@ -438,6 +439,8 @@ class Profile(ProfileKeys):
     """Addresses that stay protected, though its file does not say so any more: nobody has confirmed that yet."""
     file: Path = field(default=Path(), compare=False)
     """The file that it is from."""
+    lines: LineNumbers = field(default=LineNumbers(), compare=False, repr=False)
+    """The lines of that file."""
 
     @property
     def is_plain(self) -> bool:
@@ -508,7 +511,7 @@ class Host(Table):
     """Another machine whose boards `flashdeck --host NAME` reaches, over ssh."""
 
     ssh: Annotated[
-        Destination, key("Where ssh goes: user@box, or a host of ~/.ssh/config. Default: the name of this table.")
+        Destination, key("The goal of ssh: user@box, or a host of ~/.ssh/config. Default: the name of this table.")
     ] = ""
     command: Annotated[
         tuple[Annotated[str, Meta(max_length=MAX_PATH)], ...],

@@ -164,7 +164,7 @@ def _hooks_of(files: Sequence[ConfigTable], mistakes: Mistakes) -> Hooks:
         for name in sorted(table.place.given):
             first = places.setdefault(name, table.place)
             if first is not table.place:
-                mistakes.append(table.place.mistake(name, f"is also in {_shown(first.file)}", "keep one of the two"))
+                mistakes.append(table.place.mistake(name, f"is also in {first.where(name)}", "keep one of the two"))
             else:
                 hooks = replace(hooks, **{name: getattr(table, name)})
     return hooks
@@ -197,9 +197,9 @@ class _Files:
     def read(self, path: Path, including: tuple[str, ...] = ()) -> None:
         """Read a file, and those that it includes; `including` are the real paths of those that include it."""
         self.sought.append(path)
-        values = read_values(path)
+        values, place = read_values(path)
         real = os.path.realpath(path)
-        top = self.tables[real] = read_table(ConfigTable, values, Place(path), self.mistakes)
+        top = self.tables[real] = read_table(ConfigTable, values, place, self.mistakes)
         if including and "daemon" in values:
             problem = "only the main file may have this table"
             self.mistakes.append(top.place.mistake("daemon", problem, "move it there"))
@@ -227,10 +227,10 @@ class _Files:
 
 def _read_board_file(path: Path, mistakes: Mistakes) -> BoardFileTable:
     hint = "start flashdeckd: it sets the file aside and disarms all boards; those that it adopted are adopted again"
-    values = read_values(path, hint=hint)
+    values, place = read_values(path, hint=hint)
     if damage := board_file_damage(path):
         raise ConfigError(f"{_shown(path)}: {damage}", hint=hint)
-    return read_table(BoardFileTable, values, Place(path), mistakes)
+    return read_table(BoardFileTable, values, place, mistakes)
 
 
 # Across files
@@ -258,7 +258,7 @@ def _add(known: dict[str, T], more: Mapping[str, T]) -> Iterator[Mistake]:
     """Add what is not known yet; yield a mistake for each of the others."""
     for name, table in more.items():
         if (first := known.setdefault(name, table)) is not table:
-            yield table.place.mistake("", f"is also in {_shown(first.place.file)}", "rename one of the two")
+            yield table.place.mistake("", f"is also in {first.place.where()}", "rename one of the two")
 
 
 def _without_profile(boards: Iterable[BoardTable], profiles: Collection[str]) -> Iterator[Mistake]:
@@ -278,9 +278,7 @@ def _mistakes_of_boards(tables: _FileTables, adopted: Mapping[str, AdoptedTable]
         same = (one.serial, one.port) == (other.serial, other.port)
         if same and (one.serial or one.port) and _ids(one, tables) & _ids(other, tables):
             what = [key for key in ("serial", "port") if getattr(one, key)]
-            problem = (
-                f"board {other_name} has the same {' and '.join(what)} as board {one_name} in {_shown(one.place.file)}"
-            )
+            problem = f"board {other_name} has the same {' and '.join(what)} as board {one_name} in {one.place.where()}"
             found.append(other.place.mistake(what[0], problem, "each board needs a serial or a port of its own"))
     return found
 

@@ -299,6 +299,7 @@ class ProfileTable(ProfileKeys, Table):
             otp=chip.otp if chip else (),
             secure_alias=chip.secure_alias if chip else False,
             file=self.place.file,
+            lines=self.place.lines,
             partitions={
                 each: table.resolved(each, has_ram=has_ram, settle=settle) for each, table in self.partitions.items()
             },

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -30,11 +29,11 @@ from flashdeck.config_record import (
 from flashdeck.config_tables import PartitionTable, ProfileTable, default_guards
 from flashdeck.geometry import Range, joined
 from flashdeck.text import MAX_PATH, clean
+from flashdeck.toml.line_numbers import LineNumbers
 from flashdeck.toml.reader import read_key
 from flashdeck.toml.writer import literal
 
 T = TypeVar("T")
-_NO_HOSTS: Mapping[str, HostRecord] = MappingProxyType({})
 
 CONFIRMED_FILES = 1024
 """Confirmed files that are remembered, the last ones."""
@@ -73,8 +72,14 @@ class _Restriction:
     lines: list[str] = field(default_factory=list[str])
 
     def tell(self, key: str, what: str, *, partition: str = "") -> None:
-        table = f"profiles.{self.profile.name}" + (f".partitions.{partition}" if partition else "")
-        self.lines.append(clean(f"[{table}] {key}: {what}"))
+        table = ("profiles", self.profile.name, *(("partitions", partition) if partition else ()))
+        self.lines.append(_told(self.profile.lines, table, key, what))
+
+
+def _told(lines: LineNumbers, table: tuple[str, ...], key: str, what: str) -> str:
+    line = lines.of(*table, key) if key else lines.of(*table)
+    head = f"[{'.'.join(table)}]" + (f" {key}:" if key else "")
+    return clean((f"line {line}, " if line else "") + f"{head} {what}")
 
 
 def included(config: Config) -> dict[str, Included]:
@@ -116,7 +121,7 @@ def _with_newest(confirmed: Mapping[str, T], path: str, claimed: T) -> dict[str,
 def digest(
     profiles: Mapping[str, ProfileRecord],
     hooks: Mapping[str, tuple[str, ...]],
-    hosts: Mapping[str, HostRecord] = _NO_HOSTS,
+    hosts: Mapping[str, HostRecord],
 ) -> str:
     """Return a hash over the keys alone that count only once they are confirmed."""
     said = {
@@ -155,7 +160,7 @@ def restricted(config: Config, known: ConfigRecord) -> tuple[Config, tuple[Uncon
             if stands != argv:
                 hooks = replace(hooks, **{name: stands})
                 former = None if stands is None else list(stands)
-                lines.append(clean(f"[hooks] {name}: {_until_confirmed(list(argv), former)}"))
+                lines.append(_told(own.hooks.place.lines, ("hooks",), name, _until_confirmed(list(argv), former)))
         lines += _keep_hosts(hosts, own.hosts, machines)
         if lines:
             found.append(Unconfirmed(Path(path), tuple(lines), _boards_of(config, path, own)))
@@ -195,7 +200,8 @@ def _keep_hosts(hosts: dict[str, Host], own: Mapping[str, Host], confirmed: Mapp
         else:
             hosts[name] = replace(own[name], ssh=stands.ssh, command=stands.command)
         instead = "it is no host" if stands is None else f"{stands.words} stands"
-        yield clean(f"[hosts.{name}] {said.words} is not confirmed; until then {instead}")
+        what = f"{said.words} is not confirmed; until then {instead}"
+        yield _told(own[name].place.lines, ("hosts", name), "", what)
 
 
 def widening(file: Included) -> Iterator[str]:

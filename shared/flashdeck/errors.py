@@ -131,6 +131,8 @@ class FlashdeckError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")  # a program that does not catch it ends with both
         if kind is not None:
             self.kind = kind
 

@@ -1,4 +1,4 @@
-"""What `flashdeckd follow FILE` says of a file on this machine, line by line in JSON, and what is answered to it.
+"""The lines in which `flashdeckd follow FILE` hands on the builds of a file, in JSON, and the answer to each build.
 
 It hands on a build once it is whole, and looks for the next when that one is taken: what was built meanwhile but for
 the newest is never sent. Each kind of line is told by its `line`.

@@ -14,7 +14,7 @@ from flashdeck.ssh_destination import checked_destination
 from flashdeck.text import clean
 
 _OF_SSH: Final = "@"
-"""What a name of [hosts] cannot have: then no configuration is read."""
+"""No name in [hosts] has it: with it no configuration is read."""
 
 
 def find_host(

@@ -15,23 +15,23 @@ T = TypeVar("T")
 N = TypeVar("N")
 
 
-class _End:
+class _NoMoreNews:
     """Stands behind the last of the news."""
 
 
-_END: Final = _End()
+_NO_MORE: Final = _NoMoreNews()
 
 
 class News(Generic[N]):
-    """What the loop's thread has to tell while a call runs; it is heard in the thread that called."""
+    """The news from the loop's thread while a call runs; they are heard in the thread that called."""
 
     def __init__(self, hear: Callable[[N], object] | None) -> None:
-        self.queue: SimpleQueue[N | _End] = SimpleQueue()
+        self.queue: SimpleQueue[N | _NoMoreNews] = SimpleQueue()
         self.hear = hear
 
     @property
     def tell(self) -> Callable[[N], object] | None:
-        """What the loop's thread calls; None where nobody hears it."""
+        """The function that the loop's thread calls; None where nobody hears it."""
         return None if self.hear is None else self.queue.put
 
 
@@ -67,9 +67,9 @@ class LoopThread:
             work.close()
             raise
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        future.add_done_callback(lambda _: news.queue.put(_END))
+        future.add_done_callback(lambda _: news.queue.put(_NO_MORE))
         try:
-            while not isinstance(item := news.queue.get(), _End):
+            while not isinstance(item := news.queue.get(), _NoMoreNews):
                 if news.hear is not None:
                     news.hear(item)
             return future.result()

@@ -64,12 +64,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that make no sense before the first test."""
-    Wanted.of(config)
+    PluginOptions.of(config)
     scope_of_board("", config)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PluginOptions:
     """The options of a run, from the command line or else from the configuration file."""
 
     boards: tuple[str, ...]
@@ -78,7 +78,7 @@ class Wanted:
     timeout: float
 
     @classmethod
-    def of(cls, config: pytest.Config) -> "Wanted":
+    def of(cls, config: pytest.Config) -> "PluginOptions":
         """Return what a run wants; raises pytest.UsageError."""
         partition = config.getoption("flashdeck_partition") or config.getini("flashdeck_partition")
         image = _image(config)
@@ -131,7 +131,7 @@ def flashdeck_bench(pytestconfig: pytest.Config) -> Generator["Bench"]:
 @pytest.fixture(scope=scope_of_board)
 def flashdeck_board(request: pytest.FixtureRequest, flashdeck_bench: "Bench") -> Generator[BoardUnderTest]:
     """A board for oneself, flashed; it is given back afterwards, whatever happens, and if pytest is killed."""
-    wanted = Wanted.of(request.config)
+    wanted = PluginOptions.of(request.config)
     about = request.node.nodeid or request.config.rootpath.name
     with _told():
         names = _candidates(flashdeck_bench, wanted)
@@ -148,7 +148,7 @@ def flashdeck_board(request: pytest.FixtureRequest, flashdeck_bench: "Bench") ->
         taken.__exit__(None, None, None)
 
 
-def _candidates(bench: "Bench", wanted: Wanted) -> Sequence[str]:
+def _candidates(bench: "Bench", wanted: PluginOptions) -> Sequence[str]:
     """Return patterns that mean the boards of which one is taken; raises RequestError where there are none."""
     from flashdeck.errors import ErrorKind, RequestError  # noqa: PLC0415 - only where it is used
 

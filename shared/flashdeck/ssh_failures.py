@@ -22,7 +22,7 @@ _PROTOCOL: Final = b"{"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a connection was to reach, in words."""
+    """The daemon that a connection was to reach, in words."""
 
     name: str
     """The machine as a person calls it."""

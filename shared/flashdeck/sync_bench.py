@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from flashdeck.api import BoardPlan, Params
-from flashdeck.async_bench import AsyncBench, Boards, Ordering, Patience, Reading, Time, open_bench
+from flashdeck.async_bench import AsyncBench, Boards, BytesRead, Ordering, Patience, Time, open_bench
 from flashdeck.image_file import Image
 from flashdeck.job_following import Tell
 from flashdeck.loop_thread import Iteration, LoopThread, News
@@ -44,7 +44,7 @@ class Bench:
 
     It may be used from any thread, by several at once; the connection lives in a thread of its own. What it calls back
     (`on_change`, `tell`) runs in the thread that called. An exception there, as KeyboardInterrupt, ends the call: its
-    jobs stay in the queue, unless it was to cancel them; these end with the connection. A forked child can not use
+    jobs stay in the queue, unless it was to cancel them; these end with the connection. A forked child cannot use
     the connection of its parent: it connects anew. All else is as with `flashdeck.AsyncBench`.
     """
 
@@ -126,7 +126,7 @@ class Bench:
         """Read a partition and compare it with an image, or with what is known of it: see `AsyncBench.verify`."""
         return self._heard(how, lambda told: self._bench.verify(partition, image, boards=boards, force=force, **told))
 
-    def read(self, partition: str, *, boards: Boards = (), force: bool = False, **how: Unpack[Patience]) -> Reading:
+    def read(self, partition: str, *, boards: Boards = (), force: bool = False, **how: Unpack[Patience]) -> BytesRead:
         """Return the contents of a partition of one board: see `AsyncBench.read`."""
         news = News(how.get("on_change"))
         if news.tell is not None:

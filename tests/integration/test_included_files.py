@@ -44,12 +44,14 @@ def troubles(snapshot: Snapshot) -> list[str]:
 
 
 async def test_what_is_included_at_the_first_start_counts_and_is_named_in_the_log(root: Path) -> None:
-    write(root, PROJECT.replace('image = "../build/APP1.bin"', 'image = "../build/APP1.bin"\nguards = ["fits"]'))
+    guarded = PROJECT.replace('image = "../build/APP1.bin"', 'image = "../build/APP1.bin"\nguards = ["fits"]')
+    write(root, '[hooks]\ndone = ["/bin/true"]\n' + guarded)
     async with running(root) as rig:
         lines = [line.text for line in (await rig.client.call(api.GetLogs(limit=500))).lines]
         (line,) = [line for line in lines if "counts as confirmed" in line]
         assert str(root / "fw" / "flashdeck.toml") in line
         assert 'guards without "reset", "stack"' in line
+        assert '[hooks] done = ["/bin/true"]' in line
         assert troubles(await status(rig)) == []
         await rig.stop()
         await rig.restart()

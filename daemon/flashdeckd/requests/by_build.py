@@ -56,7 +56,7 @@ class _Arrival:
 
     build: Settled
     changed_at: float
-    """When its file was changed, in epoch seconds by this machine's clock."""
+    """The time at which its file was changed, in epoch seconds by this machine's clock."""
     boards: AbstractSet[str] | None = None
     """The boards that a client named; None where the file is watched here: all of its profile."""
 
@@ -150,7 +150,7 @@ class BuildRequests:
         boards = [board for board in self._boards(watch) if chosen is None or board.name in chosen]
         first_ever = latest is None or was_refused or not _is_from(latest.source, watch.pattern)
         is_for_former = self._bench.files.take_from_before_move(profile.name, partition.name, arrival.changed_at)
-        offered = _why_offered(build, first_ever=first_ever, auto=partition.auto, is_for_former=is_for_former)
+        offered = _why_offered(arrival, first_ever=first_ever, auto=partition.auto, is_for_former=is_for_former)
         reasons = {b.name: offered or why_offered(self._bench, b, partition.name, artifact) for b in boards}
         armed = [board for board in boards if not reasons[board.name]]
         # Queued before it is recorded as seen: a daemon killed in between sees the file as new again, and the queue
@@ -327,11 +327,11 @@ def _is_from(source: str, pattern: str) -> bool:
     return source == here or fnmatchcase(source, here)
 
 
-def _why_offered(build: Settled, *, first_ever: bool, auto: bool, is_for_former: bool) -> str:
+def _why_offered(arrival: _Arrival, *, first_ever: bool, auto: bool, is_for_former: bool) -> str:
     if is_for_former:
         return "it was built before its partition was moved"
     if not auto:
         return "auto is off for this partition"
-    if build.first and first_ever:
-        return "it was there before the daemon first looked"
+    if arrival.build.first and first_ever:
+        return f"it was there before {'the daemon first looked' if arrival.boards is None else 'it was followed'}"
     return ""

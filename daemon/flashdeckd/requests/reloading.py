@@ -35,6 +35,8 @@ PART: Final = "configuration"
 """The name under which its troubles are reported."""
 FRESH_SECONDS: Final = 2.0
 """A file that changed so shortly before it was read may have changed behind that, too: it is read once more."""
+LONGEST_REST: Final = 1.0
+"""Seconds that its own files have to rest at most before they are read again: a longer `settle` is for slow builds."""
 
 Read = Callable[[], Reading]
 
@@ -92,6 +94,11 @@ def watches_of(config: Config) -> list[Watch]:
     ]
 
 
+def rest_of(config: Config) -> float:
+    """Return for how many seconds the files of a configuration have to rest before they are read again."""
+    return min(config.daemon.settle, LONGEST_REST)
+
+
 class Configuration:
     """Reads the configuration again and lets everybody follow it. Runs in the event loop's thread only."""
 
@@ -111,7 +118,7 @@ class Configuration:
         self._read = read
         self._record = begun.record
         self._states = begun.states
-        self._settle = begun.config.daemon.settle
+        self._rest = rest_of(begun.config)
         self._bench = bench
         self._builds = builds
         self._by_build = by_build
@@ -140,6 +147,7 @@ class Configuration:
         read = begun.reading.checked()
         if done.renamed and (begun.config.disarmed, begun.config.once) != (read.disarmed, read.once):
             await self._file(begun.config)
+        await self._enrolment.mark_file()
         self._tell_unconfirmed(begun.unconfirmed)
         await self._keep(succeeding(self._record, record_of(begun.config), done), is_durable=is_durable)
         self._publish(begun.config)
@@ -150,7 +158,7 @@ class Configuration:
         while True:
             self._read_again.clear()
             waits = (
-                asyncio.create_task(changed.settled(self._states, self._settle, self._note_changed)),
+                asyncio.create_task(changed.settled(self._states, self._rest, self._note_changed)),
                 asyncio.create_task(asked.wait()),
                 asyncio.create_task(self._read_again.wait()),
             )
@@ -272,7 +280,7 @@ class Configuration:
         )
         if (config.disarmed, config.once) != filed:
             await self._file(config)
-        self._settle = config.daemon.settle
+        self._rest = rest_of(config)
         await self._keep(succeeding(self._record, after, done), is_durable=is_durable)
         self._tell_unconfirmed(unconfirmed)
         self._publish(config)

@@ -1,4 +1,4 @@
-"""What an image file says about itself, without a profile or a partition. Bytes in, values out."""
+"""The facts that an image file tells of itself, without a profile or a partition. Bytes in, values out."""
 
 import hashlib
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _TABLE = 16 * 4
 
 
 @dataclass(frozen=True, slots=True)
-class ReadImage:
+class ImageFile:
     """An image file with its bytes."""
 
     found: FoundImage
@@ -33,6 +33,8 @@ class ReadImage:
     has_addresses: bool
     """True if the file itself says where its bytes belong."""
     is_elf: bool
+    table: int = 0
+    """The offset of its vector table from its start: the size of an MCUboot header, or 0."""
 
 
 def may_be_firmware(name: str, head: bytes) -> bool:
@@ -45,7 +47,7 @@ def may_be_firmware(name: str, head: bytes) -> bool:
     return "." in name
 
 
-def read_image(path: Path, data: bytes, modified_at: float) -> ReadImage | None:
+def read_image(path: Path, data: bytes, modified_at: float) -> ImageFile | None:
     """Return what a file says; None where it is nothing that could be flashed."""
     reader = recognised(path.name, data)
     if reader.format is ImageFormat.UF2 or (reader.format is ImageFormat.ELF and not elf.is_firmware(data)):
@@ -66,11 +68,12 @@ def read_image(path: Path, data: bytes, modified_at: float) -> ReadImage | None:
     found = _found(path, data, modified_at, image, reader.format, is_guess=not reader.has_addresses)
     if not found.is_program and not image.touches(_FLASH):
         return None  # for another kind of chip
-    return ReadImage(
+    return ImageFile(
         found=found,
         image=image,
         has_addresses=reader.has_addresses,
         is_elf=reader.format is ImageFormat.ELF,
+        table=_table_offset(image, image.pieces[0].offset),
     )
 
 
@@ -79,7 +82,8 @@ def _found(
 ) -> FoundImage:
     start = image.pieces[0].offset
     table = Range.sized(start + _table_offset(image, start), _TABLE)
-    vectors = vectors_at(image.read(table), reach=image.end - start) if image.covers(table) else None
+    known = image.read(table)[: max(0, image.pieces[0].end - table.start)]
+    vectors = vectors_at(known, home=Range(start, image.end))
     spans = [(piece.offset, piece.end) for piece in image.pieces]
     return FoundImage(
         path=str(path),

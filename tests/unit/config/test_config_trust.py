@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flashdeck.config import Config, Enter, EnterCommand, Guard, Hooks
+from flashdeck.config import Config, Enter, EnterCommand, Guard, Hooks, Host
 from flashdeck.config_file import load
-from flashdeck.config_record import ConfigRecord, hooks_record, record_from, record_of
+from flashdeck.config_record import ConfigRecord, hooks_record, hosts_record, record_from, record_of
 from flashdeck.config_trust import (
     CONFIRMED_FILES,
     Included,
@@ -77,7 +77,12 @@ class Project:
         config, unconfirmed = restricted(self.config, self.record)
         kept = record_from(
             msgspec.json.encode(
-                msgspec.structs.replace(record_of(config), confirmed=self.record.confirmed, hooks=self.record.hooks)
+                msgspec.structs.replace(
+                    record_of(config),
+                    confirmed=self.record.confirmed,
+                    hooks=self.record.hooks,
+                    hosts=self.record.hosts,
+                )
             )
         )
         self.record = kept
@@ -104,7 +109,7 @@ def test_a_command_that_an_included_file_brings_is_not_run(project: Project) -> 
     assert config.profiles["product"].enter is Enter.MANUAL
     assert config.boards["left"].profile.enter is Enter.MANUAL
     (line,) = told.lines
-    assert line.startswith("[profiles.product] enter: ")
+    assert line.startswith("line 5, [profiles.product] enter: ")
     assert line.endswith("is not confirmed; until then none is run")
     assert told.boards == ("left",)
     assert told.hint == f"look at it, then: flashdeck config trust {project.file}"
@@ -133,7 +138,7 @@ def test_a_hook_that_an_included_file_brings_is_not_run(project: Project) -> Non
     assert project.config.hooks == Hooks(done=("/bin/true", "x"))
     config, (told,) = project.look()
     assert config.hooks == Hooks()
-    assert told.lines == ('[hooks] done: ["/bin/true", "x"] is not confirmed; until then none is run',)
+    assert told.lines == ('line 2, [hooks] done: ["/bin/true", "x"] is not confirmed; until then none is run',)
     assert told.boards == ("left",)
     assert config.profiles["product"].partitions["app1"].image.endswith("OTHER.bin"), "the rest of the file counts"
     project.record = project.confirmed()
@@ -147,7 +152,9 @@ def test_the_hook_that_was_confirmed_last_stands_and_the_main_files_hooks_count(
     project.change("/bin/true", "/bin/false")
     config, (told,) = project.look()
     assert config.hooks == Hooks(done=("/bin/true", "x"), failed=("mail",))
-    assert told.lines == ('[hooks] done: ["/bin/false", "x"] is not confirmed; until then ["/bin/true", "x"] stands',)
+    assert told.lines == (
+        'line 2, [hooks] done: ["/bin/false", "x"] is not confirmed; until then ["/bin/true", "x"] stands',
+    )
 
 
 def test_a_hook_that_goes_is_gone_at_once_and_what_was_confirmed_counts_when_it_is_back(project: Project) -> None:
@@ -159,6 +166,48 @@ def test_a_hook_that_goes_is_gone_at_once_and_what_was_confirmed_counts_when_it_
     project.write(HOOK + PROJECT)
     config, unconfirmed = project.look()
     assert (config.hooks, unconfirmed) == (Hooks(done=("/bin/true", "x")), ())
+
+
+HOST = '[hosts.bench]\nssh = "ann@bench"\n'
+
+
+def test_a_machine_that_an_included_file_brings_is_none(project: Project) -> None:
+    project.write(PROJECT + HOST)
+    config, (told,) = project.look()
+    assert (project.config.hosts.keys(), config.hosts) == ({"bench"}, {})
+    (line,) = told.lines
+    assert line.endswith(
+        '[hosts.bench] ssh = "ann@bench", command = ["flashdeck"] is not confirmed; until then it is no host'
+    )
+    project.record = project.confirmed()
+    config, unconfirmed = project.look()
+    assert (config.hosts, unconfirmed) == ({"bench": Host(ssh="ann@bench")}, ())
+
+
+def test_the_machine_that_was_confirmed_last_stands_and_the_main_files_machines_count(project: Project) -> None:
+    project.write(PROJECT + HOST)
+    project.record = project.confirmed()
+    project.change("ann@bench", "mallory@bench")
+    project.main.write_text(MAIN + '[hosts.lab]\ncommand = ["fd"]\n')
+    config, (told,) = project.look()
+    assert config.hosts == {"bench": Host(ssh="ann@bench"), "lab": Host(command=("fd",))}
+    assert told.lines[0].endswith('until then ssh = "ann@bench", command = ["flashdeck"] stands')
+    project.write(PROJECT)
+    config, unconfirmed = project.look()
+    assert (config.hosts.keys(), unconfirmed) == ({"lab"}, ())
+
+
+def test_a_file_of_nothing_but_machines_is_confirmed_like_any_other(project: Project) -> None:
+    more = project.root / "hosts.toml"
+    more.write_text(HOST)
+    project.main.write_text(MAIN.replace("[", '["hosts.toml", ', 1))
+    _, (told,) = project.look()
+    assert (told.file, told.boards) == (more, ())
+    assert list(widening(included(project.config)[str(more)])) == [
+        '[hosts.bench] ssh = "ann@bench", command = ["flashdeck"]'
+    ]
+    project.record = project.confirmed()
+    assert project.look()[1] == ()
 
 
 def test_a_file_of_nothing_but_hooks_is_confirmed_like_any_other(project: Project) -> None:
@@ -229,7 +278,9 @@ def test_protected_of_a_partition_that_is_gone_with_all_its_table_is_kept(projec
     project.change(table, "")
     config, (told,) = project.look()
     assert config.profiles["product"].protected == (BOOTLOADER,)
-    assert told.lines == (f"[profiles.product] partitions: {BOOTLOADER} would not be protected any more; it stays so",)
+    assert told.lines == (
+        f"line 7, [profiles.product] partitions: {BOOTLOADER} would not be protected any more; it stays so",
+    )
 
 
 def test_a_partition_that_grows_into_what_was_protected_is_not_written(project: Project) -> None:
@@ -251,7 +302,9 @@ def test_a_profile_that_is_renamed_keeps_what_protected_its_boards(project: Proj
     config, (told,) = project.look()
     assert config.boards[board].profile.partitions["bootloader"].protected
     assert told.boards == (board,)
-    assert [line.partition(": ")[0] for line in told.lines] == ["[profiles.renamed.partitions.bootloader] protected"]
+    assert [line.partition(": ")[0] for line in told.lines] == [
+        "line 7, [profiles.renamed.partitions.bootloader] protected"
+    ]
 
 
 def test_protected_that_an_included_file_adds_counts_at_once_and_is_kept_when_it_goes(project: Project) -> None:
@@ -268,9 +321,9 @@ def test_a_guard_that_is_left_out_stays_on(project: Project) -> None:
     project.change('image = "APP1.bin"', 'guards = ["fits"]')
     config, (told,) = project.look()
     assert config.profiles["product"].partitions["app1"].guards == {Guard.FITS, Guard.RESET, Guard.STACK}
-    assert told.lines == (
-        '[profiles.product.partitions.app1] guards: would be without "reset", "stack"; the image must still pass it',
-    )
+    (line,) = told.lines
+    assert line.startswith("line 14, [profiles.product.partitions.app1] guards: ")
+    assert line.endswith('would be without "reset", "stack"; the image must still pass it')
 
 
 def test_a_guard_that_is_left_out_by_another_key_stays_on(project: Project) -> None:
@@ -327,7 +380,7 @@ def test_the_main_file_counts_as_it_is(project: Project) -> None:
 def test_the_hash_is_over_these_keys_alone(project: Project) -> None:
     def hashed() -> str:
         file = included(project.config)[str(project.file)]
-        return digest(claims(file.profiles), hooks_record(file.hooks))
+        return digest(claims(file.profiles), hooks_record(file.hooks), hosts_record(file.hosts))
 
     before = hashed()
     for old, new in (("APP1.bin", "B.bin"), ("0483:5740", "0483:5741"), ('"detach"', '"manual"')):
@@ -382,7 +435,7 @@ def test_of_so_many_confirmed_files_the_last_are_remembered(project: Project) ->
     record = ConfigRecord()
     for number in range(CONFIRMED_FILES + 1):
         record = confirming(record, f"/{number}.toml", Included({}))
-    assert len(record.confirmed) == len(record.hooks) == CONFIRMED_FILES
+    assert len(record.confirmed) == len(record.hooks) == len(record.hosts) == CONFIRMED_FILES
     assert "/0.toml" not in record.confirmed
     assert "/0.toml" not in record.hooks
     again = confirming(record, "/1.toml", Included(project.config.profiles))

@@ -10,11 +10,13 @@ from flashdeck.api import (
     CHUNK,
     BeginUpload,
     BoardList,
+    BuildTaken,
     CommitUpload,
     GetBoards,
     PlacedImage,
     PlacedImages,
     PlaceUpload,
+    PushBuild,
     UploadChunk,
     UploadDone,
 )
@@ -40,6 +42,9 @@ class Spool:
         self.taken.append((announced.name, data))
         return UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=len(data), version="1.0")
 
+    async def take(self, _announced: BeginUpload, _data: bytes, _pushed: PushBuild) -> BuildTaken:
+        raise AssertionError
+
     async def place(self, name: str, data: bytes, boards: tuple[str, ...]) -> PlacedImages:
         self.taken.append((name, data))
         image = PlacedImage(board="left", partition="app1", sha256="", size=len(data), version=" ".join(boards))
@@ -53,7 +58,7 @@ def spool() -> Spool:
 
 @pytest.fixture
 def server(hub: Hub, spool: Spool) -> Server:
-    return Server(hub, Uploads(spool.accept, spool.place).handlers())
+    return Server(hub, Uploads(spool.accept, spool.take, spool.place).handlers())
 
 
 async def refused(client: Client, call: BeginUpload | UploadChunk | CommitUpload | PlaceUpload, message: str) -> None:
@@ -152,7 +157,7 @@ async def test_uploads_interleave(server: Server, spool: Spool, path: Path) -> N
 
 
 async def test_an_upload_dies_with_its_connection(hub: Hub, spool: Spool, path: Path) -> None:
-    uploads = Uploads(spool.accept, spool.place)
+    uploads = Uploads(spool.accept, spool.take, spool.place)
     closed = asyncio.Event()
 
     async def note(_params: GetBoards, connection: Connection) -> Value:

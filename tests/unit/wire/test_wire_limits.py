@@ -6,7 +6,7 @@ import socket
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -22,9 +22,7 @@ from flashdeck.api import (
     GetDebugLog,
     GetJobs,
     GetLogs,
-    PlacedImages,
     UploadChunk,
-    UploadDone,
 )
 from flashdeck.client import EVENTS_KEPT, Client, Subscription
 from flashdeck.errors import FlashdeckError, RequestError
@@ -163,15 +161,11 @@ class Quiet:
 
 
 async def test_a_client_has_so_many_uploads_of_pieces_of_so_many_bytes() -> None:
-    async def never(_announced: BeginUpload, _data: bytes) -> UploadDone:
+    async def never(*_: object) -> Any:
         raise AssertionError
 
     connection = cast("Connection", Quiet())
-
-    async def nowhere(_name: str, _data: bytes, _boards: tuple[str, ...]) -> PlacedImages:
-        raise AssertionError
-
-    handlers = Uploads(never, nowhere).handlers()
+    handlers = Uploads(never, never, never).handlers()
     begin, chunk = handlers[BeginUpload], handlers[UploadChunk]
     for number in range(1, MAX_UPLOADS + 1):
         await begin(BeginUpload(name="a.bin", size=2 * CHUNK), connection)

@@ -93,11 +93,11 @@ class JobLine(Value, frozen=True, kw_only=True):
     job: JobState
 
 
-class PushedBuild(Value, frozen=True, kw_only=True):
-    """A line of `follow` with `--jsonl`: what became of a build. The states of its jobs follow, each a line."""
+class FollowedLine(Value, frozen=True, kw_only=True):
+    """A line of `follow` with `--jsonl`: what became of a build, or a new state of a job that it was queued for."""
 
-    builds: tuple[ArtifactState, ...]
-    """One for each profile that has the partition."""
+    build: ArtifactState | None = None
+    job: JobState | None = None
 
 
 class LogLineOfMany(Value, frozen=True, kw_only=True):

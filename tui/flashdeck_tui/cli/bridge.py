@@ -15,7 +15,7 @@ LAST_SECONDS: Final = 10.0
 """Seconds that the socket's side has to end once the other side has: answers that are ready still go out."""
 
 
-class _Way(Enum):
+class _Direction(Enum):
     UP = auto()
     """Into the socket."""
     DOWN = auto()
@@ -29,16 +29,16 @@ def carry(stream: socket.socket, *, source: int, sink: int) -> None:
     `LAST_SECONDS` then. A thread may still wait for `source` after that. What blocks in one direction never stops the
     other.
     """
-    ended: queue.SimpleQueue[_Way] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[_Direction] = queue.SimpleQueue()
 
     def hang_up() -> None:
         with contextlib.suppress(OSError):  # the daemon may have been quicker
             stream.shutdown(socket.SHUT_WR)
-        ended.put(_Way.UP)
+        ended.put(_Direction.UP)
 
     _carry_on(lambda: os.read(source, PIECE), stream.sendall, hang_up)
-    _carry_on(lambda: stream.recv(PIECE), lambda data: _write(sink, data), lambda: ended.put(_Way.DOWN))
-    if ended.get() is _Way.UP:
+    _carry_on(lambda: stream.recv(PIECE), lambda data: _write(sink, data), lambda: ended.put(_Direction.DOWN))
+    if ended.get() is _Direction.UP:
         with contextlib.suppress(queue.Empty):  # a daemon that hangs is not waited for: nobody would hear of it
             ended.get(timeout=LAST_SECONDS)
 

@@ -60,10 +60,11 @@ class FollowedFile:
             self._process.stdin.write(TAKEN)
             await self._process.stdin.drain()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Read no more."""
         if self._reading is not None:
             self._reading.cancel()
+            await asyncio.wait((self._reading,))
 
     async def _read(self) -> FollowedBuild:
         while not isinstance(begun := await self._line(), BuildBegins):
@@ -112,7 +113,7 @@ async def followed(file: Path, settle: float, note: Callable[[FileNote], object]
     try:
         yield builds
     finally:
-        builds.stop()
+        await builds.stop()
         await _end(process)
 
 

@@ -20,7 +20,9 @@ speaking_for: ContextVar[str] = ContextVar("speaking_for", default="")
 
 
 def _remember(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> None:
-    context.meta[_KEY] = (*named_hosts(context), *value)
+    context.meta[_KEY] = hosts = tuple(dict.fromkeys((*named_hosts(context), *value)))
+    if len(hosts) > MOST_HOSTS:
+        raise RequestError(f"{len(hosts)} machines are named with --host", hint=f"at most {MOST_HOSTS} at once")
 
 
 def host_option() -> click.Option:
@@ -37,7 +39,7 @@ def host_option() -> click.Option:
 
 def named_hosts(context: click.Context) -> tuple[str, ...]:
     """Return the machines that the command line names, each once."""
-    return tuple(dict.fromkeys(cast("tuple[str, ...]", context.meta.get(_KEY, ()))))
+    return cast("tuple[str, ...]", context.meta.get(_KEY, ()))
 
 
 def with_host_option(command: click.Command, path: str) -> click.Command:

@@ -21,7 +21,7 @@ from flashdeck.names import is_meant, which
 from flashdeck.paths import absolute
 from flashdeck.text import clean, parse_duration, short_sha
 from flashdeck_tui.cli import live_options, options
-from flashdeck_tui.cli.answers import JobLine, PushedBuild
+from flashdeck_tui.cli.answers import FollowedLine
 from flashdeck_tui.cli.connect import Again, address, sessions
 from flashdeck_tui.cli.followed import FollowedBuild, FollowedFile, followed
 from flashdeck_tui.cli.output import put_json, say
@@ -68,7 +68,7 @@ def command(
     daemon reads the files that it watches, and needs the extra 'daemon'.
 
     The daemon takes what arrives as a build: boards that are disarmed or on hold stay so, and its guards decide. A FILE
-    that is there at the start is only offered, unless this very file was followed before. A lost connection is made
+    that is there at the start is offered, unless this very file was followed before. A lost connection is made
     again. What is queued stays queued when this command ends, and is named.
     """
     path = absolute(file)
@@ -152,8 +152,8 @@ class _Pushing:
             return
         for state in taken.builds:
             shown.note(self._outcome(name, state, several=len(taken.builds) > 1))
-        if self._as_jsonl:
-            put_json(PushedBuild(builds=taken.builds))
+            if self._as_jsonl:
+                put_json(FollowedLine(build=state))
         for job in taken.jobs:
             self._show(job, shown)
 
@@ -178,7 +178,7 @@ class _Pushing:
         self.jobs[job.id] = job
         shown.show(job)
         if self._as_jsonl:
-            put_json(JobLine(job=job))
+            put_json(FollowedLine(job=job))
 
     async def _look_again(self, client: Client, shown: Progress) -> None:
         """Look how the jobs are after another connection was lost, and forget those that have ended."""

@@ -10,7 +10,7 @@ import click
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from flashdeck.async_bench import Patience, Reading
+from flashdeck.async_bench import BytesRead, Patience
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError, RequestError
 from flashdeck.text import clean, format_size
 from flashdeck_tui.cli import live_options, options
@@ -41,7 +41,7 @@ def command(
         raise RequestError(f"{clean(str(file))} exists", hint="name another file, or say --overwrite")
     how = Patience(no_wait=order.no_wait, timeout=order.timeout)
     done = outcome_of(order, lambda bench: bench.read(partition, boards=boards, force=force, **how))
-    data = done.data if isinstance(done, Reading) else b""
+    data = done.data if isinstance(done, BytesRead) else b""
     if data:
         _write_whole(file, data, overwrite=overwrite)
     if not order.as_json:

@@ -109,8 +109,10 @@ class _Talk:
             self._shown.show(job)
 
     def _shows(self, job: JobState) -> bool:
-        """Jobs that had ended before are of no interest."""
-        if (job.board, job.partition) not in self._places or (job.is_settled and job.id not in self._seen):
+        """Jobs that had ended before are of no interest; those of a board that gets another name still are."""
+        if job.id in self._seen:
+            return True
+        if (job.board, job.partition) not in self._places or job.is_settled:
             return False
         self._seen.add(job.id)
         return True
