@@ -87,12 +87,11 @@ class Whereabouts:
                     denied = denied or error
                 elif error.hint != START_HINT:
                     raise
-                elif len(self.places) == 1 and not self.is_virtual:
+                elif len(self.places) == 1:
                     raise ConnectionFailedError(error.message, hint=self._hint) from error
         if denied is not None:
             raise denied
-        what = "virtual bench" if self.is_virtual else "flashdeckd"
-        raise ConnectionFailedError(f"no {what} listens on {self._shown}", hint=self._hint)
+        raise ConnectionFailedError(f"no flashdeckd listens on {self._shown}", hint=self._hint)
 
     def listening(self) -> tuple[Path, ...]:
         """Return those places at which somebody listens; one socket under two names is one place."""

@@ -10,13 +10,11 @@ from flashdeck.api import (
     CHUNK,
     BeginUpload,
     BoardList,
-    BuildTaken,
     CommitUpload,
     GetBoards,
     PlacedImage,
     PlacedImages,
     PlaceUpload,
-    PushBuild,
     UploadChunk,
     UploadDone,
 )
@@ -42,8 +40,10 @@ class Spool:
         self.taken.append((announced.name, data))
         return UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=len(data), version="1.0")
 
-    async def take(self, _announced: BeginUpload, _data: bytes, _pushed: PushBuild) -> BuildTaken:
-        raise AssertionError
+    async def take(self, announced: BeginUpload, data: bytes, push: PushBuild) -> BuildTaken:
+        self.announced = announced
+        self.taken.append((push.source, data))
+        return BuildTaken(builds=())
 
     async def place(self, name: str, data: bytes, boards: tuple[str, ...]) -> PlacedImages:
         self.taken.append((name, data))

@@ -103,7 +103,8 @@ def _daemon(look: _Look, host: str) -> str:
     since = words.ago(daemon.started_at)
     lines = [f"flashdeckd {daemon.version} on {daemon.host}, process {daemon.pid}, started {since}{virtual}"]
     if look.socket.startswith("/"):
-        lines += [f"socket {look.socket}", *map(_other, look.others)]
+        lines[0] += f", on {look.socket}"
+    lines += map(_other, look.others)
     if daemon.configuration is not None:
         lines.append(f"configuration {configuration_text(daemon.configuration, time.time())}")
     lines += [f"degraded: {line}" for line in trouble_lines(daemon, time.time())]
