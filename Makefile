@@ -11,7 +11,7 @@
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make docs     the site of the manual, in build/docs, and its references of keys anew
-#   make pictures docs/tui.svg, as the terminal interface draws itself
+#   make pictures docs/tui.svg, as the terminal interface draws itself, and docs/demo.svg, a recording of the demo
 #   make diagram  the life of a job in CONTRIBUTING.md, drawn again from its table
 #   make recordings  tests/data/recordings, recorded anew on an emulated board
 #   make schema   config/schema again, the JSON Schemas for editors, as the models are now
@@ -67,7 +67,7 @@ docs: $(READY)
 	@PYTHONPATH=tools $(BIN)/python -m manual_site
 
 pictures: $(READY)
-	$(BIN)/python tests/pictures.py
+	PYTHONPATH=tools $(BIN)/python tests/pictures.py
 
 diagram: $(READY)
 	$(BIN)/python tests/job_diagram.py
@@ -83,8 +83,9 @@ chips: $(READY)
 	  --probe-rs '$(SOURCES)/probe-rs' --openocd '$(SOURCES)/openocd' --gd32 '$(SOURCES)/platform-gd32' \
 	  --at32 '$(SOURCES)/platform-arterytekat32'
 
-# The build backend is installed first and by itself, so that it is pinned like all the rest; and with it a pip that knows
-# dependency groups, which some systems' own does not.
+# The build backends are installed first and by themselves, so that they are pinned like all the rest: hatchling builds
+# this project, setuptools what has no wheel (docopt, which west brings). With them comes a pip that knows dependency
+# groups, which some systems' own does not.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "flashdeck needs Python 3.11 or newer, and $(PYTHON) is not: try make PYTHON=python3.12" >&2; exit 1; }
@@ -92,7 +93,7 @@ $(READY): pyproject.toml constraints.txt
 	  echo "$(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt \
-	  pip hatchling editables hatch-fancy-pypi-readme
+	  pip hatchling editables hatch-fancy-pypi-readme setuptools
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation \
 	  -e '.[daemon,tui]' --group dev
 	@touch $@

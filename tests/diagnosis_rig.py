@@ -6,9 +6,9 @@ from typing import Any
 from flash_rig import APP1, BOOTLOADER, GEOMETRY, PARTITION2, Rig
 from flashdeck.config import Partition, Profile, UsbId
 from flashdeck.diagnosis import BoardReport, Finding
+from flashdeck.memory_map import parse_memory_map
 from flashdeck.model import Presence
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
-from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.diagnosis.judge import judge
 from flashdeckd.diagnosis.observation import Alternate, Case, Observation
 from flashdeckd.diagnosis.probe import observe

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
+import msgspec
 
 from flashdeck import __version__, paths
+from flashdeck.config import DEFAULT_SETTLE
 from flashdeck.diagnosis import exit_code
 from flashdeck.errors import FlashdeckError
 from flashdeck.extras import Extra, explained
+from flashdeck.followed_file import FollowLine
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
+from flashdeck.paths import absolute
 from flashdeckd.host import processes
 from flashdeckd.host.executor import at_work
 from flashdeckd.host.service_manager import ServiceManager, inherited_socket
@@ -106,6 +110,63 @@ def doctor(boards: tuple[str, ...], config: Path | None, state_dir: Path | None,
         diagnosis = asyncio.run(examine(place, boards))
         click.echo(full_json(diagnosis))
         sys.exit(exit_code(diagnosis, named=bool(boards)))
+
+
+@main.command(short_help="List devices and builds, as one JSON object a line.")
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--no-devices", is_flag=True, help="Only look for builds, not at the USB.")
+@click.option("--follow", is_flag=True, help="Go on telling when devices change, until standard input is closed.")
+def scan(directory: Path | None, *, no_devices: bool, follow: bool) -> None:
+    """List the devices that are plugged in and, with DIRECTORY, the builds below it.
+
+    Prints JSON, one object a line: one with the devices as soon as they are known, one with the builds, the newest
+    first. No device is opened, and no daemon is needed or asked.
+    """
+    if no_devices and (follow or directory is None):
+        raise click.UsageError(
+            "--follow is about devices" if follow else "nothing to look for: --no-devices needs a DIRECTORY"
+        )
+    begin_log(level=logging.WARNING)
+    with _ending(), _told(as_json=True):
+        with explained(Extra.DAEMON, "flashdeckd scan"):
+            from flashdeckd.scanning.scan import scan as look  # noqa: PLC0415 -- the same
+            from flashdeckd.usb.hotplug import PyudevHotplug  # noqa: PLC0415 -- the same
+
+        source = None if no_devices else PyudevHotplug()
+        with _plainly():
+            asyncio.run(look(source, directory, lambda line: click.echo(full_json(line)), follow=follow))
+
+
+@main.command(short_help="Tell of each new build of a file, as JSON objects, one a line.")
+@click.argument("file")
+@click.option("--settle", type=click.FloatRange(0.001, 600), default=DEFAULT_SETTLE, metavar="SECONDS")
+def follow(file: str, settle: float) -> None:
+    """Tell of each new build of FILE, a path or a glob, once it is whole, and hand on its bytes.
+
+    Prints JSON, one object a line. The next build is looked for once a line 'taken' has come; it ends with its standard
+    input. 'flashdeck follow' runs it beside itself; no daemon is needed or asked.
+    """
+    begin_log(level=logging.WARNING)
+    with _ending(), _told(as_json=True):
+        with explained(Extra.DAEMON, "flashdeckd follow"):
+            from flashdeckd import following  # noqa: PLC0415 -- the same
+
+        path = str(absolute(file))
+        asyncio.run(following.follow(path, settle, _tell, following.lines_of_stdin()))
+
+
+def _tell(line: FollowLine) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _plainly() -> Generator[None]:
+    """Raises the one error of several tasks as it is."""
+    try:
+        yield
+    except* OSError as errors:
+        raise errors.exceptions[0] from None
 
 
 @contextmanager

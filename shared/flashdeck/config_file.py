@@ -6,12 +6,13 @@ All mistakes of all its files are one ConfigError that names for each file, tabl
 import os
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
-from flashdeck.config import Board, Config, Hooks, Profile, UsbId
+from flashdeck.config import Board, Config, Hooks, Host, Profile, UsbId
+from flashdeck.config_record import RECORD_NAME, ConfigRecord, record_from
 from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, DaemonTable, ProfileTable
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
@@ -95,6 +96,14 @@ def default_config(*, virtual: bool = False, environ: Mapping[str, str] = os.env
     return default_reading(virtual=virtual, environ=environ).checked()
 
 
+def record_in(place: Path) -> ConfigRecord | None:
+    """Return the record of the daemon with this state directory; None where there is none that can be read."""
+    try:
+        return record_from((place / RECORD_NAME).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
 def board_file_damage(path: Path) -> str:
     """Return why what boards.toml says cannot be trusted: it is no TOML, or its end is missing. "" where it can be.
 
@@ -123,23 +132,42 @@ def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mi
     if not any("profiles" in file.place.wrong for file in files):
         mistakes += _without_profile((*tables.boards.values(), *adopted.values()), tables.profiles)
     mistakes += _mistakes_of_boards(tables, adopted)
+    hooks = _hooks_of(files, mistakes)
     mistakes.refuse()
     daemon = files[0].daemon if files else DaemonTable()
     profiles = {name: table.resolved(name, daemon.settle) for name, table in tables.profiles.items()}
     return Config(
         profiles,
-        {name: _board(name, table, profiles) for name, table in {**tables.boards, **adopted}.items()},
+        {
+            name: _board(name, table, profiles, tables.boards.get(name, table).place.file)
+            for name, table in {**tables.boards, **adopted}.items()
+        },
         tuple(table.place.file for table in (*files, *([written] if written else []))),
         frozenset(written.disarmed) if written else frozenset(),
         frozenset(written.once) if written else frozenset(),
-        hooks=files[0].hooks if files else Hooks(),
+        hooks=hooks,
+        included_hooks={str(file.place.file): file.hooks for file in files[1:] if file.hooks != Hooks()},
         daemon=daemon.resolved(),
+        hosts=tables.hosts,
     )
 
 
-def _board(name: str, table: BoardTable, profiles: Mapping[str, Profile]) -> Board:
+def _board(name: str, table: BoardTable, profiles: Mapping[str, Profile], file: Path) -> Board:
     pins = table.pinned if isinstance(table, AdoptedTable) else None
-    return Board(name, profiles[table.profile], pins, serial=table.serial, port=table.port)
+    return Board(name, profiles[table.profile], pins, file, serial=table.serial, port=table.port)
+
+
+def _hooks_of(files: Sequence[ConfigTable], mistakes: Mistakes) -> Hooks:
+    """Return the hooks of all files, of which each may be in one file only."""
+    hooks, places = Hooks(), dict[str, Place]()
+    for table in (file.hooks for file in files):
+        for name in sorted(table.place.given):
+            first = places.setdefault(name, table.place)
+            if first is not table.place:
+                mistakes.append(table.place.mistake(name, f"is also in {first.where(name)}", "keep one of the two"))
+            else:
+                hooks = replace(hooks, **{name: getattr(table, name)})
+    return hooks
 
 
 # Files
@@ -169,13 +197,12 @@ class _Files:
     def read(self, path: Path, including: tuple[str, ...] = ()) -> None:
         """Read a file, and those that it includes; `including` are the real paths of those that include it."""
         self.sought.append(path)
-        values = read_values(path)
+        values, place = read_values(path)
         real = os.path.realpath(path)
-        top = self.tables[real] = read_table(ConfigTable, values, Place(path), self.mistakes)
-        for name in ("daemon", "hooks") if including else ():
-            if name in values:
-                problem = "only the main file may have this table"
-                self.mistakes.append(top.place.mistake(name, problem, "move it there"))
+        top = self.tables[real] = read_table(ConfigTable, values, place, self.mistakes)
+        if including and "daemon" in values:
+            problem = "only the main file may have this table"
+            self.mistakes.append(top.place.mistake("daemon", problem, "move it there"))
         for text in top.include:
             try:
                 self._include(expanded(text, path.parent), (*including, real))
@@ -200,10 +227,10 @@ class _Files:
 
 def _read_board_file(path: Path, mistakes: Mistakes) -> BoardFileTable:
     hint = "start flashdeckd: it sets the file aside and disarms all boards; those that it adopted are adopted again"
-    values = read_values(path, hint=hint)
+    values, place = read_values(path, hint=hint)
     if damage := board_file_damage(path):
         raise ConfigError(f"{_shown(path)}: {damage}", hint=hint)
-    return read_table(BoardFileTable, values, Place(path), mistakes)
+    return read_table(BoardFileTable, values, place, mistakes)
 
 
 # Across files
@@ -215,21 +242,23 @@ class _FileTables:
 
     profiles: Mapping[str, ProfileTable]
     boards: dict[str, BoardTable]
+    hosts: dict[str, Host]
 
     @classmethod
     def of(cls, files: Sequence[ConfigTable], mistakes: Mistakes) -> "_FileTables":
         profiles: dict[str, ProfileTable] = {}
         boards: dict[str, BoardTable] = {}
+        hosts: dict[str, Host] = {}
         for file in files:
-            mistakes += (*_add(profiles, file.profiles), *_add(boards, file.boards))
-        return cls(profiles, boards)
+            mistakes += (*_add(profiles, file.profiles), *_add(boards, file.boards), *_add(hosts, file.hosts))
+        return cls(profiles, boards, hosts)
 
 
 def _add(known: dict[str, T], more: Mapping[str, T]) -> Iterator[Mistake]:
     """Add what is not known yet; yield a mistake for each of the others."""
     for name, table in more.items():
         if (first := known.setdefault(name, table)) is not table:
-            yield table.place.mistake("", f"is also in {_shown(first.place.file)}", "rename one of the two")
+            yield table.place.mistake("", f"is also in {first.place.where()}", "rename one of the two")
 
 
 def _without_profile(boards: Iterable[BoardTable], profiles: Collection[str]) -> Iterator[Mistake]:
@@ -249,9 +278,7 @@ def _mistakes_of_boards(tables: _FileTables, adopted: Mapping[str, AdoptedTable]
         same = (one.serial, one.port) == (other.serial, other.port)
         if same and (one.serial or one.port) and _ids(one, tables) & _ids(other, tables):
             what = [key for key in ("serial", "port") if getattr(one, key)]
-            problem = (
-                f"board {other_name} has the same {' and '.join(what)} as board {one_name} in {_shown(one.place.file)}"
-            )
+            problem = f"board {other_name} has the same {' and '.join(what)} as board {one_name} in {one.place.where()}"
             found.append(other.place.mistake(what[0], problem, "each board needs a serial or a port of its own"))
     return found
 

@@ -20,6 +20,7 @@ from flashdeck.config import (
     EnterCommand,
     Guard,
     Hooks,
+    Host,
     Partition,
     PartitionKeys,
     PartitionKind,
@@ -298,6 +299,7 @@ class ProfileTable(ProfileKeys, Table):
             otp=chip.otp if chip else (),
             secure_alias=chip.secure_alias if chip else False,
             file=self.place.file,
+            lines=self.place.lines,
             partitions={
                 each: table.resolved(each, has_ram=has_ram, settle=settle) for each, table in self.partitions.items()
             },
@@ -395,11 +397,11 @@ Paths = tuple[Annotated[str, Meta(max_length=MAX_PATH)], ...]
 class ConfigTable(Table):
     """A configuration of flashdeck."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"hosts", "tui"})
+    later: ClassVar[frozenset[str]] = frozenset({"tui"})
 
     include: Annotated[Paths, key("Other files with profiles and boards of their own; each is read once.")] = ()
     daemon: Annotated[DaemonTable, key("The daemon itself; only in the main file.")] = field(default=DaemonTable())
-    hooks: Annotated[Hooks, key("Commands that run when a job has ended; only in the main file.")] = field(
+    hooks: Annotated[Hooks, key("Commands that run when a job has ended; each in one file only.")] = field(
         default=Hooks()
     )
     profiles: Annotated[dict[Name, ProfileTable], key("Facts about boards of one product, by a name of yours.")] = (
@@ -407,6 +409,9 @@ class ConfigTable(Table):
     )
     boards: Annotated[dict[Name, BoardTable], key("The boards, by names of yours.")] = field(
         default_factory=dict[Name, BoardTable]
+    )
+    hosts: Annotated[dict[Name, Host], key("Other machines for --host, by names of yours.")] = field(
+        default_factory=dict[Name, Host]
     )
 
 

@@ -185,8 +185,24 @@ class BoardState(Value, frozen=True, kw_only=True):
     partitions: tuple[PartitionState, ...] = ()
 
 
+class DeviceMode(OpenEnum):
+    """The mode that a device shows by its descriptors."""
+
+    DFU = "dfu"
+    RUNNING = "running"  # its application, which has a way into DFU mode
+    OTHER = "other"
+
+
+class WayIntoDfu(OpenEnum):
+    """A way into DFU mode that a running device shows. The values are those of `enter` in a profile."""
+
+    DETACH = "detach"  # its DFU run-time interface
+    TOUCH = "touch-1200"  # its serial port (CDC-ACM); nothing tells whether its application heeds the touch
+    OTHER = "other"
+
+
 class DeviceState(Value, frozen=True, kw_only=True):
-    """A DFU device on the bus that is no configured board: listed, never touched."""
+    """A device on the bus that is no configured board: listed, never touched."""
 
     port: str
     usb_id: str
@@ -197,6 +213,15 @@ class DeviceState(Value, frozen=True, kw_only=True):
     note: str = ""
     serial_shared: bool = False
     """True if two devices have shown its serial at once: only its port tells which one it is."""
+    mode: DeviceMode = DeviceMode.DFU
+    manufacturer: str = ""
+    dfu_version: int | None = None
+    """bcdDFUVersion; 0x011a is DfuSe, whose devices have addresses. None where nothing says it."""
+    setting_names: tuple[str, ...] = ()
+    """The names of alternate settings of its DFU interface that are known without opening it: a DfuSe device has its
+    memory map there. The kernel keeps that of the setting that is chosen."""
+    ways_into_dfu: tuple[WayIntoDfu, ...] = ()
+    """The ways that a running device shows; empty in DFU mode."""
 
 
 class JobState(Value, frozen=True, kw_only=True):

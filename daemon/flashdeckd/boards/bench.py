@@ -22,6 +22,7 @@ from flashdeckd.entering.ways import entry_of
 from flashdeckd.host import threads
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
+from flashdeckd.jobs.board_names import FollowedNames
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
 from flashdeckd.jobs.job_images import GuardVerdicts, Rebuilt, read_image
@@ -74,6 +75,8 @@ class Bench:
         self._stopped = asyncio.Event()
         self.reshaping = asyncio.Lock()
         """Locked while the configuration is exchanged, and while a job is created for a board that it has."""
+        self.names = FollowedNames()
+        """The boards that clients go by for a while."""
         self._lanes: dict[str, Lane] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """The running lanes."""
@@ -123,9 +126,13 @@ class Bench:
                 self._hub.log(f"{presence_word(sighting.presence).text}{where}", board=name)
             if sighting.trouble and sighting.trouble != before.trouble:
                 self._hub.log(sighting.trouble, level=LogLevel.WARNING, board=name)
-        for stranger in (device for device in roster.strangers if device not in self._hub.devices):
+        listed = {(each.port, each.usb_id, each.serial, each.note) for each in self._hub.devices}
+        for stranger in roster.strangers:
+            if (stranger.port, stranger.usb_id, stranger.serial, stranger.note) in listed:
+                continue
             serial = f" {stranger.serial}" if stranger.serial else ""
             self._hub.log(f"DFU device {stranger.usb_id}{serial} at {stranger.port}: {stranger.note}")
+        self._hub.running_devices = roster.running
         self._hub.publish_devices(roster.strangers)
 
     async def answers(self) -> None:
@@ -265,7 +272,8 @@ class Bench:
     async def rename_boards(self, names: Mapping[str, str], config: Config, mark: str) -> None:
         """Give boards, whose lanes rest, other names, and take over a configuration that has these.
 
-        All that is known of a board goes with it: hold, contents, queue. Boards that have no lane are renamed, too.
+        All that is known of a board goes with it: hold, lease, contents, queue. Boards that have no lane are renamed,
+        too.
         Raises FlashdeckError where that cannot be recorded; nothing is renamed then. See `Journal.rename_boards`.
         """
         async with self._seeing:
@@ -284,8 +292,10 @@ class Bench:
             self._holds = {names.get(name, name): hold for name, hold in kept.items()}
             former = {new: self._lanes.pop(old) for old, new in names.items() if old in self._lanes}
             self._hub.forget_boards(names)
+            self.names.rename(names)
             self.configure(config)
             for name, lane in former.items():
+                self._lanes[name].lease = lane.lease
                 self._lanes[name].see(lane.sighting)
         for old, new in names.items():
             self._hub.log(f"board {old} is called {new} now", board=new)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from flashdeck.errors import DescriptorError
 from flashdeck.geometry import Range
+from flashdeck.memory_map import MemoryMap, parse_memory_map
 from flashdeck.text import clean
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
-from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.recovery import to_idle
 from flashdeckd.host import clock

@@ -20,11 +20,11 @@ from flashdeck.errors import (
     TransferTimeoutError,
 )
 from flashdeck.job_state import DeviceWork
+from flashdeck.memory_map import parse_memory_map
 from flashdeck.text import clean
 from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.claims import OnClaim, tell_nobody
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
-from flashdeckd.dfu.memory_map import parse_memory_map
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.polling import CLAIMS, FIRST_PLAIN_BLOCK, PLAIN_BLOCK, DeviceTask, DfuStatusError, Poller

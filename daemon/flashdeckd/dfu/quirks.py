@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from flashdeck.config import UsbId
 from flashdeck.errors import DescriptorError
+from flashdeck.memory_map import Access, MemoryMap
 from flashdeckd.dfu.descriptor import VERSION_DFUSE
-from flashdeckd.dfu.memory_map import Access, MemoryMap
 
 _PROTOCOL_DFU = 2
 _ANY_PRODUCT = "*"

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from flashdeck.config import MapPolicy, Partition
 from flashdeck.diagnosis import Finding, Severity
 from flashdeck.geometry import Geometry, Range
+from flashdeck.memory_map import Access, MemoryMap
 from flashdeck.text import format_size
 from flashdeckd.dfu.descriptor import VERSION_DFUSE
-from flashdeckd.dfu.memory_map import Access, MemoryMap
 from flashdeckd.diagnosis import st_sources
 from flashdeckd.diagnosis.observation import Case, Observation
 

@@ -5,9 +5,9 @@ from enum import StrEnum
 
 from flashdeck.config import Profile
 from flashdeck.geometry import Range
+from flashdeck.memory_map import MemoryMap
 from flashdeck.model import Presence
 from flashdeckd.dfu.descriptor import FunctionalDescriptor
-from flashdeckd.dfu.memory_map import MemoryMap
 from flashdeckd.dfu.wire import StatusReport
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.host.open_files import Holder

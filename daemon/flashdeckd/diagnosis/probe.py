@@ -10,11 +10,11 @@ from contextlib import suppress
 from flashdeck.config import Profile
 from flashdeck.errors import DescriptorError, DeviceError, StallError
 from flashdeck.geometry import Range
+from flashdeck.memory_map import Access, MemoryMap, parse_memory_map
 from flashdeck.text import clean
 from flashdeckd.dfu import class_requests
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, FunctionalDescriptor, parse_functional
 from flashdeckd.dfu.facts import MAX_ALTERNATES
-from flashdeckd.dfu.memory_map import Access, MemoryMap, parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.quirks import Quirk
 from flashdeckd.dfu.recovery import Sleep, to_idle

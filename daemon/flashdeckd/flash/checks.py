@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from flashdeck.config import BankPolicy
 from flashdeck.errors import BlockedError, DescriptorError, ErrorKind, RefusedError
 from flashdeck.geometry import Range
-from flashdeckd.dfu.memory_map import Access, MemoryMap
+from flashdeck.memory_map import Access, MemoryMap
 from flashdeckd.dfu.wire import usable_transfer_size
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts

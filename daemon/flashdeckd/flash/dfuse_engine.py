@@ -9,11 +9,11 @@ from flashdeck.config import MapPolicy
 from flashdeck.errors import DeviceError, DeviceGoneError, TransferTimeoutError
 from flashdeck.geometry import Range
 from flashdeck.job_state import Phase, Verified
+from flashdeck.memory_map import Access
 from flashdeck.text import clean
 from flashdeckd.dfu.claims import OnClaim, tell_nobody
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.memory_map import Access
 from flashdeckd.dfu.pipe import ControlPipe
 from flashdeckd.dfu.recovery import Sleep
 from flashdeckd.dfu.wire import usable_transfer_size

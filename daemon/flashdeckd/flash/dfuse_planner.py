@@ -11,7 +11,7 @@ from itertools import chain, islice, pairwise
 from flashdeck.config import ErasePolicy, MapPolicy, PartitionKind, PollPolicy, VerifyPolicy
 from flashdeck.errors import VerifyError
 from flashdeck.geometry import Range, joined
-from flashdeckd.dfu.memory_map import Access
+from flashdeck.memory_map import Access
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash import checks, comparing, remarks
 from flashdeckd.flash.banks import Site, foreign_banks, sites, unproved_bank, unproved_banks, witnesses

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from flashdeck.geometry import Range
+from flashdeck.memory_map import MemoryMap
 from flashdeckd.dfu.facts import Facts
-from flashdeckd.dfu.memory_map import MemoryMap
 from flashdeckd.flash.banks import Site
 from flashdeckd.flash.layout import blocks
 from flashdeckd.flash.survey import UNASKED, Seen

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from flashdeck.errors import DescriptorError
 from flashdeck.geometry import Range
-from flashdeckd.dfu.memory_map import MAX_LENGTH, Access, MemoryMap, parse_memory_map
+from flashdeck.memory_map import MAX_LENGTH, Access, MemoryMap, parse_memory_map
 
 RW = Access.READ | Access.ERASE | Access.WRITE
 

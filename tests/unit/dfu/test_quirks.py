@@ -8,11 +8,11 @@ import pytest
 from flashdeck.config import PollPolicy, UsbId
 from flashdeck.errors import DescriptorError
 from flashdeck.geometry import Geometry, Range, Region
+from flashdeck.memory_map import Access, parse_memory_map
 from flashdeckd.dfu.descriptor import VERSION_DFUSE, parse_functional
 from flashdeckd.dfu.dfuse_session import DfuseSession
 from flashdeckd.dfu.facts import read_facts
 from flashdeckd.dfu.fence import Fence
-from flashdeckd.dfu.memory_map import Access, parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting
 from flashdeckd.dfu.quirks import NONE, QUIRKS, Quirk, quirk_of
 from flashdeckd.dfu.recovery import to_idle

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 from flash_rig import APP1, BOOTLOADER, PARTITION2
+from flashdeck.memory_map import Access, parse_memory_map
 from flashdeck_tui.cli.root import root
-from flashdeckd.dfu.memory_map import Access, parse_memory_map
 from flashdeckd.diagnosis import st_sources
 from needed_tools import need
 

@@ -13,7 +13,7 @@ from flash_rig import APP1, BASE, FLASH_SIZE, GEOMETRY, SECTOR, TARGET, Rig, Wat
 from flashdeck.config import PollPolicy
 from flashdeck.errors import DescriptorError, DeviceGoneError, FlashdeckError, StallError, TransferTimeoutError
 from flashdeck.geometry import Range
-from flashdeckd.dfu.memory_map import parse_memory_map
+from flashdeck.memory_map import parse_memory_map
 from flashdeckd.dfu.pipe import AlternateSetting, ControlPipe
 from flashdeckd.dfu.quirks import NONE, Quirk
 from flashdeckd.dfu.wire import DfuRequest, DfuState

@@ -10,7 +10,7 @@ from flash_rig import APP1, BASE, BOOTLOADER, GEOMETRY, PARTITION2, SECTOR, TARG
 from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, VerifyPolicy
 from flashdeck.errors import BlockedError, DescriptorError, ErrorKind, RefusedError, VerifyError
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeckd.dfu.memory_map import MemoryMap, parse_memory_map
+from flashdeck.memory_map import MemoryMap, parse_memory_map
 from flashdeckd.flash import banks, dfuse_planner
 from flashdeckd.flash.banks import Site
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashdeck.errors import DescriptorError
-from flashdeckd.dfu.memory_map import parse_memory_map
+from flashdeck.memory_map import parse_memory_map
 from flashdeckd.usb.strings import decode_string
 
 MAP = "@Internal Flash  /0x08000000/04*016Kg"

@@ -11,7 +11,7 @@ from flash_rig import Rig, image
 from flashdeck.chips import find_chip
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import Geometry, Range, Region
-from flashdeckd.dfu.memory_map import parse_memory_map
+from flashdeck.memory_map import parse_memory_map
 from flashdeckd.flash.target import AddressTarget
 from flashdeckd.virtual.bench_file import read_specs
 from flashdeckd.virtual.chip_flash import chip_flash

@@ -1,26 +1,21 @@
 """`flashdeck doctor`: what a board's bootloader does, what it means and how to mend it."""
 
-import json
 import shutil
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from typing import cast
 
 import click
-import msgspec
 
 from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity, exit_code
-from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RemoteError
-from flashdeck.extras import Extra, require
-from flashdeck.job_state import Failure
+from flashdeck.errors import ConnectionFailedError, ExitCode
 from flashdeck.text import MAX_MESSAGE, clean, counted
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.boards import device_table
 from flashdeck_tui.cli.connect import ask
-from flashdeck_tui.cli.output import Colour, is_terminal, paint, put, put_json, say
+from flashdeck_tui.cli.daemon_program import answer_of, without_daemon
+from flashdeck_tui.cli.output import Colour, is_terminal, paint, put, put_json
 
 _COLOURS = {
     Severity.ERROR: Colour.BAD,
@@ -56,35 +51,8 @@ def _ask(boards: tuple[str, ...]) -> Diagnosis:
     try:
         return ask(api.Examine(boards=boards))
     except ConnectionFailedError as error:
-        if error.kind is not ErrorKind.UNREACHABLE:
-            raise
-        try:
-            require(Extra.DAEMON, "a look without one")
-        except FlashdeckError as lacking:
-            raise ConnectionFailedError(f"{error.message}, and {lacking.message}", hint=lacking.hint) from error
-    say("no daemon answers: looking without one")
-    return _look(boards)
-
-
-def _look(boards: tuple[str, ...]) -> Diagnosis:
-    """Return the diagnosis of `flashdeckd doctor`, a process of its own: the command line never loads the daemon."""
-    words = [sys.executable, "-m", "flashdeckd", "doctor", "--", *boards]
-    run = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - our own
-    try:
-        answer: object = json.loads(run.stdout)
-        if isinstance(answer, dict) and "error" in answer:
-            failure = msgspec.convert(cast("dict[str, object]", answer)["error"], Failure)
-            raise RemoteError(failure.message, hint=failure.hint, kind=failure.kind)
-        diagnosis = msgspec.convert(answer, Diagnosis)
-    except (ValueError, msgspec.ValidationError) as error:
-        last = run.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise FlashdeckError(
-            f"flashdeckd doctor ended with {run.returncode}: {clean(last[0]) if last else 'it said nothing'}",
-            hint="run it by hand: flashdeckd doctor",
-        ) from error
-    for line in run.stderr.decode(errors="replace").splitlines():
-        say(line)
-    return diagnosis
+        without_daemon(error)
+        return answer_of(Diagnosis, "doctor", "--", *boards)
 
 
 def _sections(diagnosis: Diagnosis) -> Iterator[str]:

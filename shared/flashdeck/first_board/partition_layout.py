@@ -1,0 +1,208 @@
+"""The map of a flash that follows from the builds that were found: which partition lies where. Pure.
+
+Nothing is invented: a partition begins where a build is linked for, and ends where the next one begins or the flash
+does. What lies below the lowest build belongs to the bootloader, and is protected.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, pairwise
+
+from flashdeck.first_board.found import FoundBuild
+from flashdeck.geometry import Geometry, Range, Sector
+from flashdeck.memory_map import Access, MemoryMap
+from flashdeck.text import clean, counted
+
+BOOTLOADER = "bootloader"
+MAX_PARTITIONS = 32
+"""Partitions that are proposed at most: more builds than any product has programs."""
+LONGEST_NAME = 32
+"""Characters of a partition's name."""
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.-]+", re.ASCII)
+_DEFAULT = "app"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPartition:
+    """A partition as it would stand in the configuration."""
+
+    name: str
+    span: Range
+    """Whole sectors."""
+    build: FoundBuild | None = None
+    """The build that it is for; None where only what is there already is protected."""
+    protected: bool = False
+
+    @property
+    def image(self) -> str:
+        """The file to watch; "" where none is flashed there."""
+        return "" if self.build is None or self.protected else self.build.best.path
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A build that has no partition."""
+
+    build: FoundBuild
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLayout:
+    """All partitions in ascending order."""
+
+    partitions: tuple[PlannedPartition, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Remarks that a person should read before saying yes."""
+
+
+def lay_out(builds: Iterable[FoundBuild], geometry: Geometry, maps: Sequence[MemoryMap] = ()) -> PartitionLayout:
+    """Return the partitions that `builds` need on a flash of that geometry; `maps` are the device's own.
+
+    Where two builds are for one place, the newer one counts. A build is left out, with the reason, where no address is
+    known, where it does not begin with a sector, lies outside the flash, or where the device does not let it be
+    written.
+    """
+    sectors = tuple(geometry.sectors())
+    left_out: list[LeftOut] = []
+    taken: list[tuple[Range, FoundBuild]] = []
+    found = tuple(builds)
+    starts = frozenset(build.best.start for build in found if build.best.start is not None)
+    for build in sorted(found, key=lambda each: _merit(each, starts)):
+        reason = _unfit(build, sectors, maps) or _in_the_way(build, taken)
+        if not reason and len(taken) == MAX_PARTITIONS:
+            reason = f"it is more than the {counted(MAX_PARTITIONS, 'partition')} that are proposed"
+        if reason:
+            left_out.append(LeftOut(build, reason))
+        else:
+            taken.append((_reach(build), build))
+    taken.sort(key=lambda each: each[0])
+    return PartitionLayout(_partitions(taken, sectors, maps), tuple(left_out), _notes(taken, sectors))
+
+
+def _merit(build: FoundBuild, starts: Collection[int]) -> tuple[bool, bool, float, str]:
+    """Return the order in which builds get a place: the newest first, but guesses after those whose address is sure.
+
+    A file that several programs were merged into comes after all others.
+    """
+    return _is_merged(build, starts), build.best.start_is_guess, -build.modified_at, build.best.path
+
+
+def _is_merged(build: FoundBuild, starts: Collection[int]) -> bool:
+    """Tell whether a file has another build in it, besides what it begins with."""
+    return any(start in starts for start, _ in build.best.parts[1:])
+
+
+def _reach(build: FoundBuild) -> Range:
+    return Range(build.best.start or 0, max(build.best.end or 0, build.best.start or 0))
+
+
+def _unfit(build: FoundBuild, sectors: Sequence[Sector], maps: Sequence[MemoryMap]) -> str:
+    """Return why a build cannot have a partition; "" where it can."""
+    if build.best.start is None or build.best.end is None or build.best.end <= build.best.start:
+        return "nothing says which address it is linked for"
+    if not build.best.is_program:
+        return "it does not begin with a vector table, so it is no program"
+    reach = _reach(build)
+    own = [sector.span for sector in sectors if sector.span.overlaps(reach)]
+    if not own or not _is_one_piece(own) or own[-1].end < reach.end or own[0].start > reach.start:
+        return f"it is linked for {reach}, which is not in this flash"
+    if own[0].start != reach.start:
+        return f"it is linked for 0x{reach.start:08x}, and the sector there begins at 0x{own[0].start:08x}"
+    if not all(_is_open(span, maps) for span in own):
+        return f"the board's memory map does not let {reach} be written"
+    return ""
+
+
+def _in_the_way(build: FoundBuild, taken: Sequence[tuple[Range, FoundBuild]]) -> str:
+    reach = _reach(build)
+    for other, winner in taken:
+        if other.overlaps(reach):
+            where = "for the same place" if other.start == reach.start else f"for {other}, which overlaps it"
+            why = "is newer" if winner.modified_at >= build.modified_at else "says better where it belongs"
+            return f"{clean(winner.name)} is {where} and {why}"
+    return ""
+
+
+def _partitions(
+    taken: Sequence[tuple[Range, FoundBuild]], sectors: Sequence[Sector], maps: Sequence[MemoryMap]
+) -> tuple[PlannedPartition, ...]:
+    if not taken:
+        return ()
+    names: set[str] = set()
+    first = taken[0][0].start
+    # Beside others, a program at the very start of the flash is what starts them.
+    is_bootloader = len(taken) > 1 and first == sectors[0].span.start
+    starts = [reach.start for reach, _ in taken]
+    below = [sector.span for sector in sectors if sector.span.end <= first]
+    found = [PlannedPartition(_free(BOOTLOADER, names), run, protected=True) for run in _runs(below)]
+    for index, (reach, build) in enumerate(taken):
+        limit = starts[index + 1] if index + 1 < len(starts) else None
+        span = _grown(reach.start, limit, sectors, maps)
+        if is_bootloader and not index:
+            found.append(PlannedPartition(_free(BOOTLOADER, names), span, build, protected=True))
+        else:
+            found.append(PlannedPartition(_free(_name(build), names), span, build))
+    return tuple(found)
+
+
+def _grown(start: int, limit: int | None, sectors: Sequence[Sector], maps: Sequence[MemoryMap]) -> Range:
+    """Return the sectors from `start` on, up to the next partition, a hole, or what may not be written."""
+    end = start
+    for sector in sectors:
+        if sector.span.start < start:
+            continue
+        if (
+            sector.span.start != end
+            or (limit is not None and sector.span.end > limit)
+            or not _is_open(sector.span, maps)
+        ):
+            break
+        end = sector.span.end
+    return Range(start, end)
+
+
+def _runs(spans: Sequence[Range]) -> list[Range]:
+    """Return sectors that touch as one."""
+    runs: list[Range] = []
+    for span in spans:
+        if runs and runs[-1].end == span.start:
+            runs[-1] = replace(runs[-1], end=span.end)
+        else:
+            runs.append(span)
+    return runs
+
+
+def _is_one_piece(spans: Sequence[Range]) -> bool:
+    return all(one.end == other.start for one, other in pairwise(spans))
+
+
+def _is_open(span: Range, maps: Sequence[MemoryMap]) -> bool:
+    """Tell whether the device lets a sector be written; one without a map says nothing about it."""
+    return not maps or any(each.permits(span, Access.ERASE | Access.WRITE) for each in maps)
+
+
+def _notes(taken: Sequence[tuple[Range, FoundBuild]], sectors: Sequence[Sector]) -> tuple[str, ...]:
+    if len(taken) == 1 and taken[0][0].start == sectors[0].span.start:
+        name = clean(taken[0][1].name)
+        note = f"{name} begins where the flash does: a bootloader that lies there would be overwritten."
+        return (f"{note} That is right where the chip's own ROM takes it.",)
+    return ()
+
+
+def _name(build: FoundBuild) -> str:
+    """Return the build's name as a partition may have it."""
+    text = _NO_NAME.sub("-", build.name).strip("-._").lower()[:LONGEST_NAME].rstrip("-._")
+    return _DEFAULT if not text or text == BOOTLOADER else text
+
+
+def _free(name: str, names: set[str]) -> str:
+    """Return the name, or a longer one that nothing has yet, and take it."""
+    for number in count(1):
+        tail = "" if number == 1 else f"-{number}"
+        if (free := name[: LONGEST_NAME - len(tail)] + tail) not in names:
+            names.add(free)
+            return free
+    raise AssertionError  # count never ends
