@@ -38,6 +38,13 @@ case " $* " in
 esac
 """
 
+_SSH = """#!/bin/sh
+# Another machine, which is this one: what would run there, runs here. Other tests try a real sshd.
+while [ "$1" != -- ]; do shift; done
+shift 2  # and the machine's name
+exec sh -c "$*"
+"""
+
 
 @pytest.fixture
 def home() -> Iterator[Path]:
@@ -59,9 +66,10 @@ def settle_in(home: Path, page: Page) -> dict[str, str]:
         shutil.copy(bench / "flashdeck.toml", config)
     (own / "page").write_text(page.script)
     socket = run / "flashdeckd.sock"
-    daemon = own / "flashdeckd"
-    daemon.write_text(_DAEMON.format(bin=Path(sys.executable).parent, bench=bench / "bench.toml", socket=socket))
-    daemon.chmod(0o700)
+    daemon = _DAEMON.format(bin=Path(sys.executable).parent, bench=bench / "bench.toml", socket=socket)
+    for program, text in (("flashdeckd", daemon), ("ssh", _SSH)):
+        (own / program).write_text(text)
+        (own / program).chmod(0o700)
     return {
         "HOME": str(home),
         "PATH": f"{own}:{Path(sys.executable).parent}:{os.environ['PATH']}",

@@ -28,7 +28,7 @@ def test_a_wheel_installs_units_and_rules(program: Program, workshop: Workshop, 
     assert_good(system.out, installed, "--system", home)
     account = pwd.getpwnam(NOBODY)
     words = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
-    if installed.runs([*words, str(installed.python), "-c", ""]).code:
+    if installed.runs([*words, "sh", "-c", '"$0" -c ""', str(installed.python)]).code:
         return  # this Python is in a directory of root's; uv takes the system's, if there is one
     own = installed.runs([*words, str(installed.bin / "flashdeck"), "install", "--dry-run"])
     assert own.code == 0, own

@@ -250,6 +250,12 @@ def test_what_is_running_is_named_where_nothing_is_in_dfu_mode(daemon: CannedDae
     assert len(cli("suggest", "--json").json["running"]) == MOST_RUNNING + 1
 
 
+def test_builds_of_this_machine_are_none_for_a_board_of_another(cli: Cli, tmp_path: Path) -> None:
+    run = cli("--host", "box", "suggest", str(tmp_path))
+    assert run.code == 2
+    assert "watches files of its own" in run.err
+
+
 def test_without_a_daemon_the_machine_is_looked_at(offline: Cli) -> None:
     run = offline("suggest")
     assert run.code == 0

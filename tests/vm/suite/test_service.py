@@ -37,7 +37,7 @@ LEFT = board_with_port("left", 1)
 SAID = HOME / "said"
 HOOK = f"""[hooks]\ndone = ["/bin/sh", "-c", "echo $RESULT $PARTITION $(id -un) >>{SAID}"]\n"""
 ONE, TWO, THREE = firmware("1.0.0"), firmware("1.0.1"), firmware("1.0.2")
-OTHER = firmware("2.0.0", base=PARTITION2)
+OTHER, ANOTHER = (firmware(version, base=PARTITION2) for version in ("2.0.0", "2.0.1"))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -189,9 +189,9 @@ def test_a_service_of_a_user_as_install_sets_it_up() -> None:
         ann.build(app1, TWO)
         ann.waits("app1", app1)
         assert flash_of(bench, APP1, len(TWO)) == TWO
-        ann.build(app2, OTHER)
+        ann.build(app2, ANOTHER)
         ann.waits("partition2", app2)
-        assert flash_of(bench, PARTITION2, len(OTHER)) == OTHER
+        assert flash_of(bench, PARTITION2, len(ANOTHER)) == ANOTHER
         assert ann.touches() == 1, "its application was running"
         assert (HOME / ".config/systemd/user/flashdeckd.service.d/hardening.conf").exists()
         pid = next(line.split("=")[1] for line in status.splitlines() if line.startswith("MainPID"))
@@ -213,7 +213,8 @@ def test_the_commands_of_the_manual_that_need_a_machine_of_their_own() -> None:
     first = next(number for number, line in enumerate(typed) if line.startswith("sudo "))
     assert first
     path = f"PATH={ROOT}/.venv/bin:{os.environ['PATH']}"
-    subprocess.run(("/usr/bin/mount", "-t", "tmpfs", "none", str(SYSTEM_UNITS)), check=True, timeout=WAIT_SECONDS)
+    mount = ("/usr/bin/mount", "-t", "tmpfs", "none", str(SYSTEM_UNITS))  # in place of the host's units
+    subprocess.run(mount, check=True, timeout=WAIT_SECONDS)  # noqa: S603 -- our words
     try:
         with systemd([], SYSTEM_UNITS) as manager:
             ann = with_manager(manager)
@@ -224,4 +225,5 @@ def test_the_commands_of_the_manual_that_need_a_machine_of_their_own() -> None:
                 manager.run("env", "-C", str(ROOT), path, "sh", "-c", line.removeprefix("sudo "))
             manager.until(UNIT, ActiveState="active", StatusText="1 board: ")
     finally:
-        subprocess.run(("/usr/bin/umount", "--lazy", str(SYSTEM_UNITS)), check=True, timeout=WAIT_SECONDS)
+        unmount = ("/usr/bin/umount", "--lazy", str(SYSTEM_UNITS))
+        subprocess.run(unmount, check=True, timeout=WAIT_SECONDS)  # noqa: S603 -- our words

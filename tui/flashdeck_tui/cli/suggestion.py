@@ -31,7 +31,7 @@ _DFUSE: Final = 0x011A
 _KIB: Final = 1024
 _EXAMPLE_CHIP = "STM32H563RG"
 _EXAMPLE_SECTORS = "128*8K@0x08000000"
-_TITLE = "# For ~/.config/flashdeck/flashdeck.toml; after that: flashdeck config reload\n"
+_USUAL_FILE = "~/.config/flashdeck/flashdeck.toml"
 _NOTHING = "# Nothing to suggest: no DFU device is plugged in that is not configured.\n"
 
 
@@ -145,18 +145,19 @@ def _cleaned(device: DeviceState) -> DeviceState:
     )
 
 
-def to_toml(found: Sequence[Suggestion], running: Sequence[DeviceState] = ()) -> str:
-    """The suggestions as lines for the configuration file. `running` is named where there are none."""
+def to_toml(found: Sequence[Suggestion], running: Sequence[DeviceState] = (), file: Path | None = None) -> str:
+    """The suggestions as lines for a configuration file. `running` is named where there are none.
+
+    `file` is the configuration, where it is not the usual one.
+    """
     if not found:
         return _NOTHING + "".join(map(_running, running[:MOST_RUNNING]))
     new: dict[str, Suggestion] = {}
     for each in found:
         if not each.profiles:
             new.setdefault(each.profile, each)
-    return (
-        "\n".join([_TITLE.rstrip(), *(line for each in new.values() for line in _profile(each)), *_boards(found)])
-        + "\n"
-    )
+    title = _wrapped(f"For {_USUAL_FILE if file is None else file}; after that: flashdeck config reload")
+    return "\n".join([title, *(line for each in new.values() for line in _profile(each)), *_boards(found), ""])
 
 
 def _running(device: DeviceState) -> str:
