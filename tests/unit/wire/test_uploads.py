@@ -10,11 +10,13 @@ from flashdeck.api import (
     CHUNK,
     BeginUpload,
     BoardList,
+    BuildTaken,
     CommitUpload,
     GetBoards,
     PlacedImage,
     PlacedImages,
     PlaceUpload,
+    PushBuild,
     UploadChunk,
     UploadDone,
 )
@@ -91,6 +93,22 @@ async def test_a_file_that_says_itself_where_it_belongs_is_placed(server: Server
         await refused(client, PlaceUpload(upload=handle.upload), "0 bytes arrived")
 
 
+async def test_an_upload_may_end_as_a_build(server: Server, spool: Spool, path: Path) -> None:
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        handle = (await client.call(BeginUpload(name="a", size=4, partition="app1"))).upload
+        await refused_push(client, handle, "0 bytes arrived")
+        handle = (await client.call(BeginUpload(name="a", size=4, partition="app1"))).upload
+        await client.call(UploadChunk(upload=handle, data=b"1234"))
+        assert await client.call(PushBuild(upload=handle, source="ann@laptop:/a")) == BuildTaken(builds=())
+        await refused_push(client, handle, "no upload")
+    assert spool.taken == [("ann@laptop:/a", b"1234")]
+
+
+async def refused_push(client: Client, handle: int, message: str) -> None:
+    with pytest.raises(RemoteError, match=message):
+        await client.call(PushBuild(upload=handle, source="ann@laptop:/a"))
+
+
 async def test_where_a_file_is_to_go_arrives_with_it(server: Server, spool: Spool, path: Path) -> None:
     async with server.listening(path), await Client.connect(path, client="test") as client:
         await client.upload("APP1.elf", b"bytes", partition="app1", boards=("left", "r*"))
@@ -158,6 +176,8 @@ async def test_uploads_interleave(server: Server, spool: Spool, path: Path) -> N
 
 async def test_an_upload_dies_with_its_connection(hub: Hub, spool: Spool, path: Path) -> None:
     uploads = Uploads(spool.accept, spool.take, spool.place)
+
+    uploads = Uploads(spool.accept, spool.take)
     closed = asyncio.Event()
 
     async def note(_params: GetBoards, connection: Connection) -> Value:
