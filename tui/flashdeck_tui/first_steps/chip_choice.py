@@ -1,0 +1,48 @@
+"""Which chip: what the memory map, the descriptors and the builds say, or a name that a person types. Pure."""
+
+from flashdeck.chips import Chip, find_chip
+from flashdeck.errors import ConfigError
+from flashdeck.first_board.chip_guess import ChipGuess, guess_chips
+from flashdeck.model import DeviceState
+from flashdeck_tui.first_steps.facts import Facts
+from flashdeck_tui.first_steps.given import Given
+from flashdeck_tui.first_steps.questions import Answer, Option, Question, Topic, WrongAnswerError
+
+
+def choose(facts: Facts, given: Given, device: DeviceState) -> tuple[Chip, str] | Question:
+    """Return the chip and the words for it, or the question which."""
+    if given.chip is not None:
+        return given.chip, given.chip.name
+    found = guess_chips(device, facts.builds)
+    if len(found.guesses) == 1:
+        guess = found.guesses[0]
+        return find_chip(guess.name), _words(guess)
+    options = tuple(
+        Option(str(number), each.name, _words(each)) for number, each in enumerate(found.guesses, 1)
+    )
+    return Question(
+        Topic.CHIP,
+        "Which chip?" if options else "Which chip? Its name is printed on it, as STM32H563RGT6.",
+        options,
+        "Number or name" if options else "Name",
+        "--chip NAME",
+        default=(options[0].value,) if options else (),
+        free=True,
+        intro=(found.note,) if found.note else (),
+    )
+
+
+def taken(given: Given, answer: Answer) -> Chip:
+    """Return the chip that was named. Raises WrongAnswerError with the nearest names."""
+    del given
+    try:
+        return find_chip(answer.values[0])
+    except ConfigError as error:
+        nearest = error.hint.partition("; for any other chip")[0]
+        raise WrongAnswerError(f"{error.message[:1].upper()}{error.message[1:]}; {nearest}.") from error
+
+
+def _words(guess: ChipGuess) -> str:
+    alike = f", or {' or '.join(guess.alike)}, which is the same here" if guess.alike else ""
+    reason = f" ({guess.reason.rstrip('.')})" if guess.reason else ""
+    return f"{guess.name}{alike}{reason}"

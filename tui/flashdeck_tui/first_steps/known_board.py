@@ -1,0 +1,46 @@
+"""A board that is configured already: what was found for it is flashed, and nothing is written. Pure."""
+
+import glob
+
+from flashdeck.config import Partition
+from flashdeck.errors import RequestError
+from flashdeck.first_board.found import FoundBuild
+from flashdeck.model import BoardState
+from flashdeck.text import clean
+from flashdeck_tui.first_steps.facts import Facts
+from flashdeck_tui.first_steps.setup import ImageFor, Setup
+
+
+def again(facts: Facts, state: BoardState) -> Setup:
+    """Return what there is to flash onto a configured board. Raises RequestError where that is nothing."""
+    board = facts.config.boards.get(state.name)
+    if board is None:
+        raise RequestError(
+            f"board {clean(state.name)} is configured in a file that is not read here",
+            hint="plug in the board that is to be new, or flash this one: flashdeck flash",
+        )
+    current = {each.name for each in state.partitions if each.current}
+    images = [
+        ImageFor(partition.name, build.best.path)
+        for partition in board.profile.partitions.values()
+        if not partition.protected and partition.name not in current
+        for build in _for(partition, facts)[:1]
+    ]
+    if not images:
+        raise RequestError(
+            f"every board here is configured ({clean(state.name)}), and no build was found that it does not have",
+            hint="plug in the new board, in DFU mode; a build is flashed by itself, or by 'flashdeck flash PARTITION'",
+        )
+    return Setup(state.name, board.profile, "", tuple(images))
+
+
+def _for(partition: Partition, facts: Facts) -> list[FoundBuild]:
+    """Return the builds for a partition: of its own path, else those linked for its start."""
+    own = [
+        build
+        for build in facts.builds
+        if partition.image and partition.image in (build.best.path, glob.escape(build.best.path))
+    ]
+    if own or partition.alternate is not None:
+        return own
+    return [build for build in facts.builds if build.best.start == partition.span.start]
