@@ -79,6 +79,8 @@ class BoardList(Value, frozen=True, kw_only=True):
 
     boards: tuple[BoardState, ...]
     devices: tuple[DeviceState, ...]
+    running: tuple[DeviceState, ...] = ()
+    """Devices that are no boards, and whose application shows a way into DFU mode; in the answer to `boards` alone."""
 
 
 class GetBoards(Params[BoardList], frozen=True, kw_only=True):

@@ -77,6 +77,8 @@ class _File(msgspec.Struct, frozen=True):
 class _ChipTable:
     rows: Mapping[str, _ChipRow]
     """By name."""
+    lines: Mapping[str, _ChipRow]
+    """By name with an x in place of the package, which changes nothing of what the table has: "STM32H563xG"."""
     absent: Mapping[str, str]
     """The reason why lines and parts are not in the table, by the start of their names."""
 
@@ -84,11 +86,14 @@ class _ChipTable:
 def find_chip(part: str) -> Chip:
     """The chip that `part` names: a name of the table or a longer part number, as STM32H563RGT6 or h563rgt6.
 
-    Raises ConfigError where the table has no such chip.
+    An x may stand for the package, as in STM32H563xG. Raises ConfigError where the table has no such chip.
     """
     table = _table()
     wanted = part.upper() if part.isascii() and len(part) <= MAX_NAME else ""
     for text in (wanted, _ST + wanted):
+        line = f"{text[:-2]}x{text[-1:]}"
+        if part[-2:-1] == "x" and line in table.lines:
+            return _chip(line, table.lines[line])
         # A name ends with the letter of the flash's size, and no name begins with another.
         for name in (text[:length] for length in range(len(text), 0, -1)):
             if name in table.rows and (name == text or _SUFFIX.fullmatch(text.removeprefix(name))):
@@ -106,6 +111,14 @@ def find_chip(part: str) -> Chip:
 def chip_names() -> tuple[str, ...]:
     """The names of all chips of the table."""
     return tuple(_table().rows)
+
+
+def alike_chips() -> tuple[tuple[str, ...], ...]:
+    """Return product lines with their flash sizes, as "STM32H563xG", those together that are alike in everything."""
+    rows: dict[_ChipRow, list[str]] = {}
+    for line, row in _table().lines.items():
+        rows.setdefault(row, []).append(line)
+    return tuple(map(tuple, rows.values()))
 
 
 def _chip(name: str, row: _ChipRow) -> Chip:
@@ -128,6 +141,7 @@ def _table() -> _ChipTable:
     file = msgspec.json.decode(_FILE.read_bytes(), type=_File)
     return _ChipTable(
         {name: row for row in file.chips for name in _expanded(row.names)},
+        {f"{match['line']}x{match['size']}": row for row in file.chips for match in _NAMES.finditer(row.names)},
         {
             **{line: f"{line} has no USB" for line in file.without_usb.split()},
             **{line: f"{line} has no flash of its own" for line in file.without_flash.split()},

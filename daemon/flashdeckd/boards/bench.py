@@ -123,9 +123,13 @@ class Bench:
                 self._hub.log(f"{presence_word(sighting.presence).text}{where}", board=name)
             if sighting.trouble and sighting.trouble != before.trouble:
                 self._hub.log(sighting.trouble, level=LogLevel.WARNING, board=name)
-        for stranger in (device for device in roster.strangers if device not in self._hub.devices):
+        listed = {(each.port, each.usb_id, each.serial, each.note) for each in self._hub.devices}
+        for stranger in roster.strangers:
+            if (stranger.port, stranger.usb_id, stranger.serial, stranger.note) in listed:
+                continue
             serial = f" {stranger.serial}" if stranger.serial else ""
             self._hub.log(f"DFU device {stranger.usb_id}{serial} at {stranger.port}: {stranger.note}")
+        self._hub.running_devices = roster.running
         self._hub.publish_devices(roster.strangers)
 
     async def answers(self) -> None:

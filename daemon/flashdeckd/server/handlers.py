@@ -94,7 +94,9 @@ class Handlers:
         if params.boards:
             chosen = self._bench.matching(params.boards)
             return api.BoardList(boards=tuple(self._hub.boards[name] for name in chosen), devices=())
-        return api.BoardList(boards=tuple(self._hub.boards.values()), devices=self._hub.devices)
+        return api.BoardList(
+            boards=tuple(self._hub.boards.values()), devices=self._hub.devices, running=self._hub.running_devices
+        )
 
     async def jobs(self, params: api.GetJobs, _connection: Connection) -> api.JobList:
         """`jobs`."""

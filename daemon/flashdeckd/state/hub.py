@@ -64,6 +64,9 @@ class Hub:
         self.daemon = daemon
         self.boards: dict[str, BoardState] = {}
         self.devices: tuple[DeviceState, ...] = ()
+        self.running_devices: tuple[DeviceState, ...] = ()
+        """Devices that are no board and no DFU device, whose application has a way into DFU mode. No event tells of
+        them, for a machine has many that are nothing to flash: who wants to know asks."""
         self.jobs: dict[int, JobState] = {}
         self.artifacts: dict[tuple[str, str], ArtifactState] = {}
         """The newest build of each (profile, partition)."""

@@ -1,7 +1,7 @@
 """A USB device as hotplug shows it, without opening it."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from flashdeck.config import UsbId
@@ -52,6 +52,11 @@ class UsbDevice:
     """bcdDFUVersion of its DFU functional descriptor, None where it has none."""
     speed: str = ""
     """The speed of its link in Mbit/s (sysfs-bus-usb: 1.5, 12, 480, ...); "" where the kernel does not say."""
+    manufacturer: str = field(default="", compare=False)
+    """As `product`."""
+    setting_names: tuple[str, ...] = field(default=(), compare=False)
+    """The names of the chosen alternate settings of its DFU interfaces, cleaned: they may come later than all the rest,
+    and then it is still the same enumeration."""
 
     @property
     def has_dfu(self) -> bool:

@@ -123,8 +123,9 @@ class PyudevHotplug:
                     blind = str(error)
                 self._unread = reads.unread
                 self._trouble = self._diagnose(deaf, blind)
-                if (reads.devices, self._unread, self._trouble) != told:
-                    told = reads.devices, self._unread, self._trouble
+                names = frozenset((device, device.setting_names) for device in reads.devices)  # they may come later
+                if (names, self._unread, self._trouble) != told:
+                    told = names, self._unread, self._trouble
                     yield reads.devices
                 await _wait(changed, LOOK_AGAIN if deaf or blind or self._unread else None)
         finally:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from flashdeck.config import Board, Config, Profile, UsbId
 from flashdeck.model import DeviceState, Presence
 from flashdeckd.usb.device import UnreadDevice, UsbDevice
+from flashdeckd.usb.shown_device import shown_device, ways_shown
 from flashdeckd.usb.udev_database import spelled
 
 
@@ -46,6 +47,8 @@ class Roster:
     boards: Mapping[str, Sighting]
     strangers: tuple[DeviceState, ...]
     """DFU devices that are no configured board: listed, never touched."""
+    running: tuple[DeviceState, ...] = ()
+    """Devices that are no configured board either, and whose application shows a way into DFU mode."""
     shared: frozenset[SharedSerial] = frozenset()
     """Serials that two devices show now."""
     unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -96,13 +99,16 @@ def recognise(
     }
     recognised = {sighting.device for sighting in sightings.values()}
     profiles = tuple(config.profiles.values())
-    strangers = tuple(
+    unknown = [device for device in present if device not in recognised]
+    in_dfu = [device for device in unknown if device.in_dfu_mode or _may_be_in_dfu(device, profiles)]
+    strangers = tuple(_stranger(device, claimed.get(device, []), known) for device in in_dfu)
+    running = tuple(
         _stranger(device, claimed.get(device, []), known)
-        for device in present
-        if device not in recognised and (device.in_dfu_mode or _may_be_in_dfu(device, profiles))
+        for device in unknown
+        if device not in in_dfu and ways_shown(device)
     )
     costs = {each.name: tuple(name for name, found in hanging.items() if each in found) for each in unread}
-    return Roster(sightings, strangers, shown, costs)
+    return Roster(sightings, strangers, running, shown, costs)
 
 
 def shared_now(
@@ -249,12 +255,6 @@ def _doubt(board: Board, found: Mapping[UsbDevice, Presence], claimed: Mapping[U
 
 def _stranger(device: UsbDevice, claimed_by: list[str], shared: Collection[SharedSerial]) -> DeviceState:
     note = f"matches boards {', '.join(claimed_by)}" if claimed_by else "not configured"
-    return DeviceState(
-        port=device.name,
-        usb_id=str(device.usb_id),
-        serial=device.serial,
-        product=device.product,
-        bcd_device=device.bcd_device,
-        note=f"{note}: never touched",
-        serial_shared=SharedSerial(device.usb_id, device.serial) in shared,
+    return shown_device(
+        device, f"{note}: never touched", serial_shared=SharedSerial(device.usb_id, device.serial) in shared
     )

@@ -9,7 +9,7 @@ container that sees the device; udev's ID_* properties are not.
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path, PurePath
 
@@ -23,6 +23,8 @@ HUB_CLASS = 9
 _GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO, errno.ENOTDIR})
 _MAX_ATTRIBUTE = 4096
 """Bytes of a text attribute; sysfs has no longer ones."""
+MAX_NAMES = 8
+"""DFU interfaces of one device whose names are read; real ones have one."""
 MAX_SPEED = 16
 """Characters kept of a link's speed."""
 
@@ -39,13 +41,14 @@ class Ancestor:
 def read_device(directory: Path, known: UsbDevice | None = None) -> UsbDevice | None:
     """The device whose sysfs directory this is; `known` where it still is that, of which nothing is read again.
 
-    None for a hub, and for a device that left or was replaced while it was read (an event for that follows). Raises
-    OSError where sysfs cannot be read for any other reason.
+    Only the names of its DFU interfaces are, while there are none: their directories come a moment after its own. None
+    for a hub, and for a device that left or was replaced while it was read (an event for that follows). Raises OSError
+    where sysfs cannot be read for any other reason.
     """
     try:
         address = devnum_of(directory)
         if known is not None and known.address == address:
-            return known
+            return _with_names(directory, known)
         if _integer(directory, "bDeviceClass", 16) == HUB_CLASS:
             return None
         raw = files.contents(directory / "descriptors", MAX_BYTES, wait=True)
@@ -61,7 +64,9 @@ def read_device(directory: Path, known: UsbDevice | None = None) -> UsbDevice | 
             interfaces=interfaces(raw),
             dfu_version=dfu_version(raw),
             speed=_optional_text(directory, "speed")[:MAX_SPEED],
+            manufacturer=_optional_text(directory, "manufacturer"),
         )
+        device = _with_names(directory, device)
         # The next device at the same place gets the same directory; never mix two.
         return device if devnum_of(directory) == address else None
     except ValueError:
@@ -70,6 +75,22 @@ def read_device(directory: Path, known: UsbDevice | None = None) -> UsbDevice | 
         if error.errno in _GONE:
             return None
         raise
+
+
+def _with_names(directory: Path, device: UsbDevice) -> UsbDevice:
+    """Return the device with the names of its DFU interfaces, as far as the kernel has them."""
+    if device.setting_names or not device.has_dfu:
+        return device
+    numbers = {interface.number for interface in device.interfaces if interface.is_dfu}
+    found: list[str] = []
+    for name in files.names(directory):
+        # 1-4.2:1.0 is interface 0 of configuration 1; its attribute `interface` is a string that the kernel has kept.
+        start, dot, number = name.rpartition(".")
+        if dot and start.startswith(f"{directory.name}:") and number.isdecimal() and int(number) in numbers:
+            found.append(_optional_text(directory / name, "interface"))
+            if len(found) == MAX_NAMES:
+                break
+    return replace(device, setting_names=tuple(filter(None, found)))
 
 
 def devnum_of(directory: Path) -> int:

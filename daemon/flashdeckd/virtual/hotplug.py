@@ -7,7 +7,14 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from flashdeck.text import clean
 from flashdeckd.host import clock
 from flashdeckd.usb.descriptors import dfu_version
-from flashdeckd.usb.device import EMULATED_CONTROLLER, InterfaceClass, UnreadDevice, UsbDevice
+from flashdeckd.usb.device import (
+    DFU_CLASS,
+    DFU_SUBCLASS,
+    EMULATED_CONTROLLER,
+    InterfaceClass,
+    UnreadDevice,
+    UsbDevice,
+)
 from flashdeckd.virtual.backend import BUS
 from flashdeckd.virtual.board import Attachment, VirtualBoard
 from flashdeckd.virtual.serial_ports import VirtualSerialPorts
@@ -94,4 +101,10 @@ def usb_device(connection: Attachment) -> UsbDevice:
             for item in identity.settings
         ),
         dfu_version=dfu_version(identity.configuration()),
+        manufacturer=clean(identity.strings[identity.manufacturer_string - 1]),
+        setting_names=tuple(
+            clean(identity.strings[item.string - 1])
+            for item in identity.settings
+            if item.alternate == 0 and item.string and (item.class_code, item.subclass) == (DFU_CLASS, DFU_SUBCLASS)
+        ),
     )

@@ -83,8 +83,10 @@ def lay_out(builds: Iterable[FoundBuild], geometry: Geometry, maps: Sequence[Mem
 
 
 def _merit(build: FoundBuild, starts: Collection[int]) -> tuple[bool, bool, float, str]:
-    """Return the order in which builds get a place: programs before files that several were merged into, those whose
-    address is sure before guesses, and then the newest."""
+    """Return the order in which builds get a place: the newest first, but guesses after those whose address is sure.
+
+    A file that several programs were merged into comes after all others.
+    """
     return _is_merged(build, starts), build.best.start_is_guess, -build.modified_at, build.best.path
 
 
