@@ -16,7 +16,7 @@ from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, Co
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import MAX_PATH, clean
-from flashdeck.toml.reader import MAX_FILE_SIZE, read_table, read_values
+from flashdeck.toml.reader import MAX_FILE_SIZE, parse_values, read_table, read_values
 from flashdeck.toml.spellings import expanded
 from flashdeck.toml.tables import Mistake, Mistakes, Place, Table, WrongValueError
 from flashdeck.toml.values import nearest
@@ -58,6 +58,22 @@ def reading_of(path: Path, *, with_board_file: bool = True) -> Reading:
     except ConfigError as error:
         return Reading((*files.sought, board_file), error=error)
     return Reading((*files.sought, board_file), config)
+
+
+def proposed(main: Path, file: Path, text: str) -> Config:
+    """Return the configuration as it would be with `text` in `file`: the main file, or one that it will include.
+
+    Raises ConfigError for everything that would be wrong.
+    """
+    board_file = board_file_path(main)
+    files = _Files(os.path.realpath(board_file), Mistakes())
+    including: tuple[str, ...] = ()
+    if absolute(file) != absolute(main) and not _is_absent(main):
+        files.read(_main_file(main))
+        including = (os.path.realpath(main),)
+    values = parse_values(text.encode(errors="surrogateescape"), file)
+    files.read(absolute(file), including, values)
+    return _checked(list(files.tables.values()), board_file, files.mistakes)
 
 
 def _main_file(path: Path) -> Path:
@@ -166,10 +182,13 @@ class _Files:
     sought: list[Path] = field(default_factory=list[Path])
     """Every file that was looked for."""
 
-    def read(self, path: Path, including: tuple[str, ...] = ()) -> None:
-        """Read a file, and those that it includes; `including` are the real paths of those that include it."""
+    def read(self, path: Path, including: tuple[str, ...] = (), values: Mapping[str, object] | None = None) -> None:
+        """Read a file, and those that it includes; `including` are the real paths of those that include it.
+
+        With `values` these are what the file has.
+        """
         self.sought.append(path)
-        values = read_values(path)
+        values = read_values(path) if values is None else values
         real = os.path.realpath(path)
         top = self.tables[real] = read_table(ConfigTable, values, Place(path), self.mistakes)
         for name in ("daemon", "hooks") if including else ():

@@ -14,8 +14,7 @@ def to_plain(table: Table) -> dict[str, object]:
 
 
 def to_lines(table: Table, *path: str, brief: bool = False) -> Iterator[str]:
-    """Yield the lines of a table, its header first, and of the tables in it; if `brief`, without what is the default.
-    """
+    """Yield the lines of a table, its header first, and of the tables in it; if `brief`, without defaults."""
     values = [(key, value) for key, value in _values(table) if not brief or key.required or value != key.default]
     tables: dict[str, Table | Mapping[str, Table]] = {
         key.name: cast("Table | Mapping[str, Table]", value) for key, value in values if isinstance(value, dict | Table)

@@ -44,9 +44,7 @@ def port_of(facts: Facts, word: str) -> str:
         return found.pop()
     known = [each.port for each in facts.strangers] + [each.name for each in facts.present]
     if found:
-        raise RequestError(
-            f"several devices are '{clean(word, 60)}'", hint="name its port", kind=ErrorKind.AMBIGUOUS
-        )
+        raise RequestError(f"several devices are '{clean(word, 60)}'", hint="name its port", kind=ErrorKind.AMBIGUOUS)
     raise RequestError(
         f"there is no device '{clean(word, 60)}'",
         hint=which(word, known, none="plug it in, in DFU mode"),

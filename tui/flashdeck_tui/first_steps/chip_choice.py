@@ -17,9 +17,7 @@ def choose(facts: Facts, given: Given, device: DeviceState) -> tuple[Chip, str] 
     if len(found.guesses) == 1:
         guess = found.guesses[0]
         return find_chip(guess.name), _words(guess)
-    options = tuple(
-        Option(str(number), each.name, _words(each)) for number, each in enumerate(found.guesses, 1)
-    )
+    options = tuple(Option(str(number), each.name, _words(each)) for number, each in enumerate(found.guesses, 1))
     return Question(
         Topic.CHIP,
         "Which chip?" if options else "Which chip? Its name is printed on it, as STM32H563RGT6.",
@@ -32,9 +30,8 @@ def choose(facts: Facts, given: Given, device: DeviceState) -> tuple[Chip, str] 
     )
 
 
-def taken(given: Given, answer: Answer) -> Chip:
+def taken(answer: Answer) -> Chip:
     """Return the chip that was named. Raises WrongAnswerError with the nearest names."""
-    del given
     try:
         return find_chip(answer.values[0])
     except ConfigError as error:

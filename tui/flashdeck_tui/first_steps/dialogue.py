@@ -3,26 +3,32 @@
 A question that has one possible answer is not asked: the answer is shown.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Final
 
-from flashdeck.config import Enter, EnterCommand, Profile
-from flashdeck.errors import ConfigError
-from flashdeck.model import BoardState, DeviceMode, DeviceState
-from flashdeck.text import clean
-from flashdeck_tui.first_steps import ways_in
-from flashdeck_tui.first_steps.draft import Draft, in_other_bank, names_for, own_boards, text_of
-from flashdeck_tui.first_steps.facts import Facts, device_line
-from flashdeck_tui.first_steps.given import Given, MapAnswer
-from flashdeck_tui.first_steps.known_board import again
-from flashdeck_tui.first_steps.places import Places, places_of
-from flashdeck_tui.first_steps.questions import Answer, Option, Question, Topic, WrongAnswerError
-from flashdeck_tui.first_steps.setup import ImageFor, Setup
+from flashdeck.chips import Chip
+from flashdeck.config import Config, Enter, Profile
+from flashdeck.errors import ConfigError, RequestError
+from flashdeck.first_board.chip_guess import maps_of
+from flashdeck.model import BoardState, DeviceState
+from flashdeck_tui.first_steps import board_choice, chip_choice, image_choice, setting_choice, ways_in
+from flashdeck_tui.first_steps.draft import Draft, identity, in_other_bank, names_for, partition_of, setting_of, text_of
+from flashdeck_tui.first_steps.facts import Facts, device_line, usb_id_of
+from flashdeck_tui.first_steps.given import Given
+from flashdeck_tui.first_steps.image_choice import Places
+from flashdeck_tui.first_steps.known_board import again, files_for
+from flashdeck_tui.first_steps.questions import Option, Question, Topic, read_answer
+from flashdeck_tui.first_steps.setup import Setup
+
+YES: Final = "yes"
+EDIT: Final = "edit"
+TRUSTED: Final = "trusted"
+"""The answer of a person who knows that the bootloader erases the bank that it is asked to; the word of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A line that is shown where there is nothing to ask, or once it has been answered."""
+    """A line that says what is decided: because nothing else was possible, or because it was answered."""
 
     topic: Topic
     text: str
@@ -51,11 +57,204 @@ class Edit:
     text: str
 
 
+Step = Ask | Await | Edit | Setup
+"""What comes next; a Setup where nothing is left but the last yes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """The dialogue at one point."""
 
     shown: tuple[Shown, ...]
     """All that is decided so far, in order."""
-    step: Ask | Await | Edit | Setup
-    """The next step; a Setup where nothing is left to ask but the last yes."""
+    notes: tuple[str, ...]
+    """Remarks on it."""
+    step: Step
+
+
+def look(facts: Facts, given: Given) -> Outlook:
+    """Return what is decided by now, and what comes next. Raises RequestError where it cannot come to an end."""
+    walk = _Walk(facts, given)
+    step = walk.step()
+    return Outlook(tuple(walk.shown), tuple(walk.notes), step)
+
+
+def answered(facts: Facts, given: Given, question: Question, typed: str) -> Given:
+    """Return the answers with one more. Raises WrongAnswerError where it cannot be taken."""
+    answer = read_answer(question, typed)
+    value = answer.values[0]
+    match question.topic:
+        case Topic.BOARD:
+            return given if value == board_choice.LOOK_AGAIN else replace(given, device=value)
+        case Topic.CHIP:
+            return replace(given, chip=chip_choice.taken(answer))
+        case Topic.IMAGES:
+            return replace(given, images=image_choice.taken(facts, answer, _places(facts, given)))
+        case Topic.SETTINGS:
+            return replace(given, settings=setting_choice.taken(answer, len(question.default)))
+        case Topic.MAP:
+            return replace(
+                given,
+                map_is_right=value in (YES, TRUSTED),
+                trusts_banks=given.trusts_banks or value == TRUSTED,
+                wants_editor=value == EDIT,
+            )
+        case Topic.ENTER:
+            enter, hint = ways_in.taken(answer, facts.here)
+            return replace(given, enter=enter, enter_hint=hint)
+
+
+def edited(facts: Facts, given: Given, text: str | None) -> Given:
+    """Return the answers with the file as it was edited; None where nobody changed it.
+
+    Raises ConfigError with all mistakes where the loader refuses it, or no board of it is the device.
+    """
+    if text is None:
+        return replace(given, wants_editor=False)
+    _own(facts, given, facts.check(text))
+    return replace(given, wants_editor=False, edited=text)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """The way through the questions, as far as the answers reach."""
+
+    facts: Facts
+    given: Given
+    shown: list[Shown] = field(default_factory=list[Shown])
+    notes: list[str] = field(default_factory=list[str])
+
+    def step(self) -> Step:
+        """Return the first step that the answers do not reach beyond."""
+        found = board_choice.choose(self.facts, self.given)
+        match found:
+            case str():
+                return Await(found)
+            case Question():
+                return Ask(found)
+            case BoardState():
+                setup = again(self.facts, found)
+                self._show(Topic.BOARD, f"{found.name}, configured already")
+                return setup
+            case DeviceState():
+                self._show(Topic.BOARD, device_line(found))
+                return self._of_device(found)
+
+    def _show(self, topic: Topic, text: str) -> None:
+        self.shown.append(Shown(topic, text))
+
+    def _of_device(self, device: DeviceState) -> Step:
+        if setting_choice.is_plain(device, has_map=bool(maps_of(device))):
+            return self._of_chip(device, None)
+        chip = chip_choice.choose(self.facts, self.given, device)
+        if isinstance(chip, Question):
+            return Ask(chip)
+        self._show(Topic.CHIP, chip[1])
+        return self._of_chip(device, chip[0])
+
+    def _of_chip(self, device: DeviceState, chip: Chip | None) -> Step:
+        places = None if chip is None else Places.of(chip, device, self.facts.builds)
+        images = image_choice.choose(self.facts, self.given, places)
+        if isinstance(images, Question):
+            return Ask(images)
+        self._show(Topic.IMAGES, images[1])
+        builds = images[0]
+        profile, board = names_for(self.given.name, self.facts.config)
+        serial, port = identity(device)
+        draft = Draft(profile=profile, board=board, dfu=usb_id_of(device), chip=chip, serial=serial, port=port)
+        if places is not None:
+            layout = image_choice.partitions(self.given, places, builds)
+            self.notes += layout.notes
+            tables = {each.name: partition_of(each) for each in layout.partitions}
+            return self._of_map(device, replace(draft, partitions=tables, trusts_banks=self.given.trusts_banks))
+        settings = setting_choice.choose(self.given, device, builds)
+        if isinstance(settings, Question):
+            return Ask(settings)
+        self._show(Topic.SETTINGS, settings[1])
+        names = image_choice.names_of(self.given, builds)
+        tables = {
+            name: setting_of(build, setting) for name, build, setting in zip(names, builds, settings[0], strict=True)
+        }
+        return self._of_map(device, replace(draft, partitions=tables))
+
+    def _of_map(self, device: DeviceState, draft: Draft) -> Step:
+        if self.given.edited is not None:
+            return self._done(self.given.edited)
+        text = text_of(draft)
+        profile = self.facts.check(text).profiles[draft.profile]
+        if self.given.wants_editor:
+            return Edit(text)
+        if not self.given.map_is_right:
+            return Ask(_map_question(profile, trusts=draft.trusts_banks), profile)
+        running = self.facts.application_of(device)
+        app = self.given.app or (usb_id_of(running) if running is not None else None)
+        way = ways_in.choose(self.given, app, running)
+        if isinstance(way, Question):
+            return Ask(way)
+        if way[0] is not Enter.MANUAL and app is None:
+            raise _unknown_app()
+        self._show(Topic.ENTER, way[1])
+        return self._done(text_of(replace(draft, app=app, enter=way[0], enter_hint=self.given.enter_hint)))
+
+    def _done(self, text: str) -> Step:
+        """Return the end of it, or the map of an edited file once more."""
+        config = self.facts.check(text)
+        board, profile = _own(self.facts, self.given, config)
+        if not self.given.map_is_right:
+            return Ask(_map_question(profile, trusts=True), profile)
+        waits = () if profile.banks == TRUSTED else tuple(each.name for each in in_other_bank(profile))
+        return Setup(board, profile, text, files_for(profile, self.facts), waits)
+
+
+def _own(facts: Facts, given: Given, config: Config) -> tuple[str, Profile]:
+    """Return the board of a configuration that is the device. Raises ConfigError where there is none."""
+    device = board_choice.choose(facts, given)
+    if isinstance(device, DeviceState):
+        for name, board in config.boards.items():
+            is_new = name not in facts.config.boards
+            if is_new and board.profile.dfu == usb_id_of(device) and _is(board.serial, board.port, device):
+                return name, board.profile
+    raise ConfigError(
+        "no board of the file is the one that was chosen", hint="keep its USB id, and its serial or its port"
+    )
+
+
+def _is(serial: str, port: str, device: DeviceState) -> bool:
+    return bool(serial or port) and serial in ("", device.serial) and port in ("", device.port)
+
+
+def _places(facts: Facts, given: Given) -> Places | None:
+    device = board_choice.choose(facts, given)
+    if not isinstance(device, DeviceState) or setting_choice.is_plain(device, has_map=bool(maps_of(device))):
+        return None
+    chip = chip_choice.choose(facts, given, device)
+    return None if isinstance(chip, Question) else Places.of(chip[0], device, facts.builds)
+
+
+def _map_question(profile: Profile, *, trusts: bool) -> Question:
+    options = [Option("y", YES, "yes"), Option("e", EDIT, "edit the file")]
+    intro: tuple[str, ...] = ()
+    if not trusts and (others := in_other_bank(profile)):
+        names = " and ".join(each.name for each in others)
+        is_or_are = "lies" if len(others) == 1 else "lie"
+        options.append(Option("t", TRUSTED, "yes, and this bootloader erases the right bank"))
+        intro = (
+            f"{names} {is_or_are} in another bank than what is protected; some bootloaders erase the wrong one.",
+            "With y flashdeck looks first. A board that cannot be read then waits for one 'flashdeck release'.",
+        )
+    return Question(
+        Topic.MAP,
+        "Is this map right?",
+        tuple(options),
+        "Letter",
+        "--banks trusted",
+        default=(YES,),
+        intro=intro,
+    )
+
+
+def _unknown_app() -> RequestError:
+    return RequestError(
+        "this way into DFU mode is for a running application, and its USB id is not known",
+        hint="run flashdeck init while the application is running, or name it: --app VID:PID",
+    )

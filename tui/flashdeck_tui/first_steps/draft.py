@@ -1,17 +1,18 @@
 """The configuration file that the answers make, as text. Pure."""
 
 import glob
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
 from flashdeck.chips import Chip
-from flashdeck.config import AnyEnter, BankPolicy, Config, Enter, EnterCommand, Partition, Profile, UsbId
+from flashdeck.config import MAX_SERIAL, AnyEnter, BankPolicy, Config, Enter, Partition, Profile, UsbId
 from flashdeck.config_tables import BoardTable, PartitionTable, ProfileTable
 from flashdeck.first_board.found import FoundBuild
 from flashdeck.first_board.partition_layout import PlannedPartition
-from flashdeck.geometry import Range
+from flashdeck.model import DeviceState
+from flashdeck.text import clean
 from flashdeck.toml.writer import to_lines
 
 PROFILE: Final = "product"
@@ -36,9 +37,7 @@ class Draft:
     app: UsbId | None = None
     chip: Chip | None = None
     """None for a plain DFU device."""
-    partitions: tuple[PartitionTable, ...]
-    names: tuple[str, ...]
-    """Of the partitions."""
+    partitions: Mapping[str, PartitionTable] = field(default_factory=dict[str, PartitionTable])
     trusts_banks: bool = False
     enter: AnyEnter = Enter.MANUAL
     enter_hint: str = ""
@@ -55,7 +54,7 @@ def text_of(draft: Draft) -> str:
         enter_hint=draft.enter_hint,
         banks=BankPolicy.TRUSTED if draft.trusts_banks else BankPolicy.CHECK,
         flash=draft.chip,
-        partitions=dict(zip(draft.names, draft.partitions, strict=True)),
+        partitions=dict(draft.partitions),
     )
     board = BoardTable(profile=draft.profile, serial=draft.serial, port=draft.port)
     lines = [
@@ -69,28 +68,31 @@ def text_of(draft: Draft) -> str:
 def partition_of(planned: PlannedPartition) -> PartitionTable:
     """Return the table of a partition of the flash."""
     return PartitionTable(
-        address=planned.span.start, size=planned.span.size, protected=planned.protected, image=glob.escape(planned.image)
+        address=planned.span.start,
+        size=planned.span.size,
+        protected=planned.protected,
+        image=glob.escape(planned.image),
     )
 
 
 def setting_of(build: FoundBuild, alternate: int | str) -> PartitionTable:
     """Return the table of an alternate setting, which takes a build."""
-    return PartitionTable(
-        alt=alternate, size=max(PLAIN_SIZE, 2 * build.best.size), image=glob.escape(build.best.path)
-    )
+    return PartitionTable(alt=alternate, size=max(PLAIN_SIZE, 2 * build.best.size), image=glob.escape(build.best.path))
+
+
+def identity(device: DeviceState) -> tuple[str, str]:
+    """Return serial and port of which one tells the device: its serial, or its port where that is not its own."""
+    has_own = bool(device.serial) and not device.serial_shared and clean(device.serial, MAX_SERIAL) == device.serial
+    return (device.serial, "") if has_own else ("", device.port)
 
 
 def names_for(wanted: str, config: Config) -> tuple[str, str]:
     """Return a name for the profile and one for the board that nothing has yet."""
     start = wanted or PROFILE
     profile = next(
-        name
-        for number in count(1)
-        if (name := start + (f"{number}" if number > 1 else "")) not in config.profiles
+        name for number in count(1) if (name := start + (f"{number}" if number > 1 else "")) not in config.profiles
     )
-    board = next(
-        name for number in count(1) if (name := f"{profile[:MAX_PROFILE]}-{number}") not in config.boards
-    )
+    board = next(name for number in count(1) if (name := f"{profile[:MAX_PROFILE]}-{number}") not in config.boards)
     return profile, board
 
 

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from flashdeck.config import Config
+from flashdeck.config import USB_ID, Config, UsbId
+from flashdeck.errors import RequestError
 from flashdeck.first_board.found import FoundBuild
 from flashdeck.model import BoardState, DeviceMode, DeviceState, Presence, WayIntoDfu
 from flashdeck.text import clean
+from flashdeck.toml.tables import WrongValueError
 
 Check = Callable[[str], Config]
 """The whole configuration as it would be with this text in the file; raises ConfigError with all that is wrong."""
@@ -30,6 +32,10 @@ class Facts:
     """Devices that were seen running their application since the dialogue began."""
     root: Path = Path()
     """The directory that was searched."""
+    here: Path = Path()
+    """The working directory."""
+    time: float = 0.0
+    """Now, in seconds since the epoch."""
 
     def now(self, devices: Iterable[DeviceState], boards: Iterable[BoardState]) -> "Facts":
         """Return the facts after another look at the bus."""
@@ -63,6 +69,16 @@ class Facts:
 
 def _running(devices: Iterable[DeviceState]) -> list[DeviceState]:
     return [each for each in devices if each.mode is DeviceMode.RUNNING]
+
+
+def usb_id_of(device: DeviceState) -> UsbId:
+    """Return vendor and product of a device. Raises RequestError where its daemon says something else."""
+    try:
+        found = USB_ID.read(device.usb_id, Path())
+    except WrongValueError as error:
+        raise RequestError(f"the device at {clean(device.port, 60)}: {error}") from error
+    assert isinstance(found, UsbId)  # noqa: S101 - that is what the spelling is of
+    return found
 
 
 def device_line(device: DeviceState) -> str:

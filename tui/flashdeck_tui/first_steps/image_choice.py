@@ -8,7 +8,14 @@ from flashdeck.chips import Chip
 from flashdeck.errors import RequestError
 from flashdeck.first_board.chip_guess import maps_of
 from flashdeck.first_board.found import FoundBuild
-from flashdeck.first_board.partition_layout import LeftOut, PartitionLayout, PlannedPartition, lay_out
+from flashdeck.first_board.partition_layout import (
+    LeftOut,
+    PartitionLayout,
+    PlannedPartition,
+    free_name,
+    lay_out,
+    partition_name,
+)
 from flashdeck.geometry import Geometry
 from flashdeck.memory_map import MemoryMap
 from flashdeck.model import DeviceState
@@ -102,6 +109,12 @@ def partitions(given: Given, places: Places, chosen: Sequence[FoundBuild]) -> Pa
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RequestError(f"two partitions would be called {twice[0]}", hint="name them otherwise with --image")
     return replace(layout, partitions=named)
+
+
+def names_of(given: Given, builds: Sequence[FoundBuild]) -> list[str]:
+    """Return a name for the partition of each build on a device without addresses."""
+    taken: set[str] = set()
+    return [free_name(given.names.get(each.best.path) or partition_name(each), taken) for each in builds]
 
 
 def _named(planned: PlannedPartition, given: Given) -> PlannedPartition:

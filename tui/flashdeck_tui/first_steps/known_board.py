@@ -2,7 +2,7 @@
 
 import glob
 
-from flashdeck.config import Partition
+from flashdeck.config import Partition, Profile
 from flashdeck.errors import RequestError
 from flashdeck.first_board.found import FoundBuild
 from flashdeck.model import BoardState
@@ -20,27 +20,32 @@ def again(facts: Facts, state: BoardState) -> Setup:
             hint="plug in the board that is to be new, or flash this one: flashdeck flash",
         )
     current = {each.name for each in state.partitions if each.current}
-    images = [
-        ImageFor(partition.name, build.best.path)
-        for partition in board.profile.partitions.values()
-        if not partition.protected and partition.name not in current
-        for build in _for(partition, facts)[:1]
-    ]
+    images = tuple(each for each in files_for(board.profile, facts, by_address=True) if each.partition not in current)
     if not images:
         raise RequestError(
             f"every board here is configured ({clean(state.name)}), and no build was found that it does not have",
             hint="plug in the new board, in DFU mode; a build is flashed by itself, or by 'flashdeck flash PARTITION'",
         )
-    return Setup(state.name, board.profile, "", tuple(images))
+    return Setup(state.name, board.profile, "", images)
 
 
-def _for(partition: Partition, facts: Facts) -> list[FoundBuild]:
-    """Return the builds for a partition: of its own path, else those linked for its start."""
+def files_for(profile: Profile, facts: Facts, *, by_address: bool = False) -> tuple[ImageFor, ...]:
+    """Return the newest build for each partition: of the path that it names, or `by_address`."""
+    return tuple(
+        ImageFor(partition.name, build.best.path)
+        for partition in profile.partitions.values()
+        if not partition.protected
+        for build in _for(partition, facts, by_address=by_address)[:1]
+    )
+
+
+def _for(partition: Partition, facts: Facts, *, by_address: bool) -> list[FoundBuild]:
+    """Return the builds for a partition: of its own path, else `by_address` those linked for its start."""
     own = [
         build
         for build in facts.builds
         if partition.image and partition.image in (build.best.path, glob.escape(build.best.path))
     ]
-    if own or partition.alternate is not None:
+    if own or partition.alternate is not None or not by_address:
         return own
     return [build for build in facts.builds if build.best.start == partition.span.start]

@@ -1,4 +1,4 @@
-"""The map of a profile as a picture: a bar to scale with the addresses below it, and a line for each partition. Pure."""
+"""The map of a profile as a picture: a bar to scale, its addresses, and a line for each partition. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

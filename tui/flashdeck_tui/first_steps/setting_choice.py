@@ -7,7 +7,7 @@ from flashdeck.first_board.found import FoundBuild
 from flashdeck.model import DeviceState
 from flashdeck.text import clean
 from flashdeck_tui.first_steps.given import Given
-from flashdeck_tui.first_steps.questions import Answer, Option, Question, Topic, WrongAnswerError
+from flashdeck_tui.first_steps.questions import Answer, Question, Topic, WrongAnswerError
 
 MAX_SETTING: Final = 255
 """The highest number of an alternate setting: bAlternateSetting is one byte."""
@@ -47,11 +47,11 @@ def choose(
     )
 
 
-def taken(answer: Answer, builds: Sequence[FoundBuild]) -> tuple[int, ...]:
-    """Return the numbers that were typed. Raises WrongAnswerError."""
+def taken(answer: Answer, wanted: int) -> tuple[int, ...]:
+    """Return the `wanted` numbers that were typed. Raises WrongAnswerError."""
     words = " ".join(answer.values).replace(",", " ").split()
-    if len(words) != len(builds):
-        raise WrongAnswerError(f"Type {len(builds)} numbers." if len(builds) > 1 else "Type one number.")
+    if len(words) != wanted:
+        raise WrongAnswerError("Type one number." if wanted == 1 else f"Type {wanted} numbers.")
     if not all(word.isascii() and word.isdecimal() and int(word[:4]) <= MAX_SETTING for word in words):
         raise WrongAnswerError(f"Type numbers from 0 to {MAX_SETTING}.")
     numbers = tuple(int(word) for word in words)

@@ -29,7 +29,9 @@ def choose(given: Given, app: UsbId | None, running: DeviceState | None) -> tupl
     if WayIntoDfu.DETACH in ways:
         options.append(Option("d", Enter.DETACH, "its application has a DFU interface, which is asked to detach"))
     if WayIntoDfu.TOUCH in ways:
-        options.append(Option("t", Enter.TOUCH, "its serial port is opened at 1200 baud, where its application heeds it"))
+        options.append(
+            Option("t", Enter.TOUCH, "its serial port is opened at 1200 baud, where its application heeds it")
+        )
     options += [
         Option("m", Enter.MANUAL, "by hand; behind m you can say how: m hold SW2, press RESET", takes="TEXT"),
         Option("c", COMMAND, "a program of yours: c ./enter-dfu --now", takes="COMMAND"),
@@ -63,7 +65,10 @@ def command_of(text: str, here: Path) -> EnterCommand:
             raise WrongAnswerError(f"{clean(program, 40)} is no program.")
         if "/" in program or program.startswith("~"):
             program = str(expanded(program, here))
-        words = [program, *(str(expanded(each, here)) if each.startswith(("./", "../", "~/")) else each for each in rest)]
+        words = [
+            program,
+            *(str(expanded(each, here)) if each.startswith(("./", "../", "~/")) else each for each in rest),
+        ]
     except ValueError as error:
         raise WrongAnswerError(f"This command cannot be read: {error}.") from error
     except WrongValueError as error:

@@ -1,0 +1,174 @@
+"""Carries out the steps behind the last yes, and tells of each: a failure half way says what was done."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from flashdeck import api
+from flashdeck.client import Client
+from flashdeck.config_file import proposed
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
+from flashdeck.model import JobState
+from flashdeck.names import literal
+from flashdeck.text import MAX_PATH, clean
+from flashdeck.whereabouts import Whereabouts
+from flashdeck_tui.cli.image_file import read_image, send_image
+from flashdeck_tui.cli.job_results import Result
+from flashdeck_tui.cli.orders import Order, done_by
+from flashdeck_tui.first_steps.steps import Steps
+from flashdeck_tui.installer.carrying_out import carry_out
+from flashdeck_tui.installer.steps import StepResult, StepState, steps_of
+from flashdeck_tui.installer.this_machine import ThisMachine, user_environment
+
+START_SECONDS: Final = 20.0
+"""Longest time until a daemon that was just started answers."""
+LOOK_AGAIN: Final = 0.5
+"""Seconds between two looks for a daemon, or for a line in a file."""
+FILE_MODE: Final = 0o644
+"""Mode of the file: whoever may read the home directory may read it."""
+AGAIN: Final = "run flashdeck init again: it goes on from here"
+"""The hint where a step failed and nothing else is known to help."""
+
+Say = Callable[[str], object]
+
+
+@dataclass(slots=True)
+class Doing:
+    """The steps as they are carried out."""
+
+    steps: Steps
+    where: Whereabouts
+    order: Order
+    say: Say
+    may_ask: bool
+    """True if a person is there who can start a daemon, or add a line."""
+    done: list[str] = field(default_factory=list[str])
+    """What was done so far, in words."""
+    installed: tuple[StepResult, ...] = ()
+
+    def write(self) -> None:
+        """Write the file, never over one, and check it as the daemon will. Raises FlashdeckError."""
+        file = self.steps.file
+        shown = clean(str(file), MAX_PATH)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+        except FileExistsError as error:
+            raise RequestError(f"{shown} is there already, and is not overwritten", hint="move it away") from error
+        except OSError as error:
+            raise FlashdeckError(f"{shown} cannot be written: {error.strerror}", kind=_kind(error)) from error
+        try:
+            with os.fdopen(descriptor, "wb") as written:
+                written.write(self.steps.setup.text.encode())
+                written.flush()
+                os.fsync(written.fileno())
+        except OSError as error:
+            file.unlink(missing_ok=True)
+            raise FlashdeckError(f"{shown} cannot be written: {error.strerror}", kind=_kind(error)) from error
+        self._note(f"wrote {shown}")
+        proposed(self.steps.main, file, self.steps.setup.text)
+
+    def install(self, machine: ThisMachine) -> None:
+        """Install what is missing. What needs root and cannot have it is said, and the rest goes on."""
+        steps = steps_of(self.steps.install)
+
+        def tell(step: object) -> None:
+            self.say(f"{step}")
+
+        environment = user_environment(machine.uid)
+        self.installed = tuple(carry_out(steps, is_root=machine.is_root, environment=environment, tell=tell))
+        for result in self.installed:
+            if result.state is not StepState.DONE and not result.optional:
+                self.say(f"{result.state}: {result.step}" + (f" ({result.reason})" if result.reason else ""))
+        missing = [each for each in self.installed if each.state is not StepState.DONE and not each.optional]
+        if missing:
+            self.say("'flashdeck install' tries this again; without it, access to the board may be missing")
+        else:
+            self._note("installed what was missing")
+
+    async def flash(self) -> Result:
+        """Let the daemon read the file, and flash the images. Raises FlashdeckError."""
+        async with await self._connected() as client:
+            if self.steps.writes:
+                await self._reload(client)
+            return await done_by(client, self.order, self._ask)
+
+    async def _ask(self, client: Client) -> api.JobList:
+        board = (literal(self.steps.setup.board),)
+        jobs: tuple[JobState, ...] = ()
+        notes: tuple[str, ...] = ()
+        for image in self.steps.setup.images:
+            path = Path(image.path)
+            sha256 = await send_image(client, path, read_image(path), image.partition, board)
+            reply = await client.call(api.Flash(partition=image.partition, sha256=sha256, boards=board))
+            jobs += reply.jobs
+            notes += reply.notes
+        return api.JobList(jobs=jobs, notes=notes)
+
+    async def _connected(self) -> Client:
+        """Return a connection; a daemon that was just started needs a moment, and another one a person."""
+        patience = time.monotonic() + (START_SECONDS if self.installed else 0.0)
+        told = False
+        while True:
+            try:
+                return await self.where.connect(client="flashdeck-cli")
+            except ConnectionFailedError as error:
+                if error.kind is not ErrorKind.UNREACHABLE:
+                    raise
+                if time.monotonic() >= patience:
+                    if not self.may_ask:
+                        raise
+                    if not told:
+                        self.say(f"No daemon answers. {error.hint[:1].upper()}{error.hint[1:]}. Waiting for it.")
+                        told = True
+            await asyncio.sleep(LOOK_AGAIN)
+
+    async def _reload(self, client: Client) -> None:
+        """Let the daemon read the file; where a person has to include it, wait for that."""
+        reply = await client.call(api.ReloadConfig())
+        files = reply.configuration.files
+        if not self._is_among(files):
+            if not self.steps.include or not self.may_ask:
+                raise self._unread(files)
+            main = clean(str(self.steps.main), MAX_PATH)
+            self.say(f"Put this line at the top of {main}, or its file into the include that is there. Waiting for it.")
+            self.say(f"  {self.steps.include}")
+        while not self._is_among(files):
+            await asyncio.sleep(LOOK_AGAIN)
+            configuration = (await client.call(api.GetStatus())).daemon.configuration
+            files = () if configuration is None else configuration.files  # the daemon has read it by itself
+        self._note("flashdeckd has read it")
+        file = clean(str(self.steps.file), MAX_PATH)
+        for each in reply.unconfirmed:
+            if self._is_among((each.file,)):
+                self.say(f"not confirmed: {'; '.join(each.lines)}. Look at it, then: flashdeck config trust {file}")
+
+    def _is_among(self, files: tuple[str, ...]) -> bool:
+        return os.path.realpath(self.steps.file) in map(os.path.realpath, files)
+
+    def _unread(self, files: tuple[str, ...]) -> FlashdeckError:
+        if self.steps.include:
+            main = clean(str(self.steps.main), MAX_PATH)
+            return FlashdeckError(
+                f"{clean(str(self.steps.file), MAX_PATH)} counts once {main} includes it",
+                hint=f"put this line at its top: {self.steps.include}; then run flashdeck init again",
+                kind=ErrorKind.BLOCKED,
+            )
+        reads = ", ".join(clean(each, MAX_PATH) for each in files) or "no file"
+        return FlashdeckError(
+            f"flashdeckd does not read {clean(str(self.steps.file), MAX_PATH)}, it reads {reads}",
+            hint=f"start it again with --config {clean(str(self.steps.file), MAX_PATH)}, or without --config",
+            kind=ErrorKind.CONFIG_INVALID,
+        )
+
+    def _note(self, text: str) -> None:
+        self.done.append(text)
+        self.say(text)
+
+
+def _kind(error: OSError) -> ErrorKind:
+    return ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER
