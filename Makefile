@@ -1,13 +1,15 @@
 # Everything that a developer types. Needs git, make and Python 3.11 or newer with venv; the rest goes into .venv.
 #
 #   make demo     the main job on emulated boards, to play with (ONCE=1, or without a terminal: ends by itself)
-#   make test     all tests
+#   make test     all tests, the very large ones by samples
+#   make long-test  the very large tests whole: every interruption, the long run (some 5 minutes)
 #   make soak     the very large tests, larger: interruptions, long runs, hostile devices (some 40 minutes)
 #   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
 #   make bench    what flashdeck costs: a table, and build/bench/bench.json (QUICK=1: smaller, no virtual machine; JSON=FILE)
 #   make limits   doubles and halves every limit, one at a time, and names those that no test noticed (ONLY=dfu)
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
+#   make docs     the site of the manual, in build/docs, and its references of keys anew
 #   make pictures docs/tui.svg, as the terminal interface draws itself
 #   make diagram  the life of a job in CONTRIBUTING.md, drawn again from its table
 #   make recordings  tests/data/recordings, recorded anew on an emulated board
@@ -21,7 +23,7 @@ READY := .venv/ready
 # One process more than cores, for many tests wait. A file or two by themselves start sooner in one process.
 PARALLEL := -n 3 --dist worksteal
 
-.PHONY: help demo test soak vm-test bench limits check format pictures diagram recordings schema chips clean
+.PHONY: help demo test long-test soak vm-test bench limits check format docs pictures diagram recordings schema chips clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,6 +33,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest $(PARALLEL)
+
+long-test: $(READY)
+	FLASHDECK_LONG=1 $(BIN)/pytest $(PARALLEL) -m soak
 
 soak: $(READY)
 	FLASHDECK_SOAK=1 $(BIN)/pytest $(PARALLEL) -m soak --timeout=7200
@@ -53,6 +58,9 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: $(READY)
+	@PYTHONPATH=tools $(BIN)/python -m manual_site
 
 pictures: $(READY)
 	$(BIN)/python tests/pictures.py

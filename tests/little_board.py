@@ -8,9 +8,9 @@ from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.flash.target import AddressTarget, AlternateTarget
 from flashdeckd.virtual.nor import FlashLayout, NorFlash, fill
 from flashdeckd.virtual.spec import BoardSpec, Content, Model
-from soaking import SOAK
+from soaking import sized
 
-IMAGE_SECTORS = 20 if SOAK else 5
+IMAGE_SECTORS = sized(5, 5, 20)
 SECTOR, BLOCK, WORD = 2048, 1024, 16
 BASE = 0x08020000 - 2 * SECTOR
 BANK_SECTORS = 2 + IMAGE_SECTORS + 1

@@ -1,4 +1,4 @@
-"""How much of a very large test runs: all of a small case in `make test`, samples of large ones in `make soak`."""
+"""How much of a very large test runs: a sample in `make test`, all in `make long-test`, larger cases in `make soak`."""
 
 import os
 from collections.abc import Sequence
@@ -7,9 +7,16 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 SOAK: Final = bool(os.environ.get("FLASHDECK_SOAK"))
-"""Whether this is `make soak`."""
+"""True in `make soak`: samples of large cases."""
+LONG: Final = not SOAK and bool(os.environ.get("FLASHDECK_LONG"))
+"""True in `make long-test`: all of small cases. Where neither is true, it is `make test`."""
+
+
+def sized(short: T, long: T, soak: T) -> T:
+    """Return a size for `make test`, for `make long-test` or for `make soak`."""
+    return soak if SOAK else long if LONG else short
 
 
 def part(cases: Sequence[T], step: int, seed: str) -> Sequence[T]:
-    """All cases, or in a soak, where they are very many, every `step`-th, so that others differ by their `seed`."""
-    return cases[sum(seed.encode()) % step :: step] if SOAK else cases
+    """All cases in `make long-test`; else every `step`-th, so that cases with another `seed` have others."""
+    return cases if LONG else cases[sum(seed.encode()) % step :: step]

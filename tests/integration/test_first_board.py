@@ -1,4 +1,4 @@
-"""The way of a first board as the README tells it: no configuration, suggest, fill in, adopt, build, wait."""
+"""The way of a first board as `docs/first-board.md` tells it: no configuration, suggest, fill in, adopt, build."""
 
 import asyncio
 import re

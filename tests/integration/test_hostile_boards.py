@@ -8,11 +8,11 @@ import hostile_daemon
 from flashdeck import api
 from flashdeck.job_state import Done, Queued, Running
 from rig import board, firmware, prepare, running
-from soaking import SOAK
+from soaking import sized
 
 pytestmark = pytest.mark.soak
 
-CROWDS = 40 if SOAK else 2
+CROWDS = sized(1, 2, 40)
 CROWD = 6
 """Hostile boards on one bench."""
 DAEMON = (hostile_daemon.__file__,)

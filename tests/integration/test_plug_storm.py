@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from plug_storm import Storm
-from soaking import SOAK
+from soaking import SOAK, sized
 from storm_tally import Deed, Size, Spell
 
 pytestmark = pytest.mark.soak
 
-SEEDS = range(4 if SOAK else 1)
-SPELL = Spell({}, seconds=45) if SOAK else Spell({Deed.PLUG: 20})
+SEEDS = range(sized(1, 1, 4))
+SPELL = Spell({}, seconds=45) if SOAK else Spell({Deed.PLUG: sized(10, 20, 0)})
 SIZE = Size(boards=24, clients=20, spells=(SPELL,)) if SOAK else Size(boards=3, clients=3, spells=(SPELL,))
 
 

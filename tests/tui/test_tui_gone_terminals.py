@@ -11,10 +11,10 @@ import pytest
 
 from leftovers import left_behind
 from pseudo_terminal import PATIENCE, OnTerminal
-from soaking import SOAK
+from soaking import sized
 
-ROUNDS = 100 if SOAK else 8
-AT_ONCE = 20 if SOAK else 4
+ROUNDS = sized(4, 8, 100)
+AT_ONCE = sized(4, 4, 20)
 LONGEST_START = 1.5
 """Seconds: about what it takes to draw the first screen."""
 LOOK_AGAIN = 0.1

@@ -17,7 +17,7 @@ from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
-from soaking import SOAK
+from soaking import sized
 
 STAYS = replace(TARGET, leave=False)
 SECOND = replace(STAYS, partition="partition2", span=PARTITION2)
@@ -380,7 +380,7 @@ def test_whatever_happens_while_one_is_there_none_is_left(job: str, fault: Fault
     rig, requests = Rig(old=old), [0]
     rig.flash(data, target, Watcher(on_began=lambda: requests.append(rig.board.state().requests)))
     assert requests[-1] > 20
-    for at in range(1, requests[-1] + 1, 1 if SOAK else 5):
+    for at in range(1, requests[-1] + 1, sized(10, 5, 1)):
         rig = Rig(old=old)
         rig.board.fault(fault, at)
         ended = rig.attempt(data, target)

@@ -213,6 +213,7 @@ def finish(rig: Rig, target: AddressTarget) -> None:
     )
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("fault", [Fault.UNPLUG, Fault.LOST_ANSWER, Fault.TIMEOUT])
 @pytest.mark.parametrize("model", [Model.CLASSIC, Model.CLASSIC_NOREAD, Model.USBX, Model.STRICT])
 def test_interrupted_at_any_transfer_it_is_done_in_the_end(model: Model, fault: Fault) -> None:

@@ -13,6 +13,7 @@ from flashdeck.job_state import Verified
 from flashdeckd.usb.transport import open_device
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
+from soaking import sized
 
 TARGET = small()
 DATA = image(9_000, seed=2)
@@ -58,13 +59,14 @@ def used(model: Model) -> Rig:
     return Rig(model, old=bytes(old))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("model", "fault"),
     # ST's USBX sample says OK to a failed write: there it is a silent fault.
     [(m, f) for m in MODELS for f in OPEN_FAULTS if (m, f) != (Model.USBX, Fault.ERROR_WRITE)],
 )
 def test_a_fault_at_any_request(model: Model, fault: Fault) -> None:
-    step = 3 if model is Model.USBX else 2
+    step = (3 if model is Model.USBX else 2) * sized(4, 1, 1)
     for at in range(1, requests_of(model) + 1, step):
         rig, watcher = used(model), Watcher()
         rig.bench.fault("board", fault, at)

@@ -23,7 +23,7 @@ from flashdeckd.flash.flash_plan import DeviceFacts
 from flashdeckd.flash.target import AlternateTarget
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.spec import Model
-from soaking import SOAK
+from soaking import sized
 
 pytestmark = pytest.mark.soak
 
@@ -131,7 +131,7 @@ class HostilePipe:
         self.slept += seconds
 
 
-@settings(max_examples=4000 if SOAK else 120, deadline=None)
+@settings(max_examples=sized(40, 120, 4000), deadline=None)
 @given(
     data=st.data(),
     functional=st.sampled_from((1024, 2048, 64)).map(

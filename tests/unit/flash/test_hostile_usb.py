@@ -37,11 +37,11 @@ from little_board import (
     flash_with,
     memory,
 )
-from soaking import SOAK
+from soaking import sized
 
 pytestmark = pytest.mark.soak
 
-EXAMPLES = 4000 if SOAK else 120
+EXAMPLES = sized(40, 120, 4000)
 FLASH = flash_with(OLD_IMAGE)
 ERRORS = (errno.EPIPE, errno.ETIMEDOUT, errno.ENODEV, errno.EIO, errno.EOVERFLOW, errno.EBUSY, errno.EACCES, 0, None)
 """What libusb's errors become, and two numbers that mean nothing."""

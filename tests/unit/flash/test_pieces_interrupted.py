@@ -12,7 +12,7 @@ from flashdeck.geometry import Range
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
 from little_board import BASE, NEW_IMAGE, OLD_IMAGE, PARTITION, SECTOR, TARGET, board, flash_with, memory
-from soaking import SOAK
+from soaking import SOAK, sized
 
 pytestmark = pytest.mark.soak
 
@@ -21,8 +21,8 @@ TWO = pieces((0, NEW_IMAGE[:1500]), (3 * SECTOR + 100, NEW_IMAGE[: SECTOR + 700]
 """It touches the first sector and the last two of five."""
 BETWEEN = Range(PARTITION.start - BASE + SECTOR, PARTITION.start - BASE + 3 * SECTOR)
 ATTEMPTS = 4
-MOMENTS = 3
-"""How many transfers of each job are struck in `make test`; a soak strikes every one."""
+MOMENTS = sized(2, 3, 0)
+"""How many transfers of each job are struck; a soak strikes every one."""
 SHARES = (0.0, 0.5, 1.0)
 """How much of an erase is done when the power fails."""
 

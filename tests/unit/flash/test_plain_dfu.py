@@ -32,6 +32,7 @@ from flashdeckd.usb.transport import Transport
 from flashdeckd.virtual.control import Attribute
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import PLAIN_MODELS, Model
+from soaking import sized
 
 SIZE = 384 * 1024
 TOLERANT = Attribute.CAN_DNLOAD | Attribute.CAN_UPLOAD | Attribute.MANIFESTATION_TOLERANT
@@ -434,12 +435,13 @@ FAULTS = (
 )
 
 
+@pytest.mark.soak
 @MODELS
 @pytest.mark.parametrize("fault", FAULTS)
 def test_whatever_breaks_off_begins_again_at_the_first_block(model: Model, attributes: int, fault: Fault) -> None:
     data, untroubled = image(FIVE - 24), Rig(model, attributes=attributes)
     untroubled.flash(data, ALT)
-    for after in range(1, untroubled.board.state().requests + 1):
+    for after in range(1, untroubled.board.state().requests + 1, sized(4, 1, 1)):
         rig, watcher = Rig(model, attributes=attributes), Watcher()
         rig.board.fault(fault, after)
         first = rig.attempt(data, ALT, watcher)
@@ -517,13 +519,14 @@ def test_a_plan_is_made_without_the_board_and_nothing_is_written_for_one_with_it
     assert rig.board.state().downloads == 0
 
 
+@pytest.mark.soak
 @MODELS
 def test_power_lost_in_an_erase_or_between_words_costs_nothing_but_the_attempt(model: Model, attributes: int) -> None:
     data, untroubled = image(FIVE - 24), Rig(model, attributes=attributes)
     untroubled.flash(data, ALT)
     state = untroubled.board.state()
     every = state.words + state.erases
-    for steps in range(0, every, 1 + every // 400):
+    for steps in range(0, every, 1 + every // sized(80, 400, 400)):
         rig, watcher = Rig(model, attributes=attributes), Watcher()
         rig.board.cut_power(steps)
         assert isinstance(rig.attempt(data, ALT, watcher), DeviceGoneError)

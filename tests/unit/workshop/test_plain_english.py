@@ -139,7 +139,7 @@ def product() -> Iterator[tuple[str, Iterator[Text]]]:
             yield str(path.relative_to(ROOT)), python_texts(path.read_text())
     for path in sorted((ROOT / "config").rglob("*.toml")):
         yield str(path.relative_to(ROOT)), toml_texts(path.read_text())
-    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
     for path in documents:
         yield str(path.relative_to(ROOT)), document_texts(path.read_text())
 

@@ -1,4 +1,4 @@
-"""The first board on a real USB, as the README tells it: suggest, adopt, restart, build, wait."""
+"""The first board on a real USB, as `docs/first-board.md` tells it: suggest, adopt, restart, build, wait."""
 
 from pathlib import Path
 
