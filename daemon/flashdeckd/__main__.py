@@ -105,6 +105,39 @@ def doctor(boards: tuple[str, ...], config: Path | None, state_dir: Path | None,
         sys.exit(exit_code(diagnosis, named=bool(boards)))
 
 
+@main.command(short_help="List devices and builds, as one JSON object a line.")
+@click.argument("directory", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--no-devices", is_flag=True, help="Only look for builds, not at the USB.")
+@click.option("--follow", is_flag=True, help="Go on telling when devices change, until standard input is closed.")
+def scan(directory: Path | None, *, no_devices: bool, follow: bool) -> None:
+    """List the devices that are plugged in and, with DIRECTORY, the builds below it.
+
+    Prints JSON, one object a line: one with the devices as soon as they are known, one with the builds, the newest
+    first. No device is opened, and no daemon is needed or asked.
+    """
+    if no_devices and (follow or directory is None):
+        raise click.UsageError(
+            "--follow is about devices" if follow else "nothing to look for: --no-devices needs a DIRECTORY"
+        )
+    begin_log(level=logging.WARNING)
+    with _ending(), _told(as_json=True):
+        from flashdeckd.scanning.scan import scan as look  # noqa: PLC0415 -- the same
+        from flashdeckd.usb.hotplug import PyudevHotplug  # noqa: PLC0415 -- the same
+
+        source = None if no_devices else PyudevHotplug()
+        with _plainly():
+            asyncio.run(look(source, directory, lambda line: click.echo(full_json(line)), follow=follow))
+
+
+@contextmanager
+def _plainly() -> Generator[None]:
+    """Raises the one error of several tasks as it is."""
+    try:
+        yield
+    except* OSError as errors:
+        raise errors.exceptions[0] from None
+
+
 @contextmanager
 def _ending() -> Generator[None]:
     """Ends the process with the exit code of the block, also where a thread is stuck in the kernel.

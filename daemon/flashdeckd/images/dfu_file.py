@@ -29,6 +29,14 @@ def has_suffix(data: bytes | memoryview) -> bool:
     return bytes(data[-8:-4]) == _SIGNATURE
 
 
+def device_of(data: bytes) -> UsbId | None:
+    """Return the device that a DFU suffix says the file is for; None where there is no suffix."""
+    if len(data) < _SUFFIX.size or not has_suffix(data):
+        return None
+    _, product, vendor, *_ = _SUFFIX.unpack(data[-_SUFFIX.size :])
+    return UsbId(vendor, product)
+
+
 def is_dfuse(data: bytes) -> bool:
     """Tell whether `data` is a DfuSe file by its first bytes."""
     return data.startswith(_DFUSE)

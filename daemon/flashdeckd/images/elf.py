@@ -26,7 +26,12 @@ _PROGRAM_HEADER = (
 )
 _SECTION_HEADER = "10I"  # name, type, flags, address, offset, size, link, info, alignment, size of an entry
 
-_LOAD = 1
+_LOAD, _INTERPRETER = 1, 3
+_EXECUTABLE = 2
+"""e_type of a program that is linked for its addresses: no object file, library or core dump."""
+_ARM = 40
+_MACHINE_ENDS = 20
+"""Bytes of the header up to the end of e_machine."""
 _WITHOUT_BYTES = frozenset((0, 8))
 """Types of sections that have nothing in the file: SHT_NULL, SHT_NOBITS."""
 _ALLOCATED = 0x2
@@ -59,6 +64,24 @@ class _Part:
 def is_in(data: bytes) -> bool:
     """Tell whether `data` is an ELF file by its first bytes."""
     return data.startswith(_MAGIC)
+
+
+def may_be_firmware(head: bytes) -> bool:
+    """Tell by the first 20 bytes of an ELF file whether it is a program for 32-bit Arm that is linked."""
+    if len(head) < _MACHINE_ENDS or head[4] != _CLASS_32 or head[5] not in _BYTE_ORDERS:
+        return False
+    return struct.unpack_from(f"{_BYTE_ORDERS[head[5]]}HH", head, 16) == (_EXECUTABLE, _ARM)
+
+
+def is_firmware(data: bytes) -> bool:
+    """Tell whether an ELF file is a program for an Arm microcontroller: no operating system starts it."""
+    try:
+        tables = _tables("", data)
+        form = struct.Struct(tables.order + _PROGRAM_HEADER)
+        headers = _entries(data, form, tables.segments_at, tables.segment_size, tables.segments)
+        return may_be_firmware(data) and all(header[0] != _INTERPRETER for header in headers)
+    except (RefusedError, struct.error):
+        return False
 
 
 def read(shown: str, data: bytes) -> FileContents:

@@ -38,7 +38,7 @@ def place(shown: str, contents: FileContents, profile: Profile, partition: Parti
 
     Raises RefusedError; of kind `outside-partition` also where the file has nothing for the partition.
     """
-    whole = _whole(shown, contents)
+    whole = whole_image(shown, contents)
     own = _part(whole, partition.span)
     strays = whole.without([partition.span]).pieces
     if strays and partition.outside is Outside.REFUSE:
@@ -56,8 +56,8 @@ def place(shown: str, contents: FileContents, profile: Profile, partition: Parti
     return Parsed(own, (*contents.notes, *left_out, *cuts))
 
 
-def _whole(shown: str, contents: FileContents) -> Image:
-    """Return all that the file has, at its addresses."""
+def whole_image(shown: str, contents: FileContents) -> Image:
+    """Return all that the file has, at its addresses; raises RefusedError where that is nothing, or contradictory."""
     for each in contents.segments:
         if each.address + len(each.data) > ADDRESS_SPACE:
             raise RefusedError(

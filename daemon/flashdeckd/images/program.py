@@ -7,7 +7,7 @@ one of the product's own.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +25,24 @@ LOOKED_AT = 2
 _HEADER_SIZES = range(0x20, 0x1000 + 1, 0x20)
 """Sizes of the header that imgtool puts into the room that a linker script leaves for it."""
 _BLANK = (bytes(WORD.size), b"\xff" * WORD.size)
+
+
+def possible_starts(handlers: Sequence[int], table: int, end: int) -> Iterator[int]:
+    """Yield the addresses from which all handlers lie in an image that ends at offset `end`, the roundest first.
+
+    Linker scripts put programs at round addresses. `handlers` are in ascending order, `table` is the offset of the
+    vector table.
+    """
+    if not handlers:
+        return
+    highest = handlers[0] - table - LOOKED_AT * WORD.size
+    above = handlers[-1] - end
+    last = None
+    for bit in reversed(range(2, 32)):
+        address = highest >> bit << bit
+        if above < address != last:
+            last = address
+            yield address
 
 
 @dataclass(frozen=True)
@@ -110,17 +128,8 @@ class Program:
 
         None where they do not agree on one, or where that is the right one.
         """
-        handlers = self.handlers
-        if not handlers:
-            return None
-        highest = handlers[0] - self.table - LOOKED_AT * WORD.size
-        above = handlers[-1] - self.body.end
-        # Linker scripts put programs at round addresses: the roundest one from which all handlers lie in the image.
-        for bit in reversed(range(2, 32)):
-            address = highest >> bit << bit
-            if above < address:
-                return None if address == self.home.start else address
-        return None
+        address = next(possible_starts(self.handlers, self.table, self.body.end), None)
+        return None if address == self.home.start else address
 
     @property
     def room_for_header(self) -> int:

@@ -1,0 +1,91 @@
+"""The files that one build wrote side by side, and which of them is the best to watch. Pure."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from flashdeck.first_board.found import FoundBuild
+from flashdeckd.images.image import Image, Piece
+from flashdeckd.scanning.image_facts import ReadImage
+from flashdeckd.scanning.origin import Origin
+
+BESIDE_SECONDS: Final = 2.0
+"""Files of one run of a build are written so close to each other, seconds; some file systems count no finer."""
+_STEPS = re.compile(r"(\.signed|\.confirmed|-signed|_signed)+$", re.IGNORECASE)
+"""What the names of signed images have behind the target's name (imgtool, Zephyr)."""
+_HALFWAY = re.compile(r"_pre\d+$|_prebuilt$")
+"""Zephyr links some images more than once; these are not the last."""
+
+
+def stem_of(path: Path) -> str:
+    """Return the name of the target that a file belongs to."""
+    name = path.stem if not path.suffix[1:].isdecimal() else path.name
+    return _STEPS.sub("", name)
+
+
+def is_halfway(path: Path) -> bool:
+    """Tell whether a file is only a step on the way to another one."""
+    return _HALFWAY.search(path.stem) is not None
+
+
+def as_build(images: Sequence[ReadImage], origin: Callable[[Path, str], Origin]) -> FoundBuild | None:
+    """Return the build that wrote these files; None where there are none."""
+    if not images:
+        return None
+    linked = max((each for each in images if each.is_elf), key=_age, default=None)
+    placed = [each if each.has_addresses or linked is None else _placed(each, linked) for each in images]
+    best, reason = _best(placed, linked)
+    path = Path(best.found.path)
+    where = origin(path, stem_of(path))
+    return FoundBuild(
+        name=where.name,
+        layout=where.layout,
+        variant=where.variant,
+        best=best.found,
+        reason=reason if len(placed) > 1 else "",
+        others=tuple(each.found for each in placed if each is not best),
+    )
+
+
+def _best(images: Sequence[ReadImage], linked: ReadImage | None) -> tuple[ReadImage, str]:
+    """Return the file to watch, and why."""
+    if linked is None:
+        # What says where it belongs, and then what was written last.
+        best = max(images, key=lambda each: (each.has_addresses, _age(each)))
+        return best, "it says where it belongs" if best.has_addresses else "it is the newest"
+    fresh = [each for each in images if each is not linked and _age(each) >= _age(linked) - BESIDE_SECONDS]
+    changed = [each for each in fresh if not _has_all(each.image, linked.image) or _adds(each.image, linked.image)]
+    if changed:
+        best = max(changed, key=lambda each: (_is_signed(each), each.has_addresses, _age(each)))
+        return best, "a step after the linker has changed it" + (" (signed)" if _is_signed(best) else "")
+    return linked, "it says where it belongs, and the others have nothing that it lacks"
+
+
+def _placed(image: ReadImage, linked: ReadImage) -> ReadImage:
+    """Return a raw binary at the place of the program that was linked beside it."""
+    start, now = image.found.start or 0, linked.found.start or 0
+    pieces = tuple(Piece(piece.offset - start + now, piece.data) for piece in image.image.pieces)
+    moved = Image(pieces)
+    found = replace(image.found, start=now, end=moved.end, parts=((now, moved.end),), start_is_guess=False)
+    return ReadImage(found, moved, has_addresses=False, is_elf=False)
+
+
+def _has_all(image: Image, linked: Image) -> bool:
+    return image.satisfies(linked)
+
+
+def _adds(image: Image, linked: Image) -> bool:
+    """Tell whether an image has anything but filling beside what was linked."""
+    extra = image.without([piece.span for piece in linked.pieces])
+    return any(piece.data.strip(b"\xff").strip(b"\0") for piece in extra.pieces)
+
+
+def _is_signed(image: ReadImage) -> bool:
+    return _STEPS.search(Path(image.found.path).stem) is not None
+
+
+def _age(image: ReadImage) -> float:
+    return image.found.modified_at
