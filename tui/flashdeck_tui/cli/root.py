@@ -11,6 +11,7 @@ from flashdeck_tui.cli.group import CommandGroup
 COMPLETE_VARIABLE = "_FLASHDECK_COMPLETE"
 """Set by a shell that asks what may stand on its command line."""
 COMMANDS = (
+    "init",
     "status",
     "boards",
     "jobs",

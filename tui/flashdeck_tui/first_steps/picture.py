@@ -29,6 +29,11 @@ class Style:
     more: str
     """Stands for what was cut off."""
 
+    @property
+    def characters(self) -> str:
+        """All of them."""
+        return self.corners + self.line + self.side + self.protected + self.more
+
 
 UNICODE = Style("┌┬┐└┴┘", "─", "│", "░", "…")
 ASCII = Style("++++++", "-", "|", "#", "~")

@@ -4,22 +4,36 @@ import asyncio
 import contextlib
 import importlib.util
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from flashdeck.client import Client
-from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
+from flashdeck.api import GetBoards, GetStatus
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError
 from flashdeck.first_board.found import FoundBuild, ScanLine
-from flashdeck.model import BoardState, DaemonState, DeviceState, Event, Snapshot
+from flashdeck.job_state import Failure
+from flashdeck.model import BoardState, DaemonState, DeviceState
 from flashdeck.text import clean
 from flashdeck.whereabouts import Whereabouts
 
+ASK_AGAIN: Final = 0.3
+"""Seconds between two questions to the daemon while a board is waited for."""
+MAX_ERRORS: Final = 64 * 1024
+"""Bytes that are read of what `flashdeckd scan` says on stderr."""
 MAX_SCAN_LINE: Final = 16 * 1024 * 1024
 """Bytes of one line of `flashdeckd scan`."""
+
+
+BY_HAND: Final = "run it by hand: flashdeckd scan"
+
+
+class _Line(ScanLine, frozen=True, kw_only=True):
+    """A line, or the error that ended it."""
+
+    error: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +58,55 @@ async def daemon_at(where: Whereabouts) -> DaemonState | None:
     """Return the daemon that answers; None where there is none. Raises ConnectionFailedError for all else."""
     try:
         async with await where.connect(client="flashdeck-cli") as client:
-            changes = client.follow()
-            first = await anext(changes)
+            return (await client.call(GetStatus())).daemon
     except ConnectionFailedError as error:
         if error.kind is not ErrorKind.UNREACHABLE:
             raise
         return None
-    return first.daemon
 
 
-async def bus_of(where: Whereabouts | None) -> AsyncIterator[Bus]:
-    """Yield devices and boards now, and again whenever that changes; with no daemon from `flashdeckd scan`."""
-    source = _scanned() if where is None else _followed(where)
-    async for bus in source:
-        yield bus
+class BusWatch:
+    """Devices and boards as they are now, from the daemon at `where`, or with None from `flashdeckd scan`."""
+
+    def __init__(self, where: Whereabouts | None) -> None:
+        self._where = where
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.bus = Bus(())
+
+    async def changed(self) -> Bus:
+        """Return the next state; the first one as soon as it is known. Raises FlashdeckError once it is lost."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._watch(), name="devices and boards")
+        waiting = asyncio.create_task(self._changed.wait())
+        try:
+            await asyncio.wait((waiting, self._task), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if not self._changed.is_set():
+            await self._task
+        self._changed.clear()
+        return self.bus
+
+    async def close(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+
+    async def _watch(self) -> None:
+        async with contextlib.aclosing(_scanned() if self._where is None else _asked(self._where)) as source:
+            async for bus in source:
+                self.bus = bus
+                self._changed.set()
+        raise FlashdeckError("flashdeckd scan has ended", hint=BY_HAND)
 
 
 async def project_in(folder: Path) -> Project:
     """Return the builds below a directory. Raises FlashdeckError where it cannot be looked through."""
     builds: tuple[FoundBuild, ...] | None = None
     notes: tuple[str, ...] = ()
-    async with contextlib.aclosing(_scan(str(folder))) as lines:
+    async with contextlib.aclosing(_scan("--no-devices", "--", str(folder))) as lines:
         async for line in lines:
             if line.builds is not None:
                 builds, notes = line.builds, line.notes
@@ -73,24 +115,20 @@ async def project_in(folder: Path) -> Project:
     return Project(builds, notes)
 
 
-async def _followed(where: Whereabouts) -> AsyncIterator[Bus]:
+async def _asked(where: Whereabouts) -> AsyncGenerator[Bus]:
+    """Yield what the daemon says; it tells of no device whose application is running, so it is asked."""
     async with await where.connect(client="flashdeck-cli") as client:
-        devices: tuple[DeviceState, ...] = ()
-        boards: dict[str, BoardState] = {}
-        async for change in client.follow():
-            match change:
-                case Snapshot():
-                    devices, boards = change.devices, {each.name: each for each in change.boards}
-                case Event(devices=tuple() as now):
-                    devices = now
-                case Event(board=BoardState() as board):
-                    boards[board.name] = board
-                case _:
-                    continue
-            yield Bus(devices, tuple(boards.values()))
+        before: Bus | None = None
+        while True:
+            reply = await client.call(GetBoards())
+            bus = Bus((*reply.devices, *reply.running), reply.boards)
+            if bus != before:
+                before = bus
+                yield bus
+            await asyncio.sleep(ASK_AGAIN)
 
 
-async def _scanned() -> AsyncIterator[Bus]:
+async def _scanned() -> AsyncGenerator[Bus]:
     async with contextlib.aclosing(_scan("--follow")) as lines:
         async for line in lines:
             if line.devices is not None:
@@ -103,7 +141,7 @@ async def _scan(*words: str) -> AsyncGenerator[ScanLine]:
     Raises FlashdeckError where it is not installed, or refuses.
     """
     if importlib.util.find_spec("flashdeckd") is None:
-        raise FlashdeckError("looking for devices and builds needs flashdeckd", hint=extra_hint("daemon"))
+        raise FlashdeckError("looking for devices and builds needs flashdeckd", hint="install its extra 'daemon'")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "flashdeckd", "scan", *words),
         stdin=asyncio.subprocess.PIPE,
@@ -127,3 +165,23 @@ async def _scan(*words: str) -> AsyncGenerator[ScanLine]:
         if process.returncode is None:
             process.terminate()
             await process.wait()
+
+
+def _read(line: bytes) -> ScanLine:
+    """Return a line of `flashdeckd scan`. Raises the error that it is about."""
+    try:
+        said = msgspec.json.decode(line, type=_Line)
+    except msgspec.DecodeError as error:
+        raise FlashdeckError(
+            f"flashdeckd scan said {clean(line.decode(errors='replace'), 60)}", hint=BY_HAND
+        ) from error
+    if said.error is not None:
+        raise RemoteError(said.error.message, hint=said.error.hint, kind=said.error.kind)
+    return said
+
+
+def _failed(code: int, errors: bytes) -> FlashdeckError:
+    last = errors.decode(errors="replace").strip().splitlines()[-1:]
+    return FlashdeckError(
+        f"flashdeckd scan ended with {code}: {clean(last[0]) if last else 'it said nothing'}", hint=BY_HAND
+    )

@@ -1,4 +1,4 @@
-"""The dialogue on a terminal: plain lines, and a prompt for each answer. All of it is talk, on stderr."""
+"""A person at a terminal: plain lines, and a prompt for each answer. All of it is talk, on stderr."""
 
 import shutil
 import sys
@@ -8,11 +8,12 @@ from typing import Final
 
 import click
 
+from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck_tui.cli.output import Colour, paint, write_talk
 from flashdeck_tui.first_steps.dialogue import Ask, Outlook
 from flashdeck_tui.first_steps.picture import ASCII, UNICODE, Style, picture
-from flashdeck_tui.first_steps.questions import Option, Topic
+from flashdeck_tui.first_steps.questions import Topic
 
 MAX_LINE: Final = 4096
 """Bytes of a line that are read of a terminal, which itself takes no longer ones."""
@@ -22,7 +23,7 @@ _NARROWEST: Final = 40
 """Columns below which nothing is wrapped any further."""
 
 
-class TerminalFront:
+class AtTerminal:
     """A person at a terminal."""
 
     def __init__(self, *, root: str) -> None:
@@ -39,7 +40,7 @@ class TerminalFront:
         for note in outlook.notes:
             self._once("Note:".ljust(_LABEL), note)
 
-    def ask(self, step: Ask) -> str:
+    def answers(self, step: Ask) -> str:
         """Show a question, and return what is typed. Raises Abort at the end of the input."""
         question = step.question
         self._asked.add(question.topic)
@@ -54,6 +55,30 @@ class TerminalFront:
             self._paragraph(f"  {option.key.rjust(width)}  ", option.words)
         default = f" [{question.default_keys}]" if question.default else ""
         return self.prompt(f"{question.prompt}{default}: ")
+
+    def awaits(self, text: str) -> None:
+        """Show what has to be done to a device."""
+        self._once("", text)
+
+    def refuse(self, step: Ask, reason: str) -> None:
+        """Show that an answer cannot be taken."""
+        del step
+        self.say(reason)
+
+    def edits(self, text: str) -> str | None:
+        """Open the editor of $VISUAL or $EDITOR on the file; None where nothing was saved."""
+        try:
+            return click.edit(text, extension=".toml")
+        except click.ClickException as error:
+            self.say(error.format_message())
+            return None
+
+    def complain(self, error: ConfigError) -> None:
+        """Show all mistakes of the edited file, and wait until they have been read."""
+        for line in (*error.message.splitlines(), error.hint):
+            if line:
+                self.say(line)
+        self.prompt("Enter opens it again, Ctrl-C ends: ")
 
     def prompt(self, text: str) -> str:
         """Return a typed line. Raises Abort at the end of the input."""
@@ -108,9 +133,7 @@ def _columns() -> int:
 def _style() -> Style:
     """Return lines and shades where the terminal's encoding has them."""
     try:
-        "".join((UNICODE.corners, UNICODE.line, UNICODE.side, UNICODE.protected, UNICODE.more)).encode(
-            sys.stderr.encoding or "ascii"
-        )
+        UNICODE.characters.encode(sys.stderr.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return ASCII
     return UNICODE

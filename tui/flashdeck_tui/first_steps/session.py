@@ -1,0 +1,181 @@
+"""One run of `flashdeck init`: gathers the facts, leads the dialogue, and comes to the steps."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from flashdeck.config import Config
+from flashdeck.config_file import default_reading, proposed, reading_of
+from flashdeck.errors import ConfigError, RequestError
+from flashdeck.first_board.found import FoundBuild
+from flashdeck.model import DaemonState
+from flashdeck.paths import default_config_path
+from flashdeck.text import MAX_PATH, clean
+from flashdeck.whereabouts import Whereabouts
+from flashdeck_tui.first_steps import board_choice
+from flashdeck_tui.first_steps.dialogue import Ask, Await, Edit, answered, edited, look
+from flashdeck_tui.first_steps.draft import names_for
+from flashdeck_tui.first_steps.facts import Facts
+from flashdeck_tui.first_steps.given import Given
+from flashdeck_tui.first_steps.person import Person
+from flashdeck_tui.first_steps.questions import Topic, WrongAnswerError
+from flashdeck_tui.first_steps.setup import Setup
+from flashdeck_tui.first_steps.sources import Bus, BusWatch, project_in
+
+NEW_LOOK_SECONDS: Final = 1.0
+"""Time in which a device that was plugged in is seen, where somebody says that it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The configuration that there is, and where the new one goes."""
+
+    main: Path
+    """The file that the daemon reads."""
+    config: Config
+    """The configuration as it is."""
+    has_main: bool
+    """True if the main file is there, which then is not changed."""
+
+    @classmethod
+    def of(cls, daemon: DaemonState | None, *, virtual: bool) -> "Place":
+        """Return the place of the daemon's configuration. Raises ConfigError where there is one that is invalid."""
+        state = daemon.configuration if daemon is not None else None
+        is_virtual = virtual or (daemon is not None and daemon.virtual)
+        if state is not None and state.files:
+            main = Path(state.files[0])
+            return cls(main, reading_of(main).checked(), has_main=True)
+        main = default_config_path(virtual=is_virtual)
+        return cls(main, default_reading(virtual=is_virtual).checked(), has_main=os.path.lexists(main))
+
+    def file(self, profile: str, text: str = "") -> Path:
+        """Return the file for a new profile: one that is not there, or one that has this very text."""
+        if not self.has_main:
+            return self.main
+        names = (f"{profile}{'' if number == 1 else f'-{number}'}.toml" for number in count(1))
+        return next(path for name in names if _is_free(path := self.main.with_name(name), text))
+
+
+def _is_free(path: Path, text: str) -> bool:
+    try:
+        return bool(text) and path.read_bytes() == text.encode()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def facts_of(place: Place, root: Path, name: str) -> Facts:
+    """Return the facts but for devices and builds."""
+    nominal = place.file(names_for(name, place.config)[0])
+
+    def check(text: str) -> Config:
+        return proposed(place.main, nominal, text)
+
+    return Facts(check=check, config=place.config, root=root, here=Path.cwd(), time=time.time())
+
+
+def with_images(facts: Facts, given: Given, wanted: Sequence[tuple[str, Path]]) -> tuple[Facts, Given]:
+    """Return facts and answers with the images that were named. Raises RequestError for what is none."""
+    builds = list(facts.builds)
+    names: dict[str, str] = {}
+    for name, path in wanted:
+        build = _build_at(builds, path) or _build_at(asyncio.run(project_in(path.absolute().parent)).builds, path)
+        if build is None:
+            raise RequestError(
+                f"{clean(str(path), MAX_PATH)} is no image that can be flashed",
+                hint="name the file that the build wrote",
+            )
+        builds = [build, *(each for each in builds if each.best.path != build.best.path)]
+        names[build.best.path] = name
+    if not names:
+        return facts, given
+    return replace(facts, builds=tuple(builds)), replace(given, images=tuple(names), names=names)
+
+
+def _build_at(builds: Sequence[FoundBuild], path: Path) -> FoundBuild | None:
+    """Return the build that a file belongs to, with this file as the one to watch."""
+    real = os.path.realpath(path)
+    for build in builds:
+        for image in (build.best, *build.others):
+            if os.path.realpath(image.path) == real:
+                return FoundBuild(name=build.name, layout=build.layout, variant=build.variant, best=image)
+    return None
+
+
+@dataclass(slots=True)
+class Session:
+    """The dialogue of one person with the facts as they change."""
+
+    facts: Facts
+    given: Given
+    person: Person
+    where: Whereabouts | None
+    """Where the daemon is; None where there is none."""
+    device: str = ""
+    """A port, a serial or a board's name that an option named."""
+    _told: set[str] = field(default_factory=set[str])
+
+    def run(self) -> Setup:
+        """Return what the last yes is for. Raises FlashdeckError, and KeyboardInterrupt or Abort where it is ended."""
+        with asyncio.Runner() as runner, self._watching(runner) as watch:
+            self._see(runner.run(watch.changed()))
+            if self.device:
+                self.given = replace(self.given, device=board_choice.port_of(self.facts, self.device))
+            while True:
+                outlook = look(self.facts, self.given)
+                self.person.tell(outlook)
+                match outlook.step:
+                    case Setup():
+                        return outlook.step
+                    case Await(text):
+                        self.person.awaits(text)
+                        self._see(runner.run(watch.changed()))
+                    case Edit(text):
+                        self._edit(text)
+                    case Ask():
+                        self._ask(outlook.step)
+                        if outlook.step.question.topic is Topic.BOARD:  # not later: a board may leave by itself
+                            runner.run(asyncio.sleep(NEW_LOOK_SECONDS))
+                            self._see(watch.bus)
+
+    @contextlib.contextmanager
+    def _watching(self, runner: asyncio.Runner) -> Generator[BusWatch]:
+        watch = BusWatch(self.where)
+        try:
+            yield watch
+        finally:
+            runner.run(watch.close())
+
+    def _see(self, bus: Bus) -> None:
+        self.facts = self.facts.now(bus.devices, bus.boards)
+        for trouble in bus.trouble:
+            if trouble not in self._told:
+                self._told.add(trouble)
+                self.person.say(trouble)
+
+    def _ask(self, step: Ask) -> None:
+        typed = self.person.answers(step)
+        try:
+            self.given = answered(self.facts, self.given, step.question, typed)
+        except WrongAnswerError as error:
+            self.person.refuse(step, str(error))
+
+    def _edit(self, text: str) -> None:
+        """Let a person edit the file until the loader takes it, or nobody changes it."""
+        while True:
+            changed = self.person.edits(text)
+            try:
+                self.given = edited(self.facts, self.given, changed)
+            except ConfigError as error:
+                self.person.complain(error)
+                assert changed is not None  # noqa: S101 - only a changed file is refused
+                text = changed
+            else:
+                return
