@@ -12,7 +12,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import Final
 
 from flashdeck.image_formats import MAX_IMAGE, TAKEN
-from flashdeck.text import clean, format_size
+from flashdeck.text import MAX_TEXT, clean, format_size
 from flashdeckd.host import clock, files
 
 MAX_DEPTH: Final = 12
@@ -169,7 +169,7 @@ def _few(paths: list[Path]) -> str:
 
 def _is_dull(name: str) -> bool:
     """Tell by its name that something is neither an image nor a directory of builds."""
-    if name.startswith("."):
+    if name.startswith(".") or name != clean(name, MAX_TEXT):  # a name that no configuration can have
         return name != ".pio"
     return name in _NEVER or PurePath(name).suffix.lower() in _DULL
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from flashdeck.chips import Chip, alike_chips, find_chip
 from flashdeck.errors import DescriptorError
 from flashdeck.first_board.found import FoundBuild
-from flashdeck.geometry import Range, Region
+from flashdeck.geometry import Geometry, Range, Region
 from flashdeck.memory_map import MemoryMap, parse_memory_map
 from flashdeck.model import DeviceState
 from flashdeck.text import clean, counted
@@ -22,6 +22,8 @@ MOST_GUESSES = 3
 """Chips that are named at most."""
 LONGEST_SECTORS = 60
 """Characters of a memory map's sectors in a reason."""
+MAX_SECTORS_TEXT = 2000
+"""Characters of sectors in a configuration."""
 MOST_NARROWED = 8
 """Kinds of chips among which the commonest are named; where more are possible, nothing has narrowed them."""
 INTERNAL_FLASH = Range(0x08000000, 0x0C000000)
@@ -123,19 +125,36 @@ class _Narrowing:
 
 
 def maps_of(device: DeviceState | None) -> tuple[MemoryMap, ...]:
-    """Return the memory maps in the names of a device's alternate settings, each once.
+    """Return the memory maps that a device shows in the names of its alternate settings, each once."""
+    return () if device is None else maps_in(device.setting_names, device.usb_id)
+
+
+def maps_in(names: Iterable[str], usb_id: str) -> tuple[MemoryMap, ...]:
+    """Return the memory maps in the names of alternate settings.
 
     Those that cannot be read are left out, and so are those of devices that are known to show wrong ones.
     """
-    if device is None or device.usb_id in _WRONG_MAPS:
+    if usb_id in _WRONG_MAPS:
         return ()
     found: list[MemoryMap] = []
-    for name in dict.fromkeys(device.setting_names):
+    for name in dict.fromkeys(names):
         try:
             found.append(parse_memory_map(name))
         except DescriptorError:
             continue
     return tuple(found)
+
+
+def shows(maps: Iterable[MemoryMap], geometry: Geometry) -> bool:
+    """Tell whether memory maps may be those of a board with a flash of that geometry; without a map nothing is told."""
+    runs = _internal(maps)
+    return not runs or _fit(runs, _runs(geometry.regions)) is not _Fit.OTHER
+
+
+def sectors_shown(maps: Iterable[MemoryMap]) -> str:
+    """Return the sectors of its own flash that a device's maps show, as `sectors` has them; "" where there are none."""
+    runs = _internal(maps)
+    return "" if _overlap(runs) else _in_words(runs, MAX_SECTORS_TEXT)
 
 
 def guess_chips(device: DeviceState | None, builds: Iterable[FoundBuild] = ()) -> ChipGuesses:
@@ -198,21 +217,25 @@ def _map_runs(found: _Narrowing, device: DeviceState | None) -> tuple[Region, ..
     maps = maps_of(device)
     if not maps and any("/0x" in name.lower() for name in device.setting_names):
         found.notes.append(f"its memory map cannot be read ({clean(device.setting_names[0], 60)})")
-    segments = {
-        Region(each.span.start, each.span.size // each.sector_size, each.sector_size)
-        for memory_map in maps
-        for each in memory_map.segments
-        if INTERNAL_FLASH.covers(each.span)
-    }
-    runs = _runs(segments)
-    if any(one.span.overlaps(other.span) for one, other in pairwise(runs)):
+    runs = _internal(maps)
+    if _overlap(runs):
         found.notes.append("its memory map contradicts itself")
         return ()
     return runs
 
 
+def _internal(maps: Iterable[MemoryMap]) -> tuple[Region, ...]:
+    """Return the sectors of the chip's own flash in memory maps."""
+    segments = (each for memory_map in maps for each in memory_map.segments if INTERNAL_FLASH.covers(each.span))
+    return _runs({Region(each.span.start, each.span.size // each.sector_size, each.sector_size) for each in segments})
+
+
+def _overlap(runs: Iterable[Region]) -> bool:
+    return any(one.span.overlaps(other.span) for one, other in pairwise(runs))
+
+
 def _by_map(found: _Narrowing, runs: tuple[Region, ...]) -> None:
-    shown = _in_words(runs)
+    shown = _in_words(runs, LONGEST_SECTORS)
     fits = {each.names: _fit(runs, each.runs) for each in found.left}
     _ = (
         found.keep(lambda each: fits[each.names] is _Fit.SAME, f"its memory map shows {shown}")
@@ -289,14 +312,14 @@ def _told(found: _Narrowing, smaller: _Candidate | None) -> ChipGuesses:
     return ChipGuesses(tuple(guesses), "; ".join(notes))
 
 
-def _in_words(runs: Sequence[Region]) -> str:
+def _in_words(runs: Sequence[Region], longest: int) -> str:
     """Return sectors as the configuration writes them."""
     text, end = "", -1
     for run in runs:
         size = f"{run.sector_size // 1024}K" if run.sector_size % 1024 == 0 else str(run.sector_size)
         text += f"{', ' if text else ''}{run.count}*{size}" + ("" if run.address == end else f"@0x{run.address:08x}")
         end = run.span.end
-    return clean(text, LONGEST_SECTORS)
+    return clean(text, longest)
 
 
 def _guess(candidate: _Candidate, words: frozenset[str], reason: str) -> ChipGuess:

@@ -16,6 +16,7 @@ from flashdeck.errors import ErrorKind, ExitCode, RequestError
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
 from flashdeck.model import DeviceState, Presence
+from flashdeck_tui.cli import daemon_program
 from flashdeck_tui.cli.commands import doctor
 
 LONG = "the whole of a sentence that is much longer than any terminal is wide, " * 6 + "END"
@@ -138,7 +139,9 @@ def ended(code: int, out: str, err: str = "") -> Any:
 
 
 def test_without_a_daemon_it_looks_by_itself(offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.subprocess, "run", ended(0, full_json(replace(FOUND, offline=True)), "W slow disk\n"))
+    monkeypatch.setattr(
+        daemon_program.subprocess, "run", ended(0, full_json(replace(FOUND, offline=True)), "W slow disk\n")
+    )
     run = offline("doctor", "left", "--json")
     assert run.json["offline"] is True
     assert run.json["boards"][0]["board"] == "left"
@@ -149,7 +152,7 @@ def test_what_keeps_it_from_looking_by_itself_is_told_with_its_kind(
     offline: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failure = Failure(kind=ErrorKind.ALREADY_RUNNING, message="flashdeckd with pid 9 already uses it", hint="ask it")
-    monkeypatch.setattr(doctor.subprocess, "run", ended(1, full_json({"error": failure}), "error: the same\n"))
+    monkeypatch.setattr(daemon_program.subprocess, "run", ended(1, full_json({"error": failure}), "error: the same\n"))
     run = offline("doctor", "--json")
     assert run.json["error"] == {"kind": "already-running", "message": failure.message, "hint": "ask it"}
     assert run.code == ExitCode.OTHER
@@ -157,7 +160,7 @@ def test_what_keeps_it_from_looking_by_itself_is_told_with_its_kind(
 
 @pytest.mark.parametrize("out", ["", "no json", '{"boards": 7}', "[]"])
 def test_a_flashdeckd_that_answers_nonsense_is_said_to(offline: Cli, monkeypatch: pytest.MonkeyPatch, out: str) -> None:
-    monkeypatch.setattr(doctor.subprocess, "run", ended(1, out, "Traceback\nImportError: broken\n"))
+    monkeypatch.setattr(daemon_program.subprocess, "run", ended(1, out, "Traceback\nImportError: broken\n"))
     run = offline("doctor")
     assert run.code == ExitCode.OTHER
     assert "ended with 1: ImportError: broken" in run.err

@@ -103,6 +103,27 @@ class ConfigChecked(Value, frozen=True, kw_only=True):
     """Included files of which something does not count before `config trust`."""
 
 
+class SuggestedChip(Value, frozen=True, kw_only=True):
+    """Chips that a device may have, which are alike in everything that flashing needs."""
+
+    name: str
+    """As `flash` takes it, with an x for the package."""
+    alike: tuple[str, ...] = ()
+    """Other product lines with the same flash and RAM."""
+    reason: str = ""
+
+
+class SuggestedPartition(Value, frozen=True, kw_only=True):
+    """A partition for a build that was found, or for the bootloader below all builds."""
+
+    name: str
+    address: int
+    size: int
+    protected: bool = False
+    image: str = ""
+    """The file to watch; "" where it is protected."""
+
+
 class SuggestedBoard(Value, frozen=True, kw_only=True):
     """One device as it could be configured."""
 
@@ -117,12 +138,20 @@ class SuggestedBoard(Value, frozen=True, kw_only=True):
     """The same; set where `serial` is not."""
     adopt: tuple[str, ...]
     """The command that makes the daemon keep the board, as words."""
+    chips: tuple[SuggestedChip, ...] = ()
+    """The likeliest chips, best first, where a profile is to be written."""
+    chip_note: str = ""
+    """The reason why there are none, or a remark on them."""
+    partitions: tuple[SuggestedPartition, ...] = ()
+    """The partitions for the builds in the directory that was named."""
 
 
 class Suggestions(Value, frozen=True, kw_only=True):
     """The answer of `suggest`."""
 
     devices: tuple[SuggestedBoard, ...]
+    running: tuple[DeviceState, ...] = ()
+    """Devices whose application shows a way into DFU mode, and that are no boards."""
     toml: str
     """All of it, ready to be pasted."""
 

@@ -1,42 +1,38 @@
 """Suggests configuration for devices that are plugged in and not configured. Pure."""
 
-import re
+import glob
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
+from typing import Final
 
 from msgspec.structs import replace
 
-from flashdeck.chips import chip_names
+from flashdeck.chips import find_chip
 from flashdeck.config import Profile
+from flashdeck.first_board.chip_guess import ChipGuesses, guess_chips, maps_of, sectors_shown, shows
+from flashdeck.first_board.found import FoundBuild
+from flashdeck.first_board.partition_layout import PartitionLayout, PlannedPartition, lay_out
+from flashdeck.geometry import Geometry, parse_sectors
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
 from flashdeck.model import BoardState, DeviceState
 from flashdeck.text import clean
 from flashdeck.toml.values import header, quoted
 
 NEW_PROFILE = "product"
+WIDTH: Final = 80
+"""Columns that a comment is wrapped to."""
+MOST_RUNNING: Final = 4
+"""Running devices that are named where there is nothing to suggest."""
+_DFUSE: Final = 0x011A
+_KIB: Final = 1024
 _EXAMPLE_CHIP = "STM32H563RG"
-MOST_CHIPS = 4
-_CHIP = re.compile(r"[A-Z]{2,4}32[A-Z0-9]{4,9}", re.ASCII)
-"""Words that look like the name of a chip, at least up to its product line."""
-_TITLE = """\
-# DFU devices that are plugged in and are no configured board. Add this to the configuration of flashdeckd, which is
-# ~/.config/flashdeck/flashdeck.toml where it was started without --config, and start flashdeckd again.
-"""
+_EXAMPLE_SECTORS = "128*8K@0x08000000"
+_TITLE = "# For ~/.config/flashdeck/flashdeck.toml; after that: flashdeck config reload\n"
 _NOTHING = "# Nothing to suggest: no DFU device is plugged in that is not configured.\n"
-_PARTITIONS = """\
-# What lies where in its flash, in whole sectors. These are examples: take the # from what fits, and change it.
-#[{bootloader}]
-#address = 0x08000000
-#size = "128K"
-#protected = true # never written, whoever asks
-#[{app}]
-#address = 0x08020000
-#size = "384K"
-#image = "~/fw/app/Debug/APP.bin" # what its build writes: {formats}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +44,16 @@ class Suggestion:
     """A name for the board that nothing has yet."""
     profile: str
     profiles: tuple[str, ...]
-    """All profiles of the configuration that are for its USB id; where there are none, `profile` is to be written."""
+    """All profiles of the configuration that it may be of: for its USB id, and with the sectors that it shows. Where
+    there are none, `profile` is to be written."""
     serial: str
     """The serial to know it by; "" where the device has none, or not for itself."""
     port: str
     """The same; set where `serial` is not."""
+    chips: ChipGuesses = field(default_factory=ChipGuesses)
+    """The chips that it may have; told only where `profile` is to be written."""
+    layout: PartitionLayout | None = None
+    """The partitions for the builds that were found; None where none were looked for, or the flash is not known."""
 
     @property
     def adopt(self) -> tuple[str, ...]:
@@ -61,9 +62,16 @@ class Suggestion:
 
 
 def suggestions(
-    devices: Sequence[DeviceState], boards: Iterable[BoardState], profiles: Mapping[str, Profile], taken: Iterable[str]
+    devices: Sequence[DeviceState],
+    boards: Iterable[BoardState],
+    profiles: Mapping[str, Profile],
+    taken: Iterable[str],
+    builds: Sequence[FoundBuild] | None = None,
 ) -> list[Suggestion]:
-    """One for each of `devices`. `boards` are the daemon's, `profiles` the configuration's, `taken` the names in it."""
+    """One for each of `devices`. `boards` are the daemon's, `profiles` the configuration's, `taken` the names in it.
+
+    `builds` are those that were found in a directory; None where none was named.
+    """
     boards = tuple(boards)
     devices = [_cleaned(device) for device in devices]
     names = {*taken, *(board.name for board in boards)}
@@ -71,13 +79,56 @@ def suggestions(
     serials = Counter(each.serial for each in (*devices, *boards))
     found: list[Suggestion] = []
     for device in devices:
-        fitting = tuple(name for name, profile in profiles.items() if str(profile.dfu) == device.usb_id)
-        profile = fitting[0] if fitting else new_profiles[device.usb_id]
+        fitting = _fitting(device, profiles)
+        profile = fitting[0] if fitting else new_profiles[_product(device)]
         name = _free(profile, names)
         names.add(name)
         serial = device.serial if serials[device.serial] == 1 and not device.serial_shared else ""
-        found.append(Suggestion(device, name, profile, fitting, serial, "" if serial else device.port))
+        chips = ChipGuesses() if fitting else guess_chips(device, builds or ())
+        geometry = _geometry(device, chips)
+        found.append(
+            Suggestion(
+                device=device,
+                name=name,
+                profile=profile,
+                profiles=fitting,
+                serial=serial,
+                port="" if serial else device.port,
+                chips=chips,
+                layout=None
+                if geometry is None or not builds or fitting
+                else lay_out(builds, geometry, maps_of(device)),
+            )
+        )
     return found
+
+
+def _fitting(device: DeviceState, profiles: Mapping[str, Profile]) -> tuple[str, ...]:
+    """Return the profiles for the device's USB id; of several, those whose flash its memory map shows."""
+    same_id = [profile for profile in profiles.values() if str(profile.dfu) == device.usb_id]
+    maps = maps_of(device)
+    narrowed = [profile for profile in same_id if profile.is_plain or shows(maps, profile.geometry)]
+    return tuple(profile.name for profile in narrowed or same_id)
+
+
+def _product(device: DeviceState) -> tuple[str, tuple[str, ...]]:
+    """Return what devices of one product have in common."""
+    return device.usb_id, device.setting_names
+
+
+def _geometry(device: DeviceState, chips: ChipGuesses) -> Geometry | None:
+    """Return the flash of a device: that of the likeliest chip, else what its map shows; None where nobody knows."""
+    if chips.guesses:
+        return find_chip(chips.guesses[0].name).geometry
+    sectors = sectors_shown(maps_of(device))
+    return _parsed(sectors) if sectors else None
+
+
+def _parsed(sectors: str) -> Geometry | None:
+    try:
+        return parse_sectors(sectors)
+    except ValueError:
+        return None  # sectors that no configuration may have
 
 
 def _cleaned(device: DeviceState) -> DeviceState:
@@ -88,28 +139,41 @@ def _cleaned(device: DeviceState) -> DeviceState:
         port=clean(device.port),
         serial=clean(device.serial),
         product=clean(device.product),
+        manufacturer=clean(device.manufacturer),
         note=clean(device.note),
+        setting_names=tuple(clean(name) for name in device.setting_names),
     )
 
 
-def to_toml(found: Sequence[Suggestion]) -> str:
-    """The suggestions as lines for the configuration file, with everything that has to be known beside them."""
+def to_toml(found: Sequence[Suggestion], running: Sequence[DeviceState] = ()) -> str:
+    """The suggestions as lines for the configuration file. `running` is named where there are none."""
     if not found:
-        return _NOTHING
-    missing: dict[str, list[DeviceState]] = {}
+        return _NOTHING + "".join(map(_running, running[:MOST_RUNNING]))
+    new: dict[str, Suggestion] = {}
     for each in found:
         if not each.profiles:
-            missing.setdefault(each.profile, []).append(each.device)
-    return "\n".join([_TITLE, *(_profile(*each) for each in missing.items()), *map(_board, found)])
+            new.setdefault(each.profile, each)
+    return (
+        "\n".join([_TITLE.rstrip(), *(line for each in new.values() for line in _profile(each)), *_boards(found)])
+        + "\n"
+    )
+
+
+def _running(device: DeviceState) -> str:
+    named = clean(f"{device.usb_id} at {device.port}{f', {device.product}' if device.product else ''}")
+    ways = " or ".join(device.ways_into_dfu)
+    return (
+        _wrapped(f"{named} is running; bring it into DFU mode ({clean(ways)}, or by hand), and run this again") + "\n"
+    )
 
 
 def _new_profiles(
     devices: Iterable[DeviceState], profiles: Mapping[str, Profile], used: Iterable[str]
-) -> dict[str, str]:
-    """A name for the profile of each USB id."""
+) -> dict[tuple[str, tuple[str, ...]], str]:
+    """A name for the profile of each product."""
     taken = {*profiles, *used}
     free = (name for number in count(1) if (name := NEW_PROFILE + (f"{number}" if number > 1 else "")) not in taken)
-    return {usb_id: next(free) for usb_id in dict.fromkeys(device.usb_id for device in devices)}
+    return {product: next(free) for product in dict.fromkeys(map(_product, devices))}
 
 
 def _free(profile: str, names: set[str]) -> str:
@@ -117,61 +181,118 @@ def _free(profile: str, names: set[str]) -> str:
     return next(name for number in count(1) if (name := f"{profile[:27]}-{number}") not in names)
 
 
-def _profile(name: str, devices: Sequence[DeviceState]) -> str:
-    """A profile for devices that share their USB id."""
-    usb_id = devices[0].usb_id
-    table = ("profiles", name)
-    partitions = {part: header(*table, "partitions", part)[1:-1] for part in ("bootloader", "app")}
-    lines = [
-        f"# A profile for the product that shows up as {usb_id}. Its name is yours.",
-        header(*table),
-        f"dfu = {quoted(usb_id)}",
-        "# Its flash: the chip by its name, up to the letter for the size of its flash or longer, as on the chip,",
-        *(f"#flash = {quoted(chip)}" for chip in chips_of(devices)),
-        "# or, for a chip that flashdeck does not know, runs of sectors as COUNT*SIZE@ADDRESS, and its RAM.",
-        '#sectors = "128*8K@0x08000000"',
-        '#ram = "0x20000000+640K"',
-        "# A device that speaks plain DFU 1.1 (bcdDFUVersion is not 0x011a) has none of these, and its partitions have",
-        "# alt = 0, the number or name of an alternate setting, in place of address.",
-        "# Optional: its USB id while the application runs, so that flashdeck can see it start. With it, flashdeck can",
-        '# bring the board into DFU mode: "detach" by its DFU run-time interface, "touch-1200" by its serial port,',
-        '# { command = ["./enter-dfu"] } by a program of yours.',
-        '#app = "0483:5740"',
-        '#enter = "detach"',
-        _PARTITIONS.format(formats=SUFFIXES_IN_WORDS, **partitions),
-    ]
-    return "\n".join(lines)
+def _profile(suggestion: Suggestion) -> Iterator[str]:
+    """Yield the lines of a profile that is to be written."""
+    device, table = suggestion.device, ("profiles", suggestion.profile)
+    yield header(*table)
+    yield f"dfu = {quoted(device.usb_id)}"
+    is_plain = device.dfu_version not in (None, _DFUSE)
+    if is_plain:
+        yield "# It speaks plain DFU 1.1, without addresses: its partitions are alternate settings."
+    else:
+        yield from _flash(suggestion)
+    yield '#app = "0483:5740" # its USB id while its application is running'
+    yield '#enter = "detach" # or "touch-1200": from there into DFU mode'
+    planned = suggestion.layout.partitions if suggestion.layout is not None else ()
+    for partition in planned:
+        yield from _partition(table, partition)
+    if suggestion.layout is not None:
+        for each in suggestion.layout.left_out:
+            yield _wrapped(f"Left out: {each.build.best.path}: {each.reason}")
+        for note in suggestion.layout.notes:
+            yield _wrapped(note)
+    if not planned:
+        yield from _examples(table, is_plain=is_plain)
 
 
-def chips_of(devices: Iterable[DeviceState]) -> tuple[str, ...]:
-    """Chips that these devices may be, by what their products are called; an example where that says nothing."""
-    words = {word for device in devices for word in _CHIP.findall(device.product.upper())}
-    fitting = (
-        [name for name in chip_names() if any(name.startswith(word) or word.startswith(name) for word in words)]
-        if words
-        else []
-    )
-    return tuple(sorted(fitting)[:MOST_CHIPS]) or (_EXAMPLE_CHIP,)
+def _flash(suggestion: Suggestion) -> Iterator[str]:
+    """Yield what the flash is."""
+    guesses, maps = suggestion.chips.guesses, maps_of(suggestion.device)
+    if guesses:
+        others = ", ".join(quoted(each.name) for each in guesses[1:])
+        yield f"flash = {quoted(guesses[0].name)}" + (f" # or {others}" if others else "")
+        return
+    note = suggestion.chips.note
+    sectors = sectors_shown(maps)
+    if sectors and _parsed(sectors) is not None:
+        yield _wrapped(
+            f'{note[:1].upper()}{note[1:]}. Name yours, as flash = "{_EXAMPLE_CHIP}", instead of its sectors:'
+        )
+        yield f"sectors = {quoted(sectors)}"
+        return
+    yield _wrapped(f"{note[:1].upper()}{note[1:]}. Its chip, by the name on it:")
+    yield f"#flash = {quoted(_EXAMPLE_CHIP)}"
+    yield "# or, for a chip that flashdeck does not know, its sectors and its RAM:"
+    yield f"#sectors = {quoted(_EXAMPLE_SECTORS)}"
+    yield '#ram = "0x20000000+640K"'
 
 
-def _board(suggestion: Suggestion) -> str:
+def _partition(table: tuple[str, ...], partition: PlannedPartition) -> Iterator[str]:
+    yield header(*table, "partitions", partition.name)
+    yield f"address = 0x{partition.span.start:08x}"
+    yield f"size = {quoted(_size(partition.span.size))}"
+    if partition.protected:
+        yield "protected = true"
+    else:
+        yield f"image = {quoted(_short(glob.escape(partition.image)))}"
+
+
+def _examples(table: tuple[str, ...], *, is_plain: bool) -> Iterator[str]:
+    """Yield partitions to be filled in."""
+    yield "# Examples: take the # from what fits, and change it. Or let it be found from"
+    yield f"# builds ({SUFFIXES_IN_WORDS}): flashdeck suggest DIRECTORY"
+    if not is_plain:
+        yield f"#{header(*table, 'partitions', 'bootloader')}"
+        yield "#address = 0x08000000"
+        yield '#size = "128K"'
+        yield "#protected = true"
+    yield f"#{header(*table, 'partitions', 'app')}"
+    yield "#alt = 0 # number or name of the alternate setting" if is_plain else "#address = 0x08020000"
+    yield '#size = "384K"'
+    yield '#image = "~/fw/app/Debug/APP.bin"'
+
+
+def _boards(found: Iterable[Suggestion]) -> Iterator[str]:
+    for suggestion in found:
+        yield from _board(suggestion)
+
+
+def _board(suggestion: Suggestion) -> Iterator[str]:
     device = suggestion.device
     product = quoted(device.product) if device.product else "A device"
+    yield f"# {product}, {device.usb_id} at {device.port}, serial {device.serial or 'none'}"
+    if device.serial_shared:
+        yield "# Two devices have shown this serial at once: only its port tells which one it is."
+    if device.note and not device.note.startswith("not configured"):
+        yield f"# The daemon says: {device.note}"
+    yield header("boards", suggestion.name)
     others = [quoted(name) for name in suggestion.profiles if name != suggestion.profile]
-    choice = (
-        f" # or {', '.join(others)}, which {'have' if len(others) > 1 else 'has'} the same USB id" if others else ""
-    )
+    have = "have" if len(others) > 1 else "has"
+    choice = f" # or {', '.join(others)}, which {have} the same USB id" if others else ""
+    yield f"profile = {quoted(suggestion.profile)}{choice}"
     key, value = ("serial", suggestion.serial) if suggestion.serial else ("port", suggestion.port)
-    shared = "# Two devices have shown this serial at once: only its port tells which one it is."
-    lines = [
-        f"# {product}, {device.usb_id} at {device.port}, serial {device.serial or 'none'}",
-        *([shared] if device.serial_shared else []),
-        *([] if device.note.startswith("not configured") else [f"# The daemon says: {device.note}"]),
-        header("boards", suggestion.name),
-        f"profile = {quoted(suggestion.profile)}{choice}",
-        f"{key} = {quoted(value)}",
-        "# Or, in its place and once the profile is there, this; it also pins the memory map of the device:",
-        f"#   {shlex.join(suggestion.adopt)}",
-        "",
-    ]
+    yield f"{key} = {quoted(value)}"
+    yield "# Or instead of this table, which also pins its memory map:"
+    yield f"#   {shlex.join(suggestion.adopt)}"
+
+
+def _wrapped(text: str) -> str:
+    """Return a comment, in lines of at most `WIDTH` columns where its words allow that."""
+    words = clean(text, 1000).split(" ")
+    lines = ["#"]
+    for word in words:
+        if len(lines[-1]) + 1 + len(word) > WIDTH and lines[-1] != "#":
+            lines.append("#")
+        lines[-1] += f" {word}"
     return "\n".join(lines)
+
+
+def _size(size: int) -> str:
+    return f"{size // _KIB}K" if size % _KIB == 0 else str(size)
+
+
+def _short(path: str) -> str:
+    """Return a path with ~ in place of one's own directory."""
+    home = Path.home()
+    whole = Path(path)
+    return f"~/{whole.relative_to(home)}" if whole.is_relative_to(home) and whole != home else path

@@ -1,25 +1,21 @@
 """`flashdeck doctor`: what a board's bootloader does, what it means and how to mend it."""
 
 import importlib.util
-import json
 import shutil
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from typing import cast
 
 import click
-import msgspec
 
 from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity, exit_code
-from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RemoteError
-from flashdeck.job_state import Failure
+from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode
 from flashdeck.text import MAX_MESSAGE, clean, counted
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.boards import device_table
 from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.daemon_program import answer_of
 from flashdeck_tui.cli.output import Colour, is_terminal, paint, put, put_json, say
 
 _COLOURS = {
@@ -69,23 +65,7 @@ def _ask(boards: tuple[str, ...]) -> Diagnosis:
 
 def _look(boards: tuple[str, ...]) -> Diagnosis:
     """Return the diagnosis of `flashdeckd doctor`, a process of its own: the command line never loads the daemon."""
-    words = [sys.executable, "-m", "flashdeckd", "doctor", "--", *boards]
-    run = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - our own
-    try:
-        answer: object = json.loads(run.stdout)
-        if isinstance(answer, dict) and "error" in answer:
-            failure = msgspec.convert(cast("dict[str, object]", answer)["error"], Failure)
-            raise RemoteError(failure.message, hint=failure.hint, kind=failure.kind)
-        diagnosis = msgspec.convert(answer, Diagnosis)
-    except (ValueError, msgspec.ValidationError) as error:
-        last = run.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise FlashdeckError(
-            f"flashdeckd doctor ended with {run.returncode}: {clean(last[0]) if last else 'it said nothing'}",
-            hint="run it by hand: flashdeckd doctor",
-        ) from error
-    for line in run.stderr.decode(errors="replace").splitlines():
-        say(line)
-    return diagnosis
+    return answer_of(Diagnosis, "doctor", "--", *boards)
 
 
 def _sections(diagnosis: Diagnosis) -> Iterator[str]:
