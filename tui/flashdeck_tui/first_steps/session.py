@@ -1,14 +1,11 @@
 """One run of `flashdeck init`: gathers the facts, leads the dialogue, and comes to the steps."""
 
-import asyncio
-import contextlib
 import os
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Final
 
 from flashdeck.config import Config
 from flashdeck.config_file import default_reading, proposed, reading_of
@@ -17,7 +14,7 @@ from flashdeck.first_board.found import FoundBuild
 from flashdeck.model import DaemonState
 from flashdeck.paths import default_config_path
 from flashdeck.text import MAX_PATH, clean
-from flashdeck.whereabouts import Whereabouts
+from flashdeck_tui.cli.daemon_program import builds_below
 from flashdeck_tui.first_steps import board_choice
 from flashdeck_tui.first_steps.dialogue import Ask, Await, Edit, answered, edited, look
 from flashdeck_tui.first_steps.draft import names_for
@@ -26,10 +23,7 @@ from flashdeck_tui.first_steps.given import Given
 from flashdeck_tui.first_steps.person import Person
 from flashdeck_tui.first_steps.questions import Topic, WrongAnswerError
 from flashdeck_tui.first_steps.setup import Setup
-from flashdeck_tui.first_steps.sources import Bus, BusWatch, project_in
-
-NEW_LOOK_SECONDS: Final = 1.0
-"""Time in which a device that was plugged in is seen, where somebody says that it was."""
+from flashdeck_tui.first_steps.sources import Bus, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +80,7 @@ def with_images(facts: Facts, given: Given, wanted: Sequence[tuple[str, Path]]) 
     builds = list(facts.builds)
     names: dict[str, str] = {}
     for name, path in wanted:
-        build = _build_at(builds, path) or _build_at(asyncio.run(project_in(path.absolute().parent)).builds, path)
+        build = _build_at(builds, path) or _build_at(builds_below(path.absolute().parent).builds or (), path)
         if build is None:
             raise RequestError(
                 f"{clean(str(path), MAX_PATH)} is no image that can be flashed",
@@ -116,46 +110,37 @@ class Session:
     facts: Facts
     given: Given
     person: Person
-    where: Whereabouts | None
-    """Where the daemon is; None where there is none."""
+    source: Source
     device: str = ""
     """A port, a serial or a board's name that an option named."""
+    _bus: Bus = field(default_factory=lambda: Bus(()))
     _told: set[str] = field(default_factory=set[str])
 
     def run(self) -> Setup:
         """Return what the last yes is for. Raises FlashdeckError, and KeyboardInterrupt or Abort where it is ended."""
-        with asyncio.Runner() as runner, self._watching(runner) as watch:
-            self._see(runner.run(watch.changed()))
-            if self.device:
-                self.given = replace(self.given, device=board_choice.port_of(self.facts, self.device))
-            while True:
-                outlook = look(self.facts, self.given)
-                self.person.tell(outlook)
-                match outlook.step:
-                    case Setup():
-                        return outlook.step
-                    case Await(text):
-                        self.person.awaits(text)
-                        self._see(runner.run(watch.changed()))
-                    case Edit(text):
-                        self._edit(text)
-                    case Ask():
-                        self._ask(outlook.step)
-                        if outlook.step.question.topic is Topic.BOARD:  # not later: a board may leave by itself
-                            runner.run(asyncio.sleep(NEW_LOOK_SECONDS))
-                            self._see(watch.bus)
-
-    @contextlib.contextmanager
-    def _watching(self, runner: asyncio.Runner) -> Generator[BusWatch]:
-        watch = BusWatch(self.where)
-        try:
-            yield watch
-        finally:
-            runner.run(watch.close())
+        self._see(self.source.now())
+        if self.device:
+            self.given = replace(self.given, device=board_choice.port_of(self.facts, self.device))
+        while True:
+            outlook = look(self.facts, self.given)
+            self.person.tell(outlook)
+            match outlook.step:
+                case Setup():
+                    return outlook.step
+                case Await(text):
+                    self.person.awaits(text)
+                    self._see(self.source.after(self._bus))
+                case Edit(text):
+                    self._edit(text)
+                case Ask():
+                    self._ask(outlook.step)
+                    if outlook.step.question.topic is Topic.BOARD:  # not later: a board may leave by itself
+                        self._see(self.source.now())
 
     def _see(self, bus: Bus) -> None:
+        self._bus = bus
         self.facts = self.facts.now(bus.devices, bus.boards)
-        for trouble in bus.trouble:
+        for trouble in bus.troubles:
             if trouble not in self._told:
                 self._told.add(trouble)
                 self.person.say(trouble)

@@ -1,39 +1,18 @@
-"""Where devices, boards and builds come from: the daemon where there is one, and the process `flashdeckd scan`."""
+"""Devices and boards as they are now: from the daemon where there is one, else from `flashdeckd scan`."""
 
 import asyncio
-import contextlib
-import importlib.util
-import sys
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-import msgspec
-
-from flashdeck.api import GetBoards, GetStatus
-from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError
-from flashdeck.first_board.found import FoundBuild, ScanLine
-from flashdeck.job_state import Failure
-from flashdeck.model import BoardState, DaemonState, DeviceState
-from flashdeck.text import clean
-from flashdeck.whereabouts import Whereabouts
+from flashdeck.api import BoardList, GetBoards
+from flashdeck.client import Client
+from flashdeck.first_board.found import ScanLine
+from flashdeck.model import BoardState, DeviceState
+from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.daemon_program import following_devices, plugged_devices
 
 ASK_AGAIN: Final = 0.3
 """Seconds between two questions to the daemon while a board is waited for."""
-MAX_ERRORS: Final = 64 * 1024
-"""Bytes that are read of what `flashdeckd scan` says on stderr."""
-MAX_SCAN_LINE: Final = 16 * 1024 * 1024
-"""Bytes of one line of `flashdeckd scan`."""
-
-
-BY_HAND: Final = "run it by hand: flashdeckd scan"
-
-
-class _Line(ScanLine, frozen=True, kw_only=True):
-    """A line, or the error that ended it."""
-
-    error: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,146 +21,66 @@ class Bus:
 
     devices: tuple[DeviceState, ...]
     boards: tuple[BoardState, ...] = ()
-    trouble: tuple[str, ...] = ()
+    troubles: tuple[str, ...] = ()
     """The reasons why devices are not seen as they should be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
-    """The builds below a directory."""
+class Source(Protocol):
+    """Tells of devices and boards."""
 
-    builds: tuple[FoundBuild, ...]
-    notes: tuple[str, ...] = ()
+    def now(self) -> Bus:
+        """Return them as they are."""
+        ...
 
-
-async def daemon_at(where: Whereabouts) -> DaemonState | None:
-    """Return the daemon that answers; None where there is none. Raises ConnectionFailedError for all else."""
-    try:
-        async with await where.connect(client="flashdeck-cli") as client:
-            return (await client.call(GetStatus())).daemon
-    except ConnectionFailedError as error:
-        if error.kind is not ErrorKind.UNREACHABLE:
-            raise
-        return None
+    def after(self, before: Bus) -> Bus:
+        """Return them once they are not as they were."""
+        ...
 
 
-class BusWatch:
-    """Devices and boards as they are now, from the daemon at `where`, or with None from `flashdeckd scan`."""
+class FromDaemon:
+    """The daemon's boards, and the devices that are none of them."""
 
-    def __init__(self, where: Whereabouts | None) -> None:
-        self._where = where
-        self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self.bus = Bus(())
+    def __init__(self, *, virtual: bool) -> None:
+        """`virtual`: a daemon of emulated boards is looked for where none is named."""
+        self._virtual = virtual
 
-    async def changed(self) -> Bus:
-        """Return the next state; the first one as soon as it is known. Raises FlashdeckError once it is lost."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._watch(), name="devices and boards")
-        waiting = asyncio.create_task(self._changed.wait())
-        try:
-            await asyncio.wait((waiting, self._task), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        if not self._changed.is_set():
-            await self._task
-        self._changed.clear()
-        return self.bus
+    def now(self) -> Bus:
+        """Return them as they are."""
+        return converse(_ask, virtual=self._virtual)
 
-    async def close(self) -> None:
-        """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+    def after(self, before: Bus) -> Bus:
+        """Return them once they are not as they were."""
 
-    async def _watch(self) -> None:
-        async with contextlib.aclosing(_scanned() if self._where is None else _asked(self._where)) as source:
-            async for bus in source:
-                self.bus = bus
-                self._changed.set()
-        raise FlashdeckError("flashdeckd scan has ended", hint=BY_HAND)
+        async def wait(client: Client) -> Bus:
+            while True:  # asked again and again: no event tells of devices whose application is running
+                bus = await _ask(client)
+                if bus != before:
+                    return bus
+                await asyncio.sleep(ASK_AGAIN)
+
+        return converse(wait, virtual=self._virtual)
 
 
-async def project_in(folder: Path) -> Project:
-    """Return the builds below a directory. Raises FlashdeckError where it cannot be looked through."""
-    builds: tuple[FoundBuild, ...] | None = None
-    notes: tuple[str, ...] = ()
-    async with contextlib.aclosing(_scan("--no-devices", "--", str(folder))) as lines:
-        async for line in lines:
-            if line.builds is not None:
-                builds, notes = line.builds, line.notes
-    if builds is None:
-        raise FlashdeckError("flashdeckd scan did not say which builds there are", hint="run it: flashdeckd scan DIR")
-    return Project(builds, notes)
+class FromScan:
+    """The devices that the kernel shows."""
+
+    def now(self) -> Bus:
+        """Return them as they are."""
+        return _of_line(plugged_devices())
+
+    def after(self, before: Bus) -> Bus:
+        """Return them once they are not as they were; as they are, where that cannot be followed any more."""
+        with following_devices() as lines:
+            for line in lines:
+                if (bus := _of_line(line)) != before:
+                    return bus
+        return self.now()
 
 
-async def _asked(where: Whereabouts) -> AsyncGenerator[Bus]:
-    """Yield what the daemon says; it tells of no device whose application is running, so it is asked."""
-    async with await where.connect(client="flashdeck-cli") as client:
-        before: Bus | None = None
-        while True:
-            reply = await client.call(GetBoards())
-            bus = Bus((*reply.devices, *reply.running), reply.boards)
-            if bus != before:
-                before = bus
-                yield bus
-            await asyncio.sleep(ASK_AGAIN)
+async def _ask(client: Client) -> Bus:
+    reply: BoardList = await client.call(GetBoards())
+    return Bus((*reply.devices, *reply.running), reply.boards)
 
 
-async def _scanned() -> AsyncGenerator[Bus]:
-    async with contextlib.aclosing(_scan("--follow")) as lines:
-        async for line in lines:
-            if line.devices is not None:
-                yield Bus(line.devices, trouble=(*((line.trouble,) if line.trouble else ()), *line.unread))
-
-
-async def _scan(*words: str) -> AsyncGenerator[ScanLine]:
-    """Yield the lines of `flashdeckd scan`, a process of its own: the command line never loads the daemon.
-
-    Raises FlashdeckError where it is not installed, or refuses.
-    """
-    if importlib.util.find_spec("flashdeckd") is None:
-        raise FlashdeckError("looking for devices and builds needs flashdeckd", hint="install its extra 'daemon'")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "flashdeckd", "scan", *words),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=MAX_SCAN_LINE,
-        start_new_session=True,  # Ctrl-C is for the dialogue, which ends it in order
-    )
-    assert process.stdout is not None  # noqa: S101 - both are pipes
-    assert process.stderr is not None  # noqa: S101
-    errors = asyncio.ensure_future(process.stderr.read(MAX_ERRORS))
-    try:
-        while line := await process.stdout.readline():
-            yield _read(line)
-        if await process.wait():
-            raise _failed(process.returncode or 0, await errors)
-    finally:
-        errors.cancel()
-        if process.stdin is not None:
-            process.stdin.close()  # it ends by that
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-
-
-def _read(line: bytes) -> ScanLine:
-    """Return a line of `flashdeckd scan`. Raises the error that it is about."""
-    try:
-        said = msgspec.json.decode(line, type=_Line)
-    except msgspec.DecodeError as error:
-        raise FlashdeckError(
-            f"flashdeckd scan said {clean(line.decode(errors='replace'), 60)}", hint=BY_HAND
-        ) from error
-    if said.error is not None:
-        raise RemoteError(said.error.message, hint=said.error.hint, kind=said.error.kind)
-    return said
-
-
-def _failed(code: int, errors: bytes) -> FlashdeckError:
-    last = errors.decode(errors="replace").strip().splitlines()[-1:]
-    return FlashdeckError(
-        f"flashdeckd scan ended with {code}: {clean(last[0]) if last else 'it said nothing'}", hint=BY_HAND
-    )
+def _of_line(line: ScanLine) -> Bus:
+    return Bus(line.devices or (), troubles=(*((line.trouble,) if line.trouble else ()), *line.unread))

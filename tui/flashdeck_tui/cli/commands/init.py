@@ -21,6 +21,7 @@ from flashdeck.toml.tables import WrongValueError
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import FirstBoard, PartitionImage
 from flashdeck_tui.cli.connect import ask, whereabouts
+from flashdeck_tui.cli.daemon_program import builds_below
 from flashdeck_tui.cli.installing import script_of
 from flashdeck_tui.cli.job_results import Result, put_result
 from flashdeck_tui.cli.orders import Order, tell_remarks
@@ -35,7 +36,7 @@ from flashdeck_tui.first_steps.person import Absent, Person
 from flashdeck_tui.first_steps.questions import WrongAnswerError
 from flashdeck_tui.first_steps.session import Place, Session, facts_of, with_images
 from flashdeck_tui.first_steps.setup import Setup
-from flashdeck_tui.first_steps.sources import project_in
+from flashdeck_tui.first_steps.sources import FromDaemon, FromScan
 from flashdeck_tui.first_steps.steps import Steps, in_words
 from flashdeck_tui.first_steps.terminal_front import AtTerminal
 from flashdeck_tui.first_steps.ways_in import COMMAND, command_of
@@ -147,12 +148,12 @@ def command(
     person: Person = Absent() if yes else AtTerminal(root=str(root))
     daemon = _daemon(context, virtual=virtual)
     place = Place.of(daemon, virtual=virtual)
-    project = asyncio.run(project_in(root))
-    facts, given = with_images(replace(facts_of(place, root, name), builds=project.builds), given, images)
-    for note in project.notes:
+    found = builds_below(root)
+    facts, given = with_images(replace(facts_of(place, root, name), builds=found.builds or ()), given, images)
+    for note in found.notes:
         person.say(note)
-    where = whereabouts(context, virtual=virtual)
-    setup = Session(facts, given, person, None if daemon is None else where, device).run()
+    source = FromScan() if daemon is None else FromDaemon(virtual=virtual)
+    setup = Session(facts, given, person, source, device).run()
     machine, steps = _steps(context, place, setup, daemon, facts.check)
     if dry_run:
         return _shown(steps, machine, as_json=as_json)
@@ -160,7 +161,7 @@ def command(
         say("nothing was changed")
         return ExitCode.OTHER
     order = Order(no_wait=False, timeout=timeout, cancel_on_exit=False, as_json=as_json, as_jsonl=False)
-    doing = Doing(steps, where, order, person.say, may_ask=not yes)
+    doing = Doing(steps, whereabouts(context, virtual=virtual), order, person.say, may_ask=not yes)
     return _done(doing, _carried_out(doing, machine), as_json=as_json)
 
 
