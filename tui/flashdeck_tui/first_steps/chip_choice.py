@@ -17,7 +17,12 @@ def choose(facts: Facts, given: Given, device: DeviceState) -> tuple[Chip, str] 
     if len(found.guesses) == 1:
         guess = found.guesses[0]
         return find_chip(guess.name), _words(guess)
-    options = tuple(Option(str(number), each.name, _words(each)) for number, each in enumerate(found.guesses, 1))
+    reasons = tuple(dict.fromkeys(each.reason for each in found.guesses if each.reason))
+    shared = reasons[0] if len(reasons) == 1 else ""
+    options = tuple(
+        Option(str(number), each.name, _words(each, said=shared)) for number, each in enumerate(found.guesses, 1)
+    )
+    notes = [each for each in (shared, found.note) if each]
     return Question(
         Topic.CHIP,
         "Which chip?" if options else "Which chip? Its name is printed on it, as STM32H563RGT6.",
@@ -26,7 +31,7 @@ def choose(facts: Facts, given: Given, device: DeviceState) -> tuple[Chip, str] 
         "--chip NAME",
         default=(options[0].value,) if options else (),
         free=True,
-        intro=(found.note,) if found.note else (),
+        intro=tuple(f"{note[:1].upper()}{note[1:]}." for note in notes),
     )
 
 
@@ -39,7 +44,7 @@ def taken(answer: Answer) -> Chip:
         raise WrongAnswerError(f"{error.message[:1].upper()}{error.message[1:]}; {nearest}.") from error
 
 
-def _words(guess: ChipGuess) -> str:
-    alike = f", or {' or '.join(guess.alike)}, which is the same here" if guess.alike else ""
-    reason = f" ({guess.reason.rstrip('.')})" if guess.reason else ""
-    return f"{guess.name}{alike}{reason}"
+def _words(guess: ChipGuess, said: str = "") -> str:
+    """Return a guess with its reason, unless that was `said` for all."""
+    alike = f" (or {', '.join(guess.alike)}: flashed in the same way)" if guess.alike else ""
+    return f"{guess.name}{alike}" + (f": {guess.reason}" if guess.reason != said else "")

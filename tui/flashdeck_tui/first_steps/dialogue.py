@@ -74,6 +74,7 @@ class Outlook:
 
 def look(facts: Facts, given: Given) -> Outlook:
     """Return what is decided by now, and what comes next. Raises RequestError where it cannot come to an end."""
+    image_choice.require_any(facts)
     walk = _Walk(facts, given)
     step = walk.step()
     return Outlook(tuple(walk.shown), tuple(walk.notes), step)
@@ -236,11 +237,11 @@ def _map_question(profile: Profile, *, trusts: bool) -> Question:
     intro: tuple[str, ...] = ()
     if not trusts and (others := in_other_bank(profile)):
         names = " and ".join(each.name for each in others)
-        is_or_are = "lies" if len(others) == 1 else "lie"
         options.append(Option("t", TRUSTED, "yes, and this bootloader erases the right bank"))
         intro = (
-            f"{names} {is_or_are} in another bank than what is protected; some bootloaders erase the wrong one.",
-            "With y flashdeck looks first. A board that cannot be read then waits for one 'flashdeck release'.",
+            f"{names} and what is protected are in different banks, and some bootloaders erase the wrong one. "
+            f"After y flashdeck checks that first; on a board that cannot be read, {names} then waits for one "
+            "'flashdeck release'.",
         )
     return Question(
         Topic.MAP,

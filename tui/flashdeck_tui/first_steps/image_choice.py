@@ -54,6 +54,12 @@ class Places:
         return lay_out(builds, self.geometry, self.maps)
 
 
+def require_any(facts: Facts) -> None:
+    """Raise RequestError where no build was found at all."""
+    if not facts.builds:
+        raise _nothing(facts, ())
+
+
 def choose(facts: Facts, given: Given, places: Places | None) -> tuple[tuple[FoundBuild, ...], str] | Question:
     """Return the builds and the words for them, or the question which; no `places` where the device has no addresses.
 
@@ -81,7 +87,7 @@ def choose(facts: Facts, given: Given, places: Places | None) -> tuple[tuple[Fou
         options,
         "Numbers, several with spaces",
         "--image PARTITION=FILE",
-        default=tuple(each.best.path for each in default),
+        default=tuple(each.best.path for each in listed if each in default),
         several=True,
         intro=(f"{more} older ones are not listed.",) if more else (),
     )
@@ -152,11 +158,14 @@ def _nothing(facts: Facts, unfit: Sequence[LeftOut]) -> RequestError:
     below = clean(str(facts.root), MAX_PATH)
     reasons = [f"{_shown(each.build, facts)}: {each.reason}" for each in unfit[:MOST_REASONS]]
     if not reasons:
-        return RequestError(f"no image was found below {below}", hint="build the firmware first, or name its directory")
+        return RequestError(
+            f"no image was found below {below}",
+            hint="build the firmware first, or name its directory: flashdeck init DIR",
+        )
     more = f"; and {len(unfit) - MOST_REASONS} more" if len(unfit) > MOST_REASONS else ""
     return RequestError(
         f"no image below {below} fits this board: {'; '.join(reasons)}{more}",
-        hint="build the firmware first, or name its directory",
+        hint="build the firmware for this board first, or name its directory: flashdeck init DIR",
     )
 
 

@@ -64,7 +64,7 @@ class Question:
     free: bool = False
     """True if another text may be typed, too."""
     intro: tuple[str, ...] = ()
-    """Lines above the question."""
+    """Sentences above the question, each a paragraph."""
 
     @property
     def default_keys(self) -> str:

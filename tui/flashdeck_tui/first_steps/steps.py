@@ -45,7 +45,9 @@ def in_words(steps: Steps, *, root: Path, home: Path) -> Iterator[str]:
     if steps.writes and steps.daemon_runs:
         yield "let flashdeckd read it"
     for image in steps.setup.images:
-        yield f"flash {image.partition} with {clean(short_path(image.path, str(root)), MAX_PATH)}"
+        waits = image.partition in steps.setup.waits_for_release
+        later = "; if the board cannot be read, it waits for 'flashdeck release'" if waits else ""
+        yield f"flash {image.partition} with {clean(short_path(image.path, str(root)), MAX_PATH)}{later}"
 
 
 def tilde(path: Path, home: Path) -> str:

@@ -47,9 +47,9 @@ class AtTerminal:
         write_talk("\n")
         if step.profile is not None:
             self._map(step)
-        self._paragraph("", question.text, Colour.STRONG)
         for line in question.intro:
             self.say(line)
+        self._paragraph("", question.text, Colour.STRONG)
         width = max((len(option.key) for option in question.options), default=0)
         for option in question.options:
             self._paragraph(f"  {option.key.rjust(width)}  ", option.words)

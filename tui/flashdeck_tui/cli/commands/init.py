@@ -60,7 +60,7 @@ def _image(value: str) -> tuple[str, Path]:
 
 
 def _profile(value: str) -> str:
-    if not is_name(value) or len(value) > MAX_PROFILE:
+    if value and (not is_name(value) or len(value) > MAX_PROFILE):
         raise click.BadParameter(f"use up to {MAX_PROFILE} letters, digits, dots, dashes and underscores")
     return value
 
@@ -258,7 +258,7 @@ def _done(doing: Doing, result: Result, *, as_json: bool) -> ExitCode:
     if not as_json:
         code = put_result(result, names, as_json=False, as_jsonl=False)
         if code is ExitCode.OK:
-            say("done: from now on each build goes onto this board by itself; 'flashdeck' shows it")
+            doing.say("Done. From now on each build goes onto this board by itself. 'flashdeck' shows it.")
         return code
     error = overall(names, [(job.board, failure) for job, failure in zip(result.jobs, result.failures, strict=True)])
     answer = _answer(doing.steps, dry_run=False)
