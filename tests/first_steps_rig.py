@@ -1,7 +1,7 @@
 """Facts of a first board as a test wants them: devices, builds, and the loader that says what it thinks of a file."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flashdeck.config import Config
@@ -75,7 +75,7 @@ class Talk:
     """A dialogue in which a test answers."""
 
     facts: Facts
-    given: Given = Given()
+    given: Given = field(default_factory=Given)
 
     @property
     def outlook(self) -> Outlook:

@@ -69,7 +69,7 @@ def test_without_a_board_it_waits_for_one_and_then_goes_on(tmp_path: Path) -> No
     talk = Talk(facts(tmp_path, running("1-9", TOUCH)), CHIP)
     step = talk.outlook.step
     assert isinstance(step, Await), "a serial port alone is no board that can be flashed"
-    assert "Plug it in now" in step.text
+    assert "Plug the board in now" in step.text
     talk.see(device("1-2"))
     assert talk.asked().question.topic is Topic.IMAGES
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from flashdeck.errors import ErrorKind, RequestError
 from flashdeck.model import BoardState, DeviceMode, DeviceState
-from flashdeck.names import which
+from flashdeck.names import few, which
 from flashdeck.text import clean
 from flashdeck_tui.first_steps.facts import Facts, device_line
 from flashdeck_tui.first_steps.given import Given
@@ -12,7 +12,7 @@ from flashdeck_tui.first_steps.questions import Option, Question, Topic
 
 LOOK_AGAIN = "again"
 """The answer of somebody who has plugged in another board meanwhile."""
-PLUG_IN = "Plug it in now, in DFU mode. Waiting for it, Ctrl-C ends."
+PLUG_IN = "Plug the board in now, in DFU mode. Waiting for it, Ctrl-C ends."
 
 
 def choose(facts: Facts, given: Given) -> DeviceState | BoardState | Question | str:
@@ -22,7 +22,8 @@ def choose(facts: Facts, given: Given) -> DeviceState | BoardState | Question | 
     strangers = facts.strangers
     candidates: Sequence[DeviceState | BoardState] = strangers or facts.present
     if not candidates:
-        return PLUG_IN
+        names = few([each.name for each in facts.boards])
+        return (f"Configured, and not plugged in: {names}. " if names else "") + PLUG_IN
     if len(candidates) == 1:
         return _ready(candidates[0])
     options = [Option(str(number), _value(each), _line(each)) for number, each in enumerate(candidates, 1)]

@@ -40,8 +40,9 @@ def taken(answer: Answer) -> Chip:
     try:
         return find_chip(answer.values[0])
     except ConfigError as error:
-        nearest = error.hint.partition("; for any other chip")[0]
-        raise WrongAnswerError(f"{error.message[:1].upper()}{error.message[1:]}; {nearest}.") from error
+        nearest, _, more = error.hint.partition("; for any other chip")
+        advice = nearest if more else "type the name that is printed on it"
+        raise WrongAnswerError(f"{error.message[:1].upper()}{error.message[1:]}; {advice}.") from error
 
 
 def _words(guess: ChipGuess, said: str = "") -> str:

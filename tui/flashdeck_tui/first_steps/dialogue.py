@@ -179,12 +179,12 @@ class _Walk:
         return self._of_map(device, replace(draft, partitions=tables))
 
     def _of_map(self, device: DeviceState, draft: Draft) -> Step:
-        if self.given.edited is not None:
-            return self._done(self.given.edited)
-        text = text_of(draft)
-        profile = self.facts.check(text).profiles[draft.profile]
+        text = text_of(draft) if self.given.edited is None else self.given.edited
         if self.given.wants_editor:
             return Edit(text)
+        if self.given.edited is not None:
+            return self._done(text)
+        profile = self.facts.check(text).profiles[draft.profile]
         if not self.given.map_is_right:
             return Ask(_map_question(profile, trusts=draft.trusts_banks), profile)
         running = self.facts.application_of(device)
@@ -238,11 +238,9 @@ def _map_question(profile: Profile, *, trusts: bool) -> Question:
     if not trusts and (others := in_other_bank(profile)):
         names = " and ".join(each.name for each in others)
         options.append(Option("t", TRUSTED, "yes, and this bootloader erases the right bank"))
-        intro = (
-            f"{names} and what is protected are in different banks, and some bootloaders erase the wrong one. "
-            f"After y flashdeck checks that first; on a board that cannot be read, {names} then waits for one "
-            "'flashdeck release'.",
-        )
+        first = f"{names} and what is protected are in different banks, and some bootloaders erase the wrong one."
+        then = f"After y flashdeck checks that first; on a board that cannot be read, {names} then waits for one"
+        intro = (f"{first} {then} 'flashdeck release'.",)
     return Question(
         Topic.MAP,
         "Is this map right?",

@@ -51,9 +51,12 @@ class Doing:
     installed: tuple[StepResult, ...] = ()
 
     def write(self) -> None:
-        """Write the file, never over one, and check it as the daemon will. Raises FlashdeckError."""
+        """Write the file, never over another one, and check it as the daemon will. Raises FlashdeckError."""
         file = self.steps.file
         shown = clean(str(file), MAX_PATH)
+        if self.steps.is_there:
+            self._note(f"{shown} is there already")
+            return
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)

@@ -12,7 +12,7 @@ from flashdeck_tui.first_steps.setup import ImageFor, Setup
 
 
 def again(facts: Facts, state: BoardState) -> Setup:
-    """Return what there is to flash onto a configured board. Raises RequestError where that is nothing."""
+    """Return what there is to flash onto a configured board, which may be nothing."""
     board = facts.config.boards.get(state.name)
     if board is None:
         raise RequestError(
@@ -21,11 +21,6 @@ def again(facts: Facts, state: BoardState) -> Setup:
         )
     current = {each.name for each in state.partitions if each.current}
     images = tuple(each for each in files_for(board.profile, facts, by_address=True) if each.partition not in current)
-    if not images:
-        raise RequestError(
-            f"every board here is configured ({clean(state.name)}), and no build was found that it does not have",
-            hint="plug in the new board, in DFU mode; a build is flashed by itself, or by 'flashdeck flash PARTITION'",
-        )
     return Setup(state.name, board.profile, "", images)
 
 

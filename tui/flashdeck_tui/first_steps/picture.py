@@ -90,15 +90,20 @@ def _bar(segments: Sequence[_Segment], width: int, style: Style) -> list[str]:
 
 
 def _widths(segments: Sequence[_Segment], width: int) -> list[int]:
-    """Return the columns of each segment: as many as an address needs, and the rest to scale."""
-    least = _ADDRESS
-    spare = width - least * len(segments)
+    """Return the columns of each segment: enough for its address and its name, and the rest to scale."""
+    least = [max(_ADDRESS, len(segment.label) + 2) for segment in segments]
+    if sum(least) > width:
+        least = [_ADDRESS] * len(segments)
+    spare = width - sum(least)
     if spare < 0 or not segments:
         return []
     total = sum(segment.span.size for segment in segments)
-    wanted = [max(0, segment.span.size * width // total - least) for segment in segments]
+    wanted = [
+        max(0, segment.span.size * width // total - columns)
+        for segment, columns in zip(segments, least, strict=True)
+    ]
     scale = min(1.0, spare / sum(wanted)) if sum(wanted) else 0.0
-    widths = [least + int(more * scale) for more in wanted]
+    widths = [columns + int(more * scale) for columns, more in zip(least, wanted, strict=True)]
     largest = max(range(len(segments)), key=lambda index: segments[index].span.size)
     widths[largest] += width - sum(widths)
     return widths

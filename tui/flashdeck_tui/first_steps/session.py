@@ -57,10 +57,11 @@ class Place:
 
 
 def _is_free(path: Path, text: str) -> bool:
-    try:
-        return bool(text) and path.read_bytes() == text.encode()
-    except FileNotFoundError:
+    """Tell whether a file can be written there, or has that text already."""
+    if not os.path.lexists(path):
         return True
+    try:
+        return path.read_bytes() == text.encode()
     except OSError:
         return False
 

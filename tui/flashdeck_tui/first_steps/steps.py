@@ -20,6 +20,8 @@ class Steps:
     """The configuration that the daemon reads."""
     file: Path
     """The file to write: `main`, or one beside it that is to be included."""
+    is_there: bool = False
+    """True if the file has the very text already: an earlier run has written it."""
     install: tuple[Line, ...] = ()
     """The steps of an installation that are missing here."""
     daemon_runs: bool = False
@@ -38,7 +40,7 @@ class Steps:
 def in_words(steps: Steps, *, root: Path, home: Path) -> Iterator[str]:
     """Yield a line for each step, as "write ~/.config/…"."""
     if steps.writes:
-        yield f"write {tilde(steps.file, home)}"
+        yield f"{'use' if steps.is_there else 'write'} {tilde(steps.file, home)}"
     if steps.include:
         yield f"wait until you have added it to {tilde(steps.main, home)}, which is not changed"
     yield from _install(steps.install)

@@ -1,9 +1,10 @@
 """A person at a terminal: plain lines, and a prompt for each answer. All of it is talk, on stderr."""
 
+import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import click
@@ -131,9 +132,16 @@ def _columns() -> int:
 
 
 def _style() -> Style:
-    """Return lines and shades where the terminal's encoding has them."""
+    """Return lines and shades where the terminal can be expected to show them."""
     try:
         UNICODE.characters.encode(sys.stderr.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return ASCII
-    return UNICODE
+    return ASCII if _is_plain_locale(os.environ) else UNICODE
+
+
+def _is_plain_locale(environ: Mapping[str, str]) -> bool:
+    """Tell whether the locale is "C", for which Python writes UTF-8 all the same (PEP 538 sets LC_CTYPE, PEP 540)."""
+    kind = environ.get("LC_CTYPE", "")
+    named = environ.get("LC_ALL") or ("" if kind == "C.UTF-8" else kind) or environ.get("LANG", "")
+    return named in {"", "C", "POSIX"}

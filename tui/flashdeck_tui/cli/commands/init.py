@@ -1,6 +1,7 @@
 """`flashdeck init`: from a plugged board to a configuration, and both images on it."""
 
 import asyncio
+import os
 import shlex
 import sys
 from dataclasses import replace
@@ -154,6 +155,8 @@ def command(
         person.say(note)
     source = FromScan() if daemon is None else FromDaemon(virtual=virtual)
     setup = Session(facts, given, person, source, device).run()
+    if not setup.text and not setup.images:
+        return _nothing_to_do(setup, person, as_json=as_json)
     machine, steps = _steps(context, place, setup, daemon, facts.check)
     if dry_run:
         return _shown(steps, machine, as_json=as_json)
@@ -197,10 +200,12 @@ def _steps(
     context: click.Context, place: Place, setup: Setup, daemon: DaemonState | None, check: Check
 ) -> tuple[ThisMachine | None, Steps]:
     """Return what is to be done; for emulated boards nothing is installed."""
+    file = place.file(setup.profile.name, setup.text)
     steps = Steps(
         setup=setup,
         main=place.main,
-        file=place.file(setup.profile.name, setup.text),
+        file=file,
+        is_there=os.path.lexists(file),
         daemon_runs=daemon is not None,
     )
     if daemon is not None and daemon.virtual:
@@ -212,6 +217,13 @@ def _steps(
     root = context.find_root().command
     missing = needed_steps.install(machine, config, text_of, lambda shell: script(shell, root), system=False)
     return machine, replace(steps, install=tuple(missing))
+
+
+def _nothing_to_do(setup: Setup, person: Person, *, as_json: bool) -> ExitCode:
+    person.say(f"Nothing to do: {setup.board} is configured already, and no build was found that it does not have.")
+    if as_json:
+        put_json(FirstBoard(board=setup.board, profile=setup.profile.name, file="", toml=""))
+    return ExitCode.OK
 
 
 def _shown(steps: Steps, machine: ThisMachine | None, *, as_json: bool) -> ExitCode:
