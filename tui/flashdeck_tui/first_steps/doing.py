@@ -19,6 +19,7 @@ from flashdeck.whereabouts import Whereabouts
 from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.job_results import Result
 from flashdeck_tui.cli.orders import Order, done_by
+from flashdeck_tui.first_steps.setup import ImageFor
 from flashdeck_tui.first_steps.steps import Steps
 from flashdeck_tui.installer.carrying_out import carry_out
 from flashdeck_tui.installer.steps import StepResult, StepState, steps_of
@@ -49,6 +50,12 @@ class Doing:
     done: list[str] = field(default_factory=list[str])
     """What was done so far, in words."""
     installed: tuple[StepResult, ...] = ()
+    _data: dict[ImageFor, bytes] = field(default_factory=dict[ImageFor, bytes])
+
+    def read(self) -> None:
+        """Read the images as they are now, before anything is changed. Raises FlashdeckError."""
+        for image in self.steps.setup.images:
+            self._data[image] = read_image(Path(image.path))
 
     def write(self) -> None:
         """Write the file, never over another one, and check it as the daemon will. Raises FlashdeckError."""
@@ -101,13 +108,17 @@ class Doing:
             return await done_by(client, self.order, self._ask)
 
     async def _ask(self, client: Client) -> api.JobList:
+        """Order the jobs; none where one of the images is refused."""
         board = (literal(self.steps.setup.board),)
+        asked: list[api.Flash] = []
+        for image in self.steps.setup.images:
+            data = self._data[image]
+            sha256 = await send_image(client, Path(image.path), data, image.partition, board)
+            asked.append(api.Flash(partition=image.partition, sha256=sha256, boards=board))
+        replies = [await client.call(each) for each in asked]
         jobs: tuple[JobState, ...] = ()
         notes: tuple[str, ...] = ()
-        for image in self.steps.setup.images:
-            path = Path(image.path)
-            sha256 = await send_image(client, path, read_image(path), image.partition, board)
-            reply = await client.call(api.Flash(partition=image.partition, sha256=sha256, boards=board))
+        for reply in replies:
             jobs += reply.jobs
             notes += reply.notes
         return api.JobList(jobs=jobs, notes=notes)

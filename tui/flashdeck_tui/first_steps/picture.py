@@ -99,8 +99,7 @@ def _widths(segments: Sequence[_Segment], width: int) -> list[int]:
         return []
     total = sum(segment.span.size for segment in segments)
     wanted = [
-        max(0, segment.span.size * width // total - columns)
-        for segment, columns in zip(segments, least, strict=True)
+        max(0, segment.span.size * width // total - columns) for segment, columns in zip(segments, least, strict=True)
     ]
     scale = min(1.0, spare / sum(wanted)) if sum(wanted) else 0.0
     widths = [columns + int(more * scale) for columns, more in zip(least, wanted, strict=True)]

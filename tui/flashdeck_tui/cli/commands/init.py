@@ -249,6 +249,7 @@ def _shown(steps: Steps, machine: ThisMachine | None, *, as_json: bool) -> ExitC
 def _carried_out(doing: Doing, machine: ThisMachine | None) -> Result:
     """Do it all. Raises FlashdeckError that says what to do next, where it ended half way."""
     try:
+        doing.read()
         if doing.steps.writes:
             doing.write()
         if machine is not None:
