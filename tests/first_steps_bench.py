@@ -15,6 +15,7 @@ from cli_run import Run
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError
+from flashdeck.model import Presence, Snapshot
 from flashdeck.value import Value
 from product_images import program
 from pseudo_terminal import OnTerminal
@@ -106,6 +107,21 @@ class NewUser:
                 return await client.call(params)
 
         return asyncio.run(once())
+
+    def presses(self, name: str, board: str) -> None:
+        """Presses an emulated board's button, and waits until its configured board is in DFU mode."""
+
+        async def both() -> None:
+            async with await Client.connect(self.socket, client="test") as client, asyncio.timeout(60 * PATIENCE):
+                changes = client.follow()
+                await anext(changes)
+                await client.call(api.VirtualPress(boards=(name,)))
+                async for change in changes:
+                    states = change.boards if isinstance(change, Snapshot) else (change.board,)
+                    if any(each and (each.name, each.presence) == (board, Presence.DFU) for each in states):
+                        return
+
+        asyncio.run(both())
 
     def flash(self, name: str, address: int, size: int) -> bytes:
         """A piece of the emulated flash, at most 256 KiB."""

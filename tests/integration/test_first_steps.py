@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_run import Cli, Run
 from first_steps_bench import FIRST_CASE, ONE, STACK, TWO, NewUser, new_user, talked
 from flashdeck import api
 from flashdeck.config_file import load
@@ -82,10 +83,18 @@ def test_a_second_run_writes_nothing_and_flashes_what_is_new(user: NewUser) -> N
     first = user.runs("init", "--virtual", "--yes", "--chip", "STM32H563RG", "--banks", "trusted", "fw")
     assert first.code == 0, first.err
     text = user.config.read_bytes()
-    user.ask(api.VirtualPress(boards=("one",)))
+    user.presses("one", "product-1")
     again = user.runs("init", "--virtual", "--yes", "fw", "--json")
     assert (again.code, again.json["jobs"]) == (0, []), again.err
     assert "Nothing to do" in again.err
+
+    user.ask(api.Disarm(boards=("product-1",)))
+    newer = program(STACK, APP1 + 0x301, 24_000)
+    user.built("APP1", newer)
+    once_more = user.runs("init", "--virtual", "--yes", "fw")
+    assert once_more.code == 0, once_more.err
+    assert "configured already" in once_more.err
+    assert user.flash("one", APP1, len(newer)) == newer, "its yes counts for what would be offered"
     assert user.config.read_bytes() == text
 
 
@@ -191,6 +200,23 @@ def unchanged() -> Iterator[NewUser]:
         yield somebody
 
 
+@pytest.fixture
+def here(unchanged: NewUser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Runs the command line in this process, for that user."""
+    monkeypatch.chdir(unchanged.root)
+    for name in set(os.environ) - set(unchanged.variables):
+        monkeypatch.delenv(name)
+    for name, value in unchanged.variables.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*words: str) -> Run:
+        code = main(words)
+        out, err = capsys.readouterr()
+        return Run(code, out, err)
+
+    return run
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -209,20 +235,11 @@ def unchanged() -> Iterator[NewUser]:
     ],
 )
 def test_each_way_of_going_wrong_is_said(
-    unchanged: NewUser,
-    words: tuple[str, ...],
-    code: int,
-    says: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    unchanged: NewUser, here: Cli, words: tuple[str, ...], code: int, says: str
 ) -> None:
-    monkeypatch.chdir(unchanged.root)
-    for name in set(os.environ) - set(unchanged.variables):
-        monkeypatch.delenv(name)
-    for name, value in unchanged.variables.items():
-        monkeypatch.setenv(name, value)
-    assert main(words) == code
-    assert says in capsys.readouterr().err
+    run = here(*words)
+    assert run.code == code
+    assert says in run.err
     assert not unchanged.config.exists()
 
 
@@ -245,13 +262,12 @@ def test_a_failure_half_way_says_what_was_done_and_the_next_run_goes_on(user: Ne
     assert terminal.ended() == 9, said
     assert "done before: wrote" in said
     assert "run flashdeck init again" in said
-    assert not user.ask(api.GetJobs()).jobs, "neither of the two was begun"
+    assert user.flash("one", APP1, len(ONE)) == ONE, "the one that was right is there"
 
     user.built("APP2", TWO)
-    again = user.runs("init", "--virtual", "--yes", "fw")
-    assert again.code == 0, again.err
-    assert "configured already" in again.err
-    assert (user.flash("one", APP1, len(ONE)), user.flash("one", PARTITION2, len(TWO))) == (ONE, TWO)
+    user.presses("one", "product-1")
+    assert user.ask(api.Wait(partition="app2", boards=("product-1",), timeout=60.0)).boards[0].is_there
+    assert user.flash("one", PARTITION2, len(TWO)) == TWO, "the build that was put right lands by itself"
 
 
 def test_an_image_that_is_gone_at_the_yes_changes_nothing(user: NewUser) -> None:

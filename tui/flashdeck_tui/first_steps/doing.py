@@ -11,7 +11,7 @@ from typing import Final
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.config_file import proposed
-from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError, RequestError
 from flashdeck.model import JobState
 from flashdeck.names import literal
 from flashdeck.text import MAX_PATH, clean
@@ -50,6 +50,8 @@ class Doing:
     done: list[str] = field(default_factory=list[str])
     """What was done so far, in words."""
     installed: tuple[StepResult, ...] = ()
+    refused: RemoteError | None = None
+    """The refusal of an image where those before it were taken."""
     _data: dict[ImageFor, bytes] = field(default_factory=dict[ImageFor, bytes])
 
     def read(self) -> None:
@@ -108,17 +110,19 @@ class Doing:
             return await done_by(client, self.order, self._ask)
 
     async def _ask(self, client: Client) -> api.JobList:
-        """Order the jobs; none where one of the images is refused."""
+        """Order a job for each image; where a later one is refused, those before it are followed all the same."""
         board = (literal(self.steps.setup.board),)
-        asked: list[api.Flash] = []
-        for image in self.steps.setup.images:
-            data = self._data[image]
-            sha256 = await send_image(client, Path(image.path), data, image.partition, board)
-            asked.append(api.Flash(partition=image.partition, sha256=sha256, boards=board))
-        replies = [await client.call(each) for each in asked]
         jobs: tuple[JobState, ...] = ()
         notes: tuple[str, ...] = ()
-        for reply in replies:
+        for image in self.steps.setup.images:
+            try:
+                sha256 = await send_image(client, Path(image.path), self._data[image], image.partition, board)
+                reply = await client.call(api.Flash(partition=image.partition, sha256=sha256, boards=board))
+            except RemoteError as error:
+                if not jobs:
+                    raise
+                self.refused = error
+                break
             jobs += reply.jobs
             notes += reply.notes
         return api.JobList(jobs=jobs, notes=notes)

@@ -15,6 +15,7 @@ from flashdeck import api
 from flashdeck.chips import Chip, find_chip
 from flashdeck.config import USB_ID, Enter, UsbId
 from flashdeck.errors import ConfigError, ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError
+from flashdeck.job_state import Failure
 from flashdeck.model import DaemonState
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.spellings import NAME_RULE, is_name
@@ -256,35 +257,41 @@ def _carried_out(doing: Doing, machine: ThisMachine | None) -> Result:
             doing.install(machine)
         return asyncio.run(doing.flash())
     except FlashdeckError as error:
-        if not doing.done:
-            raise
-        hint = f"{error.hint}; then {AGAIN}" if error.hint else AGAIN
-        raise FlashdeckError(
-            f"{error.message} (done before: {', '.join(doing.done)})", hint=hint, kind=error.kind
-        ) from error
+        raise _half_way(doing, error) from error
+
+
+def _half_way(doing: Doing, error: FlashdeckError) -> FlashdeckError:
+    """Return an error that says also what was done before it, and what is next."""
+    if not doing.done:
+        return error
+    hint = f"{error.hint}; then {AGAIN}" if error.hint else AGAIN
+    return FlashdeckError(f"{error.message} (done before: {', '.join(doing.done)})", hint=hint, kind=error.kind)
 
 
 def _done(doing: Doing, result: Result, *, as_json: bool) -> ExitCode:
     """Print what became of it, as `flash` does."""
     tell_remarks(result)
     names = ", ".join(image.partition for image in doing.steps.setup.images)
+    refused = None if doing.refused is None else _half_way(doing, doing.refused)
     if not as_json:
         code = put_result(result, names, as_json=False, as_jsonl=False)
+        if refused is not None:
+            raise refused
         if code is ExitCode.OK:
             doing.say("Done. From now on each build goes onto this board by itself. 'flashdeck' shows it.")
         return code
     error = overall(names, [(job.board, failure) for job, failure in zip(result.jobs, result.failures, strict=True)])
-    answer = _answer(doing.steps, dry_run=False)
-    put_json(
-        replace_fields(
-            answer,
-            install=doing.installed,
-            jobs=result.jobs,
-            notes=result.notes,
-            error=UNSET if error is None else error,
-        )
+    if refused is not None:
+        error = Failure(kind=refused.kind, message=refused.message, hint=refused.hint)
+    answer = replace_fields(
+        _answer(doing.steps, dry_run=False),
+        install=doing.installed,
+        jobs=result.jobs,
+        notes=result.notes,
+        error=UNSET if error is None else error,
     )
-    return exit_code(result.failures)
+    put_json(answer)
+    return exit_code(result.failures) if refused is None else refused.exit_code
 
 
 def _answer(steps: Steps, *, dry_run: bool) -> FirstBoard:
