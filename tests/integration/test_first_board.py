@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from cli_run import Run
-from flashdeck.model import Presence
-from rig import Rig, firmware, prepare, running
+from flashdeck import api
+from flashdeck.model import DeviceMode, Presence, WayIntoDfu
+from rig import PARTITION2, Rig, firmware, prepare, running
+from unit.scanning.trees import APP1, OBJECT_FILE, elf, raw, write
 
 BENCH = """
 [boards.one]
@@ -20,7 +22,7 @@ timing = "none"
 app = "0483:5740"
 runtime = true
 """
-BLANKS = r'^#(?=(flash = "STM32H563RG"|app = |enter = |\[profiles|address|size|protected|image))'
+BLANKS = r"^#(?=(app = |enter = |\[profiles|address|size|protected|image))"
 ONE, TWO = firmware("1.0.0"), firmware("1.0.1")
 
 
@@ -92,3 +94,57 @@ async def test_what_was_suggested_works_as_it_was_printed(root: Path) -> None:
         assert row["job"]["status"]["state"] == "done"
         left = await flashdeck(rig, "suggest", "--config", str(config))
         assert left.out.startswith("# Nothing to suggest")
+
+
+async def test_the_machine_knows_the_chip_the_map_and_the_builds(root: Path) -> None:
+    """The chip by the map, both partitions by where the builds are linked; pasted, read again, flashed."""
+    prepare(root, boards="", bench=BENCH)
+    config = root / "config.toml"
+    config.write_text("")
+    fw = root / "fw"
+    write(
+        fw,
+        {
+            "APP1/.cproject": "",
+            "APP1/Debug/APP1.elf": elf("1.0.0", APP1),
+            "APP1/Debug/APP1.bin": raw("1.0.0", APP1),
+            "APP2/.cproject": "",
+            "APP2/Debug/APP2.elf": elf("2.0.0", PARTITION2),
+            "APP2/Debug/main.o": OBJECT_FILE,
+        },
+    )
+    async with running(root) as rig:
+        suggested = await flashdeck(rig, "suggest", str(fw), "--config", str(config))
+        assert suggested.code == 0, suggested.err
+        assert (await rig.emulated("one")).transfers == 0, "nothing is opened to suggest"
+        lines = suggested.out.splitlines()
+        assert len(lines) <= 24
+        # The one thing that a device in DFU mode does not show is what it is called while it runs.
+        config.write_text(re.sub(r"^#(?=(app|enter) = )", "", suggested.out, flags=re.MULTILINE))
+        await answer(rig, "config", "reload")
+        await rig.until(lambda snapshot: [board.presence for board in snapshot.boards] == [Presence.DFU])
+        for partition in ("app1", "app2"):
+            done = await flashdeck(rig, "flash", partition, "--json")
+            assert done.code == 0, done.err
+        assert await rig.partition_of("one", 4096) == raw("1.0.0", APP1)
+        assert await rig.partition_of("one", 4096, address=PARTITION2) == raw("2.0.0", PARTITION2)
+
+
+async def test_what_is_known_of_a_device_in_either_mode(root: Path) -> None:
+    """The kernel knows the map of a device in DFU mode; a running one is listed apart, with its ways into that mode."""
+    (root / "APP1.bin").write_bytes(ONE)
+    contents = 'contents = [{ address = 0x08020000, file = "APP1.bin" }]\n'
+    prepare(root, boards="", bench=BENCH + contents)
+    (root / "config.toml").write_text("")
+    async with running(root) as rig:
+        listed = await rig.client.call(api.GetBoards())
+        assert listed.devices == ()
+        (device,) = listed.running
+        assert (device.usb_id, device.mode) == ("0483:5740", DeviceMode.RUNNING)
+        assert device.ways_into_dfu == (WayIntoDfu.DETACH, WayIntoDfu.TOUCH)
+        await rig.press("one")
+        snapshot = await rig.until(lambda snapshot: len(snapshot.devices) == 1)
+        (device,) = snapshot.devices
+        assert device.mode is DeviceMode.DFU
+        assert device.setting_names == ("@Internal Flash   /0x08000000/16*8Ka,112*8Kg",)
+        assert (await rig.client.call(api.GetBoards())).running == ()

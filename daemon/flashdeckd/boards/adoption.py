@@ -5,6 +5,7 @@ from itertools import count
 
 from flashdeck.config import Board, Config, Pins, Profile
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.first_board.chip_guess import maps_in, shows
 from flashdeck.model import Presence
 from flashdeck.names import did_you_mean, few
 from flashdeckd.usb.device import UsbDevice
@@ -50,7 +51,10 @@ def find_device(
 
 
 def find_profile(name: str, device: UsbDevice, config: Config) -> Profile:
-    """The named profile, or the only one with the device's USB id in DFU mode; raises RequestError."""
+    """The named profile, or the only one with the device's USB id in DFU mode; raises RequestError.
+
+    Of several with that id, the one whose flash has the sectors of the memory map that the device shows.
+    """
     named = [profile for profile in config.profiles.values() if name in ("", profile.name)]
     fitting = [profile for profile in named if mode_of(profile, device) is Presence.DFU]
     if not fitting and any(mode_of(profile, device) is Presence.APP for profile in named):
@@ -58,6 +62,9 @@ def find_profile(name: str, device: UsbDevice, config: Config) -> Profile:
             f"the device at {device.name} is running, and a board is adopted by what its bootloader shows",
             hint="bring it into DFU mode first",
         )
+    if len(fitting) > 1:
+        maps = maps_in(device.setting_names, str(device.usb_id))
+        fitting = [profile for profile in fitting if profile.is_plain or shows(maps, profile.geometry)] or fitting
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:

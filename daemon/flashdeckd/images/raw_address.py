@@ -8,35 +8,48 @@ import struct
 from typing import Final
 
 from flashdeck.geometry import Range
-from flashdeckd.images.program import WORD, possible_starts
+from flashdeckd.images.program import LOOKED_AT, WORD, possible_starts
 
 POINTERS_LOOKED_AT: Final = 4 * 1024 * 1024
 """Bytes at the start of an image that are looked at for pointers."""
-MOST_INSIDE: Final = 0.9
+MOST_INSIDE: Final = 0.99
 """Share of the pointers, among those that the best address has inside the image, with which a rounder one is taken."""
+CODE: Final = Range(0x08000000, 0x10000000)
+"""Addresses of the flash of the chips that the chip table has, and of its secure view (TrustZone)."""
 STACKS: Final = Range(0x10000000, 0x40000000)
 """Addresses of RAM: of the code region above flash, and the SRAM region (Armv7-M ARM, "The system address map")."""
+_USUAL_STACKS: Final = (
+    Range(0x10000000, 0x10020000),
+    Range(0x20000000, 0x20400000),
+    Range(0x24000000, 0x24200000),
+    Range(0x30000000, 0x30100000),
+)
+"""Addresses of the RAM of those chips."""
 _VECTORS: Final = 16
-_ALWAYS_THERE: Final = (1, 2, 3, 11, 14, 15)
-"""Reset, NMI, HardFault, SVCall, PendSV and SysTick: the vectors that mean the same on every Cortex-M."""
+_HANDLERS: Final = (2, 3, 11, 14, 15)
+"""NMI, HardFault, SVCall, PendSV and SysTick: the vectors that mean the same on every Cortex-M."""
 
 
-def vectors_at(data: bytes, at: int = 0, reach: int | None = None) -> tuple[int, ...] | None:
-    """Return the first 16 words at an offset where they look like a vector table; None where they do not.
+def vectors_at(data: bytes, at: int = 0, home: Range | None = None) -> tuple[int, ...] | None:
+    """Return the words of what looks like a vector table at an offset, at most 16; None where it does not.
 
-    The vectors that every Cortex-M has are zero or odd, and not farther from each other than `reach` bytes: the length
-    of the image, which is that of `data` where it is not given.
+    `home` are the addresses of the image, where they are known: the reset vector is one of them. Where they are not,
+    either stack and reset vector are where chips of the table have RAM and flash, or all vectors lie as near to each
+    other as the image is long.
     """
-    if at + _VECTORS * WORD.size > len(data):
+    count = min(_VECTORS, (len(data) - at) // WORD.size)
+    if count < LOOKED_AT:
         return None
-    words = struct.unpack_from(f"<{_VECTORS}I", data, at)
-    stack, reset = words[:2]
+    words: tuple[int, ...] = struct.unpack_from(f"<{count}I", data, at)
+    stack, reset = words[:LOOKED_AT]
     if not STACKS.start < stack <= STACKS.end or stack % WORD.size or not reset & 1:
         return None
-    handlers = [words[index] for index in _ALWAYS_THERE if words[index]]
-    if any(not each & 1 or abs(each - reset) > (reach or len(data)) for each in handlers):
-        return None
-    return words
+    if home is not None:
+        return words if home.start < reset < home.end else None
+    if CODE.start < reset < CODE.end and any(each.start < stack <= each.end for each in _USUAL_STACKS):
+        return words
+    handlers = [words[index] for index in _HANDLERS if index < count and words[index]]
+    return words if handlers and all(each & 1 and abs(each - reset) <= len(data) for each in handlers) else None
 
 
 def linked_address(data: bytes, table: int = 0) -> int | None:
@@ -48,7 +61,7 @@ def linked_address(data: bytes, table: int = 0) -> int | None:
     vectors = vectors_at(data, table)
     if vectors is None:
         return None
-    size, reset = max(len(program), table + _VECTORS * WORD.size), vectors[1]
+    size, reset = max(len(program), table + len(vectors) * WORD.size), vectors[1]
     handlers = sorted({word - 1 for word in vectors[1:] if word & 1 and abs(word - reset) <= size})
     candidates = tuple(possible_starts(handlers, table, size))
     if not candidates:

@@ -79,7 +79,8 @@ def _found(
 ) -> FoundImage:
     start = image.pieces[0].offset
     table = Range.sized(start + _table_offset(image, start), _TABLE)
-    vectors = vectors_at(image.read(table), reach=image.end - start) if image.covers(table) else None
+    known = image.read(table)[: max(0, image.pieces[0].end - table.start)]
+    vectors = vectors_at(known, home=Range(start, image.end))
     spans = [(piece.offset, piece.end) for piece in image.pieces]
     return FoundImage(
         path=str(path),

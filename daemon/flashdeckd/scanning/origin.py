@@ -14,9 +14,7 @@ LEVELS: Final = 4
 """Directories above a file in which the traces of its tool are looked for."""
 
 _VARIANTS = frozenset(("debug", "release", "relwithdebinfo", "minsizerel"))
-_GENERIC = frozenset(
-    ("a", "app", "application", "firmware", "flash", "fw", "image", "main", "out", "output", "program", "rom", "zephyr")
-)
+_GENERIC = frozenset(("a", "firmware", "flash", "fw", "image", "main", "out", "output", "program", "rom", "zephyr"))
 """Names of targets that say nothing: the project's says more."""
 _BUILD_DIRECTORY = re.compile(r"(cmake-)?build.*|out|output|bin|dist|obj|exe|objects", re.IGNORECASE)
 

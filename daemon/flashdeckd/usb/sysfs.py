@@ -90,7 +90,8 @@ def _with_names(directory: Path, device: UsbDevice) -> UsbDevice:
             found.append(_optional_text(directory / name, "interface"))
             if len(found) == MAX_NAMES:
                 break
-    return replace(device, setting_names=tuple(filter(None, found)))
+    names = tuple(filter(None, found))
+    return replace(device, setting_names=names) if names else device
 
 
 def devnum_of(directory: Path) -> int:

@@ -169,7 +169,7 @@ def guess_chips(device: DeviceState | None, builds: Iterable[FoundBuild] = ()) -
     programs = [build for build in builds if build.best.is_program and _is_internal(build)]
     for build in programs:
         _by_program(found, build)
-    found.left.sort(key=lambda each: (not _ends_with(each, runs), _rank(each.names[0])))
+    found.left.sort(key=lambda each: _rank(each.names[0]))
     if not found.reasons:
         why = "nothing that the board shows says which chip it is" if device else "no build says which chip it is for"
         return ChipGuesses(note="; ".join([*found.notes, why]))
@@ -237,14 +237,16 @@ def _overlap(runs: Iterable[Region]) -> bool:
 def _by_map(found: _Narrowing, runs: tuple[Region, ...]) -> None:
     shown = _in_words(runs, LONGEST_SECTORS)
     fits = {each.names: _fit(runs, each.runs) for each in found.left}
-    _ = (
-        found.keep(lambda each: fits[each.names] is _Fit.SAME, f"its memory map shows {shown}")
-        or found.keep(lambda each: fits[each.names] is _Fit.PART, f"its memory map shows {shown} of it")
-        or found.keep(
-            lambda each: fits[each.names] is _Fit.LARGER,
-            f"its memory map shows {shown}, more than it has",
-            f"no chip that is known has the sectors of its memory map ({shown})",
-        )
+    if found.keep(lambda each: fits[each.names] is _Fit.SAME, f"its memory map shows {shown}"):
+        return
+    if found.keep(lambda each: fits[each.names] is _Fit.PART, f"its memory map shows {shown} of it"):
+        # Bootloaders that show only what they write show it to the end.
+        found.keep(lambda each: _ends_with(each, runs))
+        return
+    found.keep(
+        lambda each: fits[each.names] is _Fit.LARGER,
+        f"its memory map shows {shown}, more than it has",
+        f"no chip that is known has the sectors of its memory map ({shown})",
     )
 
 
@@ -351,7 +353,7 @@ def _fit(shown: Sequence[Region], own: Sequence[Region]) -> _Fit:
 
 
 def _ends_with(candidate: _Candidate, runs: Sequence[Region]) -> bool:
-    return bool(runs) and candidate.runs[-1].span.end == runs[-1].span.end
+    return candidate.runs[-1].span.end == runs[-1].span.end
 
 
 def _runs(regions: Iterable[Region]) -> tuple[Region, ...]:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from flashdeck.config import Board, Config, Pins, Profile, UsbId
 from flashdeck.errors import RequestError
-from flashdeck.geometry import Geometry, Region
-from flashdeck.model import Presence
+from flashdeck.geometry import Geometry, Region, parse_sectors
+from flashdeck.model import DeviceMode, Presence
 from flashdeckd.boards.adoption import find_profile
 from flashdeckd.usb.device import InterfaceClass, UnreadDevice, UsbDevice
 from flashdeckd.usb.recognition import SharedSerial, Sighting, mode_of, recognise
@@ -321,3 +321,57 @@ def test_once_two_devices_have_shown_a_serial_it_never_says_again_who_a_device_i
             known, found = boards[name], sighting.device
             if found is not None and not known.get("port"):
                 assert not {SharedSerial(DFU, known["serial"]), SharedSerial(APP, known["serial"])} & shared
+
+
+SERIAL_PORT = (InterfaceClass(0, 0, 0x02, 0x02, 0x01), InterfaceClass(1, 0, 0x0A, 0, 0))
+RUNTIME = InterfaceClass(2, 0, 0xFE, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("usb_id", "interfaces", "ways"),
+    [
+        (OTHER, (*SERIAL_PORT, RUNTIME), ("detach", "touch-1200")),
+        (OTHER, (RUNTIME,), ("detach",)),
+        (OTHER, SERIAL_PORT, ("touch-1200",)),
+        (OTHER, (InterfaceClass(0, 0, 0x08, 6, 0x50),), ()),
+        (OTHER, (InterfaceClass(0, 0, 0x02, 0x06, 0),), ()),  # Ethernet
+        (UsbId(0x0483, 0x374B), SERIAL_PORT, ()),  # ST-LINK
+        (UsbId(0x1366, 0x0105), SERIAL_PORT, ()),  # J-Link
+        (UsbId(0x1D50, 0x6018), (*SERIAL_PORT, RUNTIME), ()),  # Black Magic Probe
+    ],
+)
+def test_what_is_running_and_shows_a_way_into_dfu_mode_is_listed_apart(
+    usb_id: UsbId, interfaces: tuple[InterfaceClass, ...], ways: tuple[str, ...]
+) -> None:
+    roster = recognise(config(), [replace(device(1, "A", usb_id), interfaces=interfaces)], NO_PORTS)
+    assert roster.strangers == ()
+    assert [each.ways_into_dfu for each in roster.running] == ([ways] if ways else [])
+    assert all(each.mode is DeviceMode.RUNNING for each in roster.running)
+
+
+def test_a_board_that_is_running_is_no_stranger() -> None:
+    running = replace(device(1, "A", APP), interfaces=SERIAL_PORT)
+    assert recognise(config(left={"serial": "A"}), [running], NO_PORTS).running == ()
+
+
+def test_all_that_hotplug_knows_of_a_stranger_is_told() -> None:
+    known = replace(device(1, "A"), manufacturer="ACME", dfu_version=0x011A, setting_names=("@F/0x08000000/1*8Kg",))
+    (stranger,) = recognise(config(), [known], NO_PORTS).strangers
+    assert (stranger.manufacturer, stranger.dfu_version, stranger.setting_names, stranger.mode) == (
+        "ACME",
+        0x011A,
+        ("@F/0x08000000/1*8Kg",),
+        DeviceMode.DFU,
+    )
+
+
+def test_of_two_profiles_with_one_usb_id_a_device_is_of_the_one_whose_flash_it_shows() -> None:
+    other = replace(PROFILE, name="other", geometry=parse_sectors("4*16K@0x08000000, 1*64K, 7*128K"))
+    both = replace(config(), profiles={"product": PROFILE, "other": other})
+    shown = "@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg"
+    assert find_profile("", replace(device(1, "A"), setting_names=(shown,)), both) is other
+    for names in ((), ("@Internal Flash  /0x08000000/7*3Kg",), ("no map",)):
+        with pytest.raises(RequestError, match="several profiles"):
+            find_profile("", replace(device(1, "A"), setting_names=names), both)
+    named = find_profile("product", replace(device(1, "A"), setting_names=(shown,)), both)
+    assert named is PROFILE, "who names a profile means it"

@@ -46,7 +46,7 @@ def test_an_error_of_several_lines_is_told_on_one(daemon: CannedDaemon, cli: Cli
     [
         "status", "boards", "jobs", "flash app1", "plan app1", "wait app1", "logs", "logs -f", "hold left",
         "release left", "virtual list", "virtual plug left", "virtual unplug left", "virtual press left",
-        "virtual fault left stall", "virtual dump left x", "cancel 1", "retry 1", "arm", "disarm", "suggest",
+        "virtual fault left stall", "virtual dump left x", "cancel 1", "retry 1", "arm", "disarm",
         "adopt 1-4.2",
     ],
 )  # fmt: skip

@@ -19,7 +19,6 @@ from flashdeck.client import Client
 from flashdeck.errors import RequestError
 from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.job_state import Phase, Running
-from flashdeck.model import DeviceState
 from flashdeck.text import MAX_MESSAGE
 from flashdeck_tui.cli import live_names, progress
 from flashdeck_tui.cli.commands import jobs, logs
@@ -30,7 +29,6 @@ from flashdeck_tui.cli.image_file import read_image
 from flashdeck_tui.cli.live_names import JOBS, PATIENCE
 from flashdeck_tui.cli.output import one_line
 from flashdeck_tui.cli.progress import LOOK_SECONDS, REDRAW, Bars
-from flashdeck_tui.cli.suggestion import MOST_CHIPS, chips_of
 from tui_scene import job
 
 
@@ -58,11 +56,6 @@ def test_so_many_pieces_have_a_row_each() -> None:
     steps = [api.PlanStep(action="erase", address=number * 32, size=16) for number in range(MOST_PIECES + 1)]
     assert [places for _, places in folded(steps[1:])] == [1] * MOST_PIECES
     assert [places for _, places in folded(steps)] == [MOST_PIECES + 1]
-
-
-def test_so_many_chips_are_proposed() -> None:
-    device = DeviceState(port="1-4", usb_id="0483:df11", product="STM32H563 board", note="")
-    assert len(chips_of([device])) == MOST_CHIPS
 
 
 def test_bars_are_drawn_again_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:

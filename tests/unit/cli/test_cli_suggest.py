@@ -1,5 +1,6 @@
 """`suggest`: what is printed is configuration, once what is marked is filled in."""
 
+import os
 import re
 import shlex
 import tempfile
@@ -17,9 +18,12 @@ from flashdeck import api
 from flashdeck.config import Config
 from flashdeck.config_file import load
 from flashdeck.errors import ConfigError
-from flashdeck.model import DeviceState
+from flashdeck.geometry import Range, parse_sectors
+from flashdeck.model import DeviceMode, DeviceState, WayIntoDfu
 from flashdeck.text import clean
-from flashdeck_tui.cli.suggestion import suggestions, to_toml
+from flashdeck_tui.cli.suggestion import MOST_RUNNING, WIDTH, suggestions, to_toml
+from flashdeckd.host.files import matching
+from unit.scanning.trees import APP2, elf, raw, write
 
 ONE = DeviceState(
     port="1-4.2", usb_id="0483:df11", serial="S1", product="Demo board", note="not configured: never touched"
@@ -46,7 +50,7 @@ def offer(daemon: CannedDaemon, *devices: DeviceState) -> None:
 def filled_in(text: str) -> str:
     """`text` after somebody followed its comments: a chip for each profile, and the partitions."""
     return re.sub(
-        r'^#(?=(flash = "STM32H563RG"|\[profiles|address|size|protected|image))', "", text, flags=re.MULTILINE
+        r'^#(?=(flash = "STM32H563RG"|\[profiles|address|alt|size|protected|image))', "", text, flags=re.MULTILINE
     )
 
 
@@ -123,21 +127,134 @@ def test_every_choice_of_a_flash_can_be_taken(daemon: CannedDaemon, cli: Cli, tm
     assert read(text.replace(f"#{line}", line), tmp_path).boards["product-1"].serial == "S1"
 
 
-@pytest.mark.parametrize(
-    ("product", "chips"),
-    [
-        ("STM32  BOOTLOADER", ["STM32H563RG"]),
-        ("ACME stm32f405 DFU", ["STM32F405OE", "STM32F405OG", "STM32F405RG", "STM32F405VG"]),
-        ("STM32H503 loader", ["STM32H503CB", "STM32H503EB", "STM32H503KB", "STM32H503RB"]),
-        ("STM32F405RGT6", ["STM32F405RG"]),
-        ("STM32H5", ["STM32H563RG"]),
-    ],
-)
-def test_few_chips_are_offered_and_those_that_the_product_names(
-    daemon: CannedDaemon, cli: Cli, product: str, chips: list[str]
+MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
+KNOWN = replace(ONE, setting_names=(MAP,), dfu_version=0x011A)
+
+
+def on_a_screen(text: str) -> None:
+    """It fits a terminal of 80 columns and 24 lines."""
+    lines = text.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= WIDTH
+
+
+def test_a_board_whose_map_is_known_takes_one_screen_and_names_its_chip(
+    daemon: CannedDaemon, cli: Cli, tmp_path: Path
 ) -> None:
-    offer(daemon, DeviceState(port="1-1", usb_id="0483:df11", serial="S1", product=product, note="not configured"))
-    assert re.findall(r'^#flash = "(.*)"', cli("suggest").out, re.MULTILINE) == chips
+    offer(daemon, KNOWN)
+    run = cli("suggest")
+    on_a_screen(run.out)
+    assert 'flash = "STM32H563xG" # or "STM32U575xG"\n' in run.out
+    profile = read(filled_in(run.out), tmp_path).profiles["product"]
+    assert profile.chip == "STM32H563xG"
+
+
+def test_builds_become_partitions_and_what_lies_below_them_the_bootloader(
+    daemon: CannedDaemon, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    write(
+        home, {"fw/APP1/Debug/APP1.elf": elf(), "fw/APP2/Debug/APP2.elf": elf(base=APP2), "fw/other.bin": raw(base=0)}
+    )
+    monkeypatch.setenv("HOME", str(home))
+    offer(daemon, KNOWN)
+    run = cli("suggest", str(home / "fw"))
+    on_a_screen(run.out)
+    profile = read(run.out, tmp_path).profiles["product"]
+    assert [(each.name, each.span, each.protected) for each in profile.partitions.values()] == [
+        ("bootloader", Range(0x08000000, 0x08020000), True),
+        ("app1", Range(0x08020000, 0x08080000), False),
+        ("app2", Range(0x08080000, 0x08100000), False),
+    ]
+    assert 'image = "~/fw/APP1/Debug/APP1.elf"\n' in run.out
+    assert profile.partitions["app1"].image == str(home / "fw/APP1/Debug/APP1.elf")
+    reply = cli("suggest", str(home / "fw"), "--json").json
+    assert [each["name"] for each in reply["devices"][0]["partitions"]] == ["bootloader", "app1", "app2"]
+    assert [each["name"] for each in reply["devices"][0]["chips"]] == ["STM32H563xG", "STM32U575xG"]
+
+
+def test_a_path_that_looks_like_a_glob_means_that_file(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, {"fw [old]/app.elf": elf()})
+    offer(daemon, KNOWN)
+    profile = read(cli("suggest", str(tmp_path)).out, tmp_path).profiles["product"]
+    assert list(matching(profile.partitions["app"].image)) == [str(tmp_path / "fw [old]" / "app.elf")]
+
+
+def test_what_gets_no_partition_is_named_with_the_reason(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, {"a/app.elf": elf(), "b/far.elf": elf(base=0x08200000), "c/old.elf": elf("0")}, at=100.0)
+    os.utime(tmp_path / "a" / "app.elf", (900, 900))
+    offer(daemon, KNOWN)
+    out = cli("suggest", str(tmp_path)).out.replace("\n#", "")
+    assert "far.elf: it is linked for 0x08200000-0x08200fff, which is not in this flash" in out
+    assert "old.elf: app is for the same place and is newer" in out
+    assert len(cli("suggest", str(tmp_path), "--json").json["devices"][0]["partitions"]) == 2
+    bare = tmp_path / "empty"
+    bare.mkdir()
+    run = cli("suggest", str(bare))
+    assert "no build that could be flashed was found" in run.err
+    assert "#image" in run.out
+    assert cli("suggest", str(tmp_path / "nowhere")).code == 2
+
+
+def test_sectors_come_from_the_map_where_no_chip_is_known_by_it(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, {"app.elf": elf(base=0x08004000)})
+    offer(daemon, replace(ONE, setting_names=("@Internal Flash  /0x08000000/64*2Kg",), product="STM32  BOOTLOADER"))
+    run = cli("suggest", str(tmp_path))
+    profile = read(run.out, tmp_path).profiles["product"]
+    assert profile.geometry == parse_sectors("64*2K@0x08000000")
+    assert profile.partitions["app"].span == Range(0x08004000, 0x08020000)
+    assert "kinds of chips are possible" in run.out.replace("\n#", "")
+
+
+def test_devices_with_one_usb_id_and_two_maps_are_two_products(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
+    f4 = replace(TWIN, setting_names=("@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg",))
+    offer(daemon, KNOWN, f4)
+    config = read(filled_in(cli("suggest").out), tmp_path)
+    assert {name: profile.chip for name, profile in config.profiles.items()} == {
+        "product": "STM32H563xG",
+        "product2": "STM32F407xG",
+    }
+    assert [board.profile.name for board in config.boards.values()] == ["product", "product2"]
+
+
+def test_of_the_profiles_with_its_usb_id_those_count_whose_flash_it_shows(
+    daemon: CannedDaemon, cli: Cli, tmp_path: Path
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(PROFILES.replace('flash = "STM32H563RG"', 'flash = "STM32F407VG"', 1))
+    offer(daemon, KNOWN)
+    assert 'profile = "product-manual"\n' in cli("suggest", "--config", str(config)).out
+
+
+def test_a_plain_dfu_device_has_alternate_settings(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
+    offer(daemon, replace(ONE, dfu_version=0x0110, setting_names=("internal flash",)))
+    profile = read(filled_in(cli("suggest").out), tmp_path).profiles["product"]
+    assert profile.is_plain
+    assert profile.partitions["app"].alternate == 0
+
+
+def test_what_is_running_is_named_where_nothing_is_in_dfu_mode(daemon: CannedDaemon, cli: Cli) -> None:
+    running = DeviceState(
+        port="1-7",
+        usb_id="0483:5740",
+        product="Product",
+        mode=DeviceMode.RUNNING,
+        ways_into_dfu=(WayIntoDfu.DETACH, WayIntoDfu.TOUCH),
+    )
+    daemon.answers[api.GetBoards] = api.BoardList(boards=(), devices=(), running=(running,) * (MOST_RUNNING + 1))
+    run = cli("suggest")
+    text = run.out.replace("\n#", "")
+    assert "0483:5740 at 1-7, Product is running; bring it into DFU mode (detach or touch-1200, or by hand)" in text
+    assert text.count("is running") == MOST_RUNNING
+    assert tomllib.loads(run.out) == {}
+    assert len(cli("suggest", "--json").json["running"]) == MOST_RUNNING + 1
+
+
+def test_without_a_daemon_the_machine_is_looked_at(offline: Cli) -> None:
+    run = offline("suggest")
+    assert run.code == 0
+    assert run.out.startswith("# Nothing to suggest")
+    assert run.err.startswith("no daemon answers: looking without one\n")
 
 
 def test_a_serial_that_two_have_is_no_identity(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
@@ -158,6 +275,8 @@ def test_json_is_the_same_as_data(daemon: CannedDaemon, cli: Cli) -> None:
     assert reply["toml"].rstrip("\n") == text.rstrip("\n")
     first, second = reply["devices"]
     assert (first["name"], first["profile"], first["profiles"], first["serial"]) == ("product-1", "product", [], "S1")
+    assert first["chips"] == []
+    assert "which chip it is" in first["chip_note"]
     assert first["adopt"] == ["flashdeck", "adopt", "1-4.2", "--profile", "product", "--name", "product-1"]
     assert f"#   {shlex.join(first['adopt'])}\n" in text
     assert (second["serial"], second["port"], second["device"]["usb_id"]) == ("", "1-5", "1209:db42")
@@ -176,9 +295,16 @@ def test_a_device_that_several_boards_match_says_so(daemon: CannedDaemon, cli: C
 
 
 @settings(max_examples=100, deadline=None)
-@given(serial=st.text(max_size=100), product=st.text(max_size=100), note=st.text(max_size=100))
-def test_whatever_a_device_says_stays_in_its_place(serial: str, product: str, note: str) -> None:
-    device = DeviceState(port="1-1", usb_id="0483:df11", serial=serial, product=product, note=note)
+@given(
+    serial=st.text(max_size=100),
+    product=st.text(max_size=100),
+    note=st.text(max_size=100),
+    names=st.lists(st.text(max_size=60), max_size=2),
+)
+def test_whatever_a_device_says_stays_in_its_place(serial: str, product: str, note: str, names: list[str]) -> None:
+    device = DeviceState(
+        port="1-1", usb_id="0483:df11", serial=serial, product=product, note=note, setting_names=tuple(names)
+    )
     text = to_toml(suggestions([device], [], {}, []))
     assert clean(text.replace("\n", ""), len(text)) == text.replace("\n", "")
     with tempfile.TemporaryDirectory() as directory:

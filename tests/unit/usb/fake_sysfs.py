@@ -38,6 +38,12 @@ class FakeSysfs:
         (directory / "descriptors").write_bytes(DEVICE + DFU_INTERFACE)
         return directory
 
+    def name_interface(self, directory: Path, name: str | bytes, number: int = 0, configuration: int = 1) -> None:
+        """Adds the directory of an interface, with the string that the kernel has kept of it."""
+        interface = directory / f"{directory.name}:{configuration}.{number}"
+        interface.mkdir(exist_ok=True)
+        (interface / "interface").write_bytes((name if isinstance(name, bytes) else name.encode()) + b"\n")
+
     def unplug(self, directory: Path) -> None:
         shutil.rmtree(directory)
 

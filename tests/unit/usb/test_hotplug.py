@@ -140,6 +140,21 @@ async def test_plug_and_unplug_are_seen(bus: FakeSysfs, udev: FakeUdev, source: 
         assert names(await after(snapshots)) == ["1-4"]
 
 
+async def test_the_name_of_an_interface_that_comes_later_is_told(
+    bus: FakeSysfs, udev: FakeUdev, source: PyudevHotplug
+) -> None:
+    """Its directory is made a moment after the device's own; the next event finds it."""
+    directory = bus.plug(PLACE)
+    async with aclosing(source.snapshots()) as snapshots:
+        (before,) = await after(snapshots)
+        assert before.setting_names == ()
+        bus.name_interface(directory, "@Internal Flash/0x08000000/128*8Kg")
+        udev.speak()
+        (now,) = await after(snapshots)
+        assert now == before
+        assert now.setting_names == ("@Internal Flash/0x08000000/128*8Kg",)
+
+
 async def test_a_replug_within_one_look_shows_by_its_address(
     bus: FakeSysfs, udev: FakeUdev, source: PyudevHotplug
 ) -> None:

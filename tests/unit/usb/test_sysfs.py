@@ -5,7 +5,7 @@ import pytest
 from flashdeck.config import UsbId
 from flashdeckd.usb import sysfs
 from flashdeckd.usb.device import InterfaceClass
-from flashdeckd.usb.sysfs import MAX_SPEED, Ancestor, ancestors, port_of, read_device
+from flashdeckd.usb.sysfs import MAX_NAMES, MAX_SPEED, Ancestor, ancestors, port_of, read_device
 from unit.usb.fake_sysfs import FakeSysfs
 
 
@@ -148,3 +148,58 @@ def test_of_a_device_that_is_known_nothing_but_its_number_is_read(bus: FakeSysfs
     device = read_device(directory, known)
     assert device is not None
     assert (device.address, device.serial) == (99, "")
+
+
+MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
+PLACE = "pci0000:00/0000:00:14.0/usb1/1-4"
+
+
+def test_the_memory_map_is_there_without_opening_the_device(bus: FakeSysfs) -> None:
+    directory = bus.plug(PLACE, manufacturer="ACME\x1b[1m")
+    bus.name_interface(directory, MAP)
+    bus.name_interface(directory, "Debug console", number=3)
+    bus.name_interface(directory, "Another configuration's", number=7, configuration=2)
+    (directory / "1-4:2.x").mkdir()
+    device = read_device(directory)
+    assert device is not None
+    assert device.setting_names == (MAP,), "only the names of DFU interfaces"
+    assert device.manufacturer == "ACME\ufffd[1m"
+
+
+def test_a_name_that_comes_later_is_read_then_and_it_is_still_the_same_device(bus: FakeSysfs) -> None:
+    directory = bus.plug(PLACE)
+    before = read_device(directory)
+    assert before is not None
+    assert before.setting_names == ()
+    bus.name_interface(directory, MAP)
+    after = read_device(directory, before)
+    assert after == before, "a lane must not take it for another one"
+    assert after is not None
+    assert after.setting_names == (MAP,)
+    bus.name_interface(directory, "@Option Bytes/0x1FFF7800/1*8 e")  # an alternate setting was chosen
+    again = read_device(directory, after)
+    assert again is after
+
+
+@pytest.mark.parametrize("name", [b"", b"\xff\xfe", "@Internal \u2603".encode(), b"@\x1b]0;owned\x07"])
+def test_whatever_the_name_is_it_is_printable(bus: FakeSysfs, name: bytes) -> None:
+    directory = bus.plug(PLACE)
+    bus.name_interface(directory, name)
+    device = read_device(directory)
+    assert device is not None
+    assert all(each.isprintable() for each in device.setting_names)
+
+
+def test_so_many_interfaces_are_asked_for_their_names(bus: FakeSysfs) -> None:
+    directory = bus.plug(PLACE)
+    interfaces = b"".join(bytes((9, 4, number, 0, 0, 0xFE, 1, 2, 4)) for number in range(MAX_NAMES + 1))
+    (directory / "descriptors").write_bytes((directory / "descriptors").read_bytes() + interfaces)
+    for number in range(MAX_NAMES):
+        bus.name_interface(directory, f"name {number}", number)
+    device = read_device(directory)
+    assert device is not None
+    assert len(device.setting_names) == MAX_NAMES
+    bus.name_interface(directory, "one more", MAX_NAMES)
+    device = read_device(directory)
+    assert device is not None
+    assert len(device.setting_names) == MAX_NAMES

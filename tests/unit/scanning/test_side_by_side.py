@@ -1,0 +1,96 @@
+"""Of the files of one build, the best to watch."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import image_writers
+from flashdeck.first_board.found import MAX_PARTS, FoundBuild
+from flashdeckd.scanning.builds import MAX_SIDE_BY_SIDE, builds_below
+from flashdeckd.scanning.grouping import BESIDE_SECONDS
+from unit.scanning.trees import APP1, elf, hexed, raw, write
+
+
+def only(root: Path) -> FoundBuild:
+    (build,) = list(builds_below(root).builds or ())
+    return build
+
+
+def best(root: Path) -> str:
+    return Path(only(root).best.path).name
+
+
+PROGRAM = raw()
+PATCHED = PROGRAM[:-4] + b"CRC!"
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "reason"),
+    [
+        ({"a.elf": elf(), "a.hex": hexed(), "a.bin": PROGRAM}, "a.elf", "says where it belongs"),
+        ({"a.elf": elf(), "a.bin": PROGRAM + b"\xff" * 500}, "a.elf", "says where it belongs"),
+        ({"a.elf": elf(), "a.bin": PATCHED}, "a.bin", "a step after the linker"),
+        ({"a.elf": elf(), "a.bin": PROGRAM + b"signature"}, "a.bin", "a step after the linker"),
+        (
+            {"a.elf": elf(), "a.bin": PATCHED, "a.hex": image_writers.hexed([(APP1, PATCHED)])},
+            *("a.hex", "a step after the linker"),
+        ),
+        ({"a.hex": hexed(), "a.bin": PROGRAM}, "a.hex", "says where it belongs"),
+        ({"a.bin": PROGRAM}, "a.bin", ""),
+        (
+            {"zephyr/zephyr.elf": elf(), "zephyr/zephyr.signed.bin": b"".join((PROGRAM, b"tlv"))},
+            "zephyr.signed.bin",
+            "signed",
+        ),
+    ],
+)
+def test_it_is_this_one(tmp_path: Path, files: dict[str, bytes | str], name: str, reason: str) -> None:
+    write(tmp_path, files)
+    assert best(tmp_path) == name
+    build = only(tmp_path)
+    assert reason in build.reason
+    assert bool(build.reason) == bool(reason)
+    assert {Path(each.path).name for each in (build.best, *build.others)} == {Path(each).name for each in files}
+
+
+def test_a_raw_binary_beside_the_program_that_was_linked_lies_where_that_does(tmp_path: Path) -> None:
+    write(tmp_path, {"a.elf": elf(), "a.bin": PATCHED})
+    found = only(tmp_path).best
+    assert (found.start, found.end, found.start_is_guess) == (APP1, APP1 + len(PATCHED), False)
+
+
+def test_what_an_earlier_build_left_is_not_what_is_watched(tmp_path: Path) -> None:
+    write(tmp_path, {"a.bin": PATCHED, "a.elf": elf()})
+    linked = (tmp_path / "a.elf").stat().st_mtime
+    os.utime(tmp_path / "a.bin", (0, linked - BESIDE_SECONDS))
+    assert best(tmp_path) == "a.bin", "just written, in a file system that counts whole seconds"
+    os.utime(tmp_path / "a.bin", (0, linked - BESIDE_SECONDS - 1))
+    assert best(tmp_path) == "a.elf"
+
+
+def test_as_many_files_side_by_side_as_are_compared_and_one_more(tmp_path: Path) -> None:
+    endings = ["bin", "elf", "hex", "axf", "ihex", "ihx", "srec", "s19", "s28", "s37", "mot", "dfu", "img", "out"]
+    names = [*endings, *(ending.upper() for ending in endings)][: MAX_SIDE_BY_SIDE + 1]
+    write(tmp_path, {f"a.{ending}": elf() for ending in names})
+    build = only(tmp_path)
+    assert len(build.others) + 1 == MAX_SIDE_BY_SIDE
+    assert best(tmp_path) == f"a.{names[-1]}", "the newest are compared"
+
+
+def test_runs_of_bytes_are_listed_up_to_a_number(tmp_path: Path) -> None:
+    pieces = [(APP1, PROGRAM), *((APP1 + 0x10000 + number * 0x100, b"data") for number in range(MAX_PARTS - 1))]
+    write(tmp_path, {"a.hex": image_writers.hexed(pieces)})
+    assert len(only(tmp_path).best.parts) == MAX_PARTS
+    last = pieces[-1][0]
+    write(tmp_path, {"a.hex": image_writers.hexed([*pieces, (last + 0x100, b"more")])})
+    parts = only(tmp_path).best.parts
+    assert len(parts) == MAX_PARTS
+    assert parts[-1] == (last, last + 0x104), "the last one reaches to the end"
+
+
+def test_only_the_flash_of_the_chip_counts(tmp_path: Path) -> None:
+    """Option bytes, and what lies in another memory, are not where the program belongs."""
+    write(tmp_path, {"a.hex": image_writers.hexed([(APP1, PROGRAM), (0x1FFF7800, b"\xaa" * 8), (0x90000000, b"gfx!")])})
+    found = only(tmp_path).best
+    assert (found.start, found.end) == (APP1, APP1 + len(PROGRAM))
