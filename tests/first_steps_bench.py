@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,7 @@ class NewUser:
     """Somebody with an empty home, a project, and a daemon of emulated boards that runs already."""
 
     root: Path
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
 
     @property
     def home(self) -> Path:
@@ -129,8 +129,9 @@ class NewUser:
 
     def types(self, *words: str, columns: int = 80, lines: int = 24, **variables: str | None) -> OnTerminal:
         """A command on a terminal."""
-        hidden: dict[str, str | None] = {name: None for name in os.environ if name not in self.variables}
-        return OnTerminal(*words, columns=columns, lines=lines, **{**hidden, **self.variables, **variables})
+        hidden: dict[str, str | None] = dict.fromkeys(name for name in os.environ if name not in self.variables)
+        environment = {**hidden, **self.variables, **variables}
+        return OnTerminal(*words, columns=columns, lines=lines, ignore_hangup=False, python=(), **environment)
 
     def runs(self, *words: str) -> Run:
         """A command in a script, without a terminal."""
@@ -147,7 +148,7 @@ class NewUser:
 
 
 @contextmanager
-def new_user() -> Iterator[NewUser]:
+def new_user() -> Generator[NewUser]:
     """Somebody new, whose processes are gone at the end."""
     with tempfile.TemporaryDirectory(prefix="fd-", dir="/tmp") as directory:  # short enough for a socket's path
         user = NewUser(Path(directory))

@@ -7,7 +7,7 @@ import pytest
 
 from first_steps_rig import APP1, APP2, K, Talk, build, device, facts, running
 from flashdeck.chips import find_chip
-from flashdeck.config import BankPolicy, Enter, EnterCommand
+from flashdeck.config import BankPolicy, Enter, EnterCommand, Guard
 from flashdeck.errors import ConfigError, ErrorKind, RequestError
 from flashdeck.geometry import Range
 from flashdeck.model import WayIntoDfu
@@ -18,7 +18,7 @@ from flashdeck_tui.first_steps.questions import MAX_ANSWER, Topic, WrongAnswerEr
 from flashdeck_tui.first_steps.setting_choice import MAX_SETTING
 from flashdeck_tui.first_steps.ways_in import MAX_HINT
 
-CHIP = Given(chip=find_chip("STM32H563RG"))
+CHIP = Given(flash=find_chip("STM32H563RG"))
 DETACH, TOUCH = WayIntoDfu.DETACH, WayIntoDfu.TOUCH
 
 
@@ -142,6 +142,21 @@ def test_a_chip_that_is_typed_wrong_is_answered_with_the_nearest(tmp_path: Path)
     assert talk.asked().question.topic is Topic.IMAGES
 
 
+def test_a_chip_that_nobody_knows_has_the_sectors_of_its_memory_map(tmp_path: Path) -> None:
+    unknown = device(setting_names=("@Flash/0x08000000/40*12Kg",), product="")
+    talk = Talk(facts(tmp_path, unknown, builds=(build("/fw/A.bin", 0x08000000 + 12 * 1024 * 4),)))
+    question = talk.asked().question
+    assert question.options[-1].key == "m"
+    assert not question.default, "none of the guesses has the sectors of its map"
+    with pytest.raises(WrongAnswerError, match="COUNT"):
+        talk.answer("4*x")
+    talk.answer("m")
+    talk.answer("y")
+    profile = finished(talk).profile
+    assert profile.partitions["bootloader"].span == Range(0x08000000, 0x0800C000)
+    assert (profile.chip, Guard.STACK in profile.partitions["a"].guards) == ("", False)
+
+
 def test_of_two_builds_for_one_place_the_newer_is_meant_and_both_are_refused(tmp_path: Path) -> None:
     old = build("/fw/old/APP1.bin", 0x08020000, age=9000.0)
     talk = Talk(facts(tmp_path, builds=(APP1, APP2, old)), CHIP)
@@ -176,10 +191,9 @@ def test_where_nothing_fits_it_says_why(tmp_path: Path) -> None:
 
 
 def test_trust_is_offered_only_where_another_bank_is_concerned(tmp_path: Path) -> None:
-    beside = Talk(facts(tmp_path, builds=(APP1,)), CHIP)
-    assert [option.key for option in beside.asked().question.options] == ["y", "e"] or (
-        beside.asked().profile is not None and beside.asked().profile.partitions["app1"].span.end > 0x08080000
-    )
+    small = replace(CHIP, flash=find_chip("STM32F405RG"))
+    beside = Talk(facts(tmp_path, builds=(build("/fw/A.bin", 0x08020000),)), small)
+    assert [option.key for option in beside.asked().question.options] == ["y", "e"]
     other = Talk(facts(tmp_path, builds=(APP2, APP1)), CHIP)
     other.answer("")
     assert [option.key for option in other.asked().question.options] == ["y", "e", "t"]
@@ -198,7 +212,7 @@ def test_an_edited_file_counts_and_its_map_is_asked_again(tmp_path: Path) -> Non
         edited(talk.facts, talk.given, step.text.replace("address", "adress"))
     with pytest.raises(ConfigError, match="no board of the file"):
         edited(talk.facts, talk.given, step.text.replace("SERIAL1-1", "ANOTHER"))
-    talk.given = edited(talk.facts, talk.given, step.text.replace("app1", "main"))
+    talk.given = edited(talk.facts, talk.given, step.text.replace("partitions.app1", "partitions.main"))
     assert talk.asked().profile is not None
     talk.answer("y")
     setup = finished(talk)

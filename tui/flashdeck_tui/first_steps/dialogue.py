@@ -6,12 +6,12 @@ A question that has one possible answer is not asked: the answer is shown.
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from flashdeck.chips import Chip
 from flashdeck.config import Config, Enter, Profile
 from flashdeck.errors import ConfigError, RequestError
 from flashdeck.first_board.chip_guess import maps_of
 from flashdeck.model import BoardState, DeviceState
 from flashdeck_tui.first_steps import board_choice, chip_choice, image_choice, setting_choice, ways_in
+from flashdeck_tui.first_steps.chip_choice import Flash
 from flashdeck_tui.first_steps.draft import Draft, identity, in_other_bank, names_for, partition_of, setting_of, text_of
 from flashdeck_tui.first_steps.facts import Facts, device_line, usb_id_of
 from flashdeck_tui.first_steps.given import Given
@@ -88,7 +88,7 @@ def answered(facts: Facts, given: Given, question: Question, typed: str) -> Give
         case Topic.BOARD:
             return given if value == board_choice.LOOK_AGAIN else replace(given, device=value)
         case Topic.CHIP:
-            return replace(given, chip=chip_choice.taken(answer))
+            return replace(given, flash=chip_choice.taken(answer))
         case Topic.IMAGES:
             return replace(given, images=image_choice.taken(facts, answer, _places(facts, given)))
         case Topic.SETTINGS:
@@ -146,15 +146,15 @@ class _Walk:
 
     def _of_device(self, device: DeviceState) -> Step:
         if setting_choice.is_plain(device, has_map=bool(maps_of(device))):
-            return self._of_chip(device, None)
-        chip = chip_choice.choose(self.facts, self.given, device)
-        if isinstance(chip, Question):
-            return Ask(chip)
-        self._show(Topic.CHIP, chip[1])
-        return self._of_chip(device, chip[0])
+            return self._of_flash(device, None)
+        flash = chip_choice.choose(self.facts, self.given, device)
+        if isinstance(flash, Question):
+            return Ask(flash)
+        self._show(Topic.CHIP, flash[1])
+        return self._of_flash(device, flash[0])
 
-    def _of_chip(self, device: DeviceState, chip: Chip | None) -> Step:
-        places = None if chip is None else Places.of(chip, device, self.facts.builds)
+    def _of_flash(self, device: DeviceState, flash: Flash | None) -> Step:
+        places = None if flash is None else Places.of(flash, device, self.facts.builds)
         images = image_choice.choose(self.facts, self.given, places)
         if isinstance(images, Question):
             return Ask(images)
@@ -162,7 +162,7 @@ class _Walk:
         builds = images[0]
         profile, board = names_for(self.given.name, self.facts.config)
         serial, port = identity(device)
-        draft = Draft(profile=profile, board=board, dfu=usb_id_of(device), chip=chip, serial=serial, port=port)
+        draft = Draft(profile=profile, board=board, dfu=usb_id_of(device), flash=flash, serial=serial, port=port)
         if places is not None:
             layout = image_choice.partitions(self.given, places, builds)
             self.notes += layout.notes
@@ -228,8 +228,8 @@ def _places(facts: Facts, given: Given) -> Places | None:
     device = board_choice.choose(facts, given)
     if not isinstance(device, DeviceState) or setting_choice.is_plain(device, has_map=bool(maps_of(device))):
         return None
-    chip = chip_choice.choose(facts, given, device)
-    return None if isinstance(chip, Question) else Places.of(chip[0], device, facts.builds)
+    flash = chip_choice.choose(facts, given, device)
+    return None if isinstance(flash, Question) else Places.of(flash[0], device, facts.builds)
 
 
 def _map_question(profile: Profile, *, trusts: bool) -> Question:

@@ -11,6 +11,7 @@ from flashdeck.config import MAX_SERIAL, AnyEnter, BankPolicy, Config, Enter, Pa
 from flashdeck.config_tables import BoardTable, PartitionTable, ProfileTable
 from flashdeck.first_board.found import FoundBuild
 from flashdeck.first_board.partition_layout import PlannedPartition
+from flashdeck.geometry import Geometry
 from flashdeck.model import DeviceState
 from flashdeck.text import clean
 from flashdeck.toml.writer import to_lines
@@ -35,7 +36,7 @@ class Draft:
     board: str
     dfu: UsbId
     app: UsbId | None = None
-    chip: Chip | None = None
+    flash: Chip | Geometry | None = None
     """None for a plain DFU device."""
     partitions: Mapping[str, PartitionTable] = field(default_factory=dict[str, PartitionTable])
     trusts_banks: bool = False
@@ -53,7 +54,8 @@ def text_of(draft: Draft) -> str:
         enter=draft.enter,
         enter_hint=draft.enter_hint,
         banks=BankPolicy.TRUSTED if draft.trusts_banks else BankPolicy.CHECK,
-        flash=draft.chip,
+        flash=draft.flash if isinstance(draft.flash, Chip) else None,
+        sectors=draft.flash if isinstance(draft.flash, Geometry) else None,
         partitions=dict(draft.partitions),
     )
     board = BoardTable(profile=draft.profile, serial=draft.serial, port=draft.port)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from flashdeck.chips import Chip
 from flashdeck.config import AnyEnter, UsbId
+from flashdeck.geometry import Geometry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +15,8 @@ class Given:
 
     device: str | None = None
     """The port of a device, or the name of a configured board."""
-    chip: Chip | None = None
+    flash: Chip | Geometry | None = None
+    """The chip, or the sectors of one that the table does not have."""
     images: tuple[str, ...] | None = None
     """Paths of the builds to flash."""
     names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -41,13 +41,15 @@ class Places:
     maps: tuple[MemoryMap, ...]
 
     @classmethod
-    def of(cls, chip: Chip, device: DeviceState, builds: Iterable[FoundBuild]) -> "Places":
+    def of(cls, flash: Chip | Geometry, device: DeviceState, builds: Iterable[FoundBuild]) -> "Places":
         """Return the flash at the kind of addresses that the builds are linked for."""
+        if isinstance(flash, Geometry):
+            return cls(flash, maps_of(device))
         starts = [build.best.start for build in builds if build.best.start is not None]
         is_secure = [SECURE_FLASH.start <= start < SECURE_FLASH.end for start in starts]
-        if chip.secure_alias and starts and all(is_secure):
-            return cls(secure_view(chip.geometry), ())  # the map of a device has the other addresses
-        return cls(chip.geometry, maps_of(device))
+        if flash.secure_alias and starts and all(is_secure):
+            return cls(secure_view(flash.geometry), ())  # the map of a device has the other addresses
+        return cls(flash.geometry, maps_of(device))
 
     def layout(self, builds: Iterable[FoundBuild]) -> PartitionLayout:
         """Return where the builds go."""

@@ -12,7 +12,6 @@ from msgspec import UNSET
 from msgspec.structs import replace as replace_fields
 
 from flashdeck import api
-from flashdeck.chips import Chip, find_chip
 from flashdeck.config import USB_ID, Enter, UsbId
 from flashdeck.errors import ConfigError, ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError
 from flashdeck.job_state import Failure
@@ -30,6 +29,7 @@ from flashdeck_tui.cli.orders import Order, tell_remarks
 from flashdeck_tui.cli.outcome import exit_code, overall
 from flashdeck_tui.cli.output import is_terminal, put, put_json, say
 from flashdeck_tui.cli.shell_completion import script
+from flashdeck_tui.first_steps.chip_choice import Flash, flash_of
 from flashdeck_tui.first_steps.doing import AGAIN, Doing
 from flashdeck_tui.first_steps.draft import MAX_PROFILE
 from flashdeck_tui.first_steps.facts import Check
@@ -47,9 +47,9 @@ from flashdeck_tui.installer.steps import Run, StepResult, StepState, steps_of
 from flashdeck_tui.installer.this_machine import ThisMachine, look, text_of
 
 
-def _chip(value: str) -> Chip:
+def _flash(value: str) -> Flash:
     try:
-        return find_chip(value)
+        return flash_of(value)
     except ConfigError as error:
         raise click.BadParameter(error.advice) from error
 
@@ -85,7 +85,7 @@ def _settings(value: str) -> tuple[int | str, ...]:
 @click.option("--virtual", is_flag=True, help="With the emulated boards of a running 'flashdeckd --virtual'.")
 @click.option("--yes", is_flag=True, help="Ask nothing: take these options, and defaults for the rest.")
 @click.option("--device", type=options.name, default="", metavar="PORT", help="The board's port or serial.")
-@click.option("--chip", type=_chip, metavar="NAME", help="Its chip, as STM32H563RG.")
+@click.option("--chip", "flash", type=_flash, metavar="NAME", help="Its chip, as STM32H563RG, or its sectors.")
 @click.option(
     "--image",
     "images",
@@ -113,7 +113,7 @@ def command(
     virtual: bool,
     yes: bool,
     device: str,
-    chip: Chip | None,
+    flash: Flash | None,
     images: tuple[tuple[str, Path], ...],
     settings: tuple[int | str, ...] | None,
     banks: str | None,
@@ -137,7 +137,7 @@ def command(
             "--image, --banks and --enter answer what is not clear"
         )
     given = Given(
-        chip=chip,
+        flash=flash,
         settings=settings,
         trusts_banks=banks is not None,
         map_is_right=yes,
