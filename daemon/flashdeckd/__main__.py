@@ -106,7 +106,7 @@ def doctor(boards: tuple[str, ...], config: Path | None, state_dir: Path | None,
 
 
 @main.command(short_help="List devices and builds, as one JSON object a line.")
-@click.argument("directory", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--no-devices", is_flag=True, help="Only look for builds, not at the USB.")
 @click.option("--follow", is_flag=True, help="Go on telling when devices change, until standard input is closed.")
 def scan(directory: Path | None, *, no_devices: bool, follow: bool) -> None:

@@ -26,7 +26,8 @@ _PROGRAM_HEADER = (
 )
 _SECTION_HEADER = "10I"  # name, type, flags, address, offset, size, link, info, alignment, size of an entry
 
-_LOAD, _INTERPRETER = 1, 3
+_LOAD = 1
+_INTERPRETER = 3
 _EXECUTABLE = 2
 """e_type of a program that is linked for its addresses: no object file, library or core dump."""
 _ARM = 40

@@ -1,1 +1,1 @@
-"""What is plugged in and what was built, found without asking anybody: `flashdeckd scan`."""
+"""The devices that are plugged in and the builds of a directory, found without asking anybody: `flashdeckd scan`."""

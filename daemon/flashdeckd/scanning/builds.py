@@ -8,8 +8,8 @@ from flashdeck.first_board.found import ScanLine
 from flashdeck.text import clean, format_size
 from flashdeckd.host import files
 from flashdeckd.scanning.grouping import as_build, is_halfway, stem_of
-from flashdeckd.scanning.image_facts import ENOUGH_TO_TELL, ReadImage, may_be_firmware, read_image
-from flashdeckd.scanning.origin import Origin, origin_of
+from flashdeckd.scanning.image_facts import ENOUGH_TO_TELL, ImageFile, may_be_firmware, read_image
+from flashdeckd.scanning.origin import BuildOrigin, origin_of
 from flashdeckd.scanning.walk import FoundFile, walk
 
 MAX_READ: Final = 512 * 1024 * 1024
@@ -58,7 +58,7 @@ class _Budget:
         return True
 
 
-def _read(group: Iterable[FoundFile], budget: _Budget) -> Iterator[ReadImage]:
+def _read(group: Iterable[FoundFile], budget: _Budget) -> Iterator[ImageFile]:
     for file in group:
         data = _contents(file, budget)
         image = read_image(file.path, data, file.modified_at) if data else None
@@ -83,7 +83,7 @@ class _Names:
     def __init__(self, known: Mapping[Path, Collection[str]]) -> None:
         self._known = dict(known)
 
-    def origin(self, path: Path, stem: str) -> Origin:
+    def origin(self, path: Path, stem: str) -> BuildOrigin:
         return origin_of(path, clean(stem), self._in)
 
     def _in(self, directory: Path) -> Collection[str]:

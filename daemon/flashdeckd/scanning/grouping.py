@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from flashdeck.first_board.found import FoundBuild
 from flashdeckd.images.image import Image, Piece
-from flashdeckd.scanning.image_facts import ReadImage
-from flashdeckd.scanning.origin import Origin
+from flashdeckd.scanning.image_facts import ImageFile
+from flashdeckd.scanning.origin import BuildOrigin
 
 BESIDE_SECONDS: Final = 2.0
 """Files of one run of a build are written so close to each other, seconds; some file systems count no finer."""
 _STEPS = re.compile(r"(\.signed|\.confirmed|-signed|_signed)+$", re.IGNORECASE)
-"""What the names of signed images have behind the target's name (imgtool, Zephyr)."""
+"""The ends of the names of signed images, behind the target's name (imgtool, Zephyr)."""
 _HALFWAY = re.compile(r"_pre\d+$|_prebuilt$")
 """Zephyr links some images more than once; these are not the last."""
 
@@ -31,7 +31,7 @@ def is_halfway(path: Path) -> bool:
     return _HALFWAY.search(path.stem) is not None
 
 
-def as_build(images: Sequence[ReadImage], origin: Callable[[Path, str], Origin]) -> FoundBuild | None:
+def as_build(images: Sequence[ImageFile], origin: Callable[[Path, str], BuildOrigin]) -> FoundBuild | None:
     """Return the build that wrote these files; None where there are none."""
     if not images:
         return None
@@ -50,7 +50,7 @@ def as_build(images: Sequence[ReadImage], origin: Callable[[Path, str], Origin])
     )
 
 
-def _best(images: Sequence[ReadImage], linked: ReadImage | None) -> tuple[ReadImage, str]:
+def _best(images: Sequence[ImageFile], linked: ImageFile | None) -> tuple[ImageFile, str]:
     """Return the file to watch, and why."""
     if linked is None:
         # What says where it belongs, and then what was written last.
@@ -64,13 +64,13 @@ def _best(images: Sequence[ReadImage], linked: ReadImage | None) -> tuple[ReadIm
     return linked, "it says where it belongs, and the others have nothing that it lacks"
 
 
-def _placed(image: ReadImage, linked: ReadImage) -> ReadImage:
+def _placed(image: ImageFile, linked: ImageFile) -> ImageFile:
     """Return a raw binary at the place of the program that was linked beside it."""
     start, now = image.found.start or 0, linked.found.start or 0
     pieces = tuple(Piece(piece.offset - start + now, piece.data) for piece in image.image.pieces)
     moved = Image(pieces)
     found = replace(image.found, start=now, end=moved.end, parts=((now, moved.end),), start_is_guess=False)
-    return ReadImage(found, moved, has_addresses=False, is_elf=False)
+    return ImageFile(found, moved, has_addresses=False, is_elf=False)
 
 
 def _has_all(image: Image, linked: Image) -> bool:
@@ -83,9 +83,9 @@ def _adds(image: Image, linked: Image) -> bool:
     return any(piece.data.strip(b"\xff").strip(b"\0") for piece in extra.pieces)
 
 
-def _is_signed(image: ReadImage) -> bool:
+def _is_signed(image: ImageFile) -> bool:
     return _STEPS.search(Path(image.found.path).stem) is not None
 
 
-def _age(image: ReadImage) -> float:
+def _age(image: ImageFile) -> float:
     return image.found.modified_at

@@ -1,4 +1,4 @@
-"""What an image file says about itself, without a profile or a partition. Bytes in, values out."""
+"""The facts that an image file tells of itself, without a profile or a partition. Bytes in, values out."""
 
 import hashlib
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _TABLE = 16 * 4
 
 
 @dataclass(frozen=True, slots=True)
-class ReadImage:
+class ImageFile:
     """An image file with its bytes."""
 
     found: FoundImage
@@ -45,7 +45,7 @@ def may_be_firmware(name: str, head: bytes) -> bool:
     return "." in name
 
 
-def read_image(path: Path, data: bytes, modified_at: float) -> ReadImage | None:
+def read_image(path: Path, data: bytes, modified_at: float) -> ImageFile | None:
     """Return what a file says; None where it is nothing that could be flashed."""
     reader = recognised(path.name, data)
     if reader.format is ImageFormat.UF2 or (reader.format is ImageFormat.ELF and not elf.is_firmware(data)):
@@ -66,7 +66,7 @@ def read_image(path: Path, data: bytes, modified_at: float) -> ReadImage | None:
     found = _found(path, data, modified_at, image, reader.format, is_guess=not reader.has_addresses)
     if not found.is_program and not image.touches(_FLASH):
         return None  # for another kind of chip
-    return ReadImage(
+    return ImageFile(
         found=found,
         image=image,
         has_addresses=reader.has_addresses,

@@ -1,4 +1,4 @@
-"""Which tool wrote a build, told from the directories that it lies in. Pure, but for the names that it asks for."""
+"""The tool that wrote a build, told from the directories that it lies in. Pure, but for the names that it asks for."""
 
 import re
 from collections.abc import Callable, Collection
@@ -20,7 +20,7 @@ _BUILD_DIRECTORY = re.compile(r"(cmake-)?build.*|out|output|bin|dist|obj|exe|obj
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class BuildOrigin:
     """The origin of a build."""
 
     layout: BuildLayout
@@ -30,69 +30,69 @@ class Origin:
     """The configuration that was built; "" for none."""
 
 
-def origin_of(path: Path, stem: str, names: Names) -> Origin:
+def origin_of(path: Path, stem: str, names: Names) -> BuildOrigin:
     """Return the origin of the file at `path`; `stem` is its name without endings."""
     for find in (_platformio, _zephyr, _cargo, _keil, _iar, _stm32cubeide, _cmake, _make):
         found = find(path, stem, names)
         if found is not None:
             return found
-    return Origin(BuildLayout.PLAIN, _said(stem, _project_above(path.parent)), _variant(path))
+    return BuildOrigin(BuildLayout.PLAIN, _said(stem, _project_above(path.parent)), _variant(path))
 
 
-def _platformio(path: Path, stem: str, _names: Names) -> Origin | None:
+def _platformio(path: Path, stem: str, _names: Names) -> BuildOrigin | None:
     environment, build, hidden = path.parent, path.parent.parent, path.parent.parent.parent
     if (build.name, hidden.name) != ("build", ".pio"):
         return None
-    return Origin(BuildLayout.PLATFORMIO, _said(stem, hidden.parent), environment.name)
+    return BuildOrigin(BuildLayout.PLATFORMIO, _said(stem, hidden.parent), environment.name)
 
 
-def _zephyr(path: Path, stem: str, _names: Names) -> Origin | None:
+def _zephyr(path: Path, stem: str, _names: Names) -> BuildOrigin | None:
     if path.parent.name != "zephyr" or not stem.startswith("zephyr"):
         return None
     build = path.parent.parent
-    return Origin(BuildLayout.ZEPHYR, _said(stem, _project_above(build)))
+    return BuildOrigin(BuildLayout.ZEPHYR, _said(stem, _project_above(build)))
 
 
-def _cargo(path: Path, stem: str, names: Names) -> Origin | None:
+def _cargo(path: Path, stem: str, names: Names) -> BuildOrigin | None:
     profile = path.parent if path.parent.name != "examples" else path.parent.parent
     if ".fingerprint" not in names(profile):
         return None
-    return Origin(BuildLayout.CARGO, stem, profile.name)
+    return BuildOrigin(BuildLayout.CARGO, stem, profile.name)
 
 
-def _keil(path: Path, stem: str, names: Names) -> Origin | None:
+def _keil(path: Path, stem: str, names: Names) -> BuildOrigin | None:
     above = _above(path)
     if not any(name.lower().endswith((".uvprojx", ".uvproj")) for each in above for name in names(each)):
         return None
-    return Origin(BuildLayout.KEIL, _said(stem, _project_above(path.parent)), _variant(path))
+    return BuildOrigin(BuildLayout.KEIL, _said(stem, _project_above(path.parent)), _variant(path))
 
 
-def _iar(path: Path, stem: str, names: Names) -> Origin | None:
+def _iar(path: Path, stem: str, names: Names) -> BuildOrigin | None:
     if path.parent.name != "Exe" and not any(
         name.lower().endswith(".ewp") for each in _above(path) for name in names(each)
     ):
         return None
     variant = path.parent.parent if path.parent.name == "Exe" else path.parent
-    return Origin(BuildLayout.IAR, _said(stem, _project_above(variant.parent)), variant.name)
+    return BuildOrigin(BuildLayout.IAR, _said(stem, _project_above(variant.parent)), variant.name)
 
 
-def _stm32cubeide(path: Path, stem: str, names: Names) -> Origin | None:
+def _stm32cubeide(path: Path, stem: str, names: Names) -> BuildOrigin | None:
     if ".cproject" not in names(path.parent.parent):
         return None
-    return Origin(BuildLayout.STM32CUBEIDE, _said(stem, path.parent.parent), path.parent.name)
+    return BuildOrigin(BuildLayout.STM32CUBEIDE, _said(stem, path.parent.parent), path.parent.name)
 
 
-def _cmake(path: Path, stem: str, names: Names) -> Origin | None:
+def _cmake(path: Path, stem: str, names: Names) -> BuildOrigin | None:
     top = next((each for each in _above(path) if "CMakeCache.txt" in names(each)), None)
     if top is None:
         return None
-    return Origin(BuildLayout.CMAKE, _said(stem, _project_above(top)), _variant(path))
+    return BuildOrigin(BuildLayout.CMAKE, _said(stem, _project_above(top)), _variant(path))
 
 
-def _make(path: Path, stem: str, names: Names) -> Origin | None:
+def _make(path: Path, stem: str, names: Names) -> BuildOrigin | None:
     makefiles = {"Makefile", "makefile", "GNUmakefile"}
     top = next((each for each in _above(path) if not makefiles.isdisjoint(names(each))), None)
-    return None if top is None else Origin(BuildLayout.MAKE, _said(stem, top), _variant(path))
+    return None if top is None else BuildOrigin(BuildLayout.MAKE, _said(stem, top), _variant(path))
 
 
 def _above(path: Path) -> tuple[Path, ...]:

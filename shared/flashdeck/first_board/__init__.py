@@ -1,1 +1,1 @@
-"""From what a machine knows to a first configuration: builds that were found, chips, and a map of partitions."""
+"""The way from what a machine knows to a first configuration: builds, chips, and a map of partitions."""

@@ -87,7 +87,7 @@ class _Fit(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class _AlikeChips:
     """Chips that are alike in everything."""
 
     names: tuple[str, ...]
@@ -106,13 +106,13 @@ class _Candidate:
 class _Narrowing:
     """The candidates that are left, and the clues that have narrowed them."""
 
-    left: list[_Candidate]
+    left: list[_AlikeChips]
     words: frozenset[str] = frozenset()
     """Words in the strings of the device that may be names of chips."""
     reasons: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
 
-    def keep(self, fits: Callable[[_Candidate], bool], reason: str = "", otherwise: str = "") -> bool:
+    def keep(self, fits: Callable[[_AlikeChips], bool], reason: str = "", otherwise: str = "") -> bool:
         """Keep the candidates that fit and return True; where none does, keep all, and note what is odd."""
         kept = [each for each in self.left if fits(each)]
         if not kept:
@@ -264,7 +264,7 @@ def _by_program(found: _Narrowing, build: FoundBuild) -> None:
         found.reasons.append(f"{shown}, the end of its RAM" if ends else f"{shown}, in its RAM")
 
 
-def _has_room(candidate: _Candidate, build: FoundBuild) -> bool:
+def _has_room(candidate: _AlikeChips, build: FoundBuild) -> bool:
     stack = build.best.initial_stack or 0
     if not any(ram.start < stack <= ram.end for ram in candidate.chip.ram):
         return False
@@ -281,11 +281,11 @@ def _is_internal(build: FoundBuild) -> bool:
 
 def _smaller(
     found: _Narrowing,
-    pool: Sequence[_Candidate],
+    pool: Sequence[_AlikeChips],
     runs: tuple[Region, ...],
     device: DeviceState | None,
     programs: Sequence[FoundBuild],
-) -> _Candidate | None:
+) -> _AlikeChips | None:
     """Return the next smaller chip of the likeliest line, where the map may be that of the largest of its line."""
     best = found.left[0]
     if device is None or _ROM.search(device.product.upper()) or len(found.left) >= MOST_GUESSES:
@@ -303,7 +303,7 @@ def _smaller(
     return max(smaller, key=lambda each: sum(span.size for span in each.flash), default=None)
 
 
-def _told(found: _Narrowing, smaller: _Candidate | None) -> ChipGuesses:
+def _told(found: _Narrowing, smaller: _AlikeChips | None) -> ChipGuesses:
     reason = "; ".join(dict.fromkeys(found.reasons))
     guesses = [_guess(each, found.words, reason) for each in found.left[:MOST_GUESSES]]
     if smaller is not None:
@@ -324,7 +324,7 @@ def _in_words(runs: Sequence[Region], longest: int) -> str:
     return clean(text, longest)
 
 
-def _guess(candidate: _Candidate, words: frozenset[str], reason: str) -> ChipGuess:
+def _guess(candidate: _AlikeChips, words: frozenset[str], reason: str) -> ChipGuess:
     """Return the guess under the name that `words` have for it, else under the commonest."""
     name = next((each for each in candidate.names if _is_called(each, words)), candidate.names[0])
     return ChipGuess(name, tuple(each for each in candidate.names if each != name), reason)
@@ -352,7 +352,7 @@ def _fit(shown: Sequence[Region], own: Sequence[Region]) -> _Fit:
     return _Fit.OTHER if goes_on else _Fit.PART
 
 
-def _ends_with(candidate: _Candidate, runs: Sequence[Region]) -> bool:
+def _ends_with(candidate: _AlikeChips, runs: Sequence[Region]) -> bool:
     return candidate.runs[-1].span.end == runs[-1].span.end
 
 
@@ -379,9 +379,9 @@ def _places() -> dict[str, int]:
 
 
 @cache
-def _candidates() -> tuple[_Candidate, ...]:
-    found: list[_Candidate] = []
+def _candidates() -> tuple[_AlikeChips, ...]:
+    found: list[_AlikeChips] = []
     for names in alike_chips():
         chip = find_chip(names[0])
-        found.append(_Candidate(tuple(sorted(names, key=_rank)), chip, _runs(chip.geometry.regions)))
+        found.append(_AlikeChips(tuple(sorted(names, key=_rank)), chip, _runs(chip.geometry.regions)))
     return tuple(found)

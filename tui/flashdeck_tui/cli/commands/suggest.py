@@ -19,9 +19,7 @@ from flashdeck_tui.cli.suggestion import Suggestion, suggestions, to_toml
 
 
 @click.command()
-@click.argument(
-    "directory", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="[DIRECTORY]"
-)
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path), metavar="[DIRECTORY]")
 @config_option
 @options.as_json
 def command(*, directory: Path | None, path: Path | None, as_json: bool) -> None:
@@ -33,6 +31,8 @@ def command(*, directory: Path | None, path: Path | None, as_json: bool) -> None
     The devices are those that the daemon lists; without one, 'flashdeckd scan' looks. Profiles are looked for in the
     configuration file.
     """
+    if directory is not None and not directory.is_dir():
+        raise click.UsageError(f"there is no directory {directory}")
     config = default_config() if path is None else load(path)
     reply = _plugged()
     builds = None
