@@ -1,6 +1,5 @@
 """`flashdeck init` as a new user meets it: an empty home, a board that nobody has configured, and two builds."""
 
-import json
 import os
 import re
 import tomllib
@@ -17,9 +16,11 @@ from flashdeck_tui.cli import main
 from product_images import program
 from pseudo_terminal import OnTerminal
 from rig import APP1, PARTITION2, board
+from schema_check import closed, document, faults
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOTLOADER = 0x08000000
+SCHEMA = closed(document("cli.schema.json"))
 MOST_COMMANDS = 3
 MOST_ANSWERS = 5
 MOST_WORDS = 900
@@ -104,6 +105,7 @@ def test_with_a_plain_yes_the_other_bank_waits_for_one_release(user: NewUser) ->
     assert run.code in {10, 13}, run.err
     states = {job["partition"]: job["status"]["state"] for job in run.json["jobs"]}
     assert states == {"app1": "done", "app2": "blocked"}
+    assert faults(run.json, SCHEMA, SCHEMA["commands"]["init"]["json"]) == []
     assert "flashdeck release" in run.err
     user.ask(api.VirtualPress(boards=("one",)))
     user.ask(api.Release(boards=("product-1",)))
@@ -142,6 +144,15 @@ def test_plugging_in_is_noticed_and_ctrl_c_leaves_nothing_behind(user: NewUser) 
     assert terminal.ended() == 130
     assert not user.config.parent.exists()
     assert not user.ask(api.GetJobs()).jobs
+
+
+def test_a_file_that_says_nothing_is_written(user: NewUser) -> None:
+    own = user.root / "mine.toml"
+    own.write_text("\n")
+    user.start(FIRST_CASE, "--config", str(own))
+    run = user.runs("init", "--virtual", "--yes", "--chip", "STM32H563RG", "--banks", "trusted", "fw")
+    assert run.code == 0, run.err
+    assert load(own).boards["product-1"].serial == "336E36833233"
 
 
 def test_a_configuration_that_is_there_is_not_changed(user: NewUser) -> None:
@@ -188,7 +199,8 @@ def test_a_dry_run_prints_the_file_and_changes_nothing(user: NewUser) -> None:
     as_json = user.runs("init", "--virtual", "--yes", "--chip", "STM32H563RG", "--dry-run", "fw", "--json").json
     assert as_json["dry_run"]
     assert [each["partition"] for each in as_json["images"]] == ["app1", "app2"]
-    assert json.dumps(as_json["toml"]).count("protected") == 1
+    assert as_json["toml"].count("protected") == 1
+    assert faults(as_json, SCHEMA, SCHEMA["commands"]["init"]["json"]) == []
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ class Printed:
 
 
 COMMANDS: Final[Mapping[str, Printed]] = {
+    "init": Printed(answers.FirstBoard),
     "status": Printed(answers.Status),
     "boards": Printed(api.BoardList),
     "jobs": Printed(api.JobList),

@@ -11,7 +11,7 @@ from typing import Final
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.config_file import proposed
-from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError, RequestError
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError
 from flashdeck.model import JobState
 from flashdeck.names import literal
 from flashdeck.text import MAX_PATH, clean
@@ -19,18 +19,17 @@ from flashdeck.whereabouts import Whereabouts
 from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.job_results import Result
 from flashdeck_tui.cli.orders import Order, done_by
+from flashdeck_tui.first_steps.blank_file import write_new
 from flashdeck_tui.first_steps.setup import ImageFor
 from flashdeck_tui.first_steps.steps import Steps
 from flashdeck_tui.installer.carrying_out import carry_out
-from flashdeck_tui.installer.steps import StepResult, StepState, steps_of
+from flashdeck_tui.installer.steps import Remark, StepResult, StepState, steps_of
 from flashdeck_tui.installer.this_machine import ThisMachine, user_environment
 
 START_SECONDS: Final = 20.0
 """Longest time until a daemon that was just started answers."""
 LOOK_AGAIN: Final = 0.5
 """Seconds between two looks for a daemon, or for a line in a file."""
-FILE_MODE: Final = 0o644
-"""Mode of the file: whoever may read the home directory may read it."""
 AGAIN: Final = "run flashdeck init again: it goes on from here"
 """The hint where a step failed and nothing else is known to help."""
 
@@ -66,21 +65,7 @@ class Doing:
         if self.steps.is_there:
             self._note(f"{shown} is there already")
             return
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
-        except FileExistsError as error:
-            raise RequestError(f"{shown} is there already, and is not overwritten", hint="move it away") from error
-        except OSError as error:
-            raise FlashdeckError(f"{shown} cannot be written: {error.strerror}", kind=_kind(error)) from error
-        try:
-            with os.fdopen(descriptor, "wb") as written:
-                written.write(self.steps.setup.text.encode())
-                written.flush()
-                os.fsync(written.fileno())
-        except OSError as error:
-            file.unlink(missing_ok=True)
-            raise FlashdeckError(f"{shown} cannot be written: {error.strerror}", kind=_kind(error)) from error
+        write_new(file, self.steps.setup.text)
         self._note(f"wrote {shown}")
         proposed(self.steps.main, file, self.steps.setup.text)
 
@@ -96,10 +81,13 @@ class Doing:
         for result in self.installed:
             if result.state is not StepState.DONE and not result.optional:
                 self.say(f"{result.state}: {result.step}" + (f" ({result.reason})" if result.reason else ""))
+        for line in self.steps.install:
+            if isinstance(line, Remark):
+                self.say(line.text)
         missing = [each for each in self.installed if each.state is not StepState.DONE and not each.optional]
         if missing:
             self.say("'flashdeck install' tries this again; without it, access to the board may be missing")
-        else:
+        elif self.installed:
             self._note("installed what was missing")
 
     async def flash(self) -> Result:
@@ -186,7 +174,3 @@ class Doing:
     def _note(self, text: str) -> None:
         self.done.append(text)
         self.say(text)
-
-
-def _kind(error: OSError) -> ErrorKind:
-    return ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER

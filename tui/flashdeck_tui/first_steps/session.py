@@ -16,6 +16,7 @@ from flashdeck.paths import default_config_path
 from flashdeck.text import MAX_PATH, clean
 from flashdeck_tui.cli.daemon_program import builds_below
 from flashdeck_tui.first_steps import board_choice
+from flashdeck_tui.first_steps.blank_file import is_blank
 from flashdeck_tui.first_steps.dialogue import Ask, Await, Edit, answered, edited, look
 from flashdeck_tui.first_steps.draft import names_for
 from flashdeck_tui.first_steps.facts import Facts
@@ -35,7 +36,7 @@ class Place:
     config: Config
     """The configuration as it is."""
     has_main: bool
-    """True if the main file is there, which then is not changed."""
+    """True if the main file is there and says something: it is not changed then."""
 
     @classmethod
     def of(cls, daemon: DaemonState | None, *, virtual: bool) -> "Place":
@@ -44,9 +45,10 @@ class Place:
         is_virtual = virtual or (daemon is not None and daemon.virtual)
         if state is not None and state.files:
             main = Path(state.files[0])
-            return cls(main, reading_of(main).checked(), has_main=True)
+            return cls(main, reading_of(main).checked(), has_main=not is_blank(main))
         main = default_config_path(virtual=is_virtual)
-        return cls(main, default_reading(virtual=is_virtual).checked(), has_main=os.path.lexists(main))
+        has_main = os.path.lexists(main) and not is_blank(main)
+        return cls(main, default_reading(virtual=is_virtual).checked(), has_main=has_main)
 
     def file(self, profile: str, text: str = "") -> Path:
         """Return the file for a new profile: one that is not there, or one that has this very text."""

@@ -6,8 +6,9 @@ from typing import Final, Protocol
 
 from flashdeck.api import BoardList, GetBoards
 from flashdeck.client import Client
+from flashdeck.config import Config
 from flashdeck.first_board.found import ScanLine
-from flashdeck.model import BoardState, DeviceState
+from flashdeck.model import BoardState, DeviceState, Presence
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.daemon_program import following_devices, plugged_devices
 
@@ -62,25 +63,39 @@ class FromDaemon:
 
 
 class FromScan:
-    """The devices that the kernel shows."""
+    """The devices that the kernel shows; those that the configuration knows are its boards."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
 
     def now(self) -> Bus:
         """Return them as they are."""
-        return _of_line(plugged_devices())
+        return self._bus(plugged_devices())
 
     def after(self, before: Bus) -> Bus:
         """Return them once they are not as they were; as they are, where that cannot be followed any more."""
         with following_devices() as lines:
             for line in lines:
-                if (bus := _of_line(line)) != before:
+                if (bus := self._bus(line)) != before:
                     return bus
         return self.now()
+
+    def _bus(self, line: ScanLine) -> Bus:
+        known = {device: board for device in line.devices or () if (board := self._board(device)) is not None}
+        devices = tuple(device for device in line.devices or () if device not in known)
+        return Bus(devices, tuple(known.values()), (*((line.trouble,) if line.trouble else ()), *line.unread))
+
+    def _board(self, device: DeviceState) -> BoardState | None:
+        """Return the board of the configuration that a device is; its daemon will know better."""
+        for board in self._config.boards.values():
+            modes = {str(board.profile.app): Presence.APP, str(board.profile.dfu): Presence.DFU}
+            has_name = bool(board.serial or board.port)
+            same = board.serial in {"", device.serial} and board.port in {"", device.port}
+            if has_name and same and device.usb_id in modes:
+                return BoardState(name=board.name, profile=board.profile.name, presence=modes[device.usb_id])
+        return None
 
 
 async def _ask(client: Client) -> Bus:
     reply: BoardList = await client.call(GetBoards())
     return Bus((*reply.devices, *reply.running), reply.boards)
-
-
-def _of_line(line: ScanLine) -> Bus:
-    return Bus(line.devices or (), troubles=(*((line.trouble,) if line.trouble else ()), *line.unread))

@@ -154,7 +154,7 @@ def command(
     facts, given = with_images(replace(facts_of(place, root, name), builds=found.builds or ()), given, images)
     for note in found.notes:
         person.say(note)
-    source = FromScan() if daemon is None else FromDaemon(virtual=virtual)
+    source = FromScan(place.config) if daemon is None else FromDaemon(virtual=virtual)
     setup = Session(facts, given, person, source, device).run()
     if not setup.text and not setup.images:
         return _nothing_to_do(setup, person, as_json=as_json)
