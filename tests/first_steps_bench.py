@@ -16,25 +16,17 @@ from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import Presence, Snapshot
+from flashdeck.paths import data_file
 from flashdeck.value import Value
 from product_images import program
 from pseudo_terminal import OnTerminal
-from rig import APP1, PARTITION2, PATIENCE, START_SECONDS, board
+from rig import APP1, PARTITION2, PATIENCE, START_SECONDS
 
 R = TypeVar("R", bound=Value)
 STACK = 0x20030000
 ONE = program(STACK, APP1 + 0x201, 20_000)
 TWO = program(STACK, PARTITION2 + 0x201, 30_000)
-FIRST_CASE = (
-    board(
-        "one",
-        model="classic-noread",
-        serial="336E36833233",
-        product="Product",
-        runtime=False,
-    )
-    + 'contents = [{ address = 0x08000000, size = "128K", pattern = 1 }]\n'
-)
+FIRST_CASE = data_file("demo", "first-board.toml").read_text() + 'timing = "none"\n'
 _PROGRAM = ("-c", "import sys; from flashdeck_tui.cli import main; sys.exit(main())")
 
 

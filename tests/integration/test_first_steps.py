@@ -42,7 +42,7 @@ def words_before_init() -> int:
 
 def test_from_nothing_to_both_partitions_in_few_answers(user: NewUser) -> None:
     user.start(FIRST_CASE)
-    bootloader = user.flash("one", BOOTLOADER, 128 * 1024)
+    bootloader = user.flash("new", BOOTLOADER, 128 * 1024)
     commands = [("init", "--virtual", str(user.project))]
     terminal = user.types(*commands[0])
     answers = talked(
@@ -52,9 +52,9 @@ def test_from_nothing_to_both_partitions_in_few_answers(user: NewUser) -> None:
     assert terminal.ended() == 0, terminal.seen.decode()
     said = terminal.seen.decode()
 
-    assert user.flash("one", APP1, len(ONE)) == ONE
-    assert user.flash("one", PARTITION2, len(TWO)) == TWO
-    assert user.flash("one", BOOTLOADER, 128 * 1024) == bootloader, "the bootloader is untouched"
+    assert user.flash("new", APP1, len(ONE)) == ONE
+    assert user.flash("new", PARTITION2, len(TWO)) == TWO
+    assert user.flash("new", BOOTLOADER, 128 * 1024) == bootloader, "the bootloader is untouched"
     partitions = load(user.config).profiles["product"].partitions
     assert partitions["bootloader"].protected
     assert partitions["bootloader"].span.end == APP1
@@ -73,10 +73,10 @@ def test_after_it_each_build_lands_by_itself(user: NewUser) -> None:
     assert user.runs("init", "--virtual", "--yes", "--chip", "STM32H563RG", "--banks", "trusted", "fw").code == 0
     newer = program(STACK, APP1 + 0x301, 24_000)
     user.built("APP1", newer)
-    user.ask(api.VirtualPress(boards=("one",)))
+    user.ask(api.VirtualPress(boards=("new",)))
     outcome = user.ask(api.Wait(partition="app1", boards=("product-1",), timeout=60.0)).boards[0]
     assert outcome.is_there, outcome
-    assert user.flash("one", APP1, len(newer)) == newer
+    assert user.flash("new", APP1, len(newer)) == newer
 
 
 def test_a_second_run_writes_nothing_and_flashes_what_is_new(user: NewUser) -> None:
@@ -84,7 +84,7 @@ def test_a_second_run_writes_nothing_and_flashes_what_is_new(user: NewUser) -> N
     first = user.runs("init", "--virtual", "--yes", "--chip", "STM32H563RG", "--banks", "trusted", "fw")
     assert first.code == 0, first.err
     text = user.config.read_bytes()
-    user.presses("one", "product-1")
+    user.presses("new", "product-1")
     again = user.runs("init", "--virtual", "--yes", "fw", "--json")
     assert (again.code, again.json["jobs"]) == (0, []), again.err
     assert "Nothing to do" in again.err
@@ -95,7 +95,7 @@ def test_a_second_run_writes_nothing_and_flashes_what_is_new(user: NewUser) -> N
     once_more = user.runs("init", "--virtual", "--yes", "fw")
     assert once_more.code == 0, once_more.err
     assert "configured already" in once_more.err
-    assert user.flash("one", APP1, len(newer)) == newer, "its yes counts for what would be offered"
+    assert user.flash("new", APP1, len(newer)) == newer, "its yes counts for what would be offered"
     assert user.config.read_bytes() == text
 
 
@@ -107,20 +107,20 @@ def test_with_a_plain_yes_the_other_bank_waits_for_one_release(user: NewUser) ->
     assert states == {"app1": "done", "app2": "blocked"}
     assert faults(run.json, SCHEMA, SCHEMA["commands"]["init"]["json"]) == []
     assert "flashdeck release" in run.err
-    user.ask(api.VirtualPress(boards=("one",)))
+    user.ask(api.VirtualPress(boards=("new",)))
     user.ask(api.Release(boards=("product-1",)))
     assert user.ask(api.Wait(partition="app2", boards=("product-1",), timeout=60.0)).boards[0].is_there
-    assert user.flash("one", PARTITION2, len(TWO)) == TWO
+    assert user.flash("new", PARTITION2, len(TWO)) == TWO
 
 
 def test_a_running_board_is_waited_for_and_its_way_back_is_known(user: NewUser) -> None:
     old = user.root / "old.bin"
     old.write_bytes(program(STACK, APP1 + 0x201, 8_000))
     has_old = f'contents = [{{ address = 0x08020000, file = "{old}" }}]\n'
-    user.start(board("one", serial="TEST00000001", start="boot") + has_old)
+    user.start(board("new", serial="TEST00000001", start="boot") + has_old)
     terminal = user.types("init", "--virtual", str(user.project))
     terminal.until(b"Bring it into DFU mode now")
-    user.ask(api.VirtualPress(boards=("one",)))
+    user.ask(api.VirtualPress(boards=("new",)))
     answers = talked(
         terminal,
         {"[1]:": "", "[1 2]:": "", "Letter [y]:": "y", "Letter [d]:": "", "(y/n):": "y"},
@@ -129,15 +129,15 @@ def test_a_running_board_is_waited_for_and_its_way_back_is_known(user: NewUser) 
     profile = load(user.config).profiles["product"]
     assert (profile.enter, str(profile.app)) == ("detach", "0483:5740")
     assert len(answers) <= MOST_ANSWERS + 1, answers
-    assert user.flash("one", PARTITION2, len(TWO)) == TWO
+    assert user.flash("new", PARTITION2, len(TWO)) == TWO
 
 
 def test_plugging_in_is_noticed_and_ctrl_c_leaves_nothing_behind(user: NewUser) -> None:
     user.start(FIRST_CASE)
-    user.ask(api.VirtualUnplug(boards=("one",)))
+    user.ask(api.VirtualUnplug(boards=("new",)))
     terminal = user.types("init", "--virtual", str(user.project))
     terminal.until(b"Plug the board in now")
-    user.ask(api.VirtualPlug(boards=("one",)))
+    user.ask(api.VirtualPlug(boards=("new",)))
     terminal.until(b"Number or name [1]:")
     terminal.types(b"\x03")
     terminal.rest()
@@ -175,7 +175,7 @@ def test_a_configuration_that_is_there_is_not_changed(user: NewUser) -> None:
         "flashdeck.toml",
         "product.toml",
     ]
-    assert user.flash("one", PARTITION2, len(TWO)) == TWO
+    assert user.flash("new", PARTITION2, len(TWO)) == TWO
 
 
 def talked_until_include(terminal: OnTerminal) -> list[tuple[str, str]]:
@@ -274,12 +274,12 @@ def test_a_failure_half_way_says_what_was_done_and_the_next_run_goes_on(user: Ne
     assert terminal.ended() == 9, said
     assert "done before: wrote" in said
     assert "run flashdeck init again" in said
-    assert user.flash("one", APP1, len(ONE)) == ONE, "the one that was right is there"
+    assert user.flash("new", APP1, len(ONE)) == ONE, "the one that was right is there"
 
     user.built("APP2", TWO)
-    user.presses("one", "product-1")
+    user.presses("new", "product-1")
     assert user.ask(api.Wait(partition="app2", boards=("product-1",), timeout=60.0)).boards[0].is_there
-    assert user.flash("one", PARTITION2, len(TWO)) == TWO, "the build that was put right lands by itself"
+    assert user.flash("new", PARTITION2, len(TWO)) == TWO, "the build that was put right lands by itself"
 
 
 def test_an_image_that_is_gone_at_the_yes_changes_nothing(user: NewUser) -> None:

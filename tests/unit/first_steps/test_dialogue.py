@@ -251,6 +251,16 @@ def test_names_that_are_taken_get_a_number_and_a_shared_serial_is_no_identity(tm
     assert (board.serial, board.port) == ("", "1-1")
 
 
+def test_where_a_profile_is_there_already_it_says_that_adopting_may_be_all(tmp_path: Path) -> None:
+    first = Talk(facts(tmp_path, builds=(APP1,)), CHIP)
+    first.answer("y")
+    config = first.facts.check(finished(first).text)
+    second = Talk(replace(facts(tmp_path, device("1-2"), builds=(APP1,)), config=config), CHIP)
+    assert "flashdeck adopt 1-2 --profile product'" in second.outlook.notes[0]
+    other = device("1-2", setting_names=("@Flash/0x08000000/04*016Kg,01*064Kg,07*128Kg",))
+    assert not Talk(replace(facts(tmp_path, other, builds=(APP1,)), config=config), CHIP).outlook.notes
+
+
 def test_secure_addresses_make_a_profile_with_secure_addresses(tmp_path: Path) -> None:
     secure = build("/fw/S.bin", 0x0C020000)
     talk = Talk(facts(tmp_path, builds=(secure,)), CHIP)

@@ -3,12 +3,13 @@
 A question that has one possible answer is not asked: the answer is shown.
 """
 
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from flashdeck.config import Config, Enter, Profile
 from flashdeck.errors import ConfigError, RequestError
-from flashdeck.first_board.chip_guess import maps_of
+from flashdeck.first_board.chip_guess import maps_of, shows
 from flashdeck.model import BoardState, DeviceState
 from flashdeck_tui.first_steps import board_choice, chip_choice, image_choice, setting_choice, ways_in
 from flashdeck_tui.first_steps.chip_choice import Flash
@@ -139,10 +140,18 @@ class _Walk:
                 return setup
             case DeviceState():
                 self._show(Topic.BOARD, device_line(found))
+                self._note_profiles(found)
                 return self._of_device(found)
 
     def _show(self, topic: Topic, text: str) -> None:
         self.shown.append(Shown(topic, text))
+
+    def _note_profiles(self, device: DeviceState) -> None:
+        """Note that a profile which is there may do."""
+        for profile in self.facts.config.profiles.values():
+            if profile.dfu == usb_id_of(device) and (profile.is_plain or shows(maps_of(device), profile.geometry)):
+                adopt = f"flashdeck adopt {shlex.quote(device.port)} --profile {profile.name}"
+                self.notes.append(f"Is it another board of {profile.name}? Then Ctrl-C, and '{adopt}' is all.")
 
     def _of_device(self, device: DeviceState) -> Step:
         if setting_choice.is_plain(device, has_map=bool(maps_of(device))):

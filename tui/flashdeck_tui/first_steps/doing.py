@@ -12,7 +12,6 @@ from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.config_file import proposed
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError
-from flashdeck.model import JobState
 from flashdeck.names import literal
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.whereabouts import Whereabouts
@@ -98,22 +97,23 @@ class Doing:
             return await done_by(client, self.order, self._ask)
 
     async def _ask(self, client: Client) -> api.JobList:
-        """Order a job for each image; where a later one is refused, those before it are followed all the same."""
+        """Order a job for each image; where one is refused, the others are followed all the same."""
         board = (literal(self.steps.setup.board),)
-        jobs: tuple[JobState, ...] = ()
-        notes: tuple[str, ...] = ()
+        orders: list[api.Flash] = []
         for image in self.steps.setup.images:
-            try:
-                sha256 = await send_image(client, Path(image.path), self._data[image], image.partition, board)
-                reply = await client.call(api.Flash(partition=image.partition, sha256=sha256, boards=board))
-            except RemoteError as error:
-                if not jobs:
-                    raise
-                self.refused = error
-                break
-            jobs += reply.jobs
-            notes += reply.notes
-        return api.JobList(jobs=jobs, notes=notes)
+            sha256 = await send_image(client, Path(image.path), self._data[image], image.partition, board)
+            orders.append(api.Flash(partition=image.partition, sha256=sha256, boards=board))
+        # At once, so that the board does not leave DFU mode between them.
+        replies = await asyncio.gather(*map(client.call, orders), return_exceptions=True)
+        taken = [reply for reply in replies if isinstance(reply, api.JobList)]
+        failures = [reply for reply in replies if isinstance(reply, BaseException)]
+        if failures and (not taken or not isinstance(failures[0], RemoteError)):
+            raise failures[0]
+        self.refused = next((each for each in failures if isinstance(each, RemoteError)), None)
+        return api.JobList(
+            jobs=tuple(job for reply in taken for job in reply.jobs),
+            notes=tuple(note for reply in taken for note in reply.notes),
+        )
 
     async def _connected(self) -> Client:
         """Return a connection; a daemon that was just started needs a moment, and another one a person."""

@@ -60,8 +60,11 @@ class Place:
 
 def _is_free(path: Path, text: str) -> bool:
     """Tell whether a file can be written there, or has that text already."""
-    if not os.path.lexists(path):
-        return True
+    return not os.path.lexists(path) or has_text(path, text)
+
+
+def has_text(path: Path, text: str) -> bool:
+    """Tell whether a file has just that text: an earlier run has written it."""
     try:
         return path.read_bytes() == text.encode()
     except OSError:

@@ -1,7 +1,6 @@
 """`flashdeck init`: from a plugged board to a configuration, and both images on it."""
 
 import asyncio
-import os
 import shlex
 import sys
 from dataclasses import replace
@@ -36,7 +35,7 @@ from flashdeck_tui.first_steps.facts import Check
 from flashdeck_tui.first_steps.given import Given
 from flashdeck_tui.first_steps.person import Absent, Person
 from flashdeck_tui.first_steps.questions import WrongAnswerError
-from flashdeck_tui.first_steps.session import Place, Session, facts_of, with_images
+from flashdeck_tui.first_steps.session import Place, Session, facts_of, has_text, with_images
 from flashdeck_tui.first_steps.setup import Setup
 from flashdeck_tui.first_steps.sources import FromDaemon, FromScan
 from flashdeck_tui.first_steps.steps import Steps, in_words
@@ -206,7 +205,7 @@ def _steps(
         setup=setup,
         main=place.main,
         file=file,
-        is_there=os.path.lexists(file),
+        is_there=has_text(file, setup.text),
         daemon_runs=daemon is not None,
     )
     if daemon is not None and daemon.virtual:
