@@ -119,17 +119,17 @@ class Scene:
         """The images that the files of the newest builds make, by partition."""
         self.disk_works = True
         self.ports = FakePorts()
-        self._journal = journal
+        self.journal = journal
         self._spool = spool
         self.lane: Lane
 
     async def begin(self) -> None:
-        ledger = await self._journal.load()
-        self.book = JobBook(self.hub, self._journal, ledger, lambda _: None)
+        ledger = await self.journal.load()
+        self.book = JobBook(self.hub, self.journal, ledger, lambda _: None)
         self.lane = Lane(
             self.board,
             book=self.book,
-            histories=BootloaderBook(self.hub, self._journal, ledger.histories, lambda _: None),
+            histories=BootloaderBook(self.hub, self.journal, ledger.histories, lambda _: None),
             hub=self.hub,
             shelf=Shelf(self._spool),
             verdicts=GuardVerdicts(),

@@ -16,7 +16,8 @@ from flashdeck.config_file import Reading, board_file_damage, default_reading, r
 from flashdeck.paths import absolute, board_file_path, default_config_path
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
-from flashdeckd.boards.board_file import set_board_file_aside
+from flashdeckd.boards.board_file import set_board_file_aside, write_board_file
+from flashdeckd.boards.board_file_mark import BoardFileMark
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.leases import Leases
 from flashdeckd.boards.real_usb import real_usb
@@ -122,8 +123,8 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         images = options.state_dir / "spool"
         main_file = absolute(options.config or default_config_path(virtual=virtual is not None))
         read = partial(reading_of, main_file) if options.config else partial(default_reading, virtual=bool(virtual))
-        lost = await threads.run(_set_lost_board_file_aside, board_file_path(main_file), read)
-        health.report("boards.toml", lost, hint=BOARD_FILE_HINT if lost else "")
+        mark = BoardFileMark(options.state_dir, board_file_path(main_file))
+        await _heed_lost_board_file(board_file_path(main_file), mark, read, health)
         config_records = ConfigRecordFile(options.state_dir)
         begun = await threads.run(begin, read, config_records)
         journal = await Journal.open(options.state_dir / "journal.sqlite3", had_one=files.is_directory(images))
@@ -151,7 +152,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         await bench.hold_unknown(ledger)
         await queue_again(bench.book, begun.config, begun.changes.elsewhere)
         stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
-        enrolment = Enrolment(bench, hub, backend, board_file_path(main_file))
+        enrolment = Enrolment(bench, hub, backend, board_file_path(main_file), mark)
         notes = FileNotes()
         spooling = Spooling(
             spool,
@@ -304,16 +305,30 @@ async def follow_bus(source: HotplugSource, bench: Bench, health: Health, scanne
         failures += 1
 
 
-def _set_lost_board_file_aside(board_file: Path, read: Callable[..., Reading]) -> str:
-    """Set a boards.toml aside that cannot be trusted, and disarm all boards; return what was done, "" where nothing.
+async def _heed_lost_board_file(
+    board_file: Path, mark: BoardFileMark, read: Callable[..., Reading], health: Health
+) -> None:
+    lost = await threads.run(_begin_lost_board_file_anew, board_file, mark, read)
+    health.report("boards.toml", lost, hint=BOARD_FILE_HINT)
 
-    `read` reads the configuration, without boards.toml where it is asked to. Blocks. Raises ConfigError.
+
+def _begin_lost_board_file_anew(board_file: Path, mark: BoardFileMark, read: Callable[..., Reading]) -> str:
+    """Disarm all boards where boards.toml is gone or cannot be trusted; return what was done, "" where nothing.
+
+    Nobody knows which of them were. What is there is kept. `read` reads the configuration, without boards.toml where it
+    is asked to. Blocks. Raises ConfigError.
     """
     damage = board_file_damage(board_file)
-    if not damage:
+    if not damage and not mark.is_lost:
         return ""
-    kept = set_board_file_aside(board_file, read(with_board_file=False).checked().boards)
-    return f"{clean(str(board_file))} {damage}: it was kept as {clean(kept.name)}, and all boards are disarmed"
+    boards = read(with_board_file=False).checked().boards
+    if damage:
+        kept = set_board_file_aside(board_file)
+        why = f"{damage}: it was kept as {clean(kept.name)}, and"
+    else:
+        why = "is gone:"
+    write_board_file(board_file, (), boards)
+    return f"{clean(str(board_file))} {why} all boards are disarmed"
 
 
 def _emulated(bench_file: Path) -> _Emulated:

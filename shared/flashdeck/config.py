@@ -17,6 +17,7 @@ from msgspec import Meta
 from flashdeck.geometry import Geometry, Range
 from flashdeck.patterns import MAX_PATTERN, Pattern, parse_pattern
 from flashdeck.text import clean
+from flashdeck.toml.line_numbers import LineNumbers
 from flashdeck.toml.spellings import (
     Address,
     Argv,
@@ -430,6 +431,8 @@ class Profile(ProfileKeys):
     """Addresses that stay protected, though its file does not say so any more: nobody has confirmed that yet."""
     file: Path = field(default=Path(), compare=False)
     """The file that it is from."""
+    lines: LineNumbers = field(default=LineNumbers(), compare=False, repr=False)
+    """The lines of that file."""
 
     @property
     def is_plain(self) -> bool:
@@ -475,6 +478,8 @@ class Board(BoardKeys):
     profile: Profile
     pins: Pins | None = None
     """Set for an adopted board, which boards.toml describes."""
+    file: Path = field(default=Path(), compare=False)
+    """The file that names it first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -524,5 +529,7 @@ class Config:
     once: frozenset[str] = frozenset()
     """Names of boards that are armed for one job (boards.toml)."""
     hooks: Hooks = Hooks()
-    """Commands that run when a job has ended."""
+    """Commands that run when a job has ended, those of all files."""
+    included_hooks: Mapping[str, Hooks] = field(default_factory=dict[str, Hooks])
+    """By its path: those that an included file has."""
     daemon: DaemonKeys = DaemonKeys()

@@ -58,7 +58,11 @@ def succeeding(before: ConfigRecord, after: ConfigRecord, done: Changes) -> Conf
     left = {name: board for name, board in former.items() if name not in after.boards and name not in done.renamed}
     newest = dict(list(left.items())[-FORMER_BOARDS:])
     return ConfigRecord(
-        profiles=after.profiles, boards=after.boards, former=newest, confirmed=before.confirmed | after.confirmed
+        profiles=after.profiles,
+        boards=after.boards,
+        former=newest,
+        confirmed=before.confirmed | after.confirmed,
+        hooks=before.hooks | after.hooks,
     )
 
 

@@ -6,7 +6,7 @@ All mistakes of all its files are one ConfigError that names for each file, tabl
 import os
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +22,8 @@ from flashdeck.toml.tables import Mistake, Mistakes, Place, Table, WrongValueErr
 from flashdeck.toml.values import nearest
 
 T = TypeVar("T", bound=Table)
+Parsed = tuple[Mapping[str, object], Place]
+"""What TOML makes of a file, and the place that its top is."""
 MAX_FILES = 64
 BOARD_FILE_BEGIN = "# flashdeckd wrote this file, to its last line."
 """The beginning of boards.toml: a file that begins so has been cut where its last line is missing."""
@@ -71,8 +73,7 @@ def proposed(main: Path, file: Path, text: str) -> Config:
     if absolute(file) != absolute(main) and not _is_absent(main):
         files.read(_main_file(main))
         including = (os.path.realpath(main),)
-    values = parse_values(text.encode(errors="surrogateescape"), file)
-    files.read(absolute(file), including, values)
+    files.read(absolute(file), including, parse_values(text.encode(errors="surrogateescape"), absolute(file)))
     return _checked(list(files.tables.values()), board_file, files.mistakes)
 
 
@@ -139,23 +140,41 @@ def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mi
     if not any("profiles" in file.place.wrong for file in files):
         mistakes += _without_profile((*tables.boards.values(), *adopted.values()), tables.profiles)
     mistakes += _mistakes_of_boards(tables, adopted)
+    hooks = _hooks_of(files, mistakes)
     mistakes.refuse()
     daemon = files[0].daemon if files else DaemonTable()
     profiles = {name: table.resolved(name, daemon.settle) for name, table in tables.profiles.items()}
     return Config(
         profiles,
-        {name: _board(name, table, profiles) for name, table in {**tables.boards, **adopted}.items()},
+        {
+            name: _board(name, table, profiles, tables.boards.get(name, table).place.file)
+            for name, table in {**tables.boards, **adopted}.items()
+        },
         tuple(table.place.file for table in (*files, *([written] if written else []))),
         frozenset(written.disarmed) if written else frozenset(),
         frozenset(written.once) if written else frozenset(),
-        hooks=files[0].hooks if files else Hooks(),
+        hooks=hooks,
+        included_hooks={str(file.place.file): file.hooks for file in files[1:] if file.hooks != Hooks()},
         daemon=daemon.resolved(),
     )
 
 
-def _board(name: str, table: BoardTable, profiles: Mapping[str, Profile]) -> Board:
+def _board(name: str, table: BoardTable, profiles: Mapping[str, Profile], file: Path) -> Board:
     pins = table.pinned if isinstance(table, AdoptedTable) else None
-    return Board(name, profiles[table.profile], pins, serial=table.serial, port=table.port)
+    return Board(name, profiles[table.profile], pins, file, serial=table.serial, port=table.port)
+
+
+def _hooks_of(files: Sequence[ConfigTable], mistakes: Mistakes) -> Hooks:
+    """Return the hooks of all files, of which each may be in one file only."""
+    hooks, places = Hooks(), dict[str, Place]()
+    for table in (file.hooks for file in files):
+        for name in sorted(table.place.given):
+            first = places.setdefault(name, table.place)
+            if first is not table.place:
+                mistakes.append(table.place.mistake(name, f"is also in {first.where(name)}", "keep one of the two"))
+            else:
+                hooks = replace(hooks, **{name: getattr(table, name)})
+    return hooks
 
 
 # Files
@@ -182,19 +201,18 @@ class _Files:
     sought: list[Path] = field(default_factory=list[Path])
     """Every file that was looked for."""
 
-    def read(self, path: Path, including: tuple[str, ...] = (), values: Mapping[str, object] | None = None) -> None:
+    def read(self, path: Path, including: tuple[str, ...] = (), parsed: Parsed | None = None) -> None:
         """Read a file, and those that it includes; `including` are the real paths of those that include it.
 
-        With `values` these are what the file has.
+        With `parsed` that is what the file has.
         """
         self.sought.append(path)
-        values = read_values(path) if values is None else values
+        values, place = read_values(path) if parsed is None else parsed
         real = os.path.realpath(path)
-        top = self.tables[real] = read_table(ConfigTable, values, Place(path), self.mistakes)
-        for name in ("daemon", "hooks") if including else ():
-            if name in values:
-                problem = "only the main file may have this table"
-                self.mistakes.append(top.place.mistake(name, problem, "move it there"))
+        top = self.tables[real] = read_table(ConfigTable, values, place, self.mistakes)
+        if including and "daemon" in values:
+            problem = "only the main file may have this table"
+            self.mistakes.append(top.place.mistake("daemon", problem, "move it there"))
         for text in top.include:
             try:
                 self._include(expanded(text, path.parent), (*including, real))
@@ -219,10 +237,10 @@ class _Files:
 
 def _read_board_file(path: Path, mistakes: Mistakes) -> BoardFileTable:
     hint = "start flashdeckd: it sets the file aside and disarms all boards; those that it adopted are adopted again"
-    values = read_values(path, hint=hint)
+    values, place = read_values(path, hint=hint)
     if damage := board_file_damage(path):
         raise ConfigError(f"{_shown(path)}: {damage}", hint=hint)
-    return read_table(BoardFileTable, values, Place(path), mistakes)
+    return read_table(BoardFileTable, values, place, mistakes)
 
 
 # Across files
@@ -248,7 +266,7 @@ def _add(known: dict[str, T], more: Mapping[str, T]) -> Iterator[Mistake]:
     """Add what is not known yet; yield a mistake for each of the others."""
     for name, table in more.items():
         if (first := known.setdefault(name, table)) is not table:
-            yield table.place.mistake("", f"is also in {_shown(first.place.file)}", "rename one of the two")
+            yield table.place.mistake("", f"is also in {first.place.where()}", "rename one of the two")
 
 
 def _without_profile(boards: Iterable[BoardTable], profiles: Collection[str]) -> Iterator[Mistake]:
@@ -268,9 +286,7 @@ def _mistakes_of_boards(tables: _FileTables, adopted: Mapping[str, AdoptedTable]
         same = (one.serial, one.port) == (other.serial, other.port)
         if same and (one.serial or one.port) and _ids(one, tables) & _ids(other, tables):
             what = [key for key in ("serial", "port") if getattr(one, key)]
-            problem = (
-                f"board {other_name} has the same {' and '.join(what)} as board {one_name} in {_shown(one.place.file)}"
-            )
+            problem = f"board {other_name} has the same {' and '.join(what)} as board {one_name} in {one.place.where()}"
             found.append(other.place.mistake(what[0], problem, "each board needs a serial or a port of its own"))
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from flashdeck.config import Board, Config, Partition, Profile, ProfileKeys
+from flashdeck.config import Board, Config, Hooks, Partition, Profile, ProfileKeys
 from flashdeck.config_tables import PartitionTable, ProfileTable
 from flashdeck.geometry import Range, joined
 from flashdeck.toml.tables import keys_of
@@ -88,6 +88,8 @@ class ConfigRecord(Value, frozen=True, kw_only=True):
     """Boards of earlier configurations, as they were last."""
     confirmed: dict[str, dict[str, ProfileRecord]] = field(default_factory=dict[str, dict[str, ProfileRecord]])
     """By the path of an included file: its profiles as they were confirmed."""
+    hooks: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict[str, dict[str, tuple[str, ...]]])
+    """The same for its hooks: program and arguments by name."""
 
 
 def record_from(data: bytes) -> ConfigRecord:
@@ -122,6 +124,12 @@ def partition_record(partition: Partition) -> PartitionRecord:
         protected=partition.protected,
         guards=tuple(plain_value(_GUARDS, partition.guards)),  # pyright: ignore[reportArgumentType] - a list, by its type
     )
+
+
+def hooks_record(hooks: Hooks) -> dict[str, tuple[str, ...]]:
+    """Return what is kept of hooks: program and arguments by name."""
+    found = {key.name: getattr(hooks, key.attribute) for key in keys_of(Hooks)}
+    return {name: argv for name, argv in found.items() if argv is not None}
 
 
 def _board_record(board: Board, profile: ProfileRecord) -> BoardRecord:

@@ -298,6 +298,7 @@ class ProfileTable(ProfileKeys, Table):
             otp=chip.otp if chip else (),
             secure_alias=chip.secure_alias if chip else False,
             file=self.place.file,
+            lines=self.place.lines,
             partitions={
                 each: table.resolved(each, has_ram=has_ram, settle=settle) for each, table in self.partitions.items()
             },
@@ -399,7 +400,7 @@ class ConfigTable(Table):
 
     include: Annotated[Paths, key("Other files with profiles and boards of their own; each is read once.")] = ()
     daemon: Annotated[DaemonTable, key("The daemon itself; only in the main file.")] = field(default=DaemonTable())
-    hooks: Annotated[Hooks, key("Commands that run when a job has ended; only in the main file.")] = field(
+    hooks: Annotated[Hooks, key("Commands that run when a job has ended; each in one file only.")] = field(
         default=Hooks()
     )
     profiles: Annotated[dict[Name, ProfileTable], key("Facts about boards of one product, by a name of yours.")] = (

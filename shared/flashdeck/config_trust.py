@@ -6,19 +6,20 @@ stricter one. All the rest of the file counts at once.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from flashdeck.config import AnyGuard, Config, Partition, Profile
+from flashdeck.config import AnyGuard, Config, Hooks, Partition, Profile
 from flashdeck.config_record import (
     NARROW,
     ConfigRecord,
     PartitionRecord,
     ProfileRecord,
+    hooks_record,
     is_wide,
     partition_record,
     profile_record,
@@ -26,6 +27,7 @@ from flashdeck.config_record import (
 from flashdeck.config_tables import PartitionTable, ProfileTable, default_guards
 from flashdeck.geometry import Range, joined
 from flashdeck.text import MAX_PATH, clean
+from flashdeck.toml.line_numbers import LineNumbers
 from flashdeck.toml.reader import read_key
 from flashdeck.toml.writer import literal
 
@@ -41,12 +43,20 @@ class Unconfirmed:
     lines: tuple[str, ...]
     """Each key with its table, and what it would change."""
     boards: tuple[str, ...]
-    """The boards of its profiles."""
+    """Its boards, and those of its profiles."""
 
     @property
     def hint(self) -> str:
         """The command that confirms it."""
         return f"look at it, then: flashdeck config trust {clean(str(self.file), MAX_PATH)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """An included file, as far as it may have to be confirmed."""
+
+    profiles: Mapping[str, Profile]
+    hooks: Hooks = field(default=Hooks())
 
 
 @dataclass(slots=True)
@@ -57,17 +67,22 @@ class _Restriction:
     lines: list[str] = field(default_factory=list[str])
 
     def tell(self, key: str, what: str, *, partition: str = "") -> None:
-        table = f"profiles.{self.profile.name}" + (f".partitions.{partition}" if partition else "")
-        self.lines.append(clean(f"[{table}] {key}: {what}"))
+        table = ("profiles", self.profile.name, *(("partitions", partition) if partition else ()))
+        self.lines.append(_told(self.profile.lines, table, key, what))
 
 
-def included(config: Config) -> dict[str, dict[str, Profile]]:
-    """Return, by path, the profiles of each file that is not the main one."""
-    files: dict[str, dict[str, Profile]] = {}
+def _told(lines: LineNumbers, table: tuple[str, ...], key: str, what: str) -> str:
+    line = lines.of(*table, key)
+    return clean((f"line {line}, " if line else "") + f"[{'.'.join(table)}] {key}: {what}")
+
+
+def included(config: Config) -> dict[str, Included]:
+    """Return, by path, each file that is not the main one and has profiles or hooks."""
+    files: dict[str, dict[str, Profile]] = {path: {} for path in config.included_hooks}
     for name, profile in config.profiles.items():
         if profile.file != config.files[0]:
             files.setdefault(str(profile.file), {})[name] = profile
-    return files
+    return {path: Included(own, config.included_hooks.get(path, Hooks())) for path, own in files.items()}
 
 
 def claims(profiles: Mapping[str, Profile]) -> dict[str, ProfileRecord]:
@@ -75,14 +90,18 @@ def claims(profiles: Mapping[str, Profile]) -> dict[str, ProfileRecord]:
     return {name: profile_record(profile) for name, profile in profiles.items()}
 
 
-def confirming(record: ConfigRecord, path: str, profiles: Mapping[str, Profile]) -> ConfigRecord:
+def confirming(record: ConfigRecord, path: str, file: Included) -> ConfigRecord:
     """Return the record once a person has confirmed a file as it is now."""
-    others = {name: each for name, each in record.confirmed.items() if name != path}
-    newest = dict(list(others.items())[1 - CONFIRMED_FILES :])
-    return msgspec.structs.replace(record, confirmed={**newest, path: claims(profiles)})
+    profiles = {name: each for name, each in record.confirmed.items() if name != path}
+    hooks = {name: each for name, each in record.hooks.items() if name != path}
+    return msgspec.structs.replace(
+        record,
+        confirmed={**dict(list(profiles.items())[1 - CONFIRMED_FILES :]), path: claims(file.profiles)},
+        hooks={**dict(list(hooks.items())[1 - CONFIRMED_FILES :]), path: hooks_record(file.hooks)},
+    )
 
 
-def digest(profiles: Mapping[str, ProfileRecord]) -> str:
+def digest(profiles: Mapping[str, ProfileRecord], hooks: Mapping[str, tuple[str, ...]]) -> str:
     """Return a hash over the keys alone that count only once they are confirmed."""
     said = {
         name: (
@@ -93,7 +112,7 @@ def digest(profiles: Mapping[str, ProfileRecord]) -> str:
         )
         for name, profile in profiles.items()
     }
-    return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode((said, hooks), order="deterministic")).hexdigest()
 
 
 def restricted(config: Config, known: ConfigRecord) -> tuple[Config, tuple[Unconfirmed, ...]]:
@@ -101,28 +120,57 @@ def restricted(config: Config, known: ConfigRecord) -> tuple[Config, tuple[Uncon
 
     `known` is what was confirmed, and the configuration that was in force last.
     """
-    profiles = dict(config.profiles)
+    profiles, hooks = dict(config.profiles), config.hooks
     found: list[Unconfirmed] = []
     for path, own in included(config).items():
-        confirmed = known.confirmed.get(path, {})
-        if confirmed and digest(confirmed) == digest(claims(own)):
+        confirmed, hooked = known.confirmed.get(path, {}), known.hooks.get(path, {})
+        now = digest(claims(own.profiles), hooks_record(own.hooks))
+        if path in known.confirmed and digest(confirmed, hooked) == now:
             continue
         lines: list[str] = []
-        for name, profile in own.items():
+        for name, profile in own.profiles.items():
             restriction = _Restriction(profile)
-            _restrict(restriction, confirmed.get(name), known.profiles.get(name))
+            _restrict(restriction, confirmed.get(name), _before(config, name, known))
             profiles[name] = restriction.profile
             lines += restriction.lines
+        for name, argv in hooks_record(own.hooks).items():
+            stands = hooked.get(name)
+            if stands != argv:
+                hooks = replace(hooks, **{name: stands})
+                former = None if stands is None else list(stands)
+                lines.append(_told(own.hooks.place.lines, ("hooks",), name, _until_confirmed(list(argv), former)))
         if lines:
-            boards = tuple(sorted(board.name for board in config.boards.values() if board.profile.name in own))
-            found.append(Unconfirmed(Path(path), tuple(lines), boards))
+            found.append(Unconfirmed(Path(path), tuple(lines), _boards_of(config, path, own)))
     boards = {name: replace(board, profile=profiles[board.profile.name]) for name, board in config.boards.items()}
-    return replace(config, profiles=profiles, boards=boards), tuple(found)
+    return replace(config, profiles=profiles, boards=boards, hooks=hooks), tuple(found)
 
 
-def widening(profiles: Mapping[str, Profile]) -> Iterator[str]:
+def _boards_of(config: Config, path: str, own: Included) -> tuple[str, ...]:
+    boards = config.boards.values()
+    return tuple(sorted(each.name for each in boards if each.profile.name in own.profiles or str(each.file) == path))
+
+
+def _before(config: Config, profile: str, known: ConfigRecord) -> list[ProfileRecord]:
+    """Return how a profile was in force last, and those that its boards had: one that is renamed is no other one."""
+    found = [known.profiles[profile]] if profile in known.profiles else []
+    for board in (each for each in config.boards.values() if each.profile.name == profile):
+        for name, was in known.boards.items():
+            is_known = bool(was.serial or was.port) and (was.serial, was.port) == (board.serial, board.port)
+            if (is_known or name == board.name) and was.profile not in found:
+                found.append(was.profile)
+    return found
+
+
+def _until_confirmed(value: object, stands: object | None) -> str:
+    instead = "none is run" if stands is None else f"{literal(stands)} stands"
+    return f"{literal(value)} is not confirmed; until then {instead}"
+
+
+def widening(file: Included) -> Iterator[str]:
     """Yield the keys of a file that count because it is confirmed, in words."""
-    for name, profile in profiles.items():
+    for name, argv in hooks_record(file.hooks).items():
+        yield clean(f"[hooks] {name} = {literal(list(argv))}")
+    for name, profile in file.profiles.items():
         record = profile_record(profile)
         for key, value in record.keys.items():
             yield clean(f"[profiles.{name}] {key} = {literal(value)}")
@@ -132,8 +180,8 @@ def widening(profiles: Mapping[str, Profile]) -> Iterator[str]:
                 yield clean(f"[profiles.{name}.partitions.{each}] guards without {_names(lost)}")
 
 
-def _restrict(it: _Restriction, confirmed: ProfileRecord | None, before: ProfileRecord | None) -> None:
-    known = [record for record in (confirmed, before) if record is not None]
+def _restrict(it: _Restriction, confirmed: ProfileRecord | None, before: Sequence[ProfileRecord]) -> None:
+    known = [*([confirmed] if confirmed is not None else []), *before]
     _keep_keys(it, confirmed)
     _keep_protected(it, known)
     for name, partition in it.profile.partitions.items():
@@ -149,8 +197,7 @@ def _keep_keys(it: _Restriction, confirmed: ProfileRecord | None) -> None:
         plain = stands.get(name, NARROW[name])
         former: Any = None if plain is None else read_key(ProfileTable, name, plain, it.profile.file)
         it.profile = replace(it.profile, **{name: former})
-        instead = f"{literal(plain)} stands" if is_wide(name, plain) else "none is run"
-        it.tell(name, f"{literal(value)} is not confirmed; until then {instead}")
+        it.tell(name, _until_confirmed(value, plain if is_wide(name, plain) else None))
 
 
 def _keep_protected(it: _Restriction, known: Iterable[ProfileRecord]) -> None:

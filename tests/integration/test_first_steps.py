@@ -188,21 +188,6 @@ def talked_until_include(terminal: OnTerminal) -> list[tuple[str, str]]:
     return typed
 
 
-def test_a_dry_run_prints_the_file_and_changes_nothing(user: NewUser) -> None:
-    user.start(FIRST_CASE)
-    run = user.runs("init", "--virtual", "--yes", "--chip", "STM32H563RG", "--dry-run", "fw", "--name", "gadget")
-    assert run.code == 0, run.err
-    parsed = tomllib.loads(run.out.partition("flashdeck config reload")[0])
-    assert list(parsed["profiles"]) == ["gadget"]
-    assert not user.config.exists()
-    assert not user.ask(api.GetJobs()).jobs
-    as_json = user.runs("init", "--virtual", "--yes", "--chip", "STM32H563RG", "--dry-run", "fw", "--json").json
-    assert as_json["dry_run"]
-    assert [each["partition"] for each in as_json["images"]] == ["app1", "app2"]
-    assert as_json["toml"].count("protected") == 1
-    assert faults(as_json, SCHEMA, SCHEMA["commands"]["init"]["json"]) == []
-
-
 @pytest.fixture(scope="module")
 def unchanged() -> Iterator[NewUser]:
     """Somebody whose daemon several tests share, because none of them changes anything."""
@@ -253,6 +238,20 @@ def test_each_way_of_going_wrong_is_said(
     assert run.code == code
     assert says in run.err
     assert not unchanged.config.exists()
+
+
+def test_a_dry_run_prints_the_file_and_changes_nothing(unchanged: NewUser, here: Cli) -> None:
+    run = here("init", "--virtual", "--yes", "--chip", "STM32H563RG", "--dry-run", "fw", "--name", "gadget")
+    assert run.code == 0, run.err
+    parsed = tomllib.loads(run.out.partition("flashdeck config reload")[0])
+    assert list(parsed["profiles"]) == ["gadget"]
+    assert not unchanged.config.exists()
+    assert not unchanged.ask(api.GetJobs()).jobs
+    as_json = here("init", "--virtual", "--yes", "--chip", "STM32H563RG", "--dry-run", "fw", "--json").json
+    assert as_json["dry_run"]
+    assert [each["partition"] for each in as_json["images"]] == ["app1", "app2"]
+    assert as_json["toml"].count("protected") == 1
+    assert faults(as_json, SCHEMA, SCHEMA["commands"]["init"]["json"]) == []
 
 
 def test_without_the_bench_that_was_asked_for_it_says_how_to_start_it(user: NewUser) -> None:

@@ -44,12 +44,14 @@ def troubles(snapshot: Snapshot) -> list[str]:
 
 
 async def test_what_is_included_at_the_first_start_counts_and_is_named_in_the_log(root: Path) -> None:
-    write(root, PROJECT.replace('image = "../build/APP1.bin"', 'image = "../build/APP1.bin"\nguards = ["fits"]'))
+    guarded = PROJECT.replace('image = "../build/APP1.bin"', 'image = "../build/APP1.bin"\nguards = ["fits"]')
+    write(root, '[hooks]\ndone = ["/bin/true"]\n' + guarded)
     async with running(root) as rig:
         lines = [line.text for line in (await rig.client.call(api.GetLogs(limit=500))).lines]
         (line,) = [line for line in lines if "counts as confirmed" in line]
         assert str(root / "fw" / "flashdeck.toml") in line
         assert 'guards without "reset", "stack"' in line
+        assert '[hooks] done = ["/bin/true"]' in line
         assert troubles(await status(rig)) == []
         await rig.stop()
         await rig.restart()
@@ -154,3 +156,41 @@ async def test_a_file_that_comes_with_a_reload_is_offered_and_a_guard_of_it_is_o
         assert await rig.jobs() == []
         rig.build(firmware("1.0.1"))
         await rig.wait(data=firmware("1.0.1"))
+
+
+async def test_a_hook_of_an_included_file_runs_only_once_a_person_has_confirmed_it(root: Path) -> None:
+    write(root, PROJECT)
+
+    def hook(name: str) -> str:
+        return f'[hooks]\ndone = ["/usr/bin/touch", "{root}/{name}"]\n'
+
+    async with running(root) as rig:
+        (root / "fw" / "flashdeck.toml").write_text(hook("first") + PROJECT)
+        (told,) = (await rig.client.call(api.ReloadConfig())).unconfirmed
+        assert told.boards == ("left",)
+        assert told.lines[0].endswith("is not confirmed; until then none is run")
+        rig.build(firmware("1.0.0"))
+        await rig.wait()
+        await rig.client.call(api.TrustConfig(file=str(root / "fw" / "flashdeck.toml")))
+        assert troubles(await status(rig)) == []
+        rig.build(firmware("1.0.1"))
+        await rig.wait(data=firmware("1.0.1"))
+        await rig.until(lambda seen: seen.jobs[-1].hook is not None)
+        change(rig, hook("first"), hook("second"))
+        await rig.client.call(api.ReloadConfig())
+        (line,) = troubles(await status(rig))
+        assert line.count("first") == 1, "the one that was confirmed stands"
+        (root / "first").unlink()
+        rig.build(firmware("1.0.2"))
+        await rig.wait(data=firmware("1.0.2"))
+        await rig.until(lambda seen: seen.jobs[-1].hook is not None)
+        assert (root / "first").exists()
+        change(rig, hook("second"), "")
+        await rig.client.call(api.ReloadConfig())
+        assert troubles(await status(rig)) == [], "one that is taken away is gone at once"
+        rig.build(firmware("1.0.3"))
+        await rig.wait(data=firmware("1.0.3"))
+        rig.build(firmware("1.0.4"))
+        await rig.wait(data=firmware("1.0.4"))
+        assert [job.hook is not None for job in await rig.jobs()] == [False, True, True, False, False]
+        assert not (root / "second").exists()

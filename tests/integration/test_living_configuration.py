@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import tomllib
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from flashdeck import api
+from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, RemoteError
-from flashdeck.job_state import Cancelled, Done, Failed, Phase, Running, Written
+from flashdeck.job_state import Cancelled, Done, Failed, Phase, Running, Waiting, Written
 from flashdeck.model import Disposition, JobState, Snapshot
 from flashdeck_tui.store import Store
 from rig import APP1, WAIT_SECONDS, Rig, board, firmware, prepare, running
@@ -61,6 +63,11 @@ def names(snapshot: Snapshot) -> list[str]:
 def hold_of(snapshot: Snapshot, name: str) -> str:
     (hold,) = [each.hold for each in snapshot.boards if each.name == name]
     return hold.reason if hold is not None else ""
+
+
+def lease_of(snapshot: Snapshot, name: str) -> str:
+    (lease,) = [each.lease for each in snapshot.boards if each.name == name]
+    return lease.by if lease is not None else ""
 
 
 async def status(rig: Rig) -> Snapshot:
@@ -198,6 +205,65 @@ async def test_a_board_that_is_renamed_while_it_is_flashed_keeps_all_that_it_had
         assert "desk" in (rig.root / "boards.toml").read_text()
 
 
+async def test_who_waits_for_a_board_that_is_renamed_gets_its_answer(root: Path) -> None:
+    prepare(root, boards=LEFT + RIGHT, bench=BENCH)
+    async with running(root) as rig:
+        await rig.unplug("left")
+        rig.build(firmware("1.0.0"))
+        await rig.wait(boards=("right",))
+        (job,) = [each for each in await rig.jobs() if each.board == "left"]
+        waiting = asyncio.create_task(rig.waited(api.Wait(partition="app1", boards=("left",), timeout=WAIT_SECONDS)))
+        await asyncio.sleep(0)
+        edit(rig, lambda text: text.replace("boards.left", "boards.x").replace("boards.right", "boards.left"))
+        await reload(rig)
+        assert not waiting.done(), "the board that has its former name now is another one"
+        await rig.plug("left")
+        (outcome,) = await waiting
+        assert (outcome.board, outcome.is_there) == ("x", True)
+        assert outcome.job is not None
+        assert outcome.job.id == job.id
+
+
+async def test_a_board_that_is_renamed_stays_with_who_has_taken_it_and_with_who_is_next_in_line(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=BENCH)
+    async with running(root) as rig, await Client.connect(rig.socket, client="first") as first:
+        await first.call(api.Take(boards=("left",), by="first"))
+        async with await Client.connect(rig.socket, client="second") as second:
+            with pytest.raises(RemoteError):
+                await second.call(api.Take(boards=("left",), no_wait=True))
+            next_one = asyncio.create_task(second.call(api.Take(boards=("left",), by="second")))
+            await asyncio.sleep(0)
+            edit(rig, replaced("[boards.left]", "[boards.desk]"))
+            await reload(rig)
+            assert lease_of(await status(rig), "desk") == "first"
+            rig.build(firmware("1.0.0"))
+            snapshot = await until(rig, lambda seen: any(isinstance(job.status, Waiting) for job in seen.jobs))
+            assert "taken by first" in snapshot.jobs[0].text
+            upload = await first.upload("app.bin", firmware("1.0.1"), partition="app1")
+            (mine,) = (await first.call(api.Flash(partition="app1", sha256=upload.sha256, boards=("desk",)))).jobs
+            (mine,) = (await first.call(api.WaitJobs(ids=(mine.id,), timeout=WAIT_SECONDS))).jobs
+            assert isinstance(mine.status, Done), mine.text
+            await first.close()
+            assert (await next_one).boards == ("desk",)
+            assert lease_of(await status(rig), "desk") == "second"
+        await until(rig, lambda seen: lease_of(seen, "desk") == "")
+
+
+async def test_a_board_that_is_armed_once_is_so_by_its_new_name(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=BENCH)
+    async with running(root) as rig:
+        await rig.client.call(api.Arm(boards=("left",), once=True))
+        edit(rig, replaced("[boards.left]", "[boards.desk]"))
+        await reload(rig)
+        (desk,) = (await status(rig)).boards
+        assert (desk.name, desk.armed, desk.once) == ("desk", True, True)
+        assert tomllib.loads((rig.root / "boards.toml").read_text()) == {"once": ["desk"]}
+        rig.build(firmware("1.0.0"))
+        await rig.wait()
+        await until(rig, lambda seen: not seen.boards[0].armed)
+        await until(rig, lambda _: tomllib.loads((rig.root / "boards.toml").read_text()) == {"disarmed": ["desk"]})
+
+
 async def test_boards_that_exchange_their_names_keep_their_holds(root: Path) -> None:
     prepare(root, boards=LEFT + RIGHT, bench=BENCH)
     async with running(root) as rig:
@@ -263,6 +329,22 @@ async def test_a_partition_that_moves_while_its_build_is_settling_does_not_get_i
         assert await rig.jobs() == []
         rig.build(firmware("1.0.1", base=0x08040000))
         await rig.wait(data=firmware("1.0.1", base=0x08040000))
+
+
+@pytest.mark.parametrize("way", ["shorter", "of its own"])
+async def test_a_settle_time_that_changes_while_a_file_is_being_written_counts_for_that_file(
+    root: Path, way: str
+) -> None:
+    prepare(root, boards=LEFT, bench=BENCH, settle="600s")
+    async with running(root) as rig:
+        rig.build(firmware("1.0.0"))
+        await until(rig, lambda seen: any(each.being_written for each in seen.boards[0].partitions))
+        if way == "shorter":
+            edit(rig, replaced('settle = "600s"', 'settle = "50ms"'))
+        else:
+            edit(rig, replaced('image = "build/APP1.bin"', 'image = "build/APP1.bin"\nsettle = "50ms"'))
+        await rig.wait()
+        assert await rig.partition_of("left", 20_000) == firmware("1.0.0")
 
 
 @pytest.mark.parametrize("phase", ["erase", "write"])

@@ -161,6 +161,38 @@ async def test_a_boards_toml_that_cannot_be_trusted_disarms_all_boards(
         await rig.wait(data=firmware("3.0.0"), boards=("right",))
 
 
+@pytest.mark.parametrize("since", ["this run", "before it"])
+async def test_a_boards_toml_that_is_gone_disarms_all_boards(root: Path, since: str) -> None:
+    """It was written while the daemon ran, or was there when it started."""
+    rig = await stopped(root)
+    if since == "before it":
+        await rig.restart()
+        await rig.stop()
+    (root / "boards.toml").unlink()
+    async with running(root) as rig:
+        snapshot = await rig.client.call(api.GetStatus())
+        assert "boards.toml is gone: all boards are disarmed" in troubles(snapshot)["boards.toml"]
+        assert "flashdeck arm BOARD" in troubles(snapshot)["boards.toml"]
+        assert not any(state.armed for state in snapshot.boards)
+        rig.build(NEW)
+        await rig.until(lambda snapshot: any(build.sha256 == sha256(NEW) for build in snapshot.artifacts))
+        assert await rig.partition_of("left", len(NEW)) != NEW
+        await rig.client.call(api.Arm(boards=("left", "right")))
+    async with running(root) as rig:
+        snapshot = await rig.client.call(api.GetStatus())
+        assert not snapshot.daemon.troubles
+        assert all(state.armed for state in snapshot.boards)
+
+
+async def test_a_boards_toml_that_never_was_there_disarms_nothing(root: Path) -> None:
+    prepare(root, boards=BOARDS, bench=BENCH)
+    for _ in range(2):
+        async with running(root) as rig:
+            snapshot = await rig.client.call(api.GetStatus())
+            assert not snapshot.daemon.troubles
+            assert all(state.armed for state in snapshot.boards)
+
+
 async def test_what_an_earlier_release_wrote_is_believed(root: Path) -> None:
     prepare(root, boards=BOARDS, bench=BENCH)
     (root / "boards.toml").write_text('# written by flashdeckd; `flashdeck adopt`\n\ndisarmed = ["left"]\n')

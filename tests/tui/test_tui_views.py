@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from flashdeck.job_state import Blocked, Done, Failed, Phase, Queued, Unknown, Verified, WaitFor, Waiting
-from flashdeck.model import BoardHold, Contents, Disposition, Event, LogLevel, LogLine, Presence, Snapshot
+from flashdeck.model import (
+    BoardHold,
+    ConfigurationState,
+    Contents,
+    Disposition,
+    Event,
+    LogLevel,
+    LogLine,
+    Presence,
+    Snapshot,
+    Trouble,
+)
 from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.words.contents import contents_state
 from flashdeck.words.tone import Phrase, Tone
@@ -299,6 +310,53 @@ def test_the_header_tells_of_failures_that_may_be_out_of_sight() -> None:
         "1 incomplete",
         "1 did not start",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "refused", "cells"),
+    [
+        (False, "", []),
+        (True, "", ["configuration changed"]),
+        (True, "/c.toml:1: seriel", ["configuration refused"]),
+    ],
+)
+def test_the_header_tells_that_the_configuration_is_not_in_force_as_it_is_now(
+    changed: bool, refused: str, cells: list[str]
+) -> None:
+    store = filled_store()
+    state = ConfigurationState(files=("/c.toml", "/fw.toml"), read_at=NOW, changed=changed, refused=refused)
+    store.take(event(daemon=replace(DAEMON, configuration=state)))
+    link = views.LinkState(views.LinkStatus.CONNECTED)
+    *first, path, socket = views.header(store, link, "/s")
+    assert (path, socket) == (Phrase("/c.toml", Tone.FAINT), Phrase("/s", Tone.FAINT))
+    daemon = next(at for at, cell in enumerate(first) if cell.text.startswith("flashdeckd "))
+    told = [cell for cell in first if cell.text.startswith("configuration ")]
+    assert told == [Phrase(text, Tone.WAIT) for text in cells]
+    assert all(first.index(cell) < daemon for cell in told), "a narrow screen cuts off what is behind"
+    store.take(event(daemon=replace(DAEMON, configuration=replace(state, files=()))))
+    assert views.header(store, link, "/s")[-2] == Phrase("no configuration", Tone.FAINT)
+
+
+def test_what_does_not_work_in_the_daemon_is_told_below_the_header_until_it_works_again() -> None:
+    store = filled_store()
+    link = views.LinkState(views.LinkStatus.CONNECTED)
+    trouble = Trouble(part="configuration", text="refused: c.toml:1: seriel", hint="mend it", since=NOW - 60, boards=())
+    store.take(event(daemon=replace(DAEMON, troubles=(trouble,), degraded=(trouble.line,))))
+    (line,) = views.notices(store, link, NOW)
+    assert line.tone is Tone.WAIT
+    assert all(part in line.text for part in ("configuration", "c.toml:1: seriel", "mend it"))
+    store.take(event(daemon=DAEMON))
+    assert views.notices(store, link, NOW) == []
+
+
+def test_a_trouble_that_is_alone_is_told_whole_and_several_do_not_hide_each_other() -> None:
+    store = filled_store()
+    link = views.LinkState(views.LinkStatus.CONNECTED)
+    long = Trouble(part="included", text="x" * 2 * views.LONG_TEXT, hint="", since=NOW, boards=())
+    store.take(event(daemon=replace(DAEMON, troubles=(long,))))
+    assert [len(line.text) for line in views.notices(store, link, NOW)] == [views.LONG_TEXT]
+    store.take(event(daemon=replace(DAEMON, troubles=(long, long))))
+    assert [len(line.text) for line in views.notices(store, link, NOW)] == [views.SHORT_NOTICE] * 2
 
 
 def test_a_plain_device_has_alternate_settings_and_no_boot_unit_to_protect_it() -> None:

@@ -4,12 +4,14 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cli_run import Run
 from flashdeck.api import CHUNK
 from flashdeck.job_state import Blocked, Waiting
 from flashdeck.model import BoardState, JobState, Presence, Snapshot
+from flashdeckd.virtual.application import AppPort
 from flashdeckd.virtual.nor import FlashLayout
 from flashdeckd.virtual.spec import FIXED_POLLS, BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.virtual_bench import VirtualBench
@@ -35,6 +37,11 @@ def board(name: str, port: int, model: Model = Model.CLASSIC, serial: str = "") 
         start=Start.DFU,
         poll_write=None if model in FIXED_POLLS else SHORT_POLL,
     )
+
+
+def board_with_port(name: str, port: int) -> BoardSpec:
+    """A board whose application has a serial port that knows the touch, and nothing else to ask."""
+    return replace(board(name, port), runtime=False, serial_port=AppPort.TOUCH)
 
 
 def slow_board(name: str, port: int, model: Model = Model.CLASSIC) -> BoardSpec:

@@ -24,8 +24,8 @@ from flashdeck.job_state import (
 from flashdeck.model import (
     ArtifactState,
     BoardState,
+    ConfigurationState,
     Contents,
-    DaemonState,
     DeviceState,
     Disposition,
     JobState,
@@ -69,6 +69,8 @@ from flashdeck_tui.store import Selection, Store
 NONE = "-"
 LONG_TEXT = 1000
 """Characters of a message that is shown whole."""
+SHORT_NOTICE = 150
+"""Characters of each of several troubles: two lines of a narrow screen, so that one does not hide the others."""
 DOUBTS = 8
 """Faults of one bootloader that are shown."""
 RECENT_JOBS = 50
@@ -177,22 +179,21 @@ def header(store: Store, link: LinkState, socket: str) -> list[Phrase]:
             cells.append(Phrase(f"{number} {word.text}", word.tone))
     daemon = store.daemon
     if daemon is not None:
+        cells += _out_of_date(daemon.configuration)  # before what a narrow screen may cut off
         cells.append(Phrase(f"flashdeckd {_name(daemon.version)} on {_name(daemon.host)}"))
         if daemon.virtual:
             cells.append(Phrase("virtual boards", Tone.WAIT))
-        cells += _configuration(daemon)
+        if daemon.configuration is not None:
+            files = daemon.configuration.files
+            cells.append(Phrase(clean(files[0], MAX_PATH) if files else "no configuration", Tone.FAINT))
     cells.append(Phrase(clean(socket), Tone.FAINT))
     return cells
 
 
-def _configuration(daemon: DaemonState) -> Iterator[Phrase]:
-    """Yield whether the files of the configuration are not what is in force, and which they are."""
-    configuration = daemon.configuration
-    if configuration is None:
-        return
-    if configuration.refused or configuration.changed:
+def _out_of_date(configuration: ConfigurationState | None) -> Iterator[Phrase]:
+    """Yield that the files of the configuration are not what is in force, where it is so."""
+    if configuration is not None and (configuration.refused or configuration.changed):
         yield Phrase("configuration " + ("refused" if configuration.refused else "changed"), Tone.WAIT)
-    yield Phrase(clean(configuration.files[0], MAX_PATH) if configuration.files else "no configuration", Tone.FAINT)
 
 
 def notices(store: Store, link: LinkState, now: float) -> list[Phrase]:
@@ -207,7 +208,9 @@ def notices(store: Store, link: LinkState, now: float) -> list[Phrase]:
     elif store.daemon is not None:
         if link.reason:
             lines.append(Phrase(_long(f"{link.reason}: {link.hint}"), Tone.WAIT))
-        lines += [Phrase(_long(line), Tone.WAIT) for line in trouble_lines(store.daemon, now)]
+        troubles = trouble_lines(store.daemon, now)
+        longest = LONG_TEXT if len(troubles) == 1 else SHORT_NOTICE
+        lines += [Phrase(clean(line, longest), Tone.WAIT) for line in troubles]
     return lines
 
 

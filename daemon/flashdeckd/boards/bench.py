@@ -22,6 +22,7 @@ from flashdeckd.entering.ways import entry_of
 from flashdeckd.host import threads
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
+from flashdeckd.jobs.board_names import FollowedNames
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
 from flashdeckd.jobs.job_images import GuardVerdicts, Rebuilt, read_image
@@ -74,6 +75,8 @@ class Bench:
         self._stopped = asyncio.Event()
         self.reshaping = asyncio.Lock()
         """Locked while the configuration is exchanged, and while a job is created for a board that it has."""
+        self.names = FollowedNames()
+        """The boards that clients go by for a while."""
         self._lanes: dict[str, Lane] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """The running lanes."""
@@ -269,7 +272,8 @@ class Bench:
     async def rename_boards(self, names: Mapping[str, str], config: Config, mark: str) -> None:
         """Give boards, whose lanes rest, other names, and take over a configuration that has these.
 
-        All that is known of a board goes with it: hold, contents, queue. Boards that have no lane are renamed, too.
+        All that is known of a board goes with it: hold, lease, contents, queue. Boards that have no lane are renamed,
+        too.
         Raises FlashdeckError where that cannot be recorded; nothing is renamed then. See `Journal.rename_boards`.
         """
         async with self._seeing:
@@ -288,8 +292,10 @@ class Bench:
             self._holds = {names.get(name, name): hold for name, hold in kept.items()}
             former = {new: self._lanes.pop(old) for old, new in names.items() if old in self._lanes}
             self._hub.forget_boards(names)
+            self.names.rename(names)
             self.configure(config)
             for name, lane in former.items():
+                self._lanes[name].lease = lane.lease
                 self._lanes[name].see(lane.sighting)
         for old, new in names.items():
             self._hub.log(f"board {old} is called {new} now", board=new)

@@ -60,11 +60,10 @@ def write_board_file(
         ) from error
 
 
-def set_board_file_aside(path: Path, boards: Collection[str]) -> Path:
-    """Keep a boards.toml that cannot be trusted beside it, and begin one in which all `boards` are disarmed.
+def set_board_file_aside(path: Path) -> Path:
+    """Keep what a boards.toml that cannot be trusted has in a file beside it, and return the path of that.
 
-    Nobody knows which of them were: those that were must not be flashed by themselves. Returns the path of the kept
-    file. Blocks. Raises FlashdeckError where that is impossible.
+    Blocks. Raises FlashdeckError where that is impossible.
     """
     place = files.real_path(path)
     kept = name_aside(place)
@@ -76,5 +75,4 @@ def set_board_file_aside(path: Path, boards: Collection[str]) -> Path:
             hint="let the daemon write to the directory of its configuration",
             kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
         ) from error
-    write_board_file(path, (), boards)
     return kept

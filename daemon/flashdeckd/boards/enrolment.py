@@ -9,11 +9,12 @@ import usb.backend
 
 from flashdeck.config import Config
 from flashdeck.errors import DeviceError, FlashdeckError, HostError
-from flashdeck.model import BoardState
+from flashdeck.model import BoardState, LogLevel
 from flashdeck.words.boards import arming_text
 from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.board_file import write_board_file
+from flashdeckd.boards.board_file_mark import BoardFileMark
 from flashdeckd.host import threads
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.hub import Hub
@@ -26,11 +27,14 @@ IDENTIFY_SECONDS = 60.0
 class Enrolment:
     """Changes what boards.toml says, and the bench with it. Runs in the event loop's thread only."""
 
-    def __init__(self, bench: Bench, hub: Hub, backend: usb.backend.IBackend | None, board_file: Path) -> None:
+    def __init__(
+        self, bench: Bench, hub: Hub, backend: usb.backend.IBackend | None, board_file: Path, mark: BoardFileMark
+    ) -> None:
         self._bench = bench
         self._hub = hub
         self._backend = backend
         self._board_file = board_file
+        self._mark = mark
         self._adopting = asyncio.Lock()
         self._unrecorded: set[str] = set()
         """Boards that were disarmed when their one job came, and of which boards.toml does not say so yet."""
@@ -153,3 +157,12 @@ class Enrolment:
     async def _write_board_file(self, config: Config, disarmed: set[str], once: set[str]) -> None:
         pinned = [board for board in config.boards.values() if board.pins is not None]
         await threads.run(write_board_file, self._board_file, pinned, disarmed, once)
+        await self.mark_file()
+
+    async def mark_file(self) -> None:
+        """Remember that there is a boards.toml, if there is one; where that fails, the log says so."""
+        try:
+            await threads.run(self._mark.set)
+        except FlashdeckError as error:
+            text = f"should boards.toml be removed, the next start will not notice: {error.message}"
+            self._hub.log(text, level=LogLevel.WARNING)

@@ -14,6 +14,7 @@ from flashdeck.text import clean
 from flashdeck.words.boards import lease_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.host import clock, randomness
+from flashdeckd.jobs.board_names import BoardNames
 from flashdeckd.jobs.taken_boards import TakenBoards, acting_for
 from flashdeckd.state.hub import Hub
 
@@ -27,7 +28,7 @@ LONGEST_REASON = 200
 class _Taker:
     """A client that waits in line for boards."""
 
-    boards: tuple[str, ...]
+    boards: BoardNames
     may_take: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -60,13 +61,13 @@ class Leases:
         if no_wait:
             self._require_free(boards)
         shown = BoardLease(by=clean(by, LONGEST_HOLDER) or "a client", reason=clean(reason, LONGEST_REASON), since=0.0)
-        lease = TakenBoards(randomness.unique_id(), boards, shown)
+        lease = TakenBoards(randomness.unique_id(), self._bench.names.of(boards), shown)
         try:
             async with asyncio.timeout(seconds):
                 await self._begin_in_turn(lease)
-                await self._hub.until(lambda: all(self._bench.lane(name).is_quiet for name in boards))
+                await self._hub.until(lambda: all(self._bench.lane(name).is_quiet for name in lease.boards))
         except TimeoutError:
-            why = "a job runs there" if lease.token in self._leases else self._why_not_free(boards)
+            why = "a job runs there" if lease.token in self._leases else self._why_not_free(lease.boards)
             self.end(lease)
             raise FlashdeckError(f"not taken after {seconds:g} s: {why}", kind=ErrorKind.TIMEOUT) from None
         except BaseException:
@@ -95,7 +96,7 @@ class Leases:
 
     async def _begin_in_turn(self, lease: TakenBoards) -> None:
         """Stand in line until all boards of a lease are free, and begin it."""
-        taker = _Taker(lease.boards)
+        taker = _Taker(lease.names)
         self._line.append(taker)
         try:
             self._call_next()
@@ -113,9 +114,9 @@ class Leases:
         """Let everybody in line have their boards for whom all of them are free, and who comes first."""
         wanted = {name for lease in self._leases.values() for name in lease.boards}
         for taker in self._line:
-            if wanted.isdisjoint(taker.boards):
+            if wanted.isdisjoint(taker.boards.now):
                 taker.may_take.set()
-            wanted |= set(taker.boards)
+            wanted |= set(taker.boards.now)
 
     def _require_not_on_hold(self, boards: Iterable[str]) -> None:
         for name in boards:
@@ -137,5 +138,5 @@ class Leases:
             lease = self._bench.lane(name).lease
             if lease is not None:
                 return f"board {name} is {lease_text(lease.shown)}"
-        ahead = [name for taker in self._line for name in taker.boards if name in boards]
+        ahead = [name for taker in self._line for name in taker.boards.now if name in boards]
         return f"somebody else waits for board {ahead[0]}" if ahead else ""

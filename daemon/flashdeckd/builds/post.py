@@ -175,7 +175,9 @@ class Post:
         self._status_clock.read(before, wall, after)
         fingerprint = seen.fingerprint
         rested = least = 0.0
-        if fingerprint is not None and fingerprint != self._gate.passed:
+        if fingerprint is not None and fingerprint == self._gate.passed:
+            self._haste.rests(after)
+        elif fingerprint is not None:
             self._haste.see(fingerprint)
             # A lease is only given on file systems of this machine, which go by this machine's clock.
             if seen.writing is Writing.CLOSED:
@@ -198,7 +200,9 @@ class Post:
             return 0.0  # gone, or the next one: look again
         await self._hand_on(outcome)
         self._gate.passed = fingerprint
-        self._haste.passed(fingerprint, await threads.run(_digest, outcome.data))
+        digest = await threads.run(_digest, outcome.data)
+        # Off the loop: it compares all bytes with those of the last build.
+        await threads.run(self._haste.passed, fingerprint, outcome.data, digest, self._clock.now())
         self._tell_haste()
         return None
 

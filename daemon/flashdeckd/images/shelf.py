@@ -10,6 +10,8 @@ from flashdeckd.images.spool import Artifact, Spool
 
 KEPT_BYTES = 32 * 1024 * 1024
 """Bytes that are kept in memory; the image that was asked for last is kept whatever its size."""
+KEPT_IMAGES = 256
+"""Images that are kept in memory, however small they are."""
 
 
 class Shelf:
@@ -29,8 +31,9 @@ class Shelf:
         image = self._spool.read(sha256)
         with self._lock:
             self._images[sha256] = image
-            while len(self._images) > 1 and sum(each.size for each in self._images.values()) > KEPT_BYTES:
-                self._images.popitem(last=False)
+            size = sum(each.size for each in self._images.values())
+            while len(self._images) > 1 and (size > KEPT_BYTES or len(self._images) > KEPT_IMAGES):
+                size -= self._images.popitem(last=False)[1].size
         return image
 
     def held(self, sha256: str) -> AbstractContextManager[None]:

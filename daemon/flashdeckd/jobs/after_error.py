@@ -158,6 +158,13 @@ class AfterError:
         for known in (self._records, self._not_before, self._worn_out, self._unproved):
             known.pop(job, None)
 
+    def forget_all_but(self, jobs: set[int]) -> None:
+        """Forget all jobs but these, for they have ended."""
+        self._lost_reads.forget_all_but(jobs)
+        for known in (self._records, self._not_before, self._worn_out, self._unproved):
+            for job in known.keys() - jobs:
+                del known[job]
+
     def release(self, jobs: Iterable[JobState]) -> list[tuple[Bootloader, int]]:
         """Begin anew with the tries of all jobs; return the banks for which `jobs` were blocked."""
         banks = [self._unproved[job.id] for job in jobs if job.id in self._unproved]

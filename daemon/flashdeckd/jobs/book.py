@@ -1,6 +1,7 @@
 """The book of all jobs and of the contents of every partition: one copy in memory, in the journal and at the hub."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -29,6 +30,7 @@ from flashdeckd.jobs.taken_boards import claim
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
 
+T = TypeVar("T")
 KEPT_JOBS = 500
 """Ended jobs that are kept in memory, the newest."""
 
@@ -105,8 +107,13 @@ class JobBook:
         """Let jobs and contents of boards be those of their new names. None of these jobs may be under way."""
         await self._journal.rename_boards(names, mark)
         replaced = set(names.values()) - names.keys()
-        kept = {place: has for place, has in self._contents.items() if place[0] not in replaced}
-        self._contents = {(names.get(board, board), partition): has for (board, partition), has in kept.items()}
+
+        def renamed(places: Mapping[tuple[str, str], T]) -> dict[tuple[str, str], T]:
+            kept = {place: each for place, each in places.items() if place[0] not in replaced}
+            return {(names.get(board, board), partition): each for (board, partition), each in kept.items()}
+
+        self._contents, self._forgotten = renamed(self._contents), renamed(self._forgotten)
+        self._missed_contents = set(renamed(dict.fromkeys(self._missed_contents)))
         for job in [job for job in self._jobs.values() if job.board in names]:
             self._jobs[job.id] = replace(job, board=names[job.board])
             self._hub.publish_job(self._jobs[job.id])

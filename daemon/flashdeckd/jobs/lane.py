@@ -431,6 +431,7 @@ class Lane:
             self._entry = self._way_in()
             self._checked.clear()
         active = self._book.active(self.board.name)
+        self._forget_all_but({job.id for job in active})
         await self._give_way(active)
         await self._after_error.free_rested(active)
         await self._tell_of_hold()
@@ -441,6 +442,12 @@ class Lane:
         if ready:
             return await self._advance(ready)
         return await self._end_visit()
+
+    def _forget_all_but(self, jobs: set[int]) -> None:
+        """Forget what was noted of jobs that have ended: a daemon runs for months."""
+        self._checked &= jobs
+        self._accepted &= jobs
+        self._after_error.forget_all_but(jobs)
 
     async def _give_way(self, active: Iterable[JobState]) -> None:
         """Lets a job that was cut short give way to the newest image. A job that only has to leave stays."""

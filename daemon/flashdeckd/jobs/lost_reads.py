@@ -84,3 +84,9 @@ class LostReads:
         """A job is done."""
         self._lost.pop(job, None)
         self._without.discard(job)
+
+    def forget_all_but(self, jobs: set[int]) -> None:
+        """All jobs but these have ended."""
+        self._without &= jobs
+        for job in self._lost.keys() - jobs:
+            del self._lost[job]

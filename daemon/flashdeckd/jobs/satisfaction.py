@@ -1,5 +1,6 @@
 """Compares boards and queues with an image that somebody wants, by its bytes."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 
 from flashdeck.config import Board, Partition
@@ -11,8 +12,9 @@ from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.contents import demanded, known_bytes
 from flashdeckd.jobs.flash_target import target_of
 
-REMEMBERED = 4096
-"""Answers that are kept; what is asked for again and again is the newest build on each board."""
+REMEMBERED = 1024
+"""Answers that are kept, those that were asked for last: what is asked again and again is the newest build on each
+board."""
 
 
 class Satisfaction:
@@ -21,7 +23,7 @@ class Satisfaction:
     def __init__(self, book: JobBook, shelf: Shelf) -> None:
         self._book = book
         self._shelf = shelf
-        self._answers: dict[Hashable, bool] = {}
+        self._answers: OrderedDict[Hashable, bool] = OrderedDict()
 
     def has(self, board: Board, partition: Partition, sha256: str) -> bool:
         """Tell whether a partition has every byte of an image, as far as this daemon knows."""
@@ -94,13 +96,14 @@ class Satisfaction:
     def _remembered(self, question: Hashable, look: Callable[[], bool | None]) -> bool:
         """Return an answer; one that could not be given, because the spool lacks an image, is asked for again."""
         if question in self._answers:
+            self._answers.move_to_end(question)
             return self._answers[question]
         answer = look()
         if answer is None:
             return False
-        if len(self._answers) >= REMEMBERED:
-            self._answers.clear()
         self._answers[question] = answer
+        if len(self._answers) > REMEMBERED:
+            self._answers.popitem(last=False)
         return answer
 
 

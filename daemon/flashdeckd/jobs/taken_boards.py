@@ -4,6 +4,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from flashdeck.model import BoardLease
+from flashdeckd.jobs.board_names import BoardNames
 
 
 @dataclass(eq=False, slots=True)
@@ -11,10 +12,15 @@ class TakenBoards:
     """Boards that somebody has taken for as long as one connection lives. It is kept in memory only."""
 
     token: str
-    boards: tuple[str, ...]
+    names: BoardNames
     shown: BoardLease
     jobs: set[int] = field(default_factory=set[int])
     """The jobs that its holder has asked for."""
+
+    @property
+    def boards(self) -> tuple[str, ...]:
+        """The boards, as they are called now."""
+        return self.names.now
 
 
 acting_for: ContextVar[TakenBoards | None] = ContextVar("acting_for", default=None)

@@ -12,7 +12,7 @@ from flashdeck.config import Config
 from flashdeck.config_change import Changes, changes, succeeding
 from flashdeck.config_file import Reading
 from flashdeck.config_record import ConfigRecord, record_of
-from flashdeck.config_trust import Unconfirmed, claims, confirming, included, restricted, widening
+from flashdeck.config_trust import Unconfirmed, confirming, included, restricted, widening
 from flashdeck.errors import ConfigError, FlashdeckError, RequestError
 from flashdeck.job_state import Running
 from flashdeck.model import ConfigurationState, LogLevel
@@ -35,6 +35,8 @@ PART: Final = "configuration"
 """The name under which its troubles are reported."""
 FRESH_SECONDS: Final = 2.0
 """A file that changed so shortly before it was read may have changed behind that, too: it is read once more."""
+LONGEST_REST: Final = 1.0
+"""Seconds that its own files have to rest at most before they are read again: a longer `settle` is for slow builds."""
 
 Read = Callable[[], Reading]
 
@@ -63,9 +65,10 @@ def begin(read: Read, records: ConfigRecordFile) -> Beginning:
     record = records.load()
     confirmed: dict[str, tuple[str, ...]] = {}
     if record is None:
-        own = included(config)
-        confirmed = {path: tuple(widening(profiles)) for path, profiles in own.items()}
-        record = ConfigRecord(confirmed={path: claims(profiles) for path, profiles in own.items()})
+        record = ConfigRecord()
+        for path, own in included(config).items():
+            confirmed[path] = tuple(widening(own))
+            record = confirming(record, path, own)
     config, unconfirmed = restricted(config, record)
     done = changes(record, record_of(config))
     config = _armed_by_new_names(config, done)
@@ -91,6 +94,11 @@ def watches_of(config: Config) -> list[Watch]:
     ]
 
 
+def rest_of(config: Config) -> float:
+    """Return for how many seconds the files of a configuration have to rest before they are read again."""
+    return min(config.daemon.settle, LONGEST_REST)
+
+
 class Configuration:
     """Reads the configuration again and lets everybody follow it. Runs in the event loop's thread only."""
 
@@ -110,7 +118,7 @@ class Configuration:
         self._read = read
         self._record = begun.record
         self._states = begun.states
-        self._settle = begun.config.daemon.settle
+        self._rest = rest_of(begun.config)
         self._bench = bench
         self._builds = builds
         self._by_build = by_build
@@ -139,6 +147,7 @@ class Configuration:
         read = begun.reading.checked()
         if done.renamed and (begun.config.disarmed, begun.config.once) != (read.disarmed, read.once):
             await self._file(begun.config)
+        await self._enrolment.mark_file()
         self._tell_unconfirmed(begun.unconfirmed)
         await self._keep(succeeding(self._record, record_of(begun.config), done), is_durable=is_durable)
         self._publish(begun.config)
@@ -149,7 +158,7 @@ class Configuration:
         while True:
             self._read_again.clear()
             waits = (
-                asyncio.create_task(changed.settled(self._states, self._settle, self._note_changed)),
+                asyncio.create_task(changed.settled(self._states, self._rest, self._note_changed)),
                 asyncio.create_task(asked.wait()),
                 asyncio.create_task(self._read_again.wait()),
             )
@@ -187,7 +196,7 @@ class Configuration:
             own = included(config)
             path = await threads.run(_same_file, file, tuple(own))
             if path is None and await threads.run(_same_file, file, tuple(map(str, config.files[1:]))):
-                return ConfigTrusted(file=file)  # it has no profiles, so there is nothing that has to be confirmed
+                return ConfigTrusted(file=file)  # it has neither profiles nor hooks: nothing has to be confirmed
             if path is None:
                 main = config.files[0] if config.files else None
                 if main is not None and await threads.run(_same_file, file, (str(main),)):
@@ -271,7 +280,7 @@ class Configuration:
         )
         if (config.disarmed, config.once) != filed:
             await self._file(config)
-        self._settle = config.daemon.settle
+        self._rest = rest_of(config)
         await self._keep(succeeding(self._record, after, done), is_durable=is_durable)
         self._tell_unconfirmed(unconfirmed)
         self._publish(config)

@@ -46,6 +46,7 @@ class WaitRequests:
         self, partition: str, sha256: str, patterns: Iterable[str], seconds: float
     ) -> list[BoardOutcome]:
         boards = self._bench.select(partition, patterns)
+        names = self._bench.names.of(board.name for board in boards)
         now = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(now + max(seconds, LOOK_SECONDS)):
@@ -64,7 +65,7 @@ class WaitRequests:
         outcomes: list[BoardOutcome] = []
 
         def is_over() -> bool:
-            outcomes[:] = [self._outcome(board.name, partition, wanted[board.name]) for board in boards]
+            outcomes[:] = [self._outcome(names.of(name), partition, image) for name, image in wanted.items()]
             return _is_over(outcomes)
 
         try:

@@ -36,7 +36,7 @@ from flashdeck.recording import read as read_recording
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.reader import read_table, read_values
 from flashdeck.toml.spellings import Address, File, Name, Size, read_text
-from flashdeck.toml.tables import Mistake, Mistakes, Place, Spelling, Table, WrongValueError, key, spelled
+from flashdeck.toml.tables import Mistake, Mistakes, Spelling, Table, WrongValueError, key, spelled
 from flashdeck.toml.values import nearest, shown
 from flashdeckd.host import files
 from flashdeckd.virtual.application import AppPort
@@ -230,7 +230,7 @@ def read_specs(path: Path) -> tuple[BoardSpec, ...]:
     Raises ConfigError that names, for each mistake, file, table and key.
     """
     mistakes = Mistakes()
-    bench = read_table(BenchTable, read_values(path), Place(path), mistakes)
+    bench = read_table(BenchTable, *read_values(path), mistakes)
     mistakes.refuse()
     taken = {table.port for table in bench.boards.values()}
     free = iter(port for port in range(1, MAX_PORT + 1) if port not in taken)

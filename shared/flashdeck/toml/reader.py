@@ -11,6 +11,7 @@ from msgspec import inspect
 
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_PATH, clean, format_size
+from flashdeck.toml.line_numbers import LineNumbers
 from flashdeck.toml.spellings import MAX_TEXT, read_number, read_text, wrong_type
 from flashdeck.toml.tables import Mistakes, Place, Table, WrongValueError, keys_of, unwrapped
 from flashdeck.toml.values import MAX_NUMBER, nearest, nearest_of, one_of, shown
@@ -30,8 +31,11 @@ NOT_YET = "is not supported by this version"
 T = TypeVar("T", bound=Table)
 
 
-def read_values(path: Path, *, hint: str = "") -> dict[str, object]:
-    """Return what TOML makes of a file. Raises ConfigError that names it; `hint` is for one that is not TOML."""
+def read_values(path: Path, *, hint: str = "") -> tuple[dict[str, object], Place]:
+    """Return what TOML makes of a file, and the place that its top is.
+
+    Raises ConfigError that names it; `hint` is for one that is not TOML.
+    """
 
     def refused(problem: str, hint: str = hint) -> ConfigError:
         return _refused(path, problem, hint)
@@ -48,13 +52,14 @@ def read_values(path: Path, *, hint: str = "") -> dict[str, object]:
     return parse_values(data, path, hint=hint)
 
 
-def parse_values(data: bytes, path: Path, *, hint: str = "") -> dict[str, object]:
+def parse_values(data: bytes, path: Path, *, hint: str = "") -> tuple[dict[str, object], Place]:
     """Return what TOML makes of the bytes of a file, as `read_values` does."""
     if len(data) > MAX_FILE_SIZE:
         problem = f"is larger than {format_size(MAX_FILE_SIZE)}"
         raise _refused(path, problem, hint or "is this a configuration file?")
     try:
-        return tomllib.loads(data.decode())
+        text = data.decode()
+        return tomllib.loads(text), Place(path, lines=LineNumbers(text))
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 text (byte {error.start})"
         raise _refused(path, problem, hint or "is this a configuration file?") from error

@@ -11,6 +11,7 @@ from msgspec import NODEFAULT, Meta, inspect
 
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_PATH, clean
+from flashdeck.toml.line_numbers import LineNumbers
 
 
 class WrongValueError(Exception):
@@ -60,6 +61,8 @@ class Place:
     """The keys that have a value there."""
     wrong: frozenset[str] = frozenset()
     """The keys whose value could not be taken, or is missing: the table has a stand-in, and of that nothing is told."""
+    lines: LineNumbers = field(default=LineNumbers(), compare=False, repr=False)
+    """The lines of its file."""
 
     def __truediv__(self, name: str) -> "Place":
         return replace(self, path=(*self.path, name), given=frozenset(), wrong=frozenset())
@@ -72,6 +75,11 @@ class Place:
     def table(self) -> str:
         """The names in its header, with dots."""
         return ".".join(clean(part, 60) for part in self.path)
+
+    def where(self, key: str = "") -> str:
+        """Return the file and the line of a key of this table, or of the table itself, as compilers write it."""
+        line = self.lines.of(*self.path, *([key] if key else []))
+        return clean(str(self.file), MAX_PATH) + (f":{line}" if line else "")
 
     def mistake(self, key: str, problem: str, hint: str = "") -> "Mistake":
         """Return a mistake in one key of this table ("" for the table itself)."""
@@ -89,9 +97,8 @@ class Mistake:
 
     def __str__(self) -> str:
         table = f"[{self.place.table}]" if self.place.path else ""
-        where = " ".join(part for part in (table, clean(self.key, 60)) if part)
-        file = clean(str(self.place.file), MAX_PATH)
-        return f"{file}: {where}: {self.problem}" if where else f"{file}: {self.problem}"
+        name = " ".join(part for part in (table, clean(self.key, 60)) if part)
+        return ": ".join(part for part in (self.place.where(self.key), name, self.problem) if part)
 
 
 class Mistakes(list[Mistake]):

@@ -19,6 +19,7 @@ from flashdeck.errors import BlockedError, FlashdeckError
 from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified, WaitFor, Waiting, Written
 from flashdeck.model import BoardHold, Contents, DaemonState, HoldBy, JobState, Origin, Presence
 from flashdeckd.boards.bench import Bench
+from flashdeckd.boards.board_file_mark import BoardFileMark
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.leases import LONGEST_HOLDER, LONGEST_REASON, Leases
 from flashdeckd.builds.builds import Builds, Settled
@@ -53,7 +54,7 @@ class Scene:
         self.journal = journal
         self.spool = spool
         self.board_file = board_file
-        self.enrolment = Enrolment(bench, hub, None, board_file)
+        self.enrolment = Enrolment(bench, hub, None, board_file, BoardFileMark(board_file.parent, board_file))
 
 
 @asynccontextmanager

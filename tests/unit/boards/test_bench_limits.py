@@ -25,6 +25,7 @@ from flashdeckd.images import parsing
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
 from flashdeckd.images.placement import Parsed
+from flashdeckd.jobs.board_names import FollowedNames
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.requests.by_build import MAX_NOTES, BuildRequests
 from flashdeckd.requests.by_hand import WRITTEN_SECONDS, HandRequests
@@ -128,7 +129,12 @@ async def test_a_person_waits_so_long_for_a_build_that_is_being_written(
 
     files = WatchedFiles(hub, lambda _profile: None)
     lane = SimpleNamespace(sighting=ABSENT)
-    bench = SimpleNamespace(select=lambda *_: [BOARD], lane=lambda _: lane, files=files)  # pyright: ignore[reportUnknownLambdaType]
+    bench = SimpleNamespace(
+        select=lambda *_: [BOARD],  # pyright: ignore[reportUnknownLambdaType]
+        lane=lambda _: lane,  # pyright: ignore[reportUnknownLambdaType]
+        files=files,
+        names=FollowedNames(),
+    )
     builds = SimpleNamespace(look=look, trouble="")
     requests = HandRequests(cast("Bench", bench), cast("Builds", builds), hub, FileNotes())
     with pytest.raises(FlashdeckError, match="is still being written"):
@@ -158,7 +164,7 @@ async def test_a_look_at_the_files_has_its_time_whatever_patience_the_caller_has
         return real(when)
 
     monkeypatch.setattr(asyncio, "timeout_at", timeout_at)
-    bench = SimpleNamespace(select=lambda *_: [])  # pyright: ignore[reportUnknownLambdaType]
+    bench = SimpleNamespace(select=lambda *_: [], names=FollowedNames())  # pyright: ignore[reportUnknownLambdaType]
     assert await WaitRequests(cast("Bench", bench), cast("Builds", None), hub).for_image("app1", "", (), patience) == []
     look, answer = ends
     assert look is not None

@@ -93,6 +93,6 @@ def test_all_mistakes_are_told_a_line_each(offline: Cli, tmp_path: Path) -> None
     assert run.code == 11
     assert run.err.splitlines() == [
         "error: 2 mistakes",
-        f"  {path}: [boards.left] seriel: unknown key: did you mean serial?",
-        f"  {path}: [boards.right] prot: unknown key: did you mean port?",
+        f"  {path}:11: [boards.left] seriel: unknown key: did you mean serial?",
+        f"  {path}:14: [boards.right] prot: unknown key: did you mean port?",
     ]

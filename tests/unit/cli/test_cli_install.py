@@ -124,7 +124,8 @@ def test_no_more_is_read_of_a_file_and_no_longer_waited_for_a_look(
     assert text_of(tmp_path / "none") is None
     waited: list[float] = []
 
-    def run(*_words: object, timeout: float, **_options: object) -> None:
+    def run(words: list[str], *, timeout: float, **_options: object) -> None:
+        assert "--wait" not in words, "that needs D-Bus"
         waited.append(timeout)
         raise subprocess.TimeoutExpired("systemd-run", timeout)
 

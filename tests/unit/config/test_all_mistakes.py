@@ -1,6 +1,7 @@
 """All mistakes of a configuration are told at once, each on a line of its own with its place and what to do."""
 
 import copy
+import re
 import tomllib
 from collections.abc import Iterator
 from datetime import date
@@ -29,14 +30,19 @@ def main(tmp_path: Path) -> Path:
 
 
 def told(main: Path, text: str) -> list[str]:
-    """The lines of the error that `text` is refused with, without the file's name and the count."""
+    """The lines of the error that `text` is refused with, without the file's name, the line and the count."""
     main.write_text(text)
     with pytest.raises(ConfigError) as caught:
         load(main)
     lines = caught.value.advice.splitlines()
     if len(lines) > 1:
         assert lines.pop(0) == f"{len(lines)} mistakes"
-    return [line.removeprefix(f"{main}: ") for line in lines]
+    return [without_place(main, line) for line in lines]
+
+
+def without_place(file: Path, line: str) -> str:
+    """Return a mistake without its file and line."""
+    return re.sub(rf"^{re.escape(str(file))}(:[0-9]+)?: ", "", line)
 
 
 def test_mistakes_of_every_kind_are_told_together(tmp_path: Path, main: Path) -> None:
@@ -67,8 +73,8 @@ def test_mistakes_of_every_kind_are_told_together(tmp_path: Path, main: Path) ->
     assert "include: " in rest
     assert "nowhere.toml: there is no such file" in rest
     assert '[boards.one] profile: there is no profile "prodct": did you mean product?' in rest
-    assert f'{other}: [boards.three] profile: there is no profile "gone"' in rest
-    assert f"{board_file_path(main)}: [boards.four] pinned: is missing" in rest
+    assert f'{other}:2: [boards.three] profile: there is no profile "gone"' in rest
+    assert f"{board_file_path(main)}:1: [boards.four] pinned: is missing" in rest
     assert "board four has the same serial as board two" in rest
     assert len(lines) == 12
 
@@ -124,7 +130,9 @@ def test_one_wrong_value_is_one_mistake(tmp_path: Path, parts: tuple[str, ...], 
     with pytest.raises(ConfigError) as caught:
         (read_specs if file.name == "bench.toml" else load)(file)
     (mistake,) = caught.value.parts
-    assert mistake.message.startswith(f"{file}: ")
+    assert without_place(file, mistake.message) != mistake.message
+    (line,) = re.findall(rf"^{re.escape(str(file))}:([0-9]+): ", mistake.message)
+    assert file.read_text().splitlines()[int(line) - 1].endswith(f"{place[-1]} = 1979-05-27")
     assert f"{place[-1]}: 1979-05-27 is " in mistake.message
 
 
@@ -193,7 +201,7 @@ def test_any_value_in_a_bench_is_a_bench_or_a_clear_error(
     problem = problem_of(path)
     if problem is not None:
         assert all(line.isprintable() for line in problem.advice.splitlines())
-        assert all(part.message.startswith(f"{path}: ") for part in problem.parts)
+        assert all(part.message.startswith(f"{path}:") for part in problem.parts)
 
 
 def test_all_mistakes_of_a_bench_are_told_together(tmp_path: Path) -> None:
@@ -208,7 +216,7 @@ def test_all_mistakes_of_a_bench_are_told_together(tmp_path: Path) -> None:
         read_specs(path)
     count, *lines = caught.value.message.splitlines()
     assert count == "8 mistakes"
-    assert [line.removeprefix(f"{path}: ").partition(": ")[0] for line in lines] == [
+    assert [without_place(path, line).partition(": ")[0] for line in lines] == [
         "[boards.one] model",
         "[boards.one] port",
         "[boards.two] bank_bug",

@@ -294,7 +294,7 @@ def test_includes_may_include(tmp_path: Path, main: Path, monkeypatch: pytest.Mo
 def test_a_circle_is_refused(tmp_path: Path, main: Path) -> None:
     (tmp_path / "a.toml").write_text('include = ["flashdeck.toml"]')
     main.write_text('include = ["a.toml"]')
-    with pytest.raises(ConfigError, match=r"a\.toml: include: .*flashdeck\.toml is included by itself"):
+    with pytest.raises(ConfigError, match=r"a\.toml:1: include: .*flashdeck\.toml is included by itself"):
         load(main)
 
 
@@ -312,13 +312,13 @@ def test_a_name_in_two_files_is_refused_and_both_are_named(tmp_path: Path, main:
     other = tmp_path / "a.toml"
     other.write_text(PROFILE)
     error = refusal(main, 'include = ["a.toml"]' + PROFILE)
-    assert f"{other}: [profiles.product]: is also in {main}" in error.message
+    assert f"{other}:2: [profiles.product]: is also in {main}:2" in error.message
 
 
 def test_only_the_main_file_speaks_for_the_daemon(tmp_path: Path, main: Path) -> None:
     (tmp_path / "a.toml").write_text("[daemon]\n")
     main.write_text('include = ["a.toml"]')
-    with pytest.raises(ConfigError, match=r"a\.toml: daemon: only the main file"):
+    with pytest.raises(ConfigError, match=r"a\.toml:1: daemon: only the main file"):
         load(main)
 
 
@@ -341,7 +341,7 @@ def test_a_file_that_cannot_be_read_is_told_with_the_one_that_wants_it(
         other.write_bytes(content)
         with pytest.raises(ConfigError, match=re.escape(f"{other}: {problem}")):
             load(other)
-    assert f"{main}: include: {other}: {problem}" in refusal(main, 'include = ["a.toml"]').message
+    assert f"{main}:1: include: {other}: {problem}" in refusal(main, 'include = ["a.toml"]').message
 
 
 def test_a_directory_is_no_configuration(tmp_path: Path) -> None:
@@ -766,10 +766,16 @@ def test_hooks_are_commands_of_the_main_file_and_are_shown_as_they_are(main: Pat
     assert read(main, "").hooks == Hooks()
 
 
-def test_hooks_of_an_included_file_are_refused(main: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.toml").write_text('[hooks]\ndone = ["true"]\n')
-    with pytest.raises(ConfigError, match="hooks: only the main file may have this table"):
-        read(main, f'include = ["{tmp_path}/a.toml"]\n')
+def test_hooks_may_be_in_any_file_and_each_in_one(main: Path, tmp_path: Path) -> None:
+    (tmp_path / "fw").mkdir()
+    (tmp_path / "fw" / "a.toml").write_text('[hooks]\ndone = ["./done"]\n')
+    config = read(main, 'include = ["fw/a.toml"]\n[hooks]\nfailed = ["./failed"]\n')
+    assert config.hooks == Hooks(done=(f"{tmp_path}/fw/done",), failed=(f"{tmp_path}/failed",))
+    assert config.included_hooks == {f"{tmp_path}/fw/a.toml": Hooks(done=(f"{tmp_path}/fw/done",))}
+    assert shown_again(config, main).hooks == config.hooks
+    error = refusal(main, 'include = ["fw/a.toml"]\n[hooks]\ndone = ["true"]\n')
+    assert "a.toml:2: [hooks] done: is also in " in error.message
+    assert error.hint == "keep one of the two"
 
 
 @pytest.mark.parametrize("value", ['"true"', "[]", "[1]", '["-x"]', '[""]'])

@@ -5,11 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flashdeck.config import Config, Enter, EnterCommand, Guard
+from flashdeck.config import Config, Enter, EnterCommand, Guard, Hooks
 from flashdeck.config_file import load
-from flashdeck.config_record import ConfigRecord, record_from, record_of
+from flashdeck.config_record import ConfigRecord, hooks_record, record_from, record_of
 from flashdeck.config_trust import (
     CONFIRMED_FILES,
+    Included,
     Unconfirmed,
     claims,
     confirming,
@@ -66,14 +67,18 @@ class Project:
 
     def confirmed(self) -> ConfigRecord:
         """All of it, as it is now, is confirmed and in force."""
-        now = {path: claims(profiles) for path, profiles in included(self.config).items()}
-        return msgspec.structs.replace(record_of(self.config), confirmed=now)
+        record = record_of(self.config)
+        for path, file in included(self.config).items():
+            record = confirming(record, path, file)
+        return record
 
     def look(self) -> tuple[Config, tuple[Unconfirmed, ...]]:
         """What counts now; it is in force from then on."""
         config, unconfirmed = restricted(self.config, self.record)
         kept = record_from(
-            msgspec.json.encode(msgspec.structs.replace(record_of(config), confirmed=self.record.confirmed))
+            msgspec.json.encode(
+                msgspec.structs.replace(record_of(config), confirmed=self.record.confirmed, hooks=self.record.hooks)
+            )
         )
         self.record = kept
         return config, unconfirmed
@@ -99,7 +104,7 @@ def test_a_command_that_an_included_file_brings_is_not_run(project: Project) -> 
     assert config.profiles["product"].enter is Enter.MANUAL
     assert config.boards["left"].profile.enter is Enter.MANUAL
     (line,) = told.lines
-    assert line.startswith("[profiles.product] enter: ")
+    assert line.startswith("line 5, [profiles.product] enter: ")
     assert line.endswith("is not confirmed; until then none is run")
     assert told.boards == ("left",)
     assert told.hint == f"look at it, then: flashdeck config trust {project.file}"
@@ -118,6 +123,72 @@ def test_a_way_in_that_is_no_command_counts_at_once(project: Project) -> None:
     project.change('enter = "detach"', 'enter = "manual"')
     config, unconfirmed = project.look()
     assert (config.profiles["product"].enter, unconfirmed) == (Enter.MANUAL, ())
+
+
+HOOK = '[hooks]\ndone = ["/bin/true", "x"]\n'
+
+
+def test_a_hook_that_an_included_file_brings_is_not_run(project: Project) -> None:
+    project.write(HOOK + PROJECT.replace("APP1.bin", "OTHER.bin"))
+    assert project.config.hooks == Hooks(done=("/bin/true", "x"))
+    config, (told,) = project.look()
+    assert config.hooks == Hooks()
+    assert told.lines == ('line 2, [hooks] done: ["/bin/true", "x"] is not confirmed; until then none is run',)
+    assert told.boards == ("left",)
+    assert config.profiles["product"].partitions["app1"].image.endswith("OTHER.bin"), "the rest of the file counts"
+    project.record = project.confirmed()
+    assert project.look() == (project.config, ())
+
+
+def test_the_hook_that_was_confirmed_last_stands_and_the_main_files_hooks_count(project: Project) -> None:
+    project.main.write_text(MAIN.replace("\n", '\n[hooks]\nfailed = ["mail"]\n', 1))
+    project.write(HOOK + PROJECT)
+    project.record = project.confirmed()
+    project.change("/bin/true", "/bin/false")
+    config, (told,) = project.look()
+    assert config.hooks == Hooks(done=("/bin/true", "x"), failed=("mail",))
+    assert told.lines == (
+        'line 2, [hooks] done: ["/bin/false", "x"] is not confirmed; until then ["/bin/true", "x"] stands',
+    )
+
+
+def test_a_hook_that_goes_is_gone_at_once_and_what_was_confirmed_counts_when_it_is_back(project: Project) -> None:
+    project.write(HOOK + PROJECT)
+    project.record = project.confirmed()
+    project.write(PROJECT)
+    config, unconfirmed = project.look()
+    assert (config.hooks, unconfirmed) == (Hooks(), ())
+    project.write(HOOK + PROJECT)
+    config, unconfirmed = project.look()
+    assert (config.hooks, unconfirmed) == (Hooks(done=("/bin/true", "x")), ())
+
+
+def test_a_file_of_nothing_but_hooks_is_confirmed_like_any_other(project: Project) -> None:
+    more = project.root / "hooks.toml"
+    more.write_text(HOOK)
+    project.main.write_text(MAIN.replace("[", '["hooks.toml", ', 1))
+    config, (told,) = project.look()
+    assert (config.hooks, told.file, told.boards) == (Hooks(), more, ())
+    project.record = project.confirmed()
+    assert project.look() == (project.config, ())
+
+
+def test_boards_of_the_file_are_among_those_that_it_is_said_of(project: Project) -> None:
+    project.write(HOOK + PROJECT + '[boards.right]\nprofile = "own"\nserial = "B2"\n')
+    own = PROJECT.replace("product", "own").replace("0483:df11", "0483:df12").replace("0483:5740", "0483:5742")
+    project.main.write_text(MAIN + own)
+    _, (told,) = project.look()
+    assert told.boards == ("left", "right")
+
+
+def test_what_was_confirmed_before_there_were_hooks_of_included_files_names_none(project: Project) -> None:
+    record = msgspec.json.decode(msgspec.json.encode(project.record))
+    del record["hooks"]
+    project.write(HOOK + PROJECT)
+    project.record = record_from(msgspec.json.encode(record))
+    config, (told,) = project.look()
+    assert config.hooks == Hooks()
+    assert len(told.lines) == 1
 
 
 def test_the_rest_of_the_file_counts(project: Project) -> None:
@@ -160,7 +231,9 @@ def test_protected_of_a_partition_that_is_gone_with_all_its_table_is_kept(projec
     project.change(table, "")
     config, (told,) = project.look()
     assert config.profiles["product"].protected == (BOOTLOADER,)
-    assert told.lines == (f"[profiles.product] partitions: {BOOTLOADER} would not be protected any more; it stays so",)
+    assert told.lines == (
+        f"line 7, [profiles.product] partitions: {BOOTLOADER} would not be protected any more; it stays so",
+    )
 
 
 def test_a_partition_that_grows_into_what_was_protected_is_not_written(project: Project) -> None:
@@ -169,6 +242,22 @@ def test_a_partition_that_grows_into_what_was_protected_is_not_written(project: 
     project.change('address = 0x08020000\nsize = "384K"', 'address = 0x08010000\nsize = "448K"')
     config, _ = project.look()
     assert config.profiles["product"].partitions["app1"].protected
+
+
+@pytest.mark.parametrize("board", ["left", "other"])
+def test_a_profile_that_is_renamed_keeps_what_protected_its_boards(project: Project, board: str) -> None:
+    """`board` is the name that the board of this serial has then."""
+    project.main.write_text('include = ["fw/flashdeck.toml"]\n')
+    project.write(PROJECT + MAIN.partition("\n")[2])
+    project.record = project.confirmed()
+    renamed = project.file.read_text().replace("product", "renamed").replace("protected = true\n", "")
+    project.write(renamed.replace("boards.left", f"boards.{board}"))
+    config, (told,) = project.look()
+    assert config.boards[board].profile.partitions["bootloader"].protected
+    assert told.boards == (board,)
+    assert [line.partition(": ")[0] for line in told.lines] == [
+        "line 7, [profiles.renamed.partitions.bootloader] protected"
+    ]
 
 
 def test_protected_that_an_included_file_adds_counts_at_once_and_is_kept_when_it_goes(project: Project) -> None:
@@ -185,9 +274,9 @@ def test_a_guard_that_is_left_out_stays_on(project: Project) -> None:
     project.change('image = "APP1.bin"', 'guards = ["fits"]')
     config, (told,) = project.look()
     assert config.profiles["product"].partitions["app1"].guards == {Guard.FITS, Guard.RESET, Guard.STACK}
-    assert told.lines == (
-        '[profiles.product.partitions.app1] guards: would be without "reset", "stack"; the image must still pass it',
-    )
+    (line,) = told.lines
+    assert line.startswith("line 14, [profiles.product.partitions.app1] guards: ")
+    assert line.endswith('would be without "reset", "stack"; the image must still pass it')
 
 
 def test_a_guard_that_is_left_out_by_another_key_stays_on(project: Project) -> None:
@@ -243,7 +332,8 @@ def test_the_main_file_counts_as_it_is(project: Project) -> None:
 
 def test_the_hash_is_over_these_keys_alone(project: Project) -> None:
     def hashed() -> str:
-        return digest(claims(included(project.config)[str(project.file)]))
+        file = included(project.config)[str(project.file)]
+        return digest(claims(file.profiles), hooks_record(file.hooks))
 
     before = hashed()
     for old, new in (("APP1.bin", "B.bin"), ("0483:5740", "0483:5741"), ('"detach"', '"manual"')):
@@ -255,6 +345,7 @@ def test_the_hash_is_over_these_keys_alone(project: Project) -> None:
         ('enter = "manual"', COMMAND),
         ("protected = true\n", ""),
         ('image = "B.bin"', 'guards = ["fits"]'),
+        ("[profiles.product]", '[hooks]\ndone = ["/bin/true"]\n[profiles.product]'),
     ):
         project.change(old, new)
         assert hashed() != before
@@ -264,10 +355,12 @@ def test_the_hash_is_over_these_keys_alone(project: Project) -> None:
 def test_what_counts_by_being_confirmed_can_be_named(project: Project) -> None:
     project.change('image = "APP1.bin"', 'guards = ["fits"]')
     project.change('enter = "detach"', COMMAND)
+    project.write(HOOK + project.file.read_text())
     lines = list(widening(included(project.config)[str(project.file)]))
-    assert len(lines) == 2
-    assert lines[0].startswith("[profiles.product] enter = ")
-    assert lines[1] == '[profiles.product.partitions.app1] guards without "reset", "stack"'
+    assert len(lines) == 3
+    assert lines[0] == '[hooks] done = ["/bin/true", "x"]'
+    assert lines[1].startswith("[profiles.product] enter = ")
+    assert lines[2] == '[profiles.product.partitions.app1] guards without "reset", "stack"'
 
 
 def test_alternate_settings_stay_protected_too(project: Project) -> None:
@@ -294,9 +387,10 @@ size = "64K"
 def test_of_so_many_confirmed_files_the_last_are_remembered(project: Project) -> None:
     record = ConfigRecord()
     for number in range(CONFIRMED_FILES + 1):
-        record = confirming(record, f"/{number}.toml", {})
-    assert len(record.confirmed) == CONFIRMED_FILES
+        record = confirming(record, f"/{number}.toml", Included({}))
+    assert len(record.confirmed) == len(record.hooks) == CONFIRMED_FILES
     assert "/0.toml" not in record.confirmed
-    again = confirming(record, "/1.toml", project.config.profiles)
+    assert "/0.toml" not in record.hooks
+    again = confirming(record, "/1.toml", Included(project.config.profiles))
     assert len(again.confirmed) == CONFIRMED_FILES
     assert again.confirmed["/1.toml"].keys() == {"product"}

@@ -8,7 +8,8 @@ import pytest
 from diagnosis_rig import PROFILE
 from flashdeck.config import Config, UsbId
 from flashdeck.diagnosis import Severity
-from flashdeckd.diagnosis.installation import Machine, findings, inspect
+from flashdeck.model import ConfigurationState
+from flashdeckd.diagnosis.installation import Machine, configuration_findings, findings, inspect
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 
 CONFIG = Config(profiles={"product": PROFILE})
@@ -76,3 +77,25 @@ def test_parts_that_do_not_work_are_errors(tmp_path: Path) -> None:
     machine = inspect(CONFIG, [DEVICE], ["libusb: none can be loaded"], nodes=tmp_path, rules=[])
     (found,) = (each for each in findings(machine) if each.code == "degraded")
     assert (found.seen, found.severity) == ("libusb: none can be loaded", Severity.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("changed", "refused", "says"),
+    [
+        (False, "", "read 1 min ago"),
+        (True, "", "; changed since"),
+        (True, "c.toml:1: seriel", "; a newer one was refused"),
+    ],
+)
+def test_a_configuration_that_is_not_in_force_as_it_is_now_is_a_finding(
+    changed: bool,
+    refused: str,
+    says: str,
+) -> None:
+    state = ConfigurationState(files=("/c.toml",), read_at=40.0, changed=changed, refused=refused)
+    (found,) = configuration_findings(state, 100.0)
+    assert (found.code, found.severity) == ("configuration", Severity.WARNING if changed else Severity.GOOD)
+    assert found.seen.startswith("configuration /c.toml, ")
+    assert found.seen.endswith(says)
+    assert ("flashdeck config reload" in found.mend) is changed
+    assert list(configuration_findings(None, 100.0)) == []

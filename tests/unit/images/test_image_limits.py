@@ -17,7 +17,7 @@ from flashdeckd.images.file_notes import KEPT, FileNotes
 from flashdeckd.images.formats import TEXT_LOOKED_AT, recognised
 from flashdeckd.images.image import Image
 from flashdeckd.images.segments import MAX_SEGMENTS, Segment, bounded
-from flashdeckd.images.shelf import KEPT_BYTES, Shelf
+from flashdeckd.images.shelf import KEPT_BYTES, KEPT_IMAGES, Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.images.text_records import LOOKED_AT, NAMED, SHOWN, Records, first_record
 from flashdeckd.images.version import LONGEST, MOST_BANNERS, SCANNED, find_version
@@ -85,19 +85,20 @@ def test_notes_are_kept_of_so_many_files() -> None:
     assert (notes.of("app", "0"), notes.of("app", "1")) == ((), ("odd",))
 
 
+class Counting:
+    """Images of so many bytes as their name says."""
+
+    def __init__(self) -> None:
+        self.read_so_far: list[str] = []
+
+    def read(self, sha256: str) -> Image:
+        self.read_so_far.append(sha256)
+        if not sha256.isdigit():
+            raise FlashdeckError("not there")
+        return Image.raw(bytes(int(sha256)))
+
+
 def test_so_many_bytes_of_images_stay_in_memory() -> None:
-    class Counting:
-        """Images of so many bytes as their name says."""
-
-        def __init__(self) -> None:
-            self.read_so_far: list[str] = []
-
-        def read(self, sha256: str) -> Image:
-            self.read_so_far.append(sha256)
-            if not sha256.isdigit():
-                raise FlashdeckError("not there")
-            return Image.raw(bytes(int(sha256)))
-
     spool = Counting()
     shelf = Shelf(cast("Spool", spool))
     half = str(KEPT_BYTES // 2)
@@ -108,6 +109,18 @@ def test_so_many_bytes_of_images_stay_in_memory() -> None:
     for name in ("1", half, other_half):
         shelf.image(name)
     assert spool.read_so_far == [half, other_half, "1", other_half], "the one that was not asked for longest went"
+
+
+def test_so_many_images_are_kept_in_memory_however_small_they_are() -> None:
+    spool = Counting()
+    shelf = Shelf(cast("Spool", spool))
+    names = [str(number) for number in range(1, KEPT_IMAGES + 1)]
+    for name in (*names, *names):
+        shelf.image(name)
+    assert spool.read_so_far == names
+    shelf.image("0")
+    shelf.image("1")
+    assert spool.read_so_far == [*names, "0", "1"]
 
 
 def test_text_is_known_by_its_first_bytes() -> None:

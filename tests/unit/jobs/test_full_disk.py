@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from flash_rig import APP1, PARTITION2
 from flashdeck.errors import FlashdeckError, HostError, VerifyError
-from flashdeck.job_state import Cancelled, Done, Failed, WaitFor, Waiting
+from flashdeck.job_state import Cancelled, Done, Failed, Verified, WaitFor, Waiting
 from flashdeck.model import Contents, LogLevel
 from flashdeckd.flash import engine as flash_engine
 from flashdeckd.flash.listener import FlashListener
@@ -190,3 +191,20 @@ async def opened_journal(root: Path) -> AsyncGenerator[Ledger]:
         yield await journal.load()
     finally:
         await journal.close()
+
+
+async def test_what_a_full_disk_kept_out_of_the_journal_goes_in_by_the_later_name_of_a_board(
+    scene: Scene, disk: Disk
+) -> None:
+    scene.lane.see(ABSENT)
+    job = await scene.order()
+    await scene.book.forget("left", "partition2")
+    disk.is_full = True
+    has = Contents(sha256="1" * 64, size=1, flashed_at=0.0, verified=Verified.NO, job=job.id)
+    await scene.book.record("left", "app1", has)
+    await scene.book.rename_boards({"left": "desk"}, "m1")
+    disk.is_full = False
+    await scene.book.record("desk", "partition2", has)
+    ledger = await scene.journal.load()
+    assert sorted(ledger.contents) == [("desk", "app1"), ("desk", "partition2")]
+    assert scene.book.is_forgotten(replace(job, board="desk", partition="partition2")), "and so is what was before"

@@ -327,7 +327,8 @@ def test_so_many_answers_about_bytes_are_kept(scene: Scene) -> None:
     assert all(is_asked(number) for number in range(satisfaction.REMEMBERED))
     assert not is_asked(0)
     assert is_asked(satisfaction.REMEMBERED)
-    assert is_asked(0), "all are forgotten at once"
+    assert not is_asked(0), "it was asked for since"
+    assert is_asked(1), "the one that was not asked for longest is forgotten"
 
 
 def test_a_claim_is_passed_on_at_once_until_there_is_progress_or_an_answer() -> None:

@@ -579,6 +579,29 @@ async def test_boards_may_exchange_their_names(tmp_path: Path) -> None:
         assert {(key.board, key.serial) for key in ledger.histories} == {("right", "left"), ("gone", "right")}
 
 
+async def test_no_table_keeps_a_board_by_its_former_name(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    async with opened(path) as journal:
+        await journal.rename_boards({"nobody": "noone"}, "m0")
+    with closing(connect(path)) as connection:
+        named = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        columns = {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in named}
+        tables = {name: [each[1] for each in found] for name, found in columns.items()}
+        tables = {name: found for name, found in tables.items() if "board" in found}
+        assert {"holding", "hold", "port", "experience"} <= tables.keys()
+        for name, found in tables.items():
+            for board in ("left", "right"):
+                values = [board if column == "board" else f"of {board}" for column in found]
+                places = ", ".join("?" * len(found))
+                connection.execute(f"INSERT INTO {name} VALUES ({places})", values)  # noqa: S608 - our own tables
+    async with opened(path) as journal:
+        await journal.rename_boards({"left": "right"}, "m1")
+    with closing(connect(path)) as connection:
+        for name, found in tables.items():
+            rows = connection.execute(f"SELECT * FROM {name} WHERE board NOT LIKE '\x01%'").fetchall()  # noqa: S608 - the same
+            assert rows == [tuple("right" if column == "board" else "of left" for column in found)], name
+
+
 async def test_contents_can_be_forgotten(tmp_path: Path) -> None:
     async with opened(tmp_path / "journal.sqlite3") as journal:
         for partition in ("app1", "partition2"):

@@ -7,7 +7,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from flashdeckd.usb.hotplug import PyudevHotplug
 from flashdeckd.usb.udev_database import MAX_ENTRY, properties, spelled
 from flashdeckd.usb.udevd import MAX_SOCKETS, is_udevd_here
 from unit.usb.fake_sysfs import FakeSysfs
+from unit.usb.kernel_events import KernelEvents
 
 ROOT = "pci0000:00/0000:00:14.0/usb1"
 ATTRIBUTES = ("serial", "product", "descriptors", "bcdDevice", "devnum", "bDeviceClass", "speed")
@@ -42,14 +43,14 @@ class Machine:
         self.sysfs = FakeSysfs(root / "sys")
         self.database = root / "udev"
         self.database.mkdir(parents=True)
-        self.events = Events()
+        self.events = KernelEvents(self.sysfs.devices)
         self._hanging: list[tuple[Path, bytes]] = []
 
     def source(self) -> PyudevHotplug:
         control = self.database / "control"
         control.touch()
         return PyudevHotplug(
-            self.events.over(self.sysfs.devices),
+            self.events,
             usb_bus=self.sysfs.usb_bus,
             udev_control=control,
             udev_database=self.database,
@@ -77,43 +78,6 @@ class Machine:
         """What udev has noted of a device while it was well."""
         number = int((directory / "devnum").read_text()) - 1
         (self.database / f"c189:{number}").write_text("".join(f"E:{key}={value}\n" for key, value in noted.items()))
-
-
-class Events:
-    """Monitors of which one speaks."""
-
-    def __init__(self) -> None:
-        self._ours, self._theirs = socket.socketpair()
-        self.devices: Callable[[], Iterable[Path]] = list
-
-    def over(self, devices: Callable[[], Iterable[Path]]) -> "Events":
-        self.devices = devices
-        return self
-
-    def monitor(self, source: str) -> hotplug.Monitor:
-        if source == "udev":
-            raise OSError("Could not create udev monitor")
-        return self
-
-    def usb_devices(self) -> Iterable[Path]:
-        return self.devices()
-
-    def fileno(self) -> int:
-        return self._theirs.fileno()
-
-    def poll(self, timeout: float) -> object | None:
-        assert timeout == 0
-        try:
-            return self._theirs.recv(1, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return None
-
-    def speak(self) -> None:
-        self._ours.send(b"e")
-
-    def close(self) -> None:
-        self._ours.close()
-        self._theirs.close()
 
 
 @pytest.fixture
@@ -214,7 +178,7 @@ async def test_a_listing_that_hangs_is_said_and_taken_when_it_comes(
         go.wait(30)
         return machine.sysfs.devices()
 
-    machine.events.devices = devices
+    machine.events.usb_devices = devices
     async with aclosing(source.snapshots()) as snapshots:
         assert await after(snapshots) == []
         assert "cannot be listed" in source.trouble

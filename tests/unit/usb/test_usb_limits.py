@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import pytest
 
 from flashdeck.api import CHUNK
 from flashdeck.errors import RequestError
-from flashdeckd.usb import hotplug
 from flashdeckd.usb.descriptors import MAX_BYTES, MAX_INTERFACES, dfu_version, interfaces
 from flashdeckd.usb.hotplug import LOOK_AGAIN, UDEV_PATIENCE, PyudevHotplug
 from flashdeckd.usb.record_directory import MAX_ATTEMPTS, MAX_FILES, RecordDirectory
 from flashdeckd.usb.record_directory import MAX_BYTES as MAX_RECORDED
 from flashdeckd.usb.recording_backend import SHORT, is_payload
 from unit.usb.fake_sysfs import FakeSysfs
+from unit.usb.kernel_events import KernelEvents
 
 INTERFACE = bytes((9, 4, 0, 0, 0, 0xFE, 1, 2, 0))
 FUNCTIONAL = bytes((9, 0x21, 0x0B, 0, 0, 0, 4, 0x1A, 1))
@@ -98,44 +97,11 @@ def bus(tmp_path: Path) -> FakeSysfs:
     return FakeSysfs(tmp_path)
 
 
-class SilentUdev:
-    """Monitors that never say anything, or cannot be had."""
-
-    def __init__(self, devices: Iterable[Path], *, deaf: bool) -> None:
-        self._devices = devices
-        self._deaf = deaf
-        self._ours, self.theirs = socket.socketpair()
-
-    def monitor(self, source: str) -> hotplug.Monitor:
-        if self._deaf or source == "udev":
-            raise OSError("Could not create udev monitor")
-        return self
-
-    def usb_devices(self) -> Iterable[Path]:
-        return self._devices
-
-    def fileno(self) -> int:
-        return self.theirs.fileno()
-
-    def poll(self, timeout: float) -> object | None:
-        assert timeout == 0
-        try:
-            return self.theirs.recv(1, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return None
-
-    def speak(self) -> None:
-        self._ours.send(b"e")
-
-    def close(self) -> None:
-        self._ours.close()
-        self.theirs.close()
-
-
 async def test_the_kernel_s_word_counts_after_udev_had_its_time(
     bus: FakeSysfs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    udev = SilentUdev([bus.plug("usb1/1-4")], deaf=False)
+    bus.plug("usb1/1-4")
+    udev = KernelEvents(bus.devices)
     source = PyudevHotplug(udev, usb_bus=bus.usb_bus, udev_control=bus.root)
     loop, asked = asyncio.get_running_loop(), asyncio.Queue[float]()
 
@@ -157,7 +123,7 @@ async def test_the_kernel_s_word_counts_after_udev_had_its_time(
 async def test_without_events_the_next_look_comes_after_its_time(
     bus: FakeSysfs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    udev = SilentUdev([], deaf=True)
+    udev = KernelEvents(bus.devices, deaf=True)
     source = PyudevHotplug(udev, usb_bus=bus.usb_bus, udev_control=bus.root)
     asked = asyncio.Queue[float | None]()
     real = asyncio.timeout

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from flashdeck_tui.installer.needed_steps import GROUP, PORTS_GROUP, RULES
 from flashdeckd.virtual.virtual_bench import VirtualBench
 from rig import APP1, WAIT_SECONDS, firmware, prepare
 from vm.cables import Cables
-from vm.desk import board, configured
+from vm.desk import board_with_port, configured
 from vm.systemd import UNITS, Systemd, systemd
 from vm.tree import ROOT
 
@@ -31,6 +32,9 @@ PROGRAM = str(ROOT / ".venv/bin/flashdeckd")
 CLI = str(ROOT / ".venv/bin/flashdeck")
 SOONER = "[Service]\nWatchdogSec=15\nRestartSec=0\n"
 """Sooner than shipped, so that a test can wait for it."""
+LEFT = board_with_port("left", 1)
+SAID = HOME / "said"
+HOOK = f"""[hooks]\ndone = ["/bin/sh", "-c", "echo $RESULT $PARTITION $(id -un) >>{SAID}"]\n"""
 ONE, TWO, THREE = firmware("1.0.0"), firmware("1.0.1"), firmware("1.0.2")
 OTHER = firmware("2.0.0", base=PARTITION2)
 
@@ -47,8 +51,8 @@ def account() -> Iterator[None]:
     Path("/etc/group").write_text("\n".join([*others, *members, f"{USER}:x:{UID}:"]) + "\n")
     configuration = HOME / ".config/flashdeck/flashdeck.toml"
     configuration.parent.mkdir(parents=True)
-    prepare(configuration.parent, boards=configured(board("left", 1)), bench="")
-    text = (configuration.parent / "config.toml").read_text()
+    prepare(configuration.parent, boards=configured(LEFT), bench="", enter='"touch-1200"')
+    text = HOOK + (configuration.parent / "config.toml").read_text()
     text = text.replace("build/APP1.bin", "~/build/APP1.bin").replace("build/APP2.bin", f"{ELSEWHERE}/APP2.bin")
     configuration.write_text(text)
     for path in (HOME / "build", ELSEWHERE):
@@ -92,8 +96,17 @@ class Person:
         new.replace(path)
 
     def waits(self, partition: str, path: Path) -> None:
-        """Wait until the newest build is on the board."""
+        """Wait until the newest build is on the board, and the hook has said so."""
         self.run(CLI, "wait", partition, "--for", str(path), "--timeout", str(WAIT_SECONDS))
+        end = time.monotonic() + WAIT_SECONDS
+        while not SAID.exists() or SAID.read_text() != f"done {partition} {USER}\n":
+            assert time.monotonic() < end, self.run(CLI, "logs", check=False)
+            time.sleep(0.2)  # nobody tells of a hook that has ended
+        SAID.unlink()
+
+    def touches(self) -> int:
+        """Return how often the daemon has touched the serial port of a board."""
+        return self.run(CLI, "logs").count("touched /dev/ttyACM")
 
 
 def flash_of(bench: VirtualBench, address: int, size: int) -> bytes:
@@ -101,7 +114,7 @@ def flash_of(bench: VirtualBench, address: int, size: int) -> bytes:
 
 
 def test_the_system_service_of_one_account() -> None:
-    bench = VirtualBench([board("left", 1)])
+    bench = VirtualBench([LEFT])
     units = [
         ("flashdeckd@.service", unit_files.system_service((PROGRAM,))),
         ("flashdeckd@.service.d/test.conf", SOONER),
@@ -118,7 +131,7 @@ def test_the_system_service_of_one_account() -> None:
         assert "NoNewPrivs:\t1" in status
         assert "Seccomp:\t2" in status
 
-        # builds in the home directory and in /tmp, and the USB node, through the sandbox
+        # builds in the home directory and in /tmp, the USB node, the serial port and a hook, through the sandbox
         bench.plug("left")
         app1, app2 = HOME / "build/APP1.bin", ELSEWHERE / "APP2.bin"
         ann.build(app1, ONE)
@@ -127,6 +140,7 @@ def test_the_system_service_of_one_account() -> None:
         ann.build(app2, OTHER)
         ann.waits("partition2", app2)
         assert flash_of(bench, PARTITION2, len(OTHER)) == OTHER
+        assert ann.touches() == 1, "its application was running"
         manager.until(UNIT, StatusText="1 board: 1 current")
 
         # killed, it comes back and goes on; hanging, it is ended and comes back
@@ -147,7 +161,7 @@ def test_the_system_service_of_one_account() -> None:
 
 
 def test_a_service_of_a_user_as_install_sets_it_up() -> None:
-    bench = VirtualBench([board("left", 1)])
+    bench = VirtualBench([LEFT])
     with Cables(bench), systemd([]) as manager:
         RUNTIME.mkdir(parents=True, mode=0o700, exist_ok=True)
         os.chown(RUNTIME, UID, UID)
@@ -177,10 +191,12 @@ def test_a_service_of_a_user_as_install_sets_it_up() -> None:
         assert flash_of(bench, APP1, len(TWO)) == TWO
         ann.build(app2, OTHER)
         ann.waits("partition2", app2)
-        hardened = (HOME / ".config/systemd/user/flashdeckd.service.d/hardening.conf").exists()
+        assert flash_of(bench, PARTITION2, len(OTHER)) == OTHER
+        assert ann.touches() == 1, "its application was running"
+        assert (HOME / ".config/systemd/user/flashdeckd.service.d/hardening.conf").exists()
         pid = next(line.split("=")[1] for line in status.splitlines() if line.startswith("MainPID"))
-        assert ("Seccomp:\t2" in ann.run("cat", f"/proc/{pid}/status")) is True
-        assert (ann.run("readlink", f"/proc/{pid}/ns/user") != ann.run("readlink", "/proc/self/ns/user")) is hardened
+        assert "Seccomp:\t2" in ann.run("cat", f"/proc/{pid}/status")
+        assert ann.run("readlink", f"/proc/{pid}/ns/user") != ann.run("readlink", "/proc/self/ns/user")
 
         taken_away = ann.run(CLI, "uninstall", check=False)
         assert f"needs root: remove {RULES}" in taken_away  # there is no sudo in the guest

@@ -4,28 +4,20 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from flashdeck import api
 from flashdeck.model import Presence
-from flashdeckd.virtual.application import AppPort
-from flashdeckd.virtual.spec import BoardSpec
 from rig import DAEMON, WAIT_SECONDS, firmware
-from vm.desk import Desk, board, desk
+from vm.desk import Desk, board_with_port, desk
 
 ONE, TWO = firmware("1.0.0"), firmware("1.0.1")
-
-
-def with_port(name: str, port: int) -> BoardSpec:
-    """A board whose application has a serial port that knows the touch, and nothing else to ask."""
-    return replace(board(name, port), runtime=False, serial_port=AppPort.TOUCH)
 
 
 @asynccontextmanager
 async def running(root: Path, *names: str, daemon: tuple[str, ...] = DAEMON) -> AsyncGenerator[Desk]:
     """Boards that run their first image."""
-    specs = [with_port(name, number) for number, name in enumerate(names, start=1)]
+    specs = [board_with_port(name, number) for number, name in enumerate(names, start=1)]
     async with desk(root, *specs, enter='"touch-1200"', daemon=daemon) as it:
         await it.plug(*names)
         await it.flashed(ONE, *names)

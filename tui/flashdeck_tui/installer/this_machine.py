@@ -127,8 +127,11 @@ def _program() -> tuple[str, ...]:
 
 
 def can_shut_in(uid: int) -> bool:
-    """Return whether a user's service manager can put a service into namespaces of its own here; it tries that."""
-    words = ["systemd-run", "--user", "--wait", "--collect", "--quiet"]
+    """Return whether a user's service manager can put a service into namespaces of its own here; it tries that.
+
+    A oneshot has started once it has ended: unlike `--wait` that needs no D-Bus, which a headless machine may not have.
+    """
+    words = ["systemd-run", "--user", "--property=Type=oneshot", "--collect", "--quiet"]
     for setting in _SHUT_IN:
         words += ["--property", setting]
     try:

@@ -94,9 +94,10 @@ class _Talk:
             self._shown.show(job)
 
     def _shows(self, job: JobState) -> bool:
-        """Jobs that had ended before are of no interest."""
-        is_meant_here = job.partition == self._partition and job.board in self._boards
-        if not is_meant_here or (job.is_settled and job.id not in self._seen):
+        """Jobs that had ended before are of no interest; those of a board that gets another name still are."""
+        if job.id in self._seen:
+            return True
+        if job.partition != self._partition or job.board not in self._boards or job.is_settled:
             return False
         self._seen.add(job.id)
         return True
