@@ -12,7 +12,7 @@ from msgspec.structs import replace as replace_fields
 
 from flashdeck import api
 from flashdeck.config import USB_ID, Enter, UsbId
-from flashdeck.errors import ConfigError, ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError
+from flashdeck.errors import ConfigError, ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RequestError
 from flashdeck.job_state import Failure
 from flashdeck.model import DaemonState
 from flashdeck.text import MAX_PATH, clean
@@ -80,7 +80,7 @@ def _settings(value: str) -> tuple[int | str, ...]:
 
 
 @click.command()
-@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
 @click.option("--virtual", is_flag=True, help="With the emulated boards of a running 'flashdeckd --virtual'.")
 @click.option("--yes", is_flag=True, help="Ask nothing: take these options, and defaults for the rest.")
 @click.option("--device", type=options.name, default="", metavar="PORT", help="The board's port or serial.")
@@ -146,6 +146,8 @@ def command(
     )
     given = _entering(given, enter)
     root = folder.absolute()
+    if not root.is_dir():
+        raise RequestError(f"there is no directory {clean(str(folder), MAX_PATH)}", hint="name that of the project")
     person: Person = Absent() if yes else AtTerminal(root=str(root))
     daemon = _daemon(context, virtual=virtual)
     place = Place.of(daemon, virtual=virtual)
