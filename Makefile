@@ -79,14 +79,15 @@ chips: $(READY)
 	  --probe-rs '$(SOURCES)/probe-rs' --openocd '$(SOURCES)/openocd' --gd32 '$(SOURCES)/platform-gd32' \
 	  --at32 '$(SOURCES)/platform-arterytekat32'
 
-# The build backend is installed first and by itself, so that it is pinned like all the rest.
+# The build backends are installed first and by themselves, so that they are pinned like all the rest: hatchling builds
+# this project, setuptools what has no wheel (docopt, which west brings).
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "flashdeck needs Python 3.11 or newer, and $(PYTHON) is not: try make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 	  echo "$(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables setuptools
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
 

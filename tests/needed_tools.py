@@ -8,9 +8,12 @@ import pytest
 from flashdeck_tui.demo.firmware import TOOLS
 
 
-def need(*programs: str, packages: str) -> None:
-    """Goes on where all these programs are on PATH; `packages` is what to install on Debian and Ubuntu."""
-    missing = [program for program in programs if shutil.which(program) is None]
+def need(*programs: str, packages: str, path: str | None = None) -> None:
+    """Goes on where all these programs are on PATH, or on another `path`.
+
+    `packages` is what to install on Debian and Ubuntu.
+    """
+    missing = [program for program in programs if shutil.which(program, path=path) is None]
     if not missing:
         return
     reason = f"not installed: {', '.join(missing)} (apt install {packages})"

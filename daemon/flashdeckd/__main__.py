@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
+import msgspec
 
 from flashdeck import __version__, paths
+from flashdeck.config import DEFAULT_SETTLE
 from flashdeck.diagnosis import exit_code
 from flashdeck.errors import FlashdeckError
+from flashdeck.followed_file import FollowLine
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
+from flashdeck.paths import absolute
 from flashdeckd.host import processes
 from flashdeckd.host.executor import at_work
 from flashdeckd.host.service_manager import ServiceManager, inherited_socket
@@ -127,6 +131,28 @@ def scan(directory: Path | None, *, no_devices: bool, follow: bool) -> None:
         source = None if no_devices else PyudevHotplug()
         with _plainly():
             asyncio.run(look(source, directory, lambda line: click.echo(full_json(line)), follow=follow))
+
+
+@main.command(short_help="Tell of each new build of a file, as JSON objects, one a line.")
+@click.argument("file")
+@click.option("--settle", type=click.FloatRange(0.001, 600), default=DEFAULT_SETTLE, metavar="SECONDS")
+def follow(file: str, settle: float) -> None:
+    """Tell of each new build of FILE, a path or a glob, once it is whole, and hand on its bytes.
+
+    Prints JSON, one object a line. The next build is looked for once a line 'taken' has come; it ends with its standard
+    input. 'flashdeck follow' runs it beside itself; no daemon is needed or asked.
+    """
+    begin_log(level=logging.WARNING)
+    with _ending(), _told(as_json=True):
+        from flashdeckd import following  # noqa: PLC0415 -- the same
+
+        path = str(absolute(file))
+        asyncio.run(following.follow(path, settle, _tell, following.lines_of_stdin()))
+
+
+def _tell(line: FollowLine) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 @contextmanager

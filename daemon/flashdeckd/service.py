@@ -191,7 +191,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         )
         handlers: dict[type[api.Params[Any]], Handler] = {
             **methods.table(),
-            **Uploads(by_build.accept).handlers(),
+            **Uploads(by_build.accept, by_build.pushed).handlers(),
             **lease_handlers(Leases(bench, hub)),
             **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),
             **history_handlers(HistoryRequests(bench, journal)),

@@ -10,7 +10,16 @@ from msgspec import field
 
 from flashdeck.diagnosis import Diagnosis, Fact
 from flashdeck.job_state import Failure
-from flashdeck.model import BoardState, ConfigurationState, DeviceState, JobState, LogLevel, LogLine, Snapshot
+from flashdeck.model import (
+    ArtifactState,
+    BoardState,
+    ConfigurationState,
+    DeviceState,
+    JobState,
+    LogLevel,
+    LogLine,
+    Snapshot,
+)
 from flashdeck.value import Value
 
 LOWEST_PROTOCOL = 2
@@ -183,6 +192,32 @@ class CommitUpload(Params[UploadDone], frozen=True, kw_only=True):
     """Ends an upload: the bytes are checked against `size` and spooled."""
 
     upload: int
+
+
+class BuildTaken(Value, frozen=True, kw_only=True):
+    """The end that a build came to which a client sent: the same as of one that the daemon found itself."""
+
+    builds: tuple[ArtifactState, ...]
+    """One for each profile that has the partition."""
+    jobs: tuple[JobState, ...] = ()
+    """The jobs that it was queued for."""
+
+
+class PushBuild(Params[BuildTaken], frozen=True, kw_only=True):
+    """Ends an upload as a build, and not as an image for `flash`: the same follows as from a file that is watched.
+
+    The upload names the partition and the boards that the build is for. Guards, boards that are disarmed or on hold,
+    and what was seen before decide if it is queued, offered or refused. A build that was `first` there when its file
+    began to be followed is offered, unless the last build of the partition came from the same `source`.
+    """
+
+    upload: int
+    source: str
+    """The machine and the path of its file, as user@machine:/path."""
+    first: bool = False
+    """True if the file was there, as it is, when it was first looked for."""
+    age: float = 0.0
+    """Seconds since the file was changed."""
 
 
 class Flash(Params[JobList], frozen=True, kw_only=True):
@@ -714,6 +749,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "upload.begin": BeginUpload,
     "upload.chunk": UploadChunk,
     "upload.commit": CommitUpload,
+    "builds.push": PushBuild,
     "flash": Flash,
     "plan": Plan,
     "rollback": Rollback,

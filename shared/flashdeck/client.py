@@ -2,18 +2,19 @@
 
 async with await Client.connect(path, client="flashdeck") as client:
     boards = await client.call(GetBoards())
+
+This is the layer of single calls. `flashdeck.connect` and `flashdeck.connect_async` are for programs that flash boards.
 """
 
 import asyncio
 import contextlib
-import errno
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
-from flashdeck import __version__, rpc
+from flashdeck import __version__, after_fork, rpc
 from flashdeck.api import (
     CHUNK,
     HIGHEST_PROTOCOL,
@@ -31,56 +32,53 @@ from flashdeck.api import (
 )
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError
 from flashdeck.model import Event, Snapshot
+from flashdeck.stream import SocketStream, Stream, broken
 from flashdeck.text import clean
 from flashdeck.value import Value
 
-HELLO_TIMEOUT = 10.0
-"""Seconds that a daemon has to answer the first call."""
 EVENTS_KEPT = 10_000
 """Events kept for an iterator that falls behind; at one more the subscription ends."""
 
 R = TypeVar("R", bound=Value)
-START_HINT = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
-"""The hint where nobody listens. A caller that knows more of the daemon gives the command that starts that one."""
+_AT_THE_DOOR = frozenset({ErrorKind.UNREACHABLE, ErrorKind.NO_PERMISSION, ErrorKind.CONFIG_INVALID})
+"""Kinds of an error that is the answer to no call: whoever stands before the daemon lets nobody in."""
 
 
-class Subscription:
-    """A snapshot and, by iterating, every later event, each numbered one above the one before.
+E = TypeVar("E", bound=Snapshot | Event)
 
-    The iteration ends where events are missing: the daemon's numbers had a gap, this side fell more than `EVENTS_KEPT`
-    behind, or a newer subscription of the same client took over. Subscribe again then (or use `Client.follow`). A lost
-    connection raises ConnectionFailedError instead.
-    """
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self._seq = snapshot.seq
-        self._events: deque[Event] = deque()
+class _Arriving(Generic[E]):
+    """Changes as they arrive, in order, until some are missing."""
+
+    def __init__(self, seq: int) -> None:
+        self._seq = seq
+        self._changes: deque[E] = deque()
         self._arrived = asyncio.Event()
         self._ended = False
         self._lost: ConnectionFailedError | None = None
 
-    def __aiter__(self) -> "Subscription":
+    def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Event:
-        while not self._events:
+    async def __anext__(self) -> E:
+        while not self._changes:
             if self._lost is not None:
                 raise self._lost
             if self._ended:
                 raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
-        return self._events.popleft()
+        return self._changes.popleft()
 
-    def deliver(self, event: Event) -> None:
-        """Takes the next event from the wire; one out of order ends the subscription."""
+    def _take(self, change: E) -> None:
+        """Take the next change from the wire; an event out of order ends the iteration."""
         if self._ended:
             return
-        self._ended = event.seq != self._seq + 1 or len(self._events) >= EVENTS_KEPT
+        is_next = isinstance(change, Snapshot) or change.seq == self._seq + 1
+        self._ended = not is_next or len(self._changes) >= EVENTS_KEPT
         if not self._ended:
-            self._seq = event.seq
-            self._events.append(event)
+            self._seq = change.seq
+            self._changes.append(change)
         self._arrived.set()
 
     def end(self, lost: ConnectionFailedError | None = None) -> None:
@@ -88,6 +86,37 @@ class Subscription:
         self._ended = True
         self._lost = lost
         self._arrived.set()
+
+
+class Subscription(_Arriving[Event]):
+    """A snapshot and, by iterating, every later event, each numbered one above the one before.
+
+    The iteration ends where events are missing: the daemon's numbers had a gap, this side fell more than `EVENTS_KEPT`
+    behind, or the same client has subscribed, or begun to follow, once more. Subscribe again then (or use
+    `Client.follow`). A lost connection raises ConnectionFailedError instead.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__(snapshot.seq)
+        self.snapshot = snapshot
+
+    def deliver(self, event: Event) -> None:
+        """Takes the next event from the wire."""
+        self._take(event)
+
+
+class _Followed(_Arriving[Snapshot | Event]):
+    """A snapshot and all that follows, for one that goes on where its client subscribes once more.
+
+    It takes the snapshot that comes then: the daemon's numbers go on from there for everybody.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def deliver(self, change: Snapshot | Event) -> None:
+        """Takes the next change from the wire."""
+        self._take(change)
 
 
 class _Pending:
@@ -104,17 +133,21 @@ class Client:
 
     welcome: Welcome
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, where: str) -> None:
-        """Takes an open stream whose limit is `rpc.MAX_LINE`; `where` names it in errors. `greet` is to be next."""
-        self._reader = reader
-        self._writer = writer
-        self._where = where
+    def __init__(self, stream: Stream) -> None:
+        """Takes an open stream. `greet` is to be next."""
+        self._stream = stream
+        self._reader = stream.reader
+        self._writer = stream.writer
+        self._where = stream.where
         self._next_id = 1
         self._pending: dict[int, _Pending] = {}
         self._places = asyncio.Semaphore(rpc.MAX_CALLS)
         self._subscription: Subscription | None = None
+        self._followed: set[_Followed] = set()
         self._lost: ConnectionFailedError | None = None
-        self._receiving = asyncio.create_task(self._receive(), name=f"flashdeck client of {where}")
+        self._is_greeted = False
+        self._receiving = asyncio.create_task(self._receive(), name=f"flashdeck client of {stream.where}")
+        after_fork.leave_to_parent(stream.writer)
 
     @classmethod
     async def connect(cls, path: Path, *, client: str) -> "Client":
@@ -122,20 +155,12 @@ class Client:
 
         Raises ConnectionFailedError of kind `unreachable`, `no-permission` or `protocol-mismatch`.
         """
-        shown = clean(str(path))
-        try:
-            reader, writer = await asyncio.open_unix_connection(path, limit=rpc.MAX_LINE)
-        except PermissionError as error:
-            raise ConnectionFailedError(
-                f"no permission to connect to {shown}",
-                hint="only the user who started flashdeckd (and root) may use its socket",
-                kind=ErrorKind.NO_PERMISSION,
-            ) from error
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise ConnectionFailedError(f"no flashdeckd listens on {shown}", hint=START_HINT) from error
-        except OSError as error:
-            raise ConnectionFailedError(f"cannot connect to {shown}: {error}", hint=START_HINT) from error
-        made = cls(reader, writer, where=shown)
+        return await cls.over(await SocketStream.open(path, limit=rpc.MAX_LINE), client=client)
+
+    @classmethod
+    async def over(cls, stream: Stream, *, client: str) -> "Client":
+        """Says hello as `client` over an open stream, and takes it over; raises what `connect` does."""
+        made = cls(stream)
         try:
             await made.greet(client)
         except BaseException:
@@ -146,12 +171,12 @@ class Client:
     async def greet(self, client: str) -> None:
         """Says hello as `client`: the first call on every connection. Raises ConnectionFailedError."""
         try:
-            async with asyncio.timeout(HELLO_TIMEOUT):
+            async with asyncio.timeout(self._stream.patience):
                 hello = Hello(protocol=HIGHEST_PROTOCOL, lowest=LOWEST_PROTOCOL, client=client, release=__version__)
                 self.welcome = await self.call(hello)
         except TimeoutError as error:
             raise ConnectionFailedError(
-                f"the daemon at {self._where} did not answer within {HELLO_TIMEOUT:.0f} seconds",
+                f"the daemon at {self._where} did not answer within {self._stream.patience:.0f} seconds",
                 hint="is it stopped (Ctrl-Z) or something else than flashdeckd?",
             ) from error
         except ConnectionFailedError:
@@ -165,6 +190,7 @@ class Client:
                 hint="install the same version of flashdeck on both sides, and restart the daemon",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
+        self._is_greeted = True
 
     async def __aenter__(self) -> Self:
         return self
@@ -176,11 +202,10 @@ class Client:
 
     async def close(self) -> None:
         """Ends the connection; calls and iterations that still wait get a ConnectionFailedError."""
-        self._lose("the connection was closed", "")
+        self._lose(ConnectionFailedError("the connection was closed"))
         self._receiving.cancel()
         await asyncio.wait((self._receiving,))
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        await self._stream.closed()
 
     async def call(self, params: Params[R]) -> R:
         """Calls the method that `params` belongs to and returns its result; any number may be in flight.
@@ -198,18 +223,9 @@ class Client:
     async def subscribe(self) -> Subscription:
         """Everything at one instant, and by iterating over the subscription every later event.
 
-        A client has one subscription: a second one ends the first.
+        A client has one subscription: a second one ends the first, and gives all that follow a new snapshot.
         """
-
-        def settle(reply: rpc.Reply) -> Snapshot:
-            snapshot = rpc.decode_value(reply.result, Snapshot)
-            if self._subscription is not None:
-                self._subscription.end()
-            # Here and not in the caller, who only wakes up after the first events were read.
-            self._subscription = Subscription(snapshot)
-            return snapshot
-
-        snapshot = await self._call(Subscribe(), settle)
+        snapshot = await self._subscribe()
         if self._subscription is None or self._subscription.snapshot is not snapshot:
             overtaken = Subscription(snapshot)
             overtaken.end(self._lost)
@@ -217,12 +233,35 @@ class Client:
         return self._subscription
 
     async def follow(self) -> AsyncGenerator[Snapshot | Event, None]:
-        """A snapshot, then the events after it; after a gap a new snapshot, and so on until the connection is lost."""
+        """A snapshot, then the events after it; after a gap a new snapshot, and so on until the connection is lost.
+
+        Any number may follow at once; each gets a new snapshot whenever another one begins.
+        """
         while True:
-            subscription = await self.subscribe()
-            yield subscription.snapshot
-            async for event in subscription:
-                yield event
+            followed = _Followed()
+            try:
+                await self._subscribe(followed)
+                async for change in followed:
+                    yield change
+            finally:
+                self._followed.discard(followed)
+
+    async def _subscribe(self, followed: _Followed | None = None) -> Snapshot:
+        """Return a snapshot, which `followed` and all others that follow get as well; without one it is subscribed."""
+
+        def settle(reply: rpc.Reply) -> Snapshot:
+            # Here and not in the caller, who only wakes up after the first events were read.
+            snapshot = rpc.decode_value(reply.result, Snapshot)
+            if self._subscription is not None:
+                self._subscription.end()
+            self._subscription = Subscription(snapshot) if followed is None else None
+            if followed is not None:
+                self._followed.add(followed)
+            for each in self._followed:
+                each.deliver(snapshot)
+            return snapshot
+
+        return await self._call(Subscribe(), settle)
 
     async def upload(self, name: str, data: bytes, *, partition: str = "", boards: tuple[str, ...] = ()) -> UploadDone:
         """Sends a file's bytes in chunks. Returns what `flash` and `wait` need to know of the image in it.
@@ -258,40 +297,50 @@ class Client:
         return answer
 
     async def _receive(self) -> None:
+        lost = ConnectionFailedError("this client stopped reading")
+        try:
+            lost, line = await self._read()
+            lost = await self._stream.why(lost, line=line, greeted=self._is_greeted)
+        finally:
+            self._lose(lost)  # whatever ended it: nobody is left waiting
+
+    async def _read(self) -> tuple[ConnectionFailedError, bytes]:
+        """Take lines to the end of the connection; return how that looks from this side, and the last line."""
+        line = b""
         try:
             while line := await self._reader.readline():
                 if not line.endswith(b"\n"):
                     break
                 self._take(rpc.decode_incoming(line))
         except rpc.MalformedError as error:
-            self._lose(error.message, error.hint, kind=error.kind)
+            return ConnectionFailedError(error.message, hint=error.hint, kind=error.kind), line
+        except ConnectionFailedError as error:
+            return error, line
         except ValueError:
-            self._lose(
+            too_long = ConnectionFailedError(
                 f"the daemon at {self._where} sent a line longer than {rpc.MAX_LINE} bytes",
-                "is it something else than flashdeckd?",
+                hint="is it something else than flashdeckd?",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
+            return too_long, line
         except OSError as error:
-            if error.errno == errno.ENOTCONN:  # as asyncio has it where the kernel said EAGAIN
-                self._lose(f"the daemon at {self._where} is busy: too many clients connect at once", "try again")
-            self._lose(f"the connection to {self._where} broke: {error}", START_HINT)
-        else:
-            self._lose(
-                f"the daemon at {self._where} closed the connection",
-                "it ended, or this client read too slowly; see the daemon's log",
-            )
-        finally:
-            self._lose("this client stopped reading", "")  # whatever else ended it: nobody is left waiting
+            return broken(self._where, error), line
+        closed = ConnectionFailedError(
+            f"the daemon at {self._where} closed the connection",
+            hint="it ended, or this client read too slowly; see the daemon's log",
+        )
+        return closed, line
 
     def _take(self, incoming: rpc.Reply | rpc.Notification) -> None:
         if isinstance(incoming, rpc.Notification):
-            if incoming.method == rpc.EVENT and self._subscription is not None:
-                self._subscription.deliver(rpc.decode_value(incoming.params, Event))
+            if incoming.method == rpc.EVENT:
+                self._deliver(rpc.decode_value(incoming.params, Event))
             return
         if not isinstance(incoming.id, int):
-            if incoming.error is not None and incoming.error.kind is ErrorKind.UNREACHABLE:
-                self._lose(incoming.error.message, incoming.error.hint)
-            elif incoming.error is not None:
+            if incoming.error is not None and incoming.error.kind in _AT_THE_DOOR:
+                error = incoming.error
+                raise ConnectionFailedError(error.message, hint=error.hint, kind=error.kind)
+            if incoming.error is not None:
                 raise rpc.MalformedError(f"the daemon could not read a call: {incoming.error.message}")
             return
         pending = self._pending.pop(incoming.id, None)
@@ -308,6 +357,12 @@ class Client:
         except rpc.MalformedError as error:
             pending.future.set_exception(error)
 
+    def _deliver(self, event: Event) -> None:
+        if self._subscription is not None:
+            self._subscription.deliver(event)
+        for each in self._followed:
+            each.deliver(event)
+
     def _refusal(self, method: str, reply: rpc.Reply, error: RemoteError) -> FlashdeckError:
         if not reply.is_unknown_method or rpc.is_for_emulated_boards(method):
             return error
@@ -318,17 +373,18 @@ class Client:
             kind=ErrorKind.PROTOCOL_MISMATCH,
         )
 
-    def _lose(self, message: str, hint: str, *, kind: ErrorKind = ErrorKind.UNREACHABLE) -> None:
+    def _lose(self, lost: ConnectionFailedError) -> None:
         if self._lost is not None:
             return
-        self._lost = ConnectionFailedError(message, hint=hint, kind=kind)
+        self._lost = lost
         for pending in self._pending.values():
             self._places.release()
             if not pending.future.done():
                 pending.future.set_exception(self._lost)
         self._pending.clear()
-        if self._subscription is not None:
-            self._subscription.end(self._lost)
+        for each in (self._subscription, *self._followed):
+            if each is not None:
+                each.end(self._lost)
         self._writer.close()
 
 

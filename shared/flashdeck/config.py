@@ -16,9 +16,11 @@ from msgspec import Meta
 
 from flashdeck.geometry import Geometry, Range
 from flashdeck.patterns import MAX_PATTERN, Pattern, parse_pattern
-from flashdeck.text import clean
+from flashdeck.ssh_destination import LONGEST_DESTINATION, PATTERN, checked_destination
+from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.line_numbers import LineNumbers
 from flashdeck.toml.spellings import (
+    MAX_WORDS,
     Address,
     Argv,
     Image,
@@ -105,6 +107,11 @@ def _version(value: object, _folder: Path) -> Pattern:
         raise WrongValueError(str(error), r"as version = 'fw (?P<version>\S+)'") from error
 
 
+def _destination(value: object, _folder: Path) -> str:
+    return checked_destination(read_text(value, LONGEST_DESTINATION))
+
+
+_DESTINATION = {"type": "string", "maxLength": LONGEST_DESTINATION, "pattern": f"^({PATTERN})$"}
 _ALTERNATE = [{"type": "integer", "minimum": 0, "maximum": _MAX_ALTERNATE}, {"type": "string", "minLength": 1}]
 _VERSION = {"type": "string", "minLength": 1, "maxLength": MAX_PATTERN}
 USB_ID = Spelling(_usb_id, {"type": "string", "pattern": "^[0-9a-fA-F]{1,4}:[0-9a-fA-F]{1,4}$"}, str)
@@ -113,6 +120,7 @@ Port = Annotated[str, spelled(Spelling(_port, {"type": "string", "pattern": f"^(
 Alternate = Annotated[int | str, spelled(Spelling(_alternate, {"anyOf": _ALTERNATE}))]
 Version = Annotated[Pattern, spelled(Spelling(_version, _VERSION, attrgetter("text")))]
 Settle = Annotated[float, spelled(duration(0.001, 600))]
+Destination = Annotated[str, spelled(Spelling(_destination, _DESTINATION))]
 
 
 # What values there are
@@ -498,6 +506,29 @@ class Hooks(Table):
     failed: Annotated[Argv | None, key("The same once a job has failed.")] = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Host(Table):
+    """Another machine whose boards `flashdeck --host NAME` reaches, over ssh."""
+
+    ssh: Annotated[
+        Destination, key("The goal of ssh: user@box, or a host of ~/.ssh/config. Default: the name of this table.")
+    ] = ""
+    command: Annotated[
+        tuple[Annotated[str, Meta(max_length=MAX_PATH)], ...],
+        Meta(max_length=MAX_WORDS),
+        key("flashdeck on that machine, with its path where ssh does not find it: program and arguments."),
+    ] = ("flashdeck",)
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield that the command names no program."""
+        if "command" not in self.place.given:
+            return
+        if not self.command:
+            yield self.place.mistake("command", "is empty", 'name the program, as ["~/.local/bin/flashdeck"]')
+        elif self.command[0].startswith("-"):
+            yield self.place.mistake("command", f"{self.command[0]} is no program", "name the program first")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonKeys:
     """The keys of the daemon's table that the program takes as they are."""
@@ -533,3 +564,5 @@ class Config:
     included_hooks: Mapping[str, Hooks] = field(default_factory=dict[str, Hooks])
     """By its path: those that an included file has."""
     daemon: DaemonKeys = DaemonKeys()
+    hosts: Mapping[str, Host] = field(default_factory=dict[str, Host])
+    """Other machines, by their names; nothing of them matters to the daemon."""

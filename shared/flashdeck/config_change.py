@@ -63,6 +63,7 @@ def succeeding(before: ConfigRecord, after: ConfigRecord, done: Changes) -> Conf
         former=newest,
         confirmed=before.confirmed | after.confirmed,
         hooks=before.hooks | after.hooks,
+        hosts=before.hosts | after.hosts,
     )
 
 

@@ -11,7 +11,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
-from flashdeck.config import Board, Config, Hooks, Profile, UsbId
+from flashdeck.config import Board, Config, Hooks, Host, Profile, UsbId
+from flashdeck.config_record import RECORD_NAME, ConfigRecord, record_from
 from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, DaemonTable, ProfileTable
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
@@ -112,6 +113,14 @@ def default_config(*, virtual: bool = False, environ: Mapping[str, str] = os.env
     return default_reading(virtual=virtual, environ=environ).checked()
 
 
+def record_in(place: Path) -> ConfigRecord | None:
+    """Return the record of the daemon with this state directory; None where there is none that can be read."""
+    try:
+        return record_from((place / RECORD_NAME).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
 def board_file_damage(path: Path) -> str:
     """Return why what boards.toml says cannot be trusted: it is no TOML, or its end is missing. "" where it can be.
 
@@ -156,6 +165,7 @@ def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mi
         hooks=hooks,
         included_hooks={str(file.place.file): file.hooks for file in files[1:] if file.hooks != Hooks()},
         daemon=daemon.resolved(),
+        hosts=tables.hosts,
     )
 
 
@@ -252,14 +262,16 @@ class _FileTables:
 
     profiles: Mapping[str, ProfileTable]
     boards: dict[str, BoardTable]
+    hosts: dict[str, Host]
 
     @classmethod
     def of(cls, files: Sequence[ConfigTable], mistakes: Mistakes) -> "_FileTables":
         profiles: dict[str, ProfileTable] = {}
         boards: dict[str, BoardTable] = {}
+        hosts: dict[str, Host] = {}
         for file in files:
-            mistakes += (*_add(profiles, file.profiles), *_add(boards, file.boards))
-        return cls(profiles, boards)
+            mistakes += (*_add(profiles, file.profiles), *_add(boards, file.boards), *_add(hosts, file.hosts))
+        return cls(profiles, boards, hosts)
 
 
 def _add(known: dict[str, T], more: Mapping[str, T]) -> Iterator[Mistake]:

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from flashdeck.config import Board, Config, Hooks, Partition, Profile, ProfileKeys
+from flashdeck.config import Board, Config, Hooks, Host, Partition, Profile, ProfileKeys
 from flashdeck.config_tables import PartitionTable, ProfileTable
 from flashdeck.geometry import Range, joined
 from flashdeck.toml.tables import keys_of
-from flashdeck.toml.writer import plain_value
+from flashdeck.toml.writer import literal, plain_value
 from flashdeck.value import Value
 
 RECORD_NAME = "configuration.json"
@@ -79,6 +79,19 @@ class BoardRecord(Value, frozen=True, kw_only=True):
     profile: ProfileRecord
 
 
+class HostRecord(Value, frozen=True, kw_only=True):
+    """Another machine, as a file has it."""
+
+    ssh: str = ""
+    command: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Its keys as a file has them, in one line."""
+        values = (("ssh", self.ssh), ("command", list(self.command)))
+        return ", ".join(f"{key} = {literal(value)}" for key, value in values if value)
+
+
 class ConfigRecord(Value, frozen=True, kw_only=True):
     """A configuration that a daemon ran with, and what a person has confirmed of the files that it includes."""
 
@@ -90,6 +103,8 @@ class ConfigRecord(Value, frozen=True, kw_only=True):
     """By the path of an included file: its profiles as they were confirmed."""
     hooks: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict[str, dict[str, tuple[str, ...]]])
     """The same for its hooks: program and arguments by name."""
+    hosts: dict[str, dict[str, HostRecord]] = field(default_factory=dict[str, dict[str, HostRecord]])
+    """The same for the other machines that it names."""
 
 
 def record_from(data: bytes) -> ConfigRecord:
@@ -130,6 +145,11 @@ def hooks_record(hooks: Hooks) -> dict[str, tuple[str, ...]]:
     """Return what is kept of hooks: program and arguments by name."""
     found = {key.name: getattr(hooks, key.attribute) for key in keys_of(Hooks)}
     return {name: argv for name, argv in found.items() if argv is not None}
+
+
+def hosts_record(hosts: Mapping[str, Host]) -> dict[str, HostRecord]:
+    """Return what is kept of other machines."""
+    return {name: HostRecord(ssh=host.ssh, command=host.command) for name, host in hosts.items()}
 
 
 def _board_record(board: Board, profile: ProfileRecord) -> BoardRecord:

@@ -21,6 +21,7 @@ def to_builtins(config: Config) -> dict[str, object]:
         "hooks": to_plain(config.hooks),
         "profiles": {name: to_plain(ProfileTable.of(profile)) for name, profile in config.profiles.items()},
         "boards": boards,
+        "hosts": {name: to_plain(host) for name, host in config.hosts.items()},
         "disarmed": sorted(config.disarmed),
         "once": sorted(config.once),
     }
@@ -40,6 +41,8 @@ def to_toml(config: Config) -> str:
         lines += to_lines(ProfileTable.of(profile), "profiles", name)
     for name, board in config.boards.items():
         lines += to_lines(_board(board), "boards", name) if board.pins is None else ()
+    for name, host in config.hosts.items():
+        lines += to_lines(host, "hosts", name)
     board_file = board_file_table(config.boards.values(), config.disarmed, config.once)
     if board_file.boards or board_file.disarmed or board_file.once:
         written = ("", f"{BOARD_FILE_NAME}, which flashdeckd writes:", *to_lines(board_file))

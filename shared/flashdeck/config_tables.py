@@ -20,6 +20,7 @@ from flashdeck.config import (
     EnterCommand,
     Guard,
     Hooks,
+    Host,
     Partition,
     PartitionKeys,
     PartitionKind,
@@ -396,7 +397,7 @@ Paths = tuple[Annotated[str, Meta(max_length=MAX_PATH)], ...]
 class ConfigTable(Table):
     """A configuration of flashdeck."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"hosts", "tui"})
+    later: ClassVar[frozenset[str]] = frozenset({"tui"})
 
     include: Annotated[Paths, key("Other files with profiles and boards of their own; each is read once.")] = ()
     daemon: Annotated[DaemonTable, key("The daemon itself; only in the main file.")] = field(default=DaemonTable())
@@ -408,6 +409,9 @@ class ConfigTable(Table):
     )
     boards: Annotated[dict[Name, BoardTable], key("The boards, by names of yours.")] = field(
         default_factory=dict[Name, BoardTable]
+    )
+    hosts: Annotated[dict[Name, Host], key("Other machines for --host, by names of yours.")] = field(
+        default_factory=dict[Name, Host]
     )
 
 

@@ -1,25 +1,28 @@
 """Included files must not widen what may be done before a person has confirmed it (safety rule 12). Pure.
 
-An included file may belong to a project that others write to. Commands, hooks, `protected` that is gone and guards that
-are left out count from there once they are confirmed; until then the value that was confirmed last stands, else the
-stricter one. All the rest of the file counts at once.
+An included file may belong to a project that others write to. Commands, hooks, other machines, `protected` that is gone
+and guards that are left out count from there once they are confirmed; until then the value that was confirmed last
+stands, else the stricter one. All the rest of the file counts at once.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import msgspec
 
-from flashdeck.config import AnyGuard, Config, Hooks, Partition, Profile
+from flashdeck.config import AnyGuard, Config, Hooks, Host, Partition, Profile
 from flashdeck.config_record import (
     NARROW,
     ConfigRecord,
+    HostRecord,
     PartitionRecord,
     ProfileRecord,
     hooks_record,
+    hosts_record,
     is_wide,
     partition_record,
     profile_record,
@@ -30,6 +33,9 @@ from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.line_numbers import LineNumbers
 from flashdeck.toml.reader import read_key
 from flashdeck.toml.writer import literal
+
+T = TypeVar("T")
+_NO_HOSTS: Mapping[str, HostRecord] = MappingProxyType({})
 
 CONFIRMED_FILES = 1024
 """Confirmed files that are remembered, the last ones."""
@@ -57,6 +63,7 @@ class Included:
 
     profiles: Mapping[str, Profile]
     hooks: Hooks = field(default=Hooks())
+    hosts: Mapping[str, Host] = field(default_factory=dict[str, Host])
 
 
 @dataclass(slots=True)
@@ -72,17 +79,25 @@ class _Restriction:
 
 
 def _told(lines: LineNumbers, table: tuple[str, ...], key: str, what: str) -> str:
-    line = lines.of(*table, key)
-    return clean((f"line {line}, " if line else "") + f"[{'.'.join(table)}] {key}: {what}")
+    line = lines.of(*table, key) if key else lines.of(*table)
+    head = f"[{'.'.join(table)}]" + (f" {key}:" if key else "")
+    return clean((f"line {line}, " if line else "") + f"{head} {what}")
 
 
 def included(config: Config) -> dict[str, Included]:
-    """Return, by path, each file that is not the main one and has profiles or hooks."""
-    files: dict[str, dict[str, Profile]] = {path: {} for path in config.included_hooks}
+    """Return, by path, each file that is not the main one and has profiles, hooks or other machines."""
+    hosts: dict[str, dict[str, Host]] = {}
+    for name, host in config.hosts.items():
+        if host.place.file != config.files[0]:
+            hosts.setdefault(str(host.place.file), {})[name] = host
+    files: dict[str, dict[str, Profile]] = {path: {} for path in (*config.included_hooks, *hosts)}
     for name, profile in config.profiles.items():
         if profile.file != config.files[0]:
             files.setdefault(str(profile.file), {})[name] = profile
-    return {path: Included(own, config.included_hooks.get(path, Hooks())) for path, own in files.items()}
+    return {
+        path: Included(own, config.included_hooks.get(path, Hooks()), hosts.get(path, {}))
+        for path, own in files.items()
+    }
 
 
 def claims(profiles: Mapping[str, Profile]) -> dict[str, ProfileRecord]:
@@ -92,16 +107,24 @@ def claims(profiles: Mapping[str, Profile]) -> dict[str, ProfileRecord]:
 
 def confirming(record: ConfigRecord, path: str, file: Included) -> ConfigRecord:
     """Return the record once a person has confirmed a file as it is now."""
-    profiles = {name: each for name, each in record.confirmed.items() if name != path}
-    hooks = {name: each for name, each in record.hooks.items() if name != path}
     return msgspec.structs.replace(
         record,
-        confirmed={**dict(list(profiles.items())[1 - CONFIRMED_FILES :]), path: claims(file.profiles)},
-        hooks={**dict(list(hooks.items())[1 - CONFIRMED_FILES :]), path: hooks_record(file.hooks)},
+        confirmed=_with_newest(record.confirmed, path, claims(file.profiles)),
+        hooks=_with_newest(record.hooks, path, hooks_record(file.hooks)),
+        hosts=_with_newest(record.hosts, path, hosts_record(file.hosts)),
     )
 
 
-def digest(profiles: Mapping[str, ProfileRecord], hooks: Mapping[str, tuple[str, ...]]) -> str:
+def _with_newest(confirmed: Mapping[str, T], path: str, claimed: T) -> dict[str, T]:
+    others = {name: each for name, each in confirmed.items() if name != path}
+    return {**dict(list(others.items())[1 - CONFIRMED_FILES :]), path: claimed}
+
+
+def digest(
+    profiles: Mapping[str, ProfileRecord],
+    hooks: Mapping[str, tuple[str, ...]],
+    hosts: Mapping[str, HostRecord] = _NO_HOSTS,
+) -> str:
     """Return a hash over the keys alone that count only once they are confirmed."""
     said = {
         name: (
@@ -112,7 +135,7 @@ def digest(profiles: Mapping[str, ProfileRecord], hooks: Mapping[str, tuple[str,
         )
         for name, profile in profiles.items()
     }
-    return hashlib.sha256(msgspec.json.encode((said, hooks), order="deterministic")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode((said, hooks, hosts), order="deterministic")).hexdigest()
 
 
 def restricted(config: Config, known: ConfigRecord) -> tuple[Config, tuple[Unconfirmed, ...]]:
@@ -120,12 +143,13 @@ def restricted(config: Config, known: ConfigRecord) -> tuple[Config, tuple[Uncon
 
     `known` is what was confirmed, and the configuration that was in force last.
     """
-    profiles, hooks = dict(config.profiles), config.hooks
+    profiles, hooks, hosts = dict(config.profiles), config.hooks, dict(config.hosts)
     found: list[Unconfirmed] = []
     for path, own in included(config).items():
         confirmed, hooked = known.confirmed.get(path, {}), known.hooks.get(path, {})
-        now = digest(claims(own.profiles), hooks_record(own.hooks))
-        if path in known.confirmed and digest(confirmed, hooked) == now:
+        machines = known.hosts.get(path, {})
+        now = digest(claims(own.profiles), hooks_record(own.hooks), hosts_record(own.hosts))
+        if path in known.confirmed and digest(confirmed, hooked, machines) == now:
             continue
         lines: list[str] = []
         for name, profile in own.profiles.items():
@@ -139,10 +163,11 @@ def restricted(config: Config, known: ConfigRecord) -> tuple[Config, tuple[Uncon
                 hooks = replace(hooks, **{name: stands})
                 former = None if stands is None else list(stands)
                 lines.append(_told(own.hooks.place.lines, ("hooks",), name, _until_confirmed(list(argv), former)))
+        lines += _keep_hosts(hosts, own.hosts, machines)
         if lines:
             found.append(Unconfirmed(Path(path), tuple(lines), _boards_of(config, path, own)))
     boards = {name: replace(board, profile=profiles[board.profile.name]) for name, board in config.boards.items()}
-    return replace(config, profiles=profiles, boards=boards, hooks=hooks), tuple(found)
+    return replace(config, profiles=profiles, boards=boards, hooks=hooks, hosts=hosts), tuple(found)
 
 
 def _boards_of(config: Config, path: str, own: Included) -> tuple[str, ...]:
@@ -166,8 +191,25 @@ def _until_confirmed(value: object, stands: object | None) -> str:
     return f"{literal(value)} is not confirmed; until then {instead}"
 
 
+def _keep_hosts(hosts: dict[str, Host], own: Mapping[str, Host], confirmed: Mapping[str, HostRecord]) -> Iterator[str]:
+    """Leave in `hosts` what counts of those of one file; yield those that do not, in words."""
+    for name, said in hosts_record(own).items():
+        stands = confirmed.get(name)
+        if said == stands:
+            continue
+        if stands is None:
+            del hosts[name]
+        else:
+            hosts[name] = replace(own[name], ssh=stands.ssh, command=stands.command)
+        instead = "it is no host" if stands is None else f"{stands.words} stands"
+        what = f"{said.words} is not confirmed; until then {instead}"
+        yield _told(own[name].place.lines, ("hosts", name), "", what)
+
+
 def widening(file: Included) -> Iterator[str]:
     """Yield the keys of a file that count because it is confirmed, in words."""
+    for name, host in hosts_record(file.hosts).items():
+        yield clean(f"[hosts.{name}] {host.words}")
     for name, argv in hooks_record(file.hooks).items():
         yield clean(f"[hooks] {name} = {literal(list(argv))}")
     for name, profile in file.profiles.items():

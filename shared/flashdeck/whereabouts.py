@@ -4,15 +4,25 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from flashdeck.client import START_HINT, Client
+from flashdeck import rpc
+from flashdeck.client import Client
 from flashdeck.errors import ConfigError, ConnectionFailedError, ErrorKind
 from flashdeck.paths import SOCKET_VARIABLE, socket_places, state_dir
+from flashdeck.stream import START_HINT, SocketStream
 from flashdeck.text import clean
 
 LONGEST_LOCK: Final = 1024
 """Bytes that are read of a daemon's lock file: its pid, and its socket's path."""
+
+
+class Address(Protocol):
+    """A daemon that can be connected to, on this machine or on another."""
+
+    async def connect(self, *, client: str) -> Client:
+        """Connect to it, and say hello as `client`; raises what `Client.connect` does."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,14 @@ class Whereabouts:
 
     async def connect(self, *, client: str) -> Client:
         """Connect to the first daemon that is there, and say hello as `client`; raises what `Client.connect` does."""
+        return await Client.over(await self.open(), client=client)
+
+    async def open(self) -> SocketStream:
+        """Return a stream to the first daemon that is there; raises ConnectionFailedError."""
         denied: ConnectionFailedError | None = None
         for place in self.places:
             try:
-                return await Client.connect(place, client=client)
+                return await SocketStream.open(place, limit=rpc.MAX_LINE)
             except ConnectionFailedError as error:
                 if error.kind is ErrorKind.NO_PERMISSION:
                     denied = denied or error

@@ -13,10 +13,12 @@ import pytest
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.inside_lease import LEASE_VARIABLE
 from flashdeck.job_state import Done, WaitFor, Waiting
 from flashdeck.model import BoardState, JobState, Snapshot
 from flashdeck.value import Value
 from job_states import is_writing
+from leftovers import processes_with
 from rig import WAIT_SECONDS, Rig, firmware
 
 FLASHDECK = str(Path(sys.executable).with_name("flashdeck"))
@@ -213,6 +215,26 @@ async def test_a_take_that_is_killed_gives_the_board_back(rig: Rig) -> None:
     _, err = await process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
     await rig.until(lambda s: not is_taken(s))
+
+
+async def test_a_take_that_is_killed_at_once_ends_its_command_and_what_that_has_started(rig: Rig) -> None:
+    script = "sleep 600 & (trap '' TERM; echo $FLASHDECK_LEASE; while true; do sleep 600; done)"
+    process = await flashdeck(rig, "take", "left", "--", "sh", "-c", script)
+    assert process.stdout is not None
+    token = (await process.stdout.readline()).decode().strip()
+    assert "sh" in processes_with(LEASE_VARIABLE, token)
+    process.kill()
+    async with asyncio.timeout(WAIT_SECONDS):
+        await rig.until(lambda s: not is_taken(s))
+        await process.communicate()  # the end of its output is the end of all that had it
+    assert processes_with(LEASE_VARIABLE, token) == []
+
+
+async def test_what_a_command_leaves_running_goes_on_after_it(rig: Rig) -> None:
+    process = await flashdeck(rig, "take", "left", "--", "sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!")
+    out, err = await process.communicate()
+    assert process.returncode == 0, err
+    os.kill(int(out), signal.SIGKILL)  # it is there
 
 
 async def test_the_command_goes_on_where_the_daemon_ends(rig: Rig) -> None:

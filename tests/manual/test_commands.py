@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from manual.pages import PAGES, ROOT, Apart, Elsewhere, Page, PageError, parsed, read
+from needed_tools import need
 
 HERE = Path(__file__).resolve().parent
 BENCHES = HERE / "benches"
@@ -78,6 +79,7 @@ def test_the_commands_of_a_page_do_what_it_says(path: Path, home: Path) -> None:
     page = read(path)
     if not page.commands:
         return
+    need(*page.needs, packages=" ".join(page.needs))
     process = subprocess.Popen(  # noqa: S603 - what our pages say
         (SHELL, str(HERE / "prelude.sh")),
         cwd=home,

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from flashdeck import api, client
+from flashdeck import api, stream
 from flashdeck.api import LOG_PAGE
 from flashdeck.errors import ConnectionFailedError
 from flashdeck.model import BoardState, DaemonState, Presence
 from flashdeck.value import Value
-from flashdeck_tui.link import FIRST_PAUSE, LONGEST_PAUSE, Link, LinkStatus, start_command
+from flashdeck_tui.link import Link, LinkStatus, start_command
+from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE
 from flashdeck_tui.store import Store
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Server
@@ -110,7 +111,7 @@ async def test_without_a_daemon_it_says_how_to_start_one_and_waits_longer_each_t
 async def test_a_daemon_that_does_not_answer_is_not_to_be_started_again(
     socket: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "HELLO_TIMEOUT", 0.01)
+    monkeypatch.setattr(stream, "HELLO_TIMEOUT", 0.01)
     socket.parent.mkdir()
     pauses = Pauses()
 

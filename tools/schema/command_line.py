@@ -32,13 +32,20 @@ _CONFIG: Final[Schema] = {
 class Printed:
     """What one command prints."""
 
-    json: type[msgspec.Struct]
+    json: type[msgspec.Struct] | None = None
     jsonl: type[msgspec.Struct] | None = None
+    json_of_hosts: type[msgspec.Struct] | None = None
+    """The object where `--host` names several machines and that is another one."""
+
+    @property
+    def kinds(self) -> tuple[type[msgspec.Struct], ...]:
+        """Everything that it may print."""
+        return tuple(kind for kind in (self.json, self.jsonl, self.json_of_hosts) if kind is not None)
 
 
 COMMANDS: Final[Mapping[str, Printed]] = {
     "init": Printed(answers.FirstBoard),
-    "status": Printed(answers.Status),
+    "status": Printed(answers.Status, json_of_hosts=answers.StatusOfHosts),
     "boards": Printed(api.BoardList),
     "jobs": Printed(api.JobList),
     "history": Printed(answers.History, answers.JobLine),
@@ -50,6 +57,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "erase": Printed(answers.FlashReport, answers.JobLine),
     "reset": Printed(answers.FlashReport, answers.JobLine),
     "wait": Printed(answers.WaitReport),
+    "follow": Printed(jsonl=answers.FollowedLine),
     "cancel": Printed(JobState),
     "retry": Printed(answers.FlashReport, answers.JobLine),
     "logs": Printed(api.LogPage, answers.LogLineOfMany),
@@ -84,7 +92,7 @@ def command_line_schema() -> Schema:
     commands: Schema = {name: _printed(printed) for name, printed in COMMANDS.items()} | {
         "config show": {"json": _CONFIG}
     }
-    kinds = [kind for printed in COMMANDS.values() for kind in (printed.json, printed.jsonl) if kind is not None]
+    kinds = [kind for printed in COMMANDS.values() for kind in printed.kinds]
     return {
         "$schema": DRAFT,
         "title": "What the commands of flashdeck print as JSON",
@@ -97,4 +105,11 @@ def command_line_schema() -> Schema:
 
 
 def _printed(printed: Printed) -> Schema:
-    return {"json": ref(printed.json)} | ({} if printed.jsonl is None else {"jsonl": ref(printed.jsonl)})
+    said: dict[str, Schema] = {}
+    if printed.json is not None:
+        said["json"] = ref(printed.json)
+    if printed.json is not None and printed.json_of_hosts is not None:
+        said["json"] = {"anyOf": [ref(printed.json), ref(printed.json_of_hosts)]}
+    if printed.jsonl is not None:
+        said["jsonl"] = ref(printed.jsonl)
+    return said

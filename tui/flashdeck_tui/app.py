@@ -18,14 +18,16 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from flashdeck import api
+from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError
 from flashdeck.text import clean
 from flashdeck.value import Value
-from flashdeck.whereabouts import Whereabouts
+from flashdeck.whereabouts import Address, Whereabouts
 from flashdeck_tui import terminal, views
 from flashdeck_tui.actions import Action, Choice, registry
 from flashdeck_tui.bench_actions import BenchActions
-from flashdeck_tui.link import CLIENT, Link, LinkState
+from flashdeck_tui.link import CLIENT, Link, LinkState, acting
+from flashdeck_tui.pauses import LONGEST_PAUSE_FAR
 from flashdeck_tui.screens.details import DetailsScreen
 from flashdeck_tui.screens.help import HelpScreen
 from flashdeck_tui.screens.main import MainScreen, Panels
@@ -61,18 +63,22 @@ class FlashdeckApp(App[int]):
         socket: Path,
         hands: BenchActions | None = None,
         *,
+        where: str = "",
         link: Link | None = None,
         store: Store | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Takes the daemon's socket, and the hands on its bench where there are any. The rest is for tests."""
+        """Takes the daemon's socket, and the hands on its bench where there are any.
+
+        `link` and `where` are another way to it, and the name of the other end; the rest is for tests.
+        """
         super().__init__()
         self.animation_level = "none"
         self.store = store or Store()
         self.link = link or Link(socket, self.store)
         self.clock = clock
         self.actions = {action.id: action for action in registry(hands.actions() if hands is not None else ())}
-        self.main = MainScreen(str(socket), hands.headline if hands is not None else "")
+        self.main = MainScreen(where or str(socket), hands.headline if hands is not None else "")
         self._shown = -1
         self._shown_at = 0.0
         for action in self.actions.values():
@@ -280,10 +286,20 @@ def run(where: Callable[[], Whereabouts]) -> int:
 
     `where` is asked at each try to connect. 0 after quitting, 128 and its number after a signal.
     """
-    store = Store()
-    socket = where().places[0]
-    link = Link(socket, store, connect=lambda: where().connect(client=CLIENT))
+    store, socket = Store(), where().places[0]
+    link = Link(socket, store, connect=partial(_connect, where))
     return asyncio.run(_run(FlashdeckApp(socket, link=link, store=store)))
+
+
+def run_far(host: str, where: Callable[[], Address]) -> int:
+    """Do the same on a daemon of another machine, which is called `host`."""
+    store, no_socket = Store(), Path()
+    link = Link(no_socket, store, connect=partial(_connect, where), longest_pause=LONGEST_PAUSE_FAR)
+    return asyncio.run(_run(FlashdeckApp(no_socket, link=link, store=store, where=host)))
+
+
+async def _connect(where: Callable[[], Address]) -> Client:
+    return await acting(await where().connect(client=CLIENT))
 
 
 async def _run(app: FlashdeckApp) -> int:

@@ -14,18 +14,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from flashdeck.api import LOG_PAGE, GetLogs, Params, UploadDone
-from flashdeck.client import START_HINT, Client
+from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
+from flashdeck.inside_lease import act_for_lease
 from flashdeck.model import Snapshot
 from flashdeck.paths import socket_path
+from flashdeck.stream import START_HINT
 from flashdeck.value import Value
-from flashdeck_tui.inside_lease import act_for_lease
+from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE
 from flashdeck_tui.store import Store
 
-FIRST_PAUSE = 0.5
-"""Seconds until the first try to connect again; each later pause is twice as long ..."""
-LONGEST_PAUSE = 5.0
-"""... up to this many: a socket of this machine costs next to nothing to try."""
 CLIENT = "flashdeck-tui"
 
 R = TypeVar("R", bound=Value)
@@ -54,7 +52,8 @@ class LinkState:
 class Link:
     """Keeps one connection to the daemon at `socket` and `store` up to date through it.
 
-    `run` is to be one task for as long as the link is wanted. `connect` and `pause` are for tests.
+    `run` is to be one task for as long as the link is wanted. `connect` is another way to it, as to another machine.
+    `pause` is for tests.
     """
 
     def __init__(
@@ -63,12 +62,14 @@ class Link:
         store: Store,
         *,
         connect: Connect | None = None,
+        longest_pause: float = LONGEST_PAUSE,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.socket = socket
         self.state = LinkState(LinkStatus.CONNECTING)
         self._store = store
         self._connect: Connect = connect or (lambda: _connected(socket))
+        self._longest_pause = longest_pause
         self._pause = pause
         self._client: Client | None = None
 
@@ -93,7 +94,7 @@ class Link:
             finally:
                 self._client = None
             await self._pause(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, self._longest_pause)
 
     async def call(self, params: Params[R]) -> R:
         """Calls a method of the daemon; a reply means done.
@@ -146,7 +147,11 @@ class Link:
 
 
 async def _connected(socket: Path) -> Client:
-    client = await Client.connect(socket, client=CLIENT)
+    return await acting(await Client.connect(socket, client=CLIENT))
+
+
+async def acting(client: Client) -> Client:
+    """Let a client act for the lease that this process was started in, where there is one, and return it."""
     try:
         await act_for_lease(client)  # one that has ended is no reason to show nothing
     except BaseException:

@@ -2,16 +2,17 @@
 
 import hashlib
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from flashdeck.api import BeginUpload, UploadDone
+from flashdeck.api import BeginUpload, BuildTaken, PushBuild, UploadDone
 from flashdeck.config import Board, Partition, Profile
-from flashdeck.errors import ErrorKind, RefusedError
-from flashdeck.model import ArtifactState, Disposition, LogLevel
+from flashdeck.errors import ErrorKind, RefusedError, RequestError
+from flashdeck.model import ArtifactState, Disposition, JobState, LogLevel
 from flashdeck.text import MAX_PATH, clean, counted
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Settled, Watch
@@ -49,6 +50,17 @@ class _Verdict:
     """The reason why it is not taken; "" where it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A build on its way to its partition."""
+
+    build: Settled
+    changed_at: float
+    """The time at which its file was changed, in epoch seconds by this machine's clock."""
+    boards: AbstractSet[str] | None = None
+    """The boards that a client named; None where the file is watched here: all of its profile."""
+
+
 class BuildRequests:
     """Decides what becomes of each image file that has settled, and takes those that clients send."""
 
@@ -64,22 +76,46 @@ class BuildRequests:
 
         What was refused is looked at again: the configuration may have been mended since.
         """
-        changed_at = await threads.run(_changed_at, build.path)
+        await self._judged(_Arrival(build, await threads.run(_changed_at, build.path)))
+
+    async def pushed(self, announced: BeginUpload, data: bytes, push: PushBuild) -> BuildTaken:
+        """Take a build that a client sent: the same as of a file that is watched here, for the boards that it names.
+
+        Raises RequestError where it names none that has the partition, or no partition.
+        """
+        if not announced.partition:
+            raise RequestError("a build is for a partition", hint="name it when the upload begins")
+        boards = self._bench.select(announced.partition, announced.boards)
+        chosen = frozenset(board.name for board in boards)
+        source = clean(push.source, MAX_PATH) or announced.name
+        changed_at = clock.now() - max(0.0, push.age)
+        builds: list[ArtifactState] = []
+        jobs: list[JobState] = []
+        for profile in dict.fromkeys(board.profile.name for board in boards):
+            watch = Watch(profile=profile, partition=announced.partition, pattern=source, settle=0.0)
+            jobs += await self._judged(_Arrival(Settled(watch, Path(source), data, push.first), changed_at, chosen))
+            known = self._hub.artifacts.get((profile, announced.partition))
+            builds += [known] if known is not None else []
+        return BuildTaken(builds=tuple(builds), jobs=tuple(jobs))
+
+    async def _judged(self, arrival: _Arrival) -> list[JobState]:
+        """Judge a build and do what follows; return the jobs."""
+        build = arrival.build
         while True:
             profile = self._bench.config.profiles.get(build.watch.profile)
             partition = None if profile is None else profile.partitions.get(build.watch.partition)
             if profile is None or partition is None or partition.protected:
-                return  # the configuration has no such target any more
+                return []  # the configuration has no such target any more
             verdict = await threads.run(_judge, build, profile, partition)
             async with self._bench.reshaping:
                 if self._bench.config.profiles.get(profile.name) is profile:
                     with self._spooling.held(verdict.name):
-                        await self._take(build, profile, partition, verdict, changed_at)
-                    return
+                        return await self._take(arrival, profile, partition, verdict)
 
     async def _take(
-        self, build: Settled, profile: Profile, partition: Partition, verdict: _Verdict, changed_at: float
-    ) -> None:
+        self, arrival: _Arrival, profile: Profile, partition: Partition, verdict: _Verdict
+    ) -> list[JobState]:
+        build, chosen = arrival.build, arrival.boards
         watch = build.watch
         latest = self._hub.artifacts.get((watch.profile, watch.partition))
         if latest is not None and latest.flattened:
@@ -89,7 +125,7 @@ class BuildRequests:
             if verdict.image is not None and not self._spooling.has(verdict.name):
                 # It was damaged, or removed: whoever asks for it is told to build it again.
                 await self._spooling.add(verdict.image)
-            return
+            return []
         state = ArtifactState(
             sha256=verdict.name,
             size=verdict.size,
@@ -102,27 +138,27 @@ class BuildRequests:
         )
         if verdict.image is None or verdict.refused:
             if latest is not None and (latest.sha256, latest.reason) == (verdict.name, verdict.refused):
-                return
+                return []
             self._hub.log(f"{build.path}: refused: {verdict.refused}", level=LogLevel.ERROR)
             await self._publish(replace(state, reason=verdict.refused))
-            return
+            return []
         artifact = await self._spooling.add(verdict.image, verdict.version)
         state = replace(state, version=artifact.version, patch=not artifact.is_program)
         what = f"{artifact.version or artifact.sha256[:12]} for {partition.name} of {watch.profile}"
         for note in state.notes:
             self._hub.log(f"{build.path}: {note}")
-        boards = self._boards(watch)
+        boards = [board for board in self._boards(watch) if chosen is None or board.name in chosen]
         first_ever = latest is None or was_refused or not _is_from(latest.source, watch.pattern)
-        is_for_former = self._bench.files.take_from_before_move(profile.name, partition.name, changed_at)
-        offered = _why_offered(build, first_ever=first_ever, auto=partition.auto, is_for_former=is_for_former)
+        is_for_former = self._bench.files.take_from_before_move(profile.name, partition.name, arrival.changed_at)
+        offered = _why_offered(arrival, first_ever=first_ever, auto=partition.auto, is_for_former=is_for_former)
         reasons = {b.name: offered or why_offered(self._bench, b, partition.name, artifact) for b in boards}
         armed = [board for board in boards if not reasons[board.name]]
         # Queued before it is recorded as seen: a daemon killed in between sees the file as new again, and the queue
         # knows the image by its hash.
-        jobs = [await queue_build(self._bench, board, partition.name, artifact) for board in armed]
-        count = sum(job is not None for job in jobs)
-        if count:
-            self._hub.log(f"{build.path}: {what}: queued for {counted(count, 'board')}")
+        queued = [await queue_build(self._bench, board, partition.name, artifact) for board in armed]
+        jobs = [job for job in queued if job is not None]
+        if jobs:
+            self._hub.log(f"{build.path}: {what}: queued for {counted(len(jobs), 'board')}")
             state = replace(state, disposition=Disposition.QUEUED)
         elif offered or len(armed) < len(boards):
             offered = next(filter(None, reasons.values()), offered)
@@ -133,6 +169,7 @@ class BuildRequests:
             self._hub.log(f"{build.path}: {what}: {reason}")
             state = replace(state, disposition=Disposition.UNCHANGED, reason=reason)
         await self._publish(state)
+        return jobs
 
     async def _named_anew(
         self, newest: ArtifactState, build: Settled, verdict: _Verdict, profile: Profile, partition: Partition
@@ -290,11 +327,11 @@ def _is_from(source: str, pattern: str) -> bool:
     return source == here or fnmatchcase(source, here)
 
 
-def _why_offered(build: Settled, *, first_ever: bool, auto: bool, is_for_former: bool) -> str:
+def _why_offered(arrival: _Arrival, *, first_ever: bool, auto: bool, is_for_former: bool) -> str:
     if is_for_former:
         return "it was built before its partition was moved"
     if not auto:
         return "auto is off for this partition"
-    if build.first and first_ever:
-        return "it was there before the daemon first looked"
+    if arrival.build.first and first_ever:
+        return f"it was there before {'the daemon first looked' if arrival.boards is None else 'it was followed'}"
     return ""

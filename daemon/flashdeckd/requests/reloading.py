@@ -196,7 +196,7 @@ class Configuration:
             own = included(config)
             path = await threads.run(_same_file, file, tuple(own))
             if path is None and await threads.run(_same_file, file, tuple(map(str, config.files[1:]))):
-                return ConfigTrusted(file=file)  # it has neither profiles nor hooks: nothing has to be confirmed
+                return ConfigTrusted(file=file)  # it has no profiles, hooks or hosts: nothing has to be confirmed
             if path is None:
                 main = config.files[0] if config.files else None
                 if main is not None and await threads.run(_same_file, file, (str(main),)):

@@ -1,5 +1,6 @@
 """Images that clients send in pieces: a client sends bytes, never a path for the daemon to open."""
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -9,9 +10,11 @@ from msgspec.structs import replace
 from flashdeck.api import (
     CHUNK,
     BeginUpload,
+    BuildTaken,
     CommitUpload,
     Empty,
     Params,
+    PushBuild,
     UploadChunk,
     UploadDone,
     UploadHandle,
@@ -28,6 +31,8 @@ MAX_UPLOADS: Final = 4
 
 Accept = Callable[[BeginUpload, bytes], Awaitable[UploadDone]]
 """Spools the image in a file: how it was announced (its name cleaned), and all of its bytes."""
+Take = Callable[[BeginUpload, bytes, PushBuild], Awaitable[BuildTaken]]
+"""Takes a file as a build: how it was announced, all of its bytes, and where they come from."""
 
 
 class _Upload:
@@ -41,8 +46,9 @@ class _Upload:
 class Uploads:
     """The uploads of all connections; each dies with its connection, or at its first error."""
 
-    def __init__(self, accept: Accept) -> None:
+    def __init__(self, accept: Accept, take: Take) -> None:
         self._accept = accept
+        self._take = take
         self._open: dict[Connection, dict[int, _Upload]] = {}
         self._numbers = itertools.count(1)
 
@@ -51,7 +57,12 @@ class Uploads:
 
     def handlers(self) -> Mapping[type[Params[Value]], Handler]:
         """The handlers of uploads, by the parameters of their methods."""
-        return {BeginUpload: self._begin, UploadChunk: self._chunk, CommitUpload: self._commit}
+        return {
+            BeginUpload: self._begin,
+            UploadChunk: self._chunk,
+            CommitUpload: self._commit,
+            PushBuild: self._push,
+        }
 
     async def _begin(self, params: BeginUpload, connection: Connection) -> UploadHandle:
         if not 0 < params.size <= MAX_IMAGE:
@@ -85,14 +96,24 @@ class Uploads:
         raise RequestError(problem, hint="begin the upload again")
 
     async def _commit(self, params: CommitUpload, connection: Connection) -> UploadDone:
-        upload = self._find(connection, params.upload)
-        del self._open[connection][params.upload]
+        upload = self._ended(connection, params.upload)
+        return await self._accept(upload.announced, bytes(upload.data))
+
+    async def _push(self, params: PushBuild, connection: Connection) -> BuildTaken:
+        upload = self._ended(connection, params.upload)
+        # Also where the client leaves meanwhile: half a step would be a build half known.
+        return await asyncio.shield(self._take(upload.announced, bytes(upload.data), params))
+
+    def _ended(self, connection: Connection, number: int) -> _Upload:
+        """Return an upload that is complete, and is none any more; raises RequestError where it is not."""
+        upload = self._find(connection, number)
+        del self._open[connection][number]
         if len(upload.data) != upload.size:
             raise RequestError(
                 f"{len(upload.data)} bytes arrived for {upload.name}, which was announced with {upload.size}",
                 hint="begin the upload again",
             )
-        return await self._accept(upload.announced, bytes(upload.data))
+        return upload
 
     def _find(self, connection: Connection, number: int) -> _Upload:
         upload = self._open.get(connection, {}).get(number)

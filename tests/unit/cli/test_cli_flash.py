@@ -253,7 +253,7 @@ def test_a_file_that_is_no_image_is_refused_before_the_daemon_is_asked(
 def test_what_jobs_came_to_does_not_depend_on_their_order() -> None:
     from itertools import permutations, product  # noqa: PLC0415 - used here only
 
-    from flashdeck_tui.cli.outcome import exit_code, failure_of  # noqa: PLC0415 - the pure part, not the command
+    from flashdeck.outcome import exit_code, failure_of  # noqa: PLC0415 - the pure part, not the command
 
     ends = [job(status=status) for status in (DONE, FAILED, BLOCKED, REFUSED, SUPERSEDED, CANCELLED, ON_HOLD)]
     for jobs in product(ends, repeat=3):

@@ -17,6 +17,7 @@ from flashdeck.errors import ErrorKind
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure, JobKind, Verified
 from flashdeck.model import ConfigurationState, LogLevel, LogLine, Presence
+from flashdeck_tui.cli.answers import FollowedLine
 from flashdeck_tui.cli.root import root
 from flashdeck_tui.demo.demo_report import DemoRow, Report
 from job_states import DONE, EVERY, FAILED, QUEUED
@@ -171,12 +172,13 @@ def test_a_command_prints_what_its_schema_says(bench: Cli, name: str, words: tup
 
 
 def test_every_command_that_takes_json_is_in_the_schema_and_was_tried() -> None:
-    found = {name for name, command in _commands(root) if any(p.name == "as_json" for p in command.params)}
+    takers = {"as_json", "as_jsonl"}
+    found = {name for name, command in _commands(root) if any(p.name in takers for p in command.params)}
     assert found == set(COMMANDS) | {"config show"} == set(document("cli.schema.json")["commands"])
-    assert set(WORDS) == set(COMMANDS) - {"demo", "init"}
+    assert set(WORDS) == set(COMMANDS) - {"demo", "follow", "init"}
     lines = {name for name, command in _commands(root) if any(p.name == "as_jsonl" for p in command.params)}
     assert lines == {name for name, printed in COMMANDS.items() if printed.jsonl is not None}
-    assert lines == {name for name, each in WORDS.items() if any("--jsonl" in words for words in each)}
+    assert lines - {"follow"} == {name for name, each in WORDS.items() if any("--jsonl" in words for words in each)}
 
 
 def _commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -222,6 +224,11 @@ def test_the_demo_prints_what_its_schema_says() -> None:
     )
     printed = json.loads(full_json(Report(compiled=False, rows=(row,), complaints=("c",))))
     assert faults(printed, WHOLE, WHOLE["commands"]["demo"]["json"]) == []
+
+
+def test_a_file_that_is_followed_prints_what_its_schema_says() -> None:
+    for line in (FollowedLine(build=BENCH.artifacts[0]), FollowedLine(job=job(1, status=QUEUED))):
+        assert faults(json.loads(full_json(line)), WHOLE, WHOLE["commands"]["follow"]["jsonl"]) == []
 
 
 def test_the_state_of_a_job_and_what_it_waits_for_have_the_names_of_the_wire(bench: Cli) -> None:

@@ -17,6 +17,7 @@ from flashdeck import api
 from flashdeck.api import JOB_PAGE, LOG_PAGE
 from flashdeck.client import Client
 from flashdeck.errors import RequestError
+from flashdeck.image_file import read_image
 from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.job_state import Phase, Running
 from flashdeck.text import MAX_MESSAGE
@@ -25,7 +26,6 @@ from flashdeck_tui.cli.commands import jobs, logs
 from flashdeck_tui.cli.commands.logs import FOLLOW_SECONDS
 from flashdeck_tui.cli.commands.plan import MOST_PIECES, folded
 from flashdeck_tui.cli.commands.report import MAX_RECORDINGS, Gathered, fetch
-from flashdeck_tui.cli.image_file import read_image
 from flashdeck_tui.cli.live_names import JOBS, PATIENCE
 from flashdeck_tui.cli.output import one_line
 from flashdeck_tui.cli.progress import LOOK_SECONDS, REDRAW, Bars

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from msgspec import inspect
 
-from flashdeck import __version__, rpc
+from flashdeck import __version__, rpc, stream
 from flashdeck import client as client_module
 from flashdeck.api import (
     HIGHEST_PROTOCOL,
@@ -293,7 +293,7 @@ async def test_a_daemon_that_never_answers_hello_is_unreachable(path: Path, monk
     async def mute(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    monkeypatch.setattr(client_module, "HELLO_TIMEOUT", 0.01)
+    monkeypatch.setattr(stream, "HELLO_TIMEOUT", 0.01)
     async with pretender(path, mute):
         with pytest.raises(ConnectionFailedError, match="did not answer"):
             await Client.connect(path, client="test")

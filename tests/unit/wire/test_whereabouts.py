@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck import paths
-from flashdeck.client import START_HINT
 from flashdeck.errors import ConnectionFailedError
+from flashdeck.stream import START_HINT
 from flashdeck.whereabouts import LONGEST_LOCK, Whereabouts
 from flashdeckd.server.server import Server
 from flashdeckd.state.hub import Hub

@@ -6,7 +6,7 @@ import socket
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -23,12 +23,11 @@ from flashdeck.api import (
     GetJobs,
     GetLogs,
     UploadChunk,
-    UploadDone,
 )
 from flashdeck.client import EVENTS_KEPT, Client, Subscription
-from flashdeck.client import HELLO_TIMEOUT as CLIENT_PATIENCE
 from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.model import Event
+from flashdeck.stream import HELLO_TIMEOUT as CLIENT_PATIENCE
 from flashdeck.text import MAX_MESSAGE
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
@@ -160,11 +159,11 @@ class Quiet:
 
 
 async def test_a_client_has_so_many_uploads_of_pieces_of_so_many_bytes() -> None:
-    async def never(_announced: BeginUpload, _data: bytes) -> UploadDone:
+    async def never(*_: object) -> Any:
         raise AssertionError
 
     connection = cast("Connection", Quiet())
-    handlers = Uploads(never).handlers()
+    handlers = Uploads(never, never).handlers()
     begin, chunk = handlers[BeginUpload], handlers[UploadChunk]
     for number in range(1, MAX_UPLOADS + 1):
         await begin(BeginUpload(name="a.bin", size=2 * CHUNK), connection)

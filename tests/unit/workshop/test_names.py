@@ -9,7 +9,9 @@ ROOT = Path(__file__).resolve().parents[3]
 PRODUCT = ("shared", "daemon", "tui")
 
 SHARED_MODULES = {
-    "a command has the name that is typed": frozenset({"config", "demo", "doctor", "flash", "virtual"}),
+    "a command has the name that is typed": frozenset(
+        {"config", "connect", "demo", "doctor", "flash", "follow", "virtual"}
+    ),
     "words of states are named after what is in a state": frozenset({"boards", "builds", "contents", "jobs", "words"}),
     "the doctor's modules are named after the subject of their findings": frozenset(
         {"banks", "descriptors", "identity"}
@@ -21,7 +23,9 @@ SHARED_MODULES = {
     "what a person types, and what the daemon runs for one": frozenset({"commands"}),
 }
 """Names of modules that stand more than once, by the reason why nobody mixes them up."""
-SHARED_CLASSES: dict[str, frozenset[str]] = {}
+SHARED_CLASSES: dict[str, frozenset[str]] = {
+    "programs of users say it so, and the daemon's own is where they never look": frozenset({"Bench", "Outcome"}),
+}
 """The same of classes."""
 
 

@@ -9,6 +9,7 @@ import click
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.job_state import Failure
 from flashdeck.names import near
+from flashdeck_tui.cli.connect import some_hosts_failed
 from flashdeck_tui.cli.output import accept_any_text, report, silence
 from flashdeck_tui.cli.root import COMPLETE_VARIABLE, root
 
@@ -35,6 +36,8 @@ def main(args: Sequence[str] | None = None) -> int:
         failure, exit_code = _explained(error)
         report(failure, as_json=_wants_json(words))
         return exit_code
+    if some_hosts_failed(context):
+        return ExitCode.SOME_FAILED
     return code if isinstance(code, int) else ExitCode.OK
 
 

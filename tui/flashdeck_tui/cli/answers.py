@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from flashdeck.api import BoardOutcome, UnconfirmedFile
 from flashdeck.job_state import Failure
-from flashdeck.model import DeviceState, JobState, LogLine, Snapshot
+from flashdeck.model import ArtifactState, DeviceState, JobState, LogLine, Snapshot
 from flashdeck.problems import Problem, ProblemKind
 from flashdeck.value import Value
 from flashdeck_tui.installer.steps import StepResult
@@ -28,6 +28,13 @@ class Status(Snapshot, frozen=True, kw_only=True):
     """The number of boards in each condition; each counts once, by its worst."""
     problems: tuple[Problem, ...]
     """Everything that needs a person, worst first."""
+
+
+class StatusOfHosts(Value, frozen=True, kw_only=True):
+    """The answer of `status` where `--host` names several machines."""
+
+    hosts: Mapping[str, Status]
+    """That of each machine that answered, by its name."""
 
 
 class History(Value, frozen=True, kw_only=True):
@@ -72,6 +79,13 @@ class JobLine(Value, frozen=True, kw_only=True):
     """A line of those commands, and of `read`, with `--jsonl`: a new state of one job."""
 
     job: JobState
+
+
+class FollowedLine(Value, frozen=True, kw_only=True):
+    """A line of `follow` with `--jsonl`: what became of a build, or a new state of a job that it was queued for."""
+
+    build: ArtifactState | None = None
+    job: JobState | None = None
 
 
 class LogLineOfMany(Value, frozen=True, kw_only=True):

@@ -1,44 +1,64 @@
-"""From a command, which is plain Python, to the daemon and back."""
+"""From a command, which is plain Python, to the daemon and back; or to the daemons of several machines at once."""
 
 import asyncio
 import shlex
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 import click
 
 from flashdeck.api import Params
-from flashdeck.client import START_HINT, Client
-from flashdeck.errors import ConnectionFailedError
+from flashdeck.client import Client
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
+from flashdeck.inside_lease import act_for_lease
+from flashdeck.stream import START_HINT
 from flashdeck.value import Value
-from flashdeck.whereabouts import Whereabouts
-from flashdeck_tui.cli.output import say
-from flashdeck_tui.inside_lease import act_for_lease
+from flashdeck.whereabouts import Address, Whereabouts
+from flashdeck_tui.cli.output import is_terminal, say, say_error
+from flashdeck_tui.cli.remote import named_hosts, only_host, speaking_for
+from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Value)
+Work = Callable[[Client], Awaitable[T]]
+Join = Callable[[Sequence[tuple[str, T]]], T]
+"""Makes one answer of those of several machines; see `many_hosts`."""
+_FAILED: Final = "flashdeck_tui.cli.connect.failed"
 
 
-def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -> T:
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The terms on which a lost connection is made again."""
+
+    deadline: float | None
+    """By time.monotonic(); None for no limit."""
+
+
+NEVER_AGAIN: Final = Again(0.0)
+
+
+def converse(work: Work[T], *, virtual: bool = False, join: Join[T] | None = None, again: Again = NEVER_AGAIN) -> T:
     """Connects to the daemon, does `work` with it, and hangs up.
 
     `virtual` looks for a daemon of emulated boards where neither `--socket` nor $FLASHDECK_SOCKET names one: it never
     shares its socket with one that has real boards.
 
+    Where `--host` names several machines, that is done with all of them at once, and `join` makes one answer of theirs;
+    without it that is refused. What fails on some of them is said, and `some_hosts_failed` is true from then on.
+
     Raises:
-        FlashdeckError: the daemon is not there (kind `unreachable`), or what it answered.
+        FlashdeckError: the daemon is not there (kind `unreachable`), or what it answered; of several, all have failed.
     """
     context = click.get_current_context()
-    where = whereabouts(context, virtual=virtual)
-
-    async def session() -> T:
-        async with await where.connect(client="flashdeck-cli") as client:
-            if trouble := await act_for_lease(client):
-                say(trouble)
-            return await work(client)
-
+    hosts = named_hosts(context)
+    if join is not None and len(hosts) > 1:
+        return join(_all_answers(context, hosts, work, virtual=virtual, again=again))
+    where = address(context, only_host(context), virtual=virtual)
     try:
-        return asyncio.run(session())
+        return asyncio.run(sessions(where, work, again))
     except ConnectionFailedError as error:
         options = _start_options(context, virtual=virtual)
         if error.hint != START_HINT or not options:
@@ -46,14 +66,131 @@ def converse(work: Callable[[Client], Awaitable[T]], *, virtual: bool = False) -
         raise ConnectionFailedError(error.message, hint=f"start it: `flashdeckd {options}`") from error
 
 
-def ask(params: Params[R], *, virtual: bool = False) -> R:
+def converse_again(work: Work[T], *, patience: float | None = None, join: Join[T] | None = None) -> T:
+    """Do the same with work that can be begun anew: a lost connection to another machine is made again.
+
+    That is tried for at most so many seconds from the start on, without limit where there is none. A daemon of this
+    machine that ends, ends it.
+    """
+    if not named_hosts(click.get_current_context()):
+        return converse(work)
+    deadline = None if patience is None else time.monotonic() + patience
+    return converse(work, join=join, again=Again(deadline))
+
+
+def ask(params: Params[R], *, virtual: bool = False, join: Join[R] | None = None) -> R:
     """One question, one answer."""
-    return converse(lambda client: client.call(params), virtual=virtual)
+    return converse(lambda client: client.call(params), virtual=virtual, join=join)
+
+
+def ask_each(params: Params[R]) -> dict[str, R]:
+    """One question to each machine; its answer by its name, which is "" where there is only one."""
+    context = click.get_current_context()
+    hosts = named_hosts(context)
+    if len(hosts) <= 1:
+        return {"": ask(params)}
+    return dict(_all_answers(context, hosts, lambda client: client.call(params)))
+
+
+def some_hosts_failed(context: click.Context) -> bool:
+    """Return whether one of several machines failed, and others did not."""
+    return bool(context.meta.get(_FAILED))
 
 
 def whereabouts(context: click.Context, *, virtual: bool = False) -> Whereabouts:
-    """The sockets that the command line of `context`, the environment or the defaults name."""
+    """The sockets of this machine that the command line of `context`, the environment or the defaults name."""
     return Whereabouts.of(_explicit_socket(context), virtual=virtual)
+
+
+def address(context: click.Context, host: str, *, virtual: bool = False, asks: bool | None = None) -> Address:
+    """Return the daemon that is meant: of another machine, where `host` names one.
+
+    `asks` tells if ssh may ask a person for something; by default where there is one, and only about one machine.
+    """
+    if not host:
+        return whereabouts(context, virtual=virtual)
+    from flashdeck.hosts import find_host  # noqa: PLC0415 - the configuration is read only where it is needed
+
+    if _explicit_socket(context):
+        raise RequestError(
+            "--socket names a socket of this machine, and --host another machine",
+            hint='leave one out; [hosts.NAME] command = ["flashdeck", "--socket", "PATH"] names one there',
+        )
+    if asks is None:
+        asks = is_terminal(sys.stdin) and len(named_hosts(context)) == 1
+    return find_host(host, virtual=virtual, asks=asks)
+
+
+async def sessions(where: Address, work: Work[T], again: Again) -> T:
+    """Do the work in one session, or begin it anew in another where the connection was lost and that is wanted."""
+    has_worked = False
+
+    async def tracked(client: Client) -> T:
+        nonlocal has_worked, pause
+        if has_worked:
+            say("connected again")
+        has_worked, pause = True, FIRST_PAUSE
+        return await work(client)
+
+    pause, told = FIRST_PAUSE, ""
+    while True:
+        try:
+            return await _session(where, tracked)
+        except ConnectionFailedError as error:
+            is_over = again.deadline is not None and time.monotonic() + pause >= again.deadline
+            if not has_worked or is_over or error.kind is not ErrorKind.UNREACHABLE:
+                raise
+            if error.message != told:
+                say(f"{error.message}; trying again")
+            told = error.message
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_FAR)
+
+
+async def _session(where: Address, work: Work[T]) -> T:
+    async with await where.connect(client="flashdeck-cli") as client:
+        if trouble := (await act_for_lease(client)).trouble:
+            say(trouble)
+        return await work(client)
+
+
+def _all_answers(
+    context: click.Context, hosts: Sequence[str], work: Work[T], *, virtual: bool = False, again: Again = NEVER_AGAIN
+) -> list[tuple[str, T]]:
+    where = [(host, address(context, host, virtual=virtual)) for host in hosts]
+    return _answers(context, asyncio.run(_on_all(where, work, again)))
+
+
+async def _on_all(
+    where: Sequence[tuple[str, Address]], work: Work[T], again: Again
+) -> list[tuple[str, T | FlashdeckError]]:
+    async def on(host: str, there: Address) -> tuple[str, T | FlashdeckError]:
+        speaking_for.set(host)  # each runs in a task, and so a context, of its own
+        try:
+            return host, await sessions(there, work, again)
+        except FlashdeckError as error:
+            return host, error
+
+    return await asyncio.gather(*(asyncio.create_task(on(host, there)) for host, there in where))
+
+
+def _answers(context: click.Context, outcomes: Sequence[tuple[str, T | FlashdeckError]]) -> list[tuple[str, T]]:
+    """Return the answers of those machines that gave one, and say why the others did not; raises where none did."""
+    answers = [(host, outcome) for host, outcome in outcomes if not isinstance(outcome, FlashdeckError)]
+    errors = [(host, outcome) for host, outcome in outcomes if isinstance(outcome, FlashdeckError)]
+    told = [(_with_host(host, error.message), error) for host, error in errors]
+    if errors and not answers:
+        hints = {error.hint for _, error in errors}
+        hint = hints.pop() if len(hints) == 1 else "ask each by itself: it says what to do"
+        raise FlashdeckError("; ".join(message for message, _ in told), hint=hint, kind=errors[0][1].kind)
+    for message, error in told:
+        say_error(message, error.hint)
+    context.meta[_FAILED] = bool(errors)
+    return answers
+
+
+def _with_host(host: str, message: str) -> str:
+    return message if host in message else f"{host}: {message}"
 
 
 def _explicit_socket(context: click.Context) -> str | None:

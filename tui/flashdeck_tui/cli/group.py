@@ -11,6 +11,7 @@ import click
 from flashdeck.errors import RequestError
 from flashdeck.names import did_you_mean
 from flashdeck.text import clean
+from flashdeck_tui.cli.remote import refuse_hosts, with_host_option
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -43,11 +44,14 @@ class CommandGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command `cmd_name`, or None where there is none."""
-        del ctx
         if cmd_name not in self._names:
             return None
         command: click.Command = import_module(f"{self._package}.{cmd_name}").command
-        return command
+        return command if isinstance(command, click.Group) else with_host_option(command, self._path(ctx, cmd_name))
+
+    def _path(self, ctx: click.Context, name: str) -> str:
+        """Return a command with the groups that it is in."""
+        return name if ctx.parent is None else f"{ctx.info_name} {name}"
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -55,6 +59,7 @@ class CommandGroup(click.Group):
         """The command that the first word names; raises RequestError, with what there is instead, where it is none."""
         word = args[0]
         if word in self._names or word.startswith("-") or ctx.resilient_parsing:
+            refuse_hosts(ctx, self._path(ctx, word))
             return super().resolve_command(ctx, args)
         raise RequestError(
             f"'{ctx.command_path}' has no command '{clean(word)}'",

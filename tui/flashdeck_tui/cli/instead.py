@@ -7,9 +7,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "power": "flashdeck switches no ports; pull the cable, or use uhubctl",
     "console": "flashdeck reads no serial ports; open the port with a terminal program",
     "run": "'flashdeck wait PARTITION && COMMAND' runs a command once the newest build is on the boards",
-    "follow": "'flashdeck logs -f' follows the daemon, and 'flashdeck flash' follows its jobs",
-    "serve": "there is no browser's view; 'ssh -t HOST flashdeck' opens the screen of another machine",
-    "connect": "run the command on the machine that has the boards: ssh HOST flashdeck status",
+    "serve": "there is no browser's view; 'flashdeck --host USER@BOX' opens the screen of another machine's boards",
     "man": "'flashdeck COMMAND --help' explains each command",
     "help": "'flashdeck --help' lists the commands, 'flashdeck COMMAND --help' explains one",
 }

@@ -17,6 +17,7 @@ from flashdeck.job_state import Failure
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.value import Value
 from flashdeck_tui.cli.answers import Refusal
+from flashdeck_tui.cli.remote import speaking_for
 from flashdeck_tui.terminal import takes_control_sequences
 
 
@@ -55,8 +56,9 @@ def one_line(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """One line of talk on stderr."""
-    _write(sys.stderr, one_line(text) + "\n")
+    """One line of talk on stderr; where several machines are asked, with the one that it is about."""
+    host = speaking_for.get()
+    _write(sys.stderr, one_line(f"{host}: {text}" if host else text) + "\n")
 
 
 def write_talk(text: str) -> None:
@@ -84,6 +86,11 @@ def report(failure: Failure, *, as_json: bool) -> None:
     _write(sys.stderr, "\n".join(lines) + "\n")
     if as_json:
         put_json(Refusal(error=failure))
+
+
+def say_error(message: str, hint: str) -> None:
+    """Tell an error on stderr that does not end the command."""
+    report(Failure(kind=ErrorKind.OTHER, message=message, hint=hint), as_json=False)
 
 
 def _write(stream: TextIO | None, text: str) -> bool:

@@ -22,6 +22,7 @@ from flashdeck.words.jobs import (
 )
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, one_line, paint, say, write_talk
+from flashdeck_tui.cli.remote import speaking_for
 from flashdeck_tui.cli.table import columns
 from flashdeck_tui.terminal import takes_control_sequences
 
@@ -78,6 +79,8 @@ async def progress(jobs: Sequence[JobState], boards: int | None = None) -> Async
 
 def _suited(jobs: Sequence[JobState], boards: int) -> Progress:
     """Return what suits stderr: bars need a terminal that can go up, and has a line for each of the `boards`."""
+    if speaking_for.get():  # several machines talk at once
+        return Lines(jobs)
     if is_terminal(sys.stderr) and takes_control_sequences() and boards < shutil.get_terminal_size().lines:
         return Bars(jobs)
     return Lines(jobs)

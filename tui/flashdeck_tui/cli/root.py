@@ -7,6 +7,7 @@ import click
 from flashdeck import __version__
 from flashdeck_tui.cli import instead
 from flashdeck_tui.cli.group import CommandGroup
+from flashdeck_tui.cli.remote import host_option
 
 COMPLETE_VARIABLE = "_FLASHDECK_COMPLETE"
 """Set by a shell that asks what may stand on its command line."""
@@ -24,6 +25,7 @@ COMMANDS = (
     "erase",
     "reset",
     "wait",
+    "follow",
     "cancel",
     "retry",
     "logs",
@@ -42,6 +44,7 @@ COMMANDS = (
     "completion",
     "demo",
     "virtual",
+    "connect",
 )
 
 
@@ -77,3 +80,6 @@ def root(context: click.Context, **_options: object) -> int:
         return 0
     code: int = import_module("flashdeck_tui.cli.screen").open_screen(context)
     return code
+
+
+root.params.append(host_option())

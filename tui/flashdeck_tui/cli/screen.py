@@ -6,8 +6,9 @@ import click
 
 from flashdeck.errors import ExitCode, FlashdeckError
 from flashdeck_tui import terminal
-from flashdeck_tui.cli.connect import whereabouts
+from flashdeck_tui.cli.connect import address, whereabouts
 from flashdeck_tui.cli.output import say
+from flashdeck_tui.cli.remote import only_host
 
 _EXTRA = "flashdeck[tui]"
 
@@ -15,8 +16,11 @@ _EXTRA = "flashdeck[tui]"
 def open_screen(context: click.Context) -> int:
     """Open the terminal interface on the daemon that is meant, and return its exit code once it is closed.
 
-    Raises FlashdeckError where what it is made of is not installed.
+    The way to another machine never asks a person for anything: ssh would write into the screen. Raises FlashdeckError
+    where what the interface is made of is not installed, and where the machine cannot be one.
     """
+    host = only_host(context)
+    address(context, host, asks=False)  # a name that can be none is told before the screen opens
     if refused := terminal.refusal(instead="flashdeck status"):
         say(refused)
         return ExitCode.USAGE
@@ -30,5 +34,7 @@ def open_screen(context: click.Context) -> int:
             f"the terminal interface needs {error.name}, which is not installed",
             hint=f"pip install '{_EXTRA}'; the commands work without it, see 'flashdeck --help'",
         ) from error
-    code: int = app.run(lambda: whereabouts(context))
+    code: int = (
+        app.run_far(host, lambda: address(context, host, asks=False)) if host else app.run(lambda: whereabouts(context))
+    )
     return code

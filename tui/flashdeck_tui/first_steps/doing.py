@@ -5,23 +5,24 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.config_file import proposed
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError
+from flashdeck.image_file import ImageFile, load_image, send_image
+from flashdeck.job_following import Following, carry_out
 from flashdeck.names import literal
+from flashdeck.outcome import Outcome
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.whereabouts import Whereabouts
-from flashdeck_tui.cli.image_file import read_image, send_image
-from flashdeck_tui.cli.job_results import Result
-from flashdeck_tui.cli.orders import Order, done_by
+from flashdeck_tui.cli.orders import Order, watch_of
+from flashdeck_tui.cli.queued_jobs import tell_of_queued
 from flashdeck_tui.first_steps.blank_file import write_new
 from flashdeck_tui.first_steps.setup import ImageFor
 from flashdeck_tui.first_steps.steps import Steps
-from flashdeck_tui.installer.carrying_out import carry_out
+from flashdeck_tui.installer.carrying_out import carry_out as install_steps
 from flashdeck_tui.installer.steps import Remark, StepResult, StepState, steps_of
 from flashdeck_tui.installer.this_machine import ThisMachine, user_environment
 
@@ -50,12 +51,12 @@ class Doing:
     installed: tuple[StepResult, ...] = ()
     refused: RemoteError | None = None
     """The refusal of an image where those before it were taken."""
-    _data: dict[ImageFor, bytes] = field(default_factory=dict[ImageFor, bytes])
+    _data: dict[ImageFor, ImageFile] = field(default_factory=dict[ImageFor, ImageFile])
 
     def read(self) -> None:
         """Read the images as they are now, before anything is changed. Raises FlashdeckError."""
         for image in self.steps.setup.images:
-            self._data[image] = read_image(Path(image.path))
+            self._data[image] = load_image(image.path)
 
     def write(self) -> None:
         """Write the file, never over another one, and check it as the daemon will. Raises FlashdeckError."""
@@ -76,7 +77,7 @@ class Doing:
             self.say(f"{step}")
 
         environment = user_environment(machine.uid)
-        self.installed = tuple(carry_out(steps, is_root=machine.is_root, environment=environment, tell=tell))
+        self.installed = tuple(install_steps(steps, is_root=machine.is_root, environment=environment, tell=tell))
         for result in self.installed:
             if result.state is not StepState.DONE and not result.optional:
                 self.say(f"{result.state}: {result.step}" + (f" ({result.reason})" if result.reason else ""))
@@ -89,19 +90,23 @@ class Doing:
         elif self.installed:
             self._note("installed what was missing")
 
-    async def flash(self) -> Result:
+    async def flash(self) -> Outcome:
         """Let the daemon read the file, and flash the images. Raises FlashdeckError."""
+        names = ", ".join(image.partition for image in self.steps.setup.images)
         async with await self._connected() as client:
             if self.steps.writes:
                 await self._reload(client)
-            return await done_by(client, self.order, self._ask)
+            following = Following(timeout=self.order.timeout)
+            done = await carry_out(client, lambda: self._ask(client), names, following, watch_of(self.order))
+        tell_of_queued(done.jobs)
+        return done
 
     async def _ask(self, client: Client) -> api.JobList:
         """Order a job for each image; where one is refused, the others are followed all the same."""
         board = (literal(self.steps.setup.board),)
         orders: list[api.Flash] = []
         for image in self.steps.setup.images:
-            sha256 = await send_image(client, Path(image.path), self._data[image], image.partition, board)
+            sha256 = await send_image(client, self._data[image], image.partition, board)
             orders.append(api.Flash(partition=image.partition, sha256=sha256, boards=board))
         # At once, so that the board does not leave DFU mode between them.
         replies = await asyncio.gather(*map(client.call, orders), return_exceptions=True)

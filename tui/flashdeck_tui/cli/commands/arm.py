@@ -3,7 +3,7 @@
 import click
 
 from flashdeck import api
-from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.words import armed
@@ -23,7 +23,7 @@ def command(*, boards: tuple[str, ...], once: bool, as_json: bool) -> None:
     the board has it already. A job that ends before that leaves the board armed. While that job waits, builds for other
     partitions are offered.
     """
-    reply = ask(api.Arm(boards=boards, once=once))
+    reply = ask(api.Arm(boards=boards, once=once), join=many_hosts.boards)
     if as_json:
         put_json(reply)
     else:

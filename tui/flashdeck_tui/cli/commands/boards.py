@@ -7,7 +7,7 @@ import click
 from flashdeck import api
 from flashdeck.model import BoardState, DeviceState
 from flashdeck.text import clean
-from flashdeck_tui.cli import live_options, options, words
+from flashdeck_tui.cli import live_options, many_hosts, options, words
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import table
@@ -21,7 +21,7 @@ def command(*, boards: tuple[str, ...], as_json: bool) -> None:
 
     BOARD is a name or a glob; without one, all boards and all devices.
     """
-    reply = ask(api.GetBoards(boards=boards))
+    reply = ask(api.GetBoards(boards=boards), join=many_hosts.boards)
     if as_json:
         put_json(reply)
         return

@@ -7,12 +7,12 @@ import click
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode
+from flashdeck.job_following import heed
 from flashdeck.job_state import Cancelled
 from flashdeck.model import Event, JobState, LogLevel, Snapshot
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.follow import heed
 from flashdeck_tui.cli.live_names import jobs_to_cancel
 from flashdeck_tui.cli.output import put, put_json, say
 

@@ -17,6 +17,7 @@ from flashdeck_tui.cli.commands.boards import device_table
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.daemon_program import answer_of
 from flashdeck_tui.cli.output import Colour, is_terminal, paint, put, put_json, say
+from flashdeck_tui.cli.remote import only_host
 
 _COLOURS = {
     Severity.ERROR: Colour.BAD,
@@ -52,8 +53,8 @@ def _ask(boards: tuple[str, ...]) -> Diagnosis:
     try:
         return ask(api.Examine(boards=boards))
     except ConnectionFailedError as error:
-        if error.kind is not ErrorKind.UNREACHABLE:
-            raise
+        if error.kind is not ErrorKind.UNREACHABLE or only_host(click.get_current_context()):
+            raise  # and what is plugged in here is not what was asked for
         if importlib.util.find_spec("flashdeckd") is None:
             raise ConnectionFailedError(
                 f"{error.message}, and flashdeckd is not installed here",

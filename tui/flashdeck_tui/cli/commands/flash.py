@@ -4,11 +4,9 @@ from pathlib import Path
 
 import click
 
-from flashdeck import api
-from flashdeck.client import Client
 from flashdeck.errors import ExitCode
+from flashdeck.image_file import load_image
 from flashdeck_tui.cli import live_options, options
-from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.orders import Order, carry_out, ordered
 
 
@@ -26,20 +24,5 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], order
     A board on hold or a blocked job ends it with 13, once no other board is being flashed. 10 means that some of
     several boards failed. Prints a row a board.
     """
-    data = read_image(file) if file is not None else None
-
-    async def ask(client: Client) -> api.JobList:
-        sha256 = ""
-        if file is not None and data is not None:
-            sha256 = await send_image(client, file, data, partition, boards)
-        return await client.call(
-            api.Flash(
-                partition=partition,
-                sha256=sha256,
-                boards=boards,
-                no_wait=order.no_wait,
-                cancel_on_exit=order.cancel_on_exit,
-            )
-        )
-
-    return carry_out(order, partition, ask)
+    image = load_image(file) if file is not None else None
+    return carry_out(order, lambda bench: bench.flash(partition, image, boards=boards, **order.how))

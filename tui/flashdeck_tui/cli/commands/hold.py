@@ -3,7 +3,7 @@
 import click
 
 from flashdeck import api
-from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.words import hold as hold_line
@@ -19,7 +19,7 @@ def command(*, boards: tuple[str, ...], reason: str, as_json: bool) -> None:
     BOARD is a name or a glob; '*' means all boards. A job that runs is finished first. Outlives a restart of the
     daemon.
     """
-    reply = ask(api.Hold(boards=boards, reason=reason))
+    reply = ask(api.Hold(boards=boards, reason=reason), join=many_hosts.boards)
     if as_json:
         put_json(reply)
     else:

@@ -15,6 +15,7 @@ from flashdeck.config import USB_ID, Enter, UsbId
 from flashdeck.errors import ConfigError, ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RequestError
 from flashdeck.job_state import Failure
 from flashdeck.model import DaemonState
+from flashdeck.outcome import Outcome
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.spellings import NAME_RULE, is_name
 from flashdeck.toml.tables import WrongValueError
@@ -23,9 +24,8 @@ from flashdeck_tui.cli.answers import FirstBoard, PartitionImage
 from flashdeck_tui.cli.connect import ask, whereabouts
 from flashdeck_tui.cli.daemon_program import builds_below
 from flashdeck_tui.cli.installing import script_of
-from flashdeck_tui.cli.job_results import Result, put_result
+from flashdeck_tui.cli.job_results import put_result
 from flashdeck_tui.cli.orders import Order, tell_remarks
-from flashdeck_tui.cli.outcome import exit_code, overall
 from flashdeck_tui.cli.output import is_terminal, put, put_json, say
 from flashdeck_tui.cli.shell_completion import script
 from flashdeck_tui.first_steps.chip_choice import Flash, flash_of
@@ -248,7 +248,7 @@ def _shown(steps: Steps, machine: ThisMachine | None, *, as_json: bool) -> ExitC
     return ExitCode.OK
 
 
-def _carried_out(doing: Doing, machine: ThisMachine | None) -> Result:
+def _carried_out(doing: Doing, machine: ThisMachine | None) -> Outcome:
     """Do it all. Raises FlashdeckError that says what to do next, where it ended half way."""
     try:
         doing.read()
@@ -269,30 +269,29 @@ def _half_way(doing: Doing, error: FlashdeckError) -> FlashdeckError:
     return FlashdeckError(f"{error.message} (done before: {', '.join(doing.done)})", hint=hint, kind=error.kind)
 
 
-def _done(doing: Doing, result: Result, *, as_json: bool) -> ExitCode:
+def _done(doing: Doing, done: Outcome, *, as_json: bool) -> ExitCode:
     """Print what became of it, as `flash` does."""
-    tell_remarks(result)
-    names = ", ".join(image.partition for image in doing.steps.setup.images)
+    tell_remarks(done)
     refused = None if doing.refused is None else _half_way(doing, doing.refused)
     if not as_json:
-        code = put_result(result, names, as_json=False, as_jsonl=False)
+        code = put_result(done, as_json=False, as_jsonl=False)
         if refused is not None:
             raise refused
         if code is ExitCode.OK:
             doing.say("Done. From now on each build goes onto this board by itself. 'flashdeck' shows it.")
         return code
-    error = overall(names, [(job.board, failure) for job, failure in zip(result.jobs, result.failures, strict=True)])
+    error = done.failure
     if refused is not None:
         error = Failure(kind=refused.kind, message=refused.message, hint=refused.hint)
     answer = replace_fields(
         _answer(doing.steps, dry_run=False),
         install=doing.installed,
-        jobs=result.jobs,
-        notes=result.notes,
+        jobs=done.jobs,
+        notes=done.notes,
         error=UNSET if error is None else error,
     )
     put_json(answer)
-    return exit_code(result.failures) if refused is None else refused.exit_code
+    return done.exit_code if refused is None else refused.exit_code
 
 
 def _answer(steps: Steps, *, dry_run: bool) -> FirstBoard:

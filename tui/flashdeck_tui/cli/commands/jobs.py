@@ -7,7 +7,7 @@ import click
 from flashdeck import api
 from flashdeck.model import JobState
 from flashdeck.words.work import work_name
-from flashdeck_tui.cli import live_options, options, words
+from flashdeck_tui.cli import live_options, many_hosts, options, words
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
@@ -30,7 +30,7 @@ def command(*, boards: tuple[str, ...], statuses: tuple[str, ...], limit: int, a
 
     BOARD is a name or a glob; without one, the jobs of all boards.
     """
-    reply = ask(api.GetJobs(limit=limit, boards=boards, statuses=statuses))
+    reply = ask(api.GetJobs(limit=limit, boards=boards, statuses=statuses), join=many_hosts.jobs)
     if as_json:
         put_json(reply)
         return

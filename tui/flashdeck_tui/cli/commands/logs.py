@@ -12,9 +12,9 @@ from flashdeck.errors import RequestError
 from flashdeck.model import LogLevel, LogLine, Snapshot
 from flashdeck.names import is_meant
 from flashdeck.text import clean
-from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.answers import LogLineOfMany
-from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.connect import converse, converse_again
 from flashdeck_tui.cli.output import paint, put, put_json, say
 from flashdeck_tui.cli.words import LEVELS
 
@@ -60,14 +60,31 @@ def command(*, follow: bool, boards: tuple[str, ...], limit: int, level: str, as
 
     wanted = _Wanted(boards=boards, limit=limit, level=LogLevel(level), as_jsonl=as_jsonl)
     if follow:
-        converse(lambda client: (_follow_all if wanted.level is LogLevel.DEBUG else _follow)(client, wanted))
+        shown = _Shown()
+        follow_it = _follow_all if wanted.level is LogLevel.DEBUG else _follow
+        converse_again(lambda client: follow_it(client, wanted, shown))
         return
-    lines = converse(lambda client: _newest(client, wanted))
+    lines = converse(lambda client: _newest(client, wanted), join=many_hosts.log_lines)
     if as_json:
         put_json(api.LogPage(lines=tuple(lines), next=lines[-1].id if lines else 0))
         return
     for line in lines:
         _print(line, as_jsonl=as_jsonl)
+
+
+@dataclass(slots=True)
+class _Shown:
+    """The newest lines that were printed, so that a new connection goes on behind them."""
+
+    daemon: str = ""
+    line: int = 0
+    decision: int = 0
+
+    def meet(self, daemon: str) -> bool:
+        """Note which daemon is there now; return whether lines of it were shown before. Another one counts anew."""
+        if daemon != self.daemon:
+            self.daemon, self.line, self.decision = daemon, 0, 0
+        return self.line > 0 or self.decision > 0
 
 
 async def _newest(client: Client, wanted: "_Wanted") -> list[LogLine]:
@@ -80,26 +97,28 @@ async def _newest(client: Client, wanted: "_Wanted") -> list[LogLine]:
     return together[-wanted.limit :] if wanted.limit else []
 
 
-async def _follow_all(client: Client, wanted: "_Wanted") -> None:
+async def _follow_all(client: Client, wanted: "_Wanted", shown: _Shown) -> None:
     """Prints lines of both logs, by their times, until nobody reads them any more."""
-    log = await client.call(api.GetLogs(limit=wanted.limit, boards=wanted.boards))
-    debug = await client.call(api.GetDebugLog(limit=wanted.limit, boards=wanted.boards))
-    skipped = max(0, len(log.lines) + len(debug.lines) - wanted.limit)
+    goes_on = shown.meet(client.welcome.instance)
+    limit = api.LOG_PAGE if goes_on else wanted.limit
+    log = await client.call(api.GetLogs(after=shown.line, limit=limit, boards=wanted.boards))
+    debug = await client.call(api.GetDebugLog(after=shown.decision, limit=limit, boards=wanted.boards))
+    skipped = 0 if goes_on else max(0, len(log.lines) + len(debug.lines) - wanted.limit)
     while True:
         for line in sorted((*log.lines, *debug.lines), key=lambda line: line.time)[skipped:]:
             if not _print(line, as_jsonl=wanted.as_jsonl):
                 return
-        skipped = 0
+        skipped, shown.line, shown.decision = 0, log.next, debug.next
         debug = await client.call(
             api.GetDebugLog(after=debug.next, limit=api.LOG_PAGE, boards=wanted.boards, wait=FOLLOW_SECONDS)
         )
         log = await client.call(api.GetLogs(after=log.next, limit=api.LOG_PAGE, boards=wanted.boards))
 
 
-async def _follow(client: Client, wanted: "_Wanted") -> None:
+async def _follow(client: Client, wanted: "_Wanted", shown: _Shown) -> None:
     """Prints lines until nobody reads them any more. Raises ConnectionFailedError when the daemon ends."""
     boards, limit = wanted.boards, wanted.limit
-    printed = 0
+    shown.meet(client.welcome.instance)
     heard = 0  # the newest line that came as an event, whichever board it is about
     async for change in client.follow():
         if isinstance(change, Snapshot):
@@ -107,7 +126,7 @@ async def _follow(client: Client, wanted: "_Wanted") -> None:
             lines = (
                 await client.call(
                     api.GetLogs(
-                        after=printed, limit=api.LOG_PAGE if printed else limit, boards=boards, level=wanted.level
+                        after=shown.line, limit=api.LOG_PAGE if shown.line else limit, boards=boards, level=wanted.level
                     )
                 )
             ).lines
@@ -120,8 +139,8 @@ async def _follow(client: Client, wanted: "_Wanted") -> None:
         else:
             continue
         for line in lines:
-            if line.id > printed and (not boards or is_meant(line.board, boards)):
-                printed = line.id
+            if line.id > shown.line and (not boards or is_meant(line.board, boards)):
+                shown.line = line.id
                 if _RANK[line.level] >= _RANK[wanted.level] and not _print(line, as_jsonl=wanted.as_jsonl):
                     return
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
-from flashdeck import api
 from flashdeck.api import BoardPlan, PlanList, PlanStep
+from flashdeck.async_bench import AsyncBench
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode, RequestError
+from flashdeck.image_file import load_image
 from flashdeck.text import clean, counted, format_size, short_sha
-from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.output import is_terminal, one_line, put, put_json
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.words import address
@@ -40,18 +40,15 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], erase
     """
     if erase and file is not None:
         raise RequestError("an erase takes no file", hint="leave out FILE, or --erase")
-    data = read_image(file) if file is not None else None
+    image = load_image(file) if file is not None else None
 
     async def work(client: Client) -> PlanList:
+        bench = AsyncBench(client)
         if erase:
-            return await client.call(api.PlanErase(partition=partition, boards=boards))
-        sha256 = ""
-        if file is not None and data is not None:
-            sha256 = await send_image(client, file, data, partition, boards)
-        return await client.call(api.Plan(partition=partition, sha256=sha256, boards=boards))
+            return PlanList(plans=await bench.plan_erase(partition, boards=boards))
+        return PlanList(plans=await bench.plan(partition, image, boards=boards))
 
-    reply = converse(work)
-    return put_plans(reply, as_json=as_json)
+    return put_plans(converse(work, join=many_hosts.plans), as_json=as_json)
 
 
 def put_plans(reply: PlanList, *, as_json: bool) -> ExitCode:

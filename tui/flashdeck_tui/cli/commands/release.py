@@ -3,7 +3,7 @@
 import click
 
 from flashdeck import api
-from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.words import hold as hold_line
@@ -18,7 +18,7 @@ def command(*, boards: tuple[str, ...], as_json: bool) -> None:
     BOARD is a name or a glob; '*' means all boards. Also accepts the unproven flash bank and forgets recorded
     bootloader faults.
     """
-    reply = ask(api.Release(boards=boards))
+    reply = ask(api.Release(boards=boards), join=many_hosts.boards)
     if as_json:
         put_json(reply)
     else:

@@ -32,6 +32,7 @@ from flashdeck_tui.cli.commands.config.config_path import config_option
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.redaction import Redactor, serials_in_recording, serials_in_text, users_in_text
+from flashdeck_tui.cli.remote import only_host
 
 MAX_RECORDINGS = 64 * 1024 * 1024
 """Bytes of recordings in a report at the most; the newest go in."""
@@ -100,6 +101,9 @@ def _gather(path: Path | None) -> Gathered:
         for part in _LIVE:
             if part not in found.missing and not _has(found, part):
                 found.missing[part] = f"no daemon answers ({error.message})"
+    if path is None and only_host(click.get_current_context()):
+        found.missing["config.toml"] = "it is on the other machine (--config FILE takes a copy of it)"
+        return found
     virtual = found.snapshot is not None and found.snapshot.daemon.virtual
     try:
         found.config = load(path if path is not None else default_config_path(virtual=virtual))

@@ -1,7 +1,7 @@
 """`flashdeck status`: the bench at a glance: how many boards are well, then what is not, then the rest."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 from msgspec.structs import asdict
@@ -16,11 +16,11 @@ from flashdeck.words.configuration import configuration_text
 from flashdeck.words.contents import contents_name, contents_state
 from flashdeck.words.partitions import build_state
 from flashdeck.words.troubles import trouble_lines
-from flashdeck_tui.cli import options, words
-from flashdeck_tui.cli.answers import Status
+from flashdeck_tui.cli import many_hosts, options, words
+from flashdeck_tui.cli.answers import Status, StatusOfHosts
 from flashdeck_tui.cli.commands.boards import board_table, device_table
 from flashdeck_tui.cli.commands.jobs import job_table
-from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.connect import ask_each
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
 
@@ -30,38 +30,51 @@ from flashdeck_tui.cli.table import Cell, table
 @options.as_json
 def command(*, check: bool, as_json: bool) -> ExitCode:
     """Show how many boards are well, then what needs a person, then the boards, what is on them, and the queue."""
-    snapshot = ask(api.GetStatus())
-    found = problems(snapshot.boards, snapshot.jobs)
+    snapshots = ask_each(api.GetStatus())
     if as_json:
-        numbers = counts(snapshot.boards, snapshot.jobs)
-        put_json(Status(**asdict(snapshot), counts=numbers, problems=tuple(found)))
+        answers = {host: _answer(snapshot) for host, snapshot in snapshots.items()}
+        put_json(answers[""] if "" in answers else StatusOfHosts(hosts=answers))
     else:
-        put("\n\n".join(_sections(snapshot, found)))
-    needs_person = bool(found or snapshot.daemon.degraded)
+        put("\n\n".join(_sections(snapshots)))
+    needs_person = any(_problems(each) or each.daemon.degraded for each in snapshots.values())
     return ExitCode.SOME_FAILED if check and needs_person else ExitCode.OK
 
 
-def _sections(snapshot: Snapshot, found: Sequence[Problem]) -> list[str]:
-    sections = [f"{counts_text(counts(snapshot.boards, snapshot.jobs))}\n{_daemon(snapshot.daemon)}"]
-    if found:
+def _problems(snapshot: Snapshot) -> list[Problem]:
+    return problems(snapshot.boards, snapshot.jobs)
+
+
+def _answer(snapshot: Snapshot) -> Status:
+    numbers = counts(snapshot.boards, snapshot.jobs)
+    return Status(**asdict(snapshot), counts=numbers, problems=tuple(_problems(snapshot)))
+
+
+def _sections(snapshots: Mapping[str, Snapshot]) -> list[str]:
+    """Return what there is to say of one daemon, or of those of several machines together."""
+    boards = many_hosts.each(snapshots.items(), lambda each: each.boards, many_hosts.mark_board)
+    jobs = many_hosts.each(snapshots.items(), lambda each: each.jobs, many_hosts.mark_job)
+    devices = many_hosts.each(snapshots.items(), lambda each: each.devices, many_hosts.mark_device)
+    daemons = "\n".join(_daemon(snapshot.daemon, host) for host, snapshot in snapshots.items())
+    sections = [f"{counts_text(counts(boards, jobs))}\n{daemons}"]
+    if found := problems(boards, jobs):
         sections.append(_problem_table(found))
-    if snapshot.boards:
-        sections += [board_table(snapshot.boards), _contents_table(snapshot.boards)]
-    if snapshot.devices:
-        sections.append(device_table(snapshot.devices))
-    queue = [job for job in snapshot.jobs if not job.is_settled]
+    if boards:
+        sections += [board_table(boards), _contents_table(boards)]
+    if devices:
+        sections.append(device_table(devices))
+    queue = [job for job in jobs if not job.is_settled]
     sections.append(job_table(queue) if queue else "nothing queued")
     return sections
 
 
-def _daemon(daemon: DaemonState) -> str:
+def _daemon(daemon: DaemonState, host: str) -> str:
     virtual = ", virtual boards" if daemon.virtual else ""
     since = words.ago(daemon.started_at)
     lines = [f"flashdeckd {daemon.version} on {daemon.host}, process {daemon.pid}, started {since}{virtual}"]
     if daemon.configuration is not None:
         lines.append(f"configuration {configuration_text(daemon.configuration, time.time())}")
     lines += [f"degraded: {line}" for line in trouble_lines(daemon, time.time())]
-    return "\n".join(clean(line, MAX_MESSAGE) for line in lines)
+    return "\n".join(clean(f"{host}: {line}" if host else line, MAX_MESSAGE) for line in lines)
 
 
 def _problem_table(found: Sequence[Problem]) -> str:

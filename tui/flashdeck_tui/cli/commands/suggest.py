@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from flashdeck import api
+from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
 from flashdeck.errors import ConnectionFailedError, ErrorKind
 from flashdeck.model import DeviceMode
@@ -15,6 +16,7 @@ from flashdeck_tui.cli.commands.config.config_path import config_option
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.daemon_program import builds_below, plugged_devices
 from flashdeck_tui.cli.output import put, put_json, say
+from flashdeck_tui.cli.remote import only_host
 from flashdeck_tui.cli.suggestion import Suggestion, suggestions, to_toml
 
 
@@ -33,7 +35,10 @@ def command(*, directory: Path | None, path: Path | None, as_json: bool) -> None
     """
     if directory is not None and not directory.is_dir():
         raise click.UsageError(f"there is no directory {directory}")
-    config = default_config() if path is None else load(path)
+    if path is not None:
+        config = load(path)
+    else:  # another machine's configuration is not to be seen from here
+        config = Config() if only_host(click.get_current_context()) else default_config()
     reply = _plugged()
     builds = None
     if directory is not None:
@@ -56,7 +61,8 @@ def _plugged() -> api.BoardList:
     try:
         return ask(api.GetBoards())
     except ConnectionFailedError as error:
-        if error.kind is not ErrorKind.UNREACHABLE or importlib.util.find_spec("flashdeckd") is None:
+        is_here = not only_host(click.get_current_context())
+        if not is_here or error.kind is not ErrorKind.UNREACHABLE or importlib.util.find_spec("flashdeckd") is None:
             raise
     say("no daemon answers: looking without one")
     scanned = plugged_devices()

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import click
 
-from flashdeck import api
-from flashdeck.client import Client
 from flashdeck.errors import ExitCode
+from flashdeck.image_file import load_image
 from flashdeck_tui.cli import live_options, options
-from flashdeck_tui.cli.image_file import read_image, send_image
 from flashdeck_tui.cli.orders import Order, carry_out, ordered
 
 
@@ -26,21 +24,5 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], force
     Ends with 5 where something is different, and says how many bytes and where the first is. Ends with 13 where the
     board cannot be read. Prints a row a board; all else is as with 'flash'.
     """
-    data = read_image(file) if file is not None else None
-
-    async def ask(client: Client) -> api.JobList:
-        sha256 = ""
-        if file is not None and data is not None:
-            sha256 = await send_image(client, file, data, partition, boards)
-        return await client.call(
-            api.Verify(
-                partition=partition,
-                sha256=sha256,
-                boards=boards,
-                force=force,
-                no_wait=order.no_wait,
-                cancel_on_exit=order.cancel_on_exit,
-            )
-        )
-
-    return carry_out(order, partition, ask)
+    image = load_image(file) if file is not None else None
+    return carry_out(order, lambda bench: bench.verify(partition, image, boards=boards, force=force, **order.how))

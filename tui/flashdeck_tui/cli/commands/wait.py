@@ -1,29 +1,27 @@
 """`flashdeck wait`: until an image is on the boards."""
 
-import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from msgspec import UNSET
 
-from flashdeck import api
 from flashdeck.api import BoardOutcome
+from flashdeck.async_bench import AsyncBench
 from flashdeck.client import Client
-from flashdeck.errors import ErrorKind, ExitCode
-from flashdeck.job_state import Failure
+from flashdeck.errors import ExitCode, NotDoneError
+from flashdeck.image_file import load_image
 from flashdeck.model import BoardState, Event, JobState, Snapshot
 from flashdeck.names import is_meant
+from flashdeck.outcome import BoardResult, Outcome
 from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.text import clean
 from flashdeck.words.jobs import status_hint
 from flashdeck.words.tone import Phrase, Tone
-from flashdeck_tui.cli import live_options, options, words
+from flashdeck_tui.cli import live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import WaitReport
-from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.follow import heed
-from flashdeck_tui.cli.image_file import read_image, send_image
-from flashdeck_tui.cli.outcome import exit_code, failure_of, overall
+from flashdeck_tui.cli.connect import converse_again
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import Progress, progress
 from flashdeck_tui.cli.table import Cell, table
@@ -44,34 +42,41 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     Tells meanwhile what each board waits for. Returns at once, with the exit code that says why, when a board can no
     longer get the image and nothing is under way on the others. Prints a row a board.
     """
-    data = read_image(file) if file is not None else None
+    image = load_image(file) if file is not None else None
+    began = 0.0
 
-    async def work(client: Client) -> Sequence[BoardOutcome]:
-        sha256 = ""
-        if file is not None and data is not None:
-            sha256 = await send_image(client, file, data, partition, boards)
-        changes = client.follow()
-        first = await anext(changes)
-        names = _meant(first, partition, boards) if isinstance(first, Snapshot) else frozenset[str]()
-        asked = asyncio.ensure_future(
-            client.call(api.Wait(partition=partition, sha256=sha256, boards=boards, timeout=timeout))
-        )
-
+    async def work(client: Client) -> Outcome:
+        nonlocal began
+        bench = AsyncBench(client)
+        names = _meant(await bench.status(), partition, boards)
+        left = max(0.0, timeout - (time.monotonic() - began)) if began else timeout  # it may be a later connection
+        began = began or time.monotonic()
         async with progress((), len(names)) as shown:
             talk = _Talk(shown, partition, names)
-            talk.tell(first)
-            return (await heed(asked, changes, talk.tell)).boards
+            try:
+                return await bench.wait(partition, image, boards=boards, timeout=left, tell=talk.tell)
+            except NotDoneError as error:
+                return error.outcome
 
-    outcomes = converse(work)
-    failures = [_failure(outcome) for outcome in outcomes]
-    error = overall(partition, [(outcome.board, failure) for outcome, failure in zip(outcomes, failures, strict=True)])
+    done = converse_again(work, patience=timeout, join=many_hosts.outcomes)
     if as_json:
-        put_json(WaitReport(boards=tuple(outcomes), error=error if error is not None else UNSET))
+        failure = done.failure
+        put_json(WaitReport(boards=tuple(map(_row, done.rows)), error=failure if failure is not None else UNSET))
     else:
-        put(_outcome_table(outcomes))
-    if error is not None:
-        report(error, as_json=False)
-    return exit_code(failures)
+        put(_outcome_table(done.rows))
+    if (failure := done.failure) is not None:
+        report(failure, as_json=False)
+    return done.exit_code
+
+
+def _row(result: BoardResult) -> BoardOutcome:
+    return BoardOutcome(
+        board=result.board,
+        partition=result.partition,
+        is_there=result.is_done,
+        job=result.job,
+        failure=result.failure,
+    )
 
 
 class _Talk:
@@ -111,6 +116,7 @@ class _Talk:
 
 
 def _meant(snapshot: Snapshot, partition: str, patterns: Sequence[str]) -> frozenset[str]:
+    """Return the names of the boards that are waited for."""
     return frozenset(
         board.name
         for board in snapshot.boards
@@ -118,27 +124,18 @@ def _meant(snapshot: Snapshot, partition: str, patterns: Sequence[str]) -> froze
     )
 
 
-def _failure(outcome: BoardOutcome) -> Failure | None:
-    """Return why a board does not have the image, or not yet; None where it has."""
-    if outcome.is_there or outcome.failure is not None:
-        return outcome.failure
-    if outcome.job is None:
-        return Failure(kind=ErrorKind.TIMEOUT, message="not up to date yet")
-    return failure_of(outcome.job) or Failure(kind=ErrorKind.TIMEOUT, message=f"not up to date yet: {outcome.job.text}")
-
-
-def _outcome_table(outcomes: Sequence[BoardOutcome]) -> str:
+def _outcome_table(outcomes: Sequence[BoardResult]) -> str:
     rows = [[outcome.board, outcome.partition, words.cell(_state(outcome)), _detail(outcome)] for outcome in outcomes]
     return table(["BOARD", "PARTITION", "STATE", "DETAIL"], rows)
 
 
-def _state(outcome: BoardOutcome) -> Phrase:
-    if outcome.is_there:
+def _state(outcome: BoardResult) -> Phrase:
+    if outcome.is_done:
         return Phrase("up to date", Tone.GOOD)
     return Phrase("not up to date", Tone.BAD) if outcome.failure is not None else Phrase("not yet", Tone.WAIT)
 
 
-def _detail(outcome: BoardOutcome) -> str | Cell:
+def _detail(outcome: BoardResult) -> str | Cell:
     if outcome.failure is not None:
         hint = f" ({outcome.failure.hint})" if outcome.failure.hint else ""
         return f"{outcome.failure.message}{hint}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from flashdeck.api import UnconfirmedFile
-from flashdeck.config_record import RECORD_NAME, ConfigRecord, record_from
+from flashdeck.config_file import record_in
 from flashdeck.config_trust import restricted
 from flashdeck.paths import state_dir
 from flashdeck.text import clean, counted
@@ -31,7 +31,7 @@ def command(*, path: Path | None, place: Path | None, as_json: bool) -> None:
     Also names what does not count in included files before 'flashdeck config trust FILE' confirms it.
     """
     config = read(path)
-    record = _record(place if place is not None else state_dir())
+    record = record_in(place if place is not None else state_dir())
     unconfirmed = () if record is None else restricted(config, record)[1]
     files = [clean(str(file)) for file in config.files]
     adopted = sorted(board.name for board in config.boards.values() if board.pins is not None)
@@ -57,11 +57,3 @@ def command(*, path: Path | None, place: Path | None, as_json: bool) -> None:
             say(f"does not count before 'flashdeck config trust {clean(str(each.file))}':")
             for line in each.lines:
                 say(f"  {line}")
-
-
-def _record(place: Path) -> ConfigRecord | None:
-    """Return what the daemon keeps of its last configuration; None where it has never run, or that cannot be read."""
-    try:
-        return record_from((place / RECORD_NAME).read_bytes())
-    except (OSError, ValueError):
-        return None

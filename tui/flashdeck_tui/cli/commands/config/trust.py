@@ -11,6 +11,7 @@ from flashdeck.text import clean
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.remote import only_host
 
 
 @click.command()
@@ -22,7 +23,9 @@ def command(*, file: Path, as_json: bool) -> None:
     Commands and hooks, partitions that are not protected any more, and guards that are left out count from an included
     file only once they are confirmed; the rest of it counts at once. 'flashdeck status' shows what waits for this.
     """
-    path = str(absolute(file))
+    path = str(file) if only_host(click.get_current_context()) else str(absolute(file))
+    if not path.startswith("/"):
+        raise RequestError(f"{clean(path)} is a relative path", hint="name the file on that machine by its full path")
     try:
         path.encode()
     except UnicodeEncodeError as error:

@@ -1,0 +1,102 @@
+"""An open way to a daemon, which carries lines in both directions: the client's one seam to whatever is in between."""
+
+import asyncio
+import contextlib
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from flashdeck.errors import ConnectionFailedError, ErrorKind
+from flashdeck.text import clean
+
+START_HINT = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
+"""The hint where nobody listens. A caller that knows more of the daemon gives the command that starts that one."""
+HELLO_TIMEOUT = 10.0
+"""Seconds that a daemon on this machine has to answer the first call."""
+
+
+class Stream(Protocol):
+    """A way to a daemon that is open. Its reader takes lines of up to `rpc.MAX_LINE` bytes."""
+
+    @property
+    def reader(self) -> asyncio.StreamReader:
+        """The lines of the daemon."""
+        ...
+
+    @property
+    def writer(self) -> asyncio.StreamWriter:
+        """The way to the daemon. Who closes it asks for `closed` next."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """The name of the other end in errors, cleaned."""
+        ...
+
+    @property
+    def patience(self) -> float:
+        """Seconds that the first answer may take."""
+        ...
+
+    async def why(self, seen: ConnectionFailedError, *, line: bytes, greeted: bool) -> ConnectionFailedError:
+        """Return why it has ended: `seen` is how that looks from this side, `line` the last that came.
+
+        `greeted` tells if a daemon had answered before.
+        """
+        ...
+
+    async def closed(self) -> None:
+        """Return once nothing is left of it; in bounded time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SocketStream:
+    """A Unix socket of this machine."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    where: str
+
+    @classmethod
+    async def open(cls, path: Path, *, limit: int) -> "SocketStream":
+        """Connect to the socket at `path`; raises ConnectionFailedError of kind `unreachable` or `no-permission`."""
+        shown = clean(str(path))
+        try:
+            reader, writer = await asyncio.open_unix_connection(path, limit=limit)
+        except PermissionError as error:
+            raise ConnectionFailedError(
+                f"no permission to connect to {shown}",
+                hint="only the user who started flashdeckd (and root) may use its socket",
+                kind=ErrorKind.NO_PERMISSION,
+            ) from error
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise ConnectionFailedError(f"no flashdeckd listens on {shown}", hint=START_HINT) from error
+        except OSError as error:
+            raise ConnectionFailedError(f"cannot connect to {shown}: {error}", hint=START_HINT) from error
+        return cls(reader, writer, shown)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that the first answer may take."""
+        return HELLO_TIMEOUT
+
+    async def why(self, seen: ConnectionFailedError, *, line: bytes, greeted: bool) -> ConnectionFailedError:
+        """Return how it looks: a socket knows no more."""
+        del line, greeted
+        return seen
+
+    async def closed(self) -> None:
+        """Wait for the end of the socket."""
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
+
+def broken(where: str, error: OSError) -> ConnectionFailedError:
+    """Return the error of a stream that has ended with one."""
+    if error.errno == errno.ENOTCONN:  # as asyncio has it where the kernel said EAGAIN
+        return ConnectionFailedError(
+            f"the daemon at {where} is busy: too many clients connect at once", hint="try again"
+        )
+    return ConnectionFailedError(f"the connection to {where} broke: {error}", hint=START_HINT)

@@ -1,0 +1,384 @@
+"""A machine that only ssh reaches, on this one: a real sshd, an account of its own, and a daemon that runs as it.
+
+The way there goes through a wire that a test can cut. Where the tests run as root an account is made for it, and
+removed again; otherwise it is the account that runs them.
+"""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from cli_run import Run
+from flashdeck.client import Client
+from flashdeck.ssh import SshHost
+from needed_tools import need
+from rig import START_SECONDS, WAIT_SECONDS, board, prepare
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+GUEST: Final = f"flashdeck-{os.getpid()}"
+"""Its name, where an account is made; tests may run in several processes."""
+LIBRARIES: Final = (
+    *("msgspec", "click", "platformdirs", "typing_extensions"),
+    *("usb", "libusb_package", "pyudev", "watchfiles", "anyio", "idna", "tomli_w"),
+)
+"""The packages of base install and daemon: another account may not read where ours are."""
+_TOOLS: Final = ("/usr/sbin", "/sbin")
+_LOOK_SECONDS: Final = 0.02
+
+SSHD: Final = """
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {directory}/host-key
+AuthorizedKeysFile {directory}/authorized
+PidFile {directory}/sshd.pid
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+"""
+SSH: Final = """
+Host {name}
+  HostName 127.0.0.1
+  Port {port}
+  User {user}
+  IdentityFile {directory}/{key}
+  IdentitiesOnly yes
+  UserKnownHostsFile {directory}/known-hosts
+  StrictHostKeyChecking accept-new
+"""
+HOSTS: Final = """
+[hosts.bench]
+command = ["{program}"]
+[hosts.lab]
+ssh = "bench"
+command = ["{program}"]
+[hosts.empty]
+ssh = "bench"
+command = ["{program}", "--socket", "{home}/nothing"]
+[hosts.short]
+ssh = "bench"
+command = ["flashdeck-is-not-here"]
+[hosts.stranger]
+command = ["{program}"]
+[hosts.closed]
+command = ["{program}"]
+[hosts.changed]
+command = ["{program}"]
+"""
+
+
+class CutWire:
+    """A port that hands everything on to another one, until it is cut."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: set[socket.socket] = set()
+        self._cut_after: int | None = None
+        self.carried = 0
+        """Bytes on their way there since it was last told to be cut."""
+        self.was_cut = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        """The port to connect to."""
+        return self._listener.getsockname()[1]
+
+    def cut(self) -> None:
+        """Cut all connections now; later ones work."""
+        self._cut_after = None
+        for each in tuple(self._open):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self.was_cut.set()
+
+    def cut_after(self, count: int) -> None:
+        """Cut all connections once so many more bytes went there."""
+        self.was_cut.clear()
+        self.carried, self._cut_after = 0, count
+
+    def close(self) -> None:
+        """Connect nobody any more."""
+        self._listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # it was closed
+            while True:
+                near, _ = self._listener.accept()
+                threading.Thread(target=self._join, args=(near,), daemon=True).start()
+
+    def _join(self, near: socket.socket) -> None:
+        with near, socket.create_connection(("127.0.0.1", self._to)) as far:
+            self._open |= {near, far}
+            back = threading.Thread(target=self._carry, args=(far, near), daemon=True)
+            back.start()
+            self._carry(near, far, counts=True)
+            back.join()
+            self._open -= {near, far}
+
+    def _carry(self, source: socket.socket, sink: socket.socket, *, counts: bool = False) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if counts:
+                    self.carried += len(data)
+                    if self._cut_after is not None and self.carried > self._cut_after:
+                        self.cut()
+                        return
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+
+@dataclass
+class FarBench:
+    """The machine, and what a client on this one needs to get there."""
+
+    directory: Path
+    account: pwd.struct_passwd
+    wire: CutWire
+    program: Path
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def home(self) -> Path:
+        """The home directory of the account there."""
+        return Path(self.account.pw_dir)
+
+    @property
+    def host(self) -> SshHost:
+        """The machine, for a client in this process."""
+        return SshHost("bench", "bench", (str(self.program),))
+
+    async def connect(self) -> Client:
+        """Return a client of the daemon there."""
+        return await self.host.connect(client="test")
+
+    @contextmanager
+    def started(self, *words: str, environ: Mapping[str, str] | None = None) -> Generator["subprocess.Popen[bytes]"]:
+        """Start a command line of this machine; what still runs at the end of the block is killed."""
+        with subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-c", "import sys; from flashdeck_tui.cli import main; sys.exit(main())", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **self.environment, **(environ or {})},
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def cli(self, *words: str, environ: Mapping[str, str] | None = None) -> Run:
+        """Run a command line of this machine to its end."""
+        with self.started(*words, environ=environ) as process:
+            out, err = process.communicate(timeout=WAIT_SECONDS)
+        return Run(process.returncode, out.decode(), err.decode())
+
+
+@contextmanager
+def far_bench() -> Generator[FarBench]:
+    """Set up the machine for the length of a block."""
+    path = os.pathsep.join((os.environ.get("PATH", ""), *_TOOLS))
+    need("sshd", "ssh-keygen", "ssh", packages="openssh-server openssh-client", path=path)
+    with _account() as account, tempfile.TemporaryDirectory(prefix="fd") as made:
+        directory = Path(made)
+        directory.chmod(0o755)
+        python = _python_of(account)
+        program = _install(directory, python)
+        port = _free_port()
+        with _sshd(directory, port, path), _daemon(directory, account, program):
+            wire = CutWire(port)
+            try:
+                yield FarBench(
+                    directory, account, wire, program, _client_environment(directory, account, wire, program)
+                )
+            finally:
+                wire.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@contextmanager
+def _account() -> Generator[pwd.struct_passwd]:
+    if os.geteuid() != 0:
+        yield pwd.getpwuid(os.geteuid())
+        return
+    _run("useradd", "--create-home", "--shell", "/bin/bash", "--password", "*", GUEST)
+    try:
+        yield pwd.getpwnam(GUEST)
+    finally:
+        _run("userdel", "--remove", GUEST, may_fail=True)
+
+
+def _python_of(account: pwd.struct_passwd) -> str:
+    """Return a Python of our own version that the account may run."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for python in (os.path.realpath(sys.executable), f"/usr/bin/python{version}"):
+        ask = [python, "-c", "import sys; print(f'{sys.version_info.major}.{sys.version_info.minor}')"]
+        user, group = (account.pw_uid, account.pw_gid) if os.geteuid() == 0 else (None, None)
+        with suppress(OSError):
+            said = subprocess.run(  # noqa: S603 - a Python
+                ask, capture_output=True, text=True, check=False, cwd="/", user=user, group=group
+            )
+            if said.stdout.strip() == version:
+                return python
+    reason = f"no Python {version} that another account may run (apt install python{version})"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _install(directory: Path, python: str) -> Path:
+    """Copy product and libraries to where everybody may read them; return the program `flashdeck` there."""
+    there = directory / "lib"
+    there.mkdir()
+    unwanted = shutil.ignore_patterns("__pycache__")
+    for package in ("shared/flashdeck", "daemon/flashdeckd", "tui/flashdeck_tui"):
+        shutil.copytree(ROOT / package, there / Path(package).name, ignore=unwanted)
+    shutil.copytree(ROOT / "config", there / "flashdeck" / "_config")
+    for name in LIBRARIES:
+        found = importlib.util.find_spec(name)
+        assert found is not None, name
+        assert found.origin is not None
+        if found.submodule_search_locations:
+            shutil.copytree(Path(found.origin).parent, there / name, ignore=unwanted)
+        else:
+            shutil.copy(found.origin, there)
+    program = directory / "flashdeck"
+    program.write_text(
+        f"#!/bin/sh\nexport PYTHONPATH={there} PYTHONDONTWRITEBYTECODE=1\n"
+        f"exec {python} -c 'import sys; from flashdeck_tui.cli import main; sys.exit(main())' \"$@\"\n"
+    )
+    daemon = directory / "flashdeckd"
+    daemon.write_text(
+        f'#!/bin/sh\nexport PYTHONPATH={there} PYTHONDONTWRITEBYTECODE=1\nexec {python} -m flashdeckd "$@"\n'
+    )
+    for each in (program, daemon):
+        each.chmod(0o755)
+    return program
+
+
+@contextmanager
+def _sshd(directory: Path, port: int, path: str) -> Generator[None]:
+    for name in ("host-key", "key", "other-key"):
+        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name))
+    (directory / "authorized").write_bytes((directory / "key.pub").read_bytes())
+    (directory / "sshd.conf").write_text(SSHD.format(port=port, directory=directory))
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    program = shutil.which("sshd", path=path)
+    with _running([str(program), "-D", "-e", "-f", str(directory / "sshd.conf")], directory / "sshd.log") as process:
+        _wait_until(process, directory / "sshd.log", "listening on")
+        yield
+
+
+@contextmanager
+def _daemon(directory: Path, account: pwd.struct_passwd, program: Path) -> Generator[None]:
+    """Run a daemon where `flashdeck` looks for it by itself: there is no XDG_RUNTIME_DIR."""
+    names, place = ("left", "right"), Path(account.pw_dir) / ".local" / "state" / "flashdeck"
+    bench = directory / "bench"
+    bench.mkdir()
+    prepare(
+        bench,
+        boards="".join(f'[boards.{name}]\nprofile = "product"\nserial = "FAR{name}"\n' for name in names),
+        bench="".join(
+            board(name, number, serial=f"FAR{name}", timing="real" if name == "left" else "none")
+            for number, name in enumerate(names, 1)
+        ),  # a flash of `left` takes its time
+    )
+    os.chown(bench, account.pw_uid, account.pw_gid)
+    words = [str(program.with_name("flashdeckd")), "--virtual", str(bench / "bench.toml")]
+    words += ["--config", str(bench / "config.toml"), "--socket", str(place / "flashdeckd.sock")]
+    words += ["--state-dir", str(place)]
+    log = directory / "daemon.log"
+    with _running(words, log, account) as process:
+        _wait_until(process, log, "listens on")
+        yield
+
+
+@contextmanager
+def _running(
+    words: Sequence[str], log: Path, account: pwd.struct_passwd | None = None
+) -> Generator["subprocess.Popen[bytes]"]:
+    """Run a program, as an account with nothing in its environment where one is named."""
+    is_other = account is not None and os.geteuid() == 0
+    with log.open("wb") as said:
+        process = subprocess.Popen(  # noqa: S603 - sshd, and our own daemon
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+            cwd="/",
+            env={"HOME": account.pw_dir, "PATH": os.defpath} if account is not None else None,
+            user=account.pw_uid if account is not None and is_other else None,
+            group=account.pw_gid if account is not None and is_other else None,
+            extra_groups=[] if is_other else None,
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(WAIT_SECONDS)
+
+
+def _wait_until(process: "subprocess.Popen[bytes]", log: Path, text: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while text not in log.read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise AssertionError(log.read_text())
+        time.sleep(_LOOK_SECONDS)  # it tells of that by a line of its log only
+
+
+def _client_environment(directory: Path, account: pwd.struct_passwd, wire: CutWire, program: Path) -> dict[str, str]:
+    """Write what a client on this machine has: an ssh with a configuration of its own, and [hosts]."""
+    (directory / "other-known-hosts").write_text(
+        f"[127.0.0.1]:{wire.port} {' '.join((directory / 'key.pub').read_text().split()[:2])}\n"
+    )
+    common = {"user": account.pw_name, "directory": directory}
+    entries = [
+        SSH.format(name="bench", port=wire.port, key="key", **common),
+        SSH.format(name="stranger", port=wire.port, key="other-key", **common),
+        SSH.format(name="closed", port=_free_port(), key="key", **common),
+        SSH.format(name="changed", port=wire.port, key="key", **common)
+        .replace("known-hosts", "other-known-hosts")
+        .replace("accept-new", "yes"),
+    ]
+    (directory / "ssh.conf").write_text("".join(entries))
+    tools = directory / "bin"
+    tools.mkdir()
+    (tools / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {directory}/ssh.conf "$@"\n')
+    (tools / "ssh").chmod(0o755)
+    config = directory / "xdg" / "flashdeck"
+    config.mkdir(parents=True)
+    (config / "flashdeck.toml").write_text(HOSTS.format(program=program, home=account.pw_dir))
+    return {
+        "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}",
+        "XDG_CONFIG_HOME": str(directory / "xdg"),
+        "XDG_STATE_HOME": str(directory / "xdg-state"),
+    }
+
+
+def _run(*words: str, may_fail: bool = False) -> None:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert may_fail or done.returncode == 0, done.stderr

@@ -1,0 +1,103 @@
+"""The answers of several machines as one: boards are called HOST/BOARD, rows stand in one table. Pure."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from flashdeck import api
+from flashdeck.model import BoardState, DeviceState, JobState, LogLine
+from flashdeck.outcome import BoardResult, Outcome
+from flashdeck_tui.cli.answers import History
+
+T = TypeVar("T")
+R = TypeVar("R")
+Answers = Sequence[tuple[str, T]]
+"""Each machine that answered, with its answer."""
+
+
+def mark_board(host: str, board: BoardState) -> BoardState:
+    """Return a board under the name that it has among those of several machines."""
+    return replace(board, name=f"{host}/{board.name}")
+
+
+def mark_job(host: str, job: JobState) -> JobState:
+    """Return a job of such a board."""
+    return replace(job, board=f"{host}/{job.board}")
+
+
+def mark_device(host: str, device: DeviceState) -> DeviceState:
+    """Return a device with the machine that its port is at."""
+    return replace(device, port=f"{host}/{device.port}")
+
+
+def each(
+    answers: Iterable[tuple[str, T]], rows: Callable[[T], Iterable[R]], mark: Callable[[str, R], R]
+) -> tuple[R, ...]:
+    """Return the rows of all answers, each marked with its machine; those of this machine, "", stay as they are."""
+    return tuple(mark(host, row) if host else row for host, answer in answers for row in rows(answer))
+
+
+def boards(answers: Answers[api.BoardList]) -> api.BoardList:
+    """Return all boards, and all devices that are none."""
+    return api.BoardList(
+        boards=each(answers, lambda reply: reply.boards, mark_board),
+        devices=each(answers, lambda reply: reply.devices, mark_device),
+    )
+
+
+def jobs(answers: Answers[api.JobList]) -> api.JobList:
+    """Return all jobs, the newest first."""
+    found = each(answers, lambda reply: reply.jobs, mark_job)
+    notes = each(answers, lambda reply: reply.notes, _mark_note)
+    return api.JobList(jobs=tuple(sorted(found, key=lambda job: job.at, reverse=True)), notes=notes)
+
+
+def plans(answers: Answers[api.PlanList]) -> api.PlanList:
+    """Return all plans."""
+    return api.PlanList(plans=each(answers, lambda reply: reply.plans, _mark_plan))
+
+
+def outcomes(answers: Answers[Outcome]) -> Outcome:
+    """Return what became of the boards of all."""
+    (_, first), *_ = answers
+    return Outcome(
+        what=first.what,
+        rows=each(answers, lambda reply: reply.rows, _mark_result),
+        notes=each(answers, lambda reply: reply.notes, _mark_note),
+        taken_back=each(answers, lambda reply: reply.taken_back, mark_job),
+    )
+
+
+def history(answers: Answers[History]) -> History:
+    """Return the jobs of all, the newest first; they are complete from the time on from which each machine's are."""
+    found = each(answers, lambda reply: reply.jobs, mark_job)
+    since = [reply.since for _, reply in answers if reply.since is not None]
+    return History(
+        jobs=tuple(sorted(found, key=lambda job: job.at, reverse=True)),
+        since=max(since, default=None),
+        kept=min((reply.kept for _, reply in answers if reply.kept), default=0),
+    )
+
+
+def log_lines(answers: Answers[Sequence[LogLine]]) -> Sequence[LogLine]:
+    """Return the lines of all by their times; what is about no board is about the machine."""
+    return sorted(each(answers, lambda reply: reply, _mark_line), key=lambda line: line.time)
+
+
+def _mark_note(host: str, note: str) -> str:
+    return f"{host}: {note}"
+
+
+def _mark_plan(host: str, plan: api.BoardPlan) -> api.BoardPlan:
+    return replace(plan, board=f"{host}/{plan.board}")
+
+
+def _mark_result(host: str, result: BoardResult) -> BoardResult:
+    job = None if result.job is None else mark_job(host, result.job)
+    return dataclasses.replace(result, board=f"{host}/{result.board}", job=job)
+
+
+def _mark_line(host: str, line: LogLine) -> LogLine:
+    return replace(line, board=f"{host}/{line.board}" if line.board else host)

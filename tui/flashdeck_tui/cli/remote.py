@@ -1,0 +1,79 @@
+"""The machines that a command line names with `--host`, before or behind the command."""
+
+from contextvars import ContextVar
+from typing import Final, cast
+
+import click
+
+from flashdeck.errors import RequestError
+from flashdeck.names import few
+
+_KEY: Final = "flashdeck_tui.cli.remote"
+MOST_HOSTS: Final = 32
+"""Machines of one command line."""
+LOCAL: Final = frozenset(
+    {"init", "config check", "config show", "install", "uninstall", "completion", "demo", "connect"}
+)
+"""Commands that do all their work on this machine."""
+
+speaking_for: ContextVar[str] = ContextVar("speaking_for", default="")
+"""The machine that a part of a command for several works with; "" where it is the only one."""
+
+
+def _remember(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    context.meta[_KEY] = hosts = tuple(dict.fromkeys((*named_hosts(context), *value)))
+    if len(hosts) > MOST_HOSTS:
+        raise RequestError(f"{len(hosts)} machines are named with --host", hint=f"at most {MOST_HOSTS} at once")
+
+
+def host_option() -> click.Option:
+    """Return the option, which any command takes that asks a daemon; `named_hosts` has what was given."""
+    return click.Option(
+        ["--host"],
+        multiple=True,
+        metavar="USER@BOX",
+        expose_value=False,
+        callback=_remember,
+        help="The boards of that machine, over ssh (repeatable); also a name from [hosts].",
+    )
+
+
+def named_hosts(context: click.Context) -> tuple[str, ...]:
+    """Return the machines that the command line names, each once."""
+    return cast("tuple[str, ...]", context.meta.get(_KEY, ()))
+
+
+def with_host_option(command: click.Command, path: str) -> click.Command:
+    """Return a command that also takes the option, unless its whole work is on this machine."""
+    if path not in LOCAL and not any(parameter.name == "host" for parameter in command.params):
+        command.params.append(host_option())
+    return command
+
+
+def refuse_hosts(context: click.Context, path: str) -> None:
+    """Refuse machines for a command that works on this one only; raises RequestError."""
+    if path in LOCAL and named_hosts(context):
+        raise RequestError(f"'flashdeck {path}' works on this machine only", hint="leave out --host")
+
+
+def only_host(context: click.Context) -> str:
+    """Return the machine that is named, "" for this one; raises RequestError where there are several."""
+    hosts = named_hosts(context)
+    if len(hosts) > 1:
+        raise RequestError(
+            f"'{context.command_path}' works with one machine at a time, and {few(list(hosts))} are named",
+            hint="run it once for each --host",
+        )
+    return next(iter(hosts), "")
+
+
+def command_words(context: click.Context | None, words: str) -> str:
+    """Return a command line for a person to type, with the machine that is meant."""
+    host = speaking_for.get() or (next(iter(named_hosts(context)), "") if context is not None else "")
+    return f"flashdeck --host {host} {words}" if host else f"flashdeck {words}"
+
+
+def prefixed(name: str) -> str:
+    """Return the name of a board in a table of several machines."""
+    host = speaking_for.get()
+    return f"{host}/{name}" if host and name else name
