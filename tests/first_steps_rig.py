@@ -9,8 +9,8 @@ from flashdeck.config_file import proposed
 from flashdeck.first_board.found import BuildLayout, FoundBuild, FoundImage
 from flashdeck.model import DeviceMode, DeviceState, WayIntoDfu
 from flashdeck_tui.first_steps.dialogue import Ask, Outlook, answered, look
-from flashdeck_tui.first_steps.facts import Facts
 from flashdeck_tui.first_steps.given import Given
+from flashdeck_tui.first_steps.known_facts import KnownFacts
 
 MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
 NOW = 1_000_000.0
@@ -59,14 +59,14 @@ APP1 = build("/fw/app1/APP1.bin", 0x08020000)
 APP2 = build("/fw/app2/APP2.bin", 0x08080000, age=120.0)
 
 
-def facts(tmp_path: Path, *devices: DeviceState, builds: tuple[FoundBuild, ...] = (APP1, APP2)) -> Facts:
+def facts(tmp_path: Path, *devices: DeviceState, builds: tuple[FoundBuild, ...] = (APP1, APP2)) -> KnownFacts:
     """Facts with the real loader, and a configuration that is not there yet."""
     file = tmp_path / "flashdeck.toml"
 
     def check(text: str) -> Config:
         return proposed(file, file, text)
 
-    empty = Facts(check=check, builds=builds, root=Path("/fw"), here=Path("/fw"), time=NOW)
+    empty = KnownFacts(check=check, builds=builds, root=Path("/fw"), here=Path("/fw"), time=NOW)
     return empty.now(devices or (device(),), ())
 
 
@@ -74,7 +74,7 @@ def facts(tmp_path: Path, *devices: DeviceState, builds: tuple[FoundBuild, ...] 
 class Talk:
     """A dialogue in which a test answers."""
 
-    facts: Facts
+    facts: KnownFacts
     given: Given = field(default_factory=Given)
 
     @property

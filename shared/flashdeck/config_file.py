@@ -24,7 +24,7 @@ from flashdeck.toml.values import nearest
 
 T = TypeVar("T", bound=Table)
 Parsed = tuple[Mapping[str, object], Place]
-"""What TOML makes of a file, and the place that its top is."""
+"""The values that TOML makes of a file, and the place that its top is."""
 MAX_FILES = 64
 BOARD_FILE_BEGIN = "# flashdeckd wrote this file, to its last line."
 """The beginning of boards.toml: a file that begins so has been cut where its last line is missing."""

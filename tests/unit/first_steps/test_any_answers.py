@@ -16,8 +16,8 @@ from flashdeck.config_file import load
 from flashdeck.errors import FlashdeckError
 from flashdeck.first_board.found import FoundBuild
 from flashdeck.model import DeviceState, WayIntoDfu
-from flashdeck_tui.first_steps.dialogue import Await, Edit, Setup, Step, edited
-from flashdeck_tui.first_steps.questions import MAX_ANSWER, Topic, WrongAnswerError
+from flashdeck_tui.first_steps.asked_questions import MAX_ANSWER, Topic, WrongAnswerError
+from flashdeck_tui.first_steps.dialogue import Await, BoardSetup, Edit, Step, edited
 
 MOST_TURNS = 14
 LEAST_ENDS = 12
@@ -69,7 +69,7 @@ def typed_at(topic: Topic, draw: Draw) -> str:
     return draw(st.one_of(sensible[topic], sensible[topic], _TEXT))
 
 
-def check_setup(talk: Talk, setup: Setup, before: Config) -> None:
+def check_setup(talk: Talk, setup: BoardSetup, before: Config) -> None:
     """Write the file as it is, and hold what the loader makes of it to what was promised."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "flashdeck.toml"
@@ -101,7 +101,7 @@ def test_whatever_is_answered_the_loader_takes_the_file_and_the_gap_is_protected
 
 
 def one_dialogue(data: st.DataObject) -> str:
-    """Answer at random; return how it ended."""
+    """TypedAnswer at random; return how it ended."""
     draw = data.draw
     plugged = draw(st.lists(devices(), min_size=1, max_size=3, unique_by=lambda each: each.port))
     odd = draw(st.lists(builds(), max_size=3, unique_by=lambda each: each.best.path))
@@ -115,7 +115,7 @@ def one_dialogue(data: st.DataObject) -> str:
             match step:
                 case None:
                     return "refused"
-                case Setup():
+                case BoardSetup():
                     check_setup(talk, step, talk.facts.config)
                     return "setup"
                 case Await():

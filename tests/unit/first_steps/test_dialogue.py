@@ -11,20 +11,21 @@ from flashdeck.config import BankPolicy, Enter, EnterCommand, Guard
 from flashdeck.errors import ConfigError, ErrorKind, RequestError
 from flashdeck.geometry import Range
 from flashdeck.model import WayIntoDfu
-from flashdeck_tui.first_steps.dialogue import Await, Edit, Setup, edited
+from flashdeck_tui.first_steps.asked_questions import MAX_ANSWER, Topic, WrongAnswerError
+from flashdeck_tui.first_steps.dialogue import Await, BoardSetup, Edit, edited
+from flashdeck_tui.first_steps.draft import PLAIN_SIZE
 from flashdeck_tui.first_steps.given import Given
 from flashdeck_tui.first_steps.image_choice import MOST_LISTED, MOST_REASONS
-from flashdeck_tui.first_steps.questions import MAX_ANSWER, Topic, WrongAnswerError
 from flashdeck_tui.first_steps.setting_choice import MAX_SETTING
-from flashdeck_tui.first_steps.ways_in import MAX_HINT
+from flashdeck_tui.first_steps.way_choice import MAX_HINT
 
 CHIP = Given(flash=find_chip("STM32H563RG"))
 DETACH, TOUCH = WayIntoDfu.DETACH, WayIntoDfu.TOUCH
 
 
-def finished(talk: Talk) -> Setup:
+def finished(talk: Talk) -> BoardSetup:
     step = talk.outlook.step
-    assert isinstance(step, Setup), step
+    assert isinstance(step, BoardSetup), step
     return step
 
 
@@ -32,7 +33,7 @@ def test_the_first_case_takes_few_answers_and_protects_what_lies_below(tmp_path:
     talk = Talk(facts(tmp_path))
     answers = 0
     typed = {Topic.CHIP: "h563rg", Topic.IMAGES: "", Topic.MAP: "t"}
-    while not isinstance(talk.outlook.step, Setup):
+    while not isinstance(talk.outlook.step, BoardSetup):
         talk.answer(typed[talk.asked().question.topic])
         answers += 1
     assert answers <= 4  # and the last yes
@@ -241,6 +242,12 @@ def test_plain_dfu_boards_are_asked_for_settings_and_have_no_chip(tmp_path: Path
     setup = finished(talk)
     assert {name: each.alternate for name, each in setup.profile.partitions.items()} == {"app1": 1, "app2": 0}
     assert setup.profile.is_plain
+    assert {each.span.size for each in setup.profile.partitions.values()} == {PLAIN_SIZE}
+    large = build("/fw/large.bin", None, PLAIN_SIZE)
+    one = Talk(facts(tmp_path, plain, builds=(large,)))
+    one.answer("")
+    one.answer("y")
+    assert finished(one).profile.partitions["large"].span.size == 2 * PLAIN_SIZE
 
 
 def test_names_that_are_taken_get_a_number_and_a_shared_serial_is_no_identity(tmp_path: Path) -> None:

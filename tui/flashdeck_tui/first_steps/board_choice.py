@@ -1,4 +1,4 @@
-"""Which board: a device that is no configured board, or else one that is configured already. Pure."""
+"""The board: a device that is no configured board, or else one that is configured already. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,16 @@ from flashdeck.errors import ErrorKind, RequestError
 from flashdeck.model import BoardState, DeviceMode, DeviceState
 from flashdeck.names import few, which
 from flashdeck.text import clean
-from flashdeck_tui.first_steps.facts import Facts, device_line
+from flashdeck_tui.first_steps.asked_questions import Option, Question, Topic
 from flashdeck_tui.first_steps.given import Given
-from flashdeck_tui.first_steps.questions import Option, Question, Topic
+from flashdeck_tui.first_steps.known_facts import KnownFacts, device_line
 
 LOOK_AGAIN = "again"
 """The answer of somebody who has plugged in another board meanwhile."""
 PLUG_IN = "Plug the board in now, in DFU mode. Waiting for it, Ctrl-C ends."
 
 
-def choose(facts: Facts, given: Given) -> DeviceState | BoardState | Question | str:
+def choose(facts: KnownFacts, given: Given) -> DeviceState | BoardState | Question | str:
     """Return the device, a configured board, the question which, or what a person has to do first."""
     if given.device is not None:
         return _chosen(facts, given.device)
@@ -37,7 +37,7 @@ def choose(facts: Facts, given: Given) -> DeviceState | BoardState | Question | 
     )
 
 
-def port_of(facts: Facts, word: str) -> str:
+def port_of(facts: KnownFacts, word: str) -> str:
     """Return what `Given.device` is for a port, a serial or the name of a board. Raises RequestError."""
     found = {each.port for each in facts.strangers if word in (each.port, each.serial)}
     found |= {each.name for each in facts.present if word in (each.name, each.port, each.serial)}
@@ -53,7 +53,7 @@ def port_of(facts: Facts, word: str) -> str:
     )
 
 
-def _chosen(facts: Facts, chosen: str) -> DeviceState | BoardState | str:
+def _chosen(facts: KnownFacts, chosen: str) -> DeviceState | BoardState | str:
     for board in facts.present:
         if board.name == chosen:
             return board

@@ -1,19 +1,19 @@
-"""Which chip: what the memory map, the descriptors and the builds say, or a name that a person types. Pure."""
+"""The chip: what the memory map, the descriptors and the builds say, or a name that a person types. Pure."""
 
 from flashdeck.chips import Chip, find_chip
 from flashdeck.errors import ConfigError
 from flashdeck.first_board.chip_guess import ChipGuess, guess_chips, maps_of, sectors_shown, shows
 from flashdeck.geometry import Geometry, format_sectors, parse_sectors
 from flashdeck.model import DeviceState
-from flashdeck_tui.first_steps.facts import Facts
+from flashdeck_tui.first_steps.asked_questions import Option, Question, Topic, TypedAnswer, WrongAnswerError
 from flashdeck_tui.first_steps.given import Given
-from flashdeck_tui.first_steps.questions import Answer, Option, Question, Topic, WrongAnswerError
+from flashdeck_tui.first_steps.known_facts import KnownFacts
 
 Flash = Chip | Geometry
 """A chip of the table, or the sectors of one that is not in it."""
 
 
-def choose(facts: Facts, given: Given, device: DeviceState) -> tuple[Flash, str] | Question:
+def choose(facts: KnownFacts, given: Given, device: DeviceState) -> tuple[Flash, str] | Question:
     """Return the flash and the words for it, or the question which."""
     if given.flash is not None:
         return given.flash, name_of(given.flash)
@@ -42,7 +42,7 @@ def choose(facts: Facts, given: Given, device: DeviceState) -> tuple[Flash, str]
     )
 
 
-def taken(answer: Answer) -> Flash:
+def taken(answer: TypedAnswer) -> Flash:
     """Return the flash that was typed. Raises WrongAnswerError with the nearest names."""
     try:
         return flash_of(answer.values[0])

@@ -11,15 +11,15 @@ from flashdeck.config import Config, Enter, Profile
 from flashdeck.errors import ConfigError, RequestError
 from flashdeck.first_board.chip_guess import maps_of, shows
 from flashdeck.model import BoardState, DeviceState
-from flashdeck_tui.first_steps import board_choice, chip_choice, image_choice, setting_choice, ways_in
+from flashdeck_tui.first_steps import board_choice, chip_choice, image_choice, setting_choice, way_choice
+from flashdeck_tui.first_steps.asked_questions import Option, Question, Topic, read_answer
 from flashdeck_tui.first_steps.chip_choice import Flash
 from flashdeck_tui.first_steps.draft import Draft, identity, in_other_bank, names_for, partition_of, setting_of, text_of
-from flashdeck_tui.first_steps.facts import Facts, device_line, usb_id_of
 from flashdeck_tui.first_steps.given import Given
 from flashdeck_tui.first_steps.image_choice import Places
 from flashdeck_tui.first_steps.known_board import again, files_for
-from flashdeck_tui.first_steps.questions import Option, Question, Topic, read_answer
-from flashdeck_tui.first_steps.setup import Setup
+from flashdeck_tui.first_steps.known_facts import KnownFacts, device_line, usb_id_of
+from flashdeck_tui.first_steps.setup import BoardSetup
 
 YES: Final = "yes"
 EDIT: Final = "edit"
@@ -28,7 +28,7 @@ TRUSTED: Final = "trusted"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Decided:
     """A line that says what is decided: because nothing else was possible, or because it was answered."""
 
     topic: Topic
@@ -58,30 +58,30 @@ class Edit:
     text: str
 
 
-Step = Ask | Await | Edit | Setup
-"""What comes next; a Setup where nothing is left but the last yes."""
+Step = Ask | Await | Edit | BoardSetup
+"""The next step; a BoardSetup where nothing is left but the last yes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """The dialogue at one point."""
 
-    shown: tuple[Shown, ...]
+    shown: tuple[Decided, ...]
     """All that is decided so far, in order."""
     notes: tuple[str, ...]
     """Remarks on it."""
     step: Step
 
 
-def look(facts: Facts, given: Given) -> Outlook:
+def look(facts: KnownFacts, given: Given) -> Outlook:
     """Return what is decided by now, and what comes next. Raises RequestError where it cannot come to an end."""
     image_choice.require_any(facts)
-    walk = _Walk(facts, given)
+    walk = _Questioning(facts, given)
     step = walk.step()
     return Outlook(tuple(walk.shown), tuple(walk.notes), step)
 
 
-def answered(facts: Facts, given: Given, question: Question, typed: str) -> Given:
+def answered(facts: KnownFacts, given: Given, question: Question, typed: str) -> Given:
     """Return the answers with one more. Raises WrongAnswerError where it cannot be taken."""
     answer = read_answer(question, typed)
     value = answer.values[0]
@@ -102,11 +102,11 @@ def answered(facts: Facts, given: Given, question: Question, typed: str) -> Give
                 wants_editor=value == EDIT,
             )
         case Topic.ENTER:
-            enter, hint = ways_in.taken(answer, facts.here)
+            enter, hint = way_choice.taken(answer, facts.here)
             return replace(given, enter=enter, enter_hint=hint)
 
 
-def edited(facts: Facts, given: Given, text: str | None) -> Given:
+def edited(facts: KnownFacts, given: Given, text: str | None) -> Given:
     """Return the answers with the file as it was edited; None where nobody changed it.
 
     Raises ConfigError with all mistakes where the loader refuses it, or no board of it is the device.
@@ -118,12 +118,12 @@ def edited(facts: Facts, given: Given, text: str | None) -> Given:
 
 
 @dataclass(slots=True)
-class _Walk:
+class _Questioning:
     """The way through the questions, as far as the answers reach."""
 
-    facts: Facts
+    facts: KnownFacts
     given: Given
-    shown: list[Shown] = field(default_factory=list[Shown])
+    shown: list[Decided] = field(default_factory=list[Decided])
     notes: list[str] = field(default_factory=list[str])
 
     def step(self) -> Step:
@@ -144,7 +144,7 @@ class _Walk:
                 return self._of_device(found)
 
     def _show(self, topic: Topic, text: str) -> None:
-        self.shown.append(Shown(topic, text))
+        self.shown.append(Decided(topic, text))
 
     def _note_profiles(self, device: DeviceState) -> None:
         """Note that a profile which is there may do."""
@@ -198,7 +198,7 @@ class _Walk:
             return Ask(_map_question(profile, trusts=draft.trusts_banks), profile)
         running = self.facts.application_of(device)
         app = self.given.app or (usb_id_of(running) if running is not None else None)
-        way = ways_in.choose(self.given, app, running)
+        way = way_choice.choose(self.given, app, running)
         if isinstance(way, Question):
             return Ask(way)
         if way[0] is not Enter.MANUAL and app is None:
@@ -213,10 +213,10 @@ class _Walk:
         if not self.given.map_is_right:
             return Ask(_map_question(profile, trusts=True), profile)
         waits = () if profile.banks == TRUSTED else tuple(each.name for each in in_other_bank(profile))
-        return Setup(board, profile, text, files_for(profile, self.facts), waits)
+        return BoardSetup(board, profile, text, files_for(profile, self.facts), waits)
 
 
-def _own(facts: Facts, given: Given, config: Config) -> tuple[str, Profile]:
+def _own(facts: KnownFacts, given: Given, config: Config) -> tuple[str, Profile]:
     """Return the board of a configuration that is the device. Raises ConfigError where there is none."""
     device = board_choice.choose(facts, given)
     if isinstance(device, DeviceState):
@@ -233,7 +233,7 @@ def _is(serial: str, port: str, device: DeviceState) -> bool:
     return bool(serial or port) and serial in ("", device.serial) and port in ("", device.port)
 
 
-def _places(facts: Facts, given: Given) -> Places | None:
+def _places(facts: KnownFacts, given: Given) -> Places | None:
     device = board_choice.choose(facts, given)
     if not isinstance(device, DeviceState) or setting_choice.is_plain(device, has_map=bool(maps_of(device))):
         return None

@@ -20,8 +20,8 @@ from flashdeck.whereabouts import Whereabouts
 from flashdeck_tui.cli.orders import Order, watch_of
 from flashdeck_tui.cli.queued_jobs import tell_of_queued
 from flashdeck_tui.first_steps.blank_file import write_new
+from flashdeck_tui.first_steps.last_steps import Steps
 from flashdeck_tui.first_steps.setup import ImageFor
-from flashdeck_tui.first_steps.steps import Steps
 from flashdeck_tui.installer.carrying_out import carry_out as install_steps
 from flashdeck_tui.installer.steps import Remark, StepResult, StepState, steps_of
 from flashdeck_tui.installer.this_machine import ThisMachine, user_environment
@@ -47,7 +47,7 @@ class Doing:
     may_ask: bool
     """True if a person is there who can start a daemon, or add a line."""
     done: list[str] = field(default_factory=list[str])
-    """What was done so far, in words."""
+    """The steps that were done so far, in words."""
     installed: tuple[StepResult, ...] = ()
     refused: RemoteError | None = None
     """The refusal of an image where those before it were taken."""

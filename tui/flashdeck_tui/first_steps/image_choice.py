@@ -1,4 +1,4 @@
-"""What to flash: builds that fit the board, newest first, and where each goes. Pure."""
+"""The images to flash: builds that fit the board, newest first, and where each goes. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,10 +22,10 @@ from flashdeck.model import DeviceState
 from flashdeck.text import MAX_PATH, clean, format_age, format_size
 from flashdeck.toml.spellings import is_name
 from flashdeck.trustzone import SECURE_FLASH, secure_view
-from flashdeck_tui.first_steps.facts import Facts
+from flashdeck_tui.first_steps.asked_questions import Option, Question, Topic, TypedAnswer, WrongAnswerError
 from flashdeck_tui.first_steps.given import Given
+from flashdeck_tui.first_steps.known_facts import KnownFacts
 from flashdeck_tui.first_steps.picture import short_path
-from flashdeck_tui.first_steps.questions import Answer, Option, Question, Topic, WrongAnswerError
 
 MOST_LISTED: Final = 9
 """Builds that are listed; the newest for each place are always among them."""
@@ -56,13 +56,13 @@ class Places:
         return lay_out(builds, self.geometry, self.maps)
 
 
-def require_any(facts: Facts) -> None:
+def require_any(facts: KnownFacts) -> None:
     """Raise RequestError where no build was found at all."""
     if not facts.builds:
         raise _nothing(facts, ())
 
 
-def choose(facts: Facts, given: Given, places: Places | None) -> tuple[tuple[FoundBuild, ...], str] | Question:
+def choose(facts: KnownFacts, given: Given, places: Places | None) -> tuple[tuple[FoundBuild, ...], str] | Question:
     """Return the builds and the words for them, or the question which; no `places` where the device has no addresses.
 
     Raises RequestError where nothing fits.
@@ -95,7 +95,7 @@ def choose(facts: Facts, given: Given, places: Places | None) -> tuple[tuple[Fou
     )
 
 
-def taken(facts: Facts, answer: Answer, places: Places | None) -> tuple[str, ...]:
+def taken(facts: KnownFacts, answer: TypedAnswer, places: Places | None) -> tuple[str, ...]:
     """Return the paths that were chosen. Raises WrongAnswerError where two are for one place."""
     chosen = _by_path(facts, answer.values)
     if places is not None and (left := places.layout(chosen).left_out):
@@ -130,7 +130,7 @@ def _named(planned: PlannedPartition, given: Given) -> PlannedPartition:
     return replace(planned, name=name) if is_name(name) else planned
 
 
-def _fitting(facts: Facts, places: Places | None) -> tuple[list[FoundBuild], list[LeftOut]]:
+def _fitting(facts: KnownFacts, places: Places | None) -> tuple[list[FoundBuild], list[LeftOut]]:
     fitting: list[FoundBuild] = []
     unfit: list[LeftOut] = []
     for build in facts.builds:
@@ -152,11 +152,11 @@ def _default(fitting: Sequence[FoundBuild], places: Places | None) -> list[Found
     return [build for build in wanted if build is not None] or [fitting[0]]
 
 
-def _by_path(facts: Facts, paths: Sequence[str]) -> tuple[FoundBuild, ...]:
+def _by_path(facts: KnownFacts, paths: Sequence[str]) -> tuple[FoundBuild, ...]:
     return tuple(build for path in paths for build in facts.builds if build.best.path == path)
 
 
-def _nothing(facts: Facts, unfit: Sequence[LeftOut]) -> RequestError:
+def _nothing(facts: KnownFacts, unfit: Sequence[LeftOut]) -> RequestError:
     below = clean(str(facts.root), MAX_PATH)
     reasons = [f"{_shown(each.build, facts)}: {each.reason}" for each in unfit[:MOST_REASONS]]
     if not reasons:
@@ -171,7 +171,7 @@ def _nothing(facts: Facts, unfit: Sequence[LeftOut]) -> RequestError:
     )
 
 
-def _line(build: FoundBuild, facts: Facts, *, with_address: bool) -> str:
+def _line(build: FoundBuild, facts: KnownFacts, *, with_address: bool) -> str:
     best = build.best
     age = format_age(facts.time - build.modified_at)
     place = ""
@@ -184,5 +184,5 @@ def _names(builds: Sequence[FoundBuild]) -> str:
     return ", ".join(clean(build.name, 40) for build in builds)
 
 
-def _shown(build: FoundBuild, facts: Facts) -> str:
+def _shown(build: FoundBuild, facts: KnownFacts) -> str:
     return clean(short_path(build.best.path, str(facts.root)), MAX_PATH)

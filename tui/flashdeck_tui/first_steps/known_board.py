@@ -7,11 +7,11 @@ from flashdeck.errors import RequestError
 from flashdeck.first_board.found import FoundBuild
 from flashdeck.model import BoardState
 from flashdeck.text import clean
-from flashdeck_tui.first_steps.facts import Facts
-from flashdeck_tui.first_steps.setup import ImageFor, Setup
+from flashdeck_tui.first_steps.known_facts import KnownFacts
+from flashdeck_tui.first_steps.setup import BoardSetup, ImageFor
 
 
-def again(facts: Facts, state: BoardState) -> Setup:
+def again(facts: KnownFacts, state: BoardState) -> BoardSetup:
     """Return what there is to flash onto a configured board, which may be nothing."""
     board = facts.config.boards.get(state.name)
     if board is None:
@@ -21,10 +21,10 @@ def again(facts: Facts, state: BoardState) -> Setup:
         )
     current = {each.name for each in state.partitions if each.current}
     images = tuple(each for each in files_for(board.profile, facts, by_address=True) if each.partition not in current)
-    return Setup(state.name, board.profile, "", images)
+    return BoardSetup(state.name, board.profile, "", images)
 
 
-def files_for(profile: Profile, facts: Facts, *, by_address: bool = False) -> tuple[ImageFor, ...]:
+def files_for(profile: Profile, facts: KnownFacts, *, by_address: bool = False) -> tuple[ImageFor, ...]:
     """Return the newest build for each partition: of the path that it names, or `by_address`."""
     return tuple(
         ImageFor(partition.name, build.best.path)
@@ -34,7 +34,7 @@ def files_for(profile: Profile, facts: Facts, *, by_address: bool = False) -> tu
     )
 
 
-def _for(partition: Partition, facts: Facts, *, by_address: bool) -> list[FoundBuild]:
+def _for(partition: Partition, facts: KnownFacts, *, by_address: bool) -> list[FoundBuild]:
     """Return the builds for a partition: of its own path, else `by_address` those linked for its start."""
     own = [
         build

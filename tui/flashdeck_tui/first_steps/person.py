@@ -1,12 +1,12 @@
-"""Who answers: a person at a terminal, or `--yes` for somebody who is not there."""
+"""Somebody who answers: a person at a terminal, or `--yes` for somebody who is not there."""
 
 from collections.abc import Iterable
 from typing import Protocol
 
 from flashdeck.errors import ConfigError, ErrorKind, RequestError
 from flashdeck_tui.cli.output import say
+from flashdeck_tui.first_steps.asked_questions import Option
 from flashdeck_tui.first_steps.dialogue import Ask, Outlook
-from flashdeck_tui.first_steps.questions import Option
 
 
 class Person(Protocol):

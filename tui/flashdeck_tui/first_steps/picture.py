@@ -40,7 +40,7 @@ ASCII = Style("++++++", "-", "|", "#", "~")
 
 
 @dataclass(frozen=True, slots=True)
-class _Segment:
+class _Stretch:
     """A run of the flash, from one border to the next."""
 
     span: Range
@@ -58,23 +58,23 @@ def picture(profile: Profile, columns: int, style: Style, *, below: str = "") ->
     return [_INDENT + line for line in (*lines, *_table(profile, width, style, below))]
 
 
-def _segments(profile: Profile) -> list[_Segment]:
+def _segments(profile: Profile) -> list[_Stretch]:
     """Return partitions and the gaps between them, through all of the flash."""
-    found: list[_Segment] = []
+    found: list[_Stretch] = []
     flash = [region.span for region in profile.geometry.regions]
     at = min((span.start for span in flash), default=0)
     for each in sorted(profile.partitions.values(), key=lambda partition: partition.span):
         if each.span.start > at:
-            found.append(_Segment(Range(at, each.span.start), "free"))
-        found.append(_Segment(each.span, each.name, each.protected))
+            found.append(_Stretch(Range(at, each.span.start), "free"))
+        found.append(_Stretch(each.span, each.name, each.protected))
         at = each.span.end
     end = max((span.end for span in flash), default=at)
     if end > at:
-        found.append(_Segment(Range(at, end), "free"))
+        found.append(_Stretch(Range(at, end), "free"))
     return found
 
 
-def _bar(segments: Sequence[_Segment], width: int, style: Style) -> list[str]:
+def _bar(segments: Sequence[_Stretch], width: int, style: Style) -> list[str]:
     """Return the bar; nothing where it has too many segments to be read."""
     widths = _widths(segments, width - len(segments) - 1)
     if not widths:
@@ -89,7 +89,7 @@ def _bar(segments: Sequence[_Segment], width: int, style: Style) -> list[str]:
     return [edges[0], middle, edges[1], starts.rstrip()]
 
 
-def _widths(segments: Sequence[_Segment], width: int) -> list[int]:
+def _widths(segments: Sequence[_Stretch], width: int) -> list[int]:
     """Return the columns of each segment: enough for its address and its name, and the rest to scale."""
     least = [max(_ADDRESS, len(segment.label) + 2) for segment in segments]
     if sum(least) > width:
@@ -113,7 +113,7 @@ def _edge(widths: Sequence[int], corners: str, line: str) -> str:
     return left + between.join(line * cells for cells in widths) + right
 
 
-def _cell(segment: _Segment, width: int, style: Style) -> str:
+def _cell(segment: _Stretch, width: int, style: Style) -> str:
     label = _cut(segment.label, width, style)
     return label.center(width, style.protected if segment.protected else " ")
 

@@ -16,19 +16,19 @@ from flashdeck.paths import default_config_path
 from flashdeck.text import MAX_PATH, clean
 from flashdeck_tui.cli.daemon_program import builds_below
 from flashdeck_tui.first_steps import board_choice
+from flashdeck_tui.first_steps.asked_questions import Topic, WrongAnswerError
 from flashdeck_tui.first_steps.blank_file import is_blank
 from flashdeck_tui.first_steps.dialogue import Ask, Await, Edit, answered, edited, look
 from flashdeck_tui.first_steps.draft import names_for
-from flashdeck_tui.first_steps.facts import Facts
 from flashdeck_tui.first_steps.given import Given
+from flashdeck_tui.first_steps.known_facts import KnownFacts
 from flashdeck_tui.first_steps.person import Person
-from flashdeck_tui.first_steps.questions import Topic, WrongAnswerError
-from flashdeck_tui.first_steps.setup import Setup
-from flashdeck_tui.first_steps.sources import Bus, Source
+from flashdeck_tui.first_steps.setup import BoardSetup
+from flashdeck_tui.first_steps.sources import Plugged, Source
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ConfigPlace:
     """The configuration that there is, and where the new one goes."""
 
     main: Path
@@ -39,7 +39,7 @@ class Place:
     """True if the main file is there and says something: it is not changed then."""
 
     @classmethod
-    def of(cls, daemon: DaemonState | None, *, virtual: bool) -> "Place":
+    def of(cls, daemon: DaemonState | None, *, virtual: bool) -> "ConfigPlace":
         """Return the place of the daemon's configuration. Raises ConfigError where there is one that is invalid."""
         state = daemon.configuration if daemon is not None else None
         is_virtual = virtual or (daemon is not None and daemon.virtual)
@@ -71,17 +71,17 @@ def has_text(path: Path, text: str) -> bool:
         return False
 
 
-def facts_of(place: Place, root: Path, name: str) -> Facts:
+def facts_of(place: ConfigPlace, root: Path, name: str) -> KnownFacts:
     """Return the facts but for devices and builds."""
     nominal = place.file(names_for(name, place.config)[0])
 
     def check(text: str) -> Config:
         return proposed(place.main, nominal, text)
 
-    return Facts(check=check, config=place.config, root=root, here=Path.cwd(), time=time.time())
+    return KnownFacts(check=check, config=place.config, root=root, here=Path.cwd(), time=time.time())
 
 
-def with_images(facts: Facts, given: Given, wanted: Sequence[tuple[str, Path]]) -> tuple[Facts, Given]:
+def with_images(facts: KnownFacts, given: Given, wanted: Sequence[tuple[str, Path]]) -> tuple[KnownFacts, Given]:
     """Return facts and answers with the images that were named. Raises RequestError for what is none."""
     builds = list(facts.builds)
     names: dict[str, str] = {}
@@ -113,16 +113,16 @@ def _build_at(builds: Sequence[FoundBuild], path: Path) -> FoundBuild | None:
 class Session:
     """The dialogue of one person with the facts as they change."""
 
-    facts: Facts
+    facts: KnownFacts
     given: Given
     person: Person
     source: Source
     device: str = ""
     """A port, a serial or a board's name that an option named."""
-    _bus: Bus = field(default_factory=lambda: Bus(()))
+    _bus: Plugged = field(default_factory=lambda: Plugged(()))
     _told: set[str] = field(default_factory=set[str])
 
-    def run(self) -> Setup:
+    def run(self) -> BoardSetup:
         """Return what the last yes is for. Raises FlashdeckError, and KeyboardInterrupt or Abort where it is ended."""
         self._see(self.source.now())
         if self.device:
@@ -131,7 +131,7 @@ class Session:
             outlook = look(self.facts, self.given)
             self.person.tell(outlook)
             match outlook.step:
-                case Setup():
+                case BoardSetup():
                     return outlook.step
                 case Await(text):
                     self.person.awaits(text)
@@ -143,7 +143,7 @@ class Session:
                     if outlook.step.question.topic is Topic.BOARD:  # not later: a board may leave by itself
                         self._see(self.source.now())
 
-    def _see(self, bus: Bus) -> None:
+    def _see(self, bus: Plugged) -> None:
         self._bus = bus
         self.facts = self.facts.now(bus.devices, bus.boards)
         for trouble in bus.troubles:

@@ -1,4 +1,4 @@
-"""Which alternate setting of a plain DFU device takes which image. Pure."""
+"""The alternate settings of a plain DFU device, and the image for each. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,8 +6,8 @@ from typing import Final
 from flashdeck.first_board.found import FoundBuild
 from flashdeck.model import DeviceState
 from flashdeck.text import clean
+from flashdeck_tui.first_steps.asked_questions import Question, Topic, TypedAnswer, WrongAnswerError
 from flashdeck_tui.first_steps.given import Given
-from flashdeck_tui.first_steps.questions import Answer, Question, Topic, WrongAnswerError
 
 MAX_SETTING: Final = 255
 """The highest number of an alternate setting: bAlternateSetting is one byte."""
@@ -47,7 +47,7 @@ def choose(
     )
 
 
-def taken(answer: Answer, wanted: int) -> tuple[int, ...]:
+def taken(answer: TypedAnswer, wanted: int) -> tuple[int, ...]:
     """Return the `wanted` numbers that were typed. Raises WrongAnswerError."""
     words = " ".join(answer.values).replace(",", " ").split()
     if len(words) != wanted:

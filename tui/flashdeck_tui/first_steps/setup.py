@@ -14,7 +14,7 @@ class ImageFor:
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class BoardSetup:
     """All that the last yes is for."""
 
     board: str

@@ -17,7 +17,7 @@ ASK_AGAIN: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Bus:
+class Plugged:
     """The devices and boards at one instant."""
 
     devices: tuple[DeviceState, ...]
@@ -29,11 +29,11 @@ class Bus:
 class Source(Protocol):
     """Tells of devices and boards."""
 
-    def now(self) -> Bus:
+    def now(self) -> Plugged:
         """Return them as they are."""
         ...
 
-    def after(self, before: Bus) -> Bus:
+    def after(self, before: Plugged) -> Plugged:
         """Return them once they are not as they were."""
         ...
 
@@ -45,14 +45,14 @@ class FromDaemon:
         """`virtual`: a daemon of emulated boards is looked for where none is named."""
         self._virtual = virtual
 
-    def now(self) -> Bus:
+    def now(self) -> Plugged:
         """Return them as they are."""
         return converse(_ask, virtual=self._virtual)
 
-    def after(self, before: Bus) -> Bus:
+    def after(self, before: Plugged) -> Plugged:
         """Return them once they are not as they were."""
 
-        async def wait(client: Client) -> Bus:
+        async def wait(client: Client) -> Plugged:
             while True:  # asked again and again: no event tells of devices whose application is running
                 bus = await _ask(client)
                 if bus != before:
@@ -68,11 +68,11 @@ class FromScan:
     def __init__(self, config: Config) -> None:
         self._config = config
 
-    def now(self) -> Bus:
+    def now(self) -> Plugged:
         """Return them as they are."""
         return self._bus(plugged_devices())
 
-    def after(self, before: Bus) -> Bus:
+    def after(self, before: Plugged) -> Plugged:
         """Return them once they are not as they were; as they are, where that cannot be followed any more."""
         with following_devices() as lines:
             for line in lines:
@@ -80,10 +80,10 @@ class FromScan:
                     return bus
         return self.now()
 
-    def _bus(self, line: ScanLine) -> Bus:
+    def _bus(self, line: ScanLine) -> Plugged:
         known = {device: board for device in line.devices or () if (board := self._board(device)) is not None}
         devices = tuple(device for device in line.devices or () if device not in known)
-        return Bus(devices, tuple(known.values()), (*((line.trouble,) if line.trouble else ()), *line.unread))
+        return Plugged(devices, tuple(known.values()), (*((line.trouble,) if line.trouble else ()), *line.unread))
 
     def _board(self, device: DeviceState) -> BoardState | None:
         """Return the board of the configuration that a device is; its daemon will know better."""
@@ -96,6 +96,6 @@ class FromScan:
         return None
 
 
-async def _ask(client: Client) -> Bus:
+async def _ask(client: Client) -> Plugged:
     reply: BoardList = await client.call(GetBoards())
-    return Bus((*reply.devices, *reply.running), reply.boards)
+    return Plugged((*reply.devices, *reply.running), reply.boards)

@@ -12,9 +12,9 @@ import click
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck_tui.cli.output import Colour, paint, write_talk
+from flashdeck_tui.first_steps.asked_questions import Topic
 from flashdeck_tui.first_steps.dialogue import Ask, Outlook
 from flashdeck_tui.first_steps.picture import ASCII, UNICODE, Style, picture
-from flashdeck_tui.first_steps.questions import Topic
 
 MAX_LINE: Final = 4096
 """Bytes of a line that are read of a terminal, which itself takes no longer ones."""

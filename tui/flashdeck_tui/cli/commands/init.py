@@ -28,19 +28,19 @@ from flashdeck_tui.cli.job_results import put_result
 from flashdeck_tui.cli.orders import Order, tell_remarks
 from flashdeck_tui.cli.output import is_terminal, put, put_json, say
 from flashdeck_tui.cli.shell_completion import script
+from flashdeck_tui.first_steps.asked_questions import WrongAnswerError
 from flashdeck_tui.first_steps.chip_choice import Flash, flash_of
 from flashdeck_tui.first_steps.doing import AGAIN, Doing
 from flashdeck_tui.first_steps.draft import MAX_PROFILE
-from flashdeck_tui.first_steps.facts import Check
 from flashdeck_tui.first_steps.given import Given
+from flashdeck_tui.first_steps.known_facts import Check
+from flashdeck_tui.first_steps.last_steps import Steps, in_words
 from flashdeck_tui.first_steps.person import Absent, Person
-from flashdeck_tui.first_steps.questions import WrongAnswerError
-from flashdeck_tui.first_steps.session import Place, Session, facts_of, has_text, with_images
-from flashdeck_tui.first_steps.setup import Setup
+from flashdeck_tui.first_steps.session import ConfigPlace, Session, facts_of, has_text, with_images
+from flashdeck_tui.first_steps.setup import BoardSetup
 from flashdeck_tui.first_steps.sources import FromDaemon, FromScan
-from flashdeck_tui.first_steps.steps import Steps, in_words
 from flashdeck_tui.first_steps.terminal_front import AtTerminal
-from flashdeck_tui.first_steps.ways_in import COMMAND, command_of
+from flashdeck_tui.first_steps.way_choice import COMMAND, command_of
 from flashdeck_tui.installer import needed_steps
 from flashdeck_tui.installer.steps import Run, StepResult, StepState, steps_of
 from flashdeck_tui.installer.this_machine import ThisMachine, look, text_of
@@ -150,7 +150,7 @@ def command(
         raise RequestError(f"there is no directory {clean(str(folder), MAX_PATH)}", hint="name that of the project")
     person: Person = Absent() if yes else AtTerminal(root=str(root))
     daemon = _daemon(context, virtual=virtual)
-    place = Place.of(daemon, virtual=virtual)
+    place = ConfigPlace.of(daemon, virtual=virtual)
     found = builds_below(root)
     facts, given = with_images(replace(facts_of(place, root, name), builds=found.builds or ()), given, images)
     for note in found.notes:
@@ -199,7 +199,7 @@ def _daemon(context: click.Context, *, virtual: bool) -> DaemonState | None:
 
 
 def _steps(
-    context: click.Context, place: Place, setup: Setup, daemon: DaemonState | None, check: Check
+    context: click.Context, place: ConfigPlace, setup: BoardSetup, daemon: DaemonState | None, check: Check
 ) -> tuple[ThisMachine | None, Steps]:
     """Return what is to be done; for emulated boards nothing is installed."""
     file = place.file(setup.profile.name, setup.text)
@@ -221,7 +221,7 @@ def _steps(
     return machine, replace(steps, install=tuple(missing))
 
 
-def _nothing_to_do(setup: Setup, person: Person, *, as_json: bool) -> ExitCode:
+def _nothing_to_do(setup: BoardSetup, person: Person, *, as_json: bool) -> ExitCode:
     person.say(f"Nothing to do: {setup.board} is configured already, and no build was found that it does not have.")
     if as_json:
         put_json(FirstBoard(board=setup.board, profile=setup.profile.name, file="", toml=""))

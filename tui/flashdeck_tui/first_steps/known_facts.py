@@ -16,7 +16,7 @@ Check = Callable[[str], Config]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class KnownFacts:
     """The machine, the project and the configuration as they were found."""
 
     check: Check
@@ -37,7 +37,7 @@ class Facts:
     time: float = 0.0
     """Now, in seconds since the epoch."""
 
-    def now(self, devices: Iterable[DeviceState], boards: Iterable[BoardState]) -> "Facts":
+    def now(self, devices: Iterable[DeviceState], boards: Iterable[BoardState]) -> "KnownFacts":
         """Return the facts after another look at the bus."""
         devices = tuple(devices)
         running = (*self.seen_running, *(each for each in self.devices if each.mode is DeviceMode.RUNNING))

@@ -36,7 +36,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TypedAnswer:
     """One answer as it was typed."""
 
     values: tuple[str, ...]
@@ -77,22 +77,22 @@ class WrongAnswerError(Exception):
     """An answer that cannot be taken, with the sentence that says why."""
 
 
-def read_answer(question: Question, typed: str) -> Answer:
+def read_answer(question: Question, typed: str) -> TypedAnswer:
     """Return the answer that was typed. Raises WrongAnswerError."""
     text = " ".join(typed[:MAX_ANSWER].split())
     if not text:
         if question.default:
-            return Answer(question.default)
+            return TypedAnswer(question.default)
         raise WrongAnswerError(f"Type {_listed(question)}.")
     if question.several:
         words = text.replace(",", " ").split()
-        return Answer(tuple(dict.fromkeys(_one(question, word).value for word in words)))
+        return TypedAnswer(tuple(dict.fromkeys(_one(question, word).value for word in words)))
     word, _, more = text.partition(" ")
     option = _found(question.options, word)
     if option is not None and (not more or option.takes):
-        return Answer((option.value,), more)
+        return TypedAnswer((option.value,), more)
     if question.free:
-        return Answer((text,))
+        return TypedAnswer((text,))
     if option is not None:
         raise WrongAnswerError(f"Nothing goes behind {option.key}.")
     raise WrongAnswerError(f'"{clean(word, 40)}" is not an answer. Type {_listed(question)}.')

@@ -1,4 +1,4 @@
-"""How the board gets from its application into DFU mode. Pure."""
+"""The way of the board from its application into DFU mode. Pure."""
 
 import shlex
 from pathlib import Path
@@ -8,8 +8,8 @@ from flashdeck.model import DeviceState, WayIntoDfu
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.spellings import MAX_WORDS, expanded
 from flashdeck.toml.tables import WrongValueError
+from flashdeck_tui.first_steps.asked_questions import Option, Question, Topic, TypedAnswer, WrongAnswerError
 from flashdeck_tui.first_steps.given import Given
-from flashdeck_tui.first_steps.questions import Answer, Option, Question, Topic, WrongAnswerError
 
 COMMAND = "command"
 """The answer for a program of one's own."""
@@ -46,7 +46,7 @@ def choose(given: Given, app: UsbId | None, running: DeviceState | None) -> tupl
     )
 
 
-def taken(answer: Answer, here: Path) -> tuple[AnyEnter, str]:
+def taken(answer: TypedAnswer, here: Path) -> tuple[AnyEnter, str]:
     """Return the way and what a person has to do; relative paths are relative to `here`. Raises WrongAnswerError."""
     value = answer.values[0]
     if value == COMMAND:

@@ -7,7 +7,7 @@ from pathlib import Path
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.values import quoted
 from flashdeck_tui.first_steps.picture import short_path
-from flashdeck_tui.first_steps.setup import Setup
+from flashdeck_tui.first_steps.setup import BoardSetup
 from flashdeck_tui.installer.steps import Line, steps_of
 
 
@@ -15,7 +15,7 @@ from flashdeck_tui.installer.steps import Line, steps_of
 class Steps:
     """All that is done, in order."""
 
-    setup: Setup
+    setup: BoardSetup
     main: Path
     """The configuration that the daemon reads."""
     file: Path
