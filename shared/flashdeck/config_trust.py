@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -35,7 +34,6 @@ from flashdeck.toml.reader import read_key
 from flashdeck.toml.writer import literal
 
 T = TypeVar("T")
-_NO_HOSTS: Mapping[str, HostRecord] = MappingProxyType({})
 
 CONFIRMED_FILES = 1024
 """Confirmed files that are remembered, the last ones."""
@@ -123,7 +121,7 @@ def _with_newest(confirmed: Mapping[str, T], path: str, claimed: T) -> dict[str,
 def digest(
     profiles: Mapping[str, ProfileRecord],
     hooks: Mapping[str, tuple[str, ...]],
-    hosts: Mapping[str, HostRecord] = _NO_HOSTS,
+    hosts: Mapping[str, HostRecord],
 ) -> str:
     """Return a hash over the keys alone that count only once they are confirmed."""
     said = {

@@ -178,7 +178,10 @@ def _told() -> Generator[None]:
     """Let an error end a test with its message and hint, as the command line has them, and no traceback."""
     from flashdeck.errors import FlashdeckError  # noqa: PLC0415 - only where it is used
 
+    told = ""
     try:
         yield
     except FlashdeckError as error:
-        pytest.fail(f"flashdeck: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), pytrace=False)
+        told = f"flashdeck: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
+    if told:  # only now, so that pytest does not tell of the first error, too
+        pytest.fail(told, pytrace=False)

@@ -75,6 +75,7 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.images.raw_address:_VECTORS",
         "flashdeckd.images.raw_address:_HANDLERS",
         "flashdeckd.scanning.image_facts:_TABLE",
+        "flashdeckd.scanning.grouping:_TABLE",
         "flashdeckd.images.program:*",
         "flashdeckd.images.sample_checks:RAM_START",
         "flashdeckd.images.version:_N*",

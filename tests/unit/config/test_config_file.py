@@ -22,6 +22,7 @@ from flashdeck.config import (
     ErasePolicy,
     Guard,
     Hooks,
+    Host,
     MapPolicy,
     Outside,
     PartitionKind,
@@ -386,7 +387,13 @@ MISTAKES = [
     (PROFILE + APP1 + "zzz = 1", "zzz: unknown key", "known here: address, alt, auto, base"),
     (PROFILE + LEFT + "ports = 1", "[boards.left] ports: unknown key", "did you mean port?"),
     ('"\\u001b[2J" = 1', "unknown key", "known here"),
-    ('[hosts]\nlab = "me@lab"', "hosts: is not supported by this version", "leave it out"),
+    ('[hosts]\nlab = "me@lab"', '[hosts] lab: "me@lab" is text', "a table, as [hosts.lab]"),
+    ('[hosts.lab]\nssh = "-oProxyCommand=x"', "[hosts.lab] ssh: ", ""),
+    ('[hosts.lab]\nssh = "me@-oProxyCommand=x"', "[hosts.lab] ssh: ", ""),
+    ('[hosts.lab]\nssh = "me@lab; true"', "[hosts.lab] ssh: ", ""),
+    ("[hosts.lab]\ncommand = []", "[hosts.lab] command: is empty", "name the program"),
+    ('[hosts.lab]\ncommand = ["-c", "flashdeck"]', "[hosts.lab] command: -c is no program", "the program first"),
+    ("[hosts.lab]\nport = 22", "[hosts.lab] port: unknown key", ""),
     ("[tui]\n", "tui: is not supported by this version", "leave it out"),
     ('[hooks]\nverdict = ["true"]', "[hooks] verdict: is not supported by this version", "leave it out"),
     (PROFILE + "trust_cash = true", "[profiles.product] trust_cash: unknown key", "did you mean trust_cache?"),
@@ -696,7 +703,16 @@ def test_an_empty_configuration_says_that_there_is_no_file() -> None:
         "disarmed": [],
         "once": [],
         "hooks": {},
+        "hosts": {},
     }
+
+
+def test_other_machines_survive_being_shown(main: Path) -> None:
+    text = '[hosts.bench]\nssh = "ann@bench"\ncommand = ["~/bin/flashdeck", "--socket", "/s"]\n[hosts.lab]\n'
+    config = read(main, text)
+    assert config.hosts["bench"] == Host(ssh="ann@bench", command=("~/bin/flashdeck", "--socket", "/s"))
+    assert config.hosts["lab"] == Host()
+    assert shown_again(config, main).hosts == config.hosts
 
 
 def test_what_is_kept_of_the_images_is_configured(main: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flashdeck.config import Config, Enter, EnterCommand, Guard, Hooks
+from flashdeck.config import Config, Enter, EnterCommand, Guard, Hooks, Host
 from flashdeck.config_file import load
-from flashdeck.config_record import ConfigRecord, hooks_record, record_from, record_of
+from flashdeck.config_record import ConfigRecord, hooks_record, hosts_record, record_from, record_of
 from flashdeck.config_trust import (
     CONFIRMED_FILES,
     Included,
@@ -77,7 +77,12 @@ class Project:
         config, unconfirmed = restricted(self.config, self.record)
         kept = record_from(
             msgspec.json.encode(
-                msgspec.structs.replace(record_of(config), confirmed=self.record.confirmed, hooks=self.record.hooks)
+                msgspec.structs.replace(
+                    record_of(config),
+                    confirmed=self.record.confirmed,
+                    hooks=self.record.hooks,
+                    hosts=self.record.hosts,
+                )
             )
         )
         self.record = kept
@@ -161,6 +166,48 @@ def test_a_hook_that_goes_is_gone_at_once_and_what_was_confirmed_counts_when_it_
     project.write(HOOK + PROJECT)
     config, unconfirmed = project.look()
     assert (config.hooks, unconfirmed) == (Hooks(done=("/bin/true", "x")), ())
+
+
+HOST = '[hosts.bench]\nssh = "ann@bench"\n'
+
+
+def test_a_machine_that_an_included_file_brings_is_none(project: Project) -> None:
+    project.write(PROJECT + HOST)
+    config, (told,) = project.look()
+    assert (project.config.hosts.keys(), config.hosts) == ({"bench"}, {})
+    (line,) = told.lines
+    assert line.endswith(
+        '[hosts.bench] ssh = "ann@bench", command = ["flashdeck"] is not confirmed; until then it is no host'
+    )
+    project.record = project.confirmed()
+    config, unconfirmed = project.look()
+    assert (config.hosts, unconfirmed) == ({"bench": Host(ssh="ann@bench")}, ())
+
+
+def test_the_machine_that_was_confirmed_last_stands_and_the_main_files_machines_count(project: Project) -> None:
+    project.write(PROJECT + HOST)
+    project.record = project.confirmed()
+    project.change("ann@bench", "mallory@bench")
+    project.main.write_text(MAIN + '[hosts.lab]\ncommand = ["fd"]\n')
+    config, (told,) = project.look()
+    assert config.hosts == {"bench": Host(ssh="ann@bench"), "lab": Host(command=("fd",))}
+    assert told.lines[0].endswith('until then ssh = "ann@bench", command = ["flashdeck"] stands')
+    project.write(PROJECT)
+    config, unconfirmed = project.look()
+    assert (config.hosts.keys(), unconfirmed) == ({"lab"}, ())
+
+
+def test_a_file_of_nothing_but_machines_is_confirmed_like_any_other(project: Project) -> None:
+    more = project.root / "hosts.toml"
+    more.write_text(HOST)
+    project.main.write_text(MAIN.replace("[", '["hosts.toml", ', 1))
+    _, (told,) = project.look()
+    assert (told.file, told.boards) == (more, ())
+    assert list(widening(included(project.config)[str(more)])) == [
+        '[hosts.bench] ssh = "ann@bench", command = ["flashdeck"]'
+    ]
+    project.record = project.confirmed()
+    assert project.look()[1] == ()
 
 
 def test_a_file_of_nothing_but_hooks_is_confirmed_like_any_other(project: Project) -> None:
@@ -333,7 +380,7 @@ def test_the_main_file_counts_as_it_is(project: Project) -> None:
 def test_the_hash_is_over_these_keys_alone(project: Project) -> None:
     def hashed() -> str:
         file = included(project.config)[str(project.file)]
-        return digest(claims(file.profiles), hooks_record(file.hooks))
+        return digest(claims(file.profiles), hooks_record(file.hooks), hosts_record(file.hosts))
 
     before = hashed()
     for old, new in (("APP1.bin", "B.bin"), ("0483:5740", "0483:5741"), ('"detach"', '"manual"')):
@@ -388,7 +435,7 @@ def test_of_so_many_confirmed_files_the_last_are_remembered(project: Project) ->
     record = ConfigRecord()
     for number in range(CONFIRMED_FILES + 1):
         record = confirming(record, f"/{number}.toml", Included({}))
-    assert len(record.confirmed) == len(record.hooks) == CONFIRMED_FILES
+    assert len(record.confirmed) == len(record.hooks) == len(record.hosts) == CONFIRMED_FILES
     assert "/0.toml" not in record.confirmed
     assert "/0.toml" not in record.hooks
     again = confirming(record, "/1.toml", Included(project.config.profiles))

@@ -1,5 +1,6 @@
 """The machines that a command line names with `--host`, before or behind the command."""
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Final, cast
 
@@ -7,6 +8,7 @@ import click
 
 from flashdeck.errors import RequestError
 from flashdeck.names import few
+from flashdeck.ssh_destination import checked_destination
 
 _KEY: Final = "flashdeck_tui.cli.remote"
 MOST_HOSTS: Final = 32
@@ -21,9 +23,21 @@ speaking_for: ContextVar[str] = ContextVar("speaking_for", default="")
 
 
 def _remember(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> None:
-    context.meta[_KEY] = hosts = tuple(dict.fromkeys((*named_hosts(context), *value)))
+    hosts = tuple(dict.fromkeys((*named_hosts(context), *value)))
+    if not context.resilient_parsing:
+        _check(hosts)
+    context.meta[_KEY] = hosts
+
+
+def _check(hosts: Sequence[str]) -> None:
+    """Refuse what can be no machine, an empty name too: a variable that is not set must not mean this machine."""
     if len(hosts) > MOST_HOSTS:
         raise RequestError(f"{len(hosts)} machines are named with --host", hint=f"at most {MOST_HOSTS} at once")
+    for host in hosts:
+        try:
+            checked_destination(host)
+        except ValueError as error:
+            raise RequestError(str(error), hint="--host takes user@box, box, or a name from [hosts]") from error
 
 
 def host_option() -> click.Option:

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import signal
 import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
+from flashdeck.extras import Extra, explained, require
 from flashdeck.job_state import Failure
 from flashdeck_tui import terminal
 from flashdeck_tui.cli.output import is_terminal, put, put_json, report, say
@@ -54,16 +54,13 @@ def run(*, once: bool, json: bool) -> int:
 
 
 async def _played() -> int:
-    if importlib.util.find_spec("textual") is None:
-        raise FlashdeckError(
-            "the terminal interface needs textual, which is not installed",
-            hint="pip install 'flashdeck[tui]'; 'flashdeck demo --once' works without it",
-        )
+    require(Extra.TUI, "the screen", otherwise="'flashdeck demo --once' works without it")
     if refused := terminal.refusal(instead="flashdeck demo --once"):
         say(refused)
         return ExitCode.USAGE
     terminal.end_with_it()  # before the slow part: it may close while the screen starts
-    from flashdeck_tui.demo.play import play  # noqa: PLC0415 - an extra, and slow to import
+    with explained(Extra.TUI, "the screen"):
+        from flashdeck_tui.demo.play import play  # noqa: PLC0415 - an extra, and slow to import
 
     return await play()
 

@@ -4,6 +4,7 @@ import click
 
 from flashdeck.config_file import default_config
 from flashdeck.errors import ExitCode
+from flashdeck.extras import Extra, require
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.installing import carried_out
 from flashdeck_tui.cli.shell_completion import script
@@ -34,6 +35,7 @@ def command(
         raise click.UsageError("--user goes with --system: your own service is installed by yourself")
     if with_socket and system:
         raise click.UsageError("--socket is for a service of your own, without --system")
+    require(Extra.DAEMON, "the service")
     machine = look(account, system=system)
     root = context.find_root().command
     lines = needed_steps.install(
