@@ -26,6 +26,9 @@ def write_new(path: Path, text: str) -> None:
     was_blank = is_blank(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
+    except OSError as error:
+        raise _refused(shown, error) from error
+    try:
         flags = os.O_RDWR if was_blank else os.O_WRONLY | os.O_CREAT | os.O_EXCL
         descriptor = os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
     except FileExistsError as error:

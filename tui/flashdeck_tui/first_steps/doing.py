@@ -11,7 +11,7 @@ from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.config_file import proposed
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError
-from flashdeck.image_file import ImageFile, load_image, send_image
+from flashdeck.image_file import LoadedImage, load_image, send_image
 from flashdeck.job_following import Following, carry_out
 from flashdeck.names import literal
 from flashdeck.outcome import Outcome
@@ -51,7 +51,7 @@ class Doing:
     installed: tuple[StepResult, ...] = ()
     refused: RemoteError | None = None
     """The refusal of an image where those before it were taken."""
-    _data: dict[ImageFor, ImageFile] = field(default_factory=dict[ImageFor, ImageFile])
+    _data: dict[ImageFor, LoadedImage] = field(default_factory=dict[ImageFor, LoadedImage])
 
     def read(self) -> None:
         """Read the images as they are now, before anything is changed. Raises FlashdeckError."""
