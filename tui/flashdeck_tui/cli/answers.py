@@ -214,6 +214,32 @@ class InstallationReport(Value, frozen=True, kw_only=True):
     """Notes on what is left as it is, each with what a person can do."""
 
 
+class PartitionImage(Value, frozen=True, kw_only=True):
+    """An image file, and the partition that it goes into."""
+
+    partition: str
+    file: str
+
+
+class FirstBoard(FlashReport, frozen=True, kw_only=True):
+    """The answer of `init`: that of `flash`, and what was set up before."""
+
+    jobs: tuple[JobState, ...] = ()
+    board: str
+    profile: str
+    file: str
+    """The configuration file that was written; "" where the board was configured already."""
+    toml: str
+    """Its text."""
+    include: str = ""
+    """The line that a person has to put into the configuration that was there; "" where nothing has to be."""
+    images: tuple[PartitionImage, ...] = ()
+    install: tuple[StepResult, ...] = ()
+    """The steps of the installation that were missing."""
+    dry_run: bool = False
+    """True: nothing of it was done."""
+
+
 class CompletionScript(Value, frozen=True, kw_only=True):
     """The answer of `completion`."""
 

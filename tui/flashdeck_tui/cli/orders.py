@@ -109,7 +109,7 @@ def outcome_of(order: Order, work: Work, *, note: str = "warning: ") -> Outcome:
 
     async def session(client: Client) -> Outcome:
         try:
-            done = await work(AsyncBench(client, watch=_shown(order, note), tell_placed=tell_placed))
+            done = await work(AsyncBench(client, watch=watch_of(order, note), tell_placed=tell_placed))
         except NotDoneError as error:
             done = error.outcome
         except MaybeQueuedError as error:
@@ -121,13 +121,18 @@ def outcome_of(order: Order, work: Work, *, note: str = "warning: ") -> Outcome:
         return done
 
     done = converse(session, join=many_hosts.outcomes)
-    for job in done.jobs:
-        for remark in job.result.remarks if job.result is not None else ():
-            say(f"{job.board} {job.partition}".strip() + f": {remark}")
+    tell_remarks(done)
     return done
 
 
-def _shown(order: Order, note: str) -> Watch:
+def tell_remarks(done: Outcome) -> None:
+    """Say what a person should know of how the jobs went."""
+    for job in done.jobs:
+        for remark in job.result.remarks if job.result is not None else ():
+            say(f"{job.board} {job.partition}".strip() + f": {remark}")
+
+
+def watch_of(order: Order, note: str = "warning: ") -> Watch:
     """Return what shows the jobs while they are followed.
 
     Progress is talk on stderr; with `as_jsonl` every state of a job is also an object on stdout.

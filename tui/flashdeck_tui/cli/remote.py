@@ -14,7 +14,9 @@ _KEY: Final = "flashdeck_tui.cli.remote"
 _FAILED: Final = "flashdeck_tui.cli.remote.failed"
 MOST_HOSTS: Final = 32
 """Machines of one command line."""
-LOCAL: Final = frozenset({"config check", "config show", "install", "uninstall", "completion", "demo", "connect"})
+LOCAL: Final = frozenset(
+    {"init", "config check", "config show", "install", "uninstall", "completion", "demo", "connect"}
+)
 """Commands that do all their work on this machine."""
 
 speaking_for: ContextVar[str] = ContextVar("speaking_for", default="")

@@ -11,6 +11,7 @@ from flashdeck_tui.cli.group import CommandGroup
 from flashdeck_tui.cli.remote import host_option
 
 COMMANDS = (
+    "init",
     "status",
     "boards",
     "jobs",

@@ -37,7 +37,7 @@ def install(
     with_socket: bool = False,
 ) -> list[Line]:
     """Return what is missing on a machine, in order; nothing where all is there."""
-    lines: list[Line] = list(_access(machine, config, files))
+    lines: list[Line] = list(access(machine, config, files))
     lines += _completion(machine, files, completions, system=system)
     for path in _man_pages(machine, system=system):
         lines += _written(path, unit_files.man_page(path.name), files, as_root=system, comment=ROFF)
@@ -76,7 +76,8 @@ def uninstall(machine: ThisMachine, files: Files, *, system: bool) -> list[Line]
     return lines
 
 
-def _access(machine: ThisMachine, config: Config, files: Files) -> Iterator[Line]:
+def access(machine: ThisMachine, config: Config, files: Files) -> Iterator[Line]:
+    """Yield what is missing so that a daemon may use the devices of a configuration."""
     written = list(_written(RULES, unit_files.rules(config), files, as_root=True))
     yield from written
     if any(isinstance(line, WriteFile) for line in written):
