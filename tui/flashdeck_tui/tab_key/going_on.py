@@ -1,4 +1,4 @@
-"""How a command line may go on. Pure."""
+"""The ways in which a command line may go on. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
