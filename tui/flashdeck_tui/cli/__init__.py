@@ -9,8 +9,8 @@ import click
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.job_state import Failure
 from flashdeck.names import near
-from flashdeck_tui.cli.connect import some_hosts_failed
 from flashdeck_tui.cli.output import accept_any_text, report, silence
+from flashdeck_tui.cli.remote import some_hosts_failed
 from flashdeck_tui.cli.root import COMPLETE_VARIABLE, root
 
 _JSON_OPTIONS = frozenset({"--json", "--jsonl"})

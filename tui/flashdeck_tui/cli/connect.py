@@ -17,7 +17,7 @@ from flashdeck.stream import START_HINT
 from flashdeck.value import Value
 from flashdeck.whereabouts import Address, Whereabouts
 from flashdeck_tui.cli.output import is_terminal, say, say_error
-from flashdeck_tui.cli.remote import named_hosts, only_host, speaking_for
+from flashdeck_tui.cli.remote import named_hosts, note_failed, only_host, speaking_for
 from flashdeck_tui.inside_lease import act_for_lease
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
 
@@ -26,7 +26,6 @@ R = TypeVar("R", bound=Value)
 Work = Callable[[Client], Awaitable[T]]
 Join = Callable[[Sequence[tuple[str, T]]], T]
 """Makes one answer of those of several machines; see `many_hosts`."""
-_FAILED: Final = "flashdeck_tui.cli.connect.failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +89,6 @@ def ask_each(params: Params[R]) -> dict[str, R]:
     if len(hosts) <= 1:
         return {"": ask(params)}
     return dict(_all_answers(context, hosts, lambda client: client.call(params)))
-
-
-def some_hosts_failed(context: click.Context) -> bool:
-    """Return whether one of several machines failed, and others did not."""
-    return bool(context.meta.get(_FAILED))
 
 
 def whereabouts(context: click.Context, *, virtual: bool = False) -> Whereabouts:
@@ -185,7 +179,7 @@ def _answers(context: click.Context, outcomes: Sequence[tuple[str, T | Flashdeck
         raise FlashdeckError("; ".join(message for message, _ in told), hint=hint, kind=errors[0][1].kind)
     for message, error in told:
         say_error(message, error.hint)
-    context.meta[_FAILED] = bool(errors)
+    note_failed(context, failed=bool(errors))
     return answers
 
 
