@@ -7,13 +7,14 @@
 #   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
 #   make bench    what flashdeck costs: a table, and build/bench/bench.json (QUICK=1: smaller, no virtual machine; JSON=FILE)
 #   make limits   doubles and halves every limit, one at a time, and names those that no test noticed (ONLY=dfu)
+#   make packages the wheel, installed by pip, pipx and uv, and every command of it (TESTS="-k …")
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make docs     the site of the manual, in build/docs, and its references of keys anew
-#   make pictures docs/tui.svg, as the terminal interface draws itself
+#   make pictures docs/tui.svg, as the terminal interface draws itself, and docs/demo.svg, a recording of the demo
 #   make diagram  the life of a job in CONTRIBUTING.md, drawn again from its table
 #   make recordings  tests/data/recordings, recorded anew on an emulated board
-#   make schema   config/schema again, the JSON Schemas for editors, as the models are now
+#   make schema   config/schema again, as the models are now; man pages and completion, as the commands are
 #   make chips    the chip table again, from clones of its sources under SOURCES=DIR (see CONTRIBUTING)
 #   make clean    back to a fresh clone
 
@@ -23,7 +24,7 @@ READY := .venv/ready
 # One process more than cores, for many tests wait. A file or two by themselves start sooner in one process.
 PARALLEL := -n 3 --dist worksteal
 
-.PHONY: help demo test long-test soak vm-test bench limits check format docs pictures diagram recordings schema chips clean
+.PHONY: help demo test long-test soak vm-test bench limits packages check format docs pictures diagram recordings schema chips clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -49,6 +50,9 @@ bench: $(READY)
 limits: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m limits $(if $(ONLY),--only '$(ONLY)')
 
+packages: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m packages
+
 check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -63,7 +67,7 @@ docs: $(READY)
 	@PYTHONPATH=tools $(BIN)/python -m manual_site
 
 pictures: $(READY)
-	$(BIN)/python tests/pictures.py
+	PYTHONPATH=tools $(BIN)/python tests/pictures.py
 
 diagram: $(READY)
 	$(BIN)/python tests/job_diagram.py
@@ -73,21 +77,26 @@ recordings: $(READY)
 
 schema: $(READY)
 	@PYTHONPATH=tools $(BIN)/python -m schema
+	@PYTHONPATH=tools $(BIN)/python -m command_words
 
 chips: $(READY)
 	@PYTHONPATH=tools $(BIN)/python -m chip_table --embassy '$(SOURCES)/stm32-data-generated' --modm '$(SOURCES)/modm-devices' \
 	  --probe-rs '$(SOURCES)/probe-rs' --openocd '$(SOURCES)/openocd' --gd32 '$(SOURCES)/platform-gd32' \
 	  --at32 '$(SOURCES)/platform-arterytekat32'
 
-# The build backend is installed first and by itself, so that it is pinned like all the rest.
+# The build backends are installed first and by themselves, so that they are pinned like all the rest: hatchling builds
+# this project, setuptools what has no wheel (docopt, which west brings). With them comes a pip that knows dependency
+# groups, which some systems' own does not.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "flashdeck needs Python 3.11 or newer, and $(PYTHON) is not: try make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 	  echo "$(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt \
+	  pip hatchling editables hatch-fancy-pypi-readme setuptools
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation \
+	  -e '.[daemon,tui]' --group dev
 	@touch $@
 
 clean:

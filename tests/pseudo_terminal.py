@@ -21,7 +21,7 @@ import fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 if sys.argv[1] == "nohup":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-os.execv(sys.executable, (sys.executable, *sys.argv[2:]))
+os.execv(sys.argv[2], sys.argv[2:])
 """
 """Takes the terminal as its own, so that it is sent SIGHUP when that closes, and becomes what is to run."""
 _PROGRAM = ("-c", "import sys; from flashdeck_tui.cli import main; sys.exit(main())")
@@ -37,15 +37,21 @@ class OnTerminal:
         columns: int = 80,
         lines: int = 24,
         python: tuple[str, ...] = (),
+        installed: tuple[str, Mapping[str, str]] | None = None,
         **variables: str | None,
     ) -> None:
-        """`python` are options of the interpreter, `variables` of the environment; None takes one away."""
+        """`python` are options of the interpreter, `variables` of the environment; None takes one away.
+
+        `installed` is another command line than ours, and its whole environment.
+        """
         self.seen = b""
         self._leader, follower = pty.openpty()
         self._size(columns, lines)
-        environment: Mapping[str, str | None] = {**os.environ, "TERM": "xterm-256color", **variables}
+        program, inherited = installed or (sys.executable, os.environ)
+        options = () if installed else (*python, *_PROGRAM)
+        environment: Mapping[str, str | None] = {**inherited, "TERM": "xterm-256color", **variables}
         self.process = subprocess.Popen(  # noqa: S603 - ours
-            (sys.executable, "-c", _LEADER, "nohup" if ignore_hangup else "", *python, *_PROGRAM, *words),
+            (sys.executable, "-c", _LEADER, "nohup" if ignore_hangup else "", program, *options, *words),
             stdin=follower,
             stdout=follower,
             stderr=follower,

@@ -22,6 +22,8 @@ PATIENCE = float(os.environ.get("FLASHDECK_PATIENCE", "1"))
 """How many times longer than usual everything may take, where the machine is an emulated one."""
 START_SECONDS = 30.0 * PATIENCE
 """Bounds the daemon's start; a test that gets near it is broken, not slow."""
+LOOK_AGAIN = 0.02
+"""Seconds between two looks whether a daemon listens."""
 WAIT_SECONDS = 60.0 * PATIENCE
 """Bounds every wait for something to happen."""
 
@@ -214,7 +216,9 @@ def prepare(
     (root / "bench.toml").write_text(bench)
 
 
-async def start(root: Path, *, virtual: bool = True, daemon: tuple[str, ...] = DAEMON, look_again: float = 0.02) -> Rig:
+async def start(
+    root: Path, *, virtual: bool = True, daemon: tuple[str, ...] = DAEMON, look_again: float = LOOK_AGAIN
+) -> Rig:
     """Starts a daemon on what `prepare` wrote, or on what an earlier daemon left there.
 
     `daemon` is what Python runs: the real one, or one on a bench that no bench file can describe. `look_again` is in

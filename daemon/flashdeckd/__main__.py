@@ -15,6 +15,7 @@ from flashdeck import __version__, paths
 from flashdeck.config import DEFAULT_SETTLE
 from flashdeck.diagnosis import exit_code
 from flashdeck.errors import FlashdeckError
+from flashdeck.extras import Extra, explained
 from flashdeck.followed_file import FollowLine
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
@@ -46,7 +47,7 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--record-payloads", is_flag=True, help="Record image bytes, too, so that reads can be replayed.")
 @click.option("-v", "--verbose", is_flag=True, help="Log what each lane decides, and why.")
-@click.version_option(__version__)
+@click.version_option(__version__, prog_name="flashdeckd", message="%(prog)s %(version)s")
 @click.pass_context
 def main(
     context: click.Context,
@@ -69,7 +70,8 @@ def main(
     begin_log(level=logging.DEBUG if verbose else logging.INFO)
     signals = Signals()
     with _ending(), signals.heard(), _told():
-        from flashdeckd.service import Options, serve  # noqa: PLC0415 -- only here can a missing extra be explained
+        with explained(Extra.DAEMON, "flashdeckd"):
+            from flashdeckd.service import Options, serve  # noqa: PLC0415 -- only here can a missing extra be explained
 
         is_virtual = virtual is not None
         environment = processes.environment()
@@ -101,7 +103,8 @@ def doctor(boards: tuple[str, ...], config: Path | None, state_dir: Path | None,
     """
     begin_log(level=logging.WARNING)
     with _ending(), _told(as_json=True):
-        from flashdeckd.offline_doctor import DaemonPaths, examine  # noqa: PLC0415 -- the same
+        with explained(Extra.DAEMON, "flashdeckd"):
+            from flashdeckd.offline_doctor import DaemonPaths, examine  # noqa: PLC0415 -- the same
 
         place = DaemonPaths(state_dir or paths.state_dir(virtual=virtual is not None), config, virtual)
         diagnosis = asyncio.run(examine(place, boards))
@@ -125,8 +128,9 @@ def scan(directory: Path | None, *, no_devices: bool, follow: bool) -> None:
         )
     begin_log(level=logging.WARNING)
     with _ending(), _told(as_json=True):
-        from flashdeckd.scanning.scan import scan as look  # noqa: PLC0415 -- the same
-        from flashdeckd.usb.hotplug import PyudevHotplug  # noqa: PLC0415 -- the same
+        with explained(Extra.DAEMON, "flashdeckd scan"):
+            from flashdeckd.scanning.scan import scan as look  # noqa: PLC0415 -- the same
+            from flashdeckd.usb.hotplug import PyudevHotplug  # noqa: PLC0415 -- the same
 
         source = None if no_devices else PyudevHotplug()
         with _plainly():
@@ -144,7 +148,8 @@ def follow(file: str, settle: float) -> None:
     """
     begin_log(level=logging.WARNING)
     with _ending(), _told(as_json=True):
-        from flashdeckd import following  # noqa: PLC0415 -- the same
+        with explained(Extra.DAEMON, "flashdeckd follow"):
+            from flashdeckd import following  # noqa: PLC0415 -- the same
 
         path = str(absolute(file))
         asyncio.run(following.follow(path, settle, _tell, following.lines_of_stdin()))
@@ -192,11 +197,6 @@ def _told(*, as_json: bool = False) -> Generator[None]:
     """Ends the process with what went wrong, in words, and with the error's exit code."""
     try:
         yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("flashdeck"):
-            raise  # one of our own: the installation is broken, no extra would mend it
-        missing = FlashdeckError(f"{error.name} is not installed", hint="pip install 'flashdeck[daemon]'")
-        _end(missing, as_json=as_json)
     except FlashdeckError as error:
         _end(error, as_json=as_json)
     except OSError as error:

@@ -2,6 +2,8 @@
 
 async with await Client.connect(path, client="flashdeck") as client:
     boards = await client.call(GetBoards())
+
+This is the layer of single calls. `flashdeck.connect` and `flashdeck.connect_async` are for programs that flash boards.
 """
 
 import asyncio
@@ -10,9 +12,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
-from flashdeck import __version__, rpc
+from flashdeck import __version__, after_fork, rpc
 from flashdeck.api import (
     CHUNK,
     HIGHEST_PROTOCOL,
@@ -22,6 +24,8 @@ from flashdeck.api import (
     CommitUpload,
     Hello,
     Params,
+    PlacedImages,
+    PlaceUpload,
     Subscribe,
     UploadChunk,
     UploadDone,
@@ -42,43 +46,41 @@ _AT_THE_DOOR = frozenset({ErrorKind.UNREACHABLE, ErrorKind.NO_PERMISSION, ErrorK
 """Kinds of an error that is the answer to no call: whoever stands before the daemon lets nobody in."""
 
 
-class Subscription:
-    """A snapshot and, by iterating, every later event, each numbered one above the one before.
+E = TypeVar("E", bound=Snapshot | Event)
 
-    The iteration ends where events are missing: the daemon's numbers had a gap, this side fell more than `EVENTS_KEPT`
-    behind, or a newer subscription of the same client took over. Subscribe again then (or use `Client.follow`). A lost
-    connection raises ConnectionFailedError instead.
-    """
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self._seq = snapshot.seq
-        self._events: deque[Event] = deque()
+class _Arriving(Generic[E]):
+    """Changes as they arrive, in order, until some are missing."""
+
+    def __init__(self, seq: int) -> None:
+        self._seq = seq
+        self._changes: deque[E] = deque()
         self._arrived = asyncio.Event()
         self._ended = False
         self._lost: ConnectionFailedError | None = None
 
-    def __aiter__(self) -> "Subscription":
+    def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Event:
-        while not self._events:
+    async def __anext__(self) -> E:
+        while not self._changes:
             if self._lost is not None:
                 raise self._lost
             if self._ended:
                 raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
-        return self._events.popleft()
+        return self._changes.popleft()
 
-    def deliver(self, event: Event) -> None:
-        """Takes the next event from the wire; one out of order ends the subscription."""
+    def _take(self, change: E) -> None:
+        """Take the next change from the wire; an event out of order ends the iteration."""
         if self._ended:
             return
-        self._ended = event.seq != self._seq + 1 or len(self._events) >= EVENTS_KEPT
+        is_next = isinstance(change, Snapshot) or change.seq == self._seq + 1
+        self._ended = not is_next or len(self._changes) >= EVENTS_KEPT
         if not self._ended:
-            self._seq = event.seq
-            self._events.append(event)
+            self._seq = change.seq
+            self._changes.append(change)
         self._arrived.set()
 
     def end(self, lost: ConnectionFailedError | None = None) -> None:
@@ -86,6 +88,37 @@ class Subscription:
         self._ended = True
         self._lost = lost
         self._arrived.set()
+
+
+class Subscription(_Arriving[Event]):
+    """A snapshot and, by iterating, every later event, each numbered one above the one before.
+
+    The iteration ends where events are missing: the daemon's numbers had a gap, this side fell more than `EVENTS_KEPT`
+    behind, or the same client has subscribed, or begun to follow, once more. Subscribe again then (or use
+    `Client.follow`). A lost connection raises ConnectionFailedError instead.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__(snapshot.seq)
+        self.snapshot = snapshot
+
+    def deliver(self, event: Event) -> None:
+        """Takes the next event from the wire."""
+        self._take(event)
+
+
+class _Followed(_Arriving[Snapshot | Event]):
+    """A snapshot and all that follows, for one that goes on where its client subscribes once more.
+
+    It takes the snapshot that comes then: the daemon's numbers go on from there for everybody.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def deliver(self, change: Snapshot | Event) -> None:
+        """Takes the next change from the wire."""
+        self._take(change)
 
 
 class _Pending:
@@ -112,9 +145,11 @@ class Client:
         self._pending: dict[int, _Pending] = {}
         self._places = asyncio.Semaphore(rpc.MAX_CALLS)
         self._subscription: Subscription | None = None
+        self._followed: set[_Followed] = set()
         self._lost: ConnectionFailedError | None = None
         self._is_greeted = False
         self._receiving = asyncio.create_task(self._receive(), name=f"flashdeck client of {stream.where}")
+        after_fork.leave_to_parent(stream.writer)
 
     @classmethod
     async def connect(cls, path: Path, *, client: str) -> "Client":
@@ -159,6 +194,11 @@ class Client:
             )
         self._is_greeted = True
 
+    @property
+    def where(self) -> str:
+        """The daemon's socket, as errors name it."""
+        return self._where
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -190,18 +230,9 @@ class Client:
     async def subscribe(self) -> Subscription:
         """Everything at one instant, and by iterating over the subscription every later event.
 
-        A client has one subscription: a second one ends the first.
+        A client has one subscription: a second one ends the first, and gives all that follow a new snapshot.
         """
-
-        def settle(reply: rpc.Reply) -> Snapshot:
-            snapshot = rpc.decode_value(reply.result, Snapshot)
-            if self._subscription is not None:
-                self._subscription.end()
-            # Here and not in the caller, who only wakes up after the first events were read.
-            self._subscription = Subscription(snapshot)
-            return snapshot
-
-        snapshot = await self._call(Subscribe(), settle)
+        snapshot = await self._subscribe()
         if self._subscription is None or self._subscription.snapshot is not snapshot:
             overtaken = Subscription(snapshot)
             overtaken.end(self._lost)
@@ -209,12 +240,35 @@ class Client:
         return self._subscription
 
     async def follow(self) -> AsyncGenerator[Snapshot | Event, None]:
-        """A snapshot, then the events after it; after a gap a new snapshot, and so on until the connection is lost."""
+        """A snapshot, then the events after it; after a gap a new snapshot, and so on until the connection is lost.
+
+        Any number may follow at once; each gets a new snapshot whenever another one begins.
+        """
         while True:
-            subscription = await self.subscribe()
-            yield subscription.snapshot
-            async for event in subscription:
-                yield event
+            followed = _Followed()
+            try:
+                await self._subscribe(followed)
+                async for change in followed:
+                    yield change
+            finally:
+                self._followed.discard(followed)
+
+    async def _subscribe(self, followed: _Followed | None = None) -> Snapshot:
+        """Return a snapshot, which `followed` and all others that follow get as well; without one it is subscribed."""
+
+        def settle(reply: rpc.Reply) -> Snapshot:
+            # Here and not in the caller, who only wakes up after the first events were read.
+            snapshot = rpc.decode_value(reply.result, Snapshot)
+            if self._subscription is not None:
+                self._subscription.end()
+            self._subscription = Subscription(snapshot) if followed is None else None
+            if followed is not None:
+                self._followed.add(followed)
+            for each in self._followed:
+                each.deliver(snapshot)
+            return snapshot
+
+        return await self._call(Subscribe(), settle)
 
     async def upload(self, name: str, data: bytes, *, partition: str = "", boards: tuple[str, ...] = ()) -> UploadDone:
         """Sends a file's bytes in chunks. Returns what `flash` and `wait` need to know of the image in it.
@@ -222,10 +276,21 @@ class Client:
         Only with the `partition` that it is for it may be anything but a raw binary; see `BeginUpload`. Its name may be
         one that is no UTF-8.
         """
-        handle = await self.call(BeginUpload(name=clean(name), size=len(data), partition=partition, boards=boards))
+        upload = await self._send(
+            BeginUpload(name=clean(name), size=len(data), partition=partition, boards=boards), data
+        )
+        return await self.call(CommitUpload(upload=upload))
+
+    async def place(self, name: str, data: bytes, *, boards: tuple[str, ...] = ()) -> PlacedImages:
+        """Sends a file's bytes in chunks, and returns the partitions that it belongs to; see `PlaceUpload`."""
+        upload = await self._send(BeginUpload(name=clean(name), size=len(data)), data)
+        return await self.call(PlaceUpload(upload=upload, boards=boards))
+
+    async def _send(self, announced: BeginUpload, data: bytes) -> int:
+        handle = await self.call(announced)
         for start in range(0, len(data), CHUNK):
             await self.call(UploadChunk(upload=handle.upload, data=data[start : start + CHUNK]))
-        return await self.call(CommitUpload(upload=handle.upload))
+        return handle.upload
 
     async def _call(self, params: Params[Any], settle: Callable[[rpc.Reply], R]) -> R:
         await self._places.acquire()
@@ -286,8 +351,8 @@ class Client:
 
     def _take(self, incoming: rpc.Reply | rpc.Notification) -> None:
         if isinstance(incoming, rpc.Notification):
-            if incoming.method == rpc.EVENT and self._subscription is not None:
-                self._subscription.deliver(rpc.decode_value(incoming.params, Event))
+            if incoming.method == rpc.EVENT:
+                self._deliver(rpc.decode_value(incoming.params, Event))
             return
         if not isinstance(incoming.id, int):
             if incoming.error is not None and incoming.error.kind in _AT_THE_DOOR:
@@ -310,6 +375,12 @@ class Client:
         except rpc.MalformedError as error:
             pending.future.set_exception(error)
 
+    def _deliver(self, event: Event) -> None:
+        if self._subscription is not None:
+            self._subscription.deliver(event)
+        for each in self._followed:
+            each.deliver(event)
+
     def _refusal(self, method: str, reply: rpc.Reply, error: RemoteError) -> FlashdeckError:
         if not reply.is_unknown_method or rpc.is_for_emulated_boards(method):
             return error
@@ -329,8 +400,9 @@ class Client:
             if not pending.future.done():
                 pending.future.set_exception(self._lost)
         self._pending.clear()
-        if self._subscription is not None:
-            self._subscription.end(self._lost)
+        for each in (self._subscription, *self._followed):
+            if each is not None:
+                each.end(self._lost)
         self._writer.close()
 
 

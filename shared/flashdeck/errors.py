@@ -5,8 +5,12 @@ The same kind travels over the socket (`rpc`) and decides the exit code of the c
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from flashdeck.open_enum import OpenEnum
+
+if TYPE_CHECKING:  # it is made of this module's kinds
+    from flashdeck.outcome import Outcome
 
 
 class ExitCode(IntEnum):
@@ -127,6 +131,8 @@ class FlashdeckError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")  # a program that does not catch it ends with both
         if kind is not None:
             self.kind = kind
 
@@ -181,6 +187,23 @@ class ConnectionFailedError(FlashdeckError):
 
 class RemoteError(FlashdeckError):
     """An error that the daemon reported, rebuilt on the client's side with its kind."""
+
+
+class NotDoneError(FlashdeckError):
+    """Something that was asked of boards is not done on all of them.
+
+    The message names each of these boards, the worst first, and kind and hint are those of the worst. `outcome` has a
+    row for every board.
+    """
+
+    def __init__(self, message: str, *, hint: str, kind: ErrorKind, outcome: "Outcome") -> None:
+        super().__init__(message, hint=hint, kind=kind)
+        self.outcome = outcome
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of the command line: that of all boards together."""
+        return self.outcome.exit_code
 
 
 class RefusedError(FlashdeckError):

@@ -11,7 +11,6 @@ from flashdeck.text import clean
 
 _DISTRIBUTION = "flashdeck"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
-_FOR_DEVELOPERS = re.compile(r"extra\s*==\s*['\"]dev['\"]", re.ASCII)
 
 
 def software() -> tuple[Fact, ...]:
@@ -40,7 +39,7 @@ def _requirements() -> Iterator[str]:
         return
     for requirement in wanted:
         name = _NAME.match(requirement)
-        if name is not None and not _FOR_DEVELOPERS.search(requirement):
+        if name is not None:
             yield name[0]
 
 

@@ -13,10 +13,12 @@ import pytest
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.inside_lease import LEASE_VARIABLE
 from flashdeck.job_state import Done, WaitFor, Waiting
 from flashdeck.model import BoardState, JobState, Snapshot
 from flashdeck.value import Value
 from job_states import is_writing
+from leftovers import processes_with
 from rig import WAIT_SECONDS, Rig, firmware
 
 FLASHDECK = str(Path(sys.executable).with_name("flashdeck"))
@@ -215,6 +217,26 @@ async def test_a_take_that_is_killed_gives_the_board_back(rig: Rig) -> None:
     await rig.until(lambda s: not is_taken(s))
 
 
+async def test_a_take_that_is_killed_at_once_ends_its_command_and_what_that_has_started(rig: Rig) -> None:
+    script = "sleep 600 & (trap '' TERM; echo $FLASHDECK_LEASE; while true; do sleep 600; done)"
+    process = await flashdeck(rig, "take", "left", "--", "sh", "-c", script)
+    assert process.stdout is not None
+    token = (await process.stdout.readline()).decode().strip()
+    assert "sh" in processes_with(LEASE_VARIABLE, token)
+    process.kill()
+    async with asyncio.timeout(WAIT_SECONDS):
+        await rig.until(lambda s: not is_taken(s))
+        await process.communicate()  # the end of its output is the end of all that had it
+    assert processes_with(LEASE_VARIABLE, token) == []
+
+
+async def test_what_a_command_leaves_running_goes_on_after_it(rig: Rig) -> None:
+    process = await flashdeck(rig, "take", "left", "--", "sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!")
+    out, err = await process.communicate()
+    assert process.returncode == 0, err
+    os.kill(int(out), signal.SIGKILL)  # it is there
+
+
 async def test_the_command_goes_on_where_the_daemon_ends(rig: Rig) -> None:
     process = await flashdeck(rig, "take", "left", "--", "sh", "-c", f"cat {rig.root}/pipe; exit 3")
     os.mkfifo(rig.root / "pipe")
@@ -227,3 +249,37 @@ async def test_the_command_goes_on_where_the_daemon_ends(rig: Rig) -> None:
     out, _ = await process.communicate()
     assert (process.returncode, out) == (3, b"go on")
     await rig.restart()
+
+
+async def test_a_look_of_somebody_else_opens_no_board_that_is_taken(rig: Rig) -> None:
+    upload = await rig.client.upload("app.bin", ONE, partition="app1")
+    await rig.client.call(api.Examine(boards=("left",)))
+    async with somebody(rig) as holder:
+        lease = await holder.call(api.Take(boards=("left",), by="alice", reason="a test"))
+        before = await requests_of(rig)
+        (plan,) = (await rig.client.call(api.Plan(partition="app1", sha256=upload.sha256))).plans
+        assert plan.steps == ()
+        assert "board left is taken by alice for a test" in plan.blocked
+        (plan,) = (await rig.client.call(api.PlanErase(partition="app1"))).plans
+        assert "board left is taken by alice for a test" in plan.blocked
+        (report,) = (await rig.client.call(api.Examine())).boards
+        assert report.failure is not None
+        assert (report.failure.kind, report.requests) == (ErrorKind.BLOCKED, 0)
+        assert "board left is taken by alice for a test" in report.failure.message
+        assert await requests_of(rig) == before, "the board noticed nothing"
+        async with somebody(rig) as helper:  # one that acts for the holder, and the holder itself
+            await helper.call(api.UseLease(token=lease.token))
+            for client in (helper, holder):
+                (plan,) = (await client.call(api.Plan(partition="app1", sha256=upload.sha256))).plans
+                assert plan.steps
+                assert not plan.blocked
+                (report,) = (await client.call(api.Examine(boards=("left",)))).boards
+                assert report.failure is None
+    await rig.until(lambda s: not is_taken(s))
+    (plan,) = (await rig.client.call(api.Plan(partition="app1", sha256=upload.sha256))).plans
+    assert plan.steps
+
+
+async def requests_of(rig: Rig) -> int:
+    """The number of transfers that the emulated board has seen."""
+    return (await rig.emulated("left")).transfers

@@ -17,7 +17,7 @@ PAGES = (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
 """Every page that a user reads."""
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<ticks>```+)(?P<language>[\w-]*)")
-_ONE_LINE = re.compile(r"<!-- (?P<word>bench|file|terminal|stays|ends with|only): (?P<said>.*) -->")
+_ONE_LINE = re.compile(r"<!-- (?P<word>bench|needs|file|terminal|stays|ends with|only): (?P<said>.*) -->")
 _FIRST = "<!-- before:"
 _END = "-->"
 _HEREDOC = "END_OF_BLOCK"
@@ -55,6 +55,8 @@ class Page:
     """Its path in the tree."""
     bench: str = ""
     """The directory of `benches` that it wants; "" where it has no commands."""
+    needs: tuple[str, ...] = ()
+    """Programs that not every machine has, and that Debian has in packages of the same name."""
     lines: list[str] = field(default_factory=list[str])
     """The script, a line for each line of the page."""
     commands: int = 0
@@ -81,6 +83,8 @@ def parsed(name: str, text: str) -> Page:
             page.lines.append("")
             if comment["word"] == "bench":
                 page.bench = comment["said"]
+            elif comment["word"] == "needs":
+                page.needs = tuple(comment["said"].split())
             else:
                 mark = comment["word"], comment["said"]
         elif line.strip() == _FIRST:

@@ -3,7 +3,7 @@
 set -Eeo pipefail
 PS4='+ ${BASH_SOURCE##*/}:$LINENO: '
 trap 'ended=$?; echo "$PAGE:$LINENO: ended with $ended: $BASH_COMMAND" >&2' ERR
-trap 'status=$?; trap - ERR; running=$(jobs -p); [ -z "$running" ] || { kill $running 2>/dev/null; wait $running; }; exit $status' EXIT
+trap 'status=$?; trap - ERR; running=$(jobs -p); [ -z "$running" ] || { kill $running 2>/dev/null; wait $running || true; }; exit $status' EXIT
 
 # keep NAME: what stands in the block is that file.
 keep() {

@@ -1,6 +1,7 @@
 """Every command of README and docs is run: on an emulated bench of its page, in the virtual machine, or by CI."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from manual.pages import PAGES, ROOT, Apart, Elsewhere, Page, PageError, parsed, read
+from needed_tools import need
 
 HERE = Path(__file__).resolve().parent
 BENCHES = HERE / "benches"
@@ -27,13 +29,20 @@ TYPED = tuple(path for path in PAGES if "```sh\n" in path.read_text())
 _DAEMON = """#!/bin/sh
 # The daemon that a person would start, but on the emulated bench of the page.
 case "$1" in
-  doctor) shift; exec {bin}/flashdeckd doctor --virtual {bench} --config {config} "$@" ;;
+  doctor) shift; exec {bin}/flashdeckd doctor --virtual {bench} "$@" ;;
   [a-z]*) exec {bin}/flashdeckd "$@" ;;
 esac
 case " $* " in
-  *" --virtual "*) exec {bin}/flashdeckd --config {config} --socket {socket} --state-dir {state} "$@" ;;
-  *) exec {bin}/flashdeckd --virtual {bench} --config {config} --socket {socket} --state-dir {state} "$@" ;;
+  *" --virtual "*) exec {bin}/flashdeckd --socket {socket} "$@" ;;
+  *) exec {bin}/flashdeckd --virtual {bench} --socket {socket} "$@" ;;
 esac
+"""
+
+_SSH = """#!/bin/sh
+# Another machine, which is this one: what would run there, runs here. Other tests try a real sshd.
+while [ "$1" != -- ]; do shift; done
+shift 2  # and the machine's name
+exec sh -c "$*"
 """
 
 
@@ -48,17 +57,19 @@ def home() -> Iterator[Path]:
 def settle_in(home: Path, page: Page) -> dict[str, str]:
     """Put the bench of a page into a home; the environment of its commands."""
     bench = BENCHES / page.bench
-    config = home / ".config/flashdeck/flashdeck.toml"
+    config = home / ".config/flashdeck"
     own, run = home / ".test", home / ".run"
-    for directory in (config.parent, own, run):
+    for directory in (config, own, run):
         directory.mkdir(parents=True, mode=0o700)
-    config.write_text((bench / "flashdeck.toml").read_text() if (bench / "flashdeck.toml").exists() else "")
+    (home / ".config/flashdeck-virtual").symlink_to(config)  # where a daemon of emulated boards looks
+    if (bench / "flashdeck.toml").exists():
+        shutil.copy(bench / "flashdeck.toml", config)
     (own / "page").write_text(page.script)
-    socket, state = run / "flashdeck/flashdeckd.sock", home / ".local/state/flashdeck"
-    places = {"bench": bench / "bench.toml", "config": config, "socket": socket, "state": state}
-    daemon = own / "flashdeckd"
-    daemon.write_text(_DAEMON.format(bin=Path(sys.executable).parent, **places))
-    daemon.chmod(0o700)
+    socket = run / "flashdeckd.sock"
+    daemon = _DAEMON.format(bin=Path(sys.executable).parent, bench=bench / "bench.toml", socket=socket)
+    for program, text in (("flashdeckd", daemon), ("ssh", _SSH)):
+        (own / program).write_text(text)
+        (own / program).chmod(0o700)
     return {
         "HOME": str(home),
         "PATH": f"{own}:{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -78,22 +89,26 @@ def test_the_commands_of_a_page_do_what_it_says(path: Path, home: Path) -> None:
     page = read(path)
     if not page.commands:
         return
-    process = subprocess.Popen(  # noqa: S603 - what our pages say
-        (SHELL, str(HERE / "prelude.sh")),
-        cwd=home,
-        env=settle_in(home, page),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        said, _ = process.communicate(timeout=PATIENCE)
-    finally:
+    need(*page.needs, packages=" ".join(page.needs))
+    environment = settle_in(home, page)
+    said = home / ".test/said"
+    with (
+        said.open("w") as output,
+        subprocess.Popen(  # noqa: S603 - what our pages say
+            (SHELL, str(HERE / "prelude.sh")),
+            cwd=home,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
+        with suppress(subprocess.TimeoutExpired):  # what it has said by then is shown
+            process.wait(PATIENCE)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, said
+    assert process.returncode == 0, said.read_text()
 
 
 def test_few_commands_run_elsewhere_and_each_says_why() -> None:
@@ -105,11 +120,14 @@ def test_few_commands_run_elsewhere_and_each_says_why() -> None:
 
 
 def test_what_ci_is_said_to_run_is_a_step_of_it() -> None:
-    steps = [line.strip() for line in (ROOT / ".ci/run").read_text().splitlines()]
-    apart = [block for path in TYPED for block in read(path).apart]
-    said = [line for block in apart if block.where is Elsewhere.CI for line in block.commands]
-    assert said
-    assert [line for line in said if not any(step.split("step ", 1)[-1].startswith(line) for step in steps)] == []
+    """The reason names the step, in backticks."""
+    steps = [line.strip().partition("step ")[2] for line in (ROOT / ".ci/run").read_text().splitlines()]
+    reasons = [block.why for path in TYPED for block in read(path).apart if block.where is Elsewhere.CI]
+    assert reasons
+    for why in reasons:
+        named = re.findall(r"`(make [\w-]+)`", why)
+        assert named, why
+        assert [step for step in named if not any(line.startswith(step) for line in steps)] == []
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,11 @@ from manual.pages import DOCS, PAGES, ROOT
 from manual_site.links import broken_in_site, broken_in_source
 from manual_site.reference import REFERENCES, shown, written
 
+MOST_LINES_OF_README = 120
+MOST_LINES = 150
+LOOKED_UP = {"bench.md", "bootloader-guide.md", "configuration.md", "emulated-boards.md"}
+"""Pages that nobody reads from their beginning to their end."""
+
 
 @pytest.mark.parametrize("path", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
@@ -19,6 +24,12 @@ def test_every_page_is_in_the_contents() -> None:
     listed = (DOCS / "index.md").read_text().splitlines()
     pages = {str(path.relative_to(DOCS).with_suffix("")) for path in DOCS.rglob("*.md")} - {"index"}
     assert sorted(pages - set(listed)) == []
+
+
+def test_pages_are_short() -> None:
+    lengths = {path.name: len(path.read_text().splitlines()) for path in PAGES}
+    assert lengths.pop("README.md") <= MOST_LINES_OF_README
+    assert [name for name, lines in lengths.items() if lines > MOST_LINES and name not in LOOKED_UP] == []
 
 
 @pytest.mark.parametrize(("schema", "page"), REFERENCES.items())

@@ -13,7 +13,7 @@ from rig import WAIT_SECONDS
 
 _INIT: Final = "/lib/systemd/systemd"
 UNITS: Final = Path("/run/units")
-"""The only place of units: nothing of a whole system is started beside what a test brings."""
+"""The place of units, and mostly the only one: nothing of a whole system is started beside what a test brings."""
 _TARGETS: Final = ("sysinit", "basic", "multi-user", "default", "sockets", "shutdown")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 
@@ -53,8 +53,8 @@ class Systemd:
 
 
 @contextmanager
-def systemd(units: Sequence[tuple[str, str]]) -> Generator[Systemd]:
-    """A service manager that has these units, by name and text, and ends with the block."""
+def systemd(units: Sequence[tuple[str, str]], *places: Path) -> Generator[Systemd]:
+    """A service manager that has these units, by name and text, and those in `places`; it ends with the block."""
     targets = [(f"{name}.target", "[Unit]\nDefaultDependencies=no\n") for name in _TARGETS]
     for name, text in (*targets, *units):
         (UNITS / name).parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def systemd(units: Sequence[tuple[str, str]]) -> Generator[Systemd]:
     words = (*namespaces, _INIT, "--system", "--unit=basic.target", "--log-target=kmsg")  # to `kernel.log`
     environment = {
         "container": "flashdeck",
-        "SYSTEMD_UNIT_PATH": str(UNITS),
+        "SYSTEMD_UNIT_PATH": ":".join(map(str, (UNITS, *places))),
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
     }

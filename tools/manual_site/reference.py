@@ -156,9 +156,7 @@ def _number(value: _Schema) -> str:
 
 
 def _text(pattern: str) -> str:
-    if not pattern:
-        return "text"
-    return next(name for piece, name in _TEXTS if piece in pattern)
+    return next((name for piece, name in _TEXTS if piece in pattern), "text")
 
 
 def _code(value: object) -> str:

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from flashdeck import api
 from flashdeck.errors import RequestError
+from flashdeck.image_file import read_image
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
 from flashdeck.job_state import CHANGES, Blocked, Running
 from flashdeck.model import Disposition, JobState
@@ -23,7 +24,6 @@ from flashdeck.words.boards import armed_text, hold_text
 from flashdeck.words.jobs import status_word
 from flashdeck.words.work import doing_word
 from flashdeck_tui.board_list import next_problem
-from flashdeck_tui.cli.image_file import read_image
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 from flashdeck_tui.views import log_text

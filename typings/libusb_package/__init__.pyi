@@ -1,4 +1,4 @@
 # What flashdeckd uses of libusb-package; its own annotations are partial.
-from usb.backend import IBackend
+from pathlib import Path
 
-def get_libusb1_backend() -> IBackend | None: ...
+def get_library_path() -> Path | None: ...

@@ -8,12 +8,15 @@ from typing import Final
 from msgspec.structs import replace
 
 from flashdeck.first_board.found import FoundBuild
+from flashdeck.geometry import Range
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.scanning.image_facts import ImageFile
 from flashdeckd.scanning.origin import BuildOrigin
 
 BESIDE_SECONDS: Final = 2.0
 """Files of one run of a build are written so close to each other, seconds; some file systems count no finer."""
+_TABLE: Final = 16
+"""Bytes of a vector table by which a program is found again."""
 _STEPS = re.compile(r"(\.signed|\.confirmed|-signed|_signed)+$", re.IGNORECASE)
 """The ends of the names of signed images, behind the target's name (imgtool, Zephyr)."""
 _HALFWAY = re.compile(r"_pre\d+$|_prebuilt$")
@@ -65,12 +68,21 @@ def _best(images: Sequence[ImageFile], linked: ImageFile | None) -> tuple[ImageF
 
 
 def _placed(image: ImageFile, linked: ImageFile) -> ImageFile:
-    """Return a raw binary at the place of the program that was linked beside it."""
-    start, now = image.found.start or 0, linked.found.start or 0
-    pieces = tuple(Piece(piece.offset - start + now, piece.data) for piece in image.image.pieces)
-    moved = Image(pieces)
-    found = replace(image.found, start=now, end=moved.end, parts=((now, moved.end),), start_is_guess=False)
-    return ImageFile(found, moved, has_addresses=False, is_elf=False)
+    """Return a raw binary at the place of the program that was linked beside it.
+
+    What signs it puts a header before it, where the program has not left room for one. A binary in which the program
+    cannot be found stays where its vectors say.
+    """
+    first = linked.found.start or 0
+    for start in dict.fromkeys((first, first - image.table)):
+        shift = start - (image.found.start or 0)
+        pieces = tuple(Piece(piece.offset + shift, piece.data) for piece in image.image.pieces)
+        moved = Image(pieces)
+        table = Range.sized(first + (image.table if start == first else 0), _TABLE)
+        if start >= 0 and moved.covers(table) and moved.read(table) == linked.image.read(table):
+            found = replace(image.found, start=start, end=moved.end, parts=((start, moved.end),), start_is_guess=False)
+            return ImageFile(found, moved, has_addresses=False, is_elf=False, table=image.table)
+    return image
 
 
 def _has_all(image: Image, linked: Image) -> bool:

@@ -33,6 +33,8 @@ class ImageFile:
     has_addresses: bool
     """True if the file itself says where its bytes belong."""
     is_elf: bool
+    table: int = 0
+    """The offset of its vector table from its start: the size of an MCUboot header, or 0."""
 
 
 def may_be_firmware(name: str, head: bytes) -> bool:
@@ -71,6 +73,7 @@ def read_image(path: Path, data: bytes, modified_at: float) -> ImageFile | None:
         image=image,
         has_addresses=reader.has_addresses,
         is_elf=reader.format is ImageFormat.ELF,
+        table=_table_offset(image, image.pieces[0].offset),
     )
 
 

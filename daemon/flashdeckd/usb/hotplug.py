@@ -101,7 +101,7 @@ class PyudevHotplug:
         except ImportError as error:
             self._trouble = (
                 f"pyudev cannot be used ({error}), so no board can be seen",
-                "install libudev (Debian: libudev1) and flashdeck with its daemon extra",
+                "install libudev (Debian: apt install libudev1)",
             )
             yield frozenset()
             await asyncio.Event().wait()

@@ -2,14 +2,14 @@
 
 import asyncio
 import ctypes
-import ctypes.util
 import errno
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from flashdeck.errors import FlashdeckError
-from flashdeck.text import clean
+from flashdeck.extras import Extra, explained
+from flashdeck.text import MAX_MESSAGE, clean
 from flashdeckd.host import threads
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 OPEN_SECONDS = 10.0
 """Longest wait for libusb, which looks at all devices when it is opened: one that hangs may hold it up for ever."""
+_BUNDLED = "libusb-package"
+_SYSTEMS = "libusb-1.0.so.0"
 _log = logging.getLogger(__name__)
 
 
@@ -32,23 +34,43 @@ def open_backend() -> "IBackend":
     `--virtual`; the import of pyusb and the loading of the library happen here and not sooner. On a machine without
     USB it succeeds, and the backend lists nothing.
 
-    Raises `FlashdeckError` where neither library can be loaded.
+    Raises `FlashdeckError` where neither library can be loaded, with what is wrong with each.
     """
-    try:
-        import usb.backend.libusb1  # noqa: PLC0415  (a daemon with only virtual boards must not load it)
-    except ImportError as error:
-        raise FlashdeckError(
-            f"pyusb cannot be used: {error}", hint="install flashdeck with its daemon extra: flashdeck[daemon]"
-        ) from error
-    backend = _bundled()
-    # Looked for first because pyusb logs an error where it finds none, and ours below says more.
-    if backend is None and ctypes.util.find_library("usb-1.0"):
-        backend = usb.backend.libusb1.get_backend()
+    with explained(Extra.DAEMON, "flashdeckd"):
+        import usb.backend.libusb1 as binding  # noqa: PLC0415  (a daemon with only virtual boards must not load it)
+    failed: list[str] = []
+    for name, find in ((_BUNDLED, _bundled), (_SYSTEMS, lambda: _SYSTEMS)):
+        try:
+            backend = _opened(find(), binding.get_backend)
+        except (ImportError, OSError) as error:
+            failed.append(f"{name}: {clean(str(error), MAX_MESSAGE)}")
+            continue
+        if failed:
+            _log.warning("took %s: the libusb that comes first does not load: %s", name, "; ".join(failed))
+        return backend
+    raise FlashdeckError(
+        f"no libusb-1.0 can be loaded, so no board can be reached ({'; '.join(failed)})",
+        hint="install the system's (Debian: apt install libusb-1.0-0), or libusb-package beside flashdeck",
+    )
+
+
+def _bundled() -> str:
+    import libusb_package  # noqa: PLC0415  (a daemon with only virtual boards must not load it)
+
+    if (path := libusb_package.get_library_path()) is None:
+        raise OSError("it has no library for this platform")
+    return str(path)
+
+
+def _opened(library: str, get_backend: "Callable[[Callable[[str], str]], IBackend | None]") -> "IBackend":
+    """Return pyusb's backend on a library, by its path or its soname. Raises OSError with what is wrong with it."""
+    # Loaded here first, because pyusb only logs why it could not. By its soname the dynamic loader finds the system's;
+    # ctypes.util.find_library needs a compiler or ldconfig for that, and says "none" where neither is.
+    if not hasattr(ctypes.CDLL(library), "libusb_init"):
+        raise OSError("it is not libusb 1.0")
+    backend = get_backend(lambda _: library)
     if backend is None:
-        raise FlashdeckError(
-            "no libusb-1.0 can be loaded, so no board can be reached",
-            hint="install the system's (Debian: libusb-1.0-0), or the libusb-package wheel for this platform",
-        )
+        raise OSError("it loads, and cannot be opened")
     return backend
 
 
@@ -124,14 +146,3 @@ class _Version(ctypes.Structure):
         ("rc", ctypes.c_char_p),
         ("describe", ctypes.c_char_p),
     )
-
-
-def _bundled() -> "IBackend | None":
-    try:
-        import libusb_package  # noqa: PLC0415  (the same)
-    except ImportError:
-        return None
-    backend = libusb_package.get_libusb1_backend()
-    if backend is None:
-        _log.warning("the libusb in libusb-package does not load; trying the system's")
-    return backend

@@ -268,7 +268,7 @@ def open_device(
         found = usb.core.find(backend=backend, bus=device.bus, address=device.address)
     except usb.core.NoBackendError as error:
         raise DeviceError(
-            "no libusb could be loaded", hint="install libusb-1.0, or the extra that brings it: flashdeck[daemon]"
+            "no libusb could be loaded", hint="'flashdeck status' says why, and what to install"
         ) from error
     except _PYUSB_ERRORS as error:
         if isinstance(error, usb.core.USBError) and error.errno == errno.EBUSY:  # no device can be asked yet

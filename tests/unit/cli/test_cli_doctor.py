@@ -166,14 +166,6 @@ def test_a_flashdeckd_that_answers_nonsense_is_said_to(offline: Cli, monkeypatch
     assert "ended with 1: ImportError: broken" in run.err
 
 
-def test_without_the_daemon_s_extra_the_hint_names_it(offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    installed: dict[str, object] = {}
-    monkeypatch.setattr(doctor.importlib.util, "find_spec", installed.get)
-    run = offline("doctor")
-    assert run.code == ExitCode.UNREACHABLE
-    assert "pip install 'flashdeck[daemon]'" in run.err
-
-
 def test_really_without_a_daemon_it_ends_with_a_report_of_this_machine(offline: Cli) -> None:
     run = offline("doctor", "--json")
     assert run.code == 0

@@ -253,7 +253,7 @@ def test_a_file_that_is_no_image_is_refused_before_the_daemon_is_asked(
 def test_what_jobs_came_to_does_not_depend_on_their_order() -> None:
     from itertools import permutations, product  # noqa: PLC0415 - used here only
 
-    from flashdeck_tui.cli.outcome import exit_code, failure_of  # noqa: PLC0415 - the pure part, not the command
+    from flashdeck.outcome import exit_code, failure_of  # noqa: PLC0415 - the pure part, not the command
 
     ends = [job(status=status) for status in (DONE, FAILED, BLOCKED, REFUSED, SUPERSEDED, CANCELLED, ON_HOLD)]
     for jobs in product(ends, repeat=3):
@@ -266,7 +266,7 @@ def _all_done(jobs: tuple[JobState, ...]) -> bool:
     return all(isinstance(each.status, Done) for each in jobs)
 
 
-@pytest.mark.parametrize("command", ["flash", "plan", "wait"])
+@pytest.mark.parametrize("command", ["flash", "plan", "verify", "wait"])
 def test_help_names_the_files_that_can_be_flashed(offline: Cli, command: str) -> None:
     assert SUFFIXES_IN_WORDS in " ".join(offline(command, "--help").out.split())
 

@@ -54,8 +54,9 @@ def test_without_its_extra_it_names_the_command_that_adds_it(offline: Cli, monke
     without(monkeypatch, "textual")
     run = offline()
     assert (run.code, run.out) == (1, "")
-    assert "textual, which is not installed" in run.err
-    assert "hint: pip install 'flashdeck[tui]'" in run.err
+    assert "the screen needs textual, which is not installed" in run.err
+    assert "[daemon,tui]" in run.err
+    assert "the commands work without it" in run.err
 
 
 def test_the_commands_work_without_it(offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

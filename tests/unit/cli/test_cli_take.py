@@ -10,11 +10,11 @@ from canned_daemon import NOW, CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import BlockedError, ErrorKind, FlashdeckError
+from flashdeck.inside_lease import LEASE_VARIABLE
 from flashdeck.job_state import Phase, Running
 from flashdeck.model import BoardLease
 from flashdeck.value import Value
 from flashdeck_tui.cli.commands.take import LONGEST_COMMAND, NOT_EXECUTABLE, NOT_FOUND
-from flashdeck_tui.inside_lease import LEASE_VARIABLE
 
 LEASE = api.LeaseToken(token="secret", boards=("left",))  # noqa: S106 - a test's
 TAKEN = BoardLease(by="bob, process 5", reason="a demo", since=NOW)

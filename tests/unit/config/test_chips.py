@@ -363,7 +363,6 @@ def test_anything_else_is_not_found(part: str) -> None:
         ("f4o5rgt6", "STM32F405RG"),
         ("GD32F104C8", "GD32F103C8"),
         ("STM32F405RB", "STM32F405RG"),
-        ("STM32F405xG", "STM32F405RG"),
         ("STM32F103C7", "STM32F103C8"),
         ("STM32H563", "STM32H563AG"),
     ],

@@ -1,11 +1,11 @@
-import importlib.util
 from collections.abc import Callable
-from importlib.machinery import ModuleSpec
 from typing import Any
 
 import pytest
 
+from flashdeck import extras
 from flashdeck.errors import FlashdeckError
+from flashdeck.extras import Extra
 from flashdeck_tui.demo import command
 
 
@@ -53,17 +53,15 @@ def test_it_is_played_on_a_terminal_and_runs_by_itself_elsewhere(
 
 
 def test_a_missing_interface_is_answered_with_the_command_that_adds_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = importlib.util.find_spec
-
-    def without_textual(name: str) -> ModuleSpec | None:
-        return None if name == "textual" else there(name)
+    def missing(extra: Extra) -> tuple[str, ...]:
+        return ("textual",) if extra is Extra.TUI else ()
 
     def is_terminal(_stream: object) -> bool:
         return True
 
-    monkeypatch.setattr(importlib.util, "find_spec", without_textual)
+    monkeypatch.setattr(extras, "missing", missing)
     monkeypatch.setattr(command, "is_terminal", is_terminal)
     with pytest.raises(FlashdeckError, match="textual") as caught:
         command.run(once=False, json=False)
-    assert "pip install 'flashdeck[tui]'" in caught.value.hint
+    assert "[daemon,tui]" in caught.value.hint
     assert "--once" in caught.value.hint

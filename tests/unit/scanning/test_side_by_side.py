@@ -9,7 +9,7 @@ import image_writers
 from flashdeck.first_board.found import MAX_PARTS, FoundBuild
 from flashdeckd.scanning.builds import MAX_SIDE_BY_SIDE, builds_below
 from flashdeckd.scanning.grouping import BESIDE_SECONDS
-from unit.scanning.trees import APP1, elf, hexed, raw, write
+from unit.scanning.trees import APP1, HEADER, elf, hexed, raw, signed, write
 
 
 def only(root: Path) -> FoundBuild:
@@ -94,3 +94,24 @@ def test_only_the_flash_of_the_chip_counts(tmp_path: Path) -> None:
     write(tmp_path, {"a.hex": image_writers.hexed([(APP1, PROGRAM), (0x1FFF7800, b"\xaa" * 8), (0x90000000, b"gfx!")])})
     found = only(tmp_path).best
     assert (found.start, found.end) == (APP1, APP1 + len(PROGRAM))
+
+
+@pytest.mark.parametrize("room", [bytes(HEADER), b""])
+def test_a_signed_image_begins_with_its_header_where_the_bootloader_looks_for_it(tmp_path: Path, room: bytes) -> None:
+    """Zephyr links with room for the header in front, or behind the place for it; imgtool puts the header there."""
+    body = raw(base=APP1 + HEADER)
+    linked = image_writers.elf([(APP1 + HEADER - len(room), room + body)])
+    write(
+        tmp_path,
+        {"zephyr/zephyr.elf": linked, "zephyr/zephyr.bin": room + body, "zephyr/zephyr.signed.bin": signed(body)},
+    )
+    found = only(tmp_path).best
+    assert Path(found.path).name == "zephyr.signed.bin"
+    assert (found.start, found.start_is_guess, found.is_program) == (APP1, False, True)
+    assert found.initial_stack == 0x20030000
+
+
+def test_a_binary_of_something_else_beside_a_program_stays_where_its_vectors_say(tmp_path: Path) -> None:
+    write(tmp_path, {"a.elf": elf(), "a.bin": raw("other", base=0x08040000, stack=0x20001000)})
+    found = only(tmp_path).best
+    assert (found.start, found.start_is_guess) == (0x08040000, True)

@@ -1,6 +1,7 @@
 """Build trees as tools leave them: directories, and files in them."""
 
 import os
+import struct
 from pathlib import Path
 
 import image_writers
@@ -32,6 +33,15 @@ def hexed(version: str = "1.0", base: int = APP1, size: int = 4096) -> bytes:
     return image_writers.hexed([(base, firmware(version, base=base, size=size))])
 
 
-def raw(version: str = "1.0", base: int = APP1, size: int = 4096) -> bytes:
+def raw(version: str = "1.0", base: int = APP1, size: int = 4096, *, stack: int = 0x20030000) -> bytes:
     """The same as a raw binary."""
-    return firmware(version, base=base, size=size)
+    return firmware(version, base=base, size=size, stack=stack)
+
+
+HEADER = 0x200
+
+
+def signed(body: bytes) -> bytes:
+    """A program as imgtool signs it: a header that MCUboot knows, and behind it what stands in for a signature."""
+    head = struct.pack("<IIHHIIBBHI4x", 0x96F3B83D, 0, HEADER, 0, len(body), 0, 1, 2, 3, 0)
+    return head.ljust(HEADER, b"\0") + body + struct.pack("<HH", 0x6907, 40) + b"\x22" * 36

@@ -6,7 +6,7 @@ import pytest
 from msgspec import inspect
 from msgspec.structs import replace
 
-from flashdeck import rpc
+from flashdeck import outcome, rpc
 from flashdeck.api import METHODS
 from flashdeck.disposition import Disposition
 from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
@@ -41,7 +41,6 @@ from flashdeck.words.jobs import (
     status_text,
     status_word,
 )
-from flashdeck_tui.cli import outcome
 from job_states import EVERY, RESULT
 from tui_scene import board, job
 

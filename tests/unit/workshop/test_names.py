@@ -23,7 +23,9 @@ SHARED_MODULES = {
     "what a person types, and what the daemon runs for one": frozenset({"commands"}),
 }
 """Names of modules that stand more than once, by the reason why nobody mixes them up."""
-SHARED_CLASSES: dict[str, frozenset[str]] = {}
+SHARED_CLASSES: dict[str, frozenset[str]] = {
+    "programs of users say it so, and the daemon's own is where they never look": frozenset({"Bench", "Outcome"}),
+}
 """The same of classes."""
 
 

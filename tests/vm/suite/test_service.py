@@ -13,8 +13,9 @@ import pytest
 from flashdeck.config_file import load
 from flashdeck_tui.installer import unit_files
 from flashdeck_tui.installer.marked import marked
-from flashdeck_tui.installer.needed_steps import GROUP, PORTS_GROUP, RULES
+from flashdeck_tui.installer.needed_steps import GROUP, PORTS_GROUP, RULES, SYSTEM_UNITS
 from flashdeckd.virtual.virtual_bench import VirtualBench
+from manual.pages import PAGES, Elsewhere, read
 from rig import APP1, WAIT_SECONDS, firmware, prepare
 from vm.cables import Cables
 from vm.desk import board_with_port, configured
@@ -36,7 +37,7 @@ LEFT = board_with_port("left", 1)
 SAID = HOME / "said"
 HOOK = f"""[hooks]\ndone = ["/bin/sh", "-c", "echo $RESULT $PARTITION $(id -un) >>{SAID}"]\n"""
 ONE, TWO, THREE = firmware("1.0.0"), firmware("1.0.1"), firmware("1.0.2")
-OTHER = firmware("2.0.0", base=PARTITION2)
+OTHER, ANOTHER = (firmware(version, base=PARTITION2) for version in ("2.0.0", "2.0.1"))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -160,27 +161,44 @@ def test_the_system_service_of_one_account() -> None:
         assert ended == {"Result": "success", "ExecMainStatus": "0", "ActiveState": "inactive"}
 
 
+def with_manager(manager: Systemd) -> Person:
+    """Start the user's own service manager, as a login does."""
+    RUNTIME.mkdir(parents=True, mode=0o700, exist_ok=True)
+    os.chown(RUNTIME, UID, UID)
+    settings = {"XDG_RUNTIME_DIR": str(RUNTIME), "SYSTEMD_UNIT_PATH": f"{HOME}/.config/systemd/user:{UNITS}"}
+    manager.run(
+        *("systemd-run", f"--uid={UID}", "--unit=manager-of-ann", "--property=Delegate=yes", "--property=Type=notify"),
+        *(f"--setenv={name}={value}" for name, value in settings.items()),
+        *(f"--setenv=HOME={HOME}", f"--setenv=PATH={os.environ['PATH']}"),
+        *("/lib/systemd/systemd", "--user", "--unit=basic.target"),
+    )
+    return Person(manager, **settings)
+
+
+def shut_in_without_mounts(ann: Person) -> None:
+    """Take over what hardening.conf has of user namespaces, where `install` found that all of it cannot be had.
+
+    No user may remount the guest's root, so that there is no `ProtectSystem=` for a user's service here.
+    """
+    folder = HOME / ".config/systemd/user/flashdeckd.service.d"
+    if (folder / "hardening.conf").exists():
+        return
+    lines = unit_files.user_hardening().splitlines()
+    kept = [line for line in lines if line.startswith(("[", "PrivateUsers", "CapabilityBoundingSet", "KeyringMode"))]
+    assert "PrivateUsers=yes" in kept
+    folder.mkdir(exist_ok=True)
+    (folder / "test.conf").write_text("\n".join(kept) + "\n")
+    ann.run("systemctl", "--user", "daemon-reload")
+    ann.run("systemctl", "--user", "restart", "flashdeckd")
+
+
 def test_a_service_of_a_user_as_install_sets_it_up() -> None:
     bench = VirtualBench([LEFT])
     with Cables(bench), systemd([]) as manager:
-        RUNTIME.mkdir(parents=True, mode=0o700, exist_ok=True)
-        os.chown(RUNTIME, UID, UID)
-        settings = {"XDG_RUNTIME_DIR": str(RUNTIME), "SYSTEMD_UNIT_PATH": f"{HOME}/.config/systemd/user:{UNITS}"}
-        ann = Person(manager, **settings)
-        manager.run(
-            *(
-                "systemd-run",
-                f"--uid={UID}",
-                "--unit=manager-of-ann",
-                "--property=Delegate=yes",
-                "--property=Type=notify",
-            ),
-            *(f"--setenv={name}={value}" for name, value in settings.items()),
-            *(f"--setenv=HOME={HOME}", f"--setenv=PATH={os.environ['PATH']}"),
-            *("/lib/systemd/systemd", "--user", "--unit=basic.target"),
-        )
+        ann = with_manager(manager)
         ann.run(CLI, "install")
         assert "nothing to do: all is there" in ann.run(CLI, "install")
+        shut_in_without_mounts(ann)
         status = ann.run("systemctl", "--user", "show", "flashdeckd", "--property=MainPID,StatusText,ActiveState")
         assert "ActiveState=active" in status, status
         assert "StatusText=1 board: " in status, status
@@ -189,11 +207,10 @@ def test_a_service_of_a_user_as_install_sets_it_up() -> None:
         ann.build(app1, TWO)
         ann.waits("app1", app1)
         assert flash_of(bench, APP1, len(TWO)) == TWO
-        ann.build(app2, OTHER)
+        ann.build(app2, ANOTHER)
         ann.waits("partition2", app2)
-        assert flash_of(bench, PARTITION2, len(OTHER)) == OTHER
+        assert flash_of(bench, PARTITION2, len(ANOTHER)) == ANOTHER
         assert ann.touches() == 1, "its application was running"
-        assert (HOME / ".config/systemd/user/flashdeckd.service.d/hardening.conf").exists()
         pid = next(line.split("=")[1] for line in status.splitlines() if line.startswith("MainPID"))
         assert "Seccomp:\t2" in ann.run("cat", f"/proc/{pid}/status")
         assert ann.run("readlink", f"/proc/{pid}/ns/user") != ann.run("readlink", "/proc/self/ns/user")
@@ -204,3 +221,26 @@ def test_a_service_of_a_user_as_install_sets_it_up() -> None:
         gone = ann.run("systemctl", "--user", "show", "flashdeckd", "--property=LoadState")
         assert "LoadState=not-found" in gone
         assert not (HOME / ".config/systemd/user/flashdeckd.service").exists()
+
+
+def test_the_commands_of_the_manual_that_need_a_machine_of_their_own() -> None:
+    """As its reader types them. From the first `sudo` on root does: without D-Bus nobody else may ask systemd."""
+    blocks = [block for path in PAGES for block in read(path).apart if block.where is Elsewhere.VM]
+    typed = [line for block in blocks for line in block.commands]
+    first = next(number for number, line in enumerate(typed) if line.startswith("sudo "))
+    assert first
+    path = f"PATH={ROOT}/.venv/bin:{os.environ['PATH']}"
+    mount = ("/usr/bin/mount", "-t", "tmpfs", "none", str(SYSTEM_UNITS))  # in place of the host's units
+    subprocess.run(mount, check=True, timeout=WAIT_SECONDS)  # noqa: S603 -- our words
+    try:
+        with systemd([], SYSTEM_UNITS) as manager:
+            ann = with_manager(manager)
+            for line in typed[:first]:
+                ann.run("env", path, "sh", "-c", line)
+            ann.run(CLI, "uninstall", check=False)
+            for line in typed[first:]:
+                manager.run("env", "-C", str(ROOT), path, "sh", "-c", line.removeprefix("sudo "))
+            manager.until(UNIT, ActiveState="active", StatusText="1 board: ")
+    finally:
+        unmount = ("/usr/bin/umount", "--lazy", str(SYSTEM_UNITS))
+        subprocess.run(unmount, check=True, timeout=WAIT_SECONDS)  # noqa: S603 -- our words

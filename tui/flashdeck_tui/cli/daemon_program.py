@@ -8,16 +8,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar, cast
 
+import click
 import msgspec
 
-from flashdeck.errors import FlashdeckError, RemoteError
+from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError
+from flashdeck.extras import Extra, require
 from flashdeck.first_board.found import ScanLine
 from flashdeck.job_state import Failure
 from flashdeck.text import clean
 from flashdeck_tui.cli.output import say
+from flashdeck_tui.cli.remote import only_host
 
 _A = TypeVar("_A")
 _PROGRAM = (sys.executable, "-m", "flashdeckd")
+
+
+def without_daemon(error: ConnectionFailedError) -> None:
+    """Say that a command looks without the daemon that `error` has not found.
+
+    Raises it where there is another trouble, or where the daemon that was asked for is another machine's: what is
+    plugged in here is not what was asked for then. Where flashdeckd cannot run here, it says so, too.
+    """
+    if error.kind is not ErrorKind.UNREACHABLE or only_host(click.get_current_context()):
+        raise error
+    try:
+        require(Extra.DAEMON, "a look without one")
+    except FlashdeckError as lacking:
+        raise ConnectionFailedError(f"{error.message}, and {lacking.message}", hint=lacking.hint) from error
+    say("no daemon answers: looking without one")
 
 
 def answer_of(kind: type[_A], *words: str) -> _A:
@@ -53,7 +71,11 @@ def plugged_devices() -> ScanLine:
 def following_devices() -> Generator[Iterator[ScanLine]]:
     """Give the devices that are plugged in, and all of them again whenever that changes."""
     with subprocess.Popen(  # noqa: S603 - our own program
-        [*_PROGRAM, "scan", "--follow"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [*_PROGRAM, "scan", "--follow"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # a Ctrl-C, which is for us
+        start_new_session=True,
     ) as process:
         try:
             yield _scan_lines(cast("IO[bytes]", process.stdout))

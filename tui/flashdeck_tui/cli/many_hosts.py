@@ -1,5 +1,6 @@
 """The answers of several machines as one: boards are called HOST/BOARD, rows stand in one table. Pure."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -7,8 +8,8 @@ from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.model import BoardState, DeviceState, JobState, LogLine
+from flashdeck.outcome import BoardResult, Outcome
 from flashdeck_tui.cli.answers import History
-from flashdeck_tui.cli.outcome import Result
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,18 +59,15 @@ def plans(answers: Answers[api.PlanList]) -> api.PlanList:
     return api.PlanList(plans=each(answers, lambda reply: reply.plans, _mark_plan))
 
 
-def results(answers: Answers[Result]) -> Result:
-    """Return what became of the jobs of all."""
-    return Result(
-        each(answers, lambda reply: reply.jobs, mark_job),
-        each(answers, lambda reply: reply.failures, lambda _host, failure: failure),
-        each(answers, lambda reply: reply.notes, _mark_note),
+def outcomes(answers: Answers[Outcome]) -> Outcome:
+    """Return what became of the boards of all."""
+    (_, first), *_ = answers
+    return Outcome(
+        what=first.what,
+        rows=each(answers, lambda reply: reply.rows, _mark_result),
+        notes=each(answers, lambda reply: reply.notes, _mark_note),
+        taken_back=each(answers, lambda reply: reply.taken_back, mark_job),
     )
-
-
-def outcomes(answers: Answers[Sequence[api.BoardOutcome]]) -> Sequence[api.BoardOutcome]:
-    """Return what became of all boards that were waited for."""
-    return each(answers, lambda reply: reply, _mark_outcome)
 
 
 def history(answers: Answers[History]) -> History:
@@ -96,9 +94,9 @@ def _mark_plan(host: str, plan: api.BoardPlan) -> api.BoardPlan:
     return replace(plan, board=f"{host}/{plan.board}")
 
 
-def _mark_outcome(host: str, outcome: api.BoardOutcome) -> api.BoardOutcome:
-    job = None if outcome.job is None else mark_job(host, outcome.job)
-    return replace(outcome, board=f"{host}/{outcome.board}", job=job)
+def _mark_result(host: str, result: BoardResult) -> BoardResult:
+    job = None if result.job is None else mark_job(host, result.job)
+    return dataclasses.replace(result, board=f"{host}/{result.board}", job=job)
 
 
 def _mark_line(host: str, line: LogLine) -> LogLine:

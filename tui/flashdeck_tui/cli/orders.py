@@ -1,42 +1,60 @@
-"""Jobs that a command orders of boards: how long it follows them, and what becomes of them when it ends."""
+"""Jobs that a command orders of boards: how long it follows them, what it says of them, and what becomes of them."""
 
+import asyncio
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
-from flashdeck import api
+from flashdeck.api import JobList
+from flashdeck.async_bench import AsyncBench, Ordering
 from flashdeck.client import Client
-from flashdeck.errors import ConnectionFailedError, ExitCode, RemoteError
-from flashdeck.job_state import name_of, stands_still
-from flashdeck.model import Event, JobState, Snapshot
+from flashdeck.errors import ConnectionFailedError, ExitCode, NotDoneError
+from flashdeck.job_following import MaybeQueuedError, Tell, Watch
+from flashdeck.job_state import name_of
+from flashdeck.model import JobState
+from flashdeck.outcome import Outcome
 from flashdeck_tui.cli import many_hosts, options
+from flashdeck_tui.cli.answers import JobLine
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.follow import follow, tell_of_queued
-from flashdeck_tui.cli.image_file import SendingFailedError
+from flashdeck_tui.cli.destinations import tell_placed
 from flashdeck_tui.cli.job_results import put_result
-from flashdeck_tui.cli.outcome import Result, failure_of
-from flashdeck_tui.cli.output import say
-from flashdeck_tui.cli.remote import command_words
+from flashdeck_tui.cli.output import UnreadError, put_json, say
+from flashdeck_tui.cli.progress import progress
+from flashdeck_tui.cli.queued_jobs import tell_of_queued
+from flashdeck_tui.cli.readers import Until, while_read
+from flashdeck_tui.cli.remote import command_words, prefixed
 
 Command = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """The way in which jobs are followed."""
+    """The way in which jobs are followed, and shown."""
 
-    no_wait: bool
-    timeout: float | None
-    cancel_on_exit: bool
+    no_wait: bool = False
+    timeout: float | None = None
+    cancel_on_exit: bool = False
     as_json: bool
     as_jsonl: bool
 
+    @property
+    def how(self) -> Ordering:
+        """The first of it, for a bench."""
+        return Ordering(no_wait=self.no_wait, timeout=self.timeout, cancel_on_exit=self.cancel_on_exit)
 
-Asks = Callable[[Client], Awaitable[api.JobList]]
-"""Asks the daemon for the jobs."""
+    @property
+    def until(self) -> Until:
+        """Return how long somebody has to read what is said of them."""
+        return Until.UNREAD if self.as_jsonl else Until.UNHEARD
+
+
+Work = Callable[[AsyncBench], Awaitable[Outcome]]
+"""Orders the jobs of a bench, and follows them."""
 
 
 def ordered(*, ends_with_command: bool = False) -> Callable[[Command], Command]:
@@ -81,70 +99,70 @@ def ordered(*, ends_with_command: bool = False) -> Callable[[Command], Command]:
     return decorate
 
 
-def carry_out(order: Order, what: str, ask: Asks, *, note: str = "warning: ") -> ExitCode:
-    """Order jobs, follow them to their end, and print a row a board; `what` names what they are for.
+def carry_out(order: Order, work: Work, *, note: str = "warning: ") -> ExitCode:
+    """Order jobs, follow them to their end, and print a row a board; `note` stands before each note of the daemon."""
+    return put_result(outcome_of(order, work, note=note), as_json=order.as_json, as_jsonl=order.as_jsonl)
 
-    `note` stands before each of the daemon's notes.
-    """
-    done = converse(lambda client: done_by(client, order, ask, note=note), join=many_hosts.results)
+
+def outcome_of(order: Order, work: Work, *, note: str = "warning: ") -> Outcome:
+    """Return what became of the jobs that `work` orders; what a person should know of it is said."""
+
+    async def session(client: Client) -> Outcome:
+        try:
+            done = await work(AsyncBench(client, watch=watch_of(order, note), tell_placed=tell_placed))
+        except NotDoneError as error:
+            done = error.outcome
+        except MaybeQueuedError as error:
+            hint = f"look if it was queued: {command_words(click.get_current_context(silent=True), 'jobs')}"
+            raise ConnectionFailedError(error.message, hint=hint, kind=error.kind) from error
+        for job in done.taken_back:
+            say(f"job {job.id} of {job.board} is {name_of(job.status)}")
+        tell_of_queued(done.jobs)
+        return done
+
+    done = converse(session, join=many_hosts.outcomes)
     tell_remarks(done)
-    return put_result(done, what, as_json=order.as_json, as_jsonl=order.as_jsonl)
+    return done
 
 
-def tell_remarks(done: Result) -> None:
+def tell_remarks(done: Outcome) -> None:
     """Say what a person should know of how the jobs went."""
     for job in done.jobs:
         for remark in job.result.remarks if job.result is not None else ():
             say(f"{job.board} {job.partition}".strip() + f": {remark}")
 
 
-async def done_by(client: Client, order: Order, ask: Asks, *, note: str = "warning: ") -> Result:
-    """Return what became of the jobs that `ask` orders, once there is nothing more to follow."""
-    changes = client.follow()
-    await anext(changes)  # first, so that nothing that happens to the jobs is missed
-    try:
-        reply = await ask(client)
-    except SendingFailedError:
-        raise
-    except ConnectionFailedError as error:
-        hint = f"look if it was queued: {command_words(click.get_current_context(silent=True), 'jobs')}"
-        raise ConnectionFailedError(error.message, hint=hint, kind=error.kind) from error
-    for noted in reply.notes:
-        say(f"{note}{noted}")
-    jobs = await _followed(client, order, changes, reply)
-    failures = tuple(failure_of(job, waits=not order.no_wait) for job in jobs)
-    unwanted = [job for job in jobs if _is_unwanted(job, order)]
-    ended = {job.id: job for job in [await _take_back(client, job) for job in unwanted]}
-    jobs = [ended.get(job.id, job) for job in jobs]
-    tell_of_queued(jobs)
-    return Result(tuple(jobs), failures, reply.notes)
+def watch_of(order: Order, note: str = "warning: ") -> Watch:
+    """Return what shows the jobs while they are followed.
+
+    Progress is talk on stderr; with `as_jsonl` every state of a job is also an object on stdout.
+    """
+
+    @asynccontextmanager
+    async def watch(reply: JobList) -> AsyncGenerator[Tell]:
+        latest = {job.id: job for job in reply.jobs}
+        try:
+            # Only now: whether the jobs are ordered does not depend on how quickly a reader leaves.
+            async with while_read(order.until):
+                for noted in reply.notes:
+                    say(f"{note}{noted}")
+                for job in reply.jobs if order.as_jsonl else ():
+                    _put_line(job)
+                async with progress(reply.jobs) as shown:
+
+                    def tell(job: JobState) -> None:
+                        latest[job.id] = job
+                        shown.show(job)
+                        if order.as_jsonl:
+                            _put_line(job)
+
+                    yield tell
+        except (asyncio.CancelledError, ConnectionFailedError, UnreadError):
+            tell_of_queued(tuple(latest.values()), cancelled=order.cancel_on_exit)
+            raise
+
+    return watch
 
 
-async def _followed(
-    client: Client, order: Order, changes: AsyncIterator[Snapshot | Event], reply: api.JobList
-) -> list[JobState]:
-    return await follow(
-        client,
-        changes,
-        reply.jobs,
-        as_jsonl=order.as_jsonl,
-        waits=not order.no_wait,
-        patience=order.timeout,
-        cancels=order.cancel_on_exit,
-    )
-
-
-def _is_unwanted(job: JobState, order: Order) -> bool:
-    """Tell whether a job that nobody follows any more is to be cancelled."""
-    if job.is_settled:
-        return False
-    return order.cancel_on_exit or (order.no_wait and stands_still(job.status) and not job.attempts)
-
-
-async def _take_back(client: Client, job: JobState) -> JobState:
-    try:
-        ended = await client.call(api.Cancel(job=job.id))
-    except RemoteError:  # it has ended meanwhile
-        (ended,) = (await client.call(api.GetJobs(ids=(job.id,)))).jobs
-    say(f"job {job.id} of {job.board} is {name_of(ended.status)}")
-    return ended
+def _put_line(job: JobState) -> None:
+    put_json(JobLine(job=replace(job, board=prefixed(job.board))))

@@ -14,7 +14,9 @@ _KEY: Final = "flashdeck_tui.cli.remote"
 _FAILED: Final = "flashdeck_tui.cli.remote.failed"
 MOST_HOSTS: Final = 32
 """Machines of one command line."""
-LOCAL: Final = frozenset({"config check", "config show", "install", "uninstall", "completion", "demo", "connect"})
+LOCAL: Final = frozenset(
+    {"init", "config check", "config show", "install", "uninstall", "completion", "demo", "connect"}
+)
 """Commands that do all their work on this machine."""
 
 speaking_for: ContextVar[str] = ContextVar("speaking_for", default="")
@@ -80,9 +82,9 @@ def only_host(context: click.Context) -> str:
     return next(iter(hosts), "")
 
 
-def note_failed(context: click.Context, *, failed: bool) -> None:
-    """Note if one of several machines failed where others did not."""
-    context.meta[_FAILED] = failed
+def note_failures(context: click.Context, *, some: bool) -> None:
+    """Note if one of several machines failed, and others did not."""
+    context.meta[_FAILED] = some
 
 
 def some_hosts_failed(context: click.Context) -> bool:

@@ -4,13 +4,12 @@ from importlib import import_module
 
 import click
 
-from flashdeck.errors import ExitCode, FlashdeckError
+from flashdeck.errors import ExitCode
+from flashdeck.extras import Extra, explained
 from flashdeck_tui import terminal
 from flashdeck_tui.cli.connect import address, whereabouts
-from flashdeck_tui.cli.output import say
+from flashdeck_tui.cli.output import complain
 from flashdeck_tui.cli.remote import only_host
-
-_EXTRA = "flashdeck[tui]"
 
 
 def open_screen(context: click.Context) -> int:
@@ -22,18 +21,11 @@ def open_screen(context: click.Context) -> int:
     host = only_host(context)
     address(context, host, asks=False)  # a name that can be none is told before the screen opens
     if refused := terminal.refusal(instead="flashdeck status"):
-        say(refused)
+        complain(refused)
         return ExitCode.USAGE
     terminal.end_with_it()  # before anything that takes its time: it may close while the screen starts
-    try:
+    with explained(Extra.TUI, "the screen", otherwise="the commands work without it, see 'flashdeck --help'"):
         app = import_module("flashdeck_tui.app")
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("flashdeck"):
-            raise  # one of our own: the installation is broken, no extra would mend it
-        raise FlashdeckError(
-            f"the terminal interface needs {error.name}, which is not installed",
-            hint=f"pip install '{_EXTRA}'; the commands work without it, see 'flashdeck --help'",
-        ) from error
     code: int = (
         app.run_far(host, lambda: address(context, host, asks=False)) if host else app.run(lambda: whereabouts(context))
     )

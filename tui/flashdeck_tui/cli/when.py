@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -40,7 +40,13 @@ def shown(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")  # noqa: DTZ006 - local time is what people know
 
 
-class When(click.ParamType[datetime]):
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[datetime]
+else:
+    _ParamType = click.ParamType  # before click 8.4 it takes no argument
+
+
+class When(_ParamType):
     """A time on the command line."""
 
     name = "time"

@@ -1,6 +1,5 @@
 """`flashdeck doctor`: what a board's bootloader does, what it means and how to mend it."""
 
-import importlib.util
 import shutil
 import sys
 import textwrap
@@ -10,14 +9,13 @@ import click
 
 from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity, exit_code
-from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode
+from flashdeck.errors import ConnectionFailedError, ExitCode
 from flashdeck.text import MAX_MESSAGE, clean, counted
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.boards import device_table
 from flashdeck_tui.cli.connect import ask
-from flashdeck_tui.cli.daemon_program import answer_of
-from flashdeck_tui.cli.output import Colour, is_terminal, paint, put, put_json, say
-from flashdeck_tui.cli.remote import only_host
+from flashdeck_tui.cli.daemon_program import answer_of, without_daemon
+from flashdeck_tui.cli.output import Colour, is_terminal, paint, put, put_json
 
 _COLOURS = {
     Severity.ERROR: Colour.BAD,
@@ -53,20 +51,8 @@ def _ask(boards: tuple[str, ...]) -> Diagnosis:
     try:
         return ask(api.Examine(boards=boards))
     except ConnectionFailedError as error:
-        if error.kind is not ErrorKind.UNREACHABLE or only_host(click.get_current_context()):
-            raise  # and what is plugged in here is not what was asked for
-        if importlib.util.find_spec("flashdeckd") is None:
-            raise ConnectionFailedError(
-                f"{error.message}, and flashdeckd is not installed here",
-                hint="start the daemon, or look without one: pip install 'flashdeck[daemon]'",
-            ) from error
-    say("no daemon answers: looking without one")
-    return _look(boards)
-
-
-def _look(boards: tuple[str, ...]) -> Diagnosis:
-    """Return the diagnosis of `flashdeckd doctor`, a process of its own: the command line never loads the daemon."""
-    return answer_of(Diagnosis, "doctor", "--", *boards)
+        without_daemon(error)
+        return answer_of(Diagnosis, "doctor", "--", *boards)
 
 
 def _sections(diagnosis: Diagnosis) -> Iterator[str]:

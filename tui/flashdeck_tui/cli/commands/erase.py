@@ -2,8 +2,6 @@
 
 import click
 
-from flashdeck import api
-from flashdeck.client import Client
 from flashdeck.errors import ExitCode
 from flashdeck_tui.cli import live_options
 from flashdeck_tui.cli.orders import Order, carry_out, ordered
@@ -21,10 +19,4 @@ def command(*, partition: str, boards: tuple[str, ...], order: Order) -> ExitCod
 
     Follows the jobs and ends as 'flash' does. Prints a row a board.
     """
-
-    async def ask(client: Client) -> api.JobList:
-        return await client.call(
-            api.Erase(partition=partition, boards=boards, no_wait=order.no_wait, cancel_on_exit=order.cancel_on_exit)
-        )
-
-    return carry_out(order, partition, ask)
+    return carry_out(order, lambda bench: bench.erase(partition, boards=boards, **order.how))

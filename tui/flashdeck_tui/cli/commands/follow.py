@@ -23,10 +23,10 @@ from flashdeck.text import clean, parse_duration, short_sha
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.answers import FollowedLine
 from flashdeck_tui.cli.connect import Again, address, sessions
-from flashdeck_tui.cli.follow import tell_of_queued
 from flashdeck_tui.cli.followed import FollowedBuild, FollowedFile, followed
 from flashdeck_tui.cli.output import put_json, say
 from flashdeck_tui.cli.progress import Progress, progress
+from flashdeck_tui.cli.queued_jobs import tell_of_queued
 from flashdeck_tui.cli.remote import command_words, only_host
 
 SHORTEST_SETTLE: Final = 0.001

@@ -1,12 +1,13 @@
 """`flashdeck history`: what was flashed, from the whole journal."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import click
 
 from flashdeck import api
 from flashdeck.client import Client
+from flashdeck.history_pages import history_pages
 from flashdeck.model import JobState
 from flashdeck.text import counted
 from flashdeck.words.contents import image_name
@@ -15,6 +16,7 @@ from flashdeck_tui.cli import live_names, live_options, many_hosts, options, wor
 from flashdeck_tui.cli.answers import History, JobLine
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json, say
+from flashdeck_tui.cli.readers import Until
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.when import When, shown
 
@@ -56,43 +58,24 @@ def command(
         partition=partition,
         since=since.timestamp() if since is not None else None,
         until=until.timestamp() if until is not None else None,
+        limit=limit,
     )
 
     async def work(client: Client) -> History:
         jobs: list[JobState] = []
         last = api.HistoryPage()
-        async for last in _pages(client, wanted, limit):
+        async for last in history_pages(client, wanted):
             jobs += last.jobs
             for job in last.jobs if as_jsonl else ():
                 put_json(JobLine(job=job))
         return History(jobs=tuple(jobs), since=last.since, kept=last.kept)
 
-    found = converse(work, join=many_hosts.history)
+    found = converse(work, join=many_hosts.history, until=Until.UNREAD if as_jsonl else Until.DONE)
     if as_json:
         put_json(found)
     elif not as_jsonl:
         put(_table(found.jobs) if found.jobs else "no such jobs")
     say(_reach(found))
-
-
-async def _pages(client: Client, wanted: api.GetHistory, limit: int) -> AsyncIterator[api.HistoryPage]:
-    """Yield one page after the other, until there are enough jobs or no more pages."""
-    before, left = 0, limit
-    while True:
-        page = await client.call(
-            api.GetHistory(
-                boards=wanted.boards,
-                partition=wanted.partition,
-                since=wanted.since,
-                until=wanted.until,
-                before=before,
-                limit=left,
-            )
-        )
-        yield page
-        before, left = page.next, left - len(page.jobs)
-        if not before or left <= 0:
-            return
 
 
 def _reach(found: History) -> str:

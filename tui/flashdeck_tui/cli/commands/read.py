@@ -10,17 +10,13 @@ import click
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from flashdeck import api
-from flashdeck.api import CHUNK
-from flashdeck.client import Client
+from flashdeck.async_bench import BytesRead, Patience
 from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError, RequestError
 from flashdeck.text import clean, format_size
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.answers import ReadReport
-from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.job_results import put_result
-from flashdeck_tui.cli.orders import Order, done_by, ordered, tell_remarks
-from flashdeck_tui.cli.outcome import Result, overall
+from flashdeck_tui.cli.orders import Order, ordered, outcome_of
 from flashdeck_tui.cli.output import put, put_json
 
 
@@ -43,46 +39,22 @@ def command(
     """
     if not overwrite and file.exists():
         raise RequestError(f"{clean(str(file))} exists", hint="name another file, or say --overwrite")
-    done, data = converse(lambda client: _read(client, partition, boards, order, force=force))
-    tell_remarks(done)
-    if data is not None:
+    how = Patience(no_wait=order.no_wait, timeout=order.timeout)
+    done = outcome_of(order, lambda bench: bench.read(partition, boards=boards, force=force, **how))
+    data = done.data if isinstance(done, BytesRead) else b""
+    if data:
         _write_whole(file, data, overwrite=overwrite)
     if not order.as_json:
-        if data is not None and not order.as_jsonl:
+        if data and not order.as_jsonl:
             put(f"{format_size(len(data))} in {clean(str(file))}, SHA-256 {hashlib.sha256(data).hexdigest()}")
-        return put_result(done, partition, as_json=False, as_jsonl=order.as_jsonl or data is not None)
-    error = overall(partition, [(job.board, failure) for job, failure in zip(done.jobs, done.failures, strict=True)])
-    report = ReadReport(jobs=done.jobs, notes=done.notes, error=error if error is not None else UNSET)
-    if data is not None:
+        return put_result(done, as_json=False, as_jsonl=order.as_jsonl or bool(data))
+    failure = done.failure
+    report = ReadReport(jobs=done.jobs, notes=done.notes, error=failure if failure is not None else UNSET)
+    if data:
         digest = hashlib.sha256(data).hexdigest()
         report = replace(report, file=clean(str(file)), size=len(data), sha256=digest)
     put_json(report)
-    return put_result(done, partition, as_json=False, as_jsonl=True)
-
-
-async def _read(
-    client: Client, partition: str, boards: tuple[str, ...], order: Order, *, force: bool
-) -> tuple[Result, bytes | None]:
-    """Return what became of the job, and what was read; None where that is nothing."""
-
-    async def ask(client: Client) -> api.JobList:
-        return await client.call(
-            api.ReadPartition(partition=partition, boards=boards, force=force, no_wait=order.no_wait)
-        )
-
-    done = await done_by(client, order, ask)
-    (job,) = done.jobs
-    if not job.sha256:
-        return done, None
-    data = bytearray()
-    while len(data) < job.size:
-        piece = await client.call(
-            api.ReadImage(sha256=job.sha256, offset=len(data), size=min(CHUNK, job.size - len(data)))
-        )
-        if not piece.data:
-            raise FlashdeckError(f"the daemon gave {len(data)} of {job.size} bytes")
-        data += piece.data
-    return done, bytes(data)
+    return put_result(done, as_json=False, as_jsonl=True)
 
 
 def _write_whole(file: Path, data: bytes, *, overwrite: bool) -> None:

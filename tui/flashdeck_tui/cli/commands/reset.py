@@ -2,8 +2,6 @@
 
 import click
 
-from flashdeck import api
-from flashdeck.client import Client
 from flashdeck.errors import ExitCode
 from flashdeck_tui.cli import live_options
 from flashdeck_tui.cli.orders import Order, carry_out, ordered
@@ -22,10 +20,4 @@ def command(*, boards: tuple[str, ...], force: bool, order: Order) -> ExitCode:
     Ends with 13 where a partition is incomplete, and says which; --force starts the board all the same. Prints a row a
     board.
     """
-
-    async def ask(client: Client) -> api.JobList:
-        return await client.call(
-            api.ResetBoards(boards=boards, force=force, no_wait=order.no_wait, cancel_on_exit=order.cancel_on_exit)
-        )
-
-    return carry_out(order, "reset", ask)
+    return carry_out(order, lambda bench: bench.reset(*boards, force=force, **order.how))

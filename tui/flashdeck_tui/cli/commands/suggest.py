@@ -1,6 +1,5 @@
 """`flashdeck suggest`: what is plugged in and what was built, as configuration."""
 
-import importlib.util
 from pathlib import Path
 
 import click
@@ -8,13 +7,13 @@ import click
 from flashdeck import api
 from flashdeck.config import Config
 from flashdeck.config_file import default_config, load
-from flashdeck.errors import ConnectionFailedError, ErrorKind
+from flashdeck.errors import ConnectionFailedError
 from flashdeck.model import DeviceMode
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import SuggestedBoard, SuggestedChip, SuggestedPartition, Suggestions
 from flashdeck_tui.cli.commands.config.config_path import config_option
 from flashdeck_tui.cli.connect import ask
-from flashdeck_tui.cli.daemon_program import builds_below, plugged_devices
+from flashdeck_tui.cli.daemon_program import builds_below, plugged_devices, without_daemon
 from flashdeck_tui.cli.output import put, put_json, say
 from flashdeck_tui.cli.remote import only_host
 from flashdeck_tui.cli.suggestion import Suggestion, suggestions, to_toml
@@ -33,12 +32,17 @@ def command(*, directory: Path | None, path: Path | None, as_json: bool) -> None
     The devices are those that the daemon lists; without one, 'flashdeckd scan' looks. Profiles are looked for in the
     configuration file.
     """
+    is_elsewhere = bool(only_host(click.get_current_context()))
+    if directory is not None and is_elsewhere:
+        raise click.UsageError("DIRECTORY is on this machine, and a board on another watches files of its own")
     if directory is not None and not directory.is_dir():
         raise click.UsageError(f"there is no directory {directory}")
     if path is not None:
         config = load(path)
-    else:  # another machine's configuration is not to be seen from here
-        config = Config() if only_host(click.get_current_context()) else default_config()
+    elif is_elsewhere:  # its configuration is not to be seen from here
+        config = Config()
+    else:
+        config = default_config()
     reply = _plugged()
     builds = None
     if directory is not None:
@@ -49,7 +53,7 @@ def command(*, directory: Path | None, path: Path | None, as_json: bool) -> None
         if not builds:
             say(f"no build that could be flashed was found below {directory}")
     found = suggestions(reply.devices, reply.boards, config.profiles, config.boards, builds)
-    text = to_toml(found, reply.running)
+    text = to_toml(found, reply.running, path)
     if as_json:
         put_json(Suggestions(devices=tuple(map(_told, found)), running=reply.running, toml=text))
     else:
@@ -61,10 +65,7 @@ def _plugged() -> api.BoardList:
     try:
         return ask(api.GetBoards())
     except ConnectionFailedError as error:
-        is_here = not only_host(click.get_current_context())
-        if not is_here or error.kind is not ErrorKind.UNREACHABLE or importlib.util.find_spec("flashdeckd") is None:
-            raise
-    say("no daemon answers: looking without one")
+        without_daemon(error)
     scanned = plugged_devices()
     for trouble in filter(None, (scanned.trouble, *scanned.unread)):
         say(trouble)

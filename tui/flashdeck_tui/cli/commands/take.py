@@ -2,31 +2,28 @@
 
 import asyncio
 import os
-import pwd
 import shutil
 import signal
+import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, cast
 
 import click
 
 from flashdeck import api
 from flashdeck.client import Client
-from flashdeck.errors import ConnectionFailedError
-from flashdeck.job_state import Running
-from flashdeck.model import Event, Snapshot
-from flashdeck.names import is_meant
+from flashdeck.errors import ConnectionFailedError, FlashdeckError
+from flashdeck.taking import Lease, ourselves, take
 from flashdeck.text import clean
-from flashdeck.words.boards import lease_text
+from flashdeck_tui import lease_keeper
 from flashdeck_tui.cli import before_command, live_options, options
 from flashdeck_tui.cli.answers import Taken
 from flashdeck_tui.cli.before_command import BeforeCommand
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.follow import heed
-from flashdeck_tui.cli.output import put_json, say
-from flashdeck_tui.inside_lease import LEASE_VARIABLE
+from flashdeck_tui.cli.output import complain, put_json, say
 
 NOT_EXECUTABLE: Final = 126
 """Exit code where the command cannot be started, as shells have it."""
@@ -62,26 +59,28 @@ def command(
     BOARD is a name or a glob. Waits in line until nobody else has any of the boards and nothing runs there, and takes
     all of them at once. Builds and other people's jobs wait meanwhile, and everybody sees who has the boards, and since
     when. A person can still put a board on hold. The lease ends with COMMAND, with this command, and with the daemon.
+    Where this command is killed, COMMAND ends with it, and so does all that it has started.
 
     COMMAND has the terminal, and its exit code is that of this command; 127 where there is none, 126 where it cannot be
     started. In its environment $FLASHDECK_LEASE makes 'flashdeck flash' and all others act for the lease.
     """
     words = before_command.words(context)
     if shutil.which(words[0]) is None:
-        say(f"there is no command {clean(words[0])}")
+        complain(f"there is no command {clean(words[0])}")
         return NOT_FOUND
     asked = api.Take(
         boards=boards,
-        by=_holder(),
+        by=ourselves(),
         reason=reason or clean(" ".join(words), LONGEST_COMMAND),
         no_wait=no_wait,
         timeout=timeout,
     )
 
     async def work(client: Client) -> Taken:
-        lease = await _take(client, asked)
+        lease = await take(client, asked, say)
         began = time.monotonic()
-        code = await _run(client, words, lease.token, quiet=as_json)
+        async with _kept(lease):
+            code = await _run(client, words, lease, quiet=as_json)
         return Taken(boards=lease.boards, code=code, seconds=round(time.monotonic() - began, 3))
 
     taken = converse(work)
@@ -90,38 +89,39 @@ def command(
     return taken.code
 
 
-async def _take(client: Client, asked: api.Take) -> api.LeaseToken:
-    """Return the lease once it is there; meanwhile say who has the boards, and what runs there."""
-    changes = client.follow()
-    first = await anext(changes)
-    told: set[tuple[str, str]] = set()
+@asynccontextmanager
+async def _kept(lease: Lease) -> AsyncGenerator[None]:
+    """Let a process watch for the length of a block that ends the command where this one ends before it."""
+    keeper = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        lease_keeper.__file__,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # what ends us, as a terminal does, is not to end it before
+    )
+    tell = cast("asyncio.StreamWriter", keeper.stdin)  # both are pipes, as was asked for
+    said = cast("asyncio.StreamReader", keeper.stdout)
+    try:
+        tell.write(f"{lease.token}\n".encode())
+        if await said.readline() != lease_keeper.READY:
+            raise FlashdeckError("the process that would end the command with this one does not run")
+        yield
+        tell.write(b"the command has ended\n")
+    finally:
+        tell.close()
+        await keeper.wait()
 
-    def tell(change: Snapshot | Event) -> None:
-        boards = change.boards if isinstance(change, Snapshot) else (change.board,) if change.board else ()
-        jobs = change.jobs if isinstance(change, Snapshot) else (change.job,) if change.job else ()
-        waits = [
-            (board.name, lease_text(board.lease)) for board in boards if board.lease and board.lease.by != asked.by
-        ]
-        waits += [(job.board, f"job {job.id} runs") for job in jobs if isinstance(job.status, Running)]
-        for board, why in waits:
-            if is_meant(board, asked.boards) and (board, why) not in told:
-                told.add((board, why))
-                say(f"{board}: {why}; waits for the end of that")
 
-    if asked.no_wait:
-        return await client.call(asked)
-    tell(first)
-    return await heed(asyncio.ensure_future(client.call(asked)), changes, tell)
-
-
-async def _run(client: Client, words: Sequence[str], token: str, *, quiet: bool) -> int:
+async def _run(client: Client, words: Sequence[str], lease: Lease, *, quiet: bool) -> int:
     """Run the command with this terminal, and return its exit code as a shell has it."""
-    environment = {**os.environ, LEASE_VARIABLE: token}
+    environment = {**os.environ, **lease.environment}
     try:
         # Not by sys.stderr, which may be anything: descriptor 2 is what the command gets as its own stderr.
         process = await asyncio.create_subprocess_exec(*words, stdout=2 if quiet else None, env=environment)
     except OSError as error:
-        say(f"{clean(words[0])} cannot be started: {error.strerror}")
+        complain(f"{clean(words[0])} cannot be started: {error.strerror}")
         return NOT_EXECUTABLE
     loop = asyncio.get_running_loop()
     for number in _PASSED_ON:
@@ -152,12 +152,4 @@ async def _tell_when_lost(client: Client) -> None:
         async for _ in client.follow():
             pass
     except ConnectionFailedError as error:
-        say(f"the lease has ended, the command goes on: {error.message}")
-
-
-def _holder() -> str:
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        user = f"user {os.getuid()}"
-    return f"{user}, process {os.getpid()}"
+        complain(f"the lease has ended, the command goes on: {error.message}")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final, Self, assert_never
 
-from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode
+from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode, NotDoneError
 from flashdeck.job_state import (
     Blocked,
     Cancelled,
@@ -29,14 +29,61 @@ _UNDECIDED: Final = (ExitCode.BLOCKED, ExitCode.TIMEOUT, ExitCode.NOT_FOUND)
 """Nothing went wrong there; the first that is among several counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Jobs that are followed no more."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardResult:
+    """The result of a request for one board."""
 
-    jobs: tuple[JobState, ...]
-    failures: tuple[Failure | None, ...]
-    """The failure of each that did not bring its image; None where it did."""
+    board: str
+    partition: str
+    is_done: bool
+    job: JobState | None = None
+    """The job that did it, or was to; None where there is none."""
+    failure: Failure | None = None
+    """The reason why it is not done; None where it is, or where nobody followed it to its end."""
+
+    @property
+    def shortfall(self) -> Failure | None:
+        """The reason why it is not done, or not yet; None where it is."""
+        if self.is_done or self.failure is not None:
+            return self.failure
+        if self.job is None:
+            return Failure(kind=ErrorKind.TIMEOUT, message="not up to date yet")
+        not_yet = Failure(kind=ErrorKind.TIMEOUT, message=f"not up to date yet: {self.job.text}")
+        return failure_of(self.job) or not_yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The outcome of a request: a row a board."""
+
+    what: str
+    """The partition, or else what was asked for."""
+    rows: tuple[BoardResult, ...]
     notes: tuple[str, ...] = ()
+    """Remarks of the daemon on the request: the warnings of the guards."""
+    taken_back: tuple[JobState, ...] = ()
+    """Jobs that were cancelled because nobody follows them any more, as they ended."""
+
+    @property
+    def jobs(self) -> tuple[JobState, ...]:
+        """The jobs in their last known states."""
+        return tuple(row.job for row in self.rows if row.job is not None)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code that the command line has for it."""
+        return exit_code(row.shortfall for row in self.rows)
+
+    @property
+    def failure(self) -> Failure | None:
+        """The failures of all boards together, each named, the worst first; None where all is done."""
+        return overall(self.what, [(row.board, row.shortfall) for row in self.rows])
+
+    def checked(self) -> Self:
+        """Return the outcome; raises NotDoneError unless all is done."""
+        if (failure := self.failure) is not None:
+            raise NotDoneError(failure.message, hint=failure.hint, kind=failure.kind, outcome=self)
+        return self
 
 
 def is_over(job: JobState) -> bool:
