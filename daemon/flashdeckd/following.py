@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from flashdeck.api import CHUNK
 from flashdeck.followed_file import TAKEN, BuildBegins, BuildPiece, FileNote, FollowLine
@@ -17,8 +16,7 @@ from flashdeckd.builds.lease import Unreadable
 from flashdeckd.builds.source import BuildSource
 from flashdeckd.host import clock, files, threads
 
-_STDIN: Final = 0
-_PIECE: Final = 4096
+_STDIN, _PIECE = 0, 4096
 
 Tell = Callable[[FollowLine], object]
 
