@@ -178,10 +178,8 @@ def _told() -> Generator[None]:
     """Let an error end a test with its message and hint, as the command line has them, and no traceback."""
     from flashdeck.errors import FlashdeckError  # noqa: PLC0415 - only where it is used
 
-    told = ""
     try:
         yield
     except FlashdeckError as error:
         told = f"flashdeck: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
-    if told:  # only now, so that pytest does not tell of the first error, too
-        pytest.fail(told, pytrace=False)
+        raise pytest.fail.Exception(told, pytrace=False) from None

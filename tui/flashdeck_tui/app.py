@@ -77,8 +77,9 @@ class FlashdeckApp(App[int]):
         self.store = store or Store()
         self.link = link or Link(socket, self.store)
         self.clock = clock
+        self._where = where
         self.actions = {action.id: action for action in registry(hands.actions() if hands is not None else ())}
-        self.main = MainScreen(where or str(socket), hands.headline if hands is not None else "")
+        self.main = MainScreen(hands.headline if hands is not None else "")
         self._shown = -1
         self._shown_at = 0.0
         for action in self.actions.values():
@@ -130,7 +131,7 @@ class FlashdeckApp(App[int]):
     def refresh_views(self) -> None:
         """Shows the store as it is now."""
         self._shown, self._shown_at = self.store.revision, self.clock()
-        self.main.show(self.store, self.link.state, self._shown_at)
+        self.main.show(self.store, self.link.state, self._shown_at, socket=self._where or str(self.link.socket))
         self._show_keys()
 
     def look(self) -> None:

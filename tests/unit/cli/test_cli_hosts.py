@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from flashdeck_tui.cli.outcome import Result
 from msgspec.structs import replace
 
 from asked_times import asked_times
@@ -18,7 +19,6 @@ from flashdeck.model import DeviceState, LogLevel, LogLine
 from flashdeck_tui.cli import many_hosts
 from flashdeck_tui.cli.answers import History
 from flashdeck_tui.cli.connect import NEVER_AGAIN, Again, sessions
-from flashdeck_tui.cli.outcome import Result
 from flashdeck_tui.cli.remote import LOCAL, MOST_HOSTS
 from flashdeck_tui.cli.root import COMMANDS, root
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR

@@ -13,6 +13,9 @@ from flashdeck.api import (
     BuildTaken,
     CommitUpload,
     GetBoards,
+    PlacedImage,
+    PlacedImages,
+    PlaceUpload,
     PushBuild,
     UploadChunk,
     UploadDone,
@@ -44,6 +47,11 @@ class Spool:
         self.taken.append((push.source, data))
         return BuildTaken(builds=())
 
+    async def place(self, name: str, data: bytes, boards: tuple[str, ...]) -> PlacedImages:
+        self.taken.append((name, data))
+        image = PlacedImage(board="left", partition="app1", sha256="", size=len(data), version=" ".join(boards))
+        return PlacedImages(images=(image,))
+
 
 @pytest.fixture
 def spool() -> Spool:
@@ -52,10 +60,10 @@ def spool() -> Spool:
 
 @pytest.fixture
 def server(hub: Hub, spool: Spool) -> Server:
-    return Server(hub, Uploads(spool.accept, spool.take).handlers())
+    return Server(hub, Uploads(spool.accept, spool.take, spool.place).handlers())
 
 
-async def refused(client: Client, call: BeginUpload | UploadChunk | CommitUpload, message: str) -> None:
+async def refused(client: Client, call: BeginUpload | UploadChunk | CommitUpload | PlaceUpload, message: str) -> None:
     with pytest.raises(RemoteError, match=message) as caught:
         await client.call(call)
     assert caught.value.kind is ErrorKind.BAD_REQUEST
@@ -85,6 +93,20 @@ async def test_an_upload_may_end_as_a_build(server: Server, spool: Spool, path: 
 async def refused_push(client: Client, handle: int, message: str) -> None:
     with pytest.raises(RemoteError, match=message):
         await client.call(PushBuild(upload=handle, source="ann@laptop:/a"))
+
+
+async def test_a_file_that_says_itself_where_it_belongs_is_placed(server: Server, spool: Spool, path: Path) -> None:
+    data = bytes(CHUNK + 1)
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        (placed,) = (await client.place("APP1.hex", data, boards=("l*", "right"))).images
+        assert (placed.size, placed.version) == (len(data), "l* right")
+        assert spool.taken == [("APP1.hex", data)]
+        handle = await client.call(BeginUpload(name="APP1.hex", size=1, partition="app1"))
+        await client.call(UploadChunk(upload=handle.upload, data=b"x"))
+        await refused(client, PlaceUpload(upload=handle.upload), "was announced for partition app1")
+        await refused(client, PlaceUpload(upload=handle.upload), "no upload")
+        handle = await client.call(BeginUpload(name="APP1.hex", size=2))
+        await refused(client, PlaceUpload(upload=handle.upload), "0 bytes arrived")
 
 
 async def test_where_a_file_is_to_go_arrives_with_it(server: Server, spool: Spool, path: Path) -> None:
@@ -153,7 +175,7 @@ async def test_uploads_interleave(server: Server, spool: Spool, path: Path) -> N
 
 
 async def test_an_upload_dies_with_its_connection(hub: Hub, spool: Spool, path: Path) -> None:
-    uploads = Uploads(spool.accept, spool.take)
+    uploads = Uploads(spool.accept, spool.take, spool.place)
     closed = asyncio.Event()
 
     async def note(_params: GetBoards, connection: Connection) -> Value:

@@ -21,6 +21,14 @@ class Refusal(Value, frozen=True, kw_only=True):
     error: Failure
 
 
+class OtherDaemon(Value, frozen=True, kw_only=True):
+    """Another daemon of the same user."""
+
+    socket: str
+    virtual: bool
+    """True if it runs a bench of emulated boards: `flashdeck --virtual` talks to it."""
+
+
 class Status(Snapshot, frozen=True, kw_only=True):
     """The answer of `status`: the daemon's snapshot, and what there is to say of it."""
 
@@ -28,6 +36,10 @@ class Status(Snapshot, frozen=True, kw_only=True):
     """The number of boards in each condition; each counts once, by its worst."""
     problems: tuple[Problem, ...]
     """Everything that needs a person, worst first."""
+    socket: str
+    """The socket of the daemon that answered."""
+    others: tuple[OtherDaemon, ...] = ()
+    """The daemons that a command could talk to instead."""
 
 
 class StatusOfHosts(Value, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from flashdeck.names import few
 from flashdeck.ssh_destination import checked_destination
 
 _KEY: Final = "flashdeck_tui.cli.remote"
+_FAILED: Final = "flashdeck_tui.cli.remote.failed"
 MOST_HOSTS: Final = 32
 """Machines of one command line."""
 LOCAL: Final = frozenset(
@@ -79,6 +80,16 @@ def only_host(context: click.Context) -> str:
             hint="run it once for each --host",
         )
     return next(iter(hosts), "")
+
+
+def note_failures(context: click.Context, *, some: bool) -> None:
+    """Note if one of several machines failed, and others did not."""
+    context.meta[_FAILED] = some
+
+
+def some_hosts_failed(context: click.Context) -> bool:
+    """Return whether one of several machines failed, and others did not."""
+    return bool(context.meta.get(_FAILED))
 
 
 def command_words(context: click.Context | None, words: str) -> str:
