@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from flashdeck.api import PlacedImages
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, RequestError
-from flashdeck.image_file import ImageFile, SendingFailedError, send_image
+from flashdeck.image_file import LoadedImage, SendingFailedError, send_image
 from flashdeck.names import literal
 from flashdeck.text import clean
 
@@ -26,7 +26,7 @@ class Destination:
 
 
 async def destinations(
-    client: Client, partition: str, image: ImageFile | None, boards: tuple[str, ...], tell: TellPlaced
+    client: Client, partition: str, image: LoadedImage | None, boards: tuple[str, ...], tell: TellPlaced
 ) -> tuple[Destination, ...]:
     """Return where an image is to go: one place, unless a file without a partition belongs to several.
 

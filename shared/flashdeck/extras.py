@@ -1,6 +1,6 @@
 """The extras of the distribution: the libraries that each brings, and which of them are missing here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib import util
@@ -56,7 +56,7 @@ def require(extra: Extra, subject: str, *, otherwise: str = "") -> None:
 
 
 @contextmanager
-def explained(extra: Extra, subject: str, *, otherwise: str = "") -> Iterator[None]:
+def explained(extra: Extra, subject: str, *, otherwise: str = "") -> Generator[None]:
     """Raise FlashdeckError where the imports of the block lack a library of an extra, or find one that does not fit.
 
     The rest is as for `require`.

@@ -10,14 +10,12 @@ import runpy
 import sys
 import tempfile
 import traceback
+from importlib import import_module
 
 
 def main() -> None:
-    import click  # noqa: F401, PLC0415 - all that follow have it
-    import msgspec  # noqa: F401, PLC0415
-
-    import flashdeck_tui.cli.root  # noqa: F401, PLC0415
-
+    for name in ("click", "msgspec", "flashdeck_tui.cli.root"):
+        import_module(name)
     json.dump([run(line) for line in json.load(sys.stdin)], sys.stdout)
 
 

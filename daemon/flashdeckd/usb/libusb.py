@@ -37,11 +37,11 @@ def open_backend() -> "IBackend":
     Raises `FlashdeckError` where neither library can be loaded, with what is wrong with each.
     """
     with explained(Extra.DAEMON, "flashdeckd"):
-        import usb.backend.libusb1  # noqa: F401, PLC0415  (a daemon with only virtual boards must not load it)
+        import usb.backend.libusb1 as binding  # noqa: PLC0415  (a daemon with only virtual boards must not load it)
     failed: list[str] = []
     for name, find in ((_BUNDLED, _bundled), (_SYSTEMS, lambda: _SYSTEMS)):
         try:
-            backend = _opened(find())
+            backend = _opened(find(), binding.get_backend)
         except (ImportError, OSError) as error:
             failed.append(f"{name}: {clean(str(error), MAX_MESSAGE)}")
             continue
@@ -62,15 +62,13 @@ def _bundled() -> str:
     return str(path)
 
 
-def _opened(library: str) -> "IBackend":
+def _opened(library: str, get_backend: "Callable[[Callable[[str], str]], IBackend | None]") -> "IBackend":
     """Return pyusb's backend on a library, by its path or its soname. Raises OSError with what is wrong with it."""
-    import usb.backend.libusb1  # noqa: PLC0415  (a daemon with only virtual boards must not load it)
-
     # Loaded here first, because pyusb only logs why it could not. By its soname the dynamic loader finds the system's;
     # ctypes.util.find_library needs a compiler or ldconfig for that, and says "none" where neither is.
     if not hasattr(ctypes.CDLL(library), "libusb_init"):
         raise OSError("it is not libusb 1.0")
-    backend = usb.backend.libusb1.get_backend(find_library=lambda _: library)
+    backend = get_backend(lambda _: library)
     if backend is None:
         raise OSError("it loads, and cannot be opened")
     return backend

@@ -1,12 +1,13 @@
 """The wheel and the sdist as files: the same bytes each time, all that is needed, and nothing else."""
 
-import email
 import hashlib
 import os
 import re
 import tarfile
 import tomllib
 import zipfile
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import trove_classifiers
@@ -31,10 +32,10 @@ def names(wheel: Path) -> set[str]:
         return set(opened.namelist())
 
 
-def metadata(wheel: Path) -> email.message.Message:
+def metadata(wheel: Path) -> Message:
     with zipfile.ZipFile(wheel) as opened:
         (name,) = (name for name in opened.namelist() if name.endswith(".dist-info/METADATA"))
-        return email.message_from_bytes(opened.read(name))
+        return message_from_bytes(opened.read(name))
 
 
 def test_two_builds_give_the_same_bytes(workshop: Workshop, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """An extra is asked after by its libraries: our own packages are in every wheel."""
 
 import re
+import sys
 import tomllib
 from collections.abc import Callable
 from importlib import metadata, util
@@ -66,7 +67,7 @@ def test_all_that_is_missing_is_named_at_once(without: Without) -> None:
 
 
 def test_one_that_is_loaded_from_nowhere_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(extras.util.sys.modules, "textual", None)
+    monkeypatch.setitem(sys.modules, "textual", None)
     with pytest.raises(FlashdeckError, match="the screen needs textual, which is not installed"):
         require(Extra.TUI, "the screen")
 

@@ -38,6 +38,10 @@ class Loader:
         return library if library in self.opens else None
 
 
+def nowhere(_name: str) -> None:
+    return None
+
+
 def machine(monkeypatch: pytest.MonkeyPatch, *loads: str, wheel: str | None = WHEELS) -> Loader:
     loader = Loader(*loads)
     monkeypatch.setattr(libusb.ctypes, "CDLL", loader.load)
@@ -62,7 +66,7 @@ def test_the_library_that_needs_no_udev_comes_first(monkeypatch: pytest.MonkeyPa
 def test_without_the_wheel_the_systems_library_is_taken_without_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, SYSTEMS)
     monkeypatch.setitem(sys.modules, "libusb_package", None)
-    monkeypatch.setattr(ctypes.util, "find_library", lambda _: None)  # neither a compiler nor ldconfig
+    monkeypatch.setattr(ctypes.util, "find_library", nowhere)  # neither a compiler nor ldconfig
     assert open_backend() == SYSTEMS
 
 

@@ -11,7 +11,7 @@ from flashdeck import api
 from flashdeck.api import PlacedImages
 from flashdeck.async_bench import AsyncBench
 from flashdeck.errors import ErrorKind, RemoteError, RequestError
-from flashdeck.image_file import ImageFile, load_image
+from flashdeck.image_file import LoadedImage, load_image
 from flashdeck.image_formats import ImageFormat
 from flashdeck.text import clean
 from flashdeck_tui.cli.output import say
@@ -24,7 +24,7 @@ class Wanted:
 
     word: str
     """A partition, or a file that says itself where it belongs; "" where only a file was named as such."""
-    image: ImageFile | None
+    image: LoadedImage | None
     boards: tuple[str, ...]
     path: Path | None
     """What `word` is as a path; None where nothing is there."""
@@ -46,7 +46,7 @@ class Wanted:
         )
 
 
-async def named(bench: AsyncBench, wanted: Wanted) -> tuple[str, ImageFile | None]:
+async def named(bench: AsyncBench, wanted: Wanted) -> tuple[str, LoadedImage | None]:
     """Return the partition, "" for where the image belongs, and the image, None for the newest build.
 
     Raises RequestError (`ambiguous`) where an image without a partition could reach a board of each of several

@@ -74,8 +74,9 @@ class MainScreen(Screen[None]):
     class Filtered(Message):
         """Other boards are to be shown."""
 
-    def __init__(self, headline: str) -> None:
+    def __init__(self, headline: str, host: str = "") -> None:
         super().__init__()
+        self._host = host
         self._headline = headline
         self._title = ""
         self.wanted = ""
@@ -118,7 +119,7 @@ class MainScreen(Screen[None]):
     def show(self, store: Store, link: LinkState, now: float, *, socket: str) -> None:
         """Takes everything as it is now; `socket` is the daemon's."""
         stale = link.status is not LinkStatus.CONNECTED
-        self.query_one("#header", StaticLines).show_cells(views.header(store, link, socket))
+        self.query_one("#header", StaticLines).show_cells(views.header(store, link, socket, self._host))
         notices = views.notices(store, link, now)
         self.query_one("#notices", StaticLines).show(notices)
         self.query_one("#notices").display = bool(notices)
