@@ -152,14 +152,13 @@ def test_answers_of_several_machines_become_one() -> None:
     assert [each.board for each in jobs.jobs] == ["b/left", "a/left"]
     assert jobs.notes == ("a: n",)
     failure = Failure(kind=ErrorKind.OTHER, message="m")
-    bad = Outcome("app1", (BoardResult("left", "app1", is_done=False, job=old, failure=failure),), ("n",), (old,))
-    joined = many_hosts.outcomes([("a", bad), ("b", Outcome("app1", (BoardResult("left", "app1", is_done=True),)))])
-    assert [(each.board, each.is_done, each.failure) for each in joined.rows] == [
-        ("a/left", False, failure),
-        ("b/left", True, None),
-    ]
-    assert [each.board for each in joined.jobs] == ["a/left"]
-    assert ([each.board for each in joined.taken_back], joined.notes) == (["a/left"], ("a: n",))
+    failed = BoardResult(board="left", partition="app1", is_done=False, job=old, failure=failure)
+    done = BoardResult(board="left", partition="app1", is_done=True, job=new)
+    both = many_hosts.outcomes(
+        [("a", Outcome(what="app1", rows=(failed,), notes=("n",))), ("b", Outcome(what="app1", rows=(done,)))]
+    )
+    assert [(row.board, row.job.board) for row in both.rows if row.job] == [("a/left",) * 2, ("b/left",) * 2]
+    assert (both.notes, both.exit_code) == (("a: n",), ExitCode.SOME_FAILED)
     history = many_hosts.history(
         [("a", History(jobs=(old,), since=1.0, kept=0)), ("b", History(jobs=(new,), since=5.0, kept=7))]
     )
