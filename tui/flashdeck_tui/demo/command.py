@@ -48,15 +48,9 @@ def run(*, once: bool, json: bool) -> int:
             report(Failure(kind=ErrorKind.INTERRUPTED, message=f"the demo was stopped by {end}"), as_json=json)
         return 128 + end.number
     except FlashdeckError as error:
-<<<<<<< HEAD
-        for note in getattr(error, "__notes__", ()):
-            for line in str(note).splitlines():
-                complain(line)
-=======
         for note in error.remarks:
             for line in note.splitlines():
-                say(line)
->>>>>>> packages
+                complain(line)
         raise
 
 
