@@ -16,8 +16,6 @@ from flashdeckd.builds.lease import Unreadable
 from flashdeckd.builds.source import BuildSource
 from flashdeckd.host import clock, files, threads
 
-_STDIN, _PIECE = 0, 4096
-
 Tell = Callable[[FollowLine], object]
 
 
@@ -53,25 +51,6 @@ async def follow(
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-
-
-async def lines_of_stdin() -> AsyncIterator[bytes]:
-    """Yield the lines of standard input. Its thread is left behind where nothing ends it."""
-    thread = threads.OwnThread("stdin")
-    try:
-        rest = b""
-        while data := await thread.run(_read_stdin):
-            *lines, rest = (rest + data)[-_PIECE:].split(b"\n")
-            for line in lines:
-                yield line + b"\n"
-    finally:
-        thread.let_go()
-
-
-def _read_stdin() -> bytes:
-    with suppress(OSError):
-        return files.read(_STDIN, _PIECE)
-    return b""
 
 
 def _tell_build(build: Settled, tell: Tell) -> None:
