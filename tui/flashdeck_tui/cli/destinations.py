@@ -27,7 +27,7 @@ class Wanted:
     image: LoadedImage | None
     boards: tuple[str, ...]
     path: Path | None
-    """What `word` is as a path; None where nothing is there."""
+    """Return `word` as a path; None where nothing is there."""
     is_file: bool
     is_for_several: bool
     """True if several machines are asked."""
