@@ -27,7 +27,7 @@ class Wanted:
     image: LoadedImage | None
     boards: tuple[str, ...]
     path: Path | None
-    """Return `word` as a path; None where nothing is there."""
+    """The path that `word` is; None where nothing is there."""
     is_file: bool
     is_for_several: bool
     """True if several machines are asked."""
