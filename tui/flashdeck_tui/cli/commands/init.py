@@ -27,7 +27,7 @@ from flashdeck_tui.cli.installing import script_of
 from flashdeck_tui.cli.job_results import put_result
 from flashdeck_tui.cli.orders import Order, tell_remarks
 from flashdeck_tui.cli.output import is_terminal, put, put_json, say
-from flashdeck_tui.cli.shell_completion import script
+from flashdeck_tui.completion.shells import SHELLS
 from flashdeck_tui.first_steps.asked_questions import WrongAnswerError
 from flashdeck_tui.first_steps.chip_choice import Flash, flash_of
 from flashdeck_tui.first_steps.doing import AGAIN, Doing
@@ -159,7 +159,7 @@ def command(
     setup = Session(facts, given, person, source, device).run()
     if not setup.text and not setup.images:
         return _nothing_to_do(setup, person, as_json=as_json)
-    machine, steps = _steps(context, place, setup, daemon, facts.check)
+    machine, steps = _steps(place, setup, daemon, facts.check)
     if dry_run:
         return _shown(steps, machine, as_json=as_json)
     if not person.agrees(in_words(steps, root=root, home=Path.home())):
@@ -199,7 +199,7 @@ def _daemon(context: click.Context, *, virtual: bool) -> DaemonState | None:
 
 
 def _steps(
-    context: click.Context, place: ConfigPlace, setup: BoardSetup, daemon: DaemonState | None, check: Check
+    place: ConfigPlace, setup: BoardSetup, daemon: DaemonState | None, check: Check
 ) -> tuple[ThisMachine | None, Steps]:
     """Return what is to be done; for emulated boards nothing is installed."""
     file = place.file(setup.profile.name, setup.text)
@@ -216,8 +216,7 @@ def _steps(
     config = check(setup.text) if setup.text else place.config
     if daemon is not None:
         return machine, replace(steps, install=tuple(needed_steps.access(machine, config, text_of)))
-    root = context.find_root().command
-    missing = needed_steps.install(machine, config, text_of, lambda shell: script(shell, root), system=False)
+    missing = needed_steps.install(machine, config, text_of, lambda shell: SHELLS[shell].script, system=False)
     return machine, replace(steps, install=tuple(missing))
 
 
