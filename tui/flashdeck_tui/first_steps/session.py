@@ -39,10 +39,10 @@ class ConfigPlace:
     """True if the main file is there and says something: it is not changed then."""
 
     @classmethod
-    def of(cls, daemon: DaemonState | None, *, virtual: bool) -> "ConfigPlace":
+    def of(cls, daemon: DaemonState | None) -> "ConfigPlace":
         """Return the place of the daemon's configuration. Raises ConfigError where there is one that is invalid."""
         state = daemon.configuration if daemon is not None else None
-        is_virtual = virtual or (daemon is not None and daemon.virtual)
+        is_virtual = daemon is not None and daemon.virtual
         if state is not None and state.files:
             main = Path(state.files[0])
             return cls(main, reading_of(main).checked(), has_main=not is_blank(main))
