@@ -17,7 +17,14 @@ _HELP = ["-h", "--help"]
 
 def rendered() -> str:
     """Return the text of the table."""
-    return json.dumps(_command(root, click.Context(root, info_name="flashdeck", help_option_names=_HELP)), separators=(",", ":"), ensure_ascii=True) + "\n"
+    return (
+        json.dumps(
+            _command(root, click.Context(root, info_name="flashdeck", help_option_names=_HELP)),
+            separators=(",", ":"),
+            ensure_ascii=True,
+        )
+        + "\n"
+    )
 
 
 def _command(command: click.Command, context: click.Context) -> _Told:

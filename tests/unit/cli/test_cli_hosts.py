@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from flashdeck_tui.cli.outcome import Result
-from msgspec.structs import replace
 
 from asked_times import asked_times
 from canned_daemon import CannedDaemon, board, job
@@ -16,6 +14,7 @@ from flashdeck import api
 from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError
 from flashdeck.job_state import Failure
 from flashdeck.model import DeviceState, LogLevel, LogLine
+from flashdeck.outcome import BoardResult, Outcome
 from flashdeck_tui.cli import many_hosts
 from flashdeck_tui.cli.answers import History
 from flashdeck_tui.cli.connect import NEVER_AGAIN, Again, sessions
@@ -153,15 +152,18 @@ def test_answers_of_several_machines_become_one() -> None:
     assert [each.board for each in jobs.jobs] == ["b/left", "a/left"]
     assert jobs.notes == ("a: n",)
     failure = Failure(kind=ErrorKind.OTHER, message="m")
-    results = many_hosts.results([("a", Result((old,), (failure,), ("n",))), ("b", Result((new,), (None,)))])
-    assert ([each.board for each in results.jobs], results.failures) == (["a/left", "b/left"], (failure, None))
+    bad = Outcome("app1", (BoardResult("left", "app1", is_done=False, job=old, failure=failure),), ("n",), (old,))
+    joined = many_hosts.outcomes([("a", bad), ("b", Outcome("app1", (BoardResult("left", "app1", is_done=True),)))])
+    assert [(each.board, each.is_done, each.failure) for each in joined.rows] == [
+        ("a/left", False, failure),
+        ("b/left", True, None),
+    ]
+    assert [each.board for each in joined.jobs] == ["a/left"]
+    assert ([each.board for each in joined.taken_back], joined.notes) == (["a/left"], ("a: n",))
     history = many_hosts.history(
         [("a", History(jobs=(old,), since=1.0, kept=0)), ("b", History(jobs=(new,), since=5.0, kept=7))]
     )
     assert (history.since, history.kept, len(history.jobs)) == (5.0, 7, 2)
-    outcome = api.BoardOutcome(board="left", partition="app1", job=old)
-    (joined,) = many_hosts.outcomes([("a", (outcome,))])
-    assert joined == replace(outcome, board="a/left", job=replace(old, board="a/left"))
     lines = [LogLine(id=1, time=time, level=LogLevel.INFO, text="t", board=name) for time, name in ((2, "x"), (1, ""))]
     assert [each.board for each in many_hosts.log_lines([("a", lines)])] == ["a", "a/x"]
     plan = api.BoardPlan(board="left", partition="app1", sha256="")

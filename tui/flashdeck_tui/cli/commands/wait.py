@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import click
@@ -56,7 +57,9 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
         places = set[Place]()
         bench = AsyncBench(client, tell_placed=lambda name, placed: _tell_placed(name, placed, places))
         if partition:
-            places |= _meant(await bench.status(), partition, boards)
+            async with aclosing(client.follow()) as changes:
+                first = await anext(changes)
+            places |= _meant(first, partition, boards) if isinstance(first, Snapshot) else set()
         else:
             await named(bench, wanted)
         left = max(0.0, timeout - (time.monotonic() - began)) if began else timeout  # it may be a later connection
