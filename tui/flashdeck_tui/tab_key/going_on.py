@@ -1,4 +1,4 @@
-"""The ways in which a command line may go on. Pure."""
+"""The words with which a command line may go on. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,16 +25,16 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class GoingOn:
-    """The ways in which the word that is being typed may go on."""
+    """The words that the one being typed may become."""
 
     words: tuple[Word, ...] = ()
     """Words that begin so."""
     kinds: tuple[str, ...] = ()
     """Kinds of values that are to be asked for."""
     begun: str = ""
-    """The beginning of the word, or of the value in it, as it was typed."""
+    """The part of the word that is typed, or of the value in it."""
     before: str = ""
-    """The text before the value in the same word, as `--board=`."""
+    """The part before the value in the same word, as `--board=`."""
     socket: str | None = None
     is_virtual: bool = False
     is_elsewhere: bool = False
