@@ -133,5 +133,5 @@ def _context(command: click.Command, words: str) -> click.Context:
 
 
 def _shown(text: str) -> str:
-    escaped = text.translate(_ESCAPES)
+    escaped = "".join(each if each.isascii() else rf"\[u{ord(each):04X}]" for each in text.translate(_ESCAPES))
     return rf"\&{escaped}" if escaped.startswith((".", r"\(aq")) else escaped
